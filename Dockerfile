@@ -1,0 +1,19 @@
+# The program alone: static, without a shell, not root.
+FROM golang:1.26 AS build
+WORKDIR /src
+COPY go.mod go.sum ./
+RUN go mod download
+COPY . .
+ARG VERSION=
+RUN CGO_ENABLED=0 go build -trimpath -buildvcs=false \
+      -ldflags "-s -w -X github.com/mainstay/mainstay/pkg/telemetry.version=${VERSION}" \
+      -o /mainstay ./cmd/mainstay
+
+FROM gcr.io/distroless/static-debian13:nonroot
+COPY --from=build /mainstay /mainstay
+ENV MAINSTAY_HTTP_LISTEN=:8080
+EXPOSE 8080
+USER 65532:65532
+HEALTHCHECK --interval=10s --timeout=5s --start-period=30s CMD ["/mainstay", "probe"]
+ENTRYPOINT ["/mainstay"]
+CMD ["run"]

@@ -1,0 +1,99 @@
+package config
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"reflect"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// Print writes the configuration as "yaml", which Load reads again (but for secrets, which are redacted), or as "json".
+func Print(w io.Writer, c Config, format string) error {
+	var write func(any) error
+	switch format {
+	case "yaml":
+		encoder := yaml.NewEncoder(w)
+		encoder.SetIndent(2)
+		write = encoder.Encode
+	case "json":
+		encoder := json.NewEncoder(w)
+		encoder.SetEscapeHTML(false)
+		encoder.SetIndent("", "  ")
+		write = encoder.Encode
+	default:
+		return fmt.Errorf("format %q is neither yaml nor json", format)
+	}
+	if err := write(tree(reflect.ValueOf(c))); err != nil {
+		return fmt.Errorf("print the configuration: %w", err)
+	}
+	return nil
+}
+
+// tree is a section as a mapping in the order of its fields, for both encoders.
+func tree(v reflect.Value) mapping {
+	var m mapping
+	for i := range v.NumField() {
+		value := v.Field(i).Interface()
+		switch typed := value.(type) {
+		case time.Duration:
+			value = short(typed)
+		case Bytes:
+			value = typed.String()
+		case Secret:
+			value = typed.String()
+		default:
+			if section(v.Field(i).Type()) {
+				value = tree(v.Field(i))
+			}
+		}
+		m = append(m, pair{v.Type().Field(i).Tag.Get("yaml"), value})
+	}
+	return m
+}
+
+// mapping keeps the order of the configuration, which Go's maps would lose.
+type mapping []pair
+
+type pair struct {
+	key   string
+	value any
+}
+
+// MarshalYAML implements yaml.Marshaler.
+func (m mapping) MarshalYAML() (any, error) {
+	node := &yaml.Node{Kind: yaml.MappingNode}
+	for _, p := range m {
+		var value yaml.Node
+		if err := value.Encode(p.value); err != nil {
+			return nil, err
+		}
+		if value.Kind == yaml.SequenceNode {
+			value.Style = yaml.FlowStyle
+		}
+		node.Content = append(node.Content, &yaml.Node{Kind: yaml.ScalarNode, Value: p.key}, &value)
+	}
+	return node, nil
+}
+
+// MarshalJSON implements json.Marshaler.
+func (m mapping) MarshalJSON() ([]byte, error) {
+	out := []byte{'{'}
+	for i, p := range m {
+		if i > 0 {
+			out = append(out, ',')
+		}
+		key, err := json.Marshal(p.key)
+		if err != nil {
+			return nil, err
+		}
+		value, err := json.Marshal(p.value)
+		if err != nil {
+			return nil, err
+		}
+		out = append(append(append(out, key...), ':'), value...)
+	}
+	return append(out, '}'), nil
+}

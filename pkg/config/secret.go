@@ -1,0 +1,79 @@
+package config
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+)
+
+// redacted needs no quotes in YAML and no escapes in JSON.
+const redacted = "(secret)"
+
+// Secret is text that is never printed: not by fmt, JSON, YAML or zap. The zero value is "not set".
+type Secret struct {
+	text string
+	file string
+}
+
+// NewSecret makes a secret of a text.
+func NewSecret(text string) Secret { return Secret{text: text} }
+
+// secretFile makes a secret of a file's first line, as files of secrets tend to end in a line break.
+func secretFile(path string) (Secret, error) {
+	b, err := os.ReadFile(path) //nolint:gosec // the operator names the file
+	if err != nil {
+		return Secret{}, fmt.Errorf("read the secret: %w", err)
+	}
+	text := strings.TrimRight(string(b), "\r\n")
+	switch {
+	case text == "":
+		return Secret{}, fmt.Errorf("the file %s is empty", path)
+	case strings.ContainsAny(text, "\r\n"):
+		return Secret{}, fmt.Errorf("the file %s has more than one line", path)
+	}
+	return Secret{text: text, file: path}, nil
+}
+
+// Reveal returns the text as it was when the configuration was loaded.
+func (s Secret) Reveal() string { return s.text }
+
+// Read returns the text as it is now: a secret that came from a file is read again, so that it can be rotated.
+func (s Secret) Read() (string, error) {
+	if s.file == "" {
+		return s.text, nil
+	}
+	now, err := secretFile(s.file)
+	return now.text, err
+}
+
+// IsSet says whether there is one.
+func (s Secret) IsSet() bool { return s.text != "" }
+
+// String is "(secret)", or empty when there is none.
+func (s Secret) String() string {
+	if s.text == "" {
+		return ""
+	}
+	return redacted
+}
+
+// Format redacts under every verb; without it %#v and %x would print the fields.
+func (s Secret) Format(f fmt.State, verb rune) {
+	switch {
+	case verb == 'q' || verb == 'v' && f.Flag('#'):
+		_, _ = io.WriteString(f, `"`+s.String()+`"`)
+	default:
+		_, _ = io.WriteString(f, s.String())
+	}
+}
+
+// MarshalText redacts in JSON, YAML and whatever else asks for text.
+func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// MarshalJSON redacts.
+func (s Secret) MarshalJSON() ([]byte, error) { return json.Marshal(s.String()) }
+
+// MarshalYAML redacts.
+func (s Secret) MarshalYAML() (any, error) { return s.String(), nil }

@@ -1,0 +1,309 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"math"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/mainstay/mainstay/schemas/money"
+)
+
+// Setting is one leaf of Config: all that is known of it, for reading, checking and documenting.
+type Setting struct {
+	Path    string // kafka.topics.purchases
+	Env     string // MAINSTAY_KAFKA_TOPICS_PURCHASES; a secret also by _FILE
+	Flag    string // kafka-topics-purchases, without dashes before it; of a secret the name of its file only
+	Type    string // string, boolean, whole number, number, duration, size, list, map, secret
+	Default string
+	Bounds  string // in words; empty: none
+	Doc     string
+	Holds   string // "genesis", "revision", or empty: until the process restarts
+
+	index       []int
+	oneof       []string
+	least, most string
+}
+
+// Settings returns all settings in the order of the configuration file.
+func Settings() []Setting {
+	return appendSettings(nil, reflect.TypeFor[Config](), reflect.ValueOf(Default()), "", nil)
+}
+
+func appendSettings(all []Setting, t reflect.Type, defaults reflect.Value, prefix string, index []int) []Setting {
+	for i := range t.NumField() {
+		f := t.Field(i)
+		path := prefix + f.Tag.Get("yaml")
+		at := append(slices.Clone(index), i)
+		if section(f.Type) {
+			all = appendSettings(all, f.Type, defaults.Field(i), path+".", at)
+			continue
+		}
+		s := Setting{
+			Path: path, Env: "MAINSTAY_" + strings.ToUpper(strings.ReplaceAll(path, ".", "_")),
+			Flag: strings.NewReplacer(".", "-", "_", "-").Replace(path),
+			Type: typeName(f.Type), Default: text(defaults.Field(i)),
+			Doc: f.Tag.Get("doc"), Holds: f.Tag.Get("holds"), index: at,
+		}
+		if s.Type == "secret" {
+			s.Flag += "-file" // flags show in the process table
+		}
+		if values, ok := f.Tag.Lookup("oneof"); ok {
+			s.oneof = strings.Split(values, "|")
+		}
+		s.least, s.most, _ = strings.Cut(f.Tag.Get("range"), "..")
+		s.Bounds = s.bounds()
+		all = append(all, s)
+	}
+	return all
+}
+
+func section(t reflect.Type) bool {
+	return t.Kind() == reflect.Struct && t != reflect.TypeFor[Secret]()
+}
+
+func typeName(t reflect.Type) string {
+	switch t {
+	case reflect.TypeFor[Secret]():
+		return "secret"
+	case reflect.TypeFor[Bytes]():
+		return "size"
+	case reflect.TypeFor[time.Duration]():
+		return "duration"
+	}
+	switch t.Kind() { //nolint:exhaustive // the rest is refused
+	case reflect.String:
+		return "string"
+	case reflect.Bool:
+		return "boolean"
+	case reflect.Int, reflect.Uint64:
+		return "whole number"
+	case reflect.Float64:
+		return "number"
+	case reflect.Slice:
+		return "list"
+	case reflect.Map:
+		return "map"
+	}
+	panic("config: no setting can be a " + t.String())
+}
+
+func (s *Setting) field(c *Config) reflect.Value {
+	return reflect.ValueOf(c).Elem().FieldByIndex(s.index)
+}
+
+// bounds says in words what is allowed.
+func (s *Setting) bounds() string {
+	var rules []string
+	if s.oneof != nil {
+		names := slices.Clone(s.oneof)
+		for i, n := range names {
+			if n == "" {
+				names[i] = "empty"
+			}
+		}
+		rules = append(rules, "one of "+strings.Join(names, ", "))
+	}
+	unit := map[string]string{"list": " values", "string": " bytes"}[s.Type]
+	if s.Type == "list" && s.least == "1" {
+		unit = " value"
+	}
+	switch {
+	case s.least != "" && s.most != "":
+		rules = append(rules, "from "+s.least+" to "+s.most+unit)
+	case s.least != "":
+		rules = append(rules, "at least "+s.least+unit)
+	case s.most != "":
+		rules = append(rules, "at most "+s.most+unit)
+	}
+	return strings.Join(rules, "; ")
+}
+
+// check returns which bound a value breaks, or "".
+func (s *Setting) check(v reflect.Value) string {
+	within := func(n float64) bool {
+		return (s.least == "" || n >= s.bound(s.least)) && (s.most == "" || n <= s.bound(s.most))
+	}
+	ok := true
+	switch value := v.Interface().(type) {
+	case string:
+		ok = (s.oneof == nil || slices.Contains(s.oneof, value)) && within(float64(len(value)))
+	case []string:
+		ok = within(float64(len(value)))
+		for _, one := range value {
+			ok = ok && (s.oneof == nil || slices.Contains(s.oneof, one))
+		}
+	case int, uint64, float64, time.Duration, Bytes:
+		ok = within(v.Convert(reflect.TypeFor[float64]()).Float())
+	}
+	if ok {
+		return ""
+	}
+	shown := text(v)
+	if shown == "" {
+		shown = "empty"
+	}
+	return fmt.Sprintf("must be %s; it is %s", s.Bounds, shown)
+}
+
+// bound reads an end of a range; it is written like a value of the setting. Only this package's own tags come here.
+func (s *Setting) bound(written string) float64 {
+	switch s.Type {
+	case "duration":
+		d, err := time.ParseDuration(written)
+		must(err)
+		return float64(d)
+	case "size":
+		b, err := parseBytes(written)
+		must(err)
+		return float64(b)
+	}
+	n, err := strconv.ParseFloat(written, 64)
+	must(err)
+	return n
+}
+
+func must(err error) {
+	if err != nil {
+		panic(err)
+	}
+}
+
+// parse reads one value from text, as it stands in a scalar of YAML, in a variable or behind a flag. Lists are parted by
+// commas there, maps are like EUR=1.08,GBP=1.27 and IRT=IRR*10. The error is what is wrong, without the text of a secret.
+func parse(v reflect.Value, from string) error {
+	switch to := v.Addr().Interface().(type) {
+	case *string:
+		*to = from
+	case *Secret:
+		if from == redacted {
+			return errors.New("is a redacted secret, as config show prints it; give the secret itself")
+		}
+		*to = NewSecret(from)
+	case *bool:
+		if from != "true" && from != "false" {
+			return fmt.Errorf("must be true or false; it is %q", from)
+		}
+		*to = from == "true"
+	case *int:
+		n, err := strconv.Atoi(from)
+		if err != nil {
+			return fmt.Errorf("must be a whole number; it is %q", from)
+		}
+		*to = n
+	case *uint64:
+		n, err := strconv.ParseUint(from, 10, 64)
+		if err != nil {
+			return fmt.Errorf("must be a whole number, not negative; it is %q", from)
+		}
+		*to = n
+	case *float64:
+		n, err := strconv.ParseFloat(from, 64)
+		if err != nil || math.IsNaN(n) || math.IsInf(n, 0) {
+			return fmt.Errorf("must be a number; it is %q", from)
+		}
+		*to = n
+	case *time.Duration:
+		d, err := time.ParseDuration(from)
+		if err != nil {
+			return fmt.Errorf("must be a duration like 1m30s; it is %q", from)
+		}
+		*to = d
+	case *Bytes:
+		b, err := parseBytes(from)
+		if err != nil {
+			return fmt.Errorf("%w; it is %q", err, from)
+		}
+		*to = b
+	case *[]string:
+		*to = list(from)
+	case *map[string]string:
+		return parseMap(from, to, "EUR=1.08,GBP=1.27", func(one string) (string, error) { return one, nil })
+	case *map[string]money.Alias:
+		return parseMap(from, to, "IRT=IRR*10", parseAlias)
+	default:
+		panic("config: no setting can be a " + v.Type().String())
+	}
+	return nil
+}
+
+func list(from string) []string {
+	all := []string{}
+	for one := range strings.SplitSeq(from, ",") {
+		if one = strings.TrimSpace(one); one != "" {
+			all = append(all, one)
+		}
+	}
+	return all
+}
+
+// parseMap adds to what stands there, on a copy: the defaults are not ours to change.
+func parseMap[T any](from string, to *map[string]T, example string, value func(string) (T, error)) error {
+	sum := maps.Clone(*to)
+	if sum == nil {
+		sum = map[string]T{}
+	}
+	for _, one := range list(from) {
+		key, written, ok := strings.Cut(one, "=")
+		if !ok {
+			return fmt.Errorf("must be like %s; %q has no =", example, one)
+		}
+		v, err := value(strings.TrimSpace(written))
+		if err != nil {
+			return fmt.Errorf("must be like %s: %q: %w", example, one, err)
+		}
+		sum[strings.TrimSpace(key)] = v
+	}
+	*to = sum
+	return nil
+}
+
+func parseAlias(from string) (money.Alias, error) {
+	as, times, ok := strings.Cut(from, "*")
+	n, err := strconv.ParseInt(times, 10, 64)
+	if !ok || err != nil {
+		return money.Alias{}, errors.New("a currency and its multiple are needed")
+	}
+	return money.Alias{As: as, Times: n}, nil
+}
+
+// text writes a value so that parse reads it again; secrets are redacted.
+func text(v reflect.Value) string {
+	switch value := v.Interface().(type) {
+	case []string:
+		return strings.Join(value, ",")
+	case map[string]string:
+		return textMap(value, func(s string) string { return s })
+	case map[string]money.Alias:
+		return textMap(value, func(a money.Alias) string { return fmt.Sprintf("%s*%d", a.As, a.Times) })
+	case time.Duration:
+		return short(value)
+	default:
+		return fmt.Sprint(value)
+	}
+}
+
+func textMap[T any](m map[string]T, value func(T) string) string {
+	all := make([]string, 0, len(m))
+	for _, k := range slices.Sorted(maps.Keys(m)) {
+		all = append(all, k+"="+value(m[k]))
+	}
+	return strings.Join(all, ",")
+}
+
+// short is Duration.String without zero units at its end: 10m, not 10m0s.
+func short(d time.Duration) string {
+	s := d.String()
+	if strings.HasSuffix(s, "m0s") {
+		s = s[:len(s)-2]
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = s[:len(s)-2]
+	}
+	return s
+}

@@ -1,0 +1,252 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"net"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	_ "time/tzdata" // the same days on every machine, and an image without a system
+
+	"github.com/mainstay/mainstay/schemas/money"
+)
+
+// Validate returns an *Error, joined, for every setting that is out of bounds or does not go with the others.
+func (c Config) Validate() error {
+	var errs []error
+	for _, p := range c.problems() {
+		errs = append(errs, p)
+	}
+	return errors.Join(errs...)
+}
+
+// problems looks at each setting by itself, then at what only several settings together can get wrong.
+func (c Config) problems() []*Error {
+	v := validator{Config: c}
+	for _, s := range Settings() {
+		if message := s.check(s.field(&v.Config)); message != "" {
+			v.wrong(s.Path, "%s", message)
+		}
+	}
+	v.identity()
+	v.kafka()
+	v.redis()
+	v.timing()
+	v.money()
+	v.answers()
+	v.listeners()
+	return v.found
+}
+
+type validator struct {
+	Config
+
+	found []*Error
+}
+
+// wrong keeps the first problem of each setting: what breaks a bound may break a rule behind it as well.
+func (v *validator) wrong(path, format string, args ...any) {
+	if !slices.ContainsFunc(v.found, func(p *Error) bool { return p.Path == path }) {
+		v.found = append(v.found, &Error{Path: path, Message: fmt.Sprintf(format, args...)})
+	}
+}
+
+var (
+	namespaceForm = regexp.MustCompile(`^[A-Za-z0-9._-]{1,100}$`)
+	topicForm     = regexp.MustCompile(`^[A-Za-z0-9._-]{1,249}$`)
+	rateForm      = regexp.MustCompile(`^\d{1,12}(\.\d{1,12})?$`)
+)
+
+func (v *validator) identity() {
+	if !namespaceForm.MatchString(v.Namespace) {
+		v.wrong("namespace", "must be 1 to 100 letters, digits, dots, dashes or underscores; it is %q", v.Namespace)
+	}
+	for i, role := range v.Roles {
+		if slices.Contains(v.Roles[:i], role) {
+			v.wrong("roles", "%s stands there twice", role)
+		}
+	}
+	if _, err := time.LoadLocation(v.Timezone); err != nil || v.Timezone == "" || v.Timezone == "Local" {
+		v.wrong("timezone", "must be an IANA name like Europe/Berlin, or UTC; it is %q", v.Timezone)
+	}
+	if n := len(v.Log.CustomerKey.Reveal()); n > 0 && n < 16 {
+		v.wrong("log.customer_key", "must have at least 16 bytes; it has %d", n)
+	}
+}
+
+func (v *validator) kafka() {
+	v.addresses("kafka.brokers", v.Kafka.Brokers)
+	v.tls("kafka.tls", v.Kafka.TLS)
+	sasl := v.Kafka.SASL
+	switch {
+	case sasl.Mechanism != "" && sasl.User == "":
+		v.wrong("kafka.sasl.user", "is needed with kafka.sasl.mechanism")
+	case sasl.Mechanism != "" && !sasl.Password.IsSet():
+		v.wrong("kafka.sasl.password", "is needed with kafka.sasl.mechanism")
+	case sasl.Mechanism == "" && (sasl.User != "" || sasl.Password.IsSet()):
+		v.wrong("kafka.sasl.mechanism", "is needed with a user or password")
+	}
+
+	listed := map[string]string{}
+	t := v.Kafka.Topics
+	for _, list := range []struct {
+		path   string
+		topics []string
+	}{
+		{"kafka.topics.purchases", t.Purchases},
+		{"kafka.topics.cancellations", t.Cancellations},
+		{"kafka.topics.referrals", t.Referrals},
+		{"kafka.topics.surveys", t.Surveys},
+	} {
+		for _, topic := range list.topics {
+			switch before, twice := listed[topic]; {
+			case !topicForm.MatchString(topic) || topic == "." || topic == "..":
+				v.wrong(list.path, "%q is no name of a topic: 1 to 249 letters, digits, dots, dashes or underscores", topic)
+			case twice:
+				v.wrong(list.path, "the topic %s stands in %s too; a topic stands in one list, once", topic, before)
+			case strings.HasPrefix(topic, v.Namespace+".") && (strings.HasSuffix(topic, ".v1") || strings.HasSuffix(topic, ".dlq")):
+				v.wrong(list.path, "the topic %s is one that Mainstay writes itself", topic)
+			}
+			listed[topic] = list.path
+		}
+	}
+	if len(listed) == 0 {
+		v.wrong("kafka.topics.purchases", "there must be at least 1 input topic in kafka.topics")
+	}
+}
+
+func (v *validator) redis() {
+	r := v.Redis
+	v.addresses("redis.addresses", r.Addresses)
+	v.tls("redis.tls", r.TLS)
+	switch {
+	case r.Mode == "single" && len(r.Addresses) > 1:
+		v.wrong("redis.addresses", "must be 1 address in mode single; there are %d", len(r.Addresses))
+	case r.Mode == "sentinel" && r.MasterName == "":
+		v.wrong("redis.master_name", "is needed in mode sentinel")
+	case r.Mode != "sentinel" && r.MasterName != "":
+		v.wrong("redis.master_name", "has a meaning in mode sentinel only; the mode is %s", r.Mode)
+	case r.Mode == "cluster" && r.DB != 0:
+		v.wrong("redis.db", "must be 0 in mode cluster; it is %d", r.DB)
+	}
+	if r.Username != "" && !r.Password.IsSet() {
+		v.wrong("redis.password", "is needed with redis.username")
+	}
+}
+
+func (v *validator) tls(path string, t TLS) {
+	if !t.Enabled && (t.CAFile != "" || t.CertFile != "" || t.KeyFile != "" || t.ServerName != "") {
+		v.wrong(path+".enabled", "must be true for the other settings of %s to have a meaning", path)
+	}
+	if (t.CertFile == "") != (t.KeyFile == "") {
+		v.wrong(path+".cert_file", "goes with key_file: both or neither")
+	}
+}
+
+func (v *validator) timing() {
+	if k := v.Kafka; k.HeartbeatInterval > k.SessionTimeout/3 {
+		v.wrong("kafka.heartbeat_interval", "must be at most a third of kafka.session_timeout (%s); it is %s", short(k.SessionTimeout), short(k.HeartbeatInterval))
+	}
+	if f := v.Fold; f.PublishInterval > f.TransactionTimeout/2 {
+		v.wrong("fold.publish_interval", "must be at most half of fold.transaction_timeout (%s); it is %s", short(f.TransactionTimeout), short(f.PublishInterval))
+	}
+	if d := v.Portfolio.ContributionInterval; d%time.Minute != 0 {
+		v.wrong("portfolio.contribution_interval", "must be whole minutes; it is %s", short(d))
+	}
+}
+
+func (v *validator) money() {
+	m := v.Money
+	table, err := money.NewTable(m.Currencies)
+	if err != nil {
+		v.wrong("money.currencies", "%s", strings.TrimPrefix(err.Error(), "money.currencies."))
+		return
+	}
+	base, ok := known(table, m.Currency)
+	if !ok {
+		v.wrong("money.currency", "must be a code of ISO 4217, in capitals, or of money.currencies; it is %q", m.Currency)
+		return
+	}
+	if _, ok := known(table, m.DefaultCurrency); !ok && m.DefaultCurrency != "" {
+		v.wrong("money.default_currency", "must be empty or a code of ISO 4217, in capitals, or of money.currencies; it is %q", m.DefaultCurrency)
+	}
+	for _, code := range slices.Sorted(maps.Keys(m.Rates)) {
+		unit, ok := known(table, code)
+		switch {
+		case !ok:
+			v.wrong("money.rates", "%q is no code of ISO 4217 in capitals", code)
+		case unit.Currency == base.Currency:
+			v.wrong("money.rates", "%s is what the base currency counts in; it has no rate", code)
+		case unit.Currency != code:
+			v.wrong("money.rates", "%s is counted as %s; give the rate of %s", code, unit.Currency, unit.Currency)
+		default:
+			if _, err := rate(m.Rates[code], unit, base); err != nil {
+				v.wrong("money.rates", "%s: %s", code, err)
+			}
+		}
+	}
+}
+
+// known demands the code as it is written in answers.
+func known(table *money.Table, code string) (money.Unit, bool) {
+	unit, ok := table.Lookup([]byte(code))
+	return unit, ok && unit.Code == code
+}
+
+func (v *validator) answers() {
+	if c := v.Churn; c.High <= c.Medium {
+		v.wrong("churn.high", "must be above churn.medium (%v); it is %v", c.Medium, c.High)
+	}
+}
+
+func (v *validator) listeners() {
+	for _, l := range []struct{ path, address string }{{"http.listen", v.HTTP.Listen}, {"admin.listen", v.Admin.Listen}} {
+		if l.address == "" {
+			continue
+		}
+		if problem := addressProblem(l.address, true); problem != "" {
+			v.wrong(l.path, "%s", problem)
+		}
+	}
+	admin := v.Admin.Listen
+	if host, _, err := net.SplitHostPort(admin); err == nil && !v.Admin.AllowRemote && !loopback(host) {
+		v.wrong("admin.listen", "must be a loopback address like 127.0.0.1:6060 unless admin.allow_remote is true; it is %q", admin)
+	}
+	if admin != "" && admin == v.HTTP.Listen && !strings.HasSuffix(admin, ":0") {
+		v.wrong("admin.listen", "must be another address than http.listen; both are %q", admin)
+	}
+}
+
+// loopback takes names by their word only for localhost.
+func loopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+func (v *validator) addresses(path string, addresses []string) {
+	for i, a := range addresses {
+		if problem := addressProblem(a, false); problem != "" {
+			v.wrong(path, "%s", problem)
+		} else if slices.Contains(addresses[:i], a) {
+			v.wrong(path, "%s stands there twice", a)
+		}
+	}
+}
+
+// addressProblem does not show what may hold a user's name and password.
+func addressProblem(address string, listen bool) string {
+	if strings.ContainsAny(address, "@/") {
+		return "must be host:port, without a scheme, user or path"
+	}
+	host, port, err := net.SplitHostPort(address)
+	n, portErr := strconv.ParseUint(port, 10, 16)
+	switch {
+	case err != nil || portErr != nil, host == "" && !listen, n == 0 && !listen:
+		return fmt.Sprintf("must be host:port; it is %q", address)
+	}
+	return ""
+}

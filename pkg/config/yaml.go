@@ -1,0 +1,157 @@
+package config
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"reflect"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// yaml reads a document node by node, so that every problem can name its line and all are found at once.
+func (l *loader) yaml(name string, content []byte) {
+	decoder := yaml.NewDecoder(bytes.NewReader(content))
+	var document yaml.Node
+	switch err := decoder.Decode(&document); {
+	case errors.Is(err, io.EOF): // empty: all defaults
+		return
+	case err != nil:
+		l.problem("", name, "%s", strings.TrimPrefix(err.Error(), "yaml: "))
+		return
+	}
+	if err := decoder.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
+		l.problem("", name, "only one YAML document is read, here is more")
+		return
+	}
+	l.section(name, "", document.Content[0])
+}
+
+func (l *loader) section(file, path string, node *yaml.Node) {
+	at := func(n *yaml.Node) string { return fmt.Sprintf("%s:%d", file, n.Line) }
+	if node.Kind == yaml.ScalarNode && node.Tag == "!!null" { // a section whose every line is commented out
+		return
+	}
+	if node.Kind != yaml.MappingNode {
+		l.problem(path, at(node), "must be a section of settings, not %s", kindName(node))
+		return
+	}
+	seen := map[string]bool{}
+	for i := 0; i+1 < len(node.Content); i += 2 {
+		key, value := node.Content[i], node.Content[i+1]
+		inner := strings.TrimPrefix(path+"."+key.Value, ".")
+		if seen[key.Value] {
+			l.problem(inner, at(key), "stands here a second time")
+			continue
+		}
+		seen[key.Value] = true
+		is := func(s Setting) bool { return s.Path == inner }
+		within := func(s Setting) bool { return strings.HasPrefix(s.Path, inner+".") }
+		switch j := slices.IndexFunc(l.settings, is); {
+		case j >= 0:
+			l.leaf(at(value), &l.settings[j], value)
+		case key.Kind == yaml.ScalarNode && slices.ContainsFunc(l.settings, within):
+			l.section(file, inner, value)
+		default:
+			l.problem(inner, at(key), "no such setting%s", didYouMean(inner, l.keys()))
+		}
+	}
+}
+
+// keys are all settings and sections.
+func (l *loader) keys() []string {
+	var all []string
+	for _, s := range l.settings {
+		for i, c := range s.Path {
+			if c == '.' && !slices.Contains(all, s.Path[:i]) {
+				all = append(all, s.Path[:i])
+			}
+		}
+		all = append(all, s.Path)
+	}
+	return all
+}
+
+func (l *loader) leaf(at string, s *Setting, node *yaml.Node) {
+	wrong := func(want string) { l.fail(s, at, fmt.Errorf("must be a %s, not %s", want, kindName(node))) }
+	switch {
+	case node.Kind == yaml.ScalarNode && node.Tag == "!!null":
+		l.fail(s, at, errors.New("has no value; give one or remove the line"))
+	case s.Type == "list":
+		if values, ok := scalars(node, yaml.SequenceNode); ok {
+			s.field(&l.config).Set(reflect.ValueOf(values))
+			l.from[s.Path] = at
+		} else {
+			wrong("list, like [a, b]")
+		}
+	case s.Type == "map":
+		l.mapping(at, s, node)
+	case s.Type == "secret" && node.Kind == yaml.MappingNode:
+		if values, ok := scalars(node, yaml.MappingNode); ok && len(values) == 2 && values[0] == "file" {
+			l.setSecretFile(s, at, values[1])
+		} else {
+			l.fail(s, at, errors.New("must be a text, or {file: PATH}"))
+		}
+	case node.Kind == yaml.ScalarNode:
+		l.set(s, at, node.Value)
+	default:
+		wrong(s.Type)
+	}
+}
+
+// mapping reads {EUR: 1.08} and {IRT: {as: IRR, times: 10}} by way of their form in one line.
+func (l *loader) mapping(at string, s *Setting, node *yaml.Node) {
+	if node.Kind != yaml.MappingNode {
+		l.fail(s, at, fmt.Errorf("must be a map, not %s", kindName(node)))
+		return
+	}
+	var pairs []string
+	for i := 0; i+1 < len(node.Content); i += 2 {
+		key, value := node.Content[i].Value, node.Content[i+1]
+		written, ok := value.Value, value.Kind == yaml.ScalarNode && value.Tag != "!!null"
+		if parts, is := scalars(value, yaml.MappingNode); is && len(parts) == 4 {
+			as, times := slices.Index(parts, "as"), slices.Index(parts, "times")
+			if ok = as%2 == 0 && times%2 == 0; ok {
+				written = parts[as+1] + "*" + parts[times+1]
+			}
+		}
+		if !ok || strings.ContainsAny(key+written, ",=") || slices.ContainsFunc(pairs, func(p string) bool { return strings.HasPrefix(p, key+"=") }) {
+			l.fail(s, at, fmt.Errorf("%s cannot be read, or stands there twice; write like {EUR: 1.08} or {IRT: {as: IRR, times: 10}}", key))
+			return
+		}
+		pairs = append(pairs, key+"="+written)
+	}
+	l.set(s, at, strings.Join(pairs, ","))
+}
+
+// scalars returns the texts within a node of that kind, keys and values in turn where it is a mapping; false where
+// anything else lies in it.
+func scalars(node *yaml.Node, kind yaml.Kind) ([]string, bool) {
+	if node.Kind != kind {
+		return nil, false
+	}
+	values := []string{}
+	for _, n := range node.Content {
+		if n.Kind != yaml.ScalarNode || n.Tag == "!!null" {
+			return nil, false
+		}
+		values = append(values, n.Value)
+	}
+	return values, true
+}
+
+func kindName(node *yaml.Node) string {
+	switch node.Kind {
+	case yaml.MappingNode:
+		return "a section"
+	case yaml.SequenceNode:
+		return "a list"
+	case yaml.AliasNode:
+		return "an alias (aliases are not followed)"
+	case yaml.ScalarNode, yaml.DocumentNode:
+	}
+	return "a single value"
+}

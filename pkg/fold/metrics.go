@@ -1,0 +1,74 @@
+package fold
+
+import (
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/mainstay/mainstay/processors"
+	"github.com/mainstay/mainstay/schemas/ledger"
+	"github.com/mainstay/mainstay/schemas/output"
+)
+
+// running says that a partition is served: whatever halted it is over.
+func (o *owner) running() {
+	o.metrics.Consumer.Halted.DeletePartialMatch(prometheus.Labels{"partition": strconv.Itoa(int(o.partition))})
+}
+
+// count says what became of an entry.
+func (o *owner) count(v processors.Verdict) {
+	switch v.Result {
+	case processors.DuplicateOrigin, processors.Gap, processors.DuplicateEvent:
+		o.metrics.Duplicates.WithLabelValues(v.Result.String()).Inc()
+	case processors.Rejected:
+		o.metrics.Rejections.WithLabelValues(v.Reason).Inc()
+	case processors.Applied:
+	}
+	if v.Late {
+		o.metrics.LateRecords.WithLabelValues(o.entry.GetOrigin().GetTopic()).Inc()
+	}
+}
+
+// observePublished says what went out, and how old the oldest of it was.
+func (o *owner) observePublished(took time.Duration) {
+	o.metrics.PublishDuration.Observe(took.Seconds())
+	var counts [output.Topics][4]int
+	for i := range o.out.Records {
+		counts[o.out.Records[i].Topic][o.out.Records[i].Trigger]++
+	}
+	for t := range output.Topics {
+		for trigger, n := range counts[t] {
+			if n > 0 {
+				o.metrics.Outputs.WithLabelValues(t.String(), output.Trigger(trigger).String()).Add(float64(n)) //nolint:gosec // an index
+			}
+		}
+	}
+	if o.oldest > 0 && o.cfg.Genesis.GetClock() == ledger.Clock_CLOCK_LIVE {
+		o.metrics.EventAge.Observe(max(0, float64(o.cfg.Now().UnixMilli()-o.oldest)/1000))
+	}
+	o.oldest = 0
+}
+
+// observe says where the partition stands.
+func (o *owner) observe() {
+	base, _ := o.state.BaseTime()
+	o.report(Status{
+		Partition: o.partition, Folded: o.folded, Published: max(o.published, 0), Committed: o.committed, LagRecords: max(o.lag, 0),
+		Commit: o.committedAt, BaseTime: base,
+	})
+	o.gauges.lag.Set(float64(max(o.lag, 0)))
+	behind := 0.0
+	if o.lag > 0 && o.appended > 0 {
+		behind = max(0, float64(o.cfg.Now().UnixMilli()-o.appended)/1000)
+	}
+	o.gauges.lagSeconds.Set(behind)
+}
+
+// gauges are the series of one partition, looked up once.
+type gauges struct{ lag, lagSeconds prometheus.Gauge }
+
+func (f *Fold) gaugesOf(topic string, partition int32) gauges {
+	p := strconv.Itoa(int(partition))
+	return gauges{f.metrics.LagRecords.WithLabelValues(topic, p), f.metrics.LagSeconds.WithLabelValues(topic, p)}
+}

@@ -1,0 +1,294 @@
+package fold
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"strconv"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/mainstay/mainstay/pkg/halt"
+	"github.com/mainstay/mainstay/pkg/kafka"
+	"github.com/mainstay/mainstay/pkg/redis"
+	"github.com/mainstay/mainstay/processors"
+	"github.com/mainstay/mainstay/schemas/ledger"
+	"github.com/mainstay/mainstay/schemas/output"
+)
+
+const (
+	chunkEntries   = 512     // entries whose customers are loaded in one request
+	publishEntries = 8000    // a transaction is not made larger than about this
+	publishBytes   = 4 << 20 // of outputs
+	commitDirty    = 20_000  // changed customers that are not let pile up
+	fetchMinBytes  = 1 << 20 // below saturation a fetch waits for time, not for bytes: one wake-up per publish
+	fetchMaxBytes  = 4 << 20
+)
+
+// owner holds one ledger partition during one generation. All of it runs in one goroutine.
+type owner struct {
+	*Fold
+	gen       *kafka.Generation
+	partition int32
+	topic     string
+	store     *redis.Partition
+	log       *zap.Logger
+
+	// What follows belongs to a claim and is dropped whole with it.
+	txn                                    *kafka.Transactional
+	fetcher                                *kafka.Fetcher
+	state                                  *processors.Partition
+	set                                    *workingSet
+	out                                    output.Batch // of entries at or above K, until they are published
+	silent                                 output.Batch // of entries below K: computed for the state, sent by a former owner
+	folded                                 int64
+	published                              int64 // K
+	committed                              int64 // R
+	print                                  uint64
+	publishedAt, committedAt, checkpointAt time.Time
+	unpublished                            int  // entries folded since K
+	said                                   bool // outputs were published since the last checkpoint
+	lag                                    int64
+	entry                                  ledger.Entry
+	envelope                               *output.Envelope
+	headers                                []byte
+	oldest                                 int64 // append time of the first entry that is not published, ms; 0: none
+	appended                               int64 // append time of the entry folded last, ms
+	gauges                                 gauges
+	proposed                               bool // settings or logic of ours are on their way into the ledger
+
+	rebuild    bool // outlives the claim: the snapshot in Redis is not to be trusted
+	redisAhead int
+}
+
+func newOwner(f *Fold, gen *kafka.Generation, partition int32) *owner {
+	return &owner{
+		Fold: f, gen: gen, partition: partition, topic: ledger.Topic(f.cfg.Namespace),
+		store:    f.redis.Partition(f.cfg.Namespace, partition, f.cfg.Genesis.GetPartitions()),
+		gauges:   f.gaugesOf(ledger.Topic(f.cfg.Namespace), partition),
+		envelope: output.NewEnvelope(f.cfg.Namespace, f.cfg.Genesis.GetLedgerId(), partition, processors.LogicVersion),
+		log:      f.log.With(zap.Int32("partition", partition)),
+	}
+}
+
+// run serves the partition until the generation ends or the fold is drained; what fails is claimed again from the start.
+func (o *owner) run(ctx context.Context) {
+	const first, longest = 20 * time.Millisecond, 2 * time.Second
+	pause := first
+	for {
+		before := o.published
+		err := o.serve(ctx)
+		o.drop()
+		if ctx.Err() != nil || errors.Is(err, errDrained) {
+			return
+		}
+		wait := pause
+		if o.published > before {
+			pause = first
+		} else {
+			pause = min(2*pause, longest)
+		}
+		if reason, ok := halt.ReasonOf(err); ok {
+			o.halted(reason, err)
+			wait = o.cfg.HaltRetry
+		} else {
+			o.log.Warn("claiming the partition again", zap.Error(err))
+			o.report(Status{Partition: o.partition, Folded: o.folded, Published: o.published, Committed: o.committed, Commit: o.committedAt, Cause: err.Error()})
+		}
+		if !o.rest(ctx, wait) {
+			return
+		}
+	}
+}
+
+// halted makes a stop that only a person can end visible: in the log, in a metric and in status.
+func (o *owner) halted(reason halt.Reason, err error) {
+	o.log.Error("partition halted", zap.String("reason", string(reason)), zap.Error(err))
+	o.metrics.Consumer.Halted.WithLabelValues(strconv.Itoa(int(o.partition)), string(reason)).Set(1)
+	o.report(Status{
+		Partition: o.partition, Folded: o.folded, Published: o.published, Committed: o.committed, Commit: o.committedAt,
+		Halted: reason, Cause: err.Error(),
+	})
+}
+
+// rest waits; false when there is nothing left to wait for.
+func (o *owner) rest(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-o.draining:
+		return false
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// serve is the whole life of a claim.
+func (o *owner) serve(ctx context.Context) error {
+	if err := o.claim(ctx); err != nil {
+		return err
+	}
+	o.running()
+	for {
+		select {
+		case <-o.draining:
+			return o.finish(ctx)
+		default:
+		}
+		records, err := o.fetch(ctx)
+		if err != nil {
+			return err
+		}
+		if err := o.foldRecords(ctx, records); err != nil {
+			return err
+		}
+		now := o.cfg.Now()
+		if len(o.out.Records)+len(o.out.Sends) > 0 && now.Sub(o.publishedAt) >= o.interval() {
+			if err := o.publish(ctx); err != nil {
+				return err
+			}
+		}
+		if o.folded > o.committed && now.Sub(o.committedAt) >= o.cfg.CommitInterval {
+			if err := o.commit(ctx); err != nil {
+				return err
+			}
+		}
+		o.observe()
+	}
+}
+
+// finish leaves nothing behind that the next owner would have to do again.
+func (o *owner) finish(ctx context.Context) error {
+	if err := o.commit(ctx); err != nil {
+		return err
+	}
+	return errDrained
+}
+
+// fetch waits for entries, until the next publish is due at most. The records die with the next fetch.
+func (o *owner) fetch(ctx context.Context) ([]kafka.Record, error) {
+	wait := o.interval()
+	if len(o.out.Records)+len(o.out.Sends) > 0 {
+		wait = max(time.Millisecond, wait-o.cfg.Now().Sub(o.publishedAt))
+	}
+	fetched, err := o.fetcher.Fetch(ctx, wait, fetchMinBytes)
+	if err != nil {
+		return nil, fmt.Errorf("fetch the ledger: %w", err)
+	}
+	var records []kafka.Record
+	for i := range fetched {
+		part := &fetched[i]
+		if errors.Is(part.Err, kafka.ErrOutOfRange) {
+			return nil, halt.Because(halt.LedgerTruncated, "entry %d of %s/%d is wanted, the log holds %d to %d: the ledger is kept for ever; restore it, or start a new one: %w",
+				o.fetcher.Position(o.topic, o.partition), o.topic, o.partition, part.LogStart, part.HighWatermark, part.Err)
+		}
+		if part.Err != nil {
+			return nil, fmt.Errorf("fetch the ledger: %w", part.Err)
+		}
+		o.lag = part.LastStable - part.Next
+		records = part.Records
+	}
+	return records, nil
+}
+
+// foldRecords folds what was fetched. A transaction is only ever cut between entries: all outputs of one are in one.
+func (o *owner) foldRecords(ctx context.Context, records []kafka.Record) error {
+	for len(records) > 0 {
+		chunk := records[:min(len(records), chunkEntries)]
+		records = records[len(chunk):]
+		if err := o.loadCustomers(ctx, chunk); err != nil {
+			return err
+		}
+		if err := o.cfg.At(ctx, "fold"); err != nil {
+			return err
+		}
+		for i := range chunk {
+			if err := o.foldRecord(&chunk[i]); err != nil {
+				return err
+			}
+		}
+		if o.unpublished >= publishEntries || o.out.Len() >= publishBytes {
+			if err := o.publish(ctx); err != nil {
+				return err
+			}
+		}
+		if o.set.changed() >= commitDirty {
+			if err := o.commit(ctx); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// loadCustomers asks Redis once for all customers of a chunk that are not in memory.
+func (o *owner) loadCustomers(ctx context.Context, chunk []kafka.Record) error {
+	o.set.shrink()
+	for i := range chunk {
+		customer, err := ledger.CustomerOf(chunk[i].Value)
+		if err != nil {
+			return o.refused(&chunk[i], err)
+		}
+		if len(customer) > 0 {
+			o.set.wants(customer)
+		}
+	}
+	return o.set.load()
+}
+
+func (o *owner) foldRecord(r *kafka.Record) (err error) {
+	o.entry.Reset()
+	if err := o.entry.UnmarshalVT(r.Value); err != nil {
+		return o.refused(r, err)
+	}
+	defer func() {
+		if caught := recover(); caught != nil {
+			o.log.Error("step panicked", zap.Int64("offset", r.Offset), zap.ByteString("stack", debug.Stack()))
+			err = halt.Because(halt.StepPanicked, "entry %d of %s/%d: %v", r.Offset, o.topic, o.partition, caught)
+		}
+	}()
+	out := &o.out
+	if r.Offset < o.published {
+		out = &o.silent
+		out.Reset()
+	}
+	sends := len(out.Sends)
+	verdict, err := processors.Step(o.state, r.Offset, &o.entry, o.set, out)
+	switch {
+	case errors.Is(err, processors.ErrRefused):
+		return o.refused(r, err)
+	case err != nil:
+		return fmt.Errorf("fold entry %d: %w", r.Offset, err)
+	}
+	for i, s := range out.Sends[sends:] {
+		s.Entry.Version = ledger.Version
+		s.Entry.Origin = &ledger.Origin{Partition: o.partition, Offset: r.Offset, Ordinal: uint32(i)} //nolint:gosec // bounded by the wake limit
+	}
+	o.folded, o.print = r.Offset+1, ledger.Fingerprint(r.Offset, r.Key, r.Value)
+	o.unpublished++
+	o.appended = r.Timestamp
+	if o.oldest == 0 && out == &o.out {
+		o.oldest = r.Timestamp
+	}
+	o.count(verdict)
+	if o.entry.GetKind() == ledger.Kind_KIND_SETTINGS || o.entry.GetKind() == ledger.Kind_KIND_LOGIC {
+		return o.checkSettings()
+	}
+	return nil
+}
+
+// refused stops the partition: what cannot be read is never skipped, since everything behind it may depend on it.
+func (o *owner) refused(r *kafka.Record, err error) error {
+	return halt.Because(halt.EntryRefused, "entry %d of %s/%d: %w; a newer release may have written it: run that one", r.Offset, o.topic, o.partition, err)
+}
+
+// drop forgets all that was learned under the last claim.
+func (o *owner) drop() {
+	o.txn, o.fetcher, o.state, o.set = nil, nil, nil, nil
+	o.out.Reset()
+	o.unpublished, o.said, o.proposed = 0, false, false
+}

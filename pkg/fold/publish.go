@@ -1,0 +1,128 @@
+package fold
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+
+	"github.com/mainstay/mainstay/pkg/kafka"
+	"github.com/mainstay/mainstay/pkg/redis"
+	"github.com/mainstay/mainstay/schemas/ledger"
+	"github.com/mainstay/mainstay/schemas/output"
+)
+
+// publish sends everything said since K, and K itself, in one transaction. All of it is computed before the transaction is
+// opened. Below K nothing is sent and K stays: a former owner has done it.
+func (o *owner) publish(ctx context.Context) error {
+	if o.folded <= o.published {
+		return nil
+	}
+	now := o.cfg.Now()
+	o.appendSettings()
+	said := o.said || len(o.out.Records) > 0
+	if said && now.Sub(o.checkpointAt) >= o.cfg.CheckpointInterval {
+		o.appendOwn(ledger.Kind_KIND_CHECKPOINT, &ledger.Checkpoint{Published: o.folded})
+		o.checkpointAt, said = now, false
+	}
+	batches, err := o.batches(now.UnixMilli())
+	if err != nil {
+		return err
+	}
+	if err := o.cfg.At(ctx, "publish"); err != nil {
+		return err
+	}
+	err = o.txn.Publish(ctx, kafka.Transaction{
+		Batches: batches,
+		Group:   Group(o.cfg.Namespace), Generation: o.gen.ID, Member: o.gen.Member,
+		Topic: o.topic, Partition: o.partition, Offset: o.folded,
+	})
+	if err != nil {
+		return fmt.Errorf("publish up to %d: %w", o.folded, err)
+	}
+	if err := o.cfg.At(ctx, "published"); err != nil {
+		return err
+	}
+	o.observePublished(o.cfg.Now().Sub(now))
+	o.said = said
+	o.published, o.publishedAt, o.unpublished = o.folded, now, 0
+	o.out.Reset()
+	return nil
+}
+
+// appendOwn adds an entry of the fold's own to its partition. It has no origin: settings, logic and checkpoints may come
+// twice and say the same.
+func (o *owner) appendOwn(kind ledger.Kind, payload interface{ MarshalVT() ([]byte, error) }) {
+	bytes, err := payload.MarshalVT()
+	if err != nil {
+		panic(err) // a protobuf message of our own, with no strings from outside
+	}
+	base, _ := o.state.BaseTime()
+	o.out.Sends = append(o.out.Sends, &output.Send{
+		Partition: o.partition, Entry: ledger.Entry{Version: ledger.Version, Kind: kind, Time: base, Payload: bytes},
+	})
+}
+
+// batches lays outputs and entries into Kafka batches: every output of this partition into the same partition of its topic.
+func (o *owner) batches(now int64) ([]*kafka.Batch, error) {
+	var all []*kafka.Batch
+	open := map[string]*kafka.Batch{}
+	into := func(topic string, partition int32, size int) *kafka.Batch {
+		at := topic + "/" + strconv.Itoa(int(partition))
+		b := open[at]
+		if b == nil || b.Full(size) {
+			b = kafka.NewBatch(topic, partition)
+			open[at] = b
+			all = append(all, b)
+		}
+		return b
+	}
+	for i := range o.out.Records {
+		r := &o.out.Records[i]
+		value := o.out.Value(r)
+		o.headers = o.envelope.AppendHeaders(o.headers[:0], r)
+		b := into(r.Topic.Name(o.cfg.Namespace), o.partition, len(r.Key)+len(value)+len(o.headers))
+		b.Append(now, []byte(r.Key), value, o.headers)
+	}
+	for _, s := range o.out.Sends {
+		value, err := s.Entry.MarshalVT()
+		if err != nil {
+			return nil, fmt.Errorf("encode an entry for partition %d: %w", s.Partition, err)
+		}
+		key := ledger.AppendKey(nil, s.Entry.GetCustomer(), o.cfg.Random())
+		into(o.topic, s.Partition, len(key)+len(value)).Append(now, key, value, nil)
+	}
+	return all, nil
+}
+
+// commit writes what is folded to Redis, up to an offset that is published: publishing first if it is not.
+func (o *owner) commit(ctx context.Context) error {
+	if err := o.publish(ctx); err != nil {
+		return err
+	}
+	if o.folded == o.committed {
+		return nil
+	}
+	now := o.cfg.Now()
+	blobs, timers := o.set.changes()
+	if err := o.cfg.At(ctx, "commit"); err != nil {
+		return err
+	}
+	err := o.store.Commit(ctx, redis.Commit{
+		CommitID: strconv.FormatUint(o.cfg.Random(), 36),
+		Offset: o.folded, Fingerprint: o.print, State: o.state.Encode(nil),
+		Customers: blobs, Timers: timers, UpdatedAt: now.UnixMilli(),
+	})
+	if err != nil {
+		if isTorn(err) {
+			o.rebuild = true
+		}
+		return fmt.Errorf("commit up to %d: %w", o.folded, err)
+	}
+	if err := o.cfg.At(ctx, "committed"); err != nil {
+		return err
+	}
+	o.metrics.CommitDuration.Observe(o.cfg.Now().Sub(now).Seconds())
+	o.set.committed()
+	o.committed, o.committedAt = o.folded, now
+	return nil
+}

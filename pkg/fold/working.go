@@ -1,0 +1,199 @@
+package fold
+
+import (
+	"cmp"
+	"container/list"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/mainstay/mainstay/pkg/redis"
+	"github.com/mainstay/mainstay/processors/customer"
+)
+
+// workingSet is the customers of one partition that are in memory: all that changed since the last commit, and as many of
+// the others as the memory setting allows. It is what Step sees.
+type workingSet struct {
+	limit int64
+	bytes int64
+	held  map[string]*held
+	used  *list.List // of *held that may be dropped, the longest unused in front
+	dirty []*held
+
+	want    []string
+	loadAll func(ids []string) ([][]byte, error)
+	dueIn   func(now int64, limit int) ([]redis.Timer, error)
+}
+
+// held is one customer in memory. A nil state is a customer that Redis does not know.
+type held struct {
+	id       string
+	state    *customer.State
+	size     int64
+	dirty    bool
+	place    *list.Element
+	deadline int64 // as Redis has it; 0: none
+}
+
+func newWorkingSet(limit int64, load func([]string) ([][]byte, error), due func(int64, int) ([]redis.Timer, error)) *workingSet {
+	return &workingSet{limit: limit, held: map[string]*held{}, used: list.New(), loadAll: load, dueIn: due}
+}
+
+// wants notes a customer for the next load. The id's bytes may change afterwards.
+func (w *workingSet) wants(id []byte) {
+	if h := w.held[string(id)]; h != nil {
+		w.touch(h)
+		return
+	}
+	s := string(id)
+	w.held[s] = &held{id: s} // not looked up yet: place and state are nil
+	w.want = append(w.want, s)
+}
+
+// load looks up what is wanted, in one request that also proves that the partition is still ours and has not gone back.
+func (w *workingSet) load() error {
+	if len(w.want) == 0 {
+		return nil
+	}
+	blobs, err := w.loadAll(w.want)
+	if err != nil {
+		return fmt.Errorf("load %d customers: %w", len(w.want), err)
+	}
+	for i, id := range w.want {
+		h := w.held[id]
+		if blobs[i] != nil {
+			if h.state, err = customer.Decode(blobs[i]); err != nil {
+				return fmt.Errorf("decode a customer: %w", err)
+			}
+			h.deadline, _ = h.state.Deadline()
+		}
+		w.resize(h)
+		h.place = w.used.PushBack(h)
+	}
+	w.want = w.want[:0]
+	return nil
+}
+
+// Customer is processors.Store's.
+func (w *workingSet) Customer(id string) (*customer.State, error) {
+	h := w.held[id]
+	if h == nil {
+		w.wants([]byte(id))
+		if err := w.load(); err != nil {
+			return nil, err
+		}
+		h = w.held[id]
+	}
+	return h.state, nil
+}
+
+// Put is processors.Store's.
+func (w *workingSet) Put(id string, s *customer.State) {
+	h := w.held[id]
+	if h == nil {
+		h = &held{id: id}
+		w.held[id] = h
+	}
+	h.state = s
+	w.resize(h)
+	if h.dirty {
+		return
+	}
+	h.dirty = true
+	if h.place != nil {
+		w.used.Remove(h.place)
+		h.place = nil
+	}
+	w.dirty = append(w.dirty, h)
+}
+
+// Due is processors.Store's: what Redis has, overlaid with what has changed since the last commit, then ordered.
+func (w *workingSet) Due(now int64, limit int) ([]string, error) {
+	timers := make([]redis.Timer, 0, limit)
+	for _, h := range w.dirty {
+		if at, ok := h.state.Deadline(); ok && at <= now {
+			timers = append(timers, redis.Timer{ID: h.id, Deadline: at})
+		}
+	}
+	// Changed customers hide what Redis says of them, so as many more are asked for.
+	stored, err := w.dueIn(now, limit+len(w.dirty))
+	if err != nil {
+		return nil, fmt.Errorf("read due timers: %w", err)
+	}
+	for _, t := range stored {
+		if h := w.held[t.ID]; h != nil && h.dirty {
+			continue
+		}
+		timers = append(timers, t)
+	}
+	slices.SortFunc(timers, func(a, b redis.Timer) int {
+		return cmp.Or(cmp.Compare(a.Deadline, b.Deadline), cmp.Compare(a.ID, b.ID))
+	})
+	ids := make([]string, min(limit, len(timers)))
+	for i := range ids {
+		ids[i] = timers[i].ID
+		w.wants([]byte(ids[i]))
+	}
+	if err := w.load(); err != nil {
+		return nil, err
+	}
+	for _, id := range ids {
+		if w.held[id].state == nil {
+			return nil, fmt.Errorf("a timer without its customer: %w", redis.ErrTorn)
+		}
+	}
+	return ids, nil
+}
+
+func (w *workingSet) changed() int { return len(w.dirty) }
+
+// changes is what a commit writes: the changed customers and the timers that moved.
+func (w *workingSet) changes() ([]redis.Blob, []redis.Timer) {
+	blobs := make([]redis.Blob, len(w.dirty))
+	var timers []redis.Timer
+	for i, h := range w.dirty {
+		blobs[i] = redis.Blob{ID: h.id, Value: h.state.Encode(nil)}
+		if at, _ := h.state.Deadline(); at != h.deadline {
+			timers = append(timers, redis.Timer{ID: h.id, Deadline: at})
+		}
+	}
+	return blobs, timers
+}
+
+// committed says that the changes are in Redis; only now may they be dropped from memory.
+func (w *workingSet) committed() {
+	for _, h := range w.dirty {
+		h.dirty = false
+		h.deadline, _ = h.state.Deadline()
+		h.place = w.used.PushBack(h)
+	}
+	clear(w.dirty)
+	w.dirty = w.dirty[:0]
+}
+
+func (w *workingSet) touch(h *held) {
+	if h.place != nil {
+		w.used.MoveToBack(h.place)
+	}
+}
+
+func (w *workingSet) resize(h *held) {
+	const overhead = 200 // map cell, list element, held
+	size := int64(len(h.id)) + overhead
+	if h.state != nil {
+		size += int64(h.state.Size())
+	}
+	w.bytes += size - h.size
+	h.size = size
+}
+
+// shrink keeps to the memory setting. It is called between chunks only: while one is folded, all it asked for stays.
+func (w *workingSet) shrink() {
+	for w.bytes > w.limit && w.used.Len() > 0 {
+		h := w.used.Remove(w.used.Front()).(*held) //nolint:forcetypeassert // the list holds nothing else
+		delete(w.held, h.id)
+		w.bytes -= h.size
+	}
+}
+
+func isTorn(err error) bool { return errors.Is(err, redis.ErrTorn) }

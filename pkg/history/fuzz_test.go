@@ -1,0 +1,78 @@
+package history_test
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/mainstay/mainstay/pkg/history"
+)
+
+// FuzzRows reads anything as CSV and as NDJSON: it ends, every row is one JSON object of the plain fields with the key
+// that it should have, places only go forward, and taking up from the middle gives the same rest.
+func FuzzRows(f *testing.F) {
+	f.Add("customer_id,occurred_at,total\na,2024-01-01,1\n\"b\nc\",2024-01-01,\"1\"\n", true)
+	f.Add("customer_id;occurred_at;total\na;01/02/2023;1,5\n\"open;13/02/2023;2\r\nb;13/02/2023;3", true)
+	f.Add(`{"customer_id":1,"occurred_at":1704067200,"total":"1.50"}`+"\n{\n", false)
+	f.Add("\ufeff{\"userId\":\"\\ud800\",\"timestamp\":\"2024-01-01\",\"properties\":{\"revenue\":1e400}}", false)
+	f.Fuzz(func(t *testing.T, content string, csv bool) {
+		name := "f.ndjson"
+		if csv {
+			name = "f.csv"
+		}
+		path := filepath.Join(t.TempDir(), name)
+		require.NoError(t, os.WriteFile(path, []byte(content), 0o600))
+		m := history.Mapping{Type: "purchase"}
+		r, err := history.Open(path, m)
+		if err != nil {
+			return
+		}
+		defer func() { require.NoError(t, r.Close()) }()
+		last, middle, after := r.Resume(), r.Resume(), 0
+		var outcomes []string
+		for {
+			row, err := r.Next()
+			if errors.Is(err, io.EOF) {
+				break
+			}
+			place := r.Resume()
+			require.Greater(t, place.Offset, last.Offset)
+			require.Greater(t, place.Line, last.Line)
+			require.LessOrEqual(t, place.Offset, int64(len(content)))
+			last = place
+			outcomes = append(outcomes, outcome(t, row, err))
+			if len(outcomes) == 2 {
+				middle, after = place, 2
+			}
+		}
+		require.NoError(t, r.SkipTo(middle))
+		for _, want := range outcomes[after:] {
+			row, err := r.Next()
+			require.Equal(t, want, outcome(t, row, err))
+		}
+		_, err = r.Next()
+		require.ErrorIs(t, err, io.EOF)
+	})
+}
+
+func outcome(t *testing.T, row history.Row, err error) string {
+	t.Helper()
+	bad := (*history.RowError)(nil)
+	if errors.As(err, &bad) {
+		require.NotEmpty(t, bad.Reason)
+		return bad.Error()
+	}
+	require.NoError(t, err)
+	var said map[string]any
+	require.NoError(t, json.Unmarshal(row.Value, &said), "%s", row.Value)
+	require.Equal(t, "purchase", said["type"])
+	require.Equal(t, string(row.Key), said["customer_id"])
+	require.NotEmpty(t, said["order_id"])
+	require.IsType(t, 0., said["total"])
+	return string(row.Value)
+}

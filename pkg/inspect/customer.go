@@ -1,0 +1,65 @@
+package inspect
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/mainstay/mainstay/pkg/kafka/murmur2"
+	"github.com/mainstay/mainstay/pkg/redis"
+	"github.com/mainstay/mainstay/processors"
+	"github.com/mainstay/mainstay/processors/customer"
+	"github.com/mainstay/mainstay/schemas/event"
+	"github.com/mainstay/mainstay/schemas/ledger"
+)
+
+// The refusals of Customer.
+var (
+	ErrUnknownCustomer = errors.New("no such customer")
+	ErrNoState         = errors.New("Redis holds no state of this ledger yet")
+)
+
+// Customer reads a customer's answers from Redis. No fold need be running: what Redis holds stands at a ledger offset, which
+// the answers name.
+func Customer(ctx context.Context, r *redis.Client, namespace string, g *ledger.Genesis, id string) (processors.Answers, error) {
+	id = Normalise(event.Normalise(g.GetCustomerNormalisation()), id)
+	partition := murmur2.PartitionFor([]byte(id), g.GetPartitions())
+	meta, blobs, err := r.Partition(namespace, partition, g.GetPartitions()).Read(ctx, []string{id})
+	switch {
+	case err != nil:
+		return processors.Answers{}, fmt.Errorf("read the customer: %w", err)
+	case !meta.Exists || meta.Offset == 0:
+		return processors.Answers{}, fmt.Errorf("partition %d: %w: is a fold running? `mainstay status` says", partition, ErrNoState)
+	case meta.LedgerID != g.GetLedgerId():
+		return processors.Answers{}, fmt.Errorf("partition %d: Redis holds ledger %s, Kafka has %s: redis.addresses and kafka.brokers do not belong together", partition, meta.LedgerID, g.GetLedgerId())
+	case blobs[0] == nil:
+		return processors.Answers{}, fmt.Errorf("%w in partition %d up to ledger offset %d; ids are compared byte for byte (normalisation: %s)",
+			ErrUnknownCustomer, partition, meta.Offset, g.GetCustomerNormalisation())
+	}
+	state, err := customer.Decode(blobs[0])
+	if err != nil {
+		return processors.Answers{}, fmt.Errorf("decode the customer's state: %w; a newer release may have written it", err)
+	}
+	p, err := processors.DecodePartition(meta.State)
+	if err != nil {
+		return processors.Answers{}, fmt.Errorf("decode the partition's state: %w; a newer release may have written it", err)
+	}
+	return processors.Answer(p, id, state), nil
+}
+
+// Normalise makes a customer id what the ledger knows it as. The same rules stand in the decoder of events.
+func Normalise(how event.Normalise, id string) string {
+	if how != event.NormaliseTrim && how != event.NormaliseLower {
+		return id
+	}
+	b := bytes.Trim([]byte(id), " \t\r\n\v\f")
+	if how == event.NormaliseLower {
+		for i, c := range b {
+			if 'A' <= c && c <= 'Z' {
+				b[i] = c + 'a' - 'A'
+			}
+		}
+	}
+	return string(b)
+}

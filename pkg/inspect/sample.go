@@ -1,0 +1,33 @@
+package inspect
+
+import (
+	"errors"
+
+	"github.com/mainstay/mainstay/schemas/event"
+)
+
+// Sample is how one payload is read, for a person. It shows the payload.
+type Sample struct {
+	Kind     string               `json:"kind"`
+	Accepted bool                 `json:"accepted"`
+	Verdict  string               `json:"verdict"`
+	Customer string               `json:"customer_id,omitempty"`
+	EventID  string               `json:"event_id,omitempty"`
+	Fields   []event.FieldReading `json:"fields"`
+}
+
+// Explain reads a message as intake would, and says how.
+func Explain(d *event.Decoder, kind event.Kind, m *event.Message, now int64) Sample {
+	s := Sample{Kind: kind.String(), Accepted: true, Verdict: "accepted", Fields: d.Explain(kind, m, now)}
+	var result event.Result
+	err := d.Decode(kind, m, now, &result)
+	switch refused := (*event.Refused)(nil); {
+	case errors.As(err, &refused):
+		s.Accepted, s.Verdict = false, "refused, to the dead letters: "+refused.Error()
+	case result.Skip != "":
+		s.Verdict = "skipped and counted: " + result.Skip
+	default:
+		s.Customer, s.EventID = result.Customer, result.Event.GetId()
+	}
+	return s
+}

@@ -1,0 +1,55 @@
+package intake
+
+import (
+	"strconv"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/mainstay/mainstay/pkg/telemetry"
+)
+
+// gauges are the series of one owned input partition, looked up once.
+type gauges struct {
+	accepted                          prometheus.Counter
+	lag, unstable, behind, lagSeconds prometheus.Gauge
+}
+
+func newGauges(m *telemetry.Intake, topic string, partition int32) gauges {
+	p := strconv.Itoa(int(partition))
+	return gauges{
+		accepted:   m.RecordsConsumed.WithLabelValues(topic, "accepted"),
+		lag:        m.LagRecords.WithLabelValues(topic, p),
+		unstable:   m.UnstableRecords.WithLabelValues(topic, p),
+		behind:     m.TimeBehind.WithLabelValues(topic, p),
+		lagSeconds: m.LagSeconds.WithLabelValues(topic, p),
+	}
+}
+
+// seen sets the series of an input as it stands now; clock is the ledger's time in ms.
+func (g gauges) seen(in *input, clock int64) {
+	g.lag.Set(float64(in.lag))
+	g.unstable.Set(float64(in.unstable))
+	behind := max(0, float64(clock-in.time)/1000)
+	if in.time == 0 || clock == 0 {
+		behind = 0
+	}
+	g.behind.Set(behind)
+	if in.lag == 0 {
+		behind = 0
+	}
+	g.lagSeconds.Set(behind)
+}
+
+func (in *Intake) countSkipped(topic, reason string) {
+	in.metrics.RecordsConsumed.WithLabelValues(topic, "skipped").Inc()
+	in.metrics.RecordsSkipped.WithLabelValues(reason).Inc()
+}
+
+func (in *Intake) countDeadLetter(topic, reason string) {
+	in.metrics.RecordsConsumed.WithLabelValues(topic, "dead_letter").Inc()
+	in.metrics.DLQRecords.WithLabelValues(topic, reason).Inc()
+}
+
+func haltedPartition(topic string, partition int32) string {
+	return topic + "/" + strconv.Itoa(int(partition))
+}

@@ -1,0 +1,286 @@
+package kafka
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/segmentio/kafka-go/protocol"
+	"github.com/segmentio/kafka-go/protocol/apiversions"
+	"github.com/segmentio/kafka-go/protocol/createtopics"
+	"github.com/segmentio/kafka-go/protocol/deletetopics"
+	"github.com/segmentio/kafka-go/protocol/describeconfigs"
+	"github.com/segmentio/kafka-go/protocol/describegroups"
+)
+
+// Topic is what the cluster knows of a topic.
+type Topic struct {
+	Name    string
+	Exists  bool
+	Leaders []int32 // broker id by partition, -1 while there is none; its length is the partition count
+}
+
+// TopicSpec is a topic to be created. Replicas 0 leaves the replication factor to the broker's default.
+type TopicSpec struct {
+	Name       string
+	Partitions int32
+	Replicas   int16
+	Configs    map[string]string
+}
+
+// Ping asks any broker for its API versions: it answers whether we get through, encrypted and authenticated as configured.
+func (c *Client) Ping(ctx context.Context) error {
+	res, err := ask[*apiversions.Response](ctx, c, Call{API: "ApiVersions"}, anyBroker, &apiversions.Request{})
+	if err != nil {
+		return fmt.Errorf("ping: %w", err)
+	}
+	return named("ApiVersions", res.ErrorCode)
+}
+
+// Topics asks, always anew, which of the topics exist, and who leads their partitions; in the order of names.
+func (c *Client) Topics(ctx context.Context, names []string) ([]Topic, error) {
+	res, err := c.askMetadata(ctx, names)
+	if err != nil {
+		return nil, fmt.Errorf("look up topics: %w", err)
+	}
+	all := make([]Topic, 0, len(names))
+	for _, name := range names {
+		t := Topic{Name: name}
+		for _, r := range res.Topics {
+			if r.Name != name {
+				continue
+			}
+			err := failed(r.ErrorCode)
+			if err != nil && !errors.Is(err, ErrUnknownTopic) && !errors.Is(err, CodeLeaderNotAvailable) {
+				return nil, fmt.Errorf("look up topic %s: %w", name, err)
+			}
+			t.Exists = !errors.Is(err, ErrUnknownTopic)
+			t.Leaders = make([]int32, len(r.Partitions))
+			for _, p := range r.Partitions {
+				if int(p.PartitionIndex) < len(t.Leaders) {
+					t.Leaders[p.PartitionIndex] = p.LeaderID
+				}
+			}
+		}
+		all = append(all, t)
+	}
+	return all, nil
+}
+
+// CreateTopics creates what is not there yet and waits until every partition has a leader that knows it (a new one answers
+// with 6 for a moment, which would break a transaction). A topic that exists is left as
+// it is, however it is configured. Infrastructure trouble is waited out until the context ends.
+func (c *Client) CreateTopics(ctx context.Context, specs []TopicSpec) error {
+	req := &createtopics.Request{TimeoutMs: int32(c.cfg.Timeout / time.Millisecond)}
+	names := make([]string, 0, len(specs))
+	for _, s := range specs {
+		names = append(names, s.Name)
+		t := createtopics.RequestTopic{Name: s.Name, NumPartitions: s.Partitions, ReplicationFactor: s.Replicas}
+		if s.Replicas == 0 {
+			t.ReplicationFactor = -1
+		}
+		for k, v := range s.Configs {
+			t.Configs = append(t.Configs, createtopics.RequestConfig{Name: k, Value: v})
+		}
+		req.Topics = append(req.Topics, t)
+	}
+	for wait := firstPause; ; wait = min(2*wait, lastPause) {
+		err := c.createOnce(ctx, req)
+		if err == nil {
+			err = c.haveLeaders(ctx, names)
+		}
+		if err == nil || !Retriable(err) {
+			return err
+		}
+		if ended := pause(ctx, wait); ended != nil {
+			return fmt.Errorf("%w: %w", ended, err)
+		}
+	}
+}
+
+func (c *Client) createOnce(ctx context.Context, req *createtopics.Request) error {
+	controller, err := c.controller(ctx)
+	if err != nil {
+		return fmt.Errorf("create topics: %w", err)
+	}
+	res, err := ask[*createtopics.Response](ctx, c, Call{API: "CreateTopics"}, controller, req)
+	if err != nil {
+		return fmt.Errorf("create topics: %w", err)
+	}
+	for _, t := range res.Topics {
+		if code := Code(t.ErrorCode); code != 0 && code != CodeTopicAlreadyExists {
+			return fmt.Errorf("create topic %s: %w %s", t.Name, code, t.ErrorMessage)
+		}
+	}
+	return nil
+}
+
+// controller is whom topics are created by: in KRaft every broker passes that on, elsewhere (41) not.
+func (c *Client) controller(ctx context.Context) (int32, error) {
+	res, err := c.askMetadata(ctx, nil)
+	if err != nil {
+		return 0, err
+	}
+	return res.ControllerID, nil
+}
+
+func (c *Client) haveLeaders(ctx context.Context, names []string) error {
+	all, err := c.Topics(ctx, names)
+	if err != nil {
+		return err
+	}
+	for _, t := range all {
+		if !t.Exists || slices.Contains(t.Leaders, -1) {
+			return fmt.Errorf("topic %s: %w", t.Name, CodeLeaderNotAvailable)
+		}
+		partitions := make([]int32, len(t.Leaders))
+		for i := range partitions {
+			partitions[i] = int32(i)
+		}
+		if _, err := c.ListOffsets(ctx, t.Name, partitions); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// DeleteTopics deletes topics; those that do not exist are no error.
+func (c *Client) DeleteTopics(ctx context.Context, names []string) error {
+	controller, err := c.controller(ctx)
+	if err != nil {
+		return fmt.Errorf("delete topics: %w", err)
+	}
+	res, err := ask[*deletetopics.Response](ctx, c, Call{API: "DeleteTopics"}, controller,
+		&deletetopics.Request{TopicNames: names, TimeoutMs: int32(c.cfg.Timeout / time.Millisecond)})
+	if err != nil {
+		return fmt.Errorf("delete topics: %w", err)
+	}
+	for _, t := range res.Responses {
+		c.doubt(t.Name)
+		if code := Code(t.ErrorCode); code != 0 && code != CodeUnknownTopicOrPartition {
+			return fmt.Errorf("delete topic %s: %w", t.Name, code)
+		}
+	}
+	return nil
+}
+
+// TopicConfigs is the configuration in force of each topic (retention.ms, cleanup.policy, message.timestamp.type and so on,
+// defaults included), by name.
+func (c *Client) TopicConfigs(ctx context.Context, names []string) (map[string]map[string]string, error) {
+	const ofTopic int8 = 2
+	req := &describeconfigs.Request{}
+	for _, name := range names {
+		req.Resources = append(req.Resources, describeconfigs.RequestResource{ResourceType: ofTopic, ResourceName: name})
+	}
+	res, err := ask[*describeconfigs.Response](ctx, c, Call{API: "DescribeConfigs"}, anyBroker, req)
+	if err != nil {
+		return nil, fmt.Errorf("read topic configurations: %w", err)
+	}
+	all := make(map[string]map[string]string, len(names))
+	for _, r := range res.Resources {
+		if r.ErrorCode != 0 {
+			return nil, fmt.Errorf("read configuration of topic %s: %w", r.ResourceName, Code(r.ErrorCode))
+		}
+		m := make(map[string]string, len(r.ConfigEntries))
+		for _, e := range r.ConfigEntries {
+			m[e.ConfigName] = e.ConfigValue
+		}
+		all[r.ResourceName] = m
+	}
+	return all, nil
+}
+
+// Member is one member of a group and what it has been assigned.
+type Member struct {
+	ID, ClientID, Host string
+	Assignments        map[string][]int32
+}
+
+// GroupMembers asks who is in a group (classic protocol) and what each owns, and the group's state ("Stable", "Empty",
+// "Dead", ...).
+func (c *Client) GroupMembers(ctx context.Context, group string) (members []Member, state string, err error) {
+	err = c.asked(ctx, ofGroup, group, func(broker int32) error {
+		res, err := ask[*describegroups.Response](ctx, c, Call{API: "DescribeGroups", Group: group}, broker,
+			&describegroups.Request{Groups: []string{group}})
+		if err != nil {
+			return err
+		}
+		if len(res.Groups) != 1 {
+			return &transportError{errShort}
+		}
+		g := res.Groups[0]
+		if Code(g.ErrorCode) == codeGroupIDNotFound { // brokers differ: most call such a group "Dead"
+			state = "Dead"
+			return nil
+		}
+		if g.ErrorCode != 0 {
+			return named("DescribeGroups", g.ErrorCode)
+		}
+		state, members = g.GroupState, nil
+		for _, m := range g.Members {
+			members = append(members, Member{m.MemberID, m.ClientID, m.ClientHost, assignment(m.MemberAssignment)})
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, "", fmt.Errorf("describe group %s: %w", group, err)
+	}
+	return members, state, nil
+}
+
+// assignment reads a member's share as group leaders write it (ConsumerProtocolAssignment: version, topics, user data).
+func assignment(b []byte) map[string][]int32 {
+	all := map[string][]int32{}
+	r := cursor{b: b}
+	r.take(2)
+	for range r.count() {
+		topic := string(r.str())
+		for range r.count() {
+			if p := r.i32(); !r.bad {
+				all[topic] = append(all[topic], p)
+			}
+		}
+	}
+	return all
+}
+
+// DeleteRecords makes everything in a partition below an offset unreadable (KIP-107).
+func (c *Client) DeleteRecords(ctx context.Context, topic string, partition int32, below int64) error {
+	const key, version = protocol.ApiKey(21), 1
+	err := c.led(ctx, topic, []int32{partition}, func(broker int32, _ []int32) error {
+		m := &raw{key: key, version: version, broker: broker, mine: c.correlation.Add(1)}
+		b := appendHeader(nil, key, version, m.mine, c.cfg.ClientID)
+		b = be.AppendUint32(b, 1)
+		b = appendString(b, topic)
+		b = be.AppendUint32(b, 1)
+		b = be.AppendUint32(b, uint32(partition))
+		b = be.AppendUint64(b, uint64(below))
+		b = be.AppendUint32(b, uint32(c.cfg.Timeout/time.Millisecond))
+		be.PutUint32(b, uint32(len(b)-4))
+		m.out = [][]byte{b}
+		if _, err := c.send(ctx, Call{API: "DeleteRecords", Topic: topic}, 0, broker, m); err != nil {
+			return err
+		}
+		r := cursor{b: m.in}
+		r.take(8) // correlation id, throttle time
+		if r.count() != 1 {
+			return &transportError{errShort}
+		}
+		r.str()
+		if r.count() != 1 {
+			return &transportError{errShort}
+		}
+		r.take(4 + 8) // partition, new log start
+		code := r.i16()
+		if r.bad {
+			return &transportError{errShort}
+		}
+		return named("DeleteRecords", code)
+	})
+	if err != nil {
+		return fmt.Errorf("delete records of %s/%d: %w", topic, partition, err)
+	}
+	return nil
+}

@@ -1,0 +1,111 @@
+package lifetimes_test
+
+import (
+	"fmt"
+	"sort"
+
+	"github.com/mainstay/mainstay/pkg/lifetimes"
+)
+
+// Orders come in any order; refunds and cancellations take back what they gave.
+func ExampleHistory() {
+	var h lifetimes.History
+	h = h.Add(20100, 4990)     // an order, in cents
+	h = h.Add(20130, 2500)     // another, 30 days later
+	h = h.Add(20130, 1000)     // the same day: one purchase, two orders
+	h = h.Add(20065, 1990)     // a late one, before the first
+	h = h.Adjust(20100, -1000) // part of an order is refunded
+	h = h.Remove(20130, 1000)  // an order is cancelled
+
+	s := h.Summary(20165, 7, 100) // as of day 20165, in weeks and whole money
+	fmt.Printf("x %d, t_x %.2f weeks, T %.2f weeks, m %.2f\n", s.X, s.Tx, s.T, s.M)
+	// Output: x 2, t_x 9.29 weeks, T 14.29 weeks, m 32.45
+}
+
+// From summaries to a fit to answers about one customer.
+func ExampleFitMBGNBD() {
+	var rows []lifetimes.Summary
+	for i := range 400 {
+		// A base of four kinds of customers, for want of a real one.
+		first := float64(40 + i%12)
+		rows = append(rows, []lifetimes.Summary{
+			{T: first}, {T: first + 1}, {X: 1, Tx: 5, T: first}, {X: 6, Tx: first - 3, T: first, M: 25},
+		}[i%4])
+	}
+	fit, err := lifetimes.FitMBGNBD(rows, lifetimes.FitOptions{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(fit.Status, fit.Converged, fit.RepeatBuyers)
+
+	loyal := lifetimes.Summary{X: 6, Tx: 41, T: 44, M: 25}
+	silent := lifetimes.Summary{X: 6, Tx: 20, T: 44, M: 25}
+	fmt.Println("the loyal one is likelier alive:", fit.Model.PAlive(loyal) > fit.Model.PAlive(silent))
+	fmt.Println("and will buy more:", fit.Model.Expected(loyal, 13) > fit.Model.Expected(silent, 13))
+	// Output:
+	// fitted true 200
+	// the loyal one is likelier alive: true
+	// and will buy more: true
+}
+
+// When to worry: the moment, known in advance, at which silence becomes telling.
+func ExampleMBGNBD_AliveUntil() {
+	m := lifetimes.MBGNBD{R: 0.525, Alpha: 6.183, A: 0.891, B: 1.614} // CDNOW, weeks
+	s := lifetimes.Summary{X: 2, Tx: 30.43, T: 38.86}
+	age, _ := m.AliveUntil(s, 0.5)
+	fmt.Printf("P(alive) %.2f now, 0.50 in %.1f weeks\n", m.PAlive(s), age-s.T)
+	// Output: P(alive) 0.71 now, 0.50 in 18.7 weeks
+}
+
+// What customers will still bring, discounted, within a year.
+func ExampleCLV() {
+	m := lifetimes.MBGNBD{R: 0.525, Alpha: 6.183, A: 0.891, B: 1.614}
+	spend := lifetimes.GammaGamma{P: 6.25, Q: 3.74, V: 15.44}
+	v := lifetimes.Valuation{Margin: 0.3, Horizon: 52, Delta: lifetimes.DiscountRate(0.1, 52)}
+	for _, s := range []lifetimes.Summary{
+		{X: 2, Tx: 30.43, T: 38.86, M: 22.50},
+		{T: 38.86},
+	} {
+		fmt.Printf("%.2f\n", lifetimes.CLV(m, spend, s, v))
+	}
+	// Output:
+	// 11.37
+	// 2.00
+}
+
+// From transactions to a ranked list.
+func ExampleTrainScorer() {
+	// Customer i bought every 7+i days from day 20000 on, for as long as it took.
+	shop := map[string]lifetimes.History{}
+	var all []lifetimes.History
+	for i := range 300 {
+		var h lifetimes.History
+		for day := 20000 + i%30; day <= 20000+i*7%365; day += 7 + i%40 {
+			h = h.Add(int32(day), int64(1000+10*i))
+		}
+		shop[fmt.Sprintf("customer-%03d", i)] = h
+		all = append(all, h)
+	}
+	const now = 20365
+	scorer, training, err := lifetimes.TrainScorer(all, now, lifetimes.ScorerOptions{Horizon: 13})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(training.Status)
+
+	type ranked struct {
+		name  string
+		score lifetimes.Score
+	}
+	var list []ranked
+	for name, h := range shop {
+		list = append(list, ranked{name, scorer.Score(h.Customer(now, 7, 100), 13)})
+	}
+	sort.Slice(list, func(i, j int) bool { return list[i].score.Expected > list[j].score.Expected })
+	fmt.Println("the best is worth more than the middle:", list[0].score.Expected > 2*list[150].score.Expected)
+	// Output:
+	// fitted
+	// the best is worth more than the middle: true
+}

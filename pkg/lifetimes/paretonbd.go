@@ -1,0 +1,187 @@
+package lifetimes
+
+import "math"
+
+// ParetoNBD is the Pareto/NBD model of Schmittlein, Morrison and Colombo (1987),
+// "Counting your customers: who are they and what will they do next?": purchases are
+// Poisson with a rate from Gamma(R, Alpha); the customer's life ends at a rate from
+// Gamma(S, Beta), at any moment. Alpha and Beta are times.
+//
+// In place of the textbook's difference of hypergeometric functions the code takes the
+// integral that they stand for (Fader and Hardie 2005, "A note on deriving the
+// Pareto/NBD model"), which has no cancellation.
+type ParetoNBD struct{ R, Alpha, S, Beta float64 }
+
+// Name is "Pareto/NBD".
+func (m ParetoNBD) Name() string { return "Pareto/NBD" }
+
+// Validate refuses parameters outside 1e-9 to 1e9 with ErrParameter.
+func (m ParetoNBD) Validate() error {
+	if err := checkParameter(m.Name(), "r", m.R); err != nil {
+		return err
+	}
+	if err := checkParameter(m.Name(), "alpha", m.Alpha); err != nil {
+		return err
+	}
+	if err := checkParameter(m.Name(), "s", m.S); err != nil {
+		return err
+	}
+	return checkParameter(m.Name(), "beta", m.Beta)
+}
+
+// PAlive is the probability that the customer's life has not ended; see PurchaseModel.
+func (m ParetoNBD) PAlive(s Summary) float64 {
+	if !m.answers(s) {
+		return 0
+	}
+	return 1 / (1 + exp(m.lnDead(s)))
+}
+
+// Expected is the expected number of purchases in the next t; see PurchaseModel.
+func (m ParetoNBD) Expected(s Summary, t float64) float64 {
+	if !m.answers(s) || !validSpan(t) {
+		return 0
+	}
+	return m.PAlive(s) * m.rate(s) * m.living(s, t)
+}
+
+// PAtLeastOne is the probability of a purchase in the next t; see PurchaseModel.
+func (m ParetoNBD) PAtLeastOne(s Summary, t float64) float64 {
+	if !m.answers(s) || !validSpan(t) {
+		return 0
+	}
+	return m.PAlive(s) * m.firstPurchase(s, t)
+}
+
+// DERT is the discounted expected number of future purchases (Fader, Hardie and Lee
+// 2005, "RFM and CLV"); see PurchaseModel.
+func (m ParetoNBD) DERT(s Summary, delta float64) float64 {
+	if !m.answers(s) || !validRate(delta) {
+		return 0
+	}
+	// The mean of 1/(mu+delta) over mu ~ Gamma(s, beta+T); the grid's rate is 1.
+	var g grid
+	age := m.Beta + s.T
+	discount := float64(delta * age)
+	g.fillGamma(m.S, 1/discount, 1)
+	return m.PAlive(s) * m.rate(s) * age * g.mean(func(mu float64) float64 { return 1 / (mu + discount) })
+}
+
+// Discounted is the discounted expected number of purchases in the next t; see
+// PurchaseModel.
+func (m ParetoNBD) Discounted(s Summary, t, delta float64) float64 {
+	if !m.answers(s) || !validSpan(t) || !(delta >= 0) {
+		return 0
+	}
+	var v instants
+	age := m.Beta + s.T
+	v.fill(t, delta, age, 2*age/(1+m.S))
+	sum := 0.0
+	for i := 0; i < v.n; i++ {
+		sum += float64(v.w[i] * m.living(s, v.at[i]))
+	}
+	return m.PAlive(s) * m.rate(s) * sum
+}
+
+// AliveUntil is the age at which PAlive falls to h in silence, never below s.Tx; see
+// PurchaseModel. The closed form brackets it: lives and purchases on the shorter of the
+// two time scales end sooner, on the longer one later.
+func (m ParetoNBD) AliveUntil(s Summary, h float64) (float64, bool) {
+	s.T = s.Tx
+	if !m.answers(s) || !(h > 0) {
+		return 0, false
+	}
+	if h >= 1 {
+		return s.Tx, true
+	}
+	w := m.S + m.R + float64(s.X)
+	odds := ln((1 - h) / h)
+	bound := func(c float64) float64 {
+		return s.Tx + float64((c+s.Tx)*expm1(softplus(ln(w/m.S)+odds)/w))
+	}
+	low, high := bound(math.Min(m.Alpha, m.Beta)), bound(math.Max(m.Alpha, m.Beta))
+	if low > math.MaxFloat64 {
+		return 0, false
+	}
+	high = math.Min(high, math.MaxFloat64/4)
+	dead := func(age float64) float64 {
+		s.T = math.Max(age, s.Tx)
+		return odds - m.lnDead(s)
+	}
+	if dead(high) > 0 && high >= math.MaxFloat64/8 {
+		return 0, false
+	}
+	return math.Max(s.Tx, solveAge(math.Max(m.Alpha, m.Beta), low, high, dead)), true
+}
+
+// PurchaseUntil is the age at which PAtLeastOne(horizon) falls to h in silence, never
+// below s.Tx; see PurchaseModel.
+func (m ParetoNBD) PurchaseUntil(s Summary, horizon, h float64) (float64, bool) {
+	s.T = s.Tx
+	if !m.answers(s) || !(h > 0) || !validSpan(horizon) {
+		return 0, false
+	}
+	if h >= 1 || horizon == 0 {
+		return s.Tx, true
+	}
+	// A customer who cannot stop buys longer, and so does one who is alive for sure.
+	high := ageOfPurchase(m.R+float64(s.X), m.Alpha, horizon, h)
+	if age, ok := m.AliveUntil(s, h); ok {
+		high = math.Min(high, age)
+	}
+	return solveAge(m.Alpha, s.Tx, high, func(age float64) float64 {
+		s.T = math.Max(age, s.Tx)
+		return float64(m.PAlive(s)*m.firstPurchase(s, horizon)) - h
+	}), true
+}
+
+// LogLikelihood of one customer; see PurchaseModel. It is -Inf outside the domain.
+func (m ParetoNBD) LogLikelihood(s Summary) float64 {
+	if !m.answers(s) {
+		return math.Inf(-1)
+	}
+	x := float64(s.X)
+	alive := lnRising(m.R, x) - float64(m.R*ln1p(s.T/m.Alpha)) - float64(x*ln(m.Alpha+s.T)) - float64(m.S*ln1p(s.T/m.Beta))
+	return alive + softplus(m.lnDead(s))
+}
+
+func (m ParetoNBD) answers(s Summary) bool {
+	return s.scorable() && validBeta(m.R, m.Alpha, m.S, m.Beta)
+}
+
+// lnDead is the logarithm of the odds of having stopped: of
+// s * integral from t_x to T of ((alpha+T)/(alpha+u))^(r+x) ((beta+T)/(beta+u))^s du/(beta+u).
+func (m ParetoNBD) lnDead(s Summary) float64 {
+	silence := s.T - s.Tx
+	if silence == 0 {
+		return math.Inf(-1)
+	}
+	shape, a, b := m.R+float64(s.X), m.Alpha+s.Tx, m.Beta+s.Tx
+	j := powerIntegral{p: shape, q: m.S + 1, a: a, b: b, length: silence}.value()
+	return float64(shape*ln1p(silence/a)) + float64(m.S*ln1p(silence/b)) + ln(m.S/b*j)
+}
+
+// rate is the expected purchase rate of a customer who is alive.
+func (m ParetoNBD) rate(s Summary) float64 {
+	return (m.R + float64(s.X)) / (m.Alpha + s.T)
+}
+
+// living is the expected time alive within the next t, given alive now.
+func (m ParetoNBD) living(s Summary, t float64) float64 {
+	age := m.Beta + s.T
+	u := ln1p(t / age)
+	if m.S == 1 {
+		return age * u
+	}
+	return -age * expm1(-(m.S-1)*u) / (m.S - 1)
+}
+
+// firstPurchase is the probability of a purchase in the next t, given alive.
+func (m ParetoNBD) firstPurchase(s Summary, t float64) float64 {
+	if t == 0 {
+		return 0
+	}
+	shape, a := m.R+float64(s.X), m.Alpha+s.T
+	j := powerIntegral{p: shape + 1, q: m.S, a: a, b: m.Beta + s.T, length: t}.value()
+	return math.Min(1, shape/a*j)
+}

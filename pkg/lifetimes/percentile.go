@@ -1,0 +1,64 @@
+package lifetimes
+
+import "sort"
+
+// Percentiles is where values stand among those of a population: the share below plus
+// half the ties, on at most 257 points with straight lines between.
+type Percentiles struct{ At, Share []float64 }
+
+const percentilePoints = 256
+
+// newPercentiles reads and reorders the values.
+func newPercentiles(values []float64) Percentiles {
+	sort.Float64s(values)
+	n := len(values)
+	var distinct, share []float64
+	for i := 0; i < n; {
+		j := i
+		for j < n && values[j] == values[i] {
+			j++
+		}
+		distinct, share = append(distinct, values[i]), append(share, float64(i+j)/2/float64(n))
+		i = j
+	}
+	if len(distinct) <= percentilePoints+1 {
+		return Percentiles{distinct, share}
+	}
+	// Thin out where many values crowd into little share; the ends stay.
+	var p Percentiles
+	last := -1.0
+	for i := range distinct {
+		if share[i]-last >= 1.0/percentilePoints || i == len(distinct)-1 {
+			p.At, p.Share = append(p.At, distinct[i]), append(p.Share, share[i])
+			last = share[i]
+		}
+	}
+	return p
+}
+
+// Of is the share of the population below v, half the ties included: between 0 and 1,
+// never falling in v. An empty population places everything in the middle.
+func (p Percentiles) Of(v float64) float64 {
+	n := len(p.At)
+	if n == 0 || n != len(p.Share) || v != v {
+		return 0.5
+	}
+	low, high := 0, n
+	for low < high {
+		if mid := (low + high) / 2; p.At[mid] < v {
+			low = mid + 1
+		} else {
+			high = mid
+		}
+	}
+	switch {
+	case low == n:
+		return 1
+	case p.At[low] == v:
+		return p.Share[low]
+	case low == 0:
+		return 0
+	}
+	part := (v - p.At[low-1]) / (p.At[low] - p.At[low-1])
+	return p.Share[low-1] + float64(part*(p.Share[low]-p.Share[low-1]))
+}

@@ -1,0 +1,269 @@
+package lifetimes
+
+import (
+	"fmt"
+	"math"
+	"slices"
+)
+
+// ScorerOptions say how to train a Scorer; Horizon is required.
+type ScorerOptions struct {
+	// Horizon is how far the scores will mostly look ahead, in units.
+	Horizon float64
+	// DaysPerUnit and MinorPerUnit are as for History.Summary; not positive means 7, weeks,
+	// and 100.
+	DaysPerUnit, MinorPerUnit float64
+	// Fit is for the models.
+	Fit FitOptions
+}
+
+// Training says what a Scorer was learned from.
+type Training struct {
+	Status Status
+	// Regular and Pareto are the fits to the whole history.
+	Regular Fit[MBGCNBD]
+	Pareto  Fit[ParetoNBD]
+	// Candidates compares the models by likelihood and on the inner split. Chosen is the
+	// best single one there.
+	Candidates []Candidate
+	Chosen     string
+	// Windows are the inner splits: the models saw what came before Cut and were compared
+	// with what came until End. Empty when the history is too short; then the Scorer is the
+	// plain blend.
+	Windows []Window
+	// Purchases counts what came within the windows.
+	Purchases float64
+}
+
+// Window is an inner split, in civil days.
+type Window struct {
+	Cut, End  int32
+	Customers int
+}
+
+// Candidate is one model's showing.
+type Candidate struct {
+	Name          string
+	LogLikelihood float64 // of the whole history
+	// On the windows, pooled: the mean log-likelihood of a purchase or none, the root of the
+	// mean squared error of counts, the area under the curve, and promised over actual - 1.
+	LogScore, RMSE, AUC, Bias float64
+}
+
+// TrainScorer learns a Scorer from the purchase days up to now, a civil day; later days are
+// ignored. Histories without a day by then are skipped. It returns ErrOption for a
+// horizon that is not positive and ErrNoData when nobody has bought. On little data the
+// Scorer falls back on the models, and those on their priors, as Training.Status tells.
+func TrainScorer(all []History, now int32, o ScorerOptions) (*Scorer, Training, error) {
+	if !(o.Horizon > 0) || o.Horizon > math.MaxFloat64 {
+		return nil, Training{}, optionError("horizon", o.Horizon, "above 0")
+	}
+	if !(o.DaysPerUnit > 0) {
+		o.DaysPerUnit = 7
+	}
+	if !(o.MinorPerUnit > 0) {
+		o.MinorPerUnit = 100
+	}
+	base, first := gather(all, now, o)
+	if len(base) == 0 {
+		return nil, Training{}, fmt.Errorf("%w: nobody has bought by day %d", ErrNoData, now)
+	}
+	var tr Training
+	final, candidates, err := fitBase(base, o)
+	if err != nil {
+		return nil, Training{}, err
+	}
+	tr.Regular, tr.Pareto, tr.Candidates, tr.Status = final.regular, final.pareto, candidates, final.regular.Status
+	c := &Scorer{
+		Regular: final.regular.Model, Pareto: final.pareto.Model,
+		Slope: 1, Level: 1, Power: 1, Horizon: o.Horizon,
+	}
+	if !final.pareto.Converged {
+		c.Pareto = fromParetoTheta([]float64{math.Log(priorR), 0, math.Log(priorR), 0})
+	}
+	c.place(base)
+
+	sample := thin(all)
+	var pooled [][]seen
+	for _, w := range windows(first, now, o) {
+		rows, known, err := lookBack(sample, w, o, final.regular.Model.K)
+		if err != nil {
+			return nil, Training{}, err
+		}
+		if !known {
+			continue
+		}
+		w.Customers = len(rows)
+		tr.Windows = append(tr.Windows, w)
+		pooled = append(pooled, rows)
+	}
+	for _, rows := range pooled {
+		for i := range rows {
+			tr.Purchases += rows[i].came
+		}
+	}
+	if tr.Purchases < leastPurchases {
+		tr.Windows = nil
+		c.centre(base)
+		return c, tr, nil
+	}
+	c.learn(pooled, max(1, len(base)*len(sample)/len(all)))
+	c.centre(base)
+	tr.compare(slices.Concat(pooled...))
+	return c, tr, nil
+}
+
+// leastPurchases is what the windows must hold for anything to be learned from them.
+const leastPurchases = 30
+
+// thin keeps every n-th customer of a great base: a few weights are learned well enough
+// from this many.
+func thin(all []History) []History {
+	const most = 50000
+	step := (len(all) + most - 1) / most
+	if step <= 1 {
+		return all
+	}
+	out := make([]History, 0, most)
+	for i := 0; i < len(all); i += step {
+		out = append(out, all[i])
+	}
+	return out
+}
+
+// gather summarises everybody who has bought by now, and finds the first day.
+func gather(all []History, now int32, o ScorerOptions) ([]Customer, int32) {
+	var base []Customer
+	first := now
+	for _, h := range all {
+		h = h.Until(now)
+		if len(h) == 0 {
+			continue
+		}
+		first = min(first, h[0].Day)
+		c := h.Customer(float64(now), o.DaysPerUnit, o.MinorPerUnit)
+		c.LogGaps = h.SummaryWithGaps(float64(now), o.DaysPerUnit, o.MinorPerUnit).LogGaps
+		base = append(base, c)
+	}
+	return base, first
+}
+
+type baseFits struct {
+	regular Fit[MBGCNBD]
+	pareto  Fit[ParetoNBD]
+}
+
+// fitBase fits all models to one moment and keeps the regularity that the likelihood
+// prefers.
+func fitBase(base []Customer, o ScorerOptions) (baseFits, []Candidate, error) {
+	rows := make([]Summary, len(base))
+	for i := range base {
+		rows[i] = base[i].Summary
+	}
+	c, err := compress(rows)
+	if err != nil {
+		return baseFits{}, nil, err
+	}
+	var f baseFits
+	var candidates []Candidate
+	for k := 1; k <= mostStages; k++ {
+		fit, err := fitBetaRows(c, o.Fit, betaVariant{stages: k})
+		if err != nil {
+			return baseFits{}, nil, err
+		}
+		better := k == 1 || fit.Converged && fit.LogLikelihood > f.regular.LogLikelihood
+		if better {
+			f.regular = fit
+		}
+		candidates = append(candidates, Candidate{Name: fit.Model.Name(), LogLikelihood: fit.LogLikelihood})
+		if !better {
+			break // the likelihood has one top in k
+		}
+	}
+	if f.pareto, err = fitParetoRows(c, o.Fit); err != nil {
+		return baseFits{}, nil, err
+	}
+	candidates[0].Name = MBGNBD{}.Name()
+	return f, append(candidates, Candidate{Name: f.pareto.Model.Name(), LogLikelihood: f.pareto.LogLikelihood}), nil
+}
+
+// windows are the inner splits. The last stands to the history before it as the horizon
+// stands to the whole: a model that is asked to look as far ahead as it has looked back is
+// tested on just that. Where the history allows, earlier ones are added, and one that
+// begins a year before now, so that the season of the time to predict is among them.
+func windows(first, now int32, o ScorerOptions) []Window {
+	span := float64(now) - float64(first)
+	days := o.Horizon * o.DaysPerUnit
+	before := math.Max(span*span/(span+days), span/3)
+	length := math.Floor(span - before)
+	if length < 7 {
+		return nil
+	}
+	const least = 0.45 // of the span, before a cut
+	var ws []Window
+	for end := float64(now); len(ws) < 3; end -= length {
+		cut := end - length
+		if len(ws) > 0 && cut-float64(first) < least*span {
+			break
+		}
+		ws = append(ws, Window{Cut: int32(cut), End: int32(end)})
+	}
+	if cut := float64(now) - 365; cut-float64(first) >= least*span && length < 300 {
+		ws = append(ws, Window{Cut: int32(cut), End: int32(cut + length)})
+	}
+	return ws
+}
+
+// seen is a customer at a cut, with what the models promised and what came.
+type seen struct {
+	regularOdds, paretoOdds   float64
+	regularCount, paretoCount float64
+	standing                  float64 // R + F + M - 1.5
+	came                      float64
+}
+
+// lookBack fits the models at a cut and compares. It reports false where the past is too
+// thin to fit.
+func lookBack(all []History, w Window, o ScorerOptions, stages int) ([]seen, bool, error) {
+	base, _ := gather(all, w.Cut, o)
+	if len(base) == 0 {
+		return nil, false, nil
+	}
+	rows := make([]Summary, len(base))
+	for i := range base {
+		rows[i] = base[i].Summary
+	}
+	c, err := compress(rows)
+	if err != nil {
+		return nil, false, err
+	}
+	regular, err := fitBetaRows(c, o.Fit, betaVariant{stages: stages})
+	if err != nil {
+		return nil, false, err
+	}
+	pareto, err := fitParetoRows(c, o.Fit)
+	if err != nil {
+		return nil, false, err
+	}
+	if regular.Status == StatusPrior || !regular.Converged || !pareto.Converged {
+		return nil, false, nil
+	}
+	var at Scorer
+	at.place(base)
+	t := (float64(w.End) - float64(w.Cut)) / o.DaysPerUnit
+	out := make([]seen, 0, len(base))
+	for _, h := range all {
+		known := h.Until(w.Cut)
+		if len(known) == 0 {
+			continue
+		}
+		s := base[len(out)]
+		out = append(out, seen{
+			regularOdds: logit(regular.Model.PAtLeastOne(s.Summary, t)), paretoOdds: logit(pareto.Model.PAtLeastOne(s.Summary, t)),
+			regularCount: regular.Model.Expected(s.Summary, t), paretoCount: pareto.Model.Expected(s.Summary, t),
+			standing: at.standing(s),
+			came:     float64(len(h.Until(w.End)) - len(known)),
+		})
+	}
+	return out, true, nil
+}

@@ -1,0 +1,72 @@
+package redis
+
+import (
+	"fmt"
+	"strconv"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// Meta says what the keys of a partition hold.
+type Meta struct {
+	Exists      bool   // false: nothing was ever begun here, or it is gone
+	LedgerID    string // of the ledger's first entry
+	Snapshot    string // the name under which blobs and timers stand
+	Offset      int64  // R: the ledger is folded up to here, exclusive
+	CommitID    string // of the last commit, or of the beginning
+	State       []byte // the partition's own state; nil when none was committed
+	Fingerprint uint64 // of ledger entry R-1
+	UpdatedAt   int64  // Unix ms, as the committer said
+	groups      uint32 // over how many hashes the timers are spread
+}
+
+const format = "1"
+
+// metaFields are the fields in the order in which parseMeta reads them.
+func metaFields() []string {
+	return []string{"ledger", "snapshot", "offset", "commit", "state", "fingerprint", "updated", "groups", "format"}
+}
+
+// values returns meta as field-value pairs for HSET.
+func (m Meta) values() []any {
+	return []any{
+		"commit", m.CommitID, "format", format, "ledger", m.LedgerID, "snapshot", m.Snapshot,
+		"offset", strconv.FormatInt(m.Offset, 10), "state", m.State, "fingerprint", strconv.FormatUint(m.Fingerprint, 16),
+		"updated", strconv.FormatInt(m.UpdatedAt, 10), "groups", strconv.FormatUint(uint64(m.groups), 10),
+	}
+}
+
+// parseMeta reads the reply to HMGET of metaFields.
+func parseMeta(cmd *redis.SliceCmd) (Meta, error) {
+	reply, err := cmd.Result()
+	if err != nil {
+		return Meta{}, err
+	}
+	fields := metaFields()
+	if len(reply) != len(fields) {
+		return Meta{}, fmt.Errorf("%w: %d fields in meta instead of %d", ErrTorn, len(reply), len(fields))
+	}
+	text := func(i int) string { s, _ := reply[i].(string); return s }
+	var bad error
+	number := func(i, base, bits int) uint64 {
+		v, err := strconv.ParseUint(text(i), base, bits)
+		if err != nil && bad == nil {
+			bad = fmt.Errorf("%w: meta field %s is no number", ErrTorn, fields[i])
+		}
+		return v
+	}
+	if text(1) == "" { // no snapshot: at most a claim's token
+		return Meta{}, nil
+	}
+	if f := text(8); f != format {
+		return Meta{}, fmt.Errorf("%w: %q, this release writes %q", ErrFormat, f, format)
+	}
+	m := Meta{
+		Exists: true, LedgerID: text(0), Snapshot: text(1), Offset: int64(number(2, 10, 63)), CommitID: text(3),
+		Fingerprint: number(5, 16, 64), UpdatedAt: int64(number(6, 10, 63)), groups: uint32(number(7, 10, 32)),
+	}
+	if state := text(4); state != "" {
+		m.State = []byte(state)
+	}
+	return m, bad
+}

@@ -1,0 +1,163 @@
+//go:build real
+
+package redis_test
+
+import (
+	"context"
+	"net"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/stretchr/testify/require"
+	"github.com/testcontainers/testcontainers-go"
+	"github.com/testcontainers/testcontainers-go/wait"
+
+	own "github.com/mainstay/mainstay/pkg/redis"
+)
+
+// address returns a real Redis that may be emptied: the one that MAINSTAY_TEST_REDIS names, or one in a container.
+func address(t testing.TB, arguments ...string) string {
+	t.Helper()
+	if there := os.Getenv("MAINSTAY_TEST_REDIS"); there != "" && len(arguments) == 0 {
+		return there
+	}
+	container, err := testcontainers.GenericContainer(t.Context(), testcontainers.GenericContainerRequest{
+		ContainerRequest: testcontainers.ContainerRequest{
+			Image: "redis:8.0", ExposedPorts: []string{"6379/tcp"}, WaitingFor: wait.ForListeningPort("6379/tcp"),
+			Cmd: append([]string{"redis-server"}, arguments...),
+		},
+		Started: true,
+	})
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = container.Terminate(context.Background()) })
+	endpoint, err := container.PortEndpoint(t.Context(), "6379/tcp", "")
+	require.NoError(t, err)
+	return endpoint
+}
+
+func TestRealRedis(t *testing.T) {
+	at := address(t)
+	conformance(t, func(t *testing.T, part func(*testing.T, world)) {
+		part(t, realWorld(t, own.Config{Addresses: []string{at}}, at))
+	})
+}
+
+// One node with all slots: what differs in a cluster is how the client finds it.
+func TestRealCluster(t *testing.T) {
+	at := address(t, "--cluster-enabled", "yes")
+	direct := redis.NewClient(&redis.Options{Addr: at})
+	defer closed(t, direct)
+	require.NoError(t, direct.Do(t.Context(), "CLUSTER", "ADDSLOTSRANGE", 0, 16383).Err())
+	require.Eventually(t, func() bool {
+		return direct.Set(t.Context(), "probe", "", 0).Err() == nil
+	}, 20*time.Second, 50*time.Millisecond)
+	config := own.Config{
+		Addresses: []string{at}, Mode: own.Cluster,
+		// The node announces the address that it has inside its container.
+		Dialer: func(ctx context.Context, network, _ string) (net.Conn, error) {
+			return (&net.Dialer{}).DialContext(ctx, network, at)
+		},
+	}
+	conformance(t, func(t *testing.T, part func(*testing.T, world)) { part(t, realWorld(t, config, at)) })
+
+	client, err := own.New(config)
+	require.NoError(t, err)
+	defer closed(t, client)
+	found, err := client.Check(t.Context())
+	require.NoError(t, err)
+	require.NotEmpty(t, found)
+}
+
+func realWorld(t *testing.T, config own.Config, at string) world {
+	direct := redis.NewClient(&redis.Options{Addr: at})
+	t.Cleanup(func() { require.NoError(t, direct.Close()) })
+	ctx := context.Background()
+	require.NoError(t, direct.FlushAll(ctx).Err())
+	keys := func(t *testing.T) []string {
+		all, err := direct.Keys(ctx, "*").Result()
+		require.NoError(t, err)
+		return all
+	}
+	return world{
+		config: config,
+		copy: func(t *testing.T) func() {
+			dumps := make(map[string]string)
+			for _, key := range keys(t) {
+				dump, err := direct.Dump(ctx, key).Result()
+				require.NoError(t, err)
+				dumps[key] = dump
+			}
+			return func() {
+				require.NoError(t, direct.FlushAll(ctx).Err())
+				for key, dump := range dumps {
+					require.NoError(t, direct.Restore(ctx, key, 0, dump).Err())
+				}
+			}
+		},
+		empty: func(t *testing.T) { require.NoError(t, direct.FlushAll(ctx).Err()) },
+		keys:  keys,
+		spoil: func(t *testing.T, key string) { require.NoError(t, direct.Set(ctx, key, "of another type", 0).Err()) },
+		outside: func(t *testing.T, command ...string) {
+			arguments := make([]any, len(command))
+			for i, c := range command {
+				arguments[i] = c
+			}
+			require.NoError(t, direct.Do(ctx, arguments...).Err())
+		},
+	}
+}
+
+func TestRealCheck(t *testing.T) {
+	at := address(t, "--save", "", "--maxmemory", "100mb", "--maxmemory-policy", "allkeys-lru")
+	direct := redis.NewClient(&redis.Options{Addr: at})
+	defer closed(t, direct)
+	check := func(config own.Config) map[string]own.Severity {
+		config.Addresses = []string{at}
+		client, err := own.New(config)
+		require.NoError(t, err)
+		defer closed(t, client)
+		found, err := client.Check(t.Context())
+		require.NoError(t, err)
+		by := make(map[string]own.Severity)
+		for _, f := range found {
+			require.Equal(t, at, f.Server)
+			by[f.Code] = f.Severity
+		}
+		return by
+	}
+	require.Equal(t, map[string]own.Severity{"policy_evicts": own.Refuse, "persistence_off": own.Warn, "version": own.Note}, check(own.Config{}))
+	require.NoError(t, direct.ConfigSet(t.Context(), "maxmemory-policy", "noeviction").Err())
+	require.NoError(t, direct.ConfigSet(t.Context(), "appendonly", "yes").Err())
+	require.Equal(t, map[string]own.Severity{"version": own.Note}, check(own.Config{}))
+
+	password := func() (string, error) { return "secret", nil }
+	require.NoError(t, direct.Do(t.Context(), "ACL", "SETUSER", "poor", "on", ">secret", "~*", "+@all", "-config", "-info").Err())
+	require.Equal(t, map[string]own.Severity{"info_unreadable": own.Warn, "policy_unknown": own.Warn},
+		check(own.Config{Username: "poor", Password: password}))
+	client, err := own.New(own.Config{Addresses: []string{at}, Username: "poor", Password: func() (string, error) { return "wrong", nil }})
+	require.NoError(t, err)
+	defer closed(t, client)
+	_, err = client.Check(t.Context())
+	require.ErrorIs(t, err, own.ErrDenied)
+	require.NotContains(t, err.Error(), "wrong ")
+
+	// A full Redis refuses the commit as a whole, and takes it once there is room.
+	require.NoError(t, direct.ConfigSet(t.Context(), "maxmemory", "1").Err())
+	full, err := own.New(own.Config{Addresses: []string{at}})
+	require.NoError(t, err)
+	defer closed(t, full)
+	p := full.Partition("test", 0, 1)
+	_, err = p.Claim(t.Context(), "a")
+	require.ErrorIs(t, err, own.ErrUnavailable)
+	require.NoError(t, direct.ConfigSet(t.Context(), "maxmemory", "0").Err())
+	_, err = p.Claim(t.Context(), "a")
+	require.NoError(t, err)
+	require.NoError(t, p.Begin(t.Context(), "ledger", "s1", "c0", 1))
+	require.NoError(t, direct.ConfigSet(t.Context(), "maxmemory", "1").Err())
+	commit := own.Commit{Offset: 1, CommitID: "c1", Customers: blobs("x", "1")}
+	require.ErrorIs(t, p.Commit(t.Context(), commit), own.ErrUnavailable)
+	require.NoError(t, direct.ConfigSet(t.Context(), "maxmemory", "0").Err())
+	require.NoError(t, p.Commit(t.Context(), commit))
+}

@@ -1,0 +1,184 @@
+package redis_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/mainstay/mainstay/pkg/redis"
+)
+
+func testTimersInOrder(t *testing.T, w world) {
+	ctx := t.Context()
+	p := w.owned(t)
+	now := int64(1<<53 - 10) // a score is a float64
+	require.NoError(t, p.Commit(ctx, redis.Commit{CommitID: "c1", Customers: blobs("b", "", "a", "", "z", "", "Z", ""), Timers: []redis.Timer{
+		{ID: "b", Deadline: now}, {ID: "a", Deadline: now}, {ID: "Z", Deadline: now - 1}, {ID: "z", Deadline: now + 1},
+	}}))
+	due, err := p.Due(ctx, now, 10)
+	require.NoError(t, err)
+	require.Equal(t, []redis.Timer{{ID: "Z", Deadline: now - 1}, {ID: "a", Deadline: now}, {ID: "b", Deadline: now}}, due)
+	due, err = p.Due(ctx, now, 2)
+	require.NoError(t, err)
+	require.Equal(t, []redis.Timer{{ID: "Z", Deadline: now - 1}, {ID: "a", Deadline: now}}, due, "the first by deadline, then id")
+	due, err = p.Due(ctx, now+1, 10)
+	require.NoError(t, err)
+	require.Len(t, due, 4)
+	require.NoError(t, p.Commit(ctx, redis.Commit{CommitID: "c2", Timers: []redis.Timer{{ID: "Z", Remove: true}, {ID: "a", Deadline: now + 5}, {ID: "none", Remove: true}}}))
+	due, err = p.Due(ctx, now+5, 10)
+	require.NoError(t, err)
+	require.Equal(t, []redis.Timer{{ID: "b", Deadline: now}, {ID: "z", Deadline: now + 1}, {ID: "a", Deadline: now + 5}}, due)
+	due, err = p.Due(ctx, now-1, 10)
+	require.NoError(t, err)
+	require.Empty(t, due)
+}
+
+// A fold's life in miniature: customers come, timers are set, moved, removed and fired, commits are repeated, owners change,
+// and the groups are split many times.
+func testTimersAgainstMap(t *testing.T, w world) {
+	ctx := t.Context()
+	r := rand.New(rand.NewPCG(1, 2))
+	l := &lossy{call: "commit.exec"}
+	p := w.owned(t, func(c *redis.Config) { c.Around = l.around })
+	want := make(map[string]int64)
+	naive := func(upTo int64, limit int) []redis.Timer {
+		var all []redis.Timer
+		for id, deadline := range want {
+			if deadline <= upTo {
+				all = append(all, redis.Timer{ID: id, Deadline: deadline})
+			}
+		}
+		slices.SortFunc(all, func(a, b redis.Timer) int {
+			if a.Deadline != b.Deadline {
+				return int(a.Deadline - b.Deadline)
+			}
+			return strings.Compare(a.ID, b.ID)
+		})
+		return all[:min(limit, len(all))]
+	}
+	now, known := int64(1000), 0
+	for round := range 60 {
+		c := redis.Commit{Offset: int64(round), CommitID: fmt.Sprint("c", round)}
+		changed := make(map[string]bool)
+		change := func(id string) {
+			if changed[id] {
+				return
+			}
+			changed[id] = true
+			c.Customers = append(c.Customers, redis.Blob{ID: id, Value: []byte("v")})
+			timer := redis.Timer{ID: id, Deadline: now + 1 + r.Int64N(300)}
+			if r.IntN(5) == 0 {
+				timer = redis.Timer{ID: id, Remove: true}
+				delete(want, id)
+			} else {
+				want[id] = timer.Deadline
+			}
+			c.Timers = append(c.Timers, timer)
+		}
+		now += r.Int64N(60)
+		for range r.IntN(3) { // twice without a commit between, and with another now
+			upTo, limit := now-r.Int64N(20), 1+r.IntN(50)
+			due, err := p.Due(ctx, upTo, limit)
+			require.NoError(t, err)
+			require.Equal(t, naive(upTo, limit), append([]redis.Timer(nil), due...), "round %d", round)
+		}
+		due, err := p.Due(ctx, now, 40)
+		require.NoError(t, err)
+		require.Equal(t, naive(now, 40), append([]redis.Timer(nil), due...), "round %d", round)
+		for _, timer := range due {
+			if r.IntN(8) > 0 { // some stay due
+				change(timer.ID)
+			}
+		}
+		for range r.IntN(30) {
+			change(fmt.Sprint("c", r.IntN(known+1)))
+		}
+		for range r.IntN(100) {
+			known++
+			change(fmt.Sprint("c", known))
+		}
+		if round%7 == 3 {
+			l.left, l.before = 1, round%2 == 0
+			require.ErrorIs(t, p.Commit(ctx, c), redis.ErrUnavailable)
+		}
+		require.NoError(t, p.Commit(ctx, c))
+		if round%11 == 5 {
+			_, err := p.Claim(ctx, fmt.Sprint("t", round))
+			require.NoError(t, err)
+		}
+	}
+	due, err := p.Due(ctx, now+1000, 1<<20)
+	require.NoError(t, err)
+	require.Equal(t, naive(now+1000, 1<<20), due)
+	require.Greater(t, len(due), 1000)
+
+	scanned := make(map[string]int64)
+	require.NoError(t, p.ScanTimers(ctx, func(m redis.Meta, timers []redis.Timer) error {
+		require.Equal(t, "c59", m.CommitID)
+		for _, timer := range timers {
+			scanned[timer.ID] = timer.Deadline
+		}
+		return nil
+	}))
+	require.Equal(t, want, scanned)
+	groups := 0
+	for _, key := range w.keys(t) {
+		if strings.Contains(key, ":timers:") {
+			groups++
+		}
+	}
+	require.Greater(t, groups, known/64, "the groups were split")
+}
+
+func testScanTimers(t *testing.T, w world) {
+	ctx := t.Context()
+	p := w.owned(t)
+	come := func(id string, first, end int) redis.Commit {
+		c := redis.Commit{Offset: int64(end), CommitID: id}
+		for i := first; i < end; i++ {
+			name := fmt.Sprint("c", i)
+			c.Customers = append(c.Customers, redis.Blob{ID: name, Value: []byte("v")})
+			c.Timers = append(c.Timers, redis.Timer{ID: name, Deadline: int64(i)})
+		}
+		return c
+	}
+	require.NoError(t, p.Commit(ctx, come("c1", 0, 1500)))
+	reader, seen, batches := w.partition(t), make(map[string]int64), 0
+	require.NoError(t, reader.ScanTimers(ctx, func(_ redis.Meta, timers []redis.Timer) error {
+		for _, timer := range timers {
+			seen[timer.ID] = timer.Deadline
+		}
+		if batches++; batches > 1 {
+			return nil
+		}
+		return p.Commit(ctx, come("c2", 1500, 4000)) // groups that are still to be scanned are split
+	}))
+	for i := range 1500 {
+		require.Equal(t, int64(i), seen[fmt.Sprint("c", i)])
+	}
+	require.Greater(t, batches, 2)
+	err := reader.ScanTimers(ctx, func(redis.Meta, []redis.Timer) error { return p.Begin(ctx, "ledger", "s2", "c3", 1) })
+	require.ErrorIs(t, err, redis.ErrChanged)
+}
+
+func testLargeCommit(t *testing.T, w world) {
+	ctx := t.Context()
+	p := w.owned(t)
+	for round := range 3 {
+		c := redis.Commit{Offset: int64(round), CommitID: fmt.Sprint("c", round)}
+		for i := range 5000 {
+			id := fmt.Sprint("c", i)
+			c.Customers = append(c.Customers, redis.Blob{ID: id, Value: fmt.Append(nil, round, strings.Repeat("x", 150))})
+			c.Timers = append(c.Timers, redis.Timer{ID: id, Deadline: int64(round*5000 + i)})
+		}
+		require.NoError(t, p.Commit(ctx, c))
+	}
+	due, err := p.Due(ctx, 10009, 5000)
+	require.NoError(t, err)
+	require.Len(t, due, 10)
+	require.Equal(t, redis.Timer{ID: "c0", Deadline: 10000}, due[0])
+}

@@ -1,0 +1,207 @@
+// Package server owns the HTTP side of a process: health, metrics, a plain status page, and pprof on a listener of its own.
+//
+// It refuses to know what health means (checks are given), to serve profiles on anything but loopback unless told so, and
+// to outlive its deadline: requests that are still running then are cut off.
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"html/template"
+	"net"
+	"net/http"
+	"net/http/pprof"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"go.uber.org/zap"
+)
+
+// Options say what is served and where. An empty address is not listened on; port 0 takes a free port.
+type Options struct {
+	Listen           string // http.listen
+	AdminListen      string // admin.listen: pprof
+	AllowRemoteAdmin bool   // admin.allow_remote
+
+	Checks   []Check // of /readyz
+	Metrics  prometheus.Gatherer
+	Status   func() []Line // of the page at /, beside the checks; nil: none
+	JSON     func() any    // what /status says; nil: it is not there
+	Title    string        // of the page at /: the program and its version
+	Log      *zap.Logger
+	Deadline time.Duration // of the shutdown
+}
+
+// Line is one line of the status page.
+type Line struct {
+	Name, Value string
+}
+
+// Server listens from Listen on and serves in Run.
+type Server struct {
+	opts     Options
+	ready    *readiness
+	status   *template.Template
+	draining atomic.Bool
+	sites    []site
+}
+
+type site struct {
+	listener net.Listener
+	server   *http.Server
+}
+
+// Listen takes the addresses. Errors name the setting that is at fault. The caller must call Run afterwards, or Close.
+func Listen(ctx context.Context, opts Options) (*Server, error) {
+	s := &Server{
+		opts: opts, ready: newReadiness(opts.Checks),
+		status: template.Must(template.New("status").Parse(statusPage)),
+	}
+	for _, l := range []struct {
+		address, setting string
+		handler          http.Handler
+		write            time.Duration // a profile is written for as long as was asked for
+	}{
+		{opts.Listen, "http.listen (MAINSTAY_HTTP_LISTEN)", s.routes(), 30 * time.Second},
+		{opts.AdminListen, "admin.listen (MAINSTAY_ADMIN_LISTEN)", adminRoutes(), 10 * time.Minute},
+	} {
+		var listener net.Listener
+		if l.address != "" {
+			var err error
+			if listener, err = listen(ctx, l.setting, l.address); err != nil {
+				return nil, errors.Join(err, s.Close())
+			}
+		}
+		s.sites = append(s.sites, site{listener, &http.Server{
+			Handler:           l.handler,
+			ReadHeaderTimeout: 5 * time.Second,
+			ReadTimeout:       10 * time.Second,
+			WriteTimeout:      l.write,
+			IdleTimeout:       2 * time.Minute,
+			MaxHeaderBytes:    16 << 10,
+			ErrorLog:          zap.NewStdLog(opts.Log.Named("http")),
+		}})
+	}
+	if admin := s.sites[1].listener; admin != nil && !opts.AllowRemoteAdmin && !loopback(admin.Addr()) {
+		err := fmt.Errorf("admin.listen (MAINSTAY_ADMIN_LISTEN): %s is not a loopback address: profiles show what is in memory; set admin.allow_remote to allow it", opts.AdminListen)
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+func listen(ctx context.Context, setting, address string) (net.Listener, error) {
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return nil, fmt.Errorf("%s: %s is taken by another process; set another port, or 0 for a free one: %w", setting, address, err)
+	case err != nil:
+		return nil, fmt.Errorf("%s: listen on %s: %w", setting, address, err)
+	}
+	return listener, nil
+}
+
+// loopback looks at the address that was bound, not at the name that was asked for.
+func loopback(addr net.Addr) bool {
+	tcp, ok := addr.(*net.TCPAddr)
+	return ok && tcp.IP.IsLoopback()
+}
+
+// Address is where health and metrics are, with the port that was taken; empty when they are not served.
+func (s *Server) Address() string { return s.address(0) }
+
+// AdminAddress is where pprof is; empty when it is not served.
+func (s *Server) AdminAddress() string { return s.address(1) }
+
+func (s *Server) address(i int) string {
+	if s.sites[i].listener == nil {
+		return ""
+	}
+	return s.sites[i].listener.Addr().String()
+}
+
+// Run serves until the context ends, then finishes the requests that are running, at most until the deadline. It returns
+// nil after a shutdown in order.
+func (s *Server) Run(ctx context.Context) error {
+	failed := make(chan error, len(s.sites))
+	serving := 0
+	for _, site := range s.sites {
+		if site.listener == nil {
+			continue
+		}
+		serving++
+		go func() { failed <- site.server.Serve(site.listener) }()
+	}
+	var err error
+	select {
+	case <-ctx.Done():
+	case err = <-failed: // before its time, so it cannot be ErrServerClosed
+		serving--
+		err = fmt.Errorf("serve HTTP: %w", err)
+	}
+	s.Drain()
+	deadline, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.opts.Deadline)
+	defer cancel()
+	for _, site := range s.sites {
+		if late := site.server.Shutdown(deadline); late != nil {
+			s.opts.Log.Warn("requests were cut off at the shutdown's deadline", zap.Error(late))
+			err = errors.Join(err, site.server.Close())
+		}
+	}
+	for range serving {
+		if stopped := <-failed; !errors.Is(stopped, http.ErrServerClosed) {
+			err = errors.Join(err, stopped)
+		}
+	}
+	return err
+}
+
+// Drain makes /readyz say that this process is on its way out, while everything else is still served.
+func (s *Server) Drain() { s.draining.Store(true) }
+
+// Close gives the addresses back without having run.
+func (s *Server) Close() error {
+	var err error
+	for _, site := range s.sites {
+		if site.listener != nil {
+			err = errors.Join(err, site.listener.Close())
+		}
+	}
+	return err
+}
+
+func (s *Server) routes() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { text(w, http.StatusOK, "ok\n") })
+	mux.HandleFunc("GET /readyz", s.readyz)
+	mux.Handle("GET /metrics", promhttp.HandlerFor(s.opts.Metrics, promhttp.HandlerOpts{
+		ErrorLog: zap.NewStdLog(s.opts.Log.Named("metrics")), ErrorHandling: promhttp.ContinueOnError, MaxRequestsInFlight: 4,
+	}))
+	if s.opts.JSON != nil {
+		mux.HandleFunc("GET /status", s.statusJSON)
+	}
+	mux.HandleFunc("GET /{$}", s.page)
+	return mux
+}
+
+// adminRoutes registers pprof by hand: importing it also fills the default mux, which nothing here serves.
+func adminRoutes() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
+	mux.HandleFunc("GET /debug/pprof/cmdline", pprof.Cmdline)
+	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
+	mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
+	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
+	return mux
+}
+
+func text(w http.ResponseWriter, status int, body string) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	_, _ = w.Write([]byte(body)) // the reader may have gone
+}

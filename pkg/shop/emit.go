@@ -1,0 +1,136 @@
+package shop
+
+import (
+	"strconv"
+	"time"
+)
+
+// fact is an event before it is put into words.
+type fact struct {
+	topic, kind string // kind is the event's type
+	key         string // "" for none
+	customer    string
+	at          int64
+	source      string
+	body        []field
+}
+
+// field is a member of a JSON object. Its value is JSON already.
+type field struct{ name, value string }
+
+// text quotes the shop's own names and codes, all plain ASCII, for which Go's quoting is JSON's.
+func text(name, value string) field { return field{name, strconv.Quote(value)} }
+
+func number(name string, value int) field { return field{name, strconv.Itoa(value)} }
+
+func at(name string, seconds int64) field { return text(name, rfc3339(seconds)) }
+
+func rfc3339(seconds int64) string { return moment(seconds).Format(time.RFC3339) }
+
+func (r *run) amount(name string, minor int64) field {
+	return field{name, string(r.unit.Append(nil, minor))}
+}
+
+func (r *run) tellPurchase(c *customer, o *order) {
+	u := c.rng.Float64()
+	channel := "web"
+	switch {
+	case u < .2:
+		channel = "app"
+	case u < .3:
+		channel = "store"
+	case u < .33:
+		channel = "phone"
+	}
+	tax := o.total / 6 // included at 20%
+	body := []field{
+		text("order_id", o.id), r.amount("total", o.total), text("currency", r.unit.Code),
+		r.amount("subtotal", o.total-tax), r.amount("tax", tax), text("channel", channel),
+	}
+	if c.code != "" {
+		body = append(body, text("referral_code", c.code))
+		c.code = "" // told with the first order
+	}
+	sku := "sku-" + strconv.Itoa(1+c.rng.IntN(500))
+	body = append(body, field{"products", `[{"product_id":"` + sku + `","price":` +
+		r.amount("", o.total-tax).value + `,"quantity":1}]`})
+	r.tell(c, fact{topic: Purchases, kind: "purchase", key: c.id, customer: c.id, at: o.at, source: channel, body: body})
+}
+
+func (r *run) tellOrderCancelled(c *customer, o *order) {
+	reasons := []string{"customer", "inventory", "declined", "fraud"}
+	r.tellCancellation(c, o.id, text("kind", "order"), text("order_id", o.id),
+		text("cancel_reason", reasons[c.rng.IntN(len(reasons))]))
+}
+
+func (r *run) tellRefund(c *customer, o *order, part int, amount int64) {
+	r.tellCancellation(c, o.id, text("kind", "refund"), text("refund_id", o.id+"-"+strconv.Itoa(part)),
+		text("order_id", o.id), r.amount("total", amount), text("currency", r.unit.Code))
+}
+
+func (r *run) tellSubscriptionCancelled(c *customer) {
+	r.tellCancellation(c, c.id, text("kind", "subscription"), text("subscription_id", c.subscription),
+		at("effective_at", r.now+30*day), text("cancel_reason", "price"))
+}
+
+func (r *run) tellAccountCancelled(c *customer) {
+	r.tellCancellation(c, c.id, text("kind", "account"), at("effective_at", r.now), text("cancel_reason", "customer"))
+}
+
+func (r *run) tellCancellation(c *customer, key string, body ...field) {
+	r.tell(c, fact{
+		topic: Cancellations, kind: "cancellation", key: key, customer: c.id, at: r.now, source: "back-office", body: body,
+	})
+}
+
+func (r *run) tellReferral(referrer, friend *customer, referral, status string) {
+	r.tell(friend, fact{
+		topic: Referrals, kind: "referral", key: referral, at: r.now, source: "referrals",
+		body: []field{
+			text("referral_id", referral), text("referral_code", "code-"+referrer.id),
+			text("referrer_customer_id", referrer.id), text("referred_customer_id", friend.id), text("status", status),
+		},
+	})
+}
+
+func (r *run) tellSurvey(c *customer, response, kind string, score int, created int64, update bool) {
+	body := []field{
+		text("response_id", response), text("survey_id", "after-order"), text("survey_type", kind),
+		number("score", score), at("created_at", created),
+	}
+	if update {
+		body = append(body, at("updated_at", r.now))
+	}
+	r.tell(c, fact{topic: Surveys, kind: "survey", customer: c.id, at: r.now, source: "surveys", body: body})
+}
+
+// tell decides how, when and how often an event is emitted. It draws the same whether or not somebody listens.
+func (r *run) tell(c *customer, f fact) {
+	r.events++
+	form, late, twice := c.rng.Float64(), r.chance(c, r.mix.Late), r.chance(c, r.mix.Duplicate)
+	lag, again := between(c, hour, 5*day), between(c, 1, 2*hour)
+	if r.yield == nil {
+		return
+	}
+	e := r.words(f, form)
+	if late {
+		r.emit(e, r.now+int64(lag))
+	} else {
+		r.emit(e, r.now)
+	}
+	if twice {
+		r.emit(e, r.now+int64(lag+again))
+	}
+}
+
+// emit hands an event out at its moment, at latest at the end, so that what has happened is told.
+func (r *run) emit(e Event, when int64) {
+	if when > r.now {
+		r.plan(min(when, r.end-1), func() { r.emit(e, r.now) })
+		return
+	}
+	e.At = moment(r.now)
+	if !r.stopped && !r.yield(e) {
+		r.stopped = true
+	}
+}

@@ -1,0 +1,237 @@
+package simulate
+
+import (
+	"context"
+	"errors"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
+
+	"github.com/mainstay/mainstay/pkg/app"
+	"github.com/mainstay/mainstay/pkg/kafka"
+)
+
+var (
+	errCut  = errors.New("simulated: the connection was cut")
+	errDead = errors.New("simulated: the process is dead")
+)
+
+// process is one process of Mainstay with one role. Whatever it does goes through its gate, where it can be frozen, and
+// past the world's strikes.
+type process struct {
+	w    *world
+	role string
+
+	ctx    context.Context //nolint:containedctx // the life of the process
+	kill   context.CancelFunc
+	drain  func()
+	done   chan struct{}
+	reg    *prometheus.Registry
+	mu     sync.Mutex
+	frozen chan struct{} // closed when it thaws; nil while it runs
+	conns  map[net.Conn]struct{}
+	dead   bool
+}
+
+// startProcess starts a role; it runs until it is killed or drained.
+func (w *world) startProcess(role string) *process {
+	p := &process{w: w, role: role, done: make(chan struct{}), conns: map[net.Conn]struct{}{}, reg: prometheus.NewRegistry()}
+	skew := time.Duration(w.intn(3)-1) * 40 * time.Second // no two machines agree on the time
+	p.ctx, p.kill = context.WithCancel(w.ctx)
+	a, err := app.New(w.cfg, w.log.With(zap.String("role", role), zap.Int("process", w.number())), app.Seams{
+		KafkaDial: p.dial(w.env.DialKafka), RedisDial: p.dial(w.env.DialRedis),
+		KafkaAround: func(ctx context.Context, c kafka.Call, do func(context.Context) error) error {
+			return p.around(ctx, step(role+"."+c.API), do)
+		},
+		RedisAround: func(ctx context.Context, call string, do func(context.Context) error) error {
+			return p.around(ctx, step(role+".redis."+call), do)
+		},
+		At:     func(ctx context.Context, name string) error { return p.at(ctx, step(role+".at "+name)) },
+		Now:    func() time.Time { return time.Now().Add(skew) },
+		Random: w.random, Embedded: true, Linger: 100 * time.Millisecond,
+	})
+	if err != nil {
+		panic(err) // the configuration is ours
+	}
+	var run func(context.Context) error
+	if role == "intake" {
+		in, err := a.Intake(w.genesis, p.reg)
+		if err != nil {
+			panic(err)
+		}
+		run, p.drain = in.Run, in.Drain
+	} else {
+		f := a.Fold(w.genesis, p.reg)
+		run, p.drain = f.Run, f.Drain
+	}
+	go func() {
+		defer close(p.done)
+		_ = run(p.ctx) // why it ended is known here better than there
+		p.mu.Lock()
+		p.dead = true
+		p.mu.Unlock()
+		p.hangUp()
+		a.Close()
+	}()
+	return p
+}
+
+func (p *process) dial(connect func(ctx context.Context, network, address string) (net.Conn, error)) func(ctx context.Context, network, address string) (net.Conn, error) {
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		if p.isDead() {
+			return nil, errDead
+		}
+		conn, err := connect(ctx, network, address)
+		if err != nil {
+			return nil, err
+		}
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.conns[conn] = struct{}{}
+		return conn, nil
+	}
+}
+
+// around is every request of the process.
+func (p *process) around(ctx context.Context, s step, do func(context.Context) error) error {
+	if err := p.wait(ctx); err != nil {
+		return err
+	}
+	time.Sleep(time.Duration(p.w.intn(2000)) * time.Microsecond) // the way there
+	hit, struck := p.w.strikes.take(s)
+	if !struck {
+		err := do(ctx)
+		if gone := p.wait(ctx); gone != nil {
+			return gone
+		}
+		return err
+	}
+	p.w.coverage.hit(hit)
+	p.w.note("%s: %s", p.role, hit.pair())
+	switch hit.fault {
+	case crashBefore:
+		p.crash()
+		return errDead
+	case crashAfter:
+		_ = do(ctx)
+		p.crash()
+		return errDead
+	case cutBefore:
+		return errCut
+	case cutAfter:
+		_ = do(ctx)
+		return errCut
+	case late:
+		delay := time.Duration(1+p.w.intn(60)) * time.Millisecond
+		go func() {
+			time.Sleep(delay)
+			_ = do(context.WithoutCancel(ctx))
+		}()
+		return errCut
+	case pauseShort:
+		p.freeze(700 * time.Millisecond)
+	case zombie:
+		p.freeze(zombieFor)
+	case expired, stale:
+		defer p.w.misremember(hit.fault == stale)()
+	default:
+		defer p.w.answerWith(hit)()
+	}
+	if err := p.wait(ctx); err != nil {
+		return err
+	}
+	err := do(ctx)
+	if gone := p.wait(ctx); gone != nil {
+		return gone
+	}
+	return err
+}
+
+// at is every named step of the process's loops.
+func (p *process) at(ctx context.Context, s step) error {
+	if err := p.wait(ctx); err != nil {
+		return err
+	}
+	hit, struck := p.w.strikes.take(s)
+	if !struck {
+		return nil
+	}
+	p.w.coverage.hit(hit)
+	p.w.note("%s: %s", p.role, hit.pair())
+	switch hit.fault {
+	case crashBefore:
+		p.crash()
+		return errDead
+	case pauseShort:
+		p.freeze(700 * time.Millisecond)
+	case zombie:
+		p.freeze(zombieFor)
+	default:
+		p.w.beside(hit.fault, p.role)
+	}
+	return p.wait(ctx)
+}
+
+// zombieFor is longer than the group's session and the broker's transaction time-out.
+const zombieFor = 11 * time.Second
+
+// freeze stops everything that the process does, as a long garbage collection or a suspended machine would.
+func (p *process) freeze(d time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.frozen != nil {
+		return
+	}
+	thaw := make(chan struct{})
+	p.frozen = thaw
+	time.AfterFunc(d, func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.frozen = nil
+		close(thaw)
+	})
+}
+
+// wait holds whoever comes while the process is frozen. A frozen process does not see that its context has ended either.
+func (p *process) wait(context.Context) error {
+	for {
+		p.mu.Lock()
+		thaw, dead := p.frozen, p.dead
+		p.mu.Unlock()
+		if dead {
+			return errDead
+		}
+		if thaw == nil {
+			return nil
+		}
+		<-thaw
+	}
+}
+
+// crash ends the process: nothing leaves it from now on.
+func (p *process) crash() {
+	p.mu.Lock()
+	p.dead = true
+	p.mu.Unlock()
+	p.hangUp()
+	p.kill()
+}
+
+func (p *process) isDead() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.dead
+}
+
+func (p *process) hangUp() {
+	p.mu.Lock()
+	conns := p.conns
+	p.conns = map[net.Conn]struct{}{}
+	p.mu.Unlock()
+	for c := range conns {
+		_ = c.Close()
+	}
+}

@@ -1,0 +1,191 @@
+package simulate
+
+import (
+	"cmp"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// fault is what happens at a step.
+type fault string
+
+// The faults of requests: a request may be cut off, or its sender die, before it reaches the server or after.
+const (
+	crashBefore fault = "crash before"
+	crashAfter  fault = "crash after"
+	cutBefore   fault = "cut before"
+	cutAfter    fault = "cut after"
+	pauseShort  fault = "pause"
+	zombie      fault = "zombie"       // frozen for longer than the session lasts, then going on
+	late        fault = "arrives late" // its sender is told that it was cut off
+	expired     fault = "offset expired"
+	stale       fault = "offset stale"
+)
+
+// The faults that happen beside a step: to Redis, to the group, to a shop's own transaction.
+const (
+	restore   fault = "Redis restored"
+	empty     fault = "Redis emptied"
+	rebalance fault = "rebalance"
+	openTxn   fault = "emitter's transaction left open"
+	metaLost  fault = "Redis meta lost"
+	deleted   fault = "old outputs deleted"
+)
+
+// brokerError is a fault that real brokers answer with and the one in memory does not by itself.
+func brokerError(e *kerr.Error) fault { return fault(fmt.Sprintf("broker answers %d", e.Code)) }
+
+// step is a place where a fault can strike: a request by the role that sends it and its name, or a named step of a loop.
+type step string
+
+// strike is a fault planned for the nth time that a step is reached.
+type strike struct {
+	step  step
+	fault fault
+	nth   int
+}
+
+func (s strike) pair() string { return string(s.step) + " × " + string(s.fault) }
+
+type answer struct {
+	steps []step
+	key   kmsg.Key
+	errs  []*kerr.Error
+}
+
+// answers lists what brokers answer where. Codes: 51 concurrent transactions, 14 coordinator load in progress, 15
+// coordinator not available, 16 not coordinator, 19 not enough replicas, 6 not leader, 74 fenced leader epoch.
+func answers() []answer {
+	busy := []*kerr.Error{kerr.ConcurrentTransactions, kerr.CoordinatorLoadInProgress, kerr.CoordinatorNotAvailable, kerr.NotCoordinator}
+	away := busy[1:]
+	return []answer{
+		{[]step{"fold.InitProducerId"}, kmsg.InitProducerID, busy},
+		{[]step{"fold.AddPartitionsToTxn"}, kmsg.AddPartitionsToTxn, busy},
+		{[]step{"fold.AddOffsetsToTxn"}, kmsg.AddOffsetsToTxn, busy},
+		{[]step{"fold.TxnOffsetCommit"}, kmsg.TxnOffsetCommit, away},
+		{[]step{"fold.EndTxn"}, kmsg.EndTxn, busy},
+		{[]step{"fold.OffsetFetch", "intake.OffsetFetch"}, kmsg.OffsetFetch, away},
+		{[]step{"fold.Produce", "intake.Produce"}, kmsg.Produce, []*kerr.Error{kerr.NotEnoughReplicas, kerr.NotLeaderForPartition}},
+		{[]step{"fold.Fetch", "intake.Fetch"}, kmsg.Fetch, []*kerr.Error{kerr.FencedLeaderEpoch, kerr.NotLeaderForPartition}},
+		{[]step{"intake.OffsetCommit"}, kmsg.OffsetCommit, away},
+	}
+}
+
+// universe is every pair of step and fault. All of them must strike in the seeds of a test run.
+func universe() []strike {
+	requests := []step{
+		"fold.Heartbeat", "fold.InitProducerId", "fold.OffsetFetch", "fold.ListOffsets", "fold.Fetch", "fold.AddPartitionsToTxn",
+		"fold.Produce", "fold.AddOffsetsToTxn", "fold.TxnOffsetCommit", "fold.EndTxn", "fold.JoinGroup", "fold.SyncGroup",
+		"fold.redis.claim.exec", "fold.redis.begin.exec", "fold.redis.load.exec", "fold.redis.due.exec", "fold.redis.commit.exec",
+		"intake.InitProducerId", "intake.OffsetFetch", "intake.ListOffsets", "intake.Fetch", "intake.Produce", "intake.OffsetCommit",
+	}
+	named := []step{
+		"fold.at fenced", "fold.at claimed", "fold.at fold", "fold.at publish", "fold.at published", "fold.at commit", "fold.at committed",
+		"intake.at intake", "intake.at acknowledged", "intake.at commit offsets",
+	}
+	var all []strike
+	for _, s := range requests {
+		for _, f := range []fault{crashBefore, crashAfter, cutBefore, cutAfter, late, pauseShort, zombie} {
+			all = append(all, strike{step: s, fault: f})
+		}
+	}
+	for _, s := range named {
+		for _, f := range []fault{crashBefore, pauseShort, zombie, restore, empty, metaLost, deleted, rebalance, openTxn} {
+			all = append(all, strike{step: s, fault: f})
+		}
+	}
+	for _, a := range answers() {
+		for _, s := range a.steps {
+			for _, e := range a.errs {
+				all = append(all, strike{step: s, fault: brokerError(e)})
+			}
+		}
+	}
+	for _, s := range []step{"fold.OffsetFetch", "intake.OffsetFetch"} {
+		all = append(all, strike{step: s, fault: expired}, strike{step: s, fault: stale})
+	}
+	return all
+}
+
+// rare steps are reached once per claim or run, so their strikes must come early to come at all.
+func (s step) rare() bool {
+	for _, often := range []string{"Fetch", "Produce", "AddPartitions", "AddOffsets", "TxnOffset", "EndTxn", "load", "due", "commit", "at fold", "at publish", "at intake", "at ack", "Heartbeat"} {
+		if strings.Contains(string(s), often) && !strings.Contains(string(s), "OffsetFetch") {
+			return false
+		}
+	}
+	return true
+}
+
+// plan draws the strikes of a seed: every pair has its turn as seeds go by, and some more by chance.
+func plan(seed uint64, rng *rand.Rand, count int) []strike {
+	all := universe()
+	order := rand.New(rand.NewPCG(1, 2)).Perm(len(all))
+	strikes := make([]strike, count)
+	for i := range strikes {
+		at := (int(seed)*count + i) % len(all) //nolint:gosec // seeds are small
+		if i == count-1 {
+			at = rng.IntN(len(all))
+		}
+		strikes[i] = all[order[at]]
+		strikes[i].nth = 1 + rng.IntN(25)
+		if strikes[i].step.rare() {
+			strikes[i].nth = 1 + rng.IntN(4)
+		}
+	}
+	return strikes
+}
+
+// Coverage counts which faults struck at which steps.
+type Coverage struct {
+	mu   sync.Mutex
+	hits map[string]int
+}
+
+// NewCoverage counts from zero.
+func NewCoverage() *Coverage { return &Coverage{hits: map[string]int{}} }
+
+func (c *Coverage) hit(s strike) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.hits[s.pair()]++
+}
+
+// Missing returns the pairs that never struck.
+func (c *Coverage) Missing() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var missing []string
+	for _, s := range universe() {
+		if c.hits[s.pair()] == 0 {
+			missing = append(missing, s.pair())
+		}
+	}
+	return missing
+}
+
+// String is a table: a line per step, with each fault's count.
+func (c *Coverage) String() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	by := map[step][]string{}
+	for _, s := range universe() {
+		by[s.step] = append(by[s.step], fmt.Sprintf("%s %d", s.fault, c.hits[s.pair()]))
+	}
+	steps := make([]step, 0, len(by))
+	for s := range by {
+		steps = append(steps, s)
+	}
+	slices.SortFunc(steps, func(a, b step) int { return cmp.Compare(a, b) })
+	var b strings.Builder
+	for _, s := range steps {
+		fmt.Fprintf(&b, "%-28s %s\n", s, strings.Join(by[s], " · "))
+	}
+	return b.String()
+}

@@ -1,0 +1,196 @@
+package telemetry
+
+import (
+	"bytes"
+	"encoding/json"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+)
+
+// names are fixed: dashboards and alert rules rely on them.
+const names = `
+mainstay_alert_fuse_open{rule}
+mainstay_alerts_total{rule,state}
+mainstay_assigned_partitions{group}
+mainstay_audit_last_success_timestamp_seconds{}
+mainstay_build_info{goversion,revision,version}
+mainstay_commit_duration_seconds{}
+mainstay_config_info{clock,namespace,roles,settings_revision}
+mainstay_consumer_lag_records{group,partition,topic}
+mainstay_consumer_lag_seconds{group,partition,topic}
+mainstay_dlq_records_total{reason,topic}
+mainstay_duplicates_total{kind}
+mainstay_event_age_seconds{}
+mainstay_late_records_total{topic}
+mainstay_ledger_bytes{partition}
+mainstay_outputs_total{topic,trigger}
+mainstay_partition_halted{group,partition,reason}
+mainstay_publish_duration_seconds{}
+mainstay_rebalances_total{group}
+mainstay_records_consumed_total{result,topic}
+mainstay_records_skipped_total{reason}
+mainstay_redis_memory_ratio{}
+mainstay_redis_pool_connections{}
+mainstay_redis_pool_hits_total{}
+mainstay_redis_pool_idle_connections{}
+mainstay_redis_pool_misses_total{}
+mainstay_redis_pool_stale_connections_total{}
+mainstay_redis_pool_timeouts_total{}
+mainstay_rejections_total{reason}
+mainstay_time_behind_seconds{input_partition,input_topic}
+mainstay_unstable_records{group,partition,topic}
+`
+
+// everything is a registry in which every family has a series.
+func everything() *prometheus.Registry {
+	reg := prometheus.NewPedanticRegistry()
+	p := NewProcess(reg, Build{Version: "v1", Revision: "abc", Go: "go1"}, Configured{"mainstay", "live", "intake,fold", 7})
+	p.Audited(time.UnixMilli(1500))
+	NewRedis(reg, func() PoolStats { return PoolStats{Hits: 1, Misses: 2, Timeouts: 3, Stale: 4, Total: 5, Idle: 6} }).MemoryRatio.Set(.5)
+	in, fold := NewIntake(reg), NewFold(reg)
+	for _, c := range []Consumer{in.Consumer, fold.Consumer} {
+		c.LagRecords.WithLabelValues("t", "0").Set(1)
+		c.LagSeconds.WithLabelValues("t", "0").Set(1)
+		c.UnstableRecords.WithLabelValues("t", "0").Set(1)
+		c.Halted.WithLabelValues("0", "r").Set(1)
+		c.Rebalances.Inc()
+	}
+	in.RecordsConsumed.WithLabelValues("t", "accepted").Inc()
+	in.RecordsSkipped.WithLabelValues("r").Inc()
+	in.DLQRecords.WithLabelValues("t", "r").Inc()
+	in.TimeBehind.WithLabelValues("t", "0").Set(1)
+	fold.TimeBehind.WithLabelValues("t", "0").Set(2)
+	fold.EventAge.Observe(1)
+	fold.LateRecords.WithLabelValues("t").Inc()
+	fold.Duplicates.WithLabelValues("origin").Inc()
+	fold.CommitDuration.Observe(1)
+	fold.PublishDuration.Observe(1)
+	fold.Outputs.WithLabelValues("t", "event").Inc()
+	fold.Rejections.WithLabelValues("r").Inc()
+	fold.Alerts.WithLabelValues("r", "raised").Inc()
+	fold.AlertFuseOpen.WithLabelValues("r").Set(1)
+	fold.LedgerBytes.WithLabelValues("0").Set(1)
+	return reg
+}
+
+func TestNamesAndLabelsAreFixed(t *testing.T) {
+	families, err := everything().Gather()
+	require.NoError(t, err)
+	var got []string
+	for _, f := range families {
+		var labels []string
+		for _, l := range f.GetMetric()[0].GetLabel() {
+			labels = append(labels, l.GetName())
+		}
+		slices.Sort(labels)
+		got = append(got, f.GetName()+"{"+strings.Join(labels, ",")+"}")
+		require.NotEmpty(t, f.GetHelp())
+	}
+	require.Equal(t, strings.Fields(names), got)
+}
+
+func TestMetricsFollowTheConventions(t *testing.T) {
+	problems, err := testutil.GatherAndLint(everything())
+	require.NoError(t, err)
+	require.Empty(t, problems)
+}
+
+func TestValues(t *testing.T) {
+	const want = `
+# HELP mainstay_audit_last_success_timestamp_seconds When an audit last found nothing lost, doubled or differing; 0 if none ran.
+# TYPE mainstay_audit_last_success_timestamp_seconds gauge
+mainstay_audit_last_success_timestamp_seconds 1.5
+# HELP mainstay_config_info 1; what this process was told.
+# TYPE mainstay_config_info gauge
+mainstay_config_info{clock="live",namespace="mainstay",roles="intake,fold",settings_revision="7"} 1
+# HELP mainstay_rebalances_total Generations of the group that this process has joined.
+# TYPE mainstay_rebalances_total counter
+mainstay_rebalances_total{group="fold"} 1
+mainstay_rebalances_total{group="intake"} 1
+# HELP mainstay_redis_pool_timeouts_total Times that waiting for a connection took too long.
+# TYPE mainstay_redis_pool_timeouts_total counter
+mainstay_redis_pool_timeouts_total 3
+# HELP mainstay_time_behind_seconds How far the time up to which an input partition is known to be read lies behind the ledger's clock.
+# TYPE mainstay_time_behind_seconds gauge
+mainstay_time_behind_seconds{input_partition="0",input_topic="t"} 2
+`
+	require.NoError(t, testutil.GatherAndCompare(everything(), strings.NewReader(want), "mainstay_audit_last_success_timestamp_seconds",
+		"mainstay_config_info", "mainstay_rebalances_total", "mainstay_redis_pool_timeouts_total", "mainstay_time_behind_seconds"))
+}
+
+func TestStructsOfOneRegistryShareTheirSeries(t *testing.T) {
+	reg := prometheus.NewRegistry()
+	NewFold(reg).Rejections.WithLabelValues("r").Inc()
+	second := NewFold(reg)
+	second.Rejections.WithLabelValues("r").Inc()
+	require.InDelta(t, 2, testutil.ToFloat64(second.Rejections), 0)
+}
+
+func TestLogLines(t *testing.T) {
+	var out bytes.Buffer
+	log, level, err := NewLogger(&out, "json", "info")
+	require.NoError(t, err)
+	log = log.WithOptions(zap.WithClock(still{}))
+	customers := NewCustomers("a key of some length")
+	log.Debug("not yet")
+	log.Info("stopped", zap.String("topic", "orders"), zap.Int32("partition", 3), customers.Field("ada@example.com"))
+	level.SetLevel(zapcore.DebugLevel)
+	log.Debug("now")
+	lines := strings.Split(strings.TrimSpace(out.String()), "\n")
+	require.Len(t, lines, 2)
+	require.JSONEq(t, `{"ts":"2026-03-01T11:00:00.250Z","level":"info","msg":"stopped","topic":"orders","partition":3,"customer":"`+
+		customers.Hash("ada@example.com")+`"}`, lines[0])
+	require.NotContains(t, out.String(), "ada")
+	require.Contains(t, lines[1], `"level":"debug"`)
+
+	out.Reset()
+	log, _, err = NewLogger(&out, "console", "warn")
+	require.NoError(t, err)
+	log.Warn("for eyes")
+	require.Contains(t, out.String(), "\twarn\tfor eyes")
+	require.False(t, json.Valid(out.Bytes()))
+
+	_, _, err = NewLogger(&out, "xml", "info")
+	require.ErrorContains(t, err, "log.format")
+	_, _, err = NewLogger(&out, "json", "loud")
+	require.ErrorContains(t, err, "log.level")
+}
+
+type still struct{}
+
+func (still) Now() time.Time                         { return time.Date(2026, 3, 1, 12, 0, 0, 250e6, time.FixedZone("", 3600)) }
+func (still) NewTicker(d time.Duration) *time.Ticker { return time.NewTicker(d) }
+
+func TestCustomersAreHashedByKey(t *testing.T) {
+	// HMAC-SHA-256 test case 2 of RFC 4231.
+	require.Equal(t, "5bdcc146bf60754e", NewCustomers("Jefe").Hash("what do ya want for nothing?"))
+	one, other := NewCustomers(""), NewCustomers("")
+	require.NotEqual(t, one.Hash("ada"), other.Hash("ada"), "a random key per process")
+	require.Equal(t, one.Hash("ada"), one.Field("ada").Interface.(interface{ String() string }).String())
+}
+
+func TestBuild(t *testing.T) {
+	info := &debug.BuildInfo{GoVersion: "go1.26.8", Main: debug.Module{Version: "v1.2.3"}, Settings: []debug.BuildSetting{
+		{Key: "vcs.revision", Value: "abc"}, {Key: "vcs.time", Value: "2026-03-01T12:00:00Z"}, {Key: "vcs.modified", Value: "true"},
+	}}
+	require.Equal(t, Build{"v1.2.3", "abc-dirty", "2026-03-01T12:00:00Z", "go1.26.8"}, buildOf("", info))
+	require.Equal(t, "v2.0.0", buildOf("v2.0.0", info).Version)
+	require.Equal(t, "devel", buildOf("", &debug.BuildInfo{Main: debug.Module{Version: "(devel)"}}).Version)
+	require.Equal(t, Build{Version: "devel"}, buildOf("", nil))
+	require.NotEmpty(t, ReadBuild().Go)
+}
+
+func TestNewRegistryHoldsTheRuntime(t *testing.T) {
+	n, err := testutil.GatherAndCount(NewRegistry(), "go_goroutines", "process_start_time_seconds")
+	require.NoError(t, err)
+	require.Equal(t, 2, n)
+}

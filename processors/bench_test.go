@@ -1,0 +1,95 @@
+package processors_test
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/mainstay/mainstay/processors"
+	"github.com/mainstay/mainstay/processors/customer"
+	"github.com/mainstay/mainstay/schemas/ledger"
+	"github.com/mainstay/mainstay/schemas/output"
+)
+
+// warm is a Store of decoded states, as a fold's cache is.
+type warm map[string]*customer.State
+
+func (w warm) Customer(id string) (*customer.State, error) { return w[id], nil }
+func (w warm) Put(id string, s *customer.State)            { w[id] = s }
+func (w warm) Due(now int64, limit int) ([]string, error)  { return nil, nil }
+
+// BenchmarkStepPurchase is a purchase of a customer in memory: order, scores, two outputs or more.
+func BenchmarkStepPurchase(b *testing.B) {
+	for _, customers := range []int{10_000, 100} {
+		b.Run(fmt.Sprintf("customers=%d", customers), func(b *testing.B) {
+			var p *processors.Partition
+			var store warm
+			out := new(output.Batch)
+			g, err := genesis(1, ledger.Clock_CLOCK_EVENT).MarshalVT()
+			require.NoError(b, err)
+			begin := func() {
+				p, store = processors.NewPartition(0), warm{}
+				_, err = processors.Step(p, 0, &ledger.Entry{Version: 1, Kind: ledger.Kind_KIND_GENESIS, Payload: g}, store, out)
+				require.NoError(b, err)
+			}
+			ids := make([]string, customers)
+			for i := range ids {
+				ids[i] = fmt.Sprint("customer-", i)
+			}
+			at := ms("2024-01-01")
+			entries := make([]ledger.Entry, 100_000)
+			for i := range entries {
+				at += 60_000
+				blob, err := purchase(fmt.Sprint("order-", i), int64(1000+i%7000), at).MarshalVT()
+				require.NoError(b, err)
+				entries[i] = ledger.Entry{Version: 1, Kind: ledger.Kind_KIND_EVENT, Customer: ids[i*7919%customers], Time: at, Payload: blob, Origin: &ledger.Origin{Topic: "purchases"}}
+			}
+			b.ReportAllocs()
+			b.ResetTimer()
+			records := 0
+			for i := range b.N {
+				if i%len(entries) == 0 { // afterwards the same orders would be duplicates
+					b.StopTimer()
+					begin()
+					b.StartTimer()
+				}
+				e := &entries[i%len(entries)]
+				e.Origin.Offset = int64(i + 1)
+				if _, err := processors.Step(p, int64(i+1), e, store, out); err != nil {
+					b.Fatal(err)
+				}
+				if i%512 == 511 {
+					records += len(out.Records)
+					out.Reset()
+				}
+			}
+			b.ReportMetric(float64(records)/float64(b.N), "outputs/op")
+		})
+	}
+}
+
+// BenchmarkState is a customer of ten orders, encoded and decoded, with its size.
+func BenchmarkState(b *testing.B) {
+	w := newWorld(b, genesis(1, ledger.Clock_CLOCK_LIVE))
+	for i := range 10 {
+		w.event("c", purchase(fmt.Sprint("order-", i), int64(1990+i*500), ms("2024-01-01")+int64(i)*(9*day+3_661_000)))
+	}
+	s := w.state("c")
+	blob := s.Encode(nil)
+	b.Run("encode", func(b *testing.B) {
+		b.ReportAllocs()
+		b.ReportMetric(float64(len(blob)), "bytes")
+		for range b.N {
+			blob = s.Encode(blob[:0])
+		}
+	})
+	b.Run("decode", func(b *testing.B) {
+		b.ReportAllocs()
+		for range b.N {
+			if _, err := customer.Decode(blob); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+}

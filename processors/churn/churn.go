@@ -1,0 +1,206 @@
+// Package churn answers how likely a customer is gone for good: it scores, decides whether that is worth saying, says it,
+// and knows the moment at which silence alone changes the answer.
+//
+// It refuses to know why it is asked: events, timers and changed parameters are all one to it.
+package churn
+
+import (
+	"math"
+	"strconv"
+
+	"github.com/mainstay/mainstay/pkg/lifetimes"
+	"github.com/mainstay/mainstay/processors/customer"
+	"github.com/mainstay/mainstay/schemas/output"
+)
+
+// Answer is a customer's churn risk at a moment.
+type Answer struct {
+	Class       customer.Class
+	Probability float64 // 1 - P(alive); NaN when unknown
+	Horizon     float64 // probability of an order within the purchase horizon; NaN when unknown
+	LastAt      int64   // of the last standing order; 0: none
+	Graced      bool    // low for no other reason than a recent order
+
+	summary lifetimes.Summary
+}
+
+// tolerance is far above what rounding does to a probability and far below what anybody reads: at the closed-form moment
+// the probability has reached its limit.
+const tolerance = 1e-9
+
+// unit of a probability that was said: ten thousandths, as it is printed.
+const unit = 10_000
+
+// Score is the answer at a moment.
+func Score(t *customer.Terms, m customer.Moment, s *customer.State) Answer {
+	a := Answer{Class: customer.None, Probability: math.NaN(), Horizon: math.NaN()}
+	a.LastAt, _ = s.LastOrderAt()
+	summary, ok := s.Summary(t, m)
+	switch {
+	case s.Closed(m.Now):
+		a.Class = customer.Churned
+		return a
+	case !ok:
+		return a
+	}
+	a.summary = summary
+	a.Probability = 1 - t.Purchases.PAlive(summary)
+	switch graced := m.Now < graceEnd(t, a.LastAt); {
+	case a.Probability < t.Settings.GetChurnMedium()-tolerance:
+		a.Class = customer.Low
+	case graced:
+		a.Class, a.Graced = customer.Low, true
+	case a.Probability < t.Settings.GetChurnHigh()-tolerance:
+		a.Class = customer.Medium
+	default:
+		a.Class = customer.High
+	}
+	return a
+}
+
+// graceEnd is when an order no longer makes the class low by itself.
+func graceEnd(t *customer.Terms, lastAt int64) int64 {
+	return lastAt + int64(t.Settings.GetChurnGraceDays())*customer.DayMS
+}
+
+// Rounded is the probability as it is said, in ten thousandths; -1: unknown.
+func (a *Answer) Rounded() int32 {
+	if math.IsNaN(a.Probability) {
+		return -1
+	}
+	return int32(math.RoundToEven(a.Probability * unit))
+}
+
+// Known says that there is a probability.
+func (a *Answer) Known() bool { return !math.IsNaN(a.Probability) }
+
+// Material says that the answer differs enough from what was last said. A customer of whom nothing was said and who never
+// ordered is not spoken of, unless he has closed his account.
+func Material(t *customer.Terms, a *Answer, said *customer.Said) bool {
+	if said.Churn == customer.Unsaid {
+		return a.Class != customer.None
+	}
+	if a.Class != said.Churn {
+		return true
+	}
+	return a.Known() && said.Probability >= 0 &&
+		math.Abs(a.Probability-float64(said.Probability)/unit) >= t.Settings.GetChurnMaterial()-tolerance
+}
+
+// Remember notes that the answer is said.
+func Remember(a *Answer, said *customer.Said) {
+	said.Churn, said.Probability = a.Class, a.Rounded()
+}
+
+// Next is the first time after now at which silence changes the answer enough to be said, given what was said last: the
+// next class limit that the probability reaches, or its distance from what was said. 0: never. In closed form, rounded up
+// to the ms.
+func Next(t *customer.Terms, m customer.Moment, a *Answer, s *customer.State, said *customer.Said) int64 {
+	closes := int64(0)
+	if s.AccountClosedAt > m.Now && a.LastAt <= s.AccountClosedAt {
+		closes = s.AccountClosedAt
+	}
+	if !a.Known() {
+		return closes
+	}
+	limit := 1.0
+	switch a.Class {
+	case customer.Low:
+		limit = t.Settings.GetChurnMedium()
+	case customer.Medium:
+		limit = t.Settings.GetChurnHigh()
+	}
+	next := int64(0)
+	if limit < 1 {
+		next = reaches(t, m, a, s, limit)
+		if grace := graceEnd(t, a.LastAt); a.Class == customer.Low && next != 0 {
+			next = max(next, grace)
+		}
+	}
+	if said.Probability >= 0 {
+		moved := float64(said.Probability)/unit + t.Settings.GetChurnMaterial()
+		next = earlier(next, reaches(t, m, a, s, moved))
+	}
+	return earlier(next, closes)
+}
+
+func earlier(a, b int64) int64 {
+	if a == 0 || b != 0 && b < a {
+		return b
+	}
+	return a
+}
+
+// latest is the last time that is reckoned with: the year 9999.
+const latest = 253_402_300_799_999
+
+// reaches is when the probability reaches p in silence, after now; 0: never.
+func reaches(t *customer.Terms, m customer.Moment, a *Answer, s *customer.State, p float64) int64 {
+	if p >= 1 {
+		return 0
+	}
+	weeks, ok := t.Purchases.AliveUntil(a.summary, 1-p)
+	if !ok {
+		return 0
+	}
+	first, _ := s.Days().First()
+	local := math.Ceil(float64((float64(first) + float64(weeks*customer.DaysPerWeek)) * customer.DayMS))
+	if !(local < latest) {
+		return 0
+	}
+	if local <= float64(m.Local) {
+		return m.Now + 1 // rounding has left it a hair below its limit
+	}
+	return max(t.Until(int64(local)), m.Now+1)
+}
+
+// Describe fills in an output: everything but what is common to all and the previous.
+func Describe(t *customer.Terms, m customer.Moment, a *Answer, s *customer.State, said *customer.Said, e *output.ChurnRiskUpdated) {
+	e.Model = t.Model
+	e.Risk = a.Class.String()
+	e.HorizonDays = int64(t.Settings.GetPurchaseHorizonDays())
+	e.Probability, e.PurchaseInHorizon = output.Opt[float64]{}, output.Opt[float64]{}
+	e.DaysSinceLastOrder, e.LastOrderAt, e.NextCheckAt = output.Opt[float64]{}, output.Opt[int64]{}, output.Opt[int64]{}
+	if a.Known() {
+		e.Probability = output.Some(a.Probability)
+		e.PurchaseInHorizon = output.Some(t.Purchases.PAtLeastOne(a.summary, float64(t.Settings.GetPurchaseHorizonDays())/customer.DaysPerWeek))
+	}
+	if a.LastAt != 0 {
+		e.LastOrderAt = output.Some(a.LastAt)
+		e.DaysSinceLastOrder = output.Some(silence(m, a))
+	}
+	if next := Next(t, m, a, s, said); next != 0 {
+		e.NextCheckAt = output.Some(next)
+	}
+	e.Reasons = reasons(t, m, a, s, e.Reasons[:0])
+}
+
+func silence(m customer.Moment, a *Answer) float64 {
+	return float64(max(0, m.Now-a.LastAt)) / customer.DayMS
+}
+
+// reasons are short sentences for a person; the same answer has the same reasons.
+func reasons(t *customer.Terms, m customer.Moment, a *Answer, s *customer.State, dst []string) []string {
+	switch a.Class {
+	case customer.Churned:
+		return append(dst, "account closed")
+	case customer.None:
+		return append(dst, "no standing order")
+	}
+	dst = append(dst, days(silence(m, a))+" since the last order")
+	if n := s.Days(); len(n) > 1 {
+		span := float64(n[len(n)-1].Day) - float64(n[0].Day)
+		dst = append(dst, "orders every "+days(span/float64(len(n)-1)))
+	} else {
+		dst = append(dst, "ordered on one day only")
+	}
+	if a.Graced {
+		dst = append(dst, "within "+strconv.Itoa(int(t.Settings.GetChurnGraceDays()))+" days of an order")
+	}
+	if s.SubscriptionEndedAt != 0 && s.SubscriptionEndedAt <= m.Now {
+		dst = append(dst, "subscription ended")
+	}
+	return dst
+}
+
+func days(n float64) string { return strconv.FormatFloat(n, 'f', 1, 64) + " days" }

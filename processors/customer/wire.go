@@ -1,0 +1,305 @@
+package customer
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"sync"
+
+	"github.com/mainstay/mainstay/pkg/lifetimes"
+	"github.com/mainstay/mainstay/schemas/ledger"
+	"github.com/mainstay/mainstay/schemas/state"
+)
+
+// ErrMalformed is a blob that no Encode has written.
+var ErrMalformed = errors.New("malformed customer state")
+
+// wires are messages kept for their memory.
+var wires = sync.Pool{New: func() any { return new(state.Customer) }}
+
+// Encode appends the state in its canonical form: equal states are equal bytes.
+func (s *State) Encode(dst []byte) []byte {
+	w := wires.Get().(*state.Customer)
+	defer wires.Put(w)
+	s.write(w)
+	n := w.SizeVT()
+	start := len(dst)
+	dst = append(dst, make([]byte, n)...)
+	if _, err := w.MarshalToSizedBufferVT(dst[start:]); err != nil {
+		panic(fmt.Sprintf("marshal into %d bytes of its own size: %v", n, err)) // nothing in it can fail
+	}
+	return dst
+}
+
+func (s *State) write(w *state.Customer) {
+	*w = state.Customer{
+		OrderMarks: w.OrderMarks[:0], OrderAt: w.OrderAt[:0], OrderTotal: w.OrderTotal[:0], OrderShift: w.OrderShift[:0], OrderSeen: w.OrderSeen[:0],
+		OrderDetails: w.OrderDetails[:0], Day: w.Day[:0], DayOrders: w.DayOrders[:0], DayNet: w.DayNet[:0],
+		Recent: w.Recent[:0], RecentDay: w.RecentDay[:0], Responses: w.Responses[:0], Referrals: w.Referrals[:0],
+		CreditFrom: w.CreditFrom[:0], CreditNet: w.CreditNet[:0], Said: w.Said,
+	}
+	w.Sequence, w.Deadline = s.Sequence, s.Next
+	w.ForgottenRefunds, w.ForgottenAt = s.forgottenRefunds, s.forgottenAt
+	w.AccountClosedAt, w.SubscriptionEndedAt = s.AccountClosedAt, s.SubscriptionEndedAt
+	w.CreditedTo, w.Credited = s.Credited.To, s.Credited.Net
+	s.writeBook(w)
+	s.writeDays(w)
+	day := int32(0)
+	for _, r := range s.recent {
+		w.Recent, w.RecentDay = append(w.Recent, r.mark), append(w.RecentDay, r.day-day)
+		day = r.day
+	}
+	for i := range s.responses {
+		r := &s.responses[i]
+		w.Responses = append(w.Responses, &state.Response{
+			Id: r.ID, SurveyId: r.SurveyID, Type: uint32(r.Type), Score: r.Score, CreatedAt: r.CreatedAt, UpdatedAt: r.UpdatedAt - r.CreatedAt,
+			Excluded: r.Excluded, Comment: r.Comment, Dimension: r.Dimension,
+		})
+	}
+	for _, r := range s.referrals {
+		w.Referrals = append(w.Referrals, &state.Referral{Id: r.id, Referrer: r.referrer, Voided: r.voided, At: r.at})
+	}
+	for _, c := range s.credits {
+		w.CreditFrom, w.CreditNet = append(w.CreditFrom, c.from), append(w.CreditNet, c.net)
+	}
+	if w.Said == nil {
+		w.Said = new(state.Said)
+	}
+	s.writeSaid(w.Said)
+}
+
+func (s *State) writeSaid(w *state.Said) {
+	said := &s.Said
+	*w = state.Said{
+		Clv: said.CLV, PredictedKnown: said.PredictedKnown, Predicted: said.Predicted, Tier: uint32(said.Tier),
+		ChurnClass: uint32(said.Churn), ChurnProbability: uint32(said.Probability + 1),
+		Category: uint32(said.Category), Score: uint32(said.Score + 1), Responses: uint32(said.Responses),
+	}
+	if said.CLV {
+		w.Historic, w.Orders, w.ReferralValue = said.Historic-s.Historic(), said.Orders-s.orders, said.ReferralValue-s.credit
+	}
+}
+
+func (s *State) writeBook(w *state.Customer) {
+	b := &s.book
+	unit := int64(1000)
+	for i := range b.rows {
+		if b.rows[i].at%unit != 0 {
+			unit, w.OrderUnit = 1, 1
+			break
+		}
+	}
+	var at, total int64
+	shifted, late, index := false, false, 0
+	for i := range b.rows {
+		o, mark := &b.rows[i], b.marks[i]
+		w.OrderMarks = append(w.OrderMarks, byte(mark>>48), byte(mark>>40), byte(mark>>32), byte(mark>>24), byte(mark>>16), byte(mark>>8), byte(mark))
+		w.OrderAt = append(w.OrderAt, o.at/unit-at)
+		w.OrderTotal = append(w.OrderTotal, o.total-total)
+		w.OrderShift = append(w.OrderShift, o.day-dayOf(o.at))
+		w.OrderSeen = append(w.OrderSeen, o.seen-dayOf(o.at))
+		at, total = o.at/unit, o.total
+		shifted, late = shifted || o.day != dayOf(o.at), late || o.seen != dayOf(o.at)
+		if o.flags != 0 || o.more != nil {
+			w.OrderDetails = append(w.OrderDetails, o.write(uint32(i-index)))
+			index = i
+		}
+	}
+	if !shifted {
+		w.OrderShift = w.OrderShift[:0]
+	}
+	if !late {
+		w.OrderSeen = w.OrderSeen[:0]
+	}
+}
+
+func (o *order) write(index uint32) *state.OrderDetail {
+	w := &state.OrderDetail{Index: index, Flags: uint32(o.flags)}
+	if d := o.more; d != nil {
+		w.UpdatedAt = d.updatedAt
+		for _, r := range d.refunds {
+			w.Refund, w.RefundTotal = append(w.Refund, r.mark), append(w.RefundTotal, r.total)
+		}
+		if d.from != nil {
+			w.EventId, w.Topic, w.Partition, w.Offset = d.from.eventID, d.from.topic, d.from.partition, d.from.offset
+		}
+	}
+	return w
+}
+
+// writeDays writes what the remembered orders leave over of the purchase days. The book is in the order of time, and so,
+// but for a clock set back at midnight, are its days.
+func (s *State) writeDays(w *state.Customer) {
+	rest := leftovers.Get().(*leftover)
+	defer leftovers.Put(rest)
+	rest.days = append(rest.days[:0], s.days...)
+	left := rest.days
+	for i := range s.book.rows {
+		if o := &s.book.rows[i]; o.stands() {
+			if at := search(left, o.day); at >= 0 {
+				left[at].Orders--
+				left[at].Net -= o.total - o.refunded()
+			}
+		}
+	}
+	day := int32(0)
+	for _, d := range left {
+		if d.Orders == 0 && d.Net == 0 {
+			continue
+		}
+		w.Day, w.DayOrders, w.DayNet = append(w.Day, d.Day-day), append(w.DayOrders, int64(d.Orders)), append(w.DayNet, d.Net)
+		day = d.Day
+	}
+}
+
+type leftover struct{ days lifetimes.History }
+
+var leftovers = sync.Pool{New: func() any { return new(leftover) }}
+
+// search finds a day from the newest, where the remembered ones are.
+func search(days lifetimes.History, day int32) int {
+	low, high := 0, len(days)
+	for low < high {
+		middle := int(uint(low+high) >> 1)
+		if days[middle].Day < day {
+			low = middle + 1
+		} else {
+			high = middle
+		}
+	}
+	if low < len(days) && days[low].Day == day {
+		return low
+	}
+	return -1
+}
+
+// Decode reads a state that Encode wrote.
+func Decode(blob []byte) (*State, error) {
+	w := new(state.Customer)
+	if err := w.UnmarshalVT(blob); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrMalformed, err)
+	}
+	s := New()
+	s.Sequence, s.Next = w.GetSequence(), w.GetDeadline()
+	s.forgottenRefunds, s.forgottenAt = w.GetForgottenRefunds(), w.GetForgottenAt()
+	s.AccountClosedAt, s.SubscriptionEndedAt = w.GetAccountClosedAt(), w.GetSubscriptionEndedAt()
+	s.Credited = Credited{To: w.GetCreditedTo(), Net: w.GetCredited()}
+	if err := s.readDays(w); err != nil {
+		return nil, err
+	}
+	if err := s.readBook(w); err != nil {
+		return nil, err
+	}
+	if len(w.Recent) != len(w.RecentDay) || len(w.CreditFrom) != len(w.CreditNet) {
+		return nil, fmt.Errorf("%w: columns of different length", ErrMalformed)
+	}
+	day := int32(0)
+	for i, mark := range w.Recent {
+		day += w.RecentDay[i]
+		s.recent = append(s.recent, recent{mark: mark, day: day})
+	}
+	for _, r := range w.Responses {
+		s.responses = append(s.responses, Response{
+			ID: r.GetId(), SurveyID: r.GetSurveyId(), Type: ledger.SurveyType(r.GetType()), Score: r.GetScore(), //nolint:gosec // as written
+			CreatedAt: r.GetCreatedAt(), UpdatedAt: r.GetCreatedAt() + r.GetUpdatedAt(), Excluded: r.GetExcluded(), Comment: r.GetComment(), Dimension: r.GetDimension(),
+		})
+	}
+	for _, r := range w.Referrals {
+		s.referrals = append(s.referrals, referral{id: r.GetId(), referrer: r.GetReferrer(), voided: r.GetVoided(), at: r.GetAt()})
+	}
+	for i, from := range w.CreditFrom {
+		s.credits = append(s.credits, credit{from: from, net: w.CreditNet[i]})
+		s.credit += w.CreditNet[i]
+	}
+	s.readSaid(w.GetSaid())
+	return s, nil
+}
+
+func (s *State) readSaid(w *state.Said) {
+	s.Said = Said{
+		CLV: w.GetClv(), PredictedKnown: w.GetPredictedKnown(), Predicted: w.GetPredicted(), Tier: Tier(w.GetTier() & 3),
+		Churn: Class(min(w.GetChurnClass(), uint32(Churned))), Probability: int32(w.GetChurnProbability()) - 1, //nolint:gosec // as written
+		Category: Category(min(w.GetCategory(), uint32(Unknown))), Score: int32(w.GetScore()) - 1, Responses: int32(w.GetResponses()), //nolint:gosec // as written
+	}
+	if s.Said.CLV {
+		s.Said.Historic, s.Said.Orders, s.Said.ReferralValue = w.GetHistoric()+s.Historic(), w.GetOrders()+s.orders, w.GetReferralValue()+s.credit
+	}
+}
+
+func (s *State) readDays(w *state.Customer) error {
+	if len(w.Day) != len(w.DayOrders) || len(w.Day) != len(w.DayNet) {
+		return fmt.Errorf("%w: columns of days of different length", ErrMalformed)
+	}
+	s.days = make(lifetimes.History, 0, len(w.Day)+len(w.OrderAt))
+	day := int32(0)
+	for i, step := range w.Day {
+		if day += step; i > 0 && step <= 0 || w.DayOrders[i] < 0 || w.DayOrders[i] > math.MaxUint32 {
+			return fmt.Errorf("%w: purchase days out of order", ErrMalformed)
+		}
+		s.days = append(s.days, lifetimes.Day{Day: day, Orders: uint32(w.DayOrders[i]), Net: w.DayNet[i]}) //nolint:gosec // bounded above
+		s.orders += w.DayOrders[i]
+		s.net += w.DayNet[i]
+	}
+	return nil
+}
+
+func (s *State) readBook(w *state.Customer) error {
+	n := len(w.OrderAt)
+	if len(w.OrderMarks) != 7*n || len(w.OrderTotal) != n || len(w.OrderShift) != 0 && len(w.OrderShift) != n || len(w.OrderSeen) != 0 && len(w.OrderSeen) != n {
+		return fmt.Errorf("%w: columns of orders of different length", ErrMalformed)
+	}
+	unit := w.GetOrderUnit()
+	if unit == 0 {
+		unit = 1000
+	}
+	s.book = book{marks: make([]uint64, n), rows: make([]order, n)}
+	var at, total int64
+	for i := range s.book.rows {
+		m := w.OrderMarks[7*i : 7*i+7]
+		s.book.marks[i] = uint64(m[0])<<48 | uint64(m[1])<<40 | uint64(m[2])<<32 | uint64(m[3])<<24 | uint64(m[4])<<16 | uint64(m[5])<<8 | uint64(m[6])
+		at, total = at+w.OrderAt[i], total+w.OrderTotal[i]
+		o := &s.book.rows[i]
+		o.at, o.total = at*unit, total
+		o.day, o.seen = dayOf(o.at), dayOf(o.at)
+		if len(w.OrderShift) != 0 {
+			o.day += w.OrderShift[i]
+		}
+		if len(w.OrderSeen) != 0 {
+			o.seen += w.OrderSeen[i]
+		}
+	}
+	index := 0
+	for _, d := range w.OrderDetails {
+		if index += int(d.GetIndex()); index >= n || len(d.Refund) != len(d.RefundTotal) {
+			return fmt.Errorf("%w: details of no order", ErrMalformed)
+		}
+		s.book.rows[index].read(d)
+	}
+	for i := range s.book.rows {
+		o := &s.book.rows[i]
+		if o.stands() {
+			s.days = s.days.Add(o.day, o.total-o.refunded())
+			s.net += o.total - o.refunded()
+			s.orders++
+		}
+		if o.flags&waiting != 0 {
+			s.waiting++
+		}
+		s.unmatched += o.owed()
+	}
+	return nil
+}
+
+func (o *order) read(w *state.OrderDetail) {
+	o.flags = uint8(w.GetFlags() & (waiting | cancelled | cancelledSnapshot))
+	d := &details{updatedAt: w.GetUpdatedAt()}
+	for i, mark := range w.Refund {
+		d.refunds = append(d.refunds, refund{mark: mark, total: w.RefundTotal[i]})
+	}
+	d.sum()
+	if w.GetTopic() != "" || w.GetEventId() != "" {
+		d.from = &claimant{eventID: w.GetEventId(), topic: w.GetTopic(), partition: w.GetPartition(), offset: w.GetOffset()}
+	}
+	o.more = d
+	o.tidy()
+}

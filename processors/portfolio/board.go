@@ -1,0 +1,167 @@
+package portfolio
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/mainstay/mainstay/schemas/ledger"
+	"github.com/mainstay/mainstay/schemas/output"
+	"github.com/mainstay/mainstay/schemas/state"
+)
+
+// Board is what partition 0 knows of all partitions: the latest contribution of each, by partition.
+type Board struct {
+	contributions []*ledger.Contribution
+	announced     *ledger.Contribution // the sums last published; nil: none
+}
+
+// Take puts a contribution in the place of the partition's former one. An older one is left aside.
+func (b *Board) Take(c *ledger.Contribution) bool {
+	i, found := slices.BinarySearchFunc(b.contributions, c.GetPartition(), func(k *ledger.Contribution, p int32) int {
+		return cmp.Compare(k.GetPartition(), p)
+	})
+	switch {
+	case !found:
+		b.contributions = slices.Insert(b.contributions, i, c)
+	case b.contributions[i].GetOffset() >= c.GetOffset():
+		return false
+	default:
+		b.contributions[i] = c
+	}
+	return true
+}
+
+// Encode and Decode keep the board with its partition.
+func (b *Board) Encode(w *state.Partition) {
+	w.Contributions, w.Announced = b.contributions, b.announced
+}
+
+// Decode takes over what Encode gave.
+func (b *Board) Decode(w *state.Partition) {
+	b.contributions, b.announced = w.Contributions, w.Announced
+}
+
+// Sum adds up what all have contributed, in the order of partitions. Nil when nobody has.
+func (b *Board) Sum() *ledger.Contribution {
+	if len(b.contributions) == 0 {
+		return nil
+	}
+	sum := &ledger.Contribution{ChurnClasses: make([]int64, 5)}
+	for _, c := range b.contributions {
+		sum.Customers += c.GetCustomers()
+		sum.Active += c.GetActive()
+		for i, n := range c.GetChurnClasses() {
+			if i < len(sum.ChurnClasses) {
+				sum.ChurnClasses[i] += n
+			}
+		}
+		sum.Promoters += c.GetPromoters()
+		sum.Passives += c.GetPassives()
+		sum.Detractors += c.GetDetractors()
+		sum.HistoricClv += c.GetHistoricClv()
+		sum.PredictedClv += c.GetPredictedClv()
+		if more := len(c.Histogram) - len(sum.Histogram); more > 0 {
+			sum.Histogram = append(sum.Histogram, make([]int64, more)...)
+		}
+		for i, n := range c.Histogram {
+			sum.Histogram[i] += n
+		}
+	}
+	return sum
+}
+
+// Announce notes the sums as published and returns those published before, nil if none were.
+func (b *Board) Announce(sum *ledger.Contribution) (previous *ledger.Contribution) {
+	previous, b.announced = b.announced, sum
+	return previous
+}
+
+// Announced are the sums last published, nil if none were.
+func (b *Board) Announced() *ledger.Contribution { return b.announced }
+
+// Draw sets the bounds of the tiers: the total CLV from which the uppermost 10% and 20% begin, and the values at each
+// percentile. A bucket's customers are taken as spread evenly over it.
+func Draw(sum *ledger.Contribution) *ledger.Thresholds {
+	t := new(ledger.Thresholds)
+	for _, n := range sum.GetHistogram() {
+		t.Customers += n
+	}
+	if t.Customers <= 0 {
+		t.Customers = 0
+		return t
+	}
+	q := quantiles{histogram: sum.GetHistogram(), customers: t.GetCustomers()}
+	t.Percentiles = make([]int64, percents+1)
+	for i := range t.Percentiles {
+		t.Percentiles[i] = q.at(int64(i))
+	}
+	t.Top_20, t.Top_10 = t.Percentiles[80], t.Percentiles[90]
+	return t
+}
+
+const percents = 100
+
+// quantiles walks a histogram upwards.
+type quantiles struct {
+	histogram []int64
+	customers int64
+	bucket    int
+	below     int64 // customers in lower buckets
+}
+
+// at is the value below which a percent of the customers lie; percents must rise from call to call. All in integers.
+func (q *quantiles) at(percent int64) int64 {
+	// rank = percent/100 x customers, kept as a fraction of 100
+	rank := percent * q.customers
+	for q.bucket < len(q.histogram)-1 && (q.below+q.histogram[q.bucket])*percents <= rank {
+		q.below += q.histogram[q.bucket]
+		q.bucket++
+	}
+	floor, width := Floor(q.bucket), Floor(q.bucket+1)-Floor(q.bucket)
+	n := q.histogram[q.bucket]
+	if n <= 0 || width == 1 {
+		return floor
+	}
+	within := min(max(0, rank-q.below*percents), n*percents)
+	// floor + width x within/(n x 100), without leaving int64
+	return floor + int64(float64(width)*(float64(within)/float64(n*percents)))
+}
+
+// Describe fills in the output of the base as a whole: everything but what it says of itself.
+func Describe(sum, previous *ledger.Contribution, t *ledger.Thresholds, least int64, e *output.PortfolioUpdated) {
+	*e = output.PortfolioUpdated{
+		About: e.About, Customers: sum.GetCustomers(), Active: sum.GetActive(),
+		Low: sum.ChurnClasses[0], Medium: sum.ChurnClasses[1], High: sum.ChurnClasses[2], None: sum.ChurnClasses[3], Churned: sum.ChurnClasses[4],
+		Promoters: sum.GetPromoters(), Passives: sum.GetPassives(), Detractors: sum.GetDetractors(), NPS: nps(sum),
+		HistoricCLV: sum.GetHistoricClv(), PredictedCLV: sum.GetPredictedClv(), TotalCLV: sum.GetHistoricClv() + sum.GetPredictedClv(),
+	}
+	if n := sum.GetCustomers(); n > 0 {
+		e.AverageCLV = output.Some(roundedRatio(e.TotalCLV, n))
+	}
+	if t.GetCustomers() >= least {
+		e.Top10, e.Top20 = output.Some(t.GetTop_10()), output.Some(t.GetTop_20())
+	}
+	if previous != nil {
+		e.Previous = output.Some(output.PreviousPortfolio{
+			Customers: previous.GetCustomers(), Active: previous.GetActive(), NPS: nps(previous),
+			HistoricCLV: previous.GetHistoricClv(), PredictedCLV: previous.GetPredictedClv(), TotalCLV: previous.GetHistoricClv() + previous.GetPredictedClv(),
+		})
+	}
+}
+
+// nps is 100 (promoters - detractors)/responses.
+func nps(c *ledger.Contribution) output.Opt[float64] {
+	n := c.GetPromoters() + c.GetPassives() + c.GetDetractors()
+	if n == 0 {
+		return output.Opt[float64]{}
+	}
+	return output.Some(100 * float64(c.GetPromoters()-c.GetDetractors()) / float64(n))
+}
+
+// roundedRatio is v/n, halves away from zero.
+func roundedRatio(v, n int64) int64 {
+	if v < 0 {
+		return -roundedRatio(-v, n)
+	}
+	return v/n + (v%n*2)/n
+}

@@ -1,0 +1,83 @@
+// Package promoter answers whether a customer would recommend the shop, by the Net Promoter categories.
+//
+// It refuses surveys of other types: satisfaction, effort and equity never enter the counts.
+package promoter
+
+import (
+	"github.com/mainstay/mainstay/processors/customer"
+	"github.com/mainstay/mainstay/schemas/ledger"
+	"github.com/mainstay/mainstay/schemas/output"
+)
+
+// Answer is a customer's promoter status at a moment. Responses older than the survey window, or excluded, do not count.
+type Answer struct {
+	Category  customer.Category
+	Latest    *customer.Response // the one that counts: the newest by creation, ties to the greater id; nil: none
+	Responses int32
+	Expires   int64 // when the next of them leaves the window, ms; 0: none will
+
+	sum int64
+}
+
+// Score is the answer at a moment.
+func Score(t *customer.Terms, m customer.Moment, s *customer.State) Answer {
+	a := Answer{Category: customer.Unknown}
+	window := int64(t.Settings.GetSurveyWindowDays()) * customer.DayMS
+	all := s.Responses(ledger.SurveyType_SURVEY_TYPE_NPS)
+	for i := range all {
+		r := &all[i]
+		if r.Excluded || m.Now >= r.CreatedAt+window {
+			continue
+		}
+		if a.Responses++; a.Responses == 1 {
+			a.Expires = r.CreatedAt + window
+		}
+		a.sum += int64(r.Score)
+		a.Latest = r
+	}
+	if a.Latest != nil {
+		a.Category = category(a.Latest.Score)
+	}
+	return a
+}
+
+func category(score int32) customer.Category {
+	switch {
+	case score >= 9:
+		return customer.Promoter
+	case score >= 7:
+		return customer.Passive
+	}
+	return customer.Detractor
+}
+
+func (a *Answer) score() int32 {
+	if a.Latest == nil {
+		return -1
+	}
+	return a.Latest.Score
+}
+
+// Material says that the answer differs from what was last said. A customer who never answered is not spoken of.
+func Material(a *Answer, said *customer.Said) bool {
+	if said.Category == customer.NeverAsked {
+		return a.Responses > 0
+	}
+	return a.Category != said.Category || a.score() != said.Score || a.Responses != said.Responses
+}
+
+// Remember notes that the answer is said.
+func Remember(a *Answer, said *customer.Said) {
+	said.Category, said.Score, said.Responses = a.Category, a.score(), a.Responses
+}
+
+// Describe fills in an output: everything but what is common to all and the previous.
+func Describe(a *Answer, e *output.PromoterStatusUpdated) {
+	*e = output.PromoterStatusUpdated{About: e.About, Previous: e.Previous, Category: a.Category.String(), Responses: int64(a.Responses)}
+	if r := a.Latest; r != nil {
+		e.Score = output.Some(int64(r.Score))
+		e.AverageScore = output.Some(float64(a.sum) / float64(a.Responses))
+		e.LastRespondedAt = output.Some(r.CreatedAt)
+		e.ResponseID, e.SurveyID, e.Comment = output.Text(r.ID), output.Text(r.SurveyID), output.Text(r.Comment)
+	}
+}

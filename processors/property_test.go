@@ -1,0 +1,237 @@
+package processors_test
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"github.com/mainstay/mainstay/processors"
+	"github.com/mainstay/mainstay/schemas/ledger"
+	"github.com/mainstay/mainstay/schemas/output"
+)
+
+// happening is an event of a customer.
+type happening struct {
+	customer string
+	*ledger.Event
+}
+
+var beginning = ms("2023-01-01")
+
+// history draws what may happen to a few customers within the memory: nothing in it contradicts itself.
+func history(t *rapid.T) []happening {
+	const people = 4
+	var all []happening
+	name := func(i int) string { return fmt.Sprint("customer-", i) }
+	moment := func() int64 {
+		// hours repeat, so that days are shared and times tie
+		return beginning + rapid.Int64Range(0, 250*24).Draw(t, "hour")*3_600_000
+	}
+	add := func(i int, e *ledger.Event) {
+		if rapid.Bool().Draw(t, "stated id") {
+			e.Id = fmt.Sprint("stated-", len(all))
+		}
+		all = append(all, happening{name(i), e})
+	}
+	for i := range people {
+		for o := range rapid.IntRange(0, 7).Draw(t, "orders") {
+			order, at := fmt.Sprint("order-", o), moment()
+			total := rapid.Int64Range(0, 5000).Draw(t, "total")
+			for u := range rapid.IntRange(0, 2).Draw(t, "snapshots") { // none: only what refers to it is known
+				e := purchase(order, total+int64(u), at)
+				e.Id = fmt.Sprint("order:", order, "@", u)
+				if u > 0 || rapid.Bool().Draw(t, "dated") {
+					e.Purchase.UpdatedAt = at + int64(u+1)*1000
+					e.Purchase.Cancelled = rapid.IntRange(0, 5).Draw(t, "cancelled") == 0
+					for f := range rapid.IntRange(0, 2).Draw(t, "told refunds") {
+						e.Purchase.Refunds = append(e.Purchase.Refunds, &ledger.Refund{RefundId: fmt.Sprint("refund-", f), Total: rapid.Int64Range(1, 3000).Draw(t, "refund"), OccurredAt: at})
+					}
+				}
+				if u > 0 && rapid.Bool().Draw(t, "moved") {
+					e.OccurredAt = moment()
+				}
+				add(i, fact(e))
+			}
+			for f := range rapid.IntRange(0, 2).Draw(t, "refunds") {
+				add(i, refund(fmt.Sprint("refund-", f), order, rapid.Int64Range(1, 4000).Draw(t, "refund"), moment()))
+			}
+			if rapid.IntRange(0, 4).Draw(t, "cancels") == 0 {
+				add(i, cancel(order, moment()))
+			}
+		}
+		for v := range rapid.IntRange(0, 3).Draw(t, "surveys") {
+			created := moment()
+			for u := range rapid.IntRange(1, 3).Draw(t, "updates") {
+				e := survey(fmt.Sprint("response-", v), int32(rapid.IntRange(0, 10).Draw(t, "score")), created, created+int64(u)*1000)
+				e.Survey.Excluded = rapid.IntRange(0, 4).Draw(t, "excluded") == 0
+				add(i, fact(e))
+			}
+		}
+		for k := range rapid.IntRange(0, 2).Draw(t, "referrals") {
+			by := rapid.IntRange(0, people).Draw(t, "by")
+			if by == i {
+				continue
+			}
+			id := fmt.Sprint("referral-", k)
+			at := moment() + int64(k) // never two at once
+			add(i, refer(id, name(by), ledger.ReferralStatus_REFERRAL_STATUS_APPROVED, at))
+			if rapid.IntRange(0, 2).Draw(t, "voided") == 0 {
+				add(i, refer(id, name(by), ledger.ReferralStatus_REFERRAL_STATUS_VOIDED, at+rapid.Int64Range(1, 45).Draw(t, "later")*86_400_000+500))
+			}
+		}
+		if rapid.IntRange(0, 5).Draw(t, "closes") == 0 {
+			at := moment()
+			add(i, fact(&ledger.Event{Id: "closed", Source: "cancellation", OccurredAt: at, Cancellation: &ledger.Cancellation{Kind: ledger.CancellationKind_CANCELLATION_KIND_ACCOUNT}}))
+		}
+	}
+	return all
+}
+
+// tell folds happenings in the order given, lets base time pass now and then if so asked, and then until now.
+func tell(t *rapid.T, label string, all []happening, partitions int32, memoryDays uint32, ticking bool, now int64) *world {
+	w := newWorld(t, genesis(partitions, ledger.Clock_CLOCK_EVENT))
+	if memoryDays > 0 {
+		w.settings(func(v *ledger.SettingsValues) { v.MemoryDays, v.MemoryOrders = memoryDays, 4 })
+	}
+	for _, h := range all {
+		w.put(h.customer, h.Event, h.OccurredAt)
+		if rapid.IntRange(0, 3).Draw(t, label+" settle") == 0 {
+			w.settle()
+		}
+		if ticking && rapid.IntRange(0, 9).Draw(t, label+" tick") == 0 {
+			w.tick(h.OccurredAt)
+		}
+	}
+	w.settle()
+	w.tick(now)
+	return w
+}
+
+func TestAnyOrderOfArrivalGivesTheSameAnswers(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		all := history(t)
+		now := beginning + rapid.Int64Range(300*24, 398*24).Draw(t, "now")*3_600_000
+		sorted := slices.Clone(all)
+		slices.SortStableFunc(sorted, func(a, b happening) int { return cmp.Compare(a.OccurredAt, b.OccurredAt) })
+		mixed := rapid.Permutation(all).Draw(t, "mixed")
+		for _, h := range mixed {
+			if rapid.IntRange(0, 4).Draw(t, "again") == 0 {
+				at := rapid.IntRange(0, len(mixed)).Draw(t, "at")
+				mixed = slices.Insert(slices.Clone(mixed), at, h)
+			}
+		}
+		one := tell(t, "one", sorted, 1, 0, true, now)
+		two := tell(t, "two", mixed, rapid.Int32Range(1, 5).Draw(t, "partitions"), 0, rapid.Bool().Draw(t, "ticking"), now)
+		events := map[string][]*ledger.Event{}
+		for _, h := range all {
+			events[h.customer] = append(events[h.customer], h.Event)
+		}
+		want := recountAll(events, now)
+		for _, id := range slices.Sorted(maps.Keys(want)) {
+			r := want[id]
+			a, b := one.answers(id), two.answers(id)
+			requireRecount(t, id, r, repeat(events[id], r), a)
+			require.Equal(t, bare(a), bare(b), id)
+		}
+		for _, w := range []*world{one, two} {
+			requireLedgerRules(t, w)
+		}
+	})
+}
+
+// TestPruningNeverChangesAnAnswer: with little memory, and refunds that come long after, it makes no difference whether base
+// time has let what is too old be dropped, or whether it still lies there.
+func TestPruningNeverChangesAnAnswer(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		sorted := history(t)
+		slices.SortStableFunc(sorted, func(a, b happening) int { return cmp.Compare(a.OccurredAt, b.OccurredAt) })
+		now := beginning + 300*day
+		memory := rapid.Uint32Range(1, 90).Draw(t, "memory")
+		pruned := tell(t, "pruned", sorted, 1, memory, true, now)
+		kept := tell(t, "kept", sorted, 1, memory, false, now)
+		for id := range kept.parts[0].shelf.blobs {
+			require.Equal(t, bare(kept.answers(id)), bare(pruned.answers(id)), id)
+		}
+	})
+}
+
+// bare is an answer without what depends on the order of arrival: what was said before, and how often.
+func bare(a processors.Answers) processors.Answers {
+	a.CLV.About, a.Churn.About, a.Promoter.About = output.About{}, output.About{}, output.About{}
+	a.CLV.Previous, a.Churn.Previous, a.Promoter.Previous = output.Opt[output.PreviousCLV]{}, output.Opt[output.PreviousChurnRisk]{}, output.Opt[output.PreviousPromoterStatus]{}
+	a.Churn.NextCheckAt = output.Opt[int64]{} // depends on the probability last said
+	return a
+}
+
+func requireRecount(t *rapid.T, id string, r *recount, repeat float64, a processors.Answers) {
+	require.EqualValues(t, r.historic, a.CLV.Historic, id)
+	require.EqualValues(t, r.orders, a.CLV.Orders, id)
+	require.EqualValues(t, r.referral, a.CLV.ReferralValue, id)
+	require.Equal(t, r.referrer, a.Referrer, id)
+	require.EqualValues(t, r.responses, a.Promoter.Responses, id)
+	if r.score >= 0 {
+		require.Equal(t, output.Some(int64(r.score)), a.Promoter.Score, id)
+		require.InDelta(t, float64(r.scores)/float64(r.responses), a.Promoter.AverageScore.Value, 1e-12)
+	} else {
+		require.False(t, a.Promoter.Score.Known)
+		require.Equal(t, "unknown", a.Promoter.Category)
+	}
+	switch {
+	case r.closed:
+		require.Equal(t, "churned", a.Churn.Risk)
+		require.False(t, a.Churn.Probability.Known)
+		return
+	case r.orders == 0:
+		require.Equal(t, "none", a.Churn.Risk)
+		require.False(t, a.CLV.Predicted.Known)
+		return
+	}
+	require.Equal(t, output.Some(r.lastAt), a.Churn.LastOrderAt)
+	require.InDelta(t, 1-r.alive, a.Churn.Probability.Value, 1e-9)
+	require.InDelta(t, r.atLeastOne, a.Churn.PurchaseInHorizon.Value, 1e-9)
+	require.InEpsilon(t, r.expected, a.CLV.PredictedOrders.Value, 1e-4)
+	require.InDelta(t, r.expected*r.spend(repeat), float64(a.CLV.Predicted.Value), 1+1e-4*math.Abs(float64(a.CLV.Predicted.Value)))
+	require.InDelta(t, r.net/float64(r.orders), float64(a.CLV.AverageOrderValue.Value), .5+1e-9)
+	if r.days > 1 {
+		require.InDelta(t, float64(r.last-r.first)/float64(r.days-1), a.CLV.AverageDaysBetweenOrders.Value, 1e-9)
+	}
+	class := "low"
+	if graced := a.AsOf < r.lastAt+30*day; !graced && 1-r.alive >= .66 {
+		class = "high"
+	} else if !graced && 1-r.alive >= .33 {
+		class = "medium"
+	}
+	require.Equal(t, class, a.Churn.Risk)
+}
+
+// requireLedgerRules holds what must be true of all that was said: sequences are dense, ordinals too, and what is last said
+// of a customer is what is true but for what is not material.
+func requireLedgerRules(t *rapid.T, w *world) {
+	sequence, places := map[string]uint64{}, map[output.ID]uint32{}
+	for _, s := range w.heard() {
+		place := output.ID{Partition: s.partition, Offset: s.Offset}
+		require.Equal(t, places[place], s.Ordinal)
+		places[place]++
+		if s.Topic == output.Rejections || s.Topic == output.Portfolio {
+			continue
+		}
+		sequence[s.Key]++
+		require.Contains(t, s.json, fmt.Sprintf(`"sequence":%d,`, sequence[s.Key]))
+	}
+	for _, p := range w.parts {
+		base, _ := p.state.BaseTime()
+		for id := range p.shelf.blobs {
+			state := w.state(id)
+			require.Equal(t, sequence[id], state.Sequence)
+			if at, ok := state.Deadline(); ok {
+				require.Greater(t, at, base, "a timer is overdue")
+			}
+		}
+	}
+}

@@ -1,0 +1,106 @@
+package processors
+
+import (
+	"fmt"
+
+	"github.com/mainstay/mainstay/schemas/ledger"
+)
+
+// terms are the entries that change what all customers are scored by. They hold from here on: customers are scored anew
+// when they are next touched, by an event or by time.
+func (s *step) terms() (Verdict, error) {
+	p, payload := s.Partition, s.entry.GetPayload()
+	result, err := Applied, error(nil)
+	switch s.entry.GetKind() {
+	case ledger.Kind_KIND_GENESIS:
+		err = p.takeGenesis(payload)
+	case ledger.Kind_KIND_SETTINGS:
+		result, err = p.takeSettings(payload)
+	case ledger.Kind_KIND_LOGIC:
+		err = p.takeLogic(payload)
+	case ledger.Kind_KIND_PARAMETERS:
+		result, err = p.takeParameters(payload)
+	case ledger.Kind_KIND_THRESHOLDS:
+		result, err = p.takeThresholds(payload)
+	case ledger.Kind_KIND_CHECKPOINT:
+		err = p.takeCheckpoint(payload)
+	}
+	if err != nil {
+		return Verdict{}, err
+	}
+	p.pass(s.entry)
+	p.adopt()
+	return Verdict{Result: result}, nil
+}
+
+func (p *Partition) takeGenesis(payload []byte) error {
+	g := new(ledger.Genesis)
+	if err := g.UnmarshalVT(payload); err != nil {
+		return fmt.Errorf("%w genesis: %w", ErrMalformed, err)
+	}
+	return p.found(g)
+}
+
+// takeSettings ignores a revision that is not above the one in force: two owners may have appended theirs.
+func (p *Partition) takeSettings(payload []byte) (Result, error) {
+	v := new(ledger.Settings)
+	if err := v.UnmarshalVT(payload); err != nil {
+		return Applied, fmt.Errorf("%w settings: %w", ErrMalformed, err)
+	}
+	if v.GetRevision() <= p.settingsRevision {
+		return Ignored, nil
+	}
+	if err := ValidateSettings(v.GetValues()); err != nil {
+		return Applied, fmt.Errorf("%w: %w", ErrMalformed, err)
+	}
+	p.settingsRevision, p.settingsHash, p.settings = v.GetRevision(), v.GetHash(), v.GetValues()
+	return Applied, nil
+}
+
+func (p *Partition) takeLogic(payload []byte) error {
+	var v ledger.Logic
+	if err := v.UnmarshalVT(payload); err != nil {
+		return fmt.Errorf("%w logic: %w", ErrMalformed, err)
+	}
+	if v.GetVersion() > LogicVersion {
+		return fmt.Errorf("%w: %d, this release has %d", ErrNewerLogic, v.GetVersion(), LogicVersion)
+	}
+	p.logic = max(p.logic, v.GetVersion())
+	return nil
+}
+
+func (p *Partition) takeParameters(payload []byte) (Result, error) {
+	v := new(ledger.Parameters)
+	if err := v.UnmarshalVT(payload); err != nil {
+		return Applied, fmt.Errorf("%w parameters: %w", ErrMalformed, err)
+	}
+	if v.GetVersion() <= p.parameters.GetVersion() {
+		return Ignored, nil
+	}
+	if err := validateParameters(v); err != nil {
+		return Applied, fmt.Errorf("%w: %w", ErrMalformed, err)
+	}
+	p.parameters = v
+	return Applied, nil
+}
+
+func (p *Partition) takeThresholds(payload []byte) (Result, error) {
+	v := new(ledger.Thresholds)
+	if err := v.UnmarshalVT(payload); err != nil {
+		return Applied, fmt.Errorf("%w thresholds: %w", ErrMalformed, err)
+	}
+	if v.GetVersion() <= p.thresholds.GetVersion() {
+		return Ignored, nil
+	}
+	p.thresholds = v
+	return Applied, nil
+}
+
+func (p *Partition) takeCheckpoint(payload []byte) error {
+	var v ledger.Checkpoint
+	if err := v.UnmarshalVT(payload); err != nil {
+		return fmt.Errorf("%w checkpoint: %w", ErrMalformed, err)
+	}
+	p.checkpoint = max(p.checkpoint, v.GetPublished())
+	return nil
+}

@@ -1,0 +1,79 @@
+package processors
+
+import (
+	"github.com/mainstay/mainstay/processors/customer"
+	"github.com/mainstay/mainstay/schemas/ledger"
+	"github.com/mainstay/mainstay/schemas/output"
+)
+
+// subject is the customer whom an entry concerns.
+type subject struct {
+	id    string
+	state *customer.State
+	known bool // before this entry
+}
+
+func (s *step) load(id string) (subject, error) {
+	state, err := s.store.Customer(id)
+	if err != nil {
+		return subject{}, err
+	}
+	if state == nil {
+		return subject{id: id, state: customer.New()}, nil
+	}
+	return subject{id: id, state: state, known: true}, nil
+}
+
+// moment is now: the entry's time, unless base time is past it. Only ticks move base time.
+func (p *Partition) moment(entryTime int64) customer.Moment {
+	now := entryTime
+	if p.based {
+		now = max(now, p.base)
+	}
+	p.latest = max(p.latest, now)
+	return p.terms.At(now, p.base, p.based)
+}
+
+// timers fires what is due by now for one customer.
+func (s *step) timers(m customer.Moment, c *subject) int {
+	at, ok := c.state.Deadline()
+	if !ok || at > m.Now {
+		return 0
+	}
+	s.left(m, c, c.state.Expire(&s.Partition.terms, m))
+	s.answer(m, c, output.TriggerTimer, "")
+	return 1
+}
+
+// wake fires what base time has made due, at most wake_limit customers in the order of deadline and id. When more are due,
+// an entry to go on is appended to this partition, never a second one while one is under way.
+func (s *step) wake() (Verdict, error) {
+	p := s.Partition
+	if !p.based {
+		return Verdict{}, nil
+	}
+	limit := int(p.settings.GetWakeLimit())
+	due, err := s.store.Due(p.base, limit+1)
+	if err != nil {
+		return Verdict{}, err
+	}
+	more := len(due) > limit
+	due = due[:min(limit, len(due))]
+	m := p.terms.At(p.base, p.base, true)
+	for _, id := range due {
+		c, err := s.load(id)
+		if err != nil {
+			return Verdict{}, err
+		}
+		if !c.known {
+			return Verdict{}, ErrLostTimer
+		}
+		s.timers(m, &c)
+		s.store.Put(id, c.state)
+	}
+	if more && !p.continuePending {
+		p.continuePending = true
+		s.send(p.number, &ledger.Entry{Kind: ledger.Kind_KIND_CONTINUE, Time: p.base}, &ledger.Continue{})
+	}
+	return Verdict{Woken: len(due)}, nil
+}

@@ -1,0 +1,27 @@
+package processors
+
+// Result is what became of an entry.
+type Result uint8
+
+// The results.
+const (
+	Applied         Result = iota
+	DuplicateOrigin        // its origin, or a later one of the same partition, was folded before
+	DuplicateEvent         // its event_id or what it says was known
+	Gap                    // what its sender sent before it is missing: refused, the mark stays
+	Rejected               // understood and not applied, or not wholly: see Verdict.Reason
+	Ignored                // overtaken: a tick of a former input set, settings of a former revision
+)
+
+// String is the result as a metric's label.
+func (r Result) String() string {
+	return [...]string{"applied", "duplicate_origin", "duplicate_event", "gap", "rejected", "ignored"}[r]
+}
+
+// Verdict says what an entry did, for those who count.
+type Verdict struct {
+	Result Result
+	Reason string // of the rejection
+	Late   bool   // the event happened before base time
+	Woken  int    // customers whose timers fired
+}

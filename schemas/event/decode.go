@@ -1,0 +1,387 @@
+package event
+
+import (
+	"bytes"
+	"fmt"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/mainstay/mainstay/schemas/ledger"
+	"github.com/mainstay/mainstay/schemas/money"
+)
+
+// Decoder reads input records. It is for one goroutine at a time.
+type Decoder struct {
+	opts  Options
+	table *money.Table
+	unit  money.Unit // of Options.Currency; zero: none
+	r     reading
+	now   int64
+	canon []byte // what facts is the hash of
+}
+
+// NewDecoder checks the options; the error names the setting.
+func NewDecoder(o Options) (*Decoder, error) {
+	table, err := money.NewTable(o.Currencies)
+	if err != nil {
+		return nil, err
+	}
+	d := &Decoder{opts: o, table: table}
+	if o.Currency != "" {
+		var ok bool
+		if d.unit, ok = table.Lookup([]byte(o.Currency)); !ok {
+			return nil, fmt.Errorf("money.currency: %q is no code of ISO 4217 and not among money.currencies", o.Currency)
+		}
+	}
+	switch o.Total {
+	case "":
+		d.opts.Total = TotalTotal
+	case TotalTotal, TotalSubtotal, TotalWithoutTax, TotalWithoutShipping, TotalWithoutTaxAndShipping:
+	default:
+		return nil, fmt.Errorf("money.total: %q is none of total, subtotal, total_without_tax, total_without_shipping, total_without_tax_and_shipping", o.Total)
+	}
+	switch o.AnonymousPolicy {
+	case "", AnonymousSkip, AnonymousDeadLetter:
+	default:
+		return nil, fmt.Errorf("the policy for anonymous customers: %q is neither skip nor dead_letter", o.AnonymousPolicy)
+	}
+	switch o.Normalise {
+	case "", NormaliseNone, NormaliseTrim, NormaliseLower:
+	default:
+		return nil, fmt.Errorf("the normalisation of customer ids: %q is none of none, trim, lower", o.Normalise)
+	}
+	return d, nil
+}
+
+// Decode reads a record of a topic of this kind. now (ms) is the caller's clock, against which times ahead are refused.
+// The error is a *Refused.
+func (d *Decoder) Decode(kind Kind, m *Message, now int64, into *Result) error {
+	d.begin(m, now, into)
+	d.read(kind, m, into)
+	if d.r.refused != nil {
+		return d.r.refused
+	}
+	return nil
+}
+
+// Explain says field by field how Decode reads a record. Its readings show the payload and are for a person to see.
+func (d *Decoder) Explain(kind Kind, m *Message, now int64) []FieldReading {
+	var into Result
+	d.begin(m, now, &into)
+	d.r.explain = true
+	d.read(kind, m, &into)
+	readings := d.r.readings
+	d.r.explain, d.r.readings = false, nil
+	for i := range readings {
+		if readings[i].Field == "" {
+			readings[i].Field = "record"
+		}
+	}
+	if into.Skip != "" {
+		readings = append(readings, FieldReading{Field: "record", Value: "skipped: " + into.Skip})
+	}
+	return readings
+}
+
+func (d *Decoder) begin(m *Message, now int64, into *Result) {
+	r := &d.r
+	r.buf, r.scratch, r.header, r.structured, r.refused, r.bad = m.Value, r.scratch[:0], m.Header, false, nil, ""
+	d.now = now
+	e := &into.Event
+	e.Id, e.Source, e.OccurredAt, e.Facts = "", "", 0, 0
+	e.Purchase, e.Cancellation, e.Referral, e.Survey = nil, nil, nil, nil
+	into.Customer, into.Time, into.Skip, into.Rounded, into.Cut = "", 0, "", false, false
+}
+
+// read is the order in which a record is read: its syntax, its envelope, whether it is a test, what all events have, the
+// body, and last what follows from all that: the id, the facts, and whether it is of nobody in particular.
+func (d *Decoder) read(kind Kind, m *Message, into *Result) {
+	if m.Null {
+		into.Skip = SkipNull
+		return
+	}
+	r := &d.r
+	if !d.open(m) {
+		return
+	}
+	r.present = r.places[inBody].present | r.places[inProperties].present | r.places[inData].present
+	if r.truth(fTest, r.find(fTest)) {
+		into.Skip = SkipTest
+		return
+	}
+	c := common{into: into}
+	d.readType(kind)
+	d.readCommon(kind, m, &c)
+	switch kind {
+	case Purchase:
+		d.readPurchase(&c)
+	case Cancellation:
+		d.readCancellation(&c)
+	case Referral:
+		d.readReferral(&c)
+	case Survey:
+		d.readSurvey(&c)
+	}
+	if r.refused != nil || into.Skip != "" {
+		return
+	}
+	d.identify(&c)
+	d.facts(kind, &c)
+	if c.nobody {
+		d.readNobody(into)
+	}
+}
+
+// common is what all events have, as far as later steps look at it again.
+type common struct {
+	into     *Result
+	occurred bool // occurred_at is stated; so are the next two
+	created  bool
+	updated  bool
+	eventID  string // as stated
+	nobody   bool   // a customer that stands for nobody
+	key      key    // by which the event is known where it has no id of its own
+}
+
+// open scans the record and finds its body: the record itself, or the data of a structured CloudEvent.
+func (d *Decoder) open(m *Message) bool {
+	r := &d.r
+	if !utf8.Valid(m.Value) {
+		r.refuse(fRecord, Encoding, "not UTF-8")
+		return false
+	}
+	if !r.document(0) {
+		detail := "one JSON object is wanted"
+		if r.bad == Encoding {
+			detail = "half of a surrogate pair"
+		}
+		r.refuse(fRecord, r.bad, detail)
+		return false
+	}
+	body := &r.places[inBody]
+	if body.present&(1<<nSpecversion) == 0 {
+		if contentType, ok := r.contentType(); ok && isStructured(contentType) {
+			r.refuse(fSpecversion, Missing, "the content type says CloudEvents")
+			return false
+		}
+		return true
+	}
+	return d.openStructured()
+}
+
+func (r *reading) contentType() ([]byte, bool) {
+	if r.header == nil {
+		return nil, false
+	}
+	return r.header("content-type")
+}
+
+func isStructured(contentType []byte) bool {
+	const prefix = "application/cloudevents+json"
+	return len(contentType) >= len(prefix) && bytes.EqualFold(contentType[:len(prefix)], []byte(prefix))
+}
+
+// openStructured keeps the envelope's attributes and scans the event within.
+func (d *Decoder) openStructured() bool {
+	r := &d.r
+	body := &r.places[inBody]
+	version := body.slots[nSpecversion]
+	if version.tok != tokString {
+		r.refuse(fSpecversion, WrongType, "text is wanted")
+		return false
+	}
+	if string(r.plain(version)) != "1.0" {
+		r.refuse(fSpecversion, UnknownValue, "1.0 is wanted")
+		return false
+	}
+	for a := noAttribute + 1; a < attributes; a++ {
+		r.attributes[a] = slot{}
+		if n := attributeNames[a]; body.present&(1<<n) != 0 {
+			r.attributes[a] = body.slots[n]
+		}
+	}
+	if body.present&(1<<nData) == 0 {
+		r.refuse(fData, Missing, "")
+		return false
+	}
+	data := body.slots[nData]
+	if data.tok != tokObject {
+		r.refuse(fData, WrongType, "an object is wanted")
+		return false
+	}
+	r.structured = true
+	whole := r.buf
+	r.buf = whole[:data.end]
+	r.document(int(data.start)) // has been scanned before: it cannot fail
+	r.buf = whole
+	return true
+}
+
+func (d *Decoder) readType(kind Kind) {
+	r := &d.r
+	v := r.find(fType)
+	switch v.tok {
+	case tokNone:
+		r.stoodIn("topic", kind.String())
+		return
+	case tokString:
+	default:
+		r.refuse(fType, WrongType, "text is wanted")
+		return
+	}
+	says, ok := kindOf(v.text)
+	switch {
+	case !ok:
+		r.refuse(fType, UnknownValue, "")
+	case says != kind:
+		r.refuse(fType, Mismatch, "the topic holds "+kind.String()+" events")
+	default:
+		r.became(kind.String())
+	}
+}
+
+var typeNames = [...]struct {
+	text string
+	kind Kind
+}{
+	{"purchase", Purchase}, {"order completed", Purchase}, {"order.completed", Purchase},
+	{"cancellation", Cancellation}, {"referral", Referral}, {"survey", Survey},
+}
+
+// kindOf reads a type: one of the names without regard to ASCII case, which may have a reverse domain name before it and a
+// version behind it, as the types of CloudEvents do: com.example.purchase.v1.
+func kindOf(text []byte) (Kind, bool) {
+	if dot := bytes.LastIndexByte(text, '.'); dot >= 0 && len(text)-dot > 2 && text[dot+1]|0x20 == 'v' && digits(text, dot+2) == len(text) {
+		text = text[:dot]
+	}
+	for i := range typeNames {
+		n := &typeNames[i]
+		before := len(text) - len(n.text)
+		if before >= 0 && equalFold(text[before:], n.text) && (before == 0 || text[before-1] == '.') {
+			return n.kind, true
+		}
+	}
+	return 0, false
+}
+
+// equalFold compares without regard to ASCII case; lower is in lower case.
+func equalFold(text []byte, lower string) bool {
+	if len(text) != len(lower) {
+		return false
+	}
+	for i, c := range text {
+		if 'A' <= c && c <= 'Z' {
+			c += 'a' - 'A'
+		}
+		if c != lower[i] {
+			return false
+		}
+	}
+	return true
+}
+
+func (d *Decoder) readCommon(kind Kind, m *Message, c *common) {
+	r, into := &d.r, c.into
+	e := &into.Event
+	c.eventID = r.id(fEventID, r.find(fEventID), maxID)
+	if e.Source = r.id(fSource, r.find(fSource), maxID); e.Source == "" {
+		e.Source = kind.String()
+		r.stoodIn("topic", e.Source)
+	}
+	if e.OccurredAt, c.occurred = r.time(fOccurredAt, r.find(fOccurredAt), d.now+ahead); !c.occurred {
+		d.standIn(m, e)
+	}
+	into.Time = m.Timestamp
+	if d.opts.EventTime {
+		into.Time = e.OccurredAt
+	}
+	if kind != Referral { // it belongs to the referred customer
+		into.Customer = d.customer(fCustomerID, c)
+	}
+}
+
+// standIn takes the record's timestamp for an occurred_at that is not stated.
+func (d *Decoder) standIn(m *Message, e *ledger.Event) {
+	r := &d.r
+	e.OccurredAt = m.Timestamp
+	r.stoodIn("record timestamp", "")
+	if m.Timestamp < 0 {
+		r.refuse(fOccurredAt, Missing, "and the record has no timestamp")
+		return
+	}
+	r.check(fOccurredAt, m.Timestamp, d.now+ahead)
+	r.becameTime(m.Timestamp)
+}
+
+// customer reads a customer's id, normalises it, and notes whether it is anybody.
+func (d *Decoder) customer(f *field, c *common) string {
+	r := &d.r
+	v := r.find(f)
+	if !r.need(f, v) {
+		return ""
+	}
+	if d.opts.Normalise == NormaliseTrim || d.opts.Normalise == NormaliseLower {
+		v.text = bytes.Trim(v.text, " \t\r\n\v\f")
+		if d.opts.Normalise == NormaliseLower {
+			v.text = r.lower(v.text)
+		}
+		if len(v.text) == 0 {
+			r.refuse(f, Missing, "white space only")
+			return ""
+		}
+	}
+	id := r.id(f, v, maxCustomer)
+	for _, nobody := range d.opts.Anonymous {
+		c.nobody = c.nobody || len(nobody) == len(id) && strings.EqualFold(nobody, id)
+	}
+	return id
+}
+
+// lower is the text with a-z for A-Z, itself where there are none.
+func (s *scanner) lower(text []byte) []byte {
+	start := len(s.scratch)
+	for _, c := range text {
+		if 'A' <= c && c <= 'Z' {
+			c += 'a' - 'A'
+		}
+		s.scratch = append(s.scratch, c)
+	}
+	return s.scratch[start:len(s.scratch):len(s.scratch)]
+}
+
+func (d *Decoder) readNobody(into *Result) {
+	if d.opts.AnonymousPolicy == AnonymousDeadLetter {
+		d.r.refuse(fCustomerID, Anonymous, "an id that stands for nobody in particular")
+		return
+	}
+	into.Skip = SkipAnonymous
+}
+
+// currency reads in what the amounts are stated.
+func (d *Decoder) currency() (money.Unit, bool) {
+	r := &d.r
+	v := r.find(fCurrency)
+	switch v.tok {
+	case tokNone:
+		if d.unit.Code == "" {
+			r.refuse(fCurrency, Missing, "and there is no default (money.currency)")
+			return d.unit, false
+		}
+		r.stoodIn("setting money.currency", d.unit.Code)
+		return d.unit, true
+	case tokString:
+	default:
+		r.refuse(fCurrency, WrongType, "text is wanted")
+		return money.Unit{}, false
+	}
+	unit, ok := d.table.Lookup(v.text)
+	if !ok {
+		r.refuse(fCurrency, UnknownValue, "a code of ISO 4217 is wanted, or one of money.currencies")
+		return money.Unit{}, false
+	}
+	if r.explain {
+		r.became(unit.Code + ", held in " + unit.Currency + " minor units, " + strconv.Itoa(unit.Decimals) + " decimals")
+	}
+	return unit, true
+}

@@ -1,0 +1,303 @@
+package event
+
+import (
+	"strconv"
+	"unicode/utf8"
+	"unsafe"
+
+	"github.com/mainstay/mainstay/schemas/money"
+	"github.com/mainstay/mainstay/schemas/timestamp"
+)
+
+// value is what stands where a field was found.
+type value struct {
+	tok  token // tokNone: absent
+	text []byte
+	at   int8 // place, or one of the two below
+	name name
+}
+
+const (
+	fromHeader    = -1
+	fromAttribute = -2
+)
+
+// fRecord stands for the record as a whole.
+var fRecord = &field{}
+
+// reading is one record that is being read. The first refusal stands; reading goes on behind it, since a person who asks
+// why (Explain) wants to hear about all fields.
+type reading struct {
+	scanner
+	header     func(string) ([]byte, bool)
+	present    uint64 // names that are present at any place of the body
+	structured bool
+	attributes [attributes]slot // of a structured event
+	refused    *Refused
+	explain    bool
+	readings   []FieldReading
+}
+
+func (r *reading) refuse(f *field, reason Reason, detail string) {
+	refused := &Refused{Field: f.plain, Reason: reason, Detail: detail}
+	if r.refused == nil {
+		r.refused = refused
+	}
+	if !r.explain {
+		return
+	}
+	last := len(r.readings) - 1
+	if last < 0 || r.readings[last].Field != f.plain {
+		r.readings = append(r.readings, FieldReading{Field: f.plain})
+		last++
+	}
+	r.readings[last].Refused = refused.Error()
+}
+
+// found notes for Explain where a field was found; became what it was taken for.
+func (r *reading) found(f *field, v value) {
+	note := FieldReading{Field: f.plain, Text: string(v.text)}
+	switch {
+	case v.tok == tokNone:
+	case v.at == fromHeader:
+		note.From = "header " + attributeHeaders[f.attribute]
+	case v.at == fromAttribute:
+		note.From = attributeTexts[f.attribute]
+	default:
+		note.From = [places]string{inProperties: "properties.", inData: "data.", inElement: "refunds[]."}[v.at] + texts[v.name]
+		if r.structured {
+			note.From = "data." + note.From
+		}
+	}
+	r.readings = append(r.readings, note)
+}
+
+func (r *reading) became(s string) {
+	if r.explain {
+		r.readings[len(r.readings)-1].Value = s
+	}
+}
+
+// stoodIn notes what stands in for a field that is absent.
+func (r *reading) stoodIn(from, s string) {
+	if r.explain {
+		note := &r.readings[len(r.readings)-1]
+		note.From, note.Value = from, s
+	}
+}
+
+// find looks a field up: names in order, for each the places in order, and last the attribute of CloudEvents.
+func (r *reading) find(f *field) value {
+	if r.present&f.mask == 0 && f.attribute == noAttribute && !r.explain {
+		return value{} // most fields of most records
+	}
+	if n := f.names[0]; r.places[inBody].present&(1<<n) != 0 && !r.explain {
+		return r.at(inBody, n) // most others
+	}
+	v := r.lookUp(f)
+	if r.explain {
+		r.found(f, v)
+	}
+	return v
+}
+
+func (r *reading) lookUp(f *field) value {
+	if r.present&f.mask != 0 {
+		for _, n := range f.names {
+			for at := inBody; at <= inData; at++ {
+				if r.places[at].present&(1<<n) != 0 {
+					return r.at(at, n)
+				}
+			}
+		}
+	}
+	if f.attribute == noAttribute {
+		return value{}
+	}
+	if r.structured {
+		if s := r.attributes[f.attribute]; s.tok != tokNone {
+			return value{tok: s.tok, text: r.plain(s), at: fromAttribute}
+		}
+		return value{}
+	}
+	if r.header == nil {
+		return value{}
+	}
+	text, ok := r.header(attributeHeaders[f.attribute])
+	if !ok || len(text) == 0 {
+		return value{}
+	}
+	if !utf8.Valid(text) {
+		r.refuse(f, Encoding, "the header is not UTF-8")
+		return value{}
+	}
+	return value{tok: tokString, text: text, at: fromHeader}
+}
+
+func (r *reading) at(at int, n name) value {
+	s := r.places[at].slots[n]
+	return value{tok: s.tok, text: r.plain(s), at: int8(at), name: n}
+}
+
+// part looks a field of an element up.
+func (r *reading) part(f *field) value {
+	var v value
+	if r.places[inElement].present&f.mask != 0 {
+		v = r.at(inElement, f.names[0])
+	}
+	if r.explain {
+		r.found(f, v)
+	}
+	return v
+}
+
+// need says whether a required field is there.
+func (r *reading) need(f *field, v value) bool {
+	if v.tok == tokNone {
+		r.refuse(f, Missing, "")
+		return false
+	}
+	return true
+}
+
+// id takes text, or a number's literal digits; "" where it is absent.
+func (r *reading) id(f *field, v value, limit int) string {
+	if v.tok == tokNone {
+		return ""
+	}
+	if v.tok != tokString && v.tok != tokNumber {
+		r.refuse(f, WrongType, "text or a number is wanted")
+		return ""
+	}
+	if len(v.text) > limit {
+		r.refuse(f, TooLong, "at most "+strconv.Itoa(limit)+" bytes")
+		return ""
+	}
+	id := view(v.text)
+	r.became(id)
+	return id
+}
+
+// code takes a name from a small set, in lower case, with _ for space and -; "" where it is absent or no such name.
+func (r *reading) code(f *field, v value, into *[32]byte) []byte {
+	if v.tok == tokNone {
+		return nil
+	}
+	if v.tok != tokString {
+		r.refuse(f, WrongType, "text is wanted")
+		return nil
+	}
+	if len(v.text) > len(into) {
+		return into[:0]
+	}
+	for i, c := range v.text {
+		switch {
+		case 'A' <= c && c <= 'Z':
+			c += 'a' - 'A'
+		case c == ' ' || c == '-':
+			c = '_'
+		}
+		into[i] = c
+	}
+	code := into[:len(v.text)]
+	if r.explain {
+		r.became(string(code))
+	}
+	return code
+}
+
+const (
+	earliest = 631152000000     // 1990-01-01
+	ahead    = 48 * 3600 * 1000 // ms
+)
+
+// time takes RFC 3339, not before 1990 and not after latest; stated is false where it is absent.
+func (r *reading) time(f *field, v value, latest int64) (ms int64, stated bool) {
+	if v.tok == tokNone {
+		return 0, false
+	}
+	if v.tok != tokString {
+		r.refuse(f, WrongType, "text is wanted, a time by RFC 3339")
+		return 0, true
+	}
+	ms, ok := timestamp.Parse(v.text)
+	if !ok {
+		r.refuse(f, BadFormat, "a time by RFC 3339 is wanted, such as 2026-03-01T12:00:00Z")
+		return 0, true
+	}
+	r.check(f, ms, latest)
+	r.becameTime(ms)
+	return ms, true
+}
+
+func (r *reading) check(f *field, ms, latest int64) {
+	switch {
+	case ms < earliest:
+		r.refuse(f, TooEarly, "before 1990")
+	case ms > latest:
+		r.refuse(f, TooLate, "more than 48 h ahead")
+	}
+}
+
+func (r *reading) becameTime(ms int64) {
+	if r.explain {
+		r.became(string(timestamp.Append(nil, ms)))
+	}
+}
+
+// amount takes a number or its text, exactly; stated is false where it is absent.
+func (r *reading) amount(f *field, v value, unit money.Unit) (minor int64, rounded, stated bool) {
+	minor, rounded, stated = r.decimal(f, v, unit.Decimals)
+	if stated && r.explain {
+		r.became(string(unit.Append(nil, minor)) + " " + unit.Code)
+	}
+	return minor, rounded, stated
+}
+
+func (r *reading) decimal(f *field, v value, scale int) (n int64, rounded, stated bool) {
+	form := money.Literal
+	switch v.tok {
+	case tokNone:
+		return 0, false, false
+	case tokString:
+		form = money.Text
+	case tokNumber:
+	default:
+		r.refuse(f, WrongType, "a number or its text is wanted")
+		return 0, false, false
+	}
+	n, rounded, err := money.Decimal(v.text, scale, form)
+	switch err {
+	case nil:
+		return n, rounded, true
+	case money.ErrNegative:
+		r.refuse(f, Negative, "")
+	case money.ErrOverflow:
+		r.refuse(f, Overflow, "beyond what 64 bits hold, or an exponent of more than three digits")
+	default:
+		r.refuse(f, BadFormat, "digits are wanted, with a point before the decimals")
+	}
+	return 0, false, false
+}
+
+// truth takes true, false, or their text; absent is false.
+func (r *reading) truth(f *field, v value) bool {
+	if v.tok == tokNone {
+		return false
+	}
+	if v.tok == tokBool || v.tok == tokString {
+		switch string(v.text) {
+		case "true":
+			r.became("true")
+			return true
+		case "false":
+			r.became("false")
+			return false
+		}
+	}
+	r.refuse(f, WrongType, "true or false is wanted")
+	return false
+}
+
+// view is a string over bytes that must not change while it is used (see Result).
+func view(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }

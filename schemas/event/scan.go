@@ -1,0 +1,391 @@
+package event
+
+import (
+	"unicode/utf16"
+	"unicode/utf8"
+)
+
+// tokens of JSON.
+type token uint8
+
+const (
+	tokNone token = iota
+	tokNull
+	tokBool
+	tokNumber
+	tokString
+	tokObject
+	tokArray
+)
+
+const maxDepth = 128
+
+// slot is where a value stands in the record.
+type slot struct {
+	start, end int32 // with quotes
+	tok        token
+	escaped    bool // a string with escapes
+}
+
+// place is an object whose members may be fields.
+type place struct {
+	present uint64 // names whose value is neither null nor ""
+	slots   [names]slot
+}
+
+// The places at which a field may lie, in the order in which they are looked at.
+const (
+	inBody = iota
+	inProperties
+	inData
+	inElement // of an array that is being read
+	places
+)
+
+// scanner walks over a record once: it checks all of its syntax and notes where the known members lie. It is as strict as
+// RFC 8259.
+type scanner struct {
+	buf     []byte
+	places  [places]place
+	scratch []byte // unescaped strings
+	bad     Reason // why the walk ended
+}
+
+// document scans one object that is the whole of buf from start on.
+func (s *scanner) document(start int) bool {
+	s.places[inBody].present, s.places[inProperties].present, s.places[inData].present = 0, 0, 0
+	i := s.space(start)
+	if i >= len(s.buf) || s.buf[i] != '{' {
+		s.bad = Malformed
+		return false
+	}
+	if i = s.object(i, inBody, 1); i < 0 {
+		return false
+	}
+	if s.space(i) != len(s.buf) {
+		s.bad = Malformed
+		return false
+	}
+	return true
+}
+
+func (s *scanner) fail(r Reason) int {
+	s.bad = r
+	return -1
+}
+
+func (s *scanner) space(i int) int {
+	for i < len(s.buf) && s.buf[i] <= ' ' && (s.buf[i] == ' ' || s.buf[i] == '\n' || s.buf[i] == '\t' || s.buf[i] == '\r') {
+		i++
+	}
+	return i
+}
+
+// object scans from '{' and returns the position behind '}', or -1. Members go to the place, unless that is negative.
+func (s *scanner) object(i, at, depth int) int {
+	if depth > maxDepth {
+		return s.fail(Malformed)
+	}
+	if i = s.space(i + 1); i < len(s.buf) && s.buf[i] == '}' {
+		return i + 1
+	}
+	for {
+		if i >= len(s.buf) || s.buf[i] != '"' {
+			return s.fail(Malformed)
+		}
+		keyStart := i + 1
+		var escaped bool
+		if i, escaped = s.string(i); i < 0 {
+			return -1
+		}
+		n := nUnknown
+		if at >= 0 {
+			key := s.buf[keyStart : i-1]
+			if escaped {
+				key = s.unescape(key)
+			}
+			n = nameOf(key)
+		}
+		if i = s.space(i); i >= len(s.buf) || s.buf[i] != ':' {
+			return s.fail(Malformed)
+		}
+		if i = s.member(s.space(i+1), at, n, depth); i < 0 {
+			return -1
+		}
+		if i = s.space(i); i >= len(s.buf) {
+			return s.fail(Malformed)
+		}
+		switch s.buf[i] {
+		case '}':
+			return i + 1
+		case ',':
+			i = s.space(i + 1)
+		default:
+			return s.fail(Malformed)
+		}
+	}
+}
+
+// member scans the value of a member and notes it, if its name is known.
+func (s *scanner) member(i, at int, n name, depth int) int {
+	if n == nUnknown {
+		_, end := s.value(i, -1, depth)
+		return end
+	}
+	inner := -1
+	if at == inBody && n == nProperties {
+		inner = inProperties
+	} else if at == inBody && n == nData {
+		inner = inData
+	}
+	if inner >= 0 {
+		s.places[inner].present = 0 // of a repeated member the last stands
+	}
+	v, end := s.value(i, inner, depth)
+	if end < 0 {
+		return -1
+	}
+	p := &s.places[at]
+	p.slots[n] = v
+	bit := uint64(1) << n
+	switch {
+	case v.tok == tokNull, v.tok == tokString && v.end-v.start == 2:
+		p.present &^= bit
+	case n == nType && v.tok == tokString && string(s.plain(v)) == "track": // Segment's envelope: the name stands in event
+		p.present &^= bit
+	default:
+		p.present |= bit
+	}
+	return end
+}
+
+// value scans any value; the members of an object go to the place at, unless that is negative.
+func (s *scanner) value(i, at, depth int) (v slot, end int) {
+	if i >= len(s.buf) {
+		return v, s.fail(Malformed)
+	}
+	switch c := s.buf[i]; {
+	case c == '"':
+		v.tok = tokString
+		end, v.escaped = s.string(i)
+	case c == '-' || c-'0' <= 9:
+		v.tok, end = tokNumber, s.number(i)
+	case c == '{':
+		v.tok, end = tokObject, s.object(i, at, depth+1)
+	case c == '[':
+		v.tok, end = tokArray, s.array(i, depth+1)
+	case c == 't':
+		v.tok, end = tokBool, s.literal(i, "true")
+	case c == 'f':
+		v.tok, end = tokBool, s.literal(i, "false")
+	case c == 'n':
+		v.tok, end = tokNull, s.literal(i, "null")
+	default:
+		end = s.fail(Malformed)
+	}
+	v.start, v.end = int32(i), int32(end)
+	return v, end
+}
+
+func (s *scanner) array(i, depth int) int {
+	if depth > maxDepth {
+		return s.fail(Malformed)
+	}
+	if i = s.space(i + 1); i < len(s.buf) && s.buf[i] == ']' {
+		return i + 1
+	}
+	for {
+		if _, i = s.value(i, -1, depth); i < 0 {
+			return -1
+		}
+		if i = s.space(i); i >= len(s.buf) {
+			return s.fail(Malformed)
+		}
+		switch s.buf[i] {
+		case ']':
+			return i + 1
+		case ',':
+			i = s.space(i + 1)
+		default:
+			return s.fail(Malformed)
+		}
+	}
+}
+
+func (s *scanner) literal(i int, text string) int {
+	if len(s.buf)-i < len(text) || string(s.buf[i:i+len(text)]) != text {
+		return s.fail(Malformed)
+	}
+	return i + len(text)
+}
+
+func (s *scanner) number(i int) int {
+	b := s.buf
+	if b[i] == '-' {
+		i++
+	}
+	start := i
+	if i = digits(b, i); i == start || i-start > 1 && b[start] == '0' {
+		return s.fail(Malformed)
+	}
+	if i < len(b) && b[i] == '.' {
+		start = i + 1
+		if i = digits(b, start); i == start {
+			return s.fail(Malformed)
+		}
+	}
+	if i < len(b) && b[i]|0x20 == 'e' {
+		i++
+		if i < len(b) && (b[i] == '+' || b[i] == '-') {
+			i++
+		}
+		start = i
+		if i = digits(b, start); i == start {
+			return s.fail(Malformed)
+		}
+	}
+	return i
+}
+
+func digits(b []byte, i int) int {
+	for i < len(b) && b[i]-'0' <= 9 {
+		i++
+	}
+	return i
+}
+
+// special marks the bytes at which a string is more than bytes.
+var special = func() (t [256]bool) {
+	for c := range ' ' {
+		t[c] = true
+	}
+	t['"'], t['\\'] = true, true
+	return t
+}()
+
+// string scans from the opening quote and returns the position behind the closing one, or -1.
+func (s *scanner) string(i int) (end int, escaped bool) {
+	b := s.buf
+	for i++; i < len(b); {
+		c := b[i]
+		if !special[c] {
+			i++
+			continue
+		}
+		switch {
+		case c == '"':
+			return i + 1, escaped
+		case c != '\\' || i+1 >= len(b):
+			return s.fail(Malformed), escaped
+		}
+		escaped = true
+		switch b[i+1] {
+		case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
+			i += 2
+		case 'u':
+			r, ok := hex4(b, i+2)
+			if !ok {
+				return s.fail(Malformed), escaped
+			}
+			i += 6
+			if !utf16.IsSurrogate(r) {
+				break
+			}
+			var low rune
+			if i+1 < len(b) && b[i] == '\\' && b[i+1] == 'u' {
+				low, _ = hex4(b, i+2)
+			}
+			if utf16.DecodeRune(r, low) == utf8.RuneError {
+				return s.fail(Encoding), escaped
+			}
+			i += 6
+		default:
+			return s.fail(Malformed), escaped
+		}
+	}
+	return s.fail(Malformed), escaped
+}
+
+func hex4(b []byte, i int) (r rune, ok bool) {
+	if i+4 > len(b) {
+		return 0, false
+	}
+	for _, c := range b[i : i+4] {
+		switch {
+		case c-'0' <= 9:
+			c -= '0'
+		case c|0x20 >= 'a' && c|0x20 <= 'f':
+			c = c | 0x20 - 'a' + 10
+		default:
+			return 0, false
+		}
+		r = r<<4 | rune(c)
+	}
+	return r, true
+}
+
+// plain is the text of a string or a number, or the JSON of anything else.
+func (s *scanner) plain(v slot) []byte {
+	if v.tok != tokString {
+		return s.buf[v.start:v.end:v.end]
+	}
+	raw := s.buf[v.start+1 : v.end-1 : v.end-1]
+	if v.escaped {
+		return s.unescape(raw)
+	}
+	return raw
+}
+
+// unescape appends a string's text to the scratch. Its escapes have been checked.
+func (s *scanner) unescape(raw []byte) []byte {
+	start := len(s.scratch)
+	for i := 0; i < len(raw); i++ {
+		c := raw[i]
+		if c != '\\' {
+			s.scratch = append(s.scratch, c)
+			continue
+		}
+		i++
+		switch c = raw[i]; c {
+		case 'b':
+			c = '\b'
+		case 'f':
+			c = '\f'
+		case 'n':
+			c = '\n'
+		case 'r':
+			c = '\r'
+		case 't':
+			c = '\t'
+		case 'u':
+			r, _ := hex4(raw, i+1)
+			i += 4
+			if utf16.IsSurrogate(r) {
+				low, _ := hex4(raw, i+3)
+				r = utf16.DecodeRune(r, low)
+				i += 6
+			}
+			s.scratch = utf8.AppendRune(s.scratch, r)
+			continue
+		}
+		s.scratch = append(s.scratch, c)
+	}
+	return s.scratch[start:len(s.scratch):len(s.scratch)]
+}
+
+// elements calls each with every element of an array that has been scanned; the members of objects are in inElement.
+func (s *scanner) elements(v slot, each func(tok token)) {
+	i := s.space(int(v.start) + 1)
+	if s.buf[i] == ']' {
+		return
+	}
+	for {
+		s.places[inElement].present = 0
+		e, end := s.value(i, inElement, 1)
+		each(e.tok)
+		if i = s.space(end); s.buf[i] == ']' {
+			return
+		}
+		i = s.space(i + 1)
+	}
+}

@@ -1,0 +1,149 @@
+package main
+
+// The kinds of values in outputs. A trailing ? on a field's type allows null.
+var kinds = map[string]object{
+	"text":        {{"type", "string"}},
+	"texts":       {{"type", "array"}, {"items", object{{"type", "string"}}}},
+	"whole":       {{"type", "integer"}},
+	"money":       {{"type", "number"}},
+	"number":      {{"type", "number"}},
+	"probability": {{"type", "number"}, {"minimum", 0}, {"maximum", 1}},
+	"truth":       {{"type", "boolean"}},
+	"time":        {{"type", "string"}, {"format", "date-time"}, {"pattern", "Z$"}},
+	"churn":       {{"type", "string"}, {"enum", list{"low", "medium", "high", "none", "churned"}}},
+	"category":    {{"type", "string"}, {"enum", list{"promoter", "passive", "detractor", "unknown"}}},
+	"tier":        {{"type", "string"}, {"enum", list{"top_10", "top_20", "rest"}}},
+	"state":       {{"type", "string"}, {"enum", list{"raised", "cleared"}}},
+	"severity":    {{"type", "string"}, {"enum", list{"info", "warning", "critical"}}},
+	"trigger":     {{"type", "string"}, {"enum", list{"event", "timer", "refit", "replay"}}},
+	"event":       {{"type", "string"}, {"enum", list{"purchase", "cancellation", "referral", "survey"}}},
+	"rejected":    {{"type", "string"}, {"enum", list{"event_conflict", "order_conflict", "order_forgotten", "over_refund", "self_referral", "referral_taken", "currency_unknown_rate"}}},
+	"id":          {{"type", "string"}, {"pattern", "^[0-9]+-[0-9]+-[0-9]+$"}},
+	"modelled":    {{"type", "string"}, {"enum", list{"prior", "provisional", "fitted"}}},
+}
+
+// told is a field of an output.
+type told struct {
+	name, kind, doc string
+	within          []told // of an object
+}
+
+func outputs() []file {
+	id := []told{{"event_id", "id", "<ledger partition>-<offset>-<ordinal>; equal to ce_id, the same in every replay", nil}}
+	customer := []told{{"customer_id", "text", "The customer; also the record's key", nil}}
+	asOf := []told{{"as_of", "time", "The ledger's time at which this is true", nil}}
+	sequence := []told{{"sequence", "whole", "Of this customer over all topics, without gaps", nil}}
+	cause := []told{{"trigger", "trigger", "What made it due", nil}, {"cause_event_id", "text?", "event_id of the event that caused it", nil}, {"currency", "text", "Of all amounts", nil}}
+	about := concat(id, customer, asOf, sequence, cause)
+	model := []told{{"model", "object", "Which model gave the scores", []told{{"name", "text", "", nil}, {"version", "whole", "", nil}, {"status", "modelled", "", nil}}}}
+	nps := told{"nps_score", "whole?", "0-10, of the response that counts", nil}
+	return []file{
+		output("clv", "A customer's lifetime value changed.", []string{"mainstay.customer.clv.updated.v1"}, concat(about, model, []told{
+			{"historic_clv", "money", "Net value of the orders that stand", nil},
+			{"predicted_clv", "money?", "Of the prediction horizon", nil},
+			{"total_clv", "money?", "historic_clv + predicted_clv", nil},
+			{"prediction_horizon_days", "whole", "", nil},
+			{"historic_number_of_orders", "whole", "Orders that stand", nil},
+			{"predicted_number_of_orders", "number?", "Within the prediction horizon", nil},
+			{"average_order_value", "money?", "", nil},
+			{"average_days_between_orders", "number?", "Between purchase days", nil},
+			{"expected_date_of_next_order", "time?", "Fixed at the last order, not moved by silence", nil},
+			{"days_overdue", "number?", "Since that date", nil},
+			{"simple_clv", "money?", "Average order value x orders a year x lifespan", nil},
+			{"clv_percentile", "number?", "0-100", nil},
+			{"value_tier", "tier?", "", nil},
+			{"referral_value", "money", "From customers that this one referred; not part of any CLV", nil},
+			{"previous", "object?", "As last published", []told{{"historic_clv", "money", "", nil}, {"predicted_clv", "money?", "", nil}, {"total_clv", "money?", "", nil}, {"historic_number_of_orders", "whole", "", nil}, {"value_tier", "tier?", "", nil}, {"referral_value", "money", "", nil}}},
+		})),
+		output("churn-risk", "A customer's churn risk changed.", []string{"mainstay.customer.churn_risk.updated.v1"}, concat(about, model, []told{
+			{"churn_probability", "probability?", "1 - P(alive) at as_of", nil},
+			{"churn_risk", "churn", "", nil},
+			{"purchase_horizon_days", "whole", "", nil},
+			{"probability_of_purchase_in_horizon", "probability?", "Of at least one order", nil},
+			{"days_since_last_order", "number?", "", nil},
+			{"last_order_at", "time?", "", nil},
+			{"next_check_at", "time?", "When silence alone changes the answer", nil},
+			{"reasons", "texts", "", nil},
+			{"previous", "object?", "As last published", []told{{"churn_probability", "probability?", "", nil}, {"churn_risk", "churn", "", nil}}},
+		})),
+		output("promoter-status", "What a customer says in surveys changed.", []string{"mainstay.customer.promoter_status.updated.v1"}, concat(about, []told{
+			nps, {"nps_category", "category", "Computed from the score", nil}, {"response_count", "whole", "", nil}, {"average_score", "number?", "", nil},
+			{"last_responded_at", "time?", "", nil}, {"response_id", "text?", "", nil}, {"survey_id", "text?", "", nil}, {"comment", "text?", "null unless surveys.keep_comments", nil},
+			{"previous", "object?", "As last published", []told{nps, {"nps_category", "category", "", nil}, {"response_count", "whole", "", nil}}},
+		})),
+		output("alert", "An alert was raised or cleared.", []string{"mainstay.alert.raised.v1", "mainstay.alert.cleared.v1"}, concat(about, []told{
+			{"alert_id", "text", "One per episode", nil}, {"state", "state", "", nil}, {"rule", "text", "", nil}, {"severity", "severity", "", nil},
+			{"initial", "truth", "Opened by a first evaluation, not by a crossing", nil}, {"raised_at", "time", "", nil}, {"cleared_at", "time?", "", nil}, {"cleared_reason", "text?", "", nil},
+			{"value_at_stake", "money?", "predicted_clv x churn_probability", nil}, {"reasons", "texts", "", nil}, {"metric", "text", "What the rule looks at", nil},
+			{"value", "number?", "", nil}, {"threshold", "number?", "", nil}, {"clear_threshold", "number?", "", nil},
+			{"scores", "object", "The customer's at that moment", []told{{"historic_clv", "money?", "", nil}, {"predicted_clv", "money?", "", nil}, {"total_clv", "money?", "", nil}, {"value_tier", "tier?", "", nil}, {"churn_probability", "probability?", "", nil}, {"churn_risk", "churn?", "", nil}, nps, {"nps_category", "category?", "", nil}}},
+			{"previous", "object?", "As last published of this episode", []told{{"state", "state", "", nil}, {"value", "number?", "", nil}}},
+		})),
+		output("portfolio", "The customer base as a whole.", []string{"mainstay.portfolio.updated.v1"}, concat(id, asOf, cause, []told{
+			{"customers", "whole", "", nil}, {"active_customers", "whole", "With a standing order and not churned", nil},
+			{"churn_risk", "object", "Customers by class", []told{{"low", "whole", "", nil}, {"medium", "whole", "", nil}, {"high", "whole", "", nil}, {"none", "whole", "", nil}, {"churned", "whole", "", nil}}},
+			{"promoters", "whole", "", nil}, {"passives", "whole", "", nil}, {"detractors", "whole", "", nil}, {"nps", "number?", "-100 to 100", nil},
+			{"historic_clv", "money", "", nil}, {"predicted_clv", "money", "", nil}, {"total_clv", "money", "", nil}, {"average_clv", "money?", "", nil},
+			{"tiers", "object", "Total CLV from which they begin", []told{{"top_10", "money?", "", nil}, {"top_20", "money?", "", nil}}},
+			{"previous", "object?", "As last published", []told{{"customers", "whole", "", nil}, {"active_customers", "whole", "", nil}, {"nps", "number?", "", nil}, {"historic_clv", "money", "", nil}, {"predicted_clv", "money", "", nil}, {"total_clv", "money", "", nil}}},
+		})),
+		output("rejection", "An event was understood and not applied.", []string{"mainstay.rejection.v1"}, concat(id, customer, asOf, cause, []told{
+			{"reason", "rejected", "", nil}, {"kind", "event", "Of the event", nil},
+			{"origin", "object", "Where the event came from", []told{{"topic", "text", "", nil}, {"partition", "whole", "", nil}, {"offset", "whole", "", nil}}},
+			{"excess", "money?", "over_refund: what was not applied", nil},
+		})),
+	}
+}
+
+func concat(parts ...[]told) (all []told) {
+	for _, p := range parts {
+		all = append(all, p...)
+	}
+	return all
+}
+
+func output(name, doc string, types []string, fields []told) file {
+	schema := object{
+		{"$schema", "https://json-schema.org/draft/2020-12/schema"},
+		{"$id", base + name + ".schema.json"},
+		{"title", name},
+		{"description", doc + " The value of a Kafka record whose headers are those of CloudEvents 1.0 in binary mode. Generated: see internal/generate."},
+	}
+	event := told{"event_type", "text", "Equal to ce_type", nil}
+	body := objectOf(append([]told{fields[0], event}, fields[1:]...))
+	for i := range body {
+		if properties, ok := body[i].value.(object); ok && body[i].name == "properties" {
+			enum := make(list, len(types))
+			for j, t := range types {
+				enum[j] = t
+			}
+			properties[1].value = object{{"description", event.doc}, {"enum", enum}}
+		}
+	}
+	return file{name, append(schema, body...)}
+}
+
+// objectOf is an object with all these fields and no others.
+func objectOf(fields []told) object {
+	var properties object
+	var required list
+	for _, f := range fields {
+		kind, nullable := f.kind, false
+		if kind[len(kind)-1] == '?' {
+			kind, nullable = kind[:len(kind)-1], true
+		}
+		s := append(object{}, kinds[kind]...)
+		if kind == "object" {
+			s = objectOf(f.within)
+		}
+		if nullable {
+			s = object{{"anyOf", list{s, object{{"type", "null"}}}}}
+		}
+		if f.doc != "" {
+			s = append(object{{"description", f.doc}}, s...)
+		}
+		properties = append(properties, member{f.name, s})
+		required = append(required, f.name)
+	}
+	return object{{"type", "object"}, {"properties", properties}, {"required", required}, {"additionalProperties", false}}
+}

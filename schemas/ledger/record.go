@@ -1,0 +1,36 @@
+// Package ledger owns the wire contract of the ledger: the entry, its payloads, and the Kafka record around it.
+//
+// It refuses to interpret: what an entry does to a customer is written in processors.
+package ledger
+
+import (
+	"encoding/binary"
+
+	"github.com/cespare/xxhash/v2"
+)
+
+// Version of the envelope. A reader stops at any other.
+const Version = 1
+
+// Topic is the name of the ledger under a namespace.
+func Topic(namespace string) string { return namespace + ".ledger.v1" }
+
+// AppendKey appends the Kafka key of an entry's record: 8 bytes of the customer's hash, then the nonce. It is unique per
+// append, so that one entry can be erased by a tombstone without touching its neighbours.
+func AppendKey(dst []byte, customer string, nonce uint64) []byte {
+	dst = binary.BigEndian.AppendUint64(dst, xxhash.Sum64String(customer))
+	return binary.BigEndian.AppendUint64(dst, nonce)
+}
+
+// Fingerprint tells whether the record at an offset is still the one that was read: topics that were deleted and made
+// again cannot be told by name or offset.
+func Fingerprint(offset int64, key, value []byte) uint64 {
+	var b [8]byte
+	var d xxhash.Digest
+	d.Reset()
+	for _, part := range [...][]byte{binary.BigEndian.AppendUint64(b[:0], uint64(offset)), key, value} { //nolint:gosec // bits, not a number
+		_, _ = d.Write(binary.BigEndian.AppendUint32(nil, uint32(len(part)))) //nolint:gosec // a record is far below 4 GiB
+		_, _ = d.Write(part)
+	}
+	return d.Sum64()
+}

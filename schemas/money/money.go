@@ -1,0 +1,269 @@
+// Package money owns amounts: which currencies there are, how an amount is read into int64 minor units, exactly, and how
+// it is written again.
+//
+// It refuses floats on the way in, negative amounts, and amounts beyond int64. Exchange rates are not its business.
+//
+// An alias such as the toman (IRT, 10 IRR) is a code of its own whose amounts are held in minor units of the currency
+// behind it: 1 IRT is 1000 minor units of the rial, so IRT has three decimals here and every amount prints exactly.
+package money
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+)
+
+// Alias makes a code another name for a multiple of an ISO 4217 currency: 1 IRT is 10 IRR.
+type Alias struct {
+	As    string `koanf:"as" yaml:"as" json:"as"`          // ISO 4217
+	Times int64  `koanf:"times" yaml:"times" json:"times"` // a power of ten, so that every amount has an exact decimal form
+}
+
+// Unit is a code in which amounts are stated, with what they are held in. The zero Unit is no currency.
+type Unit struct {
+	Code     string // as stated, upper case
+	Currency string // ISO 4217: what amounts are held in; Code itself unless that is an alias
+	Decimals int    // one Code is 10^Decimals minor units of Currency
+}
+
+// Table is the set of codes that are known.
+type Table struct{ units map[string]Unit }
+
+// NewTable returns the active codes of ISO 4217 and the aliases. An error names the alias and what is wrong with it.
+func NewTable(aliases map[string]Alias) (*Table, error) {
+	t := &Table{units: make(map[string]Unit, 200)}
+	for decimals, codes := range minorUnits {
+		for _, code := range strings.Fields(codes) {
+			t.units[code] = Unit{Code: code, Currency: code, Decimals: decimals}
+		}
+	}
+	added := make([]Unit, 0, len(aliases))
+	for code, alias := range aliases {
+		u, err := t.alias(code, alias)
+		if err != nil {
+			return nil, err
+		}
+		added = append(added, u)
+	}
+	for _, u := range added {
+		t.units[u.Code] = u
+	}
+	return t, nil
+}
+
+func (t *Table) alias(code string, alias Alias) (Unit, error) {
+	if len(code) < 3 || len(code) > maxCode || strings.Trim(code, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789") != "" {
+		return Unit{}, fmt.Errorf("money.currencies.%s: a code has 3 to %d of A-Z and 0-9", code, maxCode)
+	}
+	if _, ok := t.units[code]; ok {
+		return Unit{}, fmt.Errorf("money.currencies.%s: is a code of ISO 4217 and cannot be redefined", code)
+	}
+	behind, ok := t.units[alias.As]
+	if !ok {
+		return Unit{}, fmt.Errorf("money.currencies.%s.as: %q is no code of ISO 4217", code, alias.As)
+	}
+	for more := 0; more <= 6; more++ {
+		if alias.Times == powers[more] {
+			return Unit{Code: code, Currency: alias.As, Decimals: behind.Decimals + more}, nil
+		}
+	}
+	return Unit{}, fmt.Errorf("money.currencies.%s.times: %d is not one of 1, 10, 100 ... 1000000", code, alias.Times)
+}
+
+const maxCode = 8
+
+// Lookup finds a code without regard to ASCII case. It does not allocate.
+func (t *Table) Lookup(code []byte) (Unit, bool) {
+	var upper [maxCode]byte
+	if len(code) > maxCode {
+		return Unit{}, false
+	}
+	for i, c := range code {
+		if 'a' <= c && c <= 'z' {
+			c -= 'a' - 'A'
+		}
+		upper[i] = c
+	}
+	u, ok := t.units[string(upper[:len(code)])]
+	return u, ok
+}
+
+// Errors of Parse and Decimal.
+var (
+	ErrFormat   = errors.New("not a decimal number")
+	ErrNegative = errors.New("negative")
+	ErrOverflow = errors.New("beyond int64 in minor units")
+)
+
+// Number says which text stands for a number.
+type Number bool
+
+// The two forms of a number.
+const (
+	Literal Number = true  // a JSON number, exponent allowed
+	Text    Number = false // a string: digits and a fraction, no exponent, leading zeros allowed
+)
+
+// Parse reads a non-negative amount into minor units, half to even; rounded says that it had more decimals than fit.
+func (u Unit) Parse(text []byte, form Number) (minor int64, rounded bool, err error) {
+	return Decimal(text, u.Decimals, form)
+}
+
+// Decimal reads a non-negative decimal number times 10^scale, half to even; rounded says that digits were lost. -0 is 0.
+// An exponent beyond three digits is an overflow, so that no text asks for more work than its length.
+func Decimal(text []byte, scale int, form Number) (v int64, rounded bool, err error) {
+	n, err := split(text, form)
+	if err != nil {
+		return 0, false, err
+	}
+	keep := n.point + n.exponent + scale // so many digits stand before the point of the result
+	var value uint64
+	seen, last := 0, byte('0') // last: the first digit that is cut
+	tail := false              // any other digit but 0 behind it
+	for _, c := range n.digits {
+		if c == '.' {
+			continue
+		}
+		switch {
+		case seen < keep:
+			if value > (math.MaxInt64-uint64(c-'0'))/10 {
+				return 0, false, ErrOverflow
+			}
+			value = value*10 + uint64(c-'0')
+		case seen == keep:
+			last = c
+		case c != '0':
+			tail = true
+		}
+		seen++
+	}
+	if value != 0 {
+		for ; seen < keep; seen++ {
+			if value > math.MaxInt64/10 {
+				return 0, false, ErrOverflow
+			}
+			value *= 10
+		}
+	}
+	if keep < 0 { // the first digit lies further right than the first that is cut
+		tail, last = tail || last != '0' || n.nonzero, '0'
+	}
+	if last > '5' || last == '5' && (tail || value%2 == 1) {
+		value++
+	}
+	if value > math.MaxInt64 {
+		return 0, false, ErrOverflow
+	}
+	if n.negative && n.nonzero {
+		return 0, false, ErrNegative
+	}
+	return int64(value), last != '0' || tail, nil
+}
+
+// number is a decimal number taken apart: digits (with at most one point among them), of which the first point ones
+// stand before the decimal point, times 10^exponent.
+type number struct {
+	digits            []byte
+	point, exponent   int
+	negative, nonzero bool
+}
+
+func split(text []byte, form Number) (n number, err error) {
+	i := 0
+	if i < len(text) && text[i] == '-' {
+		n.negative = true
+		i++
+	}
+	start := i
+	for ; i < len(text) && isDigit(text[i]); i++ {
+		n.nonzero = n.nonzero || text[i] != '0'
+	}
+	n.point = i - start
+	if n.point == 0 || form == Literal && n.point > 1 && text[start] == '0' {
+		return n, ErrFormat
+	}
+	if i < len(text) && text[i] == '.' {
+		i++
+		fraction := i
+		for ; i < len(text) && isDigit(text[i]); i++ {
+			n.nonzero = n.nonzero || text[i] != '0'
+		}
+		if i == fraction {
+			return n, ErrFormat
+		}
+	}
+	n.digits = text[start:i]
+	if i < len(text) && form == Literal && (text[i] == 'e' || text[i] == 'E') {
+		if n.exponent, i, err = exponent(text, i+1); err != nil {
+			return n, err
+		}
+	}
+	if i != len(text) {
+		return n, ErrFormat
+	}
+	return n, nil
+}
+
+func exponent(text []byte, i int) (value, end int, err error) {
+	negative := false
+	if i < len(text) && (text[i] == '+' || text[i] == '-') {
+		negative = text[i] == '-'
+		i++
+	}
+	start := i
+	for ; i < len(text) && isDigit(text[i]); i++ {
+		if value < 1000 {
+			value = value*10 + int(text[i]-'0')
+		}
+	}
+	if i == start || i != len(text) {
+		return 0, i, ErrFormat
+	}
+	if value > 999 {
+		return 0, i, ErrOverflow
+	}
+	if negative {
+		value = -value
+	}
+	return value, i, nil
+}
+
+func isDigit(c byte) bool { return '0' <= c && c <= '9' }
+
+// Append writes minor units as a number with all decimals of the unit: 4990 in EUR is 49.90.
+func (u Unit) Append(dst []byte, minor int64) []byte {
+	value := uint64(minor)
+	if minor < 0 {
+		dst = append(dst, '-')
+		value = -value
+	}
+	var digits [20]byte
+	i := len(digits)
+	for written := 0; value > 0 || written <= u.Decimals; written++ {
+		i--
+		digits[i] = '0' + byte(value%10)
+		value /= 10
+	}
+	point := len(digits) - u.Decimals
+	dst = append(dst, digits[i:point]...)
+	if u.Decimals > 0 {
+		dst = append(dst, '.')
+		dst = append(dst, digits[point:]...)
+	}
+	return dst
+}
+
+// Major is an amount in whole units of Code, as the models count.
+func (u Unit) Major(minor int64) float64 { return float64(minor) / float64(powers[u.Decimals]) }
+
+// Minor rounds an amount in whole units of Code half to even to minor units; false where it is no number or beyond int64.
+func (u Unit) Minor(major float64) (int64, bool) {
+	scaled := math.RoundToEven(float64(major * float64(powers[u.Decimals])))
+	if !(math.Abs(scaled) < 1<<63) {
+		return 0, false
+	}
+	return int64(scaled), true
+}
+
+var powers = [...]int64{1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10}

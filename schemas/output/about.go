@@ -1,0 +1,92 @@
+package output
+
+import (
+	"strconv"
+
+	"github.com/mainstay/mainstay/schemas/money"
+)
+
+// Types of output events, as they stand in event_type and ce_type.
+const (
+	TypeCLV            = "mainstay.customer.clv.updated.v1"
+	TypeChurnRisk      = "mainstay.customer.churn_risk.updated.v1"
+	TypePromoterStatus = "mainstay.customer.promoter_status.updated.v1"
+	TypeAlertRaised    = "mainstay.alert.raised.v1"
+	TypeAlertCleared   = "mainstay.alert.cleared.v1"
+	TypePortfolio      = "mainstay.portfolio.updated.v1"
+	TypeRejection      = "mainstay.rejection.v1"
+)
+
+// PortfolioKey is the record key of portfolio outputs, where the others have the customer.
+const PortfolioKey = "portfolio"
+
+// ID names an output for ever: the ledger entry that caused it and its place among that entry's outputs.
+type ID struct {
+	Partition int32 // of the ledger
+	Offset    int64
+	Ordinal   uint32
+}
+
+// Append writes <ledger partition>-<offset>-<ordinal>.
+func (id ID) Append(dst []byte) []byte {
+	dst = strconv.AppendInt(dst, int64(id.Partition), 10)
+	dst = append(dst, '-')
+	dst = strconv.AppendInt(dst, id.Offset, 10)
+	dst = append(dst, '-')
+	return strconv.AppendUint(dst, uint64(id.Ordinal), 10)
+}
+
+// About is what every output says of itself.
+type About struct {
+	ID       ID
+	Customer string
+	AsOf     int64 // ms: the ledger's time at which this is true
+	Sequence uint64
+	Trigger  Trigger
+	Cause    Opt[string] // event_id of the event that caused it; unknown for timers and refits
+	Currency money.Unit  // the base currency, in which all amounts stand
+}
+
+// Model says which model gave the scores.
+type Model struct {
+	Name    string // mbg_nbd
+	Version uint64
+	Status  string // prior, provisional or fitted
+}
+
+// begin writes what all outputs of a customer have in common.
+func (a *About) begin(dst []byte, eventType string) line {
+	l := a.identify(dst, eventType)
+	l.text("customer_id", a.Customer)
+	l.time("as_of", a.AsOf)
+	l.name("sequence")
+	l.dst = strconv.AppendUint(l.dst, a.Sequence, 10)
+	a.attribute(&l)
+	return l
+}
+
+func (a *About) identify(dst []byte, eventType string) line {
+	l := line{dst: dst, unit: a.Currency}
+	l.open()
+	l.name("event_id")
+	l.dst = append(l.dst, '"')
+	l.dst = a.ID.Append(l.dst)
+	l.dst = append(l.dst, '"')
+	l.text("event_type", eventType)
+	return l
+}
+
+func (a *About) attribute(l *line) {
+	l.text("trigger", a.Trigger.String())
+	l.optText("cause_event_id", a.Cause)
+	l.text("currency", a.Currency.Code)
+}
+
+func (m *Model) append(l *line) {
+	l.object("model")
+	l.text("name", m.Name)
+	l.name("version")
+	l.dst = strconv.AppendUint(l.dst, m.Version, 10)
+	l.text("status", m.Status)
+	l.close()
+}

@@ -1,0 +1,127 @@
+package output
+
+// Measure is a figure that a rule looks at: money in minor units, or a number with so many decimals. The zero Measure
+// is unknown.
+type Measure struct {
+	kind     uint8 // 0: unknown, 1: money, 2: number
+	decimals uint8
+	minor    int64
+	number   float64
+}
+
+// MoneyMeasure is an amount in minor units of the base currency.
+func MoneyMeasure(minor int64) Measure { return Measure{kind: 1, minor: minor} }
+
+// ProbabilityMeasure is a probability, CountMeasure a number of orders or responses, DaysMeasure a number of days.
+func ProbabilityMeasure(p float64) Measure {
+	return Measure{kind: 2, decimals: probabilityDecimals, number: p}
+}
+
+// CountMeasure is a number of things, expected or counted.
+func CountMeasure(n float64) Measure { return Measure{kind: 2, decimals: countDecimals, number: n} }
+
+// DaysMeasure is a number of days.
+func DaysMeasure(d float64) Measure { return Measure{kind: 2, decimals: dayDecimals, number: d} }
+
+func (l *line) measure(name string, m Measure) {
+	if m.kind == 1 {
+		l.money(name, m.minor)
+		return
+	}
+	l.optFloat(name, Opt[float64]{Value: m.number, Known: m.kind == 2}, int(m.decimals))
+}
+
+// Alert is mainstay.alert.raised.v1 or, with State cleared, mainstay.alert.cleared.v1. The two of an episode share AlertID.
+type Alert struct {
+	About
+	AlertID        string
+	Cleared        bool
+	Rule           string
+	Severity       string // info, warning, critical
+	Initial        bool   // opened by a first evaluation, not by a crossing
+	RaisedAt       int64
+	ClearedAt      Opt[int64]
+	ClearedReason  Opt[string]
+	ValueAtStake   Opt[int64] // predicted_clv x churn_probability
+	Reasons        []string
+	Metric         string
+	Value          Measure
+	Threshold      Measure
+	ClearThreshold Measure
+	Scores         Scores
+	Previous       Opt[PreviousAlert]
+}
+
+// Scores are the customer's at the moment of an alert.
+type Scores struct {
+	HistoricCLV, PredictedCLV, TotalCLV Opt[int64]
+	ValueTier                           Opt[string]
+	ChurnProbability                    Opt[float64]
+	ChurnRisk                           Opt[string]
+	NPSScore                            Opt[int64]
+	NPSCategory                         Opt[string]
+}
+
+// PreviousAlert is what was last published of the episode.
+type PreviousAlert struct {
+	Cleared bool
+	Value   Measure
+}
+
+// Type is the event's type by its state.
+func (e *Alert) Type() string {
+	if e.Cleared {
+		return TypeAlertCleared
+	}
+	return TypeAlertRaised
+}
+
+func alertState(cleared bool) string {
+	if cleared {
+		return "cleared"
+	}
+	return "raised"
+}
+
+// Append writes the event as JSON.
+func (e *Alert) Append(dst []byte) []byte {
+	l := e.begin(dst, e.Type())
+	l.text("alert_id", e.AlertID)
+	l.text("state", alertState(e.Cleared))
+	l.text("rule", e.Rule)
+	l.text("severity", e.Severity)
+	l.bool("initial", e.Initial)
+	l.time("raised_at", e.RaisedAt)
+	l.optTime("cleared_at", e.ClearedAt)
+	l.optText("cleared_reason", e.ClearedReason)
+	l.optMoney("value_at_stake", e.ValueAtStake)
+	l.texts("reasons", e.Reasons)
+	l.text("metric", e.Metric)
+	l.measure("value", e.Value)
+	l.measure("threshold", e.Threshold)
+	l.measure("clear_threshold", e.ClearThreshold)
+	e.Scores.append(&l)
+	if p := &e.Previous.Value; e.Previous.Known {
+		l.object("previous")
+		l.text("state", alertState(p.Cleared))
+		l.measure("value", p.Value)
+		l.close()
+	} else {
+		l.null("previous")
+	}
+	l.close()
+	return l.dst
+}
+
+func (s *Scores) append(l *line) {
+	l.object("scores")
+	l.optMoney("historic_clv", s.HistoricCLV)
+	l.optMoney("predicted_clv", s.PredictedCLV)
+	l.optMoney("total_clv", s.TotalCLV)
+	l.optText("value_tier", s.ValueTier)
+	l.optFloat("churn_probability", s.ChurnProbability, probabilityDecimals)
+	l.optText("churn_risk", s.ChurnRisk)
+	l.optWhole("nps_score", s.NPSScore)
+	l.optText("nps_category", s.NPSCategory)
+	l.close()
+}

@@ -1,0 +1,117 @@
+package output
+
+// PortfolioUpdated is mainstay.portfolio.updated.v1: the customer base as a whole. Its key is PortfolioKey; it has no
+// customer and no sequence.
+type PortfolioUpdated struct {
+	About
+	Customers    int64
+	Active       int64 // with a standing order and not churned
+	Low          int64 // customers by churn class
+	Medium       int64
+	High         int64
+	None         int64
+	Churned      int64
+	Promoters    int64
+	Passives     int64
+	Detractors   int64
+	NPS          Opt[float64] // -100 to 100
+	HistoricCLV  int64
+	PredictedCLV int64
+	TotalCLV     int64
+	AverageCLV   Opt[int64] // total by customers
+	Top10, Top20 Opt[int64] // total CLV from which the value tiers begin
+	Previous     Opt[PreviousPortfolio]
+}
+
+// PreviousPortfolio is what was last published.
+type PreviousPortfolio struct {
+	Customers    int64
+	Active       int64
+	NPS          Opt[float64]
+	HistoricCLV  int64
+	PredictedCLV int64
+	TotalCLV     int64
+}
+
+// Append writes the event as JSON.
+func (e *PortfolioUpdated) Append(dst []byte) []byte {
+	l := e.identify(dst, TypePortfolio)
+	l.time("as_of", e.AsOf)
+	e.attribute(&l)
+	l.whole("customers", e.Customers)
+	l.whole("active_customers", e.Active)
+	l.object("churn_risk")
+	l.whole("low", e.Low)
+	l.whole("medium", e.Medium)
+	l.whole("high", e.High)
+	l.whole("none", e.None)
+	l.whole("churned", e.Churned)
+	l.close()
+	l.whole("promoters", e.Promoters)
+	l.whole("passives", e.Passives)
+	l.whole("detractors", e.Detractors)
+	l.optFloat("nps", e.NPS, percentDecimals)
+	l.money("historic_clv", e.HistoricCLV)
+	l.money("predicted_clv", e.PredictedCLV)
+	l.money("total_clv", e.TotalCLV)
+	l.optMoney("average_clv", e.AverageCLV)
+	l.object("tiers")
+	l.optMoney("top_10", e.Top10)
+	l.optMoney("top_20", e.Top20)
+	l.close()
+	if p := &e.Previous.Value; e.Previous.Known {
+		l.object("previous")
+		l.whole("customers", p.Customers)
+		l.whole("active_customers", p.Active)
+		l.optFloat("nps", p.NPS, percentDecimals)
+		l.money("historic_clv", p.HistoricCLV)
+		l.money("predicted_clv", p.PredictedCLV)
+		l.money("total_clv", p.TotalCLV)
+		l.close()
+	} else {
+		l.null("previous")
+	}
+	l.close()
+	return l.dst
+}
+
+// Reasons of a rejection: understood, and not applied.
+const (
+	EventConflict       = "event_conflict"        // an event_id again with other facts; the first stands
+	OrderConflict       = "order_conflict"        // an order_id again under another event_id with other facts
+	OrderForgotten      = "order_forgotten"       // a cancellation whose order never came, or is no longer remembered
+	OverRefund          = "over_refund"           // what exceeds the order's total
+	SelfReferral        = "self_referral"         // referrer and referred are one
+	ReferralTaken       = "referral_taken"        // the first approved referrer stands
+	CurrencyUnknownRate = "currency_unknown_rate" // no rate into the base currency
+)
+
+// Rejection is mainstay.rejection.v1: an event that was understood and not applied. It has no sequence. About.Cause is the
+// rejected event's id.
+type Rejection struct {
+	About
+	Reason    string
+	Kind      string // purchase, cancellation, referral or survey
+	Topic     string // where the event came from
+	Partition int32
+	Offset    int64
+	Excess    Opt[int64] // over_refund: what was not applied, minor units
+}
+
+// Append writes the event as JSON.
+func (e *Rejection) Append(dst []byte) []byte {
+	l := e.identify(dst, TypeRejection)
+	l.text("customer_id", e.Customer)
+	l.time("as_of", e.AsOf)
+	e.attribute(&l)
+	l.text("reason", e.Reason)
+	l.text("kind", e.Kind)
+	l.object("origin")
+	l.text("topic", e.Topic)
+	l.whole("partition", int64(e.Partition))
+	l.whole("offset", e.Offset)
+	l.close()
+	l.optMoney("excess", e.Excess)
+	l.close()
+	return l.dst
+}

@@ -1,0 +1,30 @@
+// Package schemas owns the JSON Schemas (draft 2020-12) of what comes in and what goes out, as other teams may use them,
+// embedded so that commands can print them.
+//
+// It refuses to validate: reading is the decoder's business (schemas/event), and a test holds the two to the same answer.
+package schemas
+
+import (
+	"embed"
+	"fmt"
+)
+
+//go:generate go run ./internal/generate .
+
+//go:embed *.schema.json
+var files embed.FS
+
+// The names of the schemas: four inputs, six outputs.
+var (
+	Inputs  = []string{"purchase", "cancellation", "referral", "survey"}
+	Outputs = []string{"clv", "churn-risk", "promoter-status", "alert", "portfolio", "rejection"}
+)
+
+// JSON returns the schema of this name.
+func JSON(name string) ([]byte, error) {
+	b, err := files.ReadFile(name + ".schema.json")
+	if err != nil {
+		return nil, fmt.Errorf("schema %q: there is none of this name (have %v and %v)", name, Inputs, Outputs)
+	}
+	return b, nil
+}
