@@ -86,7 +86,7 @@ func bodyOf(b []byte) int {
 		if n <= 0 {
 			return 0
 		}
-		if field := int(tag >> 3); field >= purchaseField && field <= surveyField { //nolint:gosec // compared only
+		if field := int(tag >> 3); field >= purchaseField && field <= surveyField {
 			return field
 		}
 		b = b[n:]
@@ -99,7 +99,7 @@ func bodyOf(b []byte) int {
 			n = 8
 		case 2:
 			size, m := binary.Uvarint(b)
-			if m <= 0 || size > uint64(len(b)-m) {
+			if m <= 0 || size > uint64(len(b)-m) { //nolint:gosec // m is at most len(b)
 				return 0
 			}
 			n = m + int(size) //nolint:gosec // at most len(b)

@@ -201,6 +201,13 @@ func requireRecount(t *rapid.T, id string, r *recount, repeat float64, a process
 	if r.days > 1 {
 		require.InDelta(t, float64(r.last-r.first)/float64(r.days-1), a.CLV.AverageDaysBetweenOrders.Value, 1e-9)
 	}
+	years := max(1, math.Round(float64(a.AsOf/day-r.first)/365.25*100)/100)
+	require.InDelta(t, r.net/float64(r.orders)*(float64(r.orders)/years)*2, float64(a.CLV.Simple.Value), .5+1e-6)
+	wait := (priorAlpha + float64(r.last-r.first)/7) * (math.Pow(2, 1/(priorR+float64(r.days-1))) - 1) * 7
+	require.Equal(t, wait <= 365, a.CLV.ExpectedDateOfNextOrder.Known)
+	if wait <= 365 {
+		require.InDelta(t, float64(r.lastAt)+wait*86_400_000, float64(a.CLV.ExpectedDateOfNextOrder.Value), 1001)
+	}
 	class := "low"
 	if graced := a.AsOf < r.lastAt+30*day; !graced && 1-r.alive >= .66 {
 		class = "high"

@@ -1,6 +1,7 @@
 package processors_test
 
 import (
+	"maps"
 	"math"
 	"sort"
 
@@ -10,15 +11,15 @@ import (
 // recount is a batch computation of a customer's answers from the raw list of events, by maps, slices and the formulas of the
 // papers. It calls nothing of the code under test. Weeks, cents, UTC days, default settings.
 type recount struct {
-	net, historic, referral, predicted float64
-	orders, days                       int
-	first, last                        int64 // days
-	lastAt                             int64
-	alive, expected, atLeastOne        float64
-	closed                             bool
-	referrer                           string
-	score, responses                   int // score -1: none
-	scores                             int
+	net, historic, referral     float64
+	orders, days                int
+	first, last                 int64 // days
+	lastAt                      int64
+	alive, expected, atLeastOne float64
+	closed                      bool
+	referrer                    string
+	score, responses            int // score -1: none
+	scores                      int
 }
 
 type fate struct {
@@ -84,6 +85,7 @@ func (r *recount) purchases(list []*ledger.Event, now int64) {
 				order(c.OrderId).cancelled = true
 			case ledger.CancellationKind_CANCELLATION_KIND_ACCOUNT:
 				closedAt = max(closedAt, e.OccurredAt)
+			default:
 			}
 		}
 	}
@@ -95,9 +97,7 @@ func (r *recount) purchases(list []*ledger.Event, now int64) {
 				refunds[f.RefundId] = f.Total
 			}
 		}
-		for id, total := range o.apart {
-			refunds[id] = total
-		}
+		maps.Copy(refunds, o.apart)
 		refunded := int64(0)
 		for _, total := range refunds {
 			refunded += total

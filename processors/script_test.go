@@ -12,7 +12,6 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
-
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"github.com/mainstay/mainstay/schemas/ledger"
@@ -44,7 +43,7 @@ func TestScripts(t *testing.T) {
 func play(t *testing.T, script string) string {
 	var w *world
 	var b strings.Builder
-	for _, line := range strings.Split(strings.TrimRight(script, "\n"), "\n") {
+	for line := range strings.SplitSeq(strings.TrimRight(script, "\n"), "\n") {
 		if strings.HasPrefix(line, ">") {
 			continue
 		}
@@ -124,7 +123,7 @@ func (w *world) perform(line []string) string {
 				field := v.ProtoReflect().Descriptor().Fields().ByTextName(name)
 				require.NotNil(w.t, field, name)
 				if name == "rates" {
-					for _, r := range strings.Split(value, ",") {
+					for r := range strings.SplitSeq(value, ",") {
 						code, ratio, _ := strings.Cut(r, ":")
 						var n, d int64
 						_, err := fmt.Sscanf(ratio, "%d/%d", &n, &d)

@@ -96,7 +96,7 @@ func PriorParameters() *ledger.Parameters {
 	return &ledger.Parameters{Model: modelName, Status: priorStatus, R: m.R, Alpha: m.Alpha, A: m.A, B: m.B}
 }
 
-var prior = sync.OnceValue(lifetimes.PriorMBGNBD)
+var prior = sync.OnceValue(lifetimes.PriorMBGNBD) //nolint:gochecknoglobals // a constant that is computed
 
 const (
 	modelName   = "mbg_nbd"

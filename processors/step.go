@@ -94,8 +94,9 @@ func (s *step) fold() (Verdict, error) {
 	case ledger.Kind_KIND_GENESIS, ledger.Kind_KIND_SETTINGS, ledger.Kind_KIND_LOGIC, ledger.Kind_KIND_PARAMETERS,
 		ledger.Kind_KIND_THRESHOLDS, ledger.Kind_KIND_CHECKPOINT:
 		return s.terms()
+	default: // rates come with the settings; erase and merge are reserved
+		return Verdict{}, fmt.Errorf("%w %d", ErrUnknownKind, s.entry.GetKind())
 	}
-	return Verdict{}, fmt.Errorf("%w %d", ErrUnknownKind, s.entry.GetKind())
 }
 
 // event: timers due by now, then the fact, then what it makes worth saying, then the referrer's credit.

@@ -10,7 +10,8 @@ import (
 // when they are next touched, by an event or by time.
 func (s *step) terms() (Verdict, error) {
 	p, payload := s.Partition, s.entry.GetPayload()
-	result, err := Applied, error(nil)
+	var result Result
+	var err error
 	switch s.entry.GetKind() {
 	case ledger.Kind_KIND_GENESIS:
 		err = p.takeGenesis(payload)
@@ -24,6 +25,8 @@ func (s *step) terms() (Verdict, error) {
 		result, err = p.takeThresholds(payload)
 	case ledger.Kind_KIND_CHECKPOINT:
 		err = p.takeCheckpoint(payload)
+	default:
+		err = ErrUnknownKind
 	}
 	if err != nil {
 		return Verdict{}, err

@@ -87,12 +87,12 @@ func (p *Partition) members(f func(k sourceKey, s *state.Source)) {
 // moveBase is the one place where base time moves, upwards only. Live: the least of the members' times. Event clock: the
 // least over those that have records left; when none has, the latest time seen, or what was advanced to.
 func (p *Partition) moveBase() {
-	any, all, ended := false, true, true
+	some, all, ended := false, true, true
 	var least, latest int64
 	held := false
 	event := p.genesis.GetClock() == ledger.Clock_CLOCK_EVENT
 	p.members(func(_ sourceKey, s *state.Source) {
-		any = true
+		some = true
 		if s == nil || !s.GetHeard() {
 			all = false
 			return
@@ -106,7 +106,7 @@ func (p *Partition) moveBase() {
 			held, least = true, s.GetTime()
 		}
 	})
-	if !any || !all {
+	if !some || !all {
 		return
 	}
 	to := least

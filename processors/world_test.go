@@ -68,7 +68,6 @@ type world struct {
 	t       require.TestingT
 	genesis *ledger.Genesis
 	parts   []*part
-	clockAt int64
 	origin  int64
 	said    []said
 }
@@ -218,11 +217,11 @@ func ms(text string) int64 {
 	panic("no time: " + text)
 }
 
-func purchase(order string, total int64, at int64) *ledger.Event {
+func purchase(order string, total, at int64) *ledger.Event {
 	return fact(&ledger.Event{Id: "order:" + order, Source: "purchase", OccurredAt: at, Purchase: &ledger.Purchase{OrderId: order, Total: total, Currency: "EUR"}})
 }
 
-func refund(id, order string, total int64, at int64) *ledger.Event {
+func refund(id, order string, total, at int64) *ledger.Event {
 	return fact(&ledger.Event{Id: "refund:" + id, Source: "cancellation", OccurredAt: at, Cancellation: &ledger.Cancellation{
 		Kind: ledger.CancellationKind_CANCELLATION_KIND_REFUND, RefundId: id, OrderId: order, Total: total, Currency: "EUR",
 	}})

@@ -30,7 +30,9 @@ func (p *program) configCommand() *cobra.Command {
 		}),
 		format(&cobra.Command{
 			Use: "print-default", Short: "Print the settings that hold when nothing is said", Args: cobra.NoArgs,
-			RunE: p.work(func(_ context.Context, cmd *cobra.Command, _ []string) error { return p.configPrint(cmd, config.Default()) }),
+			RunE: p.work(func(_ context.Context, cmd *cobra.Command, _ []string) error {
+				return p.configPrint(cmd, config.Default())
+			}),
 		}),
 	)
 }

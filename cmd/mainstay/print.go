@@ -107,4 +107,3 @@ func dash(s string) string {
 	}
 	return s
 }
-

@@ -242,4 +242,3 @@ func (p *program) logger(c config.Config) (*zap.Logger, error) {
 	log, _, err := telemetry.NewLogger(p.err, c.Log.Format, c.Log.Level)
 	return log, err
 }
-

@@ -153,8 +153,8 @@ func (w *workingSet) changes() ([]redis.Blob, []redis.Timer) {
 	var timers []redis.Timer
 	for i, h := range w.dirty {
 		blobs[i] = redis.Blob{ID: h.id, Value: h.state.Encode(nil)}
-		if at, _ := h.state.Deadline(); at != h.deadline {
-			timers = append(timers, redis.Timer{ID: h.id, Deadline: at})
+		if at, ok := h.state.Deadline(); at != h.deadline {
+			timers = append(timers, redis.Timer{ID: h.id, Deadline: at, Remove: !ok})
 		}
 	}
 	return blobs, timers

@@ -101,7 +101,9 @@ func Sheet(answers []byte) ([]string, error) {
 	model := clv.within("model")
 	lines := []string{fmt.Sprintf("customer %s as of %s, ledger partition %s, offset %s", o.text("customer_id"), o.text("as_of"),
 		o.within("ledger").text("partition"), o.within("ledger").text("offset"))}
-	add := func(name, text string, args ...any) { lines = append(lines, fmt.Sprintf("  %-18s", name)+fmt.Sprintf(text, args...)) }
+	add := func(name, text string, args ...any) {
+		lines = append(lines, fmt.Sprintf("  %-18s", name)+fmt.Sprintf(text, args...))
+	}
 	if referrer := o.text("referrer_customer_id"); referrer != "-" {
 		add("referred by", "%s", referrer)
 	}

@@ -404,4 +404,3 @@ func moment(ms int64) *time.Time {
 	t := time.UnixMilli(ms).UTC()
 	return &t
 }
-

@@ -19,7 +19,7 @@ func Agree(c config.Config, g *ledger.Genesis) error {
 	}
 	var all []error
 	for _, s := range []struct {
-		setting    string
+		setting     string
 		here, there any
 	}{
 		{"clock", c.Clock, clock},

@@ -109,6 +109,7 @@ func Next(t *customer.Terms, m customer.Moment, a *Answer, s *customer.State, sa
 		limit = t.Settings.GetChurnMedium()
 	case customer.Medium:
 		limit = t.Settings.GetChurnHigh()
+	default: // nothing is above high
 	}
 	next := int64(0)
 	if limit < 1 {
@@ -181,10 +182,9 @@ func silence(m customer.Moment, a *Answer) float64 {
 
 // reasons are short sentences for a person; the same answer has the same reasons.
 func reasons(t *customer.Terms, m customer.Moment, a *Answer, s *customer.State, dst []string) []string {
-	switch a.Class {
-	case customer.Churned:
+	if a.Class == customer.Churned {
 		return append(dst, "account closed")
-	case customer.None:
+	} else if !a.Known() {
 		return append(dst, "no standing order")
 	}
 	dst = append(dst, days(silence(m, a))+" since the last order")

@@ -67,8 +67,8 @@ func (b *book) size() int {
 
 // find looks newest first.
 func (b *book) find(mark uint64) int {
-	for i := len(b.marks) - 1; i >= 0; i-- {
-		if b.marks[i]>>16 == mark>>16 {
+	for i, known := range slices.Backward(b.marks) {
+		if known>>16 == mark>>16 {
 			return i
 		}
 	}

@@ -1,6 +1,7 @@
 package customer
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/cespare/xxhash/v2"
@@ -30,8 +31,7 @@ func (s *State) Recall(t *Terms, m Moment, e *ledger.Event) Seen {
 		return Fresh
 	}
 	seen, mark, today := Fresh, eventMark(e), dayOf(m.Now)
-	for i := len(s.recent) - 1; i >= 0; i-- {
-		r := s.recent[i]
+	for _, r := range slices.Backward(s.recent) {
 		if r.mark>>16 != mark>>16 || !remembered(r.day, today, t.Settings.GetDedupDays()) {
 			continue
 		}

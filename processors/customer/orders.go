@@ -72,7 +72,7 @@ func (s *State) Refund(t *Terms, m Moment, e *ledger.Event, c *ledger.Cancellati
 	if !ok {
 		return rejected(output.CurrencyUnknownRate)
 	}
-	mark, o, waits := s.note(t, m, e, c)
+	mark, o, waits := s.note(t, m, c)
 	id := refundMark(c.GetRefundId())
 	if known, ok := o.details().told(id); ok {
 		o.tidy()
@@ -94,7 +94,7 @@ func (s *State) Refund(t *Terms, m Moment, e *ledger.Event, c *ledger.Cancellati
 
 // Cancel takes back an order as a whole, or waits for it.
 func (s *State) Cancel(t *Terms, m Moment, e *ledger.Event, c *ledger.Cancellation, from *ledger.Origin) Change {
-	mark, o, waits := s.note(t, m, e, c)
+	mark, o, waits := s.note(t, m, c)
 	if o.flags&cancelled != 0 {
 		s.enter(mark, o)
 		return Change{Duplicate: true}
@@ -111,7 +111,7 @@ func (s *State) Cancel(t *Terms, m Moment, e *ledger.Event, c *ledger.Cancellati
 }
 
 // note takes the order that a cancellation names out of the book; waits says that its purchase has not come.
-func (s *State) note(t *Terms, m Moment, e *ledger.Event, c *ledger.Cancellation) (mark uint64, o order, waits bool) {
+func (s *State) note(t *Terms, m Moment, c *ledger.Cancellation) (mark uint64, o order, waits bool) {
 	mark = orderMark(c.GetOrderId(), 0)
 	if i := s.find(t, m, mark); i >= 0 {
 		mark, o = s.take(i)

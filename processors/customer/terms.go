@@ -52,19 +52,28 @@ func (t *Terms) Local(ms int64) int64 {
 // Day is the civil day of a time, counted from 1970-01-01.
 func (t *Terms) Day(ms int64) int32 { return dayOf(t.Local(ms)) }
 
-// Until is the first UTC time, up to a change of the clocks, at which the timezone's clock shows local or more.
+// Until is the UTC time from which the timezone's clock shows local or more; of two, where the clock is set back, the first.
 func (t *Terms) Until(local int64) int64 {
 	if t.Zone == nil {
 		return local
 	}
-	utc := local - (t.Local(local) - local)
-	if again := local - (t.Local(utc) - utc); t.Local(again) >= local && again < utc || t.Local(utc) < local {
-		utc = again
+	one := local - (t.Local(local) - local)
+	two := local - (t.Local(one) - one)
+	early, late := min(one, two), max(one, two)
+	if t.Local(early) >= local {
+		return early
 	}
-	if behind := local - t.Local(utc); behind > 0 {
-		utc += behind // the clocks skip that time
+	for behind := local - t.Local(late); behind > 0; behind = local - t.Local(late) {
+		late += behind
 	}
-	return utc
+	for early+1 < late { // the clock skips that time: from the moment on at which it does
+		if middle := early + (late-early)/2; t.Local(middle) >= local {
+			late = middle
+		} else {
+			early = middle
+		}
+	}
+	return late
 }
 
 // Convert turns an amount into the base currency, rounded half to even; false when there is no rate for it. Amounts are
@@ -87,12 +96,13 @@ func hold(minor int64) int64 { return max(-mostMinor, min(minor, mostMinor)) }
 
 // ratio is v n/d half to even for v >= 0, n and d > 0, saturating.
 func ratio(v, n, d int64) int64 {
-	high, low := bits.Mul64(uint64(v), uint64(n))
-	if high >= uint64(d) {
+	by := uint64(d)                               //nolint:gosec // above 0
+	high, low := bits.Mul64(uint64(v), uint64(n)) //nolint:gosec // not negative
+	if high >= by {
 		return mostMinor
 	}
-	q, r := bits.Div64(high, low, uint64(d))
-	if half := uint64(d) - r; r > half || r == half && q&1 == 1 {
+	q, r := bits.Div64(high, low, by)
+	if half := by - r; r > half || r == half && q&1 == 1 {
 		q++
 	}
 	return int64(min(q, mostMinor))
@@ -103,5 +113,5 @@ func dayOf(ms int64) int32 {
 	if ms%DayMS < 0 {
 		d--
 	}
-	return int32(d)
+	return int32(d) //nolint:gosec // an int32 of days is 5.8 million years
 }

@@ -15,7 +15,7 @@ import (
 var ErrMalformed = errors.New("malformed customer state")
 
 // wires are messages kept for their memory.
-var wires = sync.Pool{New: func() any { return new(state.Customer) }}
+var wires = sync.Pool{New: func() any { return new(state.Customer) }} //nolint:gochecknoglobals // memory, no state
 
 // Encode appends the state in its canonical form: equal states are equal bytes.
 func (s *State) Encode(dst []byte) []byte {
@@ -52,7 +52,7 @@ func (s *State) write(w *state.Customer) {
 	for i := range s.responses {
 		r := &s.responses[i]
 		w.Responses = append(w.Responses, &state.Response{
-			Id: r.ID, SurveyId: r.SurveyID, Type: uint32(r.Type), Score: r.Score, CreatedAt: r.CreatedAt, UpdatedAt: r.UpdatedAt - r.CreatedAt,
+			Id: r.ID, SurveyId: r.SurveyID, Type: uint32(r.Type), Score: r.Score, CreatedAt: r.CreatedAt, UpdatedAt: r.UpdatedAt - r.CreatedAt, //nolint:gosec // bits, not a number
 			Excluded: r.Excluded, Comment: r.Comment, Dimension: r.Dimension,
 		})
 	}
@@ -72,8 +72,8 @@ func (s *State) writeSaid(w *state.Said) {
 	said := &s.Said
 	*w = state.Said{
 		Clv: said.CLV, PredictedKnown: said.PredictedKnown, Predicted: said.Predicted, Tier: uint32(said.Tier),
-		ChurnClass: uint32(said.Churn), ChurnProbability: uint32(said.Probability + 1),
-		Category: uint32(said.Category), Score: uint32(said.Score + 1), Responses: uint32(said.Responses),
+		ChurnClass: uint32(said.Churn), ChurnProbability: uint32(said.Probability + 1), //nolint:gosec // -1 at least
+		Category: uint32(said.Category), Score: uint32(said.Score + 1), Responses: uint32(said.Responses), //nolint:gosec // likewise
 	}
 	if said.CLV {
 		w.Historic, w.Orders, w.ReferralValue = said.Historic-s.Historic(), said.Orders-s.orders, said.ReferralValue-s.credit
@@ -93,7 +93,7 @@ func (s *State) writeBook(w *state.Customer) {
 	shifted, late, index := false, false, 0
 	for i := range b.rows {
 		o, mark := &b.rows[i], b.marks[i]
-		w.OrderMarks = append(w.OrderMarks, byte(mark>>48), byte(mark>>40), byte(mark>>32), byte(mark>>24), byte(mark>>16), byte(mark>>8), byte(mark))
+		w.OrderMarks = append(w.OrderMarks, byte(mark>>48), byte(mark>>40), byte(mark>>32), byte(mark>>24), byte(mark>>16), byte(mark>>8), byte(mark)) //nolint:gosec // bits, not a number
 		w.OrderAt = append(w.OrderAt, o.at/unit-at)
 		w.OrderTotal = append(w.OrderTotal, o.total-total)
 		w.OrderShift = append(w.OrderShift, o.day-dayOf(o.at))
@@ -101,7 +101,7 @@ func (s *State) writeBook(w *state.Customer) {
 		at, total = o.at/unit, o.total
 		shifted, late = shifted || o.day != dayOf(o.at), late || o.seen != dayOf(o.at)
 		if o.flags != 0 || o.more != nil {
-			w.OrderDetails = append(w.OrderDetails, o.write(uint32(i-index)))
+			w.OrderDetails = append(w.OrderDetails, o.write(uint32(i-index))) //nolint:gosec // rises
 			index = i
 		}
 	}
@@ -154,7 +154,7 @@ func (s *State) writeDays(w *state.Customer) {
 
 type leftover struct{ days lifetimes.History }
 
-var leftovers = sync.Pool{New: func() any { return new(leftover) }}
+var leftovers = sync.Pool{New: func() any { return new(leftover) }} //nolint:gochecknoglobals // memory, no state
 
 // search finds a day from the newest, where the remembered ones are.
 func search(days lifetimes.History, day int32) int {
@@ -236,7 +236,7 @@ func (s *State) readDays(w *state.Customer) error {
 		if day += step; i > 0 && step <= 0 || w.DayOrders[i] < 0 || w.DayOrders[i] > math.MaxUint32 {
 			return fmt.Errorf("%w: purchase days out of order", ErrMalformed)
 		}
-		s.days = append(s.days, lifetimes.Day{Day: day, Orders: uint32(w.DayOrders[i]), Net: w.DayNet[i]}) //nolint:gosec // bounded above
+		s.days = append(s.days, lifetimes.Day{Day: day, Orders: uint32(w.DayOrders[i]), Net: w.DayNet[i]})
 		s.orders += w.DayOrders[i]
 		s.net += w.DayNet[i]
 	}

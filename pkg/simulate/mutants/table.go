@@ -13,7 +13,7 @@ func mutants() []mutant {
 		{"3", "no origin mark: what came twice counts twice", []edit{{origin, "	if ok && !at.above(known) {\n		return DuplicateOrigin\n	}\n	if a :=", "	if a :="}}},
 		{"3", "no mark for entries from other partitions, credits by difference", []edit{
 			{origin, "ok && !at.above(known) {\n			return DuplicateOrigin\n		}\n		return Applied", "ok && !at.above(known) && false {\n			return DuplicateOrigin\n		}\n		return Applied"},
-			{"processors/customer/referrals.go", "s.credits[i].net = k.GetNet()", "s.credits[i].net += k.GetNet()"},
+			{"processors/customer/referrals.go", "		s.credit += c.GetNet() - s.credits[i].net\n		s.credits[i].net = c.GetNet()", "		s.credit += c.GetNet()\n		s.credits[i].net += c.GetNet()"},
 		}},
 		{"7", "an entry's outputs over two transactions", []edit{{publish, "	err = o.txn.Publish(ctx, kafka.Transaction{", "	if len(batches) > 1 {\n		if err := o.txn.Publish(ctx, kafka.Transaction{Batches: batches[:1]}); err != nil {\n			return err\n		}\n		batches = batches[1:]\n	}\n	err = o.txn.Publish(ctx, kafka.Transaction{"}}},
 		{"7", "more is woken than one entry may: no entry goes on", []edit{{"processors/timers.go", "if more && !p.continuePending {", "if more && !p.continuePending && false {"}, {"processors/timers.go", "due = due[:min(limit, len(due))]", "due = due[:min(limit, len(due))]\n	if p.base%2 == 0 {\n		due = nil\n	}"}}},

@@ -1,0 +1,194 @@
+package main
+
+import (
+	"fmt"
+	"math/big"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// The worked example of the articles: 200,000 a purchase, 2.5 purchases a year over 2 years.
+func TestWorkedExample(t *testing.T) {
+	days := []string{"2024-01-01", "2024-07-01", "2025-01-01", "2025-07-01", "2025-12-31"}
+	for _, currency := range []string{"USD", "IRT"} {
+		t.Run(currency, func(t *testing.T) {
+			w, b := founded(t, "MAINSTAY_MONEY_CURRENCY="+currency)
+			for i, day := range days[:2] {
+				out := w.must("send", "purchase", "--customer", "ada", "--order", fmt.Sprint(i+1), "--total", "200000", "--currency", currency, "--at", day)
+				require.Contains(t, out, "sent to purchases, partition")
+			}
+			var file strings.Builder
+			file.WriteString("who,day,amount\n")
+			for _, day := range days[2:] {
+				fmt.Fprintf(&file, "ada,%s,200000\n", strings.ReplaceAll(day, "-", ""))
+			}
+			out := w.must("import", write(t, "orders.csv", file.String()), "--type", "purchase",
+				"--map", "customer_id=who,occurred_at=day,total=amount", "--time-format", "20060102", "--currency", currency)
+			require.Contains(t, out, "3 rows: 3 sent, 0 refused")
+			w.customer("ada", orders("5"))
+			const twoYears = "2025-12-31T12:00:00Z" // of 365.25 days, since the first order
+			w.must("advance", "--to", twoYears)
+
+			c := w.customer("ada", func(c map[string]any) bool { return c["as_of"] == twoYears })
+			require.Equal(t, "ada", c["customer_id"])
+			require.Nil(t, c["referrer_customer_id"])
+			require.Equal(t, currency, within(c, "clv", "currency"))
+			for name, want := range map[string]int64{"historic_clv": 1_000_000, "average_order_value": 200_000, "simple_clv": 1_000_000} {
+				got, ok := new(big.Rat).SetString(number1(c, "clv", name))
+				require.True(t, ok)
+				require.Zero(t, got.Cmp(big.NewRat(want, 1)), "%s is %s", name, number1(c, "clv", name))
+			}
+			require.NotNil(t, within(c, "churn_risk", "churn_probability"))
+			require.Equal(t, "unknown", within(c, "promoter_status", "nps_category"))
+
+			require.Contains(t, w.must("customer", "get", "ada"), "orders")
+			require.Contains(t, w.must("audit"), "nothing lost, doubled or differing")
+			code, _, errs := w.run("advance", "--to", "2025-01-01")
+			require.Equal(t, exitFailed, code)
+			require.Contains(t, errs, "time does not go back: the ledger already stands at "+twoYears)
+			code, _, errs = w.run("customer", "get", "Ada")
+			require.Equal(t, exitFailed, code)
+			require.Contains(t, errs, "no such customer")
+			require.NotContains(t, errs, "Ada")
+			require.Equal(t, exitDone, b.stop(), b.errs.String())
+			w.must("customer", "get", "ada") // without a fold
+		})
+	}
+}
+
+func TestEveryKindOfEvent(t *testing.T) {
+	w, _ := founded(t, "MAINSTAY_MONEY_CURRENCY=EUR", "MAINSTAY_MONEY_DEFAULT_CURRENCY=EUR")
+	w.must("send", "purchase", "--customer", "ada", "--order", "1", "--total", "100", "--at", "2026-01-01")
+	w.must("send", "purchase", "--customer", "bob", "--order", "2", "--total", "40", "--at", "2026-01-02")
+	w.customer("ada", orders("1"))
+	w.customer("bob", orders("1"))
+	w.must("send", "cancellation", "--customer", "ada", "--order", "1", "--refund", "r1", "--total", "30", "--at", "2026-01-03")
+	w.must("send", "referral", "--referrer", "ada", "--customer", "bob", "--at", "2026-01-04")
+	w.must("send", "survey", "--customer", "ada", "--score", "9", "--response", "s1", "--at", "2026-01-05")
+	ada := w.customer("ada", func(c map[string]any) bool {
+		return number1(c, "clv", "historic_clv") == "70.00" && within(c, "promoter_status", "nps_category") == "promoter" &&
+			number1(c, "clv", "referral_value") == "40.00"
+	})
+	require.Equal(t, "1", number1(ada, "clv", "historic_number_of_orders"))
+	bob := w.customer("bob", func(c map[string]any) bool { return c["referrer_customer_id"] != nil })
+	require.Equal(t, "ada", bob["referrer_customer_id"])
+
+	out := w.must("tail", "clv", "--from", "start", "--customer", "bob", "--max", "1", "--output", "json")
+	first := object(t, out)
+	require.Equal(t, "bob", first["customer_id"])
+	require.Equal(t, 1, strings.Count(out, "\n"))
+	all := w.must("tail", "clv", "--from", "start", "--follow=false")
+	require.Contains(t, all, "historic 100.00")
+	require.Contains(t, all, "historic 100.00 -> 70.00")
+	require.Contains(t, w.must("tail", "promoter-status", "--from", "start", "--max", "1"), "promoter")
+	code, _, errs := w.run("tail", "clw")
+	require.Equal(t, exitUsage, code)
+	require.Contains(t, errs, "known are clv, churn-risk")
+
+	w.eventually(func() bool { return number1(object(t, w.must("status", "--output", "json")), "lag") == "0" }, "caught up")
+	s := object(t, w.must("status", "--output", "json"))
+	require.Equal(t, "event", s["clock"])
+	require.Len(t, s["inputs"], 8)
+	require.Len(t, s["partitions"], 2)
+}
+
+func TestTailEndsWithASignal(t *testing.T) {
+	w, _ := founded(t)
+	tail := w.start("tail", "clv", "--from", "start")
+	w.must("send", "purchase", "--customer", "ada", "--order", "1", "--total", "1", "--currency", "USD")
+	w.eventually(func() bool { return strings.Contains(tail.out.String(), "ada") }, "an answer")
+	require.Equal(t, exitDone, tail.stop())
+}
+
+func TestImport(t *testing.T) {
+	w, _ := founded(t)
+	var file strings.Builder
+	file.WriteString("customer_id,occurred_at,total,currency\n")
+	for i := range 50 {
+		fmt.Fprintf(&file, "c%d,2026-01-%02d,%d.50,USD\n", i%5, 1+i%28, i)
+	}
+	file.WriteString("c1,2026-01-01,-3,USD\nc1,yesterday,3,USD\nc1,2026-01-01,3,XXQ\n\nguest,2026-01-01,3,USD\n")
+	path := write(t, "orders.csv", file.String())
+
+	code, out, errs := w.run("import", path, "--type", "purchase")
+	require.Equal(t, exitDone, code, errs)
+	require.Contains(t, out, "refused: line 52: total: is negative")
+	require.Contains(t, out, "refused: line 53: occurred_at:")
+	require.Contains(t, out, "refused: line 54:")
+	require.Contains(t, out, "50 sent, 3 refused, 1 skipped")
+	before := w.customer("c1", orders("10"))
+
+	// Again: the same answers, and all duplicates.
+	got := object(t, w.must("import", path, "--type", "purchase", "--output", "json"))
+	require.Equal(t, "50", number1(got, "sent"))
+	require.Equal(t, "3", number1(got, "refused"))
+	require.Len(t, got["refused_rows"], 3)
+	w.must("advance", "--to", "2026-02-01")
+	after := w.customer("c1", func(c map[string]any) bool { return c["as_of"] == "2026-02-01T00:00:00Z" })
+	require.Equal(t, number1(before, "clv", "historic_clv"), number1(after, "clv", "historic_clv"))
+	require.Equal(t, "10", number1(after, "clv", "historic_number_of_orders"))
+	w.must("audit")
+
+	// There is nothing to go on from after a whole one.
+	code, _, errs = w.run("import", path, "--type", "purchase", "--resume")
+	require.Equal(t, exitFailed, code)
+	require.Contains(t, errs, "import without --resume")
+	_, err := os.Stat(path)
+	require.NoError(t, err)
+}
+
+func TestImportIntoALiveLedgerSaysWhatThatMeans(t *testing.T) {
+	w := newWorld(t)
+	w.must("topics", "apply")
+	path := write(t, "orders.csv", "customer_id,occurred_at,total\nada,2026-01-01,3\n")
+	require.Contains(t, w.must("import", path, "--type", "purchase", "--currency", "USD"), "history counts as late events")
+	code, _, errs := w.run("advance", "--to", "now")
+	require.Equal(t, exitFailed, code)
+	require.Contains(t, errs, "live clock")
+}
+
+func TestDemo(t *testing.T) {
+	began := time.Now()
+	code, out, errs := run(t, nil, "demo", "--exit", "--output", "json", "--customers", "60", "--days", "120", "--pace", "1s")
+	require.Equal(t, exitDone, code, "%s%s", out, errs)
+	s := object(t, out)
+	require.Equal(t, "60", number1(s, "customers"))
+	require.Equal(t, "0", number1(s, "dead_letters"))
+	for _, name := range []string{"lost", "doubled", "differing"} {
+		require.Equal(t, "0", number1(s, "audit", name))
+	}
+	require.NotEqual(t, "0", number1(s, "by_silence"))
+	require.Equal(t, "60", number1(s, "truth", "value_exact"))
+	require.Equal(t, number1(s, "truth", "referred"), number1(s, "truth", "referrers_right"))
+	for _, topic := range []string{"clv", "churn-risk", "promoter-status"} {
+		require.NotEqual(t, "0", number1(s, "outputs", topic))
+	}
+	wall, err := s["wall_seconds"].(interface{ Float64() (float64, error) }).Float64()
+	require.NoError(t, err)
+	require.Positive(t, wall)
+	require.LessOrEqual(t, wall, time.Since(began).Seconds())
+}
+
+func TestDemoStaysUpAndCanBeUsed(t *testing.T) {
+	w := &world{t: t}
+	b := w.start("demo", "--customers", "20", "--days", "30", "--pace", "100ms")
+	w.eventually(func() bool { return strings.Contains(b.out.String(), "Everything still runs") }, "the end of the simulated time")
+	shown := b.out.String()
+	require.NotContains(t, shown, "\x1b", "no colour off a terminal")
+	var lines [][]string
+	for l := range strings.Lines(shown[strings.Index(shown, "Everything still runs"):]) {
+		if words := strings.Fields(l); len(words) > 0 && words[0] == "mainstay" {
+			lines = append(lines, words[1:])
+		}
+	}
+	require.Len(t, lines, 3)
+	w.must(lines[0]...)
+	out := w.must(append(lines[1], "--from", "start", "--customer", "me", "--max", "1")...)
+	require.Contains(t, out, "historic 49.90")
+	require.Contains(t, w.must(lines[2]...), "customer c-1 as of")
+	require.Equal(t, exitDone, b.stop(), b.errs.String())
+}

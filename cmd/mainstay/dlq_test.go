@@ -1,0 +1,51 @@
+package main
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestDeadLetters(t *testing.T) {
+	w, b := founded(t)
+	require.Contains(t, w.must("dlq", "list"), "no dead letters")
+	for _, order := range []string{"1", "2", "3"} { // without a currency
+		w.must("send", "purchase", "--customer", "ada", "--order", order, "--total", "5", "--force")
+	}
+	w.must("send", "survey", "--customer", "ada", "--score", "11", "--force")
+	count := func() string { return number1(object(t, w.must("dlq", "list", "--output", "json")), "total") }
+	w.eventually(func() bool { return count() == "4" }, "four dead letters")
+
+	out := w.must("dlq", "list")
+	require.Regexp(t, `purchases +missing +3`, out)
+	require.Regexp(t, `surveys +out_of_range +1`, out)
+	require.Contains(t, w.must("tail", "purchases.dlq", "--from", "start", "--max", "1"), "currency: missing")
+
+	counts := object(t, w.must("dlq", "list", "--reason", "missing", "--output", "json"))
+	where := within(counts, "counts").([]any)[0].(map[string]any)["where"].(string)
+	hidden := w.must("dlq", "show", where)
+	require.Contains(t, hidden, "currency: missing")
+	require.NotContains(t, hidden, "ada")
+	require.Contains(t, w.must("dlq", "show", where, "--payload"), `"customer_id":"ada"`)
+	code, _, errs := w.run("dlq", "show", "mainstay.purchases.dlq/0/4711")
+	require.Equal(t, exitFailed, code)
+	require.Contains(t, errs, "there is no dead letter")
+	code, _, errs = w.run("dlq", "show", "somewhere")
+	require.Equal(t, exitFailed, code)
+	require.Contains(t, errs, "topic/partition/offset")
+
+	// Another process understands them: the default currency is set.
+	require.Equal(t, exitDone, b.stop())
+	w.environ = append(w.environ, "MAINSTAY_MONEY_DEFAULT_CURRENCY=USD")
+	w.start("run")
+	require.Contains(t, w.must("dlq", "replay", "--reason", "missing", "--max", "2"), "2 of 3 would be sent: --apply does it; 1 left out, beyond --max")
+	require.Equal(t, "4", count())
+	require.Contains(t, w.must("dlq", "replay", "--reason", "missing", "--apply"), "3 of 3 sent")
+	w.customer("ada", orders("3"))
+	require.Contains(t, w.must("dlq", "replay", "--reason", "missing", "--apply"), "3 of 3 sent") // harmless
+	w.must("send", "purchase", "--customer", "ada", "--order", "4", "--total", "5")
+	w.customer("ada", orders("4"))
+	require.Equal(t, "4", count())
+	require.NotContains(t, strings.ToLower(w.must("tail", "rejections", "--from", "start", "--follow=false")), "conflict")
+}

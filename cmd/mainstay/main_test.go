@@ -1,0 +1,239 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"github.com/mainstay/mainstay/pkg/app"
+	"github.com/mainstay/mainstay/pkg/embedded"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// world is a machine with a Kafka and a Redis, on which command lines are run.
+type world struct {
+	t       *testing.T
+	servers *embedded.Embedded
+	environ []string
+}
+
+func newWorld(t *testing.T, environ ...string) *world {
+	t.Helper()
+	servers, err := embedded.Start(t.Context(), embedded.Options{Kafka: true, Redis: true})
+	require.NoError(t, err)
+	t.Cleanup(servers.Close)
+	return &world{t, servers, append([]string{
+		"MAINSTAY_KAFKA_BROKERS=" + servers.KafkaAddress(), "MAINSTAY_REDIS_ADDRESSES=" + servers.RedisAddress(),
+		"MAINSTAY_LEDGER_PARTITIONS=2", "MAINSTAY_INTAKE_TICK_INTERVAL=20ms", "MAINSTAY_INTAKE_COMMIT_INTERVAL=20ms",
+		"MAINSTAY_FOLD_PUBLISH_INTERVAL=10ms", "MAINSTAY_FOLD_COMMIT_INTERVAL=20ms", "MAINSTAY_LOG_LEVEL=warn",
+	}, environ...)}
+}
+
+// output is written by a command and read by a test.
+type output struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.b.Write(p)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.b.String()
+}
+
+func program1(out, errs *output, in string, environ []string, stopping <-chan struct{}) *program {
+	return &program{
+		in: strings.NewReader(in), out: out, err: errs, environ: environ, name: "mainstay", stopping: stopping, now: time.Now,
+		seams: app.Seams{Embedded: true},
+	}
+}
+
+// run runs a command line to its end.
+func run(t *testing.T, environ []string, args ...string) (code int, out, errs string) {
+	t.Helper()
+	var o, e output
+	code = program1(&o, &e, "", environ, nil).main(t.Context(), args)
+	return code, o.String(), e.String()
+}
+
+func (w *world) run(args ...string) (code int, out, errs string) {
+	w.t.Helper()
+	return run(w.t, w.environ, args...)
+}
+
+// must runs a command line that works.
+func (w *world) must(args ...string) string {
+	w.t.Helper()
+	code, out, errs := w.run(args...)
+	require.Equal(w.t, exitDone, code, "%v\n%s%s", args, out, errs)
+	return out
+}
+
+// background is a command that goes on.
+type background struct {
+	t          *testing.T
+	stopping   chan struct{}
+	cancel     context.CancelFunc
+	code       chan int
+	out, errs  output
+	once, ends sync.Once
+	is         int
+}
+
+func (w *world) start(args ...string) *background {
+	w.t.Helper()
+	ctx, cancel := context.WithCancel(w.t.Context())
+	b := &background{t: w.t, stopping: make(chan struct{}), cancel: cancel, code: make(chan int, 1)}
+	go func() { b.code <- program1(&b.out, &b.errs, "", w.environ, b.stopping).main(ctx, args) }()
+	w.t.Cleanup(func() { b.stop() })
+	return b
+}
+
+// stop sends the first signal and returns the exit code.
+func (b *background) stop() int {
+	b.once.Do(func() { close(b.stopping) })
+	b.ends.Do(func() {
+		b.is = <-b.code
+		b.cancel()
+	})
+	return b.is
+}
+
+// eventually waits for what is on its way through Kafka.
+func (w *world) eventually(holds func() bool, what string) {
+	w.t.Helper()
+	require.Eventually(w.t, holds, 30*time.Second, 20*time.Millisecond, what)
+}
+
+// founded is a world with topics, a ledger under the event clock, and a process that runs.
+func founded(t *testing.T, environ ...string) (*world, *background) {
+	t.Helper()
+	w := newWorld(t, append([]string{"MAINSTAY_CLOCK=event", "MAINSTAY_HTTP_LISTEN=127.0.0.1:0"}, environ...)...)
+	w.must("topics", "apply")
+	return w, w.start("run")
+}
+
+// customer waits for a customer of whom something holds.
+func (w *world) customer(id string, holds func(c map[string]any) bool) map[string]any {
+	w.t.Helper()
+	var c map[string]any
+	w.eventually(func() bool {
+		code, out, _ := w.run("customer", "get", id, "--output", "json")
+		if code != exitDone {
+			return false
+		}
+		c = object(w.t, out)
+		return holds(c)
+	}, "customer "+id)
+	return c
+}
+
+// object reads JSON with its numbers as they are written.
+func object(t *testing.T, text string) map[string]any {
+	t.Helper()
+	d := json.NewDecoder(strings.NewReader(text))
+	d.UseNumber()
+	var m map[string]any
+	require.NoError(t, d.Decode(&m), "%s", text)
+	return m
+}
+
+func within(m map[string]any, path ...string) any {
+	for _, name := range path[:len(path)-1] {
+		m, _ = m[name].(map[string]any)
+	}
+	return m[path[len(path)-1]]
+}
+
+func number1(m map[string]any, path ...string) string {
+	n, _ := within(m, path...).(json.Number)
+	return n.String()
+}
+
+func orders(n string) func(map[string]any) bool {
+	return func(c map[string]any) bool { return number1(c, "clv", "historic_number_of_orders") == n }
+}
+
+func write(t *testing.T, name, content string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), name)
+	require.NoError(t, os.WriteFile(path, []byte(content), 0o600))
+	return path
+}
+
+// Without any server: what is said, and the exit code.
+func TestExitCodes(t *testing.T) {
+	const nobody = "MAINSTAY_KAFKA_BROKERS=127.0.0.1:1"
+	good := write(t, "good.json", `{"order_id":"7","customer_id":"ada","total":"49.90","currency":"EUR","occurred_at":"2026-03-01T12:00:00Z"}`)
+	bad := write(t, "bad.json", `{"order_id":"7","customer_id":"ada","total":-1,"currency":"EUR"}`)
+	for name, c := range map[string]struct {
+		args    []string
+		environ []string
+		code    int
+		out     string // is in one of the outputs
+	}{
+		"help":                   {[]string{"--help"}, nil, exitDone, "demo"},
+		"nothing":                {nil, nil, exitDone, "Run it:"},
+		"version":                {[]string{"version"}, nil, exitDone, "mainstay "},
+		"version as JSON":        {[]string{"version", "-o", "json"}, nil, exitDone, `"version"`},
+		"unknown command":        {[]string{"rum"}, nil, exitUsage, `unknown command "rum"`},
+		"unknown below":          {[]string{"topics", "make"}, nil, exitUsage, `unknown command "make"`},
+		"family alone":           {[]string{"topics"}, nil, exitDone, "recreated"},
+		"unknown flag":           {[]string{"version", "--loud"}, nil, exitUsage, "unknown flag: --loud"},
+		"too many arguments":     {[]string{"audit", "x"}, nil, exitUsage, "unknown command"},
+		"wrong output":           {[]string{"version", "-o", "xml"}, nil, exitUsage, "--output must be table or json"},
+		"missing flag":           {[]string{"send", "purchase", "--customer", "me"}, nil, exitUsage, `"order", "total"`},
+		"no number":              {[]string{"send", "purchase", "--customer", "me", "--order", "1", "--total", "x"}, nil, exitUsage, "--total: must be a number"},
+		"no time":                {[]string{"advance", "--to", "soon"}, nil, exitUsage, "--to: must be a time like"},
+		"refused at the door":    {[]string{"send", "purchase", "--customer", "me", "--order", "1", "--total", "1", "--currency", "XXQ"}, nil, exitFailed, "currency: unknown_value"},
+		"nobody answers":         {[]string{"send", "purchase", "--customer", "me", "--order", "1", "--total", "1", "--currency", "EUR"}, []string{nobody}, exitFailed, "kafka.brokers: none of 127.0.0.1:1 answers"},
+		"setting out of bounds":  {[]string{"config", "show", "--ledger-partitions", "0"}, nil, exitUsage, "ledger.partitions (--ledger-partitions): must be from 1 to 4096"},
+		"unknown variable":       {[]string{"config", "show"}, []string{"MAINSTAY_KAFKA_BROKER=x"}, exitUsage, "MAINSTAY_KAFKA_BROKERS"},
+		"invalid settings":       {[]string{"config", "validate", "--clock", "sun"}, nil, exitFound, "clock (--clock): must be one of live, event"},
+		"valid settings":         {[]string{"config", "validate"}, nil, exitDone, "valid"},
+		"dots for dashes":        {[]string{"config", "show", "--kafka.client_id", "till", "-o", "json"}, nil, exitDone, `"client_id": "till"`},
+		"flag over variable":     {[]string{"config", "show", "--namespace", "flag"}, []string{"MAINSTAY_NAMESPACE=variable"}, exitDone, "namespace: flag"},
+		"defaults":               {[]string{"config", "print-default", "--namespace", "x"}, nil, exitDone, "namespace: mainstay"},
+		"settings topic":         {[]string{"help", "settings"}, nil, exitDone, "MAINSTAY_FOLD_CACHE_BYTES"},
+		"sample accepted":        {[]string{"check", "--sample", good, "--topic", "purchases"}, nil, exitDone, "purchase: accepted"},
+		"sample refused":         {[]string{"check", "--sample", bad, "--topic", "purchases"}, nil, exitFound, "REFUSED: "},
+		"sample without topic":   {[]string{"check", "--sample", good}, nil, exitUsage, "go together"},
+		"sample of no input":     {[]string{"check", "--sample", good, "--topic", "sales"}, nil, exitUsage, "they are cancellations, purchases, referrals, surveys"},
+		"sample is not there":    {[]string{"check", "--sample", good + "x", "--topic", "purchases"}, nil, exitFailed, "no such file"},
+		"check finds nobody":     {[]string{"check"}, []string{nobody, "MAINSTAY_REDIS_ADDRESSES=127.0.0.1:1"}, exitFound, "no broker answers"},
+		"import of what":         {[]string{"import", good}, nil, exitUsage, "--type:"},
+		"import with a bad map":  {[]string{"import", good, "--type", "purchase", "--map", "customer=x"}, nil, exitUsage, `unknown field "customer"`},
+		"import dry run":         {[]string{"import", good, "--type", "purchase", "--dry-run"}, nil, exitDone, "1 rows: 1 would be sent, 0 refused"},
+		"demo of nobody":         {[]string{"demo", "--customers", "0"}, nil, exitUsage, "at least 1"},
+		"probe of nobody":        {[]string{"probe", "127.0.0.1:1"}, nil, exitFailed, "connection refused"},
+		"replay without a bound": {[]string{"dlq", "replay", "--max", "0"}, nil, exitUsage, "--max must be at least 1"},
+		"tail from nowhere":      {[]string{"tail", "clv", "--from", "middle"}, nil, exitUsage, "--from must be start or end"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			code, out, errs := run(t, c.environ, c.args...)
+			require.Equal(t, c.code, code, "%s%s", out, errs)
+			require.Contains(t, out+errs, c.out)
+			if code == exitDone || code == exitFound {
+				require.NotContains(t, errs, "error:")
+			} else {
+				require.Contains(t, errs, "error: ")
+			}
+		})
+	}
+}
