@@ -9,6 +9,10 @@ func mutants() []mutant {
 		fetch, txn                     = "pkg/kafka/fetch.go", "pkg/kafka/transactional.go"
 		partition, commit              = "pkg/redis/partition.go", "pkg/redis/commit.go"
 	)
+	const (
+		overtakes  = "	if err := r.land(ctx); err != nil {\n		return err\n	}\n	r.filling, r.flying"
+		overtaking = "	if before := r.flight; before != nil {\n		r.flight = nil\n		p, err := r.kafka.NewProducer(ctx)\n		if err != nil {\n			return err\n		}\n		r.producer = p\n"
+	)
 	return []mutant{
 		{"3", "no origin mark: what came twice counts twice", []edit{{origin, "	if ok && !at.above(known) {\n		return DuplicateOrigin\n	}\n	if a :=", "	if a :="}}},
 		{"3", "no mark for entries from other partitions, credits by difference", []edit{
@@ -17,8 +21,15 @@ func mutants() []mutant {
 		}},
 		{"7", "an entry's outputs over two transactions", []edit{{publish, "	err = o.txn.Publish(ctx, kafka.Transaction{", "	if len(batches) > 1 {\n		if err := o.txn.Publish(ctx, kafka.Transaction{Batches: batches[:1]}); err != nil {\n			return err\n		}\n		batches = batches[1:]\n	}\n	err = o.txn.Publish(ctx, kafka.Transaction{"}}},
 		{"7", "more is woken than one entry may: no entry goes on", []edit{{"processors/timers.go", "if more && !p.continuePending {", "if more && !p.continuePending && false {"}, {"processors/timers.go", "due = due[:min(limit, len(due))]", "due = due[:min(limit, len(due))]\n	if p.base%2 == 0 {\n		due = nil\n	}"}}},
-		{"9", "two produce requests in flight", []edit{{run, "	if err := r.land(ctx); err != nil {\n		return err\n	}\n	r.filling, r.flying", "	if before := r.flight; before != nil {\n		r.flight = nil\n		go func() { <-before }()\n		r.settle()\n		p, err := r.kafka.NewProducer(ctx)\n		if err != nil {\n			return err\n		}\n		r.producer = p\n	}\n	r.filling, r.flying"}, {run, "	r.filling.reset()\n	if len(r.flying.batches)", "	r.filling = cargo{open: map[place]*kafka.Batch{}}\n	if len(r.flying.batches)"}, {origin, "!ok || after.above(known) {", "(!ok || after.above(known)) && false {"}}},
-		{"9", "a gap accepted", []edit{{origin, "!ok || after.above(known) {", "(!ok || after.above(known)) && false {"}}},
+		{"9", "two produce requests in flight, positions settled with the first", []edit{{run, overtakes, overtaking + "		r.settle()\n	}\n	r.filling, r.flying"}, {run, "	r.filling.reset()\n	if len(r.flying.batches)", "	r.filling = cargo{open: map[place]*kafka.Batch{}}\n	if len(r.flying.batches)"}}},
+		{"9", "two produce requests in flight, and a gap accepted", []edit{
+			{run, overtakes, overtaking + "		r.prev = before\n	}\n	r.filling, r.flying"},
+			{run, "	flight := make(chan landed, 1)", "	flight := make(chan landed, 1)\n	before := r.prev\n	r.prev = nil"},
+			{run, "		flight <- landed{acks, err, now()}", "		if before != nil {\n			if l := <-before; l.err != nil {\n				err = l.err\n			}\n		}\n		flight <- landed{acks, err, now()}"},
+			{run, "type run struct {", "type run struct {\n	prev chan landed"},
+			{run, "	r.filling.reset()\n	if len(r.flying.batches)", "	r.filling = cargo{open: map[place]*kafka.Batch{}}\n	if len(r.flying.batches)"},
+			{origin, "!ok || after.above(known) {", "(!ok || after.above(known)) && false {"},
+		}},
 		{"9", "input offsets committed before they are acknowledged", []edit{{run, "	flight := make(chan landed, 1)", "	for _, p := range r.flying.reached {\n		p.input.acked, p.input.ackedOffset, p.input.ackedPrint = p.next, p.offset, p.print\n	}\n	flight := make(chan landed, 1)"}}},
 		{"10", "read uncommitted", []edit{{fetch, "b = append(b, 1)               // isolation level: read committed", "b = append(b, 0)"}}},
 		{"11", "tick by another producer than the entries, not held against the marks", []edit{
