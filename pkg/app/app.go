@@ -130,7 +130,7 @@ func (a *App) Fold(g *ledger.Genesis, reg prometheus.Registerer) *fold.Fold {
 		PublishInterval: c.Fold.PublishInterval, MaxTransactionsPerSecond: c.Fold.MaxTransactionsPerSecond,
 		CommitInterval: c.Fold.CommitInterval, CheckpointInterval: c.Fold.CheckpointInterval, TransactionTimeout: c.Fold.TransactionTimeout,
 		SessionTimeout: c.Kafka.SessionTimeout, HeartbeatInterval: c.Kafka.HeartbeatInterval, RebalanceTimeout: c.Kafka.RebalanceTimeout,
-		HaltRetry: haltRetry, CacheBytes: int64(c.Fold.CacheBytes), //nolint:gosec // bounded by validation
+		HaltRetry: haltRetry, CacheBytes: int64(c.Fold.CacheBytes),
 		Now: a.seams.Now, Random: a.seams.Random, At: a.seams.At,
 	}, a.Kafka, a.Redis, telemetry.NewFold(reg), a.log.Named("fold"))
 }
@@ -166,7 +166,7 @@ func Inputs(c config.Config) map[string]event.Kind {
 		event.Referral: c.Kafka.Topics.Referrals, event.Survey: c.Kafka.Topics.Surveys,
 	} {
 		for _, name := range names {
-			all[name] = event.Kind(kind) //nolint:gosec // an index
+			all[name] = event.Kind(kind)
 		}
 	}
 	return all

@@ -149,7 +149,7 @@ func (s *sends) lookBehind(ctx context.Context, k *kafka.Client, topic string, e
 		if len(s.sent) == 0 {
 			return nil
 		}
-		partition := int32(p) //nolint:gosec // a partition
+		partition := int32(p)
 		bounds, err := k.ListOffsets(ctx, topic, []int32{partition})
 		if err != nil {
 			return fmt.Errorf("read the bounds of %s/%d: %w", topic, p, err)
@@ -187,7 +187,7 @@ func (a *auditor) noteSends(offset int64, e *ledger.Entry) {
 		return
 	}
 	for i := range a.out.Sends {
-		at := sendID{a.partition, offset, uint32(i)} //nolint:gosec // bounded by the wake limit
+		at := sendID{a.partition, offset, uint32(i)}
 		if !a.sends.arrived[at] {
 			a.sends.sent[at] = true
 		}

@@ -117,7 +117,7 @@ func (f *Fold) Status() []Status {
 
 // Run folds until it is drained or the context ends; then it stops at once, in the middle of anything.
 func (f *Fold) Run(ctx context.Context) error {
-	group, err := f.kafka.NewGroup(kafka.GroupConfig{
+	group, err := f.kafka.NewGroup(kafka.GroupConfig{ //nolint:contextcheck // it lives until leave closes it
 		ID: Group(f.cfg.Namespace), Topics: []string{ledger.Topic(f.cfg.Namespace)},
 		SessionTimeout: f.cfg.SessionTimeout, HeartbeatInterval: f.cfg.HeartbeatInterval, RebalanceTimeout: f.cfg.RebalanceTimeout,
 	})

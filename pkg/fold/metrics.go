@@ -23,7 +23,7 @@ func (o *owner) count(v processors.Verdict) {
 		o.metrics.Duplicates.WithLabelValues(v.Result.String()).Inc()
 	case processors.Rejected:
 		o.metrics.Rejections.WithLabelValues(v.Reason).Inc()
-	case processors.Applied:
+	case processors.Applied, processors.Ignored:
 	}
 	if v.Late {
 		o.metrics.LateRecords.WithLabelValues(o.entry.GetOrigin().GetTopic()).Inc()
@@ -40,7 +40,7 @@ func (o *owner) observePublished(took time.Duration) {
 	for t := range output.Topics {
 		for trigger, n := range counts[t] {
 			if n > 0 {
-				o.metrics.Outputs.WithLabelValues(t.String(), output.Trigger(trigger).String()).Add(float64(n)) //nolint:gosec // an index
+				o.metrics.Outputs.WithLabelValues(t.String(), output.Trigger(trigger).String()).Add(float64(n))
 			}
 		}
 	}

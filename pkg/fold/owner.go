@@ -200,7 +200,7 @@ func (o *owner) foldRecords(ctx context.Context, records []kafka.Record) error {
 	for len(records) > 0 {
 		chunk := records[:min(len(records), chunkEntries)]
 		records = records[len(chunk):]
-		if err := o.loadCustomers(ctx, chunk); err != nil {
+		if err := o.loadCustomers(chunk); err != nil {
 			return err
 		}
 		if err := o.cfg.At(ctx, "fold"); err != nil {
@@ -226,7 +226,7 @@ func (o *owner) foldRecords(ctx context.Context, records []kafka.Record) error {
 }
 
 // loadCustomers asks Redis once for all customers of a chunk that are not in memory.
-func (o *owner) loadCustomers(ctx context.Context, chunk []kafka.Record) error {
+func (o *owner) loadCustomers(chunk []kafka.Record) error {
 	o.set.shrink()
 	for i := range chunk {
 		customer, err := ledger.CustomerOf(chunk[i].Value)
@@ -266,7 +266,7 @@ func (o *owner) foldRecord(r *kafka.Record) (err error) {
 	}
 	for i, s := range out.Sends[sends:] {
 		s.Entry.Version = ledger.Version
-		s.Entry.Origin = &ledger.Origin{Partition: o.partition, Offset: r.Offset, Ordinal: uint32(i)} //nolint:gosec // bounded by the wake limit
+		s.Entry.Origin = &ledger.Origin{Partition: o.partition, Offset: r.Offset, Ordinal: uint32(i)}
 	}
 	o.folded, o.print = r.Offset+1, ledger.Fingerprint(r.Offset, r.Key, r.Value)
 	o.unpublished++

@@ -109,7 +109,7 @@ func (o *owner) commit(ctx context.Context) error {
 	}
 	err := o.store.Commit(ctx, redis.Commit{
 		CommitID: strconv.FormatUint(o.cfg.Random(), 36),
-		Offset: o.folded, Fingerprint: o.print, State: o.state.Encode(nil),
+		Offset:   o.folded, Fingerprint: o.print, State: o.state.Encode(nil),
 		Customers: blobs, Timers: timers, UpdatedAt: now.UnixMilli(),
 	})
 	if err != nil {

@@ -22,7 +22,7 @@ const (
 	RedisEvicts              Reason = "redis_evicts"               // an eviction policy that drops keys
 	SettingsConflict         Reason = "settings_conflict"          // same revision, other values; or a lower revision
 	LogicOlder               Reason = "logic_older"                // the ledger was taken over by a newer release
-	EntryRefused             Reason = "entry_refused" // unknown kind or version
+	EntryRefused             Reason = "entry_refused"              // unknown kind or version
 	StepPanicked             Reason = "step_panicked"
 	InputTruncated           Reason = "input_truncated" // records were deleted before they were read
 	InputRecreated           Reason = "input_recreated" // the topic is not the one that was read before
@@ -46,8 +46,7 @@ func Because(reason Reason, format string, args ...any) error {
 
 // ReasonOf returns the reason if the error stops a partition.
 func ReasonOf(err error) (Reason, bool) {
-	var e *Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*Error](err); ok {
 		return e.Reason, true
 	}
 	return "", false

@@ -92,7 +92,7 @@ func (r *run) discover(ctx context.Context) error {
 		}
 		n := int32(len(t.Leaders)) //nolint:gosec // a count
 		r.set = append(r.set, &ledger.Input{Topic: t.Name, Incarnation: incarnation, Partitions: n})
-		partitions += uint64(n) //nolint:gosec // a count
+		partitions += uint64(n)
 		incarnations += uint64(incarnation)
 	}
 	r.letterBoxes = map[event.Kind]int32{}
@@ -195,7 +195,7 @@ func Recreated(ctx context.Context, k *kafka.Client, namespace, topic string) (u
 func all(leaders []int32) []int32 {
 	partitions := make([]int32, len(leaders))
 	for i := range partitions {
-		partitions[i] = int32(i) //nolint:gosec // a partition
+		partitions[i] = int32(i)
 	}
 	return partitions
 }

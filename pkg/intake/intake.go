@@ -107,7 +107,7 @@ func (in *Intake) Run(ctx context.Context) error {
 	for t := range in.cfg.Topics {
 		topics = append(topics, t)
 	}
-	group, err := in.kafka.NewGroup(kafka.GroupConfig{
+	group, err := in.kafka.NewGroup(kafka.GroupConfig{ //nolint:contextcheck // it lives until leave closes it
 		ID: Group(in.cfg.Namespace), Topics: topics,
 		SessionTimeout: in.cfg.SessionTimeout, HeartbeatInterval: in.cfg.HeartbeatInterval, RebalanceTimeout: in.cfg.RebalanceTimeout,
 	})

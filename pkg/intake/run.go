@@ -250,7 +250,7 @@ func (r *run) lookAtHalted(ctx context.Context) error {
 // launch sends the filled cargo once the one before it has landed: one request under way, so that order holds.
 func (r *run) launch(ctx context.Context) error {
 	if len(r.filling.batches) == 0 && len(r.filling.reached) == 0 {
-		return r.landed(false, ctx)
+		return r.landed(ctx, false)
 	}
 	if err := r.land(ctx); err != nil {
 		return err
@@ -272,9 +272,9 @@ func (r *run) launch(ctx context.Context) error {
 }
 
 // land waits for the request under way.
-func (r *run) land(ctx context.Context) error { return r.landed(true, ctx) }
+func (r *run) land(ctx context.Context) error { return r.landed(ctx, true) }
 
-func (r *run) landed(wait bool, ctx context.Context) error {
+func (r *run) landed(ctx context.Context, wait bool) error {
 	if r.flight == nil {
 		return nil
 	}

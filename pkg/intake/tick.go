@@ -44,7 +44,7 @@ func (r *run) appendTick() {
 		entry.Payload = s.payload
 		s.value = marshal(s.value, &entry)
 		s.key = ledger.AppendKey(s.key[:0], "", r.nonces.Uint64())
-		partition := int32(p) //nolint:gosec // a partition
+		partition := int32(p)
 		r.filling.batch(ledger.Topic(r.cfg.Namespace), partition, len(s.key)+len(s.value)).Append(entry.Time, s.key, s.value, nil)
 	}
 }

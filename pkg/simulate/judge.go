@@ -133,7 +133,13 @@ func (w *world) recount() (*recounted, error) {
 	for _, topic := range []string{"purchases", "cancellations", "referrals", "surveys"} {
 		err := w.readAll(topic, func(r kafka.Record) error {
 			var e emitted
-			if json.Unmarshal(r.Value, &e) != nil || e.Test {
+			if !json.Valid(r.Value) {
+				return nil // poison
+			}
+			if err := json.Unmarshal(r.Value, &e); err != nil {
+				return fmt.Errorf("recount %s: %w", topic, err)
+			}
+			if e.Test {
 				return nil
 			}
 			switch {

@@ -13,7 +13,6 @@ import (
 	"go.uber.org/zap/zaptest"
 )
 
-//nolint:gochecknoglobals // flags of go test
 var (
 	seeds  = flag.Int("seeds", 200, "how many seeds to run")
 	first  = flag.Uint64("seed", 1, "the first seed; with -seeds=1 it is told with its story and logs")
@@ -49,7 +48,7 @@ func TestSeeds(t *testing.T) {
 		if stop {
 			break
 		}
-		queue <- *first + uint64(i) //nolint:gosec // small
+		queue <- *first + uint64(i)
 	}
 	close(queue)
 	workers.Wait()

@@ -103,7 +103,7 @@ func settings(seed uint64, env *embedded.Embedded) config.Config {
 	c.Kafka.Brokers, c.Redis.Addresses = []string{env.KafkaAddress()}, []string{env.RedisAddress()}
 	c.Kafka.Compression = [...]string{"none", "lz4", "zstd"}[seed%3]
 	c.Kafka.Timeout, c.Kafka.HeartbeatInterval, c.Redis.Timeout = 4*time.Second, 500*time.Millisecond, 2*time.Second
-	c.Ledger.Partitions = 1 + int(seed%3) //nolint:gosec // small
+	c.Ledger.Partitions = 1 + int(seed%3)
 	c.Intake.TickInterval, c.Intake.CommitInterval = 500*time.Millisecond, 700*time.Millisecond
 	c.Fold.PublishInterval, c.Fold.CommitInterval, c.Fold.CheckpointInterval = 100*time.Millisecond, 600*time.Millisecond, 3*time.Second
 	c.Fold.CacheBytes, c.Fold.WakeLimit = 6000, 3
@@ -118,15 +118,15 @@ func settings(seed uint64, env *embedded.Embedded) config.Config {
 }
 
 // run plays a seed and returns what is wrong, nil if nothing is. It must be called in a bubble.
-func run(seed uint64, strikes int, coverage *Coverage, log *zap.Logger) (story []string, problems []string) {
-	env, err := embedded.Virtual(embedded.Options{Brokers: 1 + 2*int(seed/2%2)}) //nolint:gosec // small
+func run(seed uint64, strikes int, coverage *Coverage, log *zap.Logger) (story, problems []string) {
+	env, err := embedded.Virtual(embedded.Options{Brokers: 1 + 2*int(seed/2%2)})
 	if err != nil {
 		return nil, []string{err.Error()}
 	}
 	defer env.Close()
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	rng := rand.New(rand.NewPCG(seed, 7))
+	rng := rand.New(rand.NewPCG(seed, 7)) //nolint:gosec // a seed can be run again
 	w := &world{
 		seed: seed, cfg: settings(seed, env), log: log, ctx: ctx, env: env, coverage: coverage, rng: rng, living: map[string][]*process{},
 		strikes: &pending{left: plan(seed, rng, strikes), reached: map[step]int{}},
@@ -267,6 +267,8 @@ func (w *world) beside(f fault, role string) {
 		w.mu.Lock()
 		w.openShop = true
 		w.mu.Unlock()
+	default:
+		panic("no fault beside a step: " + f)
 	}
 }
 

@@ -53,7 +53,7 @@ func main() {
 	}
 }
 
-var failedSeed = regexp.MustCompile(`seed (\d+) \((\w+) clock\).*\n\s+(.*)`) //nolint:gochecknoglobals // compiled once
+var failedSeed = regexp.MustCompile(`seed (\d+) \((\w+) clock\).*\n\s+(.*)`)
 
 // try runs the simulation with the mutant laid over the tree.
 func try(ctx context.Context, m mutant, seeds int) (verdict string, killed bool) {
@@ -61,7 +61,7 @@ func try(ctx context.Context, m mutant, seeds int) (verdict string, killed bool)
 	if err != nil {
 		return err.Error(), false
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }()
 	overlay, err := lay(dir, m.edits)
 	if err != nil {
 		return err.Error(), false
