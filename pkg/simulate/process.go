@@ -11,6 +11,8 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/mainstay/mainstay/pkg/app"
+	"github.com/mainstay/mainstay/pkg/fold"
+	"github.com/mainstay/mainstay/pkg/intake"
 	"github.com/mainstay/mainstay/pkg/kafka"
 )
 
@@ -28,6 +30,8 @@ type process struct {
 	ctx    context.Context //nolint:containedctx // the life of the process
 	kill   context.CancelFunc
 	drain  func()
+	intake *intake.Intake // one of these two
+	fold   *fold.Fold
 	done   chan struct{}
 	reg    *prometheus.Registry
 	mu     sync.Mutex
@@ -62,10 +66,10 @@ func (w *world) startProcess(role string) *process {
 		if err != nil {
 			panic(err)
 		}
-		run, p.drain = in.Run, in.Drain
+		run, p.drain, p.intake = in.Run, in.Drain, in
 	} else {
 		f := a.Fold(w.genesis, p.reg)
-		run, p.drain = f.Run, f.Drain
+		run, p.drain, p.fold = f.Run, f.Drain, f
 	}
 	go func() {
 		defer close(p.done)

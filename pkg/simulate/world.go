@@ -25,6 +25,7 @@ type world struct {
 	cfg      config.Config
 	log      *zap.Logger
 	ctx      context.Context //nolint:containedctx // the life of the world
+	cancel   context.CancelFunc
 	env      *embedded.Embedded
 	outside  *app.App // clients that nothing strikes: the shop's, and the judge's
 	genesis  *ledger.Genesis
@@ -104,7 +105,7 @@ func settings(seed uint64, env *embedded.Embedded) config.Config {
 	c.Kafka.Compression = [...]string{"none", "lz4", "zstd"}[seed%3]
 	c.Kafka.Timeout, c.Kafka.HeartbeatInterval, c.Redis.Timeout = 4*time.Second, 500*time.Millisecond, 2*time.Second
 	c.Ledger.Partitions = 1 + int(seed%3)
-	c.Intake.TickInterval, c.Intake.CommitInterval = 500*time.Millisecond, 700*time.Millisecond
+	c.Intake.TickInterval, c.Intake.CommitInterval = 500*time.Millisecond, 150*time.Millisecond
 	c.Fold.PublishInterval, c.Fold.CommitInterval, c.Fold.CheckpointInterval = 100*time.Millisecond, 600*time.Millisecond, 3*time.Second
 	c.Fold.CacheBytes, c.Fold.WakeLimit = 6000, 3
 	c.Churn.GraceDays = 0
@@ -117,28 +118,44 @@ func settings(seed uint64, env *embedded.Embedded) config.Config {
 	return c
 }
 
-// run plays a seed and returns what is wrong, nil if nothing is. It must be called in a bubble.
-func run(seed uint64, strikes int, coverage *Coverage, log *zap.Logger) (story, problems []string) {
+// newWorld starts the servers of a seed and founds its ledger. It must be called in a bubble; close ends it.
+func newWorld(seed uint64, strikes []strike, rng *rand.Rand, coverage *Coverage, log *zap.Logger) (*world, error) {
 	env, err := embedded.Virtual(embedded.Options{Brokers: 1 + 2*int(seed/2%2)})
 	if err != nil {
-		return nil, []string{err.Error()}
+		return nil, fmt.Errorf("start the servers: %w", err)
 	}
-	defer env.Close()
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
-	rng := rand.New(rand.NewPCG(seed, 7)) //nolint:gosec // a seed can be run again
 	w := &world{
-		seed: seed, cfg: settings(seed, env), log: log, ctx: ctx, env: env, coverage: coverage, rng: rng, living: map[string][]*process{},
-		strikes: &pending{left: plan(seed, rng, strikes), reached: map[step]int{}},
+		seed: seed, cfg: settings(seed, env), log: log, env: env, coverage: coverage, rng: rng, living: map[string][]*process{},
+		strikes: &pending{left: strikes, reached: map[step]int{}}, heard: newSubscription(),
 	}
+	w.ctx, w.cancel = context.WithCancel(context.Background())
 	w.outside, err = app.New(w.cfg, log, app.Seams{KafkaDial: env.DialKafka, RedisDial: env.DialRedis, Random: w.random, Embedded: true})
+	if err == nil {
+		_, w.genesis, err = w.outside.Apply(w.ctx)
+	}
+	if err != nil {
+		w.close()
+		return nil, fmt.Errorf("apply topics: %w", err)
+	}
+	return w, nil
+}
+
+func (w *world) close() {
+	w.cancel()
+	if w.outside != nil {
+		w.outside.Close()
+	}
+	w.env.Close()
+}
+
+// run plays a seed and returns what is wrong, nil if nothing is. It must be called in a bubble.
+func run(seed uint64, strikes int, coverage *Coverage, log *zap.Logger) (story []string, problems []string) {
+	rng := rand.New(rand.NewPCG(seed, 7)) //nolint:gosec // a seed can be run again
+	w, err := newWorld(seed, plan(seed, rng, strikes), rng, coverage, log)
 	if err != nil {
 		return nil, []string{err.Error()}
 	}
-	defer w.outside.Close()
-	if _, w.genesis, err = w.outside.Apply(ctx); err != nil {
-		return nil, []string{"apply topics: " + err.Error()}
-	}
+	defer w.close()
 
 	var slots sync.WaitGroup
 	for _, role := range []string{"intake", "fold"} {
@@ -147,7 +164,6 @@ func run(seed uint64, strikes int, coverage *Coverage, log *zap.Logger) (story, 
 		}
 	}
 	slots.Go(w.keepCopies)
-	w.heard = newSubscription()
 	slots.Go(w.keepListening)
 	w.shop()
 	time.Sleep(15 * time.Second) // for strikes that need a little more, and zombies to come back
