@@ -37,7 +37,12 @@ func (o *owner) claim(ctx context.Context) error {
 		return err
 	}
 	meta, err := o.store.Claim(ctx, strconv.FormatUint(o.cfg.Random(), 36))
-	if err != nil {
+	switch {
+	case errors.Is(err, redis.ErrTorn):
+		o.rebuild = true // claimed, but what stands there cannot be read
+	case errors.Is(err, redis.ErrFormat):
+		return halt.Because(halt.LogicOlder, "claim the partition in Redis: %w; run the newer release", err)
+	case err != nil:
 		return fmt.Errorf("claim the partition in Redis: %w", err)
 	}
 	if err := o.cfg.At(ctx, "claimed"); err != nil {

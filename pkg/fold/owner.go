@@ -84,6 +84,9 @@ func (o *owner) run(ctx context.Context) {
 		if ctx.Err() != nil || errors.Is(err, errDrained) {
 			return
 		}
+		if errors.Is(err, redis.ErrTorn) {
+			o.rebuild = true
+		}
 		wait := pause
 		if o.published > before {
 			pause = first

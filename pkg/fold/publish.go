@@ -113,9 +113,6 @@ func (o *owner) commit(ctx context.Context) error {
 		Customers: blobs, Timers: timers, UpdatedAt: now.UnixMilli(),
 	})
 	if err != nil {
-		if isTorn(err) {
-			o.rebuild = true
-		}
 		return fmt.Errorf("commit up to %d: %w", o.folded, err)
 	}
 	if err := o.cfg.At(ctx, "committed"); err != nil {

@@ -3,7 +3,6 @@ package fold
 import (
 	"cmp"
 	"container/list"
-	"errors"
 	"fmt"
 	"slices"
 
@@ -195,5 +194,3 @@ func (w *workingSet) shrink() {
 		w.bytes -= h.size
 	}
 }
-
-func isTorn(err error) bool { return errors.Is(err, redis.ErrTorn) }

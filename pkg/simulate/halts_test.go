@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -49,7 +50,7 @@ func (w *world) sell(t *testing.T, id int) {
 	producer, err := w.outside.Kafka.NewProducer(w.ctx)
 	require.NoError(t, err)
 	at := time.Now().AddDate(0, 0, -100).UTC().Format(time.RFC3339)
-	w.emit(producer, "purchases", fmt.Appendf(nil, `{"customer_id":"c%d","order_id":"o%d","total":10,"currency":"USD","occurred_at":%q}`, id%3, id, at))
+	w.emit(producer, "purchases", fmt.Appendf(nil, `{"event_id":"e%d","customer_id":"c%d","order_id":"o%d","total":10,"currency":"USD","occurred_at":%q}`, id, id%3, id, at))
 }
 
 // orders is how many orders subscribers have heard of.
@@ -263,6 +264,39 @@ func TestCheckpointIsEvidenceEnough(t *testing.T) {
 		w.heard.close()
 		require.Empty(t, w.heard.broken, "nothing is said twice")
 	})
+}
+
+// State that is torn (keys of another type, meta that cannot be read) is not mended but folded again, under a new name.
+func TestTornStateIsFoldedAgain(t *testing.T) {
+	for name, torn := range map[string]func(key string) bool{
+		"meta":      func(key string) bool { return strings.HasSuffix(key, ":meta") },
+		"customers": func(key string) bool { return !strings.HasSuffix(key, ":meta") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			scene(t, func(t *testing.T, w *world) {
+				stop := w.live()
+				for i := range 6 {
+					w.sell(t, i)
+				}
+				time.Sleep(5 * time.Second)
+				stop()
+				for _, key := range w.env.Miniredis().Keys() {
+					if torn(key) {
+						w.env.Miniredis().Del(key)
+						require.NoError(t, w.env.Miniredis().Set(key, "of another type"))
+					}
+				}
+				stop = w.live()
+				for i := range 6 {
+					w.sell(t, 6+i)
+				}
+				time.Sleep(8 * time.Second)
+				stop()
+				require.Empty(t, w.judge())
+				require.Equal(t, 12, w.orders(t))
+			})
+		})
+	}
 }
 
 // A drained process leaves nothing to do again, and a second stop ends it in the middle of anything.

@@ -1,0 +1,155 @@
+package fold
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/mainstay/mainstay/pkg/redis"
+	"github.com/mainstay/mainstay/processors/customer"
+)
+
+// shelf stands in for Redis: what was committed.
+type shelf struct {
+	blobs  map[string][]byte
+	timers map[string]int64
+	loads  int
+}
+
+func (s *shelf) load(ids []string) ([][]byte, error) {
+	s.loads++
+	blobs := make([][]byte, len(ids))
+	for i, id := range ids {
+		blobs[i] = s.blobs[id]
+	}
+	return blobs, nil
+}
+
+func (s *shelf) due(now int64, limit int) ([]redis.Timer, error) {
+	var due []redis.Timer
+	for id, at := range s.timers {
+		if at <= now {
+			due = append(due, redis.Timer{ID: id, Deadline: at})
+		}
+	}
+	slices.SortFunc(due, func(a, b redis.Timer) int {
+		if a.Deadline != b.Deadline {
+			return int(a.Deadline - b.Deadline)
+		}
+		return int(a.ID[0]) - int(b.ID[0])
+	})
+	return due[:min(limit, len(due))], nil
+}
+
+func (s *shelf) commit(w *workingSet) {
+	blobs, timers := w.changes()
+	for _, b := range blobs {
+		s.blobs[b.ID] = b.Value
+	}
+	for _, t := range timers {
+		if t.Remove {
+			delete(s.timers, t.ID)
+		} else {
+			s.timers[t.ID] = t.Deadline
+		}
+	}
+	w.committed()
+}
+
+func newShelf(limit int64) (*shelf, *workingSet) {
+	s := &shelf{blobs: map[string][]byte{}, timers: map[string]int64{}}
+	return s, newWorkingSet(limit, s.load, s.due)
+}
+
+func waking(at int64) *customer.State {
+	s := customer.New()
+	s.Next = at
+	return s
+}
+
+// Ten times the customers take no more memory, and none of them is lost.
+func TestWorkingSetKeepsToItsLimit(t *testing.T) {
+	const limit = 50_000
+	peaks := map[int]int64{}
+	for _, customers := range []int{1_000, 10_000} {
+		s, w := newShelf(limit)
+		for i := range customers {
+			id := fmt.Sprint(i)
+			c, err := w.Customer(id)
+			require.NoError(t, err)
+			require.Nil(t, c)
+			w.Put(id, waking(int64(i+1)))
+			if i%50 == 49 {
+				s.commit(w)
+				w.shrink()
+				require.LessOrEqual(t, w.bytes, int64(limit))
+				peaks[customers] = max(peaks[customers], int64(len(w.held)))
+			}
+		}
+		for i := range customers {
+			c, err := w.Customer(fmt.Sprint(i))
+			require.NoError(t, err)
+			require.Equal(t, int64(i+1), c.Next)
+			w.shrink()
+		}
+	}
+	require.InDelta(t, peaks[1_000], peaks[10_000], 2)
+}
+
+// What has changed since the last commit is nowhere else, so it stays whatever the limit.
+func TestChangedCustomersStay(t *testing.T) {
+	s, w := newShelf(0)
+	for i := range 100 {
+		_, err := w.Customer(fmt.Sprint(i))
+		require.NoError(t, err)
+		w.Put(fmt.Sprint(i), waking(1))
+	}
+	w.shrink()
+	loads := s.loads
+	for i := range 100 {
+		c, err := w.Customer(fmt.Sprint(i))
+		require.NoError(t, err)
+		require.NotNil(t, c)
+	}
+	require.Equal(t, loads, s.loads)
+	s.commit(w)
+	w.shrink()
+	require.Empty(t, w.held)
+}
+
+// Redis knows the deadlines of the last commit; what has changed since goes before them.
+func TestDueTimersAreOverlaid(t *testing.T) {
+	s, w := newShelf(1 << 20)
+	for id, at := range map[string]int64{"a": 10, "b": 20, "c": 30, "d": 40} {
+		w.Put(id, waking(at))
+	}
+	s.commit(w)
+	c, err := w.Customer("a")
+	require.NoError(t, err)
+	c.Next = 35 // later than Redis says
+	w.Put("a", c)
+	c, err = w.Customer("b")
+	require.NoError(t, err)
+	c.Next = 0 // none any more
+	w.Put("b", c)
+	w.Put("e", waking(5)) // Redis has never heard of it
+	due, err := w.Due(38, 10)
+	require.NoError(t, err)
+	require.Equal(t, []string{"e", "c", "a"}, due)
+	due, err = w.Due(38, 2)
+	require.NoError(t, err)
+	require.Equal(t, []string{"e", "c"}, due)
+
+	s.commit(w)
+	require.Equal(t, map[string]int64{"a": 35, "c": 30, "d": 40, "e": 5}, s.timers)
+}
+
+// A timer whose customer is not there: Redis has lost a key, and the snapshot cannot be trusted.
+func TestTimerWithoutItsCustomerIsTorn(t *testing.T) {
+	s, w := newShelf(1 << 20)
+	s.timers["gone"] = 1
+	_, err := w.Due(5, 10)
+	require.ErrorIs(t, err, redis.ErrTorn)
+}
