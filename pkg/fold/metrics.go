@@ -63,6 +63,22 @@ func (o *owner) observe() {
 		behind = max(0, float64(o.cfg.Now().UnixMilli()-o.appended)/1000)
 	}
 	o.gauges.lagSeconds.Set(behind)
+	o.observeInputs()
+}
+
+// observeInputs says how far the inputs lie behind the ledger, as ticks have told: one that no intake reads any more shows
+// here. One partition speaks for all, since ticks go to every one.
+func (o *owner) observeInputs() {
+	now := o.cfg.Now()
+	if o.partition != 0 || o.cfg.Genesis.GetClock() != ledger.Clock_CLOCK_LIVE || now.Sub(o.inputsAt) < time.Second {
+		return
+	}
+	o.inputsAt = now
+	for _, in := range o.state.Inputs() {
+		if in.Heard && o.appended > 0 {
+			o.metrics.TimeBehind.WithLabelValues(in.Topic, strconv.Itoa(int(in.Partition))).Set(max(0, float64(o.appended-in.Time)/1000))
+		}
+	}
 }
 
 // gauges are the series of one partition, looked up once.

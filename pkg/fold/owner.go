@@ -54,9 +54,10 @@ type owner struct {
 	entry                                  ledger.Entry
 	envelope                               *output.Envelope
 	headers                                []byte
-	oldest                                 int64 // append time of the first entry that is not published, ms; 0: none
+	oldest                                 int64 // time of the oldest event that is not published, ms; 0: none
 	appended                               int64 // append time of the entry folded last, ms
 	gauges                                 gauges
+	inputsAt                               time.Time
 	proposed                               bool // settings or logic of ours are on their way into the ledger
 
 	rebuild    bool // outlives the claim: the snapshot in Redis is not to be trusted
@@ -274,8 +275,8 @@ func (o *owner) foldRecord(r *kafka.Record) (err error) {
 	o.folded, o.print = r.Offset+1, ledger.Fingerprint(r.Offset, r.Key, r.Value)
 	o.unpublished++
 	o.appended = r.Timestamp
-	if o.oldest == 0 && out == &o.out {
-		o.oldest = r.Timestamp
+	if at := o.entry.GetTime(); out == &o.out && o.entry.GetKind() == ledger.Kind_KIND_EVENT && (o.oldest == 0 || at < o.oldest) {
+		o.oldest = at
 	}
 	o.count(verdict)
 	if o.entry.GetKind() == ledger.Kind_KIND_SETTINGS || o.entry.GetKind() == ledger.Kind_KIND_LOGIC {
