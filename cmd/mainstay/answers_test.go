@@ -119,7 +119,7 @@ func TestImport(t *testing.T) {
 	require.Contains(t, out, "refused: line 52: total: is negative")
 	require.Contains(t, out, "refused: line 53: occurred_at:")
 	require.Contains(t, out, "refused: line 54:")
-	require.Contains(t, out, "50 sent, 3 refused, 1 skipped")
+	require.Contains(t, out, "54 rows: 50 sent, 3 refused, 1 skipped")
 	before := w.customer("c1", orders("10"))
 
 	// Again: the same answers, and all duplicates.
@@ -180,7 +180,8 @@ func TestDemoStaysUpAndCanBeUsed(t *testing.T) {
 	shown := b.out.String()
 	require.NotContains(t, shown, "\x1b", "no colour off a terminal")
 	var lines [][]string
-	for l := range strings.Lines(shown[strings.Index(shown, "Everything still runs"):]) {
+	_, last, _ := strings.Cut(shown, "Everything still runs")
+	for l := range strings.Lines(last) {
 		if words := strings.Fields(l); len(words) > 0 && words[0] == "mainstay" {
 			lines = append(lines, words[1:])
 		}

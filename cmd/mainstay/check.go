@@ -133,7 +133,7 @@ func (p *program) sampleTable(s inspect.Sample) error {
 	for i, f := range s.Fields {
 		became := f.Value
 		if f.Refused != "" {
-			became = "REFUSED: " + f.Refused
+			became = "REFUSED: " + strings.TrimPrefix(f.Refused, f.Field+": ")
 		}
 		rows[i] = []string{f.Field, dash(f.From), dash(f.Text), dash(became)}
 	}

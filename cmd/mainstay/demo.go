@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"time"
 
@@ -21,11 +22,7 @@ summary compares them with the truth, and an audit with the ledger.
 
 Kafka and Redis listen on free ports of this machine, which are printed with lines to paste. It stays up until Ctrl-C, or
 ends with the simulated time with --exit.`,
-		// Signals end it in order, so the context stays the process's.
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			p.running = true
-			return p.demo(cmd)
-		},
+		RunE: p.draining(p.demo),
 	}
 	cmd.Flags().Int("customers", 1000, "customers who ever buy")
 	cmd.Flags().Int("days", 365, "simulated days, up to now")
@@ -36,7 +33,7 @@ ends with the simulated time with --exit.`,
 	return cmd
 }
 
-func (p *program) demo(cmd *cobra.Command) error {
+func (p *program) demo(ctx context.Context, cmd *cobra.Command) error {
 	machine, err := asJSON(cmd)
 	if err != nil {
 		return err
@@ -68,7 +65,7 @@ func (p *program) demo(cmd *cobra.Command) error {
 	}
 	_, colourless := p.variable("NO_COLOR")
 	c.Screen = &demo.Screen{To: p.out, Moving: moving, Colour: moving && !colourless, Quiet: machine, Name: p.name, Now: p.now}
-	summary, err := demo.Run(cmd.Context(), c, p.stopping)
+	summary, err := demo.Run(ctx, c, p.stopping)
 	switch {
 	case errors.Is(err, demo.ErrStopped) && !c.Exit:
 		return nil // that is how it ends

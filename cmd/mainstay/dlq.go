@@ -129,8 +129,11 @@ func (p *program) dlqShow(ctx context.Context, cmd *cobra.Command, args []string
 		})
 	}
 	rows := [][]string{
-		{"came from", fmt.Sprintf("%s/%d/%d", l.Origin.Topic, l.Origin.Partition, l.Origin.Offset)}, {"at", when(&l.At)},
-		{"reason", l.Reason}, {"message", l.Message}, {"key", look(l.Key)},
+		{"came from", fmt.Sprintf("%s/%d/%d", l.Origin.Topic, l.Origin.Partition, l.Origin.Offset)},
+		{"at", when(&l.At)},
+		{"reason", l.Reason},
+		{"message", l.Message},
+		{"key", look(l.Key)},
 	}
 	for _, h := range l.Own {
 		rows = append(rows, []string{"header " + h.Key, look(h.Value)})

@@ -40,7 +40,7 @@ func main() {
 	}()
 	p := &program{
 		in: os.Stdin, out: os.Stdout, err: os.Stderr, environ: os.Environ(), name: calledAs(os.Args[0]),
-		outTerminal: term.IsTerminal(int(os.Stdout.Fd())), errTerminal: term.IsTerminal(int(os.Stderr.Fd())), //nolint:gosec // descriptors are small
+		outTerminal: term.IsTerminal(int(os.Stdout.Fd())), errTerminal: term.IsTerminal(int(os.Stderr.Fd())),
 		stopping: stopping, now: time.Now,
 	}
 	code := p.main(ctx, os.Args[1:])
@@ -88,7 +88,7 @@ var (
 
 // main runs one command line and returns its exit code.
 func (p *program) main(ctx context.Context, args []string) int {
-	root := p.root()
+	root := p.root() //nolint:contextcheck // commands get theirs from cobra, when they run
 	root.SetArgs(args)
 	root.SetIn(p.in)
 	root.SetOut(p.out)

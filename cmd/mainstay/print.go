@@ -96,7 +96,7 @@ func seconds(s *float64) string {
 	if s == nil {
 		return "-"
 	}
-	return (time.Duration(*s * float64(time.Second))).Round(100 * time.Millisecond).String()
+	return time.Duration(*s * float64(time.Second)).Round(100 * time.Millisecond).String()
 }
 
 func number(n int64) string { return strconv.FormatInt(n, 10) }

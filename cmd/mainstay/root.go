@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -34,7 +35,7 @@ and promoter status: exactly once, in Kafka and in Redis. Without anything at ha
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	settingsFlags(root.PersistentFlags())
 	for _, group := range []*cobra.Group{
-		{ID: "run", Title: "Run it:"}, {ID: "data", Title: "Events and answers:"}, {ID: "look", Title: "Look after it:"},
+		{ID: "run", Title: "Run it:"}, {ID: "data", Title: "Events and answers:"}, {ID: "models", Title: "The models:"}, {ID: "look", Title: "Look after it:"},
 	} {
 		root.AddGroup(group)
 	}
@@ -44,6 +45,7 @@ and promoter status: exactly once, in Kafka and in Redis. Without anything at ha
 	}{
 		{"run", []*cobra.Command{p.demoCommand(), p.runCommand(), p.topicsCommand(), p.configCommand()}},
 		{"data", []*cobra.Command{p.sendCommand(), p.importCommand(), p.tailCommand(), p.customerCommand(), p.advanceCommand()}},
+		{"models", []*cobra.Command{p.backtestCommand(), p.fitCommand()}},
 		{"look", []*cobra.Command{p.checkCommand(), p.statusCommand(), p.auditCommand(), p.dlqCommand(), p.probeCommand()}},
 		{"", []*cobra.Command{p.versionCommand(), settingsTopic()}},
 	} {
@@ -100,7 +102,7 @@ func settingsTopic() *cobra.Command {
 	text.WriteString("Every setting is a flag, a variable and a key of the YAML file (--config). Flags go over variables, variables over the file.\n\n")
 	w := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
 	for _, s := range config.Settings() {
-		fmt.Fprintf(w, "  --%s\t%s\t%s\n", s.Flag, s.Env, s.Default)
+		_, _ = fmt.Fprintf(w, "  --%s\t%s\t%s\n", s.Flag, s.Env, s.Default)
 	}
 	_ = w.Flush() // into memory
 	return &cobra.Command{Use: "settings", Short: "All settings, as flags and variables", Long: text.String()}
@@ -120,6 +122,14 @@ func (p *program) work(run func(ctx context.Context, cmd *cobra.Command, args []
 			}
 		}()
 		return run(ctx, cmd, args)
+	}
+}
+
+// draining wraps a function that ends in order by itself at the first signal; its context ends at the second.
+func (p *program) draining(run func(ctx context.Context, cmd *cobra.Command) error) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, _ []string) error {
+		p.running = true
+		return run(cmd.Context(), cmd)
 	}
 }
 
@@ -221,8 +231,8 @@ func (p *program) applyLine(cmd *cobra.Command) string {
 }
 
 func (p *program) variable(name string) (string, bool) {
-	for i := len(p.environ) - 1; i >= 0; i-- {
-		if value, ok := strings.CutPrefix(p.environ[i], name+"="); ok {
+	for _, one := range slices.Backward(p.environ) { // the last stands
+		if value, ok := strings.CutPrefix(one, name+"="); ok {
 			return value, true
 		}
 	}

@@ -21,11 +21,7 @@ func (p *program) runCommand() *cobra.Command {
 answers, http serves /livez, /readyz, /metrics and /status. Several processes share the work of a role.
 
 The first SIGINT or SIGTERM finishes what has begun, at most until shutdown.deadline; a second one stops at once.`,
-		// Signals drain here, so the context stays the process's.
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			p.running = true
-			return p.run(cmd.Context(), cmd)
-		},
+		RunE: p.draining(p.run),
 	}
 	return cmd
 }

@@ -1,10 +1,14 @@
 package main
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
 
+	"github.com/alicebob/miniredis/v2/server"
 	"github.com/stretchr/testify/require"
+
+	"github.com/mainstay/mainstay/pkg/kafka"
 )
 
 func TestRunWithoutTopicsPrintsTheLineThatMakesThem(t *testing.T) {
@@ -103,4 +107,73 @@ func TestATakenPortNamesTheSetting(t *testing.T) {
 	require.Equal(t, exitFailed, code)
 	require.Contains(t, errs, "http.listen")
 	require.Contains(t, errs, "is taken by another process")
+}
+
+// address of a process, from its log.
+func (b *background) address(w *world) string {
+	w.t.Helper()
+	var at string
+	w.eventually(func() bool {
+		_, rest, ok := strings.Cut(b.errs.String(), `"http":"`)
+		at, _, _ = strings.Cut(rest, `"`)
+		return ok
+	}, "an address")
+	return at
+}
+
+func TestWhatIsHaltedIsSaidAndCured(t *testing.T) {
+	w, b := founded(t, "MAINSTAY_LOG_LEVEL=info")
+	purchase := func(order string) {
+		w.must("send", "purchase", "--customer", "ada", "--order", order, "--total", "5", "--currency", "USD")
+	}
+	purchase("1")
+	w.customer("ada", orders("1"))
+	require.Contains(t, w.must("probe", b.address(w)), "ready")
+	require.Equal(t, exitDone, b.stop())
+
+	// Nobody reads while records come and go.
+	place := object(t, w.must("send", "purchase", "--customer", "ada", "--order", "2", "--total", "5", "--currency", "USD", "--output", "json"))
+	purchase("3")
+	partition, err := place["partition"].(json.Number).Int64()
+	require.NoError(t, err)
+	k, err := kafka.New(kafka.Config{Brokers: []string{w.servers.KafkaAddress()}})
+	require.NoError(t, err)
+	defer k.Close()
+	require.NoError(t, k.DeleteRecords(t.Context(), "purchases", int32(partition), 2))
+
+	b = w.start("run")
+	address := b.address(w)
+	w.eventually(func() bool {
+		return strings.Contains(w.must("status", "--http", address, "--settle", "0"), "input_truncated")
+	}, "a halt")
+	out := w.must("status", "--http", address, "--settle", "0")
+	require.Contains(t, out, "retention deleted records before they were read")
+	require.Contains(t, out, "`mainstay topics recreated purchases`")
+	code, _, errs := w.run("probe", address)
+	require.Equal(t, exitFailed, code)
+	require.Contains(t, errs, "is halted: input_truncated")
+	code, _, errs = w.run("topics", "recreated", "purchases")
+	require.Equal(t, exitFailed, code)
+	require.Contains(t, errs, "stop all intakes first")
+
+	require.Equal(t, exitDone, b.stop())
+	w.must("topics", "recreated", "purchases")
+	w.start("run")
+	w.customer("ada", orders("2"))
+	w.must("audit")
+}
+
+func TestARedisThatEvictsIsRefused(t *testing.T) {
+	w := newWorld(t)
+	w.must("topics", "apply")
+	require.NoError(t, w.servers.Miniredis().Server().Register("CONFIG", func(c *server.Peer, _ string, args []string) {
+		c.WriteStrings([]string{args[1], map[string]string{"maxmemory-policy": "allkeys-lru", "save": ""}[args[1]]})
+	}))
+	for command, want := range map[string]int{"run": exitFailed, "check": exitFound} {
+		var out, errs output
+		p := program1(&out, &errs, "", w.environ, nil)
+		p.seams.Embedded = false
+		require.Equal(t, want, p.main(t.Context(), []string{command}))
+		require.Contains(t, out.String()+errs.String(), "maxmemory-policy is allkeys-lru: under memory pressure Redis would drop state; set it to noeviction")
+	}
 }

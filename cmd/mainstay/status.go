@@ -35,10 +35,7 @@ func (p *program) status(ctx context.Context, cmd *cobra.Command, _ []string) er
 		return err
 	}
 	defer a.Close()
-	c := inspect.StatusConfig{Namespace: a.Config.Namespace, Genesis: g, Now: p.now}
-	for _, w := range app.Topics(a.Config).Inputs {
-		c.Inputs = append(c.Inputs, w)
-	}
+	c := inspect.StatusConfig{Namespace: a.Config.Namespace, Genesis: g, Inputs: app.Topics(a.Config).Inputs, Now: p.now}
 	c.Settle, _ = cmd.Flags().GetDuration("settle")
 	c.HTTP, _ = cmd.Flags().GetStringSlice("http")
 	if len(c.HTTP) == 0 && a.Config.HTTP.Listen != "" {

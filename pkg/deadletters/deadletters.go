@@ -58,30 +58,36 @@ type Origin struct {
 // ErrNotOurs is a record that intake did not write.
 var ErrNotOurs = errors.New("not a dead letter of Mainstay")
 
-// parse takes the added headers off the end: the record may have had others of the same names, from somebody else's
-// dead letters.
 func parse(topic string, partition int32, r kafka.Record) (Letter, error) {
-	l := Letter{Topic: topic, Partition: partition, Offset: r.Offset, At: time.UnixMilli(r.Timestamp).UTC(), Key: r.Key, Value: r.Value}
 	var all []kafka.Header
 	for key, value := range r.Headers() {
 		all = append(all, kafka.Header{Key: key, Value: value})
 	}
+	l, err := parseHeaders(topic, partition, r.Offset, all)
+	l.At, l.Key, l.Value = time.UnixMilli(r.Timestamp).UTC(), r.Key, r.Value
+	return l, err
+}
+
+// parseHeaders takes the added headers off the end: the record may have had others of the same names, from somebody else's
+// dead letters.
+func parseHeaders(topic string, partition int32, offset int64, all []kafka.Header) (Letter, error) {
+	l := Letter{Topic: topic, Partition: partition, Offset: offset}
 	first := -1
-	for i := len(all) - 1; i >= 0; i-- {
-		if all[i].Key == headerTopic {
+	for i, h := range slices.Backward(all) {
+		if h.Key == headerTopic {
 			first = i
 			break
 		}
 	}
 	if first < 0 {
-		return l, fmt.Errorf("%s/%d offset %d: %w: header %s is missing", topic, partition, r.Offset, ErrNotOurs, headerTopic)
+		return l, fmt.Errorf("%s/%d offset %d: %w: header %s is missing", topic, partition, offset, ErrNotOurs, headerTopic)
 	}
 	l.Own = all[:first:first]
 	var bad error
 	number := func(h kafka.Header, bits int) int64 {
 		n, err := strconv.ParseInt(string(h.Value), 10, bits)
 		if err != nil && bad == nil {
-			bad = fmt.Errorf("%s/%d offset %d: %w: header %s is no number", topic, partition, r.Offset, ErrNotOurs, h.Key)
+			bad = fmt.Errorf("%s/%d offset %d: %w: header %s is no number", topic, partition, offset, ErrNotOurs, h.Key)
 		}
 		return n
 	}
@@ -101,7 +107,7 @@ func parse(topic string, partition int32, r kafka.Record) (Letter, error) {
 			l.Cut = number(h, 64)
 		default:
 			if !strings.HasPrefix(h.Key, prefixAdded) {
-				return l, fmt.Errorf("%s/%d offset %d: %w: header %s stands behind ours", topic, partition, r.Offset, ErrNotOurs, h.Key)
+				return l, fmt.Errorf("%s/%d offset %d: %w: header %s stands behind ours", topic, partition, offset, ErrNotOurs, h.Key)
 			}
 		}
 	}

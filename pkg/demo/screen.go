@@ -51,7 +51,7 @@ func (s *Screen) open(d *demo) {
 	c := d.app.Config
 	s.print("%s\n\n", s.bold("Mainstay: a shop and its customers, simulated"))
 	s.print("  %d customers over %d days, from %s until now; seed %d\n", d.Customers, d.Days, d.end.AddDate(0, 0, -d.Days).Format(time.DateOnly), d.Seed)
-	s.print("  purchases, cancellations, referrals, surveys  >  Kafka  >  lifetime value, churn risk, promoter status\n\n")
+	s.print("  its events > Kafka > lifetime value, churn risk, promoter status > Kafka, Redis\n\n")
 	s.print("  Kafka %s   Redis %s   http://%s/status\n", c.Kafka.Brokers[0], c.Redis.Addresses[0], d.process.Address())
 	s.print("  %s\n\n", s.dim("In another terminal, paste:"))
 	s.paste(d)
@@ -78,7 +78,7 @@ func (s *Screen) draw(w *watch) {
 	if !s.Moving {
 		if tenth := int(share * 10); tenth > s.tenth { //nolint:mnd // ten lines in all
 			s.tenth = tenth
-			s.print("  %s  %3.0f%%  %s\n", w.now.Format(time.DateOnly), share*100, w.counts())
+			s.print("  %s  %3.0f%%  %d events  %s\n", w.now.Format(time.DateOnly), share*100, w.events, w.counts())
 		}
 		return
 	}
@@ -88,13 +88,13 @@ func (s *Screen) draw(w *watch) {
 		s.drawn = now
 	}
 	full := int(share * width)
-	lines := []string{
-		fmt.Sprintf("  %s  day %3d of %d  [%s%s]", s.bold(w.now.Format(time.DateOnly)), int(share*float64(w.d.Days)+.5), w.d.Days,
-			strings.Repeat("#", full), strings.Repeat(".", width-full)),
+	lines := []string{ // none wider than the narrowest terminal: a line that wraps would not be erased
+		fmt.Sprintf("  %s  day %3d of %d  [%s%s]  %d events", s.bold(w.now.Format(time.DateOnly)), int(share*float64(w.d.Days)+.5), w.d.Days,
+			strings.Repeat("#", full), strings.Repeat(".", width-full), w.events),
 		"  " + w.counts(),
 		"",
-		"  " + s.dim("customers whom the shop is losing (only the simulation knows); nobody tells Mainstay but their silence"),
-		s.dim(fmt.Sprintf("  %-10s %6s  %-10s  %-10s  %7s  %-21s %s", "customer", "orders", "last order", "lost on", "silence", "churn probability", "risk")),
+		"  Customers whom the shop is losing: nobody tells Mainstay but their silence.",
+		s.dim(fmt.Sprintf("  %-7s %6s %-10s %-10s %7s %-15s %s", "who", "orders", "last order", "lost on", "silent", "probably gone", "churn risk")),
 	}
 	for _, c := range w.silent {
 		lines = append(lines, s.row(w.now, c))
@@ -107,19 +107,19 @@ func (s *Screen) draw(w *watch) {
 }
 
 func (w *watch) counts() string {
-	return fmt.Sprintf("events %d   answers: clv %d, churn-risk %d, promoter-status %d; by silence alone %d",
-		w.events, w.answers[output.CLV], w.answers[output.ChurnRisk], w.answers[output.PromoterStatus], w.silence)
+	return fmt.Sprintf("clv %d, churn-risk %d, promoter-status %d; by silence alone %d",
+		w.answers[output.CLV], w.answers[output.ChurnRisk], w.answers[output.PromoterStatus], w.silence)
 }
 
 func (s *Screen) row(now time.Time, c *silent) string {
 	if c.LastOrder.IsZero() {
-		return s.dim(fmt.Sprintf("  %-10s %6s", c.ID, "-"))
+		return s.dim(fmt.Sprintf("  %-7s %6s", c.ID, "-"))
 	}
 	lost := "not yet"
 	if !now.Before(c.Gone) {
 		lost = c.Gone.Format(time.DateOnly)
 	}
-	const cells = 12
+	const cells = 8
 	colour := map[string]string{"low": "32", "medium": "33", "high": "31", "churned": "31"}[c.Risk]
 	bar := fmt.Sprintf("%-*s", cells+len(" 0.0000"), "account closed")
 	if c.Probability >= 0 {
@@ -127,7 +127,7 @@ func (s *Screen) row(now time.Time, c *silent) string {
 		bar = s.paint(colour, strings.Repeat("#", full)) + s.dim(strings.Repeat(".", cells-full)) + fmt.Sprintf(" %.4f", c.Probability)
 	}
 	silence := max(0, int(now.Sub(c.LastOrder).Hours()/24)) //nolint:mnd // days
-	return fmt.Sprintf("  %-10s %6d  %-10s  %-10s  %6dd  %s   %s", c.ID, c.Orders, c.LastOrder.Format(time.DateOnly), lost, silence,
+	return fmt.Sprintf("  %-7s %6d %-10s %-10s %6dd %s %s", c.ID, c.Orders, c.LastOrder.Format(time.DateOnly), lost, silence,
 		bar, s.paint(colour, c.path()))
 }
 
@@ -160,14 +160,14 @@ func (s *Screen) summary(sum *Summary) error {
 	}
 	row("by silence alone", "%d of them", sum.BySilence)
 	row("dead letters", "%d", sum.DeadLetters)
-	row("audit", "%d outputs and %d customers folded again: %d lost, %d doubled, %d differing",
-		sum.Audit.Outputs, sum.Audit.Customers, sum.Audit.Lost, sum.Audit.Doubled, sum.Audit.Differing)
+	row("audit", "%d lost, %d doubled, %d differing", sum.Audit.Lost, sum.Audit.Doubled, sum.Audit.Differing)
+	row("", "(of %d outputs and %d customers, folded again)", sum.Audit.Outputs, sum.Audit.Customers)
 	s.print("%s\n", s.bold("Against the simulation's truth"))
 	row("historic value", "exact for %d of %d", t.ValueExact, t.Buyers)
 	row("standing orders", "exact for %d of %d", t.OrdersExact, t.Buyers)
 	row("referrers", "right for %d of %d", t.ReferrersRight, t.Referred)
-	row("churn probability", "%.2f on average for the %d who are gone, %.2f for the %d who are not", t.ChurnOfGone, t.Gone, t.ChurnOfActive, t.Active)
-	row("", "of a pair, one gone and one not, it is higher for the one who is gone in %.0f%%", t.Concordance*100)
+	row("churn probability", "%.2f for the %d who are gone, %.2f for the %d who stay", t.ChurnOfGone, t.Gone, t.ChurnOfActive, t.Active)
+	row("", "(averages; in %.0f%% of pairs higher for the one who is gone)", t.Concordance*100)
 	return s.written
 }
 

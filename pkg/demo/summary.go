@@ -9,13 +9,12 @@ import (
 
 	"github.com/mainstay/mainstay/pkg/audit"
 	"github.com/mainstay/mainstay/pkg/inspect"
+	"github.com/mainstay/mainstay/pkg/intake"
 	"github.com/mainstay/mainstay/pkg/redis"
 	"github.com/mainstay/mainstay/processors"
 	"github.com/mainstay/mainstay/processors/customer"
 	"github.com/mainstay/mainstay/schemas/event"
 	"github.com/mainstay/mainstay/schemas/output"
-
-	"github.com/mainstay/mainstay/pkg/intake"
 )
 
 // Summary is what it all came to.

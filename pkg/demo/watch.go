@@ -132,12 +132,13 @@ func (w *watch) see(topic output.Topic, value []byte) error {
 		if s.Risk = said.Risk; len(s.Steps) == 0 || s.Steps[len(s.Steps)-1] != said.Risk {
 			s.Steps = append(s.Steps, said.Risk)
 		}
+	default: // are counted only
 	}
 	return nil
 }
 
 // path is the way that the risk has taken.
 func (s *silent) path() string {
-	const shown = 4
-	return strings.Join(s.Steps[max(0, len(s.Steps)-shown):], " > ")
+	const shown = 3
+	return strings.Join(s.Steps[max(0, len(s.Steps)-shown):], ">")
 }

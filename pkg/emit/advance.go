@@ -79,7 +79,7 @@ func (a *Advance) unread(ctx context.Context, k *kafka.Client) (string, error) {
 		}
 		partitions := make([]int32, len(t.Leaders))
 		for i := range partitions {
-			partitions[i] = int32(i) //nolint:gosec // a partition
+			partitions[i] = int32(i)
 		}
 		bounds, err := k.ListOffsets(ctx, t.Name, partitions)
 		if err != nil {

@@ -108,6 +108,7 @@ func (r *importing) all(ctx context.Context) error {
 		case errors.Is(err, io.EOF):
 			return r.finish(ctx)
 		case errors.As(err, &refused):
+			r.counts.Rows++
 			r.refuse(refused)
 		case err != nil:
 			return err

@@ -395,7 +395,7 @@ func askOne(ctx context.Context, address string) (s process.Status, err error) {
 func count(n int) []int32 {
 	all := make([]int32, n)
 	for i := range all {
-		all[i] = int32(i) //nolint:gosec // a partition
+		all[i] = int32(i)
 	}
 	return all
 }

@@ -49,9 +49,8 @@ func TopicsNamed(namespace string, inputs []string, name string) ([]string, erro
 		letters = append(letters, topic)
 		if short := strings.TrimPrefix(topic, namespace+"."); name == short || name == topic {
 			return []string{topic}, nil
-		} else {
-			known = append(known, short)
 		}
+		known = append(known, strings.TrimPrefix(topic, namespace+"."))
 	}
 	if name == "dlq" {
 		return letters, nil
@@ -65,7 +64,7 @@ func TopicsNamed(namespace string, inputs []string, name string) ([]string, erro
 // Run hands over committed records as they come, in order within a partition.
 func (t *Tail) Run(ctx context.Context, k *kafka.Client, each func(Seen) error) error {
 	const wait = 250 * time.Millisecond
-	f := k.NewFetcher(kafka.FetcherConfig{})
+	f := k.NewFetcher(kafka.FetcherConfig{MaxBytes: 2 << 20, PartitionMaxBytes: 256 << 10}) // an eye is slow
 	ends, err := t.assign(ctx, k, f)
 	if err != nil {
 		return err

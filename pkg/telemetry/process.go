@@ -89,7 +89,8 @@ type PoolStats struct {
 
 // Redis is what a Redis client says.
 type Redis struct {
-	MemoryRatio prometheus.Gauge // used_memory / maxmemory, or of the machine's memory where there is no maxmemory
+	MemoryRatio prometheus.Gauge   // used_memory / maxmemory, or of the machine's memory where there is no maxmemory
+	Errors      prometheus.Counter // looks at the servers that failed, or found what would lose state
 }
 
 // NewRedis makes the metrics of a Redis client; pool is asked at every scrape and must not block.
@@ -97,6 +98,8 @@ func NewRedis(reg prometheus.Registerer, pool func() PoolStats) *Redis {
 	register(reg, poolCollector(pool))
 	return &Redis{
 		MemoryRatio: gauges(reg, "redis_memory_ratio", "Share of its memory that Redis uses.").WithLabelValues(),
+		Errors: counters(reg, "redis_errors_total",
+			"Looks at Redis, one every 15 s, that it did not answer, or in which it had settings that would lose state.").WithLabelValues(),
 	}
 }
 

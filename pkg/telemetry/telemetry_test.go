@@ -27,17 +27,27 @@ mainstay_commit_duration_seconds{}
 mainstay_config_info{clock,namespace,roles,settings_revision}
 mainstay_consumer_lag_records{group,partition,topic}
 mainstay_consumer_lag_seconds{group,partition,topic}
+mainstay_customer_equity{currency}
+mainstay_customers{}
+mainstay_customers_active{}
+mainstay_customers_by_churn_risk{churn_risk}
+mainstay_customers_by_nps_category{nps_category}
+mainstay_customers_by_value_tier{value_tier}
 mainstay_dlq_records_total{reason,topic}
 mainstay_duplicates_total{kind}
 mainstay_event_age_seconds{}
+mainstay_historic_clv{currency}
 mainstay_late_records_total{topic}
 mainstay_ledger_bytes{partition}
+mainstay_nps{}
+mainstay_nps_standard_error{}
 mainstay_outputs_total{topic,trigger}
 mainstay_partition_halted{group,partition,reason}
 mainstay_publish_duration_seconds{}
 mainstay_rebalances_total{group}
 mainstay_records_consumed_total{result,topic}
 mainstay_records_skipped_total{reason}
+mainstay_redis_errors_total{}
 mainstay_redis_memory_ratio{}
 mainstay_redis_pool_connections{}
 mainstay_redis_pool_hits_total{}
@@ -79,7 +89,30 @@ func everything() *prometheus.Registry {
 	fold.Alerts.WithLabelValues("r", "raised").Inc()
 	fold.AlertFuseOpen.WithLabelValues("r").Set(1)
 	fold.LedgerBytes.WithLabelValues("0").Set(1)
+	setAll(NewPortfolio(reg))
 	return reg
+}
+
+func setAll(p *Portfolio) {
+	for _, g := range []*prometheus.GaugeVec{p.Customers, p.Active, p.NPS, p.NPSError} {
+		g.WithLabelValues().Set(1)
+	}
+	for _, g := range []*prometheus.GaugeVec{p.ByChurnRisk, p.ByValueTier, p.ByNPSCategory, p.HistoricCLV, p.CustomerEquity} {
+		g.WithLabelValues("l").Set(1)
+	}
+}
+
+func TestWhoNoLongerFoldsPartition0SaysNothingOfTheBase(t *testing.T) {
+	reg := prometheus.NewPedanticRegistry()
+	p := NewPortfolio(reg)
+	setAll(p)
+	n, err := testutil.GatherAndCount(reg)
+	require.NoError(t, err)
+	require.Equal(t, 9, n)
+	p.Reset()
+	n, err = testutil.GatherAndCount(reg)
+	require.NoError(t, err)
+	require.Zero(t, n)
 }
 
 func TestNamesAndLabelsAreFixed(t *testing.T) {

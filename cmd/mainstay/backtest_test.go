@@ -1,0 +1,113 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/mainstay/mainstay/pkg/parameters"
+)
+
+// cdnow are the flags that map the CDNOW sample.
+func cdnow(command string, more ...string) []string {
+	return append([]string{
+		command, "../../pkg/lifetimes/testdata/cdnow_sample.csv", "--map", "customer_id=sampleid,occurred_at=date,total=sales",
+		"--time-format", "20060102", "--currency", "USD",
+	}, more...)
+}
+
+// call runs a command line as a person would.
+func call(args ...string) (code int, out, errs string) {
+	var o, e bytes.Buffer
+	p := &program{
+		in: strings.NewReader(""), out: &o, err: &e, name: "mainstay", stopping: make(chan struct{}),
+		now: func() time.Time { return time.Date(2026, 5, 17, 12, 30, 45, 0, time.UTC) },
+	}
+	code = p.main(context.Background(), args)
+	return code, o.String(), e.String()
+}
+
+func TestBacktest(t *testing.T) {
+	report := filepath.Join(t.TempDir(), "cdnow.html")
+	code, out, errs := call(cdnow("backtest", "--split", "1997-09-30", "--until", "1998-06-30", "--report", report)...)
+	require.Equal(t, exitDone, code, errs)
+	require.Empty(t, errs)
+	require.Regexp(t, `(?m)^MBG/NBD +0\.7648 +1\.607 +0\.6273 +-16\.2% +0\.7601 +0\.055 `, out)
+	require.Regexp(t, `(?m)^RFM +- +- +- +- +0\.7804 `, out)
+	require.Contains(t, out, "recommended: ")
+	page, err := os.ReadFile(report)
+	require.NoError(t, err)
+	require.Contains(t, string(page), "<title>Backtest of cdnow_sample.csv</title>")
+
+	code, out, errs = call(cdnow("backtest", "-o", "json")...)
+	require.Equal(t, exitDone, code, errs)
+	var got struct {
+		Models []struct {
+			Name string  `json:"name"`
+			MAE  float64 `json:"mae"`
+		} `json:"models"`
+		Recommended string `json:"recommended"`
+	}
+	require.NoError(t, json.Unmarshal([]byte(out), &got))
+	require.NotEmpty(t, got.Recommended)
+	require.Equal(t, "BG/NBD", got.Models[0].Name)
+	require.InDelta(t, .7855, got.Models[0].MAE, .00005)
+}
+
+func TestFit(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "p.yaml")
+	code, out, errs := call(cdnow("fit", "--until", "1997-09-30", "--to", path)...)
+	require.Equal(t, exitDone, code, errs)
+	require.Contains(t, out, "version 20260517123045: fitted, on 2357 customers, 946 of them repeat buyers, from 1997-01-01 to 1997-09-30")
+	f, err := parameters.Read(path)
+	require.NoError(t, err)
+	require.InDelta(t, .525, f.Purchases.R, .01) // maximum likelihood has .525, 6.183, .891, 1.614
+	require.InDelta(t, 6.183, f.Purchases.Alpha, .1)
+	require.InDelta(t, 6.25, f.Spend.P, .1)
+	require.Equal(t, "USD", f.Currency)
+	require.Equal(t, "cdnow_sample.csv", f.Source.File)
+
+	code, out, errs = call(cdnow("fit", "--until", "1997-09-30", "--to", "-")...)
+	require.Equal(t, exitDone, code, errs)
+	printed, err := parameters.Parse([]byte(out))
+	require.NoError(t, err)
+	require.Equal(t, f, printed)
+
+	code, out, errs = call(cdnow("fit", "--until", "1997-09-30", "--to", "-", "-o", "json")...)
+	require.Equal(t, exitDone, code, errs)
+	require.True(t, json.Valid([]byte(out)))
+}
+
+func TestWrongBacktests(t *testing.T) {
+	for name, c := range map[string]struct {
+		args []string
+		code int
+		says string
+	}{
+		"no file":        {[]string{"backtest", "none.csv"}, exitFailed, "none.csv"},
+		"no argument":    {[]string{"backtest"}, exitUsage, "arg"},
+		"no mapping":     {[]string{"backtest", "../../pkg/lifetimes/testdata/cdnow_sample.csv"}, exitFailed, "--map occurred_at=COLUMN"},
+		"no such day":    {cdnow("backtest", "--split", "1997-09-31"), exitUsage, "--split must be a day"},
+		"split outside":  {cdnow("backtest", "--split", "2003-01-01"), exitFailed, "purchases go from 1997-01-01 to 1998-06-30"},
+		"split too soon": {cdnow("backtest", "--split", "1997-01-01", "--until", "1996-01-01"), exitFailed, "is not after the split"},
+		"other events":   {cdnow("backtest", "--type", "survey"), exitFailed, "purchases is needed"},
+		"no such output": {cdnow("backtest", "-o", "xml"), exitUsage, "--output must be table or json"},
+		"no such folder": {cdnow("backtest", "--report", "/nowhere/at/all.html"), exitFailed, "--report"},
+		"fit too soon":   {cdnow("fit", "--until", "1990-01-01"), exitFailed, "nobody had bought by 1990-01-01"},
+		"fit to nowhere": {cdnow("fit", "--to", "/nowhere/at/all.yaml"), exitFailed, "/nowhere/at"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			code, out, errs := call(c.args...)
+			require.Equal(t, c.code, code, errs)
+			require.Contains(t, errs, c.says)
+			require.Empty(t, out)
+		})
+	}
+}

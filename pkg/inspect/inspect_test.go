@@ -1,0 +1,59 @@
+package inspect
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"github.com/mainstay/mainstay/schemas/event"
+)
+
+// A customer is looked for under the id that the decoder gave.
+func TestNormaliseIsTheDecoders(t *testing.T) {
+	for _, how := range []event.Normalise{event.NormaliseNone, event.NormaliseTrim, event.NormaliseLower} {
+		options := event.DefaultOptions()
+		options.Normalise, options.Anonymous = how, nil
+		d, err := event.NewDecoder(options)
+		require.NoError(t, err)
+		rapid.Check(t, func(t *rapid.T) {
+			id := rapid.StringOf(rapid.RuneFrom([]rune(" \t\n\v\u00a0aZÄäßI.0"))).Draw(t, "id")
+			value, err := json.Marshal(map[string]string{"customer_id": id, "order_id": "1", "total": "1", "currency": "EUR"})
+			require.NoError(t, err)
+			var result event.Result
+			if d.Decode(event.Purchase, &event.Message{Value: value}, 1_700_000_000_000, &result) == nil {
+				require.Equal(t, result.Customer, Normalise(how, id))
+			}
+		})
+	}
+}
+
+func TestTopicsNamed(t *testing.T) {
+	for name, want := range map[string]string{
+		"clv": "till.clv.v1", "churn-risk": "till.churn-risk.v1", "till.alerts.v1": "till.alerts.v1", "portfolio": "till.portfolio.v1",
+		"purchases.dlq": "till.purchases.dlq", "till.surveys.dlq": "till.surveys.dlq", "sales": "sales",
+		"dlq": "till.purchases.dlq till.cancellations.dlq till.referrals.dlq till.surveys.dlq",
+	} {
+		got, err := TopicsNamed("till", []string{"sales"}, name)
+		require.NoError(t, err, name)
+		require.Equal(t, want, strings.Join(got, " "), name)
+	}
+	_, err := TopicsNamed("till", []string{"sales"}, "purchases")
+	require.ErrorIs(t, err, ErrNoSuchTopic)
+	require.ErrorContains(t, err, "sales")
+}
+
+func TestLines(t *testing.T) {
+	for value, want := range map[string]string{
+		`{"event_type":"mainstay.customer.clv.updated.v1","customer_id":"ada","as_of":"2026-03-01T12:00:00Z","historic_clv":70.00,"predicted_clv":null,"total_clv":70.00,"currency":"EUR","historic_number_of_orders":1,"value_tier":null,"trigger":"event","cause_event_id":"e-1","previous":{"historic_clv":100.00}}`: "2026-03-01 12:00  ada  historic 100.00 -> 70.00  predicted -  total 70.00 EUR  orders 1  tier -  (event e-1)",
+		`{"event_type":"mainstay.customer.churn_risk.updated.v1","customer_id":"ada","as_of":"2026-03-01T12:00:00Z","churn_risk":"high","churn_probability":0.7000,"days_since_last_order":41.5,"trigger":"timer","cause_event_id":null,"previous":{"churn_risk":"medium","churn_probability":0.6600}}`:                 "2026-03-01 12:00  ada  risk medium -> high  probability 0.6600 -> 0.7000  silent for 41.5 days  (timer)",
+		`{"event_type":"mainstay.customer.promoter_status.updated.v1","customer_id":"ada","as_of":"2026-03-01T12:00:00Z","nps_category":"promoter","nps_score":9,"response_count":1,"trigger":"event","cause_event_id":null,"previous":null}`:                                                                           "2026-03-01 12:00  ada  promoter  score 9 of 1 responses  (event)",
+		`{"event_type":"mainstay.rejection.v1","customer_id":"ada","as_of":"2026-03-01T12:00:00Z","kind":"referral","reason":"self_referral","origin":{"topic":"referrals","partition":1,"offset":7},"trigger":"event"}`:                                                                                                "2026-03-01 12:00  ada  referral self_referral  from referrals/1/7",
+		`{"event_type":"mainstay.later.v9","as_of":"soon"}`: `{"event_type":"mainstay.later.v9","as_of":"soon"}`,
+		`no JSON`: "decode an answer: invalid character 'o' in literal null (expecting 'u')",
+	} {
+		require.Equal(t, want, Line([]byte(value)))
+	}
+}
