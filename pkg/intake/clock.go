@@ -9,8 +9,13 @@ type clock struct {
 	since time.Time
 }
 
-// learn takes the append time of a batch that was acknowledged just now.
-func (c *clock) learn(appended int64, now time.Time) { c.at, c.since = appended, now }
+// learn takes the append time of a batch that was acknowledged just now. What it says is never ahead of the broker's time,
+// and behind it by as long as the answer took; so of two, the later is the better one, and the clock never goes back.
+func (c *clock) learn(appended int64, now time.Time) {
+	if appended > c.now(now) {
+		c.at, c.since = appended, now
+	}
+}
 
 // now is in ms since the Unix epoch; 0 before anything was learned.
 func (c *clock) now(now time.Time) int64 {

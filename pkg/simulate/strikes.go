@@ -96,7 +96,7 @@ func universe() []strike {
 	}
 	// A member that has joined and whose sender is gone: brokers let its session end, the one in memory waits for ever. So a
 	// request to join arrives while its sender lives, or not at all.
-	for _, f := range []fault{crashBefore, cutBefore, pauseShort, zombie} {
+	for _, f := range []fault{crashBefore, cutBefore, pauseShort} {
 		all = append(all, strike{step: "fold.JoinGroup", fault: f})
 	}
 	for _, s := range named {
