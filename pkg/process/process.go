@@ -40,6 +40,7 @@ type Process struct {
 	started time.Time
 	build   telemetry.Build
 	redis   *telemetry.Redis
+	metrics *telemetry.Process
 
 	intake *intake.Intake // nil: not a role of this process
 	fold   *fold.Fold     // nil: not a role of this process
@@ -57,7 +58,7 @@ func New(ctx context.Context, a *app.App, g *ledger.Genesis, log *zap.Logger, no
 	c := a.Config
 	reg := telemetry.NewRegistry()
 	p := &Process{app: a, genesis: g, log: log, started: now, build: telemetry.ReadBuild()}
-	telemetry.NewProcess(reg, p.build, telemetry.Configured{
+	p.metrics = telemetry.NewProcess(reg, p.build, telemetry.Configured{
 		Namespace: c.Namespace, Clock: c.Clock, Roles: join(c.Roles), SettingsRevision: c.SettingsRevision,
 	})
 	p.redis = telemetry.NewRedis(reg, p.pool)
@@ -252,6 +253,9 @@ func (p *Process) watchRedis(ctx context.Context) {
 	for {
 		if ratio, err := p.app.Redis.MemoryRatio(ctx); err == nil {
 			p.redis.MemoryRatio.Set(ratio)
+		}
+		if at, err := p.app.Redis.LastAudit(ctx, p.app.Config.Namespace); err == nil && !at.IsZero() {
+			p.metrics.Audited(at)
 		}
 		select {
 		case <-ctx.Done():

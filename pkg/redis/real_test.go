@@ -26,7 +26,7 @@ func address(t testing.TB, arguments ...string) string {
 	container, err := testcontainers.GenericContainer(t.Context(), testcontainers.GenericContainerRequest{
 		ContainerRequest: testcontainers.ContainerRequest{
 			Image: "redis:8.0", ExposedPorts: []string{"6379/tcp"}, WaitingFor: wait.ForListeningPort("6379/tcp"),
-			Cmd: append([]string{"redis-server"}, arguments...),
+			Cmd: append([]string{"redis-server"}, arguments...), Labels: labels(),
 		},
 		Started: true,
 	})
@@ -35,6 +35,14 @@ func address(t testing.TB, arguments ...string) string {
 	endpoint, err := container.PortEndpoint(t.Context(), "6379/tcp", "")
 	require.NoError(t, err)
 	return endpoint
+}
+
+// labels are those by which what a killed test has left behind is known (see MAINSTAY_TEST_RUN in .ci/run).
+func labels() map[string]string {
+	if run := os.Getenv("MAINSTAY_TEST_RUN"); run != "" {
+		return map[string]string{"mainstay.run": run}
+	}
+	return nil
 }
 
 func TestRealRedis(t *testing.T) {
