@@ -1,0 +1,110 @@
+package backtest
+
+import (
+	"math"
+	"slices"
+	"strconv"
+
+	"github.com/mainstay/mainstay/pkg/lifetimes"
+)
+
+// judge lets a model promise the second part, and measures.
+func (h *holdout) judge(c candidate, spend lifetimes.GammaGamma) Model {
+	n := len(h.customers)
+	p := promises{make([]float64, n), make([]float64, n), make([]float64, n)}
+	for i, one := range h.customers {
+		p.expected[i], p.some[i] = c.promise(one, h.horizon)
+		p.spend[i] = p.expected[i] * spend.ExpectedSpend(one.X, one.M)
+	}
+	m := h.showing(c.name, p)
+	m.LogLikelihood = finite(c.logLikelihood)
+	m.Status, m.FittedBy, m.Problem = c.status, c.fittedBy, c.problem
+	return m
+}
+
+// showing is what holds for models and rules.
+func (h *holdout) showing(name string, p promises) Model {
+	m := Model{Name: name, Measures: measure(p, h.came, h.spent)}
+	promised := p.expected
+	if promised == nil {
+		promised = p.some
+	}
+	m.Lift = tenths(p.some, promised, h.came)
+	slices.Reverse(m.Lift)
+	if p.expected == nil {
+		return m
+	}
+	bought := make([]float64, len(h.came))
+	for i, n := range h.came {
+		bought[i] = math.Min(n, 1)
+	}
+	m.ByPromise = tenths(p.some, p.some, bought)
+	m.ByFrequency = h.byFrequency(p.expected)
+	return m
+}
+
+// mostRepeats ends the groups by frequency: there are few beyond.
+const mostRepeats = 7
+
+func (h *holdout) byFrequency(expected []float64) []Group {
+	groups := make([]Group, mostRepeats+1)
+	for i, c := range h.customers {
+		g := &groups[min(c.X, mostRepeats)]
+		g.Customers++
+		g.Promised += expected[i]
+		g.Came += h.came[i]
+	}
+	for x := range groups {
+		g := &groups[x]
+		g.Name = strconv.Itoa(x)
+		if x == mostRepeats {
+			g.Name += "+"
+		}
+		if g.Customers > 0 {
+			g.Promised /= float64(g.Customers)
+			g.Came /= float64(g.Customers)
+		}
+	}
+	return groups
+}
+
+// judgeBaselines measures the rules that need no model. Where a rule gives a number of purchases, the probability of one
+// at least is a Poisson's, and each is worth what the customer's repeat purchases were.
+//
+//   - naive x/T: everybody goes on at the pace of the past.
+//   - last 26 weeks: purchase days of the last 26 weeks, scaled to the time ahead.
+//   - days of silence: who bought last is ranked first.
+//   - RFM: the sum of three ranks: days of silence, number of repeat purchases, mean value of one (none: 0).
+func (h *holdout) judgeBaselines() []Model {
+	n := len(h.customers)
+	pace, lately := make([]float64, n), make([]float64, n)
+	silence, frequency, value := make([]float64, n), make([]float64, n), make([]float64, n)
+	for i, c := range h.customers {
+		if c.T > 0 {
+			pace[i] = float64(c.X) / c.T * h.horizon
+		}
+		lately[i] = float64(len(h.known[i])-len(h.known[i].Until(h.split-26*7))) * h.horizon / 26
+		silence[i], frequency[i], value[i] = c.Tx-c.T, float64(c.X), c.M
+	}
+	rfm := make([]float64, n)
+	for _, rank := range [][]float64{ranks(silence), ranks(frequency), ranks(value)} {
+		for i := range rfm {
+			rfm[i] += rank[i]
+		}
+	}
+	return []Model{
+		h.showing("naive x/T", h.poisson(pace)),
+		h.showing("last 26 weeks, scaled", h.poisson(lately)),
+		h.showing("days of silence", promises{some: silence}),
+		h.showing("RFM", promises{some: rfm}),
+	}
+}
+
+func (h *holdout) poisson(expected []float64) promises {
+	p := promises{expected: expected, some: make([]float64, len(expected)), spend: make([]float64, len(expected))}
+	for i, e := range expected {
+		p.some[i] = -math.Expm1(-e)
+		p.spend[i] = e * h.customers[i].M
+	}
+	return p
+}

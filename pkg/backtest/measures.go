@@ -1,0 +1,197 @@
+package backtest
+
+import (
+	"math"
+	"sort"
+)
+
+// promises are what was predicted of each customer. A rule that only ranks has no expected counts and no spend, and its
+// some are no probabilities but scores.
+type promises struct {
+	expected, some, spend []float64
+}
+
+// measure compares promises with the purchases that came and what was spent on them.
+//
+//   - MAE and RMSE: mean absolute error, and root of the mean squared error, of the number of purchases.
+//   - Correlation: Pearson's, of promised and actual number of purchases.
+//   - Bias: promised total over actual total, less 1. Above 0 promises too much.
+//   - AUC: the probability that a customer who bought was ranked above one who did not, by the promised probability of
+//     a purchase, ties counting half.
+//   - ECE, the expected calibration error: customers sorted by promised probability and cut into ten bins as equal in
+//     number as can be (the i-th begins at customer i n/10, rounded down); the absolute differences between mean
+//     promise and share of buyers, averaged over customers. Customers of equal promise count alike, each with the share
+//     of buyers among them, so that their order does not matter.
+//   - LogScore: mean natural logarithm of the probability that was given to what happened, purchase or none.
+//   - SpendMAE: mean absolute error of net value, expected purchases times expected value of a purchase.
+func measure(p promises, came, spent []float64) Measures {
+	bought := make([]float64, len(came))
+	for i, n := range came {
+		bought[i] = math.Min(n, 1)
+	}
+	var m Measures
+	m.AUC, m.AUCError = areaUnderCurve(p.some, bought)
+	if p.expected == nil {
+		return m
+	}
+	m.ECE, m.LogScore = calibrationError(p.some, bought), logScore(p.some, bought)
+	if p.spend != nil {
+		m.SpendMAE, _ = meanErrors(p.spend, spent)
+	}
+	m.MAE, m.RMSE = meanErrors(p.expected, came)
+	m.Correlation = correlation(p.expected, came)
+	m.Bias, m.BiasError = bias(p.expected, came)
+	return m
+}
+
+func meanErrors(promised, came []float64) (absolute, squared *float64) {
+	a, s, n := 0.0, 0.0, float64(len(came))
+	for i := range came {
+		d := promised[i] - came[i]
+		a += math.Abs(d)
+		s += d * d
+	}
+	return finite(a / n), finite(math.Sqrt(s / n))
+}
+
+func correlation(a, b []float64) *float64 {
+	meanA, meanB := mean(a), mean(b)
+	ab, aa, bb := 0.0, 0.0, 0.0
+	for i := range a {
+		ab += (a[i] - meanA) * (b[i] - meanB)
+		aa += (a[i] - meanA) * (a[i] - meanA)
+		bb += (b[i] - meanB) * (b[i] - meanB)
+	}
+	return finite(ab / math.Sqrt(aa*bb))
+}
+
+// bias has the standard error of a total of independent differences, in the same terms.
+func bias(promised, came []float64) (share, standardError *float64) {
+	total, off := 0.0, 0.0
+	for i := range came {
+		total += came[i]
+		off += promised[i] - came[i]
+	}
+	each, squares := off/float64(len(came)), 0.0
+	for i := range came {
+		d := promised[i] - came[i] - each
+		squares += d * d
+	}
+	return finite(off / total), finite(math.Sqrt(squares) / total)
+}
+
+// areaUnderCurve is Mann and Whitney's statistic, with the standard error of Hanley and McNeil (1982).
+func areaUnderCurve(score, bought []float64) (area, standardError *float64) {
+	rank := ranks(score)
+	sum, yes := 0.0, 0.0
+	for i := range rank {
+		sum += bought[i] * rank[i]
+		yes += bought[i]
+	}
+	no := float64(len(score)) - yes
+	a := (sum - yes*(yes+1)/2) / (yes * no)
+	both, other := a/(2-a), 2*a*a/(1+a)
+	variance := (a*(1-a) + (yes-1)*(both-a*a) + (no-1)*(other-a*a)) / (yes * no)
+	return finite(a), finite(math.Sqrt(variance))
+}
+
+// ranks are 1 for the least; equals share the mean of theirs.
+func ranks(values []float64) []float64 {
+	order := sorted(values)
+	out := make([]float64, len(values))
+	each(order, values, func(from, to int) {
+		for _, i := range order[from:to] {
+			out[i] = float64(from+to+1) / 2
+		}
+	})
+	return out
+}
+
+func calibrationError(some, bought []float64) *float64 {
+	sum := 0.0
+	for _, bin := range tenths(some, some, bought) {
+		sum += math.Abs(bin.Promised-bin.Came) * float64(bin.Customers)
+	}
+	return finite(sum / float64(len(some)))
+}
+
+// tenths cuts customers, sorted by score, into ten as equal in number as can be. Of equal scores each counts as their mean.
+func tenths(score, promised, came []float64) []Group {
+	order := sorted(score)
+	n := len(order)
+	p, c := make([]float64, n), make([]float64, n)
+	each(order, score, func(from, to int) {
+		sumP, sumC := 0.0, 0.0
+		for _, i := range order[from:to] {
+			sumP += promised[i]
+			sumC += came[i]
+		}
+		for k := from; k < to; k++ {
+			p[k], c[k] = sumP/float64(to-from), sumC/float64(to-from)
+		}
+	})
+	var out []Group
+	for b := range 10 {
+		from, to := b*n/10, (b+1)*n/10
+		if from < to {
+			out = append(out, Group{Customers: to - from, Promised: mean(p[from:to]), Came: mean(c[from:to])})
+		}
+	}
+	return out
+}
+
+// logScore keeps 1e-6 from certainty, so that one surprise does not count for ever.
+func logScore(some, bought []float64) *float64 {
+	sum := 0.0
+	for i, p := range some {
+		sum += logProbability(p, bought[i])
+	}
+	return finite(sum / float64(len(some)))
+}
+
+func logProbability(p, bought float64) float64 {
+	const least = 1e-6
+	p = math.Min(math.Max(p, least), 1-least)
+	if bought > 0 {
+		return math.Log(p)
+	}
+	return math.Log1p(-p)
+}
+
+// sorted are the indices of values, rising.
+func sorted(values []float64) []int {
+	order := make([]int, len(values))
+	for i := range order {
+		order[i] = i
+	}
+	sort.SliceStable(order, func(a, b int) bool { return values[order[a]] < values[order[b]] })
+	return order
+}
+
+// each calls f with every run of equal values.
+func each(order []int, values []float64, f func(from, to int)) {
+	for from := 0; from < len(order); {
+		to := from
+		for to < len(order) && values[order[to]] == values[order[from]] {
+			to++
+		}
+		f(from, to)
+		from = to
+	}
+}
+
+func mean(values []float64) float64 {
+	sum := 0.0
+	for _, v := range values {
+		sum += v
+	}
+	return sum / float64(len(values))
+}
+
+// finite is nil for what is no number: there was nothing to measure.
+func finite(v float64) *float64 {
+	if math.IsNaN(v) || math.IsInf(v, 0) {
+		return nil
+	}
+	return &v
+}

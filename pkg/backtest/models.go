@@ -1,0 +1,155 @@
+package backtest
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/mainstay/mainstay/pkg/lifetimes"
+)
+
+// Names of models that stand out.
+const (
+	// Live is the model that the stream scores with.
+	Live = "MBG/NBD"
+	// Scorer is lifetimes.Scorer, the models blended, lifted and recalibrated.
+	Scorer = "blended scorer"
+)
+
+// candidate is a fitted model, ready to promise.
+type candidate struct {
+	name                      string
+	status, fittedBy, problem string
+	logLikelihood             float64
+	// promise is the expected purchases of a customer in the next t weeks, and the probability of one at least.
+	promise func(c lifetimes.Customer, t float64) (expected, some float64)
+	// newcomer is what is expected of somebody in the t weeks after the first purchase.
+	newcomer func(t float64) float64
+}
+
+// fit fits every model to the first part, and the value of a purchase.
+func fit(h *holdout, all []lifetimes.History, o Options, begin func(string) error) ([]candidate, lifetimes.GammaGamma, error) {
+	var out []candidate
+	add := func(name string, run func() (candidate, error)) error {
+		if err := begin("fitting " + name); err != nil {
+			return err
+		}
+		c, err := run()
+		if err != nil {
+			return fmt.Errorf("backtest: fit %s: %w", name, err)
+		}
+		out = append(out, c)
+		return nil
+	}
+	regular := func(k int) func() (candidate, error) {
+		return func() (candidate, error) {
+			return fitted(h, func(rows []lifetimes.Summary, o lifetimes.FitOptions) (lifetimes.Fit[lifetimes.MBGCNBD], error) {
+				return lifetimes.FitMBGCNBD(rows, k, o)
+			})
+		}
+	}
+	for _, m := range []struct {
+		name string
+		run  func() (candidate, error)
+		only func() bool
+	}{
+		{"BG/NBD", func() (candidate, error) { return fitted(h, lifetimes.FitBGNBD) }, nil},
+		{"Pareto/NBD", func() (candidate, error) { return fitted(h, lifetimes.FitParetoNBD) }, nil},
+		{"MBG/NBD", func() (candidate, error) { return fitted(h, lifetimes.FitMBGNBD) }, nil},
+		{"MBG/CNBD-2", regular(2), nil},
+		{"MBG/CNBD-3", regular(3), func() bool { return improving(out) }}, // the likelihood has one top in k
+		{"MBG/CNBD-4", regular(4), func() bool { return out[len(out)-1].name == "MBG/CNBD-3" && improving(out) }},
+		{Scorer, func() (candidate, error) { return trained(h, all, o) }, nil},
+	} {
+		if m.only != nil && !m.only() {
+			continue
+		}
+		if err := add(m.name, m.run); err != nil {
+			return nil, lifetimes.GammaGamma{}, err
+		}
+	}
+	if err := begin("fitting the value of a purchase"); err != nil {
+		return nil, lifetimes.GammaGamma{}, err
+	}
+	spend, err := fitSpend(h)
+	return out, spend, err
+}
+
+// improving tells that the last model is likelier than the one before it.
+func improving(c []candidate) bool {
+	n := len(c)
+	return c[n-1].logLikelihood > c[n-2].logLikelihood
+}
+
+// fitted is by maximum likelihood where that is sound, else by the weak priors.
+func fitted[M lifetimes.PurchaseModel](h *holdout, run func([]lifetimes.Summary, lifetimes.FitOptions) (lifetimes.Fit[M], error)) (candidate, error) {
+	f, by, err := soundly(h.rows, run)
+	if err != nil {
+		return candidate{}, err
+	}
+	m := f.Model
+	return candidate{
+		name: m.Name(), status: string(f.Status), fittedBy: by, problem: f.Problem, logLikelihood: f.LogLikelihood,
+		promise: func(c lifetimes.Customer, t float64) (float64, float64) {
+			return m.Expected(c.Summary, t), m.PAtLeastOne(c.Summary, t)
+		},
+		newcomer: func(t float64) float64 { return m.Expected(lifetimes.Summary{}, t) },
+	}, nil
+}
+
+func soundly[M any](rows []lifetimes.Summary, run func([]lifetimes.Summary, lifetimes.FitOptions) (lifetimes.Fit[M], error)) (lifetimes.Fit[M], string, error) {
+	f, err := run(rows, lifetimes.FitOptions{MaximumLikelihood: true})
+	if err == nil && f.Converged && f.Status == lifetimes.StatusFitted {
+		return f, "maximum likelihood", nil
+	}
+	f, err = run(rows, lifetimes.FitOptions{}) // what was wrong with the data comes again
+	return f, "weak priors", err
+}
+
+func trained(h *holdout, all []lifetimes.History, o Options) (candidate, error) {
+	s, training, err := lifetimes.TrainScorer(all, h.split, lifetimes.ScorerOptions{Horizon: h.horizon, MinorPerUnit: o.MinorPerUnit})
+	if err != nil {
+		return candidate{}, err
+	}
+	share := s.ParetoInCounts
+	c := candidate{
+		name: Scorer, status: string(training.Status), fittedBy: "weak priors",
+		promise: func(c lifetimes.Customer, t float64) (float64, float64) {
+			score := s.Score(c, h.horizon)
+			if t == h.horizon || !(score.ModelExpected > 0) {
+				return score.Expected, score.PAtLeastOne
+			}
+			// What was learned holds for the horizon; on the way there, the models say what share of it has come.
+			early := s.Score(c, t)
+			return score.Expected * early.ModelExpected / score.ModelExpected, early.PAtLeastOne
+		},
+		newcomer: func(t float64) float64 {
+			return (1-share)*s.Regular.Expected(lifetimes.Summary{}, t) + share*s.Pareto.Expected(lifetimes.Summary{}, t)
+		},
+	}
+	for _, row := range h.rows {
+		a, b := s.Regular.LogLikelihood(row), s.Pareto.LogLikelihood(row)
+		top := math.Max(a, b)
+		c.logLikelihood += top + math.Log((1-share)*math.Exp(a-top)+share*math.Exp(b-top))
+	}
+	if !training.Regular.Converged {
+		c.problem = training.Regular.Problem
+	}
+	return c, nil
+}
+
+func fitSpend(h *holdout) (lifetimes.GammaGamma, error) {
+	f, _, err := soundly(h.rows, lifetimes.FitGammaGamma)
+	if err != nil {
+		return f.Model, fmt.Errorf("backtest: fit the value of a purchase: %w", err)
+	}
+	if f.Status != lifetimes.StatusPrior && f.Converged {
+		return f.Model, nil
+	}
+	// Nobody has come twice: the prior, around what first purchases were worth.
+	net, days := 0.0, 0
+	for i, c := range h.customers {
+		net += c.Net
+		days += len(h.known[i])
+	}
+	return lifetimes.PriorGammaGamma(net / float64(days)), nil
+}

@@ -1,0 +1,130 @@
+package backtest
+
+import (
+	_ "embed" // the page
+	"fmt"
+	"html/template"
+	"io"
+	"math"
+	"strings"
+)
+
+//go:embed report.html
+var page string
+
+// Report writes the result as one page of HTML that asks for nothing from anywhere. The title is shown at its head.
+func (r *Result) Report(w io.Writer, title string) error {
+	parsed, err := template.New("report").Parse(page)
+	if err != nil {
+		return fmt.Errorf("backtest: report: %w", err)
+	}
+	if err := parsed.Execute(w, r.view(title)); err != nil {
+		return fmt.Errorf("backtest: write report: %w", err)
+	}
+	return nil
+}
+
+// view is what the page shows.
+type view struct {
+	*Result
+	Title    string
+	Facts    []fact
+	Columns  []string
+	Rows     []row
+	Pictures []picture
+}
+
+type fact struct{ Value, Name string }
+
+type row struct {
+	Name        string
+	Recommended bool
+	Rule        bool
+	Cells       []cell
+}
+
+type cell struct {
+	Text string
+	Best bool
+}
+
+func (r *Result) view(title string) view {
+	v := view{Result: r, Title: title, Pictures: r.pictures()}
+	v.Facts = []fact{
+		{grouped(r.Customers), "customers by the split"},
+		{grouped(r.RepeatBuyers), "of them bought again before it"},
+		{fmt.Sprintf("%.0f + %.0f", r.WeeksBefore, r.WeeksAfter), "weeks learned from + predicted"},
+		{grouped(r.HoldoutPurchases), "purchase days came after it"},
+		{grouped(r.HoldoutBuyers), "customers bought after it"},
+	}
+	columns := Columns()
+	best := make([]float64, len(columns))
+	for i, c := range columns {
+		v.Columns = append(v.Columns, c.Name)
+		best[i] = math.Inf(1)
+		for _, m := range r.All() {
+			if p := c.Of(m); p != nil && c.loss != nil {
+				best[i] = math.Min(best[i], c.loss(*p))
+			}
+		}
+	}
+	for i, m := range r.All() {
+		line := row{Name: m.Name, Recommended: m.Name == r.Recommended, Rule: i >= len(r.Models)}
+		for k, c := range columns {
+			p := c.Of(m)
+			line.Cells = append(line.Cells, cell{c.Text(m), p != nil && c.loss != nil && c.loss(*p) == best[k]})
+		}
+		v.Rows = append(v.Rows, line)
+	}
+	return v
+}
+
+// All are the models, then the simple rules.
+func (r *Result) All() []*Model {
+	var all []*Model
+	for i := range r.Models {
+		all = append(all, &r.Models[i])
+	}
+	for i := range r.Baselines {
+		all = append(all, &r.Baselines[i])
+	}
+	return all
+}
+
+// Column is a measure as tables show it.
+type Column struct {
+	Name   string
+	Of     func(*Model) *float64
+	format string
+	scale  float64
+	loss   func(float64) float64 // less is better; nil: no contest
+}
+
+// Heading is the name over a column of plain text.
+func (c Column) Heading() string { return strings.ToUpper(c.Name) }
+
+// Text is the model's figure, or a dash.
+func (c Column) Text(m *Model) string {
+	p := c.Of(m)
+	if p == nil {
+		return "-"
+	}
+	return fmt.Sprintf(c.format, *p*c.scale)
+}
+
+// Columns are all measures, in the order of the tables.
+func Columns() []Column {
+	least := func(v float64) float64 { return v }
+	most := func(v float64) float64 { return -v }
+	return []Column{
+		{"MAE", func(m *Model) *float64 { return m.MAE }, "%.4f", 1, least},
+		{"RMSE", func(m *Model) *float64 { return m.RMSE }, "%.3f", 1, least},
+		{"correlation", func(m *Model) *float64 { return m.Correlation }, "%.4f", 1, most},
+		{"bias", func(m *Model) *float64 { return m.Bias }, "%+.1f%%", 100, math.Abs},
+		{"AUC", func(m *Model) *float64 { return m.AUC }, "%.4f", 1, most},
+		{"ECE", func(m *Model) *float64 { return m.ECE }, "%.3f", 1, least},
+		{"log score", func(m *Model) *float64 { return m.LogScore }, "%.4f", 1, most},
+		{"spend MAE", func(m *Model) *float64 { return m.SpendMAE }, "%.2f", 1, least},
+		{"log-likelihood", func(m *Model) *float64 { return m.LogLikelihood }, "%.2f", 1, nil},
+	}
+}

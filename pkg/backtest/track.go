@@ -1,0 +1,96 @@
+package backtest
+
+import (
+	"github.com/mainstay/mainstay/pkg/lifetimes"
+)
+
+// weekEnds are the days at which counts are taken: whole weeks before and after the split, and the end.
+func (h *holdout) weekEnds() (before, after []int32) {
+	for day := h.split - (h.split-h.first)/7*7; day <= h.split; day += 7 {
+		before = append(before, day)
+	}
+	for day := h.split; day <= h.until; day += 7 {
+		after = append(after, day)
+	}
+	if after[len(after)-1] != h.until {
+		after = append(after, h.until)
+	}
+	return before, after
+}
+
+// week is where the end of a day lies, in weeks from the beginning of the first.
+func (h *holdout) week(day int32) float64 { return float64(day+1-h.first) / 7 }
+
+func (h *holdout) splitWeek() float64 { return h.week(h.split) }
+
+// trackActual counts repeat purchases up to each week's end.
+func (h *holdout) trackActual() []Point {
+	byDay := make([]int, h.until-h.first+1)
+	for _, one := range h.later {
+		for _, day := range one[1:] {
+			byDay[day.Day-h.first]++
+		}
+	}
+	before, after := h.weekEnds()
+	var points []Point
+	total, next := 0, 0
+	for _, day := range append(before, after[1:]...) {
+		for ; next <= int(day-h.first); next++ {
+			total += byDay[next]
+		}
+		points = append(points, Point{h.week(day), float64(total)})
+	}
+	return points
+}
+
+// mostPromises bounds the work of following a model; beyond it, every n-th customer stands for the others.
+const mostPromises = 2_000_000
+
+// track follows a model: up to the split what it expects of newcomers, from there what it promises of each customer.
+func (h *holdout) track(c candidate) Tracked {
+	before, after := h.weekEnds()
+	t := Tracked{Name: c.name}
+	newcomers := make([]float64, h.split-h.first+1) // by day of the first purchase
+	repeats := 0
+	for _, known := range h.known {
+		newcomers[known[0].Day-h.first]++
+		repeats += len(known) - 1
+	}
+	expected := make([]float64, len(newcomers)) // by days since the first purchase
+	for d := range expected {
+		expected[d] = c.newcomer(float64(d) / 7)
+	}
+	for _, day := range before {
+		total := 0.0
+		for first, n := range newcomers[:day-h.first+1] {
+			total += n * expected[int(day-h.first)-first]
+		}
+		t.Fit = append(t.Fit, Point{h.week(day), total})
+	}
+
+	sample := h.customers
+	if step := len(sample) * len(after) / mostPromises; step > 0 {
+		sample = nil
+		for i := 0; i < len(h.customers); i += step + 1 {
+			sample = append(sample, h.customers[i])
+		}
+	}
+	scale := 1.0
+	if len(sample) < len(h.customers) {
+		scale = promised(c, h.customers, h.horizon) / promised(c, sample, h.horizon)
+	}
+	for _, day := range after {
+		total := float64(repeats) + scale*promised(c, sample, float64(day-h.split)/7)
+		t.Forecast = append(t.Forecast, Point{h.week(day), total})
+	}
+	return t
+}
+
+func promised(c candidate, customers []lifetimes.Customer, t float64) float64 {
+	total := 0.0
+	for _, one := range customers {
+		expected, _ := c.promise(one, t)
+		total += expected
+	}
+	return total
+}
