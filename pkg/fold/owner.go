@@ -58,6 +58,7 @@ type owner struct {
 	appended                               int64 // append time of the entry folded last, ms
 	gauges                                 gauges
 	inputsAt                               time.Time
+	swept                                  bool // no keys of former snapshots are left
 	proposed                               bool // settings or logic of ours are on their way into the ledger
 
 	rebuild    bool // outlives the claim: the snapshot in Redis is not to be trusted
@@ -294,5 +295,5 @@ func (o *owner) refused(r *kafka.Record, err error) error {
 func (o *owner) drop() {
 	o.txn, o.fetcher, o.state, o.set = nil, nil, nil, nil
 	o.out.Reset()
-	o.unpublished, o.said, o.proposed = 0, false, false
+	o.unpublished, o.said, o.proposed, o.swept = 0, false, false, false
 }

@@ -121,5 +121,19 @@ func (o *owner) commit(ctx context.Context) error {
 	o.metrics.CommitDuration.Observe(o.cfg.Now().Sub(now).Seconds())
 	o.set.committed()
 	o.committed, o.committedAt = o.folded, now
+	return o.sweep(ctx)
+}
+
+// sweep removes some of the keys that former snapshots have left behind, until there are none: they are never read, but they
+// take memory.
+func (o *owner) sweep(ctx context.Context) error {
+	if o.swept {
+		return nil
+	}
+	_, done, err := o.store.Sweep(ctx)
+	if err != nil {
+		return fmt.Errorf("remove former snapshots: %w", err)
+	}
+	o.swept = done
 	return nil
 }

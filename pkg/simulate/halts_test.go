@@ -294,6 +294,20 @@ func TestTornStateIsFoldedAgain(t *testing.T) {
 				stop()
 				require.Empty(t, w.judge())
 				require.Equal(t, 12, w.orders(t))
+				snapshots := map[string]map[string]bool{} // of each partition, the names that keys stand under
+				for _, key := range w.env.Miniredis().Keys() {
+					partition, rest, _ := strings.Cut(key, "}:")
+					if name, _, ok := strings.Cut(rest, ":"); ok {
+						if snapshots[partition] == nil {
+							snapshots[partition] = map[string]bool{}
+						}
+						snapshots[partition][name] = true
+					}
+				}
+				require.Len(t, snapshots, 2)
+				for partition, names := range snapshots {
+					require.Len(t, names, 1, "%s: former snapshots are removed", partition)
+				}
 			})
 		})
 	}
