@@ -12,6 +12,7 @@ import (
 type book struct {
 	marks []uint64 // 40 bits of the id's hash, then 16 of the facts'
 	rows  []order
+	known index // by the id's part of the marks; nil while there are few
 }
 
 type order struct {
@@ -52,21 +53,25 @@ type claimant struct {
 
 func orderMark(id string, facts uint64) uint64 { return xxhash.Sum64String(id)>>24<<16 | facts>>48 }
 
+// size takes every order for one with some details: what it is for is a bound, and it is asked for often.
 func (b *book) size() int {
-	n := 8*cap(b.marks) + 48*cap(b.rows)
-	for i := range b.rows {
-		if d := b.rows[i].more; d != nil {
-			n += 48 + 16*cap(d.refunds)
-			if d.from != nil {
-				n += 48 + len(d.from.eventID) + len(d.from.topic)
-			}
-		}
-	}
-	return n
+	const details = 24
+	return 8*cap(b.marks) + 48*cap(b.rows) + details*len(b.rows) + 24*len(b.known)
 }
 
 // find looks newest first.
 func (b *book) find(mark uint64) int {
+	if len(b.marks) > indexed {
+		if b.known == nil {
+			b.known = make(index, 2*len(b.marks))
+			for _, m := range b.marks {
+				b.known.add(m >> 16)
+			}
+		}
+		if b.known[mark>>16] == 0 {
+			return -1
+		}
+	}
 	for i, known := range slices.Backward(b.marks) {
 		if known>>16 == mark>>16 {
 			return i
@@ -82,10 +87,17 @@ func (b *book) insert(mark uint64, o order) {
 	}
 	b.marks = slices.Insert(b.marks, i, mark)
 	b.rows = slices.Insert(b.rows, i, o)
+	b.known.add(mark >> 16)
 }
 
 func (b *book) remove(i int) (mark uint64, o order) {
 	mark, o = b.marks[i], b.rows[i]
+	b.known.drop(mark >> 16)
+	if i == 0 { // the oldest goes whenever a new one comes to a full book: nothing is moved
+		b.rows[0] = order{}
+		b.marks, b.rows = b.marks[1:], b.rows[1:]
+		return mark, o
+	}
 	b.marks = slices.Delete(b.marks, i, i+1)
 	b.rows = slices.Delete(b.rows, i, i+1)
 	return mark, o

@@ -31,6 +31,17 @@ func (s *State) Recall(t *Terms, m Moment, e *ledger.Event) Seen {
 		return Fresh
 	}
 	seen, mark, today := Fresh, eventMark(e), dayOf(m.Now)
+	if len(s.recent) > indexed {
+		if s.recalled == nil {
+			s.recalled = make(index, 2*len(s.recent))
+			for _, r := range s.recent {
+				s.recalled.add(r.mark >> 16)
+			}
+		}
+		if s.recalled[mark>>16] == 0 {
+			return Fresh
+		}
+	}
 	for _, r := range slices.Backward(s.recent) {
 		if r.mark>>16 != mark>>16 || !remembered(r.day, today, t.Settings.GetDedupDays()) {
 			continue
@@ -45,7 +56,9 @@ func (s *State) Recall(t *Terms, m Moment, e *ledger.Event) Seen {
 
 // Remember keeps an event's id.
 func (s *State) Remember(m Moment, e *ledger.Event) {
-	s.recent = append(s.recent, recent{mark: eventMark(e), day: dayOf(m.Now)})
+	mark := eventMark(e)
+	s.recent = append(s.recent, recent{mark: mark, day: dayOf(m.Now)})
+	s.recalled.add(mark >> 16)
 }
 
 func eventMark(e *ledger.Event) uint64 {
@@ -133,9 +146,10 @@ func (s *State) Trim(t *Terms, m Moment) (left []Unclaimed) {
 	for drop < len(s.recent) && m.Based && !remembered(s.recent[drop].day, today, t.Settings.GetDedupDays()) {
 		drop++
 	}
-	if drop > 0 {
-		s.recent = s.recent[:copy(s.recent, s.recent[drop:])]
+	for _, r := range s.recent[:drop] {
+		s.recalled.drop(r.mark >> 16)
 	}
+	s.recent = s.recent[drop:] // nothing is moved: a full memory drops one with each event
 	return left
 }
 

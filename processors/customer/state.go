@@ -28,6 +28,7 @@ type State struct {
 	forgottenAt      int64
 
 	recent    []recent
+	recalled  index // by the id's part of the marks; nil while there are few
 	responses []Response
 	referrals []referral
 	credits   []credit
@@ -115,7 +116,7 @@ func (s *State) Deadline() (int64, bool) { return s.Next, s.Next != 0 }
 
 // Size is about how many bytes of memory the state takes.
 func (s *State) Size() int {
-	n := 416 + 16*cap(s.days) + s.book.size() + 16*cap(s.recent) + 120*cap(s.responses) + 64*cap(s.referrals) + 16*cap(s.credits)
+	n := 416 + 16*cap(s.days) + s.book.size() + 16*cap(s.recent) + 24*len(s.recalled) + 120*cap(s.responses) + 64*cap(s.referrals) + 16*cap(s.credits)
 	for i := range s.responses {
 		r := &s.responses[i]
 		n += len(r.ID) + len(r.SurveyID) + len(r.Comment) + len(r.Dimension)

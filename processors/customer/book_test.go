@@ -1,0 +1,50 @@
+package customer
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+)
+
+// A long book finds by its index what one would find by looking through it, whatever came and went.
+func TestBookFindsByIndexWhatIsThere(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var b book
+		var there []uint64 // id's parts, in no order
+		for step := range rapid.IntRange(100, 400).Draw(t, "steps") {
+			id := rapid.Uint64Range(1, 150).Draw(t, "id")
+			i := b.find(id << 16)
+			found := 0
+			for _, known := range there {
+				if known == id {
+					found++
+				}
+			}
+			require.Equal(t, found > 0, i >= 0)
+			switch {
+			case i >= 0 && rapid.Bool().Draw(t, "remove"):
+				mark, _ := b.remove(i)
+				require.Equal(t, id, mark>>16)
+				for j, known := range there {
+					if known == id {
+						there = append(there[:j], there[j+1:]...)
+						break
+					}
+				}
+			case rapid.IntRange(0, 9).Draw(t, "oldest goes") == 0 && len(there) > 0:
+				mark, _ := b.remove(0)
+				for j, known := range there {
+					if known == mark>>16 {
+						there = append(there[:j], there[j+1:]...)
+						break
+					}
+				}
+			default:
+				b.insert(id<<16, order{at: int64(step % 37)})
+				there = append(there, id)
+			}
+			require.Len(t, b.rows, len(there))
+		}
+	})
+}
