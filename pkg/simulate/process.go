@@ -138,7 +138,7 @@ func (p *process) around(ctx context.Context, s step, do func(context.Context) e
 	case pauseShort:
 		p.freeze(700 * time.Millisecond)
 	case zombie:
-		p.freeze(zombieFor)
+		p.freeze(p.w.zombieFor())
 	case expired, stale:
 		defer p.w.misremember(hit.fault == stale)()
 	default:
@@ -172,15 +172,18 @@ func (p *process) at(ctx context.Context, s step) error {
 	case pauseShort:
 		p.freeze(700 * time.Millisecond)
 	case zombie:
-		p.freeze(zombieFor)
+		p.freeze(p.w.zombieFor())
 	default:
 		p.w.beside(hit.fault, p.role)
 	}
 	return p.wait(ctx)
 }
 
-// zombieFor is longer than the group's session and the broker's transaction time-out.
-const zombieFor = 11 * time.Second
+// zombieFor is longer than the group's session, and on either side of the broker's transaction time-out: one comes back to
+// a transaction that is still open, another to one that is gone.
+func (w *world) zombieFor() time.Duration {
+	return 7*time.Second + time.Duration(w.intn(5000))*time.Millisecond
+}
 
 // freeze stops everything that the process does, as a long garbage collection or a suspended machine would.
 func (p *process) freeze(d time.Duration) {
