@@ -13,7 +13,7 @@ LINT := bin/golangci-lint-$(LINT_VERSION)
 
 LDFLAGS := -s -w -X github.com/mainstay/mainstay/pkg/telemetry.version=$(VERSION)
 # What is generated, as one hash: drift shows in a clean clone and in a changed tree alike.
-GENERATED = { find schemas -name '*.pb.go' -print0 -o -name '*.json' -print0 | sort -z | xargs -0 cat; cat docs/configuration.md; } | sha256sum
+GENERATED = { find schemas -name '*.pb.go' -print0 -o -name '*.json' -print0 | sort -z | xargs -0 cat; cat docs/configuration.md deploy/grafana/dashboards/*.json; } | sha256sum
 # Packages with tests that need real servers.
 REAL = $(shell grep -rl --include='*_test.go' '^//go:build real' . | xargs -r -n1 dirname | sort -u)
 
@@ -26,7 +26,7 @@ build: ## bin/mainstay
 	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/mainstay ./cmd/mainstay
 
 .PHONY: generate
-generate: ## code from the .proto files, JSON Schemas, docs/configuration.md
+generate: ## code from the .proto files, JSON Schemas, docs/configuration.md, Grafana's boards
 	go run github.com/bufbuild/buf/cmd/buf@$(BUF_VERSION) generate
 	go generate ./...
 
@@ -59,6 +59,10 @@ race: ## the tests of what runs concurrently, under the race detector
 test-real: ## the tests on real Kafka and Redis (Docker)
 	go test -tags real -count=1 -timeout 30m -p 1 $(REAL)
 
+.PHONY: check-rules
+check-rules: ## Prometheus's rules and their tests (promtool, or Docker)
+	go test -tags real -count=1 -run '^TestPromtool$$' ./deploy
+
 .PHONY: fuzz
 fuzz: ## every fuzz target for FUZZTIME
 	@grep -rnoE --include='*_test.go' '^func Fuzz[A-Za-z0-9_]+' . | sed -E 's/^(.*)\/[^/]+:[0-9]+:func /\1 /' | sort | while read -r package target; do \
@@ -76,7 +80,7 @@ mutants: ## broken rules, each of which the simulation must find: prints the tab
 
 .PHONY: bench
 bench: ## the whole pipeline on real Kafka and Redis (Docker)
-	go run ./bench
+	go run ./pkg/bench
 
 .PHONY: image
 image: ## mainstay:VERSION for docker

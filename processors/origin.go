@@ -1,6 +1,8 @@
 package processors
 
 import (
+	"strings"
+
 	"github.com/mainstay/mainstay/schemas/ledger"
 	"github.com/mainstay/mainstay/schemas/state"
 )
@@ -56,6 +58,7 @@ func keyOf(o *ledger.Origin) sourceKey {
 func (p *Partition) source(k sourceKey) *state.Source {
 	s := p.sources[k]
 	if s == nil {
+		k.topic = strings.Clone(k.topic) // the entry's memory is used again
 		s = &state.Source{Topic: k.topic, Incarnation: k.incarnation, Partition: k.partition}
 		p.sources[k] = s
 	}

@@ -119,9 +119,9 @@ func (s *step) event() (Verdict, error) {
 	change := s.change(m, &c, e)
 	switch {
 	case change.Duplicate:
-		if verdict.Result = DuplicateEvent; verdict.Woken > 0 {
-			s.store.Put(c.id, c.state)
-		}
+		// Its id may be remembered now, or timers have fired: what is not put back is not committed.
+		verdict.Result = DuplicateEvent
+		s.store.Put(c.id, c.state)
 		return verdict, nil
 	case change.Reason != "":
 		verdict.Result, verdict.Reason = Rejected, change.Reason

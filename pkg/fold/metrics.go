@@ -2,6 +2,7 @@ package fold
 
 import (
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -26,7 +27,7 @@ func (o *owner) count(v processors.Verdict) {
 	case processors.Applied, processors.Ignored:
 	}
 	if v.Late {
-		o.metrics.LateRecords.WithLabelValues(o.entry.GetOrigin().GetTopic()).Inc()
+		o.metrics.LateRecords.WithLabelValues(strings.Clone(o.entry.GetOrigin().GetTopic())).Inc()
 	}
 }
 

@@ -51,9 +51,12 @@ type owner struct {
 	unpublished                            int  // entries folded since K
 	said                                   bool // outputs were published since the last checkpoint
 	lag                                    int64
-	entry                                  ledger.Entry
+	reader                                 ledger.Reader
+	entry                                  *ledger.Entry
 	envelope                               *output.Envelope
-	headers                                []byte
+	request                                *kafka.Batches
+	outputs                                [output.Topics]string // the topics' names
+	key, headers                           []byte
 	oldest                                 int64 // time of the oldest event that is not published, ms; 0: none
 	appended                               int64 // append time of the entry folded last, ms
 	gauges                                 gauges
@@ -66,13 +69,18 @@ type owner struct {
 }
 
 func newOwner(f *Fold, gen *kafka.Generation, partition int32) *owner {
-	return &owner{
+	o := &owner{
 		Fold: f, gen: gen, partition: partition, topic: ledger.Topic(f.cfg.Namespace),
 		store:    f.redis.Partition(f.cfg.Namespace, partition, f.cfg.Genesis.GetPartitions()),
 		gauges:   f.gaugesOf(ledger.Topic(f.cfg.Namespace), partition),
 		envelope: output.NewEnvelope(f.cfg.Namespace, f.cfg.Genesis.GetLedgerId(), partition, processors.LogicVersion),
+		request:  kafka.NewBatches(),
 		log:      f.log.With(zap.Int32("partition", partition)),
 	}
+	for t := range output.Topics {
+		o.outputs[t] = t.Name(f.cfg.Namespace)
+	}
+	return o
 }
 
 // run serves the partition until the generation ends or the fold is drained; what fails is claimed again from the start.
@@ -246,10 +254,11 @@ func (o *owner) loadCustomers(chunk []kafka.Record) error {
 }
 
 func (o *owner) foldRecord(r *kafka.Record) (err error) {
-	o.entry.Reset()
-	if err := o.entry.UnmarshalVT(r.Value); err != nil {
+	if o.entry, err = o.reader.Read(r.Value); err != nil {
 		return o.refused(r, err)
 	}
+	// What the step says is published later than the record's memory lasts, so it gets the id that lasts.
+	o.entry.Customer = o.set.lasting(o.entry.GetCustomer())
 	defer func() {
 		if caught := recover(); caught != nil {
 			o.log.Error("step panicked", zap.Int64("offset", r.Offset), zap.ByteString("stack", debug.Stack()))
@@ -262,7 +271,7 @@ func (o *owner) foldRecord(r *kafka.Record) (err error) {
 		out.Reset()
 	}
 	sends := len(out.Sends)
-	verdict, err := processors.Step(o.state, r.Offset, &o.entry, o.set, out)
+	verdict, err := processors.Step(o.state, r.Offset, o.entry, o.set, out)
 	switch {
 	case errors.Is(err, processors.ErrRefused):
 		return o.refused(r, err)

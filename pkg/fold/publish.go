@@ -64,34 +64,23 @@ func (o *owner) appendOwn(kind ledger.Kind, payload interface{ MarshalVT() ([]by
 
 // batches lays outputs and entries into Kafka batches: every output of this partition into the same partition of its topic.
 func (o *owner) batches(now int64) ([]*kafka.Batch, error) {
-	var all []*kafka.Batch
-	open := map[string]*kafka.Batch{}
-	into := func(topic string, partition int32, size int) *kafka.Batch {
-		at := topic + "/" + strconv.Itoa(int(partition))
-		b := open[at]
-		if b == nil || b.Full(size) {
-			b = kafka.NewBatch(topic, partition)
-			open[at] = b
-			all = append(all, b)
-		}
-		return b
-	}
+	o.request.Reset()
 	for i := range o.out.Records {
 		r := &o.out.Records[i]
 		value := o.out.Value(r)
 		o.headers = o.envelope.AppendHeaders(o.headers[:0], r)
-		b := into(r.Topic.Name(o.cfg.Namespace), o.partition, len(r.Key)+len(value)+len(o.headers))
-		b.Append(now, []byte(r.Key), value, o.headers)
+		o.key = append(o.key[:0], r.Key...)
+		o.request.For(o.outputs[r.Topic], o.partition, len(o.key)+len(value)+len(o.headers)).Append(now, o.key, value, o.headers)
 	}
 	for _, s := range o.out.Sends {
 		value, err := s.Entry.MarshalVT()
 		if err != nil {
 			return nil, fmt.Errorf("encode an entry for partition %d: %w", s.Partition, err)
 		}
-		key := ledger.AppendKey(nil, s.Entry.GetCustomer(), o.cfg.Random())
-		into(o.topic, s.Partition, len(key)+len(value)).Append(now, key, value, nil)
+		o.key = ledger.AppendKey(o.key[:0], s.Entry.GetCustomer(), o.cfg.Random())
+		o.request.For(o.topic, s.Partition, len(o.key)+len(value)).Append(now, o.key, value, nil)
 	}
-	return all, nil
+	return o.request.All(), nil
 }
 
 // commit writes what is folded to Redis, up to an offset that is published: publishing first if it is not.

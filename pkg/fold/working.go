@@ -5,6 +5,7 @@ import (
 	"container/list"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/mainstay/mainstay/pkg/redis"
 	"github.com/mainstay/mainstay/processors/customer"
@@ -71,6 +72,14 @@ func (w *workingSet) load() error {
 	}
 	w.want = w.want[:0]
 	return nil
+}
+
+// lasting returns the id as it is kept here, if it is.
+func (w *workingSet) lasting(id string) string {
+	if h := w.held[id]; h != nil {
+		return h.id
+	}
+	return strings.Clone(id)
 }
 
 // Customer is processors.Store's.

@@ -68,7 +68,7 @@ func (r *run) appendEvent(in *input, at int, offset, time int64) {
 	}
 	s.value = marshal(s.value, e)
 	s.key = ledger.AppendKey(s.key[:0], customer, r.nonces.Uint64())
-	r.filling.batch(ledger.Topic(r.cfg.Namespace), partition, len(s.key)+len(s.value)).Append(time, s.key, s.value, nil)
+	r.filling.For(ledger.Topic(r.cfg.Namespace), partition, len(s.key)+len(s.value)).Append(time, s.key, s.value, nil)
 	l.sent[at], l.has[at] = offset, true
 }
 
@@ -118,6 +118,6 @@ func (r *run) deadLetter(in *input, rec *kafka.Record, why *event.Refused) {
 	}
 	topic := DeadLetterTopic(r.cfg.Namespace, in.kind)
 	partition := in.partition % r.letterBoxes[in.kind]
-	r.filling.batch(topic, partition, len(key)+len(value)+len(s.raw)).Append(rec.Timestamp, key, value, s.raw)
+	r.filling.For(topic, partition, len(key)+len(value)+len(s.raw)).Append(rec.Timestamp, key, value, s.raw)
 	r.countDeadLetter(in.topic, string(why.Reason))
 }

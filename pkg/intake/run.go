@@ -78,8 +78,7 @@ type lane struct {
 
 // cargo is what goes out together: batches for the ledger and the dead letters, and the positions reached with them.
 type cargo struct {
-	batches []*kafka.Batch
-	open    map[place]*kafka.Batch
+	*kafka.Batches
 	reached []reached
 }
 
@@ -104,7 +103,7 @@ type landed struct {
 func newRun(in *Intake, gen *kafka.Generation) *run {
 	return &run{
 		Intake: in, gen: gen, nonces: rand.NewPCG(in.cfg.Random(), in.cfg.Random()),
-		filling: cargo{open: map[place]*kafka.Batch{}}, flying: cargo{open: map[place]*kafka.Batch{}},
+		filling: cargo{Batches: kafka.NewBatches()}, flying: cargo{Batches: kafka.NewBatches()},
 	}
 }
 
@@ -172,7 +171,7 @@ func (r *run) finish(ctx context.Context) error {
 
 // wait is how long a fetch may wait: for the linger, or for the next tick.
 func (r *run) wait() time.Duration {
-	untilTick := r.cfg.TickInterval - r.cfg.Now().Sub(r.tickedAt)
+	untilTick := r.tickInterval() - r.cfg.Now().Sub(r.tickedAt)
 	return max(time.Millisecond, min(r.cfg.Linger, untilTick))
 }
 
@@ -249,7 +248,7 @@ func (r *run) lookAtHalted(ctx context.Context) error {
 
 // launch sends the filled cargo once the one before it has landed: one request under way, so that order holds.
 func (r *run) launch(ctx context.Context) error {
-	if len(r.filling.batches) == 0 && len(r.filling.reached) == 0 {
+	if len(r.filling.All()) == 0 && len(r.filling.reached) == 0 {
 		return r.landed(ctx, false)
 	}
 	if err := r.land(ctx); err != nil {
@@ -257,13 +256,13 @@ func (r *run) launch(ctx context.Context) error {
 	}
 	r.filling, r.flying = r.flying, r.filling
 	r.filling.reset()
-	if len(r.flying.batches) == 0 { // nothing but markers and skipped records: acknowledged as it stands
+	if len(r.flying.All()) == 0 { // nothing but markers and skipped records: acknowledged as it stands
 		r.settle()
 		return nil
 	}
 	flight := make(chan landed, 1)
 	r.flight = flight
-	producer, batches, now := r.producer, r.flying.batches, r.cfg.Now
+	producer, batches, now := r.producer, r.flying.All(), r.cfg.Now
 	go func() {
 		acks, err := producer.Produce(ctx, batches)
 		flight <- landed{acks, err, now()}
@@ -366,23 +365,11 @@ func (r *run) observe() {
 	r.report(all)
 }
 
-func (c *cargo) batch(topic string, partition int32, size int) *kafka.Batch {
-	at := place{topic, partition}
-	b := c.open[at]
-	if b == nil || b.Full(size) {
-		b = kafka.NewBatch(topic, partition)
-		c.open[at] = b
-		c.batches = append(c.batches, b)
-	}
-	return b
-}
-
 func (c *cargo) reach(in *input) {
 	c.reached = append(c.reached, reached{in, in.next, in.lastOffset, in.print})
 }
 
 func (c *cargo) reset() {
-	clear(c.open)
-	c.batches = c.batches[:0]
+	c.Reset()
 	c.reached = c.reached[:0]
 }

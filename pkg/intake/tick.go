@@ -1,6 +1,8 @@
 package intake
 
 import (
+	"time"
+
 	"github.com/mainstay/mainstay/schemas/ledger"
 )
 
@@ -8,7 +10,7 @@ import (
 // order behind them: what it says of a ledger partition is true there when it is folded.
 func (r *run) tick() {
 	now := r.cfg.Now()
-	if now.Sub(r.tickedAt) < r.cfg.TickInterval {
+	if now.Sub(r.tickedAt) < r.tickInterval() {
 		return
 	}
 	if !r.moved && r.cfg.Genesis.GetClock() == ledger.Clock_CLOCK_EVENT {
@@ -16,6 +18,14 @@ func (r *run) tick() {
 	}
 	r.tickedAt, r.moved = now, false
 	r.appendTick()
+}
+
+// tickInterval is the setting's. Under the event clock ticks come only while something is read, so they may come soon.
+func (r *run) tickInterval() time.Duration {
+	if r.cfg.Genesis.GetClock() == ledger.Clock_CLOCK_EVENT {
+		return min(r.cfg.TickInterval, time.Second)
+	}
+	return r.cfg.TickInterval
 }
 
 func (r *run) appendTick() {
@@ -45,6 +55,6 @@ func (r *run) appendTick() {
 		s.value = marshal(s.value, &entry)
 		s.key = ledger.AppendKey(s.key[:0], "", r.nonces.Uint64())
 		partition := int32(p)
-		r.filling.batch(ledger.Topic(r.cfg.Namespace), partition, len(s.key)+len(s.value)).Append(entry.Time, s.key, s.value, nil)
+		r.filling.For(ledger.Topic(r.cfg.Namespace), partition, len(s.key)+len(s.value)).Append(entry.Time, s.key, s.value, nil)
 	}
 }

@@ -42,12 +42,18 @@ func BenchmarkScore(b *testing.B) {
 	run("ParetoNBD/CLV", func(s Summary) float64 {
 		return CLV(publishedPN, benchSpend, s, Valuation{Margin: .3, Horizon: 52, Delta: .0027})
 	})
+	run("ParetoNBD/CLVforever", func(s Summary) float64 {
+		return CLV(publishedPN, benchSpend, s, Valuation{Margin: .3, Horizon: forever, Delta: .0027})
+	})
 	run("ParetoNBD/AliveUntil", func(s Summary) float64 { t, _ := publishedPN.AliveUntil(s, .5); return t })
 	run("MBGCNBD2/PAlive", regular.PAlive)
 	run("MBGCNBD2/PAtLeastOne", func(s Summary) float64 { return regular.PAtLeastOne(s, 13) })
 	run("MBGCNBD2/Expected", func(s Summary) float64 { return regular.Expected(s, 52) })
 	run("MBGCNBD2/CLV", func(s Summary) float64 {
 		return CLV(regular, benchSpend, s, Valuation{Margin: .3, Horizon: 52, Delta: .0027})
+	})
+	run("MBGCNBD2/CLVforever", func(s Summary) float64 {
+		return CLV(regular, benchSpend, s, Valuation{Margin: .3, Horizon: forever, Delta: .0027})
 	})
 	run("GammaGamma/ExpectedSpend", func(s Summary) float64 { return benchSpend.ExpectedSpend(s.X, s.M) })
 

@@ -76,6 +76,14 @@ func (c betaCustomer) dert(delta float64) float64 {
 	if c.alive == 0 {
 		return 0
 	}
+	if mean, ok := dertByResidues(c.shape, c.a, c.b, float64(delta*c.age)); ok {
+		return c.alive * mean
+	}
+	return c.alive * c.dertByGrids(delta)
+}
+
+// dertByGrids is the mean by quadrature over both: slower, and always right.
+func (c betaCustomer) dertByGrids(delta float64) float64 {
 	var rates, drops grid
 	rates.fillGamma(c.shape, 1/(delta*c.age), 1)
 	greatest := 0.0
@@ -84,7 +92,7 @@ func (c betaCustomer) dert(delta float64) float64 {
 		greatest = math.Max(greatest, 1/rates.at[i])
 	}
 	drops.fillBeta(c.a, c.b, greatest, 1)
-	return c.alive * drops.mean(func(p float64) float64 {
+	return drops.mean(func(p float64) float64 {
 		sum := 0.0
 		for i := 0; i < rates.n; i++ {
 			sum += rates.w[i] / (p + rates.at[i])

@@ -15,7 +15,7 @@ func cdnow(t testing.TB) []History {
 	t.Helper()
 	f, err := os.Open("testdata/cdnow_sample.csv")
 	require.NoError(t, err)
-	defer f.Close()
+	defer func() { require.NoError(t, f.Close()) }()
 	rows, err := csv.NewReader(f).ReadAll()
 	require.NoError(t, err)
 	var all []History

@@ -1,8 +1,13 @@
 package lifetimes
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
 // Gauss-Legendre rules on [0, 1].
+//
+//nolint:gochecknoglobals // tables: Go has no constant arrays
 var (
 	gauss6 = [6]rulePoint{
 		{0.0337652428984239861, 0.0856622461895851725},
@@ -30,7 +35,7 @@ type rulePoint struct{ at, w float64 }
 
 // instants are the moments at which an expectation is needed so that
 // e^(-delta t) E(t) + delta * integral of e^(-delta s) E(s) ds, which is what partial
-// integration makes of the discounted sum, becomes a weighted sum of E.
+// integration makes of the discounted sum, becomes a weighted sum of E. Latest first.
 type instants struct {
 	n     int
 	at, w [instantsMost]float64
@@ -74,6 +79,8 @@ func (v *instants) fill(t, delta, age, bend float64) {
 		}
 		from = to
 	}
+	slices.Reverse(v.at[1:v.n])
+	slices.Reverse(v.w[1:v.n])
 }
 
 func (v *instants) put(at, w float64) {
@@ -111,7 +118,8 @@ func (c betaCustomer) discounted(t, delta float64) float64 {
 }
 
 // countSeriesAt is countSeries at several instants, which share all but the powers. The
-// first instant is the latest and decides when to stop.
+// first, the latest, decides when to stop; the earlier ones are left behind when they
+// have nothing more to add.
 func (c betaCustomer) countSeriesAt(v *instants) (float64, bool) {
 	if v.n > fewInstants {
 		return 0, false
@@ -138,6 +146,9 @@ func (c betaCustomer) countSeriesAt(v *instants) (float64, bool) {
 		for i := range ws {
 			terms[i] = float64(terms[i] * (grow * ws[i]))
 			all += terms[i]
+		}
+		if last := len(ws) - 1; terms[last] < 1e-17*all {
+			ws, terms = ws[:last], terms[:last]
 		}
 		add := float64(all * before)
 		sum += add

@@ -129,19 +129,20 @@ func (p problem) solve() solution {
 	}
 
 	end := minimise(objective, p.start, gradientEnough, 1000)
-	s := solution{theta: end.at}
-	posterior := -objective(end.at, end.gradient) * p.customers
+	gradient := make([]float64, n)
+	s := solution{theta: end}
+	posterior := -objective(end, gradient) * p.customers
 	s.diagnostics.LogLikelihood, s.diagnostics.LogPosterior = likelihood, posterior
-	s.diagnostics.GradientNorm = largest(end.gradient)
+	s.diagnostics.GradientNorm = largest(gradient)
 	s.diagnostics.Converged = s.diagnostics.GradientNorm <= gradientStalled
 	switch {
-	case largest(end.at) > farthest-1:
+	case largest(end) > farthest-1:
 		s.diagnostics.Converged = false
 		s.diagnostics.Problem = "the likelihood has no maximum inside the parameters' domain"
 	case !s.diagnostics.Converged:
 		s.diagnostics.Problem = "the gradient did not vanish"
 	}
-	s.covariance = p.invertInformation(end.at, objective)
+	s.covariance = p.invertInformation(end, objective)
 	s.diagnostics.Evaluations = evaluations
 	return s
 }

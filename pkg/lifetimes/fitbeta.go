@@ -128,12 +128,12 @@ func withStages(k int, m MBGNBD) MBGCNBD { return MBGCNBD{k, m.R, m.Alpha, m.A, 
 
 // betaLikelihood evaluates the log-likelihood of compressed rows with its gradient.
 type betaLikelihood struct {
-	c              *fitRows
-	v              betaVariant
-	byX            []xTerms
-	lnT, inT       []float64 // ln(alpha+T), 1/(alpha+T)
-	lnTx, inTx     []float64
-	total, deadSum []float64 // of dead weights by x
+	c          *fitRows
+	v          betaVariant
+	byX        []xTerms
+	lnT, inT   []float64 // ln(alpha+T), 1/(alpha+T)
+	lnTx, inTx []float64
+	deadSum    []float64 // of dead weights by x
 }
 
 // xTerms depend on x alone.

@@ -3,6 +3,7 @@ package lifetimes
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"gonum.org/v1/gonum/mathext"
 )
@@ -48,7 +49,7 @@ func FitGammaGamma(rows []Summary, o FitOptions) (Fit[GammaGamma], error) {
 			e.xs, e.countX = append(e.xs, float64(s.X)), append(e.countX, 0)
 		}
 		e.countX[at]++
-		e.rows = append(e.rows, spendRow{x: int32(at), sum: float64(s.X) * s.M, lnM: ln(s.M)})
+		e.rows = append(e.rows, spendRow{x: at, sum: float64(s.X) * s.M, lnM: ln(s.M)})
 		total += s.M
 	}
 	used := len(e.rows)
@@ -91,7 +92,7 @@ type spendLikelihood struct {
 }
 
 type spendRow struct {
-	x        int32
+	x        int
 	sum, lnM float64
 }
 
@@ -176,12 +177,12 @@ func cohortLikelihood(lost []int, remaining int, theta, gradient []float64) floa
 	m := fromDropoutTheta(theta)
 	dA, dB := 0.0, 0.0
 	later := remaining
-	for i := len(lost) - 1; i >= 0; i-- {
-		// At renewal i+1, lost[i] left and later ones stayed.
-		n, stayed, at := float64(lost[i]), float64(later), m.Alpha+m.Beta+float64(i)
+	for i, left := range slices.Backward(lost) {
+		// At renewal i+1 so many left, and later ones stayed.
+		n, stayed, at := float64(left), float64(later), m.Alpha+m.Beta+float64(i)
 		dA += n/m.Alpha - (n+stayed)/at
 		dB += stayed/(m.Beta+float64(i)) - (n+stayed)/at
-		later += lost[i]
+		later += left
 	}
 	share := m.Alpha / (m.Alpha + m.Beta)
 	gradient[0] = dA*m.Alpha + dB*m.Beta

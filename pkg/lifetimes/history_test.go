@@ -164,15 +164,24 @@ func TestHistoryOddInput(t *testing.T) {
 	require.NoError(t, h.Summary(math.Inf(1), math.Inf(1), math.NaN()).Validate())
 	require.EqualValues(t, math.MaxInt64, h.Net(), "sums saturate")
 	h = h.Remove(math.MaxInt32, math.MinInt64)
-	require.EqualValues(t, 2, len(h))
+	require.Len(t, h, 2)
 	require.Empty(t, h[:1].Until(math.MinInt32)[1:])
 }
 
 func TestSummaryValidate(t *testing.T) {
 	nan, inf := math.NaN(), math.Inf(1)
 	for _, s := range []Summary{
-		{X: 1, Tx: 2, T: 1}, {X: 1, Tx: -1, T: 1}, {T: -1}, {Tx: 1, T: 2}, {M: 1}, {T: nan}, {T: inf},
-		{X: 1, Tx: nan, T: 1}, {X: 1, Tx: 1, T: 1, M: nan}, {X: 1, Tx: 1, T: 1, M: inf}, {X: 1, Tx: 1, T: 1, LogGaps: nan},
+		{X: 1, Tx: 2, T: 1},
+		{X: 1, Tx: -1, T: 1},
+		{T: -1},
+		{Tx: 1, T: 2},
+		{M: 1},
+		{T: nan},
+		{T: inf},
+		{X: 1, Tx: nan, T: 1},
+		{X: 1, Tx: 1, T: 1, M: nan},
+		{X: 1, Tx: 1, T: 1, M: inf},
+		{X: 1, Tx: 1, T: 1, LogGaps: nan},
 	} {
 		require.ErrorIs(t, s.Validate(), ErrSummary, "%+v", s)
 	}

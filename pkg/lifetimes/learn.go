@@ -3,7 +3,6 @@ package lifetimes
 import (
 	"math"
 	"slices"
-	"sort"
 )
 
 // place fills the percentiles from a base.
@@ -42,17 +41,11 @@ func (c *Scorer) centre(base []Customer) {
 	}
 }
 
-var (
-	paretoShares = []float64{0, 0.5, 1}
-	lifts        = []float64{0, 0.25, 0.5, 0.75, 1, 1.25, 1.5, 1.75, 2, 2.5, 3}
-)
-
 // Deviations of the priors that hold corrections near none: a base must insist.
 const (
 	shiftSD = 0.5
 	slopeSD = 0.3
 	powerSD = 0.2
-	levelSD = 0.12
 )
 
 // A window whose total is off by more than a factor e^doubted saw a season or a turn of
@@ -63,42 +56,45 @@ const (
 	dismissed = 0.5
 )
 
-// plateau is how much area under the curve tells two lifts apart.
-const plateau = 0.0005
-
 // learn takes what the windows teach, the less the fewer of today's base, of the given
-// size, they knew. Where there are several windows, only that part of a correction is made
-// on which all agree: what a season or chance did to one would mislead on the next.
-func (c *Scorer) learn(windows [][]seen, base int) {
-	pooled := slices.Concat(windows...)
-	c.chooseOdds(pooled)
-	c.chooseCounts(pooled)
-	each := make([]Scorer, len(windows))
-	for i, rows := range windows {
+// size, they knew. Only that part of a correction is made on which all windows agree: what
+// a season or chance did to one would mislead on the next. The level must show in the
+// short windows too.
+func (c *Scorer) learn(whole, short [][]seen, base int) {
+	pooled := slices.Concat(whole...)
+	c.chooseLift(pooled)
+	each := make([]Scorer, len(whole), len(whole)+len(short))
+	for i, rows := range whole {
 		each[i] = *c
-		each[i].chooseOdds(rows)
+		each[i].chooseLift(rows)
 		c.Lift = math.Min(c.Lift, each[i].Lift)
 	}
-	for i, rows := range windows {
-		each[i].ParetoInOdds, each[i].Lift = c.ParetoInOdds, c.Lift
+	for i, rows := range whole {
+		each[i].Lift = c.Lift
 		each[i].learnOdds(rows)
 		each[i].learnCounts(rows)
 	}
-	agreed := func(part func(*Scorer) float64) float64 {
-		all := make([]float64, len(each))
-		for i := range each {
-			all[i] = part(&each[i])
-		}
-		// The one nearest to 0, unless they lie on both sides of it.
-		return math.Max(slices.Min(all), 0) + math.Min(slices.Max(all), 0)
-	}
-	known := math.Min(1, float64(len(pooled))/float64(len(windows)*base))
+	known := math.Min(1, float64(len(pooled))/float64(len(whole)*base))
 	known *= known
 	c.Lift *= known
-	c.Shift = known * agreed(func(s *Scorer) float64 { return s.Shift })
-	c.Slope = 1 + known*agreed(func(s *Scorer) float64 { return s.Slope - 1 })
-	c.Level = math.Exp(known * agreed(func(s *Scorer) float64 { return math.Log(s.Level) }))
-	c.Power = 1 + known*agreed(func(s *Scorer) float64 { return s.Power - 1 })
+	c.Shift = known * agreed(each, func(s *Scorer) float64 { return s.Shift })
+	c.Slope = 1 + known*agreed(each, func(s *Scorer) float64 { return s.Slope - 1 })
+	c.Power = 1 + known*agreed(each, func(s *Scorer) float64 { return s.Power - 1 })
+	for _, rows := range short {
+		one := *c
+		one.learnCounts(rows)
+		each = append(each, one)
+	}
+	c.Level = math.Exp(known * agreed(each, func(s *Scorer) float64 { return math.Log(s.Level) }))
+}
+
+// agreed is the correction nearest to 0, and 0 if they lie on both sides of it.
+func agreed(each []Scorer, part func(*Scorer) float64) float64 {
+	all := make([]float64, len(each))
+	for i := range each {
+		all[i] = part(&each[i])
+	}
+	return math.Max(slices.Min(all), 0) + math.Min(slices.Max(all), 0)
 }
 
 // scores are the blended and lifted log odds of rows, and their mean.
@@ -121,36 +117,8 @@ func (c *Scorer) promises(rows []seen) ([]float64, float64) {
 	return promised, sum
 }
 
-// chooseOdds chooses the blend and the lift by the area under the curve.
-func (c *Scorer) chooseOdds(rows []seen) {
-	order := make([]int, len(rows))
-	best := 0.0
-	try := *c
-	for _, try.ParetoInOdds = range paretoShares {
-		areas := make([]float64, len(lifts))
-		for i := range lifts {
-			try.Lift = lifts[i]
-			score, _ := try.scores(rows)
-			areas[i] = areaUnder(score, rows, order)
-		}
-		top := slices.Max(areas)
-		if top <= best {
-			continue
-		}
-		best, c.ParetoInOdds = top, try.ParetoInOdds
-		// The curve is flat around its top: the middle of the flat part, not the peak of noise.
-		sum, count := 0.0, 0.0
-		for i := range lifts {
-			if areas[i] >= top-plateau {
-				sum += lifts[i]
-				count++
-			}
-		}
-		c.Lift = sum / count
-	}
-}
-
-// learnOdds recalibrates with a slope and a shift.
+// learnOdds recalibrates with a slope and a shift, as far as the likelihood that they gain
+// is beyond what two idle parameters gain by chance.
 func (c *Scorer) learnOdds(rows []seen) {
 	score, centre := c.scores(rows)
 	n := float64(len(rows))
@@ -172,34 +140,32 @@ func (c *Scorer) learnOdds(rows []seen) {
 		g[0], g[1] = g[0]/n, g[1]/n
 		return v / n
 	}, []float64{0, 1}, 1e-9, 300)
-	c.Shift, c.Slope = fit.at[0], math.Min(math.Max(fit.at[1], 0.25), 2)
+	gain := 2 * (surprise(score, rows, centre, 0, 1) - surprise(score, rows, centre, fit[0], fit[1]))
+	keep := evidence(gain, 2)
+	c.Shift, c.Slope = keep*fit[0], 1+keep*(math.Min(math.Max(fit[1], 0.25), 2)-1)
 }
 
-// chooseCounts chooses the blend by squared error, an even one unless another is clearly
-// better.
-func (c *Scorer) chooseCounts(rows []seen) {
-	came := arrivals(rows)
-	squares := func(share float64) float64 {
-		try := Scorer{ParetoInCounts: share}
-		promised, sum := try.promises(rows)
-		loss := 0.0
-		for i, r := range rows {
-			d := promised[i]*came/sum - r.came
-			loss += d * d
-		}
-		return loss
-	}
-	best := squares(0.5) * 0.99
-	c.ParetoInCounts = 0.5
-	for _, share := range []float64{0, 1} {
-		if loss := squares(share); loss < best {
-			best, c.ParetoInCounts = loss, share
-		}
-	}
+// evidence is the part of an estimate to keep when its square is this and chance alone
+// makes one of the other size, as James and Stein (1961) shrink: none if it is not larger.
+func evidence(square, chance float64) float64 {
+	return math.Max(0, 1-chance/math.Max(square, 1e-300))
 }
 
-// learnCounts finds the power by Poisson regression and the level by the totals, drawn
-// towards 1 as far as the data leave it open.
+// surprise is minus the log-likelihood of who came.
+func surprise(score []float64, rows []seen, centre, shift, slope float64) float64 {
+	sum := 0.0
+	for i := range rows {
+		z := centre + shift + slope*(score[i]-centre)
+		sum += softplus(z)
+		if rows[i].came > 0 {
+			sum -= z
+		}
+	}
+	return sum
+}
+
+// learnCounts finds the power by Poisson regression and the level by the totals, as far as
+// they differ by more than chance.
 func (c *Scorer) learnCounts(rows []seen) {
 	n, came := float64(len(rows)), arrivals(rows)
 	promised, sum := c.promises(rows)
@@ -225,9 +191,10 @@ func (c *Scorer) learnCounts(rows []seen) {
 		g[0], g[1] = g[0]/n, g[1]/n
 		return v / n
 	}, []float64{0, 1}, 1e-9, 300)
-	c.Power = math.Min(math.Max(fit.at[1], 0.6), 1.2)
+	c.Power = math.Min(math.Max(fit[1], 0.6), 1.2)
 	off := math.Log(came / sum)
-	keep := levelSD * levelSD / (levelSD*levelSD + over/came)
+	// By chance the total differs, and as much again what was learned before the cut.
+	keep := evidence(off*off, 2*over/came)
 	trust := math.Min(math.Max((dismissed-math.Abs(off))/(dismissed-doubted), 0), 1)
 	c.Level = math.Exp(keep * trust * off)
 	c.Shift *= trust
@@ -240,74 +207,4 @@ func arrivals(rows []seen) float64 {
 		came += r.came
 	}
 	return math.Max(came, 0.5)
-}
-
-// areaUnder is the probability that a customer who bought was ranked above one who did not.
-func areaUnder(score []float64, rows []seen, order []int) float64 {
-	for i := range order {
-		order[i] = i
-	}
-	sort.Slice(order, func(i, j int) bool { return score[order[i]] < score[order[j]] })
-	ranks, buyers := 0.0, 0.0
-	for i := 0; i < len(order); {
-		j := i
-		for j < len(order) && score[order[j]] == score[order[i]] {
-			j++
-		}
-		for _, k := range order[i:j] {
-			if rows[k].came > 0 {
-				ranks += float64(i+j+1) / 2
-				buyers++
-			}
-		}
-		i = j
-	}
-	others := float64(len(order)) - buyers
-	if buyers == 0 || others == 0 {
-		return 0.5
-	}
-	return (ranks - buyers*(buyers+1)/2) / (buyers * others)
-}
-
-// compare fills in how the models did on the windows and names the best: the one whose
-// odds made what came most likely.
-func (t *Training) compare(rows []seen) {
-	n := float64(len(rows))
-	came := 0.0
-	for _, r := range rows {
-		came += r.came
-	}
-	score, order := make([]float64, len(rows)), make([]int, len(rows))
-	showing := func(name string, odds, count func(seen) float64) {
-		for i := range t.Candidates {
-			c := &t.Candidates[i]
-			if c.Name != name {
-				continue
-			}
-			sum, squares := 0.0, 0.0
-			for j, r := range rows {
-				score[j] = odds(r)
-				if r.came > 0 {
-					c.LogScore -= softplus(-score[j]) / n
-				} else {
-					c.LogScore -= softplus(score[j]) / n
-				}
-				sum += count(r)
-				squares += (count(r) - r.came) * (count(r) - r.came)
-			}
-			c.RMSE, c.Bias, c.AUC = math.Sqrt(squares/n), sum/came-1, areaUnder(score, rows, order)
-		}
-	}
-	regular := t.Regular.Model.Name()
-	if t.Regular.Model.K == 1 {
-		regular = MBGNBD{}.Name()
-	}
-	showing(regular, func(r seen) float64 { return r.regularOdds }, func(r seen) float64 { return r.regularCount })
-	showing(t.Pareto.Model.Name(), func(r seen) float64 { return r.paretoOdds }, func(r seen) float64 { return r.paretoCount })
-	best := math.Inf(-1)
-	for _, c := range t.Candidates {
-		if c.LogScore != 0 && c.LogScore > best {
-			best, t.Chosen = c.LogScore, c.Name
-		}
-	}
 }

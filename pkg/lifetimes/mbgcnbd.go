@@ -83,11 +83,7 @@ func (m MBGCNBD) Discounted(s Summary, t, delta float64) float64 {
 	c := m.given(s)
 	var v instants
 	v.fill(t, delta, c.age, c.age/(c.shape+1))
-	sum := 0.0
-	for i := 0; i < v.n; i++ {
-		sum += float64(v.w[i] * c.expected(v.at[i]))
-	}
-	return m.PAlive(s) * sum
+	return m.PAlive(s) * c.expectedAt(v.at[:v.n], v.w[:v.n])
 }
 
 // AliveUntil is the age at which PAlive falls to h in silence; see PurchaseModel. For
@@ -186,6 +182,8 @@ func (m MBGCNBD) LogLikelihood(s Summary) float64 {
 }
 
 // lnFactorial holds ln(n!) for n below mostStages.
+//
+//nolint:gochecknoglobals // a table: Go has no constant arrays
 var lnFactorial = [mostStages]float64{0, 0, 0.69314718055994530942, 1.7917594692280550008}
 
 func (m MBGCNBD) answers(s Summary) bool {
@@ -208,8 +206,8 @@ func (m MBGCNBD) quiet(s Summary) float64 {
 // given is the customer's future if alive.
 func (m MBGCNBD) given(s Summary) regularCustomer {
 	x := float64(s.X)
-	c := regularCustomer{k: m.K, shape: m.R + float64(m.K*s.X), age: m.Alpha + s.T, a: m.A, b: m.B + x + 1}
-	v := (s.T - s.Tx) / c.age
+	c := regularCustomer{k: m.K, shape: m.R + float64(m.K*s.X), age: m.Alpha + s.T, silence: s.T - s.Tx, a: m.A, b: m.B + x + 1}
+	v := c.silence / c.age
 	sum, term := 1.0, 1.0
 	c.phase[0] = 1
 	for j := 1; j < m.K; j++ {

@@ -47,7 +47,7 @@ func measure(expected, some, actual []float64) measures {
 		idx[i] = i
 	}
 	sort.Slice(idx, func(i, j int) bool { return some[idx[i]] < some[idx[j]] })
-	for b := 0; b < 10; b++ {
+	for b := range 10 {
 		d := 0.0
 		for _, i := range idx[b*len(idx)/10 : (b+1)*len(idx)/10] {
 			d += some[i]
@@ -96,7 +96,7 @@ func holdout(all []History, split, end int32) (rows []Summary, known []History, 
 		known = append(known, u)
 		actual = append(actual, float64(len(h.Until(end))-len(u)))
 	}
-	return
+	return rows, known, actual
 }
 
 func predict(m PurchaseModel, rows []Summary, t float64) (expected, some []float64) {
@@ -104,5 +104,5 @@ func predict(m PurchaseModel, rows []Summary, t float64) (expected, some []float
 		expected = append(expected, m.Expected(s, t))
 		some = append(some, m.PAtLeastOne(s, t))
 	}
-	return
+	return expected, some
 }

@@ -18,8 +18,13 @@ func parameter(t *rapid.T, name string) float64 {
 func anyModel(t *rapid.T) PurchaseModel {
 	a, b, c, d := parameter(t, "p1"), parameter(t, "p2"), parameter(t, "p3"), parameter(t, "p4")
 	return rapid.SampledFrom([]PurchaseModel{
-		MBGNBD{a, b, c, d}, BGNBD{a, b, c, d}, ParetoNBD{a, b, c, d},
-		MBGCNBD{1, a, b, c, d}, MBGCNBD{2, a, b, c, d}, MBGCNBD{3, a, b, c, d}, MBGCNBD{4, a, b, c, d},
+		MBGNBD{a, b, c, d},
+		BGNBD{a, b, c, d},
+		ParetoNBD{a, b, c, d},
+		MBGCNBD{1, a, b, c, d},
+		MBGCNBD{2, a, b, c, d},
+		MBGCNBD{3, a, b, c, d},
+		MBGCNBD{4, a, b, c, d},
 	}).Draw(t, "model")
 }
 
@@ -80,6 +85,17 @@ func checkScores(m PurchaseModel, s Summary, span, delta float64) error {
 		return bad("less likely in more time")
 	}
 	return nil
+}
+
+func TestScoresOfAnInstant(t *testing.T) {
+	s := Summary{X: 2, Tx: 20, T: 4000}
+	for _, m := range []PurchaseModel{
+		MBGNBD{1, 5, 1, 3}, BGNBD{1, 5, 1, 3}, ParetoNBD{1, 5, 1, 3}, MBGCNBD{2, 1, 5, 1, 3}, MBGCNBD{4, 1, 5, 1, 3},
+	} {
+		for _, span := range []float64{5e-324, 1e-300, 1e-120, 1e-79, 1e-60, 1e-20} {
+			require.NoError(t, checkScores(m, s, span, 1e-3), "%v", span)
+		}
+	}
 }
 
 func TestDeadlinesAreWhereScoresFall(t *testing.T) {
@@ -179,8 +195,12 @@ func FuzzScores(f *testing.F) {
 			return
 		}
 		models := []PurchaseModel{
-			MBGNBD{a, b, c, d}, BGNBD{a, b, c, d}, ParetoNBD{a, b, c, d},
-			MBGCNBD{2, a, b, c, d}, MBGCNBD{3, a, b, c, d}, MBGCNBD{4, a, b, c, d},
+			MBGNBD{a, b, c, d},
+			BGNBD{a, b, c, d},
+			ParetoNBD{a, b, c, d},
+			MBGCNBD{2, a, b, c, d},
+			MBGCNBD{3, a, b, c, d},
+			MBGCNBD{4, a, b, c, d},
 		}
 		if err := checkScores(models[uint(kind)%uint(len(models))], s, span, delta); err != nil {
 			t.Fatal(err)

@@ -15,7 +15,7 @@ import (
 func TestAgainstHigherPrecision(t *testing.T) {
 	f, err := os.Open("testdata/reference.csv")
 	require.NoError(t, err)
-	defer f.Close()
+	defer func() { require.NoError(t, f.Close()) }()
 	rows, err := csv.NewReader(f).ReadAll()
 	require.NoError(t, err)
 	require.Greater(t, len(rows), 1500)

@@ -2,28 +2,23 @@ package lifetimes
 
 import "math"
 
-// A living customer of MBG/CNBD-k: a clock whose rate is Gamma(shape, age), now with
-// probability phase[j] at j ticks of the k that make a purchase (and then with the
-// shape j greater), and a chance to stop from Beta(a, b) at each.
+// A living customer of MBG/CNBD-k: a clock whose rate is Gamma(shape, age) as of now, with
+// probability phase[j] at j ticks of the k that make a purchase (and then with the shape
+// j greater), and a chance to stop from Beta(a, b) at each purchase.
 type regularCustomer struct {
-	k          int
-	shape, age float64
-	a, b       float64
-	phase      [mostStages]float64
+	k                   int
+	shape, age, silence float64
+	a, b                float64
+	phase               [mostStages]float64
 }
 
 // expected purchases in the next t.
 func (c regularCustomer) expected(t float64) float64 {
 	z := t / c.age
-	mean := float64((c.shape + float64(c.k)) * z)
-	// The series starts from the chance of no tick, which must not underflow.
-	if mean+float64(8*math.Sqrt(mean))+33/ln1p(1/z) < 4*seriesTerms && (c.shape+float64(c.k))*ln1p(z) < 600 {
-		sum := 0.0
-		for j := 0; j < c.k; j++ {
-			if c.phase[j] > 0 {
-				sum += float64(c.phase[j] * c.tickSeries(j, z))
-			}
-		}
+	if z < linear {
+		return c.expected(float64(2*linear*c.age)) * (z / (2 * linear))
+	}
+	if sum, ok := c.tickSeries([]float64{t}, []float64{1}); ok {
 		return sum
 	}
 	var g grid
@@ -31,30 +26,83 @@ func (c regularCustomer) expected(t float64) float64 {
 	return g.mean(func(p float64) float64 { return c.filtered(p, z) })
 }
 
-// tickSeries sums over the number of ticks, negative binomial, the expected number of
-// purchases that come of them. All terms are positive.
-func (c regularCustomer) tickSeries(j int, z float64) float64 {
-	shape, w := c.shape+float64(j), z/(1+z)
-	term := exp(-shape * ln1p(z))
+// linear is the part of the age below which powers of silence/t leave float64's range, and
+// expected is proportional to t.
+const linear = 1e-80
+
+// expectedAt is a weighted sum of the purchases expected until several instants, which
+// come latest first.
+func (c regularCustomer) expectedAt(at, weight []float64) float64 {
+	sum := 0.0
+	for len(at) > 0 {
+		few := min(len(at), fewInstants)
+		part, ok := c.tickSeries(at[:few], weight[:few])
+		if !ok {
+			few = 1
+			part = float64(weight[0] * c.expected(at[0]))
+		}
+		sum += part
+		at, weight = at[few:], weight[few:]
+	}
+	return sum
+}
+
+// tickSeries sums over the number m of ticks since the last purchase. That it is m after t
+// more has, over all phases j that the clock may be in now, the chance
+//
+//	NB(m; shape, t/age) * sum of C(m, j) (silence/t)^j, divided by the sum of C(shape+j-1, j) (silence/age)^j
+//
+// and m ticks make floor(m/k) purchases, if nobody stops. All terms are positive.
+func (c regularCustomer) tickSeries(at, weight []float64) (float64, bool) {
+	z := at[0] / c.age
+	shape := c.shape + float64(c.k)
+	mean := float64(shape * z)
+	// The series starts from the chance of no tick, which must not underflow.
+	if !(mean+float64(8*math.Sqrt(mean))+33/ln1p(1/z) < float64(6*c.k*seriesTerms)) || shape*ln1p(z) > 600 ||
+		at[len(at)-1] < linear*c.age {
+		return 0, false
+	}
+	var w, back, term [fewInstants]float64
+	for i, t := range at {
+		z := t / c.age
+		w[i], back[i] = z/(1+z), c.silence/t
+		term[i] = float64(weight[i]*c.phase[0]) * exp(-c.shape*ln1p(z))
+	}
+	ws, backs, terms := w[:len(at)], back[:len(at)], term[:len(at)]
 	survive, bought, sum := 1.0, 0.0, 0.0
 	ab := c.a + c.b
-	due, n := c.k-j, 0.0 // ticks until the next purchase, and the purchases so far
-	for i := 0.0; i < 16*seriesTerms; i++ {
-		ratio := float64((shape + i) / (i + 1) * w)
-		term *= ratio
+	due, n := c.k, 0.0 // ticks until the next purchase, and the purchases so far
+	for m := 1.0; m < 64*seriesTerms; m++ {
 		if due--; due == 0 {
 			due = c.k
 			bought += survive
 			survive *= (c.b + n) / (ab + n)
 			n++
 		}
-		add := float64(term * bought)
+		// C(m, j) back^j, one factor after the other; 0 beyond the k phases.
+		var more [mostStages]float64
+		for j := 1; j < c.k; j++ {
+			more[j] = (m - float64(j-1)) / float64(j)
+		}
+		grow, all, part := (c.shape+m-1)/m, 0.0, 0.0
+		for i, chance := range terms {
+			chance *= float64(grow * ws[i])
+			terms[i] = chance
+			r := backs[i]
+			part = chance * (1 + float64(more[1]*r*(1+float64(more[2]*r*(1+float64(more[3]*r))))))
+			all += float64(part)
+		}
+		if part < 1e-17*all { // the earliest instant has nothing more to add
+			last := len(terms) - 1
+			ws, backs, terms = ws[:last], backs[:last], terms[:last]
+		}
+		add := float64(all * bought)
 		sum += add
-		if bought > 0 && ratio < 0.999 && add*ratio < 1e-15*sum*(1-ratio) {
-			break
+		if ratio := float64(grow * ws[0]); bought > 0 && ratio < 0.999 && add*ratio < 1e-13*sum*(1-ratio) {
+			return sum, true
 		}
 	}
-	return sum
+	return 0, false
 }
 
 // filtered is the expected number of purchases for one chance p to stop: (1 - the mean
@@ -161,6 +209,9 @@ type point struct{ re, im float64 }
 
 const halfRoot3 = 0.86602540378443864676
 
+// unityRoots holds the k-th roots of unity under k-1.
+//
+//nolint:gochecknoglobals // a table: Go has no constant arrays
 var unityRoots = [mostStages][mostStages]point{
 	{{1, 0}},
 	{{1, 0}, {-1, 0}},

@@ -51,7 +51,7 @@ func (m ShiftedBetaGeometric) ExpectedRenewals(n, periods int) float64 {
 	// terms themselves are as exact and need no case for alpha = 1.
 	survive, sum := 1.0, 0.0
 	b := m.Beta + float64(n)
-	for i := 0; i < periods; i++ {
+	for i := range periods {
 		survive = float64(survive * ((b + float64(i)) / (m.Alpha + b + float64(i))))
 		sum += survive
 		if survive < 1e-17*sum/float64(periods) {

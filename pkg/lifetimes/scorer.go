@@ -5,7 +5,7 @@ import "math"
 // Scorer is the recommended way to score a base. It blends a beta-dropout model
 // (MBG/CNBD-k, MBG/NBD for k = 1) with Pareto/NBD, lifts customers who stand high in
 // recency, frequency and value among the base, and recalibrates the result; how much of
-// each was learned by TrainScorer on a split inside the history, never from the time
+// each was learned by TrainScorer on splits inside the history, never from the time
 // that it predicts. All of it is in the fields: a score can be retraced by hand.
 //
 //	z = the models' log odds of a purchase, blended, + Lift (R + F + M - 1.5)
@@ -15,6 +15,22 @@ import "math"
 //
 // R, F, M are percentiles of recency, repeat purchases and net value. P and E grow with
 // the time looked ahead; P falls in silence wherever the models' own does.
+//
+// Where one model is the better one by the inner splits with hardly a doubt, it is taken
+// alone; between, the blend follows the evidence. A correction is made as far as it exceeds
+// chance in every split, and most shops whose customers behave as the models say get none.
+//
+// # How far to trust it
+//
+// No rule can promise that the future will not favour another model. On 168 holdouts of
+// made-up shops of 2,500 customers, on seeds that no part of it was made on, the scorer's
+// area under the curve was never worse by more than .0071 than that of the best of four
+// fitted models, chosen with hindsight. Such a choice, made for each measure apart, beats
+// the scorer by more than .01 in relative root mean square error on 6% of the holdouts, in
+// calibration error on 15%, and in absolute bias on 39%. Chance does most of the last: to
+// the very models and parameters that made the customers it happens on 31%, where they can
+// be known, and there to the scorer on 38%. The worst calibration is that of seasonal shops:
+// a season that comes back less than once in the history is foreseen by no model here.
 type Scorer struct {
 	// Regular is the beta-dropout model, K chosen by likelihood; Pareto the other.
 	Regular MBGCNBD

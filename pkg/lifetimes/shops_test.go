@@ -12,6 +12,8 @@ type shop struct {
 	arrive func(r *rand.Rand, days float64) float64
 	// live makes the purchase days after the first, until days.
 	live func(r *rand.Rand, first, days float64) []float64
+	// made is the model that live follows, times in weeks; nil where it is none of ours.
+	made PurchaseModel
 }
 
 // gammaVariate is a gamma variate of the given shape and rate 1.
@@ -77,18 +79,19 @@ func always(float64) float64 { return 1 }
 func yearly(day float64) float64 { return 1 + 0.6*math.Sin(2*math.Pi*day/365) }
 
 var shops = []shop{
-	{"Pareto/NBD", evenly(0.4), living(0.6, 90, 0.6, 80, always)},
-	{"MBG/NBD", evenly(0.4), ticking(1, 0.6, 45, 0.8, 2)},
-	{"regular", evenly(0.4), ticking(3, 2, 20, 0.7, 4)},
-	{"seasonal", evenly(0.3), living(0.8, 80, 0.5, 200, yearly)},
-	{"growing", func(r *rand.Rand, days float64) float64 { return days * math.Sqrt(r.Float64()) }, living(0.7, 60, 0.5, 100, always)},
-	{"never stop", evenly(0.5), living(1, 80, 50, 1e6, always)},
-	{"mostly once", evenly(0.8), ticking(1, 0.4, 60, 3, 1)},
+	{"Pareto/NBD", evenly(0.4), living(0.6, 90, 0.6, 80, always), ParetoNBD{.6, 90. / 7, .6, 80. / 7}},
+	{"MBG/NBD", evenly(0.4), ticking(1, 0.6, 45, 0.8, 2), MBGNBD{.6, 45. / 7, .8, 2}},
+	{"regular", evenly(0.4), ticking(3, 2, 20, 0.7, 4), MBGCNBD{3, 2, 20. / 7, .7, 4}},
+	{"seasonal", evenly(0.3), living(0.8, 80, 0.5, 200, yearly), nil},
+	{"growing", func(r *rand.Rand, days float64) float64 { return days * math.Sqrt(r.Float64()) }, living(0.7, 60, 0.5, 100, always), ParetoNBD{.7, 60. / 7, .5, 100. / 7}},
+	{"never stop", evenly(0.5), living(1, 80, 50, 1e6, always), ParetoNBD{1, 80. / 7, 50, 1e6 / 7}},
+	{"mostly once", evenly(0.8), ticking(1, 0.4, 60, 3, 1), MBGNBD{.4, 60. / 7, 3, 1}},
 }
 
-// open makes the histories of n customers over days, values log-normal around a mean
+// open makes the histories of n customers over two years, values log-normal around a mean
 // of each customer's own.
-func (s shop) open(seed uint64, n int, days float64) []History {
+func (s shop) open(seed uint64, n int) []History {
+	const days = 730
 	r := rand.New(rand.NewPCG(seed, 17))
 	all := make([]History, n)
 	for i := range all {

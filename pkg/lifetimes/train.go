@@ -29,9 +29,9 @@ type Training struct {
 	Chosen     string
 	// Windows are the inner splits: the models saw what came before Cut and were compared
 	// with what came until End. Empty when the history is too short; then the Scorer is the
-	// plain blend.
+	// Regular model alone.
 	Windows []Window
-	// Purchases counts what came within the windows.
+	// Purchases counts what came within the windows, short ones left out.
 	Purchases float64
 }
 
@@ -39,6 +39,8 @@ type Training struct {
 type Window struct {
 	Cut, End  int32
 	Customers int
+	// Short windows help to choose the models; corrections are not learned there.
+	Short bool
 }
 
 // Candidate is one model's showing.
@@ -84,7 +86,7 @@ func TrainScorer(all []History, now int32, o ScorerOptions) (*Scorer, Training, 
 	c.place(base)
 
 	sample := thin(all)
-	var pooled [][]seen
+	var whole, short [][]seen
 	for _, w := range windows(first, now, o) {
 		rows, known, err := lookBack(sample, w, o, final.regular.Model.K)
 		if err != nil {
@@ -95,9 +97,13 @@ func TrainScorer(all []History, now int32, o ScorerOptions) (*Scorer, Training, 
 		}
 		w.Customers = len(rows)
 		tr.Windows = append(tr.Windows, w)
-		pooled = append(pooled, rows)
+		if w.Short {
+			short = append(short, rows)
+		} else {
+			whole = append(whole, rows)
+		}
 	}
-	for _, rows := range pooled {
+	for _, rows := range whole {
 		for i := range rows {
 			tr.Purchases += rows[i].came
 		}
@@ -107,9 +113,11 @@ func TrainScorer(all []History, now int32, o ScorerOptions) (*Scorer, Training, 
 		c.centre(base)
 		return c, tr, nil
 	}
-	c.learn(pooled, max(1, len(base)*len(sample)/len(all)))
+	pooled := slices.Concat(slices.Concat(whole, short)...)
+	c.choose(pooled)
+	c.learn(whole, short, max(1, len(base)*len(sample)/len(all)))
 	c.centre(base)
-	tr.compare(slices.Concat(pooled...))
+	tr.compare(pooled)
 	return c, tr, nil
 }
 
@@ -190,7 +198,8 @@ func fitBase(base []Customer, o ScorerOptions) (baseFits, []Candidate, error) {
 // windows are the inner splits. The last stands to the history before it as the horizon
 // stands to the whole: a model that is asked to look as far ahead as it has looked back is
 // tested on just that. Where the history allows, earlier ones are added, and one that
-// begins a year before now, so that the season of the time to predict is among them.
+// begins a year before now, so that the season of the time to predict is among them; where
+// not, the latter half of the only one, for a second look at which model is better.
 func windows(first, now int32, o ScorerOptions) []Window {
 	span := float64(now) - float64(first)
 	days := o.Horizon * o.DaysPerUnit
@@ -207,6 +216,9 @@ func windows(first, now int32, o ScorerOptions) []Window {
 			break
 		}
 		ws = append(ws, Window{Cut: int32(cut), End: int32(end)})
+	}
+	if half := math.Floor(length / 2); len(ws) == 1 && half >= 7 {
+		ws = append(ws, Window{Cut: int32(float64(now) - half), End: now, Short: true})
 	}
 	if cut := float64(now) - 365; cut-float64(first) >= least*span && length < 300 {
 		ws = append(ws, Window{Cut: int32(cut), End: int32(cut + length)})

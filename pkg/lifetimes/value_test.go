@@ -73,7 +73,7 @@ func TestSubscriptions(t *testing.T) {
 	require.InDelta(t, .668/4.474, m.Churn(0), 1e-12)
 	require.InDelta(t, .668/9.474, m.Churn(5), 1e-12)
 	survive, sum, derl := 1.0, 0.0, 0.0
-	for n := 0; n < 200000; n++ {
+	for n := range 200000 {
 		if n < 50 {
 			require.InEpsilon(t, survive, m.Survival(n), 1e-12)
 		}

@@ -21,20 +21,20 @@ func mutants() []mutant {
 		}},
 		{"7", "an entry's outputs over two transactions", []edit{{publish, "	err = o.txn.Publish(ctx, kafka.Transaction{", "	if len(batches) > 1 {\n		if err := o.txn.Publish(ctx, kafka.Transaction{Batches: batches[:1]}); err != nil {\n			return err\n		}\n		batches = batches[1:]\n	}\n	err = o.txn.Publish(ctx, kafka.Transaction{"}}},
 		{"7", "more is woken than one entry may: no entry goes on", []edit{{"processors/timers.go", "if more && !p.continuePending {", "if more && !p.continuePending && false {"}, {"processors/timers.go", "due = due[:min(limit, len(due))]", "due = due[:min(limit, len(due))]\n	if p.base%2 == 0 {\n		due = nil\n	}"}}},
-		{"9", "two produce requests in flight, positions settled with the first", []edit{{run, overtakes, overtaking + "		r.settle()\n	}\n	r.filling, r.flying"}, {run, "	r.filling.reset()\n	if len(r.flying.batches)", "	r.filling = cargo{open: map[place]*kafka.Batch{}}\n	if len(r.flying.batches)"}}},
+		{"9", "two produce requests in flight, positions settled with the first", []edit{{run, overtakes, overtaking + "		r.settle()\n	}\n	r.filling, r.flying"}, {run, "	r.filling.reset()\n	if len(r.flying.All())", "	r.filling = cargo{Batches: kafka.NewBatches()}\n	if len(r.flying.All())"}}},
 		{"9", "two produce requests in flight, and a gap accepted", []edit{
 			{run, overtakes, overtaking + "		r.prev = before\n	}\n	r.filling, r.flying"},
 			{run, "	flight := make(chan landed, 1)", "	flight := make(chan landed, 1)\n	before := r.prev\n	r.prev = nil"},
 			{run, "		flight <- landed{acks, err, now()}", "		if before != nil {\n			if l := <-before; l.err != nil {\n				err = l.err\n			}\n		}\n		flight <- landed{acks, err, now()}"},
 			{run, "type run struct {", "type run struct {\n	prev chan landed"},
-			{run, "	r.filling.reset()\n	if len(r.flying.batches)", "	r.filling = cargo{open: map[place]*kafka.Batch{}}\n	if len(r.flying.batches)"},
+			{run, "	r.filling.reset()\n	if len(r.flying.All())", "	r.filling = cargo{Batches: kafka.NewBatches()}\n	if len(r.flying.All())"},
 			{origin, "!ok || after.above(known) {", "(!ok || after.above(known)) && false {"},
 		}},
 		{"9", "input offsets committed before they are acknowledged", []edit{{run, "	flight := make(chan landed, 1)", "	for _, p := range r.flying.reached {\n		p.input.acked, p.input.ackedOffset, p.input.ackedPrint = p.next, p.offset, p.print\n	}\n	flight := make(chan landed, 1)"}}},
 		{"10", "read uncommitted", []edit{{fetch, "b = append(b, 1)               // isolation level: read committed", "b = append(b, 0)"}}},
 		// Each of these two alone is covered by the other: entries and ticks in one order, and a reading held against the marks.
 		{"11", "tick by another producer, and a reading without its entries believed", []edit{
-			{run, "		r.tick()\n", "		ahead := r.filling\n		r.filling = cargo{open: map[place]*kafka.Batch{}}\n		r.tick()\n		if len(r.filling.batches) > 0 {\n			p, err := r.kafka.NewProducer(ctx)\n			if err != nil {\n				return err\n			}\n			if _, err := p.Produce(ctx, r.filling.batches); err != nil {\n				return err\n			}\n		}\n		r.filling = ahead\n"},
+			{run, "		r.tick()\n", "		ahead := r.filling\n		r.filling = cargo{Batches: kafka.NewBatches()}\n		r.tick()\n		if len(r.filling.All()) > 0 {\n			p, err := r.kafka.NewProducer(ctx)\n			if err != nil {\n				return err\n			}\n			if _, err := p.Produce(ctx, r.filling.All()); err != nil {\n				return err\n			}\n		}\n		r.filling = ahead\n"},
 			{ticks, "if s == nil || !s.GetMarked() ||", "if false && s == nil || false &&"},
 		}},
 		{"11", "base time is the least over those heard so far", []edit{{ticks, "	if !some || !all {", "	if !some || !all && !held {"}}},

@@ -1,0 +1,212 @@
+package lifetimes
+
+import (
+	"math"
+	"slices"
+	"sort"
+)
+
+// choose blends the models: the odds by which of them ranks better, the counts by squared
+// error, both set to the total that came.
+func (c *Scorer) choose(rows []seen) {
+	c.ParetoInOdds = preference(ranksBetter(rows))
+	came, regular, pareto := arrivals(rows), 0.0, 0.0
+	for _, r := range rows {
+		regular += r.regularCount
+		pareto += r.paretoCount
+	}
+	sum, squares := 0.0, 0.0
+	for _, r := range rows {
+		a, b := r.regularCount*came/regular-r.came, r.paretoCount*came/pareto-r.came
+		d := a*a - b*b
+		sum += d
+		squares += d * d
+	}
+	c.ParetoInCounts = preference(inStandardErrors(sum, squares))
+}
+
+// preference is how likely Pareto/NBD is the better model, by the normal approximation of
+// what it saves, in standard errors; 0 or 1 where there is hardly a doubt.
+func preference(saves float64) float64 {
+	const doubtless = 1.5
+	switch {
+	case saves > doubtless:
+		return 1
+	case saves < -doubtless:
+		return 0
+	}
+	return 0.5 * math.Erfc(-saves/math.Sqrt2)
+}
+
+// ranksBetter is by how much the area under Pareto/NBD's curve exceeds the other's, in
+// standard errors (DeLong, DeLong and Clarke-Pearson 1988, "Comparing the areas under two
+// or more correlated receiver operating characteristic curves").
+func ranksBetter(rows []seen) float64 {
+	score := make([]float64, len(rows))
+	for i, r := range rows {
+		score[i] = r.paretoOdds
+	}
+	pareto := placements(score, rows)
+	for i, r := range rows {
+		score[i] = r.regularOdds
+	}
+	regular := placements(score, rows)
+	var sum, squares, count [2]float64
+	for i, r := range rows {
+		d, bought := pareto[i]-regular[i], 0
+		if r.came > 0 {
+			bought = 1
+		}
+		sum[bought] += d
+		squares[bought] += d * d
+		count[bought]++
+	}
+	if count[0] == 0 || count[1] == 0 {
+		return 0
+	}
+	variance := 0.0
+	for i := range sum {
+		variance += (squares[i] - sum[i]*sum[i]/count[i]) / (count[i] * count[i])
+	}
+	return inStandardErrors(sum[1]/count[1], variance)
+}
+
+func inStandardErrors(v, variance float64) float64 {
+	if !(variance > 0) {
+		return 0
+	}
+	return v / math.Sqrt(variance)
+}
+
+// placements are, for who bought, the share of those who did not that score below, and for
+// the others the share of those who bought that score above.
+func placements(score []float64, rows []seen) []float64 {
+	order := make([]int, len(rows))
+	for i := range order {
+		order[i] = i
+	}
+	sort.Slice(order, func(i, j int) bool { return score[order[i]] < score[order[j]] })
+	var below [2]float64 // of those who did not, and who did
+	out := make([]float64, len(rows))
+	for i := 0; i < len(order); {
+		var here [2]float64
+		j := i
+		for ; j < len(order) && score[order[j]] == score[order[i]]; j++ {
+			if rows[order[j]].came > 0 {
+				here[1]++
+			} else {
+				here[0]++
+			}
+		}
+		for _, k := range order[i:j] {
+			if rows[k].came > 0 {
+				out[k] = below[0] + here[0]/2
+			} else {
+				out[k] = -(below[1] + here[1]/2) // what is left above follows
+			}
+		}
+		below[0] += here[0]
+		below[1] += here[1]
+		i = j
+	}
+	for k := range out {
+		if rows[k].came > 0 {
+			out[k] /= math.Max(below[0], 1)
+		} else {
+			out[k] = 1 + out[k]/math.Max(below[1], 1)
+		}
+	}
+	return out
+}
+
+// chooseLift chooses the lift by the area under the curve.
+func (c *Scorer) chooseLift(rows []seen) {
+	const plateau = 0.0005 // of area tells two lifts apart
+	lifts := [...]float64{0, 0.25, 0.5, 0.75, 1, 1.25, 1.5, 1.75, 2, 2.5, 3}
+	try, order := *c, make([]int, len(rows))
+	areas := make([]float64, len(lifts))
+	for i := range lifts {
+		try.Lift = lifts[i]
+		score, _ := try.scores(rows)
+		areas[i] = areaUnder(score, rows, order)
+	}
+	// The curve is flat around its top: the middle of the flat part, not the peak of noise.
+	top, sum, count := slices.Max(areas), 0.0, 0.0
+	for i := range lifts {
+		if areas[i] >= top-plateau {
+			sum += lifts[i]
+			count++
+		}
+	}
+	c.Lift = sum / count
+}
+
+// areaUnder is the probability that a customer who bought was ranked above one who did not.
+func areaUnder(score []float64, rows []seen, order []int) float64 {
+	for i := range order {
+		order[i] = i
+	}
+	sort.Slice(order, func(i, j int) bool { return score[order[i]] < score[order[j]] })
+	ranks, buyers := 0.0, 0.0
+	for i := 0; i < len(order); {
+		j := i
+		for j < len(order) && score[order[j]] == score[order[i]] {
+			j++
+		}
+		for _, k := range order[i:j] {
+			if rows[k].came > 0 {
+				ranks += float64(i+j+1) / 2
+				buyers++
+			}
+		}
+		i = j
+	}
+	others := float64(len(order)) - buyers
+	if buyers == 0 || others == 0 {
+		return 0.5
+	}
+	return (ranks - buyers*(buyers+1)/2) / (buyers * others)
+}
+
+// compare fills in how the models did on the windows and names the best: the one whose
+// odds made what came most likely.
+func (t *Training) compare(rows []seen) {
+	n := float64(len(rows))
+	came := 0.0
+	for _, r := range rows {
+		came += r.came
+	}
+	score, order := make([]float64, len(rows)), make([]int, len(rows))
+	showing := func(name string, odds, count func(seen) float64) {
+		for i := range t.Candidates {
+			c := &t.Candidates[i]
+			if c.Name != name {
+				continue
+			}
+			sum, squares := 0.0, 0.0
+			for j, r := range rows {
+				score[j] = odds(r)
+				if r.came > 0 {
+					c.LogScore -= softplus(-score[j]) / n
+				} else {
+					c.LogScore -= softplus(score[j]) / n
+				}
+				sum += count(r)
+				squares += (count(r) - r.came) * (count(r) - r.came)
+			}
+			c.RMSE, c.Bias, c.AUC = math.Sqrt(squares/n), sum/came-1, areaUnder(score, rows, order)
+		}
+	}
+	regular := t.Regular.Model.Name()
+	if t.Regular.Model.K == 1 {
+		regular = MBGNBD{}.Name()
+	}
+	showing(regular, func(r seen) float64 { return r.regularOdds }, func(r seen) float64 { return r.regularCount })
+	showing(t.Pareto.Model.Name(), func(r seen) float64 { return r.paretoOdds }, func(r seen) float64 { return r.paretoCount })
+	best := math.Inf(-1)
+	for _, c := range t.Candidates {
+		if c.LogScore != 0 && c.LogScore > best {
+			best, t.Chosen = c.LogScore, c.Name
+		}
+	}
+}
