@@ -21,7 +21,17 @@ import (
 type shelf struct {
 	t     require.TestingT
 	blobs map[string][]byte
+	lent  map[string]*customer.State // what this step has been given
 	fail  error
+}
+
+// settled says that the step is over: a state that it changed and did not put back would live on in a fold's memory, and be
+// another one after a restart.
+func (s *shelf) settled() {
+	for id, c := range s.lent {
+		require.Equal(s.t, s.blobs[id], c.Encode(nil), "a customer was changed and not put back")
+	}
+	clear(s.lent)
 }
 
 func (s *shelf) Customer(id string) (*customer.State, error) {
@@ -29,10 +39,16 @@ func (s *shelf) Customer(id string) (*customer.State, error) {
 	if !ok || s.fail != nil {
 		return nil, s.fail
 	}
-	return customer.Decode(blob)
+	c, err := customer.Decode(blob)
+	if s.lent == nil {
+		s.lent = map[string]*customer.State{}
+	}
+	s.lent[id] = c
+	return c, err
 }
 
 func (s *shelf) Put(id string, c *customer.State) {
+	delete(s.lent, id)
 	blob := c.Encode(nil)
 	again, err := customer.Decode(blob)
 	require.NoError(s.t, err)
@@ -109,6 +125,7 @@ func (w *world) fold(i int32, e *ledger.Entry) processors.Verdict {
 	var out output.Batch
 	v, err := processors.Step(p.state, p.offset, e, p.shelf, &out)
 	require.NoError(w.t, err)
+	p.shelf.settled()
 	blob := p.state.Encode(nil)
 	p.state, err = processors.DecodePartition(blob)
 	require.NoError(w.t, err)
