@@ -1,6 +1,7 @@
 package real
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -15,6 +16,7 @@ import (
 	"github.com/moby/moby/api/types/network"
 	"github.com/testcontainers/testcontainers-go"
 	"github.com/testcontainers/testcontainers-go/exec"
+	"github.com/testcontainers/testcontainers-go/log"
 	"github.com/testcontainers/testcontainers-go/wait"
 
 	"github.com/mainstay/mainstay/pkg/kafka"
@@ -32,6 +34,9 @@ type Server struct {
 	container testcontainers.Container
 	answers   func(ctx context.Context) error
 }
+
+// testcontainers has one logger for the whole program, and returns its errors too.
+func init() { log.SetDefault(log.NewNoopLogger()) } //nolint:gochecknoinits // it has no other way
 
 // start runs an image with one of its ports bound to a free one of this machine: clients must find it there again after a
 // restart, and Kafka has to know it beforehand.
@@ -93,6 +98,15 @@ func (s *Server) await(ctx context.Context) error {
 	}
 }
 
+// ready is the end of a first start: nothing is left behind when it fails.
+func (s *Server) ready(ctx context.Context) error {
+	err := s.await(ctx)
+	if err != nil {
+		err = errors.Join(err, s.Close())
+	}
+	return err
+}
+
 // Close removes the container with its volumes.
 func (s *Server) Close() error {
 	if err := testcontainers.TerminateContainer(s.container); err != nil {
@@ -136,7 +150,7 @@ func StartKafka(ctx context.Context) (*Server, error) {
 		defer k.Close()
 		return k.Ping(ctx)
 	}
-	return s, s.await(ctx)
+	return s, s.ready(ctx)
 }
 
 // Redis is a Redis server that keeps its data through a kill, or does not, as it is told.
@@ -148,7 +162,7 @@ func StartRedis(ctx context.Context) (*Redis, error) {
 		return testcontainers.ContainerRequest{
 			Image: redisImage,
 			// What was said last about persistence holds at the next start.
-			Cmd: []string{"sh", "-c", `mkdir -p /data && exec redis-server --dir /data --bind 0.0.0.0 --protected-mode no --save "" --appendonly "$(cat /data/appendonly 2>/dev/null || echo yes)"`},
+			Entrypoint: []string{"sh", "-c", `mkdir -p /data && exec redis-server --dir /data --bind 0.0.0.0 --protected-mode no --save "" --appendonly "$(cat /data/appendonly 2>/dev/null || echo yes)"`},
 			WaitingFor: wait.ForListeningPort("6379/tcp").WithStartupTimeout(patience),
 		}
 	})
@@ -157,13 +171,13 @@ func StartRedis(ctx context.Context) (*Redis, error) {
 	}
 	r := &Redis{s}
 	s.answers = func(ctx context.Context) error {
-		answer, err := r.Do(ctx, "PING")
-		if err == nil && answer != "PONG" {
+		answer, err := AskRedis(ctx, s.Address, "PING")
+		if err == nil && answer != "PONG" { // it says LOADING first
 			err = fmt.Errorf("PING: %s", answer)
 		}
 		return err
 	}
-	return r, s.await(ctx)
+	return r, s.ready(ctx)
 }
 
 // Persist turns the append-only file on or off, now or from the next start on. A start with it finds what was in it last,
@@ -171,22 +185,63 @@ func StartRedis(ctx context.Context) (*Redis, error) {
 func (r *Redis) Persist(ctx context.Context, on bool, now bool) error {
 	word := map[bool]string{true: "yes", false: "no"}[on]
 	if now {
-		if _, err := r.Do(ctx, "CONFIG", "SET", "appendonly", word); err != nil {
-			return err
+		if answer, err := AskRedis(ctx, r.Address, "CONFIG SET appendonly "+word); err != nil || answer != "OK" {
+			return fmt.Errorf("CONFIG SET appendonly %s: %s: %w", word, answer, err)
 		}
 	}
-	_, err := r.run(ctx, "sh", "-c", "echo "+word+" > /data/appendonly")
-	return err
+	return r.run(ctx, "sh", "-c", "echo "+word+" > /data/appendonly")
 }
 
-// Do sends a command and returns the answer as redis-cli prints it.
-func (r *Redis) Do(ctx context.Context, command ...string) (string, error) {
-	return r.run(ctx, append([]string{"redis-cli"}, command...)...)
+func (r *Redis) run(ctx context.Context, command ...string) error {
+	code, out, err := r.container.Exec(ctx, command, exec.Multiplexed())
+	if err != nil {
+		return fmt.Errorf("run %s in the container of %s: %w", command[0], r.Address, err)
+	}
+	text, err := io.ReadAll(out)
+	if err != nil || code != 0 {
+		return fmt.Errorf("run %s in the container of %s: exit code %d: %s: %w", command[0], r.Address, code, text, err)
+	}
+	return nil
 }
 
-// UsedMemory is what Redis says that its data takes, in bytes.
-func (r *Redis) UsedMemory(ctx context.Context) (int64, error) {
-	text, err := r.Do(ctx, "INFO", "memory")
+// AskRedis sends one inline command to a server without a password and returns its answer's text, an error's too.
+func AskRedis(ctx context.Context, address, command string) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", address)
+	if err != nil {
+		return "", fmt.Errorf("ask Redis: %w", err)
+	}
+	defer func() { _ = conn.Close() }() // the answer was read
+	if deadline, ok := ctx.Deadline(); ok {
+		_ = conn.SetDeadline(deadline)
+	}
+	if _, err := io.WriteString(conn, command+"\r\n"); err != nil {
+		return "", fmt.Errorf("ask Redis: %w", err)
+	}
+	answer := bufio.NewReader(conn)
+	line, err := answer.ReadString('\n')
+	if err != nil {
+		return "", fmt.Errorf("ask Redis: %w", err)
+	}
+	line = strings.TrimSpace(line)
+	if line[0] != '$' {
+		return line[1:], nil
+	}
+	size, err := strconv.Atoi(line[1:])
+	if err != nil || size < 0 {
+		return "", fmt.Errorf("ask Redis: bulk of %q", line[1:])
+	}
+	text := make([]byte, size)
+	if _, err := io.ReadFull(answer, text); err != nil {
+		return "", fmt.Errorf("ask Redis: %w", err)
+	}
+	return string(text), nil
+}
+
+// UsedMemory is what a Redis says that its data takes, in bytes.
+func UsedMemory(ctx context.Context, address string) (int64, error) {
+	text, err := AskRedis(ctx, address, "INFO memory")
 	if err != nil {
 		return 0, err
 	}
@@ -196,22 +251,6 @@ func (r *Redis) UsedMemory(ctx context.Context) (int64, error) {
 		}
 	}
 	return 0, errors.New("INFO memory: no used_memory")
-}
-
-func (r *Redis) run(ctx context.Context, command ...string) (string, error) {
-	code, out, err := r.container.Exec(ctx, command, exec.Multiplexed())
-	if err != nil {
-		return "", fmt.Errorf("run %s in the container of %s: %w", command[0], r.Address, err)
-	}
-	text, err := io.ReadAll(out)
-	if err != nil {
-		return "", fmt.Errorf("run %s in the container of %s: %w", command[0], r.Address, err)
-	}
-	answer := strings.TrimSpace(string(text))
-	if code != 0 || strings.HasPrefix(answer, "ERR") {
-		return "", fmt.Errorf("run %s in the container of %s: exit code %d: %s", command[0], r.Address, code, answer)
-	}
-	return answer, nil
 }
 
 func freePort() (int, error) {

@@ -98,6 +98,21 @@ type Process struct {
 
 const linesKept = 2000
 
+// running are the processes that were started and have not ended.
+var running = struct { //nolint:gochecknoglobals // they are the operating system's
+	sync.Mutex
+	all map[*Process]struct{}
+}{all: map[*Process]struct{}{}}
+
+// KillAll ends every process that is still running: for an end that no defer sees.
+func KillAll() {
+	running.Lock()
+	defer running.Unlock()
+	for p := range running.all {
+		_ = p.cmd.Process.Kill() // it may have ended by itself
+	}
+}
+
 // Run starts `mainstay run` and waits until it says that it is running. Whoever starts it must Kill or Stop it.
 func (p Program) Run(ctx context.Context) (*Process, error) {
 	cmd := exec.Command(p.Path, "run") //nolint:noctx // it ends by signals
@@ -107,12 +122,21 @@ func (p Program) Run(ctx context.Context) (*Process, error) {
 		return nil, fmt.Errorf("run mainstay: %w", err)
 	}
 	r := &Process{cmd: cmd, exited: make(chan struct{}), heard: make(chan struct{}), Started: time.Now()}
-	if err := cmd.Start(); err != nil {
+	running.Lock()
+	err = cmd.Start()
+	if err == nil {
+		running.all[r] = struct{}{}
+	}
+	running.Unlock()
+	if err != nil {
 		return nil, fmt.Errorf("run mainstay: %w", err)
 	}
 	go func() {
 		r.listen(stderr)
 		r.err = cmd.Wait()
+		running.Lock()
+		delete(running.all, r)
+		running.Unlock()
 		close(r.exited)
 	}()
 	line, err := r.Await(ctx, "running")
