@@ -14,17 +14,19 @@ import (
 //go:embed *.schema.json
 var files embed.FS
 
-// The names of the schemas: four inputs, six outputs.
-var (
-	Inputs  = []string{"purchase", "cancellation", "referral", "survey"}
-	Outputs = []string{"clv", "churn-risk", "promoter-status", "alert", "portfolio", "rejection"}
-)
+// Inputs are the names of the schemas of what comes in.
+func Inputs() []string { return []string{"purchase", "cancellation", "referral", "survey"} }
+
+// Outputs are the names of the schemas of what goes out.
+func Outputs() []string {
+	return []string{"clv", "churn-risk", "promoter-status", "alert", "portfolio", "rejection"}
+}
 
 // JSON returns the schema of this name.
 func JSON(name string) ([]byte, error) {
 	b, err := files.ReadFile(name + ".schema.json")
 	if err != nil {
-		return nil, fmt.Errorf("schema %q: there is none of this name (have %v and %v)", name, Inputs, Outputs)
+		return nil, fmt.Errorf("schema %q: there is none of this name (have %v and %v)", name, Inputs(), Outputs())
 	}
 	return b, nil
 }

@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -17,7 +18,7 @@ func TestFilesAreAsGenerated(t *testing.T) {
 	into := t.TempDir()
 	out, err := exec.Command("go", "run", "./internal/generate", into).CombinedOutput()
 	require.NoError(t, err, "%s", out)
-	for _, name := range append(append([]string{}, schemas.Inputs...), schemas.Outputs...) {
+	for _, name := range slices.Concat(schemas.Inputs(), schemas.Outputs()) {
 		want, err := os.ReadFile(filepath.Join(into, name+".schema.json"))
 		require.NoError(t, err)
 		got, err := schemas.JSON(name)
@@ -52,7 +53,7 @@ func TestAsyncAPIRefers(t *testing.T) {
 			}
 			if path, inside := strings.CutPrefix(to, "#/"); inside {
 				at := doc
-				for _, step := range strings.Split(path, "/") {
+				for step := range strings.SplitSeq(path, "/") {
 					at = at.(map[string]any)[step]
 					require.NotNil(t, at, to)
 				}
@@ -65,5 +66,5 @@ func TestAsyncAPIRefers(t *testing.T) {
 		}
 	}
 	walk(doc)
-	require.Len(t, referred, len(schemas.Inputs)+len(schemas.Outputs))
+	require.Len(t, referred, len(schemas.Inputs())+len(schemas.Outputs()))
 }

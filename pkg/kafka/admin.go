@@ -2,6 +2,7 @@ package kafka
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"slices"
@@ -252,15 +253,15 @@ func (c *Client) DeleteRecords(ctx context.Context, topic string, partition int3
 	err := c.led(ctx, topic, []int32{partition}, func(broker int32, _ []int32) error {
 		m := &raw{key: key, version: version, broker: broker, mine: c.correlation.Add(1)}
 		b := appendHeader(nil, key, version, m.mine, c.cfg.ClientID)
-		b = be.AppendUint32(b, 1)
+		b = binary.BigEndian.AppendUint32(b, 1)
 		b = appendString(b, topic)
-		b = be.AppendUint32(b, 1)
-		b = be.AppendUint32(b, uint32(partition))
-		b = be.AppendUint64(b, uint64(below))
-		b = be.AppendUint32(b, uint32(c.cfg.Timeout/time.Millisecond))
-		be.PutUint32(b, uint32(len(b)-4))
+		b = binary.BigEndian.AppendUint32(b, 1)
+		b = binary.BigEndian.AppendUint32(b, uint32(partition))
+		b = binary.BigEndian.AppendUint64(b, uint64(below))
+		b = binary.BigEndian.AppendUint32(b, uint32(c.cfg.Timeout/time.Millisecond))
+		binary.BigEndian.PutUint32(b, uint32(len(b)-4))
 		m.out = [][]byte{b}
-		if _, err := c.send(ctx, Call{API: "DeleteRecords", Topic: topic}, 0, broker, m); err != nil {
+		if _, err := c.send(ctx, Call{API: "DeleteRecords", Topic: topic}, 0, m); err != nil {
 			return err
 		}
 		r := cursor{b: m.in}

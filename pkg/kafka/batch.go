@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"math"
+	"slices"
 )
 
 // Record batch v2 (KIP-98; Kafka protocol guide, "Record Batch"): offsets within the batch.
@@ -37,7 +38,10 @@ const MaxBatchBytes = 1 << 20
 // recordOverhead is the most that a record adds to its key, value and headers: six varints and the attributes.
 const recordOverhead = 5 + 1 + 10 + 5 + 5 + 5
 
-var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+// checksum is the CRC-32C that a batch carries of itself.
+func checksum(b []byte) uint32 {
+	return crc32.Checksum(b, crc32.MakeTable(crc32.Castagnoli)) // made once, by the package
+}
 
 // Batch is one record batch for one partition, encoded while it is filled. It can be used again after Reset. It is not
 // safe for concurrent use, and must not be touched while a call is sending it.
@@ -76,6 +80,10 @@ func (b *Batch) Append(timestampMs int64, key, value, headers []byte) {
 	}
 	b.max = max(b.max, timestampMs)
 	delta := timestampMs - b.first
+	if free := cap(b.buf) - len(b.buf); free < len(key)+len(value)+len(headers)+recordOverhead {
+		// Doubled: append itself would grow a large one by a quarter at a time, and copy it that often.
+		b.buf = slices.Grow(b.buf, max(len(b.buf), len(key)+len(value)+len(headers)+recordOverhead))
+	}
 	size := 1 + varintLen(delta) + varintLen(int64(b.n)) + varbytesLen(key) + varbytesLen(value) + max(1, len(headers))
 	buf := binary.AppendVarint(b.buf, int64(size))
 	buf = append(buf, 0) // attributes
@@ -142,19 +150,19 @@ func (b *Batch) seal(id identity, sequence int32, c codec, p *packer) ([]byte, e
 		// Forgotten inside a transaction, this makes a plain record that no abort takes back.
 		attributes |= attrTransactional
 	}
-	be.PutUint64(wire[atBaseOffset:], 0)
-	be.PutUint32(wire[atLength:], uint32(len(wire)-atLeaderEpoch))
-	be.PutUint32(wire[atLeaderEpoch:], math.MaxUint32) // -1: not known
+	binary.BigEndian.PutUint64(wire[atBaseOffset:], 0)
+	binary.BigEndian.PutUint32(wire[atLength:], uint32(len(wire)-atLeaderEpoch))
+	binary.BigEndian.PutUint32(wire[atLeaderEpoch:], math.MaxUint32) // -1: not known
 	wire[atMagic] = 2
-	be.PutUint16(wire[atAttributes:], attributes)
-	be.PutUint32(wire[atLastOffset:], uint32(b.n-1))
-	be.PutUint64(wire[atBaseTimestamp:], uint64(b.first))
-	be.PutUint64(wire[atMaxTimestamp:], uint64(b.max))
-	be.PutUint64(wire[atProducerID:], uint64(id.producer))
-	be.PutUint16(wire[atProducerEpoch:], uint16(id.epoch))
-	be.PutUint32(wire[atBaseSequence:], uint32(sequence))
-	be.PutUint32(wire[atCount:], uint32(b.n))
-	be.PutUint32(wire[atCRC:], crc32.Checksum(wire[atAttributes:], castagnoli))
+	binary.BigEndian.PutUint16(wire[atAttributes:], attributes)
+	binary.BigEndian.PutUint32(wire[atLastOffset:], uint32(b.n-1))
+	binary.BigEndian.PutUint64(wire[atBaseTimestamp:], uint64(b.first))
+	binary.BigEndian.PutUint64(wire[atMaxTimestamp:], uint64(b.max))
+	binary.BigEndian.PutUint64(wire[atProducerID:], uint64(id.producer))
+	binary.BigEndian.PutUint16(wire[atProducerEpoch:], uint16(id.epoch))
+	binary.BigEndian.PutUint32(wire[atBaseSequence:], uint32(sequence))
+	binary.BigEndian.PutUint32(wire[atCount:], uint32(b.n))
+	binary.BigEndian.PutUint32(wire[atCRC:], checksum(wire[atAttributes:]))
 	return wire, nil
 }
 

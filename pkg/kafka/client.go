@@ -56,9 +56,9 @@ func (c *Client) Close() {
 	c.transport.CloseIdleConnections()
 }
 
-// send is the one way out: it sends a request to a broker (or anyBroker), waits at most the configured timeout plus extra
+// send is the one way out: it sends a request to the broker that the message itself names, waits at most the configured timeout plus extra
 // for the answer, and gives errors their sort. The codes inside the answer are the caller's.
-func (c *Client) send(ctx context.Context, call Call, extra time.Duration, broker int32, m protocol.Message) (protocol.Message, error) {
+func (c *Client) send(ctx context.Context, call Call, extra time.Duration, m protocol.Message) (protocol.Message, error) {
 	var res protocol.Message
 	do := func(ctx context.Context) error {
 		if c.net.isClosed() {
@@ -96,7 +96,7 @@ func (c *Client) send(ctx context.Context, call Call, extra time.Duration, broke
 
 // ask sends one of kafka-go's messages and returns its answer.
 func ask[T protocol.Message](ctx context.Context, c *Client, call Call, broker int32, m protocol.Message) (res T, err error) {
-	r, err := c.send(ctx, call, 0, broker, &aimed{
+	r, err := c.send(ctx, call, 0, &aimed{
 		Message: m, broker: broker, correlation: c.correlation.Add(1), clientID: c.cfg.ClientID,
 	})
 	if err != nil {
@@ -164,7 +164,7 @@ func (n *dialer) dial(ctx context.Context, nw, address string) (net.Conn, error)
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	defer context.AfterFunc(n.life, cancel)()
+	defer context.AfterFunc(n.life, cancel)() //nolint:contextcheck // two lives: whichever ends first
 	conn, err := n.base(ctx, nw, address)
 	if err != nil {
 		return nil, err

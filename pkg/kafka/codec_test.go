@@ -2,9 +2,9 @@ package kafka
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/hex"
 	"fmt"
-	"hash/crc32"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -24,7 +24,7 @@ func sealed(t testing.TB, b *Batch, id identity, c codec) []byte {
 
 func at(wire []byte, base int64) []byte {
 	wire = slices.Clone(wire)
-	be.PutUint64(wire, uint64(base)) // not covered by the CRC
+	binary.BigEndian.PutUint64(wire, uint64(base)) // not covered by the CRC
 	return wire
 }
 
@@ -33,8 +33,8 @@ func marker(producer, offset int64, kind uint16) []byte {
 	b := NewBatch("", 0)
 	b.Append(1, []byte{0, 0, byte(kind >> 8), byte(kind)}, []byte{0, 0, 0, 0, 0, 0}, nil)
 	wire, _ := b.seal(identity{producer: producer, transactional: true}, -1, codecNone, new(packer))
-	be.PutUint16(wire[atAttributes:], attrControl|attrTransactional)
-	be.PutUint32(wire[atCRC:], crc32.Checksum(wire[atAttributes:], castagnoli))
+	binary.BigEndian.PutUint16(wire[atAttributes:], attrControl|attrTransactional)
+	binary.BigEndian.PutUint32(wire[atCRC:], checksum(wire[atAttributes:]))
 	return at(wire, offset)
 }
 
@@ -52,7 +52,7 @@ func TestBatchGoldenBytes(t *testing.T) {
 	// Another implementation reads the same.
 	var other kmsg.RecordBatch
 	require.NoError(t, other.ReadFrom(wire))
-	require.Equal(t, int32(crc32.Checksum(wire[atAttributes:], castagnoli)), other.CRC)
+	require.Equal(t, int32(checksum(wire[atAttributes:])), other.CRC)
 	require.Equal(t, int32(2), other.NumRecords)
 	var r kmsg.Record
 	require.NoError(t, r.ReadFrom(other.Records))
@@ -101,9 +101,9 @@ func TestReadsWhatJavaCompresses(t *testing.T) {
 	plain := sealed(t, b, identity{}, codecNone)
 	repack := func(c codec, data []byte) []byte {
 		wire := append(slices.Clone(plain[:batchHeader]), data...)
-		be.PutUint16(wire[atAttributes:], uint16(c))
-		be.PutUint32(wire[atLength:], uint32(len(wire)-atLeaderEpoch))
-		be.PutUint32(wire[atCRC:], crc32.Checksum(wire[atAttributes:], castagnoli))
+		binary.BigEndian.PutUint16(wire[atAttributes:], uint16(c))
+		binary.BigEndian.PutUint32(wire[atLength:], uint32(len(wire)-atLeaderEpoch))
+		binary.BigEndian.PutUint32(wire[atCRC:], checksum(wire[atAttributes:]))
 		return wire
 	}
 	records := plain[batchHeader:]
@@ -111,10 +111,10 @@ func TestReadsWhatJavaCompresses(t *testing.T) {
 	w := gzip.NewWriter(&z)
 	_, _ = w.Write(records)
 	require.NoError(t, w.Close())
-	framed := append(slices.Clone(xerial), 0, 0, 0, 1, 0, 0, 0, 1)
+	framed := append([]byte(xerial), 0, 0, 0, 1, 0, 0, 0, 1)
 	for part := range slices.Chunk(records, 3000) {
 		block := snappy.Encode(nil, part)
-		framed = append(be.AppendUint32(framed, uint32(len(block))), block...)
+		framed = append(binary.BigEndian.AppendUint32(framed, uint32(len(block))), block...)
 	}
 	for name, set := range map[string][]byte{
 		"gzip": repack(codecGzip, z.Bytes()), "snappy in Java's frames": repack(codecSnappy, framed),
@@ -196,9 +196,9 @@ func TestAbortedTransactionsAreFiltered(t *testing.T) {
 
 	// A compacted log: the batch is there, its records are not.
 	empty := write(1, 15, false, "x", "y")[:batchHeader]
-	be.PutUint32(empty[atLength:], batchHeader-atLeaderEpoch)
-	be.PutUint32(empty[atCount:], 0)
-	be.PutUint32(empty[atCRC:], crc32.Checksum(empty[atAttributes:], castagnoli))
+	binary.BigEndian.PutUint32(empty[atLength:], batchHeader-atLeaderEpoch)
+	binary.BigEndian.PutUint32(empty[atCount:], 0)
+	binary.BigEndian.PutUint32(empty[atCRC:], checksum(empty[atAttributes:]))
 	values, next = read(empty, 15)
 	require.Empty(t, values)
 	require.Equal(t, int64(17), next)
@@ -209,9 +209,9 @@ func TestLogAppendTime(t *testing.T) {
 	b.Append(10, nil, nil, nil)
 	b.Append(20, nil, nil, nil)
 	set := sealed(t, b, identity{}, codecNone)
-	be.PutUint16(set[atAttributes:], attrLogAppendTime)
-	be.PutUint64(set[atMaxTimestamp:], 12345)
-	be.PutUint32(set[atCRC:], crc32.Checksum(set[atAttributes:], castagnoli))
+	binary.BigEndian.PutUint16(set[atAttributes:], attrLogAppendTime)
+	binary.BigEndian.PutUint64(set[atMaxTimestamp:], 12345)
+	binary.BigEndian.PutUint32(set[atCRC:], checksum(set[atAttributes:]))
 	var d decoder
 	got, _, _, err := d.decode(set, 0, nil)
 	require.NoError(t, err)
@@ -285,8 +285,8 @@ func FuzzDecodeRecordSet(f *testing.F) {
 		// With a right CRC, so that the fuzzer gets past it.
 		if len(set) >= batchHeader {
 			set = slices.Clone(set)
-			if size := int(int32(be.Uint32(set[atLength:]))) + atLeaderEpoch; size >= batchHeader && size <= len(set) {
-				be.PutUint32(set[atCRC:], crc32.Checksum(set[atAttributes:size], castagnoli))
+			if size := int(int32(binary.BigEndian.Uint32(set[atLength:]))) + atLeaderEpoch; size >= batchHeader && size <= len(set) {
+				binary.BigEndian.PutUint32(set[atCRC:], checksum(set[atAttributes:size]))
 			}
 		}
 		d := decoder{aborted: []aborted{{1, 0}}}
@@ -298,7 +298,7 @@ func FuzzDecodeRecordSet(f *testing.F) {
 			if r.Offset < from || r.Offset >= next {
 				t.Fatalf("record %d outside %d..%d", r.Offset, from, next)
 			}
-			for range r.Headers() { //nolint:revive // only that it ends
+			for range r.Headers() { // only that it ends
 			}
 		}
 	})

@@ -24,8 +24,19 @@ const (
 	codecZstd
 )
 
-// codecs are those that can be written, by their names in Config.
-var codecs = map[string]codec{"": codecNone, "none": codecNone, "lz4": codecLZ4, "zstd": codecZstd}
+// codecNamed is the codec behind a name in Config; false where it is none that can be written.
+func codecNamed(name string) (codec, bool) {
+	switch name {
+	case "", "none":
+		return codecNone, true
+	case "lz4":
+		return codecLZ4, true
+	case "zstd":
+		return codecZstd, true
+	default:
+		return codecNone, false
+	}
+}
 
 // maxInflated bounds what one batch may grow to, in bytes: what a broker accepts is bounded before decompression only.
 const maxInflated = 256 << 20
@@ -139,10 +150,10 @@ func readAll(dst []byte, r io.Reader) ([]byte, error) {
 
 // xerial is how Java's snappy stream begins; two version numbers follow, then blocks behind their lengths. Other clients
 // write one bare block.
-var xerial = []byte{0x82, 'S', 'N', 'A', 'P', 'P', 'Y', 0}
+const xerial = "\x82SNAPPY\x00"
 
 func unsnappy(dst, src []byte) ([]byte, error) {
-	if !bytes.HasPrefix(src, xerial) {
+	if !bytes.HasPrefix(src, []byte(xerial)) {
 		return unsnappyBlock(dst, src)
 	}
 	c := cursor{b: src}

@@ -84,7 +84,7 @@ func (c Config) withDefaults() (Config, error) {
 	if c.Timeout < 0 || c.MetadataTTL < 0 {
 		return c, errors.New("timeout, metadata ttl: must be positive")
 	}
-	if _, ok := codecs[c.Compression]; !ok {
+	if _, ok := codecNamed(c.Compression); !ok {
 		return c, fmt.Errorf("compression: %q is none of none, lz4, zstd", c.Compression)
 	}
 	if c.Dial == nil {

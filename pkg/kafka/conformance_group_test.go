@@ -88,7 +88,7 @@ func testGroups(t *testing.T, e *env) {
 	in, out, id := e.topic(t, c, 4), e.topic(t, c, 1), name("group")
 	first, err := c.NewGroup(GroupConfig{ID: id, Topics: []string{in}})
 	require.NoError(t, err)
-	defer first.Close(ctx)
+	defer func() { _ = first.Close(ctx) }() // for when the test fails before
 	one, err := first.Next(ctx)
 	require.NoError(t, err)
 	slices.Sort(one.Assignments[in])
@@ -122,7 +122,7 @@ func testGroups(t *testing.T, e *env) {
 	other, _ := e.client(t)
 	second, err := other.NewGroup(GroupConfig{ID: id, Topics: []string{in}})
 	require.NoError(t, err)
-	defer second.Close(ctx)
+	defer func() { _ = second.Close(ctx) }()
 	var two, three *Generation
 	var side sync.WaitGroup
 	side.Go(func() { two, _ = first.Next(ctx) })

@@ -232,7 +232,7 @@ func testTorture(t *testing.T, e *env) {
 	}
 	late.Wait()
 	calm.Store(true)
-	x = open(t, e, c, id)
+	open(t, e, c, id)
 	t.Logf("%d transactions, opened %d times", last, reopened)
 	for part := range int32(3) {
 		values := e.all(t, c, out, part)

@@ -2,9 +2,9 @@ package kafka
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"net"
 	"slices"
 	"strings"
@@ -182,9 +182,9 @@ func stampAppendTime(cluster *kfake.Cluster) {
 			}
 			for _, p := range topic.Partitions {
 				p.Records[atAttributes+1] |= attrLogAppendTime
-				be.PutUint64(p.Records[atBaseTimestamp:], uint64(time.Now().UnixMilli()))
-				be.PutUint64(p.Records[atMaxTimestamp:], uint64(time.Now().UnixMilli()))
-				be.PutUint32(p.Records[atCRC:], crc32.Checksum(p.Records[atAttributes:], castagnoli))
+				binary.BigEndian.PutUint64(p.Records[atBaseTimestamp:], uint64(time.Now().UnixMilli()))
+				binary.BigEndian.PutUint64(p.Records[atMaxTimestamp:], uint64(time.Now().UnixMilli()))
+				binary.BigEndian.PutUint32(p.Records[atCRC:], checksum(p.Records[atAttributes:]))
 			}
 		}
 		return nil, nil, false

@@ -74,28 +74,62 @@ const (
 	CodeProducerFenced               Code = 90
 )
 
-// codeNames holds what the errors of kafka-go name wrongly (55) or not at all.
-var codeNames = map[Code]string{
-	CodeUnknownServerError: "unknown server error", CodeOffsetOutOfRange: "offset out of range",
-	CodeUnknownTopicOrPartition: "unknown topic or partition", CodeNotLeaderOrFollower: "not leader or follower",
-	CodeCoordinatorLoadInProgress: "coordinator load in progress", CodeCoordinatorNotAvailable: "coordinator not available",
-	CodeNotCoordinator: "not coordinator", CodeInvalidProducerEpoch: "invalid producer epoch",
-	CodeInvalidTxnState: "invalid transaction state", CodeInvalidProducerIDMapping: "invalid producer id mapping",
-	CodeConcurrentTransactions: "concurrent transactions", CodeOperationNotAttempted: "operation not attempted",
-	CodeStorageError: "storage error", CodeFencedLeaderEpoch: "fenced leader epoch",
-	CodeUnknownLeaderEpoch: "unknown leader epoch", CodeOffsetNotAvailable: "offset not available",
-	CodeProducerFenced: "producer fenced", 120: "transaction abortable", 87: "invalid record",
-}
-
 // Error names the code and gives its number.
 func (c Code) Error() string {
-	name, ok := codeNames[c]
-	if !ok {
-		if name = kafka.Error(c).Title(); name == "" {
-			name = "kafka error"
-		}
+	name := c.name()
+	if name == "" {
+		name = kafka.Error(c).Title()
+	}
+	if name == "" {
+		name = "kafka error"
 	}
 	return name + " (" + strconv.Itoa(int(c)) + ")"
+}
+
+// name is for what the errors of kafka-go name wrongly (55) or not at all; "" for the others.
+func (c Code) name() string {
+	switch c {
+	case CodeUnknownServerError:
+		return "unknown server error"
+	case CodeOffsetOutOfRange:
+		return "offset out of range"
+	case CodeUnknownTopicOrPartition:
+		return "unknown topic or partition"
+	case CodeNotLeaderOrFollower:
+		return "not leader or follower"
+	case CodeCoordinatorLoadInProgress:
+		return "coordinator load in progress"
+	case CodeCoordinatorNotAvailable:
+		return "coordinator not available"
+	case CodeNotCoordinator:
+		return "not coordinator"
+	case CodeInvalidProducerEpoch:
+		return "invalid producer epoch"
+	case CodeInvalidTxnState:
+		return "invalid transaction state"
+	case CodeInvalidProducerIDMapping:
+		return "invalid producer id mapping"
+	case CodeConcurrentTransactions:
+		return "concurrent transactions"
+	case CodeOperationNotAttempted:
+		return "operation not attempted"
+	case CodeStorageError:
+		return "storage error"
+	case CodeFencedLeaderEpoch:
+		return "fenced leader epoch"
+	case CodeUnknownLeaderEpoch:
+		return "unknown leader epoch"
+	case CodeOffsetNotAvailable:
+		return "offset not available"
+	case CodeProducerFenced:
+		return "producer fenced"
+	case 120:
+		return "transaction abortable"
+	case 87:
+		return "invalid record"
+	default:
+		return ""
+	}
 }
 
 // Is makes codes match the sorts of error above.
@@ -140,12 +174,11 @@ func Retriable(err error) bool {
 	if err == nil || errors.Is(err, ErrFenced) || errors.Is(err, ErrClosed) || errors.Is(err, ErrAuthorization) {
 		return false
 	}
-	var c Code
-	if errors.As(err, &c) {
+	if c, ok := errors.AsType[Code](err); ok {
 		return c.retriable()
 	}
-	var t *transportError
-	return errors.As(err, &t)
+	_, ok := errors.AsType[*transportError](err)
+	return ok
 }
 
 func (c Code) retriable() bool {

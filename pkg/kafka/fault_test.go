@@ -226,7 +226,7 @@ func TestLeadersAndCoordinatorsMove(t *testing.T) {
 		f := p.c.NewFetcher(FetcherConfig{})
 		f.Assign(p.out, 0, 0)
 		read := 0
-		for at := int64(0); at < 30; at++ {
+		for at := range int64(30) {
 			require.NoError(t, e.fake.MoveTopicPartition(p.out, 0, int32(at%3)))
 			_, err := w.Produce(e.ctx(t), []*Batch{batch(p.out, 0, "plain")})
 			require.NoError(t, err)
@@ -299,7 +299,7 @@ func TestWithoutABroker(t *testing.T) {
 		defer cancel()
 		_, err = p.c.OpenTransactional(short, p.id, time.Second)
 		require.ErrorIs(t, err, ErrReopen)
-		require.True(t, errors.Is(err, context.DeadlineExceeded))
+		require.ErrorIs(t, err, context.DeadlineExceeded)
 		_, err = p.c.ListOffsets(short, p.out, []int32{0})
 		require.Error(t, err)
 		<-gen.Context().Done()

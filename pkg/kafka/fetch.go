@@ -2,6 +2,7 @@ package kafka
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"sync"
@@ -266,7 +267,7 @@ func (l *fetchRequest) exchange(ctx context.Context, f *Fetcher, wait time.Durat
 	}
 	l.out = l.encode(l.out[:0], f, m.mine, wait, minBytes)
 	m.out = [][]byte{l.out}
-	if _, l.err = f.c.send(ctx, call, wait, l.broker, m); l.err != nil {
+	if _, l.err = f.c.send(ctx, call, wait, m); l.err != nil {
 		l.out, l.answer = nil, nil // the connection may not have let go of them
 		return
 	}
@@ -278,35 +279,35 @@ func (l *fetchRequest) exchange(ctx context.Context, f *Fetcher, wait time.Durat
 func (l *fetchRequest) encode(b []byte, f *Fetcher, correlation int32, wait time.Duration, minBytes int32) []byte {
 	const none32, none64 = ^uint32(0), ^uint64(0)
 	b = appendHeader(b, protocol.Fetch, fetchVersion, correlation, f.c.cfg.ClientID)
-	b = be.AppendUint32(b, none32) // replica id
-	b = be.AppendUint32(b, uint32((wait+time.Millisecond-1)/time.Millisecond))
-	b = be.AppendUint32(b, uint32(minBytes))
-	b = be.AppendUint32(b, uint32(f.cfg.MaxBytes))
-	b = append(b, 1)               // isolation level: read committed
-	b = be.AppendUint32(b, 0)      // session id
-	b = be.AppendUint32(b, none32) // session epoch
+	b = binary.BigEndian.AppendUint32(b, none32) // replica id
+	b = binary.BigEndian.AppendUint32(b, uint32((wait+time.Millisecond-1)/time.Millisecond))
+	b = binary.BigEndian.AppendUint32(b, uint32(minBytes))
+	b = binary.BigEndian.AppendUint32(b, uint32(f.cfg.MaxBytes))
+	b = append(b, 1)                             // isolation level: read committed
+	b = binary.BigEndian.AppendUint32(b, 0)      // session id
+	b = binary.BigEndian.AppendUint32(b, none32) // session epoch
 	atTopics, topics := len(b), 0
-	b = be.AppendUint32(b, 0)
+	b = binary.BigEndian.AppendUint32(b, 0)
 	for i := 0; i < len(l.parts); topics++ {
 		topic := l.parts[i].topic
 		b = appendString(b, topic)
 		atParts, n := len(b), 0
-		b = be.AppendUint32(b, 0)
+		b = binary.BigEndian.AppendUint32(b, 0)
 		for ; i < len(l.parts) && l.parts[i].topic == topic; i++ {
 			p := l.parts[i]
-			b = be.AppendUint32(b, uint32(p.partition))
-			b = be.AppendUint32(b, none32) // current leader epoch
-			b = be.AppendUint64(b, uint64(p.next))
-			b = be.AppendUint64(b, none64) // log start offset
-			b = be.AppendUint32(b, uint32(p.maxBytes))
+			b = binary.BigEndian.AppendUint32(b, uint32(p.partition))
+			b = binary.BigEndian.AppendUint32(b, none32) // current leader epoch
+			b = binary.BigEndian.AppendUint64(b, uint64(p.next))
+			b = binary.BigEndian.AppendUint64(b, none64) // log start offset
+			b = binary.BigEndian.AppendUint32(b, uint32(p.maxBytes))
 			n++
 		}
-		be.PutUint32(b[atParts:], uint32(n))
+		binary.BigEndian.PutUint32(b[atParts:], uint32(n))
 	}
-	be.PutUint32(b[atTopics:], uint32(topics))
-	b = be.AppendUint32(b, 0) // forgotten topics
-	b = appendString(b, "")   // rack
-	be.PutUint32(b, uint32(len(b)-4))
+	binary.BigEndian.PutUint32(b[atTopics:], uint32(topics))
+	b = binary.BigEndian.AppendUint32(b, 0) // forgotten topics
+	b = appendString(b, "")                 // rack
+	binary.BigEndian.PutUint32(b, uint32(len(b)-4))
 	return b
 }
 
@@ -355,7 +356,7 @@ func (f *Fetcher) accept(p *position, code int16, got Fetched, set []byte) {
 		got.Records, p.next = p.records, got.Next
 	case errors.Is(err, ErrOutOfRange):
 		got.Next, got.Err = p.next, &OutOfRangeError{p.topic, p.partition, p.next, got.LogStart}
-	case errors.Is(err, ErrUnknownTopic), err.(Code).retriable():
+	case errors.Is(err, ErrUnknownTopic), Code(code).retriable():
 		p.err = fmt.Errorf("fetch %s/%d: %w", p.topic, p.partition, err)
 		f.c.doubt(p.topic)
 		return

@@ -3,6 +3,7 @@ package kafka
 import (
 	"context"
 	"crypto/tls"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"math"
@@ -153,7 +154,7 @@ type Generation struct {
 
 	c     *Client
 	inner *kafka.Generation
-	ctx   context.Context
+	ctx   context.Context //nolint:containedctx // the generation's life, as Context gives it out
 }
 
 func newGeneration(g *Group, inner *kafka.Generation) *Generation {
@@ -205,7 +206,7 @@ func (gen *Generation) Context() context.Context { return gen.ctx }
 // SessionTimeout at the latest: the next generation waits for it, the broker does not. When it returns by itself, the
 // generation ends for all, and the group joins again.
 func (gen *Generation) Start(fn func(ctx context.Context)) {
-	gen.inner.Start(func(context.Context) { fn(gen.ctx) })
+	gen.inner.Start(func(context.Context) { fn(gen.ctx) }) //nolint:contextcheck // lives as long, and says why it ended
 }
 
 // Heartbeat asks the coordinator whether this generation and member are still the group's, beside the heartbeats that are
@@ -231,12 +232,12 @@ func (c *Client) heartbeat(ctx context.Context, broker int32, group string, gene
 	m := &raw{key: protocol.Heartbeat, version: version, broker: broker, mine: c.correlation.Add(1)}
 	b := appendHeader(nil, protocol.Heartbeat, version, m.mine, c.cfg.ClientID)
 	b = appendString(b, group)
-	b = be.AppendUint32(b, uint32(generation))
+	b = binary.BigEndian.AppendUint32(b, uint32(generation))
 	b = appendString(b, member)
-	b = be.AppendUint16(b, math.MaxUint16) // group instance id: null
-	be.PutUint32(b, uint32(len(b)-4))
+	b = binary.BigEndian.AppendUint16(b, math.MaxUint16) // group instance id: null
+	binary.BigEndian.PutUint32(b, uint32(len(b)-4))
 	m.out = [][]byte{b}
-	if _, err := c.send(ctx, Call{API: "Heartbeat", Group: group}, 0, broker, m); err != nil {
+	if _, err := c.send(ctx, Call{API: "Heartbeat", Group: group}, 0, m); err != nil {
 		return err
 	}
 	r := cursor{b: m.in}
@@ -304,8 +305,8 @@ func (t *tapped) Write(p []byte) (n int, err error) {
 		t.rest = max(0, t.rest-len(p))
 		return t.Conn.Write(p)
 	}
-	call := Call{API: protocol.ApiKey(be.Uint16(p[4:])).String(), Group: t.group}
-	t.rest = max(0, int(be.Uint32(p))+4-len(p))
+	call := Call{API: protocol.ApiKey(binary.BigEndian.Uint16(p[4:])).String(), Group: t.group}
+	t.rest = max(0, int(binary.BigEndian.Uint32(p))+4-len(p))
 	err = t.around(t.life, call, func(context.Context) (err error) {
 		n, err = t.Conn.Write(p)
 		return err

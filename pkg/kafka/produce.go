@@ -2,6 +2,7 @@ package kafka
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
 	"math"
 	"slices"
@@ -50,6 +51,7 @@ type writer struct {
 // seal gives every batch that is not empty its sequence, and sorts them into rounds: a request may carry one batch per
 // partition (87 otherwise), so the second batch of a partition waits for the second round.
 func (w *writer) seal(batches []*Batch) ([][]*flight, error) {
+	pressed, _ := codecNamed(w.c.cfg.Compression) // New has checked it
 	var rounds [][]*flight
 	nth := map[topicPartition]int{}
 	for _, b := range batches {
@@ -57,7 +59,7 @@ func (w *writer) seal(batches []*Batch) ([][]*flight, error) {
 			continue
 		}
 		tp := topicPartition{b.topic, b.partition}
-		wire, err := b.seal(w.id, w.sequences[tp], codecs[w.c.cfg.Compression], &w.pack)
+		wire, err := b.seal(w.id, w.sequences[tp], pressed, &w.pack)
 		if err != nil {
 			return nil, fmt.Errorf("seal batch for %s/%d: %w", b.topic, b.partition, err)
 		}
@@ -144,7 +146,7 @@ func (r *produceRequest) exchange(ctx context.Context, w *writer) {
 	for _, f := range r.flights {
 		f.sent = true
 	}
-	_, err := w.c.send(ctx, call, 0, r.broker, m)
+	_, err := w.c.send(ctx, call, 0, m)
 	if err == nil {
 		err = r.read(m.in)
 	}
@@ -169,25 +171,25 @@ func (r *produceRequest) encode(w *writer, correlation int32) [][]byte {
 	b := make([]byte, 0, small) // never grows: pieces that were cut off before must stay
 	b = appendHeader(b, protocol.Produce, produceVersion, correlation, w.c.cfg.ClientID)
 	if w.txnID == "" {
-		b = be.AppendUint16(b, math.MaxUint16) // null
+		b = binary.BigEndian.AppendUint16(b, math.MaxUint16) // null
 	} else {
 		b = appendString(b, w.txnID)
 	}
-	b = be.AppendUint16(b, math.MaxUint16) // acks: all (-1)
-	b = be.AppendUint32(b, uint32(w.c.cfg.Timeout/time.Millisecond))
+	b = binary.BigEndian.AppendUint16(b, math.MaxUint16) // acks: all (-1)
+	b = binary.BigEndian.AppendUint32(b, uint32(w.c.cfg.Timeout/time.Millisecond))
 	atTopics, topics := len(b), 0
-	b = be.AppendUint32(b, 0)
+	b = binary.BigEndian.AppendUint32(b, 0)
 	var pieces [][]byte
 	cut, size := 0, -4
 	for i := 0; i < len(r.flights); topics++ {
 		topic := r.flights[i].batch.topic
 		b = appendString(b, topic)
 		atParts, n := len(b), 0
-		b = be.AppendUint32(b, 0)
+		b = binary.BigEndian.AppendUint32(b, 0)
 		for ; i < len(r.flights) && r.flights[i].batch.topic == topic; i++ {
 			f := r.flights[i]
-			b = be.AppendUint32(b, uint32(f.batch.partition))
-			b = be.AppendUint32(b, uint32(len(f.wire)))
+			b = binary.BigEndian.AppendUint32(b, uint32(f.batch.partition))
+			b = binary.BigEndian.AppendUint32(b, uint32(len(f.wire)))
 			if len(f.wire) < copyBelow {
 				b = append(b, f.wire...)
 			} else {
@@ -197,10 +199,10 @@ func (r *produceRequest) encode(w *writer, correlation int32) [][]byte {
 			}
 			n++
 		}
-		be.PutUint32(b[atParts:], uint32(n))
+		binary.BigEndian.PutUint32(b[atParts:], uint32(n))
 	}
-	be.PutUint32(b[atTopics:], uint32(topics))
-	be.PutUint32(b, uint32(size+len(b)))
+	binary.BigEndian.PutUint32(b[atTopics:], uint32(topics))
+	binary.BigEndian.PutUint32(b, uint32(size+len(b)))
 	if cut < len(b) {
 		pieces = append(pieces, b[cut:])
 	}

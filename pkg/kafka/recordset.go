@@ -2,8 +2,8 @@ package kafka
 
 import (
 	"cmp"
+	"encoding/binary"
 	"fmt"
-	"hash/crc32"
 	"slices"
 )
 
@@ -38,7 +38,7 @@ func (d *decoder) decode(set []byte, from int64, out []Record) (records []Record
 		if len(set) < batchHeader {
 			return out, next, batchHeader, nil
 		}
-		size := int(int32(be.Uint32(set[atLength:]))) + atLeaderEpoch
+		size := int(int32(binary.BigEndian.Uint32(set[atLength:]))) + atLeaderEpoch
 		if size < batchHeader || set[atMagic] != 2 {
 			return out, next, 0, orProgress(next > from, fmt.Errorf("%w: length %d, magic %d", ErrCorrupt, size, set[atMagic]))
 		}
@@ -47,11 +47,11 @@ func (d *decoder) decode(set []byte, from int64, out []Record) (records []Record
 		}
 		b := set[:size]
 		set = set[size:]
-		if crc32.Checksum(b[atAttributes:], castagnoli) != be.Uint32(b[atCRC:]) {
-			return out, next, 0, orProgress(next > from, fmt.Errorf("%w: CRC of the batch at %d", ErrCorrupt, be.Uint64(b)))
+		if checksum(b[atAttributes:]) != binary.BigEndian.Uint32(b[atCRC:]) {
+			return out, next, 0, orProgress(next > from, fmt.Errorf("%w: CRC of the batch at %d", ErrCorrupt, binary.BigEndian.Uint64(b)))
 		}
-		base := int64(be.Uint64(b[atBaseOffset:]))
-		end := base + int64(int32(be.Uint32(b[atLastOffset:]))) + 1
+		base := int64(binary.BigEndian.Uint64(b[atBaseOffset:]))
+		end := base + int64(int32(binary.BigEndian.Uint32(b[atLastOffset:]))) + 1
 		if base < 0 || end <= base {
 			return out, next, 0, orProgress(next > from, fmt.Errorf("%w: batch from %d to %d", ErrCorrupt, base, end))
 		}
@@ -59,7 +59,7 @@ func (d *decoder) decode(set []byte, from int64, out []Record) (records []Record
 			d.dead = append(d.dead, pending[0].producer)
 			pending = pending[1:]
 		}
-		attributes, producer := be.Uint16(b[atAttributes:]), int64(be.Uint64(b[atProducerID:]))
+		attributes, producer := binary.BigEndian.Uint16(b[atAttributes:]), int64(binary.BigEndian.Uint64(b[atProducerID:]))
 		switch {
 		case attributes&attrControl != 0:
 			// After an abort marker the producer's next batch is of another transaction.
@@ -87,9 +87,9 @@ func orProgress(progress bool, err error) error {
 }
 
 func (d *decoder) records(b []byte, base, end, from int64, out []Record) ([]Record, error) {
-	attributes := be.Uint16(b[atAttributes:])
-	first, maxTime := int64(be.Uint64(b[atBaseTimestamp:])), int64(be.Uint64(b[atMaxTimestamp:]))
-	n := int(int32(be.Uint32(b[atCount:])))
+	attributes := binary.BigEndian.Uint16(b[atAttributes:])
+	first, maxTime := int64(binary.BigEndian.Uint64(b[atBaseTimestamp:])), int64(binary.BigEndian.Uint64(b[atMaxTimestamp:]))
+	n := int(int32(binary.BigEndian.Uint32(b[atCount:])))
 	data := b[batchHeader:]
 	if c := codec(attributes & attrCodec); c != codecNone {
 		mark := len(d.arena)
@@ -142,5 +142,5 @@ func isAbort(data []byte) bool {
 	_, r, ok1 := varint(r[1:])
 	_, r, ok2 := varint(r)
 	key, _, ok3 := varbytes(r)
-	return ok1 && ok2 && ok3 && len(key) >= 4 && be.Uint16(key[2:]) == 0
+	return ok1 && ok2 && ok3 && len(key) >= 4 && binary.BigEndian.Uint16(key[2:]) == 0
 }

@@ -18,8 +18,6 @@ const anyBroker int32 = -1
 // maxAnswer bounds what a broken length prefix can make us allocate, in bytes.
 const maxAnswer = 1 << 30
 
-var be = binary.BigEndian
-
 // errVersion: the broker does not speak the version that this package writes.
 var errVersion = errors.New("broker does not support this version of the request")
 
@@ -97,7 +95,7 @@ func (m *raw) RawExchange(rw io.ReadWriter) (protocol.Message, error) {
 	if _, err := io.ReadFull(rw, size[:]); err != nil {
 		return nil, fmt.Errorf("read size of the answer: %w", err)
 	}
-	n := int(be.Uint32(size[:]))
+	n := int(binary.BigEndian.Uint32(size[:]))
 	if n < 4 || n > maxAnswer {
 		return nil, fmt.Errorf("answer of %d bytes", n)
 	}
@@ -108,7 +106,7 @@ func (m *raw) RawExchange(rw io.ReadWriter) (protocol.Message, error) {
 	if _, err := io.ReadFull(rw, m.in); err != nil {
 		return nil, fmt.Errorf("read answer: %w", err)
 	}
-	if got := int32(be.Uint32(m.in)); got != m.mine {
+	if got := int32(binary.BigEndian.Uint32(m.in)); got != m.mine {
 		return nil, fmt.Errorf("answer to request %d, want %d", got, m.mine)
 	}
 	return m, nil
@@ -117,14 +115,14 @@ func (m *raw) RawExchange(rw io.ReadWriter) (protocol.Message, error) {
 // appendHeader starts a request with header version 1; the length is patched in by seal.
 func appendHeader(b []byte, key protocol.ApiKey, version int16, correlation int32, clientID string) []byte {
 	b = append(b, 0, 0, 0, 0)
-	b = be.AppendUint16(b, uint16(key))
-	b = be.AppendUint16(b, uint16(version))
-	b = be.AppendUint32(b, uint32(correlation))
+	b = binary.BigEndian.AppendUint16(b, uint16(key))
+	b = binary.BigEndian.AppendUint16(b, uint16(version))
+	b = binary.BigEndian.AppendUint32(b, uint32(correlation))
 	return appendString(b, clientID)
 }
 
 func appendString(b []byte, s string) []byte {
-	b = be.AppendUint16(b, uint16(len(s)))
+	b = binary.BigEndian.AppendUint16(b, uint16(len(s)))
 	return append(b, s...)
 }
 
@@ -149,21 +147,21 @@ func (c *cursor) take(n int) []byte {
 
 func (c *cursor) i16() int16 {
 	if b := c.take(2); b != nil {
-		return int16(be.Uint16(b))
+		return int16(binary.BigEndian.Uint16(b))
 	}
 	return 0
 }
 
 func (c *cursor) i32() int32 {
 	if b := c.take(4); b != nil {
-		return int32(be.Uint32(b))
+		return int32(binary.BigEndian.Uint32(b))
 	}
 	return 0
 }
 
 func (c *cursor) i64() int64 {
 	if b := c.take(8); b != nil {
-		return int64(be.Uint64(b))
+		return int64(binary.BigEndian.Uint64(b))
 	}
 	return 0
 }

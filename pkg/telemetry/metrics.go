@@ -85,6 +85,7 @@ type Fold struct {
 	Alerts          *prometheus.CounterVec // rule, state
 	AlertFuseOpen   *prometheus.GaugeVec   // rule
 	LedgerBytes     *prometheus.GaugeVec   // partition
+	Portfolio       *Portfolio             // of whoever folds partition 0
 }
 
 // NewFold makes the metrics of a fold.
@@ -104,6 +105,7 @@ func NewFold(reg prometheus.Registerer) *Fold {
 		Alerts:        counters(reg, "alerts_total", "Alert episodes that changed state.", "rule", "state"),
 		AlertFuseOpen: gauges(reg, "alert_fuse_open", "1 while a rule's alerts are held back, since there are too many.", "rule"),
 		LedgerBytes:   gauges(reg, "ledger_bytes", "Size of a partition of the ledger on a broker's disk.", "partition"),
+		Portfolio:     NewPortfolio(reg),
 	}
 }
 

@@ -89,7 +89,7 @@ func everything() *prometheus.Registry {
 	fold.Alerts.WithLabelValues("r", "raised").Inc()
 	fold.AlertFuseOpen.WithLabelValues("r").Set(1)
 	fold.LedgerBytes.WithLabelValues("0").Set(1)
-	setAll(NewPortfolio(reg))
+	setAll(fold.Portfolio)
 	return reg
 }
 

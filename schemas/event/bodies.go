@@ -231,8 +231,6 @@ func (d *Decoder) readReferral(c *common) {
 	c.key = key{what: "referral:", id: x.ReferralId, hashed: x.Referrer, status: referralStatuses[x.Status]}
 }
 
-var referralStatuses = [...]string{"", "pending", "approved", "voided"}
-
 func (d *Decoder) readSurvey(c *common) {
 	r := &d.r
 	x := &c.into.survey
@@ -314,7 +312,7 @@ func (d *Decoder) score(low, high int64) int32 {
 		r.refuse(fScore, OutOfRange, "from "+strconv.FormatInt(low, 10)+" to "+strconv.FormatInt(high, 10))
 	default:
 		r.became(strconv.FormatInt(score, 10))
-		return int32(score)
+		return int32(score) //nolint:gosec // at most 10
 	}
 	return 0
 }

@@ -16,6 +16,7 @@ type Decoder struct {
 	opts  Options
 	table *money.Table
 	unit  money.Unit // of Options.Currency; zero: none
+	last  money.Unit // of the last record that stated one: shops rarely change it
 	r     reading
 	now   int64
 	canon []byte // what facts is the hash of
@@ -241,14 +242,6 @@ func (d *Decoder) readType(kind Kind) {
 	}
 }
 
-var typeNames = [...]struct {
-	text string
-	kind Kind
-}{
-	{"purchase", Purchase}, {"order completed", Purchase}, {"order.completed", Purchase},
-	{"cancellation", Cancellation}, {"referral", Referral}, {"survey", Survey},
-}
-
 // kindOf reads a type: one of the names without regard to ASCII case, which may have a reverse domain name before it and a
 // version behind it, as the types of CloudEvents do: com.example.purchase.v1.
 func kindOf(text []byte) (Kind, bool) {
@@ -314,10 +307,16 @@ func (d *Decoder) standIn(m *Message, e *ledger.Event) {
 	r.becameTime(m.Timestamp)
 }
 
-// customer reads a customer's id, normalises it, and notes whether it is anybody.
+// customer reads a customer's id, normalises it, and notes whether it is anybody. null is one of the usual ways to say
+// nobody, and as good as its text.
 func (d *Decoder) customer(f *field, c *common) string {
 	r := &d.r
 	v := r.find(f)
+	if v.tok == tokNone && r.isNull(f) && d.isNobody("null") {
+		c.nobody = true
+		r.stoodIn("null", "null")
+		return ""
+	}
 	if !r.need(f, v) {
 		return ""
 	}
@@ -332,10 +331,17 @@ func (d *Decoder) customer(f *field, c *common) string {
 		}
 	}
 	id := r.id(f, v, maxCustomer)
-	for _, nobody := range d.opts.Anonymous {
-		c.nobody = c.nobody || len(nobody) == len(id) && strings.EqualFold(nobody, id)
-	}
+	c.nobody = c.nobody || d.isNobody(id)
 	return id
+}
+
+func (d *Decoder) isNobody(id string) bool {
+	for _, nobody := range d.opts.Anonymous {
+		if len(nobody) == len(id) && strings.EqualFold(nobody, id) {
+			return true
+		}
+	}
+	return false
 }
 
 // lower is the text with a-z for A-Z, itself where there are none.
@@ -375,10 +381,14 @@ func (d *Decoder) currency() (money.Unit, bool) {
 		r.refuse(fCurrency, WrongType, "text is wanted")
 		return money.Unit{}, false
 	}
-	unit, ok := d.table.Lookup(v.text)
-	if !ok {
-		r.refuse(fCurrency, UnknownValue, "a code of ISO 4217 is wanted, or one of money.currencies")
-		return money.Unit{}, false
+	unit := d.last
+	if string(v.text) != unit.Code { // never "": that is absent
+		var ok bool
+		if unit, ok = d.table.Lookup(v.text); !ok {
+			r.refuse(fCurrency, UnknownValue, "a code of ISO 4217 is wanted, or one of money.currencies")
+			return money.Unit{}, false
+		}
+		d.last = unit
 	}
 	if r.explain {
 		r.became(unit.Code + ", held in " + unit.Currency + " minor units, " + strconv.Itoa(unit.Decimals) + " decimals")

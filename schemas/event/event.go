@@ -135,7 +135,7 @@ const (
 )
 
 // Refused says why a record cannot be understood. It holds nothing of the payload.
-type Refused struct {
+type Refused struct { //nolint:errname // a record is refused; it is one word in the house
 	Field  string // plain name of the field; "" for the record as a whole
 	Reason Reason
 	Detail string // what would have been right

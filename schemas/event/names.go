@@ -186,9 +186,11 @@ const (
 	attributes
 )
 
-var attributeTexts = [attributes]string{ceID: "id", ceType: "type", ceSource: "source", ceTime: "time"}
-var attributeHeaders = [attributes]string{ceID: "ce_id", ceType: "ce_type", ceSource: "ce_source", ceTime: "ce_time"}
-var attributeNames = [attributes]name{ceID: nID, ceType: nType, ceSource: nSource, ceTime: nTime}
+var (
+	attributeTexts   = [attributes]string{ceID: "id", ceType: "type", ceSource: "source", ceTime: "time"}
+	attributeHeaders = [attributes]string{ceID: "ce_id", ceType: "ce_type", ceSource: "ce_source", ceTime: "ce_time"}
+	attributeNames   = [attributes]name{ceID: nID, ceType: nType, ceSource: nSource, ceTime: nTime}
+)
 
 // field is what is read, under the names in which it may come.
 type field struct {
@@ -243,8 +245,26 @@ var (
 	fSpecversion    = named(nSpecversion, noAttribute)
 	fData           = named(nData, noAttribute)
 
-	// within an element of refunds
+	// Within an element of refunds.
 	fPartRefundID   = &field{plain: "refunds.refund_id", names: []name{nRefundID}, mask: 1 << nRefundID}
 	fPartTotal      = &field{plain: "refunds.total", names: []name{nTotal}, mask: 1 << nTotal}
 	fPartOccurredAt = &field{plain: "refunds.occurred_at", names: []name{nOccurredAt}, mask: 1 << nOccurredAt}
 )
+
+// fRecord stands for the record as a whole.
+var fRecord = &field{}
+
+// typeNames are what a type may be called, in lower case.
+var typeNames = [...]struct {
+	text string
+	kind Kind
+}{
+	{"purchase", Purchase},
+	{"order completed", Purchase},
+	{"order.completed", Purchase},
+	{"cancellation", Cancellation},
+	{"referral", Referral},
+	{"survey", Survey},
+}
+
+var referralStatuses = [...]string{"", "pending", "approved", "voided"}

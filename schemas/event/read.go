@@ -1,6 +1,7 @@
 package event
 
 import (
+	"errors"
 	"strconv"
 	"unicode/utf8"
 	"unsafe"
@@ -11,9 +12,9 @@ import (
 
 // value is what stands where a field was found.
 type value struct {
-	tok  token // tokNone: absent
-	text []byte
-	at   int8 // place, or one of the two below
+	text []byte // first, so that all of it stays in registers
+	tok  token  // tokNone: absent
+	at   int8   // place, or one of the two below
 	name name
 }
 
@@ -21,9 +22,6 @@ const (
 	fromHeader    = -1
 	fromAttribute = -2
 )
-
-// fRecord stands for the record as a whole.
-var fRecord = &field{}
 
 // reading is one record that is being read. The first refusal stands; reading goes on behind it, since a person who asks
 // why (Explain) wants to hear about all fields.
@@ -136,7 +134,12 @@ func (r *reading) lookUp(f *field) value {
 
 func (r *reading) at(at int, n name) value {
 	s := r.places[at].slots[n]
-	return value{tok: s.tok, text: r.plain(s), at: int8(at), name: n}
+	return value{tok: s.tok, text: r.plain(s), at: int8(at), name: n} //nolint:gosec // one of four places
+}
+
+// isNull says that a field which is absent is so because some place states null for it.
+func (r *reading) isNull(f *field) bool {
+	return (r.places[inBody].nulls|r.places[inProperties].nulls|r.places[inData].nulls)&f.mask != 0
 }
 
 // part looks a field of an element up.
@@ -267,12 +270,12 @@ func (r *reading) decimal(f *field, v value, scale int) (n int64, rounded, state
 		return 0, false, false
 	}
 	n, rounded, err := money.Decimal(v.text, scale, form)
-	switch err {
-	case nil:
+	switch {
+	case err == nil:
 		return n, rounded, true
-	case money.ErrNegative:
+	case errors.Is(err, money.ErrNegative):
 		r.refuse(f, Negative, "")
-	case money.ErrOverflow:
+	case errors.Is(err, money.ErrOverflow):
 		r.refuse(f, Overflow, "beyond what 64 bits hold, or an exponent of more than three digits")
 	default:
 		r.refuse(f, BadFormat, "digits are wanted, with a point before the decimals")
@@ -300,4 +303,6 @@ func (r *reading) truth(f *field, v value) bool {
 }
 
 // view is a string over bytes that must not change while it is used (see Result).
-func view(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
+func view(b []byte) string {
+	return unsafe.String(unsafe.SliceData(b), len(b)) //nolint:gosec // a copy per field would be the decoder's only allocations
+}

@@ -13,3 +13,6 @@ var minorUnits = map[int]string{
 	3: `BHD IQD JOD KWD LYD OMR TND`,
 	4: `CLF UYW`,
 }
+
+// powers of ten: one unit in minor units, by decimals.
+var powers = [...]int64{1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10}

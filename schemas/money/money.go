@@ -34,7 +34,7 @@ type Table struct{ units map[string]Unit }
 func NewTable(aliases map[string]Alias) (*Table, error) {
 	t := &Table{units: make(map[string]Unit, 200)}
 	for decimals, codes := range minorUnits {
-		for _, code := range strings.Fields(codes) {
+		for code := range strings.FieldsSeq(codes) {
 			t.units[code] = Unit{Code: code, Currency: code, Decimals: decimals}
 		}
 	}
@@ -224,7 +224,7 @@ func exponent(text []byte, i int) (value, end int, err error) {
 		return 0, i, ErrOverflow
 	}
 	if negative {
-		value = -value
+		value = -value // of the smallest int64 too
 	}
 	return value, i, nil
 }
@@ -233,7 +233,7 @@ func isDigit(c byte) bool { return '0' <= c && c <= '9' }
 
 // Append writes minor units as a number with all decimals of the unit: 4990 in EUR is 49.90.
 func (u Unit) Append(dst []byte, minor int64) []byte {
-	value := uint64(minor)
+	value := uint64(minor) //nolint:gosec // two's complement, negated below
 	if minor < 0 {
 		dst = append(dst, '-')
 		value = -value
@@ -265,5 +265,3 @@ func (u Unit) Minor(major float64) (int64, bool) {
 	}
 	return int64(scaled), true
 }
-
-var powers = [...]int64{1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10}

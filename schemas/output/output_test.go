@@ -50,9 +50,11 @@ func valid(t require.TestingT, name string, event []byte) {
 func lines(s ...string) string { return strings.Join(s, "") }
 
 func TestCLV(t *testing.T) {
-	e := CLVUpdated{About: about(unit(t, "EUR")), Model: mbg, Historic: 4990, Predicted: Some[int64](1001), Total: Some[int64](5991), HorizonDays: 365, Orders: 1,
+	e := CLVUpdated{
+		About: about(unit(t, "EUR")), Model: mbg, Historic: 4990, Predicted: Some[int64](1001), Total: Some[int64](5991), HorizonDays: 365, Orders: 1,
 		PredictedOrders: Some(.2345), AverageOrderValue: Some[int64](4990), ExpectedDateOfNextOrder: Some(noon + 1), DaysOverdue: Some(.25),
-		Simple: Some[int64](9980), Percentile: Some(99.0), ValueTier: Text("top_10"), Previous: Some(PreviousCLV{Historic: 1})}
+		Simple: Some[int64](9980), Percentile: Some(99.0), ValueTier: Text("top_10"), Previous: Some(PreviousCLV{Historic: 1}),
+	}
 	require.Equal(t, lines(`{"event_id":"2-1001-1","event_type":"mainstay.customer.clv.updated.v1","customer_id":"c1","as_of":"2026-03-01T12:00:00Z","sequence":7,`,
 		`"trigger":"event","cause_event_id":"e1","currency":"EUR","model":{"name":"mbg_nbd","version":3,"status":"fitted"},"historic_clv":49.90,"predicted_clv":10.01,"total_clv":59.91,`,
 		`"prediction_horizon_days":365,"historic_number_of_orders":1,"predicted_number_of_orders":0.234,"average_order_value":49.90,"average_days_between_orders":null,`,
@@ -79,8 +81,10 @@ func TestToman(t *testing.T) {
 }
 
 func TestChurnRisk(t *testing.T) {
-	e := ChurnRiskUpdated{About: about(unit(t, "EUR")), Model: mbg, Probability: Some(.66004), Risk: "high", HorizonDays: 90, PurchaseInHorizon: Some(1e-9),
-		DaysSinceLastOrder: Some(58.0), LastOrderAt: Some(noon), Reasons: []string{"silence", `a "quote"` + "\n\\\x01é\xff"}, Previous: Some(PreviousChurnRisk{Risk: "medium"})}
+	e := ChurnRiskUpdated{
+		About: about(unit(t, "EUR")), Model: mbg, Probability: Some(.66004), Risk: "high", HorizonDays: 90, PurchaseInHorizon: Some(1e-9),
+		DaysSinceLastOrder: Some(58.0), LastOrderAt: Some(noon), Reasons: []string{"silence", `a "quote"` + "\n\\\x01é\xff"}, Previous: Some(PreviousChurnRisk{Risk: "medium"}),
+	}
 	e.Trigger, e.Cause = TriggerTimer, Opt[string]{}
 	require.Equal(t, lines(`{"event_id":"2-1001-1","event_type":"mainstay.customer.churn_risk.updated.v1","customer_id":"c1","as_of":"2026-03-01T12:00:00Z","sequence":7,`,
 		`"trigger":"timer","cause_event_id":null,"currency":"EUR","model":{"name":"mbg_nbd","version":3,"status":"fitted"},"churn_probability":0.6600,"churn_risk":"high",`,
@@ -100,8 +104,10 @@ func TestPromoterStatus(t *testing.T) {
 }
 
 func TestAlert(t *testing.T) {
-	e := Alert{About: about(unit(t, "EUR")), AlertID: "ep1", Rule: "high_value_at_risk", Severity: "warning", Initial: true, RaisedAt: noon, ValueAtStake: Some[int64](12345), Metric: "churn_probability",
-		Value: ProbabilityMeasure(.7), Threshold: ProbabilityMeasure(.66), ClearThreshold: MoneyMeasure(5), Scores: Scores{TotalCLV: Some[int64](5), ChurnRisk: Text("high")}}
+	e := Alert{
+		About: about(unit(t, "EUR")), AlertID: "ep1", Rule: "high_value_at_risk", Severity: "warning", Initial: true, RaisedAt: noon, ValueAtStake: Some[int64](12345), Metric: "churn_probability",
+		Value: ProbabilityMeasure(.7), Threshold: ProbabilityMeasure(.66), ClearThreshold: MoneyMeasure(5), Scores: Scores{TotalCLV: Some[int64](5), ChurnRisk: Text("high")},
+	}
 	require.Contains(t, string(e.Append(nil)), lines(`"alert_id":"ep1","state":"raised","rule":"high_value_at_risk","severity":"warning","initial":true,"raised_at":"2026-03-01T12:00:00Z",`,
 		`"cleared_at":null,"cleared_reason":null,"value_at_stake":123.45,"reasons":[],"metric":"churn_probability","value":0.7000,"threshold":0.6600,"clear_threshold":0.05,`,
 		`"scores":{"historic_clv":null,"predicted_clv":null,"total_clv":0.05,"value_tier":null,"churn_probability":null,"churn_risk":"high","nps_score":null,"nps_category":null},"previous":null}`))
@@ -179,7 +185,7 @@ func TestHeaders(t *testing.T) {
 
 	_, err = ParseIdentity(Headers(nil).Get)
 	require.ErrorIs(t, err, ErrForeign)
-	bad := bytes.Replace(block, []byte("1099511627776"), []byte("109951162777x"), -1)
+	bad := bytes.ReplaceAll(block, []byte("1099511627776"), []byte("109951162777x"))
 	_, err = ParseIdentity(Headers(bad).Get)
 	require.ErrorIs(t, err, ErrForeign)
 	for end := range block { // cut anywhere, it is no panic, and never another place
@@ -213,8 +219,10 @@ func TestEncodersDoNotAllocate(t *testing.T) {
 }
 
 func BenchmarkCLV(b *testing.B) {
-	e := CLVUpdated{About: about(unit(b, "EUR")), Model: mbg, Historic: 4990, Predicted: Some[int64](1001), Total: Some[int64](5991), HorizonDays: 365, Orders: 1,
-		PredictedOrders: Some(.2345), AverageOrderValue: Some[int64](4990), AverageDaysBetweenOrders: Some(30.5), ExpectedDateOfNextOrder: Some(noon), Percentile: Some(99.0), Previous: Some(PreviousCLV{})}
+	e := CLVUpdated{
+		About: about(unit(b, "EUR")), Model: mbg, Historic: 4990, Predicted: Some[int64](1001), Total: Some[int64](5991), HorizonDays: 365, Orders: 1,
+		PredictedOrders: Some(.2345), AverageOrderValue: Some[int64](4990), AverageDaysBetweenOrders: Some(30.5), ExpectedDateOfNextOrder: Some(noon), Percentile: Some(99.0), Previous: Some(PreviousCLV{}),
+	}
 	buf := make([]byte, 0, 4096)
 	b.ReportAllocs()
 	for b.Loop() {

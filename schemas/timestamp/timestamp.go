@@ -103,7 +103,9 @@ const (
 	latest   = 253402300799999 // 9999-12-31T23:59:59.999
 )
 
-func digit(n int) byte { return '0' + byte(n%10) }
+func digit(n int) byte {
+	return '0' + byte(n%10) //nolint:gosec // 0 to 9
+}
 
 func daysIn(year, month int) int {
 	if month == 2 && year%4 == 0 && (year%100 != 0 || year%400 == 0) {

@@ -1,6 +1,9 @@
 package main
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // named is a field: its names in order, and the attribute of CloudEvents that comes last.
 type named struct {
@@ -48,67 +51,123 @@ var (
 	dimension  = name("", "equity: brand, value or relationship.", "brand", "dimension")
 )
 
-// reading generates the rules for events that lie at one place: the record itself, or the data of a CloudEvent.
-type reading struct{ prefix []string }
+// definitions are the $defs of one input. JSON Schema has no functions, so that "the first of these names that is present,
+// in the body, in properties or in data" is spelled out for each name once, and refers to the next name.
+type definitions struct {
+	events     object // the whole, which a reader wants to see first
+	fields     object // where each is found, and what it must be
+	values     object
+	predicates object
+}
 
-// candidates are the paths at which a field may lie, in order.
-func (r reading) candidates(f named) [][]string {
-	var paths [][]string
-	for _, n := range f.names {
-		for _, place := range [][]string{{}, {"properties"}, {"data"}} {
-			paths = append(paths, join(r.prefix, place, []string{n}))
+// define adds a definition, if there is none of this name, and refers to it.
+func define(into *object, name string, rule object) object {
+	if !slices.ContainsFunc(*into, func(m member) bool { return m.name == name }) {
+		*into = append(*into, member{name, rule})
+	}
+	return ref(name)
+}
+
+// place is where a field may lie: the body itself, or an object within it.
+type place string
+
+const (
+	body       place = ""
+	properties place = "properties"
+	within     place = "data"
+)
+
+// has says that an object stands at the place and obeys the rule.
+func (p place) has(rule object) object {
+	if p == body {
+		return rule
+	}
+	return object{{"required", list{string(p)}}, {"properties", object{{string(p), rule}}}}
+}
+
+// obeys says that a member at the place, which is there, obeys the rule.
+func (p place) obeys(name string, rule any) object {
+	o := object{{"properties", object{{name, rule}}}}
+	if p == body {
+		return o
+	}
+	return object{{"properties", object{{string(p), o}}}}
+}
+
+// present says that an object has a member that counts as present.
+func (d *definitions) present(name string) object {
+	counts := "present"
+	if name == "type" {
+		counts = "present_type"
+	}
+	return define(&d.predicates, "has_"+name, object{{"type", "object"}, {"required", list{name}}, {"properties", object{{name, ref(counts)}}}})
+}
+
+// first says that the first of the field's names that is present obeys the rule, or what holds where none is. suffix tells
+// several rules for one field apart.
+func (d *definitions) first(f named, suffix string, rule object, absent any) object {
+	if rule[0].name != "$ref" {
+		rule = define(&d.values, f.names[0]+suffix+"_value", rule)
+	}
+	for i, n := range f.names {
+		next := absent
+		if i+1 < len(f.names) {
+			next = ref(f.names[i+1] + suffix)
 		}
-	}
-	if f.attribute != "" && len(r.prefix) > 0 {
-		paths = append(paths, []string{f.attribute})
-	}
-	return paths
-}
-
-func join(parts ...[]string) (path []string) {
-	for _, p := range parts {
-		path = append(path, p...)
-	}
-	return path
-}
-
-// selected says that the first candidate that is present obeys the rule, or what holds where none is.
-func (r reading) selected(f named, rule, absent any) any {
-	paths := r.candidates(f)
-	node := absent
-	for i := len(paths) - 1; i >= 0; i-- {
-		present := "present"
-		if paths[i][len(paths[i])-1] == "type" {
-			present = "present_type"
+		has := d.present(n)
+		for _, p := range []place{within, properties, body} {
+			next = when(p.has(has), p.obeys(n, rule), next)
 		}
-		node = when(has(paths[i], ref(present)), in(paths[i], rule), node)
+		chain := next.(object)
+		if i == 0 && len(f.names) > 1 {
+			chain = append(object{{"description", "the first that is present of " + strings.Join(f.names, ", ")}}, chain...)
+		}
+		define(&d.fields, n+suffix, chain)
 	}
-	return node
+	return ref(f.names[0] + suffix)
 }
 
-func (r reading) required(f named, rule any) any { return r.selected(f, rule, false) }
-func (r reading) optional(f named, rule any) any { return r.selected(f, rule, true) }
+func (d *definitions) required(f named, rule object) object { return d.first(f, "", rule, false) }
+func (d *definitions) optional(f named, rule object) object { return d.first(f, "", rule, true) }
 
 // is says that a field is present and obeys the rule.
-func (r reading) is(f named, rule any) any { return r.selected(f, rule, false) }
-
-func has(path []string, leaf any) any {
-	for i := len(path) - 1; i >= 0; i-- {
-		leaf = object{{"type", "object"}, {"required", list{path[i]}}, {"properties", object{{path[i], leaf}}}}
-	}
-	return leaf
+func (d *definitions) is(f named, what string, rule object) object {
+	return d.first(f, "_is_"+what, rule, false)
 }
 
-func in(path []string, leaf any) any {
-	for i := len(path) - 1; i >= 0; i-- {
-		leaf = object{{"properties", object{{path[i], leaf}}}}
+// someone is a required customer; null, with no other id beside it, stands for nobody in particular: such an event is skipped.
+func (d *definitions) someone(f named) any {
+	var nulls list
+	for _, n := range f.names {
+		null := define(&d.predicates, "null_"+n, object{{"type", "object"}, {"required", list{n}}, {"properties", object{{n, object{{"type", "null"}}}}}})
+		for _, p := range []place{body, properties, within} {
+			nulls = append(nulls, p.has(null))
+		}
 	}
-	return leaf
+	nobody := define(&d.predicates, "nobody_"+f.names[0], object{{"description", "null stands for nobody in particular: the event is skipped"}, {"anyOf", nulls}})
+	return d.first(f, "", ref("customer"), nobody)
+}
+
+// attribute is the attribute of a CloudEvent that stands in for a field which its data does not state.
+func (d *definitions) attribute(f named, rule object) any {
+	var stated list
+	for _, n := range f.names {
+		for _, p := range []place{body, properties, within} {
+			stated = append(stated, p.has(d.present(n)))
+		}
+	}
+	counts := "present"
+	if f.attribute == "type" {
+		counts = "present_type"
+	}
+	states := define(&d.predicates, "states_"+f.names[0], object{{"anyOf", stated}})
+	absent := object{{"not", ref(counts)}}
+	return when(object{{"properties", object{{"data", states}}}}, true, object{{"properties", object{{f.attribute, object{{"anyOf", list{absent, rule}}}}}}})
 }
 
 // code is a name in any ASCII case; _ also matches a space and a hyphen.
 func code(names ...string) object {
-	return object{{"type", "string"}, {"pattern", "^(" + alternatives(names) + ")$"}}
+	return object{{"description", strings.Join(names, ", ") + "; in any case"}, {"type", "string"}, {"pattern", "^(" + alternatives(names) + ")$"}}
 }
 
 func alternatives(names []string) string {
@@ -134,10 +193,8 @@ func alternatives(names []string) string {
 }
 
 func typeOf(names ...string) object {
-	return object{{"type", "string"}, {"pattern", `^([\s\S]*\.)?(` + alternatives(names) + `)(\.[Vv][0-9]+)?$`}}
+	return object{{"description", strings.Join(names, ", ") + "; in any case"}, {"type", "string"}, {"pattern", `^([\s\S]*\.)?(` + alternatives(names) + `)(\.[Vv][0-9]+)?$`}}
 }
-
-var truth = object{{"enum", list{true, false, "true", "false"}}}
 
 func scoreFrom(low, high int, digits string) object {
 	text := `^0*` + digits + `(\.0+)?$`
@@ -150,74 +207,92 @@ func scoreFrom(low, high int, digits string) object {
 	}}}
 }
 
-// event is the whole of the rules for one kind, within what is common to all.
-func (r reading) event(types object, rules ...any) any {
-	common := []any{r.optional(typ, types), r.optional(eventID, ref("id")), r.optional(source, ref("id")), r.optional(occurredAt, ref("time"))}
-	return all(
-		r.optional(test, truth),
-		when(r.is(test, object{{"enum", list{true, "true"}}}), true, object{{"allOf", append(common, rules...)}}),
-	)
+// event defines all rules for one kind: those of every event, and of its kind.
+func (d *definitions) event(types object, rules ...any) {
+	define(&d.values, "type_of_event", types)
+	rules = append(list{
+		d.optional(typ, ref("type_of_event")), d.optional(eventID, ref("identifier")), d.optional(source, ref("identifier")), d.optional(occurredAt, ref("moment")),
+	}, rules...)
+	isTest := d.is(test, "true", object{{"enum", list{true, "true"}}})
+	define(&d.events, "body", object{
+		{"description", "the event: the record itself, or the data of a CloudEvent"},
+		{"allOf", list{d.optional(test, ref("truth"))}},
+		{"if", isTest},
+		{"else", object{{"allOf", rules}}},
+	})
+	define(&d.events, "cloudevent", object{
+		{"description", "attributes stand in for what the data does not state"},
+		{"required", list{"data"}},
+		{"properties", object{{"specversion", object{{"const", "1.0"}}}, {"data", object{{"type", "object"}, {"allOf", list{ref("body")}}}}}},
+		{"if", object{{"properties", object{{"data", isTest}}}}},
+		{"else", all(d.attribute(typ, ref("type_of_event")), d.attribute(eventID, ref("identifier")), d.attribute(source, ref("identifier")), d.attribute(occurredAt, ref("moment")))},
+	})
 }
 
-func (r reading) purchase() any {
+func (d *definitions) purchase() {
 	part := func(f named, rule, absent any) any {
-		return when(has(f.names[:1], ref("present")), in(f.names[:1], rule), absent)
+		return when(d.present(f.names[0]), object{{"properties", object{{f.names[0], rule}}}}, absent)
 	}
-	return r.event(typeOf("purchase", "order completed", "order.completed"),
-		r.required(customer, ref("customer")), r.required(orderID, ref("id")), r.required(total, ref("amount")),
-		r.optional(currency, ref("currency")), r.optional(updatedAt, ref("time")), r.optional(cancelled, ref("time")),
-		r.optional(status, code("open", "pending", "placed", "on_hold", "authorized", "authorised", "confirmed", "processing", "partially_paid",
+	define(&d.fields, "refund", object{{"type", "object"}, {"allOf", list{
+		part(refundID, ref("identifier"), false), part(total, ref("positive_amount"), false), part(occurredAt, ref("moment"), true),
+	}}})
+	d.event(typeOf("purchase", "order completed", "order.completed"),
+		d.someone(customer), d.required(orderID, ref("identifier")), d.required(total, ref("amount")),
+		d.optional(currency, ref("currency_code")), d.optional(updatedAt, ref("moment")), d.optional(cancelled, ref("moment")),
+		d.optional(status, code("open", "pending", "placed", "on_hold", "authorized", "authorised", "confirmed", "processing", "partially_paid",
 			"paid", "shipped", "delivered", "fulfilled", "partially_fulfilled", "partially_refunded", "complete", "completed", "closed",
 			"cancelled", "canceled", "voided", "refunded", "failed", "declined", "expired")),
-		r.optional(refunds, object{{"type", "array"}, {"items", object{{"type", "object"}, {"allOf", list{
-			part(refundID, ref("id"), false), part(total, ref("positive_amount"), false), part(occurredAt, ref("time"), true)}}}}}))
+		d.optional(refunds, object{{"type", "array"}, {"items", ref("refund")}}))
 }
 
-func (r reading) cancellation() any {
-	return r.event(typeOf("cancellation"),
-		r.required(customer, ref("customer")), r.required(kind, code("order", "refund", "subscription", "account")), r.optional(reason, object{{"type", list{"string", "number"}}}),
-		when(r.is(kind, code("order")), r.required(itsOrder, ref("id")), true),
-		when(r.is(kind, code("refund")), all(r.required(refundID, ref("id")), r.required(itsOrder, ref("id")), r.optional(currency, ref("currency")), r.required(total, ref("positive_amount"))), true),
-		when(r.is(kind, code("subscription")), all(r.required(subscript, ref("id")), r.optional(effective, ref("time"))), true),
-		when(r.is(kind, code("account")), r.optional(effective, ref("time")), true))
+func (d *definitions) cancellation() {
+	is := func(what string, rules ...any) any {
+		return object{{"if", d.is(kind, what, code(what))}, {"then", all(rules...)}}
+	}
+	d.event(typeOf("cancellation"),
+		d.someone(customer), d.required(kind, code("order", "refund", "subscription", "account")), d.optional(reason, object{{"type", list{"string", "number"}}}),
+		is("order", d.required(itsOrder, ref("identifier"))),
+		is("refund", d.required(refundID, ref("identifier")), d.required(itsOrder, ref("identifier")), d.optional(currency, ref("currency_code")), d.required(total, ref("positive_amount"))),
+		is("subscription", d.required(subscript, ref("identifier")), d.optional(effective, ref("moment"))),
+		is("account", d.optional(effective, ref("moment"))))
 }
 
-func (r reading) referral() any {
-	return r.event(typeOf("referral"),
-		r.required(referrer, ref("customer")), r.required(referred, ref("customer")), r.optional(referralID, ref("id")),
-		r.required(state, code("pending", "approved", "voided")))
+func (d *definitions) referral() {
+	d.event(typeOf("referral"),
+		d.someone(referrer), d.someone(referred), d.optional(referralID, ref("identifier")), d.required(state, code("pending", "approved", "voided")))
 }
 
-func (r reading) survey() any {
-	known := code("nps", "csat", "ces", "equity")
-	return r.event(typeOf("survey"), r.required(customer, ref("customer")), r.optional(surveyType, object{{"type", "string"}}),
-		when(r.selected(surveyType, known, true), all(
-			r.required(responseID, ref("id")), r.optional(surveyID, ref("id")), r.optional(createdAt, ref("time")), r.optional(updatedAt, ref("time")), r.optional(excluded, truth),
-			when(r.is(surveyType, code("csat")), r.required(score, scoreFrom(1, 5, "[1-5]")),
-				when(r.is(surveyType, code("ces")), r.required(score, scoreFrom(1, 7, "[1-7]")), r.required(score, scoreFrom(0, 10, "([0-9]|10)")))),
-			when(r.is(surveyType, code("equity")), r.required(dimension, code("brand", "value", "relationship")), true),
-		), true))
+func (d *definitions) survey() {
+	known := d.first(surveyType, "_is_known", code("nps", "csat", "ces", "equity"), true)
+	d.event(typeOf("survey"), d.someone(customer), d.optional(surveyType, object{{"type", "string"}}),
+		object{{"if", known}, {"then", all(
+			d.required(responseID, ref("identifier")), d.optional(surveyID, ref("identifier")), d.optional(createdAt, ref("moment")), d.optional(updatedAt, ref("moment")),
+			d.optional(excluded, ref("truth")),
+			when(d.is(surveyType, "csat", code("csat")), d.is(score, "1_to_5", scoreFrom(1, 5, "[1-5]")),
+				when(d.is(surveyType, "ces", code("ces")), d.is(score, "1_to_7", scoreFrom(1, 7, "[1-7]")), d.is(score, "0_to_10", scoreFrom(0, 10, "([0-9]|10)")))),
+			object{{"if", d.is(surveyType, "equity", code("equity"))}, {"then", d.required(dimension, code("brand", "value", "relationship"))}},
+		)}})
 }
 
 func inputs() []file {
 	common := []named{eventID, typ, occurredAt, source, test}
 	of := func(fs ...named) []named { return append(append([]named{}, common...), fs...) }
 	return []file{
-		input("purchase", "An order, or a snapshot of one.", reading.purchase, of(customer, orderID, total, currency, status, updatedAt, cancelled, refunds)),
-		input("cancellation", "An order, a part of one, a subscription or an account is given up.", reading.cancellation, of(customer, kind, itsOrder, refundID, total, currency, subscript, effective, reason)),
-		input("referral", "A customer brought another.", reading.referral, of(referralID, referrer, referred, state)),
-		input("survey", "A response to a survey.", reading.survey, of(customer, responseID, surveyID, surveyType, score, dimension, comment, createdAt, updatedAt, excluded)),
+		input("purchase", "An order, or a snapshot of one.", (*definitions).purchase, of(customer, orderID, total, currency, status, updatedAt, cancelled, refunds)),
+		input("cancellation", "An order, a part of one, a subscription or an account is given up.", (*definitions).cancellation, of(customer, kind, itsOrder, refundID, total, currency, subscript, effective, reason)),
+		input("referral", "A customer brought another.", (*definitions).referral, of(referralID, referrer, referred, state)),
+		input("survey", "A response to a survey.", (*definitions).survey, of(customer, responseID, surveyID, surveyType, score, dimension, comment, createdAt, updatedAt, excluded)),
 	}
 }
 
-func input(name, doc string, rules func(reading) any, fields []named) file {
-	var properties, example object
+func input(name, doc string, rules func(*definitions), fields []named) file {
+	var fieldsOf, example object
 	for _, f := range fields {
 		text := f.doc
 		if len(f.names) > 1 {
 			text += " Also read from " + strings.Join(f.names[1:], ", ") + "."
 		}
-		properties = append(properties, member{f.names[0], object{{"title", f.names[0]}, {"description", text}, {"examples", list{f.example}}}})
+		fieldsOf = append(fieldsOf, member{f.names[0], object{{"title", f.names[0]}, {"description", text}, {"examples", list{f.example}}}})
 		if f.names[0] == "type" {
 			f.example = name
 		}
@@ -225,6 +300,8 @@ func input(name, doc string, rules func(reading) any, fields []named) file {
 			example = append(example, member{f.names[0], f.example})
 		}
 	}
+	var d definitions
+	rules(&d)
 	return file{name, object{
 		{"$schema", "https://json-schema.org/draft/2020-12/schema"},
 		{"$id", base + name + ".schema.json"},
@@ -232,24 +309,32 @@ func input(name, doc string, rules func(reading) any, fields []named) file {
 		{"description", doc + " Plain JSON, or a CloudEvent in structured mode, told by specversion. Fields may also lie under properties or data, and under the names given with each; the first name that is neither null nor an empty string is the one that is read, and only that one is looked at. Unknown fields are ignored. Generated: see internal/generate."},
 		{"examples", list{example, object{{"specversion", "1.0"}, {"id", "0197b3c2-9f0e"}, {"type", "com.example." + name + ".v1"}, {"source", "/webshop"}, {"time", "2026-03-01T12:00:00Z"}, {"data", example}}}},
 		{"type", "object"},
-		{"properties", properties},
-		{"if", has([]string{"specversion"}, ref("present"))},
+		{"properties", fieldsOf},
+		{"if", d.present("specversion")},
 		{"then", ref("cloudevent")},
-		{"else", ref("plain")},
-		{"$defs", object{
-			{"plain", rules(reading{})},
-			{"cloudevent", object{{"properties", object{{"specversion", object{{"const", "1.0"}}}, {"data", object{{"type", "object"}}}}}, {"required", list{"data"}}, {"allOf", list{rules(reading{[]string{"data"}})}}}},
-			{"present", object{{"description", "null and the empty string count as absent"}, {"not", object{{"enum", list{nil, ""}}}}}},
-			{"present_type", object{{"description", "track is the envelope of Segment, whose event stands in event"}, {"not", object{{"enum", list{nil, "", "track"}}}}}},
-			{"id", object{{"description", "text, or a number taken literally; at most 1,024 bytes"}, {"type", list{"string", "number"}}, {"maxLength", 1024}}},
-			{"customer", object{{"description", "text, or a number taken literally; at most 256 bytes"}, {"type", list{"string", "number"}}, {"maxLength", 256}}},
-			{"amount", object{{"description", "at least 0; more decimals than the currency has are rounded half to even"}, {"anyOf", list{
-				object{{"type", "number"}, {"minimum", 0}}, object{{"type", "string"}, {"pattern", `^([0-9]+(\.[0-9]+)?|-0+(\.0+)?)$`}}}}}},
-			{"positive_amount", object{{"description", "above 0"}, {"anyOf", list{
-				object{{"type", "number"}, {"exclusiveMinimum", 0}}, object{{"type", "string"}, {"pattern", `^[0-9]+(\.[0-9]+)?$`}, {"allOf", list{object{{"pattern", "[1-9]"}}}}}}}}},
-			{"currency", object{{"type", "string"}, {"pattern", "^[A-Za-z0-9]{3,8}$"}}},
-			{"time", object{{"description", "RFC 3339, from 1990 on"}, {"type", "string"}, {"format", "date-time"},
-				{"pattern", `^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2})$`}}},
-		}},
+		{"else", ref("body")},
+		{"$defs", slices.Concat(d.events, d.fields, d.values, types, d.predicates)},
 	}}
+}
+
+// types are the rules for values.
+var types = object{
+	{"present", object{{"description", "null and the empty string count as absent"}, {"not", object{{"enum", list{nil, ""}}}}}},
+	{"present_type", object{{"description", "track is the envelope of Segment, whose event stands in event"}, {"not", object{{"enum", list{nil, "", "track"}}}}}},
+	{"identifier", object{{"description", "text, or a number taken literally; at most 1,024 bytes"}, {"type", list{"string", "number"}}, {"maxLength", 1024}}},
+	{"customer", object{{"description", "text, or a number taken literally; at most 256 bytes"}, {"type", list{"string", "number"}}, {"maxLength", 256}}},
+	{"amount", object{{"description", "at least 0; more decimals than the currency has are rounded half to even"}, {"anyOf", list{
+		object{{"type", "number"}, {"minimum", 0}}, object{{"type", "string"}, {"pattern", `^([0-9]+(\.[0-9]+)?|-0+(\.0+)?)$`}},
+	}}}},
+	{"positive_amount", object{{"description", "above 0"}, {"anyOf", list{
+		object{{"type", "number"}, {"exclusiveMinimum", 0}}, object{{"type", "string"}, {"pattern", `^[0-9]+(\.[0-9]+)?$`}, {"allOf", list{object{{"pattern", "[1-9]"}}}}},
+	}}}},
+	{"currency_code", object{{"type", "string"}, {"pattern", "^[A-Za-z0-9]{3,8}$"}}},
+	{"truth", object{{"enum", list{true, false, "true", "false"}}}},
+	{"moment", object{
+		{"description", "RFC 3339, from 1990 on"},
+		{"type", "string"},
+		{"format", "date-time"},
+		{"pattern", `^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2})$`},
+	}},
 }

@@ -20,29 +20,6 @@ type member struct {
 	value any
 }
 
-// MarshalJSON writes the members in order.
-func (o object) MarshalJSON() ([]byte, error) {
-	var b bytes.Buffer
-	b.WriteByte('{')
-	for i, m := range o {
-		if i > 0 {
-			b.WriteByte(',')
-		}
-		name, _ := json.Marshal(m.name)
-		b.Write(name)
-		b.WriteByte(':')
-		var value bytes.Buffer
-		e := json.NewEncoder(&value)
-		e.SetEscapeHTML(false)
-		if err := e.Encode(m.value); err != nil {
-			return nil, err
-		}
-		b.Write(value.Bytes())
-	}
-	b.WriteByte('}')
-	return b.Bytes(), nil
-}
-
 type list = []any
 
 func ref(name string) object { return object{{"$ref", "#/$defs/" + name}} }
@@ -58,18 +35,9 @@ func main() {
 	if len(os.Args) > 1 {
 		into = os.Args[1]
 	}
-	files := append(inputs(), outputs()...)
-	for _, f := range files {
-		var b bytes.Buffer
-		e := json.NewEncoder(&b)
-		e.SetEscapeHTML(false)
-		e.SetIndent("", " ")
-		if err := e.Encode(f.schema); err != nil {
-			fmt.Fprintf(os.Stderr, "encode %s: %v\n", f.name, err)
-			os.Exit(1)
-		}
+	for _, f := range append(inputs(), outputs()...) {
 		path := filepath.Join(into, f.name+".schema.json")
-		if err := os.WriteFile(path, b.Bytes(), 0o644); err != nil {
+		if err := os.WriteFile(path, append(write(nil, f.schema, ""), '\n'), 0o644); err != nil { //nolint:gosec // for everybody to read
 			fmt.Fprintf(os.Stderr, "write the schema: %v\n", err)
 			os.Exit(1)
 		}
@@ -79,4 +47,71 @@ func main() {
 type file struct {
 	name   string
 	schema object
+}
+
+const width = 140 // of a line, in bytes
+
+// write appends a value: on one line where it fits, otherwise its members on lines of their own.
+func write(dst []byte, v any, indent string) []byte {
+	start := len(dst)
+	if dst = line(dst, v); len(dst)-start+len(indent) <= width {
+		return dst
+	}
+	inner := indent + "  "
+	switch v := v.(type) {
+	case object:
+		dst = append(dst[:start], '{')
+		for i, m := range v {
+			dst = append(dst, between(i, ",")+"\n"+inner+quoted(m.name)+": "...)
+			dst = write(dst, m.value, inner)
+		}
+		dst = append(dst, "\n"+indent+"}"...)
+	case list:
+		dst = append(dst[:start], '[')
+		for i, e := range v {
+			dst = append(dst, between(i, ",")+"\n"+inner...)
+			dst = write(dst, e, inner)
+		}
+		dst = append(dst, "\n"+indent+"]"...)
+	}
+	return dst
+}
+
+// line appends a value on one line.
+func line(dst []byte, v any) []byte {
+	switch v := v.(type) {
+	case object:
+		dst = append(dst, '{')
+		for i, m := range v {
+			dst = append(dst, between(i, ", ")+quoted(m.name)+": "...)
+			dst = line(dst, m.value)
+		}
+		return append(dst, '}')
+	case list:
+		dst = append(dst, '[')
+		for i, e := range v {
+			dst = line(append(dst, between(i, ", ")...), e)
+		}
+		return append(dst, ']')
+	default:
+		return append(dst, quoted(v)...)
+	}
+}
+
+func between(i int, separator string) string {
+	if i == 0 {
+		return ""
+	}
+	return separator
+}
+
+// quoted is a scalar in JSON.
+func quoted(v any) string {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(v); err != nil {
+		panic(err) // of a constant of this program
+	}
+	return string(bytes.TrimSpace(b.Bytes()))
 }

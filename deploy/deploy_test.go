@@ -1,0 +1,210 @@
+package deploy
+
+import (
+	"encoding/json"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"go.yaml.in/yaml/v3"
+)
+
+const (
+	pages = "../docs/runbooks"
+	urls  = "https://github.com/mainstay/mainstay/blob/main/docs/runbooks/"
+)
+
+// alert is one of Prometheus's alerting rules.
+type alert struct {
+	Alert       string
+	Expr        string
+	Labels      map[string]string
+	Annotations map[string]string
+}
+
+func alerts(t *testing.T) map[string]alert {
+	t.Helper()
+	all := map[string]alert{}
+	for _, path := range files(t, "prometheus/rules/*.yml") {
+		var file struct{ Groups []struct{ Rules []alert } }
+		decode(t, path, &file)
+		for _, g := range file.Groups {
+			for _, a := range g.Rules {
+				require.NotContains(t, all, a.Alert, "two alerts of one name")
+				all[a.Alert] = a
+			}
+		}
+	}
+	require.NotEmpty(t, all)
+	return all
+}
+
+func files(t *testing.T, pattern string) []string {
+	t.Helper()
+	found, err := filepath.Glob(pattern)
+	require.NoError(t, err)
+	require.NotEmpty(t, found, pattern)
+	return found
+}
+
+func decode(t *testing.T, path string, into any) {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	require.NoError(t, err)
+	require.NoError(t, yaml.Unmarshal(text, into), path)
+}
+
+func TestEveryAlertSaysHowBadItIsAndWhereToRead(t *testing.T) {
+	for name, a := range alerts(t) {
+		require.True(t, strings.HasPrefix(name, "Mainstay"), name)
+		require.Contains(t, []string{"none", "info", "warning", "critical"}, a.Labels["severity"], name)
+		require.NotEmpty(t, a.Annotations["summary"], name)
+		require.NotEmpty(t, a.Annotations["description"], name)
+		require.Equal(t, urls+name+".md", a.Annotations["runbook_url"])
+		page, err := os.ReadFile(filepath.Join(pages, name+".md"))
+		require.NoError(t, err)
+		require.True(t, strings.HasPrefix(string(page), "# "+name+"\n\nSeverity: "+a.Labels["severity"]+"."), name)
+		for _, part := range []string{"\n## What it means\n\n", "\n## What to look at\n\n", "\n## What to do\n\n"} {
+			require.Contains(t, string(page), part, name)
+		}
+	}
+}
+
+func TestEveryPageHasItsAlert(t *testing.T) {
+	all := alerts(t)
+	for _, path := range files(t, pages+"/*.md") {
+		require.Contains(t, all, strings.TrimSuffix(filepath.Base(path), ".md"))
+	}
+}
+
+func TestPagesLinkToWhatIsThere(t *testing.T) {
+	linked := 0
+	for _, path := range files(t, pages+"/*.md") {
+		text, err := os.ReadFile(path)
+		require.NoError(t, err)
+		for rest := string(text); ; linked++ {
+			_, after, found := strings.Cut(rest, "](")
+			if !found {
+				break
+			}
+			target, tail, _ := strings.Cut(after, ")")
+			page, section, anchored := strings.Cut(target, "#")
+			other, err := os.ReadFile(filepath.Join(pages, page))
+			require.NoError(t, err, path)
+			if anchored {
+				require.Contains(t, string(other), "\n### "+section+"\n", path)
+			}
+			rest = tail
+		}
+	}
+	require.NotZero(t, linked)
+}
+
+// What the tests of promtool hold is promtool's business; that none is missing is ours.
+func TestEveryAlertIsSeenToFireAndToBeSilent(t *testing.T) {
+	fires, silent := map[string]bool{}, map[string]bool{}
+	have := newCatalogue(t)
+	for _, path := range files(t, "prometheus/tests/*.yml") {
+		var file struct {
+			Tests []struct {
+				InputSeries []struct{ Series string } `yaml:"input_series"`
+				Cases       []struct {
+					Alert  string      `yaml:"alertname"`
+					Expect []yaml.Node `yaml:"exp_alerts"`
+				} `yaml:"alert_rule_test"`
+			}
+		}
+		decode(t, path, &file)
+		for _, one := range file.Tests {
+			for _, s := range one.InputSeries {
+				have.holds(t, path, s.Series)
+			}
+			for _, c := range one.Cases {
+				fires[c.Alert] = fires[c.Alert] || len(c.Expect) > 0
+				silent[c.Alert] = silent[c.Alert] || len(c.Expect) == 0
+			}
+		}
+	}
+	for name := range alerts(t) {
+		require.True(t, fires[name], "%s is not seen to fire", name)
+		require.Equal(t, name != "MainstayWatchdog", silent[name], "%s and its silence", name) // it has none
+	}
+}
+
+func TestRulesNameWhatThereIs(t *testing.T) {
+	have := newCatalogue(t)
+	named := 0
+	for name, a := range alerts(t) {
+		named += have.holds(t, name, a.Expr)
+	}
+	require.NotZero(t, named)
+}
+
+func TestBoardsNameWhatThereIs(t *testing.T) {
+	have := newCatalogue(t)
+	for _, path := range files(t, "grafana/dashboards/*.json") {
+		text, err := os.ReadFile(path)
+		require.NoError(t, err)
+		var board struct {
+			Panels []struct {
+				Title   string `json:"title"`
+				Targets []struct {
+					Expr string `json:"expr"`
+				} `json:"targets"`
+			} `json:"panels"`
+		}
+		require.NoError(t, json.Unmarshal(text, &board))
+		named := 0
+		for _, p := range board.Panels {
+			for _, q := range p.Targets {
+				named += have.holds(t, p.Title, q.Expr)
+			}
+		}
+		require.NotZero(t, named, path)
+	}
+}
+
+func TestEveryReasonIsExplained(t *testing.T) {
+	for _, explained := range []struct{ source, of, page, form string }{
+		{"../pkg/halt/halt.go", "Reason", "MainstayPartitionHalted.md", "\n### %\n\n"},
+		{"../schemas/event/event.go", "Reason", "MainstayDeadLetterRatio.md", "\n| `%` | "},
+		{"../schemas/output/base.go", "", "MainstayRejectionRatio.md", "\n| `%` | "},
+	} {
+		page, err := os.ReadFile(filepath.Join(pages, explained.page))
+		require.NoError(t, err)
+		for _, reason := range reasons(t, explained.source, explained.of) {
+			require.Contains(t, string(page), strings.Replace(explained.form, "%", reason, 1))
+		}
+	}
+}
+
+// reasons are the constants of a type in a file; without a type, those below the comment that begins with "Reasons".
+func reasons(t *testing.T, path, of string) []string {
+	t.Helper()
+	file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.ParseComments)
+	require.NoError(t, err)
+	var all []string
+	for _, d := range file.Decls {
+		block, ok := d.(*ast.GenDecl)
+		if !ok || block.Tok != token.CONST || of == "" && !strings.HasPrefix(block.Doc.Text(), "Reasons") {
+			continue
+		}
+		for _, s := range block.Specs {
+			value := s.(*ast.ValueSpec)
+			if kind, _ := value.Type.(*ast.Ident); of != "" && (kind == nil || kind.Name != of) || len(value.Values) == 0 {
+				continue
+			}
+			text, err := strconv.Unquote(value.Values[0].(*ast.BasicLit).Value)
+			require.NoError(t, err)
+			all = append(all, text)
+		}
+	}
+	require.NotEmpty(t, all, path)
+	return all
+}
