@@ -27,17 +27,10 @@ type Answers struct {
 // nor s changes.
 func Answer(p *Partition, id string, s *customer.State) Answers {
 	t := &p.terms
-	now := p.base
-	if !p.based {
-		now = p.latest
-	}
-	if at, ok := s.LastOrderAt(); ok {
-		now = max(now, at)
-	}
-	m := t.At(now, p.base, p.based)
-	a := Answers{Customer: id, AsOf: now, Referrer: s.Referrer()}
+	m := p.presently(s)
+	a := Answers{Customer: id, AsOf: m.Now, Referrer: s.Referrer()}
 	about := output.About{
-		ID: output.ID{Partition: p.number, Offset: p.offset}, Customer: id, AsOf: now, Sequence: s.Sequence,
+		ID: output.ID{Partition: p.number, Offset: p.offset}, Customer: id, AsOf: m.Now, Sequence: s.Sequence,
 		Trigger: output.TriggerReplay, Currency: t.Unit,
 	}
 	a.CLV.About, a.Churn.About, a.Promoter.About = about, about, about

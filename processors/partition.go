@@ -40,6 +40,7 @@ type Partition struct {
 	advanceTo       int64
 	latest          int64 // the latest moment of an event
 	continuePending bool
+	rescoring       *state.Rescoring // nil: none under way
 
 	totals portfolio.Totals
 	board  portfolio.Board // partition 0's: what all have contributed
@@ -50,6 +51,8 @@ type Partition struct {
 	step  step
 	voice voice
 	event eventReader
+
+	before, after []byte // a customer, encoded
 }
 
 type sourceKey struct {
@@ -114,7 +117,7 @@ func (p *Partition) found(g *ledger.Genesis) error {
 var errLocal = errors.New("the machine's own, want an IANA name")
 
 // format of the encoded states. Another one is refused: the fold then rebuilds.
-const format = 1
+const format = 2
 
 // Encode appends the state in its canonical form.
 func (p *Partition) Encode(dst []byte) []byte {
@@ -124,7 +127,7 @@ func (p *Partition) Encode(dst []byte) []byte {
 		Parameters: p.parameters, Thresholds: p.thresholds, Checkpoint: p.checkpoint,
 		InputRevision: p.inputRevision, Inputs: p.inputs,
 		BaseKnown: p.based, BaseTime: p.base, AdvanceTo: p.advanceTo, Latest: p.latest, ContinuePending: p.continuePending,
-		Totals: p.totals.Encode(),
+		Totals: p.totals.Encode(), Rescoring: p.rescoring,
 	}
 	p.board.Encode(w)
 	w.Sources = p.sortedSources()
@@ -176,7 +179,7 @@ func DecodePartition(blob []byte) (*Partition, error) {
 	p.thresholds, p.checkpoint = w.Thresholds, w.GetCheckpoint()
 	p.inputRevision, p.inputs = w.GetInputRevision(), w.Inputs
 	p.based, p.base, p.advanceTo, p.continuePending = w.GetBaseKnown(), w.GetBaseTime(), w.GetAdvanceTo(), w.GetContinuePending()
-	p.latest = w.GetLatest()
+	p.latest, p.rescoring = w.GetLatest(), w.Rescoring
 	p.totals.Decode(w.GetTotals())
 	p.board.Decode(w)
 	for _, s := range w.Sources {

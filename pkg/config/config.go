@@ -189,7 +189,7 @@ type Tiers struct {
 
 // Portfolio is the customer base as a whole.
 type Portfolio struct {
-	ContributionInterval time.Duration `yaml:"contribution_interval" range:"1m..168h" doc:"Time between a partition's contributions to the totals of the base, in whole minutes of the ledger's clock." holds:"revision"`
+	ContributionInterval time.Duration `yaml:"contribution_interval" range:"1s..168h" doc:"Time between a partition's contributions to the totals of the base, in whole seconds of the ledger's clock." holds:"revision"`
 }
 
 // HTTP serves health and metrics.

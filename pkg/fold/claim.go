@@ -92,10 +92,24 @@ func (o *owner) begin(ctx context.Context, meta redis.Meta) error {
 		o.rebuild = false
 	}
 	o.folded = o.committed
-	o.set = newWorkingSet(o.cfg.CacheBytes/int64(max(1, o.active.Load())),
-		func(ids []string) ([][]byte, error) { return o.store.Load(ctx, ids) },
-		func(now int64, limit int) ([]redis.Timer, error) { return o.store.Due(ctx, now, limit) })
+	o.set = newWorkingSet(o.cfg.CacheBytes/int64(max(1, o.active.Load())), claimed{ctx, o.store})
 	return nil
+}
+
+// claimed is the partition in Redis, for as long as the claim lasts.
+type claimed struct {
+	ctx   context.Context //nolint:containedctx // the claim's
+	store *redis.Partition
+}
+
+func (c claimed) Load(ids []string) ([][]byte, error) { return c.store.Load(c.ctx, ids) }
+
+func (c claimed) Due(now int64, limit int) ([]redis.Timer, error) {
+	return c.store.Due(c.ctx, now, limit)
+}
+
+func (c claimed) Classes(first, end, classes uint32) ([][]string, error) {
+	return c.store.Classes(c.ctx, first, end, classes)
 }
 
 // resume checks that meta belongs to this ledger as it is, and decodes it.

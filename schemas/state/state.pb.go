@@ -712,6 +712,7 @@ type Partition struct {
 	Number           int32                  `protobuf:"varint,22,opt,name=number,proto3" json:"number,omitempty"`
 	Checkpoint       int64                  `protobuf:"varint,24,opt,name=checkpoint,proto3" json:"checkpoint,omitempty"`                  // outputs up to here (exclusive) were published, as a checkpoint entry says
 	Latest           int64                  `protobuf:"zigzag64,25,opt,name=latest,proto3" json:"latest,omitempty"`                        // the latest moment of an event
+	Rescoring        *Rescoring             `protobuf:"bytes,40,opt,name=rescoring,proto3" json:"rescoring,omitempty"`                     // absent: none under way
 	AdvanceTo        int64                  `protobuf:"zigzag64,23,opt,name=advance_to,json=advanceTo,proto3" json:"advance_to,omitempty"` // event clock: where time goes once all inputs are read to their end
 	unknownFields    protoimpl.UnknownFields
 	sizeCache        protoimpl.SizeCache
@@ -901,11 +902,79 @@ func (x *Partition) GetLatest() int64 {
 	return 0
 }
 
+func (x *Partition) GetRescoring() *Rescoring {
+	if x != nil {
+		return x.Rescoring
+	}
+	return nil
+}
+
 func (x *Partition) GetAdvanceTo() int64 {
 	if x != nil {
 		return x.AdvanceTo
 	}
 	return 0
+}
+
+// Rescoring is how far the customers are scored anew under new terms: by classes of their ids' hash, within one by id.
+type Rescoring struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Classes       uint32                 `protobuf:"varint,1,opt,name=classes,proto3" json:"classes,omitempty"` // a power of two, chosen when it began
+	Class         uint32                 `protobuf:"varint,2,opt,name=class,proto3" json:"class,omitempty"`     // the next
+	After         string                 `protobuf:"bytes,3,opt,name=after,proto3" json:"after,omitempty"`      // of that class, up to this id; empty: none yet
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Rescoring) Reset() {
+	*x = Rescoring{}
+	mi := &file_state_state_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Rescoring) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Rescoring) ProtoMessage() {}
+
+func (x *Rescoring) ProtoReflect() protoreflect.Message {
+	mi := &file_state_state_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Rescoring.ProtoReflect.Descriptor instead.
+func (*Rescoring) Descriptor() ([]byte, []int) {
+	return file_state_state_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *Rescoring) GetClasses() uint32 {
+	if x != nil {
+		return x.Classes
+	}
+	return 0
+}
+
+func (x *Rescoring) GetClass() uint32 {
+	if x != nil {
+		return x.Class
+	}
+	return 0
+}
+
+func (x *Rescoring) GetAfter() string {
+	if x != nil {
+		return x.After
+	}
+	return ""
 }
 
 // Source is an input partition: what was folded of it, and what is known of it.
@@ -927,7 +996,7 @@ type Source struct {
 
 func (x *Source) Reset() {
 	*x = Source{}
-	mi := &file_state_state_proto_msgTypes[6]
+	mi := &file_state_state_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -939,7 +1008,7 @@ func (x *Source) String() string {
 func (*Source) ProtoMessage() {}
 
 func (x *Source) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[6]
+	mi := &file_state_state_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -952,7 +1021,7 @@ func (x *Source) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Source.ProtoReflect.Descriptor instead.
 func (*Source) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{6}
+	return file_state_state_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Source) GetTopic() string {
@@ -1036,7 +1105,7 @@ type LedgerMark struct {
 
 func (x *LedgerMark) Reset() {
 	*x = LedgerMark{}
-	mi := &file_state_state_proto_msgTypes[7]
+	mi := &file_state_state_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1048,7 +1117,7 @@ func (x *LedgerMark) String() string {
 func (*LedgerMark) ProtoMessage() {}
 
 func (x *LedgerMark) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[7]
+	mi := &file_state_state_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1061,7 +1130,7 @@ func (x *LedgerMark) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LedgerMark.ProtoReflect.Descriptor instead.
 func (*LedgerMark) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{7}
+	return file_state_state_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *LedgerMark) GetPartition() int32 {
@@ -1103,7 +1172,7 @@ type Totals struct {
 
 func (x *Totals) Reset() {
 	*x = Totals{}
-	mi := &file_state_state_proto_msgTypes[8]
+	mi := &file_state_state_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1115,7 +1184,7 @@ func (x *Totals) String() string {
 func (*Totals) ProtoMessage() {}
 
 func (x *Totals) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[8]
+	mi := &file_state_state_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1128,7 +1197,7 @@ func (x *Totals) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Totals.ProtoReflect.Descriptor instead.
 func (*Totals) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{8}
+	return file_state_state_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Totals) GetCustomers() int64 {
@@ -1278,7 +1347,7 @@ const file_state_state_proto_rawDesc = "" +
 	"\x02id\x18\x01 \x01(\x06R\x02id\x12\x1a\n" +
 	"\breferrer\x18\x02 \x01(\tR\breferrer\x12\x16\n" +
 	"\x06voided\x18\x03 \x01(\bR\x06voided\x12\x0e\n" +
-	"\x02at\x18\x04 \x01(\x12R\x02at\"\xfc\a\n" +
+	"\x02at\x18\x04 \x01(\x12R\x02at\"\xb8\b\n" +
 	"\tPartition\x12\x16\n" +
 	"\x06format\x18\x01 \x01(\rR\x06format\x12\x16\n" +
 	"\x06offset\x18\x02 \x01(\x03R\x06offset\x125\n" +
@@ -1309,9 +1378,14 @@ const file_state_state_proto_rawDesc = "" +
 	"\n" +
 	"checkpoint\x18\x18 \x01(\x03R\n" +
 	"checkpoint\x12\x16\n" +
-	"\x06latest\x18\x19 \x01(\x12R\x06latest\x12\x1d\n" +
+	"\x06latest\x18\x19 \x01(\x12R\x06latest\x12:\n" +
+	"\trescoring\x18( \x01(\v2\x1c.mainstay.state.v1.RescoringR\trescoring\x12\x1d\n" +
 	"\n" +
-	"advance_to\x18\x17 \x01(\x12R\tadvanceTo\"\x85\x02\n" +
+	"advance_to\x18\x17 \x01(\x12R\tadvanceTo\"Q\n" +
+	"\tRescoring\x12\x18\n" +
+	"\aclasses\x18\x01 \x01(\rR\aclasses\x12\x14\n" +
+	"\x05class\x18\x02 \x01(\rR\x05class\x12\x14\n" +
+	"\x05after\x18\x03 \x01(\tR\x05after\"\x85\x02\n" +
 	"\x06Source\x12\x14\n" +
 	"\x05topic\x18\x01 \x01(\tR\x05topic\x12 \n" +
 	"\vincarnation\x18\x02 \x01(\rR\vincarnation\x12\x1c\n" +
@@ -1354,7 +1428,7 @@ func file_state_state_proto_rawDescGZIP() []byte {
 	return file_state_state_proto_rawDescData
 }
 
-var file_state_state_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
+var file_state_state_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
 var file_state_state_proto_goTypes = []any{
 	(*Customer)(nil),              // 0: mainstay.state.v1.Customer
 	(*OrderDetail)(nil),           // 1: mainstay.state.v1.OrderDetail
@@ -1362,36 +1436,38 @@ var file_state_state_proto_goTypes = []any{
 	(*Response)(nil),              // 3: mainstay.state.v1.Response
 	(*Referral)(nil),              // 4: mainstay.state.v1.Referral
 	(*Partition)(nil),             // 5: mainstay.state.v1.Partition
-	(*Source)(nil),                // 6: mainstay.state.v1.Source
-	(*LedgerMark)(nil),            // 7: mainstay.state.v1.LedgerMark
-	(*Totals)(nil),                // 8: mainstay.state.v1.Totals
-	(*ledger.Genesis)(nil),        // 9: mainstay.ledger.v1.Genesis
-	(*ledger.SettingsValues)(nil), // 10: mainstay.ledger.v1.SettingsValues
-	(*ledger.Parameters)(nil),     // 11: mainstay.ledger.v1.Parameters
-	(*ledger.Thresholds)(nil),     // 12: mainstay.ledger.v1.Thresholds
-	(*ledger.Input)(nil),          // 13: mainstay.ledger.v1.Input
-	(*ledger.Contribution)(nil),   // 14: mainstay.ledger.v1.Contribution
+	(*Rescoring)(nil),             // 6: mainstay.state.v1.Rescoring
+	(*Source)(nil),                // 7: mainstay.state.v1.Source
+	(*LedgerMark)(nil),            // 8: mainstay.state.v1.LedgerMark
+	(*Totals)(nil),                // 9: mainstay.state.v1.Totals
+	(*ledger.Genesis)(nil),        // 10: mainstay.ledger.v1.Genesis
+	(*ledger.SettingsValues)(nil), // 11: mainstay.ledger.v1.SettingsValues
+	(*ledger.Parameters)(nil),     // 12: mainstay.ledger.v1.Parameters
+	(*ledger.Thresholds)(nil),     // 13: mainstay.ledger.v1.Thresholds
+	(*ledger.Input)(nil),          // 14: mainstay.ledger.v1.Input
+	(*ledger.Contribution)(nil),   // 15: mainstay.ledger.v1.Contribution
 }
 var file_state_state_proto_depIdxs = []int32{
 	1,  // 0: mainstay.state.v1.Customer.order_details:type_name -> mainstay.state.v1.OrderDetail
 	2,  // 1: mainstay.state.v1.Customer.said:type_name -> mainstay.state.v1.Said
 	3,  // 2: mainstay.state.v1.Customer.responses:type_name -> mainstay.state.v1.Response
 	4,  // 3: mainstay.state.v1.Customer.referrals:type_name -> mainstay.state.v1.Referral
-	9,  // 4: mainstay.state.v1.Partition.genesis:type_name -> mainstay.ledger.v1.Genesis
-	10, // 5: mainstay.state.v1.Partition.settings:type_name -> mainstay.ledger.v1.SettingsValues
-	11, // 6: mainstay.state.v1.Partition.parameters:type_name -> mainstay.ledger.v1.Parameters
-	12, // 7: mainstay.state.v1.Partition.thresholds:type_name -> mainstay.ledger.v1.Thresholds
-	13, // 8: mainstay.state.v1.Partition.inputs:type_name -> mainstay.ledger.v1.Input
-	6,  // 9: mainstay.state.v1.Partition.sources:type_name -> mainstay.state.v1.Source
-	8,  // 10: mainstay.state.v1.Partition.totals:type_name -> mainstay.state.v1.Totals
-	14, // 11: mainstay.state.v1.Partition.contributions:type_name -> mainstay.ledger.v1.Contribution
-	7,  // 12: mainstay.state.v1.Partition.ledger_marks:type_name -> mainstay.state.v1.LedgerMark
-	14, // 13: mainstay.state.v1.Partition.announced:type_name -> mainstay.ledger.v1.Contribution
-	14, // [14:14] is the sub-list for method output_type
-	14, // [14:14] is the sub-list for method input_type
-	14, // [14:14] is the sub-list for extension type_name
-	14, // [14:14] is the sub-list for extension extendee
-	0,  // [0:14] is the sub-list for field type_name
+	10, // 4: mainstay.state.v1.Partition.genesis:type_name -> mainstay.ledger.v1.Genesis
+	11, // 5: mainstay.state.v1.Partition.settings:type_name -> mainstay.ledger.v1.SettingsValues
+	12, // 6: mainstay.state.v1.Partition.parameters:type_name -> mainstay.ledger.v1.Parameters
+	13, // 7: mainstay.state.v1.Partition.thresholds:type_name -> mainstay.ledger.v1.Thresholds
+	14, // 8: mainstay.state.v1.Partition.inputs:type_name -> mainstay.ledger.v1.Input
+	7,  // 9: mainstay.state.v1.Partition.sources:type_name -> mainstay.state.v1.Source
+	9,  // 10: mainstay.state.v1.Partition.totals:type_name -> mainstay.state.v1.Totals
+	15, // 11: mainstay.state.v1.Partition.contributions:type_name -> mainstay.ledger.v1.Contribution
+	8,  // 12: mainstay.state.v1.Partition.ledger_marks:type_name -> mainstay.state.v1.LedgerMark
+	15, // 13: mainstay.state.v1.Partition.announced:type_name -> mainstay.ledger.v1.Contribution
+	6,  // 14: mainstay.state.v1.Partition.rescoring:type_name -> mainstay.state.v1.Rescoring
+	15, // [15:15] is the sub-list for method output_type
+	15, // [15:15] is the sub-list for method input_type
+	15, // [15:15] is the sub-list for extension type_name
+	15, // [15:15] is the sub-list for extension extendee
+	0,  // [0:15] is the sub-list for field type_name
 }
 
 func init() { file_state_state_proto_init() }
@@ -1405,7 +1481,7 @@ func file_state_state_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_state_state_proto_rawDesc), len(file_state_state_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   9,
+			NumMessages:   10,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -21,6 +21,9 @@ func mutants() []mutant {
 		}},
 		{"7", "an entry's outputs over two transactions", []edit{{publish, "	err = o.txn.Publish(ctx, kafka.Transaction{", "	if len(batches) > 1 {\n		if err := o.txn.Publish(ctx, kafka.Transaction{Batches: batches[:1]}); err != nil {\n			return err\n		}\n		batches = batches[1:]\n	}\n	err = o.txn.Publish(ctx, kafka.Transaction{"}}},
 		{"7", "more is woken than one entry may: no entry goes on", []edit{{"processors/timers.go", "if more && !p.continuePending {", "if more && !p.continuePending && false {"}, {"processors/timers.go", "due = due[:min(limit, len(due))]", "due = due[:min(limit, len(due))]\n	if p.base%2 == 0 {\n		due = nil\n	}"}}},
+		{"7", "the cursor is lost on reclaim", []edit{{"processors/partition.go", "p.latest, p.rescoring = w.GetLatest(), w.Rescoring", "p.latest = w.GetLatest()"}}},
+		{"7", "who is new since the last commit is left out of his class", []edit{{working, "		if ledger.Class(id, classes) == class {", "		if false && ledger.Class(id, classes) == class {"}}},
+		{"20", "a threshold is applied in a different place on replay", []edit{{owner, "	out := &o.out\n	if r.Offset < o.published {", "	if r.Offset < o.published && o.entry.GetKind() == ledger.Kind_KIND_THRESHOLDS {\n		o.entry.Kind, o.entry.Payload = ledger.Kind_KIND_CHECKPOINT, nil\n	}\n	out := &o.out\n	if r.Offset < o.published {"}}},
 		{"9", "two produce requests in flight, positions settled with the first", []edit{{run, overtakes, overtaking + "		r.settle()\n	}\n	r.filling, r.flying"}, {run, "	r.filling.reset()\n	if len(r.flying.batches)", "	r.filling = cargo{open: map[place]*kafka.Batch{}}\n	if len(r.flying.batches)"}}},
 		{"9", "two produce requests in flight, and a gap accepted", []edit{
 			{run, overtakes, overtaking + "		r.prev = before\n	}\n	r.filling, r.flying"},
