@@ -37,7 +37,9 @@ func (s *shelf) Due(now int64, limit int) ([]redis.Timer, error) {
 			due = append(due, redis.Timer{ID: id, Deadline: at})
 		}
 	}
-	slices.SortFunc(due, func(a, b redis.Timer) int { return cmp.Or(cmp.Compare(a.Deadline, b.Deadline), cmp.Compare(a.ID, b.ID)) })
+	slices.SortFunc(due, func(a, b redis.Timer) int {
+		return cmp.Or(cmp.Compare(a.Deadline, b.Deadline), cmp.Compare(a.ID, b.ID))
+	})
 	return due[:min(limit, len(due))], nil
 }
 
