@@ -212,3 +212,19 @@ func (p *putting) Put(id string, s *customer.State) {
 	p.n++
 	p.shelf.Put(id, s)
 }
+
+// TestTheModelIsNamed: without any customer to learn from, answers are the prior's and say so; then those of the entry.
+func TestTheModelIsNamed(t *testing.T) {
+	w := newWorld(t, genesis(1, ledger.Clock_CLOCK_EVENT))
+	w.event("c", purchase("1", 1000, ms("2024-01-01")))
+	all := w.heard()
+	require.Len(t, all, 2)
+	for _, s := range all {
+		require.Contains(t, s.json, `"model":{"name":"mbg_nbd","version":0,"status":"prior"}`)
+	}
+	w.append(ledger.Kind_KIND_PARAMETERS, 0, fitted(3))
+	w.event("c", purchase("2", 1000, ms("2024-02-01")))
+	for _, s := range w.heard() {
+		require.Contains(t, s.json, `"model":{"name":"mbg_nbd","version":3,"status":"fitted"}`)
+	}
+}

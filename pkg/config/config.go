@@ -34,6 +34,8 @@ type Config struct {
 	Intake           Intake    `yaml:"intake"`
 	Fold             Fold      `yaml:"fold"`
 	Money            Money     `yaml:"money"`
+	Model            Model     `yaml:"model"`
+	Refit            Refit     `yaml:"refit"`
 	Churn            Churn     `yaml:"churn"`
 	CLV              CLV       `yaml:"clv"`
 	SimpleCLV        SimpleCLV `yaml:"simple_clv"`
@@ -140,6 +142,16 @@ type Money struct {
 	Total           string                 `yaml:"total" oneof:"total|subtotal|total_without_tax|total_without_shipping|total_without_tax_and_shipping" doc:"Which amount of a purchase counts. Tax and shipping that are not stated are 0."`
 	Currencies      map[string]money.Alias `yaml:"currencies" doc:"Codes outside ISO 4217, each as a multiple (a power of ten) of one that is in it. Adds to those shipped."`
 	Rates           map[string]string      `yaml:"rates" doc:"Value of one unit of other currencies in the base currency, as exact decimals. An event in a currency without a rate is rejected." holds:"revision"`
+}
+
+// Model is where the models' parameters come from at first.
+type Model struct {
+	ParametersFile string `yaml:"parameters_file" doc:"File of parameters that mainstay fit has written. Its parameters enter the ledger when their version is higher than that in force. Empty: the prior's, until a refit."`
+}
+
+// Refit learns the models' parameters from the live customers.
+type Refit struct {
+	Interval time.Duration `yaml:"interval" range:"0s..8760h" doc:"How often the process that holds partition 0 of the ledger refits, the first time after a tenth of it, at most five minutes. 0: never; mainstay refit does it once."`
 }
 
 // Churn classes the probability that a customer is gone.

@@ -197,7 +197,7 @@ func (o *owner) checkSettings() error {
 	return nil
 }
 
-// appendSettings says the configuration's settings and logic in the ledger, once all that was there before is folded:
+// appendSettings says the configuration's settings, parameters and logic in the ledger, once all that was there before is folded:
 // an entry further up could have said them already.
 func (o *owner) appendSettings() {
 	if o.lag > 0 || o.folded == 0 || o.proposed || o.folded < o.published {
@@ -205,6 +205,10 @@ func (o *owner) appendSettings() {
 	}
 	if revision, _ := o.state.SettingsRevision(); o.cfg.Settings.GetRevision() > revision {
 		o.appendOwn(ledger.Kind_KIND_SETTINGS, o.cfg.Settings)
+		o.proposed = true
+	}
+	if v := o.cfg.Parameters; v.GetVersion() > o.state.Parameters().GetVersion() {
+		o.appendOwn(ledger.Kind_KIND_PARAMETERS, v)
 		o.proposed = true
 	}
 	if o.state.Logic() < processors.LogicVersion {
