@@ -226,6 +226,7 @@ func (f *Fold) forget(partition int32) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	delete(f.status, partition)
+	f.metrics.Forget(partition)
 }
 
 // interval between two transactions of one partition: each costs the process about 1.4 ms of CPU whatever its size.
