@@ -53,6 +53,13 @@ func (s *shelf) Classes(first, end, classes uint32) ([][]string, error) {
 	return found, nil
 }
 
+// TestACustomerWithoutAStateIsTorn: who stands in a group and has no blob was lost by Redis; state is then folded again.
+func TestACustomerWithoutAStateIsTorn(t *testing.T) {
+	set := fold.NewWorkingSet(0, &shelf{map[string][]byte{}, map[string]int64{"c": 5}})
+	_, err := set.Class(0, 1)
+	require.ErrorIs(t, err, redis.ErrTorn)
+}
+
 // TestWorkingSetAgainstMemory: with customers changing, commits and little memory in between, a fold sees the same as an audit
 // that holds everything.
 func TestWorkingSetAgainstMemory(t *testing.T) {

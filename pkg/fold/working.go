@@ -187,6 +187,13 @@ func (w *workingSet) Class(class, classes uint32) ([]string, error) {
 		if err := w.load(); err != nil {
 			return nil, err
 		}
+		for _, some := range ids {
+			for _, id := range some {
+				if w.held[id].state == nil {
+					return nil, fmt.Errorf("a customer of a class without a state: %w", redis.ErrTorn)
+				}
+			}
+		}
 	}
 	ids := slices.Clone(a.ids[class-a.first])
 	for _, id := range a.fresh {
