@@ -2,6 +2,7 @@ package processors
 
 import (
 	"github.com/mainstay/mainstay/pkg/kafka/murmur2"
+	"github.com/mainstay/mainstay/processors/calibration"
 	"github.com/mainstay/mainstay/processors/churn"
 	"github.com/mainstay/mainstay/processors/clv"
 	"github.com/mainstay/mainstay/processors/customer"
@@ -48,7 +49,8 @@ func (s *step) answer(m customer.Moment, c *subject, trigger output.Trigger, cau
 		to := murmur2.PartitionFor([]byte(referrer), s.genesis.GetPartitions())
 		s.send(to, &ledger.Entry{Kind: ledger.Kind_KIND_CREDIT, Customer: referrer, Time: m.Now}, k)
 	})
-	state.Next = soonest(churn.Next(t, m, &risk, state, said), voice.Expires, max(state.LeavesAt(t), 0))
+	s.calibration.Look(t, m, c.id, state)
+	state.Next = soonest(churn.Next(t, m, &risk, state, said), voice.Expires, max(state.LeavesAt(t), 0), calibration.Next(t, state))
 	if state.Next != 0 && state.Next <= m.Now {
 		state.Next = m.Now + 1 // a deadline moves on, whatever rounding says
 	}

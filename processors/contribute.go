@@ -14,6 +14,9 @@ import (
 func (s *step) contribute(before int64, was bool) {
 	p := s.Partition
 	interval := int64(p.settings.GetContributionMinutes()) * 60_000
+	if seconds := p.settings.GetContributionSeconds(); seconds > 0 {
+		interval = int64(seconds) * 1000
+	}
 	if !p.based || was && p.base/interval <= before/interval {
 		return
 	}
@@ -37,16 +40,19 @@ func (s *step) contribution() (Verdict, error) {
 	return Verdict{}, nil
 }
 
-// merge publishes the base as a whole and tells all partitions the new bounds of the tiers, each only where it has changed.
+// merge publishes the base as a whole where it has changed, and tells all partitions new bounds of the tiers where those in
+// force have become wrong: for all customers are scored anew by them.
 func (s *step) merge() {
 	p := s.Partition
 	sum := p.board.Sum()
 	if sum == nil {
 		return
 	}
-	bounds := portfolio.Draw(sum)
-	bounds.Version = p.thresholds.GetVersion() + 1
-	if !sameBounds(bounds, p.thresholds) {
+	least := int64(p.settings.GetTiersMinCustomers())
+	bounds := p.thresholds
+	if portfolio.Wrong(bounds, sum, least) {
+		bounds = portfolio.Draw(sum)
+		bounds.Version = p.thresholds.GetVersion() + 1
 		for partition := range p.genesis.GetPartitions() {
 			s.send(partition, &ledger.Entry{Kind: ledger.Kind_KIND_THRESHOLDS, Time: p.base}, bounds)
 		}
@@ -55,13 +61,8 @@ func (s *step) merge() {
 		return
 	}
 	e := &output.PortfolioUpdated{About: s.voice.identify(p.terms.At(p.base, p.base, true), output.TriggerTimer, "")}
-	portfolio.Describe(sum, p.board.Announce(sum), bounds, int64(p.settings.GetTiersMinCustomers()), e)
+	portfolio.Describe(sum, p.board.Announce(sum), bounds, least, e)
 	s.voice.say(output.Portfolio, output.TypePortfolio, &e.About, e.Append)
-}
-
-func sameBounds(a, b *ledger.Thresholds) bool {
-	return a.GetCustomers() == b.GetCustomers() && a.GetTop_10() == b.GetTop_10() && a.GetTop_20() == b.GetTop_20() &&
-		slices.Equal(a.GetPercentiles(), b.GetPercentiles())
 }
 
 func sameSums(a, b *ledger.Contribution) bool {

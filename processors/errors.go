@@ -25,6 +25,9 @@ var (
 // ErrLostTimer is a deadline without a customer: the Store has lost something.
 var ErrLostTimer = errors.New("a deadline without its customer")
 
+// ErrLostCustomer is a customer of a class who is not there: the Store has lost something.
+var ErrLostCustomer = errors.New("a customer of a class is not there")
+
 // ErrState is a partition's state that no Encode of this format has written.
 var ErrState = errors.New("unreadable partition state")
 

@@ -8,6 +8,7 @@ import (
 	"github.com/mainstay/mainstay/processors/clv"
 	"github.com/mainstay/mainstay/processors/customer"
 	"github.com/mainstay/mainstay/processors/promoter"
+	"github.com/mainstay/mainstay/schemas/ledger"
 	"github.com/mainstay/mainstay/schemas/output"
 	"github.com/mainstay/mainstay/schemas/timestamp"
 )
@@ -27,17 +28,10 @@ type Answers struct {
 // nor s changes.
 func Answer(p *Partition, id string, s *customer.State) Answers {
 	t := &p.terms
-	now := p.base
-	if !p.based {
-		now = p.latest
-	}
-	if at, ok := s.LastOrderAt(); ok {
-		now = max(now, at)
-	}
-	m := t.At(now, p.base, p.based)
-	a := Answers{Customer: id, AsOf: now, Referrer: s.Referrer()}
+	m := p.presently(s)
+	a := Answers{Customer: id, AsOf: m.Now, Referrer: s.Referrer()}
 	about := output.About{
-		ID: output.ID{Partition: p.number, Offset: p.offset}, Customer: id, AsOf: now, Sequence: s.Sequence,
+		ID: output.ID{Partition: p.number, Offset: p.offset}, Customer: id, AsOf: m.Now, Sequence: s.Sequence,
 		Trigger: output.TriggerReplay, Currency: t.Unit,
 	}
 	a.CLV.About, a.Churn.About, a.Promoter.About = about, about, about
@@ -81,3 +75,14 @@ func appendText(dst []byte, s string) []byte {
 	}
 	return append(dst, text...)
 }
+
+// Today is base time as a civil day of the ledger's timezone, with its fraction; false while base time is undefined.
+func (p *Partition) Today() (day float64, ok bool) {
+	return float64(p.terms.Local(p.base)) / customer.DayMS, p.based
+}
+
+// MinorPerUnit is how many minor units a unit of the base currency has.
+func (p *Partition) MinorPerUnit() float64 { return 1 / p.terms.Unit.Major(1) }
+
+// ValidateParameters returns an error that names what is wrong with parameters that are to become an entry, nil if nothing is.
+func ValidateParameters(v *ledger.Parameters) error { return validateParameters(v) }

@@ -9,6 +9,7 @@ import (
 	"time"
 	_ "time/tzdata" // days are civil days, also where the machine has no time zones
 
+	"github.com/mainstay/mainstay/processors/calibration"
 	"github.com/mainstay/mainstay/processors/customer"
 	"github.com/mainstay/mainstay/processors/portfolio"
 	"github.com/mainstay/mainstay/schemas/ledger"
@@ -40,9 +41,11 @@ type Partition struct {
 	advanceTo       int64
 	latest          int64 // the latest moment of an event
 	continuePending bool
+	rescoring       *state.Rescoring // nil: none under way
 
-	totals portfolio.Totals
-	board  portfolio.Board // partition 0's: what all have contributed
+	totals      portfolio.Totals
+	calibration calibration.Totals
+	board       portfolio.Board // partition 0's: what all have contributed
 
 	terms customer.Terms // drawn from the above
 
@@ -50,6 +53,8 @@ type Partition struct {
 	step  step
 	voice voice
 	event eventReader
+
+	before, after []byte // a customer, encoded
 }
 
 type sourceKey struct {
@@ -114,7 +119,7 @@ func (p *Partition) found(g *ledger.Genesis) error {
 var errLocal = errors.New("the machine's own, want an IANA name")
 
 // format of the encoded states. Another one is refused: the fold then rebuilds.
-const format = 1
+const format = 2
 
 // Encode appends the state in its canonical form.
 func (p *Partition) Encode(dst []byte) []byte {
@@ -124,7 +129,7 @@ func (p *Partition) Encode(dst []byte) []byte {
 		Parameters: p.parameters, Thresholds: p.thresholds, Checkpoint: p.checkpoint,
 		InputRevision: p.inputRevision, Inputs: p.inputs,
 		BaseKnown: p.based, BaseTime: p.base, AdvanceTo: p.advanceTo, Latest: p.latest, ContinuePending: p.continuePending,
-		Totals: p.totals.Encode(),
+		Totals: p.totals.Encode(), Rescoring: p.rescoring, Calibration: p.calibration.Encode(),
 	}
 	p.board.Encode(w)
 	w.Sources = p.sortedSources()
@@ -176,8 +181,9 @@ func DecodePartition(blob []byte) (*Partition, error) {
 	p.thresholds, p.checkpoint = w.Thresholds, w.GetCheckpoint()
 	p.inputRevision, p.inputs = w.GetInputRevision(), w.Inputs
 	p.based, p.base, p.advanceTo, p.continuePending = w.GetBaseKnown(), w.GetBaseTime(), w.GetAdvanceTo(), w.GetContinuePending()
-	p.latest = w.GetLatest()
+	p.latest, p.rescoring = w.GetLatest(), w.Rescoring
 	p.totals.Decode(w.GetTotals())
+	p.calibration.Decode(w.GetCalibration())
 	p.board.Decode(w)
 	for _, s := range w.Sources {
 		p.sources[sourceKey{s.GetTopic(), s.GetIncarnation(), s.GetPartition()}] = s
@@ -226,6 +232,9 @@ func (p *Partition) Checkpoint() int64 { return p.checkpoint }
 
 // Totals are the partition's, as last said by each of its customers.
 func (p *Partition) Totals() portfolio.Totals { return p.totals.Clone() }
+
+// Calibration is how far promises to the partition's customers were kept.
+func (p *Partition) Calibration() calibration.Totals { return p.calibration }
 
 // Input is an input partition as the ledger knows it.
 type Input struct {

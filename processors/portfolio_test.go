@@ -44,7 +44,7 @@ func TestPercentilesAgainstARecount(t *testing.T) {
 		}
 	}
 	now := at + 120*day
-	for range 3 { // totals, bounds, then whoever is touched
+	for range 6 { // totals, bounds, all by them, and so on until nothing changes
 		now += 10 * 60_000
 		w.tick(now)
 	}
@@ -87,7 +87,7 @@ func TestPercentilesAgainstARecount(t *testing.T) {
 			require.False(t, a.CLV.Percentile.Known || a.CLV.ValueTier.Known)
 			continue
 		}
-		require.InDelta(t, rank(a.CLV.Total.Value), a.CLV.Percentile.Value, .75, name(i)) // predictions age between what was said and now
+		require.InDelta(t, rank(a.CLV.Total.Value), a.CLV.Percentile.Value, .5, name(i)) // predictions age between what was said and now
 		tiers[a.CLV.ValueTier.Value]++
 	}
 	require.InDelta(t, .1*float64(len(standing)), tiers["top_10"], 3)

@@ -62,6 +62,7 @@ func ValidateSettings(v *ledger.SettingsValues) error {
 		{"churn_material", v.GetChurnMaterial(), .001, 1},
 		{"wake_limit", float64(v.GetWakeLimit()), 1, 10_000},
 		{"contribution_minutes", float64(v.GetContributionMinutes()), 1, 7 * 24 * 60},
+		{"contribution_seconds", float64(v.GetContributionSeconds()), 0, 7 * 24 * 3600},
 		{"tiers_min_customers", float64(v.GetTiersMinCustomers()), 1, math.MaxUint32},
 	} {
 		if !(w.value >= w.least && w.value <= w.most) {

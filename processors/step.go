@@ -22,6 +22,8 @@ type Store interface {
 	Put(id string, s *customer.State)
 	// Due returns at most limit customers whose deadline is at or before now, ordered by deadline, then id.
 	Due(now int64, limit int) ([]string, error)
+	// Class returns the customers of one of so many classes (ledger.Class), those that are new included, by id.
+	Class(class, classes uint32) ([]string, error)
 }
 
 // Step folds one entry: p and the store's customers change, and what is to be published is appended to out. It is a function

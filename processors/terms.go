@@ -6,8 +6,8 @@ import (
 	"github.com/mainstay/mainstay/schemas/ledger"
 )
 
-// terms are the entries that change what all customers are scored by. They hold from here on: customers are scored anew
-// when they are next touched, by an event or by time.
+// terms are the entries that change what all customers are scored by. They hold from here on: for whoever is touched, by an
+// event or by time, and for all others as soon as the cursor has come to them.
 func (s *step) terms() (Verdict, error) {
 	p, payload := s.Partition, s.entry.GetPayload()
 	var result Result
@@ -33,7 +33,16 @@ func (s *step) terms() (Verdict, error) {
 	}
 	p.pass(s.entry)
 	p.adopt()
-	return Verdict{Result: result}, nil
+	if result != Applied || !scoredBy(s.entry.GetKind()) {
+		return Verdict{Result: result}, nil
+	}
+	p.startRescoring()
+	return s.wake()
+}
+
+// scoredBy says that a score depends on entries of a kind.
+func scoredBy(k ledger.Kind) bool {
+	return k == ledger.Kind_KIND_SETTINGS || k == ledger.Kind_KIND_PARAMETERS || k == ledger.Kind_KIND_THRESHOLDS
 }
 
 func (p *Partition) takeGenesis(payload []byte) error {

@@ -45,35 +45,47 @@ func (s *step) timers(m customer.Moment, c *subject) int {
 	return 1
 }
 
-// wake fires what base time has made due, at most wake_limit customers in the order of deadline and id. When more are due,
-// an entry to go on is appended to this partition, never a second one while one is under way.
-func (s *step) wake() (Verdict, error) {
+// wake is the work that is nobody's entry: what base time has made due, then customers to be scored anew, at most wake_limit
+// of both. When more is left, an entry to go on is appended to this partition, never a second one while one is under way.
+func (s *step) wake() (v Verdict, err error) {
 	p := s.Partition
-	if !p.based {
-		return Verdict{}, nil
-	}
 	limit := int(p.settings.GetWakeLimit())
-	due, err := s.store.Due(p.base, limit+1)
-	if err != nil {
+	more := false
+	if p.based {
+		if v.Woken, more, err = s.fire(limit); err != nil {
+			return Verdict{}, err
+		}
+	}
+	if v.Anew, err = s.rescore(limit - v.Woken); err != nil {
 		return Verdict{}, err
 	}
-	more := len(due) > limit
+	if (more || p.rescoring != nil) && !p.continuePending {
+		p.continuePending = true
+		s.send(p.number, &ledger.Entry{Kind: ledger.Kind_KIND_CONTINUE, Time: p.base}, &ledger.Continue{})
+	}
+	return v, nil
+}
+
+// fire wakes those whom base time has made due, at most limit, in the order of deadline and id.
+func (s *step) fire(limit int) (woken int, more bool, err error) {
+	p := s.Partition
+	due, err := s.store.Due(p.base, limit+1)
+	if err != nil {
+		return 0, false, err
+	}
+	more = len(due) > limit
 	due = due[:min(limit, len(due))]
 	m := p.terms.At(p.base, p.base, true)
 	for _, id := range due {
 		c, err := s.load(id)
 		if err != nil {
-			return Verdict{}, err
+			return 0, false, err
 		}
 		if !c.known {
-			return Verdict{}, ErrLostTimer
+			return 0, false, ErrLostTimer
 		}
 		s.timers(m, &c)
 		s.store.Put(id, c.state)
 	}
-	if more && !p.continuePending {
-		p.continuePending = true
-		s.send(p.number, &ledger.Entry{Kind: ledger.Kind_KIND_CONTINUE, Time: p.base}, &ledger.Continue{})
-	}
-	return Verdict{Woken: len(due)}, nil
+	return len(due), more, nil
 }

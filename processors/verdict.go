@@ -24,4 +24,5 @@ type Verdict struct {
 	Reason string // of the rejection
 	Late   bool   // the event happened before base time
 	Woken  int    // customers whose timers fired
+	Anew   int    // customers scored anew under new terms
 }

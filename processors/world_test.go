@@ -79,6 +79,17 @@ func (s *shelf) Due(now int64, limit int) ([]string, error) {
 	return ids, s.fail
 }
 
+func (s *shelf) Class(class, classes uint32) ([]string, error) {
+	var ids []string
+	for id := range s.blobs {
+		if ledger.Class(id, classes) == class {
+			ids = append(ids, id)
+		}
+	}
+	slices.Sort(ids)
+	return ids, s.fail
+}
+
 // world is a ledger with its partitions, folded as it is written; what they send each other is folded when it is run.
 type world struct {
 	t       require.TestingT

@@ -45,7 +45,7 @@ and promoter status: exactly once, in Kafka and in Redis. Without anything at ha
 	}{
 		{"run", []*cobra.Command{p.demoCommand(), p.runCommand(), p.topicsCommand(), p.configCommand()}},
 		{"data", []*cobra.Command{p.sendCommand(), p.importCommand(), p.tailCommand(), p.customerCommand(), p.advanceCommand()}},
-		{"models", []*cobra.Command{p.backtestCommand(), p.fitCommand()}},
+		{"models", []*cobra.Command{p.backtestCommand(), p.fitCommand(), p.refitCommand()}},
 		{"look", []*cobra.Command{p.checkCommand(), p.statusCommand(), p.auditCommand(), p.dlqCommand(), p.probeCommand()}},
 		{"", []*cobra.Command{p.versionCommand(), settingsTopic()}},
 	} {

@@ -9,9 +9,12 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/mainstay/mainstay/pkg/app"
+	"github.com/mainstay/mainstay/pkg/config"
+	"github.com/mainstay/mainstay/pkg/parameters"
 	"github.com/mainstay/mainstay/pkg/process"
 	"github.com/mainstay/mainstay/pkg/telemetry"
 	"github.com/mainstay/mainstay/pkg/topics"
+	"github.com/mainstay/mainstay/schemas/ledger"
 )
 
 func (p *program) runCommand() *cobra.Command {
@@ -57,6 +60,9 @@ func (p *program) run(ctx context.Context, cmd *cobra.Command) error {
 	if err := process.Agree(c, g); err != nil {
 		return err
 	}
+	if a.Parameters, err = startingParameters(c); err != nil {
+		return err
+	}
 	running, err := process.New(ctx, a, g, log, p.now())
 	if err != nil {
 		return err
@@ -70,6 +76,21 @@ func (p *program) run(ctx context.Context, cmd *cobra.Command) error {
 	}
 	log.Info("drained")
 	return nil
+}
+
+// startingParameters reads the file of parameters that a fold begins with; nil when none is configured.
+func startingParameters(c config.Config) (*ledger.Parameters, error) {
+	if c.Model.ParametersFile == "" {
+		return nil, nil //nolint:nilnil // the ledger's own
+	}
+	f, err := parameters.Read(c.Model.ParametersFile)
+	if err != nil {
+		return nil, fmt.Errorf("model.parameters_file: %w", err)
+	}
+	if f.Spend != nil && f.Currency != "" && f.Currency != c.Money.Currency {
+		return nil, fmt.Errorf("model.parameters_file: %s was fitted in %s, money.currency is %s: fit it in that currency", c.Model.ParametersFile, f.Currency, c.Money.Currency)
+	}
+	return f.Ledger(), nil
 }
 
 // nothingThere says what is missing and the line that makes it.

@@ -23,6 +23,7 @@ import (
 	"github.com/mainstay/mainstay/pkg/intake"
 	"github.com/mainstay/mainstay/pkg/kafka"
 	"github.com/mainstay/mainstay/pkg/redis"
+	"github.com/mainstay/mainstay/pkg/refit"
 	"github.com/mainstay/mainstay/pkg/telemetry"
 	"github.com/mainstay/mainstay/pkg/topics"
 	"github.com/mainstay/mainstay/processors"
@@ -47,10 +48,12 @@ type Seams struct {
 // App is a process of Mainstay before it runs.
 type App struct {
 	Config config.Config
-	Kafka  *kafka.Client
-	Redis  *redis.Client
-	log    *zap.Logger
-	seams  Seams
+	// Parameters of the models that a fold begins with; nil: the ledger's own.
+	Parameters *ledger.Parameters
+	Kafka      *kafka.Client
+	Redis      *redis.Client
+	log        *zap.Logger
+	seams      Seams
 }
 
 // New makes the clients. It does not connect.
@@ -126,7 +129,7 @@ const (
 func (a *App) Fold(g *ledger.Genesis, reg prometheus.Registerer) *fold.Fold {
 	c := a.Config
 	return fold.New(fold.Config{
-		Namespace: c.Namespace, Genesis: g, Settings: Settings(c),
+		Namespace: c.Namespace, Genesis: g, Settings: Settings(c), Parameters: a.Parameters,
 		PublishInterval: c.Fold.PublishInterval, MaxTransactionsPerSecond: c.Fold.MaxTransactionsPerSecond,
 		CommitInterval: c.Fold.CommitInterval, CheckpointInterval: c.Fold.CheckpointInterval, TransactionTimeout: c.Fold.TransactionTimeout,
 		SessionTimeout: c.Kafka.SessionTimeout, HeartbeatInterval: c.Kafka.HeartbeatInterval, RebalanceTimeout: c.Kafka.RebalanceTimeout,
@@ -134,6 +137,15 @@ func (a *App) Fold(g *ledger.Genesis, reg prometheus.Registerer) *fold.Fold {
 		Now: a.seams.Now, Random: a.seams.Random, At: a.seams.At,
 	}, a.Kafka, a.Redis, telemetry.NewFold(reg), a.log.Named("fold"))
 }
+
+// Refit fits the models to the live customers, once.
+func (a *App) Refit(ctx context.Context, g *ledger.Genesis, dryRun bool) (*refit.Result, error) {
+	return refit.Run(ctx, refit.Config{
+		Namespace: a.Config.Namespace, Genesis: g, DryRun: dryRun, Timeout: refitTimeout, Random: a.seams.Random,
+	}, a.Kafka, a.Redis)
+}
+
+const refitTimeout = 30 * time.Second
 
 // Decoder reads events as the configuration and the ledger say.
 func (a *App) Decoder(g *ledger.Genesis) (*event.Decoder, error) {

@@ -3,8 +3,10 @@ package audit
 import (
 	"cmp"
 	"container/heap"
+	"slices"
 
 	"github.com/mainstay/mainstay/processors/customer"
+	"github.com/mainstay/mainstay/schemas/ledger"
 )
 
 // Memory is a partition's customers in memory, as processors.Store wants them. It is exact and unbounded: for audits,
@@ -13,6 +15,7 @@ type Memory struct {
 	customers map[string]*customer.State
 	deadlines map[string]int64
 	queue     queue
+	classes   [][]string // of the ids, by so many classes as were last asked for
 }
 
 // NewMemory is empty.
@@ -35,6 +38,9 @@ func (m *Memory) Customer(id string) (*customer.State, error) { return m.custome
 
 // Put is processors.Store's.
 func (m *Memory) Put(id string, s *customer.State) {
+	if n := len(m.classes); n > 0 && m.customers[id] == nil {
+		m.classify(id)
+	}
 	m.customers[id] = s
 	at, ok := s.Deadline()
 	if !ok {
@@ -64,6 +70,24 @@ func (m *Memory) Due(now int64, limit int) ([]string, error) {
 		heap.Push(&m.queue, w) // it is due until the step has moved it
 	}
 	return ids, nil
+}
+
+// Class is processors.Store's; it never fails.
+func (m *Memory) Class(class, classes uint32) ([]string, error) {
+	if len(m.classes) != int(classes) {
+		m.classes = make([][]string, classes)
+		for id := range m.customers {
+			m.classify(id)
+		}
+	}
+	ids := m.classes[class]
+	slices.Sort(ids)
+	return slices.Clone(ids), nil
+}
+
+func (m *Memory) classify(id string) {
+	c := ledger.Class(id, uint32(len(m.classes))) //nolint:gosec // as it was asked for
+	m.classes[c] = append(m.classes[c], id)
 }
 
 type wake struct {

@@ -17,8 +17,9 @@ import (
 // snapshot is what Redis was found to hold, in batches: beside a live fold each has its own R.
 type snapshot struct {
 	batches []batch
-	seen    map[string]bool
-	reached int64 // the greatest R
+	seen    map[string]bool // customers
+	grouped map[string]bool // customers, among the timers
+	reached int64           // the greatest R
 }
 
 type batch struct {
@@ -41,7 +42,7 @@ func readSnapshot(ctx context.Context, p *redis.Partition, ledgerID string) (*sn
 }
 
 func tryRead(ctx context.Context, p *redis.Partition, ledgerID string) (*snapshot, error) {
-	s := &snapshot{seen: map[string]bool{}}
+	s := &snapshot{seen: map[string]bool{}, grouped: map[string]bool{}}
 	meta, err := p.Peek(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("read Redis: %w", err)
@@ -79,6 +80,9 @@ func tryRead(ctx context.Context, p *redis.Partition, ledgerID string) (*snapsho
 		for _, c := range b.blobs {
 			s.seen[c.ID] = true
 		}
+		for _, t := range b.timers {
+			s.grouped[t.ID] = true
+		}
 	}
 	slices.SortStableFunc(s.batches, func(a, b batch) int { return cmp.Compare(a.meta.Offset, b.meta.Offset) })
 	return s, nil
@@ -97,8 +101,11 @@ func (a *auditor) compareState(folded int64) error {
 			}
 			// Whoever is there now is there throughout the scan.
 			a.customers.Each(func(id string, _ *customer.State) {
-				if !s.seen[id] {
+				switch {
+				case !s.seen[id]:
 					say("lost", "a customer")
+				case !s.grouped[id]:
+					say("lost", "a customer's timer")
 				}
 			})
 		}
@@ -113,7 +120,8 @@ func (a *auditor) compareState(folded int64) error {
 			a.result.Customers++
 		}
 		for _, t := range b.timers {
-			if at, ok := a.customers.deadlines[t.ID]; !ok || at != t.Deadline {
+			want := a.customers.customers[t.ID]
+			if want == nil || want.Next != t.Deadline {
 				say("differing", "a customer's timer")
 			}
 		}

@@ -34,6 +34,8 @@ type Config struct {
 	Intake           Intake    `yaml:"intake"`
 	Fold             Fold      `yaml:"fold"`
 	Money            Money     `yaml:"money"`
+	Model            Model     `yaml:"model"`
+	Refit            Refit     `yaml:"refit"`
 	Churn            Churn     `yaml:"churn"`
 	CLV              CLV       `yaml:"clv"`
 	SimpleCLV        SimpleCLV `yaml:"simple_clv"`
@@ -142,6 +144,16 @@ type Money struct {
 	Rates           map[string]string      `yaml:"rates" doc:"Value of one unit of other currencies in the base currency, as exact decimals. An event in a currency without a rate is rejected." holds:"revision"`
 }
 
+// Model is where the models' parameters come from at first.
+type Model struct {
+	ParametersFile string `yaml:"parameters_file" doc:"File of parameters that mainstay fit has written. Its parameters enter the ledger when their version is higher than that in force. Empty: the prior's, until a refit."`
+}
+
+// Refit learns the models' parameters from the live customers.
+type Refit struct {
+	Interval time.Duration `yaml:"interval" range:"0s..8760h" doc:"How often the process that holds partition 0 of the ledger refits, the first time after a tenth of it, at most five minutes. 0: never; mainstay refit does it once."`
+}
+
 // Churn classes the probability that a customer is gone.
 type Churn struct {
 	Medium              float64 `yaml:"medium" range:"0..1" doc:"Class medium from this probability on." holds:"revision"`
@@ -189,7 +201,7 @@ type Tiers struct {
 
 // Portfolio is the customer base as a whole.
 type Portfolio struct {
-	ContributionInterval time.Duration `yaml:"contribution_interval" range:"1m..168h" doc:"Time between a partition's contributions to the totals of the base, in whole minutes of the ledger's clock." holds:"revision"`
+	ContributionInterval time.Duration `yaml:"contribution_interval" range:"1s..168h" doc:"Time between a partition's contributions to the totals of the base, in whole seconds of the ledger's clock." holds:"revision"`
 }
 
 // HTTP serves health and metrics.

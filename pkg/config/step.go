@@ -15,7 +15,7 @@ import (
 // StepSettings returns what Step reads: the settings that hold by revision, in the form in which they stand in the ledger.
 // The configuration must be valid. Equal settings give equal messages.
 func (c Config) StepSettings() *ledger.SettingsValues {
-	return &ledger.SettingsValues{
+	v := &ledger.SettingsValues{
 		MemoryDays:             u32(c.Memory.Days),
 		MemoryOrders:           u32(c.Memory.Orders),
 		DedupDays:              u32(c.Dedup.Days),
@@ -37,6 +37,10 @@ func (c Config) StepSettings() *ledger.SettingsValues {
 		TiersMinCustomers:      u32(c.Tiers.MinCustomers),
 		KeepComments:           c.Surveys.KeepComments,
 	}
+	if d := c.Portfolio.ContributionInterval; d%time.Minute != 0 {
+		v.ContributionMinutes, v.ContributionSeconds = 1, u32(int(d/time.Second))
+	}
+	return v
 }
 
 // u32 never cuts: every setting that comes here has bounds far below.

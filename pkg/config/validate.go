@@ -154,8 +154,8 @@ func (v *validator) timing() {
 	if f := v.Fold; f.PublishInterval > f.TransactionTimeout/2 {
 		v.wrong("fold.publish_interval", "must be at most half of fold.transaction_timeout (%s); it is %s", short(f.TransactionTimeout), short(f.PublishInterval))
 	}
-	if d := v.Portfolio.ContributionInterval; d%time.Minute != 0 {
-		v.wrong("portfolio.contribution_interval", "must be whole minutes; it is %s", short(d))
+	if d := v.Portfolio.ContributionInterval; d%time.Second != 0 {
+		v.wrong("portfolio.contribution_interval", "must be whole seconds; it is %s", short(d))
 	}
 }
 

@@ -92,10 +92,24 @@ func (o *owner) begin(ctx context.Context, meta redis.Meta) error {
 		o.rebuild = false
 	}
 	o.folded = o.committed
-	o.set = newWorkingSet(o.cfg.CacheBytes/int64(max(1, o.active.Load())),
-		func(ids []string) ([][]byte, error) { return o.store.Load(ctx, ids) },
-		func(now int64, limit int) ([]redis.Timer, error) { return o.store.Due(ctx, now, limit) })
+	o.set = newWorkingSet(o.cfg.CacheBytes/int64(max(1, o.active.Load())), claimed{ctx, o.store})
 	return nil
+}
+
+// claimed is the partition in Redis, for as long as the claim lasts.
+type claimed struct {
+	ctx   context.Context //nolint:containedctx // the claim's
+	store *redis.Partition
+}
+
+func (c claimed) Load(ids []string) ([][]byte, error) { return c.store.Load(c.ctx, ids) }
+
+func (c claimed) Due(now int64, limit int) ([]redis.Timer, error) {
+	return c.store.Due(c.ctx, now, limit)
+}
+
+func (c claimed) Classes(first, end, classes uint32) ([][]string, error) {
+	return c.store.Classes(c.ctx, first, end, classes)
 }
 
 // resume checks that meta belongs to this ledger as it is, and decodes it.
@@ -183,7 +197,7 @@ func (o *owner) checkSettings() error {
 	return nil
 }
 
-// appendSettings says the configuration's settings and logic in the ledger, once all that was there before is folded:
+// appendSettings says the configuration's settings, parameters and logic in the ledger, once all that was there before is folded:
 // an entry further up could have said them already.
 func (o *owner) appendSettings() {
 	if o.lag > 0 || o.folded == 0 || o.proposed || o.folded < o.published {
@@ -191,6 +205,10 @@ func (o *owner) appendSettings() {
 	}
 	if revision, _ := o.state.SettingsRevision(); o.cfg.Settings.GetRevision() > revision {
 		o.appendOwn(ledger.Kind_KIND_SETTINGS, o.cfg.Settings)
+		o.proposed = true
+	}
+	if v := o.cfg.Parameters; v.GetVersion() > o.state.Parameters().GetVersion() {
+		o.appendOwn(ledger.Kind_KIND_PARAMETERS, v)
 		o.proposed = true
 	}
 	if o.state.Logic() < processors.LogicVersion {

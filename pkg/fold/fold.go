@@ -34,6 +34,8 @@ type Config struct {
 	Namespace string
 	Genesis   *ledger.Genesis
 	Settings  *ledger.Settings // what Step shall read; appended to the ledger when its revision is higher
+	// Parameters of the models to begin with; appended when their version is higher. nil: none.
+	Parameters *ledger.Parameters
 
 	PublishInterval          time.Duration // at least this long between two transactions of a partition, unless outputs pile up
 	MaxTransactionsPerSecond int           // of the process; the interval stretches to keep below it
@@ -99,6 +101,14 @@ func New(cfg Config, k *kafka.Client, r *redis.Client, metrics *telemetry.Fold, 
 		cfg: cfg, kafka: k, redis: r, metrics: metrics, log: log,
 		draining: make(chan struct{}), status: map[int32]Status{},
 	}
+}
+
+// Holds says that a partition is this process's, and not halted.
+func (f *Fold) Holds(partition int32) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	s, ok := f.status[partition]
+	return ok && s.Halted == ""
 }
 
 // Drain asks Run to publish and commit what is folded, leave the group and return nil.
@@ -216,6 +226,7 @@ func (f *Fold) forget(partition int32) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	delete(f.status, partition)
+	f.metrics.Forget(partition)
 }
 
 // interval between two transactions of one partition: each costs the process about 1.4 ms of CPU whatever its size.

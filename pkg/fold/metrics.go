@@ -82,6 +82,15 @@ func (o *owner) observeInputs() {
 	}
 }
 
+// observeCalibration says how far promises were kept, as of what is committed.
+func (o *owner) observeCalibration() {
+	c := o.state.Calibration()
+	for tenth, n := range c.Promises {
+		o.metrics.Promised(o.partition, tenth, n, float64(c.Probability[tenth])/10_000, c.Kept[tenth])
+	}
+	o.metrics.Orders(o.partition, float64(c.Predicted)/1000, c.Observed)
+}
+
 // gauges are the series of one partition, looked up once.
 type gauges struct{ lag, lagSeconds prometheus.Gauge }
 

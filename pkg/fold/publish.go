@@ -108,6 +108,7 @@ func (o *owner) commit(ctx context.Context) error {
 		return err
 	}
 	o.metrics.CommitDuration.Observe(o.cfg.Now().Sub(now).Seconds())
+	o.observeCalibration()
 	o.set.committed()
 	o.committed, o.committedAt = o.folded, now
 	return o.sweep(ctx)

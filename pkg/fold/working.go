@@ -9,6 +9,7 @@ import (
 
 	"github.com/mainstay/mainstay/pkg/redis"
 	"github.com/mainstay/mainstay/processors/customer"
+	"github.com/mainstay/mainstay/schemas/ledger"
 )
 
 // workingSet is the customers of one partition that are in memory: all that changed since the last commit, and as many of
@@ -20,9 +21,16 @@ type workingSet struct {
 	used  *list.List // of *held that may be dropped, the longest unused in front
 	dirty []*held
 
-	want    []string
-	loadAll func(ids []string) ([][]byte, error)
-	dueIn   func(now int64, limit int) ([]redis.Timer, error)
+	want  []string
+	store stored
+	ahead ahead
+}
+
+// stored is the partition in Redis, as of the last commit.
+type stored interface {
+	Load(ids []string) ([][]byte, error)
+	Due(now int64, limit int) ([]redis.Timer, error)
+	Classes(first, end, classes uint32) ([][]string, error)
 }
 
 // held is one customer in memory. A nil state is a customer that Redis does not know.
@@ -31,12 +39,13 @@ type held struct {
 	state    *customer.State
 	size     int64
 	dirty    bool
+	known    bool // to Redis
 	place    *list.Element
 	deadline int64 // as Redis has it; 0: none
 }
 
-func newWorkingSet(limit int64, load func([]string) ([][]byte, error), due func(int64, int) ([]redis.Timer, error)) *workingSet {
-	return &workingSet{limit: limit, held: map[string]*held{}, used: list.New(), loadAll: load, dueIn: due}
+func newWorkingSet(limit int64, store stored) *workingSet {
+	return &workingSet{limit: limit, held: map[string]*held{}, used: list.New(), store: store}
 }
 
 // wants notes a customer for the next load. The id's bytes may change afterwards.
@@ -55,7 +64,7 @@ func (w *workingSet) load() error {
 	if len(w.want) == 0 {
 		return nil
 	}
-	blobs, err := w.loadAll(w.want)
+	blobs, err := w.store.Load(w.want)
 	if err != nil {
 		return fmt.Errorf("load %d customers: %w", len(w.want), err)
 	}
@@ -66,6 +75,7 @@ func (w *workingSet) load() error {
 				return fmt.Errorf("decode a customer: %w", err)
 			}
 			h.deadline, _ = h.state.Deadline()
+			h.known = true
 		}
 		w.resize(h)
 		h.place = w.used.PushBack(h)
@@ -113,6 +123,9 @@ func (w *workingSet) Put(id string, s *customer.State) {
 		h.place = nil
 	}
 	w.dirty = append(w.dirty, h)
+	if !h.known {
+		w.ahead.fresh = append(w.ahead.fresh, id)
+	}
 }
 
 // Due is processors.Store's: what Redis has, overlaid with what has changed since the last commit, then ordered.
@@ -124,7 +137,7 @@ func (w *workingSet) Due(now int64, limit int) ([]string, error) {
 		}
 	}
 	// Changed customers hide what Redis says of them, so as many more are asked for.
-	stored, err := w.dueIn(now, limit+len(w.dirty))
+	stored, err := w.store.Due(now, limit+len(w.dirty))
 	if err != nil {
 		return nil, fmt.Errorf("read due timers: %w", err)
 	}
@@ -155,14 +168,60 @@ func (w *workingSet) Due(now int64, limit int) ([]string, error) {
 
 func (w *workingSet) changed() int { return len(w.dirty) }
 
-// changes is what a commit writes: the changed customers and the timers that moved.
+// ahead is what was read of the classes of customers since the last commit, some more than was asked for, and who is new.
+type ahead struct {
+	classes, first uint32
+	ids            [][]string
+	fresh          []string // not in Redis yet
+}
+
+// classesAhead are read, and their customers loaded, in one request each.
+const classesAhead = 16
+
+// Class is processors.Store's: what Redis has, overlaid with who has come since the last commit.
+func (w *workingSet) Class(class, classes uint32) ([]string, error) {
+	a := &w.ahead
+	if a.classes != classes || class < a.first || class-a.first >= uint32(len(a.ids)) { //nolint:gosec // at most classesAhead
+		end := min(class+classesAhead, classes)
+		ids, err := w.store.Classes(class, end, classes)
+		if err != nil {
+			return nil, fmt.Errorf("read the customers of a class: %w", err)
+		}
+		a.classes, a.first, a.ids = classes, class, ids
+		for _, some := range ids {
+			for _, id := range some {
+				w.wants([]byte(id))
+			}
+		}
+		if err := w.load(); err != nil {
+			return nil, err
+		}
+		for _, some := range ids {
+			for _, id := range some {
+				if w.held[id].state == nil {
+					return nil, fmt.Errorf("a customer of a class without a state: %w", redis.ErrTorn)
+				}
+			}
+		}
+	}
+	ids := slices.Clone(a.ids[class-a.first])
+	for _, id := range a.fresh {
+		if ledger.Class(id, classes) == class {
+			ids = append(ids, id)
+		}
+	}
+	slices.Sort(ids)
+	return ids, nil
+}
+
+// changes is what a commit writes: the changed customers, and the timers that moved or are new.
 func (w *workingSet) changes() ([]redis.Blob, []redis.Timer) {
 	blobs := make([]redis.Blob, len(w.dirty))
 	var timers []redis.Timer
 	for i, h := range w.dirty {
 		blobs[i] = redis.Blob{ID: h.id, Value: h.state.Encode(nil)}
-		if at, ok := h.state.Deadline(); at != h.deadline {
-			timers = append(timers, redis.Timer{ID: h.id, Deadline: at, Remove: !ok})
+		if at, _ := h.state.Deadline(); at != h.deadline || !h.known {
+			timers = append(timers, redis.Timer{ID: h.id, Deadline: at})
 		}
 	}
 	return blobs, timers
@@ -171,12 +230,13 @@ func (w *workingSet) changes() ([]redis.Blob, []redis.Timer) {
 // committed says that the changes are in Redis; only now may they be dropped from memory.
 func (w *workingSet) committed() {
 	for _, h := range w.dirty {
-		h.dirty = false
+		h.dirty, h.known = false, true
 		h.deadline, _ = h.state.Deadline()
 		h.place = w.used.PushBack(h)
 	}
 	clear(w.dirty)
 	w.dirty = w.dirty[:0]
+	w.ahead = ahead{fresh: w.ahead.fresh[:0]}
 }
 
 func (w *workingSet) touch(h *held) {

@@ -18,7 +18,7 @@ type shelf struct {
 	loads  int
 }
 
-func (s *shelf) load(ids []string) ([][]byte, error) {
+func (s *shelf) Load(ids []string) ([][]byte, error) {
 	s.loads++
 	blobs := make([][]byte, len(ids))
 	for i, id := range ids {
@@ -27,7 +27,7 @@ func (s *shelf) load(ids []string) ([][]byte, error) {
 	return blobs, nil
 }
 
-func (s *shelf) due(now int64, limit int) ([]redis.Timer, error) {
+func (s *shelf) Due(now int64, limit int) ([]redis.Timer, error) {
 	var due []redis.Timer
 	for id, at := range s.timers {
 		if at <= now {
@@ -43,13 +43,17 @@ func (s *shelf) due(now int64, limit int) ([]redis.Timer, error) {
 	return due[:min(limit, len(due))], nil
 }
 
+func (s *shelf) Classes(first, end, _ uint32) ([][]string, error) {
+	return make([][]string, end-first), nil
+}
+
 func (s *shelf) commit(w *workingSet) {
 	blobs, timers := w.changes()
 	for _, b := range blobs {
 		s.blobs[b.ID] = b.Value
 	}
 	for _, t := range timers {
-		if t.Remove {
+		if t.Deadline == 0 {
 			delete(s.timers, t.ID)
 		} else {
 			s.timers[t.ID] = t.Deadline
@@ -60,7 +64,7 @@ func (s *shelf) commit(w *workingSet) {
 
 func newShelf(limit int64) (*shelf, *workingSet) {
 	s := &shelf{blobs: map[string][]byte{}, timers: map[string]int64{}}
-	return s, newWorkingSet(limit, s.load, s.due)
+	return s, newWorkingSet(limit, s)
 }
 
 func waking(at int64) *customer.State {

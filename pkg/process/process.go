@@ -20,6 +20,7 @@ import (
 	"github.com/mainstay/mainstay/pkg/halt"
 	"github.com/mainstay/mainstay/pkg/intake"
 	"github.com/mainstay/mainstay/pkg/redis"
+	"github.com/mainstay/mainstay/pkg/refit"
 	"github.com/mainstay/mainstay/pkg/server"
 	"github.com/mainstay/mainstay/pkg/telemetry"
 	"github.com/mainstay/mainstay/schemas/ledger"
@@ -40,6 +41,7 @@ type Process struct {
 	started time.Time
 	build   telemetry.Build
 	redis   *telemetry.Redis
+	refits  *telemetry.Refit
 	metrics *telemetry.Process
 
 	intake *intake.Intake // nil: not a role of this process
@@ -67,6 +69,11 @@ func New(ctx context.Context, a *app.App, g *ledger.Genesis, log *zap.Logger, no
 			return nil, err
 		}
 		p.fold = a.Fold(g, reg)
+		outcomes := make([]string, 0, len(refit.Outcomes()))
+		for _, o := range refit.Outcomes() {
+			outcomes = append(outcomes, string(o))
+		}
+		p.refits = telemetry.NewRefit(reg, outcomes...)
 	}
 	if slices.Contains(c.Roles, Intake) {
 		var err error
@@ -183,6 +190,9 @@ func (p *Process) Run(ctx context.Context, stopping <-chan struct{}) error {
 	if p.fold != nil {
 		start(Fold, p.fold.Run)
 		go p.watchRedis(work)
+		if every := p.app.Config.Refit.Interval; every > 0 {
+			go p.refitOften(work, every, p.refits)
+		}
 	}
 	served := make(chan error, 1)
 	if p.server != nil {

@@ -46,6 +46,7 @@ func conformance(t *testing.T, run func(t *testing.T, part func(*testing.T, worl
 		{"a former owner does not sweep", testSweepByFormerOwner},
 		{"read, scan", testReadAndScan},
 		{"scan timers beside a live fold", testScanTimers},
+		{"classes of customers", testClasses},
 		{"large commit", testLargeCommit},
 	} {
 		t.Run(part.name, func(t *testing.T) { run(t, part.test) })

@@ -8,7 +8,7 @@
 //	<namespace>:{<tag>}:meta                     hash: token, commit, ledger, snapshot, offset, state ...
 //	<namespace>:{<tag>}:<snapshot>:customers     hash: customer id -> blob
 //	<namespace>:{<tag>}:<snapshot>:timers        sorted set: group number, scored by a lower bound of its deadlines
-//	<namespace>:{<tag>}:<snapshot>:timers:<n>    hash: customer id -> deadline, of the customers of group n
+//	<namespace>:{<tag>}:<snapshot>:timers:<n>    hash: customer id -> deadline or 0, of the customers of group n
 //
 // One hash for the blobs rather than a key each: a key costs 32 bytes more in Redis 7 and far more when the prefix is
 // long. Timers stand in small hashes, which Redis packs, because a sorted set of all of them costs 112 bytes a customer and

@@ -9,10 +9,13 @@ import (
 	"strconv"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/mainstay/mainstay/schemas/ledger"
 )
 
-// Timers are spread over groups of about 32 customers, each a small hash that Redis keeps packed, and a sorted set knows of
-// each group a moment before which none of its timers is due. That moment is a lower bound, not the least deadline: setting a
+// All customers are spread over groups of about 32, each a small hash that Redis keeps packed: by it a customer's timer is
+// found, and the customers of a class (classes.go). One without a deadline stands there with 0. A sorted set knows of each
+// group a moment before which none of its timers is due. That moment is a lower bound, not the least deadline: setting a
 // timer can only lower it (ZADD LT), so that a commit need not know what else a group holds. Due reads the groups whose bound
 // has come, and the commit after it raises their bounds to what Due has seen.
 //
@@ -23,8 +26,7 @@ const groupSize = 32
 // Timer is the moment at which a customer's answer changes by itself.
 type Timer struct {
 	ID       string
-	Deadline int64 // Unix ms
-	Remove   bool  // in a commit: the customer has no deadline any more
+	Deadline int64 // Unix ms; 0: the customer has none
 }
 
 // byDeadline is the order in which timers fire.
@@ -35,27 +37,18 @@ func byDeadline(a, b Timer) int {
 // groupOf places a customer in one of n groups: by as many bits of its hash as n has groups for, and one bit less where the
 // group has not been split yet.
 func groupOf(id string, n uint32) uint32 {
-	h := uint32(hashOf(id))
-	whole := uint32(1) << (bits.Len32(n) - 1) // greatest power of two <= n
-	if g := h & (2*whole - 1); g < n {
+	whole := wholeOf(n)
+	if g := ledger.Class(id, 2*whole); g < n {
 		return g
 	}
-	return h & (whole - 1)
+	return ledger.Class(id, whole)
 }
+
+// wholeOf is the greatest power of two <= n.
+func wholeOf(n uint32) uint32 { return uint32(1) << (bits.Len32(n) - 1) }
 
 // splitFrom returns the group out of which group g is split.
 func splitFrom(g uint32) uint32 { return g - uint32(1)<<(bits.Len32(g)-1) }
-
-// hashOf is FNV-1a with its bits mixed: the groups must not follow the hash that gave the customer its partition.
-func hashOf(id string) uint64 {
-	h := uint64(14695981039346656037)
-	for i := range len(id) {
-		h = (h ^ uint64(id[i])) * 1099511628211
-	}
-	h = (h ^ h>>30) * 0xbf58476d1ce4e5b9
-	h = (h ^ h>>27) * 0x94d049bb133111eb
-	return h ^ h>>31
-}
 
 // group is what Due saw in a group.
 type group struct {
@@ -135,9 +128,11 @@ func (p *Partition) readGroups(ctx context.Context, keys keys, numbers []uint32,
 		}
 		seen := group{next: math.MaxInt64}
 		for _, t := range timers {
-			if t.Deadline <= upTo {
+			switch {
+			case t.Deadline == 0:
+			case t.Deadline <= upTo:
 				seen.due = append(seen.due, t)
-			} else {
+			default:
 				seen.next = min(seen.next, t.Deadline)
 			}
 		}
@@ -227,9 +222,8 @@ func (pl *plan) readSplit(ctx context.Context, tx *redis.Tx, keys keys) error {
 
 // edit is what a commit does to one group.
 type edit struct {
-	set    []any // the command: hset, key, id, deadline, id, deadline ...
-	remove []string
-	least  int64 // of the deadlines set
+	set   []any // the command: hset, key, id, deadline, id, deadline ...
+	least int64 // of the deadlines set; math.MaxInt64: none
 }
 
 // write queues the changes. A split group is written afresh, because a hash that once outgrew its packing never packs again.
@@ -258,15 +252,13 @@ func (pl *plan) write(ctx context.Context, pipe redis.Pipeliner, keys keys) {
 		for i := range timers {
 			t := &timers[i]
 			g := groupOf(t.ID, pl.groups)
-			switch e := at(g); {
-			case !t.Remove:
-				if e.set == nil {
-					e.set = append(make([]any, 0, 8), "hset", keys.group(g))
-				}
-				e.set = append(e.set, t.ID, t.Deadline)
+			e := at(g)
+			if e.set == nil {
+				e.set = append(make([]any, 0, 8), "hset", keys.group(g))
+			}
+			e.set = append(e.set, t.ID, t.Deadline)
+			if t.Deadline != 0 {
 				e.least = min(e.least, t.Deadline)
-			case !afresh[g]:
-				e.remove = append(e.remove, t.ID)
 			}
 		}
 	}
@@ -274,13 +266,10 @@ func (pl *plan) write(ctx context.Context, pipe redis.Pipeliner, keys keys) {
 	var lower, exact, none []any
 	for _, g := range sorted(edits) {
 		e := edits[g]
-		if len(e.remove) > 0 {
-			pipe.HDel(ctx, keys.group(g), e.remove...)
-		}
 		if len(e.set) > 0 {
 			_ = pipe.Do(ctx, e.set...)
 		}
-		if _, ok := known[g]; !ok && len(e.set) > 0 {
+		if _, ok := known[g]; !ok && e.least < math.MaxInt64 {
 			lower = append(lower, e.least, g)
 		}
 	}

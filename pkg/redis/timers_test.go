@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/mainstay/mainstay/pkg/redis"
+	"github.com/mainstay/mainstay/schemas/ledger"
 )
 
 func testTimersInOrder(t *testing.T, w world) {
@@ -28,7 +29,7 @@ func testTimersInOrder(t *testing.T, w world) {
 	due, err = p.Due(ctx, now+1, 10)
 	require.NoError(t, err)
 	require.Len(t, due, 4)
-	require.NoError(t, p.Commit(ctx, redis.Commit{CommitID: "c2", Timers: []redis.Timer{{ID: "Z", Remove: true}, {ID: "a", Deadline: now + 5}, {ID: "none", Remove: true}}}))
+	require.NoError(t, p.Commit(ctx, redis.Commit{CommitID: "c2", Timers: []redis.Timer{{ID: "Z"}, {ID: "a", Deadline: now + 5}, {ID: "none"}}}))
 	due, err = p.Due(ctx, now+5, 10)
 	require.NoError(t, err)
 	require.Equal(t, []redis.Timer{{ID: "b", Deadline: now}, {ID: "z", Deadline: now + 1}, {ID: "a", Deadline: now + 5}}, due)
@@ -61,6 +62,7 @@ func testTimersAgainstMap(t *testing.T, w world) {
 		return all[:min(limit, len(all))]
 	}
 	now, known := int64(1000), 0
+	all := map[string]bool{}
 	for round := range 60 {
 		c := redis.Commit{Offset: int64(round), CommitID: fmt.Sprint("c", round)}
 		changed := make(map[string]bool)
@@ -68,11 +70,11 @@ func testTimersAgainstMap(t *testing.T, w world) {
 			if changed[id] {
 				return
 			}
-			changed[id] = true
+			changed[id], all[id] = true, true
 			c.Customers = append(c.Customers, redis.Blob{ID: id, Value: []byte("v")})
 			timer := redis.Timer{ID: id, Deadline: now + 1 + r.Int64N(300)}
 			if r.IntN(5) == 0 {
-				timer = redis.Timer{ID: id, Remove: true}
+				timer = redis.Timer{ID: id}
 				delete(want, id)
 			} else {
 				want[id] = timer.Deadline
@@ -120,11 +122,15 @@ func testTimersAgainstMap(t *testing.T, w world) {
 	require.NoError(t, p.ScanTimers(ctx, func(m redis.Meta, timers []redis.Timer) error {
 		require.Equal(t, "c59", m.CommitID)
 		for _, timer := range timers {
-			scanned[timer.ID] = timer.Deadline
+			require.True(t, all[timer.ID])
+			if delete(all, timer.ID); timer.Deadline != 0 {
+				scanned[timer.ID] = timer.Deadline
+			}
 		}
 		return nil
 	}))
 	require.Equal(t, want, scanned)
+	require.Empty(t, all, "who has no deadline stands there too")
 	groups := 0
 	for _, key := range w.keys(t) {
 		if strings.Contains(key, ":timers:") {
@@ -132,6 +138,52 @@ func testTimersAgainstMap(t *testing.T, w world) {
 		}
 	}
 	require.Greater(t, groups, known/64, "the groups were split")
+}
+
+// However many groups there are against classes, each customer is in its class, once.
+func testClasses(t *testing.T, w world) {
+	ctx := t.Context()
+	p := w.owned(t)
+	require.Empty(t, slices.Concat(read(t, p, 4)...), "nothing was committed")
+	random := rand.New(rand.NewPCG(3, 4))
+	want := map[string]bool{}
+	for round := range 12 {
+		c := redis.Commit{Offset: int64(round), CommitID: fmt.Sprint("c", round)}
+		for range 10 + 40*round {
+			id := fmt.Sprint("c", len(want))
+			want[id] = true
+			c.Customers = append(c.Customers, redis.Blob{ID: id, Value: []byte("v")})
+			c.Timers = append(c.Timers, redis.Timer{ID: id, Deadline: int64(random.IntN(2) * 1000)})
+		}
+		require.NoError(t, p.Commit(ctx, c))
+		for classes := uint32(1); classes <= 512; classes *= 2 {
+			seen := map[string]bool{}
+			for class, ids := range read(t, p, classes) {
+				for _, id := range ids {
+					require.False(t, seen[id], "twice")
+					seen[id] = true
+					require.EqualValues(t, class, ledger.Class(id, classes))
+				}
+			}
+			require.Equal(t, want, seen, "%d classes, round %d", classes, round)
+		}
+	}
+	require.Len(t, read(t, p, 1)[0], len(want))
+	_, err := w.partition(t).Claim(ctx, "another")
+	require.NoError(t, err)
+	_, err = p.Classes(ctx, 0, 1, 1)
+	require.ErrorIs(t, err, redis.ErrNotMine)
+}
+
+// read reads all classes, some at a time.
+func read(t *testing.T, p *redis.Partition, classes uint32) [][]string {
+	var all [][]string
+	for first := uint32(0); first < classes; first += 16 {
+		some, err := p.Classes(t.Context(), first, min(first+16, classes), classes)
+		require.NoError(t, err)
+		all = append(all, some...)
+	}
+	return all
 }
 
 func testScanTimers(t *testing.T, w world) {

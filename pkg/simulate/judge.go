@@ -49,7 +49,14 @@ func (w *world) judge() []string {
 		if c.responses > 0 && (c.score != sent.score || c.responses != sent.responses) {
 			say("customer %s: subscribers hold score %d of %d responses, a recount says %d of %d", id, sent.score, sent.responses, c.score, c.responses)
 		}
-		if base, ok := w.baseTime(id); ok {
+		state := w.partitionState(partitionOf(id, w.genesis.GetPartitions()))
+		if state == nil {
+			continue
+		}
+		if wrong := w.wrongTier(sent, state); wrong != "" {
+			say("customer %s: %s", id, wrong)
+		}
+		if base, ok := state.BaseTime(); ok {
 			if class, sure := want.class(w, c, base); sure && class != sent.class && (class != "none" || sent.class != "") {
 				say("customer %s: subscribers hold churn risk %q, it is %q by now", id, sent.class, class)
 			}
@@ -246,19 +253,43 @@ func churn(x, tx, age float64) float64 {
 // churnAfter is the churn probability of a first order so long after the beginning of its day.
 func churnAfter(d time.Duration) float64 { return churn(0, 0, d.Hours()/24/7) }
 
-// baseTime is the time up to which a customer's partition has moved.
-func (w *world) baseTime(id string) (int64, bool) {
-	n := w.genesis.GetPartitions()
-	p := partitionOf(id, n)
-	meta, err := w.outside.Redis.Partition(w.cfg.Namespace, p, n).Peek(w.ctx)
+// partitionState is where a partition stands; nil when nothing was ever committed.
+func (w *world) partitionState(p int32) *processors.Partition {
+	meta, err := w.outside.Redis.Partition(w.cfg.Namespace, p, w.genesis.GetPartitions()).Peek(w.ctx)
 	if err != nil || !meta.Exists {
-		return 0, false
+		return nil
 	}
 	state, err := processors.DecodePartition(meta.State)
 	if err != nil {
-		return 0, false
+		return nil
 	}
-	return state.BaseTime()
+	return state
+}
+
+// wrongTier says what is wrong with the tier that subscribers hold against the bounds in force: all must have been scored by
+// them. Within a few percent of a bound either is right: a tier is kept below it, and 1% more or less is not said.
+func (w *world) wrongTier(sent *told, state *processors.Partition) string {
+	bounds := state.Thresholds()
+	if _, _, under := state.Rescoring(); under {
+		return "is still to be scored anew long after the last event"
+	}
+	if sent.orders == 0 || bounds.GetCustomers() < int64(w.cfg.Tiers.MinCustomers) {
+		if sent.tier != "" {
+			return fmt.Sprintf("subscribers hold tier %q, there is none", sent.tier)
+		}
+		return ""
+	}
+	least := map[string]int64{"top_10": bounds.GetTop_10(), "top_20": bounds.GetTop_20()}
+	above := map[string]int64{"top_20": bounds.GetTop_10(), "rest": bounds.GetTop_20()}
+	bottom, some := least[sent.tier]
+	top, capped := above[sent.tier]
+	switch {
+	case !some && !capped:
+		return fmt.Sprintf("subscribers hold tier %q at %d, bounds are %d and %d", sent.tier, sent.total, bounds.GetTop_10(), bounds.GetTop_20())
+	case some && float64(sent.total) < .96*float64(bottom), capped && float64(sent.total) > 1.02*float64(top):
+		return fmt.Sprintf("subscribers hold tier %s at %d, bounds are %d and %d", sent.tier, sent.total, bounds.GetTop_10(), bounds.GetTop_20())
+	}
+	return ""
 }
 
 func (w *world) readAll(topic string, each func(kafka.Record) error) error {

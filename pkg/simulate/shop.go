@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/mainstay/mainstay/pkg/kafka"
+	"github.com/mainstay/mainstay/pkg/refit"
+	"github.com/mainstay/mainstay/processors"
 )
 
 // The shop of a simulated world: few customers, so that much happens to each.
@@ -42,6 +44,9 @@ func (w *world) shop() {
 	for i := range shopEvents {
 		time.Sleep(time.Duration(30+w.intn(400)) * time.Millisecond)
 		days += w.intn(5)
+		if i == shopEvents/2 {
+			w.refit()
+		}
 		at := time.Now()
 		if w.cfg.Clock == "event" {
 			at = begin.AddDate(0, 0, days-400).Add(time.Duration(w.intn(86400)) * time.Second)
@@ -109,6 +114,16 @@ func (w *world) shop() {
 			w.leaveOpen("purchases", never, value, topic)
 		}
 		w.emit(producer, topic, value)
+	}
+}
+
+// refit puts another model of spending in force, under which every value is another; churn stays what the judge reckons.
+func (w *world) refit() {
+	v := processors.PriorParameters()
+	v.Version, v.Status, v.P, v.Q, v.V = 1, "provisional", 6, 4, 50
+	err := refit.Append(w.ctx, refit.Config{Namespace: w.cfg.Namespace, Genesis: w.genesis, Timeout: 30 * time.Second, Random: w.random}, w.outside.Kafka, v)
+	if err != nil {
+		panic(err) // nothing strikes the shop
 	}
 }
 

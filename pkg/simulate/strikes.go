@@ -81,7 +81,8 @@ func universe() []strike {
 	requests := []step{
 		"fold.Heartbeat", "fold.InitProducerId", "fold.OffsetFetch", "fold.ListOffsets", "fold.Fetch", "fold.AddPartitionsToTxn",
 		"fold.Produce", "fold.AddOffsetsToTxn", "fold.TxnOffsetCommit", "fold.EndTxn", "fold.SyncGroup",
-		"fold.redis.claim.exec", "fold.redis.begin.exec", "fold.redis.load.exec", "fold.redis.due.exec", "fold.redis.commit.exec",
+		"fold.redis.claim.exec", "fold.redis.begin.exec", "fold.redis.load.exec", "fold.redis.due.exec", "fold.redis.classes.exec",
+		"fold.redis.commit.exec",
 		"intake.InitProducerId", "intake.OffsetFetch", "intake.ListOffsets", "intake.Fetch", "intake.Produce", "intake.OffsetCommit",
 	}
 	named := []step{

@@ -32,7 +32,8 @@ type seen struct{ offset, at int64 }
 type told struct {
 	orders, historic, referral int64
 	score, responses           int64
-	class                      string
+	class, tier                string
+	total                      int64
 	sequences                  []int64
 }
 
@@ -44,6 +45,8 @@ type published struct {
 	Historic  *json.Number `json:"historic_clv"`
 	Orders    *int64       `json:"historic_number_of_orders"`
 	Referral  *json.Number `json:"referral_value"`
+	Total     *json.Number `json:"total_clv"`
+	Tier      *string      `json:"value_tier"`
 	Score     *int64       `json:"nps_score"`
 	Responses *int64       `json:"response_count"`
 	Class     *string      `json:"churn_risk"`
@@ -129,6 +132,7 @@ func (s *subscription) take(t output.Topic, r kafka.Record) error {
 	switch t {
 	case output.CLV:
 		c.historic, c.orders, c.referral = minor(p.Historic), deref(p.Orders), minor(p.Referral)
+		c.total, c.tier = minor(p.Total), deref(p.Tier)
 		if p.Cause != "" {
 			s.causes[p.Cause]++
 		}

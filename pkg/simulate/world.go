@@ -109,6 +109,7 @@ func settings(seed uint64, env *embedded.Embedded) config.Config {
 	c.Fold.PublishInterval, c.Fold.CommitInterval, c.Fold.CheckpointInterval = 100*time.Millisecond, 600*time.Millisecond, 3*time.Second
 	c.Fold.CacheBytes, c.Fold.WakeLimit = 6000, 3
 	c.Churn.GraceDays = 0
+	c.Portfolio.ContributionInterval, c.Tiers.MinCustomers = 3*time.Second, 3
 	if seed%2 == 0 {
 		c.Clock = "event"
 		return c

@@ -73,6 +73,7 @@ func NewIntake(reg prometheus.Registerer) *Intake {
 // Fold is what pkg/fold says.
 type Fold struct {
 	Consumer
+	Calibration
 
 	EventAge        prometheus.Histogram   // from the event's own time to its outputs being published
 	LateRecords     *prometheus.CounterVec // topic: of the input
@@ -91,7 +92,7 @@ type Fold struct {
 // NewFold makes the metrics of a fold.
 func NewFold(reg prometheus.Registerer) *Fold {
 	return &Fold{
-		Consumer: newConsumer(reg, "fold"),
+		Consumer: newConsumer(reg, "fold"), Calibration: newCalibration(reg),
 		EventAge: histogram(reg, "event_age_seconds", "Age of an event, by its own time, when its outputs are published.",
 			.05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600, 6*3600, 24*3600, 7*24*3600, 30*24*3600),
 		LateRecords:    counters(reg, "late_records_total", "Events older than the customer base's time when they were folded.", "topic"),

@@ -14,6 +14,8 @@ type State struct {
 	Said Said
 	// Credited is what the referrer was last credited with.
 	Credited Credited
+	// Promise is what was promised of him and is not settled yet; the zero value is nothing.
+	Promise Promise
 	// AccountClosedAt and SubscriptionEndedAt are ms, 0 while neither happened.
 	AccountClosedAt, SubscriptionEndedAt int64
 
@@ -57,6 +59,14 @@ type Said struct {
 type Credited struct {
 	To  string
 	Net int64
+}
+
+// Promise is a forecast that time will settle.
+type Promise struct {
+	Day         uint32 // civil day on which it was made, after 1970
+	Days        uint32 // ahead of it, for which it holds; 0: no promise
+	Probability uint32 // of a purchase day within them, ten thousandths
+	Orders      uint32 // expected purchase days within them, thousandths
 }
 
 // Tier is a value tier.

@@ -36,7 +36,10 @@ func (s *State) write(w *state.Customer) {
 		OrderMarks: w.OrderMarks[:0], OrderAt: w.OrderAt[:0], OrderTotal: w.OrderTotal[:0], OrderShift: w.OrderShift[:0], OrderSeen: w.OrderSeen[:0],
 		OrderDetails: w.OrderDetails[:0], Day: w.Day[:0], DayOrders: w.DayOrders[:0], DayNet: w.DayNet[:0],
 		Recent: w.Recent[:0], RecentDay: w.RecentDay[:0], Responses: w.Responses[:0], Referrals: w.Referrals[:0],
-		CreditFrom: w.CreditFrom[:0], CreditNet: w.CreditNet[:0], Said: w.Said,
+		CreditFrom: w.CreditFrom[:0], CreditNet: w.CreditNet[:0], Said: w.Said, Promise: w.Promise[:0],
+	}
+	if p := s.Promise; p.Days > 0 {
+		w.Promise = append(w.Promise, p.Day, p.Days, p.Probability, p.Orders)
 	}
 	w.Sequence, w.Deadline = s.Sequence, s.Next
 	w.ForgottenRefunds, w.ForgottenAt = s.forgottenRefunds, s.forgottenAt
@@ -212,6 +215,9 @@ func Decode(blob []byte) (*State, error) {
 		s.credit += w.CreditNet[i]
 	}
 	s.readSaid(w.GetSaid())
+	if err := s.readPromise(w.Promise); err != nil {
+		return nil, err
+	}
 	return s, nil
 }
 
@@ -224,6 +230,17 @@ func (s *State) readSaid(w *state.Said) {
 	if s.Said.CLV {
 		s.Said.Historic, s.Said.Orders, s.Said.ReferralValue = w.GetHistoric()+s.Historic(), w.GetOrders()+s.orders, w.GetReferralValue()+s.credit
 	}
+}
+
+func (s *State) readPromise(w []uint32) error {
+	if len(w) == 0 {
+		return nil
+	}
+	if len(w) != 4 || w[1] == 0 || w[0] > math.MaxInt32/2 || w[1] > math.MaxInt32/2 {
+		return fmt.Errorf("%w: promise", ErrMalformed)
+	}
+	s.Promise = Promise{Day: w[0], Days: w[1], Probability: w[2], Orders: w[3]}
+	return nil
 }
 
 func (s *State) readDays(w *state.Customer) error {

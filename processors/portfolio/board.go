@@ -101,6 +101,42 @@ func Draw(sum *ledger.Contribution) *ledger.Thresholds {
 
 const percents = 100
 
+// perPoint is how many times a drift goes into a percentile point: bounds are drawn anew when one of their percentiles has
+// come to stand elsewhere by a tenth of a point. Percentiles are then right within half a point with room to spare, and a base
+// that hardly changes is not scored anew again and again.
+const perPoint = 10
+
+// Wrong says that bounds do not describe the base any more: the number of customers has come to the other side of least, below
+// which there are no tiers, or a value that stands at a percentile has drifted from it.
+func Wrong(t *ledger.Thresholds, sum *ledger.Contribution, least int64) bool {
+	n := int64(0)
+	for _, count := range sum.GetHistogram() {
+		n += count
+	}
+	if before := t.GetCustomers() >= least; before != (n >= least) || !before {
+		return before != (n >= least)
+	}
+	at, below := 0, int64(0)
+	for percent, v := range t.GetPercentiles() {
+		b := Bucket(v)
+		for ; at < b && at < len(sum.GetHistogram()); at++ {
+			below += sum.Histogram[at]
+		}
+		// A bucket's customers are taken as spread evenly over its values: those of this one stand from here to there.
+		from, to := float64(below), float64(below)
+		if at == b && at < len(sum.GetHistogram()) {
+			share := float64(sum.Histogram[at]) / float64(Floor(b+1)-Floor(b))
+			from += float64(share * float64(v-Floor(b)))
+			to = from + share
+		}
+		place, slack := float64(percent)*float64(n)/percents, float64(n)/(percents*perPoint)
+		if place < from-slack || place > to+slack {
+			return true
+		}
+	}
+	return false
+}
+
 // quantiles walks a histogram upwards.
 type quantiles struct {
 	histogram []int64

@@ -1488,6 +1488,7 @@ type SettingsValues struct {
 	Rates                  []*Rate                `protobuf:"bytes,18,rep,name=rates,proto3" json:"rates,omitempty"`                                                         // sorted by currency
 	TiersMinCustomers      uint32                 `protobuf:"varint,19,opt,name=tiers_min_customers,json=tiersMinCustomers,proto3" json:"tiers_min_customers,omitempty"`
 	KeepComments           bool                   `protobuf:"varint,20,opt,name=keep_comments,json=keepComments,proto3" json:"keep_comments,omitempty"`
+	ContributionSeconds    uint32                 `protobuf:"varint,30,opt,name=contribution_seconds,json=contributionSeconds,proto3" json:"contribution_seconds,omitempty"` // in place of contribution_minutes; 0: not stated
 	unknownFields          protoimpl.UnknownFields
 	sizeCache              protoimpl.SizeCache
 }
@@ -1660,6 +1661,13 @@ func (x *SettingsValues) GetKeepComments() bool {
 		return x.KeepComments
 	}
 	return false
+}
+
+func (x *SettingsValues) GetContributionSeconds() uint32 {
+	if x != nil {
+		return x.ContributionSeconds
+	}
+	return 0
 }
 
 // Rate: one minor unit of currency is numerator/denominator minor units of the base currency.
@@ -2340,7 +2348,7 @@ const file_ledger_ledger_proto_rawDesc = "" +
 	"\bSettings\x12\x1a\n" +
 	"\brevision\x18\x01 \x01(\x04R\brevision\x12\x12\n" +
 	"\x04hash\x18\x02 \x01(\x06R\x04hash\x12:\n" +
-	"\x06values\x18\x03 \x01(\v2\".mainstay.ledger.v1.SettingsValuesR\x06values\"\xc4\x06\n" +
+	"\x06values\x18\x03 \x01(\v2\".mainstay.ledger.v1.SettingsValuesR\x06values\"\xf7\x06\n" +
 	"\x0eSettingsValues\x12\x1f\n" +
 	"\vmemory_days\x18\x01 \x01(\rR\n" +
 	"memoryDays\x12#\n" +
@@ -2366,7 +2374,8 @@ const file_ledger_ledger_proto_rawDesc = "" +
 	"\x14contribution_minutes\x18\x11 \x01(\rR\x13contributionMinutes\x12.\n" +
 	"\x05rates\x18\x12 \x03(\v2\x18.mainstay.ledger.v1.RateR\x05rates\x12.\n" +
 	"\x13tiers_min_customers\x18\x13 \x01(\rR\x11tiersMinCustomers\x12#\n" +
-	"\rkeep_comments\x18\x14 \x01(\bR\fkeepComments\"b\n" +
+	"\rkeep_comments\x18\x14 \x01(\bR\fkeepComments\x121\n" +
+	"\x14contribution_seconds\x18\x1e \x01(\rR\x13contributionSeconds\"b\n" +
 	"\x04Rate\x12\x1a\n" +
 	"\bcurrency\x18\x01 \x01(\tR\bcurrency\x12\x1c\n" +
 	"\tnumerator\x18\x02 \x01(\x03R\tnumerator\x12 \n" +

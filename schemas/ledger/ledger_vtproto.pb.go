@@ -605,6 +605,9 @@ func (this *SettingsValues) EqualVT(that *SettingsValues) bool {
 	if this.KeepComments != that.KeepComments {
 		return false
 	}
+	if this.ContributionSeconds != that.ContributionSeconds {
+		return false
+	}
 	return string(this.unknownFields) == string(that.unknownFields)
 }
 
@@ -1881,6 +1884,13 @@ func (m *SettingsValues) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 		i -= len(m.unknownFields)
 		copy(dAtA[i:], m.unknownFields)
 	}
+	if m.ContributionSeconds != 0 {
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(m.ContributionSeconds))
+		i--
+		dAtA[i] = 0x1
+		i--
+		dAtA[i] = 0xf0
+	}
 	if m.KeepComments {
 		i--
 		if m.KeepComments {
@@ -3003,6 +3013,9 @@ func (m *SettingsValues) SizeVT() (n int) {
 	}
 	if m.KeepComments {
 		n += 3
+	}
+	if m.ContributionSeconds != 0 {
+		n += 2 + protohelpers.SizeOfVarint(uint64(m.ContributionSeconds))
 	}
 	n += len(m.unknownFields)
 	return n
@@ -6315,6 +6328,25 @@ func (m *SettingsValues) UnmarshalVT(dAtA []byte) error {
 				}
 			}
 			m.KeepComments = bool(v != 0)
+		case 30:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field ContributionSeconds", wireType)
+			}
+			m.ContributionSeconds = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.ContributionSeconds |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
 		default:
 			iNdEx = preIndex
 			skippy, err := protohelpers.Skip(dAtA[iNdEx:])
@@ -10777,6 +10809,25 @@ func (m *SettingsValues) UnmarshalVTUnsafe(dAtA []byte) error {
 				}
 			}
 			m.KeepComments = bool(v != 0)
+		case 30:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field ContributionSeconds", wireType)
+			}
+			m.ContributionSeconds = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.ContributionSeconds |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
 		default:
 			iNdEx = preIndex
 			skippy, err := protohelpers.Skip(dAtA[iNdEx:])

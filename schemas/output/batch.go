@@ -78,7 +78,8 @@ func (b *Batch) Reset() {
 // Trigger says what made an output due.
 type Trigger uint8
 
-// The triggers.
+// The triggers: an event of the customer's; time alone; new terms for all (parameters, bounds of tiers, settings), with
+// neither; and a look that publishes nothing.
 const (
 	TriggerEvent Trigger = iota
 	TriggerTimer

@@ -47,17 +47,20 @@ type Customer struct {
 	ForgottenRefunds int64   `protobuf:"zigzag64,18,opt,name=forgotten_refunds,json=forgottenRefunds,proto3" json:"forgotten_refunds,omitempty"` // refunds that left memory without having found their order
 	ForgottenAt      int64   `protobuf:"zigzag64,19,opt,name=forgotten_at,json=forgottenAt,proto3" json:"forgotten_at,omitempty"`                // time of the latest standing order that left memory
 	// Recent event ids, as folded: 48 bits of the hash of source and id, 16 of the facts'.
-	Recent              []uint64    `protobuf:"fixed64,11,rep,packed,name=recent,proto3" json:"recent,omitempty"`
-	RecentDay           []int32     `protobuf:"zigzag32,12,rep,packed,name=recent_day,json=recentDay,proto3" json:"recent_day,omitempty"` // UTC day folded, each less the one before
-	Said                *Said       `protobuf:"bytes,13,opt,name=said,proto3" json:"said,omitempty"`
-	Responses           []*Response `protobuf:"bytes,14,rep,name=responses,proto3" json:"responses,omitempty"`                     // by type, creation, id
-	Referrals           []*Referral `protobuf:"bytes,20,rep,name=referrals,proto3" json:"referrals,omitempty"`                     // by time, id, status
-	CreditedTo          string      `protobuf:"bytes,21,opt,name=credited_to,json=creditedTo,proto3" json:"credited_to,omitempty"` // whom the credit below went to
-	Credited            int64       `protobuf:"zigzag64,22,opt,name=credited,proto3" json:"credited,omitempty"`
-	CreditFrom          []uint64    `protobuf:"fixed64,23,rep,packed,name=credit_from,json=creditFrom,proto3" json:"credit_from,omitempty"` // those whom this customer referred: hash of their ids, rising
-	CreditNet           []int64     `protobuf:"zigzag64,24,rep,packed,name=credit_net,json=creditNet,proto3" json:"credit_net,omitempty"`
-	AccountClosedAt     int64       `protobuf:"zigzag64,25,opt,name=account_closed_at,json=accountClosedAt,proto3" json:"account_closed_at,omitempty"`             // 0: not
-	SubscriptionEndedAt int64       `protobuf:"zigzag64,26,opt,name=subscription_ended_at,json=subscriptionEndedAt,proto3" json:"subscription_ended_at,omitempty"` // the latest; 0: not
+	Recent     []uint64    `protobuf:"fixed64,11,rep,packed,name=recent,proto3" json:"recent,omitempty"`
+	RecentDay  []int32     `protobuf:"zigzag32,12,rep,packed,name=recent_day,json=recentDay,proto3" json:"recent_day,omitempty"` // UTC day folded, each less the one before
+	Said       *Said       `protobuf:"bytes,13,opt,name=said,proto3" json:"said,omitempty"`
+	Responses  []*Response `protobuf:"bytes,14,rep,name=responses,proto3" json:"responses,omitempty"`                     // by type, creation, id
+	Referrals  []*Referral `protobuf:"bytes,20,rep,name=referrals,proto3" json:"referrals,omitempty"`                     // by time, id, status
+	CreditedTo string      `protobuf:"bytes,21,opt,name=credited_to,json=creditedTo,proto3" json:"credited_to,omitempty"` // whom the credit below went to
+	Credited   int64       `protobuf:"zigzag64,22,opt,name=credited,proto3" json:"credited,omitempty"`
+	CreditFrom []uint64    `protobuf:"fixed64,23,rep,packed,name=credit_from,json=creditFrom,proto3" json:"credit_from,omitempty"` // those whom this customer referred: hash of their ids, rising
+	CreditNet  []int64     `protobuf:"zigzag64,24,rep,packed,name=credit_net,json=creditNet,proto3" json:"credit_net,omitempty"`
+	// What was promised of him and is not yet settled: civil day, days ahead, probability of an order within them in ten
+	// thousandths, expected orders in thousandths; absent: nothing.
+	Promise             []uint32 `protobuf:"varint,40,rep,packed,name=promise,proto3" json:"promise,omitempty"`
+	AccountClosedAt     int64    `protobuf:"zigzag64,25,opt,name=account_closed_at,json=accountClosedAt,proto3" json:"account_closed_at,omitempty"`             // 0: not
+	SubscriptionEndedAt int64    `protobuf:"zigzag64,26,opt,name=subscription_ended_at,json=subscriptionEndedAt,proto3" json:"subscription_ended_at,omitempty"` // the latest; 0: not
 	unknownFields       protoimpl.UnknownFields
 	sizeCache           protoimpl.SizeCache
 }
@@ -249,6 +252,13 @@ func (x *Customer) GetCreditFrom() []uint64 {
 func (x *Customer) GetCreditNet() []int64 {
 	if x != nil {
 		return x.CreditNet
+	}
+	return nil
+}
+
+func (x *Customer) GetPromise() []uint32 {
+	if x != nil {
+		return x.Promise
 	}
 	return nil
 }
@@ -710,8 +720,10 @@ type Partition struct {
 	LedgerMarks      []*LedgerMark          `protobuf:"bytes,19,rep,name=ledger_marks,json=ledgerMarks,proto3" json:"ledger_marks,omitempty"` // by partition
 	Announced        *ledger.Contribution   `protobuf:"bytes,21,opt,name=announced,proto3" json:"announced,omitempty"`                        // partition 0: the sums then
 	Number           int32                  `protobuf:"varint,22,opt,name=number,proto3" json:"number,omitempty"`
-	Checkpoint       int64                  `protobuf:"varint,24,opt,name=checkpoint,proto3" json:"checkpoint,omitempty"`                  // outputs up to here (exclusive) were published, as a checkpoint entry says
-	Latest           int64                  `protobuf:"zigzag64,25,opt,name=latest,proto3" json:"latest,omitempty"`                        // the latest moment of an event
+	Checkpoint       int64                  `protobuf:"varint,24,opt,name=checkpoint,proto3" json:"checkpoint,omitempty"` // outputs up to here (exclusive) were published, as a checkpoint entry says
+	Latest           int64                  `protobuf:"zigzag64,25,opt,name=latest,proto3" json:"latest,omitempty"`       // the latest moment of an event
+	Rescoring        *Rescoring             `protobuf:"bytes,40,opt,name=rescoring,proto3" json:"rescoring,omitempty"`    // absent: none under way
+	Calibration      *Calibration           `protobuf:"bytes,41,opt,name=calibration,proto3" json:"calibration,omitempty"`
 	AdvanceTo        int64                  `protobuf:"zigzag64,23,opt,name=advance_to,json=advanceTo,proto3" json:"advance_to,omitempty"` // event clock: where time goes once all inputs are read to their end
 	unknownFields    protoimpl.UnknownFields
 	sizeCache        protoimpl.SizeCache
@@ -901,9 +913,161 @@ func (x *Partition) GetLatest() int64 {
 	return 0
 }
 
+func (x *Partition) GetRescoring() *Rescoring {
+	if x != nil {
+		return x.Rescoring
+	}
+	return nil
+}
+
+func (x *Partition) GetCalibration() *Calibration {
+	if x != nil {
+		return x.Calibration
+	}
+	return nil
+}
+
 func (x *Partition) GetAdvanceTo() int64 {
 	if x != nil {
 		return x.AdvanceTo
+	}
+	return 0
+}
+
+// Rescoring is how far the customers are scored anew under new terms: by classes of their ids' hash, within one by id.
+type Rescoring struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Classes       uint32                 `protobuf:"varint,1,opt,name=classes,proto3" json:"classes,omitempty"` // a power of two, chosen when it began
+	Class         uint32                 `protobuf:"varint,2,opt,name=class,proto3" json:"class,omitempty"`     // the next
+	After         string                 `protobuf:"bytes,3,opt,name=after,proto3" json:"after,omitempty"`      // of that class, up to this id; empty: none yet
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Rescoring) Reset() {
+	*x = Rescoring{}
+	mi := &file_state_state_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Rescoring) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Rescoring) ProtoMessage() {}
+
+func (x *Rescoring) ProtoReflect() protoreflect.Message {
+	mi := &file_state_state_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Rescoring.ProtoReflect.Descriptor instead.
+func (*Rescoring) Descriptor() ([]byte, []int) {
+	return file_state_state_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *Rescoring) GetClasses() uint32 {
+	if x != nil {
+		return x.Classes
+	}
+	return 0
+}
+
+func (x *Rescoring) GetClass() uint32 {
+	if x != nil {
+		return x.Class
+	}
+	return 0
+}
+
+func (x *Rescoring) GetAfter() string {
+	if x != nil {
+		return x.After
+	}
+	return ""
+}
+
+// Calibration is promises that are settled. Lists are by tenth of the promised probability; absent: all zeros.
+type Calibration struct {
+	state           protoimpl.MessageState `protogen:"open.v1"`
+	Promises        []int64                `protobuf:"varint,1,rep,packed,name=promises,proto3" json:"promises,omitempty"`
+	Probability     []int64                `protobuf:"varint,2,rep,packed,name=probability,proto3" json:"probability,omitempty"` // sums, ten thousandths
+	Kept            []int64                `protobuf:"varint,3,rep,packed,name=kept,proto3" json:"kept,omitempty"`
+	PredictedOrders int64                  `protobuf:"varint,4,opt,name=predicted_orders,json=predictedOrders,proto3" json:"predicted_orders,omitempty"` // thousandths
+	ObservedOrders  int64                  `protobuf:"varint,5,opt,name=observed_orders,json=observedOrders,proto3" json:"observed_orders,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
+}
+
+func (x *Calibration) Reset() {
+	*x = Calibration{}
+	mi := &file_state_state_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Calibration) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Calibration) ProtoMessage() {}
+
+func (x *Calibration) ProtoReflect() protoreflect.Message {
+	mi := &file_state_state_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Calibration.ProtoReflect.Descriptor instead.
+func (*Calibration) Descriptor() ([]byte, []int) {
+	return file_state_state_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *Calibration) GetPromises() []int64 {
+	if x != nil {
+		return x.Promises
+	}
+	return nil
+}
+
+func (x *Calibration) GetProbability() []int64 {
+	if x != nil {
+		return x.Probability
+	}
+	return nil
+}
+
+func (x *Calibration) GetKept() []int64 {
+	if x != nil {
+		return x.Kept
+	}
+	return nil
+}
+
+func (x *Calibration) GetPredictedOrders() int64 {
+	if x != nil {
+		return x.PredictedOrders
+	}
+	return 0
+}
+
+func (x *Calibration) GetObservedOrders() int64 {
+	if x != nil {
+		return x.ObservedOrders
 	}
 	return 0
 }
@@ -927,7 +1091,7 @@ type Source struct {
 
 func (x *Source) Reset() {
 	*x = Source{}
-	mi := &file_state_state_proto_msgTypes[6]
+	mi := &file_state_state_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -939,7 +1103,7 @@ func (x *Source) String() string {
 func (*Source) ProtoMessage() {}
 
 func (x *Source) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[6]
+	mi := &file_state_state_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -952,7 +1116,7 @@ func (x *Source) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Source.ProtoReflect.Descriptor instead.
 func (*Source) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{6}
+	return file_state_state_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Source) GetTopic() string {
@@ -1036,7 +1200,7 @@ type LedgerMark struct {
 
 func (x *LedgerMark) Reset() {
 	*x = LedgerMark{}
-	mi := &file_state_state_proto_msgTypes[7]
+	mi := &file_state_state_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1048,7 +1212,7 @@ func (x *LedgerMark) String() string {
 func (*LedgerMark) ProtoMessage() {}
 
 func (x *LedgerMark) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[7]
+	mi := &file_state_state_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1061,7 +1225,7 @@ func (x *LedgerMark) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LedgerMark.ProtoReflect.Descriptor instead.
 func (*LedgerMark) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{7}
+	return file_state_state_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *LedgerMark) GetPartition() int32 {
@@ -1103,7 +1267,7 @@ type Totals struct {
 
 func (x *Totals) Reset() {
 	*x = Totals{}
-	mi := &file_state_state_proto_msgTypes[8]
+	mi := &file_state_state_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1115,7 +1279,7 @@ func (x *Totals) String() string {
 func (*Totals) ProtoMessage() {}
 
 func (x *Totals) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[8]
+	mi := &file_state_state_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1128,7 +1292,7 @@ func (x *Totals) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Totals.ProtoReflect.Descriptor instead.
 func (*Totals) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{8}
+	return file_state_state_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Totals) GetCustomers() int64 {
@@ -1198,7 +1362,7 @@ var File_state_state_proto protoreflect.FileDescriptor
 
 const file_state_state_proto_rawDesc = "" +
 	"\n" +
-	"\x11state/state.proto\x12\x11mainstay.state.v1\x1a\x13ledger/ledger.proto\"\x94\a\n" +
+	"\x11state/state.proto\x12\x11mainstay.state.v1\x1a\x13ledger/ledger.proto\"\xae\a\n" +
 	"\bCustomer\x12\x1a\n" +
 	"\bsequence\x18\x01 \x01(\x04R\bsequence\x12\x1a\n" +
 	"\bdeadline\x18\x02 \x01(\x12R\bdeadline\x12\x1f\n" +
@@ -1233,7 +1397,8 @@ const file_state_state_proto_rawDesc = "" +
 	"\vcredit_from\x18\x17 \x03(\x06R\n" +
 	"creditFrom\x12\x1d\n" +
 	"\n" +
-	"credit_net\x18\x18 \x03(\x12R\tcreditNet\x12*\n" +
+	"credit_net\x18\x18 \x03(\x12R\tcreditNet\x12\x18\n" +
+	"\apromise\x18( \x03(\rR\apromise\x12*\n" +
 	"\x11account_closed_at\x18\x19 \x01(\x12R\x0faccountClosedAt\x122\n" +
 	"\x15subscription_ended_at\x18\x1a \x01(\x12R\x13subscriptionEndedAt\"\xfa\x01\n" +
 	"\vOrderDetail\x12\x14\n" +
@@ -1278,7 +1443,7 @@ const file_state_state_proto_rawDesc = "" +
 	"\x02id\x18\x01 \x01(\x06R\x02id\x12\x1a\n" +
 	"\breferrer\x18\x02 \x01(\tR\breferrer\x12\x16\n" +
 	"\x06voided\x18\x03 \x01(\bR\x06voided\x12\x0e\n" +
-	"\x02at\x18\x04 \x01(\x12R\x02at\"\xfc\a\n" +
+	"\x02at\x18\x04 \x01(\x12R\x02at\"\xfa\b\n" +
 	"\tPartition\x12\x16\n" +
 	"\x06format\x18\x01 \x01(\rR\x06format\x12\x16\n" +
 	"\x06offset\x18\x02 \x01(\x03R\x06offset\x125\n" +
@@ -1309,9 +1474,21 @@ const file_state_state_proto_rawDesc = "" +
 	"\n" +
 	"checkpoint\x18\x18 \x01(\x03R\n" +
 	"checkpoint\x12\x16\n" +
-	"\x06latest\x18\x19 \x01(\x12R\x06latest\x12\x1d\n" +
+	"\x06latest\x18\x19 \x01(\x12R\x06latest\x12:\n" +
+	"\trescoring\x18( \x01(\v2\x1c.mainstay.state.v1.RescoringR\trescoring\x12@\n" +
+	"\vcalibration\x18) \x01(\v2\x1e.mainstay.state.v1.CalibrationR\vcalibration\x12\x1d\n" +
 	"\n" +
-	"advance_to\x18\x17 \x01(\x12R\tadvanceTo\"\x85\x02\n" +
+	"advance_to\x18\x17 \x01(\x12R\tadvanceTo\"Q\n" +
+	"\tRescoring\x12\x18\n" +
+	"\aclasses\x18\x01 \x01(\rR\aclasses\x12\x14\n" +
+	"\x05class\x18\x02 \x01(\rR\x05class\x12\x14\n" +
+	"\x05after\x18\x03 \x01(\tR\x05after\"\xb3\x01\n" +
+	"\vCalibration\x12\x1a\n" +
+	"\bpromises\x18\x01 \x03(\x03R\bpromises\x12 \n" +
+	"\vprobability\x18\x02 \x03(\x03R\vprobability\x12\x12\n" +
+	"\x04kept\x18\x03 \x03(\x03R\x04kept\x12)\n" +
+	"\x10predicted_orders\x18\x04 \x01(\x03R\x0fpredictedOrders\x12'\n" +
+	"\x0fobserved_orders\x18\x05 \x01(\x03R\x0eobservedOrders\"\x85\x02\n" +
 	"\x06Source\x12\x14\n" +
 	"\x05topic\x18\x01 \x01(\tR\x05topic\x12 \n" +
 	"\vincarnation\x18\x02 \x01(\rR\vincarnation\x12\x1c\n" +
@@ -1354,7 +1531,7 @@ func file_state_state_proto_rawDescGZIP() []byte {
 	return file_state_state_proto_rawDescData
 }
 
-var file_state_state_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
+var file_state_state_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
 var file_state_state_proto_goTypes = []any{
 	(*Customer)(nil),              // 0: mainstay.state.v1.Customer
 	(*OrderDetail)(nil),           // 1: mainstay.state.v1.OrderDetail
@@ -1362,36 +1539,40 @@ var file_state_state_proto_goTypes = []any{
 	(*Response)(nil),              // 3: mainstay.state.v1.Response
 	(*Referral)(nil),              // 4: mainstay.state.v1.Referral
 	(*Partition)(nil),             // 5: mainstay.state.v1.Partition
-	(*Source)(nil),                // 6: mainstay.state.v1.Source
-	(*LedgerMark)(nil),            // 7: mainstay.state.v1.LedgerMark
-	(*Totals)(nil),                // 8: mainstay.state.v1.Totals
-	(*ledger.Genesis)(nil),        // 9: mainstay.ledger.v1.Genesis
-	(*ledger.SettingsValues)(nil), // 10: mainstay.ledger.v1.SettingsValues
-	(*ledger.Parameters)(nil),     // 11: mainstay.ledger.v1.Parameters
-	(*ledger.Thresholds)(nil),     // 12: mainstay.ledger.v1.Thresholds
-	(*ledger.Input)(nil),          // 13: mainstay.ledger.v1.Input
-	(*ledger.Contribution)(nil),   // 14: mainstay.ledger.v1.Contribution
+	(*Rescoring)(nil),             // 6: mainstay.state.v1.Rescoring
+	(*Calibration)(nil),           // 7: mainstay.state.v1.Calibration
+	(*Source)(nil),                // 8: mainstay.state.v1.Source
+	(*LedgerMark)(nil),            // 9: mainstay.state.v1.LedgerMark
+	(*Totals)(nil),                // 10: mainstay.state.v1.Totals
+	(*ledger.Genesis)(nil),        // 11: mainstay.ledger.v1.Genesis
+	(*ledger.SettingsValues)(nil), // 12: mainstay.ledger.v1.SettingsValues
+	(*ledger.Parameters)(nil),     // 13: mainstay.ledger.v1.Parameters
+	(*ledger.Thresholds)(nil),     // 14: mainstay.ledger.v1.Thresholds
+	(*ledger.Input)(nil),          // 15: mainstay.ledger.v1.Input
+	(*ledger.Contribution)(nil),   // 16: mainstay.ledger.v1.Contribution
 }
 var file_state_state_proto_depIdxs = []int32{
 	1,  // 0: mainstay.state.v1.Customer.order_details:type_name -> mainstay.state.v1.OrderDetail
 	2,  // 1: mainstay.state.v1.Customer.said:type_name -> mainstay.state.v1.Said
 	3,  // 2: mainstay.state.v1.Customer.responses:type_name -> mainstay.state.v1.Response
 	4,  // 3: mainstay.state.v1.Customer.referrals:type_name -> mainstay.state.v1.Referral
-	9,  // 4: mainstay.state.v1.Partition.genesis:type_name -> mainstay.ledger.v1.Genesis
-	10, // 5: mainstay.state.v1.Partition.settings:type_name -> mainstay.ledger.v1.SettingsValues
-	11, // 6: mainstay.state.v1.Partition.parameters:type_name -> mainstay.ledger.v1.Parameters
-	12, // 7: mainstay.state.v1.Partition.thresholds:type_name -> mainstay.ledger.v1.Thresholds
-	13, // 8: mainstay.state.v1.Partition.inputs:type_name -> mainstay.ledger.v1.Input
-	6,  // 9: mainstay.state.v1.Partition.sources:type_name -> mainstay.state.v1.Source
-	8,  // 10: mainstay.state.v1.Partition.totals:type_name -> mainstay.state.v1.Totals
-	14, // 11: mainstay.state.v1.Partition.contributions:type_name -> mainstay.ledger.v1.Contribution
-	7,  // 12: mainstay.state.v1.Partition.ledger_marks:type_name -> mainstay.state.v1.LedgerMark
-	14, // 13: mainstay.state.v1.Partition.announced:type_name -> mainstay.ledger.v1.Contribution
-	14, // [14:14] is the sub-list for method output_type
-	14, // [14:14] is the sub-list for method input_type
-	14, // [14:14] is the sub-list for extension type_name
-	14, // [14:14] is the sub-list for extension extendee
-	0,  // [0:14] is the sub-list for field type_name
+	11, // 4: mainstay.state.v1.Partition.genesis:type_name -> mainstay.ledger.v1.Genesis
+	12, // 5: mainstay.state.v1.Partition.settings:type_name -> mainstay.ledger.v1.SettingsValues
+	13, // 6: mainstay.state.v1.Partition.parameters:type_name -> mainstay.ledger.v1.Parameters
+	14, // 7: mainstay.state.v1.Partition.thresholds:type_name -> mainstay.ledger.v1.Thresholds
+	15, // 8: mainstay.state.v1.Partition.inputs:type_name -> mainstay.ledger.v1.Input
+	8,  // 9: mainstay.state.v1.Partition.sources:type_name -> mainstay.state.v1.Source
+	10, // 10: mainstay.state.v1.Partition.totals:type_name -> mainstay.state.v1.Totals
+	16, // 11: mainstay.state.v1.Partition.contributions:type_name -> mainstay.ledger.v1.Contribution
+	9,  // 12: mainstay.state.v1.Partition.ledger_marks:type_name -> mainstay.state.v1.LedgerMark
+	16, // 13: mainstay.state.v1.Partition.announced:type_name -> mainstay.ledger.v1.Contribution
+	6,  // 14: mainstay.state.v1.Partition.rescoring:type_name -> mainstay.state.v1.Rescoring
+	7,  // 15: mainstay.state.v1.Partition.calibration:type_name -> mainstay.state.v1.Calibration
+	16, // [16:16] is the sub-list for method output_type
+	16, // [16:16] is the sub-list for method input_type
+	16, // [16:16] is the sub-list for extension type_name
+	16, // [16:16] is the sub-list for extension extendee
+	0,  // [0:16] is the sub-list for field type_name
 }
 
 func init() { file_state_state_proto_init() }
@@ -1405,7 +1586,7 @@ func file_state_state_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_state_state_proto_rawDesc), len(file_state_state_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   9,
+			NumMessages:   11,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

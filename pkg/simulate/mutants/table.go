@@ -20,7 +20,10 @@ func mutants() []mutant {
 			{"processors/customer/referrals.go", "		s.credit += c.GetNet() - s.credits[i].net\n		s.credits[i].net = c.GetNet()", "		s.credit += c.GetNet()\n		s.credits[i].net += c.GetNet()"},
 		}},
 		{"7", "an entry's outputs over two transactions", []edit{{publish, "	err = o.txn.Publish(ctx, kafka.Transaction{", "	if len(batches) > 1 {\n		if err := o.txn.Publish(ctx, kafka.Transaction{Batches: batches[:1]}); err != nil {\n			return err\n		}\n		batches = batches[1:]\n	}\n	err = o.txn.Publish(ctx, kafka.Transaction{"}}},
-		{"7", "more is woken than one entry may: no entry goes on", []edit{{"processors/timers.go", "if more && !p.continuePending {", "if more && !p.continuePending && false {"}, {"processors/timers.go", "due = due[:min(limit, len(due))]", "due = due[:min(limit, len(due))]\n	if p.base%2 == 0 {\n		due = nil\n	}"}}},
+		{"7", "more is woken than one entry may: no entry goes on", []edit{{"processors/timers.go", "if (more || p.rescoring != nil) && !p.continuePending {", "if (more || p.rescoring != nil) && !p.continuePending && false {"}, {"processors/timers.go", "due = due[:min(limit, len(due))]", "due = due[:min(limit, len(due))]\n	if p.base%2 == 0 {\n		due = nil\n	}"}}},
+		{"7", "the cursor is lost on reclaim", []edit{{"processors/partition.go", "p.latest, p.rescoring = w.GetLatest(), w.Rescoring", "p.latest = w.GetLatest()"}}},
+		{"7", "who is new since the last commit is left out of his class", []edit{{working, "		if ledger.Class(id, classes) == class {", "		if false && ledger.Class(id, classes) == class {"}}},
+		{"20", "a threshold is applied in a different place on replay", []edit{{owner, "	out := &o.out\n	if r.Offset < o.published {", "	if r.Offset < o.published && o.entry.GetKind() == ledger.Kind_KIND_THRESHOLDS {\n		o.entry.Kind, o.entry.Payload = ledger.Kind_KIND_CHECKPOINT, nil\n	}\n	out := &o.out\n	if r.Offset < o.published {"}}},
 		{"9", "two produce requests in flight, positions settled with the first", []edit{{run, overtakes, overtaking + "		r.settle()\n	}\n	r.filling, r.flying"}, {run, "	r.filling.reset()\n	if len(r.flying.All())", "	r.filling = cargo{Batches: kafka.NewBatches()}\n	if len(r.flying.All())"}}},
 		{"9", "two produce requests in flight, and a gap accepted", []edit{
 			{run, overtakes, overtaking + "		r.prev = before\n	}\n	r.filling, r.flying"},
@@ -53,7 +56,7 @@ func mutants() []mutant {
 		{"17", "a transaction call repeated in place after a lost answer", []edit{{txn, "		res, err := ask[*endtxn.Response](ctx, t.w.c, Call{API: \"EndTxn\", TxnID: t.w.txnID}, broker, &endtxn.Request{", "	again:\n		res, err := ask[*endtxn.Response](ctx, t.w.c, Call{API: \"EndTxn\", TxnID: t.w.txnID}, broker, &endtxn.Request{"}, {txn, "		if err != nil {\n			return err\n		}\n		return named(\"EndTxn\", res.ErrorCode)", "		if err != nil {\n			if ctx.Err() == nil {\n				goto again\n			}\n			return err\n		}\n		return named(\"EndTxn\", res.ErrorCode)"}}},
 		{"17", "offset outside the transaction, before it", []edit{{publish, "	err = o.txn.Publish(ctx, kafka.Transaction{", "	if err := o.gen.CommitOffsets(ctx, []kafka.TopicPartitionOffset{{Topic: o.topic, Partition: o.partition, Offset: o.folded}}); err != nil {\n		return err\n	}\n	err = o.txn.Publish(ctx, kafka.Transaction{"}}},
 		{"18", "commit before publish", []edit{{publish, "	if err := o.publish(ctx); err != nil {\n		return err\n	}\n	if o.folded == o.committed {", "	if o.folded == o.committed {"}}},
-		{"18", "commit skips the timers", []edit{{working, "at != h.deadline {", "false && at != h.deadline {"}}},
-		{"18", "commit skips a timer that moved", []edit{{working, "at != h.deadline {", "at != h.deadline && h.deadline == 0 {"}}},
+		{"18", "commit skips the timers", []edit{{working, "at != h.deadline || !h.known {", "false && at != h.deadline {"}}},
+		{"18", "commit skips a timer that moved", []edit{{working, "at != h.deadline || !h.known {", "(at != h.deadline || !h.known) && h.deadline == 0 {"}}},
 	}
 }

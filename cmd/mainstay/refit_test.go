@@ -1,0 +1,84 @@
+package main
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// orders of so many customers, one every few weeks on average, some of whom stop.
+func ordersFile(t *testing.T, customers int) string {
+	var file strings.Builder
+	file.WriteString("customer_id,occurred_at,total\n")
+	random := rand.New(rand.NewPCG(5, 6))
+	until := time.Date(2025, 12, 1, 0, 0, 0, 0, time.UTC)
+	for i := range customers {
+		at := time.Date(2024, 6, 1+random.IntN(300), 12, 0, 0, 0, time.UTC)
+		for at.Before(until) {
+			fmt.Fprintf(&file, "c%d,%s,%d.90\n", i, at.Format(time.RFC3339), 5+random.IntN(90))
+			if random.Float64() < .12 {
+				break
+			}
+			at = at.Add(time.Duration(random.ExpFloat64() * 25 * 24 * float64(time.Hour)))
+		}
+	}
+	return write(t, "orders.csv", file.String())
+}
+
+func TestRefit(t *testing.T) {
+	w, b := founded(t, "MAINSTAY_MONEY_DEFAULT_CURRENCY=USD", "MAINSTAY_FOLD_WAKE_LIMIT=40")
+	code, _, errs := w.run("refit")
+	require.Equal(t, exitFailed, code)
+	require.Contains(t, errs, "Redis holds no state")
+	w.must("import", ordersFile(t, 300), "--type", "purchase")
+	w.must("advance", "--to", "2025-12-01T00:00:00Z")
+	w.customer("c1", func(c map[string]any) bool { return c["as_of"] == "2025-12-01T00:00:00Z" })
+	w.eventually(func() bool { return number1(object(t, w.must("status", "--output", "json")), "lag") == "0" }, "caught up")
+
+	dry := object(t, w.must("refit", "--dry-run", "--output", "json"))
+	require.Equal(t, "dry_run", dry["outcome"])
+	require.Equal(t, "300", number1(dry, "customers"))
+	require.Equal(t, "0", number1(dry, "in_force", "version"))
+	require.Contains(t, w.must("refit"), "appended to the ledger as version 1")
+	for i := range 300 { // whoever they are, and without an event of theirs
+		w.customer(fmt.Sprint("c", i), func(c map[string]any) bool {
+			return number1(c, "clv", "model", "version") == "1" && within(c, "clv", "model", "status") == "fitted"
+		})
+	}
+	refitted := map[string]bool{}
+	for line := range strings.Lines(w.must("tail", "clv", "--from", "start", "--follow=false", "--output", "json")) {
+		// New bounds of tiers are said so too, under the prior before.
+		if o := object(t, line); within(o, "trigger") == "refit" && number1(o, "model", "version") == "1" {
+			refitted[fmt.Sprint(o["customer_id"])] = true
+		}
+	}
+	require.Greater(t, len(refitted), 250, "hardly anybody's value stays within 1%")
+	again := object(t, w.must("refit", "--output", "json"))
+	require.Equal(t, "unchanged", again["outcome"])
+	require.Contains(t, w.must("audit"), "nothing lost, doubled or differing")
+	require.Equal(t, exitDone, b.stop(), b.errs.String())
+}
+
+func TestRunBeginsWithAFileOfParameters(t *testing.T) {
+	file := write(t, "parameters.yaml", "")
+	w := newWorld(t, "MAINSTAY_CLOCK=event", "MAINSTAY_HTTP_LISTEN=127.0.0.1:0", "MAINSTAY_MODEL_PARAMETERS_FILE="+file)
+	w.must("topics", "apply")
+	code, _, errs := w.run("run")
+	require.Equal(t, exitFailed, code)
+	require.Contains(t, errs, "model.parameters_file: ")
+	w.must("fit", ordersFile(t, 200), "--currency", "EUR", "--to", file)
+	code, _, errs = w.run("run")
+	require.Equal(t, exitFailed, code)
+	require.Contains(t, errs, "was fitted in EUR, money.currency is USD")
+	f := object(t, w.must("fit", ordersFile(t, 200), "--currency", "USD", "--to", file, "--output", "json"))
+	b := w.start("run")
+	w.must("send", "purchase", "--customer", "ada", "--order", "1", "--total", "10", "--currency", "USD", "--at", "2026-01-01")
+	c := w.customer("ada", func(c map[string]any) bool { return within(c, "clv", "model", "status") == "fitted" })
+	require.Equal(t, number1(f, "version"), number1(c, "clv", "model", "version"))
+	require.Contains(t, w.must("audit"), "nothing lost, doubled or differing")
+	require.Equal(t, exitDone, b.stop(), b.errs.String())
+}

@@ -1,0 +1,127 @@
+package refit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/mainstay/mainstay/pkg/lifetimes"
+	"github.com/mainstay/mainstay/pkg/redis"
+	"github.com/mainstay/mainstay/processors"
+	"github.com/mainstay/mainstay/processors/customer"
+	"github.com/mainstay/mainstay/schemas/ledger"
+)
+
+// ErrNoState is a partition of which Redis holds nothing that can be fitted to.
+var ErrNoState = errors.New("Redis holds no state of this ledger yet")
+
+// mostRows bounds the memory of a refit to about 200 MB. A larger base is fitted to a part of it, chosen by hash: at a million
+// customers a parameter is known to its third digit.
+const mostRows = 1 << 20
+
+// row is one customer as the fits see him.
+type row struct {
+	class  uint32 // of the id's hash, to drop rows by
+	now    lifetimes.Summary
+	before lifetimes.Summary // at the split; X -1: he came later
+	after  int32             // purchase days behind the split
+}
+
+// base is the customers of all partitions with a standing order, or an even part of them.
+type base struct {
+	rows    []row
+	most    int    // rows
+	part    uint32 // one of so many is kept, a power of two
+	inForce *ledger.Parameters
+	horizon float64 // days behind the split
+	money   float64 // minor units of a unit
+}
+
+const rowClasses = 1 << 20
+
+// keep adds a row; when there are too many, every other one goes, by class.
+func (b *base) keep(r row) {
+	if r.class&(b.part-1) != 0 {
+		return
+	}
+	b.rows = append(b.rows, r)
+	for len(b.rows) > b.most && b.part < rowClasses {
+		b.part *= 2
+		kept := b.rows[:0]
+		for _, r := range b.rows {
+			if r.class&(b.part-1) == 0 {
+				kept = append(kept, r)
+			}
+		}
+		b.rows = kept
+	}
+}
+
+// collect reads the customers of all partitions from Redis, each as of his partition's base time, beside whatever folds. When
+// a partition is begun anew while it is read, all are read again. A customer whom Redis hands over twice while it grows counts
+// twice: one among very many.
+func collect(ctx context.Context, r *redis.Client, namespace string, g *ledger.Genesis) (*base, error) {
+	const tries = 3
+	for try := 1; ; try++ {
+		b := &base{most: mostRows, part: 1, inForce: processors.PriorParameters()}
+		var err error
+		for p := int32(0); p < g.GetPartitions() && err == nil; p++ {
+			if err = b.scan(ctx, r.Partition(namespace, p, g.GetPartitions()), g.GetLedgerId()); err != nil {
+				err = fmt.Errorf("partition %d: %w", p, err)
+			}
+		}
+		if err == nil {
+			return b, nil
+		}
+		if !errors.Is(err, redis.ErrChanged) || try == tries {
+			return nil, err
+		}
+	}
+}
+
+func (b *base) scan(ctx context.Context, p *redis.Partition, ledgerID string) error {
+	meta, err := p.Peek(ctx)
+	if err != nil {
+		return fmt.Errorf("read the state: %w", err)
+	}
+	if !meta.Exists || meta.Offset == 0 || meta.LedgerID != ledgerID {
+		return fmt.Errorf("%w: is a fold running?", ErrNoState)
+	}
+	state, err := processors.DecodePartition(meta.State)
+	if err != nil {
+		return fmt.Errorf("decode the partition's state: %w", err)
+	}
+	if v := state.Parameters(); v.GetVersion() > b.inForce.GetVersion() {
+		b.inForce = v
+	}
+	today, ok := state.Today()
+	if !ok {
+		return nil // nothing tells how long anybody has been silent
+	}
+	b.money, b.horizon = state.MinorPerUnit(), float64(state.Settings().GetPurchaseHorizonDays())
+	err = p.Scan(ctx, func(_ redis.Meta, blobs []redis.Blob) error {
+		for _, blob := range blobs {
+			s, err := customer.Decode(blob.Value)
+			if err != nil {
+				return fmt.Errorf("decode a customer: %w", err)
+			}
+			if days := s.Days(); len(days) > 0 {
+				b.keep(b.row(blob.ID, days, today))
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("read the customers: %w", err)
+	}
+	return nil
+}
+
+func (b *base) row(id string, days lifetimes.History, today float64) row {
+	r := row{class: ledger.Class(id, rowClasses), now: days.Summary(today, customer.DaysPerWeek, b.money)}
+	split := today - b.horizon
+	known := days.Until(int32(split)) // the day on which the split falls counts as known: its end is
+	r.before = known.Summary(max(split, 0), customer.DaysPerWeek, b.money)
+	r.after = int32(len(days) - len(known)) //nolint:gosec // days of a life
+	return r
+}
