@@ -2,6 +2,7 @@ package processors
 
 import (
 	"github.com/mainstay/mainstay/pkg/kafka/murmur2"
+	"github.com/mainstay/mainstay/processors/alert"
 	"github.com/mainstay/mainstay/processors/churn"
 	"github.com/mainstay/mainstay/processors/clv"
 	"github.com/mainstay/mainstay/processors/customer"
@@ -17,6 +18,7 @@ func (s *step) answer(m customer.Moment, c *subject, trigger output.Trigger, cau
 	t, v, state := &s.Partition.terms, &s.voice, c.state
 	s.left(m, c, state.Trim(t, m))
 	said := &state.Said
+	before := *said
 	s.totals.Remove(said)
 
 	value := clv.Score(t, m, state, said)
@@ -48,7 +50,8 @@ func (s *step) answer(m customer.Moment, c *subject, trigger output.Trigger, cau
 		to := murmur2.PartitionFor([]byte(referrer), s.genesis.GetPartitions())
 		s.send(to, &ledger.Entry{Kind: ledger.Kind_KIND_CREDIT, Customer: referrer, Time: m.Now}, k)
 	})
-	state.Next = soonest(churn.Next(t, m, &risk, state, said), voice.Expires, max(state.LeavesAt(t), 0))
+	alerts := s.alerts(m, c, trigger, cause, alert.Scores{Value: &value, Risk: &risk, Voice: &voice}, &before)
+	state.Next = soonest(alerts, churn.Next(t, m, &risk, state, said), voice.Expires, max(state.LeavesAt(t), 0))
 	if state.Next != 0 && state.Next <= m.Now {
 		state.Next = m.Now + 1 // a deadline moves on, whatever rounding says
 	}

@@ -35,6 +35,7 @@ func Step(p *Partition, offset int64, e *ledger.Entry, store Store, out *output.
 	}
 	p.step = step{Partition: p, offset: offset, entry: e, store: store, out: out}
 	v, err := p.step.fold()
+	v.Alerts = p.voice.counts
 	p.step = step{}
 	if err != nil {
 		return Verdict{}, fmt.Errorf("entry %d: %w", offset, err)
@@ -119,7 +120,7 @@ func (s *step) event() (Verdict, error) {
 	change := s.change(m, &c, e)
 	switch {
 	case change.Duplicate:
-		if verdict.Result = DuplicateEvent; verdict.Woken > 0 {
+		if verdict.Result = DuplicateEvent; verdict.Woken > 0 || c.rebased {
 			s.store.Put(c.id, c.state)
 		}
 		return verdict, nil

@@ -24,4 +24,6 @@ type Verdict struct {
 	Reason string // of the rejection
 	Late   bool   // the event happened before base time
 	Woken  int    // customers whose timers fired
+	// Alerts are the episodes that opened or closed; valid until the partition's next step.
+	Alerts []AlertCount
 }

@@ -69,6 +69,9 @@ func outputs() []file {
 		output("promoter-status", "What a customer says in surveys changed.", []string{"mainstay.customer.promoter_status.updated.v1"}, concat(about, []told{
 			nps, {"nps_category", "category", "Computed from the score", nil}, {"response_count", "whole", "", nil}, {"average_score", "number?", "", nil},
 			{"last_responded_at", "time?", "", nil}, {"response_id", "text?", "", nil}, {"survey_id", "text?", "", nil}, {"comment", "text?", "null unless surveys.keep_comments", nil},
+			{"intent", "truth?", "Says that he would recommend; null without a response that counts", nil},
+			{"action", "truth", "Has recommended: an approved referral stands to his name", nil},
+			{"referred_customers", "whole", "How many", nil},
 			{"previous", "object?", "As last published", []told{nps, {"nps_category", "category", "", nil}, {"response_count", "whole", "", nil}}},
 		})),
 		output("alert", "An alert was raised or cleared.", []string{"mainstay.alert.raised.v1", "mainstay.alert.cleared.v1"}, concat(about, []told{
