@@ -17,35 +17,36 @@ type AlertCount struct {
 }
 
 // alerts moves the customer's episodes to where his scores have them, and says what opened or closed. It returns when silence
-// next moves one, ms; 0: never. Before is what was said of him before this answer.
-func (s *step) alerts(m customer.Moment, c *subject, trigger output.Trigger, cause string, scores alert.Scores, before *customer.Said) int64 {
+// next moves one, ms; 0: never.
+func (s *step) alerts(m customer.Moment, c *subject, trigger output.Trigger, cause string) int64 {
 	p, a := s.Partition, &c.state.Alerts
 	mode := alert.Mode{
 		Silent: trigger == output.TriggerRefit || !p.evaluated(c.state),
 		Timer:  trigger == output.TriggerTimer, Since: c.state.Next,
 		Late: trigger == output.TriggerEvent && s.late(m),
 	}
-	s.evaluate(m, c, trigger, cause, scores, before, mode)
+	x := &s.voice.scored
+	s.evaluate(m, c, trigger, cause, x.scores(), &x.before, mode)
 	p.stamp(a)
 	moved := 1.0
-	if scores.Risk.Known() && c.state.Said.Probability >= 0 {
+	if x.risk.Known() && c.state.Said.Probability >= 0 {
 		moved = churn.MovedTo(&p.terms, &c.state.Said)
 	}
-	return alert.Next(&p.rules, &p.terms, m, c.state, scores, moved)
+	return s.voice.evaluator.Next(moved)
 }
 
 func (s *step) evaluate(m customer.Moment, c *subject, trigger output.Trigger, cause string, scores alert.Scores, before *customer.Said, mode alert.Mode) {
 	p, v := s.Partition, &s.voice
-	v.changes = alert.Evaluate(&p.rules, &p.terms, m, c.state, scores, mode, &p.fuses, p.totals.Customers, v.changes[:0])
-	for i := range v.changes {
-		change := &v.changes[i]
+	changes := v.evaluator.Evaluate(&p.rules, &p.terms, m, c.state, scores, mode, &p.fuses, p.totals.Customers)
+	for i := range changes {
+		change := &changes[i]
 		v.counts = append(v.counts, AlertCount{change.Rule, change.State.String()})
 		if !change.Said() {
 			continue
 		}
 		v.alert.About = v.about(m, c, trigger, cause)
 		v.alert.AlertID = alert.ID(p.genesis.GetLedgerId(), c.id, change.Episode.Number)
-		alert.Describe(change, &p.terms, m, c.state, scores, before, s.reason(trigger), &v.alert)
+		v.evaluator.Describe(change, before, s.reason(trigger), &v.alert)
 		v.say(output.Alerts, v.alert.Type(), &v.alert.About, v.appendAlert)
 	}
 }
@@ -95,13 +96,25 @@ func (s *step) rebase(m customer.Moment, c *subject) {
 	} else if p.alertSince < m.Now {
 		m = p.terms.At(p.alertSince, m.Base, m.Based)
 	}
-	value, risk, voice := clv.Score(&p.terms, m, c.state, said), churn.Score(&p.terms, m, c.state), promoter.Score(&p.terms, m, c.state)
-	scores := alert.Scores{Value: &value, Risk: &risk, Voice: &voice}
-	s.evaluate(m, c, output.TriggerRefit, "", scores, said, mode)
+	x := &s.voice.scored
+	x.value, x.risk, x.voice = clv.Score(&p.terms, m, c.state, said), churn.Score(&p.terms, m, c.state), promoter.Score(&p.terms, m, c.state)
+	s.evaluate(m, c, output.TriggerRefit, "", x.scores(), said, mode)
 	p.stamp(a)
-	if next := alert.Next(&p.rules, &p.terms, m, c.state, scores, 1); next != 0 {
+	if next := s.voice.evaluator.Next(1); next != 0 {
 		c.state.Next = soonest(c.state.Next, next)
 	}
+}
+
+// scored are the scores of the customer in hand, and what was said of him before.
+type scored struct {
+	value  clv.Answer
+	risk   churn.Answer
+	voice  promoter.Answer
+	before customer.Said
+}
+
+func (x *scored) scores() alert.Scores {
+	return alert.Scores{Value: &x.value, Risk: &x.risk, Voice: &x.voice}
 }
 
 // changed notes that parameters or settings have changed, by which every customer is evaluated anew.

@@ -17,8 +17,10 @@ type voice struct {
 	promoter output.PromoterStatusUpdated
 	rejected output.Rejection
 	alert    output.Alert
-	changes  []alert.Change
 	counts   []AlertCount // of this step
+
+	scored    scored
+	evaluator alert.Evaluator
 
 	appendCLV, appendRisk, appendPromoter, appendRejection, appendAlert func(dst []byte) []byte
 }

@@ -43,7 +43,7 @@ and promoter status: exactly once, in Kafka and in Redis. Without anything at ha
 		commands []*cobra.Command
 	}{
 		{"run", []*cobra.Command{p.demoCommand(), p.runCommand(), p.topicsCommand(), p.configCommand()}},
-		{"data", []*cobra.Command{p.sendCommand(), p.importCommand(), p.tailCommand(), p.customerCommand(), p.advanceCommand()}},
+		{"data", []*cobra.Command{p.sendCommand(), p.importCommand(), p.tailCommand(), p.customerCommand(), p.alertsCommand(), p.advanceCommand()}},
 		{"look", []*cobra.Command{p.checkCommand(), p.statusCommand(), p.auditCommand(), p.dlqCommand(), p.probeCommand()}},
 		{"", []*cobra.Command{p.versionCommand(), settingsTopic()}},
 	} {

@@ -75,6 +75,7 @@ type Fold struct {
 
 	mu     sync.Mutex
 	status map[int32]Status
+	fuses  map[int32]map[string]bool // by partition: rules whose alerts are held back
 }
 
 // Status is what is known of a partition that this process holds.
@@ -97,7 +98,7 @@ func New(cfg Config, k *kafka.Client, r *redis.Client, metrics *telemetry.Fold, 
 	}
 	return &Fold{
 		cfg: cfg, kafka: k, redis: r, metrics: metrics, log: log,
-		draining: make(chan struct{}), status: map[int32]Status{},
+		draining: make(chan struct{}), status: map[int32]Status{}, fuses: map[int32]map[string]bool{},
 	}
 }
 
@@ -213,9 +214,11 @@ func (f *Fold) report(s Status) {
 }
 
 func (f *Fold) forget(partition int32) {
+	f.fuse(partition, nil)
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	delete(f.status, partition)
+	delete(f.fuses, partition)
 }
 
 // interval between two transactions of one partition: each costs the process about 1.4 ms of CPU whatever its size.

@@ -28,26 +28,25 @@ const zeros = "0000000000000000"
 
 // Describe fills in an output: everything but what is common to all. Before is what was last said of the customer before this
 // evaluation; reason is why a cleared episode is over.
-func Describe(c *Change, t *customer.Terms, m customer.Moment, s *customer.State, scores Scores, before *customer.Said, reason string, e *output.Alert) {
-	v := view{Scores: scores, terms: t, m: m, customer: s}
-	r := c.rule
+func (d *Evaluator) Describe(c *Change, before *customer.Said, reason string, e *output.Alert) {
+	v, r := &d.view, c.rule
 	*e = output.Alert{
 		About: e.About, AlertID: e.AlertID, Reasons: e.Reasons[:0], Rule: r.Name, Severity: r.Severity, Metric: r.Metric,
 		Initial: c.Episode.Kind == customer.Initial, RaisedAt: c.Episode.At,
 		Value: r.measure(c.value), Threshold: r.measure(r.at), ClearThreshold: r.measure(r.clear),
-		Scores: describeScores(&v),
+		Scores: describeScores(v),
 	}
-	if at, ok := atStake(&v); ok {
+	if at, ok := atStake(v); ok {
 		e.ValueAtStake = output.Some(at)
 	}
 	if c.State == Cleared {
-		e.Cleared, e.ClearedAt, e.ClearedReason = true, output.Some(m.Now), output.Text(reason)
+		e.Cleared, e.ClearedAt, e.ClearedReason = true, output.Some(v.m.Now), output.Text(reason)
 		e.Previous = output.Some(output.PreviousAlert{Value: r.measure(r.kept(c.Episode.Value))})
-		if s.Closed(m.Now) {
+		if v.customer.Closed(v.m.Now) {
 			e.ClearedReason = output.Text("account_closed")
 		}
 	}
-	e.Reasons = r.reasons(&v, before, e.Reasons)
+	e.Reasons = r.reasons(v, before, e.Reasons)
 }
 
 func describeScores(v *view) output.Scores {
@@ -78,7 +77,7 @@ func (r *compiled) reasons(v *view, before *customer.Said, dst []string) []strin
 	case "total_clv", "clv_percentile", "value_tier", "high_value_lost":
 		dst = valueReasons(v, before, dst)
 	case "historic_clv", "number_of_orders":
-		dst = whole(dst, count(v.Value.Orders, "order", "orders")+" that stand, worth "+worth(v, v.Value.Historic))
+		dst = whole(dst, count(v.Value.Orders, "order", "orders")+" standing, worth "+worth(v, v.Value.Historic))
 	case "referral_value":
 		dst = whole(dst, count(v.Voice.Referred, "customer", "customers")+" referred, worth "+worth(v, v.Value.ReferralValue))
 	case "nps_score":

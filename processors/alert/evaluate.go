@@ -55,10 +55,22 @@ func (c *Change) Said() bool {
 // tolerance is far above rounding and far below what anybody reads: at its moment a crossing has happened.
 const tolerance = 1e-9
 
-// Evaluate moves a customer's episodes to where his scores have them, and appends what opened or closed to changes. Customers
-// is how many the partition has.
-func Evaluate(rules *Rules, t *customer.Terms, m customer.Moment, s *customer.State, scores Scores, mode Mode, fuses *Fuses, customers int64, changes []Change) []Change {
-	v := view{Scores: scores, terms: t, m: m, customer: s}
+// Evaluator moves customers' episodes under the rules. It keeps memory from one evaluation to the next, and nothing else.
+type Evaluator struct {
+	view
+
+	rules     *Rules
+	mode      Mode
+	fuses     *Fuses
+	customers int64
+	changes   []Change
+}
+
+// Evaluate moves a customer's episodes to where his scores have them, and returns what opened or closed, until the next call.
+// Customers is how many the partition has.
+func (e *Evaluator) Evaluate(rules *Rules, t *customer.Terms, m customer.Moment, s *customer.State, scores Scores, mode Mode, fuses *Fuses, customers int64) []Change {
+	e.view = view{Scores: scores, terms: t, m: m, customer: s}
+	e.rules, e.mode, e.fuses, e.customers, e.changes = rules, mode, fuses, customers, e.changes[:0]
 	if high(scores.Value.Tier) {
 		s.Alerts.HeldHigh = true
 	}
@@ -66,7 +78,6 @@ func Evaluate(rules *Rules, t *customer.Terms, m customer.Moment, s *customer.St
 		// What stands of rules that are no more is dropped; nobody is told.
 		s.Alerts.Episodes = slices.DeleteFunc(s.Alerts.Episodes, func(e customer.Episode) bool { return rules.find(e.Rule) == nil })
 	}
-	e := evaluation{view: &v, rules: rules, mode: mode, fuses: fuses, customers: customers, changes: changes}
 	for i := range rules.all {
 		r := &rules.all[i]
 		if !mode.Tiered || r.metric.tiered || r.tiers != 0 {
@@ -76,25 +87,15 @@ func Evaluate(rules *Rules, t *customer.Terms, m customer.Moment, s *customer.St
 	return e.changes
 }
 
-type evaluation struct {
-	*view
-
-	rules     *Rules
-	mode      Mode
-	fuses     *Fuses
-	customers int64
-	changes   []Change
-}
-
-func (e *evaluation) rule(r *compiled) {
+func (e *Evaluator) rule(r *compiled) {
 	a := &e.customer.Alerts
 	i, open := a.Find(r.id)
-	passes := r.passes(e.view)
+	passes := r.passes(&e.view)
 	if !passes && !open {
 		return
 	}
-	value := r.metric.value(e.view)
-	met := passes && r.met(e.view, value)
+	value := r.metric.value(&e.view)
+	met := passes && r.met(&e.view, value)
 	if !open {
 		if !met {
 			return
@@ -157,18 +158,18 @@ func (r *compiled) held(value float64) bool {
 }
 
 // since is when the metric came to the alert's side: now by an event, at its own moment by silence.
-func (e *evaluation) since(r *compiled) int64 {
+func (e *Evaluator) since(r *compiled) int64 {
 	if !e.mode.Timer || r.Below || r.metric.crosses == nil {
 		return e.m.Now
 	}
-	at, ok := r.metric.crosses(e.view, r.at)
+	at, ok := r.metric.crosses(&e.view, r.at)
 	if !ok {
 		return e.m.Now
 	}
 	return min(max(at, e.mode.Since), e.m.Now)
 }
 
-func (e *evaluation) fire(r *compiled, x *customer.Episode, value float64, at int64) {
+func (e *Evaluator) fire(r *compiled, x *customer.Episode, value float64, at int64) {
 	a := &e.customer.Alerts
 	a.Opened++
 	*x = customer.Episode{Rule: r.id, Phase: customer.Firing, At: at, Number: a.Opened, Value: r.keep(value)}
@@ -187,7 +188,7 @@ func (e *evaluation) fire(r *compiled, x *customer.Episode, value float64, at in
 	e.changes = append(e.changes, c)
 }
 
-func (e *evaluation) clear(r *compiled, x *customer.Episode, value float64) {
+func (e *Evaluator) clear(r *compiled, x *customer.Episode, value float64) {
 	c := Change{Rule: r.Name, rule: r, value: value, State: ClosedSilently, Episode: *x}
 	cool := int64(0)
 	if x.Kind.Told() && (!e.mode.Silent || e.rules.PublishBase) {
@@ -199,25 +200,25 @@ func (e *evaluation) clear(r *compiled, x *customer.Episode, value float64) {
 }
 
 // hour of the ledger to which an alert counts: base time's where that is known, since an event may run ahead of it.
-func (e *evaluation) hour(at int64) int64 {
+func (e *Evaluator) hour(at int64) int64 {
 	if e.m.Based {
 		at = min(at, e.m.Base)
 	}
 	return at / 3_600_000
 }
 
-// Next is when silence next opens or closes an episode, as far as that is known, ms; 0: never. What the churn risk's own
+// Next is when silence next opens or closes an episode of the customer evaluated last, as far as that is known, ms; 0: never. What the churn risk's own
 // deadlines (at most moved from here, if that is known) come before is left to them.
-func Next(rules *Rules, t *customer.Terms, m customer.Moment, s *customer.State, scores Scores, moved float64) int64 {
-	v := view{Scores: scores, terms: t, m: m, customer: s}
+func (e *Evaluator) Next(moved float64) int64 {
+	v, m, s := &e.view, e.m, e.customer
 	next := int64(0)
 	consider := func(at int64) {
 		if at > m.Now && (next == 0 || at < next) {
 			next = at
 		}
 	}
-	for i := range rules.all {
-		r := &rules.all[i]
+	for i := range e.rules.all {
+		r := &e.rules.all[i]
 		phase := customer.Phase(0)
 		if len(s.Alerts.Episodes) > 0 {
 			if j, open := s.Alerts.Find(r.id); open {
@@ -226,7 +227,7 @@ func Next(rules *Rules, t *customer.Terms, m customer.Moment, s *customer.State,
 				}
 			}
 		}
-		if r.metric.crosses == nil || r.categories != 0 && r.categories&(1<<scores.Voice.Category) == 0 {
+		if r.metric.crosses == nil || r.categories != 0 && r.categories&(1<<v.Voice.Category) == 0 {
 			continue
 		}
 		level := r.at
@@ -239,7 +240,7 @@ func Next(rules *Rules, t *customer.Terms, m customer.Moment, s *customer.State,
 		if r.metric.unit == probability && level >= moved && moved < 1 {
 			continue
 		}
-		if at, ok := r.metric.crosses(&v, level); ok {
+		if at, ok := r.metric.crosses(v, level); ok {
 			consider(at)
 		}
 	}

@@ -10,6 +10,9 @@ func mutants() []mutant {
 		partition, commit              = "pkg/redis/partition.go", "pkg/redis/commit.go"
 	)
 	return []mutant{
+		{"5", "an alert is raised again after a restart", []edit{{"processors/customer/alerts.go", "Phase: Phase(min(e.GetPhase(), uint32(Cooling))),", "Phase: Pending,"}}},
+		{"6", "an alert forgets after a restart that it was raised", []edit{{"processors/customer/alerts.go", "s.Alerts.Episodes = append(s.Alerts.Episodes, Episode{", "_ = append(s.Alerts.Episodes, Episode{"}}},
+		{"6", "a first evaluation raises alerts", []edit{{"processors/alerts.go", "Silent: trigger == output.TriggerRefit || !p.evaluated(c.state),", "Silent: trigger == output.TriggerRefit,"}}},
 		{"3", "no origin mark: what came twice counts twice", []edit{{origin, "	if ok && !at.above(known) {\n		return DuplicateOrigin\n	}\n	if a :=", "	if a :="}}},
 		{"3", "no mark for entries from other partitions, credits by difference", []edit{
 			{origin, "ok && !at.above(known) {\n			return DuplicateOrigin\n		}\n		return Applied", "ok && !at.above(known) && false {\n			return DuplicateOrigin\n		}\n		return Applied"},
