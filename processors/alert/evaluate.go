@@ -1,6 +1,7 @@
 package alert
 
 import (
+	"math"
 	"slices"
 
 	"github.com/mainstay/mainstay/processors/churn"
@@ -54,6 +55,9 @@ func (c *Change) Said() bool {
 
 // tolerance is far above rounding and far below what anybody reads: at its moment a crossing has happened.
 const tolerance = 1e-9
+
+// near is a probability so close to a threshold that rounding could have it on either side.
+const near = 1e-6
 
 // Evaluator moves customers' episodes under the rules. It keeps memory from one evaluation to the next, and nothing else.
 type Evaluator struct {
@@ -137,7 +141,11 @@ func (r *compiled) passes(v *view) bool {
 func (r *compiled) met(v *view, value float64) bool {
 	switch {
 	case !r.Below && r.metric.unit == probability:
-		return churn.Reached(v.terms, v.m, v.Risk, r.at)
+		if math.Abs(value-r.at) < near { // the moment decides, to the ms
+			at, ok := r.metric.crosses(v, r.at)
+			return ok && v.m.Now >= at
+		}
+		return value >= r.at && !churn.Graced(v.terms, v.m, v.Risk)
 	case !r.Below:
 		return value >= r.at-tolerance
 	case r.metric.crosses != nil:

@@ -182,9 +182,9 @@ func Crosses(t *customer.Terms, a *Answer, s *customer.State, p float64) (int64,
 	return max(t.Until(int64(local)), end), true
 }
 
-// Reached says that the probability is at p or above, and no recent order makes little of it.
-func Reached(t *customer.Terms, m customer.Moment, a *Answer, p float64) bool {
-	return a.Probability >= p-tolerance && m.Now >= graceEnd(t, a.LastAt)
+// Graced says that a recent order makes little of the probability, whatever it is.
+func Graced(t *customer.Terms, m customer.Moment, a *Answer) bool {
+	return m.Now < graceEnd(t, a.LastAt)
 }
 
 // AtOnce is the probability directly after the last order, before any silence: what is left to silence is the rest.
