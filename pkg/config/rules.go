@@ -213,7 +213,7 @@ func parseDays(text string) (time.Duration, error) {
 	if err != nil {
 		return 0, err
 	}
-	d := time.Duration(n) * 24 * time.Hour //nolint:gosec // 16 bits
+	d := time.Duration(n) * 24 * time.Hour
 	if rest == "" {
 		return d, nil
 	}

@@ -93,7 +93,7 @@ func (s *Story) change(a *arguments) error {
 		if f == nil || f.IsList() {
 			return fmt.Errorf("%w: no setting is called %q", ErrLine, name)
 		}
-		switch f.Kind() { //nolint:exhaustive // the settings have these
+		switch f.Kind() {
 		case protoreflect.BoolKind:
 			v.ProtoReflect().Set(f, protoreflect.ValueOfBool(a.text(name) == "true"))
 		case protoreflect.DoubleKind:

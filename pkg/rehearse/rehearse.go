@@ -167,7 +167,7 @@ func (s *Story) fold(e *ledger.Entry) error {
 		}
 		for i, sent := range out.Sends {
 			if k := sent.Entry.GetKind(); k == ledger.Kind_KIND_CREDIT || k == ledger.Kind_KIND_CONTINUE {
-				sent.Entry.Origin = &ledger.Origin{Offset: s.offset, Ordinal: uint32(i)} //nolint:gosec // few
+				sent.Entry.Origin = &ledger.Origin{Offset: s.offset, Ordinal: uint32(i)}
 				s.pending = append(s.pending, &sent.Entry)
 			}
 		}

@@ -56,21 +56,21 @@ func severities() []string { return []string{"info", "warning", "critical"} }
 func tiers() []string      { return []string{"top_10", "top_20", "rest"} }
 func categories() []string { return []string{"promoter", "passive", "detractor", "unknown"} }
 
-// Fault is what is wrong with a rule: Field is its name in a rule file.
-type Fault struct {
+// RuleError is what is wrong with a rule: Field is its name in a rule file.
+type RuleError struct {
 	Field   string
 	Message string
 }
 
 // Error names the field.
-func (f *Fault) Error() string { return f.Field + ": " + f.Message }
+func (f *RuleError) Error() string { return f.Field + ": " + f.Message }
 
-func fault(field, format string, args ...any) *Fault {
-	return &Fault{Field: field, Message: fmt.Sprintf(format, args...)}
+func fault(field, format string, args ...any) *RuleError {
+	return &RuleError{Field: field, Message: fmt.Sprintf(format, args...)}
 }
 
 // Check returns what is wrong with a rule, nil if nothing is.
-func (r *Rule) Check() *Fault {
+func (r *Rule) Check() *RuleError {
 	m, known := metricOf(r.Metric)
 	side := map[bool]string{false: "above", true: "below"}[r.Below]
 	switch {
@@ -99,7 +99,7 @@ func (r *Rule) Check() *Fault {
 	return among("nps", r.NPS, categories())
 }
 
-func among(field string, values, allowed []string) *Fault {
+func among(field string, values, allowed []string) *RuleError {
 	for i, v := range values {
 		switch {
 		case !slices.Contains(allowed, v):
@@ -119,7 +119,7 @@ func nameForm(name string) bool {
 }
 
 // CheckAll returns what is wrong with rules together, and with which.
-func CheckAll(all []Rule) (int, *Fault) {
+func CheckAll(all []Rule) (int, *RuleError) {
 	if len(all) > mostRules {
 		return mostRules, fault("name", "there may be %d rules at most; there are %d", mostRules, len(all))
 	}
@@ -137,7 +137,7 @@ func CheckAll(all []Rule) (int, *Fault) {
 	return -1, nil
 }
 
-func hash(name string) uint32 { return uint32(xxhash.Sum64String(name) >> 32) } //nolint:gosec // half of the bits
+func hash(name string) uint32 { return uint32(xxhash.Sum64String(name) >> 32) }
 
 // Wire is the form in which rules stand in the ledger.
 func Wire(all []Rule) []*ledger.AlertRule {
