@@ -18,30 +18,32 @@ func (s *step) answer(m customer.Moment, c *subject, trigger output.Trigger, cau
 	t, v, state := &s.Partition.terms, &s.voice, c.state
 	s.left(m, c, state.Trim(t, m))
 	said := &state.Said
+	value, risk, voice := &v.scored.value, &v.scored.risk, &v.scored.voice
+	v.scored.before = *said
 	s.totals.Remove(said)
 
-	value := clv.Score(t, m, state, said)
-	if clv.Material(t, &value, said) {
+	*value = clv.Score(t, m, state, said)
+	if clv.Material(t, value, said) {
 		v.value.About = v.about(m, c, trigger, cause)
 		v.value.Previous = previousCLV(said)
-		clv.Describe(t, m, &value, state, &v.value)
-		clv.Remember(&value, said)
+		clv.Describe(t, m, value, state, &v.value)
+		clv.Remember(value, said)
 		v.say(output.CLV, output.TypeCLV, &v.value.About, v.appendCLV)
 	}
-	risk := churn.Score(t, m, state)
-	if churn.Material(t, &risk, said) {
+	*risk = churn.Score(t, m, state)
+	if churn.Material(t, risk, said) {
 		v.risk.About = v.about(m, c, trigger, cause)
 		v.risk.Previous = previousChurn(said)
-		churn.Remember(&risk, said)
-		churn.Describe(t, m, &risk, state, said, &v.risk)
+		churn.Remember(risk, said)
+		churn.Describe(t, m, risk, state, said, &v.risk)
 		v.say(output.ChurnRisk, output.TypeChurnRisk, &v.risk.About, v.appendRisk)
 	}
-	voice := promoter.Score(t, m, state)
-	if promoter.Material(&voice, said) {
+	*voice = promoter.Score(t, m, state)
+	if promoter.Material(voice, said) {
 		v.promoter.About = v.about(m, c, trigger, cause)
 		v.promoter.Previous = previousPromoter(said)
-		promoter.Describe(&voice, &v.promoter)
-		promoter.Remember(&voice, said)
+		promoter.Describe(voice, &v.promoter)
+		promoter.Remember(voice, said)
 		v.say(output.PromoterStatus, output.TypePromoterStatus, &v.promoter.About, v.appendPromoter)
 	}
 	s.totals.Add(said)
@@ -50,7 +52,8 @@ func (s *step) answer(m customer.Moment, c *subject, trigger output.Trigger, cau
 		s.send(to, &ledger.Entry{Kind: ledger.Kind_KIND_CREDIT, Customer: referrer, Time: m.Now}, k)
 	})
 	s.calibration.Look(t, m, c.id, state)
-	state.Next = soonest(churn.Next(t, m, &risk, state, said), voice.Expires, max(state.LeavesAt(t), 0), calibration.Next(t, state))
+	alerts := s.alerts(m, c, trigger, cause)
+	state.Next = soonest(alerts, churn.Next(t, m, risk, state, said), voice.Expires, max(state.LeavesAt(t), 0), calibration.Next(t, state))
 	if state.Next != 0 && state.Next <= m.Now {
 		state.Next = m.Now + 1 // a deadline moves on, whatever rounding says
 	}

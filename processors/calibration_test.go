@@ -51,8 +51,8 @@ func TestAPromiseIsSettledWhenItsTimeHasCome(t *testing.T) {
 	require.EqualValues(t, int64(p.Day)+91, next.Day, "and the next is made")
 	w.tick(ms("2024-01-01") + 400*day) // long after: silence has broken it, whenever that is noticed
 	got := w.parts[0].state.Calibration()
-	require.EqualValues(t, 1, sum(got.Kept))
-	require.EqualValues(t, 2, sum(got.Promises))
+	require.EqualValues(t, 1, sumOf(got.Kept))
+	require.EqualValues(t, 2, sumOf(got.Promises))
 
 	other := "b0"
 	for ledger.Class(other, 8) == 0 {
@@ -62,7 +62,7 @@ func TestAPromiseIsSettledWhenItsTimeHasCome(t *testing.T) {
 	require.Equal(t, customer.Promise{}, w.state(other).Promise)
 }
 
-func sum(all [calibration.Tenths]int64) (n int64) {
+func sumOf(all [calibration.Tenths]int64) (n int64) {
 	for _, v := range all {
 		n += v
 	}
@@ -117,7 +117,7 @@ func TestPromisesAreKeptWhenTheModelIsTrue(t *testing.T) {
 		}
 	}
 	c := p.Calibration()
-	require.Greater(t, sum(c.Promises), int64(2000))
+	require.Greater(t, sumOf(c.Promises), int64(2000))
 	used := 0
 	for tenth, n := range c.Promises {
 		if n < 50 {

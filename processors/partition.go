@@ -9,6 +9,7 @@ import (
 	"time"
 	_ "time/tzdata" // days are civil days, also where the machine has no time zones
 
+	"github.com/mainstay/mainstay/processors/alert"
 	"github.com/mainstay/mainstay/processors/calibration"
 	"github.com/mainstay/mainstay/processors/customer"
 	"github.com/mainstay/mainstay/processors/portfolio"
@@ -47,14 +48,17 @@ type Partition struct {
 	calibration calibration.Totals
 	board       portfolio.Board // partition 0's: what all have contributed
 
+	alertTerms uint64 // how often parameters or settings have changed
+	alertSince int64  // ms: when they last did
+	fuses      alert.Fuses
+
+	rules alert.Rules    // drawn from the settings
 	terms customer.Terms // drawn from the above
 
 	// Memory of the step under way; nothing of it outlives the step.
 	step  step
 	voice voice
 	event eventReader
-
-	before, after []byte // a customer, encoded
 }
 
 type sourceKey struct {
@@ -130,6 +134,7 @@ func (p *Partition) Encode(dst []byte) []byte {
 		InputRevision: p.inputRevision, Inputs: p.inputs,
 		BaseKnown: p.based, BaseTime: p.base, AdvanceTo: p.advanceTo, Latest: p.latest, ContinuePending: p.continuePending,
 		Totals: p.totals.Encode(), Rescoring: p.rescoring, Calibration: p.calibration.Encode(),
+		AlertTerms: p.alertTerms, AlertSince: p.alertSince, Fuses: p.fuses.Encode(),
 	}
 	p.board.Encode(w)
 	w.Sources = p.sortedSources()
@@ -185,6 +190,8 @@ func DecodePartition(blob []byte) (*Partition, error) {
 	p.totals.Decode(w.GetTotals())
 	p.calibration.Decode(w.GetCalibration())
 	p.board.Decode(w)
+	p.alertTerms, p.alertSince = w.GetAlertTerms(), w.GetAlertSince()
+	p.fuses.Decode(w.GetFuses())
 	for _, s := range w.Sources {
 		p.sources[sourceKey{s.GetTopic(), s.GetIncarnation(), s.GetPartition()}] = s
 	}

@@ -1,8 +1,6 @@
 package processors
 
 import (
-	"bytes"
-
 	"github.com/mainstay/mainstay/processors/customer"
 	"github.com/mainstay/mainstay/schemas/output"
 	"github.com/mainstay/mainstay/schemas/state"
@@ -67,8 +65,7 @@ func (s *step) rescore(limit int) (done int, err error) {
 	return done, nil
 }
 
-// scoreAnew answers for one customer as of base time, or of his last order where that is later. A state in which nothing has
-// changed is not put back, so that new terms that change little cost few writes.
+// scoreAnew answers for one customer as of base time, or of his last order where that is later.
 func (s *step) scoreAnew(id string) error {
 	p := s.Partition
 	c, err := s.load(id)
@@ -78,14 +75,11 @@ func (s *step) scoreAnew(id string) error {
 	if !c.known {
 		return ErrLostCustomer
 	}
-	p.before = c.state.Encode(p.before[:0])
 	m := p.presently(c.state)
 	if s.timers(m, &c) == 0 {
 		s.answer(m, &c, output.TriggerRefit, "")
 	}
-	if p.after = c.state.Encode(p.after[:0]); !bytes.Equal(p.before, p.after) {
-		s.store.Put(id, c.state)
-	}
+	s.store.Put(id, c.state) // changed in any case: under which terms his alerts were evaluated is remembered
 	return nil
 }
 

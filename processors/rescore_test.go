@@ -186,33 +186,6 @@ func TestNewTermsReachTheSilent(t *testing.T) {
 	}
 }
 
-// TestUnchangedCustomersAreNotWritten: terms that change nothing cost no writes.
-func TestUnchangedCustomersAreNotWritten(t *testing.T) {
-	w := crowd(t, 30, 1000)
-	w.append(ledger.Kind_KIND_PARAMETERS, 0, fitted(1))
-	w.heard()
-	p := w.parts[0]
-	puts := &putting{shelf: p.shelf}
-	blob, err := (&ledger.Parameters{Version: 2, Model: "mbg_nbd", Status: "fitted", R: .3, Alpha: 5, A: .8, B: 1.5, P: 6, Q: 4, V: 15}).MarshalVT()
-	require.NoError(t, err)
-	var out output.Batch
-	v, err := processors.Step(p.state, p.offset, &ledger.Entry{Version: 1, Kind: ledger.Kind_KIND_PARAMETERS, Payload: blob}, puts, &out)
-	require.NoError(t, err)
-	require.Equal(t, 30, v.Anew)
-	require.Empty(t, out.Records)
-	require.Zero(t, puts.n)
-}
-
-type putting struct {
-	*shelf
-	n int
-}
-
-func (p *putting) Put(id string, s *customer.State) {
-	p.n++
-	p.shelf.Put(id, s)
-}
-
 // TestTheModelIsNamed: without any customer to learn from, answers are the prior's and say so; then those of the entry.
 func TestTheModelIsNamed(t *testing.T) {
 	w := newWorld(t, genesis(1, ledger.Clock_CLOCK_EVENT))

@@ -10,6 +10,7 @@ import (
 	"github.com/cespare/xxhash/v2"
 
 	"github.com/mainstay/mainstay/pkg/lifetimes"
+	"github.com/mainstay/mainstay/processors/alert"
 	"github.com/mainstay/mainstay/schemas/ledger"
 	"github.com/mainstay/mainstay/schemas/output"
 )
@@ -29,6 +30,7 @@ func DefaultSettings() *ledger.SettingsValues {
 		PredictionHorizonDays: 365, Margin: 1, SimpleClvLifespanYears: 2,
 		SurveyWindowDays: 365, ClvMaterial: .01, ChurnMaterial: .05,
 		WakeLimit: 256, ContributionMinutes: 5, TiersMinCustomers: 100,
+		AlertRules: alert.Wire(alert.Shipped()), AlertsLateHours: 48, AlertsFuseRaises: 100, AlertsFuseShare: .01,
 	}
 }
 
@@ -64,10 +66,16 @@ func ValidateSettings(v *ledger.SettingsValues) error {
 		{"contribution_minutes", float64(v.GetContributionMinutes()), 1, 7 * 24 * 60},
 		{"contribution_seconds", float64(v.GetContributionSeconds()), 0, 7 * 24 * 3600},
 		{"tiers_min_customers", float64(v.GetTiersMinCustomers()), 1, math.MaxUint32},
+		{"alerts_late_hours", float64(v.GetAlertsLateHours()), 0, 36500 * 24},
+		{"alerts_fuse_raises", float64(v.GetAlertsFuseRaises()), 0, math.MaxUint32},
+		{"alerts_fuse_share", v.GetAlertsFuseShare(), 0, 1},
 	} {
 		if !(w.value >= w.least && w.value <= w.most) {
 			return fmt.Errorf("%w: %s is %v, want %v to %v", ErrSettings, w.name, w.value, w.least, w.most)
 		}
+	}
+	if i, f := alert.CheckAll(alert.FromWire(v.GetAlertRules())); f != nil {
+		return fmt.Errorf("%w: alert_rules[%d]: %w", ErrSettings, i, f)
 	}
 	for i, r := range v.GetRates() {
 		switch {
@@ -133,6 +141,8 @@ func spending(v *ledger.Parameters) lifetimes.GammaGamma {
 // adopt makes parameters and settings the terms on which customers are scored.
 func (p *Partition) adopt() {
 	p.terms.Settings = p.settings
+	p.rules = alert.Compile(p.settings, p.terms.Unit)
+	p.fuses.Keep(&p.rules)
 	p.terms.Thresholds = p.thresholds
 	p.terms.Purchases, p.terms.Spend = purchases(p.parameters), spending(p.parameters)
 	p.terms.Model = output.Model{Name: p.parameters.GetModel(), Version: p.parameters.GetVersion(), Status: p.parameters.GetStatus()}

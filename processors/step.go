@@ -37,6 +37,7 @@ func Step(p *Partition, offset int64, e *ledger.Entry, store Store, out *output.
 	}
 	p.step = step{Partition: p, offset: offset, entry: e, store: store, out: out}
 	v, err := p.step.fold()
+	v.Alerts = p.voice.counts
 	p.step = step{}
 	if err != nil {
 		return Verdict{}, fmt.Errorf("entry %d: %w", offset, err)

@@ -32,6 +32,9 @@ func (s *step) terms() (Verdict, error) {
 		return Verdict{}, err
 	}
 	p.pass(s.entry)
+	if k := s.entry.GetKind(); result == Applied && (k == ledger.Kind_KIND_SETTINGS || k == ledger.Kind_KIND_PARAMETERS) {
+		p.changed(max(s.entry.GetTime(), p.base, p.latest))
+	}
 	p.adopt()
 	if result != Applied || !scoredBy(s.entry.GetKind()) {
 		return Verdict{Result: result}, nil

@@ -8,9 +8,10 @@ import (
 
 // subject is the customer whom an entry concerns.
 type subject struct {
-	id    string
-	state *customer.State
-	known bool // before this entry
+	id      string
+	state   *customer.State
+	known   bool // before this entry
+	rebased bool // his alerts were evaluated under terms that are new to him
 }
 
 func (s *step) load(id string) (subject, error) {
@@ -36,6 +37,7 @@ func (p *Partition) moment(entryTime int64) customer.Moment {
 
 // timers fires what is due by now for one customer.
 func (s *step) timers(m customer.Moment, c *subject) int {
+	s.rebase(m, c)
 	at, ok := c.state.Deadline()
 	if !ok || at > m.Now {
 		return 0

@@ -25,4 +25,6 @@ type Verdict struct {
 	Late   bool   // the event happened before base time
 	Woken  int    // customers whose timers fired
 	Anew   int    // customers scored anew under new terms
+	// Alerts are the episodes that opened or closed; valid until the partition's next step.
+	Alerts []AlertCount
 }

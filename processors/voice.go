@@ -1,6 +1,7 @@
 package processors
 
 import (
+	"github.com/mainstay/mainstay/processors/alert"
 	"github.com/mainstay/mainstay/processors/customer"
 	"github.com/mainstay/mainstay/schemas/ledger"
 	"github.com/mainstay/mainstay/schemas/output"
@@ -15,15 +16,21 @@ type voice struct {
 	risk     output.ChurnRiskUpdated
 	promoter output.PromoterStatusUpdated
 	rejected output.Rejection
+	alert    output.Alert
+	counts   []AlertCount // of this step
 
-	appendCLV, appendRisk, appendPromoter, appendRejection func(dst []byte) []byte
+	scored    scored
+	evaluator alert.Evaluator
+
+	appendCLV, appendRisk, appendPromoter, appendRejection, appendAlert func(dst []byte) []byte
 }
 
 func (v *voice) init() {
+	v.appendAlert = v.alert.Append
 	v.appendCLV, v.appendRisk, v.appendPromoter, v.appendRejection = v.value.Append, v.risk.Append, v.promoter.Append, v.rejected.Append
 }
 
-func (v *voice) begin(s *step) { v.step, v.ordinal = s, 0 }
+func (v *voice) begin(s *step) { v.step, v.ordinal, v.counts = s, 0, v.counts[:0] }
 
 // about is common to all outputs of a customer. It counts the sequence on.
 func (v *voice) about(m customer.Moment, c *subject, trigger output.Trigger, cause string) output.About {

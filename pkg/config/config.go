@@ -17,6 +17,7 @@ package config
 import (
 	"time"
 
+	"github.com/mainstay/mainstay/processors/alert"
 	"github.com/mainstay/mainstay/schemas/money"
 )
 
@@ -44,6 +45,7 @@ type Config struct {
 	Dedup            Dedup     `yaml:"dedup"`
 	Tiers            Tiers     `yaml:"tiers"`
 	Portfolio        Portfolio `yaml:"portfolio"`
+	Alerts           Alerts    `yaml:"alerts"`
 	HTTP             HTTP      `yaml:"http"`
 	Admin            Admin     `yaml:"admin"`
 	Log              Log       `yaml:"log"`
@@ -204,6 +206,16 @@ type Portfolio struct {
 	ContributionInterval time.Duration `yaml:"contribution_interval" range:"1s..168h" doc:"Time between a partition's contributions to the totals of the base, in whole seconds of the ledger's clock." holds:"revision"`
 }
 
+// Alerts are raised and cleared by rules.
+type Alerts struct {
+	Rules           Rules   `yaml:"rules" doc:"The rules: a list like that of alerts.rules_file, or the word shipped (docs/measures.md has both)." holds:"revision"`
+	RulesFile       string  `yaml:"rules_file" doc:"YAML file that holds the rules instead, under the key rules. Its content goes into the ledger: raise settings_revision when it changes."`
+	PublishBaseline bool    `yaml:"publish_baseline" doc:"Publish what opens and closes silently too (a first evaluation, an import, a refit, new thresholds, changed rules), with initial true." holds:"revision"`
+	LateHours       int     `yaml:"late_hours" range:"0..876000" doc:"An event that happened so many hours before it is folded is history: it changes the state, and raises nothing." holds:"revision"`
+	FuseRaises      int     `yaml:"fuse_raises" range:"0..1000000000" doc:"Alerts of one rule that are let through in a partition and hour of the ledger, at least." holds:"revision"`
+	FuseShare       float64 `yaml:"fuse_share" range:"0..1" doc:"Share of the partition's customers whose alerts are let through likewise; the greater of the two holds. What is beyond is held back, and recorded as suppressed." holds:"revision"`
+}
+
 // HTTP serves health and metrics.
 type HTTP struct {
 	Listen string `yaml:"listen" doc:"host:port of health, metrics and the status page; port 0 takes a free one. Empty: none."`
@@ -289,6 +301,7 @@ func Default() Config {
 		Dedup:     Dedup{Days: 30, Events: 1024},
 		Tiers:     Tiers{MinCustomers: 100},
 		Portfolio: Portfolio{ContributionInterval: 15 * time.Minute},
+		Alerts:    Alerts{Rules: alert.Shipped(), LateHours: 48, FuseRaises: 100, FuseShare: .01},
 		HTTP:      HTTP{Listen: "127.0.0.1:8080"},
 		Log:       Log{Level: "info", Format: "json"},
 		Shutdown:  Shutdown{Deadline: 30 * time.Second},

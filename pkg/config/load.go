@@ -49,6 +49,7 @@ func Load(src Sources) (Config, error) {
 	l.file(src.File, src.YAML)
 	l.environment(env)
 	l.flags(src.Flags)
+	l.rulesFile()
 	for _, p := range l.config.problems() {
 		if !slices.Contains(l.broken, p.Path) {
 			p.From = l.from[p.Path]
@@ -192,6 +193,27 @@ func (l *loader) flags(flags map[string]string) {
 		}
 	}
 	l.unknown(left, "no setting has this flag", known)
+}
+
+// rulesFile reads the rules that stand in a file of their own.
+func (l *loader) rulesFile() {
+	const path, inline = "alerts.rules_file", "alerts.rules"
+	name := l.config.Alerts.RulesFile
+	if name == "" || slices.Contains(l.broken, path) {
+		return
+	}
+	l.broken = append(l.broken, path)
+	if _, given := l.from[inline]; given {
+		l.problem(path, l.from[path], "goes without alerts.rules: one of them")
+		return
+	}
+	content, err := os.ReadFile(name) //nolint:gosec // the operator names the file
+	if err == nil {
+		l.config.Alerts.Rules, err = ParseRules(name, content)
+	}
+	if err != nil {
+		l.problem(path, l.from[path], "%s", err)
+	}
 }
 
 // unknown reports what is left over; values are not shown, they may be secrets.

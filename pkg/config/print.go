@@ -42,6 +42,8 @@ func tree(v reflect.Value) mapping {
 			value = short(typed)
 		case Bytes:
 			value = typed.String()
+		case Rules:
+			value = typed.tree()
 		case Secret:
 			value = typed.String()
 		default:

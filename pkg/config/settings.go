@@ -19,7 +19,7 @@ type Setting struct {
 	Path    string // kafka.topics.purchases
 	Env     string // MAINSTAY_KAFKA_TOPICS_PURCHASES; a secret also by _FILE
 	Flag    string // kafka-topics-purchases, without dashes before it; of a secret the name of its file only
-	Type    string // string, boolean, whole number, number, duration, size, list, map, secret
+	Type    string // string, boolean, whole number, number, duration, size, list, map, rules, secret
 	Default string
 	Bounds  string // in words; empty: none
 	Doc     string
@@ -75,6 +75,8 @@ func typeName(t reflect.Type) string {
 		return "size"
 	case reflect.TypeFor[time.Duration]():
 		return "duration"
+	case reflect.TypeFor[Rules]():
+		return "rules"
 	}
 	switch t.Kind() { //nolint:exhaustive // the rest is refused
 	case reflect.String:
@@ -220,6 +222,12 @@ func parse(v reflect.Value, from string) error {
 			return fmt.Errorf("%w; it is %q", err, from)
 		}
 		*to = b
+	case *Rules:
+		rules, err := parseRules(from)
+		if err != nil {
+			return err
+		}
+		*to = rules
 	case *[]string:
 		*to = list(from)
 	case *map[string]string:
@@ -283,6 +291,8 @@ func text(v reflect.Value) string {
 		return textMap(value, func(a money.Alias) string { return fmt.Sprintf("%s*%d", a.As, a.Times) })
 	case time.Duration:
 		return short(value)
+	case Rules:
+		return value.text()
 	default:
 		return fmt.Sprint(value)
 	}

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/mainstay/mainstay/processors/alert"
 	"github.com/mainstay/mainstay/schemas/ledger"
 	"github.com/mainstay/mainstay/schemas/money"
 )
@@ -36,6 +37,11 @@ func (c Config) StepSettings() *ledger.SettingsValues {
 		Rates:                  c.Money.rates(),
 		TiersMinCustomers:      u32(c.Tiers.MinCustomers),
 		KeepComments:           c.Surveys.KeepComments,
+		AlertRules:             alert.Wire(c.Alerts.Rules),
+		AlertsPublishBaseline:  c.Alerts.PublishBaseline,
+		AlertsLateHours:        u32(c.Alerts.LateHours),
+		AlertsFuseRaises:       u32(c.Alerts.FuseRaises),
+		AlertsFuseShare:        c.Alerts.FuseShare,
 	}
 	if d := c.Portfolio.ContributionInterval; d%time.Minute != 0 {
 		v.ContributionMinutes, v.ContributionSeconds = 1, u32(int(d/time.Second))

@@ -12,6 +12,7 @@ import (
 	"time"
 	_ "time/tzdata" // the same days on every machine, and an image without a system
 
+	"github.com/mainstay/mainstay/processors/alert"
 	"github.com/mainstay/mainstay/schemas/money"
 )
 
@@ -200,6 +201,9 @@ func known(table *money.Table, code string) (money.Unit, bool) {
 func (v *validator) answers() {
 	if c := v.Churn; c.High <= c.Medium {
 		v.wrong("churn.high", "must be above churn.medium (%v); it is %v", c.Medium, c.High)
+	}
+	if i, f := alert.CheckAll(v.Alerts.Rules); f != nil {
+		v.wrong("alerts.rules", "rule %d: %s", i+1, f)
 	}
 }
 

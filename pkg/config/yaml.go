@@ -87,6 +87,14 @@ func (l *loader) leaf(at string, s *Setting, node *yaml.Node) {
 		} else {
 			wrong("list, like [a, b]")
 		}
+	case s.Type == "rules":
+		rules, err := readRules(strings.TrimSuffix(at, fmt.Sprintf(":%d", node.Line)), node)
+		if err != nil {
+			l.fail(s, at, err)
+			return
+		}
+		s.field(&l.config).Set(reflect.ValueOf(rules))
+		l.from[s.Path] = at
 	case s.Type == "map":
 		l.mapping(at, s, node)
 	case s.Type == "secret" && node.Kind == yaml.MappingNode:

@@ -77,6 +77,7 @@ type Fold struct {
 
 	mu     sync.Mutex
 	status map[int32]Status
+	fuses  map[int32]map[string]bool // by partition: rules whose alerts are held back
 }
 
 // Status is what is known of a partition that this process holds.
@@ -99,7 +100,7 @@ func New(cfg Config, k *kafka.Client, r *redis.Client, metrics *telemetry.Fold, 
 	}
 	return &Fold{
 		cfg: cfg, kafka: k, redis: r, metrics: metrics, log: log,
-		draining: make(chan struct{}), status: map[int32]Status{},
+		draining: make(chan struct{}), status: map[int32]Status{}, fuses: map[int32]map[string]bool{},
 	}
 }
 
@@ -223,10 +224,12 @@ func (f *Fold) report(s Status) {
 }
 
 func (f *Fold) forget(partition int32) {
+	f.fuse(partition, nil)
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	delete(f.status, partition)
 	f.metrics.Forget(partition)
+	delete(f.fuses, partition)
 }
 
 // interval between two transactions of one partition: each costs the process about 1.4 ms of CPU whatever its size.

@@ -26,6 +26,9 @@ func (o *owner) count(v processors.Verdict) {
 		o.metrics.Rejections.WithLabelValues(v.Reason).Inc()
 	case processors.Applied, processors.Ignored:
 	}
+	for _, a := range v.Alerts {
+		o.metrics.Alerts.WithLabelValues(a.Rule, a.State).Inc()
+	}
 	if v.Late {
 		o.metrics.LateRecords.WithLabelValues(strings.Clone(o.entry.GetOrigin().GetTopic())).Inc()
 	}
@@ -58,6 +61,7 @@ func (o *owner) observe() {
 		Partition: o.partition, Folded: o.folded, Published: max(o.published, 0), Committed: o.committed, LagRecords: max(o.lag, 0),
 		Commit: o.committedAt, BaseTime: base,
 	})
+	o.observeFuses()
 	o.gauges.lag.Set(float64(max(o.lag, 0)))
 	behind := 0.0
 	if o.lag > 0 && o.appended > 0 {
@@ -89,6 +93,35 @@ func (o *owner) observeCalibration() {
 		o.metrics.Promised(o.partition, tenth, n, float64(c.Probability[tenth])/10_000, c.Kept[tenth])
 	}
 	o.metrics.Orders(o.partition, float64(c.Predicted)/1000, c.Observed)
+}
+
+// observeFuses shows the rules whose alerts are held back in some partition of this process.
+func (o *owner) observeFuses() {
+	open := map[string]bool{}
+	o.state.Fuses(func(rule string) { open[rule] = true })
+	o.fuse(o.partition, open)
+}
+
+// fuse sets the gauge of every rule of which a partition has something to say, or had.
+func (f *Fold) fuse(partition int32, open map[string]bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	before := f.fuses[partition]
+	if len(before) == 0 && len(open) == 0 {
+		return
+	}
+	f.fuses[partition] = open
+	for _, rules := range []map[string]bool{before, open} {
+		for rule := range rules {
+			held := 0.0
+			for _, of := range f.fuses {
+				if of[rule] {
+					held = 1
+				}
+			}
+			f.metrics.AlertFuseOpen.WithLabelValues(rule).Set(held)
+		}
+	}
 }
 
 // gauges are the series of one partition, looked up once.

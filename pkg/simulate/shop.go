@@ -14,6 +14,7 @@ import (
 const (
 	shopEvents    = 90
 	shopCustomers = 9
+	newcomers     = 15 // every so many events somebody orders who does so only once
 )
 
 type order struct {
@@ -52,6 +53,9 @@ func (w *world) shop() {
 			at = begin.AddDate(0, 0, days-400).Add(time.Duration(w.intn(86400)) * time.Second)
 		}
 		stamp := at.UTC().Format(time.RFC3339Nano)
+		if i%newcomers == newcomers-1 {
+			w.newcomer(producer, i, stamp)
+		}
 		customer := fmt.Sprintf("c%d", w.intn(shopCustomers))
 		var topic string
 		var body map[string]any
@@ -126,6 +130,19 @@ func (w *world) refit() {
 		panic(err) // nothing strikes the shop
 	}
 }
+
+// newcomer orders once, enough for an alert, had he been anybody before.
+func (w *world) newcomer(producer *kafka.Producer, i int, stamp string) {
+	value, err := json.Marshal(map[string]any{
+		"event_id": fmt.Sprintf("n%d", i), "customer_id": fmt.Sprintf("n%d", i), "order_id": fmt.Sprintf("n%d", i), "total": money(100_000), "currency": "USD", "occurred_at": stamp,
+	})
+	if err != nil {
+		panic(err)
+	}
+	w.emit(producer, "purchases", value)
+}
+
+func isNewcomer(customer string) bool { return customer[0] == 'n' }
 
 func money(minor int64) json.Number { return json.Number(fmt.Sprintf("%d.%02d", minor/100, minor%100)) }
 

@@ -19,6 +19,8 @@ type subscription struct {
 	ids       map[string]bool
 	next      map[place]int64
 	read      map[place][]seen
+	alerts    map[string]string    // by episode: raised or cleared
+	firing    map[[2]string]string // by customer and rule: the episode that was raised and not cleared
 }
 
 type place struct {
@@ -50,11 +52,16 @@ type published struct {
 	Score     *int64       `json:"nps_score"`
 	Responses *int64       `json:"response_count"`
 	Class     *string      `json:"churn_risk"`
+	AlertID   string       `json:"alert_id"`
+	Rule      string       `json:"rule"`
+	State     string       `json:"state"`
+	Trigger   string       `json:"trigger"`
 }
 
 func newSubscription() *subscription {
 	return &subscription{
 		customers: map[string]*told{}, causes: map[string]int{}, ids: map[string]bool{}, next: map[place]int64{}, read: map[place][]seen{},
+		alerts: map[string]string{}, firing: map[[2]string]string{},
 	}
 }
 
@@ -79,7 +86,7 @@ func (w *world) keepListening() {
 
 // listen reads what has come since it was called last.
 func (w *world) listen() error {
-	for _, t := range []output.Topic{output.CLV, output.ChurnRisk, output.PromoterStatus} {
+	for _, t := range []output.Topic{output.CLV, output.ChurnRisk, output.PromoterStatus, output.Alerts} {
 		for p := range w.genesis.GetPartitions() {
 			at := place{t.Name(w.cfg.Namespace), p}
 			bounds, err := w.outside.Kafka.ListOffsets(w.ctx, at.topic, []int32{p})
@@ -138,11 +145,38 @@ func (s *subscription) take(t output.Topic, r kafka.Record) error {
 		}
 	case output.ChurnRisk:
 		c.class = deref(p.Class)
+	case output.Alerts:
+		s.alert(p)
 	case output.PromoterStatus:
 		c.score, c.responses = deref(p.Score), deref(p.Responses)
 	default:
 	}
 	return nil
+}
+
+// alert holds what an episode may do: be raised once, then be cleared once, one at a time of a rule, and never on the first
+// that is heard of somebody.
+func (s *subscription) alert(p published) {
+	at := [2]string{p.Customer, p.Rule}
+	say := func(what string) {
+		s.broken = append(s.broken, fmt.Sprintf("alert %s of %s (%s) %s", p.AlertID, p.Customer, p.Rule, what))
+	}
+	before := s.alerts[p.AlertID]
+	switch {
+	case p.State == "raised" && before != "":
+		say("raised again")
+	case p.State == "raised" && s.firing[at] != "":
+		say("raised while " + s.firing[at] + " was not cleared")
+	case p.State == "raised" && p.Trigger == "event" && isNewcomer(p.Customer):
+		say("raised by a first evaluation")
+	case p.State == "cleared" && before != "raised":
+		say("cleared, though it was not raised: " + before)
+	}
+	s.alerts[p.AlertID] = p.State
+	delete(s.firing, at)
+	if p.State == "raised" {
+		s.firing[at] = p.AlertID
+	}
 }
 
 // close checks what can only be said when all has come: every customer's numbers run from 1 without a gap.

@@ -16,6 +16,7 @@ import (
 	"github.com/mainstay/mainstay/pkg/config"
 	"github.com/mainstay/mainstay/pkg/embedded"
 	"github.com/mainstay/mainstay/pkg/kafka"
+	"github.com/mainstay/mainstay/processors/alert"
 	"github.com/mainstay/mainstay/schemas/ledger"
 )
 
@@ -110,6 +111,7 @@ func settings(seed uint64, env *embedded.Embedded) config.Config {
 	c.Fold.CacheBytes, c.Fold.WakeLimit = 6000, 3
 	c.Churn.GraceDays = 0
 	c.Portfolio.ContributionInterval, c.Tiers.MinCustomers = 3*time.Second, 3
+	c.Alerts.Rules, c.Alerts.FuseRaises, c.Alerts.FuseShare = rules(seed), 3, 0
 	if seed%2 == 0 {
 		c.Clock = "event"
 		return c
@@ -147,6 +149,21 @@ func (w *world) close() {
 		w.outside.Close()
 	}
 	w.env.Close()
+}
+
+// rules of alerts that are met within the seconds of a world.
+func rules(seed uint64) config.Rules {
+	slipping := alert.Rule{Name: "slipping", Metric: "churn_probability", At: .4, Clear: .35, For: 48 * time.Hour, CoolDown: 240 * time.Hour, Severity: "warning"}
+	if seed%2 == 1 { // the live clock
+		slipping.At, slipping.Clear, slipping.For, slipping.CoolDown = churnAfter(25*time.Second), churnAfter(15*time.Second), 2*time.Second, 5*time.Second
+	}
+	return config.Rules{
+		slipping,
+		{Name: "big_spender", Metric: "historic_clv", At: 300, Clear: 250, CoolDown: 3 * time.Second, Severity: "info"},
+		{Name: "buys_often", Metric: "number_of_orders", At: 4, Clear: 4, Severity: "info"},
+		{Name: "unhappy", Metric: "nps_score", Below: true, At: 6, Clear: 6, Severity: "critical"},
+		{Name: "brings_others", Metric: "referral_value", At: 100, Clear: 50, Severity: "info"},
+	}
 }
 
 // run plays a seed and returns what is wrong, nil if nothing is. It must be called in a bubble.

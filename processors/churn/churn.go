@@ -119,10 +119,14 @@ func Next(t *customer.Terms, m customer.Moment, a *Answer, s *customer.State, sa
 		}
 	}
 	if said.Probability >= 0 {
-		moved := float64(said.Probability)/unit + t.Settings.GetChurnMaterial()
-		next = earlier(next, reaches(t, m, a, s, moved))
+		next = earlier(next, reaches(t, m, a, s, MovedTo(t, said)))
 	}
 	return earlier(next, closes)
+}
+
+// MovedTo is the probability from which silence is said again, whatever the class: far enough from what was said.
+func MovedTo(t *customer.Terms, said *customer.Said) float64 {
+	return float64(said.Probability)/unit + t.Settings.GetChurnMaterial()
 }
 
 func earlier(a, b int64) int64 {
@@ -137,22 +141,57 @@ const latest = 253_402_300_799_999
 
 // reaches is when the probability reaches p in silence, after now; 0: never.
 func reaches(t *customer.Terms, m customer.Moment, a *Answer, s *customer.State, p float64) int64 {
-	if p >= 1 {
-		return 0
-	}
-	weeks, ok := t.Purchases.AliveUntil(a.summary, 1-p)
+	local, ok := localOf(t, a, s, p)
 	if !ok {
-		return 0
-	}
-	first, _ := s.Days().First()
-	local := math.Ceil(float64((float64(first) + float64(weeks*customer.DaysPerWeek)) * customer.DayMS))
-	if !(local < latest) {
 		return 0
 	}
 	if local <= float64(m.Local) {
 		return m.Now + 1 // rounding has left it a hair below its limit
 	}
 	return max(t.Until(int64(local)), m.Now+1)
+}
+
+// localOf is when the probability reaches p in silence, before now or after, on the clock of the ledger's timezone.
+func localOf(t *customer.Terms, a *Answer, s *customer.State, p float64) (float64, bool) {
+	if p >= 1 {
+		return 0, false
+	}
+	weeks, ok := t.Purchases.AliveUntil(a.summary, 1-p)
+	if !ok {
+		return 0, false
+	}
+	first, _ := s.Days().First()
+	local := math.Ceil(float64((float64(first) + float64(weeks*customer.DaysPerWeek)) * customer.DayMS))
+	return local, local < latest
+}
+
+// Crosses is the time from which silence has the probability at p or above and outside of grace, in closed form, whether
+// that is past or to come; false: never.
+func Crosses(t *customer.Terms, a *Answer, s *customer.State, p float64) (int64, bool) {
+	if !a.Known() {
+		return 0, false
+	}
+	end := graceEnd(t, a.LastAt)
+	local, ok := localOf(t, a, s, p)
+	switch {
+	case !ok:
+		return 0, false
+	case local <= float64(t.Local(end)):
+		return end, true
+	}
+	return max(t.Until(int64(local)), end), true
+}
+
+// Graced says that a recent order makes little of the probability, whatever it is.
+func Graced(t *customer.Terms, m customer.Moment, a *Answer) bool {
+	return m.Now < graceEnd(t, a.LastAt)
+}
+
+// AtOnce is the probability directly after the last order, before any silence: what is left to silence is the rest.
+func AtOnce(t *customer.Terms, a *Answer) float64 {
+	s := a.summary
+	s.T = s.Tx
+	return 1 - t.Purchases.PAlive(s)
 }
 
 // Describe fills in an output: everything but what is common to all and the previous.

@@ -34,6 +34,13 @@ func rank(t *customer.Terms, a *Answer, said *customer.Said) {
 	}
 }
 
+// Standing is tier and percentile of what was last said, under other thresholds: what a change of those alone does.
+func Standing(t *customer.Terms, said *customer.Said) (customer.Tier, float64) {
+	a := Answer{Historic: said.Historic, Orders: said.Orders, Predicted: said.Predicted, Percentile: -1}
+	rank(t, &a, said)
+	return a.Tier, a.Percentile
+}
+
 // edge is 2% below a bound.
 func edge(bound int64) int64 { return bound - bound/50 }
 

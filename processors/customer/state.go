@@ -18,6 +18,8 @@ type State struct {
 	Promise Promise
 	// AccountClosedAt and SubscriptionEndedAt are ms, 0 while neither happened.
 	AccountClosedAt, SubscriptionEndedAt int64
+	// Alerts is what is remembered of his alerts.
+	Alerts Alerts
 
 	days   lifetimes.History // every day with a standing order, for ever
 	net    int64             // sum over days
@@ -53,6 +55,7 @@ type Said struct {
 	Category  Category
 	Score     int32 // -1: none
 	Responses int32
+	Action    bool // that he has referred somebody
 }
 
 // Credited is what stands with the referrer: the amount that was last sent to whom. To is empty when nobody was.
@@ -126,7 +129,7 @@ func (s *State) Deadline() (int64, bool) { return s.Next, s.Next != 0 }
 
 // Size is about how many bytes of memory the state takes.
 func (s *State) Size() int {
-	n := 416 + 16*cap(s.days) + s.book.size() + 16*cap(s.recent) + 24*len(s.recalled) + 120*cap(s.responses) + 64*cap(s.referrals) + 16*cap(s.credits)
+	n := 480 + 56*cap(s.Alerts.Episodes) + 16*cap(s.days) + s.book.size() + 16*cap(s.recent) + 24*len(s.recalled) + 120*cap(s.responses) + 64*cap(s.referrals) + 16*cap(s.credits)
 	for i := range s.responses {
 		r := &s.responses[i]
 		n += len(r.ID) + len(r.SurveyID) + len(r.Comment) + len(r.Dimension)

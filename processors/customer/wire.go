@@ -36,7 +36,7 @@ func (s *State) write(w *state.Customer) {
 		OrderMarks: w.OrderMarks[:0], OrderAt: w.OrderAt[:0], OrderTotal: w.OrderTotal[:0], OrderShift: w.OrderShift[:0], OrderSeen: w.OrderSeen[:0],
 		OrderDetails: w.OrderDetails[:0], Day: w.Day[:0], DayOrders: w.DayOrders[:0], DayNet: w.DayNet[:0],
 		Recent: w.Recent[:0], RecentDay: w.RecentDay[:0], Responses: w.Responses[:0], Referrals: w.Referrals[:0],
-		CreditFrom: w.CreditFrom[:0], CreditNet: w.CreditNet[:0], Said: w.Said, Promise: w.Promise[:0],
+		CreditFrom: w.CreditFrom[:0], CreditNet: w.CreditNet[:0], Said: w.Said, Promise: w.Promise[:0], Alerts: w.Alerts,
 	}
 	if p := s.Promise; p.Days > 0 {
 		w.Promise = append(w.Promise, p.Day, p.Days, p.Probability, p.Orders)
@@ -69,6 +69,10 @@ func (s *State) write(w *state.Customer) {
 		w.Said = new(state.Said)
 	}
 	s.writeSaid(w.Said)
+	if w.Alerts == nil {
+		w.Alerts = new(state.Alerts)
+	}
+	s.writeAlerts(w.Alerts)
 }
 
 func (s *State) writeSaid(w *state.Said) {
@@ -77,6 +81,7 @@ func (s *State) writeSaid(w *state.Said) {
 		Clv: said.CLV, PredictedKnown: said.PredictedKnown, Predicted: said.Predicted, Tier: uint32(said.Tier),
 		ChurnClass: uint32(said.Churn), ChurnProbability: uint32(said.Probability + 1), //nolint:gosec // -1 at least
 		Category: uint32(said.Category), Score: uint32(said.Score + 1), Responses: uint32(said.Responses), //nolint:gosec // likewise
+		Action: said.Action,
 	}
 	if said.CLV {
 		w.Historic, w.Orders, w.ReferralValue = said.Historic-s.Historic(), said.Orders-s.orders, said.ReferralValue-s.credit
@@ -218,6 +223,7 @@ func Decode(blob []byte) (*State, error) {
 	if err := s.readPromise(w.Promise); err != nil {
 		return nil, err
 	}
+	s.readAlerts(w.GetAlerts())
 	return s, nil
 }
 
@@ -226,6 +232,7 @@ func (s *State) readSaid(w *state.Said) {
 		CLV: w.GetClv(), PredictedKnown: w.GetPredictedKnown(), Predicted: w.GetPredicted(), Tier: Tier(w.GetTier() & 3),
 		Churn: Class(min(w.GetChurnClass(), uint32(Churned))), Probability: int32(w.GetChurnProbability()) - 1, //nolint:gosec // as written
 		Category: Category(min(w.GetCategory(), uint32(Unknown))), Score: int32(w.GetScore()) - 1, Responses: int32(w.GetResponses()), //nolint:gosec // as written
+		Action: w.GetAction(),
 	}
 	if s.Said.CLV {
 		s.Said.Historic, s.Said.Orders, s.Said.ReferralValue = w.GetHistoric()+s.Historic(), w.GetOrders()+s.orders, w.GetReferralValue()+s.credit

@@ -15,13 +15,14 @@ type Answer struct {
 	Latest    *customer.Response // the one that counts: the newest by creation, ties to the greater id; nil: none
 	Responses int32
 	Expires   int64 // when the next of them leaves the window, ms; 0: none will
+	Referred  int64 // customers whom he has brought: what he did, where the category is what he says he would
 
 	sum int64
 }
 
 // Score is the answer at a moment.
 func Score(t *customer.Terms, m customer.Moment, s *customer.State) Answer {
-	a := Answer{Category: customer.Unknown}
+	a := Answer{Category: customer.Unknown, Referred: int64(s.Referred())}
 	window := int64(t.Settings.GetSurveyWindowDays()) * customer.DayMS
 	all := s.Responses(ledger.SurveyType_SURVEY_TYPE_NPS)
 	for i := range all {
@@ -58,24 +59,29 @@ func (a *Answer) score() int32 {
 	return a.Latest.Score
 }
 
-// Material says that the answer differs from what was last said. A customer who never answered is not spoken of.
+// Material says that the answer differs from what was last said. A customer who never answered and never referred anybody
+// is not spoken of.
 func Material(a *Answer, said *customer.Said) bool {
 	if said.Category == customer.NeverAsked {
-		return a.Responses > 0
+		return a.Responses > 0 || a.Referred > 0
 	}
-	return a.Category != said.Category || a.score() != said.Score || a.Responses != said.Responses
+	return a.Referred > 0 != said.Action || a.Category != said.Category || a.score() != said.Score || a.Responses != said.Responses
 }
 
 // Remember notes that the answer is said.
 func Remember(a *Answer, said *customer.Said) {
-	said.Category, said.Score, said.Responses = a.Category, a.score(), a.Responses
+	said.Category, said.Score, said.Responses, said.Action = a.Category, a.score(), a.Responses, a.Referred > 0
 }
 
 // Describe fills in an output: everything but what is common to all and the previous.
 func Describe(a *Answer, e *output.PromoterStatusUpdated) {
-	*e = output.PromoterStatusUpdated{About: e.About, Previous: e.Previous, Category: a.Category.String(), Responses: int64(a.Responses)}
+	*e = output.PromoterStatusUpdated{
+		About: e.About, Previous: e.Previous, Category: a.Category.String(), Responses: int64(a.Responses),
+		Action: a.Referred > 0, Referred: a.Referred,
+	}
 	if r := a.Latest; r != nil {
 		e.Score = output.Some(int64(r.Score))
+		e.Intent = output.Some(a.Category == customer.Promoter)
 		e.AverageScore = output.Some(float64(a.sum) / float64(a.Responses))
 		e.LastRespondedAt = output.Some(r.CreatedAt)
 		e.ResponseID, e.SurveyID, e.Comment = output.Text(r.ID), output.Text(r.SurveyID), output.Text(r.Comment)

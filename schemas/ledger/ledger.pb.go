@@ -1488,7 +1488,12 @@ type SettingsValues struct {
 	Rates                  []*Rate                `protobuf:"bytes,18,rep,name=rates,proto3" json:"rates,omitempty"`                                                         // sorted by currency
 	TiersMinCustomers      uint32                 `protobuf:"varint,19,opt,name=tiers_min_customers,json=tiersMinCustomers,proto3" json:"tiers_min_customers,omitempty"`
 	KeepComments           bool                   `protobuf:"varint,20,opt,name=keep_comments,json=keepComments,proto3" json:"keep_comments,omitempty"`
-	ContributionSeconds    uint32                 `protobuf:"varint,30,opt,name=contribution_seconds,json=contributionSeconds,proto3" json:"contribution_seconds,omitempty"` // in place of contribution_minutes; 0: not stated
+	ContributionSeconds    uint32                 `protobuf:"varint,30,opt,name=contribution_seconds,json=contributionSeconds,proto3" json:"contribution_seconds,omitempty"`         // in place of contribution_minutes; 0: not stated
+	AlertRules             []*AlertRule           `protobuf:"bytes,40,rep,name=alert_rules,json=alertRules,proto3" json:"alert_rules,omitempty"`                                     // in the order given; none: no alerts
+	AlertsPublishBaseline  bool                   `protobuf:"varint,41,opt,name=alerts_publish_baseline,json=alertsPublishBaseline,proto3" json:"alerts_publish_baseline,omitempty"` // publish what opens and closes silently, with initial: true
+	AlertsLateHours        uint32                 `protobuf:"varint,42,opt,name=alerts_late_hours,json=alertsLateHours,proto3" json:"alerts_late_hours,omitempty"`                   // an event that happened so long before now is history: it raises nothing
+	AlertsFuseRaises       uint32                 `protobuf:"varint,43,opt,name=alerts_fuse_raises,json=alertsFuseRaises,proto3" json:"alerts_fuse_raises,omitempty"`                // alerts of one rule in a partition and ledger hour that are let through at least
+	AlertsFuseShare        float64                `protobuf:"fixed64,44,opt,name=alerts_fuse_share,json=alertsFuseShare,proto3" json:"alerts_fuse_share,omitempty"`                  // of the partition's customers, likewise; the greater of the two holds
 	unknownFields          protoimpl.UnknownFields
 	sizeCache              protoimpl.SizeCache
 }
@@ -1670,6 +1675,158 @@ func (x *SettingsValues) GetContributionSeconds() uint32 {
 	return 0
 }
 
+func (x *SettingsValues) GetAlertRules() []*AlertRule {
+	if x != nil {
+		return x.AlertRules
+	}
+	return nil
+}
+
+func (x *SettingsValues) GetAlertsPublishBaseline() bool {
+	if x != nil {
+		return x.AlertsPublishBaseline
+	}
+	return false
+}
+
+func (x *SettingsValues) GetAlertsLateHours() uint32 {
+	if x != nil {
+		return x.AlertsLateHours
+	}
+	return 0
+}
+
+func (x *SettingsValues) GetAlertsFuseRaises() uint32 {
+	if x != nil {
+		return x.AlertsFuseRaises
+	}
+	return 0
+}
+
+func (x *SettingsValues) GetAlertsFuseShare() float64 {
+	if x != nil {
+		return x.AlertsFuseShare
+	}
+	return 0
+}
+
+// AlertRule opens an episode when a customer's metric reaches the threshold and closes it behind the clear threshold.
+type AlertRule struct {
+	state          protoimpl.MessageState `protogen:"open.v1"`
+	Name           string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Metric         string                 `protobuf:"bytes,2,opt,name=metric,proto3" json:"metric,omitempty"`
+	Below          bool                   `protobuf:"varint,3,opt,name=below,proto3" json:"below,omitempty"`          // the alert's side is at or below the threshold, else at or above it
+	Threshold      float64                `protobuf:"fixed64,4,opt,name=threshold,proto3" json:"threshold,omitempty"` // money in whole units of the base currency
+	ClearThreshold float64                `protobuf:"fixed64,5,opt,name=clear_threshold,json=clearThreshold,proto3" json:"clear_threshold,omitempty"`
+	ForMs          int64                  `protobuf:"zigzag64,6,opt,name=for_ms,json=forMs,proto3" json:"for_ms,omitempty"`                       // the metric must have stayed there for so long; 0: at once
+	CoolDownMs     int64                  `protobuf:"zigzag64,7,opt,name=cool_down_ms,json=coolDownMs,proto3" json:"cool_down_ms,omitempty"`      // after a cleared episode no other one is raised within it
+	Severity       string                 `protobuf:"bytes,8,opt,name=severity,proto3" json:"severity,omitempty"`                                 // info, warning or critical
+	Tiers          []string               `protobuf:"bytes,9,rep,name=tiers,proto3" json:"tiers,omitempty"`                                       // only customers in one of these value tiers; none: all
+	NpsCategories  []string               `protobuf:"bytes,10,rep,name=nps_categories,json=npsCategories,proto3" json:"nps_categories,omitempty"` // only customers of one of these; none: all
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *AlertRule) Reset() {
+	*x = AlertRule{}
+	mi := &file_ledger_ledger_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AlertRule) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AlertRule) ProtoMessage() {}
+
+func (x *AlertRule) ProtoReflect() protoreflect.Message {
+	mi := &file_ledger_ledger_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AlertRule.ProtoReflect.Descriptor instead.
+func (*AlertRule) Descriptor() ([]byte, []int) {
+	return file_ledger_ledger_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *AlertRule) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *AlertRule) GetMetric() string {
+	if x != nil {
+		return x.Metric
+	}
+	return ""
+}
+
+func (x *AlertRule) GetBelow() bool {
+	if x != nil {
+		return x.Below
+	}
+	return false
+}
+
+func (x *AlertRule) GetThreshold() float64 {
+	if x != nil {
+		return x.Threshold
+	}
+	return 0
+}
+
+func (x *AlertRule) GetClearThreshold() float64 {
+	if x != nil {
+		return x.ClearThreshold
+	}
+	return 0
+}
+
+func (x *AlertRule) GetForMs() int64 {
+	if x != nil {
+		return x.ForMs
+	}
+	return 0
+}
+
+func (x *AlertRule) GetCoolDownMs() int64 {
+	if x != nil {
+		return x.CoolDownMs
+	}
+	return 0
+}
+
+func (x *AlertRule) GetSeverity() string {
+	if x != nil {
+		return x.Severity
+	}
+	return ""
+}
+
+func (x *AlertRule) GetTiers() []string {
+	if x != nil {
+		return x.Tiers
+	}
+	return nil
+}
+
+func (x *AlertRule) GetNpsCategories() []string {
+	if x != nil {
+		return x.NpsCategories
+	}
+	return nil
+}
+
 // Rate: one minor unit of currency is numerator/denominator minor units of the base currency.
 type Rate struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1682,7 +1839,7 @@ type Rate struct {
 
 func (x *Rate) Reset() {
 	*x = Rate{}
-	mi := &file_ledger_ledger_proto_msgTypes[15]
+	mi := &file_ledger_ledger_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1694,7 +1851,7 @@ func (x *Rate) String() string {
 func (*Rate) ProtoMessage() {}
 
 func (x *Rate) ProtoReflect() protoreflect.Message {
-	mi := &file_ledger_ledger_proto_msgTypes[15]
+	mi := &file_ledger_ledger_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1707,7 +1864,7 @@ func (x *Rate) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Rate.ProtoReflect.Descriptor instead.
 func (*Rate) Descriptor() ([]byte, []int) {
-	return file_ledger_ledger_proto_rawDescGZIP(), []int{15}
+	return file_ledger_ledger_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Rate) GetCurrency() string {
@@ -1740,7 +1897,7 @@ type Logic struct {
 
 func (x *Logic) Reset() {
 	*x = Logic{}
-	mi := &file_ledger_ledger_proto_msgTypes[16]
+	mi := &file_ledger_ledger_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1752,7 +1909,7 @@ func (x *Logic) String() string {
 func (*Logic) ProtoMessage() {}
 
 func (x *Logic) ProtoReflect() protoreflect.Message {
-	mi := &file_ledger_ledger_proto_msgTypes[16]
+	mi := &file_ledger_ledger_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1765,7 +1922,7 @@ func (x *Logic) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Logic.ProtoReflect.Descriptor instead.
 func (*Logic) Descriptor() ([]byte, []int) {
-	return file_ledger_ledger_proto_rawDescGZIP(), []int{16}
+	return file_ledger_ledger_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Logic) GetVersion() uint32 {
@@ -1794,7 +1951,7 @@ type Parameters struct {
 
 func (x *Parameters) Reset() {
 	*x = Parameters{}
-	mi := &file_ledger_ledger_proto_msgTypes[17]
+	mi := &file_ledger_ledger_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1806,7 +1963,7 @@ func (x *Parameters) String() string {
 func (*Parameters) ProtoMessage() {}
 
 func (x *Parameters) ProtoReflect() protoreflect.Message {
-	mi := &file_ledger_ledger_proto_msgTypes[17]
+	mi := &file_ledger_ledger_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1819,7 +1976,7 @@ func (x *Parameters) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Parameters.ProtoReflect.Descriptor instead.
 func (*Parameters) Descriptor() ([]byte, []int) {
-	return file_ledger_ledger_proto_rawDescGZIP(), []int{17}
+	return file_ledger_ledger_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Parameters) GetVersion() uint64 {
@@ -1906,7 +2063,7 @@ type Thresholds struct {
 
 func (x *Thresholds) Reset() {
 	*x = Thresholds{}
-	mi := &file_ledger_ledger_proto_msgTypes[18]
+	mi := &file_ledger_ledger_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1918,7 +2075,7 @@ func (x *Thresholds) String() string {
 func (*Thresholds) ProtoMessage() {}
 
 func (x *Thresholds) ProtoReflect() protoreflect.Message {
-	mi := &file_ledger_ledger_proto_msgTypes[18]
+	mi := &file_ledger_ledger_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1931,7 +2088,7 @@ func (x *Thresholds) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Thresholds.ProtoReflect.Descriptor instead.
 func (*Thresholds) Descriptor() ([]byte, []int) {
-	return file_ledger_ledger_proto_rawDescGZIP(), []int{18}
+	return file_ledger_ledger_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Thresholds) GetVersion() uint64 {
@@ -1981,7 +2138,7 @@ type Credit struct {
 
 func (x *Credit) Reset() {
 	*x = Credit{}
-	mi := &file_ledger_ledger_proto_msgTypes[19]
+	mi := &file_ledger_ledger_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1993,7 +2150,7 @@ func (x *Credit) String() string {
 func (*Credit) ProtoMessage() {}
 
 func (x *Credit) ProtoReflect() protoreflect.Message {
-	mi := &file_ledger_ledger_proto_msgTypes[19]
+	mi := &file_ledger_ledger_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2006,7 +2163,7 @@ func (x *Credit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Credit.ProtoReflect.Descriptor instead.
 func (*Credit) Descriptor() ([]byte, []int) {
-	return file_ledger_ledger_proto_rawDescGZIP(), []int{19}
+	return file_ledger_ledger_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Credit) GetReferred() string {
@@ -2050,7 +2207,7 @@ type Contribution struct {
 
 func (x *Contribution) Reset() {
 	*x = Contribution{}
-	mi := &file_ledger_ledger_proto_msgTypes[20]
+	mi := &file_ledger_ledger_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2062,7 +2219,7 @@ func (x *Contribution) String() string {
 func (*Contribution) ProtoMessage() {}
 
 func (x *Contribution) ProtoReflect() protoreflect.Message {
-	mi := &file_ledger_ledger_proto_msgTypes[20]
+	mi := &file_ledger_ledger_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2075,7 +2232,7 @@ func (x *Contribution) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Contribution.ProtoReflect.Descriptor instead.
 func (*Contribution) Descriptor() ([]byte, []int) {
-	return file_ledger_ledger_proto_rawDescGZIP(), []int{20}
+	return file_ledger_ledger_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Contribution) GetPartition() int32 {
@@ -2164,7 +2321,7 @@ type Continue struct {
 
 func (x *Continue) Reset() {
 	*x = Continue{}
-	mi := &file_ledger_ledger_proto_msgTypes[21]
+	mi := &file_ledger_ledger_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2176,7 +2333,7 @@ func (x *Continue) String() string {
 func (*Continue) ProtoMessage() {}
 
 func (x *Continue) ProtoReflect() protoreflect.Message {
-	mi := &file_ledger_ledger_proto_msgTypes[21]
+	mi := &file_ledger_ledger_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2189,7 +2346,7 @@ func (x *Continue) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Continue.ProtoReflect.Descriptor instead.
 func (*Continue) Descriptor() ([]byte, []int) {
-	return file_ledger_ledger_proto_rawDescGZIP(), []int{21}
+	return file_ledger_ledger_proto_rawDescGZIP(), []int{22}
 }
 
 // Checkpoint: outputs up to here (ledger offset, exclusive) are published.
@@ -2202,7 +2359,7 @@ type Checkpoint struct {
 
 func (x *Checkpoint) Reset() {
 	*x = Checkpoint{}
-	mi := &file_ledger_ledger_proto_msgTypes[22]
+	mi := &file_ledger_ledger_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2214,7 +2371,7 @@ func (x *Checkpoint) String() string {
 func (*Checkpoint) ProtoMessage() {}
 
 func (x *Checkpoint) ProtoReflect() protoreflect.Message {
-	mi := &file_ledger_ledger_proto_msgTypes[22]
+	mi := &file_ledger_ledger_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2227,7 +2384,7 @@ func (x *Checkpoint) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Checkpoint.ProtoReflect.Descriptor instead.
 func (*Checkpoint) Descriptor() ([]byte, []int) {
-	return file_ledger_ledger_proto_rawDescGZIP(), []int{22}
+	return file_ledger_ledger_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Checkpoint) GetPublished() int64 {
@@ -2348,7 +2505,7 @@ const file_ledger_ledger_proto_rawDesc = "" +
 	"\bSettings\x12\x1a\n" +
 	"\brevision\x18\x01 \x01(\x04R\brevision\x12\x12\n" +
 	"\x04hash\x18\x02 \x01(\x06R\x04hash\x12:\n" +
-	"\x06values\x18\x03 \x01(\v2\".mainstay.ledger.v1.SettingsValuesR\x06values\"\xf7\x06\n" +
+	"\x06values\x18\x03 \x01(\v2\".mainstay.ledger.v1.SettingsValuesR\x06values\"\xf5\b\n" +
 	"\x0eSettingsValues\x12\x1f\n" +
 	"\vmemory_days\x18\x01 \x01(\rR\n" +
 	"memoryDays\x12#\n" +
@@ -2375,7 +2532,26 @@ const file_ledger_ledger_proto_rawDesc = "" +
 	"\x05rates\x18\x12 \x03(\v2\x18.mainstay.ledger.v1.RateR\x05rates\x12.\n" +
 	"\x13tiers_min_customers\x18\x13 \x01(\rR\x11tiersMinCustomers\x12#\n" +
 	"\rkeep_comments\x18\x14 \x01(\bR\fkeepComments\x121\n" +
-	"\x14contribution_seconds\x18\x1e \x01(\rR\x13contributionSeconds\"b\n" +
+	"\x14contribution_seconds\x18\x1e \x01(\rR\x13contributionSeconds\x12>\n" +
+	"\valert_rules\x18( \x03(\v2\x1d.mainstay.ledger.v1.AlertRuleR\n" +
+	"alertRules\x126\n" +
+	"\x17alerts_publish_baseline\x18) \x01(\bR\x15alertsPublishBaseline\x12*\n" +
+	"\x11alerts_late_hours\x18* \x01(\rR\x0falertsLateHours\x12,\n" +
+	"\x12alerts_fuse_raises\x18+ \x01(\rR\x10alertsFuseRaises\x12*\n" +
+	"\x11alerts_fuse_share\x18, \x01(\x01R\x0falertsFuseShare\"\xa6\x02\n" +
+	"\tAlertRule\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n" +
+	"\x06metric\x18\x02 \x01(\tR\x06metric\x12\x14\n" +
+	"\x05below\x18\x03 \x01(\bR\x05below\x12\x1c\n" +
+	"\tthreshold\x18\x04 \x01(\x01R\tthreshold\x12'\n" +
+	"\x0fclear_threshold\x18\x05 \x01(\x01R\x0eclearThreshold\x12\x15\n" +
+	"\x06for_ms\x18\x06 \x01(\x12R\x05forMs\x12 \n" +
+	"\fcool_down_ms\x18\a \x01(\x12R\n" +
+	"coolDownMs\x12\x1a\n" +
+	"\bseverity\x18\b \x01(\tR\bseverity\x12\x14\n" +
+	"\x05tiers\x18\t \x03(\tR\x05tiers\x12%\n" +
+	"\x0enps_categories\x18\n" +
+	" \x03(\tR\rnpsCategories\"b\n" +
 	"\x04Rate\x12\x1a\n" +
 	"\bcurrency\x18\x01 \x01(\tR\bcurrency\x12\x1c\n" +
 	"\tnumerator\x18\x02 \x01(\x03R\tnumerator\x12 \n" +
@@ -2485,7 +2661,7 @@ func file_ledger_ledger_proto_rawDescGZIP() []byte {
 }
 
 var file_ledger_ledger_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
-var file_ledger_ledger_proto_msgTypes = make([]protoimpl.MessageInfo, 23)
+var file_ledger_ledger_proto_msgTypes = make([]protoimpl.MessageInfo, 24)
 var file_ledger_ledger_proto_goTypes = []any{
 	(Kind)(0),              // 0: mainstay.ledger.v1.Kind
 	(Clock)(0),             // 1: mainstay.ledger.v1.Clock
@@ -2507,14 +2683,15 @@ var file_ledger_ledger_proto_goTypes = []any{
 	(*Reading)(nil),        // 17: mainstay.ledger.v1.Reading
 	(*Settings)(nil),       // 18: mainstay.ledger.v1.Settings
 	(*SettingsValues)(nil), // 19: mainstay.ledger.v1.SettingsValues
-	(*Rate)(nil),           // 20: mainstay.ledger.v1.Rate
-	(*Logic)(nil),          // 21: mainstay.ledger.v1.Logic
-	(*Parameters)(nil),     // 22: mainstay.ledger.v1.Parameters
-	(*Thresholds)(nil),     // 23: mainstay.ledger.v1.Thresholds
-	(*Credit)(nil),         // 24: mainstay.ledger.v1.Credit
-	(*Contribution)(nil),   // 25: mainstay.ledger.v1.Contribution
-	(*Continue)(nil),       // 26: mainstay.ledger.v1.Continue
-	(*Checkpoint)(nil),     // 27: mainstay.ledger.v1.Checkpoint
+	(*AlertRule)(nil),      // 20: mainstay.ledger.v1.AlertRule
+	(*Rate)(nil),           // 21: mainstay.ledger.v1.Rate
+	(*Logic)(nil),          // 22: mainstay.ledger.v1.Logic
+	(*Parameters)(nil),     // 23: mainstay.ledger.v1.Parameters
+	(*Thresholds)(nil),     // 24: mainstay.ledger.v1.Thresholds
+	(*Credit)(nil),         // 25: mainstay.ledger.v1.Credit
+	(*Contribution)(nil),   // 26: mainstay.ledger.v1.Contribution
+	(*Continue)(nil),       // 27: mainstay.ledger.v1.Continue
+	(*Checkpoint)(nil),     // 28: mainstay.ledger.v1.Checkpoint
 }
 var file_ledger_ledger_proto_depIdxs = []int32{
 	0,  // 0: mainstay.ledger.v1.Entry.kind:type_name -> mainstay.ledger.v1.Kind
@@ -2533,12 +2710,13 @@ var file_ledger_ledger_proto_depIdxs = []int32{
 	17, // 13: mainstay.ledger.v1.Tick.readings:type_name -> mainstay.ledger.v1.Reading
 	7,  // 14: mainstay.ledger.v1.Reading.last:type_name -> mainstay.ledger.v1.Mark
 	19, // 15: mainstay.ledger.v1.Settings.values:type_name -> mainstay.ledger.v1.SettingsValues
-	20, // 16: mainstay.ledger.v1.SettingsValues.rates:type_name -> mainstay.ledger.v1.Rate
-	17, // [17:17] is the sub-list for method output_type
-	17, // [17:17] is the sub-list for method input_type
-	17, // [17:17] is the sub-list for extension type_name
-	17, // [17:17] is the sub-list for extension extendee
-	0,  // [0:17] is the sub-list for field type_name
+	21, // 16: mainstay.ledger.v1.SettingsValues.rates:type_name -> mainstay.ledger.v1.Rate
+	20, // 17: mainstay.ledger.v1.SettingsValues.alert_rules:type_name -> mainstay.ledger.v1.AlertRule
+	18, // [18:18] is the sub-list for method output_type
+	18, // [18:18] is the sub-list for method input_type
+	18, // [18:18] is the sub-list for extension type_name
+	18, // [18:18] is the sub-list for extension extendee
+	0,  // [0:18] is the sub-list for field type_name
 }
 
 func init() { file_ledger_ledger_proto_init() }
@@ -2552,7 +2730,7 @@ func file_ledger_ledger_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_ledger_ledger_proto_rawDesc), len(file_ledger_ledger_proto_rawDesc)),
 			NumEnums:      5,
-			NumMessages:   23,
+			NumMessages:   24,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -23,6 +23,11 @@ func CountMeasure(n float64) Measure { return Measure{kind: 2, decimals: countDe
 // DaysMeasure is a number of days.
 func DaysMeasure(d float64) Measure { return Measure{kind: 2, decimals: dayDecimals, number: d} }
 
+// PercentMeasure is a percentage or percentile, 0-100.
+func PercentMeasure(p float64) Measure {
+	return Measure{kind: 2, decimals: percentDecimals, number: p}
+}
+
 func (l *line) measure(name string, m Measure) {
 	if m.kind == 1 {
 		l.money(name, m.minor)

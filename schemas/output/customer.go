@@ -121,6 +121,9 @@ type PromoterStatusUpdated struct {
 	ResponseID      Opt[string]
 	SurveyID        Opt[string]
 	Comment         Opt[string] // unknown unless surveys.keep_comments
+	Intent          Opt[bool]   // says that he would recommend; unknown without a response
+	Action          bool        // has recommended: somebody whom he referred is credited to him
+	Referred        int64       // how many
 	Previous        Opt[PreviousPromoterStatus]
 }
 
@@ -142,6 +145,9 @@ func (e *PromoterStatusUpdated) Append(dst []byte) []byte {
 	l.optText("response_id", e.ResponseID)
 	l.optText("survey_id", e.SurveyID)
 	l.optText("comment", e.Comment)
+	l.optBool("intent", e.Intent)
+	l.bool("action", e.Action)
+	l.whole("referred_customers", e.Referred)
 	if p := &e.Previous.Value; e.Previous.Known {
 		l.object("previous")
 		l.optWhole("nps_score", p.Score)

@@ -110,6 +110,14 @@ func (l *line) bool(name string, b bool) {
 	l.dst = strconv.AppendBool(l.dst, b)
 }
 
+func (l *line) optBool(name string, b Opt[bool]) {
+	if !b.Known {
+		l.null(name)
+		return
+	}
+	l.bool(name, b.Value)
+}
+
 func (l *line) money(name string, minor int64) {
 	l.name(name)
 	l.dst = l.unit.Append(l.dst, minor)

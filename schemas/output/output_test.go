@@ -96,9 +96,10 @@ func TestChurnRisk(t *testing.T) {
 func TestPromoterStatus(t *testing.T) {
 	e := PromoterStatusUpdated{About: about(unit(t, "EUR")), Score: Some[int64](9), Category: "promoter", Responses: 3, AverageScore: Some(8.0 + 2.0/3), LastRespondedAt: Some(noon), ResponseID: Text("a1")}
 	require.Contains(t, string(e.Append(nil)), lines(`"nps_score":9,"nps_category":"promoter","response_count":3,"average_score":8.667,"last_responded_at":"2026-03-01T12:00:00Z",`,
-		`"response_id":"a1","survey_id":null,"comment":null,"previous":null}`))
+		`"response_id":"a1","survey_id":null,"comment":null,"intent":null,"action":false,"referred_customers":0,"previous":null}`))
 	valid(t, "promoter-status", e.Append(nil))
-	e.Previous = Some(PreviousPromoterStatus{Category: "unknown"})
+	e.Previous, e.Intent, e.Action, e.Referred = Some(PreviousPromoterStatus{Category: "unknown"}), Some(true), true, 2
+	require.Contains(t, string(e.Append(nil)), `"intent":true,"action":true,"referred_customers":2,`)
 	require.Contains(t, string(e.Append(nil)), `"previous":{"nps_score":null,"nps_category":"unknown","response_count":0}}`)
 	valid(t, "promoter-status", e.Append(nil))
 }

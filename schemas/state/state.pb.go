@@ -61,6 +61,7 @@ type Customer struct {
 	Promise             []uint32 `protobuf:"varint,40,rep,packed,name=promise,proto3" json:"promise,omitempty"`
 	AccountClosedAt     int64    `protobuf:"zigzag64,25,opt,name=account_closed_at,json=accountClosedAt,proto3" json:"account_closed_at,omitempty"`             // 0: not
 	SubscriptionEndedAt int64    `protobuf:"zigzag64,26,opt,name=subscription_ended_at,json=subscriptionEndedAt,proto3" json:"subscription_ended_at,omitempty"` // the latest; 0: not
+	Alerts              *Alerts  `protobuf:"bytes,60,opt,name=alerts,proto3" json:"alerts,omitempty"`
 	unknownFields       protoimpl.UnknownFields
 	sizeCache           protoimpl.SizeCache
 }
@@ -277,6 +278,182 @@ func (x *Customer) GetSubscriptionEndedAt() int64 {
 	return 0
 }
 
+func (x *Customer) GetAlerts() *Alerts {
+	if x != nil {
+		return x.Alerts
+	}
+	return nil
+}
+
+// Alerts is what is remembered of a customer's alerts.
+type Alerts struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Terms         uint64                 `protobuf:"varint,1,opt,name=terms,proto3" json:"terms,omitempty"`                       // under which parameters and settings he was evaluated last, and 1; 0: never
+	Thresholds    uint64                 `protobuf:"varint,2,opt,name=thresholds,proto3" json:"thresholds,omitempty"`             // version of the thresholds then
+	Opened        uint64                 `protobuf:"varint,3,opt,name=opened,proto3" json:"opened,omitempty"`                     // episodes so far
+	HeldHigh      bool                   `protobuf:"varint,4,opt,name=held_high,json=heldHigh,proto3" json:"held_high,omitempty"` // he was in top_10 or top_20
+	Episodes      []*Episode             `protobuf:"bytes,5,rep,name=episodes,proto3" json:"episodes,omitempty"`                  // by rule
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Alerts) Reset() {
+	*x = Alerts{}
+	mi := &file_state_state_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Alerts) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Alerts) ProtoMessage() {}
+
+func (x *Alerts) ProtoReflect() protoreflect.Message {
+	mi := &file_state_state_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Alerts.ProtoReflect.Descriptor instead.
+func (*Alerts) Descriptor() ([]byte, []int) {
+	return file_state_state_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *Alerts) GetTerms() uint64 {
+	if x != nil {
+		return x.Terms
+	}
+	return 0
+}
+
+func (x *Alerts) GetThresholds() uint64 {
+	if x != nil {
+		return x.Thresholds
+	}
+	return 0
+}
+
+func (x *Alerts) GetOpened() uint64 {
+	if x != nil {
+		return x.Opened
+	}
+	return 0
+}
+
+func (x *Alerts) GetHeldHigh() bool {
+	if x != nil {
+		return x.HeldHigh
+	}
+	return false
+}
+
+func (x *Alerts) GetEpisodes() []*Episode {
+	if x != nil {
+		return x.Episodes
+	}
+	return nil
+}
+
+type Episode struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Rule          uint32                 `protobuf:"fixed32,1,opt,name=rule,proto3" json:"rule,omitempty"`    // hash of its name
+	Phase         uint32                 `protobuf:"varint,2,opt,name=phase,proto3" json:"phase,omitempty"`   // 1: pending, 2: firing, 3: cooling down
+	Kind          uint32                 `protobuf:"varint,3,opt,name=kind,proto3" json:"kind,omitempty"`     // firing; 1: published, 2: baseline, 3: baseline and published, 4: suppressed
+	At            int64                  `protobuf:"zigzag64,4,opt,name=at,proto3" json:"at,omitempty"`       // pending: when it will fire; firing: since when
+	Cool          int64                  `protobuf:"zigzag64,5,opt,name=cool,proto3" json:"cool,omitempty"`   // end of the cool-down; 0: none
+	Number        uint64                 `protobuf:"varint,6,opt,name=number,proto3" json:"number,omitempty"` // firing: among the customer's episodes
+	Value         int64                  `protobuf:"zigzag64,7,opt,name=value,proto3" json:"value,omitempty"` // firing: the metric then; minor units, or ten thousandths
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Episode) Reset() {
+	*x = Episode{}
+	mi := &file_state_state_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Episode) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Episode) ProtoMessage() {}
+
+func (x *Episode) ProtoReflect() protoreflect.Message {
+	mi := &file_state_state_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Episode.ProtoReflect.Descriptor instead.
+func (*Episode) Descriptor() ([]byte, []int) {
+	return file_state_state_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *Episode) GetRule() uint32 {
+	if x != nil {
+		return x.Rule
+	}
+	return 0
+}
+
+func (x *Episode) GetPhase() uint32 {
+	if x != nil {
+		return x.Phase
+	}
+	return 0
+}
+
+func (x *Episode) GetKind() uint32 {
+	if x != nil {
+		return x.Kind
+	}
+	return 0
+}
+
+func (x *Episode) GetAt() int64 {
+	if x != nil {
+		return x.At
+	}
+	return 0
+}
+
+func (x *Episode) GetCool() int64 {
+	if x != nil {
+		return x.Cool
+	}
+	return 0
+}
+
+func (x *Episode) GetNumber() uint64 {
+	if x != nil {
+		return x.Number
+	}
+	return 0
+}
+
+func (x *Episode) GetValue() int64 {
+	if x != nil {
+		return x.Value
+	}
+	return 0
+}
+
 // OrderDetail is what most orders have not.
 type OrderDetail struct {
 	state     protoimpl.MessageState `protogen:"open.v1"`
@@ -297,7 +474,7 @@ type OrderDetail struct {
 
 func (x *OrderDetail) Reset() {
 	*x = OrderDetail{}
-	mi := &file_state_state_proto_msgTypes[1]
+	mi := &file_state_state_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -309,7 +486,7 @@ func (x *OrderDetail) String() string {
 func (*OrderDetail) ProtoMessage() {}
 
 func (x *OrderDetail) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[1]
+	mi := &file_state_state_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -322,7 +499,7 @@ func (x *OrderDetail) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderDetail.ProtoReflect.Descriptor instead.
 func (*OrderDetail) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{1}
+	return file_state_state_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *OrderDetail) GetIndex() uint32 {
@@ -403,13 +580,14 @@ type Said struct {
 	Category         uint32                 `protobuf:"varint,10,opt,name=category,proto3" json:"category,omitempty"`                                        // 0: never said, 1: promoter, 2: passive, 3: detractor, 4: unknown
 	Score            uint32                 `protobuf:"varint,11,opt,name=score,proto3" json:"score,omitempty"`                                              // and 1; 0: none
 	Responses        uint32                 `protobuf:"varint,12,opt,name=responses,proto3" json:"responses,omitempty"`
+	Action           bool                   `protobuf:"varint,60,opt,name=action,proto3" json:"action,omitempty"` // that he has referred somebody
 	unknownFields    protoimpl.UnknownFields
 	sizeCache        protoimpl.SizeCache
 }
 
 func (x *Said) Reset() {
 	*x = Said{}
-	mi := &file_state_state_proto_msgTypes[2]
+	mi := &file_state_state_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -421,7 +599,7 @@ func (x *Said) String() string {
 func (*Said) ProtoMessage() {}
 
 func (x *Said) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[2]
+	mi := &file_state_state_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -434,7 +612,7 @@ func (x *Said) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Said.ProtoReflect.Descriptor instead.
 func (*Said) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{2}
+	return file_state_state_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Said) GetClv() bool {
@@ -521,6 +699,13 @@ func (x *Said) GetResponses() uint32 {
 	return 0
 }
 
+func (x *Said) GetAction() bool {
+	if x != nil {
+		return x.Action
+	}
+	return false
+}
+
 type Response struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
@@ -538,7 +723,7 @@ type Response struct {
 
 func (x *Response) Reset() {
 	*x = Response{}
-	mi := &file_state_state_proto_msgTypes[3]
+	mi := &file_state_state_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -550,7 +735,7 @@ func (x *Response) String() string {
 func (*Response) ProtoMessage() {}
 
 func (x *Response) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[3]
+	mi := &file_state_state_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -563,7 +748,7 @@ func (x *Response) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Response.ProtoReflect.Descriptor instead.
 func (*Response) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{3}
+	return file_state_state_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Response) GetId() string {
@@ -641,7 +826,7 @@ type Referral struct {
 
 func (x *Referral) Reset() {
 	*x = Referral{}
-	mi := &file_state_state_proto_msgTypes[4]
+	mi := &file_state_state_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -653,7 +838,7 @@ func (x *Referral) String() string {
 func (*Referral) ProtoMessage() {}
 
 func (x *Referral) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[4]
+	mi := &file_state_state_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -666,7 +851,7 @@ func (x *Referral) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Referral.ProtoReflect.Descriptor instead.
 func (*Referral) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{4}
+	return file_state_state_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Referral) GetId() uint64 {
@@ -724,14 +909,17 @@ type Partition struct {
 	Latest           int64                  `protobuf:"zigzag64,25,opt,name=latest,proto3" json:"latest,omitempty"`       // the latest moment of an event
 	Rescoring        *Rescoring             `protobuf:"bytes,40,opt,name=rescoring,proto3" json:"rescoring,omitempty"`    // absent: none under way
 	Calibration      *Calibration           `protobuf:"bytes,41,opt,name=calibration,proto3" json:"calibration,omitempty"`
-	AdvanceTo        int64                  `protobuf:"zigzag64,23,opt,name=advance_to,json=advanceTo,proto3" json:"advance_to,omitempty"` // event clock: where time goes once all inputs are read to their end
+	AdvanceTo        int64                  `protobuf:"zigzag64,23,opt,name=advance_to,json=advanceTo,proto3" json:"advance_to,omitempty"`    // event clock: where time goes once all inputs are read to their end
+	AlertTerms       uint64                 `protobuf:"varint,60,opt,name=alert_terms,json=alertTerms,proto3" json:"alert_terms,omitempty"`   // how often parameters or settings have changed
+	AlertSince       int64                  `protobuf:"zigzag64,61,opt,name=alert_since,json=alertSince,proto3" json:"alert_since,omitempty"` // when they last did
+	Fuses            []*Fuse                `protobuf:"bytes,62,rep,name=fuses,proto3" json:"fuses,omitempty"`                                // by rule
 	unknownFields    protoimpl.UnknownFields
 	sizeCache        protoimpl.SizeCache
 }
 
 func (x *Partition) Reset() {
 	*x = Partition{}
-	mi := &file_state_state_proto_msgTypes[5]
+	mi := &file_state_state_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -743,7 +931,7 @@ func (x *Partition) String() string {
 func (*Partition) ProtoMessage() {}
 
 func (x *Partition) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[5]
+	mi := &file_state_state_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -756,7 +944,7 @@ func (x *Partition) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Partition.ProtoReflect.Descriptor instead.
 func (*Partition) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{5}
+	return file_state_state_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Partition) GetFormat() uint32 {
@@ -934,6 +1122,96 @@ func (x *Partition) GetAdvanceTo() int64 {
 	return 0
 }
 
+func (x *Partition) GetAlertTerms() uint64 {
+	if x != nil {
+		return x.AlertTerms
+	}
+	return 0
+}
+
+func (x *Partition) GetAlertSince() int64 {
+	if x != nil {
+		return x.AlertSince
+	}
+	return 0
+}
+
+func (x *Partition) GetFuses() []*Fuse {
+	if x != nil {
+		return x.Fuses
+	}
+	return nil
+}
+
+// Fuse counts a rule's alerts in an hour of the ledger.
+type Fuse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Rule          uint32                 `protobuf:"fixed32,1,opt,name=rule,proto3" json:"rule,omitempty"`  // hash of its name
+	Hour          int64                  `protobuf:"zigzag64,2,opt,name=hour,proto3" json:"hour,omitempty"` // since 1970
+	Raised        int64                  `protobuf:"varint,3,opt,name=raised,proto3" json:"raised,omitempty"`
+	Held          int64                  `protobuf:"varint,4,opt,name=held,proto3" json:"held,omitempty"` // back
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Fuse) Reset() {
+	*x = Fuse{}
+	mi := &file_state_state_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Fuse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Fuse) ProtoMessage() {}
+
+func (x *Fuse) ProtoReflect() protoreflect.Message {
+	mi := &file_state_state_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Fuse.ProtoReflect.Descriptor instead.
+func (*Fuse) Descriptor() ([]byte, []int) {
+	return file_state_state_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *Fuse) GetRule() uint32 {
+	if x != nil {
+		return x.Rule
+	}
+	return 0
+}
+
+func (x *Fuse) GetHour() int64 {
+	if x != nil {
+		return x.Hour
+	}
+	return 0
+}
+
+func (x *Fuse) GetRaised() int64 {
+	if x != nil {
+		return x.Raised
+	}
+	return 0
+}
+
+func (x *Fuse) GetHeld() int64 {
+	if x != nil {
+		return x.Held
+	}
+	return 0
+}
+
 // Rescoring is how far the customers are scored anew under new terms: by classes of their ids' hash, within one by id.
 type Rescoring struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -946,7 +1224,7 @@ type Rescoring struct {
 
 func (x *Rescoring) Reset() {
 	*x = Rescoring{}
-	mi := &file_state_state_proto_msgTypes[6]
+	mi := &file_state_state_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -958,7 +1236,7 @@ func (x *Rescoring) String() string {
 func (*Rescoring) ProtoMessage() {}
 
 func (x *Rescoring) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[6]
+	mi := &file_state_state_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -971,7 +1249,7 @@ func (x *Rescoring) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Rescoring.ProtoReflect.Descriptor instead.
 func (*Rescoring) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{6}
+	return file_state_state_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Rescoring) GetClasses() uint32 {
@@ -1009,7 +1287,7 @@ type Calibration struct {
 
 func (x *Calibration) Reset() {
 	*x = Calibration{}
-	mi := &file_state_state_proto_msgTypes[7]
+	mi := &file_state_state_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1021,7 +1299,7 @@ func (x *Calibration) String() string {
 func (*Calibration) ProtoMessage() {}
 
 func (x *Calibration) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[7]
+	mi := &file_state_state_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1034,7 +1312,7 @@ func (x *Calibration) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Calibration.ProtoReflect.Descriptor instead.
 func (*Calibration) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{7}
+	return file_state_state_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Calibration) GetPromises() []int64 {
@@ -1091,7 +1369,7 @@ type Source struct {
 
 func (x *Source) Reset() {
 	*x = Source{}
-	mi := &file_state_state_proto_msgTypes[8]
+	mi := &file_state_state_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1103,7 +1381,7 @@ func (x *Source) String() string {
 func (*Source) ProtoMessage() {}
 
 func (x *Source) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[8]
+	mi := &file_state_state_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1116,7 +1394,7 @@ func (x *Source) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Source.ProtoReflect.Descriptor instead.
 func (*Source) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{8}
+	return file_state_state_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Source) GetTopic() string {
@@ -1200,7 +1478,7 @@ type LedgerMark struct {
 
 func (x *LedgerMark) Reset() {
 	*x = LedgerMark{}
-	mi := &file_state_state_proto_msgTypes[9]
+	mi := &file_state_state_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1212,7 +1490,7 @@ func (x *LedgerMark) String() string {
 func (*LedgerMark) ProtoMessage() {}
 
 func (x *LedgerMark) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[9]
+	mi := &file_state_state_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1225,7 +1503,7 @@ func (x *LedgerMark) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LedgerMark.ProtoReflect.Descriptor instead.
 func (*LedgerMark) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{9}
+	return file_state_state_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *LedgerMark) GetPartition() int32 {
@@ -1267,7 +1545,7 @@ type Totals struct {
 
 func (x *Totals) Reset() {
 	*x = Totals{}
-	mi := &file_state_state_proto_msgTypes[10]
+	mi := &file_state_state_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1279,7 +1557,7 @@ func (x *Totals) String() string {
 func (*Totals) ProtoMessage() {}
 
 func (x *Totals) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[10]
+	mi := &file_state_state_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1292,7 +1570,7 @@ func (x *Totals) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Totals.ProtoReflect.Descriptor instead.
 func (*Totals) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{10}
+	return file_state_state_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Totals) GetCustomers() int64 {
@@ -1362,7 +1640,7 @@ var File_state_state_proto protoreflect.FileDescriptor
 
 const file_state_state_proto_rawDesc = "" +
 	"\n" +
-	"\x11state/state.proto\x12\x11mainstay.state.v1\x1a\x13ledger/ledger.proto\"\xae\a\n" +
+	"\x11state/state.proto\x12\x11mainstay.state.v1\x1a\x13ledger/ledger.proto\"\xe1\a\n" +
 	"\bCustomer\x12\x1a\n" +
 	"\bsequence\x18\x01 \x01(\x04R\bsequence\x12\x1a\n" +
 	"\bdeadline\x18\x02 \x01(\x12R\bdeadline\x12\x1f\n" +
@@ -1400,7 +1678,24 @@ const file_state_state_proto_rawDesc = "" +
 	"credit_net\x18\x18 \x03(\x12R\tcreditNet\x12\x18\n" +
 	"\apromise\x18( \x03(\rR\apromise\x12*\n" +
 	"\x11account_closed_at\x18\x19 \x01(\x12R\x0faccountClosedAt\x122\n" +
-	"\x15subscription_ended_at\x18\x1a \x01(\x12R\x13subscriptionEndedAt\"\xfa\x01\n" +
+	"\x15subscription_ended_at\x18\x1a \x01(\x12R\x13subscriptionEndedAt\x121\n" +
+	"\x06alerts\x18< \x01(\v2\x19.mainstay.state.v1.AlertsR\x06alerts\"\xab\x01\n" +
+	"\x06Alerts\x12\x14\n" +
+	"\x05terms\x18\x01 \x01(\x04R\x05terms\x12\x1e\n" +
+	"\n" +
+	"thresholds\x18\x02 \x01(\x04R\n" +
+	"thresholds\x12\x16\n" +
+	"\x06opened\x18\x03 \x01(\x04R\x06opened\x12\x1b\n" +
+	"\theld_high\x18\x04 \x01(\bR\bheldHigh\x126\n" +
+	"\bepisodes\x18\x05 \x03(\v2\x1a.mainstay.state.v1.EpisodeR\bepisodes\"\x99\x01\n" +
+	"\aEpisode\x12\x12\n" +
+	"\x04rule\x18\x01 \x01(\aR\x04rule\x12\x14\n" +
+	"\x05phase\x18\x02 \x01(\rR\x05phase\x12\x12\n" +
+	"\x04kind\x18\x03 \x01(\rR\x04kind\x12\x0e\n" +
+	"\x02at\x18\x04 \x01(\x12R\x02at\x12\x12\n" +
+	"\x04cool\x18\x05 \x01(\x12R\x04cool\x12\x16\n" +
+	"\x06number\x18\x06 \x01(\x04R\x06number\x12\x14\n" +
+	"\x05value\x18\a \x01(\x12R\x05value\"\xfa\x01\n" +
 	"\vOrderDetail\x12\x14\n" +
 	"\x05index\x18\x01 \x01(\rR\x05index\x12\x14\n" +
 	"\x05flags\x18\x02 \x01(\rR\x05flags\x12\x1d\n" +
@@ -1411,7 +1706,7 @@ const file_state_state_proto_rawDesc = "" +
 	"\bevent_id\x18\x06 \x01(\tR\aeventId\x12\x14\n" +
 	"\x05topic\x18\a \x01(\tR\x05topic\x12\x1c\n" +
 	"\tpartition\x18\b \x01(\x05R\tpartition\x12\x16\n" +
-	"\x06offset\x18\t \x01(\x03R\x06offset\"\xec\x02\n" +
+	"\x06offset\x18\t \x01(\x03R\x06offset\"\x84\x03\n" +
 	"\x04Said\x12\x10\n" +
 	"\x03clv\x18\x01 \x01(\bR\x03clv\x12\x1a\n" +
 	"\bhistoric\x18\x02 \x01(\x12R\bhistoric\x12\x16\n" +
@@ -1426,7 +1721,8 @@ const file_state_state_proto_rawDesc = "" +
 	"\bcategory\x18\n" +
 	" \x01(\rR\bcategory\x12\x14\n" +
 	"\x05score\x18\v \x01(\rR\x05score\x12\x1c\n" +
-	"\tresponses\x18\f \x01(\rR\tresponses\"\xf3\x01\n" +
+	"\tresponses\x18\f \x01(\rR\tresponses\x12\x16\n" +
+	"\x06action\x18< \x01(\bR\x06action\"\xf3\x01\n" +
 	"\bResponse\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1b\n" +
 	"\tsurvey_id\x18\x02 \x01(\tR\bsurveyId\x12\x12\n" +
@@ -1443,7 +1739,7 @@ const file_state_state_proto_rawDesc = "" +
 	"\x02id\x18\x01 \x01(\x06R\x02id\x12\x1a\n" +
 	"\breferrer\x18\x02 \x01(\tR\breferrer\x12\x16\n" +
 	"\x06voided\x18\x03 \x01(\bR\x06voided\x12\x0e\n" +
-	"\x02at\x18\x04 \x01(\x12R\x02at\"\xfa\b\n" +
+	"\x02at\x18\x04 \x01(\x12R\x02at\"\xeb\t\n" +
 	"\tPartition\x12\x16\n" +
 	"\x06format\x18\x01 \x01(\rR\x06format\x12\x16\n" +
 	"\x06offset\x18\x02 \x01(\x03R\x06offset\x125\n" +
@@ -1478,7 +1774,17 @@ const file_state_state_proto_rawDesc = "" +
 	"\trescoring\x18( \x01(\v2\x1c.mainstay.state.v1.RescoringR\trescoring\x12@\n" +
 	"\vcalibration\x18) \x01(\v2\x1e.mainstay.state.v1.CalibrationR\vcalibration\x12\x1d\n" +
 	"\n" +
-	"advance_to\x18\x17 \x01(\x12R\tadvanceTo\"Q\n" +
+	"advance_to\x18\x17 \x01(\x12R\tadvanceTo\x12\x1f\n" +
+	"\valert_terms\x18< \x01(\x04R\n" +
+	"alertTerms\x12\x1f\n" +
+	"\valert_since\x18= \x01(\x12R\n" +
+	"alertSince\x12-\n" +
+	"\x05fuses\x18> \x03(\v2\x17.mainstay.state.v1.FuseR\x05fuses\"Z\n" +
+	"\x04Fuse\x12\x12\n" +
+	"\x04rule\x18\x01 \x01(\aR\x04rule\x12\x12\n" +
+	"\x04hour\x18\x02 \x01(\x12R\x04hour\x12\x16\n" +
+	"\x06raised\x18\x03 \x01(\x03R\x06raised\x12\x12\n" +
+	"\x04held\x18\x04 \x01(\x03R\x04held\"Q\n" +
 	"\tRescoring\x12\x18\n" +
 	"\aclasses\x18\x01 \x01(\rR\aclasses\x12\x14\n" +
 	"\x05class\x18\x02 \x01(\rR\x05class\x12\x14\n" +
@@ -1531,48 +1837,54 @@ func file_state_state_proto_rawDescGZIP() []byte {
 	return file_state_state_proto_rawDescData
 }
 
-var file_state_state_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
+var file_state_state_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
 var file_state_state_proto_goTypes = []any{
 	(*Customer)(nil),              // 0: mainstay.state.v1.Customer
-	(*OrderDetail)(nil),           // 1: mainstay.state.v1.OrderDetail
-	(*Said)(nil),                  // 2: mainstay.state.v1.Said
-	(*Response)(nil),              // 3: mainstay.state.v1.Response
-	(*Referral)(nil),              // 4: mainstay.state.v1.Referral
-	(*Partition)(nil),             // 5: mainstay.state.v1.Partition
-	(*Rescoring)(nil),             // 6: mainstay.state.v1.Rescoring
-	(*Calibration)(nil),           // 7: mainstay.state.v1.Calibration
-	(*Source)(nil),                // 8: mainstay.state.v1.Source
-	(*LedgerMark)(nil),            // 9: mainstay.state.v1.LedgerMark
-	(*Totals)(nil),                // 10: mainstay.state.v1.Totals
-	(*ledger.Genesis)(nil),        // 11: mainstay.ledger.v1.Genesis
-	(*ledger.SettingsValues)(nil), // 12: mainstay.ledger.v1.SettingsValues
-	(*ledger.Parameters)(nil),     // 13: mainstay.ledger.v1.Parameters
-	(*ledger.Thresholds)(nil),     // 14: mainstay.ledger.v1.Thresholds
-	(*ledger.Input)(nil),          // 15: mainstay.ledger.v1.Input
-	(*ledger.Contribution)(nil),   // 16: mainstay.ledger.v1.Contribution
+	(*Alerts)(nil),                // 1: mainstay.state.v1.Alerts
+	(*Episode)(nil),               // 2: mainstay.state.v1.Episode
+	(*OrderDetail)(nil),           // 3: mainstay.state.v1.OrderDetail
+	(*Said)(nil),                  // 4: mainstay.state.v1.Said
+	(*Response)(nil),              // 5: mainstay.state.v1.Response
+	(*Referral)(nil),              // 6: mainstay.state.v1.Referral
+	(*Partition)(nil),             // 7: mainstay.state.v1.Partition
+	(*Fuse)(nil),                  // 8: mainstay.state.v1.Fuse
+	(*Rescoring)(nil),             // 9: mainstay.state.v1.Rescoring
+	(*Calibration)(nil),           // 10: mainstay.state.v1.Calibration
+	(*Source)(nil),                // 11: mainstay.state.v1.Source
+	(*LedgerMark)(nil),            // 12: mainstay.state.v1.LedgerMark
+	(*Totals)(nil),                // 13: mainstay.state.v1.Totals
+	(*ledger.Genesis)(nil),        // 14: mainstay.ledger.v1.Genesis
+	(*ledger.SettingsValues)(nil), // 15: mainstay.ledger.v1.SettingsValues
+	(*ledger.Parameters)(nil),     // 16: mainstay.ledger.v1.Parameters
+	(*ledger.Thresholds)(nil),     // 17: mainstay.ledger.v1.Thresholds
+	(*ledger.Input)(nil),          // 18: mainstay.ledger.v1.Input
+	(*ledger.Contribution)(nil),   // 19: mainstay.ledger.v1.Contribution
 }
 var file_state_state_proto_depIdxs = []int32{
-	1,  // 0: mainstay.state.v1.Customer.order_details:type_name -> mainstay.state.v1.OrderDetail
-	2,  // 1: mainstay.state.v1.Customer.said:type_name -> mainstay.state.v1.Said
-	3,  // 2: mainstay.state.v1.Customer.responses:type_name -> mainstay.state.v1.Response
-	4,  // 3: mainstay.state.v1.Customer.referrals:type_name -> mainstay.state.v1.Referral
-	11, // 4: mainstay.state.v1.Partition.genesis:type_name -> mainstay.ledger.v1.Genesis
-	12, // 5: mainstay.state.v1.Partition.settings:type_name -> mainstay.ledger.v1.SettingsValues
-	13, // 6: mainstay.state.v1.Partition.parameters:type_name -> mainstay.ledger.v1.Parameters
-	14, // 7: mainstay.state.v1.Partition.thresholds:type_name -> mainstay.ledger.v1.Thresholds
-	15, // 8: mainstay.state.v1.Partition.inputs:type_name -> mainstay.ledger.v1.Input
-	8,  // 9: mainstay.state.v1.Partition.sources:type_name -> mainstay.state.v1.Source
-	10, // 10: mainstay.state.v1.Partition.totals:type_name -> mainstay.state.v1.Totals
-	16, // 11: mainstay.state.v1.Partition.contributions:type_name -> mainstay.ledger.v1.Contribution
-	9,  // 12: mainstay.state.v1.Partition.ledger_marks:type_name -> mainstay.state.v1.LedgerMark
-	16, // 13: mainstay.state.v1.Partition.announced:type_name -> mainstay.ledger.v1.Contribution
-	6,  // 14: mainstay.state.v1.Partition.rescoring:type_name -> mainstay.state.v1.Rescoring
-	7,  // 15: mainstay.state.v1.Partition.calibration:type_name -> mainstay.state.v1.Calibration
-	16, // [16:16] is the sub-list for method output_type
-	16, // [16:16] is the sub-list for method input_type
-	16, // [16:16] is the sub-list for extension type_name
-	16, // [16:16] is the sub-list for extension extendee
-	0,  // [0:16] is the sub-list for field type_name
+	3,  // 0: mainstay.state.v1.Customer.order_details:type_name -> mainstay.state.v1.OrderDetail
+	4,  // 1: mainstay.state.v1.Customer.said:type_name -> mainstay.state.v1.Said
+	5,  // 2: mainstay.state.v1.Customer.responses:type_name -> mainstay.state.v1.Response
+	6,  // 3: mainstay.state.v1.Customer.referrals:type_name -> mainstay.state.v1.Referral
+	1,  // 4: mainstay.state.v1.Customer.alerts:type_name -> mainstay.state.v1.Alerts
+	2,  // 5: mainstay.state.v1.Alerts.episodes:type_name -> mainstay.state.v1.Episode
+	14, // 6: mainstay.state.v1.Partition.genesis:type_name -> mainstay.ledger.v1.Genesis
+	15, // 7: mainstay.state.v1.Partition.settings:type_name -> mainstay.ledger.v1.SettingsValues
+	16, // 8: mainstay.state.v1.Partition.parameters:type_name -> mainstay.ledger.v1.Parameters
+	17, // 9: mainstay.state.v1.Partition.thresholds:type_name -> mainstay.ledger.v1.Thresholds
+	18, // 10: mainstay.state.v1.Partition.inputs:type_name -> mainstay.ledger.v1.Input
+	11, // 11: mainstay.state.v1.Partition.sources:type_name -> mainstay.state.v1.Source
+	13, // 12: mainstay.state.v1.Partition.totals:type_name -> mainstay.state.v1.Totals
+	19, // 13: mainstay.state.v1.Partition.contributions:type_name -> mainstay.ledger.v1.Contribution
+	12, // 14: mainstay.state.v1.Partition.ledger_marks:type_name -> mainstay.state.v1.LedgerMark
+	19, // 15: mainstay.state.v1.Partition.announced:type_name -> mainstay.ledger.v1.Contribution
+	9,  // 16: mainstay.state.v1.Partition.rescoring:type_name -> mainstay.state.v1.Rescoring
+	10, // 17: mainstay.state.v1.Partition.calibration:type_name -> mainstay.state.v1.Calibration
+	8,  // 18: mainstay.state.v1.Partition.fuses:type_name -> mainstay.state.v1.Fuse
+	19, // [19:19] is the sub-list for method output_type
+	19, // [19:19] is the sub-list for method input_type
+	19, // [19:19] is the sub-list for extension type_name
+	19, // [19:19] is the sub-list for extension extendee
+	0,  // [0:19] is the sub-list for field type_name
 }
 
 func init() { file_state_state_proto_init() }
@@ -1586,7 +1898,7 @@ func file_state_state_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_state_state_proto_rawDesc), len(file_state_state_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   11,
+			NumMessages:   14,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

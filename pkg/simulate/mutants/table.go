@@ -14,6 +14,9 @@ func mutants() []mutant {
 		overtaking = "	if before := r.flight; before != nil {\n		r.flight = nil\n		p, err := r.kafka.NewProducer(ctx)\n		if err != nil {\n			return err\n		}\n		r.producer = p\n"
 	)
 	return []mutant{
+		{"5", "an alert is raised again after a restart", []edit{{"processors/customer/alerts.go", "Phase: Phase(min(e.GetPhase(), uint32(Cooling))),", "Phase: Pending,"}}},
+		{"6", "an alert forgets after a restart that it was raised", []edit{{"processors/customer/alerts.go", "s.Alerts.Episodes = append(s.Alerts.Episodes, Episode{", "_ = append(s.Alerts.Episodes, Episode{"}}},
+		{"6", "a first evaluation raises alerts", []edit{{"processors/alerts.go", "Silent: trigger == output.TriggerRefit || !p.evaluated(c.state),", "Silent: trigger == output.TriggerRefit,"}}},
 		{"3", "no origin mark: what came twice counts twice", []edit{{origin, "	if ok && !at.above(known) {\n		return DuplicateOrigin\n	}\n	if a :=", "	if a :="}}},
 		{"3", "no mark for entries from other partitions, credits by difference", []edit{
 			{origin, "ok && !at.above(known) {\n			return DuplicateOrigin\n		}\n		return Applied", "ok && !at.above(known) && false {\n			return DuplicateOrigin\n		}\n		return Applied"},
@@ -48,7 +51,7 @@ func mutants() []mutant {
 		{"13", "K from tails alone", []edit{{claim, "published := max(e.offset, e.tail, checkpoint, 0)", "published := max(e.tail, 0)"}}},
 		{"13", "K from the group's offset alone", []edit{{claim, "published := max(e.offset, e.tail, checkpoint, 0)", "published := max(e.offset, 0)"}}},
 		{"14", "K lowered: a refold sends again what lies above R", []edit{{claim, "	o.said = o.published > checkpoint", "	o.published = o.committed\n	o.said = o.published > checkpoint"}}},
-		{"15", "no check of token and commit id when reading", []edit{{partition, "	return p.holds(held.Val())\n}", "	return nil\n}"}}},
+		{"15", "no check of token and commit id when reading", []edit{{partition, "	return p.holds(held.Val())\n}", "	_ = held\n	return nil\n}"}}},
 		{"15", "no check of token and commit id when committing", []edit{{commit, "	if err := p.holds(held.Val()); err != nil {\n		return err\n	}\n	plan", "	plan"}}},
 		{"15", "changed customers are evicted", []edit{{working, "	if h.place != nil {\n		w.used.Remove(h.place)\n		h.place = nil\n	}\n	w.dirty", "	w.dirty"}}},
 		{"15", "due timers are not overlaid with what has changed", []edit{{working, "if h := w.held[t.ID]; h != nil && h.dirty {", "if h := w.held[t.ID]; false && h.dirty {"}}},

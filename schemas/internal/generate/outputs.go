@@ -75,6 +75,9 @@ func outputs() []file {
 			{"response_id", "text?", "", nil},
 			{"survey_id", "text?", "", nil},
 			{"comment", "text?", "null unless surveys.keep_comments", nil},
+			{"intent", "truth?", "Says that he would recommend; null without a response that counts", nil},
+			{"action", "truth", "Has recommended: an approved referral stands to his name", nil},
+			{"referred_customers", "whole", "How many", nil},
 			{"previous", "object?", "As last published", []told{nps, {"nps_category", "category", "", nil}, {"response_count", "whole", "", nil}}},
 		})),
 		output("alert", "An alert was raised or cleared.", []string{"mainstay.alert.raised.v1", "mainstay.alert.cleared.v1"}, concat(about, []told{

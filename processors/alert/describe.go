@@ -1,0 +1,170 @@
+package alert
+
+import (
+	"math"
+	"strconv"
+
+	"github.com/cespare/xxhash/v2"
+
+	"github.com/mainstay/mainstay/processors/churn"
+	"github.com/mainstay/mainstay/processors/customer"
+	"github.com/mainstay/mainstay/schemas/output"
+	"github.com/mainstay/mainstay/schemas/timestamp"
+)
+
+// ID names an episode: the same in every replay, and never that of another one. It begins with a hash of ledger and customer.
+func ID(ledgerID, id string, number uint64) string {
+	var d xxhash.Digest
+	d.Reset()
+	_, _ = d.WriteString(ledgerID)
+	_, _ = d.Write([]byte{0})
+	_, _ = d.WriteString(id)
+	text := strconv.FormatUint(d.Sum64(), 16)
+	const digits = 16
+	return zeros[:digits-len(text)] + text + "-" + strconv.FormatUint(number, 10)
+}
+
+const zeros = "0000000000000000"
+
+// Describe fills in an output: everything but what is common to all. Before is what was last said of the customer before this
+// evaluation; reason is why a cleared episode is over.
+func (d *Evaluator) Describe(c *Change, before *customer.Said, reason string, e *output.Alert) {
+	v, r := &d.view, c.rule
+	*e = output.Alert{
+		About: e.About, AlertID: e.AlertID, Reasons: e.Reasons[:0], Rule: r.Name, Severity: r.Severity, Metric: r.Metric,
+		Initial: c.Episode.Kind == customer.Initial, RaisedAt: c.Episode.At,
+		Value: r.measure(c.value), Threshold: r.measure(r.at), ClearThreshold: r.measure(r.clear),
+		Scores: describeScores(v),
+	}
+	if at, ok := atStake(v); ok {
+		e.ValueAtStake = output.Some(at)
+	}
+	if c.State == Cleared {
+		e.Cleared, e.ClearedAt, e.ClearedReason = true, output.Some(v.m.Now), output.Text(reason)
+		e.Previous = output.Some(output.PreviousAlert{Value: r.measure(r.kept(c.Episode.Value))})
+		if v.customer.Closed(v.m.Now) {
+			e.ClearedReason = output.Text("account_closed")
+		}
+	}
+	e.Reasons = r.reasons(v, before, e.Reasons)
+}
+
+func describeScores(v *view) output.Scores {
+	x := output.Scores{
+		HistoricCLV: output.Some(v.Value.Historic), ValueTier: output.Text(v.Value.Tier.String()), TotalCLV: output.Some(v.Value.Total()),
+		ChurnRisk: output.Text(v.Risk.Class.String()), NPSCategory: output.Text(v.Voice.Category.String()),
+	}
+	if v.Value.PredictedKnown {
+		x.PredictedCLV = output.Some(v.Value.Predicted)
+	}
+	if v.Risk.Known() {
+		x.ChurnProbability = output.Some(v.Risk.Probability)
+	}
+	if v.Voice.Latest != nil {
+		x.NPSScore = output.Some(int64(v.Voice.Latest.Score))
+	}
+	return x
+}
+
+// reasons are short sentences for whoever has the customer on the phone. Shares are of the metric, and sum to 100%; what the
+// rule demands besides stands behind them, as a condition.
+func (r *compiled) reasons(v *view, before *customer.Said, dst []string) []string {
+	switch r.metric.name {
+	case "churn_probability", "value_at_stake", "predicted_clv":
+		dst = churnReasons(v, dst)
+	case "days_since_last_order", "days_overdue":
+		dst = whole(dst, silent(v))
+	case "total_clv", "clv_percentile", "value_tier", "high_value_lost":
+		dst = valueReasons(v, before, dst)
+	case "historic_clv", "number_of_orders":
+		dst = whole(dst, count(v.Value.Orders, "order", "orders")+" standing, worth "+worth(v, v.Value.Historic))
+	case "referral_value":
+		dst = whole(dst, count(v.Voice.Referred, "customer", "customers")+" referred, worth "+worth(v, v.Value.ReferralValue))
+	case "nps_score":
+		if l := v.Voice.Latest; l != nil {
+			dst = whole(dst, "answered "+strconv.Itoa(int(l.Score))+" of 10 on "+date(l.CreatedAt))
+		} else {
+			dst = whole(dst, "no answer that counts")
+		}
+	case "subscription_cancelled":
+		if cancelled(v) {
+			dst = whole(dst, "subscription ended on "+date(v.customer.SubscriptionEndedAt))
+		} else {
+			dst = whole(dst, "ordered again since the subscription ended")
+		}
+	}
+	if r.tiers != 0 {
+		dst = append(dst, "condition: value tier "+orNone(v.Value.Tier.String()))
+	}
+	if r.categories != 0 {
+		dst = append(dst, "condition: "+orNone(v.Voice.Category.String()))
+	}
+	return dst
+}
+
+// churnReasons part the probability into what it was directly after the last order and what silence has added since.
+func churnReasons(v *view, dst []string) []string {
+	if !v.Risk.Known() {
+		if v.customer.Closed(v.m.Now) {
+			return whole(dst, "account closed")
+		}
+		return whole(dst, "no standing order")
+	}
+	first := share(churn.AtOnce(v.terms, v.Risk), v.Risk.Probability)
+	bought := count(int64(len(v.customer.Days())), "purchase day", "purchase days")
+	return append(dst, silent(v)+": "+percents(100-first), "leaves anyway after "+bought+": "+percents(first))
+}
+
+func silent(v *view) string {
+	text := decimal(silence(v)) + " days since the last order"
+	if n := v.customer.Days(); len(n) > 1 {
+		span := float64(n[len(n)-1].Day) - float64(n[0].Day)
+		text += ", usually " + decimal(span/float64(len(n)-1)) + " between orders"
+	}
+	return text
+}
+
+// valueReasons part a fall of the total into what was taken back and what is expected no more, and a total into what was
+// brought and what is expected.
+func valueReasons(v *view, before *customer.Said, dst []string) []string {
+	back, less := max(0, before.Historic-v.Value.Historic), max(0, before.Predicted-v.Value.Predicted)
+	if v.Value.Total() < before.Historic+before.Predicted && back+less > 0 {
+		taken := share(float64(back), float64(back+less))
+		return append(dst, worth(v, back)+" refunded or cancelled: "+percents(taken), worth(v, less)+" less expected: "+percents(100-taken))
+	}
+	brought := share(float64(v.Value.Historic), float64(v.Value.Total()))
+	return append(dst,
+		count(v.Value.Orders, "order", "orders")+" worth "+worth(v, v.Value.Historic)+": "+percents(brought),
+		worth(v, v.Value.Predicted)+" expected: "+percents(100-brought))
+}
+
+func whole(dst []string, text string) []string { return append(dst, text+": 100%") }
+
+// share is a part in whole percents of a total, 0 to 100.
+func share(part, total float64) int {
+	if !(total > 0) {
+		return 0
+	}
+	return int(math.RoundToEven(max(0, min(1, part/total)) * 100))
+}
+
+func percents(n int) string    { return strconv.Itoa(n) + "%" }
+func decimal(n float64) string { return strconv.FormatFloat(n, 'f', 1, 64) }
+func date(ms int64) string     { return string(timestamp.Append(nil, ms))[:len("2006-01-02")] }
+func worth(v *view, n int64) string {
+	return string(v.terms.Unit.Append(nil, n)) + " " + v.terms.Unit.Code
+}
+
+func count(n int64, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return strconv.FormatInt(n, 10) + " " + many
+}
+
+func orNone(s string) string {
+	if s == "" {
+		return "none"
+	}
+	return s
+}

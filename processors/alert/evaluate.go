@@ -1,0 +1,256 @@
+package alert
+
+import (
+	"math"
+	"slices"
+
+	"github.com/mainstay/mainstay/processors/churn"
+	"github.com/mainstay/mainstay/processors/customer"
+)
+
+// Mode says why a customer is evaluated.
+type Mode struct {
+	// Silent: not of his own life. A first evaluation, a refit, new thresholds or changed rules.
+	Silent bool
+	// Late: an event of long ago. It raises nothing; what subscribers were told of it still ends aloud.
+	Late bool
+	// Timer: time has passed, and nothing else has happened. Since is when he was next to be looked at: nothing has crossed before.
+	Timer bool
+	Since int64
+	// Tiered: only the thresholds of the base have changed.
+	Tiered bool
+}
+
+// Change is an episode that opened or closed.
+type Change struct {
+	Rule    string
+	State   State
+	Episode customer.Episode
+
+	rule  *compiled
+	value float64
+}
+
+// State is what an episode came to.
+type State uint8
+
+// The states. Only Raised and Cleared, and what opens as customer.Initial, are published.
+const (
+	Raised         State = iota
+	Cleared              // subscribers are told
+	OpenedSilently       // baseline
+	Held                 // back, by the fuse
+	ClosedSilently
+)
+
+// String is the state as a metric's label.
+func (s State) String() string {
+	return [...]string{"raised", "cleared", "baseline", "suppressed", "closed"}[s]
+}
+
+// Said says that the change is published.
+func (c *Change) Said() bool {
+	return c.State == Raised || c.State == Cleared || c.State == OpenedSilently && c.Episode.Kind == customer.Initial
+}
+
+// tolerance is far above rounding and far below what anybody reads: at its moment a crossing has happened.
+const tolerance = 1e-9
+
+// near is a probability so close to a threshold that rounding could have it on either side.
+const near = 1e-6
+
+// Evaluator moves customers' episodes under the rules. It keeps memory from one evaluation to the next, and nothing else.
+type Evaluator struct {
+	view
+
+	rules     *Rules
+	mode      Mode
+	fuses     *Fuses
+	customers int64
+	changes   []Change
+}
+
+// Evaluate moves a customer's episodes to where his scores have them, and returns what opened or closed, until the next call.
+// Customers is how many the partition has.
+func (e *Evaluator) Evaluate(rules *Rules, t *customer.Terms, m customer.Moment, s *customer.State, scores Scores, mode Mode, fuses *Fuses, customers int64) []Change {
+	e.view = view{Scores: scores, terms: t, m: m, customer: s}
+	e.rules, e.mode, e.fuses, e.customers, e.changes = rules, mode, fuses, customers, e.changes[:0]
+	if high(scores.Value.Tier) {
+		s.Alerts.HeldHigh = true
+	}
+	if mode.Silent && !mode.Tiered {
+		// What stands of rules that are no more is dropped; nobody is told.
+		s.Alerts.Episodes = slices.DeleteFunc(s.Alerts.Episodes, func(e customer.Episode) bool { return rules.find(e.Rule) == nil })
+	}
+	for i := range rules.all {
+		r := &rules.all[i]
+		if !mode.Tiered || r.metric.tiered || r.tiers != 0 {
+			e.rule(r)
+		}
+	}
+	return e.changes
+}
+
+func (e *Evaluator) rule(r *compiled) {
+	a := &e.customer.Alerts
+	i, open := a.Find(r.id)
+	passes := r.passes(&e.view)
+	if !passes && !open {
+		return
+	}
+	value := r.metric.value(&e.view)
+	met := passes && r.met(&e.view, value)
+	if !open {
+		if !met {
+			return
+		}
+		a.Episodes = slices.Insert(a.Episodes, i, customer.Episode{Rule: r.id})
+	}
+	switch x := &a.Episodes[i]; {
+	case x.Phase == customer.Firing:
+		if !passes || !r.held(value) {
+			e.clear(r, x, value)
+		}
+	case !met:
+		*x = customer.Episode{Rule: r.id, Phase: customer.Cooling, Cool: x.Cool}
+	case e.mode.Silent || e.mode.Late:
+		e.fire(r, x, value, e.m.Now)
+	default:
+		if x.Phase != customer.Pending {
+			x.Phase, x.At = customer.Pending, max(e.since(r)+r.forMS, x.Cool)
+		}
+		if x.At <= e.m.Now {
+			e.fire(r, x, value, x.At)
+		}
+	}
+	if x := &a.Episodes[i]; x.Phase == customer.Cooling && x.Cool <= e.m.Now {
+		a.Episodes = slices.Delete(a.Episodes, i, i+1)
+	}
+}
+
+// passes says that the rule is for such a customer.
+func (r *compiled) passes(v *view) bool {
+	if r.tiers != 0 && r.tiers&(1<<v.Value.Tier) == 0 {
+		return false
+	}
+	return r.categories == 0 || r.categories&(1<<v.Voice.Category) != 0
+}
+
+// met says that the metric is on the alert's side. What silence raises is never exactly on a threshold from below, so that a
+// crossing has a moment.
+func (r *compiled) met(v *view, value float64) bool {
+	switch {
+	case !r.Below && r.metric.unit == probability:
+		if math.Abs(value-r.at) < near { // the moment decides, to the ms
+			at, ok := r.metric.crosses(v, r.at)
+			return ok && v.m.Now >= at
+		}
+		return value >= r.at && !churn.Graced(v.terms, v.m, v.Risk)
+	case !r.Below:
+		return value >= r.at-tolerance
+	case r.metric.crosses != nil:
+		return value < r.at-tolerance
+	}
+	return value <= r.at+tolerance
+}
+
+// held says that a firing episode goes on: the metric has not come back behind the clear threshold.
+func (r *compiled) held(value float64) bool {
+	switch {
+	case !r.Below:
+		return value >= r.clear-tolerance
+	case r.metric.crosses != nil:
+		return value < r.clear-tolerance
+	}
+	return value <= r.clear+tolerance
+}
+
+// since is when the metric came to the alert's side: now by an event, at its own moment by silence.
+func (e *Evaluator) since(r *compiled) int64 {
+	if !e.mode.Timer || r.Below || r.metric.crosses == nil {
+		return e.m.Now
+	}
+	at, ok := r.metric.crosses(&e.view, r.at)
+	if !ok {
+		return e.m.Now
+	}
+	return min(max(at, e.mode.Since), e.m.Now)
+}
+
+func (e *Evaluator) fire(r *compiled, x *customer.Episode, value float64, at int64) {
+	a := &e.customer.Alerts
+	a.Opened++
+	*x = customer.Episode{Rule: r.id, Phase: customer.Firing, At: at, Number: a.Opened, Value: r.keep(value)}
+	c := Change{Rule: r.Name, rule: r, value: value}
+	switch {
+	case (e.mode.Silent || e.mode.Late) && e.rules.PublishBase:
+		x.Kind, c.State = customer.Initial, OpenedSilently
+	case e.mode.Silent || e.mode.Late:
+		x.Kind, c.State = customer.Baseline, OpenedSilently
+	case !e.fuses.allow(r.id, e.hour(at), e.rules.limit(e.customers)):
+		x.Kind, c.State = customer.Suppressed, Held
+	default:
+		x.Kind, c.State = customer.Published, Raised
+	}
+	c.Episode = *x
+	e.changes = append(e.changes, c)
+}
+
+func (e *Evaluator) clear(r *compiled, x *customer.Episode, value float64) {
+	c := Change{Rule: r.Name, rule: r, value: value, State: ClosedSilently, Episode: *x}
+	cool := int64(0)
+	if x.Kind.Told() && (!e.mode.Silent || e.rules.PublishBase) {
+		c.State = Cleared
+		cool = e.m.Now + r.coolMS
+	}
+	*x = customer.Episode{Rule: r.id, Phase: customer.Cooling, Cool: cool}
+	e.changes = append(e.changes, c)
+}
+
+// hour of the ledger to which an alert counts: base time's where that is known, since an event may run ahead of it.
+func (e *Evaluator) hour(at int64) int64 {
+	if e.m.Based {
+		at = min(at, e.m.Base)
+	}
+	return at / 3_600_000
+}
+
+// Next is when silence next opens or closes an episode of the customer evaluated last, as far as that is known, ms; 0: never. What the churn risk's own
+// deadlines (at most moved from here, if that is known) come before is left to them.
+func (e *Evaluator) Next(moved float64) int64 {
+	v, m, s := &e.view, e.m, e.customer
+	next := int64(0)
+	consider := func(at int64) {
+		if at > m.Now && (next == 0 || at < next) {
+			next = at
+		}
+	}
+	for i := range e.rules.all {
+		r := &e.rules.all[i]
+		phase := customer.Phase(0)
+		if len(s.Alerts.Episodes) > 0 {
+			if j, open := s.Alerts.Find(r.id); open {
+				if phase = s.Alerts.Episodes[j].Phase; phase == customer.Pending {
+					consider(s.Alerts.Episodes[j].At)
+				}
+			}
+		}
+		if r.metric.crosses == nil || r.categories != 0 && r.categories&(1<<v.Voice.Category) == 0 {
+			continue
+		}
+		level := r.at
+		switch firing := phase == customer.Firing; {
+		case firing != r.Below, phase == customer.Pending:
+			continue // silence does not change it
+		case r.Below:
+			level = r.clear
+		}
+		if r.metric.unit == probability && level >= moved && moved < 1 {
+			continue
+		}
+		if at, ok := r.metric.crosses(v, level); ok {
+			consider(at)
+		}
+	}
+	return next
+}

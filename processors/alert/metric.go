@@ -1,0 +1,213 @@
+package alert
+
+import (
+	"math"
+
+	"github.com/mainstay/mainstay/processors/churn"
+	"github.com/mainstay/mainstay/processors/clv"
+	"github.com/mainstay/mainstay/processors/customer"
+	"github.com/mainstay/mainstay/processors/promoter"
+	"github.com/mainstay/mainstay/schemas/output"
+)
+
+// Scores are a customer's at a moment.
+type Scores struct {
+	Value *clv.Answer
+	Risk  *churn.Answer
+	Voice *promoter.Answer
+}
+
+// view is a customer as rules see him.
+type view struct {
+	Scores
+
+	terms    *customer.Terms
+	m        customer.Moment
+	customer *customer.State
+}
+
+// unit says how a metric is counted and printed.
+type unit uint8
+
+const (
+	number unit = iota
+	amount
+	probability
+	percent
+	days
+)
+
+// metric is something that a rule can look at. NaN is unknown, which is on no alert's side.
+type metric struct {
+	name        string
+	unit        unit
+	least, most float64
+	value       func(v *view) float64
+	// crosses is the time from which silence has a rising metric at a level or above, past or to come; false: never. Nil
+	// for what silence does not raise, or not at a time known in closed form: that is noticed when the customer is next woken.
+	crosses func(v *view, at float64) (int64, bool)
+	tiered  bool // depends on the thresholds of the base
+}
+
+func metrics() []metric {
+	return []metric{
+		{name: "churn_probability", unit: probability, most: 1, value: func(v *view) float64 { return v.Risk.Probability }, crosses: func(v *view, at float64) (int64, bool) {
+			return churn.Crosses(v.terms, v.Risk, v.customer, at)
+		}},
+		{name: "days_since_last_order", unit: days, most: 3650, value: silence, crosses: func(v *view, at float64) (int64, bool) {
+			return after(v.Risk.LastAt, at), v.Risk.LastAt != 0 && v.Risk.Known()
+		}},
+		{name: "days_overdue", unit: days, most: 3650, value: overdue, crosses: func(v *view, at float64) (int64, bool) {
+			next, ok := clv.Next(v.terms, v.customer)
+			return after(next, at), ok && !v.Value.Gone
+		}},
+		{name: "historic_clv", unit: amount, least: -mostAmount, most: mostAmount, value: func(v *view) float64 { return float64(v.Value.Historic) }},
+		{name: "predicted_clv", unit: amount, most: mostAmount, value: func(v *view) float64 { return whenKnown(v, v.Value.Predicted) }},
+		{name: "total_clv", unit: amount, least: -mostAmount, most: mostAmount, value: func(v *view) float64 { return whenKnown(v, v.Value.Total()) }},
+		{name: "value_at_stake", unit: amount, most: mostAmount, value: func(v *view) float64 {
+			at, ok := atStake(v)
+			if !ok {
+				return math.NaN()
+			}
+			return float64(at)
+		}},
+		{name: "referral_value", unit: amount, most: mostAmount, value: func(v *view) float64 { return float64(v.Value.ReferralValue) }},
+		{name: "number_of_orders", most: 1e6, value: func(v *view) float64 { return float64(v.Value.Orders) }},
+		{name: "clv_percentile", unit: percent, most: 100, tiered: true, value: func(v *view) float64 {
+			if v.Value.Percentile < 0 {
+				return math.NaN()
+			}
+			return v.Value.Percentile
+		}},
+		{name: "value_tier", most: 2, tiered: true, value: func(v *view) float64 {
+			switch v.Value.Tier {
+			case customer.Top10:
+				return 2
+			case customer.Top20:
+				return 1
+			case customer.Rest:
+				return 0
+			case customer.NoTier:
+			}
+			return math.NaN()
+		}},
+		{name: "high_value_lost", most: 1, tiered: true, value: func(v *view) float64 {
+			switch {
+			case v.Value.Tier == customer.NoTier && v.Value.Orders > 0:
+				return math.NaN() // there are no tiers
+			case v.customer.Alerts.HeldHigh && !high(v.Value.Tier):
+				return 1
+			}
+			return 0
+		}},
+		{name: "nps_score", most: 10, value: func(v *view) float64 {
+			if v.Voice.Latest == nil {
+				return math.NaN()
+			}
+			return float64(v.Voice.Latest.Score)
+		}},
+		{name: "subscription_cancelled", most: 1, value: func(v *view) float64 {
+			if cancelled(v) && v.customer.SubscriptionEndedAt <= v.m.Now {
+				return 1
+			}
+			return 0
+		}, crosses: func(v *view, _ float64) (int64, bool) { return v.customer.SubscriptionEndedAt, cancelled(v) }},
+	}
+}
+
+var allMetrics = metrics() //nolint:gochecknoglobals // a constant of functions
+
+func metricOf(name string) (*metric, bool) {
+	for i := range allMetrics {
+		if allMetrics[i].name == name {
+			return &allMetrics[i], true
+		}
+	}
+	return nil, false
+}
+
+// Metrics are the names of all metrics.
+func Metrics() []string {
+	names := make([]string, len(allMetrics))
+	for i := range allMetrics {
+		names[i] = allMetrics[i].name
+	}
+	return names
+}
+
+func high(t customer.Tier) bool { return t == customer.Top10 || t == customer.Top20 }
+
+func whenKnown(v *view, minor int64) float64 {
+	if !v.Value.PredictedKnown {
+		return math.NaN()
+	}
+	return float64(minor)
+}
+
+func silence(v *view) float64 {
+	if v.Risk.LastAt == 0 || !v.Risk.Known() {
+		return math.NaN()
+	}
+	return float64(max(0, v.m.Now-v.Risk.LastAt)) / customer.DayMS
+}
+
+func overdue(v *view) float64 {
+	next, ok := clv.Next(v.terms, v.customer)
+	if !ok || v.Value.Gone {
+		return math.NaN()
+	}
+	return float64(max(0, v.m.Now-next)) / customer.DayMS
+}
+
+// cancelled says that a subscription ends or has ended, and nothing was ordered since.
+func cancelled(v *view) bool {
+	at := v.customer.SubscriptionEndedAt
+	return at != 0 && v.Risk.LastAt <= at
+}
+
+// after is so many days behind a time, rounded up to the ms.
+func after(at int64, n float64) int64 { return at + int64(math.Ceil(float64(n*customer.DayMS))) }
+
+// atStake is predicted CLV x churn probability, minor units.
+func atStake(v *view) (int64, bool) {
+	if !v.Value.PredictedKnown || !v.Risk.Known() {
+		return 0, false
+	}
+	return int64(math.RoundToEven(float64(float64(v.Value.Predicted) * v.Risk.Probability))), true
+}
+
+// scale of values that are no money, where they are kept.
+const scale = 10_000
+
+func (c *compiled) keep(v float64) int64 {
+	switch {
+	case math.IsNaN(v):
+		return 0
+	case c.metric.unit == amount:
+		return int64(v)
+	}
+	return int64(math.RoundToEven(v * scale))
+}
+
+func (c *compiled) kept(v int64) float64 {
+	if c.metric.unit == amount {
+		return float64(v)
+	}
+	return float64(v) / scale
+}
+
+func (c *compiled) measure(v float64) output.Measure {
+	switch {
+	case math.IsNaN(v):
+		return output.Measure{}
+	case c.metric.unit == amount:
+		return output.MoneyMeasure(int64(v))
+	case c.metric.unit == probability:
+		return output.ProbabilityMeasure(v)
+	case c.metric.unit == percent:
+		return output.PercentMeasure(v)
+	case c.metric.unit == days:
+		return output.DaysMeasure(v)
+	}
+	return output.CountMeasure(v)
+}

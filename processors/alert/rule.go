@@ -1,0 +1,258 @@
+package alert
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/cespare/xxhash/v2"
+
+	"github.com/mainstay/mainstay/processors/customer"
+	"github.com/mainstay/mainstay/schemas/ledger"
+	"github.com/mainstay/mainstay/schemas/money"
+)
+
+// Rule opens an episode when a customer's metric reaches the threshold, and closes it behind the clear threshold.
+type Rule struct {
+	Name     string
+	Metric   string
+	Below    bool    // the alert's side is at or below the threshold, else at or above it
+	At       float64 // the threshold; money in whole units of the base currency
+	Clear    float64 // on the other side of At or equal to it
+	For      time.Duration
+	CoolDown time.Duration
+	Severity string
+	Tiers    []string // only customers in one of these value tiers; none: all
+	NPS      []string // only customers of one of these categories; none: all
+}
+
+// Shipped are the rules that hold when none are given. High value is top_10 or top_20.
+func Shipped() []Rule {
+	const day = 24 * time.Hour
+	high := []string{"top_10", "top_20"}
+	return []Rule{
+		{Name: "high_value_gained", Metric: "value_tier", At: 1, Clear: 1, Severity: "info"},
+		{Name: "high_value_lost", Metric: "high_value_lost", At: 1, Clear: 1, Severity: "warning"},
+		{Name: "churn_risk_high", Metric: "churn_probability", At: .66, Clear: .5, For: day, CoolDown: 7 * day, Severity: "warning"},
+		{Name: "high_value_at_risk", Metric: "churn_probability", At: .66, Clear: .5, CoolDown: 7 * day, Severity: "critical", Tiers: high},
+		{Name: "top_decile_detractor", Metric: "nps_score", Below: true, At: 6, Clear: 6, Severity: "critical", Tiers: []string{"top_10"}},
+		{Name: "promoter_silent", Metric: "days_since_last_order", At: 120, Clear: 120, Severity: "warning", NPS: []string{"promoter"}},
+		{Name: "subscription_cancelled", Metric: "subscription_cancelled", At: 1, Clear: 1, Severity: "warning"},
+	}
+}
+
+// Words of a rule.
+const (
+	mostRules  = 64
+	mostName   = 64
+	longest    = 3650 * 24 * time.Hour
+	mostAmount = 1e12
+)
+
+// Severities, tiers and categories that a rule may name.
+func severities() []string { return []string{"info", "warning", "critical"} }
+func tiers() []string      { return []string{"top_10", "top_20", "rest"} }
+func categories() []string { return []string{"promoter", "passive", "detractor", "unknown"} }
+
+// RuleError is what is wrong with a rule: Field is its name in a rule file.
+type RuleError struct {
+	Field   string
+	Message string
+}
+
+// Error names the field.
+func (f *RuleError) Error() string { return f.Field + ": " + f.Message }
+
+func fault(field, format string, args ...any) *RuleError {
+	return &RuleError{Field: field, Message: fmt.Sprintf(format, args...)}
+}
+
+// Check returns what is wrong with a rule, nil if nothing is.
+func (r *Rule) Check() *RuleError {
+	m, known := metricOf(r.Metric)
+	side := map[bool]string{false: "above", true: "below"}[r.Below]
+	switch {
+	case !nameForm(r.Name):
+		return fault("name", "must be 1 to %d small letters, digits or underscores, and begin with a letter; it is %q", mostName, r.Name)
+	case !known:
+		return fault("metric", "no such metric: %q; there are %s", r.Metric, strings.Join(Metrics(), ", "))
+	case !(r.At >= m.least && r.At <= m.most):
+		return fault(side, "must be from %v to %v for %s; it is %v", m.least, m.most, r.Metric, r.At)
+	case !(r.Clear >= m.least && r.Clear <= m.most):
+		return fault("clear", "must be from %v to %v for %s; it is %v", m.least, m.most, r.Metric, r.Clear)
+	case !r.Below && r.Clear > r.At:
+		return fault("clear", "must be at or below the threshold (above: %v), on the side away from the alert; it is %v", r.At, r.Clear)
+	case r.Below && r.Clear < r.At:
+		return fault("clear", "must be at or above the threshold (below: %v), on the side away from the alert; it is %v", r.At, r.Clear)
+	case r.For < 0 || r.For > longest:
+		return fault("for", "must be above 0 and at most 3650d; it is %s", r.For)
+	case r.CoolDown < 0 || r.CoolDown > longest:
+		return fault("cool_down", "must be above 0 and at most 3650d; it is %s", r.CoolDown)
+	case !slices.Contains(severities(), r.Severity):
+		return fault("severity", "must be one of %s; it is %q", strings.Join(severities(), ", "), r.Severity)
+	}
+	if f := among("tiers", r.Tiers, tiers()); f != nil {
+		return f
+	}
+	return among("nps", r.NPS, categories())
+}
+
+func among(field string, values, allowed []string) *RuleError {
+	for i, v := range values {
+		switch {
+		case !slices.Contains(allowed, v):
+			return fault(field, "must be of %s; %q is not", strings.Join(allowed, ", "), v)
+		case slices.Contains(values[:i], v):
+			return fault(field, "%s stands there twice", v)
+		}
+	}
+	return nil
+}
+
+func nameForm(name string) bool {
+	if name == "" || len(name) > mostName || name[0] < 'a' || name[0] > 'z' {
+		return false
+	}
+	return strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789_") == ""
+}
+
+// CheckAll returns what is wrong with rules together, and with which.
+func CheckAll(all []Rule) (int, *RuleError) {
+	if len(all) > mostRules {
+		return mostRules, fault("name", "there may be %d rules at most; there are %d", mostRules, len(all))
+	}
+	seen := map[uint32]string{}
+	for i := range all {
+		if f := all[i].Check(); f != nil {
+			return i, f
+		}
+		id := hash(all[i].Name)
+		if other, taken := seen[id]; taken {
+			return i, fault("name", "%s stands there twice, or is too like %s", all[i].Name, other)
+		}
+		seen[id] = all[i].Name
+	}
+	return -1, nil
+}
+
+func hash(name string) uint32 { return uint32(xxhash.Sum64String(name) >> 32) }
+
+// Wire is the form in which rules stand in the ledger.
+func Wire(all []Rule) []*ledger.AlertRule {
+	wire := make([]*ledger.AlertRule, len(all))
+	for i := range all {
+		r := &all[i]
+		wire[i] = &ledger.AlertRule{
+			Name: r.Name, Metric: r.Metric, Below: r.Below, Threshold: r.At, ClearThreshold: r.Clear,
+			ForMs: r.For.Milliseconds(), CoolDownMs: r.CoolDown.Milliseconds(), Severity: r.Severity, Tiers: r.Tiers, NpsCategories: r.NPS,
+		}
+	}
+	return wire
+}
+
+// FromWire is the inverse of Wire.
+func FromWire(wire []*ledger.AlertRule) []Rule {
+	all := make([]Rule, len(wire))
+	for i, w := range wire {
+		all[i] = Rule{
+			Name: w.GetName(), Metric: w.GetMetric(), Below: w.GetBelow(), At: w.GetThreshold(), Clear: w.GetClearThreshold(),
+			For: duration(w.GetForMs()), CoolDown: duration(w.GetCoolDownMs()), Severity: w.GetSeverity(), Tiers: w.GetTiers(), NPS: w.GetNpsCategories(),
+		}
+	}
+	return all
+}
+
+// duration keeps what is out of bounds out of bounds.
+func duration(ms int64) time.Duration {
+	if ms > longest.Milliseconds() {
+		return longest + 1
+	}
+	return time.Duration(max(ms, -1)) * time.Millisecond
+}
+
+// Rules are rules made ready for one partition: amounts in minor units.
+type Rules struct {
+	all         []compiled
+	percentiles bool // a rule looks at percentiles, which any change of thresholds moves
+	PublishBase bool
+	LateMS      int64
+	FuseRaises  int64
+	FuseShare   float64
+}
+
+type compiled struct {
+	Rule
+
+	id         uint32
+	metric     *metric
+	at, clear  float64 // in the metric's own unit: minor units of money
+	forMS      int64
+	coolMS     int64
+	tiers      uint8 // bits of customer.Tier; 0: all
+	categories uint8 // bits of customer.Category; 0: all
+}
+
+// Compile makes rules ready that Check finds nothing wrong with.
+func Compile(v *ledger.SettingsValues, unit money.Unit) Rules {
+	rules := Rules{
+		PublishBase: v.GetAlertsPublishBaseline(), LateMS: int64(v.GetAlertsLateHours()) * 3_600_000,
+		FuseRaises: int64(v.GetAlertsFuseRaises()), FuseShare: v.GetAlertsFuseShare(),
+	}
+	for _, r := range FromWire(v.GetAlertRules()) {
+		m, known := metricOf(r.Metric)
+		if !known {
+			continue
+		}
+		c := compiled{Rule: r, id: hash(r.Name), metric: m, at: r.At, clear: r.Clear, forMS: r.For.Milliseconds(), coolMS: r.CoolDown.Milliseconds()}
+		if m.unit == amount {
+			c.at, c.clear = minor(unit, r.At), minor(unit, r.Clear)
+		}
+		for _, t := range r.Tiers {
+			c.tiers |= 1 << (slices.Index(tiers(), t) + int(customer.Top10))
+		}
+		for _, n := range r.NPS {
+			c.categories |= 1 << (slices.Index(categories(), n) + int(customer.Promoter))
+		}
+		rules.percentiles = rules.percentiles || m.name == "clv_percentile"
+		rules.all = append(rules.all, c)
+	}
+	return rules
+}
+
+func minor(unit money.Unit, major float64) float64 {
+	if v, ok := unit.Minor(major); ok {
+		return float64(v)
+	}
+	return math.Inf(int(major))
+}
+
+// Percentiles says that a rule looks at percentiles.
+func (r *Rules) Percentiles() bool { return r.percentiles }
+
+// Firing calls each for the customer's firing episodes, in the order of the rules.
+func (r *Rules) Firing(a *customer.Alerts, each func(r *Rule, e *customer.Episode)) {
+	for i := range r.all {
+		if j, ok := a.Find(r.all[i].id); ok && a.Episodes[j].Phase == customer.Firing {
+			each(&r.all[i].Rule, &a.Episodes[j])
+		}
+	}
+}
+
+// Name is that of a rule's hash, empty for none of these.
+func (r *Rules) Name(id uint32) string {
+	if c := r.find(id); c != nil {
+		return c.Name
+	}
+	return ""
+}
+
+func (r *Rules) find(id uint32) *compiled {
+	for i := range r.all {
+		if r.all[i].id == id {
+			return &r.all[i]
+		}
+	}
+	return nil
+}

@@ -1,0 +1,295 @@
+package processors_test
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"github.com/mainstay/mainstay/processors"
+	"github.com/mainstay/mainstay/processors/alert"
+	"github.com/mainstay/mainstay/processors/customer"
+	"github.com/mainstay/mainstay/schemas/ledger"
+	"github.com/mainstay/mainstay/schemas/output"
+)
+
+// plainRules have neither hysteresis nor cool-down, so that what is open depends on nothing but where a customer stands.
+var plainRules = []alert.Rule{
+	{Name: "slipping", Metric: "churn_probability", At: .4, Clear: .4, Severity: "warning"},
+	{Name: "slipping_long", Metric: "churn_probability", At: .4, Clear: .4, For: 24 * time.Hour, Severity: "warning"},
+	{Name: "spent", Metric: "historic_clv", At: 50, Clear: 50, Severity: "info"},
+	{Name: "unhappy", Metric: "nps_score", Below: true, At: 6, Clear: 6, Severity: "info"},
+	{Name: "silent", Metric: "days_since_last_order", At: 100, Clear: 100, Severity: "info", NPS: []string{"promoter", "unknown"}},
+	{Name: "referrer", Metric: "referral_value", At: 20, Clear: 20, Severity: "info"},
+}
+
+func under(rules []alert.Rule) func(*ledger.SettingsValues) {
+	return func(v *ledger.SettingsValues) { v.AlertRules = alert.Wire(rules) }
+}
+
+// TestAnyOrderOfArrivalLeavesTheSameAlertsOpen: whatever the order, the episodes that fire at the end are those that the
+// customer's answers call for.
+func TestAnyOrderOfArrivalLeavesTheSameAlertsOpen(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		all := history(t)
+		now := beginning + rapid.Int64Range(300*24, 398*24).Draw(t, "now")*3_600_000
+		sorted := slices.Clone(all)
+		slices.SortStableFunc(sorted, func(a, b happening) int { return cmp.Compare(a.OccurredAt, b.OccurredAt) })
+		tell := func(label string, all []happening, partitions int32) *world {
+			w := newWorld(t, genesis(partitions, ledger.Clock_CLOCK_EVENT))
+			w.settings(under(plainRules))
+			for _, h := range all {
+				w.put(h.customer, h.Event, h.OccurredAt)
+				if rapid.IntRange(0, 9).Draw(t, label+" tick") == 0 {
+					w.settle()
+					w.tick(h.OccurredAt)
+				}
+			}
+			w.settle()
+			w.tick(now)
+			return w
+		}
+		one := tell("one", sorted, 1)
+		two := tell("two", rapid.Permutation(all).Draw(t, "mixed"), rapid.Int32Range(1, 4).Draw(t, "partitions"))
+		for _, w := range []*world{one, two} {
+			for _, p := range w.parts {
+				for id := range p.shelf.blobs {
+					want, got := called(w.answers(id)), opened(w, id)
+					if want["slipping"] && !got["slipping_long"] { // for less than a day
+						delete(want, "slipping_long")
+						require.Greater(t, pendingSince(w, id), now-day, id)
+					}
+					require.Equal(t, want, got, id)
+				}
+			}
+			requireEpisodes(t, w)
+		}
+		for id := range one.parts[0].shelf.blobs {
+			require.Equal(t, opened(one, id), opened(two, id), id)
+		}
+	})
+}
+
+// called are the rules whose side a customer is on.
+func called(a processors.Answers) map[string]bool {
+	open := map[string]bool{}
+	set := func(rule string, on bool) {
+		if on {
+			open[rule] = true
+		}
+	}
+	graced := a.AsOf < a.Churn.LastOrderAt.Value+30*day
+	slipping := a.Churn.Probability.Known && a.Churn.Probability.Value >= .4 && !graced
+	set("slipping", slipping)
+	set("slipping_long", slipping)
+	set("spent", a.CLV.Historic >= 5000)
+	set("unhappy", a.Promoter.Score.Known && a.Promoter.Score.Value <= 6)
+	set("silent", a.Churn.Probability.Known && a.AsOf-a.Churn.LastOrderAt.Value >= 100*day && (a.Promoter.Category == "promoter" || a.Promoter.Category == "unknown"))
+	set("referrer", a.CLV.ReferralValue >= 2000)
+	return open
+}
+
+// pendingSince is when the patient rule's wait began.
+func pendingSince(w *world, id string) int64 {
+	for _, e := range w.state(id).Alerts.Episodes {
+		if e.Phase == customer.Pending {
+			return e.At - day
+		}
+	}
+	return 0
+}
+
+func opened(w *world, id string) map[string]bool {
+	open := map[string]bool{}
+	if w.state(id) == nil { // a referrer who was told of a credit, or was not since it had been voided before
+		return open
+	}
+	for _, a := range processors.OpenAlerts(w.parts[w.partitionOf(id)].state, id, w.state(id)) {
+		open[a.Rule] = true
+	}
+	return open
+}
+
+// requireEpisodes holds what was published of episodes: raised once, cleared once and afterwards.
+func requireEpisodes(t *rapid.T, w *world) {
+	state := map[string]string{}
+	for _, s := range w.said {
+		if s.Topic != output.Alerts {
+			continue
+		}
+		id, now := field(s.json, "alert_id"), field(s.json, "state")
+		switch now {
+		case "raised":
+			require.Empty(t, state[id], s.json)
+		case "cleared":
+			require.Equal(t, "raised", state[id], s.json)
+		}
+		state[id] = now
+	}
+}
+
+// TestSilenceRaisesAtItsMoment: a ms before the closed-form moment, and the duration behind it, nothing is raised; at it the
+// alert is, once, however coarsely time was told on the way.
+func TestSilenceRaisesAtItsMoment(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		g := genesis(1, ledger.Clock_CLOCK_EVENT)
+		g.Timezone = rapid.SampledFrom([]string{"UTC", "Asia/Tehran", "America/New_York"}).Draw(t, "zone")
+		at, gaps := ms("2024-01-01")+rapid.Int64Range(0, 300*day).Draw(t, "start"), rapid.SliceOfN(rapid.Int64Range(0, 60*day), 1, 5).Draw(t, "gaps")
+		rule := alert.Rule{
+			Name: "slipping", Metric: "churn_probability", At: rapid.Float64Range(.3, .8).Draw(t, "threshold"), Severity: "info",
+			For: time.Duration(rapid.Int64Range(0, 20*24).Draw(t, "for")) * time.Hour,
+		}
+		rule.Clear = rule.At / 2
+		begin := func() (*world, int64) {
+			w, at := newWorld(t, g), at
+			w.settings(under([]alert.Rule{rule}))
+			for i, gap := range gaps {
+				at += gap
+				w.event("c", purchase(fmt.Sprint(i), 1000, at))
+			}
+			w.tick(at)
+			return w, at
+		}
+		w, start := begin()
+		raised := func(w *world) (all []string) {
+			for _, s := range w.heard() {
+				if s.Topic == output.Alerts && field(s.json, "state") == "raised" {
+					all = append(all, field(s.json, "raised_at"))
+				}
+			}
+			return all
+		}
+		raised(w)
+		if len(processors.OpenAlerts(w.parts[0].state, "c", w.state("c"))) > 0 {
+			return // from the first evaluation on
+		}
+		w.tick(start + 30_000*day) // to the end of time, in one leap
+		leap := raised(w)
+		if len(leap) == 0 {
+			return
+		}
+		require.Len(t, leap, 1)
+		moment, err := time.Parse(time.RFC3339Nano, leap[0])
+		require.NoError(t, err)
+		due := moment.UnixMilli()
+
+		w, start = begin()
+		raised(w)
+		for _, between := range rapid.SliceOfN(rapid.Int64Range(start, max(start, due-1)), 0, 5).Draw(t, "ticks") {
+			w.tick(max(between, w.base()))
+		}
+		w.tick(max(w.base(), due-1))
+		require.Empty(t, raised(w), "before its time")
+		p := w.answers("c").Churn.Probability.Value
+		w.tick(due)
+		require.Equal(t, leap, raised(w), "at its time")
+		if rule.For == 0 && due > start+1 && due > at+31*day+sum(gaps) {
+			require.InDelta(t, rule.At, p, 1e-6)
+		}
+		w.tick(due + 100*day)
+		require.Empty(t, raised(w), "never twice")
+	})
+}
+
+func sum(all []int64) (n int64) {
+	for _, v := range all {
+		n += v
+	}
+	return n
+}
+
+// TestRefitRaisesNothing: a model under which half of the base is on the other side is no reason to call anybody.
+func TestRefitRaisesNothing(t *testing.T) {
+	w := newWorld(t, genesis(2, ledger.Clock_CLOCK_EVENT))
+	at := ms("2024-01-01")
+	for i := range 300 {
+		w.event(fmt.Sprint("c", i), purchase("1", int64(100+i), at+int64(i)*3_600_000))
+	}
+	now := at + 60*day
+	w.tick(now)
+	w.heard()
+	w.append(ledger.Kind_KIND_PARAMETERS, now, &ledger.Parameters{Version: 1, Model: "mbg_nbd", Status: "fitted", R: 3, Alpha: 3, A: 1, B: 2, P: 6, Q: 4, V: 15})
+	for i := range 300 { // each is touched
+		w.event(fmt.Sprint("c", i), survey("s", 8, now+1, now+1))
+	}
+	for _, s := range w.heard() {
+		require.NotEqual(t, output.Alerts, s.Topic, s.json)
+	}
+	baseline := 0
+	for i := range 300 {
+		for _, a := range processors.OpenAlerts(w.parts[w.partitionOf(fmt.Sprint("c", i))].state, fmt.Sprint("c", i), w.state(fmt.Sprint("c", i))) {
+			require.Equal(t, "baseline", a.State)
+			baseline++
+		}
+	}
+	require.Equal(t, 300, baseline)
+}
+
+func TestFuseHoldsBackAFlood(t *testing.T) {
+	w := newWorld(t, genesis(1, ledger.Clock_CLOCK_EVENT))
+	w.settings(under([]alert.Rule{{Name: "spent", Metric: "historic_clv", At: 50, Clear: 50, Severity: "info"}}))
+	at := ms("2024-01-01")
+	const people = 130
+	for i := range people {
+		w.event(fmt.Sprint("c", i), purchase("1", 100, at))
+	}
+	w.tick(at + 1)
+	w.heard()
+	counts := map[string]int{}
+	for i := range people {
+		for _, a := range w.event(fmt.Sprint("c", i), purchase("2", 10_000, at+2)).Alerts {
+			require.Equal(t, "spent", a.Rule)
+			counts[a.State]++
+		}
+	}
+	require.Equal(t, map[string]int{"raised": 100, "suppressed": people - 100}, counts)
+	open := []string{}
+	w.parts[0].state.Fuses(func(rule string) { open = append(open, rule) })
+	require.Equal(t, []string{"spent"}, open)
+	w.tick(at + 3_600_000)
+	w.parts[0].state.Fuses(func(rule string) { t.Fatal("another hour: " + rule) })
+	w.event("late", purchase("1", 1, at+3_600_001))
+	require.Equal(t, "raised", w.event("late", purchase("2", 10_000, at+3_600_002)).Alerts[0].State)
+}
+
+func TestBadAlertRulesAreRefused(t *testing.T) {
+	good := alert.Shipped()
+	_, f := alert.CheckAll(good)
+	require.Nil(t, f)
+	require.Equal(t, good, alert.FromWire(alert.Wire(good)))
+	for field, spoil := range map[string]func(r *alert.Rule){
+		"name":      func(r *alert.Rule) { r.Name = "Bad name" },
+		"metric":    func(r *alert.Rule) { r.Metric = "churn" },
+		"above":     func(r *alert.Rule) { r.At = math.NaN() },
+		"clear":     func(r *alert.Rule) { r.Clear = r.At + 1e-3 },
+		"for":       func(r *alert.Rule) { r.For = -time.Hour },
+		"cool_down": func(r *alert.Rule) { r.CoolDown = 1 << 62 },
+		"severity":  func(r *alert.Rule) { r.Severity = "" },
+		"tiers":     func(r *alert.Rule) { r.Tiers = []string{"rest", "rest"} },
+		"nps":       func(r *alert.Rule) { r.NPS = []string{"fan"} },
+	} {
+		all := alert.Shipped()
+		spoil(&all[2])
+		i, f := alert.CheckAll(all)
+		require.NotNil(t, f, field)
+		require.Equal(t, field, f.Field)
+		require.Equal(t, 2, i)
+		v := processors.DefaultSettings()
+		v.AlertRules = alert.Wire(all)
+		require.ErrorIs(t, processors.ValidateSettings(v), processors.ErrSettings)
+	}
+	require.Len(t, slices.Compact(slices.Sorted(slices.Values(alert.Metrics()))), len(alert.Metrics()))
+}
+
+// field is a text of an output.
+func field(text, name string) string {
+	_, rest, _ := strings.Cut(text, `"`+name+`":"`)
+	value, _, _ := strings.Cut(rest, `"`)
+	return value
+}
