@@ -139,7 +139,7 @@ func TestHoweverItIsCutTheSameIsSaid(t *testing.T) {
 			w.append(ledger.Kind_KIND_PARAMETERS, 0, fitted(version))
 			for _, s := range customers(w.heard()) {
 				require.Equal(t, output.TriggerRefit, s.Trigger)
-				require.Contains(t, s.json, fmt.Sprintf(`"trigger":"refit","cause_event_id":null`))
+				require.Contains(t, s.json, `"trigger":"refit","cause_event_id":null`)
 				_, behind, _ := strings.Cut(s.json, ",") // behind its id, which names the entry
 				all = append(all, behind)
 			}

@@ -115,7 +115,7 @@ func (s *source) prepare(n int, customer func() int, at func() time.Time) []roun
 		r := round{from: s.next}
 		open := make([]*kafka.Batch, s.partitions)
 		for full := false; !full && left > 0; left-- {
-			s.purchase(customer(), at(), func(p int32, size int) *kafka.Batch {
+			s.purchase(customer(), at(), func(p int32, _ int) *kafka.Batch {
 				if open[p] == nil {
 					open[p] = kafka.NewBatch(inputOf(s.namespace), p)
 					r.batches = append(r.batches, open[p])
@@ -154,7 +154,7 @@ func (s *source) pace(ctx context.Context, rate int, customer func() int, until 
 			time.Sleep(5*time.Millisecond - now.Sub(began)%(5*time.Millisecond))
 			continue
 		}
-		r := s.prepare(due-n, customer, func() time.Time { return now.UTC() })
+		r := s.prepare(due-n, customer, now.UTC)
 		n = due
 		if err := s.send(ctx, r); err != nil {
 			return n, behind, err

@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -57,7 +58,7 @@ func main() {
 	flag.Uint64Var(&o.seed, "seed", 1, "of the customers and amounts")
 	flag.StringVar(&o.only, "only", "", "parts to run: speed, rates, claim, takeover (comma-separated); empty: all")
 	flag.Parse()
-	for _, word := range strings.Split(rates, ",") {
+	for word := range strings.SplitSeq(rates, ",") {
 		rate, err := strconv.Atoi(strings.TrimSpace(word))
 		if err != nil || rate <= 0 {
 			fmt.Fprintf(os.Stderr, "--rates: %q is no number of events a second\n", word)
@@ -92,8 +93,8 @@ type figure struct {
 func run(ctx context.Context, o options) (err error) {
 	b := &bench{options: o}
 	defer func() {
-		for i := len(b.closing) - 1; i >= 0; i-- {
-			err = errors.Join(err, b.closing[i]())
+		for _, end := range slices.Backward(b.closing) {
+			err = errors.Join(err, end())
 		}
 	}()
 	began := time.Now()

@@ -204,7 +204,7 @@ func (b *bench) claim(ctx context.Context) error {
 		return s.rng.IntN(1 + s.rng.IntN(b.base))
 	}
 	today := time.Now().UTC()
-	at := func() time.Time { return today.Add(-time.Duration(rand.N(int64(2 * 365 * 24 * time.Hour)))) } //nolint:gosec // a load
+	at := func() time.Time { return today.Add(-time.Duration(rand.N(int64(2 * 365 * 24 * time.Hour)))) }
 	if err := s.send(ctx, s.prepare(orders, customer, at)); err != nil {
 		return err
 	}

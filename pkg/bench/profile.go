@@ -49,7 +49,7 @@ func fetch(ctx context.Context, url, path string, patience time.Duration) error 
 		return err
 	}
 	defer func() { _ = body.Close() }() // it was read
-	file, err := os.Create(path)        //nolint:gosec // where we were told to
+	file, err := os.Create(path)
 	if err != nil {
 		return err
 	}
@@ -72,7 +72,7 @@ func (b *bench) allocations(ctx context.Context, p *real.Process, name string, e
 	if err := fetch(ctx, "http://"+p.Admin+"/debug/pprof/allocs", path, time.Minute); err != nil {
 		return fmt.Errorf("allocations: %w", err)
 	}
-	text, err := exec.CommandContext(ctx, "go", "tool", "pprof", "-sample_index=alloc_space", "-unit=mb", "-nodecount=15", "-top", path).Output() //nolint:gosec // a path of ours
+	text, err := exec.CommandContext(ctx, "go", "tool", "pprof", "-sample_index=alloc_space", "-unit=mb", "-nodecount=15", "-top", path).Output()
 	if err != nil {
 		return fmt.Errorf("read the profile %s: %w", path, err)
 	}
@@ -88,7 +88,7 @@ func (b *bench) allocations(ctx context.Context, p *real.Process, name string, e
 
 // readStacks has pprof write the profile as text.
 func readStacks(ctx context.Context, path string) ([]stack, error) {
-	text, err := exec.CommandContext(ctx, "go", "tool", "pprof", "-traces", path).Output() //nolint:gosec // a path of ours
+	text, err := exec.CommandContext(ctx, "go", "tool", "pprof", "-traces", path).Output()
 	if err != nil {
 		return nil, fmt.Errorf("read the profile %s: %w", path, err)
 	}
@@ -127,7 +127,7 @@ func readStacks(ctx context.Context, path string) ([]stack, error) {
 type part struct{ function, name string }
 
 // parts are in no order; sides are told apart by sideOf.
-var parts = []part{ //nolint:gochecknoglobals // a table
+var parts = []part{
 	{"schemas/event.(*Decoder).Decode", "JSON decode and validate"},
 	{"intake.(*run).appendEvent", "entry and batch"},
 	{"kafka.(*Fetcher).Fetch", "fetch"},
@@ -190,7 +190,7 @@ func printParts(stacks []stack, events int64) {
 		leaves[s.frames[0]] += s.took
 		total += s.took
 	}
-	print := func(title string, of map[string]time.Duration, most int) {
+	show := func(title string, of map[string]time.Duration, most int) {
 		fmt.Printf("  %-60s %9s %6s\n", title, "s per 1M", "share")
 		names := slices.SortedFunc(maps.Keys(of), func(a, b string) int {
 			return cmp.Or(cmp.Compare(of[b], of[a]), cmp.Compare(a, b))
@@ -199,7 +199,7 @@ func printParts(stacks []stack, events int64) {
 			fmt.Printf("  %-60s %9.3f %5.1f%%\n", name, of[name].Seconds()/float64(events)*1e6, 100*of[name].Seconds()/total.Seconds())
 		}
 	}
-	print("part", cost, 30)
-	print("innermost function", leaves, 15)
+	show("part", cost, 30)
+	show("innermost function", leaves, 15)
 	fmt.Printf("  %-60s %9.3f\n", "all", total.Seconds()/float64(events)*1e6)
 }

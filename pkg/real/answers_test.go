@@ -53,7 +53,7 @@ func everybody(t *testing.T, namespace string, partitions int32) map[string]*ans
 	t.Helper()
 	client, err := redis.New(redis.Config{Addresses: []string{store.Address}})
 	require.NoError(t, err)
-	defer client.Close()
+	defer func() { require.NoError(t, client.Close()) }()
 	all := map[string]*answers{}
 	for p := range partitions {
 		err := client.Partition(namespace, p, partitions).Scan(t.Context(), func(meta redis.Meta, blobs []redis.Blob) error {

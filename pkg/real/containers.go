@@ -182,7 +182,7 @@ func StartRedis(ctx context.Context) (*Redis, error) {
 
 // Persist turns the append-only file on or off, now or from the next start on. A start with it finds what was in it last,
 // however old that is; a start without it finds nothing.
-func (r *Redis) Persist(ctx context.Context, on bool, now bool) error {
+func (r *Redis) Persist(ctx context.Context, on, now bool) error {
 	word := map[bool]string{true: "yes", false: "no"}[on]
 	if now {
 		if answer, err := AskRedis(ctx, r.Address, "CONFIG SET appendonly "+word); err != nil || answer != "OK" {

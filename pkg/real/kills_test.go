@@ -36,13 +36,13 @@ func TestKills(t *testing.T) {
 	const partitions, customers, planned = 4, 4000, 110 * time.Second
 	seed := *seedFlag
 	if seed == 0 {
-		seed = uint64(time.Now().UnixNano()) //nolint:gosec // any number
+		seed = uint64(time.Now().UnixNano())
 	}
 	t.Logf("seed %d (repeat with -seed %d)", seed, seed)
 	ctx, cancel := context.WithTimeoutCause(t.Context(), 8*time.Minute, fmt.Errorf("TestKills took longer than 8 minutes"))
 	defer cancel()
 	namespace := "kills-" + strconv.FormatUint(seed, 36)
-	s := &struck{t: t, rng: rand.New(rand.NewPCG(seed, 0)), program: program.With(inputs(namespace))} //nolint:gosec // no secret
+	s := &struck{t: t, rng: rand.New(rand.NewPCG(seed, 0)), program: program.With(inputs(namespace))}
 	_, _, err := s.program.Do(ctx, "topics", "apply")
 	require.NoError(t, err)
 	l, err := newLoad(client(t), namespace, seed, customers)

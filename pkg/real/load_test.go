@@ -63,7 +63,7 @@ func (l *load) run(ctx context.Context, rate int) error {
 		open := map[string]*kafka.Batch{}
 		var batches []*kafka.Batch
 		for i, e := range part {
-			partition := int32((at + i) % partitions) //nolint:gosec // small
+			partition := int32((at + i) % partitions)
 			if e.Key != nil {
 				partition = murmur2.PartitionFor(e.Key, partitions)
 			}

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -38,9 +39,7 @@ func Build(ctx context.Context, dir string) (string, error) {
 func (p Program) With(settings map[string]string) Program {
 	all := map[string]string{}
 	for _, m := range []map[string]string{p.Settings, settings} {
-		for k, v := range m {
-			all[k] = v
-		}
+		maps.Copy(all, m)
 	}
 	return Program{Path: p.Path, Settings: all}
 }
@@ -115,7 +114,7 @@ func KillAll() {
 
 // Run starts `mainstay run` and waits until it says that it is running. Whoever starts it must Kill or Stop it.
 func (p Program) Run(ctx context.Context) (*Process, error) {
-	cmd := exec.Command(p.Path, "run") //nolint:noctx // it ends by signals
+	cmd := exec.Command(p.Path, "run")
 	cmd.Env = p.With(map[string]string{"HTTP_LISTEN": "127.0.0.1:0", "ADMIN_LISTEN": "127.0.0.1:0"}).environment()
 	stderr, err := cmd.StderrPipe()
 	if err != nil {

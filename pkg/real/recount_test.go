@@ -56,7 +56,7 @@ func cdnow(t *testing.T, path string) []fact {
 	t.Helper()
 	file, err := os.Open(path)
 	require.NoError(t, err)
-	defer file.Close()
+	defer func() { _ = file.Close() }()
 	rows, err := csv.NewReader(file).ReadAll()
 	require.NoError(t, err)
 	require.Equal(t, []string{"masterid", "sampleid", "date", "cds", "sales"}, rows[0])

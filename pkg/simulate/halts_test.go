@@ -24,7 +24,7 @@ import (
 func scene(t *testing.T, play func(t *testing.T, w *world)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		rng := rand.New(rand.NewPCG(1, 1)) //nolint:gosec // any
+		rng := rand.New(rand.NewPCG(1, 1))
 		w, err := newWorld(4, nil, rng, NewCoverage(), zap.NewNop())
 		require.NoError(t, err)
 		defer w.close()

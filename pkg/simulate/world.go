@@ -167,7 +167,7 @@ func rules(seed uint64) config.Rules {
 }
 
 // run plays a seed and returns what is wrong, nil if nothing is. It must be called in a bubble.
-func run(seed uint64, strikes int, coverage *Coverage, log *zap.Logger) (story []string, problems []string) {
+func run(seed uint64, strikes int, coverage *Coverage, log *zap.Logger) (story, problems []string) {
 	rng := rand.New(rand.NewPCG(seed, 7)) //nolint:gosec // a seed can be run again
 	w, err := newWorld(seed, plan(seed, rng, strikes), rng, coverage, log)
 	if err != nil {

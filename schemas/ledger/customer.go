@@ -100,7 +100,7 @@ func walk(value []byte, each func(field int, number uint64, bytes []byte) bool) 
 		if n > len(value) {
 			return ErrMalformed
 		}
-		if !each(int(tag>>3), number, bytes) { //nolint:gosec // a field number
+		if !each(int(tag>>3), number, bytes) {
 			return nil
 		}
 		value = value[n:]
