@@ -63,6 +63,10 @@ test-real: ## the tests on real Kafka and Redis (Docker)
 check-rules: ## Prometheus's rules and their tests (promtool, or Docker)
 	go test -tags real -count=1 -run '^TestPromtool$$' ./deploy
 
+.PHONY: test-compose
+test-compose: ## docker compose up, events through it, every query of the boards, and down again
+	go test -tags compose -count=1 -timeout 15m ./pkg/compose
+
 .PHONY: fuzz
 fuzz: ## every fuzz target for FUZZTIME
 	@grep -rnoE --include='*_test.go' '^func Fuzz[A-Za-z0-9_]+' . | sed -E 's/^(.*)\/[^/]+:[0-9]+:func /\1 /' | sort | while read -r package target; do \

@@ -1,4 +1,4 @@
-// Package compose owns the proof that docker-compose.yml is true: its test (build tag real) brings the whole of it up beside
+// Package compose owns the proof that docker-compose.yml is true: its test (build tag compose) brings the whole of it up beside
 // whatever else runs on the machine, sends events through it, asks its Prometheus everything that the boards ask, and takes it
 // down again.
 //

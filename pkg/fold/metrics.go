@@ -68,6 +68,7 @@ func (o *owner) observe() {
 		behind = max(0, float64(o.cfg.Now().UnixMilli()-o.appended)/1000)
 	}
 	o.gauges.lagSeconds.Set(behind)
+	o.observeBase()
 	o.observeInputs()
 }
 
@@ -80,8 +81,8 @@ func (o *owner) observeInputs() {
 	}
 	o.inputsAt = now
 	for _, in := range o.state.Inputs() {
-		if in.Heard && o.appended > 0 {
-			o.metrics.TimeBehind.WithLabelValues(in.Topic, strconv.Itoa(int(in.Partition))).Set(max(0, float64(o.appended-in.Time)/1000))
+		if in.Heard && o.appended > 0 { // where nothing is appended any more, our own clock must do
+			o.metrics.TimeBehind.WithLabelValues(in.Topic, strconv.Itoa(int(in.Partition))).Set(max(0, float64(max(o.appended, now.UnixMilli())-in.Time)/1000))
 		}
 	}
 }

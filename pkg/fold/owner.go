@@ -61,8 +61,10 @@ type owner struct {
 	appended                               int64 // append time of the entry folded last, ms
 	gauges                                 gauges
 	inputsAt                               time.Time
-	swept                                  bool // no keys of former snapshots are left
-	proposed                               bool // settings or logic of ours are on their way into the ledger
+	announced                              *ledger.Contribution // as the metrics have it
+	bounds                                 *ledger.Thresholds   // likewise
+	swept                                  bool                 // no keys of former snapshots are left
+	proposed                               bool                 // settings or logic of ours are on their way into the ledger
 
 	rebuild    bool // outlives the claim: the snapshot in Redis is not to be trusted
 	redisAhead int

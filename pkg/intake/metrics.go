@@ -1,6 +1,7 @@
 package intake
 
 import (
+	"math"
 	"strconv"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -38,6 +39,17 @@ func (g gauges) seen(in *input, clock int64) {
 		behind = 0
 	}
 	g.lagSeconds.Set(behind)
+}
+
+// forget takes back what was said of an input partition that somebody else may read now. The time behind is the fold's
+// series too, so it stays, with a value that no maximum takes up.
+func (in *Intake) forget(topic string, partition int32) {
+	p := strconv.Itoa(int(partition))
+	in.metrics.LagRecords.DeleteLabelValues(topic, p)
+	in.metrics.LagSeconds.DeleteLabelValues(topic, p)
+	in.metrics.UnstableRecords.DeleteLabelValues(topic, p)
+	in.metrics.TimeBehind.WithLabelValues(topic, p).Set(math.NaN())
+	in.metrics.Consumer.Halted.DeletePartialMatch(prometheus.Labels{"partition": haltedPartition(topic, partition)})
 }
 
 func (in *Intake) countSkipped(topic, reason string) {

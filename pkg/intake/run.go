@@ -117,6 +117,9 @@ func (r *run) close() {
 		r.flight = nil
 	}
 	r.report(nil)
+	for _, in := range r.inputs {
+		r.forget(in.topic, in.partition)
+	}
 }
 
 // serve is the whole life of a run; nil when it was drained.

@@ -41,6 +41,7 @@ type Process struct {
 	started time.Time
 	build   telemetry.Build
 	redis   *telemetry.Redis
+	ledger  *prometheus.GaugeVec // bytes by partition
 	refits  *telemetry.Refit
 	metrics *telemetry.Process
 
@@ -68,6 +69,7 @@ func New(ctx context.Context, a *app.App, g *ledger.Genesis, log *zap.Logger, no
 		if err := p.lookAtRedis(ctx); err != nil {
 			return nil, err
 		}
+		p.ledger = telemetry.NewFold(reg).LedgerBytes
 		p.fold = a.Fold(g, reg)
 		outcomes := make([]string, 0, len(refit.Outcomes()))
 		for _, o := range refit.Outcomes() {
@@ -190,6 +192,7 @@ func (p *Process) Run(ctx context.Context, stopping <-chan struct{}) error {
 	if p.fold != nil {
 		start(Fold, p.fold.Run)
 		go p.watchRedis(work)
+		go p.watchLedger(work)
 		if every := p.app.Config.Refit.Interval; every > 0 {
 			go p.refitOften(work, every, p.refits)
 		}
@@ -273,6 +276,9 @@ func (p *Process) watchRedis(ctx context.Context) {
 		case <-t.C:
 		}
 		err := p.lookAtRedis(ctx)
+		if err != nil && ctx.Err() == nil {
+			p.redis.Errors.Inc()
+		}
 		p.mu.Lock()
 		changed := (err == nil) != (p.sick == nil)
 		p.sick = err

@@ -1,0 +1,66 @@
+package fold
+
+import (
+	"math"
+	"strconv"
+
+	"github.com/mainstay/mainstay/processors/portfolio"
+	"github.com/mainstay/mainstay/schemas/ledger"
+)
+
+// observeBase says what the customer base comes to, as partition 0 said it last. The bounds that are drawn from it come back
+// to the partition as an entry, some time after.
+func (o *owner) observeBase() {
+	sum, bounds := o.state.Announced(), o.state.Thresholds()
+	if sum == nil || sum == o.announced && bounds == o.bounds {
+		return
+	}
+	o.announced, o.bounds = sum, bounds
+	o.observePortfolio(sum, bounds)
+}
+
+func (o *owner) observePortfolio(sum *ledger.Contribution, bounds *ledger.Thresholds) {
+	m := o.metrics.Portfolio
+	m.Customers.WithLabelValues().Set(float64(sum.GetCustomers()))
+	m.Active.WithLabelValues().Set(float64(sum.GetActive()))
+	for i, class := range []string{"low", "medium", "high", "none", "churned"} {
+		m.ByChurnRisk.WithLabelValues(class).Set(float64(sum.ChurnClasses[i]))
+	}
+	unit := o.state.Unit()
+	m.HistoricCLV.WithLabelValues(unit.Code).Set(unit.Major(sum.GetHistoricClv()))
+	m.CustomerEquity.WithLabelValues(unit.Code).Set(unit.Major(sum.GetPredictedClv()))
+
+	m.ByValueTier.Reset()
+	if bounds.GetCustomers() >= int64(o.state.Settings().GetTiersMinCustomers()) {
+		top10, top20, rest := portfolio.Tiers(sum, bounds)
+		m.ByValueTier.WithLabelValues("top_10").Set(float64(top10))
+		m.ByValueTier.WithLabelValues("top_20").Set(float64(top20))
+		m.ByValueTier.WithLabelValues("rest").Set(float64(rest))
+	}
+
+	promoters, detractors := float64(sum.GetPromoters()), float64(sum.GetDetractors())
+	n := promoters + float64(sum.GetPassives()) + detractors
+	m.ByNPSCategory.WithLabelValues("promoter").Set(promoters)
+	m.ByNPSCategory.WithLabelValues("passive").Set(float64(sum.GetPassives()))
+	m.ByNPSCategory.WithLabelValues("detractor").Set(detractors)
+	m.ByNPSCategory.WithLabelValues("unknown").Set(float64(sum.GetCustomers()) - n)
+	m.NPS.Reset()
+	m.NPSError.Reset()
+	if n > 0 {
+		p, d := promoters/n, detractors/n
+		m.NPS.WithLabelValues().Set(100 * (p - d))
+		m.NPSError.WithLabelValues().Set(100 * math.Sqrt(max(0, p+d-(p-d)*(p-d))/n))
+	}
+}
+
+// silence takes back what was said of a partition that somebody else may hold now.
+func (f *Fold) silence(topic string, partition int32) {
+	p := strconv.Itoa(int(partition))
+	f.metrics.LagRecords.DeleteLabelValues(topic, p)
+	f.metrics.LagSeconds.DeleteLabelValues(topic, p)
+	f.metrics.Consumer.Halted.DeletePartialMatch(map[string]string{"partition": p})
+	f.metrics.LedgerBytes.DeleteLabelValues(p)
+	if partition == 0 {
+		f.metrics.Portfolio.Reset()
+	}
+}
