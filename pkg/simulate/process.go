@@ -129,7 +129,9 @@ func (p *process) around(ctx context.Context, s step, do func(context.Context) e
 		_ = do(ctx)
 		return errCut
 	case late:
-		delay := time.Duration(1+p.w.intn(60)) * time.Millisecond
+		// Late enough to arrive within the next transaction, and more than one in a row, as on a bad line.
+		delay := time.Duration(1+p.w.intn(400)) * time.Millisecond
+		p.w.strikes.again(hit)
 		go func() {
 			time.Sleep(delay)
 			_ = do(context.WithoutCancel(ctx))
@@ -139,8 +141,11 @@ func (p *process) around(ctx context.Context, s step, do func(context.Context) e
 		p.freeze(700 * time.Millisecond)
 	case zombie:
 		p.freeze(p.w.zombieFor())
-	case expired, stale:
+	case expired, stale, forgotten:
 		defer p.w.misremember(hit.fault == stale)()
+		if hit.fault == forgotten {
+			p.w.beside(empty, p.role)
+		}
 	default:
 		defer p.w.answerWith(hit)()
 	}

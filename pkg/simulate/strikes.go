@@ -25,6 +25,7 @@ const (
 	late        fault = "arrives late" // its sender is told that it was cut off
 	expired     fault = "offset expired"
 	stale       fault = "offset stale"
+	forgotten   fault = "offset expired, Redis emptied"
 )
 
 // The faults that happen beside a step: to Redis, to the group, to a shop's own transaction.
@@ -48,6 +49,8 @@ type strike struct {
 	step  step
 	fault fault
 	nth   int
+
+	repeats int // how often it has struck before
 }
 
 func (s strike) pair() string { return string(s.step) + " × " + string(s.fault) }
@@ -115,6 +118,7 @@ func universe() []strike {
 	for _, s := range []step{"fold.OffsetFetch", "intake.OffsetFetch"} {
 		all = append(all, strike{step: s, fault: expired}, strike{step: s, fault: stale})
 	}
+	all = append(all, strike{step: "fold.OffsetFetch", fault: forgotten})
 	return all
 }
 

@@ -66,6 +66,16 @@ func (p *pending) take(s step) (strike, bool) {
 	return strike{}, false
 }
 
+// again lets a strike strike once more at the next of its steps, some times in all.
+func (p *pending) again(s strike) {
+	const times = 5
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if s.repeats++; s.repeats < times {
+		p.left = append(p.left, s)
+	}
+}
+
 func (p *pending) clear() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
