@@ -141,11 +141,8 @@ func (p *process) around(ctx context.Context, s step, do func(context.Context) e
 		p.freeze(700 * time.Millisecond)
 	case zombie:
 		p.freeze(p.w.zombieFor())
-	case expired, stale, forgotten:
-		defer p.w.misremember(hit.fault == stale)()
-		if hit.fault == forgotten {
-			p.w.beside(empty, p.role)
-		}
+	case expired, stale:
+		defer p.w.misremember(hit.fault == stale, "")()
 	default:
 		defer p.w.answerWith(hit)()
 	}

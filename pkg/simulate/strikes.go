@@ -25,7 +25,6 @@ const (
 	late        fault = "arrives late" // its sender is told that it was cut off
 	expired     fault = "offset expired"
 	stale       fault = "offset stale"
-	forgotten   fault = "offset expired, Redis emptied"
 )
 
 // The faults that happen beside a step: to Redis, to the group, to a shop's own transaction.
@@ -36,6 +35,7 @@ const (
 	openTxn   fault = "emitter's transaction left open"
 	metaLost  fault = "Redis meta lost"
 	deleted   fault = "old outputs deleted"
+	forgotten fault = "Redis emptied, and the offset expired"
 )
 
 // brokerError is a fault that real brokers answer with and the one in memory does not by itself.
@@ -118,7 +118,9 @@ func universe() []strike {
 	for _, s := range []step{"fold.OffsetFetch", "intake.OffsetFetch"} {
 		all = append(all, strike{step: s, fault: expired}, strike{step: s, fault: stale})
 	}
-	all = append(all, strike{step: "fold.OffsetFetch", fault: forgotten})
+	for _, s := range []step{"fold.at published", "fold.at committed"} {
+		all = append(all, strike{step: s, fault: forgotten})
+	}
 	return all
 }
 

@@ -15,6 +15,7 @@ import (
 	"github.com/mainstay/mainstay/pkg/app"
 	"github.com/mainstay/mainstay/pkg/config"
 	"github.com/mainstay/mainstay/pkg/embedded"
+	"github.com/mainstay/mainstay/pkg/fold"
 	"github.com/mainstay/mainstay/pkg/kafka"
 	"github.com/mainstay/mainstay/processors/alert"
 	"github.com/mainstay/mainstay/schemas/ledger"
@@ -301,6 +302,9 @@ func (w *world) beside(f fault, role string) {
 		w.loseMeta()
 	case deleted:
 		w.deleteOldOutputs()
+	case forgotten:
+		w.misremember(false, fold.Group(w.cfg.Namespace))
+		w.beside(empty, role)
 	case rebalance:
 		w.mu.Lock()
 		all := w.living[role]
@@ -359,9 +363,9 @@ func (w *world) answerWith(s strike) func() {
 	panic("no such answer: " + s.pair())
 }
 
-// misremember lets the next OffsetFetch answer as if offsets were gone, or with the first position that could be: as a
+// misremember lets the next OffsetFetch (of a group, if one is named) answer as if offsets were gone, or with the first position that could be: as a
 // coordinator does that has expired them, or that has not yet seen the end of a transaction.
-func (w *world) misremember(stale bool) func() {
+func (w *world) misremember(stale bool, group string) func() {
 	offset := int64(-1)
 	if stale {
 		offset = 0
@@ -372,7 +376,7 @@ func (w *world) misremember(stale bool) func() {
 		mu.Lock()
 		defer mu.Unlock()
 		req, ok := r.(*kmsg.OffsetFetchRequest)
-		if done || !ok || req.GetVersion() > 7 {
+		if done || !ok || req.GetVersion() > 7 || group != "" && req.Group != group {
 			return nil, nil, false
 		}
 		done = true
