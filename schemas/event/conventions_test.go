@@ -118,6 +118,16 @@ func TestReadingAnEvent(t *testing.T) {
 		reads{Purchase, `{` + o1 + `"total":9,"status":"Cancelled"}`, "cancelled:true"},
 		reads{Purchase, `{` + o1 + `"total":9,"cancelled_at":"2026-03-02T12:00:00Z"}`, "cancelled:true cancelled_at:1772452800000"},
 		reads{Purchase, `{` + o1 + `"total":9,"refunds":[{"refund_id":"r1","total":2,"occurred_at":"2026-03-02T12:00:00Z"}]}`, "refunds:{refund_id:'r1' total:200 occurred_at:1772452800000}"})
+	for _, status := range strings.Fields("cancelled canceled voided refunded failed declined expired") {
+		holds(t, "an order that is "+status+" does not count", o, reads{Purchase, `{` + o1 + `"total":9,"status":"` + status + `"}`, "cancelled:true"})
+	}
+	for _, status := range strings.Fields("open pending placed on_hold authorized authorised confirmed processing partially_paid paid shipped delivered fulfilled partially_fulfilled partially_refunded complete completed closed") {
+		holds(t, "an order that is "+status+" counts", o, reads{Purchase, `{` + o1 + `"total":9,"status":"` + status + `"}`, "total:900 currency:'EUR'}"})
+	}
+	holds(t, "of a member that is repeated the last one stands, with all that lies within", o,
+		reads{Purchase, `{` + o1 + `"properties":{"total":2},"properties":{"x":1}}`, "total: missing"},
+		reads{Purchase, `{` + o1 + `"data":{"total":2},"data":{"total":3}}`, "total:300"},
+		reads{Purchase, `{"order_id":"o1","total":1,"data":{"customer_id":null},"data":null}`, "customer_id: missing"})
 	holds(t, "survey_type equity has a dimension and a score 0-10; other types are skipped", o,
 		reads{Survey, `{` + a1 + `"survey_type":"equity","dimension":"brand","score":0}`, "dimension:'brand'"},
 		reads{Survey, `{` + a1 + `"survey_type":"equity","dimension":"value","score":10}`, "dimension:'value'"},
