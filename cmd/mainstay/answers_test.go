@@ -164,6 +164,11 @@ func TestDemo(t *testing.T) {
 	require.NotEqual(t, "0", number1(s, "by_silence"))
 	require.Equal(t, "60", number1(s, "truth", "value_exact"))
 	require.Equal(t, number1(s, "truth", "referred"), number1(s, "truth", "referrers_right"))
+	require.Equal(t, number1(s, "truth", "referrers"), number1(s, "truth", "referral_value_exact"))
+	require.Equal(t, "appended", within(s, "model", "outcome"))
+	require.Equal(t, "1", number1(s, "model", "in_force", "version"))
+	require.Len(t, within(s, "truth", "calibration", "deciles"), 10)
+	require.NotEmpty(t, number1(s, "truth", "top_decile", "precision"))
 	for _, topic := range []string{"clv", "churn-risk", "promoter-status"} {
 		require.NotEqual(t, "0", number1(s, "outputs", topic))
 	}
