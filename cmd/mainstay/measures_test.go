@@ -33,15 +33,17 @@ func TestExamplesOfThePageOfMeasures(t *testing.T) {
 	w.must("send", "purchase", "--customer", "ada", "--order", "1", "--total", "40", "--at", "2026-01-01")
 	w.must("send", "purchase", "--customer", "ada", "--order", "2", "--total", "40", "--at", "2026-01-15")
 	w.must("send", "survey", "--customer", "ada", "--score", "9", "--response", "r", "--at", "2026-01-20")
-	w.customer("ada", func(c map[string]any) bool { return within(c, "promoter_status", "nps_category") == "promoter" && orders("2")(c) })
+	w.customer("ada", func(c map[string]any) bool {
+		return within(c, "promoter_status", "nps_category") == "promoter" && orders("2")(c)
+	})
 	const now = "2026-07-01T00:00:00Z"
 	w.must("advance", "--to", now)
 	ada := w.customer("ada", func(c map[string]any) bool { return c["as_of"] == now })
 	for measure, in := range map[string]string{
-		"historic_clv": "clv", "predicted_number_of_orders": "clv", "predicted_clv": "clv", "total_clv": "clv", "simple_clv": "clv",
+		"historic_clv": "clv", "historic_number_of_orders": "clv", "predicted_number_of_orders": "clv", "predicted_clv": "clv", "total_clv": "clv", "simple_clv": "clv",
 		"average_order_value": "clv", "average_days_between_orders": "clv", "expected_date_of_next_order": "clv", "days_overdue": "clv",
-		"churn_probability": "churn_risk", "churn_risk": "churn_risk", "next_check_at": "churn_risk", "probability_of_purchase_in_horizon": "churn_risk",
-		"nps_score": "promoter_status",
+		"churn_probability": "churn_risk", "days_since_last_order": "churn_risk", "churn_risk": "churn_risk", "next_check_at": "churn_risk", "probability_of_purchase_in_horizon": "churn_risk",
+		"nps_score": "promoter_status", "average_score": "promoter_status",
 	} {
 		is := number1(ada, in, measure)
 		if text, ok := within(ada, in, measure).(string); ok {

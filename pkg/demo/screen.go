@@ -94,6 +94,7 @@ func (s *Screen) draw(w *watch) {
 		fmt.Sprintf("  %s  day %3d of %d  [%s%s]  %d events", s.bold(w.now.Format(time.DateOnly)), int(share*float64(w.d.Days)+.5), w.d.Days,
 			strings.Repeat("#", full), strings.Repeat(".", width-full), w.events),
 		"  " + w.counts(),
+		fmt.Sprintf("  alerts %d%s", w.answers[output.Alerts], w.alert),
 		"",
 		"  Customers whom the shop is losing: nobody tells Mainstay but their silence.",
 		s.dim(fmt.Sprintf("  %-7s %6s %-10s %-10s %7s %-15s %s", "who", "orders", "last order", "lost on", "silent", "probably gone", "churn risk")),
