@@ -198,7 +198,7 @@ func (s *Screen) calibration(c truth.Calibration) {
 	for _, d := range c.Deciles {
 		s.print(" %4.0f", d.Gone*100)
 	}
-	s.print("   (chance alone: about %.0f)\n", c.LargestError)
+	s.print("   (within 3 points and chance: %d of %d)\n", c.Holding, len(c.Deciles))
 }
 
 // stay says that everything still runs.

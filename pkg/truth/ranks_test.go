@@ -45,6 +45,7 @@ func TestCalibration(t *testing.T) {
 		c := calibrate(kept)
 		require.Len(t, c.Deciles, tenths)
 		require.LessOrEqual(t, c.LargestGap, 6*c.LargestError+1e-9)
+		require.GreaterOrEqual(t, c.Holding, tenths/2)
 		b := calibrate(broken)
 		all, mean := 0, 0.0
 		for _, d := range b.Deciles {

@@ -116,6 +116,8 @@ type Calibration struct {
 	LargestError float64 `json:"standard_error_points"`
 	// Average is the mean of the deciles' distances, in points.
 	Average float64 `json:"average_gap_points"`
+	// Holding is how many deciles are within 3 points, leaving aside two standard errors of their own: what chance may do to few.
+	Holding int `json:"deciles_within_3_points_and_chance"`
 }
 
 // Decile is a tenth of the customers.
@@ -131,8 +133,9 @@ type promise struct {
 }
 
 const (
-	tenths = 10
-	points = 100
+	tenths    = 10
+	points    = 100
+	tolerance = 3 // points
 )
 
 func calibrate(all []promise) Calibration {
@@ -152,9 +155,11 @@ func calibrate(all []promise) Calibration {
 			}
 		}
 		d := Decile{Customers: len(part), Promised: promised / n, Gone: float64(gone) / n}
-		gap := points * math.Abs(d.Promised-d.Gone)
-		c.LargestGap = max(c.LargestGap, gap)
-		c.LargestError = max(c.LargestError, points*math.Sqrt(chance)/n)
+		gap, deviation := points*math.Abs(d.Promised-d.Gone), points*math.Sqrt(chance)/n
+		c.LargestGap, c.LargestError = max(c.LargestGap, gap), max(c.LargestError, deviation)
+		if gap <= tolerance+float64(2*deviation) {
+			c.Holding++
+		}
 		c.Average += gap / tenths
 		c.Deciles = append(c.Deciles, d)
 	}
