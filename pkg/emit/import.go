@@ -50,6 +50,8 @@ type Counts struct {
 // ErrNothingToResume says that no import of this file was cut off.
 var ErrNothingToResume = errors.New("there is nothing to go on from: import without --resume")
 
+const goesOn = "importing again goes on behind the last row that went in"
+
 const (
 	flushRows  = 4000
 	flushBytes = 1 << 20
@@ -124,7 +126,7 @@ func (r *importing) all(ctx context.Context, k *kafka.Client) error {
 		}
 		if r.counts.Rows%1000 == 0 {
 			if err := ctx.Err(); err != nil {
-				return fmt.Errorf("import: %w", context.Cause(ctx))
+				return fmt.Errorf("import: %w; %s", context.Cause(ctx), goesOn)
 			}
 			r.report()
 		}

@@ -214,5 +214,5 @@ func (s *sent) publish(ctx context.Context, batches []*kafka.Batch, whole bool) 
 			return nil
 		}
 	}
-	return fmt.Errorf("%w; importing again goes on behind the last row that went in", err)
+	return fmt.Errorf("%w; %s", err, goesOn)
 }
