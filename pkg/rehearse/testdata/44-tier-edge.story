@@ -12,7 +12,7 @@
 2026-01-04 refund twin order=1 id=r1 total=0.50
 > twin cleared upper_fifth at 2026-01-04T00:00:00Z for cancellation: value_tier 0.000 (0.50 EUR refunded or cancelled: 5%; 9.28 EUR less expected: 95%)
 2026-01-06 survey ada id=s2 score=8
-> ada cleared upper_fifth at 2026-01-06T00:00:00Z for survey: value_tier 0.000 (0.00 EUR refunded or cancelled: 0%; 17.21 EUR less expected: 100%)
+> ada cleared upper_fifth at 2026-01-06T00:00:00Z for survey: value_tier 0.000 (17.21 EUR less expected: 100%)
 2026-02-20 tick
 2026-03-01 purchase ada order=3 total=100
 > ada raised info upper_fifth since 2026-03-01T00:00:00Z by event: value_tier 1.000, at stake 81.91 (3 orders worth 270.00 EUR: 35%; 507.59 EUR expected: 65%)
