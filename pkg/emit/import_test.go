@@ -159,6 +159,29 @@ func TestNoRowGoesInTwice(t *testing.T) {
 	}
 }
 
+// Of two who import the same file at the same time the later one goes on, and the earlier one is told.
+func TestTwoImportsOfOneFile(t *testing.T) {
+	path := file(t)
+	var whole *kafka.Client
+	ends := 0
+	whole, faulty := broker(t, func(ctx context.Context, c kafka.Call, do func(context.Context) error) error {
+		if c.API == "EndTxn" {
+			if ends++; ends == 2 {
+				later := importOf(t, path)
+				later.Random = func() uint64 { return 4711 }
+				counts, err := later.Run(ctx, whole)
+				require.NoError(t, err)
+				require.Equal(t, [2]int64{rows, flushRows}, [2]int64{counts.Sent, counts.Known})
+			}
+		}
+		return do(ctx)
+	})
+	_, err := importOf(t, path).Run(t.Context(), faulty)
+	require.ErrorIs(t, err, kafka.ErrFenced)
+	require.ErrorContains(t, err, "another import of the same file has taken over")
+	once(t, whole)
+}
+
 func TestAFileIsKnownAgain(t *testing.T) {
 	whole, _ := broker(t, nil)
 	path := file(t)

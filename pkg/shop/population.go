@@ -21,7 +21,8 @@ const (
 )
 
 // Population is what the customers have in common: the distributions that their own figures are drawn from. Time is in
-// weeks, money in units of the currency, in the symbols of the literature.
+// weeks, money in units of the currency, in the symbols of the literature. Purchases of one customer fall on different days, as
+// models see them whose periods are days; Mix.SameDay comes on top.
 type Population struct {
 	Model    Model
 	R, Alpha float64 // purchases a week while alive: Gamma(shape R, rate Alpha)
