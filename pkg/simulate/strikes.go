@@ -21,8 +21,9 @@ const (
 	cutBefore   fault = "cut before"
 	cutAfter    fault = "cut after"
 	pauseShort  fault = "pause"
-	zombie      fault = "zombie"       // frozen for longer than the session lasts, then going on
-	late        fault = "arrives late" // its sender is told that it was cut off
+	zombie      fault = "zombie"                        // frozen for longer than the session lasts, then going on
+	late        fault = "arrives late"                  // its sender is told that it was cut off
+	lateInto    fault = "arrives within the next claim" // likewise, and it reaches the server right before that one's fence
 	expired     fault = "offset expired"
 	stale       fault = "offset stale"
 )
@@ -98,6 +99,7 @@ func universe() []strike {
 			all = append(all, strike{step: s, fault: f})
 		}
 	}
+	all = append(all, strike{step: "fold.EndTxn", fault: lateInto})
 	for _, s := range named {
 		for _, f := range []fault{crashBefore, pauseShort, zombie, restore, empty, metaLost, deleted, rebalance, openTxn} {
 			all = append(all, strike{step: s, fault: f})
