@@ -7,6 +7,9 @@ import (
 // soon is what stands where the base has not been added up yet.
 const soon = "not added up yet"
 
+// unanswered is what stands where no survey has an answer: a score of 0 would be one.
+const unanswered = "nobody has answered"
+
 func customers() *board {
 	b := begin("Mainstay: Customers", "mainstay-customers",
 		"The customer base as a whole, as last added up (portfolio.contribution_interval), and the alerts that customers gave cause for.", "7d", "1m")
@@ -39,14 +42,14 @@ func baseStats() []panel {
 			asks:  []query{{"max by (currency) (mainstay_historic_clv)", "{{currency}}"}},
 		},
 		{
-			title: "NPS", unit: units.Short, empty: soon,
-			about: "Net promoter score, -100 to 100, of the newest answer of each customer within the survey window. Without any answer: 0, with a standard error of 0.",
-			asks:  []query{{"max(mainstay_nps) or vector(0)", "NPS"}},
+			title: "NPS", unit: units.Short, empty: unanswered,
+			about: "Net promoter score, -100 to 100, of the newest answer of each customer within the survey window.",
+			asks:  []query{{"max(mainstay_nps)", "NPS"}},
 		},
 		{
-			title: "Standard error of the NPS", unit: units.Short, empty: soon,
+			title: "Standard error of the NPS", unit: units.Short, empty: unanswered,
 			about: "In points. Two scores that lie less than about three of these apart may well be the same.",
-			asks:  []query{{"max(mainstay_nps_standard_error) or vector(0)", "standard error"}},
+			asks:  []query{{"max(mainstay_nps_standard_error)", "standard error"}},
 		},
 	}
 }
@@ -62,12 +65,12 @@ func baseGraphs() []panel {
 			},
 		},
 		{
-			title: "NPS with its 95% interval", unit: units.Short, empty: soon,
+			title: "NPS with its 95% interval", unit: units.Short, empty: unanswered,
 			about: "1.96 standard errors to either side. While the interval holds a former score, nothing is known to have changed.",
 			asks: []query{
-				{"max(mainstay_nps) or vector(0)", "NPS"},
-				{"(max(mainstay_nps) + 1.96 * max(mainstay_nps_standard_error)) or vector(0)", "upper"},
-				{"(max(mainstay_nps) - 1.96 * max(mainstay_nps_standard_error)) or vector(0)", "lower"},
+				{"max(mainstay_nps)", "NPS"},
+				{"max(mainstay_nps) + 1.96 * max(mainstay_nps_standard_error)", "upper"},
+				{"max(mainstay_nps) - 1.96 * max(mainstay_nps_standard_error)", "lower"},
 			},
 		},
 		{

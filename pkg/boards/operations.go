@@ -130,7 +130,7 @@ func folds() []panel {
 			asks:  []query{{"sum by (topic, trigger) (rate(mainstay_outputs_total[$__rate_interval]))", "{{topic}} {{trigger}}"}},
 		},
 		{
-			title: "Event age", unit: units.Seconds, empty: "nothing published yet", alarm: 30,
+			title: "Event age", unit: units.Seconds, empty: "nothing published yet, or the clock is the events'", alarm: 30,
 			about: "Age, by its own time, of the oldest event in each transaction when its answers are published. Imported history shows here too. Live clock only.",
 			asks:  quantiles("mainstay_event_age_seconds"),
 		},
