@@ -80,8 +80,11 @@ func (p *program) simulate(ctx context.Context, cmd *cobra.Command) error {
 func (p *program) tell(ctx context.Context, s *emit.Simulation, k *kafka.Client, machine bool) (emit.Told, error) {
 	bar, began, tenth, caught := p.bar("simulating", false), p.now(), 0, false
 	s.Progress = func(t emit.Told) {
-		if caught {
+		switch {
+		case caught:
 			return // from here on nobody knows how much is to come
+		case t.Events == 0 && !p.errTerminal && !machine:
+			p.complain("a shop that opened on %s tells what has happened since\n", t.From.Format(time.DateOnly))
 		}
 		days, all := int64(t.To.Sub(t.From)/(24*time.Hour)), max(1, int64(began.Sub(t.From)/(24*time.Hour)))
 		at(bar, days, all)

@@ -70,6 +70,7 @@ func (s *Simulation) Run(ctx context.Context, k *kafka.Client, stopping <-chan s
 		return Told{}, err
 	}
 	run.told = Told{From: opened, To: opened}
+	run.report()
 	err = run.all(ctx, life)
 	return run.told, err
 }
