@@ -22,7 +22,8 @@ func TestCustomerExplain(t *testing.T) {
 	w.customer("ada", func(c map[string]any) bool {
 		return number1(c, "clv", "historic_clv") == "265.00" && number1(c, "clv", "referral_value") == "40.00" && within(c, "promoter_status", "nps_category") == "promoter"
 	})
-	w.must("advance", "--to", "2026-02-05")
+	advanced := object(t, w.must("advance", "--to", "2026-02-05", "--output", "json"))
+	require.Equal(t, "2026-02-05T00:00:00Z", advanced["to"])
 	w.customer("ada", func(c map[string]any) bool { return c["as_of"] == "2026-02-05T00:00:00Z" })
 
 	ada := object(t, w.must("customer", "explain", "ada", "--output", "json"))

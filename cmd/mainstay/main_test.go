@@ -206,6 +206,8 @@ func TestExitCodes(t *testing.T) {
 		"setting out of bounds":   {[]string{"config", "show", "--ledger-partitions", "0"}, nil, exitUsage, "ledger.partitions (--ledger-partitions): must be from 1 to 4096"},
 		"unknown variable":        {[]string{"config", "show"}, []string{"MAINSTAY_KAFKA_BROKER=x"}, exitUsage, "MAINSTAY_KAFKA_BROKERS"},
 		"invalid settings":        {[]string{"config", "validate", "--clock", "sun"}, nil, exitFound, "clock (--clock): must be one of live, event"},
+		"valid as JSON":           {[]string{"config", "validate", "-o", "json"}, nil, exitDone, `"valid": true`},
+		"invalid as JSON":         {[]string{"config", "validate", "--clock", "sun", "--ledger-partitions", "0", "-o", "json"}, nil, exitFound, `"ledger.partitions (--ledger-partitions): must be`},
 		"valid settings":          {[]string{"config", "validate"}, nil, exitDone, "valid"},
 		"dots for dashes":         {[]string{"config", "show", "--kafka.client_id", "till", "-o", "json"}, nil, exitDone, `"client_id": "till"`},
 		"flag over variable":      {[]string{"config", "show", "--namespace", "flag"}, []string{"MAINSTAY_NAMESPACE=variable"}, exitDone, "namespace: flag"},

@@ -23,7 +23,8 @@ Under the event clock the ledger's time passes with the shop's: churn risks rise
 live clock what lies behind is history: it is right at once, and its old alerts do not fire.
 
 The same flags tell a ledger the same story. To tell it again changes nothing, so that one that was cut off may simply begin
-again. The customers are called c-1, c-2 and so on: this is for a ledger that is there to be tried out.`,
+again; other flags tell another story of the same customers and orders, c-1 and 100001 and so on, most of which is rejected.
+This is for a ledger that is there to be tried out.`,
 		Example: "  " + p.name + " simulate --customers 500 --rate 0\n  " + p.name + " simulate --stay",
 		RunE:    p.draining(p.simulate),
 	}
