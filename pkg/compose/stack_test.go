@@ -148,7 +148,7 @@ func (s *stack) query(ctx context.Context, promql string) (*answer, error) {
 func (s *stack) queryRange(ctx context.Context, promql string, from, to time.Time) (*answer, error) {
 	var a answer
 	warnings, err := s.ask(ctx, "query_range", url.Values{
-		"query": {promql}, "start": {from.Format(time.RFC3339)}, "end": {to.Format(time.RFC3339)}, "step": {"15"},
+		"query": {promql}, "start": {from.Format(time.RFC3339)}, "end": {to.Format(time.RFC3339)}, "step": {"5"},
 	}, &a)
 	a.warnings = warnings
 	return &a, err
