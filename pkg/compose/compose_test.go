@@ -218,8 +218,8 @@ func boards(t *testing.T, s *stack, began time.Time) {
 			for _, q := range p.Targets {
 				t.Run(board.Title+": "+p.Title, func(t *testing.T) {
 					answers(t, s, q.Expr, q.Instant, began)
-					if real := fallback.ReplaceAllString(q.Expr, ""); real != q.Expr && quiet[p.Title] == "" {
-						answers(t, s, real, q.Instant, began)
+					if asked := fallback.ReplaceAllString(q.Expr, ""); asked != q.Expr && quiet[p.Title] == "" {
+						answers(t, s, asked, q.Instant, began)
 					}
 				})
 			}
