@@ -95,7 +95,7 @@ func (p *program) importFile(ctx context.Context, cmd *cobra.Command, args []str
 	if im.Kind, err = emit.KindOf(im.Mapping.Type); err != nil {
 		return usage("--type: %v", err)
 	}
-	if im.Topic, err = givenTopic(cmd, a.Config, im.Kind); err != nil {
+	if im.Topic, err = topicFor(cmd, a.Config, im.Kind); err != nil {
 		return err
 	}
 	im.DryRun, _ = cmd.Flags().GetBool("dry-run")

@@ -72,7 +72,7 @@ func (p *program) send(ctx context.Context, cmd *cobra.Command, kind event.Kind,
 		return err
 	}
 	defer a.Close()
-	topic, err := givenTopic(cmd, a.Config, kind)
+	topic, err := topicFor(cmd, a.Config, kind)
 	if err != nil {
 		return err
 	}
@@ -94,20 +94,20 @@ func (p *program) send(ctx context.Context, cmd *cobra.Command, kind event.Kind,
 	return p.say("sent to %s, partition %d, offset %d\n%s\n", place.Topic, place.Partition, place.Offset, value)
 }
 
-// givenTopic is --topic, or where events of a kind go.
-func givenTopic(cmd *cobra.Command, c config.Config, kind event.Kind) (string, error) {
+// topicFor is --topic, or where events of a kind go.
+func topicFor(cmd *cobra.Command, c config.Config, kind event.Kind) (string, error) {
 	if topic, _ := cmd.Flags().GetString("topic"); topic != "" {
 		return topic, nil
 	}
-	topic, err := topicFor(c, kind)
+	topic, err := firstTopic(c, kind)
 	if err != nil {
 		return "", fmt.Errorf("%w: give --topic", err)
 	}
 	return topic, nil
 }
 
-// topicFor is where events of a kind go.
-func topicFor(c config.Config, kind event.Kind) (string, error) {
+// firstTopic is where events of a kind go.
+func firstTopic(c config.Config, kind event.Kind) (string, error) {
 	t := c.Kafka.Topics
 	names := map[event.Kind][]string{event.Purchase: t.Purchases, event.Cancellation: t.Cancellations, event.Referral: t.Referrals, event.Survey: t.Surveys}[kind]
 	if len(names) == 0 {

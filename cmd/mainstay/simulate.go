@@ -63,7 +63,7 @@ func (p *program) simulate(ctx context.Context, cmd *cobra.Command) error {
 	for name, kind := range map[string]event.Kind{
 		shop.Purchases: event.Purchase, shop.Cancellations: event.Cancellation, shop.Referrals: event.Referral, shop.Surveys: event.Survey,
 	} {
-		if s.Topics[name], err = topicFor(a.Config, kind); err != nil {
+		if s.Topics[name], err = firstTopic(a.Config, kind); err != nil {
 			return err
 		}
 	}

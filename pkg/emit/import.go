@@ -46,8 +46,8 @@ type Counts struct {
 	Bytes   int64             `json:"bytes"`
 }
 
-// progress is what the state file holds.
-type progress struct {
+// place is what the state file holds.
+type place struct {
 	history.Resume
 	Topic  string `json:"topic"`
 	Counts Counts `json:"counts"`
@@ -68,7 +68,7 @@ func (im *Import) Run(ctx context.Context, k *kafka.Client) (Counts, error) {
 	if err != nil {
 		return Counts{}, err
 	}
-	run := importing{Import: im, kafka: k, sender: sender{kafka: k}, reader: reader, open: map[int32]*kafka.Batch{}}
+	run := importing{Import: im, kafka: k, reader: reader, open: map[int32]*kafka.Batch{}}
 	run.counts.Columns = reader.Columns()
 	err = run.all(ctx)
 	return run.counts, errors.Join(err, reader.Close())
@@ -78,7 +78,7 @@ type importing struct {
 	*Import
 	kafka      *kafka.Client
 	reader     *history.Reader
-	sender     sender
+	producer   *kafka.Producer
 	partitions int32
 	counts     Counts
 
@@ -196,11 +196,25 @@ func (r *importing) flush(ctx context.Context) error {
 	return r.remember()
 }
 
+// send repeats whole batches under a new producer where an answer was lost: what arrives twice is known by its identity.
 func (r *importing) send(ctx context.Context) error {
-	if err := r.sender.send(ctx, r.batches); err != nil {
-		return fmt.Errorf("import into %s: %w; --resume goes on from the last acknowledged row", r.Topic, err)
+	const tries = 5
+	var err error
+	for range tries {
+		if r.producer == nil {
+			if r.producer, err = r.kafka.NewProducer(ctx); err != nil {
+				return fmt.Errorf("import: %w", err)
+			}
+		}
+		if _, err = r.producer.Produce(ctx, r.batches); err == nil {
+			return nil
+		}
+		r.producer = nil
+		if ctx.Err() != nil || !kafka.Retriable(err) {
+			break
+		}
 	}
-	return nil
+	return fmt.Errorf("import into %s: %w; --resume goes on from the last acknowledged row", r.Topic, err)
 }
 
 func (r *importing) report() {
@@ -231,7 +245,7 @@ func (r *importing) goOn() error {
 	if err != nil {
 		return fmt.Errorf("read the state of the import: %w", err)
 	}
-	var at progress
+	var at place
 	if err := json.Unmarshal(content, &at); err != nil {
 		return fmt.Errorf("read the state of the import from %s: %w", r.State, err)
 	}
@@ -249,7 +263,7 @@ func (r *importing) goOn() error {
 
 // remember writes the place beside the old one and then over it, so that there is always a whole one.
 func (r *importing) remember() error {
-	content, err := json.Marshal(progress{r.reader.Resume(), r.Topic, r.counts})
+	content, err := json.Marshal(place{r.reader.Resume(), r.Topic, r.counts})
 	if err != nil {
 		return fmt.Errorf("write the state of the import: %w", err)
 	}

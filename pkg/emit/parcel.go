@@ -18,10 +18,11 @@ type Parcel struct {
 	Batches []*kafka.Batch   // what is packed and not sent yet
 	Events  int64            // that were ever packed
 
-	open map[place]*kafka.Batch
+	open map[slot]*kafka.Batch
 }
 
-type place struct {
+// slot is an input partition.
+type slot struct {
 	topic     string
 	partition int32
 }
@@ -34,7 +35,7 @@ func (p *Parcel) Add(e *shop.Event, timestamp int64) {
 	}
 	block := kafka.EncodeHeaders(nil, headers)
 	to := p.Inputs[e.Topic]
-	at := place{to.Topic, int32(p.Events % int64(to.Partitions))} //nolint:gosec // below a partition count
+	at := slot{to.Topic, int32(p.Events % int64(to.Partitions))} //nolint:gosec // below a partition count
 	if e.Key != nil {
 		at.partition = murmur2.PartitionFor(e.Key, to.Partitions)
 	}
@@ -43,7 +44,7 @@ func (p *Parcel) Add(e *shop.Event, timestamp int64) {
 	if b == nil || b.Full(size) {
 		b = kafka.NewBatch(at.topic, at.partition)
 		if p.open == nil {
-			p.open = map[place]*kafka.Batch{}
+			p.open = map[slot]*kafka.Batch{}
 		}
 		p.open[at] = b
 		p.Batches = append(p.Batches, b)
