@@ -53,6 +53,17 @@ type betaVariant struct {
 	loyal  bool // nobody stops before the first repeat purchase
 }
 
+// model is the model that the parameters are of.
+func (v betaVariant) model(m MBGCNBD) PurchaseModel {
+	switch {
+	case v.loyal:
+		return BGNBD(fromBeta(m))
+	case v.stages == 1:
+		return fromBeta(m)
+	}
+	return m
+}
+
 func fitBeta(rows []Summary, o FitOptions, v betaVariant) (Fit[MBGCNBD], error) {
 	c, err := compress(rows)
 	if err != nil {
@@ -72,7 +83,7 @@ func fitBetaRows(c *fitRows, o FitOptions, v betaVariant) (Fit[MBGCNBD], error) 
 	for i := range priors {
 		start[i] = priors[i].mean
 	}
-	if c.repeats == 0 {
+	if c.repeats == 0 && !o.evenWithoutRepeats {
 		d, err := withoutRepeats(o, c.customers)
 		return Fit[MBGCNBD]{Model: withStages(v.stages, fromBetaTheta(start)), Diagnostics: d}, err
 	}

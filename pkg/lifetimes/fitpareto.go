@@ -25,7 +25,7 @@ func fitParetoRows(c *fitRows, o FitOptions) (Fit[ParetoNBD], error) {
 		start:      []float64{shape.mean, scale.mean, shape.mean, scale.mean},
 		customers:  float64(c.customers), byPrior: !o.MaximumLikelihood,
 	}
-	if c.repeats == 0 {
+	if c.repeats == 0 && !o.evenWithoutRepeats {
 		d, err := withoutRepeats(o, c.customers)
 		return Fit[ParetoNBD]{Model: fromParetoTheta(p.start), Diagnostics: d}, err
 	}
