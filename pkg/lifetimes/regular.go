@@ -98,7 +98,7 @@ func (c regularCustomer) tickSeries(at, weight []float64) (float64, bool) {
 		}
 		add := float64(all * bought)
 		sum += add
-		if ratio := float64(grow * ws[0]); bought > 0 && ratio < 0.999 && add*ratio < 1e-13*sum*(1-ratio) {
+		if ratio := ws[0] * math.Max(1, grow); bought > 0 && ratio < 0.999 && add*ratio < 1e-13*sum*(1-ratio) {
 			return sum, true
 		}
 	}
@@ -198,7 +198,7 @@ func countAtLeast(m int, shape, z float64) float64 {
 		ratio := float64((shape + i - 1) / i * w)
 		term = float64(term * ratio)
 		sum += term
-		if ratio < 1 && term*ratio < 1e-15*sum*(1-ratio) {
+		if fall := math.Max(ratio, w); fall < 1 && term*fall < 1e-15*sum*(1-fall) {
 			break
 		}
 	}
