@@ -18,6 +18,8 @@ type FitOptions struct {
 
 	// evenWithoutRepeats weighs silence against the priors where nobody has come twice.
 	evenWithoutRepeats bool
+	// gapsKnown says that gaps whose logarithms sum to 0 do so by chance.
+	gapsKnown bool
 }
 
 // Status says how far parameters come from data.

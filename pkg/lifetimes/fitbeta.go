@@ -75,7 +75,7 @@ func fitBeta(rows []Summary, o FitOptions, v betaVariant) (Fit[MBGCNBD], error) 
 // fitBetaRows is shared by those who fit several models to the same rows.
 func fitBetaRows(c *fitRows, o FitOptions, v betaVariant) (Fit[MBGCNBD], error) {
 	k := float64(v.stages)
-	if v.stages > 1 && c.repeats > 0 && c.logGaps == 0 {
+	if v.stages > 1 && c.repeats > 0 && c.withoutGaps && !o.gapsKnown {
 		return Fit[MBGCNBD]{}, ErrGaps
 	}
 	priors := betaPriors(c.meanT, k)

@@ -70,7 +70,7 @@ func TrainScorer(all []History, now int32, o ScorerOptions) (*Scorer, Training, 
 	if len(base) == 0 {
 		return nil, Training{}, fmt.Errorf("%w: nobody has bought by day %d", ErrNoData, now)
 	}
-	o.Fit.evenWithoutRepeats = !o.Fit.MaximumLikelihood
+	o.Fit.evenWithoutRepeats, o.Fit.gapsKnown = !o.Fit.MaximumLikelihood, true
 	var tr Training
 	final, candidates, err := fitBase(base, o)
 	if err != nil {
