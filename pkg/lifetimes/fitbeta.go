@@ -24,22 +24,26 @@ func PriorMBGNBD() MBGNBD {
 	return fromBetaTheta([]float64{p[0].mean, p[1].mean, p[2].mean, p[3].mean})
 }
 
-// FitMBGNBD fits MBG/NBD to summaries that share one now. Without a repeat buyer the
-// result is the prior, with StatusPrior. It returns ErrSummary or ErrNoPurchase for a
-// row that fails Validate and, by maximum likelihood only, ErrNoData.
+// FitMBGNBD fits MBG/NBD (Batislam, Denizel and Filiztekin 2007, whose likelihood it
+// maximises) to summaries that share one now and one unit of time; Alpha is in that unit.
+// Without a repeat buyer the result is the prior, with StatusPrior. It returns ErrSummary or
+// ErrNoPurchase for a row that fails Validate and, by maximum likelihood only, ErrNoData.
+// A fit that ran away is no error: Converged is false then, and Problem says why.
 func FitMBGNBD(rows []Summary, o FitOptions) (Fit[MBGNBD], error) {
 	fit, err := fitBeta(rows, o, betaVariant{stages: 1})
 	return Fit[MBGNBD]{fromBeta(fit.Model), fromBeta(fit.StandardErrors), fit.Diagnostics}, err
 }
 
-// FitBGNBD fits BG/NBD; see FitMBGNBD.
+// FitBGNBD fits BG/NBD (Fader, Hardie and Lee 2005); units, results and errors are as for
+// FitMBGNBD.
 func FitBGNBD(rows []Summary, o FitOptions) (Fit[BGNBD], error) {
 	fit, err := fitBeta(rows, o, betaVariant{stages: 1, loyal: true})
 	return Fit[BGNBD]{BGNBD(fromBeta(fit.Model)), BGNBD(fromBeta(fit.StandardErrors)), fit.Diagnostics}, err
 }
 
-// FitMBGCNBD fits MBG/CNBD-k for one k, 1 to 4; see FitMBGNBD. For k > 1 the summaries
-// must carry LogGaps, else it returns ErrGaps; a k out of range is ErrOption.
+// FitMBGCNBD fits MBG/CNBD-k (Platzer and Reutterer 2016) for one k, 1 to 4; units, results
+// and errors are as for FitMBGNBD. For k > 1 the summaries must carry LogGaps, else it
+// returns ErrGaps; a k out of range is ErrOption. Likelihoods of different k compare.
 func FitMBGCNBD(rows []Summary, k int, o FitOptions) (Fit[MBGCNBD], error) {
 	if k < 1 || k > mostStages {
 		return Fit[MBGCNBD]{}, optionError("k", float64(k), "1 to 4")
