@@ -53,7 +53,7 @@ test: ## all tests that need no Docker
 
 .PHONY: race
 race: ## the tests of what runs concurrently, under the race detector
-	go test -race -timeout 15m $$(go list ./pkg/... | grep -vE '/pkg/(simulate|lifetimes)$$')
+	go test -race -timeout 15m $$(go list ./pkg/... | grep -vE '/pkg/(simulate|lifetimes|truth)$$')
 
 .PHONY: test-real
 test-real: ## the tests on real Kafka and Redis (Docker)

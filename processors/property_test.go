@@ -220,6 +220,7 @@ func requireRecount(t *rapid.T, id string, r *recount, repeat float64, a process
 // requireLedgerRules holds what must be true of all that was said: sequences are dense, ordinals too, and what is last said
 // of a customer is what is true but for what is not material.
 func requireLedgerRules(t *rapid.T, w *world) {
+	requireTotals(t, w)
 	sequence, places := map[string]uint64{}, map[output.ID]uint32{}
 	for _, s := range w.heard() {
 		place := output.ID{Partition: s.partition, Offset: s.Offset}

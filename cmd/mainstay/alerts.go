@@ -35,7 +35,8 @@ with the key rules, or the word shipped. EVENTS has a line for each thing that h
   2026-06-01 tick
 
 Besides purchase, survey and tick there are refund (order, id, total), cancel (order), account, subscription (id, effective), referral
-(by, id, status), thresholds (top_10, top_20), parameters, settings and rules FILE; occurred=TIME makes an event a late one.`,
+(by, id, status), thresholds (top_10, top_20), parameters, settings, rules FILE and restart (of the process, from what it has
+stored); occurred=TIME makes an event a late one.`,
 		RunE: p.work(p.alertsTest),
 	}
 	outputFlag(test)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/big"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -125,6 +126,7 @@ func TestImport(t *testing.T) {
 	// Again: the same answers, and all duplicates.
 	got := object(t, w.must("import", path, "--type", "purchase", "--output", "json"))
 	require.Equal(t, "50", number1(got, "sent"))
+	require.Equal(t, "50", number1(got, "duplicates"))
 	require.Equal(t, "3", number1(got, "refused"))
 	require.Len(t, got["refused_rows"], 3)
 	w.must("advance", "--to", "2026-02-01")
@@ -139,6 +141,50 @@ func TestImport(t *testing.T) {
 	require.Contains(t, errs, "import without --resume")
 	_, err := os.Stat(path)
 	require.NoError(t, err)
+}
+
+// The sample spans 18 months, and orders are remembered for 400 days of the events' time: a second import must change nothing
+// all the same.
+func TestAFileOfYearsIsKnownAgain(t *testing.T) {
+	file := filepath.Join("..", "..", "pkg", "history", "testdata", "cdnow_sample.csv")
+	content, err := os.ReadFile(file)
+	require.NoError(t, err)
+	revenue := new(big.Rat)
+	for line := range strings.Lines(string(content)) {
+		cells := strings.Split(strings.TrimSpace(line), ",")
+		if sales, ok := new(big.Rat).SetString(cells[len(cells)-1]); ok {
+			revenue.Add(revenue, sales)
+		}
+	}
+	w, _ := founded(t, "MAINSTAY_MONEY_CURRENCY=USD")
+	load := func() map[string]any {
+		return object(t, w.must("import", file, "--type", "purchase",
+			"--map", "customer_id=sampleid,occurred_at=date,total=sales", "--time-format", "20060102", "--currency", "USD", "--output", "json"))
+	}
+	everybody := func(until string) (told []string, sum map[string]any) {
+		for _, hour := range []string{"T00:00:00Z", "T01:00:00Z"} { // the base is told what partitions said an interval before
+			w.must("advance", "--to", until+hour, "--timeout", "2m")
+			w.eventually(func() bool { return number1(object(t, w.must("status", "--output", "json")), "lag") == "0" }, "caught up")
+			w.customer("1", func(c map[string]any) bool { return within(c, "as_of") == until+hour })
+		}
+		for _, id := range []string{"1", "2", "187", "1000", "2357"} {
+			c := object(t, w.must("customer", "get", id, "--output", "json"))
+			told = append(told, fmt.Sprint(id, " ", number1(c, "clv", "historic_clv"), " ", number1(c, "clv", "historic_number_of_orders")))
+		}
+		last := strings.TrimSpace(w.must("tail", "portfolio", "--from", "start", "--follow=false", "--output", "json"))
+		return told, object(t, last[strings.LastIndexByte(last, '\n')+1:])
+	}
+	first := load()
+	require.Equal(t, [3]string{"6919", "6919", "0"}, [3]string{number1(first, "rows"), number1(first, "sent"), number1(first, "duplicates")})
+	before, sum := everybody("1998-07-02")
+	second := load()
+	require.Equal(t, [3]string{"6919", "6919", "6919"}, [3]string{number1(second, "rows"), number1(second, "sent"), number1(second, "duplicates")})
+	after, again := everybody("1998-07-03")
+	require.Equal(t, before, after)
+	require.Equal(t, "2357", number1(again, "customers"))
+	require.Equal(t, number1(sum, "historic_clv"), number1(again, "historic_clv"))
+	require.Equal(t, revenue.FloatString(2), number1(again, "historic_clv"))
+	w.must("audit")
 }
 
 func TestImportIntoALiveLedgerSaysWhatThatMeans(t *testing.T) {
@@ -164,6 +210,11 @@ func TestDemo(t *testing.T) {
 	require.NotEqual(t, "0", number1(s, "by_silence"))
 	require.Equal(t, "60", number1(s, "truth", "value_exact"))
 	require.Equal(t, number1(s, "truth", "referred"), number1(s, "truth", "referrers_right"))
+	require.Equal(t, number1(s, "truth", "referrers"), number1(s, "truth", "referral_value_exact"))
+	require.Equal(t, "appended", within(s, "model", "outcome"))
+	require.Equal(t, "1", number1(s, "model", "in_force", "version"))
+	require.Len(t, within(s, "truth", "calibration", "deciles"), 10)
+	require.NotEmpty(t, number1(s, "truth", "top_decile", "precision"))
 	for _, topic := range []string{"clv", "churn-risk", "promoter-status"} {
 		require.NotEqual(t, "0", number1(s, "outputs", topic))
 	}

@@ -11,9 +11,9 @@ func TestDeadLetters(t *testing.T) {
 	w, b := founded(t)
 	require.Contains(t, w.must("dlq", "list"), "no dead letters")
 	for _, order := range []string{"1", "2", "3"} { // without a currency
-		w.must("send", "purchase", "--customer", "ada", "--order", order, "--total", "5", "--force")
+		w.must("send", "purchase", "--customer", "zoe", "--order", order, "--total", "5", "--force")
 	}
-	w.must("send", "survey", "--customer", "ada", "--score", "11", "--force")
+	w.must("send", "survey", "--customer", "zoe", "--score", "11", "--force")
 	count := func() string { return number1(object(t, w.must("dlq", "list", "--output", "json")), "total") }
 	w.eventually(func() bool { return count() == "4" }, "four dead letters")
 
@@ -26,8 +26,8 @@ func TestDeadLetters(t *testing.T) {
 	where := within(counts, "counts").([]any)[0].(map[string]any)["where"].(string)
 	hidden := w.must("dlq", "show", where)
 	require.Contains(t, hidden, "currency: missing")
-	require.NotContains(t, hidden, "ada")
-	require.Contains(t, w.must("dlq", "show", where, "--payload"), `"customer_id":"ada"`)
+	require.NotContains(t, hidden, "zoe")
+	require.Contains(t, w.must("dlq", "show", where, "--payload"), `"customer_id":"zoe"`)
 	code, _, errs := w.run("dlq", "show", "mainstay.purchases.dlq/0/4711")
 	require.Equal(t, exitFailed, code)
 	require.Contains(t, errs, "there is no dead letter")
@@ -42,10 +42,10 @@ func TestDeadLetters(t *testing.T) {
 	require.Contains(t, w.must("dlq", "replay", "--reason", "missing", "--max", "2"), "2 of 3 would be sent: --apply does it; 1 left out, beyond --max")
 	require.Equal(t, "4", count())
 	require.Contains(t, w.must("dlq", "replay", "--reason", "missing", "--apply"), "3 of 3 sent")
-	w.customer("ada", orders("3"))
+	w.customer("zoe", orders("3"))
 	require.Contains(t, w.must("dlq", "replay", "--reason", "missing", "--apply"), "3 of 3 sent") // harmless
-	w.must("send", "purchase", "--customer", "ada", "--order", "4", "--total", "5")
-	w.customer("ada", orders("4"))
+	w.must("send", "purchase", "--customer", "zoe", "--order", "4", "--total", "5")
+	w.customer("zoe", orders("4"))
 	require.Equal(t, "4", count())
 	require.NotContains(t, strings.ToLower(w.must("tail", "rejections", "--from", "start", "--follow=false")), "conflict")
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -10,7 +9,6 @@ import (
 	"github.com/mainstay/mainstay/pkg/app"
 	"github.com/mainstay/mainstay/pkg/emit"
 	"github.com/mainstay/mainstay/pkg/history"
-	"github.com/mainstay/mainstay/pkg/topics"
 	"github.com/mainstay/mainstay/schemas/ledger"
 	"github.com/mainstay/mainstay/schemas/money"
 )
@@ -38,8 +36,8 @@ An import that was cut off goes on with --resume.`,
 	f.Bool("decimal-comma", false, "amounts are written 49,90")
 	f.Bool("no-header", false, "the CSV has no line of names; its columns are 1, 2, 3 ...")
 	f.String("topic", "", "input topic; the first of its kind in kafka.topics by default")
-	f.String("state", "", "file that remembers how far the import went; beside FILE by default")
-	f.Bool("resume", false, "go on where an import of this file was cut off")
+	f.Bool("resume", false, "go on where an import of this file was cut off, and fail if none was")
+	f.Bool("again", false, "send every row, also those that an earlier import of this file has sent")
 	f.Bool("dry-run", false, "read and judge every row, send nothing")
 	f.Int("show-refused", 20, "refused rows that are printed; all are counted")
 	outputFlag(cmd)
@@ -83,32 +81,29 @@ func (p *program) importFile(ctx context.Context, cmd *cobra.Command, args []str
 	if err != nil {
 		return err
 	}
-	a, err := p.open(cmd)
+	c, err := p.config(cmd)
 	if err != nil {
 		return err
 	}
-	defer a.Close()
-	im := emit.Import{Path: args[0], Now: p.now}
-	if im.Mapping, err = mapping(cmd, app.EventOptions(a.Config, nil).Currencies); err != nil {
+	im := emit.Import{Path: args[0], Namespace: c.Namespace, Now: p.now, Random: app.Random}
+	if im.Mapping, err = mapping(cmd, app.EventOptions(c, nil).Currencies); err != nil {
 		return err
 	}
 	if im.Kind, err = emit.KindOf(im.Mapping.Type); err != nil {
 		return usage("--type: %v", err)
 	}
-	if im.Topic, err = topicFor(cmd, a.Config, im.Kind); err != nil {
+	if im.Topic, err = topicFor(cmd, c, im.Kind); err != nil {
 		return err
 	}
 	im.DryRun, _ = cmd.Flags().GetBool("dry-run")
 	im.Resume, _ = cmd.Flags().GetBool("resume")
-	if im.State, _ = cmd.Flags().GetString("state"); im.State == "" {
-		im.State = emit.StateOf(im.Path)
+	im.Again, _ = cmd.Flags().GetBool("again")
+	a, genesis, err := p.destination(ctx, cmd, im.DryRun)
+	if err != nil {
+		return err
 	}
-	genesis := app.Genesis(a.Config)
-	if !im.DryRun {
-		if genesis, err = p.reachable(ctx, a); err != nil {
-			return err
-		}
-	}
+	defer a.Close()
+	im.Ledger = genesis.GetLedgerId()
 	if im.Decoder, err = a.Decoder(genesis); err != nil {
 		return err
 	}
@@ -119,16 +114,16 @@ func (p *program) importFile(ctx context.Context, cmd *cobra.Command, args []str
 	return p.importReport(machine, im.DryRun, genesis, counts, refused)
 }
 
-// reachable is the ledger's genesis, as far as there is one: importing before `run` was ever started is fine.
-func (p *program) reachable(ctx context.Context, a *app.App) (*ledger.Genesis, error) {
-	if err := a.Kafka.Ping(ctx); err != nil {
-		return nil, fmt.Errorf("kafka.brokers: no broker answers: %w; give --kafka.brokers or MAINSTAY_KAFKA_BROKERS", err)
+// destination is the ledger that the events are for; a dry run needs no server.
+func (p *program) destination(ctx context.Context, cmd *cobra.Command, dry bool) (*app.App, *ledger.Genesis, error) {
+	if !dry {
+		return p.ledger(ctx, cmd)
 	}
-	g, err := topics.Genesis(ctx, a.Kafka, a.Config.Namespace)
+	a, err := p.open(cmd)
 	if err != nil {
-		return app.Genesis(a.Config), nil //nolint:nilerr // what reading events needs of it stands in the settings too
+		return nil, nil, err
 	}
-	return g, nil
+	return a, app.Genesis(a.Config), nil
 }
 
 func (p *program) runImport(ctx context.Context, cmd *cobra.Command, a *app.App, im *emit.Import) (emit.Counts, []*history.RowError, error) {
@@ -149,7 +144,7 @@ func (p *program) runImport(ctx context.Context, cmd *cobra.Command, a *app.App,
 func (p *program) importReport(machine, dry bool, g *ledger.Genesis, c emit.Counts, refused []*history.RowError) error {
 	if machine {
 		return p.json(map[string]any{
-			"rows": c.Rows, "sent": c.Sent, "refused": c.Refused, "skipped": c.Skipped, "resumed_after": c.From,
+			"rows": c.Rows, "sent": c.Sent, "duplicates": c.Known, "refused": c.Refused, "skipped": c.Skipped, "resumed_after": c.From,
 			"first_event": c.First, "last_event": c.Last, "columns": c.Columns, "dry_run": dry, "refused_rows": refused,
 		})
 	}
@@ -170,6 +165,11 @@ func (p *program) importReport(machine, dry bool, g *ledger.Genesis, c emit.Coun
 	}
 	if err := p.say("%d rows: %d %s, %d refused, %d skipped; events from %s to %s\n", c.Rows, n, done, c.Refused, c.Skipped, when(c.First), when(c.Last)); err != nil {
 		return err
+	}
+	if c.Known > 0 {
+		if err := p.say("%d of those sent are duplicates: an earlier import of this file had sent them, and they were not sent again\n", c.Known); err != nil {
+			return err
+		}
 	}
 	if !dry && g.GetClock() == ledger.Clock_CLOCK_LIVE {
 		return p.say("the ledger's clock is live: history counts as late events; its state is right at once, and its old alerts do not fire\n")

@@ -5,6 +5,8 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -147,4 +149,42 @@ func TestARefusedRefitIsSaid(t *testing.T) {
 	require.Equal(t, exitFound, code)
 	require.Contains(t, out, "not_converged: Gamma-Gamma: ")
 	require.Equal(t, exitDone, b.stop(), b.errs.String())
+}
+
+// A refit is nobody's own life: on 39 weeks of the sample it puts more than a thousand on the other side of a rule, and not one
+// alert is published for it.
+func TestARefitOfARealShopRaisesNothing(t *testing.T) {
+	content, err := os.ReadFile(filepath.Join("..", "..", "pkg", "history", "testdata", "cdnow_sample.csv"))
+	require.NoError(t, err)
+	const until = "19970930"
+	var file strings.Builder
+	for line := range strings.Lines(string(content)) {
+		if date := strings.Split(line, ",")[2]; date == "date" || date <= until {
+			file.WriteString(line)
+		}
+	}
+	w, _ := founded(t, "MAINSTAY_MONEY_CURRENCY=USD",
+		"MAINSTAY_ALERTS_RULES=[{name: slipping, metric: churn_probability, above: 0.5, clear: 0.4, severity: warning}]")
+	w.must("import", write(t, "orders.csv", file.String()), "--type", "purchase",
+		"--map", "customer_id=sampleid,occurred_at=date,total=sales", "--time-format", "20060102", "--currency", "USD")
+	const now = "1997-10-01T00:00:00Z"
+	w.must("advance", "--to", now)
+	settled := func(holds func(c map[string]any) bool) {
+		w.customer("1", holds)
+		w.eventually(func() bool { return number1(object(t, w.must("status", "--output", "json")), "lag") == "0" }, "caught up")
+	}
+	settled(func(c map[string]any) bool { return c["as_of"] == now })
+	published := func() int {
+		return strings.Count(w.must("tail", "alerts", "--from", "start", "--follow=false", "--output", "json"), "\n")
+	}
+	silent := func() int {
+		return strings.Count(w.must("alerts", "list", "--baseline", "--output", "json"), `"alert_id"`)
+	}
+	told, baseline := published(), silent()
+	require.Contains(t, w.must("refit"), "appended to the ledger as version 1")
+	settled(func(c map[string]any) bool { return number1(c, "clv", "model", "version") == "1" })
+	w.eventually(func() bool { return silent() > baseline+1000 }, "episodes that open silently")
+	require.Equal(t, told, published())
+	t.Logf("%d alerts before, %d opened silently before and %d after the refit", told, baseline, silent())
+	w.must("audit")
 }

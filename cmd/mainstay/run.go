@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/spf13/cobra"
 	"go.uber.org/zap"
@@ -50,6 +51,7 @@ func (p *program) run(ctx context.Context, cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
+	missing = slices.DeleteFunc(missing, func(w topics.Wanted) bool { return w.Kind == topics.Imported }) // only an import needs it
 	g, err := topics.Genesis(ctx, a.Kafka, c.Namespace)
 	switch {
 	case len(missing) > 0, errors.Is(err, topics.ErrNoLedger):

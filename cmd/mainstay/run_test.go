@@ -71,7 +71,7 @@ func TestTopics(t *testing.T) {
 	require.Contains(t, errs, "mainstay topics apply")
 
 	out = w.must("topics", "apply")
-	require.Contains(t, out, "15 topics made")
+	require.Contains(t, out, "16 topics made")
 	require.Contains(t, w.must("topics", "plan"), "all topics are there")
 	again := w.must("topics", "apply")
 	require.Contains(t, again, "0 topics made")

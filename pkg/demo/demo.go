@@ -3,7 +3,7 @@
 //
 // It refuses to be a special case: what runs is what runs in production, under the event clock, and other programs can
 // connect to it. Read Run for the story, feed.go for the shop's events, watch.go for the answers as they go by, screen.go for
-// the picture, summary.go for what is checked at the end.
+// the picture, learn.go for the models that are fitted to it, summary.go for what is checked at the end.
 package demo
 
 import (
@@ -152,7 +152,8 @@ func (d *demo) show(ctx context.Context, began time.Time, stopping <-chan struct
 // ErrStopped is the end of a demonstration by a signal, before its simulated time was over.
 var ErrStopped = errors.New("stopped before the end of the simulated time")
 
-// play is the simulated time: the shop's events, then the silence behind them, then what it all comes to.
+// play is the simulated time: the shop's events, then the silence behind them, then what is learnt of it, then what it all
+// comes to.
 func (d *demo) play(ctx context.Context, began time.Time, w *watch) (*Summary, error) {
 	events, err := d.feed(ctx, w)
 	if err != nil {
@@ -170,8 +171,11 @@ func (d *demo) play(ctx context.Context, began time.Time, w *watch) (*Summary, e
 	if err := d.settle(ctx); err != nil {
 		return nil, err
 	}
-	wall := d.Now().Sub(began)
-	return d.summarise(ctx, events, wall)
+	learnt, err := d.learn(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return d.summarise(ctx, events, learnt, d.Now().Sub(began))
 }
 
 // settle waits until all partitions have folded up to the end of time, and published and stored what came of it. Folds

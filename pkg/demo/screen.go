@@ -6,6 +6,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/mainstay/mainstay/pkg/refit"
+	"github.com/mainstay/mainstay/pkg/truth"
 	"github.com/mainstay/mainstay/schemas/output"
 )
 
@@ -92,6 +94,7 @@ func (s *Screen) draw(w *watch) {
 		fmt.Sprintf("  %s  day %3d of %d  [%s%s]  %d events", s.bold(w.now.Format(time.DateOnly)), int(share*float64(w.d.Days)+.5), w.d.Days,
 			strings.Repeat("#", full), strings.Repeat(".", width-full), w.events),
 		"  " + w.counts(),
+		fmt.Sprintf("  alerts %d%s", w.answers[output.Alerts], w.alert),
 		"",
 		"  Customers whom the shop is losing: nobody tells Mainstay but their silence.",
 		s.dim(fmt.Sprintf("  %-7s %6s %-10s %-10s %7s %-15s %s", "who", "orders", "last order", "lost on", "silent", "probably gone", "churn risk")),
@@ -165,10 +168,37 @@ func (s *Screen) summary(sum *Summary) error {
 	s.print("%s\n", s.bold("Against the simulation's truth"))
 	row("historic value", "exact for %d of %d", t.ValueExact, t.Buyers)
 	row("standing orders", "exact for %d of %d", t.OrdersExact, t.Buyers)
-	row("referrers", "right for %d of %d", t.ReferrersRight, t.Referred)
+	row("referrers", "right for %d of %d who were referred", t.ReferrersRight, t.Referred)
+	row("referral value", "exact for %d of %d who referred", t.CreditExact, t.Referrers)
+	if m := sum.Model; m.Outcome == refit.Appended {
+		row("model", "MBG/NBD, %s to this year: r %.2f, alpha %.2f, a %.2f, b %.2f", m.InForce.Status, m.InForce.R, m.InForce.Alpha, m.InForce.A, m.InForce.B)
+	} else {
+		row("model", "MBG/NBD, %s (%s)", m.InForce.Status, m.Reason)
+	}
 	row("churn probability", "%.2f for the %d who are gone, %.2f for the %d who stay", t.ChurnOfGone, t.Gone, t.ChurnOfActive, t.Active)
 	row("", "(averages; in %.0f%% of pairs higher for the one who is gone)", t.Concordance*100)
+	s.calibration(t.Calibration)
+	if d := t.TopDecile; d.Customers > 0 {
+		row("top decile", "%d of %d by total CLV really belong to it (%.0f%%)", d.Right, d.Customers, d.Precision*100)
+		row("", "(they are worth %.0f%% of what the true top decile is)", d.ShareOfValue*100)
+	}
 	return s.written
+}
+
+// calibration shows, by tenths of the customers, who was promised to be gone and who is.
+func (s *Screen) calibration(c truth.Calibration) {
+	if len(c.Deciles) == 0 {
+		return
+	}
+	s.print("  %-18s", "promised gone, %")
+	for _, d := range c.Deciles {
+		s.print(" %4.0f", d.Promised*100)
+	}
+	s.print("   by tenths of the customers\n  %-18s", "really gone, %")
+	for _, d := range c.Deciles {
+		s.print(" %4.0f", d.Gone*100)
+	}
+	s.print("   (within 3 points and chance: %d of %d)\n", c.Holding, len(c.Deciles))
 }
 
 // stay says that everything still runs.

@@ -11,6 +11,8 @@ import (
 	"github.com/mainstay/mainstay/pkg/inspect"
 	"github.com/mainstay/mainstay/pkg/intake"
 	"github.com/mainstay/mainstay/pkg/redis"
+	"github.com/mainstay/mainstay/pkg/refit"
+	"github.com/mainstay/mainstay/pkg/truth"
 	"github.com/mainstay/mainstay/processors"
 	"github.com/mainstay/mainstay/processors/customer"
 	"github.com/mainstay/mainstay/schemas/event"
@@ -32,7 +34,8 @@ type Summary struct {
 	DeadLetters int64            `json:"dead_letters"`
 	WallSeconds float64          `json:"wall_seconds"` // until the last answer was published and stored
 	Audit       Audit            `json:"audit"`
-	Truth       Truth            `json:"truth"`
+	Model       Model            `json:"model"`
+	Truth       truth.Found      `json:"truth"`
 }
 
 // Audit is what folding the ledger again found.
@@ -48,26 +51,17 @@ type Audit struct {
 // Clean says that nothing was found.
 func (a Audit) Clean() bool { return a.Lost == 0 && a.Doubled == 0 && a.Differing == 0 }
 
-// Truth compares the answers with what really was.
-type Truth struct {
-	Buyers         int64 `json:"buyers"`
-	ValueExact     int64 `json:"value_exact"`  // of them: historic value equals the sum of what their orders came to
-	OrdersExact    int64 `json:"orders_exact"` // of them: the number of standing orders is right
-	Referred       int64 `json:"referred"`     // who came through a friend
-	ReferrersRight int64 `json:"referrers_right"`
-	Gone           int64 `json:"gone"` // at the end
-	Active         int64 `json:"active"`
-	// Average churn probabilities of those who are gone and of those who are not; an account that was closed counts as 1.
-	ChurnOfGone   float64 `json:"churn_probability_of_gone"`
-	ChurnOfActive float64 `json:"churn_probability_of_active"`
-	// Concordance is the share of pairs, one gone and one not, of which the one that is gone has the higher probability.
-	Concordance float64 `json:"concordance"`
+// Model is what the shop's year has taught: the parameters that were fitted to it at its end, and are in force since.
+type Model struct {
+	Outcome refit.Outcome    `json:"outcome"`
+	Reason  string           `json:"reason"` // of a refusal
+	InForce refit.Parameters `json:"in_force"`
 }
 
-func (d *demo) summarise(ctx context.Context, events int64, wall time.Duration) (*Summary, error) {
+func (d *demo) summarise(ctx context.Context, events int64, learnt Model, wall time.Duration) (*Summary, error) {
 	s := &Summary{
 		Days: d.Days, Seed: d.Seed, From: d.end.Add(-time.Duration(d.Days) * day), To: d.end, Events: events,
-		Outputs: map[string]int64{}, WallSeconds: wall.Seconds(),
+		Outputs: map[string]int64{}, WallSeconds: wall.Seconds(), Model: learnt,
 	}
 	for _, count := range []func(context.Context, *Summary) error{d.countOutputs, d.countDeadLetters, d.compare, d.audit} {
 		if err := count(ctx, s); err != nil {
@@ -142,77 +136,15 @@ func (d *demo) compare(ctx context.Context, s *Summary) error {
 		}
 	}
 	s.Known = int64(len(known))
-	var gone, active []float64
 	for i := range d.truth.Customers {
-		c := &d.truth.Customers[i]
-		answers, met := known[c.ID]
-		s.Truth.Buyers++
-		if met {
+		if _, met := known[d.truth.Customers[i].ID]; met {
 			s.Customers++
 		}
-		var net, orders int64
-		for _, o := range c.Orders {
-			net += o.Net
-			if o.Net > 0 || o.Total == 0 && !o.Cancelled {
-				orders++
-			}
-		}
-		if answers.CLV.Historic == net {
-			s.Truth.ValueExact++
-		}
-		if answers.CLV.Orders == orders {
-			s.Truth.OrdersExact++
-		}
-		if c.Referrer != "" {
-			s.Truth.Referred++
-			if answers.Referrer == c.Referrer {
-				s.Truth.ReferrersRight++
-			}
-		}
-		p := answers.Churn.Probability.Value
-		switch {
-		case answers.Churn.Risk == customer.Churned.String():
-			p = 1
-		case !answers.Churn.Probability.Known:
-			continue // no order stands: nothing is claimed
-		}
-		if c.Alive(d.end) {
-			active = append(active, p)
-		} else {
-			gone = append(gone, p)
-		}
 	}
-	s.Truth.Gone, s.Truth.Active = int64(len(gone)), int64(len(active))
-	s.Truth.ChurnOfGone, s.Truth.ChurnOfActive = average(gone), average(active)
-	s.Truth.Concordance = concordance(gone, active)
+	horizon := time.Duration(d.app.Config.CLV.PredictionHorizonDays) * day
+	s.Truth = truth.Judge(d.truth, d.end, horizon, func(id string) (processors.Answers, bool) {
+		a, met := known[id]
+		return a, met
+	})
 	return nil
-}
-
-func average(all []float64) float64 {
-	if len(all) == 0 {
-		return 0
-	}
-	sum := 0.0
-	for _, x := range all {
-		sum += x
-	}
-	return sum / float64(len(all))
-}
-
-// concordance is the area under the ROC curve, by ranks; ties count half. 0 when there is nothing to compare.
-func concordance(gone, active []float64) float64 {
-	if len(gone) == 0 || len(active) == 0 {
-		return 0
-	}
-	slices.Sort(active)
-	sum := 0.0
-	for _, g := range gone {
-		below, _ := slices.BinarySearch(active, g)
-		upTo := below
-		for upTo < len(active) && active[upTo] == g {
-			upTo++
-		}
-		sum += float64(below) + float64(upTo-below)/2
-	}
-	return sum / float64(len(gone)) / float64(len(active))
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -23,6 +24,7 @@ type watch struct {
 	events  int64
 	answers [output.Topics]int64
 	silence int64 // answers that no event caused
+	alert   string
 	silent  []*silent
 	byID    map[string]*silent
 }
@@ -99,6 +101,9 @@ func (w *watch) see(topic output.Topic, value []byte) error {
 		Probability *float64 `json:"churn_probability"`
 		Risk        string   `json:"churn_risk"`
 		LastOrder   string   `json:"last_order_at"`
+		Rule        string   `json:"rule"`
+		State       string   `json:"state"`
+		Severity    string   `json:"severity"`
 	}
 	if topic == output.Portfolio { // has another churn_risk
 		w.mu.Lock()
@@ -114,6 +119,9 @@ func (w *watch) see(topic output.Topic, value []byte) error {
 	w.answers[topic]++
 	if said.Trigger == output.TriggerTimer.String() {
 		w.silence++
+	}
+	if topic == output.Alerts {
+		w.alert = fmt.Sprintf("; the last one: %s %s %s (%s)", said.Customer, said.Rule, said.State, said.Severity)
 	}
 	s := w.byID[said.Customer]
 	if s == nil {

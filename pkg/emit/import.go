@@ -3,12 +3,9 @@ package emit
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/mainstay/mainstay/pkg/history"
@@ -19,66 +16,67 @@ import (
 
 // Import is a file on its way into an input topic.
 type Import struct {
-	Path    string
-	Mapping history.Mapping
-	Kind    event.Kind
-	Topic   string
-	Decoder *event.Decoder // what intake would refuse is refused here, with its line
-	State   string         // file that remembers how far it went; "": none
-	Resume  bool           // go on from there
-	DryRun  bool           // read and judge all, send nothing
+	Path      string
+	Mapping   history.Mapping
+	Kind      event.Kind
+	Topic     string
+	Decoder   *event.Decoder // what intake would refuse is refused here, with its line
+	Namespace string
+	Ledger    string // its id: what was sent before, was sent for this ledger
+	Resume    bool   // fail unless an import of this file was cut off
+	Again     bool   // send every row, whatever was sent before
+	DryRun    bool   // read and judge all, send nothing
 
 	Now      func() time.Time
+	Random   func() uint64
 	Refused  func(*history.RowError)
 	Progress func(done, total int64) // bytes
 }
 
-// Counts is what an import did.
+// Counts is what an import did. Of a file that was cut off and is imported again they are those of the whole file.
 type Counts struct {
-	Rows    int64             `json:"rows"` // read, refused ones included
-	Sent    int64             `json:"sent"`
+	Rows    int64             `json:"rows"`       // read, refused ones included
+	Sent    int64             `json:"sent"`       // of them, in the topic now
+	Known   int64             `json:"duplicates"` // of those, sent by an earlier import of this file and not again
 	Refused int64             `json:"refused"`
 	Skipped int64             `json:"skipped"`       // tests, and customers that are nobody in particular
-	From    int               `json:"resumed_after"` // line; 0: from the start
+	From    int               `json:"resumed_after"` // line up to which an import that was cut off had come; 0: there was none
 	First   *time.Time        `json:"first_event"`
 	Last    *time.Time        `json:"last_event"`
 	Columns map[string]string `json:"columns"`
 	Bytes   int64             `json:"bytes"`
 }
 
-// place is what the state file holds.
-type place struct {
-	history.Resume
-	Topic  string `json:"topic"`
-	Counts Counts `json:"counts"`
-}
-
-// ErrNothingToResume is a resumption without a state file.
+// ErrNothingToResume says that no import of this file was cut off.
 var ErrNothingToResume = errors.New("there is nothing to go on from: import without --resume")
+
+const goesOn = "importing again goes on behind the last row that went in"
 
 const (
 	flushRows  = 4000
 	flushBytes = 1 << 20
 )
 
-// Run imports. Rows are sent in order, keyed by customer; the place is kept after every batch that Kafka has acknowledged.
-// An import that was cut off may send its last batch twice, which the fold knows by the events' identities.
+// Run imports. Rows are sent in order, keyed by customer, in transactions with a note of their lines (sent.go): a row of this
+// file goes out once, however often the import is cut off or repeated, and however old the file is.
 func (im *Import) Run(ctx context.Context, k *kafka.Client) (Counts, error) {
 	reader, err := history.Open(im.Path, im.Mapping)
 	if err != nil {
 		return Counts{}, err
 	}
-	run := importing{Import: im, kafka: k, reader: reader, open: map[int32]*kafka.Batch{}}
+	run := importing{Import: im, reader: reader, open: map[int32]*kafka.Batch{}}
 	run.counts.Columns = reader.Columns()
-	err = run.all(ctx)
+	if !im.DryRun {
+		run.sent = newSent(im, reader, k)
+	}
+	err = run.all(ctx, k)
 	return run.counts, errors.Join(err, reader.Close())
 }
 
 type importing struct {
 	*Import
-	kafka      *kafka.Client
 	reader     *history.Reader
-	producer   *kafka.Producer
+	sent       *sent // nil: a dry run
 	partitions int32
 	counts     Counts
 
@@ -89,16 +87,21 @@ type importing struct {
 	result  event.Result
 }
 
-func (r *importing) all(ctx context.Context) error {
-	if r.Resume {
-		if err := r.goOn(); err != nil {
+func (r *importing) all(ctx context.Context, k *kafka.Client) error {
+	if r.sent != nil {
+		var err error
+		if r.partitions, err = partitionsOf(ctx, k, r.Topic); err != nil {
 			return err
 		}
-	}
-	if !r.DryRun {
-		var err error
-		if r.partitions, err = partitionsOf(ctx, r.kafka, r.Topic); err != nil {
+		if err := r.sent.recall(ctx); err != nil {
 			return err
+		}
+		cut := r.sent.any() && !r.sent.whole
+		if r.Resume && !cut {
+			return ErrNothingToResume
+		}
+		if cut {
+			r.counts.From = r.sent.last()
 		}
 	}
 	for {
@@ -123,7 +126,7 @@ func (r *importing) all(ctx context.Context) error {
 		}
 		if r.counts.Rows%1000 == 0 {
 			if err := ctx.Err(); err != nil {
-				return fmt.Errorf("import: %w", context.Cause(ctx))
+				return fmt.Errorf("import: %w; %s", context.Cause(ctx), goesOn)
 			}
 			r.report()
 		}
@@ -132,6 +135,7 @@ func (r *importing) all(ctx context.Context) error {
 
 func (r *importing) refuse(why *history.RowError) {
 	r.counts.Refused++
+	r.sent.pass(why.Line)
 	if r.Refused != nil {
 		r.Refused(why)
 	}
@@ -152,6 +156,7 @@ func (r *importing) take(row history.Row) {
 	}
 	if r.result.Skip != "" {
 		r.counts.Skipped++
+		r.sent.pass(row.Line)
 		return
 	}
 	at := row.At
@@ -161,12 +166,17 @@ func (r *importing) take(row history.Row) {
 	if r.counts.Last == nil || at.After(*r.counts.Last) {
 		r.counts.Last = &at
 	}
-	r.rows++
 	size := len(row.Key) + len(row.Value)
-	r.bytes += size
-	if r.DryRun {
+	if r.sent == nil {
+		r.rows, r.bytes = r.rows+1, r.bytes+size
 		return
 	}
+	if r.sent.knows(row.Line) {
+		r.counts.Sent, r.counts.Known = r.counts.Sent+1, r.counts.Known+1
+		return
+	}
+	r.rows, r.bytes = r.rows+1, r.bytes+size
+	r.sent.add(row.Line)
 	p := murmur2.PartitionFor(row.Key, r.partitions)
 	b := r.open[p]
 	if b == nil || b.Full(size) {
@@ -178,11 +188,11 @@ func (r *importing) take(row history.Row) {
 	b.Append(now, row.Key, row.Value, nil)
 }
 
-// flush sends what is packed and notes the place behind it.
+// flush sends what is packed, and notes it.
 func (r *importing) flush(ctx context.Context) error {
-	if !r.DryRun {
-		if err := r.send(ctx); err != nil {
-			return err
+	if r.sent != nil && r.rows > 0 {
+		if err := r.sent.publish(ctx, r.batches, false); err != nil {
+			return fmt.Errorf("import into %s: %w", r.Topic, err)
 		}
 		r.counts.Sent += r.rows
 	}
@@ -190,31 +200,7 @@ func (r *importing) flush(ctx context.Context) error {
 	clear(r.open)
 	r.batches, r.rows, r.bytes = nil, 0, 0
 	r.report()
-	if r.DryRun || r.State == "" {
-		return nil
-	}
-	return r.remember()
-}
-
-// send repeats whole batches under a new producer where an answer was lost: what arrives twice is known by its identity.
-func (r *importing) send(ctx context.Context) error {
-	const tries = 5
-	var err error
-	for range tries {
-		if r.producer == nil {
-			if r.producer, err = r.kafka.NewProducer(ctx); err != nil {
-				return fmt.Errorf("import: %w", err)
-			}
-		}
-		if _, err = r.producer.Produce(ctx, r.batches); err == nil {
-			return nil
-		}
-		r.producer = nil
-		if ctx.Err() != nil || !kafka.Retriable(err) {
-			break
-		}
-	}
-	return fmt.Errorf("import into %s: %w; --resume goes on from the last acknowledged row", r.Topic, err)
+	return nil
 }
 
 func (r *importing) report() {
@@ -223,63 +209,18 @@ func (r *importing) report() {
 	}
 }
 
+// finish notes that the file is read to its end.
 func (r *importing) finish(ctx context.Context) error {
 	if err := r.flush(ctx); err != nil {
 		return err
 	}
-	if r.DryRun || r.State == "" {
+	if r.sent == nil || r.sent.whole {
 		return nil
 	}
-	if err := os.Remove(r.State); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return fmt.Errorf("remove the state of the import: %w", err)
+	if err := r.sent.publish(ctx, nil, true); err != nil {
+		return fmt.Errorf("import into %s: %w", r.Topic, err)
 	}
 	return nil
-}
-
-// goOn takes up the place that an import of the same file left.
-func (r *importing) goOn() error {
-	content, err := os.ReadFile(r.State)
-	if errors.Is(err, os.ErrNotExist) {
-		return fmt.Errorf("%s: %w", r.State, ErrNothingToResume)
-	}
-	if err != nil {
-		return fmt.Errorf("read the state of the import: %w", err)
-	}
-	var at place
-	if err := json.Unmarshal(content, &at); err != nil {
-		return fmt.Errorf("read the state of the import from %s: %w", r.State, err)
-	}
-	if at.Topic != r.Topic {
-		return fmt.Errorf("%s: the import went into topic %s, not %s: import without --resume", r.State, at.Topic, r.Topic)
-	}
-	if err := r.reader.SkipTo(at.Resume); err != nil {
-		return err
-	}
-	columns := r.counts.Columns
-	r.counts = at.Counts
-	r.counts.Columns, r.counts.From = columns, at.Line
-	return nil
-}
-
-// remember writes the place beside the old one and then over it, so that there is always a whole one.
-func (r *importing) remember() error {
-	content, err := json.Marshal(place{r.reader.Resume(), r.Topic, r.counts})
-	if err != nil {
-		return fmt.Errorf("write the state of the import: %w", err)
-	}
-	fresh := r.State + ".new"
-	if err := os.WriteFile(fresh, append(content, '\n'), 0o600); err != nil {
-		return fmt.Errorf("write the state of the import: %w", err)
-	}
-	if err := os.Rename(fresh, r.State); err != nil {
-		return fmt.Errorf("write the state of the import: %w", err)
-	}
-	return nil
-}
-
-// StateOf is where the place of an import is kept by default: beside the file.
-func StateOf(path string) string {
-	return filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".import")
 }
 
 // KindOf reads the name of a kind of event.

@@ -12,12 +12,15 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
+	"pgregory.net/rapid"
 
 	"github.com/mainstay/mainstay/pkg/embedded"
 	"github.com/mainstay/mainstay/pkg/history"
 	"github.com/mainstay/mainstay/pkg/kafka"
 	"github.com/mainstay/mainstay/pkg/kafka/murmur2"
+	"github.com/mainstay/mainstay/pkg/topics"
 	"github.com/mainstay/mainstay/schemas/event"
+	"github.com/mainstay/mainstay/schemas/money"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -41,15 +44,19 @@ func importOf(t *testing.T, path string) *Import {
 	t.Helper()
 	d, err := event.NewDecoder(event.DefaultOptions())
 	require.NoError(t, err)
+	random := uint64(0)
 	return &Import{
-		Path: path, Mapping: history.Mapping{Type: "purchase"}, Kind: event.Purchase, Topic: "purchases", Decoder: d, State: StateOf(path),
-		Now: func() time.Time { return noon },
+		Path: path, Mapping: history.Mapping{Type: "purchase"}, Kind: event.Purchase, Topic: "purchases", Decoder: d,
+		Namespace: "test", Ledger: "l", Now: func() time.Time { return noon },
+		Random: func() uint64 { random++; return random },
 	}
 }
 
 func broker(t *testing.T, around func(context.Context, kafka.Call, func(context.Context) error) error) (whole, faulty *kafka.Client) {
 	t.Helper()
-	e, err := embedded.Start(t.Context(), embedded.Options{Kafka: true, Topics: []embedded.Topic{{Name: "purchases", Partitions: 3}}})
+	e, err := embedded.Start(t.Context(), embedded.Options{Kafka: true, Topics: []embedded.Topic{
+		{Name: "purchases", Partitions: 3}, {Name: topics.Imports("test"), Partitions: 1},
+	}})
 	require.NoError(t, err)
 	t.Cleanup(e.Close)
 	clients := make([]*kafka.Client, 2)
@@ -61,8 +68,8 @@ func broker(t *testing.T, around func(context.Context, kafka.Call, func(context.
 	return clients[0], clients[1]
 }
 
-// sent counts how often each value lies in the topic, and checks where.
-func sent(t *testing.T, k *kafka.Client) map[string]int {
+// inTopic counts how often each value lies in the topic, and checks where.
+func inTopic(t *testing.T, k *kafka.Client) map[string]int {
 	t.Helper()
 	all := map[string]int{}
 	bounds, err := k.ListOffsets(t.Context(), "purchases", []int32{0, 1, 2})
@@ -91,69 +98,156 @@ func TestAnImportThatWasCutOffGoesOn(t *testing.T) {
 		}
 		return do(ctx)
 	})
-	path := file(t)
-	im := importOf(t, path)
+	im := importOf(t, file(t))
+	im.Resume = true
+	_, err := im.Run(t.Context(), whole)
+	require.ErrorIs(t, err, ErrNothingToResume)
+	im.Resume = false
 	counts, err := im.Run(t.Context(), faulty)
-	require.ErrorContains(t, err, "--resume goes on")
+	require.ErrorContains(t, err, "goes on behind the last row that went in")
 	require.Equal(t, int64(flushRows), counts.Sent)
-	require.FileExists(t, im.State)
-
 	im.Resume = true
 	counts, err = im.Run(t.Context(), whole)
 	require.NoError(t, err)
 	require.Equal(t, int64(rows), counts.Sent)
+	require.Equal(t, int64(flushRows), counts.Known)
 	require.Equal(t, int64(rows), counts.Rows)
 	require.Equal(t, flushRows+1, counts.From)
-	require.NoFileExists(t, im.State)
-	all := sent(t, whole)
-	require.Len(t, all, rows)
-	for value, n := range all {
-		require.Equal(t, 1, n, value)
-	}
+	once(t, whole)
 	_, err = im.Run(t.Context(), whole)
 	require.ErrorIs(t, err, ErrNothingToResume)
 }
 
-func TestLostAnswersAreSentAgain(t *testing.T) {
-	produced := 0
-	whole, faulty := broker(t, func(ctx context.Context, c kafka.Call, do func(context.Context) error) error {
-		err := do(ctx)
-		if c.API == "Produce" {
-			if produced++; produced == 2 {
-				return errCut // it arrived, and nobody was told
-			}
-		}
-		return err
-	})
-	counts, err := importOf(t, file(t)).Run(t.Context(), faulty)
-	require.NoError(t, err)
-	require.Equal(t, int64(rows), counts.Sent)
-	all := sent(t, whole)
+// once says that every row lies in the topic once.
+func once(t *testing.T, k *kafka.Client) {
+	t.Helper()
+	all := inTopic(t, k)
 	require.Len(t, all, rows)
-	doubled := 0
-	for _, n := range all {
-		if n > 1 {
-			doubled++
-		}
+	for value, n := range all {
+		require.Equal(t, 1, n, value)
 	}
-	require.Equal(t, flushRows, doubled, "the events of that batch, known by their order ids")
 }
 
-func TestTheStateOfAnotherFileIsRefused(t *testing.T) {
+// Wherever an answer is lost, before the request arrived or behind it, every row goes in once.
+func TestNoRowGoesInTwice(t *testing.T) {
+	for _, lost := range []struct {
+		api string
+		nth int
+	}{{"InitProducerId", 1}, {"AddPartitionsToTxn", 2}, {"Produce", 1}, {"Produce", 3}, {"EndTxn", 1}, {"EndTxn", 3}, {"EndTxn", 4}} {
+		for _, arrives := range []bool{false, true} {
+			t.Run(fmt.Sprint(lost.api, lost.nth, arrives), func(t *testing.T) {
+				calls := 0
+				whole, faulty := broker(t, func(ctx context.Context, c kafka.Call, do func(context.Context) error) error {
+					if c.API != lost.api {
+						return do(ctx)
+					}
+					if calls++; calls != lost.nth {
+						return do(ctx)
+					}
+					if arrives {
+						require.NoError(t, do(ctx))
+					}
+					return errCut
+				})
+				counts, err := importOf(t, file(t)).Run(t.Context(), faulty)
+				require.NoError(t, err)
+				require.GreaterOrEqual(t, calls, lost.nth, "the answer was lost")
+				require.Equal(t, int64(rows), counts.Sent)
+				once(t, whole)
+			})
+		}
+	}
+}
+
+func TestAFileIsKnownAgain(t *testing.T) {
 	whole, _ := broker(t, nil)
 	path := file(t)
 	im := importOf(t, path)
-	require.NoError(t, os.WriteFile(im.State, []byte(`{"path":"x","sha256":"other","line":5,"offset":5,"topic":"purchases"}`), 0o600))
-	im.Resume = true
 	_, err := im.Run(t.Context(), whole)
-	require.ErrorIs(t, err, history.ErrOtherFile)
-	require.NoError(t, os.WriteFile(im.State, []byte(`{"topic":"sales"}`), 0o600))
-	_, err = im.Run(t.Context(), whole)
-	require.ErrorContains(t, err, "went into topic sales")
-	im.Resume, im.DryRun = false, true
+	require.NoError(t, err)
+	again := func(im *Import, sentBefore, lines int64) {
+		t.Helper()
+		counts, err := im.Run(t.Context(), whole)
+		require.NoError(t, err)
+		require.Equal(t, sentBefore, counts.Known)
+		require.Equal(t, lines, counts.Sent)
+		require.Equal(t, lines, counts.Rows)
+		require.Zero(t, counts.From)
+		require.NotNil(t, counts.Last)
+	}
+	again(im, rows, rows)
+	once(t, whole)
+	other := importOf(t, path)
+	other.Ledger = "founded anew"
+	again(other, 0, rows)
+	mapped := importOf(t, path)
+	mapped.Mapping.Columns = map[string]string{"channel": "=web"}
+	again(mapped, 0, rows)
+	forced := importOf(t, path)
+	forced.Again = true
+	again(forced, 0, rows)
+	require.Len(t, inTopic(t, whole), 2*rows, "the events of the other mapping are others")
+}
+
+// What was refused is not in the memory: when the settings have been mended it is sent, and nothing else is.
+func TestRowsThatWereRefusedCanComeLater(t *testing.T) {
+	whole, _ := broker(t, nil)
+	var b strings.Builder
+	b.WriteString("customer_id,occurred_at,total,currency\n")
+	for i := range 30 {
+		currency := "EUR"
+		if i%3 == 1 {
+			currency = "DOU" // of the shop's own making
+		}
+		fmt.Fprintf(&b, "c%d,2026-01-01,%d.00,%s\n", i, i, currency)
+	}
+	path := filepath.Join(t.TempDir(), "orders.csv")
+	require.NoError(t, os.WriteFile(path, []byte(b.String()), 0o600))
+	counts, err := importOf(t, path).Run(t.Context(), whole)
+	require.NoError(t, err)
+	require.Equal(t, [3]int64{20, 0, 10}, [3]int64{counts.Sent, counts.Known, counts.Refused})
+
+	mended := importOf(t, path)
+	options := event.DefaultOptions()
+	options.Currencies = map[string]money.Alias{"DOU": {As: "EUR", Times: 1}}
+	mended.Mapping.Currencies = options.Currencies
+	mended.Decoder, err = event.NewDecoder(options)
+	require.NoError(t, err)
+	counts, err = mended.Run(t.Context(), whole)
+	require.NoError(t, err)
+	require.Equal(t, [3]int64{30, 20, 0}, [3]int64{counts.Sent, counts.Known, counts.Refused})
+	counts, err = mended.Run(t.Context(), whole)
+	require.NoError(t, err)
+	require.Equal(t, [3]int64{30, 30, 0}, [3]int64{counts.Sent, counts.Known, counts.Refused})
+	for value, n := range inTopic(t, whole) {
+		require.Equal(t, 1, n, value)
+	}
+}
+
+func TestADryRunNeedsNoServer(t *testing.T) {
+	im := importOf(t, file(t))
+	im.DryRun = true
 	counts, err := im.Run(t.Context(), nil)
 	require.NoError(t, err)
 	require.Equal(t, int64(rows), counts.Rows)
 	require.Zero(t, counts.Sent)
-	require.Empty(t, sent(t, whole))
+}
+
+func TestSpans(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var all []span
+		want := map[int]bool{}
+		for range rapid.IntRange(0, 8).Draw(t, "spans") {
+			from := rapid.IntRange(1, 40).Draw(t, "from")
+			to := from + rapid.IntRange(0, 9).Draw(t, "length")
+			all = append(all, span{from, to})
+			for line := from; line <= to; line++ {
+				want[line] = true
+			}
+		}
+		s := sent{spans: joined(all)}
+		for line := range 60 {
+			require.Equal(t, want[line], s.knows(line), line)
+		}
+	})
 }

@@ -49,17 +49,6 @@ type Reader struct {
 	csv     *csv.Reader
 }
 
-// Resume is where reading stood after a row: what a caller keeps, so as to go on from there later.
-type Resume struct {
-	Path   string `json:"path"`
-	SHA256 string `json:"sha256"` // of the content
-	Line   int    `json:"line"`   // lines behind us
-	Offset int64  `json:"offset"` // bytes of the content behind us
-}
-
-// ErrOtherFile says that a Resume belongs to another file, or to another content of it.
-var ErrOtherFile = errors.New("history: this place was kept for another content of the file: start from the beginning")
-
 // Open reads the file once for its checksum, finds out how it is written, and stands before the first row. Its errors
 // name the field, the column and the flag that helps; *AmbiguousTimeError and *UnknownTimeError are among them.
 func Open(path string, m Mapping) (*Reader, error) {
@@ -181,7 +170,7 @@ func (r *Reader) content() (io.Reader, error) {
 
 // rewind stands before the first row, behind the header.
 func (r *Reader) rewind() error {
-	if err := r.seek(0, 0); err != nil || r.ndjson || r.length == 0 {
+	if err := r.restart(); err != nil || r.ndjson || r.length == 0 {
 		return err
 	}
 	raw, line, err := r.records.next()
@@ -205,24 +194,22 @@ func (r *Reader) rewind() error {
 	}
 	r.header = names
 	if r.mapping.NoHeader {
-		return r.seek(0, 0)
+		return r.restart()
 	}
 	return nil
 }
 
-// seek stands behind so many lines, which are so many bytes.
-func (r *Reader) seek(line int, offset int64) error {
+// restart stands before the first line.
+func (r *Reader) restart() error {
 	content, err := r.content()
 	if err != nil {
 		return err
 	}
 	content = io.LimitReader(content, r.length) // what is appended meanwhile has another checksum
-	if _, err := io.CopyN(io.Discard, content, offset); err != nil {
-		return fmt.Errorf("history: read %s up to byte %d: %w", r.path, offset, err)
-	}
-	mark := []byte("\ufeff") // byte order mark
+	mark := []byte("\ufeff")                    // byte order mark
 	buffered := bufio.NewReaderSize(content, 1<<16)
-	if first, err := buffered.Peek(len(mark)); offset == 0 && err == nil && bytes.Equal(first, mark) {
+	offset := int64(0)
+	if first, err := buffered.Peek(len(mark)); err == nil && bytes.Equal(first, mark) {
 		_, _ = buffered.Discard(len(mark)) // has just been peeked at
 		offset = int64(len(mark))
 	}
@@ -234,7 +221,7 @@ func (r *Reader) seek(line int, offset int64) error {
 		r.csv.TrimLeadingSpace = r.comma != '\t'
 	}
 	r.records = newRecords(buffered, comma)
-	r.records.line, r.records.offset = line, offset
+	r.records.offset = offset
 	return nil
 }
 
@@ -363,22 +350,6 @@ func (r *Reader) split(raw []byte) ([]string, error) {
 		return nil, fmt.Errorf("not CSV: %w", err)
 	}
 	return names, nil
-}
-
-// Resume is where reading stands.
-func (r *Reader) Resume() Resume {
-	return Resume{Path: r.path, SHA256: r.sum, Line: r.records.line, Offset: r.records.offset}
-}
-
-// SkipTo goes to a place that Resume gave, ErrOtherFile where the content is not the same.
-func (r *Reader) SkipTo(place Resume) error {
-	if place.SHA256 != r.sum || place.Offset < 0 || place.Offset > r.length || place.Line < 0 {
-		return ErrOtherFile
-	}
-	if place.Offset == 0 {
-		return r.rewind()
-	}
-	return r.seek(place.Line, place.Offset)
 }
 
 // SHA256 is the checksum of the content (of a gzipped file, of what is in it), in hexadecimal.

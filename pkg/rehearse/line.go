@@ -34,6 +34,8 @@ func (s *Story) line(words []string) error {
 	switch what {
 	case "tick":
 		return nil
+	case "restart":
+		return s.restart()
 	case "rules":
 		if len(rest) != 1 || s.open == nil {
 			return fmt.Errorf("%w: rules FILE", ErrLine)
@@ -166,7 +168,7 @@ func event(what string, at int64, a *arguments) (*ledger.Event, error) {
 		}
 		e.Id, e.Source = fmt.Sprint("response:", e.Survey.GetResponseId(), "@", e.GetOccurredAt()), "survey"
 	default:
-		return nil, fmt.Errorf("%w: nothing is called %q: purchase, refund, cancel, account, subscription, referral, survey, tick, rules, settings, parameters or thresholds", ErrLine, what)
+		return nil, fmt.Errorf("%w: nothing is called %q: purchase, refund, cancel, account, subscription, referral, survey, tick, restart, rules, settings, parameters or thresholds", ErrLine, what)
 	}
 	if err := a.done(what); err != nil {
 		return nil, err

@@ -138,6 +138,9 @@ func (r *run) purchase(c *customer) {
 	r.survey(c)
 	r.refer(c)
 	wait := c.rng.ExpFloat64() / c.rate
+	if left := float64(day - r.now%day); wait < left {
+		wait += left // tomorrow: a day is the model's unit, on which one buys or does not
+	}
 	switch {
 	case c.died == r.now:
 		r.leave(c)

@@ -56,7 +56,7 @@ type Mix struct {
 // DefaultMix is an ordinary shop.
 func DefaultMix() Mix {
 	return Mix{
-		Refund: .06, Cancel: .02, SameDay: .03, Survey: .5, Referral: .03, Subscription: .05, Account: .1,
+		Refund: .06, Cancel: .02, SameDay: .03, Survey: .5, Referral: .03, Subscription: .05, Account: .03,
 		Duplicate: .004, Late: .01, Aliases: .15, CloudEvents: .1,
 	}
 }

@@ -62,6 +62,9 @@ func (w *world) judge() []string {
 			}
 		}
 	}
+	if wrong := w.wrongBounds(got); wrong != "" {
+		say("tiers: %s", wrong)
+	}
 	for event, order := range want.purchases {
 		// A purchase that comes behind the cancellation of its order changes nothing, and so says nothing.
 		if n := got.causes[event]; n > 1 || n == 0 && !order.gone {
@@ -113,6 +116,7 @@ type emitted struct {
 	Score    int64       `json:"score"`
 	Referrer string      `json:"referrer_customer_id"`
 	Referred string      `json:"referred_customer_id"`
+	Status   string      `json:"status"`
 	Test     bool        `json:"test"`
 }
 
@@ -162,7 +166,11 @@ func (w *world) recount() (*recounted, error) {
 					b.refunded += minor(&e.Total)
 				}
 			case topic == "referrals":
-				all.referrer[e.Referred] = e.Referrer
+				if by, known := all.referrer[e.Referred]; e.Status == "voided" || known && by == nobody { // whichever is read first
+					all.referrer[e.Referred] = nobody
+				} else {
+					all.referrer[e.Referred] = e.Referrer
+				}
 				of(e.Referred)
 				of(e.Referrer)
 			case topic == "surveys":
@@ -201,6 +209,9 @@ func (w *world) recount() (*recounted, error) {
 	}
 	return all, nil
 }
+
+// nobody's is a friend whose referral was voided.
+const nobody = ""
 
 func (r *recounted) referralValue(referrer string) int64 {
 	var v int64
@@ -288,6 +299,38 @@ func (w *world) wrongTier(sent *told, state *processors.Partition) string {
 		return fmt.Sprintf("subscribers hold tier %q at %d, bounds are %d and %d", sent.tier, sent.total, bounds.GetTop_10(), bounds.GetTop_20())
 	case some && float64(sent.total) < .96*float64(bottom), capped && float64(sent.total) > 1.02*float64(top):
 		return fmt.Sprintf("subscribers hold tier %s at %d, bounds are %d and %d", sent.tier, sent.total, bounds.GetTop_10(), bounds.GetTop_20())
+	}
+	return ""
+}
+
+// wrongBounds ranks the customers by what subscribers hold of them: as many as should must stand above the bounds of the tiers,
+// to one customer, and to the few percent within which a value is not said anew. Under the event clock the base's sums wait for
+// time to go on, which it does not.
+func (w *world) wrongBounds(got *subscription) string {
+	state := w.partitionState(0)
+	if state == nil || w.cfg.Clock == "event" || state.Thresholds().GetCustomers() < int64(w.cfg.Tiers.MinCustomers) {
+		return ""
+	}
+	all, above := 0, [2][2]int{} // surely, and perhaps
+	bounds := [2]int64{state.Thresholds().GetTop_10(), state.Thresholds().GetTop_20()}
+	for _, c := range got.customers {
+		if c.orders == 0 {
+			continue
+		}
+		all++
+		for i, bound := range bounds {
+			if float64(c.total) > 1.03*float64(bound) {
+				above[i][0]++
+			}
+			if float64(c.total) > .97*float64(bound) {
+				above[i][1]++
+			}
+		}
+	}
+	for i, share := range [2]float64{.1, .2} {
+		if n := share * float64(all); float64(above[i][0]) > n+1 || float64(above[i][1]) < n-1 {
+			return fmt.Sprintf("of %d customers %d to %d stand above the bound %d of the uppermost %g%%", all, above[i][0], above[i][1], bounds[i], share*100)
+		}
 	}
 	return ""
 }

@@ -40,7 +40,8 @@ func (w *world) shop() {
 	responses := map[string]int{}
 	var last []byte
 	var lastTopic string
-	referred := map[string]bool{}
+	referred := map[string]string{} // friends, by whom
+	const voided = "-"
 
 	for i := range shopEvents {
 		time.Sleep(time.Duration(30+w.intn(400)) * time.Millisecond)
@@ -82,11 +83,20 @@ func (w *world) shop() {
 			topic, body = "cancellations", map[string]any{"kind": "order", "customer_id": o.customer, "order_id": o.id}
 		case n < 76:
 			friend := fmt.Sprintf("c%d", w.intn(shopCustomers))
-			if friend == customer || referred[friend] {
+			if friend == customer {
 				continue
 			}
-			referred[friend] = true
-			topic, body = "referrals", map[string]any{"referral_id": "f" + friend, "referrer_customer_id": customer, "referred_customer_id": friend, "status": "approved"}
+			by, status := customer, "approved"
+			if referred[friend] != "" { // what was approved is voided, once; nobody else has referred him since
+				by, status = referred[friend], "voided"
+				if by == voided {
+					continue
+				}
+				referred[friend] = voided
+			} else {
+				referred[friend] = by
+			}
+			topic, body = "referrals", map[string]any{"referral_id": "f" + friend, "referrer_customer_id": by, "referred_customer_id": friend, "status": status}
 		case n < 88:
 			responses[customer]++
 			topic, body = "surveys", map[string]any{"customer_id": customer, "response_id": fmt.Sprintf("%s-s%d", customer, responses[customer]), "survey_type": "nps", "score": w.intn(11)}

@@ -38,7 +38,11 @@ const (
 	DeadLetter Kind = "dead letters"
 	Ledger     Kind = "ledger"
 	Output     Kind = "output"
+	Imported   Kind = "imports"
 )
+
+// Imports is the topic that remembers which rows of which files were imported.
+func Imports(namespace string) string { return namespace + ".imports.v1" }
 
 // Wanted is a topic as it should be.
 type Wanted struct {
@@ -46,7 +50,7 @@ type Wanted struct {
 	kafka.TopicSpec
 }
 
-// All returns the topics that are wanted: inputs, dead letters, the ledger, outputs.
+// All returns the topics that are wanted: inputs, dead letters, the ledger, outputs, what was imported.
 func (c Config) All() []Wanted {
 	var all []Wanted
 	add := func(kind Kind, name string, partitions int32, configs map[string]string) {
@@ -67,6 +71,8 @@ func (c Config) All() []Wanted {
 			"retention.ms": strconv.FormatInt(c.Retention.Milliseconds(), 10), "cleanup.policy": "delete",
 		})
 	}
+	// Kept for ever, too: importing a file again sends what it does not find here.
+	add(Imported, Imports(c.Namespace), 1, map[string]string{"retention.ms": "-1", "retention.bytes": "-1", "cleanup.policy": "delete"})
 	return all
 }
 
@@ -95,11 +101,13 @@ func Plan(ctx context.Context, k *kafka.Client, c Config) ([]Wanted, []Finding, 
 	for i, t := range there {
 		if !t.Exists {
 			missing = append(missing, wanted[i])
-			findings = append(findings, Finding{Topic: t.Name, Missing: true, Fatal: true, Text: "does not exist: `mainstay topics apply` makes it"})
+			findings = append(findings, Finding{
+				Topic: t.Name, Missing: true, Fatal: wanted[i].Kind != Imported, Text: "does not exist: `mainstay topics apply` makes it",
+			})
 			continue
 		}
 		present = append(present, t.Name)
-		if n := int32(len(t.Leaders)); n != wanted[i].Partitions && wanted[i].Kind != Input && wanted[i].Kind != DeadLetter { //nolint:gosec // a count
+		if n := int32(len(t.Leaders)); n != wanted[i].Partitions && wanted[i].Kind != Input && wanted[i].Kind != DeadLetter && wanted[i].Kind != Imported { //nolint:gosec // a count
 			findings = append(findings, Finding{Topic: t.Name, Fatal: true, Text: fmt.Sprintf(
 				"has %d partitions, the ledger has %d: partitions of a ledger are fixed for its life; restore the count, or start another namespace", n, wanted[i].Partitions)})
 		}
@@ -156,6 +164,10 @@ func differences(w Wanted, got map[string]string) []Finding {
 		want, _ := strconv.ParseInt(w.Configs["max.message.bytes"], 10, 64)
 		if n := number("max.message.bytes"); n < want {
 			say(false, "max.message.bytes is %d, wanted %d: larger dead letters are cut", n, want)
+		}
+	case Imported:
+		if ms, size := number("retention.ms"), number("retention.bytes"); ms != -1 || size != -1 {
+			say(false, "retention.ms is %d and retention.bytes %d, wanted -1: a file that is imported again later would count twice", ms, size)
 		}
 	case Input:
 	}

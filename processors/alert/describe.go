@@ -129,8 +129,15 @@ func silent(v *view) string {
 func valueReasons(v *view, before *customer.Said, dst []string) []string {
 	back, less := max(0, before.Historic-v.Value.Historic), max(0, before.Predicted-v.Value.Predicted)
 	if v.Value.Total() < before.Historic+before.Predicted && back+less > 0 {
+		refunded, expected := worth(v, back)+" refunded or cancelled", worth(v, less)+" less expected"
+		switch {
+		case back == 0:
+			return whole(dst, expected)
+		case less == 0:
+			return whole(dst, refunded)
+		}
 		taken := share(float64(back), float64(back+less))
-		return append(dst, worth(v, back)+" refunded or cancelled: "+percents(taken), worth(v, less)+" less expected: "+percents(100-taken))
+		return append(dst, refunded+": "+percents(taken), expected+": "+percents(100-taken))
 	}
 	brought := share(float64(v.Value.Historic), float64(v.Value.Total()))
 	return append(dst,

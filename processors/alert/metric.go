@@ -39,10 +39,10 @@ const (
 
 // metric is something that a rule can look at. NaN is unknown, which is on no alert's side.
 type metric struct {
-	name        string
-	unit        unit
-	least, most float64
-	value       func(v *view) float64
+	name  string
+	unit  unit
+	most  float64 // of a threshold; the least is 0
+	value func(v *view) float64
 	// crosses is the time from which silence has a rising metric at a level or above, past or to come; false: never. Nil
 	// for what silence does not raise, or not at a time known in closed form: that is noticed when the customer is next woken.
 	crosses func(v *view, at float64) (int64, bool)
@@ -61,9 +61,9 @@ func metrics() []metric {
 			next, ok := clv.Next(v.terms, v.customer)
 			return after(next, at), ok && !v.Value.Gone
 		}},
-		{name: "historic_clv", unit: amount, least: -mostAmount, most: mostAmount, value: func(v *view) float64 { return float64(v.Value.Historic) }},
+		{name: "historic_clv", unit: amount, most: mostAmount, value: func(v *view) float64 { return float64(v.Value.Historic) }},
 		{name: "predicted_clv", unit: amount, most: mostAmount, value: func(v *view) float64 { return whenKnown(v, v.Value.Predicted) }},
-		{name: "total_clv", unit: amount, least: -mostAmount, most: mostAmount, value: func(v *view) float64 { return whenKnown(v, v.Value.Total()) }},
+		{name: "total_clv", unit: amount, most: mostAmount, value: func(v *view) float64 { return whenKnown(v, v.Value.Total()) }},
 		{name: "value_at_stake", unit: amount, most: mostAmount, value: func(v *view) float64 {
 			at, ok := atStake(v)
 			if !ok {

@@ -78,10 +78,10 @@ func (r *Rule) Check() *RuleError {
 		return fault("name", "must be 1 to %d small letters, digits or underscores, and begin with a letter; it is %q", mostName, r.Name)
 	case !known:
 		return fault("metric", "no such metric: %q; there are %s", r.Metric, strings.Join(Metrics(), ", "))
-	case !(r.At >= m.least && r.At <= m.most):
-		return fault(side, "must be from %v to %v for %s; it is %v", m.least, m.most, r.Metric, r.At)
-	case !(r.Clear >= m.least && r.Clear <= m.most):
-		return fault("clear", "must be from %v to %v for %s; it is %v", m.least, m.most, r.Metric, r.Clear)
+	case !(r.At >= 0 && r.At <= m.most):
+		return fault(side, "must be from 0 to %v for %s; it is %v", m.most, r.Metric, r.At)
+	case !(r.Clear >= 0 && r.Clear <= m.most):
+		return fault("clear", "must be from 0 to %v for %s; it is %v", m.most, r.Metric, r.Clear)
 	case !r.Below && r.Clear > r.At:
 		return fault("clear", "must be at or below the threshold (above: %v), on the side away from the alert; it is %v", r.At, r.Clear)
 	case r.Below && r.Clear < r.At:

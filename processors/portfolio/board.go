@@ -79,8 +79,8 @@ func (b *Board) Announce(sum *ledger.Contribution) (previous *ledger.Contributio
 // Announced are the sums last published, nil if none were.
 func (b *Board) Announced() *ledger.Contribution { return b.announced }
 
-// Draw sets the bounds of the tiers: the total CLV from which the uppermost 10% and 20% begin, and the values at each
-// percentile. A bucket's customers are taken as spread evenly over it.
+// Draw sets the bounds of the tiers: the total CLV from which the uppermost 10% and 20% begin, and the values at equal
+// fractions of the base. A bucket's customers are taken as spread evenly over it.
 func Draw(sum *ledger.Contribution) *ledger.Thresholds {
 	t := new(ledger.Thresholds)
 	for _, n := range sum.GetHistogram() {
@@ -91,15 +91,17 @@ func Draw(sum *ledger.Contribution) *ledger.Thresholds {
 		return t
 	}
 	q := quantiles{histogram: sum.GetHistogram(), customers: t.GetCustomers()}
-	t.Percentiles = make([]int64, percents+1)
+	t.Percentiles = make([]int64, fractions+1)
 	for i := range t.Percentiles {
 		t.Percentiles[i] = q.at(int64(i))
 	}
-	t.Top_20, t.Top_10 = t.Percentiles[80], t.Percentiles[90]
+	t.Top_20, t.Top_10 = t.Percentiles[fractions/10*8], t.Percentiles[fractions/10*9]
 	return t
 }
 
-const percents = 100
+// fractions is how many equal parts of the base are told apart by a value: a fifth of a percentile point each. Between two of
+// them customers are taken as spread evenly, which those of the uppermost point are not.
+const fractions = 500
 
 // perPoint is how many times a drift goes into a percentile point: bounds are drawn anew when one of their percentiles has
 // come to stand elsewhere by a tenth of a point. Percentiles are then right within half a point with room to spare, and a base
@@ -116,8 +118,8 @@ func Wrong(t *ledger.Thresholds, sum *ledger.Contribution, least int64) bool {
 	if before := t.GetCustomers() >= least; before != (n >= least) || !before {
 		return before != (n >= least)
 	}
-	at, below := 0, int64(0)
-	for percent, v := range t.GetPercentiles() {
+	at, below, parts := 0, int64(0), float64(len(t.GetPercentiles())-1)
+	for part, v := range t.GetPercentiles() {
 		b := Bucket(v)
 		for ; at < b && at < len(sum.GetHistogram()); at++ {
 			below += sum.Histogram[at]
@@ -129,7 +131,7 @@ func Wrong(t *ledger.Thresholds, sum *ledger.Contribution, least int64) bool {
 			from += float64(share * float64(v-Floor(b)))
 			to = from + share
 		}
-		place, slack := float64(percent)*float64(n)/percents, float64(n)/(percents*perPoint)
+		place, slack := float64(part)*float64(n)/parts, float64(n)/(100*perPoint)
 		if place < from-slack || place > to+slack {
 			return true
 		}
@@ -145,11 +147,11 @@ type quantiles struct {
 	below     int64 // customers in lower buckets
 }
 
-// at is the value below which a percent of the customers lie; percents must rise from call to call. All in integers.
-func (q *quantiles) at(percent int64) int64 {
-	// rank = percent/100 x customers, kept as a fraction of 100
-	rank := percent * q.customers
-	for q.bucket < len(q.histogram)-1 && (q.below+q.histogram[q.bucket])*percents <= rank {
+// at is the value below which so many of all fractions of the customers lie; they must rise from call to call. All in integers.
+func (q *quantiles) at(parts int64) int64 {
+	// rank = parts/fractions x customers, kept as a multiple of 1/fractions
+	rank := parts * q.customers
+	for q.bucket < len(q.histogram)-1 && (q.below+q.histogram[q.bucket])*fractions <= rank {
 		q.below += q.histogram[q.bucket]
 		q.bucket++
 	}
@@ -158,9 +160,9 @@ func (q *quantiles) at(percent int64) int64 {
 	if n <= 0 || width == 1 {
 		return floor
 	}
-	within := min(max(0, rank-q.below*percents), n*percents)
-	// floor + width x within/(n x 100), without leaving int64
-	return floor + int64(float64(width)*(float64(within)/float64(n*percents)))
+	within := min(max(0, rank-q.below*fractions), n*fractions)
+	// floor + width x within/(n x fractions), without leaving int64
+	return floor + int64(float64(width)*(float64(within)/float64(n*fractions)))
 }
 
 // Describe fills in the output of the base as a whole: everything but what it says of itself.

@@ -1,0 +1,77 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// The examples of docs/measures.md, computed: Ada lives as the page says, and each measure must come out as it says.
+func TestExamplesOfThePageOfMeasures(t *testing.T) {
+	content, err := os.ReadFile(filepath.Join("..", "..", "docs", "measures.md"))
+	require.NoError(t, err)
+	page := string(content)
+	// example is the first figure in bold behind a measure's own name in bold.
+	example := func(measure string) string {
+		_, rest, found := strings.Cut(page, "**`"+measure+"`**")
+		require.True(t, found, "the page has no measure %s", measure)
+		for {
+			_, bold, more := strings.Cut(rest, "**")
+			figure, behind, closed := strings.Cut(bold, "**")
+			require.True(t, more && closed, "%s has no example", measure)
+			if !strings.HasPrefix(figure, "`") {
+				return figure
+			}
+			rest = behind
+		}
+	}
+	w, _ := founded(t, "MAINSTAY_MONEY_CURRENCY=EUR", "MAINSTAY_MONEY_DEFAULT_CURRENCY=EUR",
+		"MAINSTAY_ALERTS_RULES=[{name: slipping, metric: churn_probability, above: 0.5, clear: 0.4, for: 10d, severity: warning}]")
+	w.must("send", "purchase", "--customer", "ada", "--order", "1", "--total", "40", "--at", "2026-01-01")
+	w.must("send", "purchase", "--customer", "ada", "--order", "2", "--total", "40", "--at", "2026-01-15")
+	w.must("send", "survey", "--customer", "ada", "--score", "9", "--response", "r", "--at", "2026-01-20")
+	w.customer("ada", func(c map[string]any) bool {
+		return within(c, "promoter_status", "nps_category") == "promoter" && orders("2")(c)
+	})
+	const now = "2026-07-01T00:00:00Z"
+	w.must("advance", "--to", now)
+	ada := w.customer("ada", func(c map[string]any) bool { return c["as_of"] == now })
+	for measure, in := range map[string]string{
+		"historic_clv": "clv", "historic_number_of_orders": "clv", "predicted_number_of_orders": "clv", "predicted_clv": "clv", "total_clv": "clv", "simple_clv": "clv",
+		"average_order_value": "clv", "average_days_between_orders": "clv", "expected_date_of_next_order": "clv", "days_overdue": "clv",
+		"churn_probability": "churn_risk", "days_since_last_order": "churn_risk", "churn_risk": "churn_risk", "next_check_at": "churn_risk", "probability_of_purchase_in_horizon": "churn_risk",
+		"nps_score": "promoter_status", "average_score": "promoter_status",
+	} {
+		is := number1(ada, in, measure)
+		if text, ok := within(ada, in, measure).(string); ok {
+			is = text
+		}
+		want := example(measure)
+		if measure == "nps_score" {
+			is = within(ada, in, "nps_category").(string)
+		}
+		if strings.Count(want, "-") == 2 { // a day, or a time without its milliseconds
+			is = is[:len(strings.TrimSuffix(want, "Z"))]
+		}
+		require.Equal(t, strings.TrimSuffix(want, "Z"), is, measure)
+	}
+	require.Equal(t, true, within(ada, "promoter_status", "intent"))
+	require.Equal(t, false, within(ada, "promoter_status", "action"))
+
+	alert := object(t, w.must("tail", "alerts", "--from", "start", "--max", "1", "--output", "json"))
+	require.Equal(t, example("value_at_stake"), number1(alert, "value_at_stake"))
+	require.Equal(t, "2026-05-08T00:58:28", alert["raised_at"].(string)[:19])
+	require.Contains(t, page, "2026-05-08T00:58:28Z")
+	for _, reason := range alert["reasons"].([]any) {
+		require.Contains(t, strings.ReplaceAll(page, "\n", " "), `"`+reason.(string)+`"`)
+	}
+
+	w.must("send", "referral", "--referrer", "ada", "--customer", "bob", "--at", "2026-07-01")
+	w.must("send", "purchase", "--customer", "bob", "--order", "3", "--total", "80", "--at", "2026-07-01")
+	w.customer("ada", func(c map[string]any) bool { return number1(c, "clv", "referral_value") == example("referral_value") })
+	w.must("send", "cancellation", "--customer", "bob", "--order", "3", "--refund", "r", "--total", "50", "--at", "2026-07-02")
+	w.customer("ada", func(c map[string]any) bool { return number1(c, "clv", "referral_value") == "30.00" })
+}
