@@ -37,12 +37,8 @@ func (o *owner) count(v processors.Verdict) {
 // observePublished says what went out, and how old the oldest of it was.
 func (o *owner) observePublished(took time.Duration) {
 	o.metrics.PublishDuration.Observe(took.Seconds())
-	var counts [output.Topics][4]int
-	for i := range o.out.Records {
-		counts[o.out.Records[i].Topic][o.out.Records[i].Trigger]++
-	}
 	for t := range output.Topics {
-		for trigger, n := range counts[t] {
+		for trigger, n := range o.counts.of[t] {
 			if n > 0 {
 				o.metrics.Outputs.WithLabelValues(t.String(), output.Trigger(trigger).String()).Add(float64(n))
 			}

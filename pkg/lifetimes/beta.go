@@ -14,12 +14,15 @@ type betaCustomer struct {
 
 // expected purchases in the next t: alive times the mean over p ~ Beta(a, b) of
 // (1 - (1+pz)^-shape)/p with z = t/age.
-func (c betaCustomer) expected(t float64) float64 {
+func (c betaCustomer) expected(t float64) float64 { return c.expectedBy(t, &counted{}) }
+
+// expectedBy is expected with what is known of customers with as many purchases.
+func (c betaCustomer) expectedBy(t float64, known *counted) float64 {
 	if !(t > 0) || c.alive == 0 {
 		return 0
 	}
 	z := t / c.age
-	if sum, ok := c.countSeries(z); ok {
+	if sum, ok := c.countSeries(z, known); ok {
 		return c.alive * sum
 	}
 	var g grid
@@ -37,22 +40,19 @@ const seriesTerms = 420 // beyond it the quadrature is faster
 // countSeries sums over the number n of purchases there would be if nobody dropped
 // out, which is negative binomial, the expected number that precede the dropout:
 // S(n) = sum of (b)_j/(a+b)_j for j < n. All terms are positive, so nothing cancels.
-func (c betaCustomer) countSeries(z float64) (float64, bool) {
+func (c betaCustomer) countSeries(z float64, known *counted) (float64, bool) {
 	mean := float64(c.shape * z)
 	if !(mean+float64(8*math.Sqrt(mean))+30/ln1p(1/z) < seriesTerms) {
 		return 0, false
 	}
 	w := z / (1 + z)
 	term := exp(-c.shape * ln1p(z))
-	survive, before, sum := 1.0, 0.0, 0.0
-	ab := c.a + c.b
-	for n := 0.0; ; n++ {
-		// Here term is the chance of n purchases and before is S(n).
-		ratio := float64((c.shape + n) / (n + 1) * w)
-		term *= ratio
-		before += survive
-		survive *= (c.b + n) / (ab + n)
-		add := float64(term * before)
+	sum := 0.0
+	for n := 0; ; n++ {
+		s := known.step(c, n)
+		ratio := float64(s.grow * w)
+		term *= ratio // from the chance of n purchases to that of n+1
+		add := float64(term * s.before)
 		sum += add
 		if ratio < 0.999 && float64(add*ratio) < float64(1e-13*sum*(1-ratio)) {
 			return sum, true
@@ -61,6 +61,39 @@ func (c betaCustomer) countSeries(z float64) (float64, bool) {
 			return 0, false
 		}
 	}
+}
+
+// counted are the parts of countSeries that depend on the number of purchases and the parameters alone. The zero value
+// reckons them as they are asked for, one after the other; with keep they are reckoned once.
+type counted struct {
+	keep         bool
+	steps        []countStep
+	before, last float64 // S(n) as of the step reckoned last, and the term to come
+}
+
+type countStep struct {
+	grow   float64 // (shape+n)/(n+1)
+	before float64 // S(n+1)
+}
+
+func (k *counted) step(c betaCustomer, n int) countStep {
+	if n < len(k.steps) {
+		return k.steps[n]
+	}
+	return k.next(c, float64(n))
+}
+
+func (k *counted) next(c betaCustomer, n float64) countStep {
+	if n == 0 {
+		k.before, k.last = 0, 1
+	}
+	k.before += k.last
+	k.last *= (c.b + n) / (c.a + c.b + n)
+	s := countStep{(c.shape + n) / (n + 1), k.before}
+	if k.keep {
+		k.steps = append(k.steps, s)
+	}
+	return s
 }
 
 // atLeastOne is the probability of a purchase in the next t.

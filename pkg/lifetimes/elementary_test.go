@@ -103,7 +103,7 @@ func TestQuadratureAgainstHypergeometric(t *testing.T) {
 		for _, span := range []float64{5, 39, 100} {
 			z, w := span/c.age, span/(c.age+span)
 			want := (c.a + c.b - 1) / (c.a - 1) * (1 - math.Pow(1-w, c.shape)*mathext.Hypergeo(c.shape, c.b, c.a+c.b-1, w))
-			series, ok := c.countSeries(z)
+			series, ok := c.countSeries(z, &counted{})
 			require.True(t, ok)
 			var g grid
 			g.fillBeta(c.a, c.b, (c.shape+1)*z+1, c.shape+1)

@@ -152,7 +152,7 @@ func TestFixed(t *testing.T) {
 	}
 	for _, f := range []float64{math.NaN(), math.Inf(1), math.Inf(-1)} {
 		l := line{}
-		l.optFloat("x", Some(f), 3)
+		l.optFloat(`"x":`, Some(f), 3)
 		require.Equal(t, `"x":null`, string(l.dst))
 	}
 }

@@ -1,0 +1,29 @@
+package lifetimes
+
+import (
+	"math"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+)
+
+// A model that keeps what customers have in common answers as one that keeps nothing, whoever was asked about before.
+func TestPreparedIsTheModel(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		positive := func(name string) float64 { return math.Exp(rapid.Float64Range(-6, 6).Draw(t, name)) }
+		m := MBGNBD{positive("r"), positive("alpha"), positive("a"), positive("b")}
+		p := NewPrepared(m)
+		for range rapid.IntRange(1, 20).Draw(t, "customers") {
+			s := Summary{X: rapid.IntRange(-1, preparedCounts+2).Draw(t, "x"), T: positive("T")}
+			if s.X > 0 {
+				s.Tx = float64(s.T * rapid.Float64Range(0, 1).Draw(t, "share"))
+			}
+			span := positive("span")
+			require.Equal(t, m.PAlive(s), p.PAlive(s))
+			require.Equal(t, m.Expected(s, span), p.Expected(s, span))
+			require.Equal(t, m.Expected(s, 0), p.Expected(s, 0))
+			require.Equal(t, m.Expected(s, math.NaN()), p.Expected(s, math.NaN()))
+		}
+	})
+}
