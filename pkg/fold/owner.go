@@ -43,7 +43,7 @@ type owner struct {
 	set                                    *workingSet
 	out                                    output.Batch // of entries at or above K, until they are laid into batches
 	request                                *kafka.Batches
-	counts                                 counts // of what is laid and not published
+	counts                                 counts       // of what is laid and not published
 	silent                                 output.Batch // of entries below K: computed for the state, sent by a former owner
 	folded                                 int64
 	published                              int64 // K

@@ -18,6 +18,7 @@ type workingSet struct {
 	limit int64
 	bytes int64
 	held  map[string]*held
+	hand  *held      // who was found last: Step asks for one customer several times
 	used  *list.List // of *held that may be dropped, the longest unused in front
 	dirty []*held
 
@@ -46,6 +47,14 @@ type held struct {
 
 func newWorkingSet(limit int64, store stored) *workingSet {
 	return &workingSet{limit: limit, held: map[string]*held{}, used: list.New(), store: store}
+}
+
+// find returns a customer that is in memory.
+func (w *workingSet) find(id string) *held {
+	if w.hand == nil || w.hand.id != id {
+		w.hand = w.held[id]
+	}
+	return w.hand
 }
 
 // wants notes a customer for the next load. The id's bytes may change afterwards.
@@ -86,7 +95,7 @@ func (w *workingSet) load() error {
 
 // lasting returns the id as it is kept here, if it is.
 func (w *workingSet) lasting(id string) string {
-	if h := w.held[id]; h != nil {
+	if h := w.find(id); h != nil {
 		return h.id
 	}
 	return strings.Clone(id)
@@ -94,20 +103,20 @@ func (w *workingSet) lasting(id string) string {
 
 // Customer is processors.Store's.
 func (w *workingSet) Customer(id string) (*customer.State, error) {
-	h := w.held[id]
+	h := w.find(id)
 	if h == nil {
 		w.wants([]byte(id))
 		if err := w.load(); err != nil {
 			return nil, err
 		}
-		h = w.held[id]
+		h = w.find(id)
 	}
 	return h.state, nil
 }
 
 // Put is processors.Store's.
 func (w *workingSet) Put(id string, s *customer.State) {
-	h := w.held[id]
+	h := w.find(id)
 	if h == nil {
 		h = &held{id: id}
 		w.held[id] = h
@@ -258,6 +267,7 @@ func (w *workingSet) resize(h *held) {
 // shrink keeps to the memory setting. It is called between chunks only: while one is folded, all it asked for stays.
 func (w *workingSet) shrink() {
 	for w.bytes > w.limit && w.used.Len() > 0 {
+		w.hand = nil
 		h := w.used.Remove(w.used.Front()).(*held) //nolint:forcetypeassert // the list holds nothing else
 		delete(w.held, h.id)
 		w.bytes -= h.size

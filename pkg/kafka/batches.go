@@ -11,6 +11,7 @@ var idle = sync.Pool{New: func() any { return NewBatch("", 0) }} //nolint:gochec
 type Batches struct {
 	all  []*Batch
 	open map[topicPartition]*Batch
+	last *Batch // that was asked for: one record is often followed by another for the same place
 }
 
 // NewBatches is empty.
@@ -18,14 +19,18 @@ func NewBatches() *Batches { return &Batches{open: map[topicPartition]*Batch{}} 
 
 // For returns the batch of a partition that has room for a record of so many bytes (key, value and headers).
 func (s *Batches) For(topic string, partition int32, size int) *Batch {
+	if b := s.last; b != nil && b.partition == partition && b.topic == topic && !b.Full(size) {
+		return b
+	}
 	at := topicPartition{topic, partition}
 	b := s.open[at]
 	if b != nil && !b.Full(size) {
+		s.last = b
 		return b
 	}
 	b = idle.Get().(*Batch) //nolint:forcetypeassert // the pool holds nothing else
 	b.topic, b.partition = topic, partition
-	s.open[at] = b
+	s.open[at], s.last = b, b
 	s.all = append(s.all, b)
 	return b
 }
@@ -41,5 +46,5 @@ func (s *Batches) Reset() {
 	}
 	clear(s.open)
 	clear(s.all)
-	s.all = s.all[:0]
+	s.all, s.last = s.all[:0], nil
 }

@@ -72,8 +72,8 @@ func (b *book) find(mark uint64) int {
 			return -1
 		}
 	}
-	for i, known := range slices.Backward(b.marks) {
-		if known>>16 == mark>>16 {
+	for i := len(b.marks) - 1; i >= 0; i-- { //nolint:modernize // an iterator is a call for each of a thousand
+		if (b.marks[i]^mark)>>16 == 0 {
 			return i
 		}
 	}

@@ -1,7 +1,6 @@
 package customer
 
 import (
-	"slices"
 	"strings"
 
 	"github.com/cespare/xxhash/v2"
@@ -39,8 +38,9 @@ func (s *State) Recall(t *Terms, m Moment, mark uint64) Seen {
 			return Fresh
 		}
 	}
-	for _, r := range slices.Backward(s.recent) {
-		if r.mark>>16 != mark>>16 || !remembered(r.day, today, t.Settings.GetDedupDays()) {
+	for i := len(s.recent) - 1; i >= 0; i-- {
+		r := &s.recent[i]
+		if (r.mark^mark)>>16 != 0 || !remembered(r.day, today, t.Settings.GetDedupDays()) {
 			continue
 		}
 		if r.mark == mark {

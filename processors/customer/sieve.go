@@ -1,13 +1,13 @@
 package customer
 
 // sieve tells of most marks that a long memory does not hold that it does not, as of a new order's, without looking through
-// all. It counts marks by their low bits, with four counters for each at least; a counter that is full stays so,
+// all. It counts marks by their low bits, with eight counters for each at least; a counter that is full stays so,
 // and says "perhaps" for ever. It is made when it is first needed and never stored; a short memory does without.
 type sieve []uint8
 
 const (
 	sieved    = 64 // from how many entries on a memory has a sieve: below, looking through is as fast
-	leastWide = 4  // counters for each mark, below which a wider one is made
+	leastWide = 8  // counters for each mark, below which a wider one is made
 )
 
 // newSieve is for so many marks, and as many again.

@@ -242,10 +242,14 @@ func (u Unit) Append(dst []byte, minor int64) []byte {
 	if u.Decimals == 0 {
 		return strconv.AppendUint(dst, value, 10)
 	}
-	whole := uint64(powers[u.Decimals]) //nolint:gosec // above 0
-	dst = strconv.AppendUint(dst, value/whole, 10)
+	whole, part := value/100, value%100 // as most have it: the compiler knows a way without division
+	if u.Decimals != 2 {
+		one := uint64(powers[u.Decimals]) //nolint:gosec // above 0
+		whole, part = value/one, value%one
+	}
+	dst = strconv.AppendUint(dst, whole, 10)
 	dst = append(dst, ".0000000000"[:1+u.Decimals]...)
-	for i, part := len(dst)-1, value%whole; part > 0; i-- {
+	for i := len(dst) - 1; part > 0; i-- {
 		dst[i] += byte(part % 10)
 		part /= 10
 	}

@@ -69,12 +69,16 @@ func (a *About) identify(dst []byte, eventType string) line {
 	l := line{dst: dst, unit: a.Currency}
 	l.key(`{"event_id":"`)
 	l.dst = a.ID.Append(l.dst)
-	l.text(`","event_type":`, eventType)
+	l.key(`","event_type":"`)
+	l.key(eventType)
+	l.key(`"`)
 	return l
 }
 
 func (a *About) attribute(l *line) {
-	l.text(`,"trigger":`, a.Trigger.String())
+	l.key(`,"trigger":"`)
+	l.key(a.Trigger.String())
+	l.key(`"`)
 	l.optText(`,"cause_event_id":`, a.Cause)
 	l.text(`,"currency":`, a.Currency.Code)
 }

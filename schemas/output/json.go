@@ -134,19 +134,24 @@ func (l *line) time(key string, ms int64) {
 	l.dst = append(l.dst, '"')
 }
 
-// appendFixed writes a finite number with so many decimals, correctly rounded from its binary value, and never -0.
+// appendFixed writes a finite number with so many decimals, at most four, correctly rounded from its binary value, and never -0.
 func appendFixed(dst []byte, f float64, decimals int) []byte {
-	start := len(dst)
-	dst = strconv.AppendFloat(dst, f, 'f', decimals, 64)
-	if dst[start] != '-' {
-		return dst
+	const most = 1 << 36 // times 10,000 it is still below 2^52, where halves exist
+	if !(math.Abs(f) < most) {
+		return strconv.AppendFloat(dst, f, 'f', decimals, 64)
 	}
-	for _, c := range dst[start+1:] {
-		if '1' <= c && c <= '9' {
-			return dst
-		}
+	// The product and what rounding took from it are the scaled number exactly; the latter matters only at a half.
+	scale := [...]float64{1, 10, 100, 1000, 10_000}[decimals]
+	scaled := float64(f * scale)
+	rest := math.FMA(f, scale, -scaled)
+	n := math.RoundToEven(scaled)
+	switch half := scaled - n; {
+	case half == .5 && rest > 0:
+		n++
+	case half == -.5 && rest < 0:
+		n--
 	}
-	return append(dst[:start], dst[start+1:]...)
+	return money.Unit{Decimals: decimals}.Append(dst, int64(n))
 }
 
 const hex = "0123456789abcdef"
