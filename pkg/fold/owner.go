@@ -168,13 +168,22 @@ func (o *owner) serve(ctx context.Context) error {
 				return err
 			}
 		}
-		if o.folded > o.committed && now.Sub(o.committedAt) >= o.cfg.CommitInterval {
+		if o.folded > o.committed && now.Sub(o.committedAt) >= o.commitInterval(len(records) == 0) {
 			if err := o.commit(ctx); err != nil {
 				return err
 			}
 		}
 		o.observe()
 	}
+}
+
+// commitInterval: under load most of those who changed will change again before long, so committing seldom is cheap; whoever
+// looks at Redis when all is quiet shall not wait for that.
+func (o *owner) commitInterval(idle bool) time.Duration {
+	if idle {
+		return min(o.cfg.CommitInterval, time.Second)
+	}
+	return o.cfg.CommitInterval
 }
 
 // finish leaves nothing behind that the next owner would have to do again.

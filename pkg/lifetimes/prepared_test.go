@@ -17,10 +17,15 @@ func TestPreparedIsTheModel(t *testing.T) {
 		for range rapid.IntRange(1, 20).Draw(t, "customers") {
 			s := Summary{X: rapid.IntRange(-1, preparedCounts+2).Draw(t, "x"), T: positive("T")}
 			if s.X > 0 {
-				s.Tx = float64(s.T * rapid.Float64Range(0, 1).Draw(t, "share"))
+				s.Tx = float64(s.T * rapid.SampledFrom([]float64{0, .25, .5, 1, 2}).Draw(t, "share"))
 			}
 			span := positive("span")
 			require.Equal(t, m.PAlive(s), p.PAlive(s))
+			h := rapid.SampledFrom([]float64{0, .3, .33, 1, math.NaN()}).Draw(t, "h")
+			age, ok := m.AliveUntil(s, h)
+			again, still := p.AliveUntil(s, h)
+			require.Equal(t, age, again)
+			require.Equal(t, ok, still)
 			require.Equal(t, m.Expected(s, span), p.Expected(s, span))
 			require.Equal(t, m.Expected(s, 0), p.Expected(s, 0))
 			require.Equal(t, m.Expected(s, math.NaN()), p.Expected(s, math.NaN()))
