@@ -30,7 +30,11 @@ func (o *owner) count(v processors.Verdict) {
 		o.metrics.Alerts.WithLabelValues(a.Rule, a.State).Inc()
 	}
 	if v.Late {
-		o.metrics.LateRecords.WithLabelValues(strings.Clone(o.entry.GetOrigin().GetTopic())).Inc()
+		if topic := o.entry.GetOrigin().GetTopic(); o.late == nil || o.lateOf != topic {
+			o.lateOf = strings.Clone(topic) // the entry's memory is used again
+			o.late = o.metrics.LateRecords.WithLabelValues(o.lateOf)
+		}
+		o.late.Inc()
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 
 	"github.com/mainstay/mainstay/pkg/halt"
@@ -41,6 +42,7 @@ type owner struct {
 	fetcher                                *kafka.Fetcher
 	state                                  *processors.Partition
 	set                                    *workingSet
+	customers                              []*held      // of the chunk's entries; nil: the entry is of none
 	out                                    output.Batch // of entries at or above K, until they are laid into batches
 	request                                *kafka.Batches
 	counts                                 counts       // of what is laid and not published
@@ -60,6 +62,8 @@ type owner struct {
 	key, headers                           []byte
 	oldest                                 int64 // time of the oldest event that is not published, ms; 0: none
 	appended                               int64 // append time of the entry folded last, ms
+	late                                   prometheus.Counter
+	lateOf                                 string // the topic that it counts for
 	gauges                                 gauges
 	inputsAt                               time.Time
 	announced                              *ledger.Contribution // as the metrics have it
@@ -251,6 +255,7 @@ func (o *owner) foldChunk(ctx context.Context, chunk []kafka.Record) error {
 		return err
 	}
 	for i := range chunk {
+		o.set.hand = o.customers[i]
 		if err := o.foldRecord(&chunk[i]); err != nil {
 			return err
 		}
@@ -263,14 +268,17 @@ func (o *owner) foldChunk(ctx context.Context, chunk []kafka.Record) error {
 // loadCustomers asks Redis once for all customers of a chunk that are not in memory.
 func (o *owner) loadCustomers(chunk []kafka.Record) error {
 	o.set.shrink()
+	o.customers = o.customers[:0]
 	for i := range chunk {
 		customer, err := ledger.CustomerOf(chunk[i].Value)
 		if err != nil {
 			return o.refused(&chunk[i], err)
 		}
+		var h *held
 		if len(customer) > 0 {
-			o.set.wants(customer)
+			h = o.set.wants(customer)
 		}
+		o.customers = append(o.customers, h)
 	}
 	return o.set.load()
 }

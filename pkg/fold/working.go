@@ -22,7 +22,8 @@ type workingSet struct {
 	used  *list.List // of *held that may be dropped, the longest unused in front
 	dirty []*held
 
-	want  []string
+	want  []*held
+	ids   []string // of want
 	store stored
 	ahead ahead
 }
@@ -57,15 +58,17 @@ func (w *workingSet) find(id string) *held {
 	return w.hand
 }
 
-// wants notes a customer for the next load. The id's bytes may change afterwards.
-func (w *workingSet) wants(id []byte) {
-	if h := w.held[string(id)]; h != nil {
+// wants notes a customer for the next load, and returns his place. The id's bytes may change afterwards.
+func (w *workingSet) wants(id []byte) *held {
+	h := w.held[string(id)]
+	if h != nil {
 		w.touch(h)
-		return
+		return h
 	}
-	s := string(id)
-	w.held[s] = &held{id: s} // not looked up yet: place and state are nil
-	w.want = append(w.want, s)
+	h = &held{id: string(id)} // not looked up yet: place and state are nil
+	w.held[h.id] = h
+	w.want = append(w.want, h)
+	return h
 }
 
 // load looks up what is wanted, in one request that also proves that the partition is still ours and has not gone back.
@@ -73,12 +76,15 @@ func (w *workingSet) load() error {
 	if len(w.want) == 0 {
 		return nil
 	}
-	blobs, err := w.store.Load(w.want)
+	w.ids = w.ids[:0]
+	for _, h := range w.want {
+		w.ids = append(w.ids, h.id)
+	}
+	blobs, err := w.store.Load(w.ids)
 	if err != nil {
 		return fmt.Errorf("load %d customers: %w", len(w.want), err)
 	}
-	for i, id := range w.want {
-		h := w.held[id]
+	for i, h := range w.want {
 		if blobs[i] != nil {
 			if h.state, err = customer.Decode(blobs[i]); err != nil {
 				return fmt.Errorf("decode a customer: %w", err)

@@ -47,9 +47,14 @@ func (c betaCustomer) countSeries(z float64, known *counted) (float64, bool) {
 	}
 	w := z / (1 + z)
 	term := exp(-c.shape * ln1p(z))
-	sum := 0.0
+	sum, steps := 0.0, known.steps
 	for n := 0; ; n++ {
-		s := known.step(c, n)
+		var s countStep
+		if n < len(steps) {
+			s = steps[n]
+		} else {
+			s = known.next(c, float64(n))
+		}
 		ratio := float64(s.grow * w)
 		term *= ratio // from the chance of n purchases to that of n+1
 		add := float64(term * s.before)
@@ -76,13 +81,7 @@ type countStep struct {
 	before float64 // S(n+1)
 }
 
-func (k *counted) step(c betaCustomer, n int) countStep {
-	if n < len(k.steps) {
-		return k.steps[n]
-	}
-	return k.next(c, float64(n))
-}
-
+// next is step n, when those before it have been reckoned.
 func (k *counted) next(c betaCustomer, n float64) countStep {
 	if n == 0 {
 		k.before, k.last = 0, 1

@@ -37,7 +37,7 @@ func mutants() []mutant {
 			{origin, "!ok || after.above(known) {", "(!ok || after.above(known)) && false {"},
 		}},
 		{"9", "input offsets committed before they are acknowledged", []edit{{run, "	flight := make(chan landed, 1)", "	for _, p := range r.flying.reached {\n		p.input.acked, p.input.ackedOffset, p.input.ackedPrint = p.next, p.offset, p.print\n	}\n	flight := make(chan landed, 1)"}}},
-		{"10", "read uncommitted", []edit{{fetch, "b = append(b, 1)               // isolation level: read committed", "b = append(b, 0)"}}},
+		{"10", "read uncommitted", []edit{{fetch, "b = append(b, 1)                             // isolation level: read committed", "b = append(b, 0)"}}},
 		// Each of these two alone is covered by the other: entries and ticks in one order, and a reading held against the marks.
 		{"11", "tick by another producer, and a reading without its entries believed", []edit{
 			{run, "		r.tick()\n", "		ahead := r.filling\n		r.filling = cargo{Batches: kafka.NewBatches()}\n		r.tick()\n		if len(r.filling.All()) > 0 {\n			p, err := r.kafka.NewProducer(ctx)\n			if err != nil {\n				return err\n			}\n			if _, err := p.Produce(ctx, r.filling.All()); err != nil {\n				return err\n			}\n		}\n		r.filling = ahead\n"},
