@@ -39,7 +39,7 @@ func mutants() []mutant {
 			{owner, "type owner struct {", "type owner struct {\n	batchAt int64"},
 			{owner, "	verdict, err := processors.Step(", "	if o.unpublished == 0 {\n		o.batchAt = o.entry.GetTime()\n	}\n	o.entry.Time = o.batchAt\n	verdict, err := processors.Step("},
 		}},
-		{rule: "7", name: "an entry's outputs over two transactions", edits: []edit{{publish, "	err = o.txn.Publish(ctx, kafka.Transaction{", "	if len(batches) > 1 {\n		if err := o.txn.Publish(ctx, kafka.Transaction{Batches: batches[:1]}); err != nil {\n			return err\n		}\n		batches = batches[1:]\n	}\n	err = o.txn.Publish(ctx, kafka.Transaction{"}}},
+		{rule: "7", name: "an entry's outputs over two transactions", edits: []edit{{publish, "	err := o.txn.Publish(ctx, kafka.Transaction{", "	if len(batches) > 1 {\n		if err := o.txn.Publish(ctx, kafka.Transaction{Batches: batches[:1]}); err != nil {\n			return err\n		}\n		batches = batches[1:]\n	}\n	err := o.txn.Publish(ctx, kafka.Transaction{"}}},
 		{rule: "7", name: "more is woken than one entry may: no entry goes on", edits: []edit{{"processors/timers.go", "if (more || p.rescoring != nil) && !p.continuePending {", "if (more || p.rescoring != nil) && !p.continuePending && false {"}, {"processors/timers.go", "due = due[:min(limit, len(due))]", "due = due[:min(limit, len(due))]\n	if p.base%2 == 0 {\n		due = nil\n	}"}}},
 		{rule: "7", name: "the cursor is lost on reclaim", edits: []edit{{"processors/partition.go", "p.latest, p.rescoring = w.GetLatest(), w.Rescoring", "p.latest = w.GetLatest()"}}},
 		{rule: "7", name: "who is new since the last commit is left out of his class", edits: []edit{{working, "		if ledger.Class(id, classes) == class {", "		if false && ledger.Class(id, classes) == class {"}}},
@@ -56,7 +56,7 @@ func mutants() []mutant {
 			{origin, "!ok || after.above(known) {", "(!ok || after.above(known)) && false {"},
 		}},
 		{rule: "9", name: "input offsets committed before they are acknowledged", edits: []edit{{run, "	flight := make(chan landed, 1)", "	for _, p := range r.flying.reached {\n		p.input.acked, p.input.ackedOffset, p.input.ackedPrint = p.next, p.offset, p.print\n	}\n	flight := make(chan landed, 1)"}}},
-		{rule: "10", name: "read uncommitted", edits: []edit{{fetch, "b = append(b, 1)               // isolation level: read committed", "b = append(b, 0)"}}},
+		{rule: "10", name: "read uncommitted", edits: []edit{{fetch, "b = append(b, 1)                             // isolation level: read committed", "b = append(b, 0)"}}},
 		// Each of these two alone is covered by the other: entries and ticks in one order, and a reading held against the marks.
 		{rule: "11", name: "tick by another producer, and a reading without its entries believed", edits: []edit{
 			{run, "		r.tick()\n", "		ahead := r.filling\n		r.filling = cargo{Batches: kafka.NewBatches()}\n		r.tick()\n		if len(r.filling.All()) > 0 {\n			p, err := r.kafka.NewProducer(ctx)\n			if err != nil {\n				return err\n			}\n			if _, err := p.Produce(ctx, r.filling.All()); err != nil {\n				return err\n			}\n		}\n		r.filling = ahead\n"},
@@ -80,7 +80,7 @@ func mutants() []mutant {
 		{rule: "15", name: "due timers are not overlaid with what has changed", edits: []edit{{working, "if h := w.held[t.ID]; h != nil && h.dirty {", "if h := w.held[t.ID]; false && h.dirty {"}}},
 		{rule: "16", name: "blobs read from the future: every snapshot has one name", edits: []edit{{claim, "snapshot, commit := strconv.FormatUint(o.cfg.Random(), 36),", "snapshot, commit := \"only\","}}},
 		{rule: "17", name: "a transaction call repeated in place after a lost answer", edits: []edit{{txn, "		res, err := ask[*endtxn.Response](ctx, t.w.c, Call{API: \"EndTxn\", TxnID: t.w.txnID}, broker, &endtxn.Request{", "	tries := 0\n	again:\n		res, err := ask[*endtxn.Response](ctx, t.w.c, Call{API: \"EndTxn\", TxnID: t.w.txnID}, broker, &endtxn.Request{"}, {txn, "		if err != nil {\n			return err\n		}\n		return named(\"EndTxn\", res.ErrorCode)", "		if err != nil {\n			if tries++; tries < 5 && ctx.Err() == nil {\n				goto again\n			}\n			return err\n		}\n		return named(\"EndTxn\", res.ErrorCode)"}}},
-		{rule: "17", name: "offset outside the transaction, before it", edits: []edit{{publish, "	err = o.txn.Publish(ctx, kafka.Transaction{", "	if err := o.gen.CommitOffsets(ctx, []kafka.TopicPartitionOffset{{Topic: o.topic, Partition: o.partition, Offset: o.folded}}); err != nil {\n		return err\n	}\n	err = o.txn.Publish(ctx, kafka.Transaction{"}}},
+		{rule: "17", name: "offset outside the transaction, before it", edits: []edit{{publish, "	err := o.txn.Publish(ctx, kafka.Transaction{", "	if err := o.gen.CommitOffsets(ctx, []kafka.TopicPartitionOffset{{Topic: o.topic, Partition: o.partition, Offset: o.folded}}); err != nil {\n		return err\n	}\n	err := o.txn.Publish(ctx, kafka.Transaction{"}}},
 		{rule: "18", name: "commit before publish", edits: []edit{{publish, "	if err := o.publish(ctx); err != nil {\n		return err\n	}\n	if o.folded == o.committed {", "	if o.folded == o.committed {"}}},
 		{rule: "18", name: "commit skips the timers", edits: []edit{{working, "at != h.deadline || !h.known {", "false && at != h.deadline {"}}},
 		{rule: "18", name: "commit skips a timer that moved", edits: []edit{{working, "at != h.deadline || !h.known {", "(at != h.deadline || !h.known) && h.deadline == 0 {"}}},
