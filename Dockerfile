@@ -1,11 +1,12 @@
-# The program alone: static, without a shell, not root.
+# The program alone: static, without a shell, not root. What was compiled before is kept between builds.
 FROM golang:1.26 AS build
 WORKDIR /src
 COPY go.mod go.sum ./
-RUN go mod download
+RUN --mount=type=cache,target=/go/pkg/mod go mod download
 COPY . .
 ARG VERSION=
-RUN CGO_ENABLED=0 go build -trimpath -buildvcs=false \
+RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/root/.cache/go-build \
+    CGO_ENABLED=0 go build -trimpath -buildvcs=false \
       -ldflags "-s -w -X github.com/mainstay/mainstay/pkg/telemetry.version=${VERSION}" \
       -o /mainstay ./cmd/mainstay
 

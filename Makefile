@@ -88,7 +88,7 @@ bench: ## the whole pipeline on real Kafka and Redis (Docker)
 
 .PHONY: image
 image: ## mainstay:VERSION for docker
-	docker build --network host --build-arg VERSION=$(VERSION) -t mainstay:$(VERSION) .
+	VERSION=$(VERSION) docker compose build mainstay
 
 .PHONY: clean
 clean: ## removes bin

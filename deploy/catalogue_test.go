@@ -21,6 +21,7 @@ func newCatalogue(t *testing.T) catalogue {
 	telemetry.NewRedis(c, func() telemetry.PoolStats { return telemetry.PoolStats{} })
 	telemetry.NewIntake(c)
 	telemetry.NewFold(c)
+	telemetry.NewRefit(c)
 	families, err := telemetry.NewRegistry().Gather() // of Go and the process: labels are not looked at
 	require.NoError(t, err)
 	for _, f := range families {

@@ -208,3 +208,28 @@ func reasons(t *testing.T, path, of string) []string {
 	require.NotEmpty(t, all, path)
 	return all
 }
+
+// A figure that nobody looks at is either not worth its name, or missing where somebody would have needed it.
+func TestEveryFigureIsLookedAt(t *testing.T) {
+	var said strings.Builder
+	for _, a := range alerts(t) {
+		said.WriteString(a.Expr + "\n")
+	}
+	for _, path := range files(t, "grafana/dashboards/*.json") {
+		text, err := os.ReadFile(path)
+		require.NoError(t, err)
+		said.Write(text)
+	}
+	var dark []string
+	for name := range newCatalogue(t) {
+		if base, ok := strings.CutPrefix(name, "mainstay_"); ok {
+			for _, part := range []string{"_bucket", "_sum", "_count"} {
+				base = strings.TrimSuffix(base, part)
+			}
+			if !strings.Contains(said.String(), "mainstay_"+base) {
+				dark = append(dark, name)
+			}
+		}
+	}
+	require.Empty(t, dark, "on no board and in no alert rule")
+}

@@ -144,6 +144,9 @@ func (p *Partition) adopt() {
 	p.rules = alert.Compile(p.settings, p.terms.Unit)
 	p.fuses.Keep(&p.rules)
 	p.terms.Thresholds = p.thresholds
-	p.terms.Purchases, p.terms.Spend = purchases(p.parameters), spending(p.parameters)
+	if m := purchases(p.parameters); p.terms.Purchases == nil || p.terms.Purchases.MBGNBD != m {
+		p.terms.Purchases = lifetimes.NewPrepared(m)
+	}
+	p.terms.Spend = spending(p.parameters)
 	p.terms.Model = output.Model{Name: p.parameters.GetModel(), Version: p.parameters.GetVersion(), Status: p.parameters.GetStatus()}
 }

@@ -137,13 +137,13 @@ func (s *step) event() (Verdict, error) {
 
 // change applies an event to its customer, unless its id was met before.
 func (s *step) change(m customer.Moment, c *subject, e *ledger.Event) customer.Change {
-	natural := customer.Natural(e)
-	switch c.state.Recall(&s.Partition.terms, m, e) {
+	natural, mark := customer.Natural(e), customer.EventMark(e)
+	switch c.state.Recall(&s.Partition.terms, m, mark) {
 	case customer.Repeated:
 		return customer.Change{Duplicate: true}
 	case customer.Changed:
 		if !natural {
-			c.state.Remember(m, e)
+			c.state.Remember(m, mark)
 			return customer.Change{Reason: output.EventConflict}
 		}
 	case customer.Fresh:
@@ -154,7 +154,7 @@ func (s *step) change(m customer.Moment, c *subject, e *ledger.Event) customer.C
 	}
 	// Without a rate nothing was decided: the event may come again when there is one.
 	if (!natural || change.Reason != "") && change.Reason != output.CurrencyUnknownRate {
-		c.state.Remember(m, e)
+		c.state.Remember(m, mark)
 	}
 	return change
 }

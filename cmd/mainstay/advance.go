@@ -20,10 +20,15 @@ it waits until an intake has read all inputs to their end, and then appends the 
 	cmd.Flags().String("to", "", "RFC 3339, a day, now, or from now (+30d)")
 	cmd.Flags().Duration("timeout", time.Minute, "how long to wait until the inputs are read")
 	_ = cmd.MarkFlagRequired("to") // has just been added
+	outputFlag(cmd)
 	return cmd
 }
 
 func (p *program) advance(ctx context.Context, cmd *cobra.Command, _ []string) error {
+	machine, err := asJSON(cmd)
+	if err != nil {
+		return err
+	}
 	text, _ := cmd.Flags().GetString("to")
 	to, err := emit.ParseMoment(text, p.now())
 	if err != nil {
@@ -44,6 +49,9 @@ func (p *program) advance(ctx context.Context, cmd *cobra.Command, _ []string) e
 	}
 	if err := step.Run(ctx, a.Kafka); err != nil {
 		return err
+	}
+	if machine {
+		return p.json(map[string]any{"to": to.UTC(), "partitions": g.GetPartitions()})
 	}
 	return p.say("time advanced to %s in %d ledger partitions\n", to.Format(time.RFC3339), g.GetPartitions())
 }

@@ -85,7 +85,7 @@ func TestEveryKindOfEvent(t *testing.T) {
 	all := w.must("tail", "clv", "--from", "start", "--follow=false")
 	require.Contains(t, all, "historic 100.00")
 	require.Contains(t, all, "historic 100.00 -> 70.00")
-	require.Contains(t, w.must("tail", "promoter-status", "--from", "start", "--max", "1"), "promoter")
+	require.Contains(t, w.must("tail", "promoter-status", "--from", "start", "--follow=false"), "promoter  score 9")
 	code, _, errs := w.run("tail", "clw")
 	require.Equal(t, exitUsage, code)
 	require.Contains(t, errs, "known are clv, churn-risk")

@@ -16,8 +16,13 @@ func (p *program) customerCommand() *cobra.Command {
 		Use: "get ID", Short: "A customer's lifetime value, churn risk and promoter status, from Redis", Args: cobra.ExactArgs(1),
 		RunE: p.work(p.customerGet),
 	}
+	explain := &cobra.Command{
+		Use: "explain ID", Short: "What those answers come from: the history, what the model sees of it, the terms", Args: cobra.ExactArgs(1),
+		RunE: p.work(p.customerExplain),
+	}
 	outputFlag(get)
-	return family("customer", "What is known of a customer", get)
+	outputFlag(explain)
+	return family("customer", "What is known of a customer", get, explain)
 }
 
 func (p *program) customerGet(ctx context.Context, cmd *cobra.Command, args []string) error {
@@ -47,6 +52,31 @@ func (p *program) customerGet(ctx context.Context, cmd *cobra.Command, args []st
 		return err
 	}
 	for _, l := range lines {
+		if err := p.say("%s\n", l); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *program) customerExplain(ctx context.Context, cmd *cobra.Command, args []string) error {
+	machine, err := asJSON(cmd)
+	if err != nil {
+		return err
+	}
+	a, g, err := p.ledger(ctx, cmd)
+	if err != nil {
+		return err
+	}
+	defer a.Close()
+	basis, err := inspect.Basis(ctx, a.Redis, a.Config.Namespace, g, args[0])
+	switch {
+	case err != nil:
+		return err
+	case machine:
+		return p.json(basis)
+	}
+	for _, l := range inspect.Grounds(&basis) {
 		if err := p.say("%s\n", l); err != nil {
 			return err
 		}

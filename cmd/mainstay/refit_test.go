@@ -2,7 +2,9 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"math/rand/v2"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -82,6 +84,70 @@ func TestRunBeginsWithAFileOfParameters(t *testing.T) {
 	c := w.customer("ada", func(c map[string]any) bool { return within(c, "clv", "model", "status") == "fitted" })
 	require.Equal(t, number1(f, "version"), number1(c, "clv", "model", "version"))
 	require.Contains(t, w.must("audit"), "nothing lost, doubled or differing")
+	require.Equal(t, exitDone, b.stop(), b.errs.String())
+}
+
+// metric is a sample of a process, as its exposition has it; empty where it has none.
+func (b *background) metric(w *world, sample string) string {
+	w.t.Helper()
+	request, err := http.NewRequestWithContext(w.t.Context(), http.MethodGet, "http://"+b.address(w)+"/metrics", http.NoBody)
+	require.NoError(w.t, err)
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	answer, err := client.Do(request)
+	require.NoError(w.t, err)
+	text, err := io.ReadAll(answer.Body)
+	require.NoError(w.t, err)
+	require.NoError(w.t, answer.Body.Close())
+	for line := range strings.Lines(string(text)) {
+		if rest, ok := strings.CutPrefix(line, sample+" "); ok {
+			return strings.TrimSpace(rest)
+		}
+	}
+	return ""
+}
+
+// TestRunFitsItself: from the prior, by its schedule alone, to parameters that every customer is scored by.
+func TestRunFitsItself(t *testing.T) {
+	w, b := founded(t, "MAINSTAY_MONEY_DEFAULT_CURRENCY=USD", "MAINSTAY_REFIT_INTERVAL=1s", "MAINSTAY_LOG_LEVEL=info")
+	w.must("send", "purchase", "--customer", "first", "--order", "1", "--total", "10", "--currency", "USD", "--at", "2024-05-01")
+	w.customer("first", func(c map[string]any) bool {
+		return within(c, "clv", "model", "status") == "prior" && within(c, "churn_risk", "model", "name") == within(c, "clv", "model", "name")
+	})
+	w.eventually(func() bool { return b.metric(w, `mainstay_refits_total{outcome="no_data"}`) > "0" }, "a refit that finds nobody who came twice")
+	w.must("import", ordersFile(t, 300), "--type", "purchase")
+	w.must("advance", "--to", "2025-12-01T00:00:00Z")
+	for i := range 20 {
+		w.customer(fmt.Sprint("c", i), func(c map[string]any) bool {
+			return within(c, "clv", "model", "status") == "fitted" && within(c, "churn_risk", "model", "status") == "fitted"
+		})
+	}
+	w.eventually(func() bool { return b.metric(w, `mainstay_refits_total{outcome="unchanged"}`) > "0" }, "a refit that finds no news")
+	require.Contains(t, b.errs.String(), "the models were refitted")
+	require.Contains(t, w.must("audit"), "nothing lost, doubled or differing")
+	require.Equal(t, exitDone, b.stop(), b.errs.String())
+}
+
+// TestARefusedRefitIsSaid: where every order costs the same there is no spread of spending to be found.
+func TestARefusedRefitIsSaid(t *testing.T) {
+	w, b := founded(t, "MAINSTAY_MONEY_DEFAULT_CURRENCY=USD", "MAINSTAY_REFIT_INTERVAL=1s", "MAINSTAY_LOG_LEVEL=info")
+	var file strings.Builder
+	file.WriteString("customer_id,occurred_at,total\n")
+	for i := range 4800 { // sixty customers, eighty weeks
+		at := time.Date(2024, 5, 1+i%60+7*(i/60), 12, 0, 0, 0, time.UTC)
+		fmt.Fprintf(&file, "c%d,%s,20\n", i%60, at.Format(time.RFC3339))
+	}
+	w.must("import", write(t, "orders.csv", file.String()), "--type", "purchase")
+	w.must("advance", "--to", "2026-02-01T00:00:00Z")
+	w.eventually(func() bool { return b.metric(w, `mainstay_refits_total{outcome="not_converged"}`) > "0" }, "a refusal")
+	w.eventually(func() bool {
+		return strings.Contains(b.errs.String(), "a refit was refused: the parameters in force stay")
+	}, "its reason")
+	require.Equal(t, "0", b.metric(w, `mainstay_refits_total{outcome="appended"}`))
+	c := w.customer("c1", func(c map[string]any) bool { return c["as_of"] == "2026-02-01T00:00:00Z" })
+	require.Equal(t, "prior", within(c, "clv", "model", "status"))
+	code, out, _ := w.run("refit")
+	require.Equal(t, exitFound, code)
+	require.Contains(t, out, "not_converged: Gamma-Gamma: ")
 	require.Equal(t, exitDone, b.stop(), b.errs.String())
 }
 

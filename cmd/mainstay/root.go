@@ -44,7 +44,7 @@ and promoter status: exactly once, in Kafka and in Redis. Without anything at ha
 		commands []*cobra.Command
 	}{
 		{"run", []*cobra.Command{p.demoCommand(), p.runCommand(), p.topicsCommand(), p.configCommand()}},
-		{"data", []*cobra.Command{p.sendCommand(), p.importCommand(), p.tailCommand(), p.customerCommand(), p.alertsCommand(), p.advanceCommand()}},
+		{"data", []*cobra.Command{p.sendCommand(), p.importCommand(), p.simulateCommand(), p.tailCommand(), p.customerCommand(), p.alertsCommand(), p.advanceCommand()}},
 		{"models", []*cobra.Command{p.backtestCommand(), p.fitCommand(), p.refitCommand()}},
 		{"look", []*cobra.Command{p.checkCommand(), p.statusCommand(), p.auditCommand(), p.dlqCommand(), p.probeCommand()}},
 		{"", []*cobra.Command{p.versionCommand(), settingsTopic()}},

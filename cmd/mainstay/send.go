@@ -94,15 +94,24 @@ func (p *program) send(ctx context.Context, cmd *cobra.Command, kind event.Kind,
 	return p.say("sent to %s, partition %d, offset %d\n%s\n", place.Topic, place.Partition, place.Offset, value)
 }
 
-// topicFor is where events of a kind go.
+// topicFor is --topic, or where events of a kind go.
 func topicFor(cmd *cobra.Command, c config.Config, kind event.Kind) (string, error) {
 	if topic, _ := cmd.Flags().GetString("topic"); topic != "" {
 		return topic, nil
 	}
+	topic, err := firstTopic(c, kind)
+	if err != nil {
+		return "", fmt.Errorf("%w: give --topic", err)
+	}
+	return topic, nil
+}
+
+// firstTopic is where events of a kind go.
+func firstTopic(c config.Config, kind event.Kind) (string, error) {
 	t := c.Kafka.Topics
 	names := map[event.Kind][]string{event.Purchase: t.Purchases, event.Cancellation: t.Cancellations, event.Referral: t.Referrals, event.Survey: t.Surveys}[kind]
 	if len(names) == 0 {
-		return "", usage("kafka.topics names no topic of %s events: give --topic", kind)
+		return "", usage("kafka.topics names no topic of %s events", kind)
 	}
 	return names[0], nil
 }

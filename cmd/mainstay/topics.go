@@ -34,8 +34,9 @@ This command says that it is so: the topic begins a new incarnation, and all tha
 Events that were read before are known by their identity within the window of dedup.days. Stop all intakes first.`,
 		RunE: p.work(p.topicsRecreated),
 	}
-	outputFlag(plan)
-	outputFlag(apply)
+	for _, c := range []*cobra.Command{plan, apply, recreated} {
+		outputFlag(c)
+	}
 	return family("topics", "Make the topics, found the ledger", plan, apply, recreated)
 }
 
@@ -150,6 +151,10 @@ func (p *program) topicsApply(ctx context.Context, cmd *cobra.Command, _ []strin
 }
 
 func (p *program) topicsRecreated(ctx context.Context, cmd *cobra.Command, args []string) error {
+	machine, err := asJSON(cmd)
+	if err != nil {
+		return err
+	}
 	a, err := p.reach(ctx, cmd)
 	if err != nil {
 		return err
@@ -161,6 +166,9 @@ func (p *program) topicsRecreated(ctx context.Context, cmd *cobra.Command, args 
 	incarnation, err := intake.Recreated(ctx, a.Kafka, a.Config.Namespace, args[0])
 	if err != nil {
 		return fmt.Errorf("declare %s re-created: %w", args[0], err)
+	}
+	if machine {
+		return p.json(map[string]any{"topic": args[0], "incarnation": incarnation})
 	}
 	return p.say("%s begins incarnation %d and is read from its start\n", args[0], incarnation)
 }

@@ -2,7 +2,6 @@ package backtest
 
 import (
 	"fmt"
-	"html/template"
 	"math"
 	"slices"
 	"strconv"
@@ -12,7 +11,7 @@ import (
 type picture struct {
 	Title, Text string
 	Keys        []key
-	Drawing     template.HTML
+	Drawing     string // SVG; every text in it is escaped
 }
 
 // key says what a colour stands for.

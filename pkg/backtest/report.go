@@ -1,28 +1,10 @@
 package backtest
 
 import (
-	_ "embed" // the page
 	"fmt"
-	"html/template"
-	"io"
 	"math"
 	"strings"
 )
-
-//go:embed report.html
-var page string
-
-// Report writes the result as one page of HTML that asks for nothing from anywhere. The title is shown at its head.
-func (r *Result) Report(w io.Writer, title string) error {
-	parsed, err := template.New("report").Parse(page)
-	if err != nil {
-		return fmt.Errorf("backtest: report: %w", err)
-	}
-	if err := parsed.Execute(w, r.view(title)); err != nil {
-		return fmt.Errorf("backtest: write report: %w", err)
-	}
-	return nil
-}
 
 // view is what the page shows.
 type view struct {

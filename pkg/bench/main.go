@@ -168,7 +168,7 @@ func (b *bench) setUp(ctx context.Context) error {
 
 func (b *bench) found(name, value, goal string, met bool) {
 	b.figures = append(b.figures, figure{name, value, goal, met})
-	fmt.Printf("%-66s %s\n", name, value)
+	fmt.Printf("%-84s %s\n", name, value)
 }
 
 func (b *bench) report(took time.Duration) {
@@ -183,7 +183,7 @@ func (b *bench) report(took time.Duration) {
 		default:
 			verdict = "MISSED, goal " + f.goal
 		}
-		fmt.Printf("%-66s %-22s %s\n", f.name, f.value, verdict)
+		fmt.Printf("%-84s %-22s %s\n", f.name, f.value, verdict)
 	}
 	fmt.Print(`left out: the CPU of Kafka, of Redis and of this process, which all share the machine with mainstay; replication (one
 broker, acks=all of one); TLS and authentication; disks that fail or fill; events other than purchases.

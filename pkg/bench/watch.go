@@ -147,6 +147,13 @@ func (w *watcher) check(events int64) (lost, doubled int) {
 	return lost, doubled
 }
 
+// answered is how many answers came so far.
+func (w *watcher) answered() int64 {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.count
+}
+
 // timed starts the timing of answers with an event.
 func (w *watcher) timed(from int64) {
 	w.mu.Lock()

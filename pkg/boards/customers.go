@@ -7,12 +7,16 @@ import (
 // soon is what stands where the base has not been added up yet.
 const soon = "not added up yet"
 
+// unanswered is what stands where no survey has an answer: a score of 0 would be one.
+const unanswered = "nobody has answered"
+
 func customers() *board {
 	b := begin("Mainstay: Customers", "mainstay-customers",
 		"The customer base as a whole, as last added up (portfolio.contribution_interval), and the alerts that customers gave cause for.", "7d", "1m")
 	b.row("The base now", baseStats(), nil)
 	b.row("Over time", nil, baseGraphs())
 	b.row("Alerts and answers", nil, alertGraphs())
+	b.row("The model", modelStats(), modelGraphs())
 	return b
 }
 
@@ -39,14 +43,14 @@ func baseStats() []panel {
 			asks:  []query{{"max by (currency) (mainstay_historic_clv)", "{{currency}}"}},
 		},
 		{
-			title: "NPS", unit: units.Short, empty: soon,
-			about: "Net promoter score, -100 to 100, of the newest answer of each customer within the survey window. Without any answer: 0, with a standard error of 0.",
-			asks:  []query{{"max(mainstay_nps) or vector(0)", "NPS"}},
+			title: "NPS", unit: units.Short, empty: unanswered,
+			about: "Net promoter score, -100 to 100, of the newest answer of each customer within the survey window.",
+			asks:  []query{{"max(mainstay_nps)", "NPS"}},
 		},
 		{
-			title: "Standard error of the NPS", unit: units.Short, empty: soon,
+			title: "Standard error of the NPS", unit: units.Short, empty: unanswered,
 			about: "In points. Two scores that lie less than about three of these apart may well be the same.",
-			asks:  []query{{"max(mainstay_nps_standard_error) or vector(0)", "standard error"}},
+			asks:  []query{{"max(mainstay_nps_standard_error)", "standard error"}},
 		},
 	}
 }
@@ -62,12 +66,12 @@ func baseGraphs() []panel {
 			},
 		},
 		{
-			title: "NPS with its 95% interval", unit: units.Short, empty: soon,
+			title: "NPS with its 95% interval", unit: units.Short, empty: unanswered,
 			about: "1.96 standard errors to either side. While the interval holds a former score, nothing is known to have changed.",
 			asks: []query{
-				{"max(mainstay_nps) or vector(0)", "NPS"},
-				{"(max(mainstay_nps) + 1.96 * max(mainstay_nps_standard_error)) or vector(0)", "upper"},
-				{"(max(mainstay_nps) - 1.96 * max(mainstay_nps_standard_error)) or vector(0)", "lower"},
+				{"max(mainstay_nps)", "NPS"},
+				{"max(mainstay_nps) + 1.96 * max(mainstay_nps_standard_error)", "upper"},
+				{"max(mainstay_nps) - 1.96 * max(mainstay_nps_standard_error)", "lower"},
 			},
 		},
 		{
@@ -109,6 +113,55 @@ func alertGraphs() []panel {
 			title: "Answers to the CRM", unit: units.RequestsPerSecond, empty: "nothing published yet", stacked: true,
 			about: "What subscribers are told a second, by topic. Many CRM tools take about 100 calls a second.",
 			asks:  []query{{"sum by (topic) (rate(mainstay_outputs_total[$__rate_interval]))", "{{topic}}"}},
+		},
+	}
+}
+
+// early is what stands where no purchase horizon has passed.
+const early = "no promise is due yet"
+
+func modelStats() []panel {
+	return []panel{
+		{
+			title: "Last good refit", unit: units.Seconds, empty: "no process folds", never: "never",
+			about: "How long ago a refit on schedule (refit.interval) last came to parameters that are good, new or unchanged.",
+			asks:  []query{{"(time() - (max(mainstay_refit_last_success_timestamp_seconds) > 0)) or vector(-1)", "ago"}},
+		},
+		{
+			title: "Promises due", unit: units.Short, empty: early,
+			about: "Promised probabilities of an order whose horizon has passed, of one customer in eight: what the figures below are drawn from.",
+			asks:  []query{{"sum(mainstay_calibration_promises) or vector(0)", "promises"}},
+		},
+	}
+}
+
+func modelGraphs() []panel {
+	return []panel{
+		{
+			title: "Promises, made and kept", unit: units.Short, empty: early,
+			about: "Of one customer in eight: how many were promised to order within the purchase horizon, by their probabilities, and how many did. The first are due when a horizon has passed.",
+			asks: []query{
+				{"sum(mainstay_calibration_promises_expected) or vector(0)", "promised"},
+				{"sum(mainstay_calibration_promises_kept) or vector(0)", "kept"},
+			},
+		},
+		{
+			title: "Promised too much, by tenth", unit: units.PercentUnit, empty: early,
+			about: "Promised less kept, as a share of the promises, by tenth of the promised probability. Beyond 3 points for long: the shop has changed, or the model was never fitted to it.",
+			asks: []query{{
+				"(sum by (decile) (mainstay_calibration_promises_expected) - sum by (decile) (mainstay_calibration_promises_kept)) / (sum by (decile) (mainstay_calibration_promises) > 0)" +
+					none("decile"), "tenth {{decile}}",
+			}},
+		},
+		{
+			title: "Purchase days, predicted and observed", unit: units.Short, empty: early,
+			about: "Within the horizons that have passed. Lines that part are the drift of the model.",
+			asks:  []query{{"sum by (what) (mainstay_calibration_order_days)" + none("what"), "{{what}}"}},
+		},
+		{
+			title: "Refits, by outcome", unit: units.Short, empty: "no process folds",
+			about: "Within a day. not_converged and worse were refused: the parameters before stand.",
+			asks:  []query{{"sum by (outcome) (increase(mainstay_refits_total[1d]))", "{{outcome}}"}},
 		},
 	}
 }

@@ -130,7 +130,7 @@ func folds() []panel {
 			asks:  []query{{"sum by (topic, trigger) (rate(mainstay_outputs_total[$__rate_interval]))", "{{topic}} {{trigger}}"}},
 		},
 		{
-			title: "Event age", unit: units.Seconds, empty: "nothing published yet", alarm: 30,
+			title: "Event age", unit: units.Seconds, empty: "nothing published yet, or the clock is the events'", alarm: 30,
 			about: "Age, by its own time, of the oldest event in each transaction when its answers are published. Imported history shows here too. Live clock only.",
 			asks:  quantiles("mainstay_event_age_seconds"),
 		},
@@ -189,7 +189,7 @@ func refusals() []panel {
 		},
 		{
 			title: "Late events, by topic", unit: units.RequestsPerSecond, empty: "nothing folded yet", stacked: true,
-			about: "Events older than the time up to which everything had been read. Their customers are put right; history that is imported shows here.",
+			about: "Under the event clock: events that came after later ones; their customers are put right all the same. Under the live clock there are none, or time was said to have passed too early.",
 			asks:  []query{{"sum by (topic) (rate(mainstay_late_records_total[$__rate_interval]))" + none("topic"), "{{topic}}"}},
 		},
 	}

@@ -5,11 +5,11 @@ package compose
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -20,30 +20,48 @@ import (
 	parts "github.com/mainstay/mainstay/pkg/real"
 )
 
-const shoppers = 120 // more than tiers.min_customers, so that there are tiers
-
-// TestCompose is one story, since bringing it up takes a minute: events flow through it, Prometheus sees them, and every
-// question of every board and rule has an answer.
+// TestCompose is one story, since bringing it up takes a minute: it is brought up as a newcomer would, with the simulated shop;
+// the shop's events flow through it, Prometheus sees them, and every question of every board and rule has an answer.
 func TestCompose(t *testing.T) {
 	began := time.Now()
 	s := up(t)
 	program := emitter(t, s)
-	orders := history(t, program)
-
-	s.await(t, `sum(mainstay_records_consumed_total{result="accepted"})`, float64(orders))
+	sent := shopCaughtUp(t, s)
+	t.Run("what nobody can take is told apart", func(t *testing.T) {
+		_, _, err := program.Do(t.Context(), "send", "referral", "--referrer", "c-1", "--customer", "c-1")
+		require.NoError(t, err)
+		_, _, err = program.Do(t.Context(), "send", "survey", "--customer", "c-1", "--score", "99", "--force")
+		require.NoError(t, err)
+		_, _, err = program.Do(t.Context(), "send", "purchase", "--customer", "guest", "--order", "1", "--total", "5", "--currency", "USD")
+		require.NoError(t, err)
+	})
+	s.await(t, `sum(mainstay_records_consumed_total)`, float64(sent+3))
+	s.await(t, `sum(mainstay_records_skipped_total{reason="anonymous"})`, 1)
 	s.await(t, `sum(mainstay_records_consumed_total{result="dead_letter"})`, 1)
-	s.await(t, `sum(mainstay_outputs_total{topic="clv"})`, shoppers)
 	s.await(t, `sum(mainstay_rejections_total{reason="self_referral"})`, 1)
-	s.await(t, `max(mainstay_customers)`, shoppers)
-	s.await(t, `sum(mainstay_customers_by_value_tier)`, shoppers)
+	s.await(t, `sum(mainstay_outputs_total{topic="clv"})`, leastCustomers)
+	s.await(t, `sum(mainstay_outputs_total{topic="promoter-status"})`, 1)
+	s.await(t, `max(mainstay_customers)`, leastCustomers)
+	s.await(t, `sum(mainstay_customers_by_value_tier)`, leastCustomers)
+	s.await(t, `max(mainstay_nps_standard_error)`, 0.1)
 	s.await(t, `sum(mainstay_ledger_bytes)`, 1)
 	s.await(t, `max(mainstay_redis_memory_ratio) > 0`, 0)
+
+	t.Run("an audit finds nothing", func(t *testing.T) {
+		out, _, err := program.Do(t.Context(), "audit")
+		require.NoError(t, err, "%s", out)
+		s.await(t, `max(mainstay_audit_last_success_timestamp_seconds)`, 1)
+	})
 
 	t.Run("the image is small and serves", func(t *testing.T) { imageAndHealth(t, s) })
 	t.Run("what was sent is found", func(t *testing.T) { found(t, program) })
 	t.Run("every rule is evaluated", func(t *testing.T) { rules(t, s) })
 	boards(t, s, began)
+	t.Run("the shop ends in order", func(t *testing.T) { shopEnds(t, s) })
 }
+
+// leastCustomers have come when the shop's time is now: more than tiers.min_customers, so that there are tiers.
+const leastCustomers = 150
 
 // emitter is the program on this machine, which reaches Kafka and Redis by their ports here: the other listener.
 func emitter(t *testing.T, s *stack) parts.Program {
@@ -55,37 +73,37 @@ func emitter(t *testing.T, s *stack) parts.Program {
 	}}
 }
 
-// history sends orders and answers, a referral of oneself, and something that nobody can read. It returns how many events
-// were sent that can be taken.
-func history(t *testing.T, p parts.Program) (events int) {
+var caughtUp = regexp.MustCompile(`(\d+) events sent; the shop's time is now`)
+
+// shopCaughtUp waits until the simulated shop has told what lies behind it, and returns how many events that were.
+func shopCaughtUp(t *testing.T, s *stack) int {
 	t.Helper()
-	var purchases, surveys strings.Builder
-	purchases.WriteString("customer_id,order_id,total,currency,occurred_at\n")
-	surveys.WriteString("customer_id,response_id,score,created_at\n")
-	now := time.Now().UTC()
-	for i := range shoppers {
-		for n := range 1 + i%3 {
-			at := now.Add(-time.Duration(i+40*n) * 24 * time.Hour).Format(time.RFC3339)
-			fmt.Fprintf(&purchases, "c%d,o%d-%d,%d.90,USD,%s\n", i, i, n, 10+i, at)
-			events++
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	for {
+		out, err := s.command(ctx, "logs", "--no-log-prefix", "shop").CombinedOutput()
+		require.NoError(t, err, "%s", out)
+		if found := caughtUp.FindSubmatch(out); found != nil {
+			events, err := strconv.Atoi(string(found[1]))
+			require.NoError(t, err)
+			require.Greater(t, events, leastCustomers)
+			return events
 		}
-		if i%4 == 0 {
-			fmt.Fprintf(&surveys, "c%d,r%d,%d,%s\n", i, i, i%11, now.Add(-time.Hour).Format(time.RFC3339))
-			events++
+		select {
+		case <-ctx.Done():
+			require.FailNow(t, "the shop does not catch up with the clock", "%s", out)
+		case <-time.After(time.Second):
 		}
 	}
-	dir := t.TempDir()
-	for kind, text := range map[string]string{"purchase": purchases.String(), "survey": surveys.String()} {
-		path := filepath.Join(dir, kind+".csv")
-		require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
-		_, _, err := p.Do(t.Context(), "import", path, "--type", kind)
-		require.NoError(t, err)
-	}
-	_, _, err := p.Do(t.Context(), "send", "referral", "--referrer", "c1", "--customer", "c1")
+}
+
+// shopEnds stops it, which it does at the first signal, with nothing left unsent.
+func shopEnds(t *testing.T, s *stack) {
+	out, err := s.command(t.Context(), "stop", "shop").CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	state, err := s.command(t.Context(), "ps", "--all", "--format", "{{.State}} {{.ExitCode}}", "shop").Output()
 	require.NoError(t, err)
-	_, _, err = p.Do(t.Context(), "send", "survey", "--customer", "c1", "--score", "99", "--force")
-	require.NoError(t, err)
-	return events + 1
+	require.Equal(t, "exited 0", strings.TrimSpace(string(state)))
 }
 
 func imageAndHealth(t *testing.T, s *stack) {
@@ -108,7 +126,7 @@ func imageAndHealth(t *testing.T, s *stack) {
 }
 
 func found(t *testing.T, p parts.Program) {
-	out, _, err := p.Do(t.Context(), "customer", "get", "c2", "--output", "json")
+	out, _, err := p.Do(t.Context(), "customer", "get", "c-1", "--output", "json")
 	require.NoError(t, err)
 	var c struct {
 		CLV struct {
@@ -116,7 +134,7 @@ func found(t *testing.T, p parts.Program) {
 		} `json:"clv"`
 	}
 	require.NoError(t, json.Unmarshal(out, &c))
-	require.Equal(t, 3, c.CLV.Orders)
+	require.Positive(t, c.CLV.Orders)
 }
 
 // rules makes sure that Prometheus has loaded all rules and can evaluate each, and that the watchdog reaches us.
@@ -158,7 +176,26 @@ func rules(t *testing.T, s *stack) {
 	}
 }
 
-// boards asks what Grafana would ask, panel by panel, over the time since began. An answer without a number in it is none.
+// fallback is what stands in for series that are not there yet.
+var fallback = regexp.MustCompile(` or (label_replace\(.*\)|vector\(-?\d\))$`)
+
+// quiet are panels that have nothing but that to show on a system that is new and well.
+var quiet = map[string]string{
+	"Halted partitions":                     "none is",
+	"Halted partitions, by reason":          "none is",
+	"Firing alerts":                         "none does",
+	"Fuses open":                            "none is",
+	"Fuse, by rule":                         "none was ever open",
+	"Late events, by topic":                 "there are none under the live clock",
+	"Last good refit":                       "none is scheduled by default",
+	"Promises due":                          "the first are due when a horizon has passed",
+	"Promises, made and kept":               "the first are due when a horizon has passed",
+	"Promised too much, by tenth":           "the first are due when a horizon has passed",
+	"Purchase days, predicted and observed": "the first are due when a horizon has passed",
+}
+
+// boards asks what Grafana would ask, panel by panel, over the time since began. An answer without a number in it is none, and
+// what a fallback says is none where the run gave cause for a better one.
 func boards(t *testing.T, s *stack, began time.Time) {
 	paths, err := filepath.Glob(filepath.Join(root, "deploy/grafana/dashboards/*.json"))
 	require.NoError(t, err)
@@ -180,18 +217,39 @@ func boards(t *testing.T, s *stack, began time.Time) {
 		for _, p := range board.Panels {
 			for _, q := range p.Targets {
 				t.Run(board.Title+": "+p.Title, func(t *testing.T) {
-					promql := strings.ReplaceAll(q.Expr, "$__rate_interval", "1m")
-					var a *answer
-					if q.Instant {
-						a, err = s.query(t.Context(), promql)
-					} else {
-						a, err = s.queryRange(t.Context(), promql, began, time.Now())
+					answers(t, s, q.Expr, q.Instant, began)
+					if asked := fallback.ReplaceAllString(q.Expr, ""); asked != q.Expr && quiet[p.Title] == "" {
+						answers(t, s, asked, q.Instant, began)
 					}
-					require.NoError(t, err, promql)
-					require.Empty(t, a.warnings, promql)
-					require.NotEmpty(t, a.numbers(), "%s is without an answer", promql)
 				})
 			}
+		}
+	}
+}
+
+// answers asks until there is an answer: a rate needs two looks at what has only just come to be.
+func answers(t *testing.T, s *stack, promql string, instant bool, began time.Time) {
+	t.Helper()
+	promql = strings.ReplaceAll(promql, "$__rate_interval", "1m")
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	for {
+		var a *answer
+		var err error
+		if instant {
+			a, err = s.query(ctx, promql)
+		} else {
+			a, err = s.queryRange(ctx, promql, began, time.Now())
+		}
+		require.NoError(t, err, promql)
+		require.Empty(t, a.warnings, promql)
+		if len(a.numbers()) > 0 {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			require.FailNow(t, "there is no answer", promql)
+		case <-time.After(time.Second):
 		}
 	}
 }

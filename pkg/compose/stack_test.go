@@ -29,7 +29,7 @@ type stack struct {
 
 const root = "../.."
 
-// up builds the image, starts everything but Grafana (whose image is not to be had everywhere), and waits until all is well.
+// up builds the image, starts everything but Grafana, the simulated shop among it, and waits until all is well.
 // It is taken down, volumes and image included, when the test ends.
 func up(t *testing.T) *stack {
 	t.Helper()
@@ -55,7 +55,7 @@ func up(t *testing.T) *stack {
 	})
 	ctx, cancel := context.WithTimeout(t.Context(), 12*time.Minute)
 	defer cancel()
-	out, err := s.command(ctx, "up", "--build", "--detach", "--wait", "--wait-timeout", "300", "kafka", "redis", "mainstay", "prometheus").CombinedOutput()
+	out, err := s.command(ctx, "up", "--build", "--wait", "--wait-timeout", "300").CombinedOutput()
 	require.NoError(t, err, "%s", out)
 	return s
 }
@@ -63,10 +63,10 @@ func up(t *testing.T) *stack {
 // command is docker compose on the repository's file and the test's.
 func (s *stack) command(ctx context.Context, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, "docker", append([]string{
-		"compose", "--project-name", s.project, "--file", "docker-compose.yml", "--file", "pkg/compose/testdata/test.yml",
+		"compose", "--profile", "demo", "--project-name", s.project, "--file", "docker-compose.yml", "--file", "pkg/compose/testdata/test.yml",
 	}, args...)...)
 	cmd.Dir = root
-	cmd.Env = append(os.Environ(), "VERSION="+s.version)
+	cmd.Env = append(os.Environ(), "VERSION="+s.version, "SHOP_CUSTOMERS=400", "SHOP_RATE=400")
 	for variable, port := range s.ports {
 		cmd.Env = append(cmd.Env, variable+"="+strconv.Itoa(port))
 	}
@@ -148,7 +148,7 @@ func (s *stack) query(ctx context.Context, promql string) (*answer, error) {
 func (s *stack) queryRange(ctx context.Context, promql string, from, to time.Time) (*answer, error) {
 	var a answer
 	warnings, err := s.ask(ctx, "query_range", url.Values{
-		"query": {promql}, "start": {from.Format(time.RFC3339)}, "end": {to.Format(time.RFC3339)}, "step": {"15"},
+		"query": {promql}, "start": {from.Format(time.RFC3339)}, "end": {to.Format(time.RFC3339)}, "step": {"5"},
 	}, &a)
 	a.warnings = warnings
 	return &a, err

@@ -130,7 +130,7 @@ type Intake struct {
 type Fold struct {
 	PublishInterval          time.Duration `yaml:"publish_interval" range:"5ms..10s" doc:"How often outputs are published. Longer is cheaper and later."`
 	MaxTransactionsPerSecond int           `yaml:"max_transactions_per_second" range:"1..10000" doc:"Of this process, over all its partitions; publish_interval is stretched to keep to it. A transaction costs about 1.4 ms of CPU."`
-	CommitInterval           time.Duration `yaml:"commit_interval" range:"10ms..1m" doc:"How often state is committed to Redis: what a takeover folds again."`
+	CommitInterval           time.Duration `yaml:"commit_interval" range:"10ms..1m" doc:"How often state is committed to Redis while entries come in: what a takeover folds again. A partition that has nothing to do commits within a second."`
 	CacheBytes               Bytes         `yaml:"cache_bytes" range:"1MiB..1TiB" doc:"Memory for customers' states in this process, over all its partitions. The rest is read from Redis when needed."`
 	TransactionTimeout       time.Duration `yaml:"transaction_timeout" range:"1s..15m" doc:"After which the broker aborts a transaction whose owner is gone. Until then readers of committed data wait."`
 	CheckpointInterval       time.Duration `yaml:"checkpoint_interval" range:"1s..10m" doc:"How often a publishing fold writes into the ledger what it has published."`
@@ -281,7 +281,7 @@ func Default() Config {
 		Fold: Fold{
 			PublishInterval:          100 * time.Millisecond,
 			MaxTransactionsPerSecond: 80,
-			CommitInterval:           time.Second,
+			CommitInterval:           3 * time.Second,
 			CacheBytes:               256 * MiB,
 			TransactionTimeout:       10 * time.Second,
 			CheckpointInterval:       10 * time.Minute,

@@ -5,7 +5,8 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/mainstay/mainstay/pkg/kafka"
+	"github.com/mainstay/mainstay/pkg/emit"
+	"github.com/mainstay/mainstay/pkg/shop"
 )
 
 // slice is how much wall time of the shop's events is sent together.
@@ -27,26 +28,29 @@ func (d *demo) feed(ctx context.Context, w *watch) (int64, error) {
 	} else {
 		step = max(step/400, time.Minute)
 	}
-	p := parcel{partitions: d.genesis.GetPartitions(), open: map[place]*kafka.Batch{}}
+	p := emit.Parcel{Inputs: map[string]emit.Input{}}
+	for _, topic := range []string{shop.Purchases, shop.Cancellations, shop.Referrals, shop.Surveys} {
+		p.Inputs[topic] = emit.Input{Topic: topic, Partitions: d.genesis.GetPartitions()}
+	}
 	began, until := d.Now(), start.Add(step)
 	send := func(now time.Time) error {
-		if _, err := producer.Produce(ctx, p.batches); err != nil {
+		if _, err := producer.Produce(ctx, p.Batches); err != nil {
 			return fmt.Errorf("send the shop's events: %w", err)
 		}
-		p.reset()
-		w.at(now, p.events)
+		p.Reset()
+		w.at(now, p.Events)
 		return d.wait(ctx, began.Add(time.Duration(float64(d.Pace)*float64(now.Sub(start))/float64(time.Duration(d.Days)*day))))
 	}
 	for e := range d.shop.Events() {
 		for !e.At.Before(until) {
 			if err := send(until); err != nil {
-				return p.events, err
+				return p.Events, err
 			}
 			until = until.Add(step)
 		}
-		p.add(&e)
+		p.Add(&e, e.At.UnixMilli())
 	}
-	return p.events, send(d.end)
+	return p.Events, send(d.end)
 }
 
 // wait keeps the pace, and waits for what lies behind.

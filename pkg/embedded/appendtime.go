@@ -78,6 +78,7 @@ type stampingConn struct {
 	net.Conn
 	times *appendTimes
 	rest  []byte // of the request that is being read
+	joins joins
 
 	mu      sync.Mutex
 	stamped map[int32]stamped // by correlation id: requests whose answer is to be changed
@@ -98,6 +99,7 @@ func (c *stampingConn) Read(b []byte) (int, error) {
 	if len(c.rest) == 0 {
 		size := make([]byte, 4)
 		if _, err := io.ReadFull(c.Conn, size); err != nil {
+			c.joins.wait()
 			return 0, err
 		}
 		n := binary.BigEndian.Uint32(size)
@@ -109,6 +111,7 @@ func (c *stampingConn) Read(b []byte) (int, error) {
 		if _, err := io.ReadFull(c.Conn, frame[4:]); err != nil {
 			return 0, err
 		}
+		c.joins.ask(frame[4:])
 		c.stamp(frame[4:])
 		c.rest = frame
 	}
@@ -197,7 +200,13 @@ func levelTimes(records []byte) {
 	}
 }
 
+func (c *stampingConn) Close() error {
+	c.joins.close()
+	return c.Conn.Close()
+}
+
 func (c *stampingConn) Write(answer []byte) (int, error) {
+	c.joins.answer(answer)
 	changed, ok := c.tell(answer)
 	if !ok {
 		return c.Conn.Write(answer)

@@ -1,5 +1,5 @@
 // Package emit owns what a person puts into the streams by hand: a single event (compose.go), a file of history
-// (import.go), and the passing of time under the event clock (advance.go).
+// (import.go), a simulated shop (simulation.go), and the passing of time under the event clock (advance.go).
 //
 // It refuses to bypass intake: events go to the input topics, where they are read like any shop's. Only time, which no
 // input can carry, is appended to the ledger itself.

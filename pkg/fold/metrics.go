@@ -30,19 +30,19 @@ func (o *owner) count(v processors.Verdict) {
 		o.metrics.Alerts.WithLabelValues(a.Rule, a.State).Inc()
 	}
 	if v.Late {
-		o.metrics.LateRecords.WithLabelValues(strings.Clone(o.entry.GetOrigin().GetTopic())).Inc()
+		if topic := o.entry.GetOrigin().GetTopic(); o.late == nil || o.lateOf != topic {
+			o.lateOf = strings.Clone(topic) // the entry's memory is used again
+			o.late = o.metrics.LateRecords.WithLabelValues(o.lateOf)
+		}
+		o.late.Inc()
 	}
 }
 
 // observePublished says what went out, and how old the oldest of it was.
 func (o *owner) observePublished(took time.Duration) {
 	o.metrics.PublishDuration.Observe(took.Seconds())
-	var counts [output.Topics][4]int
-	for i := range o.out.Records {
-		counts[o.out.Records[i].Topic][o.out.Records[i].Trigger]++
-	}
 	for t := range output.Topics {
-		for trigger, n := range counts[t] {
+		for trigger, n := range o.counts.of[t] {
 			if n > 0 {
 				o.metrics.Outputs.WithLabelValues(t.String(), output.Trigger(trigger).String()).Add(float64(n))
 			}

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 
 	"github.com/mainstay/mainstay/pkg/halt"
@@ -41,7 +42,10 @@ type owner struct {
 	fetcher                                *kafka.Fetcher
 	state                                  *processors.Partition
 	set                                    *workingSet
-	out                                    output.Batch // of entries at or above K, until they are published
+	customers                              []*held      // of the chunk's entries; nil: the entry is of none
+	out                                    output.Batch // of entries at or above K, until they are laid into batches
+	request                                *kafka.Batches
+	counts                                 counts       // of what is laid and not published
 	silent                                 output.Batch // of entries below K: computed for the state, sent by a former owner
 	folded                                 int64
 	published                              int64 // K
@@ -54,11 +58,12 @@ type owner struct {
 	reader                                 ledger.Reader
 	entry                                  *ledger.Entry
 	envelope                               *output.Envelope
-	request                                *kafka.Batches
 	outputs                                [output.Topics]string // the topics' names
 	key, headers                           []byte
 	oldest                                 int64 // time of the oldest event that is not published, ms; 0: none
 	appended                               int64 // append time of the entry folded last, ms
+	late                                   prometheus.Counter
+	lateOf                                 string // the topic that it counts for
 	gauges                                 gauges
 	inputsAt                               time.Time
 	announced                              *ledger.Contribution // as the metrics have it
@@ -162,18 +167,27 @@ func (o *owner) serve(ctx context.Context) error {
 			return err
 		}
 		now := o.cfg.Now()
-		if len(o.out.Records)+len(o.out.Sends) > 0 && now.Sub(o.publishedAt) >= o.interval() {
+		if o.waiting() && now.Sub(o.publishedAt) >= o.interval() {
 			if err := o.publish(ctx); err != nil {
 				return err
 			}
 		}
-		if o.folded > o.committed && now.Sub(o.committedAt) >= o.cfg.CommitInterval {
+		if o.folded > o.committed && now.Sub(o.committedAt) >= o.commitInterval(len(records) == 0) {
 			if err := o.commit(ctx); err != nil {
 				return err
 			}
 		}
 		o.observe()
 	}
+}
+
+// commitInterval: under load most of those who changed will change again before long, so committing seldom is cheap; whoever
+// looks at Redis when all is quiet shall not wait for that.
+func (o *owner) commitInterval(idle bool) time.Duration {
+	if idle {
+		return min(o.cfg.CommitInterval, time.Second)
+	}
+	return o.cfg.CommitInterval
 }
 
 // finish leaves nothing behind that the next owner would have to do again.
@@ -187,7 +201,7 @@ func (o *owner) finish(ctx context.Context) error {
 // fetch waits for entries, until the next publish is due at most. The records die with the next fetch.
 func (o *owner) fetch(ctx context.Context) ([]kafka.Record, error) {
 	wait := o.interval()
-	if len(o.out.Records)+len(o.out.Sends) > 0 {
+	if o.waiting() {
 		wait = max(time.Millisecond, wait-o.cfg.Now().Sub(o.publishedAt))
 	}
 	fetched, err := o.fetcher.Fetch(ctx, wait, fetchMinBytes)
@@ -215,18 +229,10 @@ func (o *owner) foldRecords(ctx context.Context, records []kafka.Record) error {
 	for len(records) > 0 {
 		chunk := records[:min(len(records), chunkEntries)]
 		records = records[len(chunk):]
-		if err := o.loadCustomers(chunk); err != nil {
+		if err := o.foldChunk(ctx, chunk); err != nil {
 			return err
 		}
-		if err := o.cfg.At(ctx, "fold"); err != nil {
-			return err
-		}
-		for i := range chunk {
-			if err := o.foldRecord(&chunk[i]); err != nil {
-				return err
-			}
-		}
-		if o.unpublished >= publishEntries || o.out.Len() >= publishBytes {
+		if o.unpublished >= publishEntries || o.counts.bytes >= publishBytes {
 			if err := o.publish(ctx); err != nil {
 				return err
 			}
@@ -240,17 +246,39 @@ func (o *owner) foldRecords(ctx context.Context, records []kafka.Record) error {
 	return nil
 }
 
+// foldChunk leaves what the entries say in batches, while it is still in the processor's cache.
+func (o *owner) foldChunk(ctx context.Context, chunk []kafka.Record) error {
+	if err := o.loadCustomers(chunk); err != nil {
+		return err
+	}
+	if err := o.cfg.At(ctx, "fold"); err != nil {
+		return err
+	}
+	for i := range chunk {
+		o.set.hand = o.customers[i]
+		if err := o.foldRecord(&chunk[i]); err != nil {
+			return err
+		}
+	}
+	last := &chunk[len(chunk)-1]
+	o.print = ledger.Fingerprint(last.Offset, last.Key, last.Value)
+	return o.lay()
+}
+
 // loadCustomers asks Redis once for all customers of a chunk that are not in memory.
 func (o *owner) loadCustomers(chunk []kafka.Record) error {
 	o.set.shrink()
+	o.customers = o.customers[:0]
 	for i := range chunk {
 		customer, err := ledger.CustomerOf(chunk[i].Value)
 		if err != nil {
 			return o.refused(&chunk[i], err)
 		}
+		var h *held
 		if len(customer) > 0 {
-			o.set.wants(customer)
+			h = o.set.wants(customer)
 		}
+		o.customers = append(o.customers, h)
 	}
 	return o.set.load()
 }
@@ -284,7 +312,7 @@ func (o *owner) foldRecord(r *kafka.Record) (err error) {
 		s.Entry.Version = ledger.Version
 		s.Entry.Origin = &ledger.Origin{Partition: o.partition, Offset: r.Offset, Ordinal: uint32(i)}
 	}
-	o.folded, o.print = r.Offset+1, ledger.Fingerprint(r.Offset, r.Key, r.Value)
+	o.folded = r.Offset + 1
 	o.unpublished++
 	o.appended = r.Timestamp
 	if at := o.entry.GetTime(); out == &o.out && o.entry.GetKind() == ledger.Kind_KIND_EVENT && (o.oldest == 0 || at < o.oldest) {
@@ -306,5 +334,7 @@ func (o *owner) refused(r *kafka.Record, err error) error {
 func (o *owner) drop() {
 	o.txn, o.fetcher, o.state, o.set = nil, nil, nil, nil
 	o.out.Reset()
+	o.request.Reset()
+	o.counts = counts{}
 	o.unpublished, o.said, o.proposed, o.swept = 0, false, false, false
 }

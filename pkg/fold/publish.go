@@ -19,19 +19,19 @@ func (o *owner) publish(ctx context.Context) error {
 	}
 	now := o.cfg.Now()
 	o.appendSettings()
-	said := o.said || len(o.out.Records) > 0
+	said := o.said || o.counts.outputs > 0
 	if said && now.Sub(o.checkpointAt) >= o.cfg.CheckpointInterval {
 		o.appendOwn(ledger.Kind_KIND_CHECKPOINT, &ledger.Checkpoint{Published: o.folded})
 		o.checkpointAt, said = now, false
 	}
-	batches, err := o.batches(now.UnixMilli())
-	if err != nil {
+	if err := o.lay(); err != nil {
 		return err
 	}
+	batches := o.request.All()
 	if err := o.cfg.At(ctx, "publish"); err != nil {
 		return err
 	}
-	err = o.txn.Publish(ctx, kafka.Transaction{
+	err := o.txn.Publish(ctx, kafka.Transaction{
 		Batches: batches,
 		Group:   Group(o.cfg.Namespace), Generation: o.gen.ID, Member: o.gen.Member,
 		Topic: o.topic, Partition: o.partition, Offset: o.folded,
@@ -45,7 +45,8 @@ func (o *owner) publish(ctx context.Context) error {
 	o.observePublished(o.cfg.Now().Sub(now))
 	o.said = said
 	o.published, o.publishedAt, o.unpublished = o.folded, now, 0
-	o.out.Reset()
+	o.request.Reset()
+	o.counts = counts{}
 	return nil
 }
 
@@ -62,25 +63,38 @@ func (o *owner) appendOwn(kind ledger.Kind, payload interface{ MarshalVT() ([]by
 	})
 }
 
-// batches lays outputs and entries into Kafka batches: every output of this partition into the same partition of its topic.
-func (o *owner) batches(now int64) ([]*kafka.Batch, error) {
-	o.request.Reset()
+// counts is what is laid into batches and not published yet.
+type counts struct {
+	outputs, bytes int
+	of             [output.Topics][output.Triggers]int
+}
+
+// waiting says that there is something to publish.
+func (o *owner) waiting() bool { return len(o.request.All()) > 0 }
+
+// lay puts what was said into Kafka batches: every output of this partition into the same partition of its topic.
+func (o *owner) lay() error {
+	now := o.cfg.Now().UnixMilli()
 	for i := range o.out.Records {
 		r := &o.out.Records[i]
 		value := o.out.Value(r)
 		o.headers = o.envelope.AppendHeaders(o.headers[:0], r)
 		o.key = append(o.key[:0], r.Key...)
 		o.request.For(o.outputs[r.Topic], o.partition, len(o.key)+len(value)+len(o.headers)).Append(now, o.key, value, o.headers)
+		o.counts.of[r.Topic][r.Trigger]++
 	}
+	o.counts.outputs += len(o.out.Records)
+	o.counts.bytes += o.out.Len()
 	for _, s := range o.out.Sends {
 		value, err := s.Entry.MarshalVT()
 		if err != nil {
-			return nil, fmt.Errorf("encode an entry for partition %d: %w", s.Partition, err)
+			return fmt.Errorf("encode an entry for partition %d: %w", s.Partition, err)
 		}
 		o.key = ledger.AppendKey(o.key[:0], s.Entry.GetCustomer(), o.cfg.Random())
 		o.request.For(o.topic, s.Partition, len(o.key)+len(value)).Append(now, o.key, value, nil)
 	}
-	return o.request.All(), nil
+	o.out.Reset()
+	return nil
 }
 
 // commit writes what is folded to Redis, up to an offset that is published: publishing first if it is not.

@@ -18,10 +18,12 @@ type workingSet struct {
 	limit int64
 	bytes int64
 	held  map[string]*held
+	hand  *held      // who was found last: Step asks for one customer several times
 	used  *list.List // of *held that may be dropped, the longest unused in front
 	dirty []*held
 
-	want  []string
+	want  []*held
+	ids   []string // of want
 	store stored
 	ahead ahead
 }
@@ -48,15 +50,25 @@ func newWorkingSet(limit int64, store stored) *workingSet {
 	return &workingSet{limit: limit, held: map[string]*held{}, used: list.New(), store: store}
 }
 
-// wants notes a customer for the next load. The id's bytes may change afterwards.
-func (w *workingSet) wants(id []byte) {
-	if h := w.held[string(id)]; h != nil {
-		w.touch(h)
-		return
+// find returns a customer that is in memory.
+func (w *workingSet) find(id string) *held {
+	if w.hand == nil || w.hand.id != id {
+		w.hand = w.held[id]
 	}
-	s := string(id)
-	w.held[s] = &held{id: s} // not looked up yet: place and state are nil
-	w.want = append(w.want, s)
+	return w.hand
+}
+
+// wants notes a customer for the next load, and returns his place. The id's bytes may change afterwards.
+func (w *workingSet) wants(id []byte) *held {
+	h := w.held[string(id)]
+	if h != nil {
+		w.touch(h)
+		return h
+	}
+	h = &held{id: string(id)} // not looked up yet: place and state are nil
+	w.held[h.id] = h
+	w.want = append(w.want, h)
+	return h
 }
 
 // load looks up what is wanted, in one request that also proves that the partition is still ours and has not gone back.
@@ -64,12 +76,15 @@ func (w *workingSet) load() error {
 	if len(w.want) == 0 {
 		return nil
 	}
-	blobs, err := w.store.Load(w.want)
+	w.ids = w.ids[:0]
+	for _, h := range w.want {
+		w.ids = append(w.ids, h.id)
+	}
+	blobs, err := w.store.Load(w.ids)
 	if err != nil {
 		return fmt.Errorf("load %d customers: %w", len(w.want), err)
 	}
-	for i, id := range w.want {
-		h := w.held[id]
+	for i, h := range w.want {
 		if blobs[i] != nil {
 			if h.state, err = customer.Decode(blobs[i]); err != nil {
 				return fmt.Errorf("decode a customer: %w", err)
@@ -86,7 +101,7 @@ func (w *workingSet) load() error {
 
 // lasting returns the id as it is kept here, if it is.
 func (w *workingSet) lasting(id string) string {
-	if h := w.held[id]; h != nil {
+	if h := w.find(id); h != nil {
 		return h.id
 	}
 	return strings.Clone(id)
@@ -94,20 +109,20 @@ func (w *workingSet) lasting(id string) string {
 
 // Customer is processors.Store's.
 func (w *workingSet) Customer(id string) (*customer.State, error) {
-	h := w.held[id]
+	h := w.find(id)
 	if h == nil {
 		w.wants([]byte(id))
 		if err := w.load(); err != nil {
 			return nil, err
 		}
-		h = w.held[id]
+		h = w.find(id)
 	}
 	return h.state, nil
 }
 
 // Put is processors.Store's.
 func (w *workingSet) Put(id string, s *customer.State) {
-	h := w.held[id]
+	h := w.find(id)
 	if h == nil {
 		h = &held{id: id}
 		w.held[id] = h
@@ -258,6 +273,7 @@ func (w *workingSet) resize(h *held) {
 // shrink keeps to the memory setting. It is called between chunks only: while one is folded, all it asked for stays.
 func (w *workingSet) shrink() {
 	for w.bytes > w.limit && w.used.Len() > 0 {
+		w.hand = nil
 		h := w.used.Remove(w.used.Front()).(*held) //nolint:forcetypeassert // the list holds nothing else
 		delete(w.held, h.id)
 		w.bytes -= h.size

@@ -23,29 +23,45 @@ var (
 // Customer reads a customer's answers from Redis. No fold need be running: what Redis holds stands at a ledger offset, which
 // the answers name.
 func Customer(ctx context.Context, r *redis.Client, namespace string, g *ledger.Genesis, id string) (processors.Answers, error) {
-	id = Normalise(event.Normalise(g.GetCustomerNormalisation()), id)
+	p, id, state, err := find(ctx, r, namespace, g, id)
+	if err != nil {
+		return processors.Answers{}, err
+	}
+	return processors.Answer(p, id, state), nil
+}
+
+// Basis reads what a customer's answers come from.
+func Basis(ctx context.Context, r *redis.Client, namespace string, g *ledger.Genesis, id string) (processors.Basis, error) {
+	p, id, state, err := find(ctx, r, namespace, g, id)
+	if err != nil {
+		return processors.Basis{}, err
+	}
+	return processors.Explain(p, id, state), nil
+}
+
+// find reads a customer, by the id as the ledger knows it, and the partition to which he belongs.
+func find(ctx context.Context, r *redis.Client, namespace string, g *ledger.Genesis, as string) (p *processors.Partition, id string, state *customer.State, err error) {
+	id = Normalise(event.Normalise(g.GetCustomerNormalisation()), as)
 	partition := murmur2.PartitionFor([]byte(id), g.GetPartitions())
 	meta, blobs, err := r.Partition(namespace, partition, g.GetPartitions()).Read(ctx, []string{id})
 	switch {
 	case err != nil:
-		return processors.Answers{}, fmt.Errorf("read the customer: %w", err)
+		return nil, id, nil, fmt.Errorf("read the customer: %w", err)
 	case !meta.Exists || meta.Offset == 0:
-		return processors.Answers{}, fmt.Errorf("partition %d: %w: is a fold running? `mainstay status` says", partition, ErrNoState)
+		return nil, id, nil, fmt.Errorf("partition %d: %w: is a fold running? `mainstay status` says", partition, ErrNoState)
 	case meta.LedgerID != g.GetLedgerId():
-		return processors.Answers{}, fmt.Errorf("partition %d: Redis holds ledger %s, Kafka has %s: redis.addresses and kafka.brokers do not belong together", partition, meta.LedgerID, g.GetLedgerId())
+		return nil, id, nil, fmt.Errorf("partition %d: Redis holds ledger %s, Kafka has %s: redis.addresses and kafka.brokers do not belong together", partition, meta.LedgerID, g.GetLedgerId())
 	case blobs[0] == nil:
-		return processors.Answers{}, fmt.Errorf("%w in partition %d up to ledger offset %d; ids are compared byte for byte (normalisation: %s)",
+		return nil, id, nil, fmt.Errorf("%w in partition %d up to ledger offset %d; ids are compared byte for byte (normalisation: %s)",
 			ErrUnknownCustomer, partition, meta.Offset, g.GetCustomerNormalisation())
 	}
-	state, err := customer.Decode(blobs[0])
-	if err != nil {
-		return processors.Answers{}, fmt.Errorf("decode the customer's state: %w; a newer release may have written it", err)
+	if state, err = customer.Decode(blobs[0]); err != nil {
+		return nil, id, nil, fmt.Errorf("decode the customer's state: %w; a newer release may have written it", err)
 	}
-	p, err := processors.DecodePartition(meta.State)
-	if err != nil {
-		return processors.Answers{}, fmt.Errorf("decode the partition's state: %w; a newer release may have written it", err)
+	if p, err = processors.DecodePartition(meta.State); err != nil {
+		return nil, id, nil, fmt.Errorf("decode the partition's state: %w; a newer release may have written it", err)
 	}
-	return processors.Answer(p, id, state), nil
+	return p, id, state, nil
 }
 
 // Normalise makes a customer id what the ledger knows it as. The same rules stand in the decoder of events.

@@ -265,7 +265,7 @@ func (r *run) compare(ctx context.Context, topic string, partition int32, bounds
 
 // lastReading looks in the ledger for what ticks said of an input partition, from the end in growing steps.
 func (r *run) lastReading(ctx context.Context, topic string, partition int32) (*ledger.Reading, bool, error) {
-	name := ledger.Topic(r.cfg.Namespace)
+	name := r.ledger
 	bounds, err := r.kafka.ListOffsets(ctx, name, []int32{0})
 	if err != nil {
 		return nil, false, fmt.Errorf("read the bounds of %s/0: %w", name, err)

@@ -13,6 +13,8 @@ import (
 
 // scratch is memory that is used again for every record.
 type scratch struct {
+	record   *kafka.Record
+	header   func(name string) ([]byte, bool) // of the record
 	message  event.Message
 	customer []byte
 	key      []byte
@@ -25,16 +27,15 @@ type scratch struct {
 }
 
 // takeRecord turns a record into an entry, a dead letter, or a count.
-func (r *run) takeRecord(in *input, at int, rec *kafka.Record) error {
+func (r *run) takeRecord(in *input, at int, rec *kafka.Record, now int64) error {
 	s := &r.scratch
-	s.message = event.Message{Key: rec.Key, Value: rec.Value, Null: rec.Value == nil, Timestamp: rec.Timestamp, Header: rec.Header}
-	now := r.clock.now(r.cfg.Now())
-	err := r.cfg.Decoder.Decode(in.kind, &s.message, now, &r.result)
-	if refused := (*event.Refused)(nil); errors.As(err, &refused) {
-		r.deadLetter(in, rec, refused)
-		return nil
-	}
-	if err != nil {
+	s.record = rec
+	s.message = event.Message{Key: rec.Key, Value: rec.Value, Null: rec.Value == nil, Timestamp: rec.Timestamp, Header: s.header}
+	if err := r.cfg.Decoder.Decode(in.kind, &s.message, now, &r.result); err != nil {
+		if refused := (*event.Refused)(nil); errors.As(err, &refused) {
+			r.deadLetter(in, rec, refused)
+			return nil
+		}
 		return fmt.Errorf("decode %s/%d offset %d: %w", in.topic, in.partition, rec.Offset, err)
 	}
 	if r.result.Skip != "" {
@@ -68,7 +69,7 @@ func (r *run) appendEvent(in *input, at int, offset, time int64) {
 	}
 	s.value = marshal(s.value, e)
 	s.key = ledger.AppendKey(s.key[:0], customer, r.nonces.Uint64())
-	r.filling.For(ledger.Topic(r.cfg.Namespace), partition, len(s.key)+len(s.value)).Append(time, s.key, s.value, nil)
+	r.filling.For(r.ledger, partition, len(s.key)+len(s.value)).Append(time, s.key, s.value, nil)
 	l.sent[at], l.has[at] = offset, true
 }
 

@@ -24,6 +24,7 @@ const fetchMinBytes = 256 << 10 // below saturation a fetch waits for time: one 
 type run struct {
 	*Intake
 	gen      *kafka.Generation
+	ledger   string // the topic's name
 	fetcher  *kafka.Fetcher
 	producer *kafka.Producer
 	nonces   *rand.PCG
@@ -101,10 +102,12 @@ type landed struct {
 }
 
 func newRun(in *Intake, gen *kafka.Generation) *run {
-	return &run{
-		Intake: in, gen: gen, nonces: rand.NewPCG(in.cfg.Random(), in.cfg.Random()),
+	r := &run{
+		Intake: in, gen: gen, ledger: ledger.Topic(in.cfg.Namespace), nonces: rand.NewPCG(in.cfg.Random(), in.cfg.Random()),
 		filling: cargo{Batches: kafka.NewBatches()}, flying: cargo{Batches: kafka.NewBatches()},
 	}
+	r.scratch.header = func(name string) ([]byte, bool) { return r.scratch.record.Header(name) }
+	return r
 }
 
 // close waits for the request under way, so that the next run does not begin beside it.
@@ -181,6 +184,7 @@ func (r *run) wait() time.Duration {
 // take turns fetched records into entries and dead letters of the cargo that is being filled. Nothing of the records is
 // kept: they die with the next fetch.
 func (r *run) take(fetched []kafka.Fetched, before int64) error {
+	now := r.clock.now(r.cfg.Now())
 	for i := range fetched {
 		f := &fetched[i]
 		at := r.find(f.Topic, f.Partition)
@@ -195,7 +199,7 @@ func (r *run) take(fetched []kafka.Fetched, before int64) error {
 			continue
 		}
 		for j := range f.Records {
-			if err := r.takeRecord(in, at, &f.Records[j]); err != nil {
+			if err := r.takeRecord(in, at, &f.Records[j], now); err != nil {
 				return err
 			}
 		}
@@ -295,9 +299,8 @@ func (r *run) landed(ctx context.Context, wait bool) error {
 		return fmt.Errorf("append to the ledger: %w", l.err)
 	}
 	r.acknowledged = true
-	topic := ledger.Topic(r.cfg.Namespace)
 	for _, a := range l.acks {
-		if a.Topic == topic && a.AppendTime >= 0 {
+		if a.Topic == r.ledger && a.AppendTime >= 0 {
 			r.clock.learn(a.AppendTime, l.at)
 		}
 	}

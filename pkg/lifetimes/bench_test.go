@@ -68,11 +68,11 @@ func BenchmarkScore(b *testing.B) {
 // benchBase makes n customers of a shop that buys for two years.
 func benchBase(n int) []Summary {
 	r := rand.New(rand.NewPCG(3, 4))
-	live, arrive := ticking(1, .525, 43, .89, 1.61), evenly(.5)
+	live := ticking(1, .525, 43, .89, 1.61)
 	rows := make([]Summary, n)
 	var h History
 	for i := range rows {
-		first := arrive(r, 730)
+		first := 365 * r.Float64()
 		h = h[:0].Add(int32(first), 1000)
 		for _, t := range live(r, first, 730) {
 			h = h.Add(int32(t), int64(1000+r.IntN(5000)))

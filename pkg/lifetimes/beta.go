@@ -19,6 +19,9 @@ func (c betaCustomer) expected(t float64) float64 {
 		return 0
 	}
 	z := t / c.age
+	if sum, ok := c.soonByPfaff(t); ok {
+		return c.alive * sum
+	}
 	if sum, ok := c.countSeries(z); ok {
 		return c.alive * sum
 	}
@@ -54,7 +57,7 @@ func (c betaCustomer) countSeries(z float64) (float64, bool) {
 		survive *= (c.b + n) / (ab + n)
 		add := float64(term * before)
 		sum += add
-		if ratio < 0.999 && float64(add*ratio) < float64(1e-13*sum*(1-ratio)) {
+		if fall := math.Max(ratio, w); fall < 0.999 && float64(add*fall) < float64(1e-13*sum*(1-fall)) {
 			return sum, true
 		}
 		if n > 4*seriesTerms {

@@ -197,11 +197,7 @@ func (t *Training) compare(rows []seen) {
 			c.RMSE, c.Bias, c.AUC = math.Sqrt(squares/n), sum/came-1, areaUnder(score, rows, order)
 		}
 	}
-	regular := t.Regular.Model.Name()
-	if t.Regular.Model.K == 1 {
-		regular = MBGNBD{}.Name()
-	}
-	showing(regular, func(r seen) float64 { return r.regularOdds }, func(r seen) float64 { return r.regularCount })
+	showing(t.Regular.Model.Name(), func(r seen) float64 { return r.regularOdds }, func(r seen) float64 { return r.regularCount })
 	showing(t.Pareto.Model.Name(), func(r seen) float64 { return r.paretoOdds }, func(r seen) float64 { return r.paretoCount })
 	best := math.Inf(-1)
 	for _, c := range t.Candidates {

@@ -37,20 +37,21 @@ type rulePoint struct{ at, w float64 }
 // e^(-delta t) E(t) + delta * integral of e^(-delta s) E(s) ds, which is what partial
 // integration makes of the discounted sum, becomes a weighted sum of E. Latest first.
 type instants struct {
-	n     int
-	at, w [instantsMost]float64
+	n            int
+	at, w, grown [instantsMost]float64 // grown: ln((age+at)/age)
 }
 
 const (
 	instantsMost = 416
 	fewInstants  = 12
+	mostTogether = 32
 )
 
 // fill chooses panels in ln(age+s), narrow enough for the curve, which bends within a
 // few times bend of the start and within the age, and for the discount.
 func (v *instants) fill(t, delta, age, bend float64) {
 	v.n = 0
-	v.put(t, exp(-delta*t))
+	v.put(t, exp(-delta*t), ln1p(t/age))
 	if delta == 0 {
 		return
 	}
@@ -59,7 +60,7 @@ func (v *instants) fill(t, delta, age, bend float64) {
 	if delta*t < 0.3 {
 		reach = 8
 	}
-	from := 0.0
+	from, before := 0.0, 0.0
 	for from < t && v.n+10 <= instantsMost && delta*from < 45 {
 		to := math.Max(reach*bend, 4*from)
 		to = math.Min(to, from+float64(10*(age+from)))
@@ -75,16 +76,17 @@ func (v *instants) fill(t, delta, age, bend float64) {
 		for _, g := range rule {
 			grown := float64((age + from) * expm1(u*g.at))
 			s := from + grown
-			v.put(s, float64(delta*g.w*u)*(age+s)*exp(-delta*s))
+			v.put(s, float64(delta*g.w*u)*(age+s)*exp(-delta*s), before+float64(u*g.at))
 		}
-		from = to
+		from, before = to, before+u
 	}
 	slices.Reverse(v.at[1:v.n])
 	slices.Reverse(v.w[1:v.n])
+	slices.Reverse(v.grown[1:v.n])
 }
 
-func (v *instants) put(at, w float64) {
-	v.at[v.n], v.w[v.n] = at, w
+func (v *instants) put(at, w, grown float64) {
+	v.at[v.n], v.w[v.n], v.grown[v.n] = at, w, grown
 	v.n++
 }
 
@@ -102,6 +104,9 @@ func (c betaCustomer) discounted(t, delta float64) float64 {
 	mean := c.a / ab
 	fast := math.Min(1, mean+float64(3*math.Sqrt(mean*(c.b/ab)/(ab+1))))
 	v.fill(t, delta, c.age, 2*c.age/float64((c.shape+1)*fast))
+	if sum, ok := c.expectedByPfaff(&v); ok {
+		return c.alive * sum
+	}
 	if sum, ok := c.countSeriesAt(&v); ok {
 		return c.alive * sum
 	}
@@ -152,7 +157,7 @@ func (c betaCustomer) countSeriesAt(v *instants) (float64, bool) {
 		}
 		add := float64(all * before)
 		sum += add
-		if r := float64(grow * ws[0]); r < 0.999 && add*r < 1e-13*sum*(1-r) {
+		if r := ws[0] * math.Max(1, grow); r < 0.999 && add*r < 1e-13*sum*(1-r) {
 			return sum, true
 		}
 	}

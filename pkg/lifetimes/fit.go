@@ -15,6 +15,11 @@ type FitOptions struct {
 	// EnoughRepeatBuyers is the number of customers with a repeat purchase from which on
 	// a fit counts as fitted; 0 means 100.
 	EnoughRepeatBuyers int
+
+	// evenWithoutRepeats weighs silence against the priors where nobody has come twice.
+	evenWithoutRepeats bool
+	// gapsKnown says that gaps whose logarithms sum to 0 do so by chance.
+	gapsKnown bool
 }
 
 // Status says how far parameters come from data.

@@ -68,7 +68,7 @@ func TestLikelihoodsAgreeWithFits(t *testing.T) {
 
 // TestFitsRepeat: the same rows give the same bits, whatever the optimiser does inside.
 func TestFitsRepeat(t *testing.T) {
-	rows := summaries(shops[1].open(9, 3000), 10600)
+	rows := summaries(shopNamed("MBG/NBD").open(9), 10400)
 	one, err := FitMBGNBD(rows, FitOptions{})
 	require.NoError(t, err)
 	pareto, err := FitParetoNBD(rows, FitOptions{})
@@ -86,7 +86,7 @@ func TestFitsRepeat(t *testing.T) {
 // TestRecovery fits made-up customers and finds, within the standard errors, what made
 // them.
 func TestRecovery(t *testing.T) {
-	all := shop{arrive: evenly(.5), live: ticking(1, .8, 50, .9, 2.5)}.open(7, 20000)
+	all := shop{customers: 20000, arrivals: 365, days: 730, live: ticking(1, .8, 50, .9, 2.5)}.open(7)
 	fit, err := FitMBGNBD(summaries(all, 10729), FitOptions{})
 	require.NoError(t, err)
 	require.True(t, fit.Converged)
@@ -101,7 +101,7 @@ func TestRecovery(t *testing.T) {
 }
 
 func TestRegularityIsFound(t *testing.T) {
-	rows := summaries(shops[2].open(3, 2000), 10729)
+	rows := summaries(shopNamed("groceries").open(3), 10400)
 	best, at := math.Inf(-1), 0
 	for k := 1; k <= 4; k++ {
 		fit, err := FitMBGCNBD(rows, k, FitOptions{})

@@ -24,22 +24,26 @@ func PriorMBGNBD() MBGNBD {
 	return fromBetaTheta([]float64{p[0].mean, p[1].mean, p[2].mean, p[3].mean})
 }
 
-// FitMBGNBD fits MBG/NBD to summaries that share one now. Without a repeat buyer the
-// result is the prior, with StatusPrior. It returns ErrSummary or ErrNoPurchase for a
-// row that fails Validate and, by maximum likelihood only, ErrNoData.
+// FitMBGNBD fits MBG/NBD (Batislam, Denizel and Filiztekin 2007, whose likelihood it
+// maximises) to summaries that share one now and one unit of time; Alpha is in that unit.
+// Without a repeat buyer the result is the prior, with StatusPrior. It returns ErrSummary or
+// ErrNoPurchase for a row that fails Validate and, by maximum likelihood only, ErrNoData.
+// A fit that ran away is no error: Converged is false then, and Problem says why.
 func FitMBGNBD(rows []Summary, o FitOptions) (Fit[MBGNBD], error) {
 	fit, err := fitBeta(rows, o, betaVariant{stages: 1})
 	return Fit[MBGNBD]{fromBeta(fit.Model), fromBeta(fit.StandardErrors), fit.Diagnostics}, err
 }
 
-// FitBGNBD fits BG/NBD; see FitMBGNBD.
+// FitBGNBD fits BG/NBD (Fader, Hardie and Lee 2005); units, results and errors are as for
+// FitMBGNBD.
 func FitBGNBD(rows []Summary, o FitOptions) (Fit[BGNBD], error) {
 	fit, err := fitBeta(rows, o, betaVariant{stages: 1, loyal: true})
 	return Fit[BGNBD]{BGNBD(fromBeta(fit.Model)), BGNBD(fromBeta(fit.StandardErrors)), fit.Diagnostics}, err
 }
 
-// FitMBGCNBD fits MBG/CNBD-k for one k, 1 to 4; see FitMBGNBD. For k > 1 the summaries
-// must carry LogGaps, else it returns ErrGaps; a k out of range is ErrOption.
+// FitMBGCNBD fits MBG/CNBD-k (Platzer and Reutterer 2016) for one k, 1 to 4; units, results
+// and errors are as for FitMBGNBD. For k > 1 the summaries must carry LogGaps, else it
+// returns ErrGaps; a k out of range is ErrOption. Likelihoods of different k compare.
 func FitMBGCNBD(rows []Summary, k int, o FitOptions) (Fit[MBGCNBD], error) {
 	if k < 1 || k > mostStages {
 		return Fit[MBGCNBD]{}, optionError("k", float64(k), "1 to 4")
@@ -53,6 +57,17 @@ type betaVariant struct {
 	loyal  bool // nobody stops before the first repeat purchase
 }
 
+// model is the model that the parameters are of.
+func (v betaVariant) model(m MBGCNBD) PurchaseModel {
+	switch {
+	case v.loyal:
+		return BGNBD(fromBeta(m))
+	case v.stages == 1:
+		return fromBeta(m)
+	}
+	return m
+}
+
 func fitBeta(rows []Summary, o FitOptions, v betaVariant) (Fit[MBGCNBD], error) {
 	c, err := compress(rows)
 	if err != nil {
@@ -64,7 +79,7 @@ func fitBeta(rows []Summary, o FitOptions, v betaVariant) (Fit[MBGCNBD], error) 
 // fitBetaRows is shared by those who fit several models to the same rows.
 func fitBetaRows(c *fitRows, o FitOptions, v betaVariant) (Fit[MBGCNBD], error) {
 	k := float64(v.stages)
-	if v.stages > 1 && c.repeats > 0 && c.logGaps == 0 {
+	if v.stages > 1 && c.repeats > 0 && c.withoutGaps && !o.gapsKnown {
 		return Fit[MBGCNBD]{}, ErrGaps
 	}
 	priors := betaPriors(c.meanT, k)
@@ -72,7 +87,7 @@ func fitBetaRows(c *fitRows, o FitOptions, v betaVariant) (Fit[MBGCNBD], error) 
 	for i := range priors {
 		start[i] = priors[i].mean
 	}
-	if c.repeats == 0 {
+	if c.repeats == 0 && !o.evenWithoutRepeats {
 		d, err := withoutRepeats(o, c.customers)
 		return Fit[MBGCNBD]{Model: withStages(v.stages, fromBetaTheta(start)), Diagnostics: d}, err
 	}

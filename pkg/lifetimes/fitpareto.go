@@ -6,9 +6,10 @@ import (
 	"gonum.org/v1/gonum/mathext"
 )
 
-// FitParetoNBD fits Pareto/NBD to summaries that share one now, with weak priors of the
-// same kind as MBG/NBD's: ln r and ln s ~ N(ln 0.5, 1), ln(alpha/mean T) and
-// ln(beta/mean T) ~ N(ln 0.3, 1.5). Results and errors are as for FitMBGNBD.
+// FitParetoNBD fits Pareto/NBD (Schmittlein, Morrison and Colombo 1987, by the likelihood of
+// Fader and Hardie 2005) to summaries that share one now, with weak priors of the same kind
+// as MBG/NBD's: ln r and ln s ~ N(ln 0.5, 1), ln(alpha/mean T) and
+// ln(beta/mean T) ~ N(ln 0.3, 1.5). Units, results and errors are as for FitMBGNBD.
 func FitParetoNBD(rows []Summary, o FitOptions) (Fit[ParetoNBD], error) {
 	c, err := compress(rows)
 	if err != nil {
@@ -25,7 +26,7 @@ func fitParetoRows(c *fitRows, o FitOptions) (Fit[ParetoNBD], error) {
 		start:      []float64{shape.mean, scale.mean, shape.mean, scale.mean},
 		customers:  float64(c.customers), byPrior: !o.MaximumLikelihood,
 	}
-	if c.repeats == 0 {
+	if c.repeats == 0 && !o.evenWithoutRepeats {
 		d, err := withoutRepeats(o, c.customers)
 		return Fit[ParetoNBD]{Model: fromParetoTheta(p.start), Diagnostics: d}, err
 	}

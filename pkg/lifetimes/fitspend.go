@@ -27,10 +27,11 @@ func PriorGammaGamma(mean float64) GammaGamma {
 	return GammaGamma{priorP, priorQ, math.Min(math.Max(v, leastParameter), greatestParameter)}
 }
 
-// FitGammaGamma fits the Gamma-Gamma model to the customers with a repeat purchase and a
-// positive mean value; the others say nothing about spread and are left out. Diagnostics
-// counts those used as RepeatBuyers. Without any the result is PriorGammaGamma(0) with
-// StatusPrior, or ErrNoData by maximum likelihood. Rows that fail Validate are an error.
+// FitGammaGamma fits the Gamma-Gamma model (Fader and Hardie 2013) to the customers with a
+// repeat purchase and a positive mean value; the others say nothing about spread and are left
+// out. V is in the money units of the summaries. Diagnostics counts those used as
+// RepeatBuyers. Without any the result is PriorGammaGamma(0) with StatusPrior, or ErrNoData
+// by maximum likelihood. Rows that fail Validate are ErrSummary or ErrNoPurchase.
 func FitGammaGamma(rows []Summary, o FitOptions) (Fit[GammaGamma], error) {
 	e := spendLikelihood{}
 	places := map[int]int{}
@@ -128,7 +129,7 @@ func (e *spendLikelihood) at(theta, gradient []float64) float64 {
 	return sum
 }
 
-// FitShiftedBetaGeometric fits the subscription model to a cohort: lost[i] customers
+// FitShiftedBetaGeometric fits the subscription model (Fader and Hardie 2007) to a cohort: lost[i] customers
 // left at renewal i+1, remaining had not left after the last. The weak priors are those
 // of MBG/NBD on alpha+beta and alpha/(alpha+beta). Negative counts are ErrOption; an
 // empty cohort gives the prior, or ErrNoData by maximum likelihood.

@@ -117,6 +117,10 @@ func (c *Scorer) promises(rows []seen) ([]float64, float64) {
 	return promised, sum
 }
 
+// doubled is by how much chance is greater than the windows show: what was learned before
+// the cut differs by chance as well, and about as much.
+const doubled = 2
+
 // learnOdds recalibrates with a slope and a shift, as far as the likelihood that they gain
 // is beyond what two idle parameters gain by chance.
 func (c *Scorer) learnOdds(rows []seen) {
@@ -141,7 +145,7 @@ func (c *Scorer) learnOdds(rows []seen) {
 		return v / n
 	}, []float64{0, 1}, 1e-9, 300)
 	gain := 2 * (surprise(score, rows, centre, 0, 1) - surprise(score, rows, centre, fit[0], fit[1]))
-	keep := evidence(gain, 2)
+	keep := evidence(gain, 2*doubled)
 	c.Shift, c.Slope = keep*fit[0], 1+keep*(math.Min(math.Max(fit[1], 0.25), 2)-1)
 }
 
@@ -165,7 +169,7 @@ func surprise(score []float64, rows []seen, centre, shift, slope float64) float6
 }
 
 // learnCounts finds the power by Poisson regression and the level by the totals, as far as
-// they differ by more than chance.
+// they gain more than chance.
 func (c *Scorer) learnCounts(rows []seen) {
 	n, came := float64(len(rows)), arrivals(rows)
 	promised, sum := c.promises(rows)
@@ -191,13 +195,23 @@ func (c *Scorer) learnCounts(rows []seen) {
 		g[0], g[1] = g[0]/n, g[1]/n
 		return v / n
 	}, []float64{0, 1}, 1e-9, 300)
-	c.Power = math.Min(math.Max(fit[1], 0.6), 1.2)
 	off := math.Log(came / sum)
-	// By chance the total differs, and as much again what was learned before the cut.
-	keep := evidence(off*off, 2*over/came)
+	gain := 2 * (surpriseOfCounts(promised, rows, centre, off, 1) - surpriseOfCounts(promised, rows, centre, fit[0], fit[1])) / over
+	c.Power = 1 + evidence(gain, doubled)*(math.Min(math.Max(fit[1], 0.6), 1.2)-1)
+	keep := evidence(off*off, doubled*over/came)
 	trust := math.Min(math.Max((dismissed-math.Abs(off))/(dismissed-doubted), 0), 1)
 	c.Level = math.Exp(keep * trust * off)
 	c.Shift *= trust
+}
+
+// surpriseOfCounts is minus the log-likelihood of how many came, up to a constant, by Poisson.
+func surpriseOfCounts(promised []float64, rows []seen, centre, level, power float64) float64 {
+	sum := 0.0
+	for i, p := range promised {
+		eta := centre + level + power*(math.Log(p)-centre)
+		sum += math.Exp(eta) - rows[i].came*eta
+	}
+	return sum
 }
 
 // arrivals counts what came, half a purchase at least, so that it has a logarithm.

@@ -100,6 +100,13 @@ func (m MBGNBD) alive(s Summary) float64 {
 }
 
 func (m MBGNBD) customer(s Summary) betaCustomer {
+	c := m.buys(s)
+	c.alive = m.alive(s)
+	return c
+}
+
+// buys is customer but for whether they live.
+func (m MBGNBD) buys(s Summary) betaCustomer {
 	x := float64(s.X)
-	return betaCustomer{shape: m.R + x, age: m.Alpha + s.T, a: m.A, b: m.B + x + 1, alive: m.alive(s)}
+	return betaCustomer{shape: m.R + x, age: m.Alpha + s.T, a: m.A, b: m.B + x + 1}
 }

@@ -57,6 +57,8 @@ func TestAgainstHigherPrecision(t *testing.T) {
 			got = m.PAtLeastOne(s, argument)
 		case "dert":
 			got = m.DERT(s, argument)
+		case "discounted":
+			got = m.Discounted(s, argument, 0.0027)
 		case "likelihood":
 			got = m.LogLikelihood(s)
 			scale = math.Max(scale, 1) // a logarithm near 0 is judged by its argument

@@ -98,7 +98,7 @@ func (c regularCustomer) tickSeries(at, weight []float64) (float64, bool) {
 		}
 		add := float64(all * bought)
 		sum += add
-		if ratio := float64(grow * ws[0]); bought > 0 && ratio < 0.999 && add*ratio < 1e-13*sum*(1-ratio) {
+		if ratio := ws[0] * math.Max(1, grow); bought > 0 && ratio < 0.999 && add*ratio < 1e-13*sum*(1-ratio) {
 			return sum, true
 		}
 	}
@@ -149,30 +149,31 @@ func (c regularCustomer) filtered(p, z float64) float64 {
 // f = rate/(rate+delta) of the one before it, so that the purchases to come are worth
 // f^(k-j)/(1 - (1-p) f^k).
 func (c regularCustomer) dert(delta float64) float64 {
-	sum := 0.0
-	for j := 0; j < c.k; j++ {
-		if c.phase[j] == 0 {
-			continue
+	// One grid serves all phases: a gamma of a shape j greater has weights with a power j more.
+	var rates, drops grid
+	k := float64(c.k)
+	rates.fillGamma(c.shape, 1/(delta*c.age), 2*k-1)
+	greatest := 1.0
+	for i := 0; i < rates.n; i++ {
+		lnTick := -ln1p(delta * c.age / rates.at[i])
+		tick := exp(lnTick)
+		weight := c.phase[c.k-1]
+		for j := c.k - 2; j >= 0; j-- {
+			// Over the next phase: its chance is to this one's as rate/(shape+j), less one tick to wait.
+			weight = float64(weight*(rates.at[i]/(c.shape+float64(j)))) + float64(c.phase[j]*exp(float64(c.k-1-j)*lnTick))
 		}
-		var rates, drops grid
-		rates.fillGamma(c.shape+float64(j), 1/(delta*c.age), float64(c.k))
-		greatest := 1.0
-		for i := 0; i < rates.n; i++ {
-			lnTick := -ln1p(delta * c.age / rates.at[i])
-			rates.w[i] *= exp(float64(c.k-j) * lnTick)
-			rates.at[i] = -expm1(float64(c.k) * lnTick)
-			greatest = math.Max(greatest, 1/rates.at[i])
-		}
-		drops.fillBeta(c.a, c.b, greatest, 1)
-		sum += float64(c.phase[j] * drops.mean(func(p float64) float64 {
-			inner := 0.0
-			for i := 0; i < rates.n; i++ {
-				inner += rates.w[i] / (p + float64((1-p)*rates.at[i]))
-			}
-			return inner / rates.total
-		}))
+		rates.w[i] *= weight * tick
+		rates.at[i] = -expm1(k * lnTick)
+		greatest = math.Max(greatest, 1/rates.at[i])
 	}
-	return sum
+	drops.fillBeta(c.a, c.b, greatest, 1)
+	return drops.mean(func(p float64) float64 {
+		inner, keep := 0.0, 1-p
+		for i := 0; i < rates.n; i++ {
+			inner += rates.w[i] / (p + float64(keep*rates.at[i]))
+		}
+		return inner
+	}) / rates.total
 }
 
 // countAtLeast is the probability that a negative binomial count with mean shape*z
@@ -198,7 +199,7 @@ func countAtLeast(m int, shape, z float64) float64 {
 		ratio := float64((shape + i - 1) / i * w)
 		term = float64(term * ratio)
 		sum += term
-		if ratio < 1 && term*ratio < 1e-15*sum*(1-ratio) {
+		if fall := math.Max(ratio, w); fall < 1 && term*fall < 1e-15*sum*(1-fall) {
 			break
 		}
 	}

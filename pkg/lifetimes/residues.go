@@ -13,7 +13,7 @@ import "math"
 // costs is known from the size of the terms, and where it is too much ok is false.
 func dertByResidues(shape, a, b, y float64) (value float64, ok bool) {
 	// Elsewhere it would fail below, or terms that have become small could grow once more.
-	if !(y < 8) || !(y > 1e-12) || shape > 400 || a > residuesLeast || math.Abs(a+b-shape) > 20 {
+	if !(y < 8) || !(y > 1e-12) || shape > 20000 || a > residuesLeast || math.Abs(a+b-shape) > 20 {
 		return 0, false
 	}
 	sinA, sinShape, sinBoth := sinPi(a), sinPi(shape), sinPi(shape-a)
@@ -30,18 +30,17 @@ func dertByResidues(shape, a, b, y float64) (value float64, ok bool) {
 	lost := float64(size * 20)
 
 	// With Gamma(shape+1-a)/Gamma(shape).
-	left, sign := lnGammaSigned(shape + 1 - a)
-	lnShape := lnGamma(shape)
+	left, sign, exact := gammaRatio(shape, 1-a)
 	part, size := residueSeries(
-		math.Pi/sinA*sign*exp(((lnBeta+float64((a-1)*lnY))+left)-lnShape), y,
+		math.Pi/sinA*sign*exp((lnBeta+float64((a-1)*lnY))+left), y,
 		func(n float64) (over, under float64) { return b - n, n * (shape + 1 - a - n) })
 	value += part
-	lost += float64(size * (20 + math.Abs(lnBeta) + math.Abs((a-1)*lnY) + math.Abs(left) + lnShape))
+	lost += float64(size * (20 + math.Abs(lnBeta) + math.Abs((a-1)*lnY) + exact))
 
 	// With Gamma(a-shape-1)/Gamma(ab-shape-1).
 	under, underSign := lnGammaSigned(ab - shape - 1)
 	over, overSign := lnGammaSigned(a - shape - 1)
-	lnAB, lnA := lnGamma(ab), lnGamma(a)
+	lnAB, lnA, lnShape := lnGamma(ab), lnGamma(a), lnGamma(shape)
 	part, size = residueSeries(
 		-math.Pi/sinShape*overSign*underSign*exp((((lnAB-lnA)+float64(shape*lnY))-lnShape)+(over-under)), y,
 		func(n float64) (over, under float64) { return ab - shape - 1 - n, n * (a - shape - 1 - n) })
@@ -63,11 +62,27 @@ func residueSeries(first, step float64, ratio func(n float64) (over, under float
 		term = float64(term * step * over / under)
 		sum += term
 		size += math.Abs(term)
-		if n > residuesLeast && math.Abs(term) < 1e-17*size {
+		if n > residuesLeast && math.Abs(term) <= 1e-17*size {
 			return sum, size
 		}
 	}
 	return sum, math.Inf(1)
+}
+
+// gammaRatio is ln |Gamma(x+d)/Gamma(x)| for x > 0 and the ratio's sign; lost is the size of
+// what cancelled in it.
+func gammaRatio(x, d float64) (value, sign, lost float64) {
+	if d >= 0 {
+		value = lnRising(x, d)
+		return value, 1, math.Abs(value)
+	}
+	if x+d > 0 {
+		value = -lnRising(x+d, -d)
+		return value, 1, math.Abs(value)
+	}
+	over, sign := lnGammaSigned(x + d)
+	under := lnGamma(x)
+	return over - under, sign, math.Abs(over) + math.Abs(under)
 }
 
 // lnGammaSigned is ln |Gamma(y)| and the sign of Gamma(y), y being no pole.

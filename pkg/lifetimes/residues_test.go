@@ -17,7 +17,7 @@ func TestResiduesAgreeWithGrids(t *testing.T) {
 	const tries = 20000
 	for i := range tries {
 		spread := []float64{3, 10, 1000}[i%3]
-		x := float64(r.IntN(1 + r.IntN(1+r.IntN(300))))
+		x := float64(r.IntN(1 + r.IntN(1+r.IntN(3000))))
 		c := betaCustomer{shape: upTo(spread) + x, age: 50 * upTo(30), a: upTo(spread), b: upTo(spread) + x + 1, alive: 1}
 		delta := .003 * upTo(10)
 		fast, ok := dertByResidues(c.shape, c.a, c.b, delta*c.age)

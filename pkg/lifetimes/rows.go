@@ -13,6 +13,7 @@ type fitRows struct {
 	repeats     int
 	meanT       float64
 	logGaps     float64
+	withoutGaps bool    // though not all gaps can be 1, whose logarithm is 0
 	repeatSum   float64 // of x over customers
 }
 
@@ -29,7 +30,7 @@ func compress(rows []Summary) (*fitRows, error) {
 	c := &fitRows{customers: len(rows)}
 	var xs, txs, ts valueIndex
 	seen := map[fitKey]int{}
-	sumT := 0.0
+	sumT, known, unlike := 0.0, false, false
 	for i := range rows {
 		s := &rows[i]
 		if err := s.Validate(); err != nil {
@@ -40,16 +41,19 @@ func compress(rows []Summary) (*fitRows, error) {
 		}
 		sumT += s.T
 		c.logGaps += s.LogGaps
+		known = known || s.LogGaps != 0
+		unlike = unlike || s.Tx != float64(s.X)
 		c.repeatSum += float64(s.X)
 		key := fitKey{x: xs.place(float64(s.X)), tx: txs.place(s.Tx), t: ts.place(s.T)}
-		at, known := seen[key]
-		if !known {
+		at, met := seen[key]
+		if !met {
 			at = len(c.rows)
 			c.rows = append(c.rows, fitRow{fitKey: key})
 			seen[key] = at
 		}
 		c.rows[at].n++
 	}
+	c.withoutGaps = unlike && !known
 	c.xs, c.txs, c.ts = xs.values, txs.values, ts.values
 	c.countX = make([]float64, len(c.xs))
 	for _, r := range c.rows {

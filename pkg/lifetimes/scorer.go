@@ -2,11 +2,11 @@ package lifetimes
 
 import "math"
 
-// Scorer is the recommended way to score a base. It blends a beta-dropout model
-// (MBG/CNBD-k, MBG/NBD for k = 1) with Pareto/NBD, lifts customers who stand high in
-// recency, frequency and value among the base, and recalibrates the result; how much of
-// each was learned by TrainScorer on splits inside the history, never from the time
-// that it predicts. All of it is in the fields: a score can be retraced by hand.
+// Scorer is the recommended way to score a base. It blends a beta-dropout model (BG/NBD,
+// MBG/NBD or MBG/CNBD-k, as the likelihood prefers) with Pareto/NBD, lifts customers who
+// stand high in recency, frequency and value among the base, and recalibrates the result;
+// how much of each was learned by TrainScorer on splits inside the history, never from the
+// time that it predicts. All of it is in the fields: a score can be retraced by hand.
 //
 //	z = the models' log odds of a purchase, blended, + Lift (R + F + M - 1.5)
 //	P = logistic(Centre + Shift + Slope (z - Centre))
@@ -22,18 +22,18 @@ import "math"
 //
 // # How far to trust it
 //
-// No rule can promise that the future will not favour another model. On 168 holdouts of
-// made-up shops of 2,500 customers, on seeds that no part of it was made on, the scorer's
-// area under the curve was never worse by more than .0071 than that of the best of four
-// fitted models, chosen with hindsight. Such a choice, made for each measure apart, beats
-// the scorer by more than .01 in relative root mean square error on 6% of the holdouts, in
-// calibration error on 15%, and in absolute bias on 39%. Chance does most of the last: to
-// the very models and parameters that made the customers it happens on 31%, where they can
-// be known, and there to the scorer on 38%. The worst calibration is that of seasonal shops:
-// a season that comes back less than once in the history is foreseen by no model here.
+// No rule can promise that the future will not favour another model. On 260 holdouts of
+// made-up shops of 26 kinds, the best of four to six single models, chosen with hindsight and
+// for each measure apart, beats the scorer by more than .01 in area under the curve on 2% of
+// them, in relative root mean square error on 11%, in calibration error on 29%, and in
+// absolute bias on 52%. Where the very model and parameters that made the customers can be
+// asked, the same choice beats them on 3%, 9%, 8% and 34%: that much is chance. The worst
+// calibration is that of customers who come in clumps, and of seasons that come back less
+// than once in the history, which no model here foresees.
 type Scorer struct {
-	// Regular is the beta-dropout model, K chosen by likelihood; Pareto the other.
-	Regular MBGCNBD
+	// Regular is the beta-dropout model that the likelihood prefers: MBGNBD, BGNBD or
+	// MBGCNBD. Pareto is the other.
+	Regular PurchaseModel
 	Pareto  ParetoNBD
 	// ParetoInOdds and ParetoInCounts are Pareto/NBD's shares of the blends, 0 to 1.
 	ParetoInOdds, ParetoInCounts float64
@@ -100,7 +100,7 @@ func (c *Scorer) Score(s Customer, t float64) Score {
 }
 
 func (c *Scorer) answers(s Summary) bool {
-	return c.Regular.answers(s) && c.Pareto.answers(s)
+	return c.Regular != nil && c.Pareto.answers(s)
 }
 
 func blend(share float64, s Summary, regular, pareto func(Summary) float64) float64 {

@@ -21,7 +21,7 @@ type ScorerOptions struct {
 type Training struct {
 	Status Status
 	// Regular and Pareto are the fits to the whole history.
-	Regular Fit[MBGCNBD]
+	Regular Fit[PurchaseModel]
 	Pareto  Fit[ParetoNBD]
 	// Candidates compares the models by likelihood and on the inner split. Chosen is the
 	// best single one there.
@@ -70,6 +70,7 @@ func TrainScorer(all []History, now int32, o ScorerOptions) (*Scorer, Training, 
 	if len(base) == 0 {
 		return nil, Training{}, fmt.Errorf("%w: nobody has bought by day %d", ErrNoData, now)
 	}
+	o.Fit.evenWithoutRepeats, o.Fit.gapsKnown = !o.Fit.MaximumLikelihood, true
 	var tr Training
 	final, candidates, err := fitBase(base, o)
 	if err != nil {
@@ -88,7 +89,7 @@ func TrainScorer(all []History, now int32, o ScorerOptions) (*Scorer, Training, 
 	sample := thin(all)
 	var whole, short [][]seen
 	for _, w := range windows(first, now, o) {
-		rows, known, err := lookBack(sample, w, o, final.regular.Model.K)
+		rows, known, err := lookBack(sample, w, o, final.variant)
 		if err != nil {
 			return nil, Training{}, err
 		}
@@ -109,12 +110,19 @@ func TrainScorer(all []History, now int32, o ScorerOptions) (*Scorer, Training, 
 		}
 	}
 	if tr.Purchases < leastPurchases {
+		// There is the likelihood alone to go by: each model's share is its probability.
 		tr.Windows = nil
+		if final.pareto.Converged {
+			c.ParetoInOdds = logistic(final.pareto.LogLikelihood - final.regular.LogLikelihood)
+			c.ParetoInCounts = c.ParetoInOdds
+		}
 		c.centre(base)
 		return c, tr, nil
 	}
 	pooled := slices.Concat(slices.Concat(whole, short)...)
-	c.choose(pooled)
+	if final.pareto.Converged {
+		c.choose(pooled)
+	}
 	c.learn(whole, short, max(1, len(base)*len(sample)/len(all)))
 	c.centre(base)
 	tr.compare(pooled)
@@ -122,7 +130,7 @@ func TrainScorer(all []History, now int32, o ScorerOptions) (*Scorer, Training, 
 }
 
 // leastPurchases is what the windows must hold for anything to be learned from them.
-const leastPurchases = 30
+const leastPurchases = 200
 
 // thin keeps every n-th customer of a great base: a few weights are learned well enough
 // from this many.
@@ -157,11 +165,12 @@ func gather(all []History, now int32, o ScorerOptions) ([]Customer, int32) {
 }
 
 type baseFits struct {
-	regular Fit[MBGCNBD]
+	regular Fit[PurchaseModel]
+	variant betaVariant
 	pareto  Fit[ParetoNBD]
 }
 
-// fitBase fits all models to one moment and keeps the regularity that the likelihood
+// fitBase fits all models to one moment and keeps the beta-dropout model that the likelihood
 // prefers.
 func fitBase(base []Customer, o ScorerOptions) (baseFits, []Candidate, error) {
 	rows := make([]Summary, len(base))
@@ -174,25 +183,51 @@ func fitBase(base []Customer, o ScorerOptions) (baseFits, []Candidate, error) {
 	}
 	var f baseFits
 	var candidates []Candidate
-	for k := 1; k <= mostStages; k++ {
-		fit, err := fitBetaRows(c, o.Fit, betaVariant{stages: k})
+	last := math.Inf(-1)
+	for _, v := range []betaVariant{{stages: 1, loyal: true}, {stages: 1}, {stages: 2}, {stages: 3}, {stages: 4}} {
+		fit, err := fitVariant(c, o.Fit, v)
 		if err != nil {
 			return baseFits{}, nil, err
 		}
-		better := k == 1 || fit.Converged && fit.LogLikelihood > f.regular.LogLikelihood
-		if better {
-			f.regular = fit
+		if f.regular.Model == nil || fit.Converged && fit.LogLikelihood > f.regular.LogLikelihood {
+			f.regular, f.variant = fit, v
 		}
 		candidates = append(candidates, Candidate{Name: fit.Model.Name(), LogLikelihood: fit.LogLikelihood})
-		if !better {
+		if v.stages > 1 && !(fit.LogLikelihood > last) {
 			break // the likelihood has one top in k
 		}
+		last = fit.LogLikelihood
 	}
-	if f.pareto, err = fitParetoRows(c, o.Fit); err != nil {
+	if f.pareto, err = fitPareto(c, o.Fit); err != nil {
 		return baseFits{}, nil, err
 	}
-	candidates[0].Name = MBGNBD{}.Name()
 	return f, append(candidates, Candidate{Name: f.pareto.Model.Name(), LogLikelihood: f.pareto.LogLikelihood}), nil
+}
+
+// soundly fits by maximum likelihood where that has enough to go by and a maximum, and with
+// the weak priors elsewhere: where nobody seems ever to stop, even they would say that some do.
+func soundly[M any](c *fitRows, o FitOptions, fit func(FitOptions) (Fit[M], error)) (Fit[M], error) {
+	if c.repeats >= o.enough() {
+		o.MaximumLikelihood = true
+		if f, err := fit(o); err != nil || f.Converged {
+			return f, err
+		}
+		o.MaximumLikelihood = false
+	}
+	return fit(o)
+}
+
+// fitVariant is fitBetaRows with the model as what it is.
+func fitVariant(c *fitRows, o FitOptions, v betaVariant) (Fit[PurchaseModel], error) {
+	fit, err := soundly(c, o, func(o FitOptions) (Fit[MBGCNBD], error) { return fitBetaRows(c, o, v) })
+	if err != nil {
+		return Fit[PurchaseModel]{}, err
+	}
+	return Fit[PurchaseModel]{v.model(fit.Model), v.model(fit.StandardErrors), fit.Diagnostics}, nil
+}
+
+func fitPareto(c *fitRows, o FitOptions) (Fit[ParetoNBD], error) {
+	return soundly(c, o, func(o FitOptions) (Fit[ParetoNBD], error) { return fitParetoRows(c, o) })
 }
 
 // windows are the inner splits. The last stands to the history before it as the horizon
@@ -236,7 +271,7 @@ type seen struct {
 
 // lookBack fits the models at a cut and compares. It reports false where the past is too
 // thin to fit.
-func lookBack(all []History, w Window, o ScorerOptions, stages int) ([]seen, bool, error) {
+func lookBack(all []History, w Window, o ScorerOptions, v betaVariant) ([]seen, bool, error) {
 	base, _ := gather(all, w.Cut, o)
 	if len(base) == 0 {
 		return nil, false, nil
@@ -249,7 +284,8 @@ func lookBack(all []History, w Window, o ScorerOptions, stages int) ([]seen, boo
 	if err != nil {
 		return nil, false, err
 	}
-	regular, err := fitBetaRows(c, o.Fit, betaVariant{stages: stages})
+	// A part of the history is thin by nature, and always fitted with the priors.
+	regular, err := fitBetaRows(c, o.Fit, v)
 	if err != nil {
 		return nil, false, err
 	}
@@ -262,7 +298,7 @@ func lookBack(all []History, w Window, o ScorerOptions, stages int) ([]seen, boo
 	}
 	var at Scorer
 	at.place(base)
-	t := (float64(w.End) - float64(w.Cut)) / o.DaysPerUnit
+	model, t := v.model(regular.Model), (float64(w.End)-float64(w.Cut))/o.DaysPerUnit
 	out := make([]seen, 0, len(base))
 	for _, h := range all {
 		known := h.Until(w.Cut)
@@ -271,8 +307,8 @@ func lookBack(all []History, w Window, o ScorerOptions, stages int) ([]seen, boo
 		}
 		s := base[len(out)]
 		out = append(out, seen{
-			regularOdds: logit(regular.Model.PAtLeastOne(s.Summary, t)), paretoOdds: logit(pareto.Model.PAtLeastOne(s.Summary, t)),
-			regularCount: regular.Model.Expected(s.Summary, t), paretoCount: pareto.Model.Expected(s.Summary, t),
+			regularOdds: logit(model.PAtLeastOne(s.Summary, t)), paretoOdds: logit(pareto.Model.PAtLeastOne(s.Summary, t)),
+			regularCount: model.Expected(s.Summary, t), paretoCount: pareto.Model.Expected(s.Summary, t),
 			standing: at.standing(s),
 			came:     float64(len(h.Until(w.End)) - len(known)),
 		})

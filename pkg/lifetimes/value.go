@@ -29,7 +29,8 @@ func (v Valuation) Validate() error {
 }
 
 // DiscountRate is the continuous rate per period that an annual rate (0.1 for 10%)
-// amounts to: ln(1+annual)/periodsPerYear. It is 0 outside the domain.
+// amounts to: ln(1+annual)/periodsPerYear. It is 0 outside the domain: a rate of -1 or less,
+// no periods.
 func DiscountRate(annual, periodsPerYear float64) float64 {
 	if !(annual > -1) || !(periodsPerYear > 0) || math.IsInf(annual, 1) {
 		return 0
@@ -49,7 +50,8 @@ func CLV[M PurchaseModel](model M, spend GammaGamma, s Summary, v Valuation) flo
 }
 
 // Purchases is the discounted expected number of purchases within the valuation's
-// horizon. See CLV for what it is worth and when it is 0.
+// horizon; for all the future it is DERT, "discounted expected residual transactions" (Fader,
+// Hardie and Lee 2005, "RFM and CLV"). See CLV for what it is worth and when it is 0.
 func Purchases[M PurchaseModel](model M, s Summary, v Valuation) float64 {
 	switch {
 	case v.Validate() != nil:
@@ -62,7 +64,8 @@ func Purchases[M PurchaseModel](model M, s Summary, v Valuation) float64 {
 
 // CLVByPeriods is CLV with purchases discounted at the end of the period they fall
 // into, as spreadsheets do it: the sum over k of (E(k)-E(k-1)) e^(-delta k period), for
-// periods of the given length, at most 10,000 of them, within a finite horizon.
+// periods of the given length, at most 10,000 of them, within a finite horizon. Otherwise,
+// and where CLV is 0, it is 0.
 func CLVByPeriods[M PurchaseModel](model M, spend GammaGamma, s Summary, v Valuation, period float64) float64 {
 	if v.Validate() != nil || !(period > 0) || !(v.Horizon/period <= 10000) {
 		return 0

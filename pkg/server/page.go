@@ -2,59 +2,87 @@ package server
 
 import (
 	"bytes"
+	_ "embed" // the style sheet
 	"net/http"
 
 	"go.uber.org/zap"
+	g "maragu.dev/gomponents"
+	h "maragu.dev/gomponents/html"
 )
 
-// statusPage needs no script, no style sheet and no other host.
-const statusPage = `<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width">
-<title>{{.Title}}</title>
-<style>body{font:16px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:50rem;padding:0 1rem}th{text-align:left;padding-right:2rem;vertical-align:top}</style>
-<h1>{{.Title}}</h1>
-<p>{{if .Ready}}Ready.{{else}}Not ready.{{end}}</p>
-<table>
-{{range .Lines}}<tr><th scope="row">{{.Name}}</th><td>{{.Value}}</td></tr>
-{{end}}</table>
-<ul>
-<li><a href="/livez">/livez</a>: the process runs</li>
-<li><a href="/readyz?verbose">/readyz?verbose</a>: it can do its work</li>
-{{if .JSON}}<li><a href="/status">/status</a>: what it holds and how far it is</li>
-{{end}}<li><a href="/metrics">/metrics</a>: for Prometheus</li>
-</ul>
-</html>
-`
+//go:embed page.css
+var style string
 
+// page is the process at a glance. It needs no script and no other host, and it is no template, which would make the linker
+// keep every method of the program; texts are escaped all the same.
 func (s *Server) page(w http.ResponseWriter, r *http.Request) {
-	view := struct {
-		Title string
-		Ready bool
-		JSON  bool
-		Lines []Line
-	}{Title: s.opts.Title, Ready: !s.draining.Load(), JSON: s.opts.JSON != nil}
+	ready := !s.draining.Load()
+	var checks []g.Node
 	for _, o := range s.ready.ask(r.Context()) {
-		line := Line{o.name, "ok"}
 		if o.err != nil {
-			line.Value, view.Ready = o.err.Error(), false
+			ready = false
+			checks = append(checks, line(o.name, h.Class("bad"), g.Text(o.err.Error())))
+		} else {
+			checks = append(checks, line(o.name, h.Class("good"), g.Text("ok")))
 		}
-		view.Lines = append(view.Lines, line)
 	}
+	var lines []Line
 	if s.opts.Status != nil {
-		view.Lines = append(view.Lines, s.opts.Status()...)
+		lines = s.opts.Status()
 	}
 	var body bytes.Buffer
-	if err := s.status.Execute(&body, view); err != nil {
+	if err := s.document(ready, checks, lines).Render(&body); err != nil {
 		s.opts.Log.Error("the status page was not made", zap.Error(err))
 		text(w, http.StatusInternalServerError, "the status page was not made; the log says why\n")
 		return
 	}
-	h := w.Header()
-	h.Set("Content-Type", "text/html; charset=utf-8")
-	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'")
-	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("Cache-Control", "no-store")
+	to := w.Header()
+	to.Set("Content-Type", "text/html; charset=utf-8")
+	to.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'")
+	to.Set("X-Content-Type-Options", "nosniff")
+	to.Set("Cache-Control", "no-store")
 	_, _ = w.Write(body.Bytes()) // the reader may have gone
+}
+
+func (s *Server) document(ready bool, checks []g.Node, lines []Line) g.Node {
+	state := h.Span(h.Class("state good"), g.Text("Ready"))
+	if !ready {
+		state = h.Span(h.Class("state bad"), g.Text("Not ready"))
+	}
+	return h.Doctype(h.HTML(
+		h.Lang("en"),
+		h.Head(
+			h.Meta(h.Charset("utf-8")),
+			h.Meta(h.Name("viewport"), h.Content("width=device-width, initial-scale=1")),
+			h.Meta(h.Name("color-scheme"), h.Content("light dark")),
+			h.TitleEl(g.Text(s.opts.Title)),
+			h.StyleEl(g.Raw(style)),
+		),
+		h.Body(h.Main(
+			h.Header(h.H1(g.Text(s.opts.Title)), state),
+			card("It needs", checks),
+			card("It is", g.Map(lines, func(l Line) g.Node { return line(l.Name, g.Text(l.Value)) })),
+			card("It answers", s.links()),
+		)),
+	))
+}
+
+// card is a table with a heading, unless there is nothing to show.
+func card(title string, rows []g.Node) g.Node {
+	return g.If(len(rows) > 0, h.Section(h.H2(g.Text(title)), h.Table(h.TBody(rows...))))
+}
+
+func line(name string, value ...g.Node) g.Node {
+	return h.Tr(h.Th(h.Scope("row"), g.Text(name)), h.Td(value...))
+}
+
+func (s *Server) links() []g.Node {
+	link := func(path, about string) g.Node {
+		return h.Tr(h.Th(h.Scope("row"), h.A(h.Href(path), g.Text(path))), h.Td(g.Text(about)))
+	}
+	rows := []g.Node{link("/livez", "the process runs"), link("/readyz?verbose", "it can do its work")}
+	if s.opts.JSON != nil {
+		rows = append(rows, link("/status", "what it holds and how far it is"))
+	}
+	return append(rows, link("/metrics", "for Prometheus"))
 }

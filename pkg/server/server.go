@@ -8,7 +8,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"html/template"
 	"net"
 	"net/http"
 	"net/http/pprof"
@@ -45,7 +44,6 @@ type Line struct {
 type Server struct {
 	opts     Options
 	ready    *readiness
-	status   *template.Template
 	draining atomic.Bool
 	sites    []site
 }
@@ -57,10 +55,7 @@ type site struct {
 
 // Listen takes the addresses. Errors name the setting that is at fault. The caller must call Run afterwards, or Close.
 func Listen(ctx context.Context, opts Options) (*Server, error) {
-	s := &Server{
-		opts: opts, ready: newReadiness(opts.Checks),
-		status: template.Must(template.New("status").Parse(statusPage)),
-	}
+	s := &Server{opts: opts, ready: newReadiness(opts.Checks)}
 	for _, l := range []struct {
 		address, setting string
 		handler          http.Handler

@@ -140,7 +140,7 @@ func TestStatusPage(t *testing.T) {
 	status, body, header := request(t, http.MethodGet, "http://"+s.Address()+"/")
 	require.Equal(t, 200, status)
 	require.Contains(t, header.Get("Content-Security-Policy"), "default-src 'none'")
-	for _, want := range []string{"mainstay &lt;v1&gt;", "Not ready.", "a &lt; b", "&lt;b&gt;fold&lt;/b&gt;", `href="/livez"`, `href="/readyz?verbose"`, `href="/metrics"`} {
+	for _, want := range []string{"mainstay &lt;v1&gt;", ">Not ready<", "a &lt; b", "&lt;b&gt;fold&lt;/b&gt;", `href="/livez"`, `href="/readyz?verbose"`, `href="/metrics"`} {
 		require.Contains(t, body, want)
 	}
 	status, _ = get(t, "http://"+s.Address()+"/nothing")

@@ -48,10 +48,13 @@ func (w *world) startProcess(role string) *process {
 	a, err := app.New(w.cfg, w.log.With(zap.String("role", role), zap.Int("process", w.number())), app.Seams{
 		KafkaDial: p.dial(w.env.DialKafka), RedisDial: p.dial(w.env.DialRedis),
 		KafkaAround: func(ctx context.Context, c kafka.Call, do func(context.Context) error) error {
-			return p.around(ctx, step(role+"."+c.API), do)
+			if c.API == "InitProducerId" {
+				p.w.arrive(c.TxnID)
+			}
+			return p.around(ctx, step(role+"."+c.API), c.TxnID, do)
 		},
 		RedisAround: func(ctx context.Context, call string, do func(context.Context) error) error {
-			return p.around(ctx, step(role+".redis."+call), do)
+			return p.around(ctx, step(role+".redis."+call), "", do)
 		},
 		At:     func(ctx context.Context, name string) error { return p.at(ctx, step(role+".at "+name)) },
 		Now:    func() time.Time { return time.Now().Add(skew) },
@@ -99,8 +102,8 @@ func (p *process) dial(connect func(ctx context.Context, network, address string
 	}
 }
 
-// around is every request of the process.
-func (p *process) around(ctx context.Context, s step, do func(context.Context) error) error {
+// around is every request of the process; those of a transaction name its id.
+func (p *process) around(ctx context.Context, s step, txn string, do func(context.Context) error) error {
 	if err := p.wait(ctx); err != nil {
 		return err
 	}
@@ -137,6 +140,10 @@ func (p *process) around(ctx context.Context, s step, do func(context.Context) e
 			_ = do(context.WithoutCancel(ctx))
 		}()
 		return errCut
+	case lateInto:
+		p.w.strikes.again(hit)
+		p.w.hold(txn, func() { _ = do(context.WithoutCancel(ctx)) })
+		return errCut
 	case pauseShort:
 		p.freeze(700 * time.Millisecond)
 	case zombie:
@@ -154,6 +161,24 @@ func (p *process) around(ctx context.Context, s step, do func(context.Context) e
 		return gone
 	}
 	return err
+}
+
+// hold keeps a request on its way until the next claim under the same transactional id.
+func (w *world) hold(txn string, do func()) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.underway[txn] = append(w.underway[txn], do)
+}
+
+// arrive lets go of what was held: it reaches the server now.
+func (w *world) arrive(txn string) {
+	w.mu.Lock()
+	all := w.underway[txn]
+	delete(w.underway, txn)
+	w.mu.Unlock()
+	for _, do := range all {
+		do()
+	}
 }
 
 // at is every named step of the process's loops.

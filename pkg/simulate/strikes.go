@@ -21,8 +21,9 @@ const (
 	cutBefore   fault = "cut before"
 	cutAfter    fault = "cut after"
 	pauseShort  fault = "pause"
-	zombie      fault = "zombie"       // frozen for longer than the session lasts, then going on
-	late        fault = "arrives late" // its sender is told that it was cut off
+	zombie      fault = "zombie"                        // frozen for longer than the session lasts, then going on
+	late        fault = "arrives late"                  // its sender is told that it was cut off
+	lateInto    fault = "arrives within the next claim" // likewise, and it reaches the server right before that one's fence
 	expired     fault = "offset expired"
 	stale       fault = "offset stale"
 )
@@ -83,7 +84,7 @@ func answers() []answer {
 func universe() []strike {
 	requests := []step{
 		"fold.Heartbeat", "fold.InitProducerId", "fold.OffsetFetch", "fold.ListOffsets", "fold.Fetch", "fold.AddPartitionsToTxn",
-		"fold.Produce", "fold.AddOffsetsToTxn", "fold.TxnOffsetCommit", "fold.EndTxn", "fold.SyncGroup",
+		"fold.Produce", "fold.AddOffsetsToTxn", "fold.TxnOffsetCommit", "fold.EndTxn", "fold.JoinGroup", "fold.SyncGroup",
 		"fold.redis.claim.exec", "fold.redis.begin.exec", "fold.redis.load.exec", "fold.redis.due.exec", "fold.redis.classes.exec",
 		"fold.redis.commit.exec",
 		"intake.InitProducerId", "intake.OffsetFetch", "intake.ListOffsets", "intake.Fetch", "intake.Produce", "intake.OffsetCommit",
@@ -98,11 +99,7 @@ func universe() []strike {
 			all = append(all, strike{step: s, fault: f})
 		}
 	}
-	// A member that has joined and whose sender is gone: brokers let its session end, the one in memory waits for ever. So a
-	// request to join arrives while its sender lives, or not at all.
-	for _, f := range []fault{crashBefore, cutBefore, pauseShort} {
-		all = append(all, strike{step: "fold.JoinGroup", fault: f})
-	}
+	all = append(all, strike{step: "fold.EndTxn", fault: lateInto})
 	for _, s := range named {
 		for _, f := range []fault{crashBefore, pauseShort, zombie, restore, empty, metaLost, deleted, rebalance, openTxn} {
 			all = append(all, strike{step: s, fault: f})
@@ -124,11 +121,12 @@ func universe() []strike {
 	return all
 }
 
-// rare steps are reached once per claim or run, so their strikes must come early to come at all.
+// rare steps are reached once per claim or run, or only while new terms travel, so their strikes must come early to come at all.
 func (s step) rare() bool {
 	_, call, _ := strings.Cut(string(s), ".")
 	return slices.Contains([]string{
-		"InitProducerId", "OffsetFetch", "ListOffsets", "JoinGroup", "SyncGroup", "redis.claim.exec", "redis.begin.exec", "at fenced", "at claimed",
+		"InitProducerId", "OffsetFetch", "ListOffsets", "JoinGroup", "SyncGroup", "redis.claim.exec", "redis.begin.exec", "redis.classes.exec",
+		"at fenced", "at claimed",
 	}, call)
 }
 
@@ -138,9 +136,9 @@ func plan(seed uint64, rng *rand.Rand, count int) []strike {
 	order := rand.New(rand.NewPCG(1, 2)).Perm(len(all)) //nolint:gosec // the same order in every run is the point
 	strikes := make([]strike, count)
 	for i := range strikes {
-		at := (int(seed)*count + i) % len(all) //nolint:gosec // seeds are small
-		if i == count-1 {
-			at = rng.IntN(len(all))
+		at := rng.IntN(len(all))
+		if turns := count - 1; i < turns {
+			at = (int(seed)*turns + i) % len(all) //nolint:gosec // seeds are small
 		}
 		strikes[i] = all[order[at]]
 		strikes[i].nth = 1 + rng.IntN(25)

@@ -40,6 +40,7 @@ type world struct {
 	living    map[string][]*process
 	ending    bool
 	copies    []embedded.Copy
+	underway  map[string][]func() // requests held until the next claim, by transactional id
 	openShop  bool
 	heard     *subscription
 	late      []string
@@ -139,7 +140,7 @@ func newWorld(seed uint64, strikes []strike, rng *rand.Rand, coverage *Coverage,
 		return nil, fmt.Errorf("start the servers: %w", err)
 	}
 	w := &world{
-		seed: seed, cfg: settings(seed, env), log: log, env: env, coverage: coverage, rng: rng, living: map[string][]*process{},
+		seed: seed, cfg: settings(seed, env), log: log, env: env, coverage: coverage, rng: rng, living: map[string][]*process{}, underway: map[string][]func(){},
 		strikes: &pending{left: strikes, reached: map[step]int{}}, heard: newSubscription(),
 	}
 	w.ctx, w.cancel = context.WithCancel(context.Background())

@@ -93,16 +93,15 @@ func Remember(a *Answer, said *customer.Said) {
 
 // Describe fills in an output: everything but what is common to all and the previous.
 func Describe(t *customer.Terms, m customer.Moment, a *Answer, s *customer.State, e *output.CLVUpdated) {
-	*e = output.CLVUpdated{
-		About: e.About, Previous: e.Previous, Model: t.Model,
-		Historic: a.Historic, Orders: a.Orders, ReferralValue: a.ReferralValue,
-		HorizonDays: int64(t.Settings.GetPredictionHorizonDays()),
-		ValueTier:   output.Text(a.Tier.String()),
-	}
-	if a.Percentile >= 0 {
-		e.Percentile = output.Some(a.Percentile)
-	}
+	e.Model = t.Model
+	e.Historic, e.Orders, e.ReferralValue = a.Historic, a.Orders, a.ReferralValue
+	e.HorizonDays = int64(t.Settings.GetPredictionHorizonDays())
+	e.ValueTier = output.Text(a.Tier.String())
+	e.Percentile = output.Opt[float64]{Value: a.Percentile, Known: a.Percentile >= 0}
 	e.Total = output.Some(a.Total())
+	e.Predicted, e.PredictedOrders, e.AverageOrderValue = output.Opt[int64]{}, output.Opt[float64]{}, output.Opt[int64]{}
+	e.AverageDaysBetweenOrders, e.Simple = output.Opt[float64]{}, output.Opt[int64]{}
+	e.ExpectedDateOfNextOrder, e.DaysOverdue = output.Opt[int64]{}, output.Opt[float64]{}
 	if !a.PredictedKnown {
 		return
 	}

@@ -1,11 +1,6 @@
 package customer
 
-import (
-	"cmp"
-	"slices"
-
-	"github.com/mainstay/mainstay/schemas/state"
-)
+import "github.com/mainstay/mainstay/schemas/state"
 
 // Alerts is what is remembered of a customer's alerts. Episodes that are over, and not cooling down, are not remembered.
 type Alerts struct {
@@ -58,10 +53,12 @@ func (k Kind) Told() bool { return k == Published || k == Initial }
 
 // Find returns the place of a rule's episode, or where it would stand.
 func (a *Alerts) Find(rule uint32) (int, bool) {
-	if len(a.Episodes) == 0 {
-		return 0, false
+	for i := range a.Episodes { // in the order of rules, and rarely more than two
+		if at := a.Episodes[i].Rule; at >= rule {
+			return i, at == rule
+		}
 	}
-	return slices.BinarySearchFunc(a.Episodes, rule, func(e Episode, rule uint32) int { return cmp.Compare(e.Rule, rule) })
+	return len(a.Episodes), false
 }
 
 func (s *State) writeAlerts(w *state.Alerts) {

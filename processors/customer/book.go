@@ -12,7 +12,7 @@ import (
 type book struct {
 	marks []uint64 // 40 bits of the id's hash, then 16 of the facts'
 	rows  []order
-	known index // by the id's part of the marks; nil while there are few
+	known sieve // of the id's part of the marks; nil while there are few
 }
 
 type order struct {
@@ -56,24 +56,24 @@ func orderMark(id string, facts uint64) uint64 { return xxhash.Sum64String(id)>>
 // size takes every order for one with some details: what it is for is a bound, and it is asked for often.
 func (b *book) size() int {
 	const details = 24
-	return 8*cap(b.marks) + 48*cap(b.rows) + details*len(b.rows) + 24*len(b.known)
+	return 8*cap(b.marks) + 48*cap(b.rows) + details*len(b.rows) + len(b.known)
 }
 
 // find looks newest first.
 func (b *book) find(mark uint64) int {
-	if len(b.marks) > indexed {
-		if b.known == nil {
-			b.known = make(index, 2*len(b.marks))
+	if len(b.marks) > sieved {
+		if b.known.narrow(len(b.marks)) {
+			b.known = newSieve(len(b.marks))
 			for _, m := range b.marks {
 				b.known.add(m >> 16)
 			}
 		}
-		if b.known[mark>>16] == 0 {
+		if b.known.lacks(mark >> 16) {
 			return -1
 		}
 	}
-	for i, known := range slices.Backward(b.marks) {
-		if known>>16 == mark>>16 {
+	for i := len(b.marks) - 1; i >= 0; i-- { //nolint:modernize // an iterator is a call for each of a thousand
+		if (b.marks[i]^mark)>>16 == 0 {
 			return i
 		}
 	}

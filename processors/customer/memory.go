@@ -1,7 +1,6 @@
 package customer
 
 import (
-	"slices"
 	"strings"
 
 	"github.com/cespare/xxhash/v2"
@@ -25,25 +24,23 @@ const (
 	Changed       // the same id with other facts
 )
 
-// Recall looks an event's id up among those of the last dedup_days.
-func (s *State) Recall(t *Terms, m Moment, e *ledger.Event) Seen {
-	if len(s.recent) == 0 {
-		return Fresh
-	}
-	seen, mark, today := Fresh, eventMark(e), dayOf(m.Now)
-	if len(s.recent) > indexed {
-		if s.recalled == nil {
-			s.recalled = make(index, 2*len(s.recent))
+// Recall looks an event's mark up among those of the last dedup_days.
+func (s *State) Recall(t *Terms, m Moment, mark uint64) Seen {
+	seen, today := Fresh, dayOf(m.Now)
+	if len(s.recent) > sieved {
+		if s.recalled.narrow(len(s.recent)) {
+			s.recalled = newSieve(len(s.recent))
 			for _, r := range s.recent {
 				s.recalled.add(r.mark >> 16)
 			}
 		}
-		if s.recalled[mark>>16] == 0 {
+		if s.recalled.lacks(mark >> 16) {
 			return Fresh
 		}
 	}
-	for _, r := range slices.Backward(s.recent) {
-		if r.mark>>16 != mark>>16 || !remembered(r.day, today, t.Settings.GetDedupDays()) {
+	for i := len(s.recent) - 1; i >= 0; i-- {
+		r := &s.recent[i]
+		if (r.mark^mark)>>16 != 0 || !remembered(r.day, today, t.Settings.GetDedupDays()) {
 			continue
 		}
 		if r.mark == mark {
@@ -54,20 +51,19 @@ func (s *State) Recall(t *Terms, m Moment, e *ledger.Event) Seen {
 	return seen
 }
 
-// Remember keeps an event's id.
-func (s *State) Remember(m Moment, e *ledger.Event) {
-	mark := eventMark(e)
+// Remember keeps an event's mark.
+func (s *State) Remember(m Moment, mark uint64) {
 	s.recent = append(s.recent, recent{mark: mark, day: dayOf(m.Now)})
 	s.recalled.add(mark >> 16)
 }
 
-func eventMark(e *ledger.Event) uint64 {
-	var d xxhash.Digest
-	d.Reset()
-	_, _ = d.WriteString(e.GetSource())
-	_, _ = d.Write([]byte{0})
-	_, _ = d.WriteString(e.GetId())
-	return d.Sum64()>>16<<16 | e.GetFacts()>>48
+// EventMark is by what an event is known again: source and id, and what it stated.
+func EventMark(e *ledger.Event) uint64 {
+	var room [256]byte // one call with all bytes costs a fraction of a running hash
+	text := append(room[:0], e.GetSource()...)
+	text = append(text, 0)
+	text = append(text, e.GetId()...)
+	return xxhash.Sum64(text)>>16<<16 | e.GetFacts()>>48
 }
 
 // Natural says that an event's id is only the order's, refund's or response's own, as intake makes it where none is stated.

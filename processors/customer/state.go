@@ -32,7 +32,7 @@ type State struct {
 	forgottenAt      int64
 
 	recent    []recent
-	recalled  index // by the id's part of the marks; nil while there are few
+	recalled  sieve // of the id's part of the marks; nil while there are few
 	responses []Response
 	referrals []referral
 	credits   []credit
@@ -129,7 +129,7 @@ func (s *State) Deadline() (int64, bool) { return s.Next, s.Next != 0 }
 
 // Size is about how many bytes of memory the state takes.
 func (s *State) Size() int {
-	n := 480 + 56*cap(s.Alerts.Episodes) + 16*cap(s.days) + s.book.size() + 16*cap(s.recent) + 24*len(s.recalled) + 120*cap(s.responses) + 64*cap(s.referrals) + 16*cap(s.credits)
+	n := 480 + 56*cap(s.Alerts.Episodes) + 16*cap(s.days) + s.book.size() + 16*cap(s.recent) + len(s.recalled) + 120*cap(s.responses) + 64*cap(s.referrals) + 16*cap(s.credits)
 	for i := range s.responses {
 		r := &s.responses[i]
 		n += len(r.ID) + len(r.SurveyID) + len(r.Comment) + len(r.Dimension)

@@ -20,7 +20,7 @@ const (
 type Terms struct {
 	Settings   *ledger.SettingsValues
 	Model      output.Model
-	Purchases  lifetimes.MBGNBD     // times in weeks
+	Purchases  *lifetimes.Prepared  // times in weeks
 	Spend      lifetimes.GammaGamma // whole units of Unit; zero: the prior, which knows no scale
 	Thresholds *ledger.Thresholds   // nil before the first
 	Unit       money.Unit           // of the base currency

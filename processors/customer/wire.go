@@ -141,13 +141,18 @@ func (s *State) writeDays(w *state.Customer) {
 	rest := leftovers.Get().(*leftover)
 	defer leftovers.Put(rest)
 	rest.days = append(rest.days[:0], s.days...)
-	left := rest.days
+	left, at := rest.days, -1
 	for i := range s.book.rows {
-		if o := &s.book.rows[i]; o.stands() {
-			if at := search(left, o.day); at >= 0 {
-				left[at].Orders--
-				left[at].Net -= o.total - o.refunded()
-			}
+		o := &s.book.rows[i]
+		if !o.stands() {
+			continue
+		}
+		if at < 0 || left[at].Day != o.day { // mostly that of the order before
+			at = search(left, o.day)
+		}
+		if at >= 0 {
+			left[at].Orders--
+			left[at].Net -= o.total - o.refunded()
 		}
 	}
 	day := int32(0)

@@ -118,10 +118,10 @@ func TestReadingAnEvent(t *testing.T) {
 		reads{Purchase, `{` + o1 + `"total":9,"status":"Cancelled"}`, "cancelled:true"},
 		reads{Purchase, `{` + o1 + `"total":9,"cancelled_at":"2026-03-02T12:00:00Z"}`, "cancelled:true cancelled_at:1772452800000"},
 		reads{Purchase, `{` + o1 + `"total":9,"refunds":[{"refund_id":"r1","total":2,"occurred_at":"2026-03-02T12:00:00Z"}]}`, "refunds:{refund_id:'r1' total:200 occurred_at:1772452800000}"})
-	for _, status := range strings.Fields("cancelled canceled voided refunded failed declined expired") {
+	for status := range strings.FieldsSeq("cancelled canceled voided refunded failed declined expired") {
 		holds(t, "an order that is "+status+" does not count", o, reads{Purchase, `{` + o1 + `"total":9,"status":"` + status + `"}`, "cancelled:true"})
 	}
-	for _, status := range strings.Fields("open pending placed on_hold authorized authorised confirmed processing partially_paid paid shipped delivered fulfilled partially_fulfilled partially_refunded complete completed closed") {
+	for status := range strings.FieldsSeq("open pending placed on_hold authorized authorised confirmed processing partially_paid paid shipped delivered fulfilled partially_fulfilled partially_refunded complete completed closed") {
 		holds(t, "an order that is "+status+" counts", o, reads{Purchase, `{` + o1 + `"total":9,"status":"` + status + `"}`, "total:900 currency:'EUR'}"})
 	}
 	holds(t, "of a member that is repeated the last one stands, with all that lies within", o,

@@ -263,7 +263,7 @@ func settings(n uint32) Options {
 // The decoder, an independent reading of the same record, and the JSON Schema accept the same and refuse the same.
 func TestDecoderAndSchemaAgree(t *testing.T) {
 	all := inputSchemas(t)
-	var into Result // reused, as intake does
+	var into Result                   // reused, as intake does
 	decoders := map[string]*Decoder{} // and they remember what they read last
 	counts := map[string]int{}
 	rapid.Check(t, func(t *rapid.T) {

@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strconv"
 	"strings"
 )
 
@@ -238,18 +239,19 @@ func (u Unit) Append(dst []byte, minor int64) []byte {
 		dst = append(dst, '-')
 		value = -value
 	}
-	var digits [20]byte
-	i := len(digits)
-	for written := 0; value > 0 || written <= u.Decimals; written++ {
-		i--
-		digits[i] = '0' + byte(value%10)
-		value /= 10
+	if u.Decimals == 0 {
+		return strconv.AppendUint(dst, value, 10)
 	}
-	point := len(digits) - u.Decimals
-	dst = append(dst, digits[i:point]...)
-	if u.Decimals > 0 {
-		dst = append(dst, '.')
-		dst = append(dst, digits[point:]...)
+	whole, part := value/100, value%100 // as most have it: the compiler knows a way without division
+	if u.Decimals != 2 {
+		one := uint64(powers[u.Decimals]) //nolint:gosec // above 0
+		whole, part = value/one, value%one
+	}
+	dst = strconv.AppendUint(dst, whole, 10)
+	dst = append(dst, ".0000000000"[:1+u.Decimals]...)
+	for i := len(dst) - 1; part > 0; i-- {
+		dst[i] += byte(part % 10)
+		part /= 10
 	}
 	return dst
 }

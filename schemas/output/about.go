@@ -57,9 +57,9 @@ type Model struct {
 // begin writes what all outputs of a customer have in common.
 func (a *About) begin(dst []byte, eventType string) line {
 	l := a.identify(dst, eventType)
-	l.text("customer_id", a.Customer)
-	l.time("as_of", a.AsOf)
-	l.name("sequence")
+	l.text(`,"customer_id":`, a.Customer)
+	l.time(`,"as_of":`, a.AsOf)
+	l.key(`,"sequence":`)
 	l.dst = strconv.AppendUint(l.dst, a.Sequence, 10)
 	a.attribute(&l)
 	return l
@@ -67,26 +67,27 @@ func (a *About) begin(dst []byte, eventType string) line {
 
 func (a *About) identify(dst []byte, eventType string) line {
 	l := line{dst: dst, unit: a.Currency}
-	l.open()
-	l.name("event_id")
-	l.dst = append(l.dst, '"')
+	l.key(`{"event_id":"`)
 	l.dst = a.ID.Append(l.dst)
-	l.dst = append(l.dst, '"')
-	l.text("event_type", eventType)
+	l.key(`","event_type":"`)
+	l.key(eventType)
+	l.key(`"`)
 	return l
 }
 
 func (a *About) attribute(l *line) {
-	l.text("trigger", a.Trigger.String())
-	l.optText("cause_event_id", a.Cause)
-	l.text("currency", a.Currency.Code)
+	l.key(`,"trigger":"`)
+	l.key(a.Trigger.String())
+	l.key(`"`)
+	l.optText(`,"cause_event_id":`, a.Cause)
+	l.text(`,"currency":`, a.Currency.Code)
 }
 
 func (m *Model) append(l *line) {
-	l.object("model")
-	l.text("name", m.Name)
-	l.name("version")
+	l.key(`,"model":{`)
+	l.text(`"name":`, m.Name)
+	l.key(`,"version":`)
 	l.dst = strconv.AppendUint(l.dst, m.Version, 10)
-	l.text("status", m.Status)
+	l.text(`,"status":`, m.Status)
 	l.close()
 }

@@ -28,12 +28,12 @@ func PercentMeasure(p float64) Measure {
 	return Measure{kind: 2, decimals: percentDecimals, number: p}
 }
 
-func (l *line) measure(name string, m Measure) {
+func (l *line) measure(key string, m Measure) {
 	if m.kind == 1 {
-		l.money(name, m.minor)
+		l.money(key, m.minor)
 		return
 	}
-	l.optFloat(name, Opt[float64]{Value: m.number, Known: m.kind == 2}, int(m.decimals))
+	l.optFloat(key, Opt[float64]{Value: m.number, Known: m.kind == 2}, int(m.decimals))
 }
 
 // Alert is mainstay.alert.raised.v1 or, with State cleared, mainstay.alert.cleared.v1. The two of an episode share AlertID.
@@ -91,42 +91,42 @@ func alertState(cleared bool) string {
 // Append writes the event as JSON.
 func (e *Alert) Append(dst []byte) []byte {
 	l := e.begin(dst, e.Type())
-	l.text("alert_id", e.AlertID)
-	l.text("state", alertState(e.Cleared))
-	l.text("rule", e.Rule)
-	l.text("severity", e.Severity)
-	l.bool("initial", e.Initial)
-	l.time("raised_at", e.RaisedAt)
-	l.optTime("cleared_at", e.ClearedAt)
-	l.optText("cleared_reason", e.ClearedReason)
-	l.optMoney("value_at_stake", e.ValueAtStake)
-	l.texts("reasons", e.Reasons)
-	l.text("metric", e.Metric)
-	l.measure("value", e.Value)
-	l.measure("threshold", e.Threshold)
-	l.measure("clear_threshold", e.ClearThreshold)
+	l.text(`,"alert_id":`, e.AlertID)
+	l.text(`,"state":`, alertState(e.Cleared))
+	l.text(`,"rule":`, e.Rule)
+	l.text(`,"severity":`, e.Severity)
+	l.bool(`,"initial":`, e.Initial)
+	l.time(`,"raised_at":`, e.RaisedAt)
+	l.optTime(`,"cleared_at":`, e.ClearedAt)
+	l.optText(`,"cleared_reason":`, e.ClearedReason)
+	l.optMoney(`,"value_at_stake":`, e.ValueAtStake)
+	l.texts(`,"reasons":`, e.Reasons)
+	l.text(`,"metric":`, e.Metric)
+	l.measure(`,"value":`, e.Value)
+	l.measure(`,"threshold":`, e.Threshold)
+	l.measure(`,"clear_threshold":`, e.ClearThreshold)
 	e.Scores.append(&l)
 	if p := &e.Previous.Value; e.Previous.Known {
-		l.object("previous")
-		l.text("state", alertState(p.Cleared))
-		l.measure("value", p.Value)
+		l.key(`,"previous":{`)
+		l.text(`"state":`, alertState(p.Cleared))
+		l.measure(`,"value":`, p.Value)
 		l.close()
 	} else {
-		l.null("previous")
+		l.key(`,"previous":null`)
 	}
 	l.close()
 	return l.dst
 }
 
 func (s *Scores) append(l *line) {
-	l.object("scores")
-	l.optMoney("historic_clv", s.HistoricCLV)
-	l.optMoney("predicted_clv", s.PredictedCLV)
-	l.optMoney("total_clv", s.TotalCLV)
-	l.optText("value_tier", s.ValueTier)
-	l.optFloat("churn_probability", s.ChurnProbability, probabilityDecimals)
-	l.optText("churn_risk", s.ChurnRisk)
-	l.optWhole("nps_score", s.NPSScore)
-	l.optText("nps_category", s.NPSCategory)
+	l.key(`,"scores":{`)
+	l.optMoney(`"historic_clv":`, s.HistoricCLV)
+	l.optMoney(`,"predicted_clv":`, s.PredictedCLV)
+	l.optMoney(`,"total_clv":`, s.TotalCLV)
+	l.optText(`,"value_tier":`, s.ValueTier)
+	l.optFloat(`,"churn_probability":`, s.ChurnProbability, probabilityDecimals)
+	l.optText(`,"churn_risk":`, s.ChurnRisk)
+	l.optWhole(`,"nps_score":`, s.NPSScore)
+	l.optText(`,"nps_category":`, s.NPSCategory)
 	l.close()
 }

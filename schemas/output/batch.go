@@ -85,9 +85,10 @@ const (
 	TriggerTimer
 	TriggerRefit
 	TriggerReplay
+	Triggers // how many there are
 )
 
 // String is the name as it stands in the output.
 func (t Trigger) String() string {
-	return [...]string{"event", "timer", "refit", "replay"}[t]
+	return [Triggers]string{"event", "timer", "refit", "replay"}[t]
 }

@@ -23,7 +23,17 @@ const (
 type Envelope struct {
 	partition int32
 	constant  []byte // count and the headers that never change
+	names     [5]string
 }
+
+// The headers that change with each output, in this order.
+const (
+	nameID = iota
+	nameType
+	nameTime
+	nameOffset
+	nameOrdinal
+)
 
 // NewEnvelope prepares the headers. ce_source is /mainstay/<namespace>/<ledger id>.
 func NewEnvelope(namespace, ledgerID string, partition int32, logic uint32) *Envelope {
@@ -36,8 +46,10 @@ func NewEnvelope(namespace, ledgerID string, partition int32, logic uint32) *Env
 		{HeaderPartition, strconv.Itoa(int(partition))},
 		{HeaderLogic, strconv.FormatUint(uint64(logic), 10)},
 	}
-	const variable = 5
-	e.constant = binary.AppendVarint(nil, int64(len(constant)+variable))
+	for i, name := range [...]string{nameID: "ce_id", nameType: "ce_type", nameTime: "ce_time", nameOffset: HeaderOffset, nameOrdinal: HeaderOrdinal} {
+		e.names[i] = string(appendHeader(nil, name, ""))
+	}
+	e.constant = binary.AppendVarint(nil, int64(len(constant)+len(e.names)))
 	for _, h := range constant {
 		e.constant = appendHeader(e.constant, h[0], h[1])
 	}
@@ -47,17 +59,33 @@ func NewEnvelope(namespace, ledgerID string, partition int32, logic uint32) *Env
 // AppendHeaders writes the header block of an output as it stands in a Kafka record (batch format v2): the count, then
 // names and values, each after its length. It does not allocate beyond dst.
 func (e *Envelope) AppendHeaders(dst []byte, r *Record) []byte {
-	var value [64]byte
 	dst = append(dst, e.constant...)
+	dst = append(dst, e.names[nameID]...)
+	at := len(dst)
 	id := ID{Partition: e.partition, Offset: r.Offset, Ordinal: r.Ordinal}
-	dst = appendHeader(dst, "ce_id", id.Append(value[:0]))
-	dst = appendHeader(dst, "ce_type", r.Type)
-	dst = appendHeader(dst, "ce_time", timestamp.Append(value[:0], r.Time))
-	dst = appendHeader(dst, HeaderOffset, strconv.AppendInt(value[:0], r.Offset, 10))
-	return appendHeader(dst, HeaderOrdinal, strconv.AppendUint(value[:0], uint64(r.Ordinal), 10))
+	dst = measured(id.Append(dst), at)
+	dst = append(dst, e.names[nameType]...)
+	at = len(dst)
+	dst = measured(append(dst, r.Type...), at)
+	dst = append(dst, e.names[nameTime]...)
+	at = len(dst)
+	dst = measured(timestamp.Append(dst, r.Time), at)
+	dst = append(dst, e.names[nameOffset]...)
+	at = len(dst)
+	dst = measured(strconv.AppendInt(dst, r.Offset, 10), at)
+	dst = append(dst, e.names[nameOrdinal]...)
+	at = len(dst)
+	return measured(strconv.AppendUint(dst, uint64(r.Ordinal), 10), at)
 }
 
-func appendHeader[T string | []byte](dst []byte, name string, value T) []byte {
+// measured writes how long the value from at on is into the byte before it, which holds the length of an empty one: a varint
+// has one byte up to 63, and no value that changes is longer.
+func measured(dst []byte, at int) []byte {
+	dst[at-1] = byte(2 * (len(dst) - at))
+	return dst
+}
+
+func appendHeader(dst []byte, name, value string) []byte {
 	dst = binary.AppendVarint(dst, int64(len(name)))
 	dst = append(dst, name...)
 	dst = binary.AppendVarint(dst, int64(len(value)))

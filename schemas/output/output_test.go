@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"math"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -150,9 +151,20 @@ func TestFixed(t *testing.T) {
 	}{{0, 4, "0.0000"}, {math.Copysign(0, -1), 1, "0.0"}, {-.00001, 4, "0.0000"}, {-.06, 1, "-0.1"}, {.5, 4, "0.5000"}, {12.25, 1, "12.2"}, {1e20, 1, "100000000000000000000.0"}} {
 		require.Equal(t, c.want, string(appendFixed(nil, c.f, c.decimals)))
 	}
+	rapid.Check(t, func(t *rapid.T) {
+		decimals := rapid.IntRange(0, probabilityDecimals).Draw(t, "decimals")
+		half := (float64(rapid.Int64Range(-1<<40, 1<<40).Draw(t, "n")) + .5) / math.Pow10(decimals) // or as near as there is
+		for _, f := range []float64{half, math.Nextafter(half, math.Inf(1)), math.Nextafter(half, math.Inf(-1)), rapid.Float64().Draw(t, "f")} {
+			want := strconv.FormatFloat(f, 'f', decimals, 64)
+			if strings.Trim(want, "-0.") == "" {
+				want = strings.TrimPrefix(want, "-")
+			}
+			require.Equal(t, want, string(appendFixed(nil, f, decimals)))
+		}
+	})
 	for _, f := range []float64{math.NaN(), math.Inf(1), math.Inf(-1)} {
 		l := line{}
-		l.optFloat("x", Some(f), 3)
+		l.optFloat(`"x":`, Some(f), 3)
 		require.Equal(t, `"x":null`, string(l.dst))
 	}
 }

@@ -85,16 +85,35 @@ func Append(dst []byte, ms int64) []byte {
 		day, inDay = day-1, inDay+dayMS
 	}
 	year, month, dayOfMonth := date(int(day))
-	second := int(inDay / 1000)
-	dst = append(dst,
-		digit(year/1000), digit(year/100), digit(year/10), digit(year), '-',
-		digit(month/10), digit(month), '-', digit(dayOfMonth/10), digit(dayOfMonth), 'T',
-		digit(second/36000), digit(second/3600%10), ':', digit(second/600%6), digit(second/60), ':',
-		digit(second%60/10), digit(second%60))
-	if fraction := int(inDay % 1000); fraction != 0 {
-		dst = append(dst, '.', digit(fraction/100), digit(fraction/10), digit(fraction))
+	fraction, second := int(inDay%1000), int(inDay/1000)
+	minute := second / 60
+	start := len(dst)
+	dst = append(dst, "0000-00-00T00:00:00.000Z"...)
+	text := dst[start:]
+	put(text[0:], year/100)
+	put(text[2:], year%100)
+	put(text[5:], month)
+	put(text[8:], dayOfMonth)
+	put(text[11:], minute/60)
+	put(text[14:], minute%60)
+	put(text[17:], second%60)
+	if fraction == 0 {
+		text[19] = 'Z'
+		return dst[:start+20]
 	}
-	return append(dst, 'Z')
+	text[20] = digit(fraction / 100)
+	put(text[21:], fraction%100)
+	return dst
+}
+
+// put writes a number below 100.
+func put(text []byte, n int) {
+	tens := n / 10
+	text[0], text[1] = digit(tens), digit(n-10*tens)
+}
+
+func digit(n int) byte {
+	return '0' + byte(n) //nolint:gosec // 0 to 9
 }
 
 const (
@@ -102,10 +121,6 @@ const (
 	earliest = -62167219200000 // 0000-01-01
 	latest   = 253402300799999 // 9999-12-31T23:59:59.999
 )
-
-func digit(n int) byte {
-	return '0' + byte(n%10) //nolint:gosec // 0 to 9
-}
 
 func daysIn(year, month int) int {
 	if month == 2 && year%4 == 0 && (year%100 != 0 || year%400 == 0) {

@@ -86,3 +86,11 @@ func BenchmarkParse(b *testing.B) {
 		Parse(text)
 	}
 }
+
+func BenchmarkAppend(b *testing.B) {
+	var text []byte
+	b.ReportAllocs()
+	for b.Loop() {
+		text = Append(text[:0], 1772368496789)
+	}
+}

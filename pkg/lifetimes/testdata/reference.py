@@ -11,6 +11,7 @@ from mpmath import mp, mpf, log, exp, gamma, loggamma, expm1, log1p, hyp2f1, exp
 
 mp.dps = 40
 RULE = None
+DELTA = 0.0027  # a week, as the test has it
 
 
 def rule(n=24):
@@ -221,6 +222,29 @@ def cn_some(k, r, al, a, b, x, tx, T, t):
         return pa * s
 
 
+def discounted(delta, t, scale, rate):
+    """Integral of e^(-delta s) rate(s), s from 0 to t; rate bends first within scale."""
+    total, u, h = mpf(0), mpf(0), scale / 2
+    while u < t and delta * u < 80:
+        h = min(h, t - u, 1 / delta)
+        total += panels(lambda s: exp(-delta * s) * rate(s), u, u + h, h)
+        u += h
+        h = u / 2 + scale / 2
+    return total
+
+
+def mbg_discounted(loyal, r, al, a, b, x, tx, T, t, delta):
+    R, age, bb = r + x, al + T, b + x + (0 if loyal else 1)
+    v = discounted(delta, t, age / (R + 1), lambda s: R / age * hyp2f1(R + 1, a, a + bb, -s / age))
+    return v * mbg_alive(loyal, r, al, a, b, x, tx, T)
+
+
+def pn_discounted(r, al, s, be, x, tx, T, t, delta):
+    pa = 1 / (1 + pn_dead(r, al, s, be, x, tx, T))
+    B = be + T
+    return pa * (r + x) / (al + T) * discounted(delta, t, B / (s + 1), lambda u: exp(-s * log1p(u / B)))
+
+
 def floats(*v):
     return [float(y) for y in v]
 
@@ -275,6 +299,20 @@ def main():
         if i % 3 != 1:
             emit("MBG/CNBD", k, P, x, tx, T, "expected", t, cn_expected(k, *m, X, TX, TT, t_))
         print(i, file=sys.stderr, flush=True)
+    # Discounted within a horizon: the argument is the horizon, at a rate of DELTA.
+    for i in range(jobs // 4):
+        P = params(False)
+        if i % 8 == 0:
+            P[2] = 1.0
+        x = rnd.choice([0, 0, 1, 2, 7, 26, 300])
+        T = rnd.choice([0.0, 1 / 7, 31.0, 260.0])
+        tx, t = floats(0 if x == 0 else T * rnd.random() ** 0.2, rnd.choice([4.0, 13.0, 52.0, 156.0]))
+        m = [mpf(p) for p in P]
+        X, TX, TT, t_, d_ = mpf(x), mpf(tx), mpf(T), mpf(t), mpf(DELTA)
+        emit("MBG/NBD", 1, P, x, tx, T, "discounted", t, mbg_discounted(False, *m, X, TX, TT, t_, d_))
+        emit("BG/NBD", 1, P, x, tx, T, "discounted", t, mbg_discounted(True, *m, X, TX, TT, t_, d_))
+        emit("Pareto/NBD", 1, P, x, tx, T, "discounted", t, pn_discounted(*m, X, TX, TT, t_, d_))
+        print("discounted", i, file=sys.stderr, flush=True)
     print("model,k,p1,p2,p3,p4,x,tx,T,quantity,argument,value")
     print("\n".join(out))
 

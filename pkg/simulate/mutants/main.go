@@ -1,6 +1,6 @@
-// Command mutants breaks the rules of the protocol one at a time and lets the simulation find out. It prints a table: the
-// rule, what was broken, and the seed that noticed. A mutant that survives all seeds is a hole in the proof, and the exit
-// status is 1.
+// Command mutants breaks the rules of the protocol one at a time and lets the simulation find out, or, where the rule is one of
+// alerts alone, the stories told about them. It prints a table: the rule, what was broken, and the seed or the story that
+// noticed. A mutant that survives is a hole in the proof, and the exit status is 1.
 //
 //	go run ./pkg/simulate/mutants [-seeds 200] [-only NAME]
 //
@@ -26,6 +26,41 @@ type mutant struct {
 	rule  string // of the protocol, as DESIGN.md numbers them
 	name  string
 	edits []edit
+	by    proof // who has to find out; the simulation unless said otherwise
+}
+
+// proof is a test that must fail under a mutant, and how its output names what noticed.
+type proof struct {
+	test    []string // arguments of go test
+	noticed func(output string) string
+}
+
+var (
+	failedSeed  = regexp.MustCompile(`seed (\d+) \((\w+) clock\).*\n\s+(.*)`)
+	failedStory = regexp.MustCompile(`--- FAIL: TestStories/(\S+)`)
+)
+
+func simulation(seeds int) proof {
+	return proof{
+		[]string{"./pkg/simulate", "-run=TestSeeds", "-seeds=" + strconv.Itoa(seeds), "-failfast-seeds"},
+		func(output string) string {
+			found := failedSeed.FindStringSubmatch(output)
+			if found == nil {
+				return ""
+			}
+			return fmt.Sprintf("seed %s, %s clock: %.90s", found[1], found[2], found[3])
+		},
+	}
+}
+
+func stories() proof {
+	return proof{[]string{"./pkg/rehearse", "-run=TestStories"}, func(output string) string {
+		var all []string
+		for _, found := range failedStory.FindAllStringSubmatch(output, -1) {
+			all = append(all, found[1])
+		}
+		return strings.Join(all, ", ")
+	}}
 }
 
 // edit replaces a text that stands exactly once in a file.
@@ -53,9 +88,7 @@ func main() {
 	}
 }
 
-var failedSeed = regexp.MustCompile(`seed (\d+) \((\w+) clock\).*\n\s+(.*)`)
-
-// try runs the simulation with the mutant laid over the tree.
+// try runs the proof with the mutant laid over the tree.
 func try(ctx context.Context, m mutant, seeds int) (verdict string, killed bool) {
 	dir, err := os.MkdirTemp("", "mutant")
 	if err != nil {
@@ -66,16 +99,19 @@ func try(ctx context.Context, m mutant, seeds int) (verdict string, killed bool)
 	if err != nil {
 		return err.Error(), false
 	}
+	by := m.by
+	if by.test == nil {
+		by = simulation(seeds)
+	}
 	began := time.Now()
-	cmd := exec.CommandContext(ctx, "go", "test", "-overlay="+overlay, "-count=1", "-timeout=20m", "./pkg/simulate", "-run=TestSeeds", //nolint:gosec // our own arguments
-		"-seeds="+strconv.Itoa(seeds), "-failfast-seeds")
+	cmd := exec.CommandContext(ctx, "go", append([]string{"test", "-overlay=" + overlay, "-count=1", "-timeout=20m"}, by.test...)...) //nolint:gosec // our own arguments
 	out, err := cmd.CombinedOutput()
 	took := time.Since(began).Round(time.Second)
 	if err == nil {
-		return fmt.Sprintf("SURVIVED %d seeds (%s)", seeds, took), false
+		return fmt.Sprintf("SURVIVED %s (%s)", strings.Join(by.test, " "), took), false
 	}
-	if found := failedSeed.FindStringSubmatch(string(out)); found != nil {
-		return fmt.Sprintf("seed %s, %s clock (%s): %.90s", found[1], found[2], took, found[3]), true
+	if noticed := by.noticed(string(out)); noticed != "" {
+		return fmt.Sprintf("%s (%s)", noticed, took), true
 	}
 	if strings.Contains(string(out), "[build failed]") {
 		return "DOES NOT BUILD:\n" + string(out), false

@@ -1,0 +1,53 @@
+package main
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// What is explained can be recounted from what was sent.
+func TestCustomerExplain(t *testing.T) {
+	w, _ := founded(t, "MAINSTAY_MONEY_CURRENCY=EUR")
+	for order, at := range []string{"2026-01-01", "2026-01-08", "2026-01-29"} {
+		w.must("send", "purchase", "--customer", "ada", "--order", string(rune('1'+order)), "--total", "100", "--currency", "EUR", "--at", at)
+	}
+	w.must("send", "purchase", "--customer", "bob", "--order", "4", "--total", "40", "--currency", "EUR", "--at", "2026-01-30")
+	w.must("send", "cancellation", "--customer", "ada", "--order", "2", "--refund", "r1", "--total", "30", "--currency", "EUR", "--at", "2026-01-31")
+	w.must("send", "cancellation", "--customer", "ada", "--order", "lost", "--refund", "r2", "--total", "5", "--currency", "EUR", "--at", "2026-01-31")
+	w.must("send", "referral", "--referrer", "ada", "--customer", "bob", "--at", "2026-02-01")
+	w.must("send", "survey", "--customer", "ada", "--score", "9", "--response", "s1", "--at", "2026-02-02")
+	w.customer("ada", func(c map[string]any) bool {
+		return number1(c, "clv", "historic_clv") == "265.00" && number1(c, "clv", "referral_value") == "40.00" && within(c, "promoter_status", "nps_category") == "promoter"
+	})
+	advanced := object(t, w.must("advance", "--to", "2026-02-05", "--output", "json"))
+	require.Equal(t, "2026-02-05T00:00:00Z", advanced["to"])
+	w.customer("ada", func(c map[string]any) bool { return c["as_of"] == "2026-02-05T00:00:00Z" })
+
+	ada := object(t, w.must("customer", "explain", "ada", "--output", "json"))
+	require.Equal(t, []any{
+		map[string]any{"day": "2026-01-01", "orders": json.Number("1"), "net": json.Number("100.00")},
+		map[string]any{"day": "2026-01-08", "orders": json.Number("1"), "net": json.Number("70.00")},
+		map[string]any{"day": "2026-01-29", "orders": json.Number("1"), "net": json.Number("100.00")},
+	}, ada["purchase_days"])
+	require.Equal(t, map[string]any{"x": json.Number("2"), "t_x": json.Number("4"), "t": json.Number("5"), "m": json.Number("85")}, ada["statistics"])
+	require.Equal(t, map[string]any{
+		"standing_orders": json.Number("270.00"), "refunds_without_order": json.Number("5.00"), "historic_clv": json.Number("265.00"), "referral_value": json.Number("40.00"),
+	}, ada["money"])
+	require.Equal(t, "1", number1(ada, "referred_customers"))
+	require.Equal(t, []any{map[string]any{"score": json.Number("9"), "created_at": "2026-02-02T00:00:00Z", "excluded": false}}, ada["nps_responses"])
+	require.Equal(t, "prior", within(ada, "scoring", "status"))
+	require.Nil(t, within(ada, "scoring", "spend"))
+	require.NotNil(t, ada["next_deadline"])
+
+	sheet := w.must("customer", "explain", "bob")
+	for _, said := range []string{"2026-01-30 (1: 40.00)", "x = 0 repeat days", "brought by ada", "mbg_nbd, version 0 (prior)"} {
+		require.Contains(t, sheet, said)
+	}
+	require.NotContains(t, strings.ToLower(sheet), "nan")
+	code, _, errs := w.run("customer", "explain", "nobody")
+	require.Equal(t, exitFailed, code)
+	require.Contains(t, errs, "no such customer")
+}

@@ -1,0 +1,46 @@
+package main
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestSimulate(t *testing.T) {
+	w := newWorld(t, "MAINSTAY_CLOCK=event", "MAINSTAY_HTTP_LISTEN=127.0.0.1:0", "MAINSTAY_MONEY_CURRENCY=EUR")
+	code, _, errs := w.run("simulate")
+	require.Equal(t, exitFailed, code)
+	require.Contains(t, errs, "mainstay topics apply", "the line that makes what is missing")
+	w.must("topics", "apply")
+	r := w.start("run")
+	caughtUp := func() bool { return number1(object(t, w.must("status", "--output", "json")), "lag") == "0" }
+
+	shop := []string{"simulate", "--customers", "60", "--days", "200", "--rate", "0"}
+	told := object(t, w.must(append(shop, "--output", "json")...))
+	require.Equal(t, true, told["caught_up"])
+	w.customer("c-1", func(c map[string]any) bool { return number1(c, "clv", "historic_number_of_orders") != "" })
+	w.eventually(caughtUp, "all is read and folded")
+	before := w.counted()
+	require.Greater(t, len(before), 20)
+
+	// Once more, and on: nothing is new until real time brings it.
+	s := w.start(append(shop, "--stay")...)
+	w.eventually(func() bool { return strings.Contains(s.errs.String(), "lives on in real time") }, "the present")
+	require.Equal(t, exitDone, s.stop(), s.errs.String())
+	require.Contains(t, s.out.String(), "events sent; the shop's days from")
+	w.eventually(caughtUp, "all is read and folded")
+	require.Equal(t, before, w.counted())
+	require.Equal(t, exitDone, r.stop(), r.errs.String())
+}
+
+// counted is what was last said of each customer, as far as it is added up and not foretold.
+func (w *world) counted() map[string][3]string {
+	all := map[string][3]string{}
+	for line := range strings.Lines(w.must("tail", "clv", "--from", "start", "--follow=false", "--output", "json")) {
+		c := object(w.t, line)
+		id, _ := c["customer_id"].(string)
+		all[id] = [3]string{number1(c, "historic_clv"), number1(c, "historic_number_of_orders"), number1(c, "referral_value")}
+	}
+	return all
+}

@@ -1,0 +1,103 @@
+package fold
+
+import (
+	"context"
+	"math/rand/v2"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/stretchr/testify/require"
+
+	"github.com/mainstay/mainstay/pkg/kafka"
+	"github.com/mainstay/mainstay/pkg/telemetry"
+	"github.com/mainstay/mainstay/processors"
+	"github.com/mainstay/mainstay/schemas/ledger"
+	"github.com/mainstay/mainstay/schemas/output"
+)
+
+// BenchmarkFold is what a partition does with purchases between fetch and transaction: customers found, entries folded,
+// outputs laid into batches, and every 40,000 entries the changed customers encoded. Customers are chosen by a zipf
+// distribution, as an eighth of 100,000.
+func BenchmarkFold(b *testing.B) {
+	o := benchOwner(b)
+	z := rand.NewZipf(rand.New(rand.NewPCG(1, 1)), 1.1, 1, 100_000/8-1)
+	rng := rand.New(rand.NewPCG(2, 2))
+	at := time.Date(2026, 3, 1, 8, 0, 0, 0, time.UTC).UnixMilli()
+	records := make([]kafka.Record, b.N)
+	for i := range records {
+		value, err := purchase(int64(i), z.Uint64(), at, 500+rng.Int64N(20_000))
+		if err != nil {
+			b.Fatal(err)
+		}
+		records[i] = kafka.Record{Offset: int64(i + 1), Timestamp: at, Key: make([]byte, 16), Value: value}
+		at += int64(i & 1)
+	}
+	b.ReportAllocs()
+	b.ResetTimer()
+	bytes, said := 0, 0
+	for n := 0; len(records) > 0; n++ {
+		chunk := records[:min(len(records), chunkEntries)]
+		records = records[len(chunk):]
+		require.NoError(b, o.foldChunk(b.Context(), chunk))
+		if n%15 == 14 || len(records) == 0 {
+			for _, x := range o.request.All() {
+				bytes += x.Bytes()
+			}
+			said += o.counts.outputs
+			o.request.Reset()
+			o.counts = counts{}
+		}
+		if n%80 == 79 {
+			o.set.changes()
+			o.set.committed()
+		}
+	}
+	b.ReportMetric(float64(bytes)/float64(b.N), "bytes/op")
+	b.ReportMetric(float64(said)/float64(b.N), "outputs/op")
+}
+
+func benchOwner(b *testing.B) *owner {
+	b.Helper()
+	g := &ledger.Genesis{LedgerId: "0f3c", Partitions: 8, CustomerHash: "murmur2", Clock: ledger.Clock_CLOCK_LIVE, Currency: "EUR", Timezone: "UTC"}
+	f := &Fold{
+		cfg: Config{
+			Namespace: "mainstay", Genesis: g, CacheBytes: 1 << 30, Now: time.Now, Random: rand.Uint64,
+			At: func(context.Context, string) error { return nil },
+		},
+		metrics: telemetry.NewFold(prometheus.NewRegistry()), status: map[int32]Status{}, fuses: map[int32]map[string]bool{},
+	}
+	o := &owner{
+		Fold: f, topic: ledger.Topic("mainstay"), state: processors.NewPartition(0), request: kafka.NewBatches(),
+		envelope: output.NewEnvelope("mainstay", g.GetLedgerId(), 0, processors.LogicVersion),
+	}
+	for t := range output.Topics {
+		o.outputs[t] = t.Name("mainstay")
+	}
+	_, o.set = newShelf(1 << 30)
+	payload, err := g.MarshalVT()
+	require.NoError(b, err)
+	_, err = processors.Step(o.state, 0, &ledger.Entry{Version: ledger.Version, Kind: ledger.Kind_KIND_GENESIS, Payload: payload}, o.set, &o.out)
+	require.NoError(b, err)
+	return o
+}
+
+// purchase is an entry as an intake appends it.
+func purchase(n int64, customer uint64, at, total int64) ([]byte, error) {
+	payload, err := (&ledger.Event{
+		Id: "e-" + strconv.FormatInt(n, 10), Source: "purchase", OccurredAt: at - 20, Facts: uint64(n) * 0x9e3779b97f4a7c15,
+		Purchase: &ledger.Purchase{OrderId: "o-" + strconv.FormatInt(n, 10), Total: total, Currency: "EUR"},
+	}).MarshalVT()
+	if err != nil {
+		return nil, err
+	}
+	e := &ledger.Entry{
+		Version: ledger.Version, Kind: ledger.Kind_KIND_EVENT, Customer: "customer-" + strconv.FormatUint(customer, 10), Time: at,
+		Payload: payload, Origin: &ledger.Origin{Topic: "bench.purchases", Offset: n},
+	}
+	if n > 0 {
+		e.After = &ledger.Mark{Offset: n - 1}
+	}
+	return e.MarshalVT()
+}

@@ -1,0 +1,76 @@
+package inspect
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/mainstay/mainstay/processors"
+)
+
+// Grounds are what a customer's answers come from, as lines for eyes.
+func Grounds(b *processors.Basis) []string {
+	lines := []string{fmt.Sprintf("customer %s as of %s, ledger partition %d, offset %d", b.Customer, b.AsOf, b.Ledger.Partition, b.Ledger.Offset)}
+	add := func(name, text string, args ...any) {
+		lines = append(lines, fmt.Sprintf("  %-18s", name)+fmt.Sprintf(text, args...))
+	}
+	const shown = 10 // days
+	days := make([]string, 0, shown)
+	for _, d := range b.Days[max(0, len(b.Days)-shown):] {
+		days = append(days, fmt.Sprintf("%s (%d: %s)", d.Day, d.Orders, d.Net))
+	}
+	switch more := len(b.Days) - len(days); {
+	case len(b.Days) == 0:
+		add("purchase days", "none that stands")
+	case more > 0:
+		add("purchase days", "%d before, then %s", more, strings.Join(days, ", "))
+	default:
+		add("purchase days", "%s", strings.Join(days, ", "))
+	}
+	m := b.Money
+	add("historic value", "%s %s = standing orders %s - refunds without their order %s", m.Historic, b.Currency, m.Standing, m.Orphaned)
+	if s := b.Seen; s != nil {
+		add("the model sees", "x = %d repeat days, the last at t_x = %.2f weeks of T = %.2f, with a mean of m = %.2f", s.Repeats, s.Recency, s.Age, s.Mean)
+	} else {
+		add("the model sees", "nobody: there is no standing order")
+	}
+	c := b.Scoring
+	p := c.Purchases
+	add("by the model", "%s, version %d (%s): r %.4g, alpha %.4g, a %.4g, b %.4g", c.Model, c.Version, c.Status, p.R, p.Alpha, p.A, p.B)
+	if s := c.Spend; s != nil {
+		add("spend", "Gamma-Gamma: p %.4g, q %.4g, v %.4g", s.P, s.Q, s.V)
+	} else {
+		add("spend", "no base to compare with yet: the customer's own average")
+	}
+	add("churn risk", "medium from %.2f, high from %.2f, low within %d days of an order; looked at again %s", c.Medium, c.High, c.GraceDays, or(b.Next, "never"))
+	if t := c.Thresholds; t != nil {
+		add("tiers", "top_10 from %s %s, top_20 from %s", t.Top10, b.Currency, t.Top20)
+	}
+	add("referrals", "brought by %s; brought %d, who stand for %s %s", or(b.Referrer, "nobody"), b.Referred, m.Referral, b.Currency)
+	answers := make([]string, len(b.Responses))
+	for i, r := range b.Responses {
+		answers[i] = fmt.Sprintf("%s: %d", day(r.Created), r.Score)
+		if r.Excluded {
+			answers[i] += " (left out)"
+		}
+	}
+	if len(answers) > 0 {
+		add("NPS answers", "%s", strings.Join(answers, ", "))
+	}
+	for _, a := range b.Alerts {
+		add("open alert", "%s since %s (%s)", a.Rule, a.Raised, a.State)
+	}
+	if b.Ended != nil {
+		add("subscription", "ended %s", *b.Ended)
+	}
+	if b.Closed != nil {
+		add("account", "closed %s", *b.Closed)
+	}
+	return lines
+}
+
+func or(text *string, none string) string {
+	if text == nil {
+		return none
+	}
+	return *text
+}

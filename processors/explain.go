@@ -1,0 +1,170 @@
+package processors
+
+import (
+	"encoding/json"
+	"time"
+
+	"github.com/mainstay/mainstay/processors/customer"
+	"github.com/mainstay/mainstay/schemas/ledger"
+	"github.com/mainstay/mainstay/schemas/timestamp"
+)
+
+// Basis is what a customer's answers come from, for a person who asks why: his history as it stands, the few figures that the
+// model sees of it, and the terms under which it is scored.
+type Basis struct {
+	Customer string  `json:"customer_id"`
+	AsOf     string  `json:"as_of"`
+	Ledger   Place   `json:"ledger"`
+	Currency string  `json:"currency"`
+	Days     []Day   `json:"purchase_days"`
+	Seen     *Seen   `json:"statistics"` // null without a standing order
+	Money    Money   `json:"money"`
+	Scoring  Scoring `json:"scoring"`
+
+	Responses []Response `json:"nps_responses"`
+	Referrer  *string    `json:"referrer_customer_id"`
+	Referred  int        `json:"referred_customers"`
+	Alerts    []Episode  `json:"open_alerts"`
+	Ended     *string    `json:"subscription_ended_at"`
+	Closed    *string    `json:"account_closed_at"`
+	Next      *string    `json:"next_deadline"` // when silence next changes something; null: never
+}
+
+// Place is up to where the ledger was folded.
+type Place struct {
+	Partition int32 `json:"partition"`
+	Offset    int64 `json:"offset"`
+}
+
+// Day is a day with orders that stand.
+type Day struct {
+	Day    string      `json:"day"`
+	Orders uint32      `json:"orders"`
+	Net    json.Number `json:"net"`
+}
+
+// Seen is what the models know of a history: times in weeks.
+type Seen struct {
+	Repeats int     `json:"x"`   // days with purchases, the first left out
+	Recency float64 `json:"t_x"` // age at the last of them
+	Age     float64 `json:"t"`   // since the first
+	Mean    float64 `json:"m"`   // net spend of a repeat day
+}
+
+// Money is how the historic value comes together.
+type Money struct {
+	Standing json.Number `json:"standing_orders"`       // net of their refunds
+	Orphaned json.Number `json:"refunds_without_order"` // of orders that are not known
+	Historic json.Number `json:"historic_clv"`
+	Referral json.Number `json:"referral_value"`
+}
+
+// Scoring is the terms that hold for everybody.
+type Scoring struct {
+	Model      string        `json:"model"`
+	Version    uint64        `json:"version"`
+	Status     string        `json:"status"`
+	Purchases  PurchaseModel `json:"purchases"`
+	Spend      *SpendModel   `json:"spend"` // null: the prior, by the customer's own average
+	Medium     float64       `json:"churn_medium"`
+	High       float64       `json:"churn_high"`
+	GraceDays  uint32        `json:"churn_grace_days"`
+	Thresholds *Tiers        `json:"tiers"` // null while there are too few customers
+}
+
+// PurchaseModel are the parameters of MBG/NBD, times in weeks.
+type PurchaseModel struct {
+	R     float64 `json:"r"`
+	Alpha float64 `json:"alpha"`
+	A     float64 `json:"a"`
+	B     float64 `json:"b"`
+}
+
+// SpendModel are those of Gamma-Gamma.
+type SpendModel struct {
+	P float64 `json:"p"`
+	Q float64 `json:"q"`
+	V float64 `json:"v"`
+}
+
+// Tiers are where they begin, by total CLV.
+type Tiers struct {
+	Top10 json.Number `json:"top_10"`
+	Top20 json.Number `json:"top_20"`
+}
+
+// Response is an answer to a survey that counts, or would.
+type Response struct {
+	Score    int32  `json:"score"`
+	Created  string `json:"created_at"`
+	Excluded bool   `json:"excluded"`
+}
+
+// Episode is an alert that is open, whether or not anybody was told.
+type Episode struct {
+	Rule   string `json:"rule"`
+	State  string `json:"state"` // raised, baseline, initial, suppressed
+	Raised string `json:"raised_at"`
+}
+
+// Explain says what the answers of Answer come from. Neither p nor s changes.
+func Explain(p *Partition, id string, s *customer.State) Basis {
+	t := &p.terms
+	m := p.presently(s)
+	b := Basis{
+		Customer: id, AsOf: moment(m.Now), Ledger: Place{p.number, p.offset}, Currency: t.Unit.Code, Days: []Day{}, Responses: []Response{},
+		Money: Money{
+			Standing: p.money(s.Net()), Orphaned: p.money(s.Net() - s.Historic()), Historic: p.money(s.Historic()), Referral: p.money(s.ReferralValue()),
+		},
+		Scoring:  p.scoring(),
+		Referred: s.Referred(), Alerts: []Episode{},
+		Ended: momentIf(s.SubscriptionEndedAt), Closed: momentIf(s.AccountClosedAt), Next: momentIf(s.Next),
+	}
+	for _, d := range s.Days() {
+		b.Days = append(b.Days, Day{time.UnixMilli(int64(d.Day) * customer.DayMS).UTC().Format(time.DateOnly), d.Orders, p.money(d.Net)})
+	}
+	if sum, ok := s.Summary(t, m); ok {
+		b.Seen = &Seen{sum.X, sum.Tx, sum.T, sum.M}
+	}
+	for _, r := range s.Responses(ledger.SurveyType_SURVEY_TYPE_NPS) {
+		b.Responses = append(b.Responses, Response{r.Score, moment(r.CreatedAt), r.Excluded})
+	}
+	for _, a := range OpenAlerts(p, id, s) {
+		b.Alerts = append(b.Alerts, Episode{a.Rule, a.State, moment(a.RaisedAt)})
+	}
+	if r := s.Referrer(); r != "" {
+		b.Referrer = &r
+	}
+	return b
+}
+
+func (p *Partition) scoring() Scoring {
+	t := &p.terms
+	s := Scoring{
+		Model: t.Model.Name, Version: t.Model.Version, Status: t.Model.Status,
+		Purchases: PurchaseModel{t.Purchases.R, t.Purchases.Alpha, t.Purchases.A, t.Purchases.B},
+		Medium:    t.Settings.GetChurnMedium(), High: t.Settings.GetChurnHigh(), GraceDays: t.Settings.GetChurnGraceDays(),
+	}
+	if g := t.Spend; g.V > 0 {
+		s.Spend = &SpendModel{g.P, g.Q, g.V}
+	}
+	if v := t.Thresholds; v.GetVersion() > 0 {
+		s.Thresholds = &Tiers{p.money(v.GetTop_10()), p.money(v.GetTop_20())}
+	}
+	return s
+}
+
+// money is an amount as outputs write it.
+func (p *Partition) money(minor int64) json.Number {
+	return json.Number(p.terms.Unit.Append(nil, minor))
+}
+
+func moment(ms int64) string { return string(timestamp.Append(nil, ms)) }
+
+// momentIf is null for what has not happened.
+func momentIf(ms int64) *string {
+	if ms == 0 {
+		return nil
+	}
+	return new(moment(ms))
+}
