@@ -61,7 +61,7 @@ func clientele(t *rapid.T, w *world, people int) (ids []string, until int64) {
 func TestPercentilesOfAnyBase(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		w := newWorld(t, genesis(rapid.Int32Range(1, 4).Draw(t, "partitions"), ledger.Clock_CLOCK_EVENT))
-		ids, now := clientele(t, w, rapid.IntRange(200, 500).Draw(t, "customers"))
+		ids, now := clientele(t, w, rapid.IntRange(150, 300).Draw(t, "customers"))
 		for range 8 {
 			now += 10 * 60_000
 			w.tick(now)
