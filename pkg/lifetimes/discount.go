@@ -104,7 +104,7 @@ func (c betaCustomer) discounted(t, delta float64) float64 {
 	mean := c.a / ab
 	fast := math.Min(1, mean+float64(3*math.Sqrt(mean*(c.b/ab)/(ab+1))))
 	v.fill(t, delta, c.age, 2*c.age/float64((c.shape+1)*fast))
-	if sum, ok := c.expectedByPfaff(&v); ok {
+	if sum, ok := c.expectedBy(&v); ok {
 		return c.alive * sum
 	}
 	if sum, ok := c.countSeriesAt(&v); ok {

@@ -159,6 +159,16 @@ func TestOddBases(t *testing.T) {
 			require.Equal(t, c.status, mbg.Status)
 			require.True(t, mbg.Converged, mbg.Problem)
 			require.True(t, pn.Converged, pn.Problem)
+			for _, fit := range []struct {
+				model PurchaseModel
+				is    float64
+			}{{mbg.Model, mbg.LogLikelihood}, {bg.Model, bg.LogLikelihood}, {pn.Model, pn.LogLikelihood}} {
+				sum := 0.0
+				for _, s := range c.rows {
+					sum += fit.model.LogLikelihood(s)
+				}
+				require.InDelta(t, sum, fit.is, 1e-6*(1+math.Abs(sum)), "also the prior's")
+			}
 			// Plain likelihood may run away, but says so and stays in the domain.
 			for _, row := range []func() (PurchaseModel, Diagnostics, error){
 				func() (PurchaseModel, Diagnostics, error) {

@@ -88,8 +88,9 @@ func fitBetaRows(c *fitRows, o FitOptions, v betaVariant) (Fit[MBGCNBD], error) 
 		start[i] = priors[i].mean
 	}
 	if c.repeats == 0 && !o.evenWithoutRepeats {
-		d, err := withoutRepeats(o, c.customers)
-		return Fit[MBGCNBD]{Model: withStages(v.stages, fromBetaTheta(start)), Diagnostics: d}, err
+		prior := withStages(v.stages, fromBetaTheta(start))
+		d, err := c.withoutRepeats(o, v.model(prior))
+		return Fit[MBGCNBD]{Model: prior, Diagnostics: d}, err
 	}
 	constant := float64((k-1)*c.logGaps) - float64(c.repeatSum*lnFactorial[v.stages-1])
 	e := newBetaLikelihood(c, v)

@@ -27,8 +27,9 @@ func fitParetoRows(c *fitRows, o FitOptions) (Fit[ParetoNBD], error) {
 		customers:  float64(c.customers), byPrior: !o.MaximumLikelihood,
 	}
 	if c.repeats == 0 && !o.evenWithoutRepeats {
-		d, err := withoutRepeats(o, c.customers)
-		return Fit[ParetoNBD]{Model: fromParetoTheta(p.start), Diagnostics: d}, err
+		prior := fromParetoTheta(p.start)
+		d, err := c.withoutRepeats(o, prior)
+		return Fit[ParetoNBD]{Model: prior, Diagnostics: d}, err
 	}
 	s := p.solve()
 	m := fromParetoTheta(s.theta)

@@ -24,22 +24,41 @@ const (
 	pfaffPower = 100.0 // of 1+z, in powers of e
 )
 
-// expectedByPfaff is a weighted sum of the purchases expected until several instants, the
-// latest first. The instants share all of the series but the powers of w; earlier ones are
-// left behind when they have nothing more to add.
-func (c betaCustomer) expectedByPfaff(v *instants) (sum float64, ok bool) {
+// expectedBy is a weighted sum of the purchases expected until several instants, the latest
+// first.
+func (c betaCustomer) expectedBy(v *instants) (sum float64, ok bool) {
+	at, weight, grown := v.at[:v.n], v.w[:v.n], v.grown[:v.n]
+	late := 0
+	for late < v.n && at[late] > lateFrom*(c.age+at[late]) {
+		late++
+	}
+	if late > 0 {
+		if sum, ok = c.expectedLate(at[:late], weight[:late], grown[:late]); !ok {
+			sum, late = 0, 0
+		}
+	}
+	if late == v.n {
+		return sum, true
+	}
+	rest, ok := c.expectedByPfaff(at[late:], weight[late:], grown[late:])
+	return sum + rest, ok
+}
+
+// expectedByPfaff is expectedBy by one series. The instants share all of it but the powers of
+// w; earlier ones are left behind when they have nothing more to add.
+func (c betaCustomer) expectedByPfaff(at, weight, growth []float64) (sum float64, ok bool) {
 	below := (c.a + c.b) - 1
 	rest, less := below-c.shape, 1-c.a
-	if v.n > mostTogether || !(below > pfaffLeast) || !(math.Abs(less)*v.grown[0] < pfaffPower) {
+	if len(at) > mostTogether || !(below > pfaffLeast) || !(math.Abs(less)*growth[0] < pfaffPower) {
 		return 0, false
 	}
 	var ws, terms [mostTogether]float64
 	whole := 0.0
-	for i := 0; i < v.n; i++ {
-		fold, grown := folded(less, v.grown[i])
-		whole += float64(v.w[i] * grown)
-		ws[i] = v.at[i] / (c.age + v.at[i])
-		terms[i] = v.w[i] * fold
+	for i, t := range at {
+		fold, grown := folded(less, growth[i])
+		whole += float64(weight[i] * grown)
+		ws[i] = t / (c.age + t)
+		terms[i] = weight[i] * fold
 	}
 	// The terms fall at last as w does: is that soon enough?
 	if !(ws[0] < 0.99) {
@@ -47,7 +66,7 @@ func (c betaCustomer) expectedByPfaff(v *instants) (sum float64, ok bool) {
 	}
 	rising := 1 / c.a // (a)_(n-1) (rest)_n / ((below)_n n!), before the n that is a-1 of (a-1)_n
 	part, size := 0.0, 0.0
-	active := v.n
+	active := len(at)
 	for n := 0.0; n < pfaffTerms; n++ {
 		all := 0.0
 		for i, w := range ws[:active] {
@@ -82,6 +101,11 @@ func (c betaCustomer) soonByPfaff(t float64) (float64, bool) {
 	rest, less := below-c.shape, 1-c.a
 	grown := ln1p(t / c.age)
 	w := t / (c.age + t)
+	if w > lateFrom {
+		if sum, ok := c.expectedLate([]float64{t}, []float64{1}, []float64{grown}); ok {
+			return sum, true
+		}
+	}
 	if !(below > pfaffLeast) || !(math.Abs(less)*grown < pfaffPower) || !(w < 0.99) {
 		return 0, false
 	}
@@ -119,4 +143,73 @@ func folded(less, grown float64) (fold, more float64) {
 func pfaffDone(ratio, w, term, sum float64) bool {
 	fall := w * math.Max(1, math.Abs(ratio))
 	return fall < 1 && float64(math.Abs(term)*fall) < float64(1e-14*(1-fall)*math.Abs(sum))
+}
+
+// Where w is near 1, for those who have just come and a horizon many times as long as what is
+// known of them, the series ends late. There it is carried over to y = 1-w (Abramowitz and
+// Stegun 15.3.6), where with the same c
+//
+//	E/P(alive) = c/(a-1) (1 - A y^(a-1) 2F1(a-1, c-shape; a-shape; y) - B y^shape 2F1(b, shape; shape+2-a; y))
+//
+// A = G(c) G(shape+1-a) / (G(b) G(shape)), B = G(c) G(a-1-shape) / (G(a-1) G(c-shape)), G being Gamma.
+// Near the poles, which are at a = 1 and where shape-a is a whole number, ok is false.
+
+const (
+	lateFrom = 0.75 // of w
+	lateMost = 30   // of b: those who have bought much are not new
+	latePole = 0.05
+	lateLoss = 1e5
+)
+
+// expectedLate is a weighted sum of the purchases expected until several late instants.
+func (c betaCustomer) expectedLate(at, weight, grown []float64) (sum float64, ok bool) {
+	below, less := (c.a+c.b)-1, 1-c.a
+	rest := below - c.shape
+	if len(at) > mostTogether || !(math.Abs(less) > latePole) || !(math.Abs(sinPi(c.shape-c.a)) > latePole) ||
+		!(rest > latePole) || !(below > pfaffLeast) || !(c.b < lateMost) || !(math.Abs(less)*grown[0] < pfaffPower) {
+		return 0, false
+	}
+	ofB, signB, lostB := gammaRatio(c.b, -less)
+	ofShape, signShape, lostShape := gammaRatio(c.shape, less)
+	first := signB * signShape * exp(ofB+ofShape)
+	up, signUp := lnGammaSigned(-less - c.shape)
+	down, signDown := lnGammaSigned(-less)
+	lnBelow, lnRest := lnGamma(below), lnGamma(rest)
+	second := signUp * signDown * exp(((lnBelow+up)-down)-lnRest)
+	// In units of the last place: each term's, and that of the exponents.
+	lost := ((20 + lostB) + (lostShape + math.Abs(less*grown[0]))) +
+		((math.Abs(up) + math.Abs(down)) + (math.Abs(lnBelow) + math.Abs(lnRest)))
+
+	var ys, one, other [mostTogether]float64
+	whole := 0.0
+	for i, t := range at {
+		whole += weight[i]
+		ys[i] = c.age / (c.age + t)
+		one[i] = weight[i] * first * exp(less*grown[i])
+		other[i] = weight[i] * second * exp(-c.shape*grown[i])
+	}
+	part, size := 0.0, whole
+	rising, climbing := 1.0, 1.0 // the two series' coefficients
+	for n := 0.0; n < pfaffTerms; n++ {
+		a, b := 0.0, 0.0
+		for i, y := range ys[:len(at)] {
+			a += one[i]
+			b += other[i]
+			one[i] *= y
+			other[i] *= y
+		}
+		a, b = rising*a, climbing*b
+		part += a + b
+		left := math.Abs(a) + math.Abs(b)
+		size += left
+		ofOne := (n - less) * (rest + n) / ((c.a - c.shape + n) * (n + 1))
+		ofOther := (c.b + n) * (c.shape + n) / ((c.shape + 1 + less + n) * (n + 1))
+		if n > c.shape && pfaffDone(math.Max(math.Abs(ofOne), math.Abs(ofOther)), ys[len(at)-1], left, whole-part) {
+			sum = below / -less * (whole - part)
+			return sum, sum > 0 && float64(size*lost) < lateLoss*math.Abs(whole-part)
+		}
+		rising *= ofOne
+		climbing *= ofOther
+	}
+	return 0, false
 }

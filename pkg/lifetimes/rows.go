@@ -68,6 +68,20 @@ func compress(rows []Summary) (*fitRows, error) {
 	return c, nil
 }
 
+// withoutRepeats settles a fit on rows without a repeat purchase: it is the prior, and how
+// likely that makes them is all there is to say.
+func (c *fitRows) withoutRepeats(o FitOptions, prior PurchaseModel) (Diagnostics, error) {
+	d, err := withoutRepeats(o, c.customers)
+	if err != nil {
+		return d, err
+	}
+	for _, r := range c.rows {
+		d.LogLikelihood += r.n * prior.LogLikelihood(Summary{T: c.ts[r.t]})
+	}
+	d.LogPosterior, d.UniqueRows = d.LogLikelihood, len(c.rows)
+	return d, nil
+}
+
 // valueIndex numbers the distinct values of a column.
 type valueIndex struct {
 	values []float64

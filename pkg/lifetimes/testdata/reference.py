@@ -212,6 +212,29 @@ def cn_expected(k, r, al, a, b, x, tx, T, t):
     return pa * beta_mean(f, a, bb, (R + k) * (z + 1))
 
 
+def cn_dert(k, r, al, a, b, x, tx, T, delta):
+    R, phase, _, pa = cn_parts(k, r, al, a, b, x, tx, T)
+    age, bb, total = al + T, b + x + 1, mpf(0)
+    for j in range(k):
+        if phase[j] == 0:
+            continue
+        shape = R + j
+
+        def summand(y):
+            rate = exp(y)
+            tick = -log1p(delta / rate)
+            weight = exp(shape * (y + log(age)) - age * rate - loggamma(shape) + (k - j) * tick)
+            less = -expm1(k * tick)
+            with mp.workdps(90):
+                return weight * hyp2f1(1, a, a + bb, 1 - 1 / less) / less
+
+        middle = log(shape / age)
+        low = min(middle, log(delta)) - 60 / (shape + k - j)
+        high = log((shape + 70 + 12 * mp.sqrt(shape)) / age)
+        total += phase[j] * panels(summand, low, high, min(mpf("0.8"), 1 / mp.sqrt(shape)))
+    return pa * total
+
+
 def cn_some(k, r, al, a, b, x, tx, T, t):
     R, phase, _, pa = cn_parts(k, r, al, a, b, x, tx, T)
     with mp.workdps(80):
@@ -313,6 +336,15 @@ def main():
         emit("BG/NBD", 1, P, x, tx, T, "discounted", t, mbg_discounted(True, *m, X, TX, TT, t_, d_))
         emit("Pareto/NBD", 1, P, x, tx, T, "discounted", t, pn_discounted(*m, X, TX, TT, t_, d_))
         print("discounted", i, file=sys.stderr, flush=True)
+    # Regular buyers for ever; with dice of their own, so that the rows above stay as they are.
+    rnd = random.Random(20260102)
+    for i in range(jobs // 4):
+        P = floats(*[10 ** rnd.uniform(-1, 1) if i % 2 else 10 ** rnd.uniform(-3, 3) for _ in range(4)])
+        k, x = 2 + i % 3, rnd.choice([0, 0, 1, 2, 7, 26, 300])
+        T = rnd.choice([0.0, 1 / 7, 31.0, 260.0])
+        tx, delta = floats(0 if x == 0 else T * rnd.random() ** 0.2, 10 ** rnd.uniform(-4, -1))
+        emit("MBG/CNBD", k, P, x, tx, T, "dert", delta, cn_dert(k, *[mpf(p) for p in P], mpf(x), mpf(tx), mpf(T), mpf(delta)))
+        print("regular", i, file=sys.stderr, flush=True)
     print("model,k,p1,p2,p3,p4,x,tx,T,quantity,argument,value")
     print("\n".join(out))
 
