@@ -128,6 +128,7 @@ func (w *world) recount() (*recounted, error) {
 		score int64
 	}
 	responses := map[string]map[string]response{}
+	var referrals []emitted
 	of := func(id string) *truth {
 		if all.customers[id] == nil {
 			all.customers[id] = &truth{byOrder: map[string]*bought{}, days: map[int64]bool{}}
@@ -166,11 +167,7 @@ func (w *world) recount() (*recounted, error) {
 					b.refunded += minor(&e.Total)
 				}
 			case topic == "referrals":
-				if by, known := all.referrer[e.Referred]; e.Status == "voided" || known && by == nobody { // whichever is read first
-					all.referrer[e.Referred] = nobody
-				} else {
-					all.referrer[e.Referred] = e.Referrer
-				}
+				referrals = append(referrals, e)
 				of(e.Referred)
 				of(e.Referrer)
 			case topic == "surveys":
@@ -184,6 +181,15 @@ func (w *world) recount() (*recounted, error) {
 		})
 		if err != nil {
 			return nil, err
+		}
+	}
+	// By when it happened, whichever is read first: one that is voided before it was approved stands.
+	slices.SortFunc(referrals, func(a, b emitted) int { return cmp.Or(a.At.Compare(b.At), strings.Compare(a.Status, b.Status)) })
+	for _, e := range referrals {
+		if e.Status == "voided" {
+			delete(all.referrer, e.Referred)
+		} else {
+			all.referrer[e.Referred] = e.Referrer
 		}
 	}
 	for id, c := range all.customers {
@@ -209,9 +215,6 @@ func (w *world) recount() (*recounted, error) {
 	}
 	return all, nil
 }
-
-// nobody's is a friend whose referral was voided.
-const nobody = ""
 
 func (r *recounted) referralValue(referrer string) int64 {
 	var v int64
