@@ -48,7 +48,7 @@ func (c betaCustomer) countSeries(z float64, known *counted) (float64, bool) {
 	w := z / (1 + z)
 	term := exp(-c.shape * ln1p(z))
 	sum, steps := 0.0, known.steps
-	for n := 0; ; n++ {
+	for n := 0; n <= 4*seriesTerms+1; n++ {
 		var s countStep
 		if n < len(steps) {
 			s = steps[n]
@@ -59,13 +59,14 @@ func (c betaCustomer) countSeries(z float64, known *counted) (float64, bool) {
 		term *= ratio // from the chance of n purchases to that of n+1
 		add := float64(term * s.before)
 		sum += add
+		if ratio > 1e-3 && add > float64(1e-9*sum) {
+			continue // far from the end: most terms need not be asked more than this
+		}
 		if ratio < 0.999 && float64(add*ratio) < float64(1e-13*sum*(1-ratio)) {
 			return sum, true
 		}
-		if n > 4*seriesTerms {
-			return 0, false
-		}
 	}
+	return 0, false
 }
 
 // counted are the parts of countSeries that depend on the number of purchases and the parameters alone. The zero value
