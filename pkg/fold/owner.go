@@ -246,7 +246,7 @@ func (o *owner) foldRecords(ctx context.Context, records []kafka.Record) error {
 	return nil
 }
 
-// foldChunk leaves what the entries say in batches, while it is still in the processor's cache.
+// foldChunk leaves what each entry says in batches at once, while it is still in the processor's cache.
 func (o *owner) foldChunk(ctx context.Context, chunk []kafka.Record) error {
 	if err := o.loadCustomers(chunk); err != nil {
 		return err
@@ -254,15 +254,19 @@ func (o *owner) foldChunk(ctx context.Context, chunk []kafka.Record) error {
 	if err := o.cfg.At(ctx, "fold"); err != nil {
 		return err
 	}
+	now := o.cfg.Now().UnixMilli()
 	for i := range chunk {
 		o.set.hand = o.customers[i]
 		if err := o.foldRecord(&chunk[i]); err != nil {
 			return err
 		}
+		if err := o.lay(now); err != nil {
+			return err
+		}
 	}
 	last := &chunk[len(chunk)-1]
 	o.print = ledger.Fingerprint(last.Offset, last.Key, last.Value)
-	return o.lay()
+	return nil
 }
 
 // loadCustomers asks Redis once for all customers of a chunk that are not in memory.

@@ -24,7 +24,7 @@ func (o *owner) publish(ctx context.Context) error {
 		o.appendOwn(ledger.Kind_KIND_CHECKPOINT, &ledger.Checkpoint{Published: o.folded})
 		o.checkpointAt, said = now, false
 	}
-	if err := o.lay(); err != nil {
+	if err := o.lay(now.UnixMilli()); err != nil {
 		return err
 	}
 	batches := o.request.All()
@@ -73,8 +73,7 @@ type counts struct {
 func (o *owner) waiting() bool { return len(o.request.All()) > 0 }
 
 // lay puts what was said into Kafka batches: every output of this partition into the same partition of its topic.
-func (o *owner) lay() error {
-	now := o.cfg.Now().UnixMilli()
+func (o *owner) lay(now int64) error {
 	for i := range o.out.Records {
 		r := &o.out.Records[i]
 		value := o.out.Value(r)
