@@ -93,7 +93,7 @@ func (s *step) rebase(m customer.Moment, c *subject) {
 			p.stamp(a)
 			return
 		}
-	} else if p.alertSince < m.Now {
+	} else { // also where the entry is of before that
 		m = p.terms.At(p.alertSince, m.Base, m.Based)
 	}
 	x := &s.voice.scored
