@@ -293,3 +293,31 @@ func field(text, name string) string {
 	value, _, _ := strings.Cut(rest, `"`)
 	return value
 }
+
+// TestALookBackEndsNothing: an entry from elsewhere may bring a customer ahead of base time. Scored anew as of base time, the
+// alert that began in between goes on, and is not raised again when base time comes there.
+func TestALookBackEndsNothing(t *testing.T) {
+	w := newWorld(t, genesis(1, ledger.Clock_CLOCK_EVENT))
+	w.settings(under([]alert.Rule{{Name: "slipping", Metric: "churn_probability", At: .4, Clear: .35, Severity: "warning"}}))
+	at := ms("2024-01-01")
+	w.event("c", purchase("1", 1000, at))
+	w.tick(at + day)
+	w.heard()
+	credit, err := (&ledger.Credit{Referred: "friend", Approved: true, Net: 100}).MarshalVT()
+	require.NoError(t, err)
+	w.fold(0, &ledger.Entry{
+		Version: 1, Kind: ledger.Kind_KIND_CREDIT, Customer: "c", Time: at + 300*day, Payload: credit, Origin: &ledger.Origin{Partition: 1, Offset: 7},
+	})
+	require.True(t, opened(w, "c")["slipping"])
+	w.enter(ledger.Kind_KIND_PARAMETERS, func() *ledger.Parameters { v := processors.PriorParameters(); v.Version = 1; return v }())
+	w.settle()
+	require.True(t, opened(w, "c")["slipping"])
+	w.tick(at + 310*day)
+	var raised []string
+	for _, s := range w.heard() {
+		if s.Topic == output.Alerts {
+			raised = append(raised, field(s.json, "state")+" "+field(s.json, "alert_id"))
+		}
+	}
+	require.Len(t, raised, 1, raised)
+}
