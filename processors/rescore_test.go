@@ -49,10 +49,10 @@ func crowd(t require.TestingT, people int, limit uint32) *world {
 	return w
 }
 
-func (w *world) enter(kind ledger.Kind, body interface{ MarshalVT() ([]byte, error) }) processors.Verdict {
+func (w *world) enter(kind ledger.Kind, body interface{ MarshalVT() ([]byte, error) }) {
 	blob, err := body.MarshalVT()
 	require.NoError(w.t, err)
-	return w.fold(0, &ledger.Entry{Version: 1, Kind: kind, Payload: blob})
+	w.fold(0, &ledger.Entry{Version: 1, Kind: kind, Payload: blob})
 }
 
 // TestEveryCustomerIsScoredAnewOnce: after new parameters all customers are scored anew, each once, in the order of class and
