@@ -149,7 +149,7 @@ func (p *process) around(ctx context.Context, s step, txn string, do func(contex
 	case zombie:
 		p.freeze(p.w.zombieFor())
 	case expired, stale:
-		defer p.w.misremember(hit.fault == stale, "")()
+		defer p.w.misremember(hit.fault == stale, "", 0)()
 	default:
 		defer p.w.answerWith(hit)()
 	}

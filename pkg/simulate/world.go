@@ -304,7 +304,7 @@ func (w *world) beside(f fault, role string) {
 	case deleted:
 		w.deleteOldOutputs()
 	case forgotten:
-		w.misremember(false, fold.Group(w.cfg.Namespace))
+		w.misremember(false, fold.Group(w.cfg.Namespace), 300*time.Millisecond) // also for who has to claim a second time
 		w.beside(empty, role)
 	case rebalance:
 		w.mu.Lock()
@@ -364,14 +364,15 @@ func (w *world) answerWith(s strike) func() {
 	panic("no such answer: " + s.pair())
 }
 
-// misremember lets the next OffsetFetch (of a group, if one is named) answer as if offsets were gone, or with the first position that could be: as a
-// coordinator does that has expired them, or that has not yet seen the end of a transaction.
-func (w *world) misremember(stale bool, group string) func() {
+// misremember lets the next OffsetFetch (of a group, if one is named), and those of some time, answer as if offsets were gone, or
+// with the first position that could be: as a coordinator does that has expired them, or that has not yet seen the end of a
+// transaction.
+func (w *world) misremember(stale bool, group string, lasting time.Duration) func() {
 	offset := int64(-1)
 	if stale {
 		offset = 0
 	}
-	done := false
+	done, until := false, time.Now().Add(lasting)
 	var mu sync.Mutex
 	w.env.Cluster().ControlKey(int16(kmsg.OffsetFetch), func(r kmsg.Request) (kmsg.Response, error, bool) {
 		mu.Lock()
@@ -380,7 +381,9 @@ func (w *world) misremember(stale bool, group string) func() {
 		if done || !ok || req.GetVersion() > 7 || group != "" && req.Group != group {
 			return nil, nil, false
 		}
-		done = true
+		if done = !time.Now().Before(until); !done {
+			w.env.Cluster().KeepControl() // it would be gone with its first answer
+		}
 		resp, _ := req.ResponseKind().(*kmsg.OffsetFetchResponse)
 		for _, t := range req.Topics {
 			rt := kmsg.NewOffsetFetchResponseTopic()
