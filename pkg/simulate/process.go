@@ -110,7 +110,17 @@ func (p *process) around(ctx context.Context, s step, txn string, do func(contex
 	time.Sleep(time.Duration(p.w.intn(2000)) * time.Microsecond) // the way there
 	hit, struck := p.w.strikes.take(s)
 	if !struck {
+		breaking := s == "fold.Produce" && p.w.halfway(txn)
+		if breaking && !p.w.first(txn) { // its turn would have come
+			time.Sleep(50 * time.Millisecond)
+			if err := p.wait(ctx); err != nil {
+				return err
+			}
+		}
 		err := do(ctx)
+		if breaking && p.w.arrive(within+txn) {
+			p.crash()
+		}
 		if gone := p.wait(ctx); gone != nil {
 			return gone
 		}
@@ -144,6 +154,9 @@ func (p *process) around(ctx context.Context, s step, txn string, do func(contex
 		p.w.strikes.again(hit)
 		p.w.hold(txn, func() { _ = do(context.WithoutCancel(ctx)) })
 		return errCut
+	case lateWithin:
+		p.w.hold(within+txn, func() { _ = do(context.WithoutCancel(ctx)) })
+		return errCut
 	case pauseShort:
 		p.freeze(700 * time.Millisecond)
 	case zombie:
@@ -163,15 +176,34 @@ func (p *process) around(ctx context.Context, s step, txn string, do func(contex
 	return err
 }
 
-// hold keeps a request on its way until the next claim under the same transactional id.
+// within marks what is held until the next transaction, rather than the next claim.
+const within = "within "
+
+// hold keeps a request on its way until the next claim, or the next transaction, under the same transactional id.
 func (w *world) hold(txn string, do func()) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.underway[txn] = append(w.underway[txn], do)
 }
 
-// arrive lets go of what was held: it reaches the server now.
-func (w *world) arrive(txn string) {
+// halfway says that a request is held until the transaction has been written in part.
+func (w *world) halfway(txn string) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.underway[within+txn]) > 0
+}
+
+// first says whether this write is the transaction's first since then.
+func (w *world) first(txn string) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	before := w.begun[txn]
+	w.begun[txn] = true
+	return !before
+}
+
+// arrive lets go of what was held: it reaches the server now. It says whether there was any.
+func (w *world) arrive(txn string) bool {
 	w.mu.Lock()
 	all := w.underway[txn]
 	delete(w.underway, txn)
@@ -179,6 +211,7 @@ func (w *world) arrive(txn string) {
 	for _, do := range all {
 		do()
 	}
+	return len(all) > 0
 }
 
 // at is every named step of the process's loops.

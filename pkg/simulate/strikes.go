@@ -21,9 +21,10 @@ const (
 	cutBefore   fault = "cut before"
 	cutAfter    fault = "cut after"
 	pauseShort  fault = "pause"
-	zombie      fault = "zombie"                        // frozen for longer than the session lasts, then going on
-	late        fault = "arrives late"                  // its sender is told that it was cut off
-	lateInto    fault = "arrives within the next claim" // likewise, and it reaches the server right before that one's fence
+	zombie      fault = "zombie"                              // frozen for longer than the session lasts, then going on
+	late        fault = "arrives late"                        // its sender is told that it was cut off
+	lateInto    fault = "arrives within the next claim"       // likewise, and it reaches the server right before that one's fence
+	lateWithin  fault = "arrives within the next transaction" // likewise, between two of its writes, and then its sender dies
 	expired     fault = "offset expired"
 	stale       fault = "offset stale"
 )
@@ -99,7 +100,7 @@ func universe() []strike {
 			all = append(all, strike{step: s, fault: f})
 		}
 	}
-	all = append(all, strike{step: "fold.EndTxn", fault: lateInto})
+	all = append(all, strike{step: "fold.EndTxn", fault: lateInto}, strike{step: "fold.EndTxn", fault: lateWithin})
 	for _, s := range named {
 		for _, f := range []fault{crashBefore, pauseShort, zombie, restore, empty, metaLost, deleted, rebalance, openTxn} {
 			all = append(all, strike{step: s, fault: f})
@@ -133,6 +134,9 @@ func (s step) rare() bool {
 // plan draws the strikes of a seed: every pair has its turn as seeds go by, and some more by chance.
 func plan(seed uint64, rng *rand.Rand, count int) []strike {
 	all := universe()
+	for range 7 { // more often than others: to do harm it needs outputs that lie with several brokers
+		all = append(all, strike{step: "fold.EndTxn", fault: lateWithin})
+	}
 	order := rand.New(rand.NewPCG(1, 2)).Perm(len(all)) //nolint:gosec // the same order in every run is the point
 	strikes := make([]strike, count)
 	for i := range strikes {

@@ -41,6 +41,7 @@ type world struct {
 	ending    bool
 	copies    []embedded.Copy
 	underway  map[string][]func() // requests held until the next claim, by transactional id
+	begun     map[string]bool     // transactional ids, once a write has broken off halfway
 	openShop  bool
 	heard     *subscription
 	late      []string
@@ -140,7 +141,7 @@ func newWorld(seed uint64, strikes []strike, rng *rand.Rand, coverage *Coverage,
 		return nil, fmt.Errorf("start the servers: %w", err)
 	}
 	w := &world{
-		seed: seed, cfg: settings(seed, env), log: log, env: env, coverage: coverage, rng: rng, living: map[string][]*process{}, underway: map[string][]func(){},
+		seed: seed, cfg: settings(seed, env), log: log, env: env, coverage: coverage, rng: rng, living: map[string][]*process{}, underway: map[string][]func(){}, begun: map[string]bool{},
 		strikes: &pending{left: strikes, reached: map[step]int{}}, heard: newSubscription(),
 	}
 	w.ctx, w.cancel = context.WithCancel(context.Background())
