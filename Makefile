@@ -53,7 +53,7 @@ test: ## all tests that need no Docker
 
 .PHONY: race
 race: ## the tests of what runs concurrently, under the race detector
-	go test -race -timeout 15m $$(go list ./pkg/... | grep -vE '/pkg/(simulate|lifetimes|truth)$$')
+	go test -race -timeout 15m $$(go list ./pkg/... | grep -vE '/pkg/(testbed/faulttest|lifetimes|sandbox/groundtruth)$$')
 
 .PHONY: test-real
 test-real: ## the tests on real Kafka and Redis (Docker)
@@ -65,7 +65,7 @@ check-rules: ## Prometheus's rules and their tests (promtool, or Docker)
 
 .PHONY: test-compose
 test-compose: ## docker compose up, events through it, every query of the boards, and down again
-	go test -tags compose -count=1 -timeout 15m ./pkg/compose
+	go test -tags compose -count=1 -timeout 15m ./pkg/testbed/compose
 
 .PHONY: fuzz
 fuzz: ## every fuzz target for FUZZTIME
@@ -76,15 +76,15 @@ fuzz: ## every fuzz target for FUZZTIME
 
 .PHONY: simulate
 simulate: ## SEEDS simulated histories with faults at every step
-	go test -count=1 -timeout 0 -v -run '^TestSeeds$$' ./pkg/simulate -seeds=$(SEEDS)
+	go test -count=1 -timeout 0 -v -run '^TestSeeds$$' ./pkg/testbed/faulttest -seeds=$(SEEDS)
 
 .PHONY: mutants
 mutants: ## broken rules, each of which the simulation must find: prints the table
-	go run ./pkg/simulate/mutants -seeds $(SEEDS)
+	go run ./cmd/mutants -seeds $(SEEDS)
 
 .PHONY: bench
 bench: ## the whole pipeline on real Kafka and Redis (Docker)
-	go run ./pkg/bench
+	go run ./cmd/bench
 
 .PHONY: image
 image: ## mainstay:VERSION for docker

@@ -172,7 +172,7 @@ func TestBoardsNameWhatThereIs(t *testing.T) {
 
 func TestEveryReasonIsExplained(t *testing.T) {
 	for _, explained := range []struct{ source, of, page, form string }{
-		{"../pkg/halt/halt.go", "Reason", "MainstayPartitionHalted.md", "\n### %\n\n"},
+		{"../pkg/stream/halt/halt.go", "Reason", "MainstayPartitionHalted.md", "\n### %\n\n"},
 		{"../schemas/event/event.go", "Reason", "MainstayDeadLetterRatio.md", "\n| `%` | "},
 		{"../schemas/output/base.go", "", "MainstayRejectionRatio.md", "\n| `%` | "},
 	} {

@@ -10,7 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/mainstay/mainstay/pkg/audit"
+	"github.com/mainstay/mainstay/pkg/ops/audit"
 	"github.com/mainstay/mainstay/processors"
 	"github.com/mainstay/mainstay/processors/calibration"
 	"github.com/mainstay/mainstay/processors/customer"

@@ -10,9 +10,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/mainstay/mainstay/pkg/config"
-	"github.com/mainstay/mainstay/pkg/inspect"
-	"github.com/mainstay/mainstay/pkg/rehearse"
+	"github.com/mainstay/mainstay/pkg/node/config"
+	"github.com/mainstay/mainstay/pkg/ops/inspect"
+	"github.com/mainstay/mainstay/pkg/sandbox/ruletest"
 	"github.com/mainstay/mainstay/processors/alert"
 )
 
@@ -95,7 +95,7 @@ func (p *program) alertsTest(_ context.Context, cmd *cobra.Command, args []strin
 		return fmt.Errorf("open the events: %w", err)
 	}
 	defer story.Close() //nolint:errcheck // it was only read
-	s, err := rehearse.New(rules, func(name string) ([]alert.Rule, error) {
+	s, err := ruletest.New(rules, func(name string) ([]alert.Rule, error) {
 		if name != "shipped" && !filepath.IsAbs(name) {
 			name = filepath.Join(filepath.Dir(args[0]), name)
 		}

@@ -7,7 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/mainstay/mainstay/pkg/audit"
+	"github.com/mainstay/mainstay/pkg/ops/audit"
 )
 
 func (p *program) auditCommand() *cobra.Command {

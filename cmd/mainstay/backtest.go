@@ -10,10 +10,10 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/mainstay/mainstay/pkg/app"
-	"github.com/mainstay/mainstay/pkg/backtest"
-	"github.com/mainstay/mainstay/pkg/history"
+	"github.com/mainstay/mainstay/pkg/eventfile"
 	"github.com/mainstay/mainstay/pkg/lifetimes"
+	"github.com/mainstay/mainstay/pkg/models/backtest"
+	"github.com/mainstay/mainstay/pkg/node/app"
 	"github.com/mainstay/mainstay/schemas/money"
 )
 
@@ -55,7 +55,7 @@ type purchases struct {
 	all     []lifetimes.History
 	unit    money.Unit
 	refused int
-	from    []*history.RowError
+	from    []*eventfile.RowError
 }
 
 func (s purchases) minorPerUnit() float64 { return math.Pow10(s.unit.Decimals) }
@@ -77,7 +77,7 @@ func (p *program) readPurchases(cmd *cobra.Command, path string) (purchases, err
 			return out, usage("timezone: %v", err)
 		}
 	}
-	read, unit, refused, err := history.Purchases(path, m)
+	read, unit, refused, err := eventfile.Purchases(path, m)
 	if err != nil {
 		return out, err
 	}

@@ -12,7 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/mainstay/mainstay/pkg/parameters"
+	"github.com/mainstay/mainstay/pkg/models/parameters"
 )
 
 // cdnow are the flags that map the CDNOW sample.

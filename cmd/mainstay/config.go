@@ -6,7 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/mainstay/mainstay/pkg/config"
+	"github.com/mainstay/mainstay/pkg/node/config"
 )
 
 func (p *program) configCommand() *cobra.Command {

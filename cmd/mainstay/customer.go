@@ -8,7 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/mainstay/mainstay/pkg/inspect"
+	"github.com/mainstay/mainstay/pkg/ops/inspect"
 )
 
 func (p *program) customerCommand() *cobra.Command {

@@ -8,9 +8,9 @@ import (
 	"github.com/spf13/cobra"
 	"go.uber.org/zap"
 
-	"github.com/mainstay/mainstay/pkg/app"
-	"github.com/mainstay/mainstay/pkg/config"
-	"github.com/mainstay/mainstay/pkg/demo"
+	"github.com/mainstay/mainstay/pkg/node/app"
+	"github.com/mainstay/mainstay/pkg/node/config"
+	"github.com/mainstay/mainstay/pkg/sandbox/demo"
 )
 
 func (p *program) demoCommand() *cobra.Command {

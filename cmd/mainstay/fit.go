@@ -8,7 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/mainstay/mainstay/pkg/parameters"
+	"github.com/mainstay/mainstay/pkg/models/parameters"
 )
 
 func (p *program) fitCommand() *cobra.Command {

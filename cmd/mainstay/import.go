@@ -6,9 +6,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/mainstay/mainstay/pkg/app"
-	"github.com/mainstay/mainstay/pkg/emit"
-	"github.com/mainstay/mainstay/pkg/history"
+	"github.com/mainstay/mainstay/pkg/eventfile"
+	"github.com/mainstay/mainstay/pkg/node/app"
+	"github.com/mainstay/mainstay/pkg/ops/ingest"
 	"github.com/mainstay/mainstay/schemas/ledger"
 	"github.com/mainstay/mainstay/schemas/money"
 )
@@ -45,9 +45,9 @@ An import that was cut off goes on with --resume.`,
 }
 
 // mapping reads the flags that say how the file is written.
-func mapping(cmd *cobra.Command, currencies map[string]money.Alias) (history.Mapping, error) {
+func mapping(cmd *cobra.Command, currencies map[string]money.Alias) (eventfile.Mapping, error) {
 	f := cmd.Flags()
-	m := history.Mapping{Timezone: time.UTC}
+	m := eventfile.Mapping{Timezone: time.UTC}
 	m.Type, _ = f.GetString("type")
 	m.TimeFormat, _ = f.GetString("time-format")
 	m.Currency, _ = f.GetString("currency")
@@ -55,7 +55,7 @@ func mapping(cmd *cobra.Command, currencies map[string]money.Alias) (history.Map
 	m.NoHeader, _ = f.GetBool("no-header")
 	columns, _ := f.GetString("map")
 	var err error
-	if m.Columns, err = history.ParseMap(columns); err != nil {
+	if m.Columns, err = eventfile.ParseMap(columns); err != nil {
 		return m, usage("--%v", err)
 	}
 	if zone, _ := f.GetString("timezone"); zone != "" {
@@ -85,11 +85,11 @@ func (p *program) importFile(ctx context.Context, cmd *cobra.Command, args []str
 	if err != nil {
 		return err
 	}
-	im := emit.Import{Path: args[0], Namespace: c.Namespace, Now: p.now, Random: app.Random}
+	im := ingest.Import{Path: args[0], Namespace: c.Namespace, Now: p.now, Random: app.Random}
 	if im.Mapping, err = mapping(cmd, app.EventOptions(c, nil).Currencies); err != nil {
 		return err
 	}
-	if im.Kind, err = emit.KindOf(im.Mapping.Type); err != nil {
+	if im.Kind, err = ingest.KindOf(im.Mapping.Type); err != nil {
 		return usage("--type: %v", err)
 	}
 	if im.Topic, err = topicFor(cmd, c, im.Kind); err != nil {
@@ -126,10 +126,10 @@ func (p *program) destination(ctx context.Context, cmd *cobra.Command, dry bool)
 	return a, app.Genesis(a.Config), nil
 }
 
-func (p *program) runImport(ctx context.Context, cmd *cobra.Command, a *app.App, im *emit.Import) (emit.Counts, []*history.RowError, error) {
+func (p *program) runImport(ctx context.Context, cmd *cobra.Command, a *app.App, im *ingest.Import) (ingest.Counts, []*eventfile.RowError, error) {
 	most, _ := cmd.Flags().GetInt("show-refused")
-	refused := []*history.RowError{}
-	im.Refused = func(r *history.RowError) {
+	refused := []*eventfile.RowError{}
+	im.Refused = func(r *eventfile.RowError) {
 		if len(refused) < most {
 			refused = append(refused, r)
 		}
@@ -141,7 +141,7 @@ func (p *program) runImport(ctx context.Context, cmd *cobra.Command, a *app.App,
 	return counts, refused, err
 }
 
-func (p *program) importReport(machine, dry bool, g *ledger.Genesis, c emit.Counts, refused []*history.RowError) error {
+func (p *program) importReport(machine, dry bool, g *ledger.Genesis, c ingest.Counts, refused []*eventfile.RowError) error {
 	if machine {
 		return p.json(map[string]any{
 			"rows": c.Rows, "sent": c.Sent, "duplicates": c.Known, "refused": c.Refused, "skipped": c.Skipped, "resumed_after": c.From,

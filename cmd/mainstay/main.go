@@ -16,7 +16,7 @@ import (
 
 	"golang.org/x/term"
 
-	"github.com/mainstay/mainstay/pkg/app"
+	"github.com/mainstay/mainstay/pkg/node/app"
 )
 
 // The exit codes.

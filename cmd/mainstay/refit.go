@@ -6,7 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/mainstay/mainstay/pkg/refit"
+	"github.com/mainstay/mainstay/pkg/stream/refit"
 )
 
 func (p *program) refitCommand() *cobra.Command {

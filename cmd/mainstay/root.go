@@ -12,12 +12,12 @@ import (
 	"github.com/spf13/pflag"
 	"go.uber.org/zap"
 
-	"github.com/mainstay/mainstay/pkg/app"
-	"github.com/mainstay/mainstay/pkg/config"
 	"github.com/mainstay/mainstay/pkg/kafka"
-	"github.com/mainstay/mainstay/pkg/process"
+	"github.com/mainstay/mainstay/pkg/node/app"
+	"github.com/mainstay/mainstay/pkg/node/config"
+	"github.com/mainstay/mainstay/pkg/node/process"
+	"github.com/mainstay/mainstay/pkg/stream/topics"
 	"github.com/mainstay/mainstay/pkg/telemetry"
-	"github.com/mainstay/mainstay/pkg/topics"
 	"github.com/mainstay/mainstay/schemas/ledger"
 )
 

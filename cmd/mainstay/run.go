@@ -9,12 +9,12 @@ import (
 	"github.com/spf13/cobra"
 	"go.uber.org/zap"
 
-	"github.com/mainstay/mainstay/pkg/app"
-	"github.com/mainstay/mainstay/pkg/config"
-	"github.com/mainstay/mainstay/pkg/parameters"
-	"github.com/mainstay/mainstay/pkg/process"
+	"github.com/mainstay/mainstay/pkg/models/parameters"
+	"github.com/mainstay/mainstay/pkg/node/app"
+	"github.com/mainstay/mainstay/pkg/node/config"
+	"github.com/mainstay/mainstay/pkg/node/process"
+	"github.com/mainstay/mainstay/pkg/stream/topics"
 	"github.com/mainstay/mainstay/pkg/telemetry"
-	"github.com/mainstay/mainstay/pkg/topics"
 	"github.com/mainstay/mainstay/schemas/ledger"
 )
 

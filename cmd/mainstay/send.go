@@ -9,9 +9,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/mainstay/mainstay/pkg/app"
-	"github.com/mainstay/mainstay/pkg/config"
-	"github.com/mainstay/mainstay/pkg/emit"
+	"github.com/mainstay/mainstay/pkg/node/app"
+	"github.com/mainstay/mainstay/pkg/node/config"
+	"github.com/mainstay/mainstay/pkg/ops/ingest"
 	"github.com/mainstay/mainstay/schemas/event"
 )
 
@@ -34,10 +34,10 @@ func (p *program) sendKind(kind event.Kind) *cobra.Command {
 		Use: kind.String(), Short: "Send a " + kind.String(), Args: cobra.NoArgs,
 		Example: "  " + p.name + " send " + kind.String() + " " + example,
 	}
-	fields := emit.Fields(kind)
+	fields := ingest.Fields(kind)
 	for _, f := range fields {
 		cmd.Flags().String(f.Name, f.Default, f.Doc)
-		if f.Form == emit.Truth {
+		if f.Form == ingest.Truth {
 			cmd.Flags().Lookup(f.Name).NoOptDefVal = "true"
 		}
 		if f.Required {
@@ -63,7 +63,7 @@ func (p *program) send(ctx context.Context, cmd *cobra.Command, kind event.Kind,
 		return err
 	}
 	now := p.now()
-	key, value, err := emit.Compose(kind, texts, now, "sent-"+strconv.FormatInt(now.UnixNano(), 36))
+	key, value, err := ingest.Compose(kind, texts, now, "sent-"+strconv.FormatInt(now.UnixNano(), 36))
 	if err != nil {
 		return usageError{err}
 	}
@@ -84,7 +84,7 @@ func (p *program) send(ctx context.Context, cmd *cobra.Command, kind event.Kind,
 	if err := a.Kafka.Ping(ctx); err != nil {
 		return fmt.Errorf("kafka.brokers: none of %s answers: %w; give --kafka.brokers or MAINSTAY_KAFKA_BROKERS", strings.Join(a.Config.Kafka.Brokers, ","), err)
 	}
-	place, err := emit.Send(ctx, a.Kafka, topic, emit.Record{Key: key, Value: value, Timestamp: now.UnixMilli()})
+	place, err := ingest.Send(ctx, a.Kafka, topic, ingest.Record{Key: key, Value: value, Timestamp: now.UnixMilli()})
 	if err != nil {
 		return err
 	}

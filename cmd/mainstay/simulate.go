@@ -6,9 +6,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/mainstay/mainstay/pkg/emit"
 	"github.com/mainstay/mainstay/pkg/kafka"
-	"github.com/mainstay/mainstay/pkg/shop"
+	"github.com/mainstay/mainstay/pkg/sandbox/shop"
+	"github.com/mainstay/mainstay/pkg/sandbox/shopfeed"
 	"github.com/mainstay/mainstay/schemas/event"
 )
 
@@ -43,7 +43,7 @@ func (p *program) simulate(ctx context.Context, cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	s := emit.Simulation{Now: p.now, Topics: map[string]string{}}
+	s := shopfeed.Simulation{Now: p.now, Topics: map[string]string{}}
 	f := cmd.Flags()
 	s.Customers, _ = f.GetInt("customers")
 	s.Days, _ = f.GetInt("days")
@@ -78,9 +78,9 @@ func (p *program) simulate(ctx context.Context, cmd *cobra.Command) error {
 }
 
 // tell shows a bar on a terminal, and a line for every tenth elsewhere.
-func (p *program) tell(ctx context.Context, s *emit.Simulation, k *kafka.Client, machine bool) (emit.Told, error) {
+func (p *program) tell(ctx context.Context, s *shopfeed.Simulation, k *kafka.Client, machine bool) (shopfeed.Told, error) {
 	bar, began, tenth, caught := p.bar("simulating", false), p.now(), 0, false
-	s.Progress = func(t emit.Told) {
+	s.Progress = func(t shopfeed.Told) {
 		switch {
 		case caught:
 			return // from here on nobody knows how much is to come

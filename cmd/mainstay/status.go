@@ -7,8 +7,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/mainstay/mainstay/pkg/app"
-	"github.com/mainstay/mainstay/pkg/inspect"
+	"github.com/mainstay/mainstay/pkg/node/app"
+	"github.com/mainstay/mainstay/pkg/ops/inspect"
 	"github.com/mainstay/mainstay/schemas/ledger"
 )
 

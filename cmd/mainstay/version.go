@@ -5,7 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/mainstay/mainstay/pkg/server"
+	"github.com/mainstay/mainstay/pkg/node/server"
 	"github.com/mainstay/mainstay/pkg/telemetry"
 )
 

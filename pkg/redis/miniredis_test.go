@@ -6,8 +6,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/mainstay/mainstay/pkg/embedded"
 	"github.com/mainstay/mainstay/pkg/redis"
+	"github.com/mainstay/mainstay/pkg/sandbox/embedded"
 )
 
 // In a bubble: a goroutine that outlives Close fails the test.

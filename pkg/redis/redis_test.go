@@ -8,8 +8,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/mainstay/mainstay/pkg/embedded"
 	"github.com/mainstay/mainstay/pkg/redis"
+	"github.com/mainstay/mainstay/pkg/sandbox/embedded"
 )
 
 func closed(t testing.TB, c io.Closer) {

@@ -48,7 +48,7 @@ func newConsumer(reg prometheus.Registerer, group string) Consumer {
 	}
 }
 
-// Intake is what pkg/intake says.
+// Intake is what pkg/stream/intake says.
 type Intake struct {
 	Consumer
 
@@ -70,7 +70,7 @@ func NewIntake(reg prometheus.Registerer) *Intake {
 	}
 }
 
-// Fold is what pkg/fold says.
+// Fold is what pkg/stream/fold says.
 type Fold struct {
 	Consumer
 	Calibration

@@ -2,7 +2,7 @@ package telemetry
 
 import "github.com/prometheus/client_golang/prometheus"
 
-// Refit is what pkg/refit's schedule says.
+// Refit is what pkg/stream/refit's schedule says.
 type Refit struct {
 	Refits      *prometheus.CounterVec // outcome
 	LastSuccess prometheus.Gauge

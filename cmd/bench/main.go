@@ -1,0 +1,191 @@
+// Command bench measures the whole pipeline on real Kafka and Redis: mainstay runs as a child process, so that the CPU
+// counted is its own; this process makes the load and reads the answers.
+//
+// It refuses to judge by other than what it measured in this run: every figure is printed with the goal that it is held
+// against, with the machine, the load that it was under, and what is left out.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/mainstay/mainstay/pkg/testbed/containers"
+)
+
+// options are the command line.
+type options struct {
+	events      int
+	customers   int
+	base        int // customers of the partition that is claimed
+	partitions  int
+	rates       []int
+	seconds     int
+	takeovers   int
+	kafka       string
+	redis       string
+	binary      string
+	compression string
+	profiles    string
+	seed        uint64
+	only        string
+}
+
+func main() {
+	o := options{}
+	rates := ""
+	flag.IntVar(&o.events, "events", 1_000_000, "purchases of each pass at full speed")
+	flag.IntVar(&o.customers, "customers", 100_000, "customers, chosen by a zipf distribution with exponent 1.1")
+	flag.IntVar(&o.base, "base", 100_000, "customers of the one partition whose claim is measured")
+	flag.IntVar(&o.partitions, "partitions", 8, "partitions of the ledger and of the input topic")
+	flag.StringVar(&rates, "rates", "20000,60000", "events a second of the passes at a fixed rate")
+	flag.IntVar(&o.seconds, "seconds", 15, "length of a pass at a fixed rate, after 3 seconds that are not counted")
+	flag.IntVar(&o.takeovers, "takeovers", 3, "owners that are killed")
+	flag.StringVar(&o.kafka, "kafka", "", "host:port of a broker instead of a container")
+	flag.StringVar(&o.redis, "redis", "", "host:port of a Redis instead of a container; its memory must be otherwise at rest")
+	flag.StringVar(&o.binary, "mainstay", "", "program to measure instead of building this tree's")
+	flag.StringVar(&o.compression, "compression", "", "kafka.compression of mainstay; empty: its default")
+	flag.StringVar(&o.profiles, "profiles", "", "directory that CPU profiles are kept in; empty: none are kept")
+	flag.Uint64Var(&o.seed, "seed", 1, "of the customers and amounts")
+	flag.StringVar(&o.only, "only", "", "parts to run: speed, rates, claim, takeover (comma-separated); empty: all")
+	flag.Parse()
+	for word := range strings.SplitSeq(rates, ",") {
+		rate, err := strconv.Atoi(strings.TrimSpace(word))
+		if err != nil || rate <= 0 {
+			fmt.Fprintf(os.Stderr, "--rates: %q is no number of events a second\n", word)
+			os.Exit(2)
+		}
+		o.rates = append(o.rates, rate)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx, o)
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+// bench is one run.
+type bench struct {
+	options
+	program containers.Program
+	scratch string // for profiles that are not kept
+	figures []figure
+	closing []func() error
+}
+
+// figure is a measured value and the goal that it is held against.
+type figure struct {
+	name, value, goal string
+	met               bool
+}
+
+func run(ctx context.Context, o options) (err error) {
+	b := &bench{options: o}
+	defer func() {
+		for _, end := range slices.Backward(b.closing) {
+			err = errors.Join(err, end())
+		}
+	}()
+	began := time.Now()
+	if err := b.setUp(ctx); err != nil {
+		return err
+	}
+	parts := []struct {
+		name string
+		run  func(context.Context) error
+	}{{"speed", b.speed}, {"rates", b.rate}, {"claim", b.claim}, {"takeover", b.takeover}}
+	for _, p := range parts {
+		if o.only != "" && !strings.Contains(","+o.only+",", ","+p.name+",") {
+			continue
+		}
+		fmt.Printf("\n== %s (load average %s)\n", p.name, loadAverage())
+		if err := p.run(ctx); err != nil {
+			return fmt.Errorf("%s: %w", p.name, err)
+		}
+	}
+	b.report(time.Since(began))
+	return nil
+}
+
+func (b *bench) setUp(ctx context.Context) error {
+	dir, err := os.MkdirTemp("", "mainstay-bench-")
+	if err != nil {
+		return fmt.Errorf("make a directory: %w", err)
+	}
+	b.closing = append(b.closing, func() error { return os.RemoveAll(dir) })
+	b.scratch = dir
+	if b.profiles != "" {
+		if err := os.MkdirAll(b.profiles, 0o750); err != nil {
+			return fmt.Errorf("--profiles: %w", err)
+		}
+		b.scratch = b.profiles
+	}
+	path := b.binary
+	if path == "" {
+		if path, err = containers.Build(ctx, dir); err != nil {
+			return err
+		}
+	} else if path, err = filepath.Abs(path); err != nil {
+		return fmt.Errorf("--mainstay: %w", err)
+	}
+	if b.kafka == "" {
+		server, err := containers.StartKafka(ctx)
+		if err != nil {
+			return err
+		}
+		b.closing = append(b.closing, server.Close)
+		b.kafka = server.Address
+	}
+	if b.redis == "" {
+		server, err := containers.StartRedis(ctx)
+		if err != nil {
+			return err
+		}
+		b.closing = append(b.closing, server.Close)
+		b.redis = server.Address
+	}
+	settings := map[string]string{
+		"KAFKA_BROKERS": b.kafka, "REDIS_ADDRESSES": b.redis, "MONEY_CURRENCY": "EUR", "LOG_LEVEL": "info",
+	}
+	if b.compression != "" {
+		settings["KAFKA_COMPRESSION"] = b.compression
+	}
+	b.program = containers.Program{Path: path, Settings: settings}
+	fmt.Printf("machine: %s\ncommand: %s\n", machine(), strings.Join(os.Args, " "))
+	return nil
+}
+
+func (b *bench) found(name, value, goal string, met bool) {
+	b.figures = append(b.figures, figure{name, value, goal, met})
+	fmt.Printf("%-84s %s\n", name, value)
+}
+
+func (b *bench) report(took time.Duration) {
+	fmt.Printf("\n== summary (load average %s, took %s)\n", loadAverage(), took.Round(time.Second))
+	fmt.Printf("machine: %s\ncommand: %s\n", machine(), strings.Join(os.Args, " "))
+	for _, f := range b.figures {
+		verdict := ""
+		switch {
+		case f.goal == "":
+		case f.met:
+			verdict = "goal " + f.goal
+		default:
+			verdict = "MISSED, goal " + f.goal
+		}
+		fmt.Printf("%-84s %-22s %s\n", f.name, f.value, verdict)
+	}
+	fmt.Print(`left out: the CPU of Kafka, of Redis and of this process, which all share the machine with mainstay; replication (one
+broker, acks=all of one); TLS and authentication; disks that fail or fill; events other than purchases.
+`)
+}

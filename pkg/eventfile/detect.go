@@ -1,0 +1,140 @@
+package eventfile
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// AmbiguousTimeError says that the dates of a column can be read in more than one way, all through the rows looked at.
+type AmbiguousTimeError struct {
+	Column  string
+	Line    int
+	Sample  string
+	Layouts []string // Go layouts, each of which fits
+}
+
+// Error names the flag that settles it.
+func (e *AmbiguousTimeError) Error() string {
+	return fmt.Sprintf("history: %q in column %q (line %d) can be read in %d ways: say which with --time-format \"%s\"",
+		e.Sample, e.Column, e.Line, len(e.Layouts), strings.Join(e.Layouts, `" or --time-format "`))
+}
+
+// UnknownTimeError says that the times of a column are of no known format, or not all of one.
+type UnknownTimeError struct {
+	Column string
+	Line   int
+	Sample string
+	Mixed  bool // other rows are of a known format, which this one is not
+}
+
+// Error names the flag that settles it.
+func (e *UnknownTimeError) Error() string {
+	what := "is of no known format"
+	if e.Mixed {
+		what = "is of another format than the rows before it"
+	}
+	return fmt.Sprintf("history: %q in column %q (line %d) %s: give --time-format, as a Go layout (2006-01-02 15:04:05), "+
+		"strftime (%%Y-%%m-%%d), unix or unix_ms", e.Sample, e.Column, e.Line, what)
+}
+
+// families are the formats that auto knows; each is one way of reading a date.
+func families(zone *time.Location) []*timeFormat {
+	clock := func(dates ...string) *timeFormat {
+		f := &timeFormat{zone: zone}
+		for _, date := range dates {
+			f.layouts = append(f.layouts, date)
+			for _, hours := range []string{"15:04:05", "15:04", "3:04:05 PM", "3:04 PM", "3:04:05 pm", "3:04 pm"} {
+				f.layouts = append(f.layouts, date+" "+hours)
+			}
+		}
+		return f
+	}
+	return []*timeFormat{
+		{zone: zone, layouts: []string{
+			"2006-01-02", time.RFC3339, "2006-01-02 15:04:05", "2006-01-02T15:04:05", "2006-01-02 15:04:05Z07:00",
+			"2006-01-02 15:04:05 Z07:00", "2006-01-02 15:04:05Z07", "2006-01-02 15:04:05 -0700", "2006-01-02T15:04:05-0700",
+			"2006-01-02 15:04", "2006-01-02T15:04", "2006-01-02T15:04Z07:00", "2006-1-2", "2006-1-2 15:04:05", "2006-1-2 15:04",
+		}},
+		{zone: zone, layouts: []string{"20060102", "20060102150405", "20060102 15:04:05", "20060102 15:04", "20060102T150405", "20060102T150405Z07:00"}},
+		clock("2006/1/2"),
+		clock("2.1.2006"), clock("2/1/2006"), clock("1/2/2006"), clock("2-1-2006"), clock("1-2-2006"),
+		clock("2.1.06"), clock("2/1/06"), clock("1/2/06"), clock("06/1/2"), clock("2-1-06"), clock("1-2-06"), clock("06-1-2"),
+		clock("2 Jan 2006", "2-Jan-2006", "2 January 2006", "Jan 2, 2006", "Jan 2 2006", "January 2, 2006", "2-Jan-06"),
+		{zone: zone, layouts: []string{time.RFC1123Z, "Mon, 2 Jan 2006 15:04:05 -0700", "Mon Jan 2 15:04:05 2006"}},
+		{perUnit: time.Second},
+		{perUnit: time.Millisecond},
+	}
+}
+
+// detection narrows the formats of one column down, value by value.
+type detection struct {
+	column string
+	left   []*timeFormat
+	read   bool   // some value was of a known format
+	text   string // the first of them
+	line   int
+	bad    *UnknownTimeError
+}
+
+// see looks at one more value, and tells whether the column is settled.
+func (d *detection) see(text string, line int) (settled bool, err error) {
+	known, fit := false, d.left[:0:0]
+	for _, f := range d.left {
+		if t, _, err := f.parse(text); err == nil && plausible(t) {
+			known, fit = true, append(fit, f)
+		}
+	}
+	if !known {
+		unknown := &UnknownTimeError{Column: d.column, Line: line, Sample: shown(text, 40), Mixed: d.read}
+		if d.read && d.knownToOthers(text) {
+			return false, unknown
+		}
+		if d.bad == nil {
+			d.bad = unknown // a hole in the file, perhaps: refused when its row comes
+		}
+		return false, nil
+	}
+	if !d.read {
+		d.read, d.text, d.line = true, text, line
+	}
+	d.left = fit
+	return len(fit) == 1, nil
+}
+
+// knownToOthers tells that a value is a date, in a format that has been ruled out.
+func (d *detection) knownToOthers(text string) bool {
+	for _, f := range families(time.UTC) {
+		if t, _, err := f.parse(text); err == nil && plausible(t) {
+			return true
+		}
+	}
+	return false
+}
+
+// settle is the format of the column, nil where no row had a value.
+func (d *detection) settle() (*timeFormat, error) {
+	switch {
+	case !d.read && d.bad != nil:
+		return nil, d.bad
+	case !d.read:
+		return nil, nil
+	case len(d.left) == 1:
+		return d.left[0], nil
+	}
+	ambiguous := &AmbiguousTimeError{Column: d.column, Line: d.line, Sample: shown(d.text, 40)}
+	for _, f := range d.left {
+		_, layout, _ := f.parse(d.text)
+		ambiguous.Layouts = append(ambiguous.Layouts, layout)
+	}
+	return nil, ambiguous
+}
+
+// plausible keeps numbers that are no times from being read as Unix time, and years from being read off their place.
+func plausible(t time.Time) bool {
+	y := t.UTC().Year()
+	return y >= earliestYear && y < 2200
+}
+
+// earliestYear is the first whose events intake accepts.
+const earliestYear = 1990

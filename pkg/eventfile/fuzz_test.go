@@ -1,0 +1,74 @@
+package eventfile_test
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/mainstay/mainstay/pkg/eventfile"
+)
+
+// FuzzRows reads anything as CSV and as NDJSON: it ends, every row is one JSON object of the plain fields with the key
+// that it should have, places only go forward, and taking up from the middle gives the same rest.
+func FuzzRows(f *testing.F) {
+	f.Add("customer_id,occurred_at,total\na,2024-01-01,1\n\"b\nc\",2024-01-01,\"1\"\n", true)
+	f.Add("customer_id;occurred_at;total\na;01/02/2023;1,5\n\"open;13/02/2023;2\r\nb;13/02/2023;3", true)
+	f.Add(`{"customer_id":1,"occurred_at":1704067200,"total":"1.50"}`+"\n{\n", false)
+	f.Add("\ufeff{\"userId\":\"\\ud800\",\"timestamp\":\"2024-01-01\",\"properties\":{\"revenue\":1e400}}", false)
+	f.Fuzz(func(t *testing.T, content string, csv bool) {
+		name := "f.ndjson"
+		if csv {
+			name = "f.csv"
+		}
+		path := filepath.Join(t.TempDir(), name)
+		require.NoError(t, os.WriteFile(path, []byte(content), 0o600))
+		m := eventfile.Mapping{Type: "purchase"}
+		r, err := eventfile.Open(path, m)
+		if err != nil {
+			return
+		}
+		defer func() { require.NoError(t, r.Close()) }()
+		read := func(r *eventfile.Reader) (outcomes []string) {
+			offset, line := int64(0), 0
+			for {
+				row, err := r.Next()
+				if errors.Is(err, io.EOF) {
+					return outcomes
+				}
+				if err == nil {
+					require.Greater(t, row.Offset, offset)
+					require.Greater(t, row.Line, line)
+					require.LessOrEqual(t, row.Offset, int64(len(content)))
+					offset, line = row.Offset, row.Line
+				}
+				outcomes = append(outcomes, outcome(t, row, err))
+			}
+		}
+		again, err := eventfile.Open(path, m)
+		require.NoError(t, err)
+		defer func() { require.NoError(t, again.Close()) }()
+		require.Equal(t, read(r), read(again))
+	})
+}
+
+func outcome(t *testing.T, row eventfile.Row, err error) string {
+	t.Helper()
+	bad := (*eventfile.RowError)(nil)
+	if errors.As(err, &bad) {
+		require.NotEmpty(t, bad.Reason)
+		return bad.Error()
+	}
+	require.NoError(t, err)
+	var said map[string]any
+	require.NoError(t, json.Unmarshal(row.Value, &said), "%s", row.Value)
+	require.Equal(t, "purchase", said["type"])
+	require.Equal(t, string(row.Key), said["customer_id"])
+	require.NotEmpty(t, said["order_id"])
+	require.IsType(t, 0., said["total"])
+	return string(row.Value)
+}

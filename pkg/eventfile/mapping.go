@@ -1,0 +1,245 @@
+package eventfile
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/mainstay/mainstay/schemas/event"
+	"github.com/mainstay/mainstay/schemas/money"
+)
+
+// Mapping says how a file is to be read. Only Type has no default.
+type Mapping struct {
+	Type string // purchase, cancellation, referral or survey
+
+	// Columns maps fields to columns. A column that begins with = is a constant (kind -> "=refund"). In NDJSON a
+	// column is a member, a.b a member of a member. Fields that are not mapped are found under their own names and
+	// aliases, where the file has them.
+	Columns map[string]string
+
+	TimeFormat string         // a Go layout, strftime, rfc3339, unix, unix_ms, or auto (the default): see times.go
+	Timezone   *time.Location // of times that do not state theirs; default UTC
+	Currency   string         // where a row states none; "" leaves it to intake
+
+	// Currencies are the codes known besides ISO 4217; default IRT.
+	Currencies map[string]money.Alias
+
+	Delimiter    rune // of CSV; 0 finds out among , ; tab and |
+	DecimalComma bool // amounts are written 49,90
+	NoHeader     bool // CSV without a line of names: its columns are 1, 2, 3 ...
+}
+
+// ParseMap reads "customer_id=sampleid,occurred_at=date,total=sales" into fields and columns.
+func ParseMap(text string) (map[string]string, error) {
+	columns := map[string]string{}
+	for pair := range strings.SplitSeq(text, ",") {
+		if strings.TrimSpace(pair) == "" {
+			continue
+		}
+		field, column, ok := strings.Cut(pair, "=")
+		field, column = strings.TrimSpace(field), strings.TrimSpace(column)
+		if !ok || field == "" || column == "" {
+			return nil, fmt.Errorf("map: %q is not field=column", pair)
+		}
+		if !slices.Contains(allFields(), field) {
+			return nil, fmt.Errorf("map: unknown field %q; known are %s", field, strings.Join(allFields(), ", "))
+		}
+		if _, twice := columns[field]; twice {
+			return nil, fmt.Errorf("map: field %q is mapped twice", field)
+		}
+		columns[field] = column
+	}
+	return columns, nil
+}
+
+// form is how the value of a field is read and written.
+type form uint8
+
+const (
+	plain  form = iota // a string, ids included
+	moment             // a time, written as RFC 3339 in UTC
+	amount             // a number of the file's, written as it stands
+	score              // a whole number
+	flag               // true or false
+	nested             // JSON of its own, only from NDJSON
+	kind               // the type of the event, which must not be another one
+)
+
+// field is a field of an event, in the order in which it is written.
+type field struct {
+	name     string
+	form     form
+	required bool
+	aliases  []string
+}
+
+// fieldsOf are the fields of a type of event, nil for an unknown type.
+func fieldsOf(typ string) []field {
+	common := []field{
+		{name: "type", form: kind},
+		{name: "event_id", aliases: []string{"messageId", "ce_id"}},
+		{name: "occurred_at", form: moment, required: true, aliases: []string{"timestamp", "time"}},
+		{name: "customer_id", required: typ != "referral", aliases: []string{"userId"}},
+		{name: "source"},
+		{name: "schema_version"},
+		{name: "test", form: flag},
+	}
+	order := field{name: "order_id", aliases: []string{"transaction_id", "id"}}
+	total := field{name: "total", form: amount, aliases: []string{"total_price", "value", "revenue"}}
+	switch typ {
+	case "purchase":
+		total.required = true
+		return append(common, order, total,
+			field{name: "currency"}, field{name: "subtotal", form: amount}, field{name: "tax", form: amount},
+			field{name: "shipping", form: amount}, field{name: "discount", form: amount}, field{name: "coupon"},
+			field{name: "channel"}, field{name: "affiliation"}, field{name: "loyalty_member", form: flag},
+			field{name: "referral_code"}, field{name: "updated_at", form: moment}, field{name: "status"},
+			field{name: "cancelled_at", form: moment}, field{name: "products", form: nested},
+			field{name: "refunds", form: nested})
+	case "cancellation":
+		order.aliases, total.aliases = order.aliases[:1], nil
+		return append(common, field{name: "kind", required: true}, field{name: "refund_id"}, order, total,
+			field{name: "currency"}, field{name: "subscription_id"}, field{name: "effective_at", form: moment},
+			field{name: "cancel_reason"})
+	case "referral":
+		return append(common, field{name: "referral_id"}, field{name: "referral_code"},
+			field{name: "referrer_customer_id", required: true, aliases: []string{"advocate"}},
+			field{name: "referred_customer_id", required: true, aliases: []string{"friend"}},
+			field{name: "status", required: true})
+	case "survey":
+		return append(common, field{name: "response_id"}, field{name: "survey_id"}, field{name: "survey_type"},
+			field{name: "dimension"}, field{name: "score", form: score, required: true}, field{name: "comment"},
+			field{name: "created_at", form: moment}, field{name: "updated_at", form: moment},
+			field{name: "excluded_from_calculations", form: flag})
+	default:
+		return nil
+	}
+}
+
+// types are the types of events.
+func types() []string { return []string{"purchase", "cancellation", "referral", "survey"} }
+
+func allFields() []string {
+	var names []string
+	for _, typ := range types() {
+		names = append(names, fieldNames(fieldsOf(typ))...)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+func fieldNames(fields []field) []string {
+	names := make([]string, len(fields))
+	for i, f := range fields {
+		names[i] = f.name
+	}
+	return names
+}
+
+// check fills in the defaults and refuses what does not fit, before the file is touched.
+func (m *Mapping) check() error {
+	if m.Type == "" {
+		return fmt.Errorf("history: which events are these? give --type %s", strings.Join(types(), ", "))
+	}
+	fields := fieldsOf(m.Type)
+	if fields == nil {
+		return fmt.Errorf("history: unknown type %q; known are %s", m.Type, strings.Join(types(), ", "))
+	}
+	for name, column := range m.Columns {
+		if !slices.Contains(fieldNames(fields), name) {
+			return fmt.Errorf("history: a %s has no field %q; it has %s", m.Type, name, strings.Join(fieldNames(fields), ", "))
+		}
+		if column == "" || column == "=" {
+			return fmt.Errorf("history: field %q is mapped to nothing", name)
+		}
+	}
+	if m.Timezone == nil {
+		m.Timezone = time.UTC
+	}
+	if m.Currencies == nil {
+		m.Currencies = event.DefaultOptions().Currencies
+	}
+	switch m.Delimiter {
+	case 0, ',', ';', '\t', '|':
+		return nil
+	default:
+		return errors.New("history: the delimiter must be a comma, a semicolon, a tab or |")
+	}
+}
+
+// binding says where a field's value comes from.
+type binding struct {
+	constant string
+	column   string   // mapped
+	names    []string // not mapped: its own name and aliases, in order
+	index    int      // of the CSV column; -1: none
+}
+
+func (m *Mapping) bind(fields []field) []binding {
+	bound := make([]binding, len(fields))
+	for i, f := range fields {
+		bound[i].index = -1
+		column, mapped := m.Columns[f.name]
+		switch {
+		case mapped && strings.HasPrefix(column, "="):
+			bound[i].constant = column[1:]
+		case mapped:
+			bound[i].column = column
+		default:
+			bound[i].names = append([]string{f.name}, f.aliases...)
+		}
+	}
+	return bound
+}
+
+// resolve finds the columns of a CSV file in its header, or by number where it has none.
+func resolve(bound []binding, fields []field, header []string) error {
+	for i := range bound {
+		b := &bound[i]
+		for _, name := range append(b.names, b.column) {
+			if name == "" || b.constant != "" {
+				continue
+			}
+			if b.index = slices.Index(header, name); b.index >= 0 {
+				if slices.Contains(header[b.index+1:], name) {
+					return fmt.Errorf("history: two columns are named %q: rename one", name)
+				}
+				break
+			}
+		}
+		if b.column != "" && b.index < 0 {
+			return fmt.Errorf("history: field %q is mapped to column %q, which the file does not have; its columns are %s",
+				fields[i].name, b.column, shown(strings.Join(header, ", "), 400))
+		}
+		if fields[i].form == nested && b.index >= 0 {
+			if b.column != "" {
+				return fmt.Errorf("history: field %q is a list, which only NDJSON can hold", fields[i].name)
+			}
+			b.index = -1
+		}
+	}
+	for i, f := range fields {
+		if f.required && bound[i].index < 0 && bound[i].constant == "" && !standIn(fields, bound, f.name) {
+			return fmt.Errorf("history: no column for the field %q: give --map %s=COLUMN; the columns are %s",
+				f.name, f.name, shown(strings.Join(header, ", "), 400))
+		}
+	}
+	return nil
+}
+
+// standIn tells that a survey's created_at is there to say when it occurred.
+func standIn(fields []field, bound []binding, name string) bool {
+	i := slices.IndexFunc(fields, func(f field) bool { return f.name == "created_at" })
+	return name == "occurred_at" && i >= 0 && (bound[i].index >= 0 || bound[i].constant != "")
+}
+
+// shown is a value fit for an error: short.
+func shown(text string, most int) string {
+	if len(text) <= most {
+		return text
+	}
+	return strings.ToValidUTF8(text[:most], "") + "..."
+}

@@ -1,0 +1,444 @@
+package eventfile
+
+import (
+	"bufio"
+	"bytes"
+	"compress/gzip"
+	"crypto/sha256"
+	"encoding/csv"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/mainstay/mainstay/schemas/event"
+	"github.com/mainstay/mainstay/schemas/money"
+)
+
+// Reader goes through one file. It is for one goroutine at a time.
+type Reader struct {
+	path    string
+	mapping Mapping
+	fields  []field
+	slot    map[string]int // index of a field by its name
+	bound   []binding
+	times   []*timeFormat // per field; nil where it is no time, or no row had one
+
+	currencies *money.Table
+	decoder    *event.Decoder
+	kind       event.Kind
+	result     event.Result
+
+	sum    string // of the content
+	length int64  // of the content, bytes
+	onDisk int64
+	ndjson bool
+	comma  rune
+	header []string
+
+	file    io.Closer
+	raw     *counting // bytes of the file itself
+	records *records
+	feed    *bytes.Reader
+	csv     *csv.Reader
+}
+
+// Open reads the file once for its checksum, finds out how it is written, and stands before the first row. Its errors
+// name the field, the column and the flag that helps; *AmbiguousTimeError and *UnknownTimeError are among them.
+func Open(path string, m Mapping) (*Reader, error) {
+	if err := m.check(); err != nil {
+		return nil, err
+	}
+	r := &Reader{path: path, mapping: m, fields: fieldsOf(m.Type), slot: map[string]int{}, feed: bytes.NewReader(nil)}
+	for i, f := range r.fields {
+		r.slot[f.name] = i
+	}
+	r.bound = r.mapping.bind(r.fields)
+	if err := r.listen(); err != nil {
+		return nil, err
+	}
+	if err := r.prepare(); err != nil {
+		return nil, errors.Join(err, r.Close())
+	}
+	return r, nil
+}
+
+// listen makes the decoder that rows are tried on.
+func (r *Reader) listen() (err error) {
+	m := &r.mapping
+	if r.currencies, err = money.NewTable(m.Currencies); err != nil {
+		return fmt.Errorf("history: %w", err)
+	}
+	options := event.DefaultOptions()
+	options.Currencies = m.Currencies
+	options.Currency = "EUR" // for a row that states none: intake has its own default, and to try the row any will do
+	if m.Currency != "" {
+		unit, ok := r.currencies.Lookup([]byte(m.Currency))
+		if !ok {
+			return fmt.Errorf("history: unknown currency %q: an ISO 4217 code is needed, such as --currency EUR", m.Currency)
+		}
+		m.Currency, options.Currency = unit.Code, unit.Code
+	}
+	r.kind = event.Kind(slices.Index(types(), m.Type)) //nolint:gosec // checked, and in the order of the kinds
+	if r.decoder, err = event.NewDecoder(options); err != nil {
+		return fmt.Errorf("history: %w", err)
+	}
+	return nil
+}
+
+func (r *Reader) prepare() error {
+	head, err := r.measure()
+	if err != nil {
+		return err
+	}
+	if r.ndjson, err = isNDJSON(r.path, head); err != nil {
+		return err
+	}
+	if !r.ndjson {
+		r.comma = r.mapping.Delimiter
+		if r.comma == 0 {
+			r.comma = sniff(head)
+		}
+	}
+	if err := r.rewind(); err != nil {
+		return err
+	}
+	if !r.ndjson && len(r.header) > 0 {
+		if err := resolve(r.bound, r.fields, r.header); err != nil {
+			return err
+		}
+	}
+	if err := r.findTimes(); err != nil {
+		return err
+	}
+	return r.rewind()
+}
+
+// measure reads the whole content for its checksum and length, and returns its beginning.
+func (r *Reader) measure() (head []byte, err error) {
+	content, err := r.content()
+	if err != nil {
+		return nil, err
+	}
+	buffered := bufio.NewReaderSize(content, 1<<16)
+	head, err = buffered.Peek(1 << 16)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return nil, fmt.Errorf("history: read %s: %w", r.path, err)
+	}
+	head = bytes.Clone(head)
+	if bytes.HasPrefix(head, []byte("\xff\xfe")) || bytes.HasPrefix(head, []byte("\xfe\xff")) {
+		return nil, fmt.Errorf("history: %s is UTF-16: save it as CSV in UTF-8", r.path)
+	}
+	sum := sha256.New()
+	if r.length, err = io.Copy(sum, buffered); err != nil {
+		return nil, fmt.Errorf("history: read %s: %w", r.path, err)
+	}
+	r.sum = hex.EncodeToString(sum.Sum(nil))
+	return head, nil
+}
+
+// content opens the file from its beginning, unpacked.
+func (r *Reader) content() (io.Reader, error) {
+	if err := r.Close(); err != nil {
+		return nil, err
+	}
+	file, err := os.Open(r.path)
+	if err != nil {
+		return nil, fmt.Errorf("history: %w", err)
+	}
+	r.file = file
+	if stat, err := file.Stat(); err == nil {
+		r.onDisk = stat.Size()
+	}
+	r.raw = &counting{in: file}
+	buffered := bufio.NewReaderSize(r.raw, 1<<16)
+	if magic, _ := buffered.Peek(2); !bytes.Equal(magic, []byte{0x1f, 0x8b}) { // an error comes again when it is read
+		return buffered, nil
+	}
+	unpacked, err := gzip.NewReader(buffered)
+	if err != nil {
+		return nil, fmt.Errorf("history: unpack %s: %w", r.path, err)
+	}
+	return unpacked, nil
+}
+
+// rewind stands before the first row, behind the header.
+func (r *Reader) rewind() error {
+	if err := r.restart(); err != nil || r.ndjson || r.length == 0 {
+		return err
+	}
+	raw, line, err := r.records.next()
+	if errors.Is(err, io.EOF) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("history: %s, line %d: %w", r.path, line, err)
+	}
+	if !utf8.Valid(raw) {
+		return fmt.Errorf("history: %s, line %d: not UTF-8: save it as CSV in UTF-8", r.path, line)
+	}
+	names, err := r.split(raw)
+	if err != nil {
+		return fmt.Errorf("history: %s, line %d: %w", r.path, line, err)
+	}
+	for i := range names {
+		if names[i] = strings.TrimSpace(names[i]); r.mapping.NoHeader {
+			names[i] = strconv.Itoa(i + 1)
+		}
+	}
+	r.header = names
+	if r.mapping.NoHeader {
+		return r.restart()
+	}
+	return nil
+}
+
+// restart stands before the first line.
+func (r *Reader) restart() error {
+	content, err := r.content()
+	if err != nil {
+		return err
+	}
+	content = io.LimitReader(content, r.length) // what is appended meanwhile has another checksum
+	mark := []byte("\ufeff")                    // byte order mark
+	buffered := bufio.NewReaderSize(content, 1<<16)
+	offset := int64(0)
+	if first, err := buffered.Peek(len(mark)); err == nil && bytes.Equal(first, mark) {
+		_, _ = buffered.Discard(len(mark)) // has just been peeked at
+		offset = int64(len(mark))
+	}
+	comma := byte(0)
+	if !r.ndjson {
+		comma = byte(r.comma) //nolint:gosec // one of four ASCII characters
+		r.csv = csv.NewReader(r.feed)
+		r.csv.Comma, r.csv.FieldsPerRecord = r.comma, -1
+		r.csv.TrimLeadingSpace = r.comma != '\t'
+	}
+	r.records = newRecords(buffered, comma)
+	r.records.offset = offset
+	return nil
+}
+
+// findTimes settles the format of each column of times: as told, or from the first rows.
+func (r *Reader) findTimes() error {
+	r.times = make([]*timeFormat, len(r.fields))
+	told, err := parseFormat(r.mapping.TimeFormat, r.mapping.Timezone)
+	if err != nil {
+		return err
+	}
+	open := map[int]*detection{}
+	for i, f := range r.fields {
+		switch {
+		case f.form != moment || !r.ndjson && r.bound[i].index < 0 && r.bound[i].constant == "":
+		case told != nil:
+			r.times[i] = told
+		default:
+			open[i] = &detection{column: r.columnOf(i), left: families(r.mapping.Timezone)}
+		}
+	}
+	const rows = 10_000
+	unsettled := len(open)
+	settled := make([]bool, len(r.fields))
+	for n := 0; n < rows && unsettled > 0; n++ {
+		line, from, err := r.record()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if from == nil {
+			if refused := (*RowError)(nil); errors.As(err, &refused) {
+				continue
+			}
+			return err
+		}
+		for i := range r.fields {
+			if open[i] == nil || settled[i] {
+				continue
+			}
+			v, ok := from.of(&r.bound[i])
+			if !ok || v.json != nil {
+				continue
+			}
+			if settled[i], err = open[i].see(v.text, line); err != nil {
+				return err
+			}
+			if settled[i] {
+				unsettled--
+			}
+		}
+	}
+	for i := range r.fields {
+		if open[i] != nil {
+			if r.times[i], err = open[i].settle(); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (r *Reader) columnOf(i int) string {
+	switch b := r.bound[i]; {
+	case b.constant != "":
+		return "=" + b.constant
+	case b.index >= 0 && b.index < len(r.header):
+		return r.header[b.index]
+	case b.column != "":
+		return b.column
+	}
+	return r.fields[i].name
+}
+
+// Next returns the next row. A *RowError is about one row, and the next call goes on behind it; io.EOF is the end.
+func (r *Reader) Next() (Row, error) {
+	line, from, err := r.record()
+	if err != nil {
+		return Row{}, err
+	}
+	return r.event(line, from)
+}
+
+// record reads the next record as it stands in the file.
+func (r *Reader) record() (int, record, error) {
+	raw, line, err := r.records.next()
+	refuse := func(reason string) (int, record, error) {
+		return line, nil, &RowError{Line: line, Reason: reason}
+	}
+	switch {
+	case errors.Is(err, errLong):
+		return refuse(err.Error())
+	case errors.Is(err, io.EOF):
+		return line, nil, io.EOF
+	case err != nil:
+		return line, nil, fmt.Errorf("history: read %s: %w", r.path, err)
+	case !utf8.Valid(raw):
+		r.records.giveBack()
+		return refuse("not UTF-8")
+	}
+	if r.ndjson {
+		m, err := parseMembers(raw)
+		if err != nil {
+			return refuse(err.Error())
+		}
+		return line, m, nil
+	}
+	names, err := r.split(raw)
+	if err != nil {
+		r.records.giveBack()
+		return refuse(err.Error())
+	}
+	if len(names) != len(r.header) {
+		r.records.giveBack()
+		return refuse(fmt.Sprintf("%d columns instead of %d", len(names), len(r.header)))
+	}
+	return line, cells(names), nil
+}
+
+// split hands one record to the CSV reader.
+func (r *Reader) split(raw []byte) ([]string, error) {
+	r.feed.Reset(raw)
+	names, err := r.csv.Read()
+	if parse := (*csv.ParseError)(nil); errors.As(err, &parse) {
+		return nil, fmt.Errorf("not CSV: %w", parse.Err)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("not CSV: %w", err)
+	}
+	return names, nil
+}
+
+// SHA256 is the checksum of the content (of a gzipped file, of what is in it), in hexadecimal.
+func (r *Reader) SHA256() string { return r.sum }
+
+// Progress is how many bytes of how many have been read, for a progress bar.
+func (r *Reader) Progress() (done, total int64) {
+	if r.onDisk == r.length {
+		return r.records.offset, r.length
+	}
+	return min(r.raw.n, r.onDisk), r.onDisk
+}
+
+// Columns says which column each field is read from, as it came out; of NDJSON, those that were mapped.
+func (r *Reader) Columns() map[string]string {
+	found := map[string]string{}
+	for i, f := range r.fields {
+		if b := r.bound[i]; b.constant != "" || b.index >= 0 || b.column != "" {
+			found[f.name] = r.columnOf(i)
+		}
+	}
+	return found
+}
+
+// Close closes the file.
+func (r *Reader) Close() error {
+	if r.file == nil {
+		return nil
+	}
+	err := r.file.Close()
+	r.file = nil
+	if err != nil {
+		return fmt.Errorf("history: %w", err)
+	}
+	return nil
+}
+
+// counting counts the bytes that go through.
+type counting struct {
+	in io.Reader
+	n  int64
+}
+
+func (c *counting) Read(p []byte) (int, error) {
+	n, err := c.in.Read(p)
+	c.n += int64(n)
+	return n, err //nolint:wrapcheck // a Reader passes errors on as they are
+}
+
+// isNDJSON goes by the name and, where that says nothing, by the first byte.
+func isNDJSON(path string, head []byte) (bool, error) {
+	head = bytes.TrimLeft(bytes.TrimPrefix(head, []byte("\ufeff")), " \t\r\n")
+	switch strings.ToLower(filepath.Ext(strings.TrimSuffix(path, ".gz"))) {
+	case ".csv", ".tsv":
+		return false, nil
+	case ".ndjson", ".jsonl", ".json":
+		if bytes.HasPrefix(head, []byte("[")) {
+			return false, fmt.Errorf("history: %s is a JSON array: one object a line is needed (jq -c '.[]')", path)
+		}
+		return true, nil
+	}
+	return bytes.HasPrefix(head, []byte("{")), nil
+}
+
+// sniff finds the delimiter: the one that cuts the most of the first records into as many fields as the first of them,
+// then the most fields. Where two do, it is the one that is rarer within text and numbers.
+func sniff(head []byte) rune {
+	best, most, widest := ',', 0, 1
+	for _, comma := range []rune{'\t', ';', '|', ','} {
+		cut := newRecords(bytes.NewReader(head), byte(comma)) //nolint:gosec // ASCII
+		alike, width := 0, 0
+		for range 20 {
+			raw, _, err := cut.next()
+			if err != nil {
+				break
+			}
+			one := csv.NewReader(bytes.NewReader(raw))
+			one.Comma, one.TrimLeadingSpace, one.LazyQuotes = comma, comma != '\t', true
+			names, err := one.Read()
+			if width == 0 {
+				width = len(names)
+			}
+			if err == nil && len(names) == width {
+				alike++
+			}
+		}
+		if width > 1 && (alike > most || alike == most && width > widest) {
+			best, most, widest = comma, alike, width
+		}
+	}
+	return best
+}

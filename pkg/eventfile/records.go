@@ -1,0 +1,151 @@
+package eventfile
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"io"
+	"slices"
+)
+
+const (
+	longestLine   = 1 << 20 // bytes; a longer line is refused
+	longestQuoted = 1 << 18 // bytes; a quote that is open for longer was never closed
+)
+
+var errLong = errors.New("longer than 1 MiB")
+
+// records cuts content into records: lines, or in CSV as many lines as an open quote holds together. The CSV reader is
+// handed one record at a time, so that a bad one cannot swallow those behind it, and line and offset are always known.
+type records struct {
+	in     *bufio.Reader
+	ahead  []byte // read and given back
+	comma  byte   // CSV's delimiter; 0: every line is a record
+	line   int    // lines behind us
+	offset int64  // bytes behind us
+	buf    []byte // the record
+	first  int    // length of its first line
+}
+
+func newRecords(in io.Reader, comma byte) *records {
+	return &records{in: bufio.NewReaderSize(in, 1<<16), comma: comma}
+}
+
+// next returns the next record that is not blank, with its line break, and the number of its first line. The bytes are
+// valid until the next call. At the end it is io.EOF; errLong is about one line only.
+func (r *records) next() (raw []byte, line int, err error) {
+	for {
+		r.buf = r.buf[:0]
+		line, r.first = r.line+1, 0
+		if err := r.readLine(); err != nil {
+			return nil, line, err
+		}
+		r.first = len(r.buf)
+		if len(bytes.TrimRight(r.buf, "\r\n")) > 0 {
+			break
+		}
+	}
+	if r.comma == 0 {
+		return r.buf, line, nil
+	}
+	for state := quoting(atStart, r.buf, r.comma); state == quoted; {
+		soFar := len(r.buf)
+		switch err := r.readLine(); {
+		case errors.Is(err, io.EOF):
+			r.giveBack()
+			return r.buf, line, nil
+		case err != nil:
+			return nil, line, err
+		case len(r.buf) > longestQuoted:
+			r.giveBack()
+			return r.buf, line, nil
+		}
+		state = quoting(state, r.buf[soFar:], r.comma)
+	}
+	return r.buf, line, nil
+}
+
+// giveBack keeps the first line of the record and hands the others out again as records of their own: what seemed to be
+// held together by a quote was not.
+func (r *records) giveBack() {
+	rest := r.buf[r.first:]
+	if len(rest) == 0 {
+		return
+	}
+	r.line -= bytes.Count(rest, []byte{'\n'})
+	if rest[len(rest)-1] != '\n' {
+		r.line--
+	}
+	r.offset -= int64(len(rest))
+	r.ahead = slices.Concat(rest, r.ahead)
+	r.buf = r.buf[:r.first]
+}
+
+// readLine appends one line. A line that is too long is passed over.
+func (r *records) readLine() error {
+	start, long := len(r.buf), false
+	for {
+		part, err := r.read()
+		r.offset += int64(len(part))
+		if long = long || len(r.buf)-start+len(part) > longestLine; !long {
+			r.buf = append(r.buf, part...)
+		}
+		switch {
+		case errors.Is(err, bufio.ErrBufferFull):
+			continue
+		case err != nil && !errors.Is(err, io.EOF):
+			return err
+		case err != nil && !long && len(r.buf) == start:
+			return io.EOF
+		}
+		r.line++
+		if long {
+			return errLong
+		}
+		return nil
+	}
+}
+
+// read returns bytes up to and with the next line break, first of what was given back.
+func (r *records) read() ([]byte, error) {
+	if len(r.ahead) == 0 {
+		return r.in.ReadSlice('\n')
+	}
+	part, end := r.ahead, bytes.IndexByte(r.ahead, '\n')
+	if end < 0 {
+		r.ahead = nil
+		return part, bufio.ErrBufferFull // the rest of the line is still to come
+	}
+	part, r.ahead = r.ahead[:end+1], r.ahead[end+1:]
+	return part, nil
+}
+
+const (
+	atStart = iota // of a field
+	unquoted
+	quoted
+	closing // a quote within quotes: the end, or the first half of a doubled one
+)
+
+// quoting follows the rules of RFC 4180 through more bytes: a quote opens at the start of a field.
+func quoting(state int, more []byte, comma byte) int {
+	if state != quoted && bytes.IndexByte(more, '"') < 0 {
+		return atStart // more ends with a line
+	}
+	for _, c := range more {
+		switch {
+		case state == quoted:
+			if c == '"' {
+				state = closing
+			}
+		case c == comma || c == '\n':
+			state = atStart
+		case c == '"' && (state == atStart || state == closing):
+			state = quoted
+		case state == atStart && (c == ' ' || c == '\t'): // white space around a field is no part of it
+		default:
+			state = unquoted
+		}
+	}
+	return state
+}

@@ -1,0 +1,379 @@
+package eventfile
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/mainstay/mainstay/schemas/event"
+	"github.com/mainstay/mainstay/schemas/money"
+)
+
+// Row is one row of the file as an event, ready to be produced.
+type Row struct {
+	Line   int       // of the file, where the row begins; the first is 1
+	Offset int64     // bytes of the content up to the end of the row
+	At     time.Time // when it occurred, UTC
+	Key    []byte    // the customer's id; of a referral, the referred customer's
+	Value  []byte    // JSON with the plain field names, in a fixed order
+}
+
+// RowError says why a row was refused. Reading goes on behind it.
+type RowError struct {
+	Line   int    `json:"line"`
+	Field  string `json:"field,omitempty"` // "" for the row as a whole
+	Reason string `json:"reason"`
+}
+
+// Error is one line for a report.
+func (e *RowError) Error() string {
+	if e.Field == "" {
+		return fmt.Sprintf("line %d: %s", e.Line, e.Reason)
+	}
+	return fmt.Sprintf("line %d: %s: %s", e.Line, e.Field, e.Reason)
+}
+
+// value is what a record says of a field: text, or JSON of its own.
+type value struct {
+	text string
+	json []byte
+}
+
+// record is a row before it is an event. of says what it has for a binding, false where that is nothing.
+type record interface {
+	of(b *binding) (value, bool)
+}
+
+// event turns a record into a row: first every field on its own, then what is missing, then what must agree.
+func (r *Reader) event(line int, from record) (Row, error) {
+	row := Row{Line: line, Offset: r.records.offset}
+	literals, texts := make([]string, len(r.fields)), make([]string, len(r.fields))
+	for i := range r.fields {
+		v, ok := from.of(&r.bound[i])
+		if !ok {
+			continue
+		}
+		literal, reason := r.literal(i, v)
+		if reason != "" {
+			return Row{}, &RowError{Line: line, Field: r.fields[i].name, Reason: reason}
+		}
+		literals[i], texts[i] = literal, v.text
+	}
+	r.complete(line, literals, texts)
+	for i, f := range r.fields {
+		reason := ""
+		switch {
+		case literals[i] == "" && (f.required || r.needs(f.name, texts)):
+			reason = "missing"
+		case f.form == amount && literals[i] != "":
+			reason = r.judge(literals[i], texts)
+		}
+		if reason != "" {
+			return Row{}, &RowError{Line: line, Field: f.name, Reason: reason}
+		}
+	}
+	row.Key = []byte(texts[r.slot["customer_id"]])
+	if r.mapping.Type == "referral" {
+		row.Key = []byte(texts[r.slot["referred_customer_id"]])
+	}
+	row.At, _ = time.Parse(`"`+time.RFC3339Nano+`"`, literals[r.slot["occurred_at"]]) // just written
+	row.Value = object(r.fields, literals)
+	return row, r.understood(&row)
+}
+
+// understood reads the row as intake will, so that what would become a dead letter is refused here, with its line.
+func (r *Reader) understood(row *Row) error {
+	at := row.At.UnixMilli() // what lies ahead of today is for intake to say, which has a clock
+	err := r.decoder.Decode(r.kind, &event.Message{Key: row.Key, Value: row.Value, Timestamp: at}, at, &r.result)
+	if refused := (*event.Refused)(nil); errors.As(err, &refused) {
+		reason := string(refused.Reason)
+		if refused.Detail != "" {
+			reason += ": " + refused.Detail
+		}
+		line := row.Line
+		*row = Row{}
+		return &RowError{Line: line, Field: refused.Field, Reason: reason}
+	}
+	return err //nolint:wrapcheck // Decode knows no others
+}
+
+// literal is a value as JSON, or the reason why it cannot be read.
+func (r *Reader) literal(i int, v value) (literal, reason string) {
+	if v.json != nil {
+		if r.fields[i].form != nested {
+			return "", "not a single value"
+		}
+		return string(v.json), ""
+	}
+	switch r.fields[i].form {
+	case moment:
+		return r.moment(i, v.text)
+	case amount, score:
+		literal, ok := numeral(v.text, r.mapping.DecimalComma)
+		switch {
+		case !ok && !r.mapping.DecimalComma && strings.Count(v.text, ",") == 1:
+			return "", quote(v.text) + " is not a number: if the comma stands for the decimal point, give --decimal-comma; " +
+				"otherwise export without thousands separators"
+		case !ok:
+			return "", quote(v.text) + " is not a number: digits with a decimal point are, no currency signs or separators"
+		}
+		if r.fields[i].form == score {
+			if _, rounded, err := money.Decimal([]byte(literal), 0, money.Literal); rounded || err != nil {
+				return "", quote(v.text) + " is not a whole number of 0 or more"
+			}
+		}
+		return literal, ""
+	case flag:
+		switch strings.ToLower(v.text) {
+		case "true", "t", "yes", "y", "1":
+			return "true", ""
+		case "false", "f", "no", "n", "0":
+			return "false", ""
+		}
+		return "", quote(v.text) + " is neither true nor false"
+	case kind:
+		if other := strings.ToLower(v.text); other != r.mapping.Type && slices.Contains(types(), other) {
+			return "", "is a " + other + ": read those with --type " + other
+		}
+		return "", "" // complete writes it
+	case nested:
+		return "", "not a list"
+	default:
+		return string(appendText(nil, v.text)), ""
+	}
+}
+
+func (r *Reader) moment(i int, text string) (literal, reason string) {
+	format := r.times[i]
+	if format == nil { // no row that was looked at had one
+		return "", quote(text) + " is the first of its column: give --time-format"
+	}
+	t, _, err := format.parse(text)
+	switch {
+	case err != nil:
+		return "", quote(text) + " is not a time of the column's format"
+	case t.UTC().Year() < earliestYear || t.UTC().Year() > 9999:
+		return "", fmt.Sprintf("%s lies before %d or after 9999", quote(text), earliestYear)
+	}
+	return `"` + t.UTC().Format(time.RFC3339Nano) + `"`, ""
+}
+
+// complete writes what a row does not say itself: its type, the currency, an identity.
+func (r *Reader) complete(line int, literals, texts []string) {
+	fill := func(name, text string) {
+		if i, ok := r.slot[name]; ok && literals[i] == "" && text != "" {
+			literals[i], texts[i] = string(appendText(nil, text)), text
+		}
+	}
+	fill("type", r.mapping.Type)
+	if i, ok := r.slot["total"]; ok && literals[i] != "" {
+		fill("currency", r.mapping.Currency)
+	}
+	if i, ok := r.slot["created_at"]; ok && literals[r.slot["occurred_at"]] == "" {
+		literals[r.slot["occurred_at"]] = literals[i]
+	}
+	identity := r.sum[:12] + "-" + strconv.Itoa(line)
+	switch r.mapping.Type {
+	case "purchase":
+		fill("order_id", identity)
+	case "referral":
+		fill("referral_id", identity)
+	case "survey":
+		fill("response_id", identity)
+	case "cancellation":
+		if texts[r.slot["kind"]] == "refund" {
+			fill("refund_id", identity)
+		}
+	}
+}
+
+// needs says which fields a cancellation of a kind cannot do without.
+func (r *Reader) needs(name string, texts []string) bool {
+	i, ok := r.slot["kind"]
+	if !ok {
+		return false
+	}
+	switch texts[i] {
+	case "refund":
+		return name == "order_id" || name == "total"
+	case "order":
+		return name == "order_id"
+	case "subscription":
+		return name == "subscription_id"
+	default:
+		return false
+	}
+}
+
+// judge says what is wrong with an amount in the row's currency.
+func (r *Reader) judge(literal string, texts []string) (reason string) {
+	decimals := 2
+	if code := texts[r.slot["currency"]]; code != "" {
+		unit, ok := r.currencies.Lookup([]byte(code))
+		if !ok {
+			return "the currency " + quote(code) + " is unknown"
+		}
+		decimals = unit.Decimals
+	}
+	_, _, err := money.Decimal([]byte(literal), decimals, money.Literal)
+	switch {
+	case errors.Is(err, money.ErrNegative) && r.mapping.Type == "purchase":
+		return "is negative: money given back is a cancellation, kind refund, with a positive total"
+	case err != nil:
+		return "is " + err.Error()
+	}
+	return ""
+}
+
+// numeral is a number as JSON writes it, digit for digit: what spreadsheets leave out (.5, 5., +5) or put before it (007)
+// is made good, without a float.
+func numeral(text string, decimalComma bool) (string, bool) {
+	text = strings.TrimSpace(text)
+	if decimalComma {
+		if strings.Contains(text, ".") || strings.Count(text, ",") > 1 {
+			return "", false
+		}
+		text = strings.Replace(text, ",", ".", 1)
+	}
+	sign := ""
+	switch {
+	case strings.HasPrefix(text, "-"):
+		sign, text = "-", text[1:]
+	case strings.HasPrefix(text, "+"):
+		text = text[1:]
+	}
+	digits := len(text) - len(strings.TrimLeft(text, "0123456789"))
+	whole, rest := text[:digits], text[digits:]
+	if rest == "." && digits > 0 {
+		rest = ""
+	}
+	if digits == 0 && (len(rest) < 2 || rest[0] != '.') {
+		return "", false
+	}
+	whole = strings.TrimLeft(whole, "0")
+	if whole == "" {
+		whole = "0"
+	}
+	literal := sign + whole + rest
+	return literal, len(literal) <= 400 && json.Valid([]byte(literal))
+}
+
+func object(fields []field, literals []string) []byte {
+	out := make([]byte, 0, 256)
+	for i, literal := range literals {
+		if literal == "" {
+			continue
+		}
+		separator := byte(',')
+		if len(out) == 0 {
+			separator = '{'
+		}
+		out = append(append(append(out, separator, '"'), fields[i].name...), '"', ':')
+		out = append(out, literal...)
+	}
+	return append(out, '}')
+}
+
+// appendText writes a JSON string.
+func appendText(out []byte, text string) []byte {
+	for i := range len(text) {
+		if c := text[i]; c < ' ' || c >= utf8.RuneSelf || c == '"' || c == '\\' {
+			quoted, _ := json.Marshal(text) // a string never fails
+			return append(out, quoted...)
+		}
+	}
+	return append(append(append(out, '"'), text...), '"')
+}
+
+func quote(text string) string { return strconv.Quote(shown(text, 40)) }
+
+// cells is a CSV record.
+type cells []string
+
+func (c cells) of(b *binding) (value, bool) {
+	if b.constant != "" {
+		return value{text: b.constant}, true
+	}
+	if b.index < 0 {
+		return value{}, false
+	}
+	text := strings.TrimSpace(c[b.index])
+	return value{text: text}, text != ""
+}
+
+// members is an NDJSON record: an object, and those within it under which fields may lie.
+type members struct {
+	top, properties, data map[string]json.RawMessage
+}
+
+var errObject = errors.New("not one JSON object")
+
+func parseMembers(raw []byte) (m members, err error) {
+	if json.Unmarshal(raw, &m.top) != nil || m.top == nil {
+		return m, errObject
+	}
+	_ = json.Unmarshal(m.top["properties"], &m.properties) // anything but an object is no place to look
+	_ = json.Unmarshal(m.top["data"], &m.data)
+	return m, nil
+}
+
+func (m members) of(b *binding) (value, bool) {
+	if b.constant != "" {
+		return value{text: b.constant}, true
+	}
+	if b.column != "" {
+		return m.path(b.column)
+	}
+	for _, name := range b.names {
+		for _, place := range []map[string]json.RawMessage{m.top, m.properties, m.data} {
+			if v, ok := single(place[name]); ok {
+				return v, true
+			}
+		}
+	}
+	return value{}, false
+}
+
+// path finds a member by its whole name, or a.b as a member of a member.
+func (m members) path(column string) (value, bool) {
+	at := m.top
+	for {
+		if raw, ok := at[column]; ok {
+			return single(raw)
+		}
+		outer, inner, ok := strings.Cut(column, ".")
+		if !ok {
+			return value{}, false
+		}
+		var next map[string]json.RawMessage
+		if json.Unmarshal(at[outer], &next) != nil {
+			return value{}, false
+		}
+		at, column = next, inner
+	}
+}
+
+// single is a JSON value as text: of a string its content, of a number its digits. null and "" are nothing.
+func single(raw json.RawMessage) (value, bool) {
+	if len(raw) == 0 || string(raw) == "null" {
+		return value{}, false
+	}
+	switch raw[0] {
+	case '"':
+		var text string
+		err := json.Unmarshal(raw, &text)
+		return value{text: text}, err == nil && text != ""
+	case '[', '{':
+		var compact bytes.Buffer
+		err := json.Compact(&compact, raw)
+		return value{json: compact.Bytes()}, err == nil
+	default:
+		return value{text: string(raw)}, true
+	}
+}

@@ -1,0 +1,197 @@
+package backtest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/mainstay/mainstay/pkg/eventfile"
+	"github.com/mainstay/mainstay/pkg/lifetimes"
+)
+
+// Errors about the history and the split. Each returned error wraps one of them and says what to give instead.
+var (
+	ErrSplit  = errors.New("backtest: the split does not divide the history")
+	ErrTooFew = errors.New("backtest: too few customers")
+)
+
+// leastCustomers is what a comparison of models is not worth the name below.
+const leastCustomers = 10
+
+// farthest is how many days the end may lie after the last purchase: beyond ten years it is a slip of the pen.
+const farthest = 3653
+
+// Options say where to split. The zero value splits the time from the first to the last purchase in half.
+type Options struct {
+	// Split is the last day of the first part, Until that of the second; only year, month and day are read. Zero means
+	// the middle of what there is up to Until, and the day of the last purchase.
+	Split, Until time.Time
+	// MinorPerUnit is how many minor units make a unit of money; 0 means 100.
+	MinorPerUnit float64
+	// Progress, if there, hears of every step before it begins.
+	Progress func(step string, done, total int)
+}
+
+// Gather makes purchases into the histories of customers, in the order in which they first appear. Days are days of the
+// zone. Customers stay nameless.
+func Gather(purchases []eventfile.Purchase, zone *time.Location) []lifetimes.History {
+	var all []lifetimes.History
+	place := map[string]int{}
+	for _, p := range purchases {
+		i, known := place[p.Customer]
+		if !known {
+			i = len(all)
+			place[p.Customer] = i
+			all = append(all, nil)
+		}
+		all[i] = all[i].Add(civilDay(p.At.In(zone)), p.Amount)
+	}
+	return all
+}
+
+// Run fits, predicts and measures. It returns ErrSplit and ErrTooFew, the error of a fit, and the context's.
+func Run(ctx context.Context, all []lifetimes.History, o Options) (*Result, error) {
+	if !(o.MinorPerUnit > 0) {
+		o.MinorPerUnit = 100
+	}
+	h, err := divide(all, o)
+	if err != nil {
+		return nil, err
+	}
+	step := 0
+	begin := func(what string) error {
+		if o.Progress != nil {
+			o.Progress(what, step, max(steps, step+1))
+		}
+		step++
+		return context.Cause(ctx)
+	}
+	candidates, spend, err := fit(h, all, o, begin)
+	if err != nil {
+		return nil, err
+	}
+	r := h.result()
+	for _, c := range candidates {
+		if err := begin("measuring " + c.name); err != nil {
+			return nil, err
+		}
+		r.Models = append(r.Models, h.judge(c, spend))
+	}
+	if err := begin("measuring the simple rules"); err != nil {
+		return nil, err
+	}
+	r.Baselines = h.judgeBaselines()
+	r.recommend()
+	if err := begin("following week by week"); err != nil {
+		return nil, err
+	}
+	for _, c := range candidates {
+		if c.name == r.Recommended || c.name == Live {
+			r.Tracking.Promised = append(r.Tracking.Promised, h.track(c))
+		}
+	}
+	r.Tracking.SplitWeek, r.Tracking.Actual = h.splitWeek(), h.trackActual()
+	return r, nil
+}
+
+// steps is about how many there are: more where regular models go on improving.
+const steps = 14
+
+// holdout is a history divided at a day.
+type holdout struct {
+	first, split, until, last int32   // civil days
+	horizon                   float64 // weeks from the split to the end
+	minorPerUnit              float64
+	customers                 []lifetimes.Customer // as of the split
+	rows                      []lifetimes.Summary  // theirs
+	known, later              []lifetimes.History  // up to the split; up to the end
+	came, spent               []float64            // purchase days and net value in between
+}
+
+func divide(all []lifetimes.History, o Options) (*holdout, error) {
+	h := &holdout{minorPerUnit: o.MinorPerUnit}
+	some := false
+	for _, one := range all {
+		first, ok := one.First()
+		if !ok {
+			continue
+		}
+		last, _ := one.Last()
+		if !some {
+			h.first, h.last, some = first, last, true
+		}
+		h.first, h.last = min(h.first, first), max(h.last, last)
+	}
+	if !some {
+		return nil, fmt.Errorf("%w: nobody has bought anything; check the mapping of the columns", ErrTooFew)
+	}
+	h.until = h.last
+	if !o.Until.IsZero() {
+		h.until = civilDay(o.Until)
+	}
+	h.split = h.first + (min(h.until, h.last)-h.first)/2
+	if !o.Split.IsZero() {
+		h.split = civilDay(o.Split)
+	}
+	switch {
+	case h.split < h.first || h.split >= h.last:
+		return nil, fmt.Errorf("%w: purchases go from %s to %s, and the split is %s; give a --split in between",
+			ErrSplit, date(h.first), date(h.last), date(h.split))
+	case h.until-h.last > farthest:
+		return nil, fmt.Errorf("%w: the last purchase is on %s, and the end is %s; give an earlier --until", ErrSplit, date(h.last), date(h.until))
+	case h.until <= h.split:
+		return nil, fmt.Errorf("%w: the end, %s, is not after the split, %s; give a later --until", ErrSplit, date(h.until), date(h.split))
+	}
+	h.horizon = float64(h.until-h.split) / 7
+	for _, one := range all {
+		known := one.Until(h.split)
+		if len(known) == 0 {
+			continue
+		}
+		c := known.Customer(float64(h.split), 7, h.minorPerUnit)
+		c.Summary = known.SummaryWithGaps(float64(h.split), 7, h.minorPerUnit)
+		later := one.Until(h.until)
+		h.customers, h.rows = append(h.customers, c), append(h.rows, c.Summary)
+		h.known, h.later = append(h.known, known), append(h.later, later)
+		h.came = append(h.came, float64(len(later)-len(known)))
+		h.spent = append(h.spent, float64(later[len(known):].Net())/h.minorPerUnit)
+	}
+	if len(h.customers) < leastCustomers {
+		return nil, fmt.Errorf("%w: %d had bought by %s, at least %d are needed; give a later --split or a longer history",
+			ErrTooFew, len(h.customers), date(h.split), leastCustomers)
+	}
+	return h, nil
+}
+
+// result is what there is to say before any model.
+func (h *holdout) result() *Result {
+	r := &Result{
+		First: date(h.first), Split: date(h.split), Until: date(h.until),
+		WeeksBefore: float64(h.split-h.first) / 7, WeeksAfter: h.horizon, Customers: len(h.customers), Notes: []string{},
+	}
+	for i, c := range h.customers {
+		if c.X > 0 {
+			r.RepeatBuyers++
+		}
+		if h.came[i] > 0 {
+			r.HoldoutBuyers++
+		}
+		r.HoldoutPurchases += int(h.came[i])
+		r.HoldoutSpend += h.spent[i]
+	}
+	if h.until > h.last {
+		r.Notes = append(r.Notes, fmt.Sprintf("The last purchase is on %s; the days from then to %s count as silence.", date(h.last), date(h.until)))
+	}
+	if h.horizon > 1.5*r.WeeksBefore {
+		r.Notes = append(r.Notes, "The second part is far longer than the first: the models are asked for more than they could learn.")
+	}
+	return r
+}
+
+func civilDay(t time.Time) int32 {
+	y, m, d := t.Date()
+	return int32(time.Date(y, m, d, 0, 0, 0, 0, time.UTC).Unix() / 86400) //nolint:gosec // good for five million years
+}
+
+func date(day int32) string { return time.Unix(int64(day)*86400, 0).UTC().Format(time.DateOnly) }

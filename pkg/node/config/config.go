@@ -1,0 +1,309 @@
+// Package config owns every setting: its name, default, bounds and meaning, and how it is read: defaults, then a YAML
+// file, then the environment, then flags, each over the one before.
+//
+// It refuses what it does not know: an unknown key or variable is an error that names the nearest known one, and every
+// error names the setting, where its value came from and the bound that it breaks. All errors are reported at once.
+// It refuses to open anything but the files that it is told of; secrets are redacted however they are printed.
+//
+// The struct tags below are the one source of docs/configuration.md:
+//
+//	yaml    the key                range   least..most, either may be missing
+//	doc     what it means          oneof   the values allowed, parted by |
+//	holds   "genesis": fixed when the ledger is made; "revision": read by Step, see settings_revision; else: a restart
+package config
+
+//go:generate go run ../../../cmd/configdoc -o ../../../docs/configuration.md
+
+import (
+	"time"
+
+	"github.com/mainstay/mainstay/processors/alert"
+	"github.com/mainstay/mainstay/schemas/money"
+)
+
+// Config is what a process of Mainstay is told. Durations are written as Go durations, sizes with KiB, MiB, GiB.
+type Config struct {
+	Namespace        string    `yaml:"namespace" doc:"Prefix of the ledger, of output topics, dead letters, consumer groups, transactional ids and Redis keys. Letters, digits, dot, dash and underscore; at most 100. Another namespace is another Mainstay." holds:"genesis"`
+	Roles            []string  `yaml:"roles" oneof:"intake|fold|http" range:"1.." doc:"What this process does. Several processes share the work of a role."`
+	Clock            string    `yaml:"clock" oneof:"live|event" doc:"Where time comes from: live takes the input record's Kafka timestamp, event the event's own time (history, backtests)." holds:"genesis"`
+	Timezone         string    `yaml:"timezone" doc:"IANA name; days are days of this zone." holds:"genesis"`
+	SettingsRevision uint64    `yaml:"settings_revision" range:"1.." doc:"Number of this set of the settings marked (revision). They change answers, so they hold from a place in the ledger on, which the first process with a higher number appends: raise it with every change of one of them, and only then. A process with a lower number, or the same number and other values, refuses to fold, so that a rolling restart cannot flip answers to and fro."`
+	Kafka            Kafka     `yaml:"kafka"`
+	Redis            Redis     `yaml:"redis"`
+	Ledger           Ledger    `yaml:"ledger"`
+	Outputs          Outputs   `yaml:"outputs"`
+	Intake           Intake    `yaml:"intake"`
+	Fold             Fold      `yaml:"fold"`
+	Money            Money     `yaml:"money"`
+	Model            Model     `yaml:"model"`
+	Refit            Refit     `yaml:"refit"`
+	Churn            Churn     `yaml:"churn"`
+	CLV              CLV       `yaml:"clv"`
+	SimpleCLV        SimpleCLV `yaml:"simple_clv"`
+	Surveys          Surveys   `yaml:"surveys"`
+	Memory           Memory    `yaml:"memory"`
+	Dedup            Dedup     `yaml:"dedup"`
+	Tiers            Tiers     `yaml:"tiers"`
+	Portfolio        Portfolio `yaml:"portfolio"`
+	Alerts           Alerts    `yaml:"alerts"`
+	HTTP             HTTP      `yaml:"http"`
+	Admin            Admin     `yaml:"admin"`
+	Log              Log       `yaml:"log"`
+	Shutdown         Shutdown  `yaml:"shutdown"`
+}
+
+// Kafka says how to reach the cluster and which topics are read.
+type Kafka struct {
+	Brokers           []string      `yaml:"brokers" range:"1.." doc:"host:port of some brokers; the others are found through them."`
+	ClientID          string        `yaml:"client_id" range:"1..249" doc:"Name of this process in the brokers' logs and quotas."`
+	TLS               TLS           `yaml:"tls"`
+	SASL              SASL          `yaml:"sasl"`
+	Topics            Topics        `yaml:"topics"`
+	InputsRevision    uint64        `yaml:"inputs_revision" range:"1..4294967295" doc:"Number of the set of input topics. Raise it whenever a topic is added or removed: ticks of a lower number are ignored, so that a process with an old list cannot hold back time or hurry it."`
+	Compression       string        `yaml:"compression" oneof:"none|lz4|zstd" doc:"Of the batches that are written. It costs this process about a CPU-second per million events and saves the brokers as much, and disk: worth it where they are the bottleneck. Reading understands every codec of Kafka."`
+	Timeout           time.Duration `yaml:"timeout" range:"100ms..5m" doc:"Of one request, connecting included."`
+	SessionTimeout    time.Duration `yaml:"session_timeout" range:"1s..30m" doc:"A member of a consumer group that is silent for this long loses its partitions. The brokers bound it too (group.min.session.timeout.ms, group.max.session.timeout.ms)."`
+	HeartbeatInterval time.Duration `yaml:"heartbeat_interval" range:"50ms..10m" doc:"At most a third of session_timeout. Short, since a member learns of a rebalance only by its heartbeat."`
+	RebalanceTimeout  time.Duration `yaml:"rebalance_timeout" range:"1s..30m" doc:"How long a rebalance waits for a member to finish what it has begun."`
+	ReplicationFactor int           `yaml:"replication_factor" range:"1..32767" doc:"Of the topics that topics apply makes. 3 for anything that matters; the guarantee rests on Kafka keeping what it acknowledged."`
+}
+
+// TLS of a connection. Files are PEM.
+type TLS struct {
+	Enabled    bool   `yaml:"enabled" doc:"Encrypt every connection."`
+	CAFile     string `yaml:"ca_file" doc:"Certificates to trust instead of the system's."`
+	CertFile   string `yaml:"cert_file" doc:"Own certificate, with key_file, where the server asks for one."`
+	KeyFile    string `yaml:"key_file" doc:"Key of cert_file."`
+	ServerName string `yaml:"server_name" doc:"Name that the server's certificate must bear, if not the host's."`
+}
+
+// SASL authenticates to the brokers.
+type SASL struct {
+	Mechanism string `yaml:"mechanism" oneof:"|plain|scram-sha-256|scram-sha-512" doc:"Empty: no authentication."`
+	User      string `yaml:"user" doc:"Who we are."`
+	Password  Secret `yaml:"password" doc:"Read again from its file, if it has one, at each connection, so that it can be rotated."`
+}
+
+// Topics are the inputs by kind of event. A topic stands in one list only.
+type Topics struct {
+	Purchases     []string `yaml:"purchases" doc:"Topics of purchases. May be empty, as the others, but not all of them."`
+	Cancellations []string `yaml:"cancellations" doc:"Topics of cancellations and refunds."`
+	Referrals     []string `yaml:"referrals" doc:"Topics of referrals."`
+	Surveys       []string `yaml:"surveys" doc:"Topics of survey responses."`
+}
+
+// Redis holds the state of customers.
+type Redis struct {
+	Addresses  []string      `yaml:"addresses" range:"1.." doc:"host:port of the server, of the sentinels, or of some nodes of the cluster."`
+	Mode       string        `yaml:"mode" oneof:"single|sentinel|cluster" doc:"What the addresses are."`
+	MasterName string        `yaml:"master_name" doc:"The master's name, which sentinels ask for."`
+	Username   string        `yaml:"username" doc:"ACL user; empty for the default user."`
+	Password   Secret        `yaml:"password" doc:"Of that user. Read again from its file, if it has one, at each connection."`
+	DB         int           `yaml:"db" range:"0..65535" doc:"Number of the database; a cluster has only 0."`
+	TLS        TLS           `yaml:"tls"`
+	Timeout    time.Duration `yaml:"timeout" range:"50ms..5m" doc:"Of connecting, and of one command or pipeline."`
+	PoolSize   int           `yaml:"pool_size" range:"1..10000" doc:"Connections at most. Each partition folded here needs one."`
+}
+
+// Ledger is what may never change in the life of a ledger: to change it, start another namespace and import again.
+type Ledger struct {
+	Partitions            int    `yaml:"partitions" range:"1..4096" doc:"Partitions of the ledger and of every output topic: the most processes that can fold at once." holds:"genesis"`
+	CustomerNormalisation string `yaml:"customer_normalisation" oneof:"none|trim|lower" doc:"What is done to a customer id before it counts as the same one: nothing, white space cut off its ends, or that and lower case (ASCII)." holds:"genesis"`
+}
+
+// Outputs are the topics that are written.
+type Outputs struct {
+	Retention time.Duration `yaml:"retention" range:"24h..87600h" doc:"Of the output topics that topics apply makes, and the least that check accepts. A claim may need to find its last outputs."`
+}
+
+// Intake turns inputs into entries of the ledger.
+type Intake struct {
+	TickInterval    time.Duration `yaml:"tick_interval" range:"10ms..1m" doc:"How often the passing of time enters the ledger, which is kept for ever: with 32 input partitions a tick takes about 1.5 KB in each of its partitions. Under the event clock time passes with events alone, within a second."`
+	CommitInterval  time.Duration `yaml:"commit_interval" range:"10ms..1m" doc:"How often input offsets are committed: what a restart reads again."`
+	FetchMaxBytes   Bytes         `yaml:"fetch_max_bytes" range:"64KiB..1GiB" doc:"Most bytes that one fetch brings."`
+	Anonymous       []string      `yaml:"anonymous" doc:"Customer ids that mean nobody in particular, in any case of letters."`
+	AnonymousPolicy string        `yaml:"anonymous_policy" oneof:"skip|dead_letter" doc:"What is done with events of nobody in particular. Both are counted."`
+	DLQMaxBytes     Bytes         `yaml:"dlq_max_bytes" range:"64KiB..1GiB" doc:"Largest record of the dead-letter topics (max.message.bytes of those that topics apply makes). Above what the inputs allow, since headers are added; a record that still does not fit is cut and marked."`
+}
+
+// Fold turns the ledger into state and outputs.
+type Fold struct {
+	PublishInterval          time.Duration `yaml:"publish_interval" range:"5ms..10s" doc:"How often outputs are published. Longer is cheaper and later."`
+	MaxTransactionsPerSecond int           `yaml:"max_transactions_per_second" range:"1..10000" doc:"Of this process, over all its partitions; publish_interval is stretched to keep to it. A transaction costs about 1.4 ms of CPU."`
+	CommitInterval           time.Duration `yaml:"commit_interval" range:"10ms..1m" doc:"How often state is committed to Redis while entries come in: what a takeover folds again. A partition that has nothing to do commits within a second."`
+	CacheBytes               Bytes         `yaml:"cache_bytes" range:"1MiB..1TiB" doc:"Memory for customers' states in this process, over all its partitions. The rest is read from Redis when needed."`
+	TransactionTimeout       time.Duration `yaml:"transaction_timeout" range:"1s..15m" doc:"After which the broker aborts a transaction whose owner is gone. Until then readers of committed data wait."`
+	CheckpointInterval       time.Duration `yaml:"checkpoint_interval" range:"1s..10m" doc:"How often a publishing fold writes into the ledger what it has published."`
+	WakeLimit                int           `yaml:"wake_limit" range:"1..100000" doc:"Customers that one entry of the ledger wakes or scores again at most; the rest follows in entries of its own. Bounds the size of a transaction." holds:"revision"`
+}
+
+// Money says which amounts count and in what currency.
+type Money struct {
+	Currency        string                 `yaml:"currency" doc:"Base currency, in which customers are valued: ISO 4217 or one of money.currencies." holds:"genesis"`
+	DefaultCurrency string                 `yaml:"default_currency" doc:"Of events that state none. Empty: such events are dead letters."`
+	Total           string                 `yaml:"total" oneof:"total|subtotal|total_without_tax|total_without_shipping|total_without_tax_and_shipping" doc:"Which amount of a purchase counts. Tax and shipping that are not stated are 0."`
+	Currencies      map[string]money.Alias `yaml:"currencies" doc:"Codes outside ISO 4217, each as a multiple (a power of ten) of one that is in it. Adds to those shipped."`
+	Rates           map[string]string      `yaml:"rates" doc:"Value of one unit of other currencies in the base currency, as exact decimals. An event in a currency without a rate is rejected." holds:"revision"`
+}
+
+// Model is where the models' parameters come from at first.
+type Model struct {
+	ParametersFile string `yaml:"parameters_file" doc:"File of parameters that mainstay fit has written. Its parameters enter the ledger when their version is higher than that in force. Empty: the prior's, until a refit."`
+}
+
+// Refit learns the models' parameters from the live customers.
+type Refit struct {
+	Interval time.Duration `yaml:"interval" range:"0s..8760h" doc:"How often the process that holds partition 0 of the ledger refits, the first time after a tenth of it, at most five minutes. 0: never; mainstay refit does it once."`
+}
+
+// Churn classes the probability that a customer is gone.
+type Churn struct {
+	Medium              float64 `yaml:"medium" range:"0..1" doc:"Class medium from this probability on." holds:"revision"`
+	High                float64 `yaml:"high" range:"0..1" doc:"Class high from this probability on; above medium." holds:"revision"`
+	GraceDays           int     `yaml:"grace_days" range:"0..3650" doc:"Class low within so many days of an order." holds:"revision"`
+	PurchaseHorizonDays int     `yaml:"purchase_horizon_days" range:"1..3650" doc:"Days of probability_of_purchase_in_horizon." holds:"revision"`
+	Material            float64 `yaml:"material" range:"0..1" doc:"A change of the probability of this much is published, as is every change of class." holds:"revision"`
+}
+
+// CLV is customer lifetime value by model.
+type CLV struct {
+	PredictionHorizonDays int     `yaml:"prediction_horizon_days" range:"1..3650" doc:"Days that predicted_clv looks ahead." holds:"revision"`
+	DiscountRateAnnual    float64 `yaml:"discount_rate_annual" range:"0..10" doc:"Yearly rate at which future value is discounted; .1 is 10%." holds:"revision"`
+	Margin                float64 `yaml:"margin" range:"0..1" doc:"Share of revenue that predicted_clv counts; 1 counts revenue." holds:"revision"`
+	Material              float64 `yaml:"material" range:"0..10" doc:"A relative change of total_clv of this much is published." holds:"revision"`
+}
+
+// SimpleCLV is the articles' formula.
+type SimpleCLV struct {
+	LifespanYears float64 `yaml:"lifespan_years" range:"0.01..100" doc:"Years that a customer is taken to stay: simple_clv = average order value x orders a year x this." holds:"revision"`
+}
+
+// Surveys are the customers' own words.
+type Surveys struct {
+	WindowDays   int  `yaml:"window_days" range:"1..36500" doc:"A response counts towards promoter status for so many days." holds:"revision"`
+	KeepComments bool `yaml:"keep_comments" doc:"Keep free text in the ledger, for ever, and publish it. Off: it is dropped at the door." holds:"revision"`
+}
+
+// Memory bounds the state of a customer. Purchase days are kept for ever, whatever stands here.
+type Memory struct {
+	Days   int `yaml:"days" range:"1..36500" doc:"Orders and waiting refunds are remembered for so many days." holds:"revision"`
+	Orders int `yaml:"orders" range:"1..65536" doc:"Orders of one customer that are remembered at most, the newest." holds:"revision"`
+}
+
+// Dedup bounds the memory of event ids, by which a repeated event is known.
+type Dedup struct {
+	Days   int `yaml:"days" range:"1..36500" doc:"A repeated event_id within so many days is dropped." holds:"revision"`
+	Events int `yaml:"events" range:"1..65536" doc:"Event ids of one customer that are remembered at most, the newest; each costs about 20 bytes of state." holds:"revision"`
+}
+
+// Tiers are top_10, top_20 and rest, by total CLV.
+type Tiers struct {
+	MinCustomers int `yaml:"min_customers" range:"1..1000000000" doc:"No tiers while there are fewer customers with a standing order." holds:"revision"`
+}
+
+// Portfolio is the customer base as a whole.
+type Portfolio struct {
+	ContributionInterval time.Duration `yaml:"contribution_interval" range:"1s..168h" doc:"Time between a partition's contributions to the totals of the base, in whole seconds of the ledger's clock." holds:"revision"`
+}
+
+// Alerts are raised and cleared by rules.
+type Alerts struct {
+	Rules           Rules   `yaml:"rules" doc:"The rules: a list like that of alerts.rules_file, or the word shipped (docs/measures.md has both)." holds:"revision"`
+	RulesFile       string  `yaml:"rules_file" doc:"YAML file that holds the rules instead, under the key rules. Its content goes into the ledger: raise settings_revision when it changes."`
+	PublishBaseline bool    `yaml:"publish_baseline" doc:"Publish what opens and closes silently too (a first evaluation, an import, a refit, new thresholds, changed rules), with initial true." holds:"revision"`
+	LateHours       int     `yaml:"late_hours" range:"0..876000" doc:"An event that happened so many hours before it is folded is history: it changes the state, and raises nothing." holds:"revision"`
+	FuseRaises      int     `yaml:"fuse_raises" range:"0..1000000000" doc:"Alerts of one rule that are let through in a partition and hour of the ledger, at least." holds:"revision"`
+	FuseShare       float64 `yaml:"fuse_share" range:"0..1" doc:"Share of the partition's customers whose alerts are let through likewise; the greater of the two holds. What is beyond is held back, and recorded as suppressed." holds:"revision"`
+}
+
+// HTTP serves health and metrics.
+type HTTP struct {
+	Listen string `yaml:"listen" doc:"host:port of health, metrics and the status page; port 0 takes a free one. Empty: none."`
+}
+
+// Admin serves profiles.
+type Admin struct {
+	Listen      string `yaml:"listen" doc:"host:port of pprof. Empty: none."`
+	AllowRemote bool   `yaml:"allow_remote" doc:"Let admin.listen be other than loopback. Profiles show what is in memory, customers included."`
+}
+
+// Log is what the process says of itself.
+type Log struct {
+	Level       string `yaml:"level" oneof:"debug|info|warn|error" doc:"Least severity that is logged."`
+	Format      string `yaml:"format" oneof:"json|console" doc:"json for machines, console for eyes."`
+	CustomerKey Secret `yaml:"customer_key" doc:"Key of the hash that stands for a customer id in logs. Empty: a random one per process, so that hashes of two runs do not compare."`
+}
+
+// Shutdown is the end.
+type Shutdown struct {
+	Deadline time.Duration `yaml:"deadline" range:"100ms..10m" doc:"Time to finish what has begun after SIGTERM. A second signal stops at once."`
+}
+
+// Default returns the settings that hold when nothing is said.
+func Default() Config {
+	return Config{
+		Namespace:        "mainstay",
+		Roles:            []string{"intake", "fold", "http"},
+		Clock:            "live",
+		Timezone:         "UTC",
+		SettingsRevision: 1,
+		Kafka: Kafka{
+			Brokers:  []string{"127.0.0.1:9092"},
+			ClientID: "mainstay",
+			Topics: Topics{
+				Purchases: []string{"purchases"}, Cancellations: []string{"cancellations"},
+				Referrals: []string{"referrals"}, Surveys: []string{"surveys"},
+			},
+			InputsRevision:    1,
+			Compression:       "none",
+			Timeout:           10 * time.Second,
+			SessionTimeout:    6 * time.Second,
+			HeartbeatInterval: 300 * time.Millisecond,
+			RebalanceTimeout:  10 * time.Second,
+			ReplicationFactor: 1,
+		},
+		Redis: Redis{
+			Addresses: []string{"127.0.0.1:6379"},
+			Mode:      "single",
+			Timeout:   3 * time.Second,
+			PoolSize:  32,
+		},
+		Ledger:  Ledger{Partitions: 8, CustomerNormalisation: "none"},
+		Outputs: Outputs{Retention: 720 * time.Hour},
+		Intake: Intake{
+			TickInterval:    5 * time.Second,
+			CommitInterval:  time.Second,
+			FetchMaxBytes:   16 * MiB,
+			Anonymous:       []string{"0", "null", "undefined", "anonymous", "guest"},
+			AnonymousPolicy: "skip",
+			DLQMaxBytes:     4 * MiB,
+		},
+		Fold: Fold{
+			PublishInterval:          100 * time.Millisecond,
+			MaxTransactionsPerSecond: 80,
+			CommitInterval:           3 * time.Second,
+			CacheBytes:               256 * MiB,
+			TransactionTimeout:       10 * time.Second,
+			CheckpointInterval:       10 * time.Minute,
+			WakeLimit:                1000,
+		},
+		Money: Money{
+			Currency:   "USD",
+			Total:      "total",
+			Currencies: map[string]money.Alias{"IRT": {As: "IRR", Times: 10}},
+			Rates:      map[string]string{},
+		},
+		Churn:     Churn{Medium: .33, High: .66, GraceDays: 30, PurchaseHorizonDays: 90, Material: .05},
+		CLV:       CLV{PredictionHorizonDays: 365, Margin: 1, Material: .01},
+		SimpleCLV: SimpleCLV{LifespanYears: 2},
+		Surveys:   Surveys{WindowDays: 365},
+		Memory:    Memory{Days: 400, Orders: 1024},
+		Dedup:     Dedup{Days: 30, Events: 1024},
+		Tiers:     Tiers{MinCustomers: 100},
+		Portfolio: Portfolio{ContributionInterval: 15 * time.Minute},
+		Alerts:    Alerts{Rules: alert.Shipped(), LateHours: 48, FuseRaises: 100, FuseShare: .01},
+		HTTP:      HTTP{Listen: "127.0.0.1:8080"},
+		Log:       Log{Level: "info", Format: "json"},
+		Shutdown:  Shutdown{Deadline: 30 * time.Second},
+	}
+}

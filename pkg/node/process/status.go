@@ -1,0 +1,119 @@
+package process
+
+import (
+	"cmp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/mainstay/mainstay/pkg/node/server"
+	"github.com/mainstay/mainstay/pkg/telemetry"
+	"github.com/mainstay/mainstay/schemas/ledger"
+)
+
+// Status is what a process says of itself, as JSON at /status.
+type Status struct {
+	Build      telemetry.Build `json:"build"`
+	Namespace  string          `json:"namespace"`
+	LedgerID   string          `json:"ledger_id"`
+	Clock      string          `json:"clock"`
+	Roles      []string        `json:"roles"`
+	StartedAt  time.Time       `json:"started_at"`
+	At         time.Time       `json:"at"`
+	Inputs     []Input         `json:"inputs"`     // that this process reads
+	Partitions []Partition     `json:"partitions"` // of the ledger, that this process folds
+}
+
+// Input is an input partition. Times are null while unknown.
+type Input struct {
+	Topic     string     `json:"topic"`
+	Partition int32      `json:"partition"`
+	Read      int64      `json:"read"`
+	Committed int64      `json:"committed"`
+	Lag       int64      `json:"lag"`      // records up to the last stable offset
+	Unstable  int64      `json:"unstable"` // records behind it
+	Time      *time.Time `json:"time"`     // it is read up to this time
+	Halted    string     `json:"halted,omitempty"`
+	Cause     string     `json:"cause,omitempty"`
+}
+
+// Partition is a ledger partition.
+type Partition struct {
+	Partition  int32      `json:"partition"`
+	Folded     int64      `json:"folded"`
+	Published  int64      `json:"published"`
+	Committed  int64      `json:"committed"`
+	Lag        int64      `json:"lag"`
+	LastCommit *time.Time `json:"last_commit"`
+	Time       *time.Time `json:"time"` // the customer base's
+	Halted     string     `json:"halted,omitempty"`
+	Cause      string     `json:"cause,omitempty"`
+}
+
+// Status of the process now.
+func (p *Process) Status(now time.Time) Status {
+	s := Status{
+		Build: p.build, Namespace: p.app.Config.Namespace, LedgerID: p.genesis.GetLedgerId(), Clock: "live",
+		Roles: p.app.Config.Roles, StartedAt: p.started.UTC(), At: now.UTC(), Inputs: []Input{}, Partitions: []Partition{},
+	}
+	if p.genesis.GetClock() == ledger.Clock_CLOCK_EVENT {
+		s.Clock = "event"
+	}
+	if p.intake != nil {
+		for _, in := range p.intake.Status() {
+			s.Inputs = append(s.Inputs, Input{
+				Topic: in.Topic, Partition: in.Partition, Read: in.Read, Committed: in.Committed, Lag: max(in.Lag, 0),
+				Unstable: max(in.Unstable, 0), Time: moment(in.Time), Halted: string(in.Halted), Cause: in.Cause,
+			})
+		}
+	}
+	if p.fold != nil {
+		for _, f := range p.fold.Status() {
+			one := Partition{
+				Partition: f.Partition, Folded: f.Folded, Published: f.Published, Committed: f.Committed, Lag: max(f.LagRecords, 0),
+				Time: moment(f.BaseTime), Halted: string(f.Halted), Cause: f.Cause,
+			}
+			if !f.Commit.IsZero() {
+				at := f.Commit.UTC()
+				one.LastCommit = &at
+			}
+			s.Partitions = append(s.Partitions, one)
+		}
+	}
+	slices.SortFunc(s.Partitions, func(a, b Partition) int { return cmp.Compare(a.Partition, b.Partition) })
+	return s
+}
+
+func moment(ms int64) *time.Time {
+	if ms == 0 {
+		return nil
+	}
+	t := time.UnixMilli(ms).UTC()
+	return &t
+}
+
+// lines are what a person sees first.
+func (p *Process) lines() []server.Line {
+	s := p.Status(time.Now())
+	var lag int64
+	for _, in := range s.Inputs {
+		lag += in.Lag
+	}
+	var behind int64
+	held := make([]string, len(s.Partitions))
+	for i, f := range s.Partitions {
+		behind += f.Lag
+		held[i] = strconv.Itoa(int(f.Partition))
+	}
+	return []server.Line{
+		{Name: "namespace", Value: s.Namespace},
+		{Name: "ledger", Value: s.LedgerID + " (clock " + s.Clock + ")"},
+		{Name: "roles", Value: join(s.Roles)},
+		{Name: "input records to read", Value: strconv.FormatInt(lag, 10)},
+		{Name: "ledger partitions held", Value: strings.Join(held, ", ")},
+		{Name: "entries to fold", Value: strconv.FormatInt(behind, 10)},
+	}
+}
+
+func join(all []string) string { return strings.Join(all, ",") }

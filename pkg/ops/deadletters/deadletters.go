@@ -1,0 +1,278 @@
+// Package deadletters owns what a person does with records that intake could not understand: look at what there is, look
+// at one, and send some of them once more.
+//
+// It refuses to change the dead letters themselves (a replayed record stays among them, to be counted and looked at until
+// retention ends), to show a payload unasked, and to replay without a bound.
+package deadletters
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/mainstay/mainstay/pkg/kafka"
+	"github.com/mainstay/mainstay/pkg/stream/intake"
+	"github.com/mainstay/mainstay/schemas/event"
+)
+
+// The headers that intake adds behind the record's own, in its order.
+const (
+	headerTopic     = "__connect.errors.topic"
+	headerPartition = "__connect.errors.partition"
+	headerOffset    = "__connect.errors.offset"
+	headerReason    = "__connect.errors.exception.class.name"
+	headerMessage   = "__connect.errors.exception.message"
+	headerCut       = "mainstay_cut_from_bytes"
+	prefixAdded     = "__connect.errors."
+	reasonPrefix    = "mainstay."
+)
+
+// Letter is one dead letter. Key, Value and Own point into the record.
+type Letter struct {
+	Topic     string // of the dead letters
+	Partition int32
+	Offset    int64
+	At        time.Time // the record's own Kafka timestamp
+
+	Origin  Origin
+	Reason  string // such as bad_format
+	Message string // the field, the reason and what would have been right; nothing of the payload
+	Cut     int64  // bytes that the record had before it was cut; 0: it is whole
+
+	Key, Value []byte
+	Own        []kafka.Header // what the record had itself
+}
+
+// Origin is where the record came from. A dead letter may stand there twice; its origin tells.
+type Origin struct {
+	Topic     string `json:"topic"`
+	Partition int32  `json:"partition"`
+	Offset    int64  `json:"offset"`
+}
+
+// ErrNotOurs is a record that intake did not write.
+var ErrNotOurs = errors.New("not a dead letter of Mainstay")
+
+func parse(topic string, partition int32, r kafka.Record) (Letter, error) {
+	var all []kafka.Header
+	for key, value := range r.Headers() {
+		all = append(all, kafka.Header{Key: key, Value: value})
+	}
+	l, err := parseHeaders(topic, partition, r.Offset, all)
+	l.At, l.Key, l.Value = time.UnixMilli(r.Timestamp).UTC(), r.Key, r.Value
+	return l, err
+}
+
+// parseHeaders takes the added headers off the end: the record may have had others of the same names, from somebody else's
+// dead letters.
+func parseHeaders(topic string, partition int32, offset int64, all []kafka.Header) (Letter, error) {
+	l := Letter{Topic: topic, Partition: partition, Offset: offset}
+	first := -1
+	for i, h := range slices.Backward(all) {
+		if h.Key == headerTopic {
+			first = i
+			break
+		}
+	}
+	if first < 0 {
+		return l, fmt.Errorf("%s/%d offset %d: %w: header %s is missing", topic, partition, offset, ErrNotOurs, headerTopic)
+	}
+	l.Own = all[:first:first]
+	var bad error
+	number := func(h kafka.Header, bits int) int64 {
+		n, err := strconv.ParseInt(string(h.Value), 10, bits)
+		if err != nil && bad == nil {
+			bad = fmt.Errorf("%s/%d offset %d: %w: header %s is no number", topic, partition, offset, ErrNotOurs, h.Key)
+		}
+		return n
+	}
+	for _, h := range all[first:] {
+		switch h.Key {
+		case headerTopic:
+			l.Origin.Topic = string(h.Value)
+		case headerPartition:
+			l.Origin.Partition = int32(number(h, 32)) //nolint:gosec // parsed as 32 bits
+		case headerOffset:
+			l.Origin.Offset = number(h, 64)
+		case headerReason:
+			l.Reason = strings.TrimPrefix(string(h.Value), reasonPrefix)
+		case headerMessage:
+			l.Message = string(h.Value)
+		case headerCut:
+			l.Cut = number(h, 64)
+		default:
+			if !strings.HasPrefix(h.Key, prefixAdded) {
+				return l, fmt.Errorf("%s/%d offset %d: %w: header %s stands behind ours", topic, partition, offset, ErrNotOurs, h.Key)
+			}
+		}
+	}
+	return l, bad
+}
+
+// Filter chooses dead letters. The zero value takes all.
+type Filter struct {
+	Kinds  []event.Kind // whose topics are read; none: all
+	Topic  string       // that they came from
+	Reason string
+	Since  time.Time // by the record's own timestamp
+}
+
+func (f Filter) wants(l *Letter) bool {
+	return (f.Topic == "" || l.Origin.Topic == f.Topic) && (f.Reason == "" || l.Reason == f.Reason) &&
+		(f.Since.IsZero() || !l.At.Before(f.Since))
+}
+
+// Topics are those that the filter reads.
+func (f Filter) Topics(namespace string) []string {
+	kinds := f.Kinds
+	if len(kinds) == 0 {
+		for k := range event.Kinds {
+			kinds = append(kinds, k)
+		}
+	}
+	topics := make([]string, len(kinds))
+	for i, k := range kinds {
+		topics[i] = intake.DeadLetterTopic(namespace, k)
+	}
+	return topics
+}
+
+// each hands over the dead letters that the filter wants, topic by topic and partition by partition, each origin once. A
+// letter is valid only during its call. foreign counts records that intake did not write.
+func each(ctx context.Context, k *kafka.Client, namespace string, f Filter, fn func(*Letter) error) (foreign int64, err error) {
+	topics, err := k.Topics(ctx, f.Topics(namespace))
+	if err != nil {
+		return 0, fmt.Errorf("look up the dead letters: %w", err)
+	}
+	seen := map[Origin]bool{}
+	for _, t := range topics {
+		if !t.Exists {
+			return foreign, fmt.Errorf("topic %s does not exist: `mainstay topics apply` makes it", t.Name)
+		}
+		for p := range int32(len(t.Leaders)) { //nolint:gosec // a count
+			bounds, err := k.ListOffsets(ctx, t.Name, []int32{p})
+			if err != nil {
+				return foreign, fmt.Errorf("look up the dead letters: %w", err)
+			}
+			_, err = k.ReadCommitted(ctx, t.Name, p, bounds[p].Start, bounds[p].LastStable, func(r kafka.Record) error {
+				l, err := parse(t.Name, p, r)
+				if errors.Is(err, ErrNotOurs) {
+					foreign++
+					return nil
+				}
+				if err != nil || seen[l.Origin] || !f.wants(&l) {
+					return err
+				}
+				seen[l.Origin] = true
+				return fn(&l)
+			})
+			if err != nil {
+				return foreign, fmt.Errorf("read the dead letters: %w", err)
+			}
+		}
+	}
+	return foreign, nil
+}
+
+// Count is how many dead letters came from a topic for a reason.
+type Count struct {
+	Topic  string    `json:"topic"` // that they came from
+	Reason string    `json:"reason"`
+	Count  int64     `json:"count"`
+	Cut    int64     `json:"cut"` // of them, those that were too large to keep whole
+	First  time.Time `json:"first"`
+	Last   time.Time `json:"last"`
+	Where  string    `json:"where"` // the last of them: dead-letter topic/partition/offset, as Show takes it
+}
+
+// Counts is what a list says.
+type Counts struct {
+	Total   int64   `json:"total"`
+	Foreign int64   `json:"foreign"` // records that are no dead letters of Mainstay
+	Counts  []Count `json:"counts"`
+}
+
+// List counts dead letters by topic and reason; a record that was dead-lettered twice counts once.
+func List(ctx context.Context, k *kafka.Client, namespace string, f Filter) (*Counts, error) {
+	type key struct{ topic, reason string }
+	by := map[key]*Count{}
+	all := &Counts{Counts: []Count{}}
+	foreign, err := each(ctx, k, namespace, f, func(l *Letter) error {
+		at := key{l.Origin.Topic, l.Reason}
+		c := by[at]
+		if c == nil {
+			c = &Count{Topic: at.topic, Reason: at.reason, First: l.At, Last: l.At}
+			by[at] = c
+		}
+		c.Count++
+		if l.Cut > 0 {
+			c.Cut++
+		}
+		if l.At.Before(c.First) {
+			c.First = l.At
+		}
+		if !l.At.Before(c.Last) {
+			c.Last, c.Where = l.At, fmt.Sprintf("%s/%d/%d", l.Topic, l.Partition, l.Offset)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	all.Foreign = foreign
+	for _, c := range by {
+		all.Total += c.Count
+		all.Counts = append(all.Counts, *c)
+	}
+	slices.SortFunc(all.Counts, func(a, b Count) int {
+		return cmp.Or(cmp.Compare(a.Topic, b.Topic), cmp.Compare(b.Count, a.Count), cmp.Compare(a.Reason, b.Reason))
+	})
+	return all, nil
+}
+
+// ErrNoLetter is a place where no dead letter lies.
+var ErrNoLetter = errors.New("there is no dead letter")
+
+// Show reads one, by topic/partition/offset.
+func Show(ctx context.Context, k *kafka.Client, place string) (*Letter, error) {
+	topic, partition, offset, err := parsePlace(place)
+	if err != nil {
+		return nil, err
+	}
+	topics, err := k.Topics(ctx, []string{topic})
+	if err != nil {
+		return nil, fmt.Errorf("look up the dead letter: %w", err)
+	}
+	if !topics[0].Exists || int(partition) >= len(topics[0].Leaders) {
+		return nil, fmt.Errorf("%s: %w: no such topic or partition", place, ErrNoLetter)
+	}
+	r, ok, err := k.ReadAt(ctx, topic, partition, offset)
+	if err != nil && !errors.Is(err, kafka.ErrOutOfRange) {
+		return nil, fmt.Errorf("read the dead letter: %w", err)
+	}
+	if err != nil || !ok || r.Offset != offset {
+		return nil, fmt.Errorf("%s: %w: it was never there, or retention has deleted it", place, ErrNoLetter)
+	}
+	l, err := parse(topic, partition, r)
+	return &l, err
+}
+
+var errPlace = errors.New("a place is written topic/partition/offset, as `dlq list` shows it")
+
+func parsePlace(place string) (topic string, partition int32, offset int64, err error) {
+	parts := strings.Split(place, "/")
+	if len(parts) != 3 { //nolint:mnd // as it is written
+		return "", 0, 0, fmt.Errorf("%q: %w", place, errPlace)
+	}
+	p, err1 := strconv.ParseInt(parts[1], 10, 32)
+	o, err2 := strconv.ParseInt(parts[2], 10, 64)
+	if err1 != nil || err2 != nil || p < 0 || o < 0 {
+		return "", 0, 0, fmt.Errorf("%q: %w", place, errPlace)
+	}
+	return parts[0], int32(p), o, nil
+}

@@ -1,0 +1,208 @@
+package inspect
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/mainstay/mainstay/pkg/kafka"
+	"github.com/mainstay/mainstay/pkg/node/app"
+	"github.com/mainstay/mainstay/pkg/node/config"
+	"github.com/mainstay/mainstay/pkg/node/process"
+	"github.com/mainstay/mainstay/pkg/redis"
+	"github.com/mainstay/mainstay/pkg/stream/fold"
+	"github.com/mainstay/mainstay/pkg/stream/intake"
+	"github.com/mainstay/mainstay/pkg/stream/topics"
+)
+
+// Severity of a finding.
+type Severity string
+
+// The severities. A fatal finding keeps Mainstay from running, or from keeping its promise.
+const (
+	Fatal Severity = "fatal"
+	Warn  Severity = "warn"
+	Note  Severity = "note"
+	OK    Severity = "ok"
+)
+
+// Finding is what a check found, with the next step in its text.
+type Finding struct {
+	Severity Severity `json:"severity"`
+	Where    string   `json:"where"`
+	Text     string   `json:"text"`
+}
+
+// Report is what all checks found.
+type Report struct {
+	Fatal    int       `json:"fatal"`
+	Warnings int       `json:"warnings"`
+	Findings []Finding `json:"findings"`
+}
+
+func (r *Report) say(severity Severity, where, text string, args ...any) {
+	switch severity {
+	case Fatal:
+		r.Fatal++
+	case Warn:
+		r.Warnings++
+	case Note, OK:
+	}
+	r.Findings = append(r.Findings, Finding{severity, where, fmt.Sprintf(text, args...)})
+}
+
+// Check looks at everything that a set-up needs before it hurts. What cannot be found out because something before it
+// failed is left out.
+func Check(ctx context.Context, a *app.App) *Report {
+	r := &Report{Findings: []Finding{}}
+	if checkKafka(ctx, a, r) {
+		wanted := a.Config
+		checkLedger(ctx, a, &wanted, r)
+		checkTopics(ctx, a, wanted, r)
+		checkPermissions(ctx, a, r)
+	}
+	checkRedis(ctx, a, r)
+	return r
+}
+
+const patience = 10 * time.Second // for one question; infrastructure trouble is otherwise waited out
+
+func within(ctx context.Context, ask func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	return ask(ctx)
+}
+
+func checkKafka(ctx context.Context, a *app.App, r *Report) bool {
+	where := "kafka.brokers " + strings.Join(a.Config.Kafka.Brokers, ",")
+	if err := within(ctx, a.Kafka.Ping); err != nil {
+		next := "is it running, and is this its address?"
+		if errors.Is(err, kafka.ErrAuthorization) {
+			next = "look at kafka.tls and kafka.sasl"
+		}
+		r.say(Fatal, where, "no broker answers: %v; %s", err, next)
+		return false
+	}
+	r.say(OK, where, "answers")
+	return true
+}
+
+func checkTopics(ctx context.Context, a *app.App, wanted config.Config, r *Report) {
+	err := within(ctx, func(ctx context.Context) error {
+		_, found, err := topics.Plan(ctx, a.Kafka, app.Topics(wanted))
+		if err != nil {
+			return err
+		}
+		for _, f := range found {
+			severity := Warn
+			if f.Fatal {
+				severity = Fatal
+			}
+			r.say(severity, "topic "+f.Topic, "%s", f.Text)
+		}
+		if len(found) == 0 {
+			r.say(OK, "topics", "all are there, with the partitions, retention and timestamps that they need")
+		}
+		return nil
+	})
+	if err != nil {
+		r.say(Fatal, "topics", "%v; the user needs Describe and DescribeConfigs on them", err)
+	}
+	if a.Config.Kafka.ReplicationFactor < 2 { //nolint:mnd // one copy is none
+		r.say(Note, "kafka.replication_factor", "is %d: topics made with it do not outlive their broker; 3 for anything that matters", a.Config.Kafka.ReplicationFactor)
+	}
+}
+
+// checkLedger compares the ledger with the settings; what is wanted of the topics is then what goes with the ledger.
+func checkLedger(ctx context.Context, a *app.App, wanted *config.Config, r *Report) {
+	err := within(ctx, func(ctx context.Context) error {
+		g, err := topics.Genesis(ctx, a.Kafka, a.Config.Namespace)
+		if errors.Is(err, topics.ErrNoLedger) {
+			r.say(Fatal, "ledger", "is not founded: `mainstay topics apply` does it")
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		process.Adopt(wanted, g)
+		if err := process.Agree(a.Config, g); err != nil {
+			for line := range strings.SplitSeq(err.Error(), "\n") {
+				r.say(Fatal, "ledger", "%s", line)
+			}
+			return nil
+		}
+		r.say(OK, "ledger", "%s, %d partitions, clock %s, currency %s, timezone %s", g.GetLedgerId(), g.GetPartitions(), a.Config.Clock, g.GetCurrency(), g.GetTimezone())
+		return nil
+	})
+	if err != nil {
+		r.say(Fatal, "ledger", "%v", err)
+	}
+}
+
+// checkPermissions tries what can be tried without leaving a trace: reading offsets, both groups, an idempotent producer and
+// a transactional id. Writing to topics cannot be tried without writing.
+func checkPermissions(ctx context.Context, a *app.App, r *Report) {
+	ns := a.Config.Namespace
+	denied := false
+	for _, try := range []struct {
+		where string
+		ask   func(context.Context) error
+		needs string
+	}{
+		{"group " + intake.Group(ns), func(ctx context.Context) error {
+			_, _, err := a.Kafka.GroupMembers(ctx, intake.Group(ns))
+			return err
+		}, "Read on the group"},
+		{"group " + fold.Group(ns), func(ctx context.Context) error {
+			_, _, err := a.Kafka.GroupMembers(ctx, fold.Group(ns))
+			return err
+		}, "Read on the group"},
+		{"idempotent producing", func(ctx context.Context) error {
+			_, err := a.Kafka.NewProducer(ctx)
+			return err
+		}, "Write on the topics, or IdempotentWrite on the cluster"},
+		{"transactional id " + ns + "-check", func(ctx context.Context) error {
+			_, err := a.Kafka.OpenTransactional(ctx, ns+"-check", a.Config.Fold.TransactionTimeout)
+			return err
+		}, "Write on transactional ids that begin with " + ns + "-; the broker's transaction.max.timeout.ms must not be below fold.transaction_timeout"},
+	} {
+		if err := within(ctx, try.ask); err != nil {
+			denied = true
+			r.say(Fatal, try.where, "%v; the user needs %s", err, try.needs)
+		}
+	}
+	if !denied {
+		r.say(OK, "permissions", "groups, idempotence and transactions are allowed; writing to topics is not tried")
+	}
+}
+
+func checkRedis(ctx context.Context, a *app.App, r *Report) {
+	where := "redis.addresses " + strings.Join(a.Config.Redis.Addresses, ",")
+	var found []redis.Finding
+	err := within(ctx, func(ctx context.Context) (err error) {
+		found, err = a.Redis.Check(ctx)
+		return err
+	})
+	if err != nil {
+		next := "is it running, and is this its address?"
+		if errors.Is(err, redis.ErrDenied) {
+			next = "look at redis.username and redis.password"
+		}
+		r.say(Fatal, where, "%v; %s", err, next)
+		return
+	}
+	r.say(OK, where, "answers")
+	for _, f := range found {
+		severity := map[redis.Severity]Severity{redis.Refuse: Fatal, redis.Warn: Warn, redis.Note: Note}[f.Severity]
+		r.say(severity, "redis "+f.Server, "%s", f.Text)
+	}
+	err = within(ctx, func(ctx context.Context) error {
+		_, err := a.Redis.Partition(a.Config.Namespace, 0, int32(a.Config.Ledger.Partitions)).Peek(ctx) //nolint:gosec // bounded by validation
+		return err
+	})
+	if err != nil {
+		r.say(Fatal, where, "%v; keys begin with %q", err, a.Config.Namespace+":")
+	}
+}

@@ -1,0 +1,406 @@
+package inspect
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/mainstay/mainstay/pkg/kafka"
+	"github.com/mainstay/mainstay/pkg/node/process"
+	"github.com/mainstay/mainstay/pkg/redis"
+	"github.com/mainstay/mainstay/pkg/stream/fold"
+	"github.com/mainstay/mainstay/pkg/stream/intake"
+	"github.com/mainstay/mainstay/processors"
+	"github.com/mainstay/mainstay/schemas/ledger"
+)
+
+// Status is where everything stands, as Kafka and Redis tell it, with what running processes add.
+type Status struct {
+	Namespace  string      `json:"namespace"`
+	LedgerID   string      `json:"ledger_id"`
+	Clock      string      `json:"clock"`
+	At         time.Time   `json:"at"`
+	Lag        int64       `json:"lag"` // records that are not done, of inputs and ledger; caught up is 0
+	Groups     []Group     `json:"groups"`
+	Inputs     []Input     `json:"inputs"`
+	Partitions []Partition `json:"partitions"`
+	Processes  []Asked     `json:"processes"` // that were asked, by their HTTP address
+}
+
+// Group is a consumer group.
+type Group struct {
+	Name    string   `json:"name"`
+	State   string   `json:"state"`
+	Members []string `json:"members"`
+}
+
+// Asked is a process that was asked.
+type Asked struct {
+	Address string   `json:"address"`
+	Roles   []string `json:"roles,omitempty"`
+	Version string   `json:"version,omitempty"`
+	Error   string   `json:"error,omitempty"`
+}
+
+// Input is an input partition. Times are null while unknown.
+type Input struct {
+	Topic     string     `json:"topic"`
+	Partition int32      `json:"partition"`
+	Owner     string     `json:"owner"`     // empty: nobody reads it
+	Committed int64      `json:"committed"` // everything below it is in the ledger
+	End       int64      `json:"end"`       // last stable offset
+	Lag       int64      `json:"lag"`       // records in between
+	Unstable  int64      `json:"unstable"`  // records behind it: an emitter's transaction is open
+	Time      *time.Time `json:"time"`      // it is known to be read up to this time
+	Behind    *float64   `json:"time_behind_seconds"`
+	Halted    string     `json:"halted"`
+	Cause     string     `json:"cause"`
+}
+
+// Partition is a ledger partition.
+type Partition struct {
+	Partition  int32      `json:"partition"`
+	Owner      string     `json:"owner"`
+	Published  int64      `json:"published"` // ledger offset up to which outputs are out
+	Committed  int64      `json:"committed"` // ledger offset up to which Redis holds state
+	End        int64      `json:"end"`
+	Lag        int64      `json:"lag"`
+	Time       *time.Time `json:"time"` // the customer base's
+	Behind     *float64   `json:"time_behind_seconds"`
+	LastCommit *time.Time `json:"last_commit"`
+	Customers  int64      `json:"customers"`
+	Halted     string     `json:"halted"`
+	Cause      string     `json:"cause"`
+}
+
+// StatusConfig is what Look is told.
+type StatusConfig struct {
+	Namespace string
+	Genesis   *ledger.Genesis
+	Inputs    []string // topics
+	HTTP      []string // addresses of processes to ask
+	Quiet     bool     // a process that does not answer is no finding: its address was not given, only guessed
+	Settle    time.Duration
+	Now       func() time.Time
+}
+
+// Look asks Kafka, Redis and the processes. Ends are read first and positions after them, again and again until they are
+// reached or Settle is over: what is committed once a second would otherwise never seem to be caught up.
+func Look(ctx context.Context, c StatusConfig, k *kafka.Client, r *redis.Client) (*Status, error) {
+	l := look{StatusConfig: c, kafka: k, redis: r, clock: "live", status: &Status{
+		Namespace: c.Namespace, LedgerID: c.Genesis.GetLedgerId(), At: c.Now().UTC(),
+		Groups: []Group{}, Inputs: []Input{}, Partitions: []Partition{}, Processes: []Asked{},
+	}}
+	if c.Genesis.GetClock() == ledger.Clock_CLOCK_EVENT {
+		l.clock = "event"
+	}
+	l.status.Clock = l.clock
+	for _, step := range []func(context.Context) error{l.groups, l.inputs, l.partitions, l.settle, l.states} {
+		if err := step(ctx); err != nil {
+			return nil, err
+		}
+	}
+	l.ask(ctx)
+	for i := range l.status.Inputs {
+		l.status.Lag += l.status.Inputs[i].Lag
+	}
+	for i := range l.status.Partitions {
+		l.status.Lag += l.status.Partitions[i].Lag
+	}
+	return l.status, nil
+}
+
+type look struct {
+	StatusConfig
+	kafka  *kafka.Client
+	redis  *redis.Client
+	clock  string
+	status *Status
+	owners map[string]string // "group topic/partition"
+}
+
+func (l *look) groups(ctx context.Context) error {
+	l.owners = map[string]string{}
+	for _, name := range []string{intake.Group(l.Namespace), fold.Group(l.Namespace)} {
+		members, state, err := l.kafka.GroupMembers(ctx, name)
+		if err != nil {
+			return fmt.Errorf("ask for the owners: %w", err)
+		}
+		g := Group{Name: name, State: state, Members: []string{}}
+		for _, m := range members {
+			who := m.ClientID + "@" + strings.TrimPrefix(m.Host, "/")
+			g.Members = append(g.Members, who)
+			for topic, partitions := range m.Assignments {
+				for _, p := range partitions {
+					l.owners[place(name, topic, p)] = who
+				}
+			}
+		}
+		slices.Sort(g.Members)
+		l.status.Groups = append(l.status.Groups, g)
+	}
+	return nil
+}
+
+func place(group, topic string, partition int32) string {
+	return fmt.Sprintf("%s %s/%d", group, topic, partition)
+}
+
+func (l *look) inputs(ctx context.Context) error {
+	topics, err := l.kafka.Topics(ctx, l.Inputs)
+	if err != nil {
+		return fmt.Errorf("look up the inputs: %w", err)
+	}
+	for _, t := range topics {
+		if !t.Exists {
+			l.status.Inputs = append(l.status.Inputs, Input{Topic: t.Name, Cause: "the topic does not exist: `mainstay topics apply` makes it"})
+			continue
+		}
+		bounds, err := l.kafka.ListOffsets(ctx, t.Name, count(len(t.Leaders)))
+		if err != nil {
+			return fmt.Errorf("read the ends of %s: %w", t.Name, err)
+		}
+		for _, p := range count(len(t.Leaders)) {
+			b := bounds[p]
+			l.status.Inputs = append(l.status.Inputs, Input{
+				Topic: t.Name, Partition: p, Owner: l.owners[place(intake.Group(l.Namespace), t.Name, p)],
+				Committed: b.Start, End: b.LastStable, Unstable: b.HighWatermark - b.LastStable,
+			})
+		}
+	}
+	return nil
+}
+
+func (l *look) partitions(ctx context.Context) error {
+	topic := ledger.Topic(l.Namespace)
+	all := count(int(l.Genesis.GetPartitions()))
+	bounds, err := l.kafka.ListOffsets(ctx, topic, all)
+	if err != nil {
+		return fmt.Errorf("read the ends of the ledger: %w", err)
+	}
+	for _, p := range all {
+		l.status.Partitions = append(l.status.Partitions, Partition{
+			Partition: p, Owner: l.owners[place(fold.Group(l.Namespace), topic, p)], End: bounds[p].LastStable,
+		})
+	}
+	return nil
+}
+
+// settle reads positions until they have reached the ends, or no longer than Settle.
+func (l *look) settle(ctx context.Context) error {
+	const pause = 100 * time.Millisecond
+	for began := l.Now(); ; {
+		behind, err := l.positions(ctx)
+		if err != nil || !behind || l.Now().Sub(began) >= l.Settle {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("read positions: %w", context.Cause(ctx))
+		case <-time.After(pause):
+		}
+	}
+}
+
+// positions tells whether anything is behind that somebody owns.
+func (l *look) positions(ctx context.Context) (behind bool, err error) {
+	committed := map[string][]kafka.TopicPartitionOffset{}
+	at := func(group, topic string, p int32, partitions int) (int64, error) {
+		if committed[topic] == nil {
+			if committed[topic], err = l.kafka.CommittedOffsets(ctx, group, topic, count(partitions)); err != nil {
+				return 0, err
+			}
+		}
+		return committed[topic][p].Offset, nil
+	}
+	for i := range l.status.Inputs {
+		in := &l.status.Inputs[i]
+		if in.Cause != "" {
+			continue
+		}
+		n := 0
+		for _, other := range l.status.Inputs {
+			if other.Topic == in.Topic {
+				n++
+			}
+		}
+		offset, err := at(intake.Group(l.Namespace), in.Topic, in.Partition, n)
+		if err != nil {
+			return false, err
+		}
+		in.Committed = max(in.Committed, offset)
+		if in.Lag, err = l.between(ctx, in.Topic, in.Partition, in.Committed, in.End); err != nil {
+			return false, err
+		}
+		behind = behind || in.Lag > 0 && in.Owner != ""
+	}
+	topic := ledger.Topic(l.Namespace)
+	for i := range l.status.Partitions {
+		p := &l.status.Partitions[i]
+		offset, err := at(fold.Group(l.Namespace), topic, p.Partition, len(l.status.Partitions))
+		if err != nil {
+			return false, err
+		}
+		p.Published = max(p.Published, offset)
+		if p.Lag, err = l.between(ctx, topic, p.Partition, p.Published, p.End); err != nil {
+			return false, err
+		}
+		behind = behind || p.Lag > 0 && p.Owner != ""
+	}
+	return behind, nil
+}
+
+// between counts the records in [from, to): markers and aborted ones are no work. Beyond some thousand offsets it takes
+// their number, which is nearly the same then.
+func (l *look) between(ctx context.Context, topic string, partition int32, from, to int64) (int64, error) {
+	const exact = 5000
+	if to-from > exact {
+		return to - from, nil
+	}
+	if to <= from {
+		return 0, nil
+	}
+	var n int64
+	_, err := l.kafka.ReadCommitted(ctx, topic, partition, from, to, func(kafka.Record) error {
+		n++
+		return nil
+	})
+	if errors.Is(err, kafka.ErrOutOfRange) { // deleted before it was read: the intake halts there and says so
+		return to - from, nil
+	}
+	if err != nil {
+		return 0, fmt.Errorf("count what is left of %s/%d: %w", topic, partition, err)
+	}
+	return n, nil
+}
+
+// states reads what Redis holds. A Redis that does not answer is said where its state would stand.
+func (l *look) states(ctx context.Context) error {
+	now := l.Now()
+	for i := range l.status.Partitions {
+		p := &l.status.Partitions[i]
+		meta, err := l.redis.Partition(l.Namespace, p.Partition, l.Genesis.GetPartitions()).Peek(ctx)
+		switch {
+		case err != nil:
+			p.Cause = err.Error()
+			continue
+		case !meta.Exists || meta.Offset == 0:
+			continue
+		case meta.LedgerID != l.Genesis.GetLedgerId():
+			p.Cause = "Redis holds the state of another ledger: " + meta.LedgerID
+			continue
+		}
+		p.Committed = meta.Offset
+		p.LastCommit = moment(meta.UpdatedAt)
+		state, err := processors.DecodePartition(meta.State)
+		if err != nil {
+			p.Cause = err.Error()
+			continue
+		}
+		p.Customers = state.Totals().Customers
+		if base, ok := state.BaseTime(); ok {
+			p.Time, p.Behind = l.behind(base, now)
+		}
+		l.inputTimes(state, now)
+	}
+	return nil
+}
+
+// inputTimes takes the greatest time that any partition of the ledger knows of each input.
+func (l *look) inputTimes(state *processors.Partition, now time.Time) {
+	for _, known := range state.Inputs() {
+		i := slices.IndexFunc(l.status.Inputs, func(in Input) bool { return in.Topic == known.Topic && in.Partition == known.Partition })
+		if i < 0 || !known.Heard || known.Time == 0 {
+			continue
+		}
+		in := &l.status.Inputs[i]
+		if in.Time == nil || in.Time.UnixMilli() < known.Time {
+			in.Time, in.Behind = l.behind(known.Time, now)
+		}
+	}
+}
+
+// behind is known under the live clock only: events' own time is not comparable with ours.
+func (l *look) behind(ms int64, now time.Time) (*time.Time, *float64) {
+	t := moment(ms)
+	if l.clock != "live" {
+		return t, nil
+	}
+	seconds := max(0, float64(now.UnixMilli()-ms)/1000)
+	return t, &seconds
+}
+
+// ask adds what only the processes themselves know: what is halted, and why.
+func (l *look) ask(ctx context.Context) {
+	for _, address := range l.HTTP {
+		s, err := askOne(ctx, address)
+		if err == nil && (s.LedgerID != l.Genesis.GetLedgerId() || s.Namespace != l.Namespace) {
+			err = fmt.Errorf("it serves namespace %s, ledger %s", s.Namespace, s.LedgerID)
+		}
+		if err != nil {
+			if !l.Quiet {
+				l.status.Processes = append(l.status.Processes, Asked{Address: address, Error: err.Error()})
+			}
+			continue
+		}
+		l.status.Processes = append(l.status.Processes, Asked{Address: address, Roles: s.Roles, Version: s.Build.Version})
+		for _, said := range s.Inputs {
+			for i := range l.status.Inputs {
+				if in := &l.status.Inputs[i]; in.Topic == said.Topic && in.Partition == said.Partition {
+					in.Halted, in.Cause = said.Halted, said.Cause
+				}
+			}
+		}
+		for _, said := range s.Partitions {
+			if int(said.Partition) < len(l.status.Partitions) {
+				p := &l.status.Partitions[said.Partition]
+				p.Halted, p.Cause = said.Halted, said.Cause
+			}
+		}
+	}
+}
+
+func askOne(ctx context.Context, address string) (s process.Status, err error) {
+	const patience = 2 * time.Second
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	if strings.HasPrefix(address, ":") {
+		address = "localhost" + address
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+"/status", nil)
+	if err != nil {
+		return s, fmt.Errorf("ask %s: %w", address, err)
+	}
+	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	answer, err := client.Do(request)
+	if err != nil {
+		return s, fmt.Errorf("ask %s: %w", address, err)
+	}
+	defer func() { _ = answer.Body.Close() }() // it was read, or its error is returned
+	if answer.StatusCode != http.StatusOK {
+		return s, fmt.Errorf("ask %s: it answers %s", address, answer.Status)
+	}
+	if err := json.NewDecoder(io.LimitReader(answer.Body, 16<<20)).Decode(&s); err != nil {
+		return s, fmt.Errorf("ask %s: it is no mainstay: %w", address, err)
+	}
+	return s, nil
+}
+
+func count(n int) []int32 {
+	all := make([]int32, n)
+	for i := range all {
+		all[i] = int32(i)
+	}
+	return all
+}
+
+func moment(ms int64) *time.Time {
+	t := time.UnixMilli(ms).UTC()
+	return &t
+}

@@ -1,0 +1,135 @@
+package inspect
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/mainstay/mainstay/pkg/kafka"
+	"github.com/mainstay/mainstay/pkg/stream/intake"
+	"github.com/mainstay/mainstay/schemas/event"
+	"github.com/mainstay/mainstay/schemas/output"
+)
+
+// Tail is a look at what goes by in some topics.
+type Tail struct {
+	Topics []string
+	Start  bool   // from the log's start, not from its end
+	Follow bool   // go on at the end
+	Key    string // of the records wanted; "": all
+	Max    int    // records; 0: no end
+}
+
+// Seen is a record that went by. It is valid during the call.
+type Seen struct {
+	Topic     string
+	Partition int32
+	kafka.Record
+}
+
+// ErrNoSuchTopic is a name that is none of the topics.
+var ErrNoSuchTopic = errors.New("no such topic")
+
+// TopicsNamed finds topics by what a person calls them: clv, alerts, dlq (all dead letters), purchases.dlq, or the whole name.
+func TopicsNamed(namespace string, inputs []string, name string) ([]string, error) {
+	known := []string{}
+	for t := range output.Topics {
+		if name == t.String() || name == t.Name(namespace) {
+			return []string{t.Name(namespace)}, nil
+		}
+		known = append(known, t.String())
+	}
+	known = append(known, "dlq")
+	var letters []string
+	for k := range event.Kinds {
+		topic := intake.DeadLetterTopic(namespace, k)
+		letters = append(letters, topic)
+		if short := strings.TrimPrefix(topic, namespace+"."); name == short || name == topic {
+			return []string{topic}, nil
+		}
+		known = append(known, strings.TrimPrefix(topic, namespace+"."))
+	}
+	if name == "dlq" {
+		return letters, nil
+	}
+	if slices.Contains(inputs, name) {
+		return []string{name}, nil
+	}
+	return nil, fmt.Errorf("%w: %q; known are %s", ErrNoSuchTopic, name, strings.Join(append(known, inputs...), ", "))
+}
+
+// Run hands over committed records as they come, in order within a partition.
+func (t *Tail) Run(ctx context.Context, k *kafka.Client, each func(Seen) error) error {
+	const wait = 250 * time.Millisecond
+	f := k.NewFetcher(kafka.FetcherConfig{MaxBytes: 2 << 20, PartitionMaxBytes: 256 << 10}) // an eye is slow
+	ends, err := t.assign(ctx, k, f)
+	if err != nil {
+		return err
+	}
+	for n := 0; t.Follow || len(ends) > 0; {
+		fetched, err := f.Fetch(ctx, wait, 1)
+		if err != nil {
+			return fmt.Errorf("tail: %w", err)
+		}
+		for i := range fetched {
+			got := &fetched[i]
+			if got.Err != nil && !kafka.Retriable(got.Err) {
+				return fmt.Errorf("tail %s/%d: %w", got.Topic, got.Partition, got.Err)
+			}
+			for _, r := range got.Records {
+				if t.Key != "" && string(r.Key) != t.Key {
+					continue
+				}
+				if err := each(Seen{got.Topic, got.Partition, r}); err != nil {
+					return err
+				}
+				if n++; n == t.Max {
+					return nil
+				}
+			}
+			at := end{got.Topic, got.Partition}
+			if to, ok := ends[at]; ok && got.Next >= to {
+				delete(ends, at)
+			}
+		}
+	}
+	return nil
+}
+
+type end struct {
+	topic     string
+	partition int32
+}
+
+// assign sets out from the start or the end, and returns where the records end that are there now.
+func (t *Tail) assign(ctx context.Context, k *kafka.Client, f *kafka.Fetcher) (map[end]int64, error) {
+	topics, err := k.Topics(ctx, t.Topics)
+	if err != nil {
+		return nil, fmt.Errorf("tail: %w", err)
+	}
+	ends := map[end]int64{}
+	for _, topic := range topics {
+		if !topic.Exists {
+			return nil, fmt.Errorf("topic %s does not exist: `mainstay topics apply` makes it", topic.Name)
+		}
+		bounds, err := k.ListOffsets(ctx, topic.Name, count(len(topic.Leaders)))
+		if err != nil {
+			return nil, fmt.Errorf("tail: %w", err)
+		}
+		for _, p := range count(len(topic.Leaders)) {
+			b := bounds[p]
+			from := b.LastStable
+			if t.Start {
+				from = b.Start
+			}
+			if from < b.LastStable {
+				ends[end{topic.Name, p}] = b.LastStable
+			}
+			f.Assign(topic.Name, p, from)
+		}
+	}
+	return ends, nil
+}

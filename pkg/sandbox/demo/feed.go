@@ -1,0 +1,80 @@
+package demo
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/mainstay/mainstay/pkg/sandbox/shop"
+	"github.com/mainstay/mainstay/pkg/sandbox/shopfeed"
+)
+
+// slice is how much wall time of the shop's events is sent together.
+const slice = 40 * time.Millisecond
+
+// backlog is how many records and entries may wait before the shop waits, so that time passes in steps and not at once.
+const backlog = 20_000
+
+// feed sends the shop's events in the order of simulated time, slice by slice.
+func (d *demo) feed(ctx context.Context, w *watch) (int64, error) {
+	producer, err := d.app.Kafka.NewProducer(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("send the shop's events: %w", err)
+	}
+	start := d.end.Add(-time.Duration(d.Days) * day)
+	step := time.Duration(d.Days) * day // of simulated time in a slice
+	if d.Pace > 0 {
+		step = max(time.Duration(float64(step)*float64(slice)/float64(d.Pace)), time.Minute)
+	} else {
+		step = max(step/400, time.Minute)
+	}
+	p := shopfeed.Parcel{Inputs: map[string]shopfeed.Input{}}
+	for _, topic := range []string{shop.Purchases, shop.Cancellations, shop.Referrals, shop.Surveys} {
+		p.Inputs[topic] = shopfeed.Input{Topic: topic, Partitions: d.genesis.GetPartitions()}
+	}
+	began, until := d.Now(), start.Add(step)
+	send := func(now time.Time) error {
+		if _, err := producer.Produce(ctx, p.Batches); err != nil {
+			return fmt.Errorf("send the shop's events: %w", err)
+		}
+		p.Reset()
+		w.at(now, p.Events)
+		return d.wait(ctx, began.Add(time.Duration(float64(d.Pace)*float64(now.Sub(start))/float64(time.Duration(d.Days)*day))))
+	}
+	for e := range d.shop.Events() {
+		for !e.At.Before(until) {
+			if err := send(until); err != nil {
+				return p.Events, err
+			}
+			until = until.Add(step)
+		}
+		p.Add(&e, e.At.UnixMilli())
+	}
+	return p.Events, send(d.end)
+}
+
+// wait keeps the pace, and waits for what lies behind.
+func (d *demo) wait(ctx context.Context, until time.Time) error {
+	for {
+		pause := until.Sub(d.Now())
+		if pause <= 0 {
+			var behind int64
+			s := d.process.Status(d.Now())
+			for _, in := range s.Inputs {
+				behind += in.Lag
+			}
+			for _, part := range s.Partitions {
+				behind += part.Lag
+			}
+			if behind < backlog {
+				return ctx.Err()
+			}
+			pause = slice
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(pause):
+		}
+	}
+}

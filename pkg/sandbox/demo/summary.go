@@ -1,0 +1,150 @@
+package demo
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/mainstay/mainstay/pkg/ops/audit"
+	"github.com/mainstay/mainstay/pkg/ops/inspect"
+	"github.com/mainstay/mainstay/pkg/redis"
+	"github.com/mainstay/mainstay/pkg/sandbox/groundtruth"
+	"github.com/mainstay/mainstay/pkg/stream/intake"
+	"github.com/mainstay/mainstay/pkg/stream/refit"
+	"github.com/mainstay/mainstay/processors"
+	"github.com/mainstay/mainstay/processors/customer"
+	"github.com/mainstay/mainstay/schemas/event"
+	"github.com/mainstay/mainstay/schemas/output"
+)
+
+// Summary is what it all came to.
+type Summary struct {
+	Customers   int64             `json:"customers"` // who bought, and whom Mainstay knows
+	Known       int64             `json:"known"`     // all whom it knows: friends who were referred and never bought, too
+	Days        int               `json:"days"`
+	Seed        uint64            `json:"seed"`
+	From        time.Time         `json:"from"`
+	To          time.Time         `json:"to"`
+	Events      int64             `json:"events"` // that the shop emitted, repeated ones included
+	Entries     int64             `json:"entries"`
+	Outputs     map[string]int64  `json:"outputs"`    // by topic
+	BySilence   int64             `json:"by_silence"` // outputs that no event caused
+	DeadLetters int64             `json:"dead_letters"`
+	WallSeconds float64           `json:"wall_seconds"` // until the last answer was published and stored
+	Audit       Audit             `json:"audit"`
+	Model       Model             `json:"model"`
+	Truth       groundtruth.Found `json:"truth"`
+}
+
+// Audit is what folding the ledger again found.
+type Audit struct {
+	Outputs   int64           `json:"outputs"`
+	Customers int64           `json:"customers"`
+	Lost      int64           `json:"lost"`
+	Doubled   int64           `json:"doubled"`
+	Differing int64           `json:"differing"`
+	Findings  []audit.Finding `json:"findings"`
+}
+
+// Clean says that nothing was found.
+func (a Audit) Clean() bool { return a.Lost == 0 && a.Doubled == 0 && a.Differing == 0 }
+
+// Model is what the shop's year has taught: the parameters that were fitted to it at its end, and are in force since.
+type Model struct {
+	Outcome refit.Outcome    `json:"outcome"`
+	Reason  string           `json:"reason"` // of a refusal
+	InForce refit.Parameters `json:"in_force"`
+}
+
+func (d *demo) summarise(ctx context.Context, events int64, learnt Model, wall time.Duration) (*Summary, error) {
+	s := &Summary{
+		Days: d.Days, Seed: d.Seed, From: d.end.Add(-time.Duration(d.Days) * day), To: d.end, Events: events,
+		Outputs: map[string]int64{}, WallSeconds: wall.Seconds(), Model: learnt,
+	}
+	for _, count := range []func(context.Context, *Summary) error{d.countOutputs, d.countDeadLetters, d.compare, d.audit} {
+		if err := count(ctx, s); err != nil {
+			return nil, fmt.Errorf("summary: %w", err)
+		}
+	}
+	return s, nil
+}
+
+func (d *demo) countOutputs(ctx context.Context, s *Summary) error {
+	names := map[string]string{}
+	t := inspect.Tail{Start: true}
+	for o := range output.Topics {
+		name := o.Name(d.app.Config.Namespace)
+		names[name] = o.String()
+		s.Outputs[o.String()] = 0
+		t.Topics = append(t.Topics, name)
+	}
+	timer := []byte(`"trigger":"` + output.TriggerTimer.String() + `"`)
+	return t.Run(ctx, d.app.Kafka, func(seen inspect.Seen) error {
+		s.Outputs[names[seen.Topic]]++
+		if slices.Contains([]string{output.CLV.String(), output.ChurnRisk.String(), output.PromoterStatus.String()}, names[seen.Topic]) && bytes.Contains(seen.Value, timer) {
+			s.BySilence++
+		}
+		return nil
+	})
+}
+
+func (d *demo) countDeadLetters(ctx context.Context, s *Summary) error {
+	t := inspect.Tail{Start: true}
+	for k := range event.Kinds {
+		t.Topics = append(t.Topics, intake.DeadLetterTopic(d.app.Config.Namespace, k))
+	}
+	return t.Run(ctx, d.app.Kafka, func(inspect.Seen) error {
+		s.DeadLetters++
+		return nil
+	})
+}
+
+func (d *demo) audit(ctx context.Context, s *Summary) error {
+	const patience = 30 * time.Second
+	r, err := audit.Run(ctx, audit.Config{Namespace: d.app.Config.Namespace, Genesis: d.genesis, Patience: patience, Now: d.Now}, d.app.Kafka, d.app.Redis)
+	if err != nil {
+		return err
+	}
+	s.Entries = r.Entries
+	s.Audit = Audit{Outputs: r.Outputs, Customers: r.Customers, Lost: r.Lost, Doubled: r.Doubled, Differing: r.Differing, Findings: r.Findings}
+	return nil
+}
+
+// compare reads every customer's state from Redis and holds it against the truth.
+func (d *demo) compare(ctx context.Context, s *Summary) error {
+	known := map[string]processors.Answers{}
+	for p := range d.genesis.GetPartitions() {
+		at := d.app.Redis.Partition(d.app.Config.Namespace, p, d.genesis.GetPartitions())
+		err := at.Scan(ctx, func(m redis.Meta, blobs []redis.Blob) error {
+			partition, err := processors.DecodePartition(m.State)
+			if err != nil {
+				return err
+			}
+			for _, b := range blobs {
+				state, err := customer.Decode(b.Value)
+				if err != nil {
+					return err
+				}
+				known[b.ID] = processors.Answer(partition, b.ID, state)
+			}
+			return nil
+		})
+		if err != nil {
+			return fmt.Errorf("read the customers: %w", err)
+		}
+	}
+	s.Known = int64(len(known))
+	for i := range d.truth.Customers {
+		if _, met := known[d.truth.Customers[i].ID]; met {
+			s.Customers++
+		}
+	}
+	horizon := time.Duration(d.app.Config.CLV.PredictionHorizonDays) * day
+	s.Truth = groundtruth.Judge(d.truth, d.end, horizon, func(id string) (processors.Answers, bool) {
+		a, met := known[id]
+		return a, met
+	})
+	return nil
+}

@@ -1,0 +1,176 @@
+package groundtruth_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/mainstay/mainstay/pkg/lifetimes"
+	"github.com/mainstay/mainstay/pkg/ops/audit"
+	"github.com/mainstay/mainstay/pkg/sandbox/groundtruth"
+	"github.com/mainstay/mainstay/pkg/sandbox/shop"
+	"github.com/mainstay/mainstay/processors"
+	"github.com/mainstay/mainstay/processors/customer"
+	"github.com/mainstay/mainstay/schemas/event"
+	"github.com/mainstay/mainstay/schemas/ledger"
+	"github.com/mainstay/mainstay/schemas/output"
+)
+
+// house is a ledger of one partition, folded as it is written, in memory.
+type house struct {
+	t      *testing.T
+	state  *processors.Partition
+	store  *audit.Memory
+	offset int64
+	origin int64
+	out    output.Batch
+}
+
+func newHouse(t *testing.T) *house {
+	h := &house{t: t, state: processors.NewPartition(0), store: audit.NewMemory()}
+	h.append(ledger.Kind_KIND_GENESIS, 0, &ledger.Genesis{
+		LedgerId: "truth", Partitions: 1, CustomerHash: "murmur2", CustomerNormalisation: "none", Clock: ledger.Clock_CLOCK_EVENT, Currency: "EUR", Timezone: "UTC",
+	})
+	v := processors.DefaultSettings() // seldom said, since only the last answers are looked at
+	v.ClvMaterial, v.ChurnMaterial, v.ContributionMinutes, v.AlertRules = 1, 1, 7*24*60, nil
+	h.append(ledger.Kind_KIND_SETTINGS, 0, &ledger.Settings{Revision: 1, Hash: processors.HashSettings(v), Values: v})
+	return h
+}
+
+func (h *house) append(kind ledger.Kind, at int64, body interface{ MarshalVT() ([]byte, error) }) {
+	h.t.Helper()
+	blob, err := body.MarshalVT()
+	require.NoError(h.t, err)
+	h.fold(&ledger.Entry{Kind: kind, Time: at, Payload: blob})
+}
+
+// fold steps an entry, and whatever that sends.
+func (h *house) fold(e *ledger.Entry) {
+	for pending := []*ledger.Entry{e}; len(pending) > 0; {
+		e, pending = pending[0], pending[1:]
+		e.Version = ledger.Version
+		h.out.Reset()
+		_, err := processors.Step(h.state, h.offset, e, h.store, &h.out)
+		require.NoError(h.t, err)
+		for i, s := range h.out.Sends {
+			s.Entry.Origin = &ledger.Origin{Offset: h.offset, Ordinal: uint32(i)}
+			pending = append(pending, &s.Entry)
+		}
+		h.offset++
+	}
+}
+
+func (h *house) event(e *event.Result) {
+	blob, err := e.Event.MarshalVT()
+	require.NoError(h.t, err)
+	h.origin++
+	h.fold(&ledger.Entry{
+		Kind: ledger.Kind_KIND_EVENT, Customer: e.Customer, Time: e.Time, Payload: blob, Origin: &ledger.Origin{Topic: "shop", Offset: h.origin},
+	})
+}
+
+func (h *house) tick(at time.Time) {
+	h.append(ledger.Kind_KIND_TICK, at.UnixMilli(), &ledger.Tick{
+		Revision: 1, Inputs: []*ledger.Input{{Topic: "shop", Partitions: 1}}, AdvanceTo: at.UnixMilli(),
+		Readings: []*ledger.Reading{{Topic: "shop", Offset: h.origin + 1, Time: at.UnixMilli(), AtEnd: true}},
+	})
+}
+
+// live plays the shop's life through the decoder and Step, with a tick each week.
+func (h *house) live(s *shop.Shop, end time.Time) {
+	kinds := map[string]event.Kind{
+		shop.Purchases: event.Purchase, shop.Cancellations: event.Cancellation, shop.Referrals: event.Referral, shop.Surveys: event.Survey,
+	}
+	options := event.DefaultOptions()
+	options.EventTime = true
+	decoder, err := event.NewDecoder(options)
+	require.NoError(h.t, err)
+	var result event.Result
+	var told time.Time
+	for e := range s.Events() {
+		if e.At.Sub(told) >= 7*24*time.Hour {
+			told = e.At
+			h.tick(told)
+		}
+		m := event.Message{Key: e.Key, Value: e.Value, Timestamp: e.At.UnixMilli(), Header: func(name string) ([]byte, bool) {
+			for _, x := range e.Headers {
+				if x.Key == name {
+					return []byte(x.Value), true
+				}
+			}
+			return nil, false
+		}}
+		require.NoError(h.t, decoder.Decode(kinds[e.Topic], &m, e.At.UnixMilli(), &result))
+		h.event(&result)
+	}
+	h.tick(end)
+}
+
+// fit is what a refit does: the models are fitted to what is remembered of every customer.
+func (h *house) fit() {
+	today, ok := h.state.Today()
+	require.True(h.t, ok)
+	var rows []lifetimes.Summary
+	h.store.Each(func(_ string, s *customer.State) {
+		if len(s.Days()) > 0 {
+			rows = append(rows, s.Days().Summary(today, customer.DaysPerWeek, h.state.MinorPerUnit()))
+		}
+	})
+	purchases, err := lifetimes.FitMBGNBD(rows, lifetimes.FitOptions{})
+	require.NoError(h.t, err)
+	require.True(h.t, purchases.Converged)
+	require.Equal(h.t, lifetimes.StatusFitted, purchases.Status)
+	spend, err := lifetimes.FitGammaGamma(rows, lifetimes.FitOptions{})
+	require.NoError(h.t, err)
+	m, g := purchases.Model, spend.Model
+	h.append(ledger.Kind_KIND_PARAMETERS, 0, &ledger.Parameters{
+		Version: h.state.Parameters().GetVersion() + 1, Model: "mbg_nbd", Status: string(purchases.Status),
+		R: m.R, Alpha: m.Alpha, A: m.A, B: m.B, P: g.P, Q: g.Q, V: g.V,
+	})
+}
+
+func (h *house) answers(id string) (processors.Answers, bool) {
+	s, err := h.store.Customer(id)
+	require.NoError(h.t, err)
+	if s == nil {
+		return processors.Answers{}, false
+	}
+	return processors.Answer(h.state, id, s), true
+}
+
+// The simulated shop is of the models' family, so what its customers are promised must hold: within 3 points in every tenth of
+// them once the models are fitted, which under the prior it does not. Who brought whom, and what they brought, is exact.
+func TestPromisesHoldOnceTheModelsAreFitted(t *testing.T) {
+	const customers, days, year = 30_000, 365, 365 * 24 * time.Hour
+	start := time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC)
+	end := start.AddDate(0, 0, days)
+	s, err := shop.New(shop.Config{Seed: 1, Customers: customers, Days: days, Start: start})
+	require.NoError(t, err)
+	h := newHouse(t)
+	h.live(s, end)
+	prior := groundtruth.Judge(s.Truth(), end, year, h.answers)
+	h.fit()
+	f := groundtruth.Judge(s.Truth(), end, year, h.answers)
+	for _, d := range f.Calibration.Deciles {
+		t.Logf("%d customers: %.4f promised, %.4f gone", d.Customers, d.Promised, d.Gone)
+	}
+	t.Logf("largest gap %.1f points, under the prior %.1f; top decile %+v", f.Calibration.LargestGap, prior.Calibration.LargestGap, f.TopDecile)
+
+	const points = 3
+	require.Len(t, f.Calibration.Deciles, 10)
+	require.LessOrEqual(t, f.Calibration.LargestGap, float64(points))
+	require.Greater(t, prior.Calibration.LargestGap, float64(points))
+	require.Less(t, f.Calibration.LargestError, 1.0)
+	require.Greater(t, f.TopDecile.Customers, customers/11)
+	require.Greater(t, f.TopDecile.Precision, .8)
+	require.Greater(t, f.TopDecile.ShareOfValue, .95)
+	require.Greater(t, f.Concordance, .85)
+
+	require.EqualValues(t, customers, f.Buyers)
+	require.Equal(t, f.Buyers, f.ValueExact)
+	require.Equal(t, f.Buyers, f.OrdersExact)
+	require.Greater(t, f.Referred, int64(customers/20))
+	require.Equal(t, f.Referred, f.ReferrersRight)
+	require.Equal(t, f.Referrers, f.CreditExact)
+}

@@ -1,0 +1,117 @@
+package topics
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/mainstay/mainstay/pkg/kafka"
+	"github.com/mainstay/mainstay/pkg/stream/halt"
+	"github.com/mainstay/mainstay/schemas/ledger"
+)
+
+// ErrNoLedger is a ledger that is not there, or was never founded.
+var ErrNoLedger = errors.New("no ledger")
+
+// Genesis reads the first entry of every ledger partition; they must agree.
+func Genesis(ctx context.Context, k *kafka.Client, namespace string) (*ledger.Genesis, error) {
+	topic := ledger.Topic(namespace)
+	there, err := k.Topics(ctx, []string{topic})
+	if err != nil {
+		return nil, fmt.Errorf("read the ledger's partitions: %w", err)
+	}
+	if !there[0].Exists {
+		return nil, fmt.Errorf("%w: topic %s does not exist", ErrNoLedger, topic)
+	}
+	var genesis *ledger.Genesis
+	for p := range int32(len(there[0].Leaders)) { //nolint:gosec // a count
+		g, err := genesisOf(ctx, k, topic, p)
+		switch {
+		case err != nil:
+			return nil, err
+		case g == nil:
+			return nil, fmt.Errorf("%w: partition %d of %s is empty", ErrNoLedger, p, topic)
+		case genesis == nil:
+			genesis = g
+		case !g.EqualVT(genesis):
+			return nil, halt.Because(halt.LedgerForeign, "partition %d of %s begins another ledger (%s) than partition 0 (%s)", p, topic, g.GetLedgerId(), genesis.GetLedgerId())
+		}
+	}
+	if n := int32(len(there[0].Leaders)); genesis.GetPartitions() != n { //nolint:gosec // a count
+		return nil, halt.Because(halt.LedgerForeign, "%s has %d partitions, its first entry says %d: a customer would be looked for in the wrong one; restore the count, or start another namespace", topic, n, genesis.GetPartitions())
+	}
+	return genesis, nil
+}
+
+func genesisOf(ctx context.Context, k *kafka.Client, topic string, partition int32) (*ledger.Genesis, error) {
+	bounds, err := k.ListOffsets(ctx, topic, []int32{partition})
+	if err != nil {
+		return nil, fmt.Errorf("read the bounds of %s/%d: %w", topic, partition, err)
+	}
+	b := bounds[partition]
+	if b.Start > 0 {
+		return nil, halt.Because(halt.LedgerTruncated, "%s/%d starts at offset %d: entries were deleted; restore the topic, or start another namespace", topic, partition, b.Start)
+	}
+	var genesis *ledger.Genesis
+	done := errors.New("read")
+	_, err = k.ReadCommitted(ctx, topic, partition, 0, b.LastStable, func(r kafka.Record) error {
+		var e ledger.Entry
+		if err := e.UnmarshalVT(r.Value); err != nil || e.GetKind() != ledger.Kind_KIND_GENESIS {
+			return halt.Because(halt.LedgerMissing, "%s/%d does not begin with a genesis entry: something else was written to this topic", topic, partition)
+		}
+		genesis = &ledger.Genesis{}
+		if err := genesis.UnmarshalVT(e.GetPayload()); err != nil {
+			return fmt.Errorf("decode the genesis entry of %s/%d: %w", topic, partition, err)
+		}
+		return done
+	})
+	if err != nil && !errors.Is(err, done) {
+		return nil, fmt.Errorf("read the start of %s/%d: %w", topic, partition, err)
+	}
+	return genesis, nil
+}
+
+// found writes genesis, settings and logic as the first entries of every partition, in one transaction: either all
+// partitions begin this ledger, or none. Two that found at once are told apart by the transactional id; the later one finds
+// the ledger founded.
+func found(ctx context.Context, k *kafka.Client, namespace string, g *ledger.Genesis, s *ledger.Settings, logic uint32, random func() uint64) (*ledger.Genesis, error) {
+	const timeout = 30 * time.Second
+	topic := ledger.Topic(namespace)
+	txn, err := k.OpenTransactional(ctx, namespace+"-genesis", timeout)
+	if err != nil {
+		return nil, fmt.Errorf("found the ledger: %w", err)
+	}
+	there, err := Genesis(ctx, k, namespace)
+	if err == nil {
+		return there, nil
+	}
+	if !errors.Is(err, ErrNoLedger) {
+		return nil, err
+	}
+	g.LedgerId = strconv.FormatUint(random(), 36) + strconv.FormatUint(random(), 36)
+	var batches []*kafka.Batch
+	for p := range g.GetPartitions() {
+		b := kafka.NewBatch(topic, p)
+		for _, first := range []struct {
+			kind    ledger.Kind
+			payload interface{ MarshalVT() ([]byte, error) }
+		}{{ledger.Kind_KIND_GENESIS, g}, {ledger.Kind_KIND_LOGIC, &ledger.Logic{Version: logic}}, {ledger.Kind_KIND_SETTINGS, s}} {
+			payload, err := first.payload.MarshalVT()
+			if err != nil {
+				return nil, fmt.Errorf("encode the first entries: %w", err)
+			}
+			value, err := (&ledger.Entry{Version: ledger.Version, Kind: first.kind, Payload: payload}).MarshalVT()
+			if err != nil {
+				return nil, fmt.Errorf("encode the first entries: %w", err)
+			}
+			b.Append(0, ledger.AppendKey(nil, "", random()), value, nil)
+		}
+		batches = append(batches, b)
+	}
+	if err := txn.Publish(ctx, kafka.Transaction{Batches: batches}); err != nil {
+		return nil, fmt.Errorf("found the ledger: %w", err)
+	}
+	return g, nil // its markers may still be on their way, so it is not read back
+}

@@ -1,0 +1,263 @@
+package containers
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/moby/moby/api/types/container"
+	"github.com/moby/moby/api/types/network"
+	"github.com/testcontainers/testcontainers-go"
+	"github.com/testcontainers/testcontainers-go/exec"
+	"github.com/testcontainers/testcontainers-go/log"
+	"github.com/testcontainers/testcontainers-go/wait"
+
+	"github.com/mainstay/mainstay/pkg/kafka"
+)
+
+const (
+	kafkaImage = "apache/kafka:4.1.0"
+	redisImage = "redis:8.0"
+	patience   = 2 * time.Minute // with a container's start, on a busy machine
+)
+
+// Server is a container behind a port that stays the same however often it is killed.
+type Server struct {
+	Address   string // host:port
+	container testcontainers.Container
+	answers   func(ctx context.Context) error
+}
+
+// testcontainers has one logger for the whole program, and returns its errors too.
+func init() { log.SetDefault(log.NewNoopLogger()) } //nolint:gochecknoinits // it has no other way
+
+// start runs an image with one of its ports bound to a free one of this machine: clients must find it there again after a
+// restart, and Kafka has to know it beforehand.
+func start(ctx context.Context, port string, request func(bound int) testcontainers.ContainerRequest) (*Server, error) {
+	bound, err := freePort()
+	if err != nil {
+		return nil, err
+	}
+	inside, err := network.ParsePort(port)
+	if err != nil {
+		return nil, fmt.Errorf("port %s: %w", port, err)
+	}
+	r := request(bound)
+	r.ExposedPorts = []string{port}
+	r.HostConfigModifier = func(h *container.HostConfig) {
+		h.PortBindings = network.PortMap{inside: {{HostIP: netip.MustParseAddr("127.0.0.1"), HostPort: strconv.Itoa(bound)}}}
+	}
+	c, err := testcontainers.GenericContainer(ctx, testcontainers.GenericContainerRequest{Started: true, ContainerRequest: r})
+	if err != nil {
+		err = fmt.Errorf("start %s: %w", r.Image, err)
+		if c != nil {
+			err = errors.Join(err, testcontainers.TerminateContainer(c))
+		}
+		return nil, err
+	}
+	return &Server{Address: net.JoinHostPort("127.0.0.1", strconv.Itoa(bound)), container: c}, nil
+}
+
+// Kill ends the server with SIGKILL.
+func (s *Server) Kill(ctx context.Context) error {
+	now := time.Duration(0)
+	if err := s.container.Stop(ctx, &now); err != nil {
+		return fmt.Errorf("kill %s: %w", s.Address, err)
+	}
+	return nil
+}
+
+// Start runs a killed server again, on what its disk holds, and waits until it answers.
+func (s *Server) Start(ctx context.Context) error {
+	if err := s.container.Start(ctx); err != nil {
+		return fmt.Errorf("start %s again: %w", s.Address, err)
+	}
+	return s.await(ctx)
+}
+
+func (s *Server) await(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	for {
+		err := s.answers(ctx)
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("%s does not answer: %w", s.Address, err)
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+}
+
+// ready is the end of a first start: nothing is left behind when it fails.
+func (s *Server) ready(ctx context.Context) error {
+	err := s.await(ctx)
+	if err != nil {
+		err = errors.Join(err, s.Close())
+	}
+	return err
+}
+
+// Close removes the container with its volumes.
+func (s *Server) Close() error {
+	if err := testcontainers.TerminateContainer(s.container); err != nil {
+		return fmt.Errorf("remove the container of %s: %w", s.Address, err)
+	}
+	return nil
+}
+
+// StartKafka starts a broker with transactions and defaults as they are shipped.
+func StartKafka(ctx context.Context) (*Server, error) {
+	s, err := start(ctx, "9092/tcp", func(port int) testcontainers.ContainerRequest {
+		return testcontainers.ContainerRequest{
+			Image: kafkaImage,
+			Env: map[string]string{
+				"KAFKA_NODE_ID": "1", "KAFKA_PROCESS_ROLES": "broker,controller",
+				// The broker speaks to itself too (to verify transactions, to write their markers), and cannot reach itself at the
+				// address that we use: it needs a listener of its own.
+				"KAFKA_LISTENERS":                                "PLAINTEXT://:9092,INSIDE://:19092,CONTROLLER://:9093",
+				"KAFKA_ADVERTISED_LISTENERS":                     "INSIDE://localhost:19092,PLAINTEXT://127.0.0.1:" + strconv.Itoa(port),
+				"KAFKA_LISTENER_SECURITY_PROTOCOL_MAP":           "PLAINTEXT:PLAINTEXT,INSIDE:PLAINTEXT,CONTROLLER:PLAINTEXT",
+				"KAFKA_INTER_BROKER_LISTENER_NAME":               "INSIDE",
+				"KAFKA_CONTROLLER_LISTENER_NAMES":                "CONTROLLER",
+				"KAFKA_CONTROLLER_QUORUM_VOTERS":                 "1@localhost:9093",
+				"KAFKA_OFFSETS_TOPIC_REPLICATION_FACTOR":         "1",
+				"KAFKA_TRANSACTION_STATE_LOG_REPLICATION_FACTOR": "1",
+				"KAFKA_TRANSACTION_STATE_LOG_MIN_ISR":            "1",
+				"KAFKA_GROUP_INITIAL_REBALANCE_DELAY_MS":         "0",
+				"KAFKA_AUTO_CREATE_TOPICS_ENABLE":                "false",
+			},
+			WaitingFor: wait.ForLog("Kafka Server started").WithStartupTimeout(patience),
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	s.answers = func(ctx context.Context) error {
+		k, err := kafka.New(kafka.Config{Brokers: []string{s.Address}, Timeout: 2 * time.Second})
+		if err != nil {
+			return err
+		}
+		defer k.Close()
+		return k.Ping(ctx)
+	}
+	return s, s.ready(ctx)
+}
+
+// Redis is a Redis server that keeps its data through a kill, or does not, as it is told.
+type Redis struct{ *Server }
+
+// StartRedis starts one that appends every write to a file.
+func StartRedis(ctx context.Context) (*Redis, error) {
+	s, err := start(ctx, "6379/tcp", func(int) testcontainers.ContainerRequest {
+		return testcontainers.ContainerRequest{
+			Image: redisImage,
+			// What was said last about persistence holds at the next start.
+			Entrypoint: []string{"sh", "-c", `mkdir -p /data && exec redis-server --dir /data --bind 0.0.0.0 --protected-mode no --save "" --appendonly "$(cat /data/appendonly 2>/dev/null || echo yes)"`},
+			WaitingFor: wait.ForListeningPort("6379/tcp").WithStartupTimeout(patience),
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	r := &Redis{s}
+	s.answers = func(ctx context.Context) error {
+		answer, err := AskRedis(ctx, s.Address, "PING")
+		if err == nil && answer != "PONG" { // it says LOADING first
+			err = fmt.Errorf("PING: %s", answer)
+		}
+		return err
+	}
+	return r, s.ready(ctx)
+}
+
+// Persist turns the append-only file on or off, now or from the next start on. A start with it finds what was in it last,
+// however old that is; a start without it finds nothing.
+func (r *Redis) Persist(ctx context.Context, on, now bool) error {
+	word := map[bool]string{true: "yes", false: "no"}[on]
+	if now {
+		if answer, err := AskRedis(ctx, r.Address, "CONFIG SET appendonly "+word); err != nil || answer != "OK" {
+			return fmt.Errorf("CONFIG SET appendonly %s: %s: %w", word, answer, err)
+		}
+	}
+	return r.run(ctx, "sh", "-c", "echo "+word+" > /data/appendonly")
+}
+
+func (r *Redis) run(ctx context.Context, command ...string) error {
+	code, out, err := r.container.Exec(ctx, command, exec.Multiplexed())
+	if err != nil {
+		return fmt.Errorf("run %s in the container of %s: %w", command[0], r.Address, err)
+	}
+	text, err := io.ReadAll(out)
+	if err != nil || code != 0 {
+		return fmt.Errorf("run %s in the container of %s: exit code %d: %s: %w", command[0], r.Address, code, text, err)
+	}
+	return nil
+}
+
+// AskRedis sends one inline command to a server without a password and returns its answer's text, an error's too.
+func AskRedis(ctx context.Context, address, command string) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", address)
+	if err != nil {
+		return "", fmt.Errorf("ask Redis: %w", err)
+	}
+	defer func() { _ = conn.Close() }() // the answer was read
+	if deadline, ok := ctx.Deadline(); ok {
+		_ = conn.SetDeadline(deadline)
+	}
+	if _, err := io.WriteString(conn, command+"\r\n"); err != nil {
+		return "", fmt.Errorf("ask Redis: %w", err)
+	}
+	answer := bufio.NewReader(conn)
+	line, err := answer.ReadString('\n')
+	if err != nil {
+		return "", fmt.Errorf("ask Redis: %w", err)
+	}
+	line = strings.TrimSpace(line)
+	if line[0] != '$' {
+		return line[1:], nil
+	}
+	size, err := strconv.Atoi(line[1:])
+	if err != nil || size < 0 {
+		return "", fmt.Errorf("ask Redis: bulk of %q", line[1:])
+	}
+	text := make([]byte, size)
+	if _, err := io.ReadFull(answer, text); err != nil {
+		return "", fmt.Errorf("ask Redis: %w", err)
+	}
+	return string(text), nil
+}
+
+// UsedMemory is what a Redis says that its data takes, in bytes.
+func UsedMemory(ctx context.Context, address string) (int64, error) {
+	text, err := AskRedis(ctx, address, "INFO memory")
+	if err != nil {
+		return 0, err
+	}
+	for line := range strings.Lines(text) {
+		if value, ok := strings.CutPrefix(line, "used_memory:"); ok {
+			return strconv.ParseInt(strings.TrimSpace(value), 10, 64)
+		}
+	}
+	return 0, errors.New("INFO memory: no used_memory")
+}
+
+func freePort() (int, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return 0, fmt.Errorf("find a free port: %w", err)
+	}
+	defer func() { _ = l.Close() }()
+	return l.Addr().(*net.TCPAddr).Port, nil //nolint:forcetypeassert // of a tcp listener
+}
