@@ -146,7 +146,7 @@ func TestImport(t *testing.T) {
 // The sample spans 18 months, and orders are remembered for 400 days of the events' time: a second import must change nothing
 // all the same.
 func TestAFileOfYearsIsKnownAgain(t *testing.T) {
-	file := filepath.Join("..", "..", "pkg", "history", "testdata", "cdnow_sample.csv")
+	file := filepath.Join("..", "..", "pkg", "eventfile", "testdata", "cdnow_sample.csv")
 	content, err := os.ReadFile(file)
 	require.NoError(t, err)
 	revenue := new(big.Rat)

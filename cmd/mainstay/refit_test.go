@@ -154,7 +154,7 @@ func TestARefusedRefitIsSaid(t *testing.T) {
 // A refit is nobody's own life: on 39 weeks of the sample it puts more than a thousand on the other side of a rule, and not one
 // alert is published for it.
 func TestARefitOfARealShopRaisesNothing(t *testing.T) {
-	content, err := os.ReadFile(filepath.Join("..", "..", "pkg", "history", "testdata", "cdnow_sample.csv"))
+	content, err := os.ReadFile(filepath.Join("..", "..", "pkg", "eventfile", "testdata", "cdnow_sample.csv"))
 	require.NoError(t, err)
 	const until = "19970930"
 	var file strings.Builder

@@ -24,7 +24,7 @@ func TestCDNOW(t *testing.T) {
 	require.NoError(t, err)
 	t.Cleanup(running.Kill)
 
-	file := filepath.Join("..", "history", "testdata", "cdnow_sample.csv")
+	file := filepath.Join("..", "..", "eventfile", "testdata", "cdnow_sample.csv")
 	load := func(known int) {
 		out, _, err := p.Do(ctx, "import", file, "--type", "purchase", "--map", "customer_id=sampleid,occurred_at=date,total=sales",
 			"--time-format", "20060102", "--currency", "USD", "--output", "json")
