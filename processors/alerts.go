@@ -21,8 +21,11 @@ type AlertCount struct {
 func (s *step) alerts(m customer.Moment, c *subject, trigger output.Trigger, cause string) int64 {
 	p, a := s.Partition, &c.state.Alerts
 	mode := alert.Mode{
+		//mutant:first-evaluation-raises replace Silent: trigger == output.TriggerRefit
+		//mutant:terms-raise,thresholds-raise replace Silent: !p.evaluated(c.state)
 		Silent: trigger == output.TriggerRefit || !p.evaluated(c.state),
 		Timer:  trigger == output.TriggerTimer, Since: c.state.Next,
+		//mutant:late-history-raises replace Late: false
 		Late: trigger == output.TriggerEvent && s.late(m),
 	}
 	x := &s.voice.scored
@@ -71,6 +74,7 @@ func (s *step) late(m customer.Moment) bool {
 
 // evaluated says that the customer's alerts were last looked at under the terms that hold.
 func (p *Partition) evaluated(c *customer.State) bool {
+	//mutant:thresholds-raise replace return c.Alerts.Terms == p.alertTerms+1
 	return c.Alerts.Terms == p.alertTerms+1 && c.Alerts.Thresholds == p.thresholds.GetVersion()
 }
 
@@ -88,6 +92,7 @@ func (s *step) rebase(m customer.Moment, c *subject) {
 	c.rebased = true
 	said := &c.state.Said
 	mode := alert.Mode{Silent: true, Tiered: a.Terms == p.alertTerms+1}
+	//mutant:refit-raises insert mode.Silent = false
 	if mode.Tiered {
 		if tier, _ := clv.Standing(&p.terms, said); tier == said.Tier && !p.rules.Percentiles() {
 			p.stamp(a)
@@ -119,6 +124,7 @@ func (x *scored) scores() alert.Scores {
 
 // changed notes that parameters or settings have changed, by which every customer is evaluated anew.
 func (p *Partition) changed(at int64) {
+	//mutant:terms-raise delete
 	p.alertTerms++
 	p.alertSince = max(p.alertSince, at)
 }

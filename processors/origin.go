@@ -16,6 +16,7 @@ func (p *Partition) origin(e *ledger.Entry) Result {
 	}
 	at := mark{o.GetOffset(), o.GetOrdinal()}
 	if o.GetTopic() == "" {
+		//mutant:no-ledger-marks if false && $
 		if known, ok := p.ledgerMarks[o.GetPartition()]; ok && !at.above(known) {
 			return DuplicateOrigin
 		}
@@ -25,10 +26,12 @@ func (p *Partition) origin(e *ledger.Entry) Result {
 	if s := p.sources[keyOf(o)]; s != nil && s.GetMarked() {
 		known, ok = mark{s.GetOffset(), s.GetOrdinal()}, true
 	}
+	//mutant:no-input-marks if false && $
 	if ok && !at.above(known) {
 		return DuplicateOrigin
 	}
 	if a := e.GetAfter(); a != nil {
+		//mutant:two-in-flight-unordered if false && $
 		if after := (mark{a.GetOffset(), a.GetOrdinal()}); !ok || after.above(known) {
 			return Gap
 		}

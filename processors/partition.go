@@ -187,6 +187,7 @@ func DecodePartition(blob []byte) (*Partition, error) {
 	p.inputRevision, p.inputs = w.GetInputRevision(), w.Inputs
 	p.based, p.base, p.advanceTo, p.continuePending = w.GetBaseKnown(), w.GetBaseTime(), w.GetAdvanceTo(), w.GetContinuePending()
 	p.latest, p.rescoring = w.GetLatest(), w.Rescoring
+	//mutant:cursor-lost-on-reclaim insert p.rescoring = nil
 	p.totals.Decode(w.GetTotals())
 	p.calibration.Decode(w.GetCalibration())
 	p.board.Decode(w)

@@ -51,6 +51,7 @@ func (p *Partition) hear(r *ledger.Reading) {
 	}
 	if l := r.GetLast(); l != nil {
 		s := p.sources[k]
+		//mutant:tick-by-another-producer if false && $
 		if s == nil || !s.GetMarked() || (mark{l.GetOffset(), l.GetOrdinal()}).above(mark{s.GetOffset(), s.GetOrdinal()}) {
 			return
 		}
@@ -106,6 +107,7 @@ func (p *Partition) moveBase() {
 			held, least = true, s.GetTime()
 		}
 	})
+	//mutant:base-time-of-some if !some || !all && !held
 	if !some || !all {
 		return
 	}

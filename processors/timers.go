@@ -61,6 +61,7 @@ func (s *step) wake() (v Verdict, err error) {
 	if v.Anew, err = s.rescore(limit - v.Woken); err != nil {
 		return Verdict{}, err
 	}
+	//mutant:no-continue if false && $
 	if (more || p.rescoring != nil) && !p.continuePending {
 		p.continuePending = true
 		s.send(p.number, &ledger.Entry{Kind: ledger.Kind_KIND_CONTINUE, Time: p.base}, &ledger.Continue{})
@@ -77,6 +78,7 @@ func (s *step) fire(limit int) (woken int, more bool, err error) {
 	}
 	more = len(due) > limit
 	due = due[:min(limit, len(due))]
+	//mutant:no-continue insert if p.base%2 == 0 { due = nil }
 	m := p.terms.At(p.base, p.base, true)
 	for _, id := range due {
 		c, err := s.load(id)

@@ -1,10 +1,11 @@
-// Command mutants breaks the rules of the protocol one at a time and lets the simulation find out, or, where the rule is one of
-// alerts alone, the stories told about them. It prints a table: the rule, what was broken, and the seed or the story that
+// Command mutants breaks the rules of the protocol one at a time and checks that a test notices: the fault test or, for rules
+// that concern alerts alone, the alert stories. It prints a table: the rule, what is broken, and the seed or story that
 // noticed. A mutant that survives is a hole in the proof, and the exit status is 1.
 //
-//	go run ./cmd/mutants [-seeds 200] [-only NAME]
+//	go run ./cmd/mutants [-seeds 200] [-only NAME] [-tenth N]
 //
-// A mutant is a replacement in one source file, laid over the tree by `go test -overlay`; the tree itself is not touched.
+// A mutant is defined by directives in the source (see directive.go), which are applied by `go test -overlay`; no file is
+// changed.
 package main
 
 import (
@@ -21,18 +22,19 @@ import (
 	"time"
 )
 
-// mutant is one rule broken, by one or more replacements.
+// mutant is a rule that is broken.
 type mutant struct {
-	rule  string // of the protocol, as DESIGN.md numbers them
-	name  string
-	edits []edit
-	by    proof // who has to find out; the simulation unless said otherwise
+	rule   string // as DESIGN.md numbers it
+	name   string // in the directives
+	broken string // what it breaks, for people
+	by     []proof
+	seed   uint64 // one that is known to notice, tried before the others; 0: none
 }
 
-// proof is a test that must fail under a mutant, and how its output names what noticed.
+// proof is a test that must fail under a mutant.
 type proof struct {
-	test    []string // arguments of go test
-	noticed func(output string) string
+	arguments func(seeds int, first uint64) []string // of go test
+	noticed   func(output string) string             // what noticed, by the test's output; empty: nothing
 }
 
 var (
@@ -40,9 +42,11 @@ var (
 	failedStory = regexp.MustCompile(`--- FAIL: TestStories/(\S+)`)
 )
 
-func simulation(seeds int) proof {
-	return proof{
-		[]string{"./pkg/testbed/faulttest", "-run=TestSeeds", "-seeds=" + strconv.Itoa(seeds), "-failfast-seeds"},
+func faults() []proof {
+	return []proof{{
+		func(seeds int, first uint64) []string {
+			return []string{"./pkg/testbed/faulttest", "-run=^TestSeeds$", "-failfast-seeds", "-seeds=" + strconv.Itoa(seeds), "-seed=" + strconv.FormatUint(first, 10)}
+		},
 		func(output string) string {
 			found := failedSeed.FindStringSubmatch(output)
 			if found == nil {
@@ -50,105 +54,116 @@ func simulation(seeds int) proof {
 			}
 			return fmt.Sprintf("seed %s, %s clock: %.90s", found[1], found[2], found[3])
 		},
-	}
-}
-
-func stories() proof {
-	return proof{[]string{"./pkg/sandbox/ruletest", "-run=TestStories"}, func(output string) string {
-		var all []string
-		for _, found := range failedStory.FindAllStringSubmatch(output, -1) {
-			all = append(all, found[1])
-		}
-		return strings.Join(all, ", ")
 	}}
 }
 
-// edit replaces a text that stands exactly once in a file.
-type edit struct{ file, old, new string }
+func stories() []proof {
+	return []proof{{
+		func(int, uint64) []string { return []string{"./pkg/sandbox/ruletest", "-run=^TestStories$"} },
+		func(output string) string {
+			var all []string
+			for _, found := range failedStory.FindAllStringSubmatch(output, -1) {
+				all = append(all, found[1])
+			}
+			return strings.Join(all, ", ")
+		},
+	}}
+}
 
 func main() {
 	seeds := flag.Int("seeds", 200, "seeds to try before a mutant has survived")
 	only := flag.String("only", "", "run the mutants whose name contains this")
+	tenth := flag.Int("tenth", -1, "run a tenth of the mutants: those whose place in the table ends in this digit")
 	flag.Parse()
+	directives, err := findDirectives(".")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
 	survived := 0
-	fmt.Printf("%-5s %-62s %s\n", "rule", "mutant", "killed by")
-	for _, m := range mutants() {
-		if !strings.Contains(m.name, *only) {
+	fmt.Printf("%-6s %-27s %-80s %s\n", "rule", "mutant", "what is broken", "noticed by")
+	for i, m := range mutants() {
+		if !strings.Contains(m.name, *only) || *tenth >= 0 && i%10 != *tenth {
 			continue
 		}
-		verdict, killed := try(context.Background(), m, *seeds)
+		verdict, killed := try(context.Background(), directives, m, *seeds)
 		if !killed {
 			survived++
 		}
-		fmt.Printf("%-5s %-62s %s\n", m.rule, m.name, verdict)
+		fmt.Printf("%-6s %-27s %-80s %s\n", m.rule, m.name, m.broken, verdict)
 	}
 	if survived > 0 {
-		fmt.Printf("%d not killed\n", survived)
+		fmt.Printf("%d not noticed\n", survived)
 		os.Exit(1)
 	}
 }
 
-// try runs the proof with the mutant laid over the tree.
-func try(ctx context.Context, m mutant, seeds int) (verdict string, killed bool) {
+// try runs the mutant's proofs, all of which must fail.
+func try(ctx context.Context, directives []directive, m mutant, seeds int) (verdict string, killed bool) {
 	dir, err := os.MkdirTemp("", "mutant")
 	if err != nil {
 		return err.Error(), false
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	overlay, err := lay(dir, m.edits)
+	overlay, err := writeOverlay(dir, directives, m.name)
 	if err != nil {
 		return err.Error(), false
 	}
 	by := m.by
-	if by.test == nil {
-		by = simulation(seeds)
+	if by == nil {
+		by = faults()
 	}
-	began := time.Now()
-	cmd := exec.CommandContext(ctx, "go", append([]string{"test", "-overlay=" + overlay, "-count=1", "-timeout=20m"}, by.test...)...) //nolint:gosec // our own arguments
-	out, err := cmd.CombinedOutput()
-	took := time.Since(began).Round(time.Second)
-	if err == nil {
-		return fmt.Sprintf("SURVIVED %s (%s)", strings.Join(by.test, " "), took), false
+	var verdicts []string
+	for _, p := range by {
+		began := time.Now()
+		verdict, killed = "", false
+		if m.seed != 0 {
+			const few = 2 // the fault test plays two seeds at a time
+			verdict, killed = run(ctx, overlay, p, few, m.seed)
+		}
+		if !killed {
+			verdict, killed = run(ctx, overlay, p, seeds, 1)
+		}
+		verdicts = append(verdicts, fmt.Sprintf("%s (%s)", verdict, time.Since(began).Round(time.Second)))
+		if !killed {
+			break
+		}
 	}
-	if noticed := by.noticed(string(out)); noticed != "" {
-		return fmt.Sprintf("%s (%s)", noticed, took), true
-	}
-	if strings.Contains(string(out), "[build failed]") {
-		return "DOES NOT BUILD:\n" + string(out), false
-	}
-	if strings.Contains(string(out), "panic:") || strings.Contains(string(out), "deadlock") {
-		return fmt.Sprintf("the run itself broke down (%s)", took), true
-	}
-	return "FAILED WITHOUT A SEED:\n" + string(out), false
+	return strings.Join(verdicts, "; "), killed
 }
 
-// lay writes the mutated files and the overlay that puts them in the originals' place.
-func lay(dir string, edits []edit) (overlay string, err error) {
-	mutated := map[string]string{}
-	for _, e := range edits {
-		if _, ok := mutated[e.file]; !ok {
-			source, err := os.ReadFile(e.file)
-			if err != nil {
-				return "", fmt.Errorf("read what is to be mutated: %w", err)
-			}
-			mutated[e.file] = string(source)
-		}
-		if n := strings.Count(mutated[e.file], e.old); n != 1 {
-			return "", fmt.Errorf("OUT OF DATE: %q stands %d times in %s", e.old, n, e.file)
-		}
-		mutated[e.file] = strings.Replace(mutated[e.file], e.old, e.new, 1)
+func run(ctx context.Context, overlay string, p proof, seeds int, first uint64) (verdict string, killed bool) {
+	arguments := append([]string{"test", "-overlay=" + overlay, "-tags=mutants", "-vet=off", "-count=1", "-timeout=20m"}, p.arguments(seeds, first)...)
+	out, err := exec.CommandContext(ctx, "go", arguments...).CombinedOutput() //nolint:gosec // our own arguments
+	if err == nil {
+		return "SURVIVED go " + strings.Join(arguments, " "), false
+	}
+	output := string(out)
+	if noticed := p.noticed(output); noticed != "" {
+		return noticed, true
+	}
+	switch {
+	case strings.Contains(output, "[build failed]"):
+		return "DOES NOT BUILD:\n" + output, false
+	case strings.Contains(output, "panic:"), strings.Contains(output, "deadlock"):
+		return "the test panicked or deadlocked", true
+	}
+	return "FAILED, BUT NOT BY A SEED OR A STORY:\n" + output, false
+}
+
+// writeOverlay writes the mutated files, and the table by which go test reads them instead of the originals.
+func writeOverlay(dir string, directives []directive, name string) (overlay string, err error) {
+	mutated, err := mutate(directives, name)
+	if err != nil {
+		return "", err
 	}
 	replace := map[string]string{}
-	for file, text := range mutated {
-		original, err := filepath.Abs(file)
-		if err != nil {
-			return "", fmt.Errorf("place of %s: %w", file, err)
-		}
+	for file, source := range mutated {
 		replacement := filepath.Join(dir, strconv.Itoa(len(replace))+".go")
-		if err := os.WriteFile(replacement, []byte(text), 0o600); err != nil {
+		if err := os.WriteFile(replacement, source, 0o600); err != nil {
 			return "", fmt.Errorf("write the mutant: %w", err)
 		}
-		replace[original] = replacement
+		replace[file] = replacement
 	}
 	table, err := json.Marshal(map[string]map[string]string{"Replace": replace})
 	if err != nil {

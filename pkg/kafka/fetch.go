@@ -283,6 +283,7 @@ func (l *fetchRequest) encode(b []byte, f *Fetcher, correlation int32, wait time
 	b = binary.BigEndian.AppendUint32(b, uint32((wait+time.Millisecond-1)/time.Millisecond))
 	b = binary.BigEndian.AppendUint32(b, uint32(minBytes))
 	b = binary.BigEndian.AppendUint32(b, uint32(f.cfg.MaxBytes))
+	//mutant:read-uncommitted replace b = append(b, 0)
 	b = append(b, 1)                             // isolation level: read committed
 	b = binary.BigEndian.AppendUint32(b, 0)      // session id
 	b = binary.BigEndian.AppendUint32(b, none32) // session epoch

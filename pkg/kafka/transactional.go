@@ -113,6 +113,7 @@ func (t *Transactional) publish(ctx context.Context, x Transaction) error {
 			return err
 		}
 	}
+	//mutant:repeat-end insert for range 4 { if err := t.end(ctx); err == nil || ctx.Err() != nil { return err } }
 	return t.end(ctx)
 }
 

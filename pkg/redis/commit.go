@@ -89,6 +89,7 @@ func (p *Partition) commit(ctx context.Context, tx *redis.Tx, c Commit, next *Me
 		next.groups = uint32(n)
 		return nil // stored by an earlier attempt
 	}
+	//mutant:commit-unchecked if false && $
 	if err := p.holds(held.Val()); err != nil {
 		return err
 	}

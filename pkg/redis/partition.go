@@ -174,6 +174,7 @@ func (p *Partition) checked(ctx context.Context, reads func(redis.Pipeliner)) er
 		}
 		return err
 	}
+	//mutant:read-unchecked insert return nil
 	return p.holds(held.Val())
 }
 

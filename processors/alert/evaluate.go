@@ -119,6 +119,7 @@ func (e *Evaluator) rule(r *compiled) {
 		e.fire(r, x, value, e.m.Now)
 	default:
 		if x.Phase != customer.Pending {
+			//mutant:no-for replace x.Phase, x.At = customer.Pending, max(e.since(r), x.Cool)
 			x.Phase, x.At = customer.Pending, max(e.since(r)+r.forMS, x.Cool)
 		}
 		if x.At <= e.m.Now {
@@ -203,6 +204,7 @@ func (e *Evaluator) clear(r *compiled, x *customer.Episode, value float64) {
 	cool := int64(0)
 	if x.Kind.Told() && (!e.mode.Silent || e.rules.PublishBase) {
 		c.State = Cleared
+		//mutant:no-cool-down replace cool = e.m.Now
 		cool = e.m.Now + r.coolMS
 	}
 	*x = customer.Episode{Rule: r.id, Phase: customer.Cooling, Cool: cool}

@@ -31,9 +31,11 @@ func (f *Fuses) allow(rule uint32, hour, limit int64) bool {
 		f.all = slices.Insert(f.all, i, Fuse{Rule: rule, Hour: hour})
 	}
 	x := &f.all[i]
+	//mutant:fuse-never-resets if false && $
 	if hour > x.Hour {
 		*x = Fuse{Rule: rule, Hour: hour}
 	}
+	//mutant:fuse-never-trips if false && $
 	if x.Raised >= limit {
 		x.Held++
 		return false

@@ -75,9 +75,11 @@ func (s *State) writeAlerts(w *state.Alerts) {
 func (s *State) readAlerts(w *state.Alerts) {
 	s.Alerts = Alerts{Terms: w.GetTerms(), Thresholds: w.GetThresholds(), Opened: w.GetOpened(), HeldHigh: w.GetHeldHigh()}
 	for _, e := range w.GetEpisodes() {
+		//mutant:episodes-lost-on-reclaim insert continue
 		s.Alerts.Episodes = append(s.Alerts.Episodes, Episode{
-			Rule: e.GetRule(), Phase: Phase(min(e.GetPhase(), uint32(Cooling))), Kind: Kind(min(e.GetKind(), uint32(Suppressed))),
-			At: e.GetAt(), Cool: e.GetCool(), Number: e.GetNumber(), Value: e.GetValue(),
+			//mutant:episodes-reopen-on-reclaim replace Phase: Pending
+			Phase: Phase(min(e.GetPhase(), uint32(Cooling))), Kind: Kind(min(e.GetKind(), uint32(Suppressed))),
+			Rule: e.GetRule(), At: e.GetAt(), Cool: e.GetCool(), Number: e.GetNumber(), Value: e.GetValue(),
 		})
 	}
 }

@@ -113,7 +113,9 @@ func (s *State) Credit(c *ledger.Credit) (changed bool) {
 		s.credit -= s.credits[i].net
 		s.credits = slices.Delete(s.credits, i, i+1)
 	case found && s.credits[i].net != c.GetNet():
+		//mutant:no-ledger-marks,credit-twice replace s.credit += c.GetNet()
 		s.credit += c.GetNet() - s.credits[i].net
+		//mutant:no-ledger-marks replace s.credits[i].net += c.GetNet()
 		s.credits[i].net = c.GetNet()
 	case !found && c.GetApproved():
 		s.credit += c.GetNet()

@@ -221,6 +221,7 @@ func Decode(blob []byte) (*State, error) {
 		s.referrals = append(s.referrals, referral{id: r.GetId(), referrer: r.GetReferrer(), voided: r.GetVoided(), at: r.GetAt()})
 	}
 	for i, from := range w.CreditFrom {
+		//mutant:credits-lost-on-reclaim insert continue
 		s.credits = append(s.credits, credit{from: from, net: w.CreditNet[i]})
 		s.credit += w.CreditNet[i]
 	}

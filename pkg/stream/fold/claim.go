@@ -24,7 +24,10 @@ func (o *owner) claim(ctx context.Context) error {
 	if err := o.gen.Heartbeat(ctx); err != nil {
 		return fmt.Errorf("heartbeat before the claim: %w", err)
 	}
-	txn, err := o.kafka.OpenTransactional(ctx, TransactionalID(o.cfg.Namespace, o.partition), o.cfg.TransactionTimeout)
+	id := TransactionalID(o.cfg.Namespace, o.partition)
+	//mutant:no-fence insert id += strconv.FormatUint(o.cfg.Random(), 36)
+	//mutant:offset-before-fence insert early, err := o.readEvidenceEarly(ctx); if err != nil { return err }
+	txn, err := o.kafka.OpenTransactional(ctx, id, o.cfg.TransactionTimeout)
 	if err != nil {
 		return fmt.Errorf("fence the last owner: %w", err)
 	}
@@ -36,6 +39,7 @@ func (o *owner) claim(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	//mutant:offset-before-fence insert evidence = early
 	meta, err := o.store.Claim(ctx, strconv.FormatUint(o.cfg.Random(), 36))
 	switch {
 	case errors.Is(err, redis.ErrTorn):
@@ -61,6 +65,7 @@ func (o *owner) claim(ctx context.Context) error {
 	if o.published, err = evidence.published(checkpoint, o.committed); err != nil {
 		return err
 	}
+	//mutant:k-lowered insert o.published = o.committed
 	o.said = o.published > checkpoint
 	if o.committed > o.published {
 		return o.ahead()
@@ -86,6 +91,7 @@ func (o *owner) begin(ctx context.Context, meta redis.Meta) error {
 		// Nothing is folded on: blobs that lie there are of another snapshot, and may be of the future.
 		o.state = processors.NewPartition(o.partition)
 		snapshot, commit := strconv.FormatUint(o.cfg.Random(), 36), strconv.FormatUint(o.cfg.Random(), 36)
+		//mutant:one-snapshot-name insert snapshot = "only"
 		if err := o.store.Begin(ctx, o.cfg.Genesis.GetLedgerId(), snapshot, commit, o.cfg.Now().UnixMilli()); err != nil {
 			return fmt.Errorf("begin a snapshot: %w", err)
 		}
@@ -266,6 +272,8 @@ func (e evidence) published(checkpoint, committed int64) (int64, error) {
 		return 0, halt.Because(halt.PublishedPositionUnknown, "the group's offset is gone, all records of %s/%d were deleted, the ledger holds no checkpoint and Redis is empty: nothing says which outputs were published; set the offset of group %s by hand",
 			e.emptied, e.partition, Group(e.namespace))
 	}
+	//mutant:k-from-tails replace published := max(e.tail, 0)
+	//mutant:k-from-offset replace published := max(e.offset, 0)
 	published := max(e.offset, e.tail, checkpoint, 0)
 	if e.offset < 0 {
 		published = max(published, committed)

@@ -31,6 +31,7 @@ const (
 // owner holds one ledger partition during one generation. All of it runs in one goroutine.
 type owner struct {
 	*Fold
+	//mutant:batch-time insert batchTime int64
 	gen       *kafka.Generation
 	partition int32
 	topic     string
@@ -301,10 +302,12 @@ func (o *owner) foldRecord(r *kafka.Record) (err error) {
 	}()
 	out := &o.out
 	if r.Offset < o.published {
+		//mutant:threshold-moves-on-replay insert o.withoutThresholds()
 		out = &o.silent
 		out.Reset()
 	}
 	sends := len(out.Sends)
+	//mutant:batch-time insert if o.unpublished == 0 { o.batchTime = o.entry.GetTime() }; o.entry.Time = o.batchTime
 	verdict, err := processors.Step(o.state, r.Offset, o.entry, o.set, out)
 	switch {
 	case errors.Is(err, processors.ErrRefused):

@@ -31,10 +31,16 @@ func (o *owner) publish(ctx context.Context) error {
 	if err := o.cfg.At(ctx, "publish"); err != nil {
 		return err
 	}
+	//mutant:split-transaction insert if err := o.publishFirst(ctx, &batches); err != nil { return err }
+	//mutant:offset-outside insert if err := o.commitOffset(ctx); err != nil { return err }
 	err := o.txn.Publish(ctx, kafka.Transaction{
 		Batches: batches,
-		Group:   Group(o.cfg.Namespace), Generation: o.gen.ID, Member: o.gen.Member,
-		Topic: o.topic, Partition: o.partition, Offset: o.folded,
+		Group:   Group(o.cfg.Namespace),
+		//mutant:no-fence replace Generation: -1
+		Generation: o.gen.ID,
+		//mutant:no-fence delete
+		Member: o.gen.Member,
+		Topic:  o.topic, Partition: o.partition, Offset: o.folded,
 	})
 	if err != nil {
 		return fmt.Errorf("publish up to %d: %w", o.folded, err)
@@ -98,6 +104,7 @@ func (o *owner) lay(now int64) error {
 
 // commit writes what is folded to Redis, up to an offset that is published: publishing first if it is not.
 func (o *owner) commit(ctx context.Context) error {
+	//mutant:commit-before-publish delete
 	if err := o.publish(ctx); err != nil {
 		return err
 	}

@@ -133,6 +133,7 @@ func (w *workingSet) Put(id string, s *customer.State) {
 		return
 	}
 	h.dirty = true
+	//mutant:evict-changed if false && $
 	if h.place != nil {
 		w.used.Remove(h.place)
 		h.place = nil
@@ -157,6 +158,7 @@ func (w *workingSet) Due(now int64, limit int) ([]string, error) {
 		return nil, fmt.Errorf("read due timers: %w", err)
 	}
 	for _, t := range stored {
+		//mutant:timers-not-overlaid if false && $
 		if h := w.held[t.ID]; h != nil && h.dirty {
 			continue
 		}
@@ -221,6 +223,7 @@ func (w *workingSet) Class(class, classes uint32) ([]string, error) {
 	}
 	ids := slices.Clone(a.ids[class-a.first])
 	for _, id := range a.fresh {
+		//mutant:class-without-new if false && $
 		if ledger.Class(id, classes) == class {
 			ids = append(ids, id)
 		}
@@ -235,6 +238,8 @@ func (w *workingSet) changes() ([]redis.Blob, []redis.Timer) {
 	var timers []redis.Timer
 	for i, h := range w.dirty {
 		blobs[i] = redis.Blob{ID: h.id, Value: h.state.Encode(nil)}
+		//mutant:commit-skips-timers if false && $
+		//mutant:commit-skips-moved-timers if $ && h.deadline == 0
 		if at, _ := h.state.Deadline(); at != h.deadline || !h.known {
 			timers = append(timers, redis.Timer{ID: h.id, Deadline: at})
 		}

@@ -30,6 +30,7 @@ type run struct {
 	nonces   *rand.PCG
 	clock    clock
 
+	//mutant:two-in-flight-unordered insert before chan landed
 	revision    uint64
 	set         []*ledger.Input      // all input topics, owned or not
 	inputs      []*input             // owned, by topic and partition
@@ -148,6 +149,7 @@ func (r *run) serve(ctx context.Context) (err error) {
 		if err := r.take(fetched, before); err != nil {
 			return err
 		}
+		//mutant:tick-by-another-producer replace if err := r.tickApart(ctx); err != nil { return err }
 		r.tick()
 		if err := r.launch(ctx); err != nil {
 			return err
@@ -210,8 +212,10 @@ func (r *run) take(fetched []kafka.Fetched, before int64) error {
 		}
 		r.moved = r.moved || in.atEnd != f.AtEnd() || !in.heard
 		in.heard, in.atEnd, in.next = true, f.AtEnd(), f.Next
+		//mutant:open-transaction-ignored insert in.atEnd = f.Next == f.LastStable
 		in.lag, in.unstable = f.LastStable-f.Next, f.HighWatermark-f.LastStable
 		if in.atEnd && r.cfg.Genesis.GetClock() == ledger.Clock_CLOCK_LIVE {
+			//mutant:end-after-fetch replace in.time = max(in.time, r.clock.now(r.cfg.Now()))
 			in.time = max(in.time, before)
 		}
 		r.filling.reach(in)
@@ -258,20 +262,26 @@ func (r *run) launch(ctx context.Context) error {
 	if len(r.filling.All()) == 0 && len(r.filling.reached) == 0 {
 		return r.landed(ctx, false)
 	}
+	//mutant:two-in-flight-acked replace if err := r.overtake(ctx, true); err != nil { return err }
+	//mutant:two-in-flight-unordered replace if r.before = r.flight; r.flight != nil { if err := r.overtake(ctx, false); err != nil { return err } }
 	if err := r.land(ctx); err != nil {
 		return err
 	}
 	r.filling, r.flying = r.flying, r.filling
+	//mutant:two-in-flight-acked,two-in-flight-unordered replace r.filling = cargo{Batches: kafka.NewBatches()}
 	r.filling.reset()
 	if len(r.flying.All()) == 0 { // nothing but markers and skipped records: acknowledged as it stands
 		r.settle()
 		return nil
 	}
+	//mutant:commit-before-acknowledged insert r.settle()
 	flight := make(chan landed, 1)
 	r.flight = flight
+	//mutant:two-in-flight-unordered insert before := r.before; r.before = nil
 	producer, batches, now := r.producer, r.flying.All(), r.cfg.Now
 	go func() {
 		acks, err := producer.Produce(ctx, batches)
+		//mutant:two-in-flight-unordered insert if before != nil { if l := <-before; l.err != nil { err = l.err } }
 		flight <- landed{acks, err, now()}
 	}()
 	return nil
