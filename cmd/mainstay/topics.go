@@ -163,7 +163,7 @@ func (p *program) topicsRecreated(ctx context.Context, cmd *cobra.Command, args 
 	if _, ok := app.Inputs(a.Config)[args[0]]; !ok {
 		return usage("%s is none of the input topics in kafka.topics", args[0])
 	}
-	incarnation, err := intake.Recreated(ctx, a.Kafka, a.Config.Namespace, args[0])
+	incarnation, err := intake.DeclareRecreated(ctx, a.Kafka, a.Config.Namespace, args[0])
 	if err != nil {
 		return fmt.Errorf("declare %s re-created: %w", args[0], err)
 	}

@@ -115,7 +115,7 @@ func (a *App) Intake(g *ledger.Genesis, reg prometheus.Registerer) (*intake.Inta
 		Linger: a.seams.Linger, TickInterval: c.Intake.TickInterval, CommitInterval: c.Intake.CommitInterval,
 		FetchMaxBytes: int32(min(c.Intake.FetchMaxBytes, 1<<30)), DeadLetterBytes: int(c.Intake.DLQMaxBytes) - deadLetterRoom, //nolint:gosec // bounded
 		SessionTimeout: c.Kafka.SessionTimeout, HeartbeatInterval: c.Kafka.HeartbeatInterval, RebalanceTimeout: c.Kafka.RebalanceTimeout,
-		HaltRetry: haltRetry, Now: a.seams.Now, Random: a.seams.Random, At: a.seams.At,
+		HaltRetry: haltRetry, Now: a.seams.Now, Random: a.seams.Random, AtStep: a.seams.At,
 	}, a.Kafka, telemetry.NewIntake(reg), a.log.Named("intake")), nil
 }
 
@@ -134,7 +134,7 @@ func (a *App) Fold(g *ledger.Genesis, reg prometheus.Registerer) *fold.Fold {
 		CommitInterval: c.Fold.CommitInterval, CheckpointInterval: c.Fold.CheckpointInterval, TransactionTimeout: c.Fold.TransactionTimeout,
 		SessionTimeout: c.Kafka.SessionTimeout, HeartbeatInterval: c.Kafka.HeartbeatInterval, RebalanceTimeout: c.Kafka.RebalanceTimeout,
 		HaltRetry: haltRetry, CacheBytes: int64(c.Fold.CacheBytes),
-		Now: a.seams.Now, Random: a.seams.Random, At: a.seams.At,
+		Now: a.seams.Now, Random: a.seams.Random, AtStep: a.seams.At,
 	}, a.Kafka, a.Redis, telemetry.NewFold(reg), a.log.Named("fold"))
 }
 

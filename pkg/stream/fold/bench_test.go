@@ -64,7 +64,7 @@ func benchOwner(b *testing.B) *owner {
 	f := &Fold{
 		cfg: Config{
 			Namespace: "mainstay", Genesis: g, CacheBytes: 1 << 30, Now: time.Now, Random: rand.Uint64,
-			At: func(context.Context, string) error { return nil },
+			AtStep: func(context.Context, string) error { return nil },
 		},
 		metrics: telemetry.NewFold(prometheus.NewRegistry()), status: map[int32]Status{}, fuses: map[int32]map[string]bool{},
 	}

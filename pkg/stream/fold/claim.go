@@ -32,7 +32,7 @@ func (o *owner) claim(ctx context.Context) error {
 		return fmt.Errorf("fence the last owner: %w", err)
 	}
 	o.txn = txn
-	if err := o.cfg.At(ctx, "fenced"); err != nil {
+	if err := o.cfg.AtStep(ctx, "fenced"); err != nil {
 		return err
 	}
 	evidence, err := readEvidence(ctx, o.kafka, o.cfg.Namespace, o.cfg.Genesis.GetLedgerId(), o.partition)
@@ -45,11 +45,11 @@ func (o *owner) claim(ctx context.Context) error {
 	case errors.Is(err, redis.ErrTorn):
 		o.rebuild = true // claimed, but what stands there cannot be read
 	case errors.Is(err, redis.ErrFormat):
-		return halt.Because(halt.LogicOlder, "claim the partition in Redis: %w; run the newer release", err)
+		return halt.New(halt.LogicOlder, "claim the partition in Redis: %w; run the newer release", err)
 	case err != nil:
 		return fmt.Errorf("claim the partition in Redis: %w", err)
 	}
-	if err := o.cfg.At(ctx, "claimed"); err != nil {
+	if err := o.cfg.AtStep(ctx, "claimed"); err != nil {
 		return err
 	}
 	if err := o.begin(ctx, meta); err != nil {
@@ -121,7 +121,7 @@ func (c claimed) Classes(first, end, classes uint32) ([][]string, error) {
 // resume checks that meta belongs to this ledger as it is, and decodes it.
 func (o *owner) resume(ctx context.Context, meta redis.Meta) error {
 	if id := o.cfg.Genesis.GetLedgerId(); meta.LedgerID != id {
-		return halt.Because(halt.LedgerForeign, "Redis holds ledger %s under namespace %q, the topic %s is ledger %s: use another namespace, or remove the keys of the old one",
+		return halt.New(halt.LedgerForeign, "Redis holds ledger %s under namespace %q, the topic %s is ledger %s: use another namespace, or remove the keys of the old one",
 			meta.LedgerID, o.cfg.Namespace, o.topic, id)
 	}
 	if meta.Offset == 0 {
@@ -134,7 +134,7 @@ func (o *owner) resume(ctx context.Context, meta redis.Meta) error {
 	}
 	switch {
 	case state.Logic() > processors.LogicVersion:
-		return halt.Because(halt.LogicOlder, "state was folded by logic %d, this release has %d: run the newer release", state.Logic(), processors.LogicVersion)
+		return halt.New(halt.LogicOlder, "state was folded by logic %d, this release has %d: run the newer release", state.Logic(), processors.LogicVersion)
 	case state.Logic() < processors.LogicVersion:
 		o.log.Info("folding the ledger again under new logic", zap.Uint32("from", state.Logic()), zap.Uint32("to", processors.LogicVersion))
 		return nil // committed stays 0: a new snapshot
@@ -157,7 +157,7 @@ func (o *owner) checkFingerprint(ctx context.Context, meta redis.Meta) error {
 		return err
 	}
 	if found != meta.Fingerprint {
-		return halt.Because(halt.LedgerRecreated, "the entry before offset %d of %s/%d is not the one that was folded: the topic was re-created or restored; start with a new namespace, or restore the right one",
+		return halt.New(halt.LedgerRecreated, "the entry before offset %d of %s/%d is not the one that was folded: the topic was re-created or restored; start with a new namespace, or restore the right one",
 			meta.Offset, o.topic, o.partition)
 	}
 	return nil
@@ -183,7 +183,7 @@ func (o *owner) ahead() error {
 	o.redisAhead++
 	err := fmt.Errorf("Redis is committed up to %d of %s/%d, but published is only %d", o.committed, o.topic, o.partition, o.published)
 	if o.redisAhead > 1 {
-		return halt.Because(halt.RedisAheadOfKafka, "%w: Kafka lost acknowledged records; what is in between was published or not, compare with `audit`", err)
+		return halt.New(halt.RedisAheadOfKafka, "%w: Kafka lost acknowledged records; what is in between was published or not, compare with `audit`", err)
 	}
 	return err
 }
@@ -196,9 +196,9 @@ func (o *owner) checkSettings() error {
 	switch {
 	case o.folded == 0: // genesis is still to be folded, and with it what the settings are
 	case want.GetRevision() < revision:
-		return halt.Because(halt.SettingsConflict, "settings_revision is %d, the ledger already has %d: this process was configured before that; update its configuration", want.GetRevision(), revision)
+		return halt.New(halt.SettingsConflict, "settings_revision is %d, the ledger already has %d: this process was configured before that; update its configuration", want.GetRevision(), revision)
 	case want.GetRevision() == revision && hash != want.GetHash():
-		return halt.Because(halt.SettingsConflict, "settings_revision %d stands in the ledger with other values: raise settings_revision when you change what answers depend on, or restore the values", revision)
+		return halt.New(halt.SettingsConflict, "settings_revision %d stands in the ledger with other values: raise settings_revision when you change what answers depend on, or restore the values", revision)
 	}
 	return nil
 }
@@ -253,7 +253,7 @@ func readEvidence(ctx context.Context, k *kafka.Client, namespace, ledgerID stri
 		case ok:
 			id, err := output.ParseIdentity(last.Header)
 			if err != nil {
-				return e, halt.Because(halt.LedgerForeign, "the last record of %s/%d is not of this system: %w", name, partition, err)
+				return e, halt.New(halt.LedgerForeign, "the last record of %s/%d is not of this system: %w", name, partition, err)
 			}
 			if id.LedgerID == ledgerID && id.Partition == partition {
 				e.tail = max(e.tail, id.Offset+1)
@@ -269,7 +269,7 @@ func readEvidence(ctx context.Context, k *kafka.Client, namespace, ledgerID stri
 // tails what came after the last checkpoint. R stands in only where nothing else speaks.
 func (e evidence) published(checkpoint, committed int64) (int64, error) {
 	if e.offset < 0 && checkpoint < 0 && e.emptied != "" && committed == 0 {
-		return 0, halt.Because(halt.PublishedPositionUnknown, "the group's offset is gone, all records of %s/%d were deleted, the ledger holds no checkpoint and Redis is empty: nothing says which outputs were published; set the offset of group %s by hand",
+		return 0, halt.New(halt.PublishedPositionUnknown, "the group's offset is gone, all records of %s/%d were deleted, the ledger holds no checkpoint and Redis is empty: nothing says which outputs were published; set the offset of group %s by hand",
 			e.emptied, e.partition, Group(e.namespace))
 	}
 	//mutant:k-from-tails replace published := max(e.tail, 0)

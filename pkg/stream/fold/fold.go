@@ -51,8 +51,9 @@ type Config struct {
 	Now    func() time.Time
 	Random func() uint64 // for tokens and nonces; safe for concurrent use
 
-	// At is called at the named steps of the loop, outside of any request. Tests stop and kill a fold there; nil is nothing.
-	At func(ctx context.Context, step string) error
+	// AtStep is called at the named steps of the loop, outside of any request; an error ends the claim. Tests stop and kill a
+	// fold there. nil: no calls.
+	AtStep func(ctx context.Context, step string) error
 }
 
 // Group is the consumer group whose members share the ledger's partitions.
@@ -95,8 +96,8 @@ type Status struct {
 
 // New makes a fold; Run starts it.
 func New(cfg Config, k *kafka.Client, r *redis.Client, metrics *telemetry.Fold, log *zap.Logger) *Fold {
-	if cfg.At == nil {
-		cfg.At = func(context.Context, string) error { return nil }
+	if cfg.AtStep == nil {
+		cfg.AtStep = func(context.Context, string) error { return nil }
 	}
 	return &Fold{
 		cfg: cfg, kafka: k, redis: r, metrics: metrics, log: log,

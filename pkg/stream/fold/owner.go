@@ -213,7 +213,7 @@ func (o *owner) fetch(ctx context.Context) ([]kafka.Record, error) {
 	for i := range fetched {
 		part := &fetched[i]
 		if errors.Is(part.Err, kafka.ErrOutOfRange) {
-			return nil, halt.Because(halt.LedgerTruncated, "entry %d of %s/%d is wanted, the log holds %d to %d: the ledger is kept for ever; restore it, or start a new one: %w",
+			return nil, halt.New(halt.LedgerTruncated, "entry %d of %s/%d is wanted, the log holds %d to %d: the ledger is kept for ever; restore it, or start a new one: %w",
 				o.fetcher.Position(o.topic, o.partition), o.topic, o.partition, part.LogStart, part.HighWatermark, part.Err)
 		}
 		if part.Err != nil {
@@ -252,7 +252,7 @@ func (o *owner) foldChunk(ctx context.Context, chunk []kafka.Record) error {
 	if err := o.loadCustomers(chunk); err != nil {
 		return err
 	}
-	if err := o.cfg.At(ctx, "fold"); err != nil {
+	if err := o.cfg.AtStep(ctx, "fold"); err != nil {
 		return err
 	}
 	now := o.cfg.Now().UnixMilli()
@@ -297,7 +297,7 @@ func (o *owner) foldRecord(r *kafka.Record) (err error) {
 	defer func() {
 		if caught := recover(); caught != nil {
 			o.log.Error("step panicked", zap.Int64("offset", r.Offset), zap.ByteString("stack", debug.Stack()))
-			err = halt.Because(halt.StepPanicked, "entry %d of %s/%d: %v", r.Offset, o.topic, o.partition, caught)
+			err = halt.New(halt.StepPanicked, "entry %d of %s/%d: %v", r.Offset, o.topic, o.partition, caught)
 		}
 	}()
 	out := &o.out
@@ -334,7 +334,7 @@ func (o *owner) foldRecord(r *kafka.Record) (err error) {
 
 // refused stops the partition: what cannot be read is never skipped, since everything behind it may depend on it.
 func (o *owner) refused(r *kafka.Record, err error) error {
-	return halt.Because(halt.EntryRefused, "entry %d of %s/%d: %w; a newer release may have written it: run that one", r.Offset, o.topic, o.partition, err)
+	return halt.New(halt.EntryRefused, "entry %d of %s/%d: %w; a newer release may have written it: run that one", r.Offset, o.topic, o.partition, err)
 }
 
 // drop forgets all that was learned under the last claim.

@@ -1,6 +1,6 @@
-// Package halt owns the named reasons for which a partition stops until a person has acted.
+// Package halt owns the named reasons for which a partition stops until an operator acts.
 //
-// It refuses everything that cures itself: infrastructure trouble pauses and retries, it never halts.
+// It refuses everything that recovers without an operator: infrastructure trouble is retried and never halts a partition.
 package halt
 
 import (
@@ -8,25 +8,24 @@ import (
 	"fmt"
 )
 
-// Reason is a stable name: it is a metric's label, and a runbook's title.
+// Reason is a stable name: it is the value of a metric's label, and a heading in the runbook MainstayPartitionHalted.
 type Reason string
 
-// The reasons, each with what a person can do about it in the error that carries it.
+// The reasons. The error that carries a reason says what the operator can do.
 const (
-	LedgerMissing            Reason = "ledger_missing"             // no genesis entry
-	LedgerForeign            Reason = "ledger_foreign"             // Redis or an output belongs to another ledger
-	LedgerTruncated          Reason = "ledger_truncated"           // entries that state needs were deleted
-	LedgerRecreated          Reason = "ledger_recreated"           // the entry before R is not the one that was folded
-	PublishedPositionUnknown Reason = "published_position_unknown" // nothing says what was published
-	RedisAheadOfKafka        Reason = "redis_ahead_of_kafka"       // Kafka lost what it had acknowledged
-	RedisEvicts              Reason = "redis_evicts"               // an eviction policy that drops keys
-	SettingsConflict         Reason = "settings_conflict"          // same revision, other values; or a lower revision
-	LogicOlder               Reason = "logic_older"                // the ledger was taken over by a newer release
-	EntryRefused             Reason = "entry_refused"              // unknown kind or version
-	StepPanicked             Reason = "step_panicked"
-	InputTruncated           Reason = "input_truncated" // records were deleted before they were read
-	InputRecreated           Reason = "input_recreated" // the topic is not the one that was read before
-	OutputMissing            Reason = "output_missing"
+	LedgerMissing            Reason = "ledger_missing"             // the ledger has no genesis entry
+	LedgerForeign            Reason = "ledger_foreign"             // Redis or an output topic holds the data of another ledger
+	LedgerTruncated          Reason = "ledger_truncated"           // entries were deleted before they were folded
+	LedgerRecreated          Reason = "ledger_recreated"           // the entry below R is not the one that was folded
+	PublishedPositionUnknown Reason = "published_position_unknown" // no evidence of K is left
+	RedisAheadOfKafka        Reason = "redis_ahead_of_kafka"       // R is above K: Kafka lost acknowledged records
+	RedisEvicts              Reason = "redis_evicts"               // Redis has an eviction policy that drops keys without expiry
+	SettingsConflict         Reason = "settings_conflict"          // the ledger has a higher settings revision, or other values under this one
+	LogicOlder               Reason = "logic_older"                // a newer release has folded this ledger
+	EntryRefused             Reason = "entry_refused"              // an entry has an unknown kind or version, or cannot be decoded
+	StepPanicked             Reason = "step_panicked"              // a defect of this release
+	InputTruncated           Reason = "input_truncated"            // input records were deleted before they were read
+	InputRecreated           Reason = "input_recreated"            // the input topic is not the one that was read before
 )
 
 // Error stops a partition. It wraps the cause.
@@ -39,8 +38,8 @@ func (e *Error) Error() string { return fmt.Sprintf("%s: %v", e.Reason, e.Err) }
 
 func (e *Error) Unwrap() error { return e.Err }
 
-// Because makes an error that stops a partition; the text says what was found and what to do.
-func Because(reason Reason, format string, args ...any) error {
+// New returns an error that stops a partition. The text says what was found and what to do next.
+func New(reason Reason, format string, args ...any) error {
 	return &Error{Reason: reason, Err: fmt.Errorf(format, args...)}
 }
 

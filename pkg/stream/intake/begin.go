@@ -167,9 +167,9 @@ func Incarnation(ctx context.Context, k *kafka.Client, namespace, topic string, 
 	return newest, nil
 }
 
-// Recreated declares that a topic was deleted and made again, or that records lost to retention are given up: all its
-// partitions are read from their start under a new incarnation. No intake may be running.
-func Recreated(ctx context.Context, k *kafka.Client, namespace, topic string) (uint32, error) {
+// DeclareRecreated declares that an input topic was deleted and created again, or that records lost to retention are given
+// up: all its partitions are read from their start under a new incarnation. No intake may be running.
+func DeclareRecreated(ctx context.Context, k *kafka.Client, namespace, topic string) (uint32, error) {
 	topics, err := k.Topics(ctx, []string{topic})
 	if err != nil {
 		return 0, fmt.Errorf("read topic %s: %w", topic, err)
@@ -257,7 +257,7 @@ func (r *run) compare(ctx context.Context, topic string, partition int32, bounds
 		return fmt.Errorf("read the last record below %d of %s/%d: %w", at.Offset, topic, partition, err)
 	}
 	if err != nil || !ok || rec.Offset != at.lastOffset || ledger.Fingerprint(rec.Offset, rec.Key, rec.Value) != at.print {
-		return halt.Because(halt.InputRecreated, "the record at offset %d of %s/%d is not the one that was read: the topic was deleted and made again; `mainstay topics recreated %s` starts it anew",
+		return halt.New(halt.InputRecreated, "the record at offset %d of %s/%d is not the one that was read: the topic was deleted and made again; `mainstay topics recreated %s` starts it anew",
 			at.lastOffset, topic, partition, topic)
 	}
 	return nil

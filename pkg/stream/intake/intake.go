@@ -50,7 +50,7 @@ type Config struct {
 	Now    func() time.Time // only differences of it are used
 	Random func() uint64
 
-	At func(ctx context.Context, step string) error // as in fold.Config
+	AtStep func(ctx context.Context, step string) error // as in fold.Config
 }
 
 // Group is the consumer group whose members share the input partitions.
@@ -85,8 +85,8 @@ type Status struct {
 
 // New makes an intake; Run starts it.
 func New(cfg Config, k *kafka.Client, metrics *telemetry.Intake, log *zap.Logger) *Intake {
-	if cfg.At == nil {
-		cfg.At = func(context.Context, string) error { return nil }
+	if cfg.AtStep == nil {
+		cfg.AtStep = func(context.Context, string) error { return nil }
 	}
 	return &Intake{cfg: cfg, kafka: k, metrics: metrics, log: log, draining: make(chan struct{})}
 }

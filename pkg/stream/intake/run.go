@@ -143,7 +143,7 @@ func (r *run) serve(ctx context.Context) (err error) {
 		if err != nil {
 			return fmt.Errorf("fetch the inputs: %w", err)
 		}
-		if err := r.cfg.At(ctx, "intake"); err != nil {
+		if err := r.cfg.AtStep(ctx, "intake"); err != nil {
 			return err
 		}
 		if err := r.take(fetched, before); err != nil {
@@ -225,10 +225,10 @@ func (r *run) take(fetched []kafka.Fetched, before int64) error {
 
 func outOfRange(in *input, f *kafka.Fetched) error {
 	if in.next > f.HighWatermark {
-		return halt.Because(halt.InputRecreated, "offset %d of %s/%d is wanted, the log ends at %d: the topic was deleted and made again; `mainstay topics recreated %s` starts it anew",
+		return halt.New(halt.InputRecreated, "offset %d of %s/%d is wanted, the log ends at %d: the topic was deleted and made again; `mainstay topics recreated %s` starts it anew",
 			in.next, in.topic, in.partition, f.HighWatermark, in.topic)
 	}
-	return halt.Because(halt.InputTruncated, "offset %d of %s/%d is wanted, the log starts at %d: retention deleted records before they were read; `mainstay topics recreated %s` goes on without them",
+	return halt.New(halt.InputTruncated, "offset %d of %s/%d is wanted, the log starts at %d: retention deleted records before they were read; `mainstay topics recreated %s` goes on without them",
 		in.next, in.topic, in.partition, f.LogStart, in.topic)
 }
 
@@ -315,7 +315,7 @@ func (r *run) landed(ctx context.Context, wait bool) error {
 		}
 	}
 	r.settle()
-	return r.cfg.At(ctx, "acknowledged")
+	return r.cfg.AtStep(ctx, "acknowledged")
 }
 
 // settle notes that everything below the positions of the landed cargo is acknowledged.
@@ -344,7 +344,7 @@ func (r *run) commit(ctx context.Context, now bool) error {
 	if len(offsets) == 0 {
 		return nil
 	}
-	if err := r.cfg.At(ctx, "commit offsets"); err != nil {
+	if err := r.cfg.AtStep(ctx, "commit offsets"); err != nil {
 		return err
 	}
 	if err := r.gen.CommitOffsets(ctx, offsets); err != nil {

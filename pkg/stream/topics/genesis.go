@@ -36,11 +36,11 @@ func Genesis(ctx context.Context, k *kafka.Client, namespace string) (*ledger.Ge
 		case genesis == nil:
 			genesis = g
 		case !g.EqualVT(genesis):
-			return nil, halt.Because(halt.LedgerForeign, "partition %d of %s begins another ledger (%s) than partition 0 (%s)", p, topic, g.GetLedgerId(), genesis.GetLedgerId())
+			return nil, halt.New(halt.LedgerForeign, "partition %d of %s begins another ledger (%s) than partition 0 (%s)", p, topic, g.GetLedgerId(), genesis.GetLedgerId())
 		}
 	}
 	if n := int32(len(there[0].Leaders)); genesis.GetPartitions() != n { //nolint:gosec // a count
-		return nil, halt.Because(halt.LedgerForeign, "%s has %d partitions, its first entry says %d: a customer would be looked for in the wrong one; restore the count, or start another namespace", topic, n, genesis.GetPartitions())
+		return nil, halt.New(halt.LedgerForeign, "%s has %d partitions, its first entry says %d: a customer would be looked for in the wrong one; restore the count, or start another namespace", topic, n, genesis.GetPartitions())
 	}
 	return genesis, nil
 }
@@ -52,14 +52,14 @@ func genesisOf(ctx context.Context, k *kafka.Client, topic string, partition int
 	}
 	b := bounds[partition]
 	if b.Start > 0 {
-		return nil, halt.Because(halt.LedgerTruncated, "%s/%d starts at offset %d: entries were deleted; restore the topic, or start another namespace", topic, partition, b.Start)
+		return nil, halt.New(halt.LedgerTruncated, "%s/%d starts at offset %d: entries were deleted; restore the topic, or start another namespace", topic, partition, b.Start)
 	}
 	var genesis *ledger.Genesis
 	done := errors.New("read")
 	_, err = k.ReadCommitted(ctx, topic, partition, 0, b.LastStable, func(r kafka.Record) error {
 		var e ledger.Entry
 		if err := e.UnmarshalVT(r.Value); err != nil || e.GetKind() != ledger.Kind_KIND_GENESIS {
-			return halt.Because(halt.LedgerMissing, "%s/%d does not begin with a genesis entry: something else was written to this topic", topic, partition)
+			return halt.New(halt.LedgerMissing, "%s/%d does not begin with a genesis entry: something else was written to this topic", topic, partition)
 		}
 		genesis = &ledger.Genesis{}
 		if err := genesis.UnmarshalVT(e.GetPayload()); err != nil {

@@ -109,7 +109,7 @@ func TestRecreatedInputHalts(t *testing.T) {
 				in.drain()
 				<-in.done
 
-				_, err := intake.Recreated(w.ctx, w.outside.Kafka, w.cfg.Namespace, "purchases")
+				_, err := intake.DeclareRecreated(w.ctx, w.outside.Kafka, w.cfg.Namespace, "purchases")
 				require.NoError(t, err)
 				stop = w.live()
 				time.Sleep(8 * time.Second)
