@@ -7,7 +7,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/mainstay/mainstay/pkg/node/app"
-	"github.com/mainstay/mainstay/pkg/ops/ingest"
+	"github.com/mainstay/mainstay/pkg/ops/advance"
+	"github.com/mainstay/mainstay/pkg/ops/timeflag"
 )
 
 func (p *program) advanceCommand() *cobra.Command {
@@ -30,7 +31,7 @@ func (p *program) advance(ctx context.Context, cmd *cobra.Command, _ []string) e
 		return err
 	}
 	text, _ := cmd.Flags().GetString("to")
-	to, err := ingest.ParseMoment(text, p.now())
+	to, err := timeflag.Parse(text, p.now())
 	if err != nil {
 		return usage("--to: %v", err)
 	}
@@ -43,7 +44,7 @@ func (p *program) advance(ctx context.Context, cmd *cobra.Command, _ []string) e
 		return err
 	}
 	defer a.Close()
-	step := ingest.Advance{Namespace: a.Config.Namespace, Genesis: g, To: to, Timeout: timeout, Now: p.now, Random: app.Random}
+	step := advance.Request{Namespace: a.Config.Namespace, Genesis: g, To: to, Timeout: timeout, Now: p.now, Random: app.Random}
 	for topic := range app.Inputs(a.Config) {
 		step.Inputs = append(step.Inputs, topic)
 	}

@@ -11,7 +11,7 @@ import (
 
 	"github.com/mainstay/mainstay/pkg/node/app"
 	"github.com/mainstay/mainstay/pkg/ops/deadletters"
-	"github.com/mainstay/mainstay/pkg/ops/ingest"
+	"github.com/mainstay/mainstay/pkg/ops/timeflag"
 	"github.com/mainstay/mainstay/schemas/event"
 )
 
@@ -49,14 +49,14 @@ func (p *program) filter(cmd *cobra.Command) (f deadletters.Filter, err error) {
 	f.Topic, _ = cmd.Flags().GetString("topic")
 	f.Reason, _ = cmd.Flags().GetString("reason")
 	if name, _ := cmd.Flags().GetString("kind"); name != "" {
-		kind, err := ingest.KindOf(name)
+		kind, err := event.ParseKind(name)
 		if err != nil {
 			return f, usage("--kind: %v", err)
 		}
 		f.Kinds = []event.Kind{kind}
 	}
 	if since, _ := cmd.Flags().GetString("since"); since != "" {
-		if f.Since, err = ingest.ParseMoment(since, p.now()); err != nil {
+		if f.Since, err = timeflag.Parse(since, p.now()); err != nil {
 			return f, usage("--since: %v", err)
 		}
 	}

@@ -8,7 +8,8 @@ import (
 
 	"github.com/mainstay/mainstay/pkg/eventfile"
 	"github.com/mainstay/mainstay/pkg/node/app"
-	"github.com/mainstay/mainstay/pkg/ops/ingest"
+	"github.com/mainstay/mainstay/pkg/ops/importer"
+	"github.com/mainstay/mainstay/schemas/event"
 	"github.com/mainstay/mainstay/schemas/ledger"
 	"github.com/mainstay/mainstay/schemas/money"
 )
@@ -85,11 +86,11 @@ func (p *program) importFile(ctx context.Context, cmd *cobra.Command, args []str
 	if err != nil {
 		return err
 	}
-	im := ingest.Import{Path: args[0], Namespace: c.Namespace, Now: p.now, Random: app.Random}
+	im := importer.Import{Path: args[0], Namespace: c.Namespace, Now: p.now, Random: app.Random}
 	if im.Mapping, err = mapping(cmd, app.EventOptions(c, nil).Currencies); err != nil {
 		return err
 	}
-	if im.Kind, err = ingest.KindOf(im.Mapping.Type); err != nil {
+	if im.Kind, err = event.ParseKind(im.Mapping.Type); err != nil {
 		return usage("--type: %v", err)
 	}
 	if im.Topic, err = topicFor(cmd, c, im.Kind); err != nil {
@@ -126,7 +127,7 @@ func (p *program) destination(ctx context.Context, cmd *cobra.Command, dry bool)
 	return a, app.Genesis(a.Config), nil
 }
 
-func (p *program) runImport(ctx context.Context, cmd *cobra.Command, a *app.App, im *ingest.Import) (ingest.Counts, []*eventfile.RowError, error) {
+func (p *program) runImport(ctx context.Context, cmd *cobra.Command, a *app.App, im *importer.Import) (importer.Counts, []*eventfile.RowError, error) {
 	most, _ := cmd.Flags().GetInt("show-refused")
 	refused := []*eventfile.RowError{}
 	im.Refused = func(r *eventfile.RowError) {
@@ -141,7 +142,7 @@ func (p *program) runImport(ctx context.Context, cmd *cobra.Command, a *app.App,
 	return counts, refused, err
 }
 
-func (p *program) importReport(machine, dry bool, g *ledger.Genesis, c ingest.Counts, refused []*eventfile.RowError) error {
+func (p *program) importReport(machine, dry bool, g *ledger.Genesis, c importer.Counts, refused []*eventfile.RowError) error {
 	if machine {
 		return p.json(map[string]any{
 			"rows": c.Rows, "sent": c.Sent, "duplicates": c.Known, "refused": c.Refused, "skipped": c.Skipped, "resumed_after": c.From,

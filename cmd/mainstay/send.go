@@ -11,7 +11,7 @@ import (
 
 	"github.com/mainstay/mainstay/pkg/node/app"
 	"github.com/mainstay/mainstay/pkg/node/config"
-	"github.com/mainstay/mainstay/pkg/ops/ingest"
+	"github.com/mainstay/mainstay/pkg/ops/sendevent"
 	"github.com/mainstay/mainstay/schemas/event"
 )
 
@@ -34,10 +34,10 @@ func (p *program) sendKind(kind event.Kind) *cobra.Command {
 		Use: kind.String(), Short: "Send a " + kind.String(), Args: cobra.NoArgs,
 		Example: "  " + p.name + " send " + kind.String() + " " + example,
 	}
-	fields := ingest.Fields(kind)
+	fields := sendevent.Fields(kind)
 	for _, f := range fields {
 		cmd.Flags().String(f.Name, f.Default, f.Doc)
-		if f.Form == ingest.Truth {
+		if f.Form == sendevent.Truth {
 			cmd.Flags().Lookup(f.Name).NoOptDefVal = "true"
 		}
 		if f.Required {
@@ -63,7 +63,7 @@ func (p *program) send(ctx context.Context, cmd *cobra.Command, kind event.Kind,
 		return err
 	}
 	now := p.now()
-	key, value, err := ingest.Compose(kind, texts, now, "sent-"+strconv.FormatInt(now.UnixNano(), 36))
+	key, value, err := sendevent.Compose(kind, texts, now, "sent-"+strconv.FormatInt(now.UnixNano(), 36))
 	if err != nil {
 		return usageError{err}
 	}
@@ -84,7 +84,7 @@ func (p *program) send(ctx context.Context, cmd *cobra.Command, kind event.Kind,
 	if err := a.Kafka.Ping(ctx); err != nil {
 		return fmt.Errorf("kafka.brokers: none of %s answers: %w; give --kafka.brokers or MAINSTAY_KAFKA_BROKERS", strings.Join(a.Config.Kafka.Brokers, ","), err)
 	}
-	place, err := ingest.Send(ctx, a.Kafka, topic, ingest.Record{Key: key, Value: value, Timestamp: now.UnixMilli()})
+	place, err := sendevent.Send(ctx, a.Kafka, topic, sendevent.Record{Key: key, Value: value, Timestamp: now.UnixMilli()})
 	if err != nil {
 		return err
 	}

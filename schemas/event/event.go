@@ -1,6 +1,9 @@
 package event
 
 import (
+	"fmt"
+	"strings"
+
 	"github.com/mainstay/mainstay/schemas/ledger"
 	"github.com/mainstay/mainstay/schemas/money"
 )
@@ -20,6 +23,18 @@ const (
 // String is the kind's name in types, sources and metrics.
 func (k Kind) String() string {
 	return [Kinds]string{"purchase", "cancellation", "referral", "survey"}[k]
+}
+
+// ParseKind reads a kind's name.
+func ParseKind(name string) (Kind, error) {
+	var known []string
+	for k := range Kinds {
+		if name == k.String() {
+			return k, nil
+		}
+		known = append(known, k.String())
+	}
+	return 0, fmt.Errorf("%q is not a kind of event: want one of %s", name, strings.Join(known, ", "))
 }
 
 // Message is an input record as far as reading it needs it.
@@ -135,7 +150,7 @@ const (
 )
 
 // Refused says why a record cannot be understood. It holds nothing of the payload.
-type Refused struct { //nolint:errname // a record is refused; it is one word in the house
+type Refused struct { //nolint:errname // a record is refused; "refused" is the domain term
 	Field  string // plain name of the field; "" for the record as a whole
 	Reason Reason
 	Detail string // what would have been right

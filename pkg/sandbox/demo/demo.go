@@ -17,7 +17,7 @@ import (
 	"github.com/mainstay/mainstay/pkg/node/app"
 	"github.com/mainstay/mainstay/pkg/node/config"
 	"github.com/mainstay/mainstay/pkg/node/process"
-	"github.com/mainstay/mainstay/pkg/ops/ingest"
+	"github.com/mainstay/mainstay/pkg/ops/advance"
 	"github.com/mainstay/mainstay/pkg/sandbox/embedded"
 	"github.com/mainstay/mainstay/pkg/sandbox/shop"
 	"github.com/mainstay/mainstay/schemas/ledger"
@@ -164,7 +164,7 @@ func (d *demo) play(ctx context.Context, began time.Time, w *watch) (*Summary, e
 		inputs = append(inputs, topic)
 	}
 	const patience = time.Minute
-	step := ingest.Advance{Namespace: d.app.Config.Namespace, Genesis: d.genesis, Inputs: inputs, To: d.end, Timeout: patience, Now: d.Now, Random: d.Random}
+	step := advance.Request{Namespace: d.app.Config.Namespace, Genesis: d.genesis, Inputs: inputs, To: d.end, Timeout: patience, Now: d.Now, Random: d.Random}
 	if err := step.Run(ctx, d.app.Kafka); err != nil {
 		return nil, fmt.Errorf("let the simulated time end: %w", err)
 	}

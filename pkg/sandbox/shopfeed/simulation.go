@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"github.com/mainstay/mainstay/pkg/kafka"
-	"github.com/mainstay/mainstay/pkg/ops/ingest"
 	"github.com/mainstay/mainstay/pkg/sandbox/shop"
+	"github.com/mainstay/mainstay/pkg/stream/topics"
 	"github.com/mainstay/mainstay/schemas/ledger"
 )
 
@@ -53,9 +53,9 @@ const (
 
 // Run tells the shop's life until all of it is told, or stopping is closed. What it has begun to send is acknowledged then.
 func (s *Simulation) Run(ctx context.Context, k *kafka.Client, stopping <-chan struct{}) (Told, error) {
-	run := telling{Simulation: s, sender: ingest.Sender{Kafka: k}, parcel: Parcel{Inputs: map[string]Input{}}, stopping: stopping}
+	run := telling{Simulation: s, sender: sender{kafka: k}, parcel: Parcel{Inputs: map[string]Input{}}, stopping: stopping}
 	for name, topic := range s.Topics {
-		n, err := ingest.PartitionsOf(ctx, k, topic)
+		n, err := topics.Partitions(ctx, k, topic)
 		if err != nil {
 			return Told{}, err
 		}
@@ -97,7 +97,7 @@ func (s *Simulation) opening(ctx context.Context, k *kafka.Client) (time.Time, e
 
 type telling struct {
 	*Simulation
-	sender   ingest.Sender
+	sender   sender
 	parcel   Parcel
 	packed   int
 	told     Told
@@ -184,7 +184,7 @@ func (r *telling) flush(ctx context.Context) error {
 	if r.packed == 0 {
 		return nil
 	}
-	if err := r.sender.Send(ctx, r.parcel.Batches); err != nil {
+	if err := r.sender.send(ctx, r.parcel.Batches); err != nil {
 		return fmt.Errorf("send the shop's events: %w; the same command tells the same story again, and what was taken counts once", err)
 	}
 	r.told.Events += int64(r.packed)

@@ -8,9 +8,9 @@ import (
 
 	"github.com/mainstay/mainstay/pkg/kafka"
 	"github.com/mainstay/mainstay/pkg/kafka/murmur2"
-	"github.com/mainstay/mainstay/pkg/ops/ingest"
 	"github.com/mainstay/mainstay/pkg/sandbox/embedded"
 	"github.com/mainstay/mainstay/pkg/sandbox/shop"
+	"github.com/mainstay/mainstay/pkg/stream/topics"
 	"github.com/mainstay/mainstay/schemas/ledger"
 )
 
@@ -19,11 +19,11 @@ var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 // market is a Kafka with the input topics, and a ledger that was founded two days before noon.
 func market(t *testing.T) *kafka.Client {
 	t.Helper()
-	topics := []embedded.Topic{{Name: ledger.Topic("mainstay"), Partitions: 1}}
+	inputs := []embedded.Topic{{Name: ledger.Topic("mainstay"), Partitions: 1}}
 	for name, partitions := range map[string]int32{"sales": 3, "cancellations": 2, "referrals": 1, "surveys": 2} {
-		topics = append(topics, embedded.Topic{Name: name, Partitions: partitions})
+		inputs = append(inputs, embedded.Topic{Name: name, Partitions: partitions})
 	}
-	e, err := embedded.Start(t.Context(), embedded.Options{Kafka: true, Topics: topics})
+	e, err := embedded.Start(t.Context(), embedded.Options{Kafka: true, Topics: inputs})
 	require.NoError(t, err)
 	t.Cleanup(e.Close)
 	k, err := kafka.New(kafka.Config{Brokers: []string{e.KafkaAddress()}})
@@ -147,7 +147,7 @@ func TestASimulationNeedsItsTopicsAndALedger(t *testing.T) {
 	k, s := market(t), simulation()
 	s.Topics[shop.Surveys] = "answers"
 	_, err := s.Run(t.Context(), k, nil)
-	require.ErrorIs(t, err, ingest.ErrNoTopic)
+	require.ErrorIs(t, err, topics.ErrNoTopic)
 	s = simulation()
 	s.Genesis = &ledger.Genesis{Currency: "XXQ"}
 	_, err = s.Run(t.Context(), k, nil)

@@ -1,7 +1,10 @@
-package ingest
+// Package importer owns the import of files of past events: the rows of a CSV or NDJSON file go into an input topic
+// (import.go), and a record of the lines that were sent keeps each row from being sent twice (sent.go).
+//
+// It refuses to bypass intake: rows become events of an input topic, which intake reads like any other.
+package importer
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -11,6 +14,7 @@ import (
 	"github.com/mainstay/mainstay/pkg/eventfile"
 	"github.com/mainstay/mainstay/pkg/kafka"
 	"github.com/mainstay/mainstay/pkg/kafka/murmur2"
+	"github.com/mainstay/mainstay/pkg/stream/topics"
 	"github.com/mainstay/mainstay/schemas/event"
 )
 
@@ -90,7 +94,7 @@ type importing struct {
 func (r *importing) all(ctx context.Context, k *kafka.Client) error {
 	if r.sent != nil {
 		var err error
-		if r.partitions, err = PartitionsOf(ctx, k, r.Topic); err != nil {
+		if r.partitions, err = topics.Partitions(ctx, k, r.Topic); err != nil {
 			return err
 		}
 		if err := r.sent.recall(ctx); err != nil {
@@ -221,18 +225,4 @@ func (r *importing) finish(ctx context.Context) error {
 		return fmt.Errorf("import into %s: %w", r.Topic, err)
 	}
 	return nil
-}
-
-// KindOf reads the name of a kind of event.
-func KindOf(name string) (event.Kind, error) {
-	for k := range event.Kinds {
-		if name == k.String() {
-			return k, nil
-		}
-	}
-	var known bytes.Buffer
-	for k := range event.Kinds {
-		fmt.Fprintf(&known, " %s", k)
-	}
-	return 0, fmt.Errorf("%q is no kind of event; known are%s", name, known.String())
 }

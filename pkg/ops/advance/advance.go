@@ -1,4 +1,7 @@
-package ingest
+// Package advance owns the passing of time under the event clock: the tick that moves a ledger's time on after its last event.
+//
+// It refuses ledgers with the live clock, inputs that are not read to their end, and times before the ledger's own.
+package advance
 
 import (
 	"context"
@@ -8,11 +11,12 @@ import (
 
 	"github.com/mainstay/mainstay/pkg/kafka"
 	"github.com/mainstay/mainstay/pkg/stream/intake"
+	"github.com/mainstay/mainstay/pkg/stream/topics"
 	"github.com/mainstay/mainstay/schemas/ledger"
 )
 
-// Advance is the passing of time under the event clock.
-type Advance struct {
+// Request is a time to which a ledger is to advance.
+type Request struct {
 	Namespace string
 	Genesis   *ledger.Genesis
 	Inputs    []string // topics
@@ -32,7 +36,7 @@ var (
 
 // Run waits until the intake group has read every input to its end, so that no event is overtaken, and then says in every
 // ledger partition that time has passed.
-func (a *Advance) Run(ctx context.Context, k *kafka.Client) error {
+func (a *Request) Run(ctx context.Context, k *kafka.Client) error {
 	if a.Genesis.GetClock() != ledger.Clock_CLOCK_EVENT {
 		return ErrLiveClock
 	}
@@ -49,7 +53,7 @@ func (a *Advance) Run(ctx context.Context, k *kafka.Client) error {
 	return a.append(ctx, k, at)
 }
 
-func (a *Advance) waitForInputs(ctx context.Context, k *kafka.Client) error {
+func (a *Request) waitForInputs(ctx context.Context, k *kafka.Client) error {
 	const pause = 50 * time.Millisecond
 	for began := a.Now(); ; {
 		unread, err := a.unread(ctx, k)
@@ -68,14 +72,14 @@ func (a *Advance) waitForInputs(ctx context.Context, k *kafka.Client) error {
 }
 
 // unread names an input partition that is not read to its end; "" when there is none.
-func (a *Advance) unread(ctx context.Context, k *kafka.Client) (string, error) {
-	topics, err := k.Topics(ctx, a.Inputs)
+func (a *Request) unread(ctx context.Context, k *kafka.Client) (string, error) {
+	found, err := k.Topics(ctx, a.Inputs)
 	if err != nil {
 		return "", fmt.Errorf("look up the inputs: %w", err)
 	}
-	for _, t := range topics {
+	for _, t := range found {
 		if !t.Exists {
-			return "", fmt.Errorf("topic %s: %w", t.Name, ErrNoTopic)
+			return "", fmt.Errorf("topic %s: %w", t.Name, topics.ErrNoTopic)
 		}
 		partitions := make([]int32, len(t.Leaders))
 		for i := range partitions {
@@ -107,7 +111,7 @@ type stand struct {
 }
 
 // stand reads the last ticks of a ledger partition; all partitions have the same.
-func (a *Advance) stand(ctx context.Context, k *kafka.Client) (stand, error) {
+func (a *Request) stand(ctx context.Context, k *kafka.Client) (stand, error) {
 	topic := ledger.Topic(a.Namespace)
 	bounds, err := k.ListOffsets(ctx, topic, []int32{0})
 	if err != nil {
@@ -148,7 +152,7 @@ func (s *stand) see(r kafka.Record) error {
 	return nil
 }
 
-func (a *Advance) append(ctx context.Context, k *kafka.Client, at stand) error {
+func (a *Request) append(ctx context.Context, k *kafka.Client, at stand) error {
 	payload, err := (&ledger.Tick{Revision: at.revision, Inputs: at.inputs, AdvanceTo: a.To.UnixMilli()}).MarshalVT()
 	if err != nil {
 		return fmt.Errorf("encode the tick: %w", err)

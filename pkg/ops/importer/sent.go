@@ -1,4 +1,4 @@
-package ingest
+package importer
 
 import (
 	"cmp"
@@ -80,7 +80,7 @@ func newSent(im *Import, reader *eventfile.Reader, k *kafka.Client) *sent {
 
 // recall reads what is known of this import, behind the end of whatever was under way of it.
 func (s *sent) recall(ctx context.Context) error {
-	if _, err := PartitionsOf(ctx, s.kafka, s.topic); err != nil {
+	if _, err := topics.Partitions(ctx, s.kafka, s.topic); err != nil {
 		return err
 	}
 	var err error

@@ -1,13 +1,13 @@
-package ingest
+package sendevent
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/mainstay/mainstay/pkg/ops/timeflag"
 	"github.com/mainstay/mainstay/schemas/event"
 )
 
@@ -142,7 +142,7 @@ func (f Field) literal(text string, now time.Time) ([]byte, error) {
 		}
 		return []byte(text), nil
 	case Moment:
-		t, err := ParseMoment(text, now)
+		t, err := timeflag.Parse(text, now)
 		if err != nil {
 			return nil, err
 		}
@@ -150,27 +150,4 @@ func (f Field) literal(text string, now time.Time) ([]byte, error) {
 	default:
 		return json.Marshal(text)
 	}
-}
-
-var errMoment = errors.New("must be a time like 2026-03-01T12:00:00Z, a day like 2026-03-01, now, or from now like -36h or -30d")
-
-// ParseMoment reads RFC 3339, a day (its start in UTC), now, or a duration from now in Go's form or in days.
-func ParseMoment(text string, now time.Time) (time.Time, error) {
-	if text == "now" {
-		return now.UTC().Truncate(time.Millisecond), nil
-	}
-	for _, layout := range []string{time.RFC3339, time.DateOnly} {
-		if t, err := time.Parse(layout, text); err == nil {
-			return t, nil
-		}
-	}
-	if days, ok := strings.CutSuffix(text, "d"); ok {
-		if n, err := strconv.Atoi(days); err == nil {
-			return now.UTC().AddDate(0, 0, n).Truncate(time.Millisecond), nil
-		}
-	}
-	if d, err := time.ParseDuration(text); err == nil {
-		return now.UTC().Add(d).Truncate(time.Millisecond), nil
-	}
-	return time.Time{}, fmt.Errorf("%w; it is %q", errMoment, text)
 }

@@ -1,4 +1,4 @@
-package ingest
+package importer
 
 import (
 	"context"
@@ -24,6 +24,8 @@ import (
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
 const rows = 3 * flushRows
 
