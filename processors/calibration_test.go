@@ -10,10 +10,10 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/mainstay/mainstay/pkg/ops/audit"
 	"github.com/mainstay/mainstay/processors"
 	"github.com/mainstay/mainstay/processors/calibration"
 	"github.com/mainstay/mainstay/processors/customer"
+	"github.com/mainstay/mainstay/processors/memstore"
 	"github.com/mainstay/mainstay/schemas/ledger"
 	"github.com/mainstay/mainstay/schemas/output"
 )
@@ -90,7 +90,7 @@ func TestPromisesAreKeptWhenTheModelIsTrue(t *testing.T) {
 		}
 	}
 	slices.SortFunc(all, func(a, b order) int { return cmp.Compare(a.at, b.at) })
-	p, store, out, offset := processors.NewPartition(0), audit.NewMemory(), new(output.Batch), int64(0)
+	p, store, out, offset := processors.NewPartition(0), memstore.New(), new(output.Batch), int64(0)
 	fold := func(e *ledger.Entry, body payload) {
 		blob, err := body.MarshalVT()
 		require.NoError(t, err)

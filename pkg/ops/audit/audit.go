@@ -16,6 +16,7 @@ import (
 	"github.com/mainstay/mainstay/pkg/redis"
 	"github.com/mainstay/mainstay/pkg/stream/fold"
 	"github.com/mainstay/mainstay/processors"
+	"github.com/mainstay/mainstay/processors/memstore"
 	"github.com/mainstay/mainstay/schemas/ledger"
 	"github.com/mainstay/mainstay/schemas/output"
 )
@@ -104,7 +105,7 @@ type auditor struct {
 	sends     *sends
 
 	state     *processors.Partition
-	customers *Memory
+	customers *memstore.MemStore
 	out       output.Batch
 	envelope  *output.Envelope
 	headers   []byte
@@ -128,7 +129,7 @@ func (a *auditor) run(ctx context.Context) error {
 	if a.snapshot, err = readSnapshot(ctx, a.redis.Partition(a.cfg.Namespace, a.partition, a.cfg.Genesis.GetPartitions()), a.cfg.Genesis.GetLedgerId()); err != nil {
 		return err
 	}
-	a.state, a.customers = processors.NewPartition(a.partition), NewMemory()
+	a.state, a.customers = processors.NewPartition(a.partition), memstore.New()
 	a.envelope = output.NewEnvelope(a.cfg.Namespace, a.cfg.Genesis.GetLedgerId(), a.partition, processors.LogicVersion)
 	if err := a.foldAll(ctx); err != nil {
 		return err

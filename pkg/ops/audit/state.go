@@ -110,7 +110,7 @@ func (a *auditor) compareState(folded int64) error {
 			})
 		}
 		for _, blob := range b.blobs {
-			want := a.customers.customers[blob.ID]
+			want, _ := a.customers.Customer(blob.ID) // a MemStore never fails
 			switch {
 			case want == nil:
 				say("differing", "a customer that the ledger does not know")
@@ -120,7 +120,7 @@ func (a *auditor) compareState(folded int64) error {
 			a.result.Customers++
 		}
 		for _, t := range b.timers {
-			want := a.customers.customers[t.ID]
+			want, _ := a.customers.Customer(t.ID) // a MemStore never fails
 			if want == nil || want.Next != t.Deadline {
 				say("differing", "a customer's timer")
 			}

@@ -7,11 +7,11 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/mainstay/mainstay/pkg/lifetimes"
-	"github.com/mainstay/mainstay/pkg/ops/audit"
 	"github.com/mainstay/mainstay/pkg/sandbox/groundtruth"
 	"github.com/mainstay/mainstay/pkg/sandbox/shop"
 	"github.com/mainstay/mainstay/processors"
 	"github.com/mainstay/mainstay/processors/customer"
+	"github.com/mainstay/mainstay/processors/memstore"
 	"github.com/mainstay/mainstay/schemas/event"
 	"github.com/mainstay/mainstay/schemas/ledger"
 	"github.com/mainstay/mainstay/schemas/output"
@@ -21,14 +21,14 @@ import (
 type house struct {
 	t      *testing.T
 	state  *processors.Partition
-	store  *audit.Memory
+	store  *memstore.MemStore
 	offset int64
 	origin int64
 	out    output.Batch
 }
 
 func newHouse(t *testing.T) *house {
-	h := &house{t: t, state: processors.NewPartition(0), store: audit.NewMemory()}
+	h := &house{t: t, state: processors.NewPartition(0), store: memstore.New()}
 	h.append(ledger.Kind_KIND_GENESIS, 0, &ledger.Genesis{
 		LedgerId: "truth", Partitions: 1, CustomerHash: "murmur2", CustomerNormalisation: "none", Clock: ledger.Clock_CLOCK_EVENT, Currency: "EUR", Timezone: "UTC",
 	})

@@ -16,10 +16,10 @@ import (
 	"strings"
 	"time"
 
-	"github.com/mainstay/mainstay/pkg/ops/audit"
 	"github.com/mainstay/mainstay/processors"
 	"github.com/mainstay/mainstay/processors/alert"
 	"github.com/mainstay/mainstay/processors/customer"
+	"github.com/mainstay/mainstay/processors/memstore"
 	"github.com/mainstay/mainstay/schemas/ledger"
 	"github.com/mainstay/mainstay/schemas/output"
 )
@@ -50,7 +50,7 @@ var (
 // Story is a rehearsal under way.
 type Story struct {
 	state   *processors.Partition
-	store   *audit.Memory
+	store   *memstore.MemStore
 	values  *ledger.SettingsValues
 	open    func(name string) ([]alert.Rule, error)
 	now     int64
@@ -68,7 +68,7 @@ type Story struct {
 // New begins a story under rules, in euros, days in UTC. Open reads the rule files that it names.
 func New(rules []alert.Rule, open func(name string) ([]alert.Rule, error)) (*Story, error) {
 	s := &Story{
-		state: processors.NewPartition(0), store: audit.NewMemory(), values: processors.DefaultSettings(), open: open,
+		state: processors.NewPartition(0), store: memstore.New(), values: processors.DefaultSettings(), open: open,
 		firing: map[string]processors.OpenAlert{}, episodes: map[string]*Episode{},
 	}
 	s.values.AlertRules = alert.Wire(rules)
@@ -132,7 +132,7 @@ func (s *Story) restart() error {
 	if err != nil {
 		return fmt.Errorf("start again: %w", err)
 	}
-	stored := audit.NewMemory()
+	stored := memstore.New()
 	s.store.Each(func(id string, c *customer.State) {
 		again, wrong := customer.Decode(c.Encode(nil))
 		if wrong != nil {

@@ -9,10 +9,10 @@ import (
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
-	"github.com/mainstay/mainstay/pkg/ops/audit"
 	"github.com/mainstay/mainstay/pkg/redis"
 	"github.com/mainstay/mainstay/pkg/stream/fold"
 	"github.com/mainstay/mainstay/processors/customer"
+	"github.com/mainstay/mainstay/processors/memstore"
 	"github.com/mainstay/mainstay/schemas/ledger"
 )
 
@@ -65,7 +65,7 @@ func TestACustomerWithoutAStateIsTorn(t *testing.T) {
 func TestWorkingSetAgainstMemory(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		stored := &shelf{map[string][]byte{}, map[string]int64{}}
-		set, memory := fold.NewWorkingSet(int64(rapid.IntRange(0, 40_000).Draw(t, "bytes")), stored), audit.NewMemory()
+		set, memory := fold.NewWorkingSet(int64(rapid.IntRange(0, 40_000).Draw(t, "bytes")), stored), memstore.New()
 		put := func(id string) {
 			s, err := set.Customer(id)
 			require.NoError(t, err)
