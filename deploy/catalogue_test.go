@@ -17,7 +17,7 @@ type catalogue map[string][]string
 func newCatalogue(t *testing.T) catalogue {
 	t.Helper()
 	c := catalogue{}
-	telemetry.NewProcess(c, telemetry.Build{}, telemetry.Configured{})
+	telemetry.NewProcess(c, telemetry.Build{}, telemetry.ConfigInfo{})
 	telemetry.NewRedis(c, func() telemetry.PoolStats { return telemetry.PoolStats{} })
 	telemetry.NewIntake(c)
 	telemetry.NewFold(c)

@@ -61,7 +61,7 @@ func (p *program) audit(ctx context.Context, cmd *cobra.Command, _ []string) err
 	case !result.Clean():
 		return errFound
 	}
-	return a.Redis.NoteAudit(ctx, a.Config.Namespace, p.now())
+	return a.Redis.SetLastAudit(ctx, a.Config.Namespace, p.now())
 }
 
 func (p *program) auditTable(r *audit.Result) error {

@@ -17,8 +17,8 @@ type Batches struct {
 // NewBatches is empty.
 func NewBatches() *Batches { return &Batches{open: map[topicPartition]*Batch{}} }
 
-// For returns the batch of a partition that has room for a record of so many bytes (key, value and headers).
-func (s *Batches) For(topic string, partition int32, size int) *Batch {
+// BatchFor returns the batch of a partition that has room for a record of so many bytes (key, value and headers).
+func (s *Batches) BatchFor(topic string, partition int32, size int) *Batch {
 	if b := s.last; b != nil && b.partition == partition && b.topic == topic && !b.Full(size) {
 		return b
 	}

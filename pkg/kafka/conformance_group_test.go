@@ -32,7 +32,7 @@ func testReadAt(t *testing.T, e *env) {
 		x = open(t, e, c, id)
 	}
 	for offset, want := range map[int64]string{0: "a", 1: "b", 2: "c", 3: "c", 500: "c", 1_000_000: "c"} {
-		r, ok, err := c.ReadAt(ctx, topic, 0, offset)
+		r, ok, err := c.ReadAtOrBelow(ctx, topic, 0, offset)
 		require.NoError(t, err)
 		require.True(t, ok, offset)
 		require.Equal(t, want, string(r.Value), offset)
@@ -51,7 +51,7 @@ func testReadAt(t *testing.T, e *env) {
 		return nil
 	})
 	require.ErrorIs(t, err, stop)
-	r, _, err := c.ReadAt(ctx, topic, 0, next-1)
+	r, _, err := c.ReadAtOrBelow(ctx, topic, 0, next-1)
 	require.NoError(t, err)
 	require.Equal(t, "y", string(r.Value))
 }

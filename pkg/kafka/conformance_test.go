@@ -215,7 +215,7 @@ func testAppendTime(t *testing.T, e *env) {
 	require.NoError(t, err)
 	require.Positive(t, acks[0].AppendTime)
 	for _, offset := range []int64{0, 1} {
-		r, ok, err := c.ReadAt(ctx, topic, 0, offset)
+		r, ok, err := c.ReadAtOrBelow(ctx, topic, 0, offset)
 		require.NoError(t, err)
 		require.True(t, ok)
 		require.Equal(t, acks[0].AppendTime, r.Timestamp)

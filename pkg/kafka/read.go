@@ -9,7 +9,7 @@ import (
 const (
 	// readWait is how long a broker may hold back an answer while there is nothing to read.
 	readWait = 100 * time.Millisecond
-	// firstLook is how many offsets ReadAt looks back at first; each further look goes ten times as far.
+	// firstLook is how many offsets ReadAtOrBelow looks back at first; each further look goes ten times as far.
 	firstLook = 100
 	lookGrows = 10
 )
@@ -52,10 +52,10 @@ func (c *Client) ReadCommitted(ctx context.Context, topic string, partition int3
 	return min(next, to), nil
 }
 
-// ReadAt is the last committed data record of a partition at or below an offset, walking back over markers and aborted
+// ReadAtOrBelow is the last committed data record of a partition at or below an offset, walking back over markers and aborted
 // records; ok is false when there is none down to the log's start. The record is a copy. Reading is bounded in memory by one
 // answer and in time by the context; it looks back 100 offsets, then 1,000, and so on.
-func (c *Client) ReadAt(ctx context.Context, topic string, partition int32, offset int64) (r Record, ok bool, err error) {
+func (c *Client) ReadAtOrBelow(ctx context.Context, topic string, partition int32, offset int64) (r Record, ok bool, err error) {
 	ends, err := c.ListOffsets(ctx, topic, []int32{partition})
 	if err != nil {
 		return r, false, fmt.Errorf("read at %d: %w", offset, err)
@@ -63,7 +63,7 @@ func (c *Client) ReadAt(ctx context.Context, topic string, partition int32, offs
 	return c.readAt(ctx, topic, partition, ends[partition], offset)
 }
 
-// ReadLast is ReadAt from a partition's last stable offset.
+// ReadLast is ReadAtOrBelow from a partition's last stable offset.
 func (c *Client) ReadLast(ctx context.Context, topic string, partition int32) (r Record, ok bool, err error) {
 	ends, err := c.ListOffsets(ctx, topic, []int32{partition})
 	if err != nil {

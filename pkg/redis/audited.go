@@ -9,8 +9,8 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// NoteAudit keeps when an audit found everything in order, for the running processes to tell. namespace is the ledger's.
-func (c *Client) NoteAudit(ctx context.Context, namespace string, at time.Time) error {
+// SetLastAudit keeps when an audit found everything in order, for the running processes to tell. namespace is the ledger's.
+func (c *Client) SetLastAudit(ctx context.Context, namespace string, at time.Time) error {
 	ctx = named(ctx, "audit")
 	node, err := c.node(ctx, auditKey(namespace))
 	if err != nil {

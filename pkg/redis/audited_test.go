@@ -16,7 +16,7 @@ func TestLastAuditIsKept(t *testing.T) {
 	require.NoError(t, err)
 	require.True(t, at.IsZero())
 	when := time.UnixMilli(1_700_000_000_123)
-	require.NoError(t, c.NoteAudit(t.Context(), "shop", when))
+	require.NoError(t, c.SetLastAudit(t.Context(), "shop", when))
 	at, err = c.LastAudit(t.Context(), "shop")
 	require.NoError(t, err)
 	require.True(t, at.Equal(when))

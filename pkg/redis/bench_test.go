@@ -31,7 +31,7 @@ func BenchmarkCommit(b *testing.B) {
 	p := client.Partition("bench", 0, 1)
 	_, err = p.Claim(b.Context(), "token")
 	require.NoError(b, err)
-	require.NoError(b, p.Begin(b.Context(), "ledger", "s1", "begin", 0))
+	require.NoError(b, p.BeginSnapshot(b.Context(), "ledger", "s1", "begin", 0))
 	const changed = 5000
 	commits := make([]own.Commit, customers/changed)
 	random := rand.New(rand.NewPCG(1, 2))
@@ -98,7 +98,7 @@ func fill(b *testing.B, client *own.Client, ids string, size int) {
 		p := client.Partition("mainstay", part, partitions)
 		_, err := p.Claim(b.Context(), "token")
 		require.NoError(b, err)
-		require.NoError(b, p.Begin(b.Context(), "ledger", "1a2b3c4d5e6f", "begin", 0))
+		require.NoError(b, p.BeginSnapshot(b.Context(), "ledger", "1a2b3c4d5e6f", "begin", 0))
 		for first := 0; first < each; first += 500 {
 			c := own.Commit{Offset: int64(first), CommitID: strconv.Itoa(first), State: make([]byte, 2000)}
 			for n := first; n < min(first+500, each); n++ {

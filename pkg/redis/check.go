@@ -15,9 +15,9 @@ type Severity string
 
 // What a Finding asks for.
 const (
-	Refuse Severity = "refuse" // do not start: state would be lost
-	Warn   Severity = "warn"
-	Note   Severity = "note"
+	SeverityRefuse Severity = "refuse" // do not start: state would be lost
+	SeverityWarn   Severity = "warn"
+	SeverityNote   Severity = "note"
 )
 
 // Finding is something about the servers that an operator should know, and what to do about it.
@@ -70,7 +70,7 @@ func (c *Client) check(ctx context.Context, node *redis.Client) ([]Finding, erro
 		if errors.Is(classOf(err), ErrUnavailable) {
 			return nil, failed(err, "ask Redis at %s for INFO", server)
 		}
-		say(Warn, "info_unreadable", "INFO is refused (%v): role, version and memory are unknown; allow the user +info", err)
+		say(SeverityWarn, "info_unreadable", "INFO is refused (%v): role, version and memory are unknown; allow the user +info", err)
 	}
 
 	// INFO tells the policy too, where CONFIG is not permitted or has been renamed, as in many a hosted Redis.
@@ -78,40 +78,40 @@ func (c *Client) check(ctx context.Context, node *redis.Client) ([]Finding, erro
 	if policy == "" {
 		policy, err = setting(ctx, node, "maxmemory-policy")
 		if err != nil {
-			say(Warn, "policy_unknown", "the eviction policy cannot be read (%v): make sure that maxmemory-policy is noeviction", err)
+			say(SeverityWarn, "policy_unknown", "the eviction policy cannot be read (%v): make sure that maxmemory-policy is noeviction", err)
 		}
 	}
 	if policy != "" && policy != "noeviction" {
-		say(Refuse, "policy_evicts", "maxmemory-policy is %s: under memory pressure Redis would drop state; set it to noeviction", policy)
+		say(SeverityRefuse, "policy_evicts", "maxmemory-policy is %s: under memory pressure Redis would drop state; set it to noeviction", policy)
 	}
 
 	if role := facts["role"]; role != "" && role != "master" {
-		say(Refuse, "not_master", "this server is a %s: give the address of the master, or use mode sentinel or cluster", role)
+		say(SeverityRefuse, "not_master", "this server is a %s: give the address of the master, or use mode sentinel or cluster", role)
 	}
 	if version := facts["redis_version"]; version != "" && major(version) < 6 {
-		say(Refuse, "version", "Redis %s is too old: 6.2 or later is needed", version)
+		say(SeverityRefuse, "version", "Redis %s is too old: 6.2 or later is needed", version)
 	} else if version != "" {
-		say(Note, "version", "Redis %s", version)
+		say(SeverityNote, "version", "Redis %s", version)
 	}
 
 	if facts["aof_enabled"] == "0" {
 		save, err := setting(ctx, node, "save")
 		switch {
 		case err != nil:
-			say(Warn, "persistence_unknown", "append-only file is off and the snapshot rules cannot be read (%v)", err)
+			say(SeverityWarn, "persistence_unknown", "append-only file is off and the snapshot rules cannot be read (%v)", err)
 		case save == "":
-			say(Warn, "persistence_off", "neither appendonly nor save is on: after a restart of Redis all partitions fold the ledger again from its start")
+			say(SeverityWarn, "persistence_off", "neither appendonly nor save is on: after a restart of Redis all partitions fold the ledger again from its start")
 		default:
-			say(Note, "persistence_snapshots", "appendonly is off: a restart of Redis goes back to the last snapshot (save %s), and folds go on from there", save)
+			say(SeverityNote, "persistence_snapshots", "appendonly is off: a restart of Redis goes back to the last snapshot (save %s), and folds go on from there", save)
 		}
 	}
 
 	used, most := number(facts["used_memory"]), number(facts["maxmemory"])
 	switch {
 	case most == 0 && used > 0:
-		say(Note, "memory_unbounded", "maxmemory is not set; %d bytes in use", used)
+		say(SeverityNote, "memory_unbounded", "maxmemory is not set; %d bytes in use", used)
 	case most > 0 && used*10 >= most*9:
-		say(Warn, "memory_nearly_full", "%d of %d bytes in use: when full, commits fail and processing halts", used, most)
+		say(SeverityWarn, "memory_nearly_full", "%d of %d bytes in use: when full, commits fail and processing halts", used, most)
 	}
 	return found, nil
 }

@@ -9,10 +9,10 @@ import (
 	"github.com/mainstay/mainstay/schemas/ledger"
 )
 
-// Classes returns the customers of the classes first up to end (exclusive) of so many, a power of two (ledger.Class), each
+// CustomersOfClasses returns the customers of the classes first up to end (exclusive) of so many, a power of two (ledger.Class), each
 // class in no order, as of this claim's last commit. It reads the groups that hold them: a class of many is part of one group,
 // a class of few is some groups.
-func (p *Partition) Classes(ctx context.Context, first, end, classes uint32) ([][]string, error) {
+func (p *Partition) CustomersOfClasses(ctx context.Context, first, end, classes uint32) ([][]string, error) {
 	ctx = named(ctx, "classes")
 	found := make([][]string, end-first)
 	var groups []uint32

@@ -33,7 +33,7 @@ const pairs = 1024
 // Commit makes the changes and moves meta to them, all in one MULTI. nil: they are stored, by this call or by an earlier one
 // whose answer was lost; a commit is recognised by its own id.
 //
-// ErrUnavailable leaves the outcome unknown: repeat exactly this commit until it is settled, or claim again. ErrNotMine:
+// ErrUnavailable leaves the outcome unknown: repeat exactly this commit until it is settled, or claim again. ErrClaimLost:
 // nothing was written. ErrTorn: Redis answered some of the writes with an error and did the others. Some 512 MB in all, or
 // 4,000,000 changed customers, are the most that Redis takes at once; a commit is meant to be a hundredth of that.
 func (p *Partition) Commit(ctx context.Context, c Commit) error {
@@ -42,9 +42,9 @@ func (p *Partition) Commit(ctx context.Context, c Commit) error {
 	case p.torn:
 		return failed(ErrTorn, "commit to %s", p.prefix)
 	case p.token == "" || !p.last.Exists:
-		return failed(fmt.Errorf("%w: nothing is claimed and begun", ErrNotMine), "commit to %s", p.prefix)
+		return failed(fmt.Errorf("%w: nothing is claimed and begun", ErrClaimLost), "commit to %s", p.prefix)
 	case p.pending != "" && p.pending != c.CommitID:
-		return failed(ErrUnsettled, "commit to %s", p.prefix)
+		return failed(ErrCommitPending, "commit to %s", p.prefix)
 	}
 	node, err := p.client.node(ctx, p.meta)
 	if err != nil {
@@ -59,7 +59,7 @@ func (p *Partition) Commit(ctx context.Context, c Commit) error {
 	case err == nil:
 		p.last, p.pending, p.read = next, "", nil
 		return nil
-	case errors.Is(err, ErrNotMine):
+	case errors.Is(err, ErrClaimLost):
 		p.pending = ""
 	case errors.Is(classOf(err), ErrTorn):
 		p.pending, p.torn = "", true

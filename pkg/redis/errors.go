@@ -16,23 +16,23 @@ var (
 	// is unknown until the same commit has been repeated.
 	ErrUnavailable = errors.New("redis is unavailable")
 
-	// ErrNotMine says that token or commit id in meta are not those of this claim: Redis went back in time or was emptied, or
+	// ErrClaimLost says that token or commit id in meta are not those of this claim: Redis went back in time or was emptied, or
 	// another owner has claimed. Nothing computed since the last publish may be published: drop the cache, claim again.
-	ErrNotMine = errors.New("redis does not hold this claim's last commit")
+	ErrClaimLost = errors.New("redis does not hold this claim's last commit")
 
 	// ErrTorn says that the stored state is not one that a commit left behind whole: begin a new snapshot and fold the ledger
 	// again. Until then the partition refuses everything but Claim and Begin.
 	ErrTorn = errors.New("the partition's state in redis is torn")
 
-	// ErrUnsettled is a mistake of the caller: while the outcome of a commit is unknown only the same commit may be repeated,
+	// ErrCommitPending is a mistake of the caller: while the outcome of a commit is unknown only the same commit may be repeated,
 	// or the partition claimed again.
-	ErrUnsettled = errors.New("a commit is unsettled")
+	ErrCommitPending = errors.New("a commit is unsettled")
 
 	// ErrDenied says that the server does not let this user do what is needed. It does not pass by itself.
 	ErrDenied = errors.New("redis denies access")
 
-	// ErrFormat says that meta was written in a format that this release does not know.
-	ErrFormat = errors.New("unknown format of the state in redis")
+	// ErrUnknownFormat says that meta was written in a format that this release does not know.
+	ErrUnknownFormat = errors.New("unknown format of the state in redis")
 )
 
 // failed wraps an error of go-redis with the class that a caller acts on.
@@ -46,7 +46,7 @@ func failed(err error, format string, args ...any) error {
 
 // classOf returns nil for an error that nobody foresaw: it is passed on as it is, and stops whoever meets it.
 func classOf(err error) error {
-	for _, class := range []error{ErrUnavailable, ErrNotMine, ErrTorn, ErrUnsettled, ErrDenied, ErrFormat} {
+	for _, class := range []error{ErrUnavailable, ErrClaimLost, ErrTorn, ErrCommitPending, ErrDenied, ErrUnknownFormat} {
 		if errors.Is(err, class) {
 			return class
 		}

@@ -59,7 +59,7 @@ func parseMeta(cmd *redis.SliceCmd) (Meta, error) {
 		return Meta{}, nil
 	}
 	if f := text(8); f != format {
-		return Meta{}, fmt.Errorf("%w: %q, this release writes %q", ErrFormat, f, format)
+		return Meta{}, fmt.Errorf("%w: %q, this release writes %q", ErrUnknownFormat, f, format)
 	}
 	m := Meta{
 		Exists: true, LedgerID: text(0), Snapshot: text(1), Offset: int64(number(2, 10, 63)), CommitID: text(3),

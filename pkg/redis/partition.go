@@ -9,7 +9,7 @@ import (
 )
 
 // Partition is the state of one ledger partition in Redis. One goroutine uses it at a time: the owner, who calls Claim first,
-// or a reader, who only calls Peek, Read, Scan and ScanTimers.
+// or a reader, who only calls ReadMeta, Read, Scan and ScanTimers.
 type Partition struct {
 	client *Client
 	prefix string // <namespace>:{<tag>}:
@@ -73,9 +73,9 @@ func (p *Partition) claim(ctx context.Context, node *redis.Client, token string,
 	return parseMeta(get)
 }
 
-// Begin starts a new snapshot: an empty state at offset 0 under a fresh random name. The keys of former snapshots stay where
+// BeginSnapshot starts a new snapshot: an empty state at offset 0 under a fresh random name. The keys of former snapshots stay where
 // they are, unread, until Sweep removes them.
-func (p *Partition) Begin(ctx context.Context, ledgerID, snapshot, commitID string, updatedAt int64) error {
+func (p *Partition) BeginSnapshot(ctx context.Context, ledgerID, snapshot, commitID string, updatedAt int64) error {
 	ctx = named(ctx, "begin")
 	node, err := p.client.node(ctx, p.meta)
 	if err != nil {
@@ -88,7 +88,7 @@ func (p *Partition) Begin(ctx context.Context, ledgerID, snapshot, commitID stri
 			return err
 		}
 		if p.token == "" || held[0] != p.token {
-			return ErrNotMine
+			return ErrClaimLost
 		}
 		if held[1] == commitID {
 			return nil // the answer to an earlier attempt was lost
@@ -122,11 +122,11 @@ func (p *Partition) whileWatching(ctx context.Context, node *redis.Client, fn fu
 		}
 		return err
 	}
-	return fmt.Errorf("%w: meta kept changing", ErrNotMine)
+	return fmt.Errorf("%w: meta kept changing", ErrClaimLost)
 }
 
-// Load returns the blobs of the customers, nil for one who has none, as of this claim's last commit.
-func (p *Partition) Load(ctx context.Context, ids []string) ([][]byte, error) {
+// LoadCustomers returns the blobs of the customers, nil for one who has none, as of this claim's last commit.
+func (p *Partition) LoadCustomers(ctx context.Context, ids []string) ([][]byte, error) {
 	if len(ids) == 0 {
 		return nil, nil
 	}
@@ -184,9 +184,9 @@ func (p *Partition) usable() error {
 	case p.torn:
 		return ErrTorn
 	case p.token == "" || !p.last.Exists:
-		return fmt.Errorf("%w: nothing is claimed and begun", ErrNotMine)
+		return fmt.Errorf("%w: nothing is claimed and begun", ErrClaimLost)
 	case p.pending != "":
-		return ErrUnsettled
+		return ErrCommitPending
 	}
 	return nil
 }
@@ -194,7 +194,7 @@ func (p *Partition) usable() error {
 // holds compares token and commit id in meta with this claim's.
 func (p *Partition) holds(held []any) error {
 	if len(held) < 2 || held[0] != p.token || held[1] != p.last.CommitID {
-		return ErrNotMine
+		return ErrClaimLost
 	}
 	return nil
 }

@@ -73,7 +73,7 @@ func (w world) owned(t *testing.T, edit ...func(*redis.Config)) *redis.Partition
 	p := w.partition(t, edit...)
 	_, err := p.Claim(t.Context(), "a")
 	require.NoError(t, err)
-	require.NoError(t, p.Begin(t.Context(), "ledger", "s1", "begin", 1))
+	require.NoError(t, p.BeginSnapshot(t.Context(), "ledger", "s1", "begin", 1))
 	return p
 }
 
@@ -97,19 +97,19 @@ func testCommitsAndLoads(t *testing.T, w world) {
 	meta, err := p.Claim(ctx, "a")
 	require.NoError(t, err)
 	require.Equal(t, redis.Meta{}, meta)
-	_, err = p.Load(ctx, []string{"x"})
-	require.ErrorIs(t, err, redis.ErrNotMine, "nothing is begun")
-	require.ErrorIs(t, p.Commit(ctx, redis.Commit{CommitID: "1"}), redis.ErrNotMine)
+	_, err = p.LoadCustomers(ctx, []string{"x"})
+	require.ErrorIs(t, err, redis.ErrClaimLost, "nothing is begun")
+	require.ErrorIs(t, p.Commit(ctx, redis.Commit{CommitID: "1"}), redis.ErrClaimLost)
 
-	require.NoError(t, p.Begin(ctx, "ledger", "s1", "c0", 7))
-	require.NoError(t, p.Begin(ctx, "ledger", "s1", "c0", 7), "a repeat is settled")
+	require.NoError(t, p.BeginSnapshot(ctx, "ledger", "s1", "c0", 7))
+	require.NoError(t, p.BeginSnapshot(ctx, "ledger", "s1", "c0", 7), "a repeat is settled")
 	odd := "\x00\xff\r\n"
 	commit := redis.Commit{
 		Offset: 10, State: []byte(odd), Fingerprint: 1<<64 - 1, UpdatedAt: 99, CommitID: "c1",
 		Customers: blobs("x", "1", odd, odd, "empty", ""), Timers: []redis.Timer{{ID: "x", Deadline: 5}},
 	}
 	require.NoError(t, p.Commit(ctx, commit))
-	got, err := p.Load(ctx, []string{"x", "none", odd, "empty"})
+	got, err := p.LoadCustomers(ctx, []string{"x", "none", odd, "empty"})
 	require.NoError(t, err)
 	require.Equal(t, [][]byte{[]byte("1"), nil, []byte(odd), {}}, got)
 
@@ -120,11 +120,11 @@ func testCommitsAndLoads(t *testing.T, w world) {
 	require.True(t, meta.Exists)
 	require.Equal(t, []any{"ledger", "s1", int64(11), "c2", []byte(nil), uint64(0)},
 		[]any{meta.LedgerID, meta.Snapshot, meta.Offset, meta.CommitID, meta.State, meta.Fingerprint})
-	got, err = q.Load(ctx, []string{"x", odd})
+	got, err = q.LoadCustomers(ctx, []string{"x", odd})
 	require.NoError(t, err)
 	require.Equal(t, []string{"2", odd}, texts(got))
 	require.NoError(t, q.Commit(ctx, redis.Commit{Offset: 12, CommitID: "c3", State: []byte(odd), Fingerprint: 1<<64 - 1, UpdatedAt: 99}))
-	meta, err = p.Peek(ctx)
+	meta, err = p.ReadMeta(ctx)
 	require.NoError(t, err)
 	require.Equal(t, []any{int64(12), []byte(odd), uint64(1<<64 - 1), int64(99)}, []any{meta.Offset, meta.State, meta.Fingerprint, meta.UpdatedAt})
 	for _, key := range w.keys(t) {
@@ -136,17 +136,17 @@ func testTokenStolen(t *testing.T, w world) {
 	ctx := t.Context()
 	p := w.owned(t)
 	require.NoError(t, p.Commit(ctx, redis.Commit{Offset: 1, CommitID: "c1", Customers: blobs("x", "1"), Timers: []redis.Timer{{ID: "x", Deadline: 5}}}))
-	_, err := p.Load(ctx, []string{"x"})
+	_, err := p.LoadCustomers(ctx, []string{"x"})
 	require.NoError(t, err)
 	_, err = w.partition(t).Claim(ctx, "b")
 	require.NoError(t, err)
-	_, err = p.Load(ctx, []string{"x"})
-	require.ErrorIs(t, err, redis.ErrNotMine)
-	_, err = p.Due(ctx, 9, 9)
-	require.ErrorIs(t, err, redis.ErrNotMine)
-	require.ErrorIs(t, p.Commit(ctx, redis.Commit{Offset: 2, CommitID: "c2"}), redis.ErrNotMine)
-	require.ErrorIs(t, p.Begin(ctx, "ledger", "s2", "c3", 0), redis.ErrNotMine)
-	_, _, err = p.Sweep(ctx)
+	_, err = p.LoadCustomers(ctx, []string{"x"})
+	require.ErrorIs(t, err, redis.ErrClaimLost)
+	_, err = p.DueTimers(ctx, 9, 9)
+	require.ErrorIs(t, err, redis.ErrClaimLost)
+	require.ErrorIs(t, p.Commit(ctx, redis.Commit{Offset: 2, CommitID: "c2"}), redis.ErrClaimLost)
+	require.ErrorIs(t, p.BeginSnapshot(ctx, "ledger", "s2", "c3", 0), redis.ErrClaimLost)
+	_, _, err = p.SweepSnapshots(ctx)
 	require.NoError(t, err, "nothing to remove, nothing to be told")
 }
 
@@ -158,15 +158,15 @@ func testTwoOwners(t *testing.T, w world) {
 	_, err := q.Claim(ctx, "b")
 	require.NoError(t, err)
 	require.NoError(t, q.Commit(ctx, redis.Commit{Offset: 2, CommitID: "c2", Customers: blobs("x", "2")}))
-	require.ErrorIs(t, p.Commit(ctx, redis.Commit{Offset: 9, CommitID: "c9", Customers: blobs("x", "9")}), redis.ErrNotMine)
-	got, err := q.Load(ctx, []string{"x"})
+	require.ErrorIs(t, p.Commit(ctx, redis.Commit{Offset: 9, CommitID: "c9", Customers: blobs("x", "9")}), redis.ErrClaimLost)
+	got, err := q.LoadCustomers(ctx, []string{"x"})
 	require.NoError(t, err)
 	require.Equal(t, []string{"2"}, texts(got))
 	// Without the token's check the former owner would go on here, since it has loaded the later commit's id.
 	_, err = p.Claim(ctx, "a2")
 	require.NoError(t, err)
-	_, err = q.Load(ctx, []string{"x"})
-	require.ErrorIs(t, err, redis.ErrNotMine)
+	_, err = q.LoadCustomers(ctx, []string{"x"})
+	require.ErrorIs(t, err, redis.ErrClaimLost)
 	require.NoError(t, p.Commit(ctx, redis.Commit{Offset: 3, CommitID: "c3"}))
 }
 
@@ -176,12 +176,12 @@ func testGoesBack(t *testing.T, w world) {
 	require.NoError(t, p.Commit(ctx, redis.Commit{Offset: 1, CommitID: "c1", Customers: blobs("x", "1"), Timers: []redis.Timer{{ID: "x", Deadline: 5}}}))
 	back := w.copy(t)
 	require.NoError(t, p.Commit(ctx, redis.Commit{Offset: 2, CommitID: "c2", Customers: blobs("x", "2"), Timers: []redis.Timer{{ID: "x", Deadline: 7}}}))
-	_, err := p.Load(ctx, []string{"x"})
+	_, err := p.LoadCustomers(ctx, []string{"x"})
 	require.NoError(t, err)
 	back() // the token is the same, the commit is not
-	settled(t, func() error { _, err := p.Load(ctx, []string{"x"}); return err }, redis.ErrNotMine)
-	settled(t, func() error { _, err := p.Due(ctx, 9, 9); return err }, redis.ErrNotMine)
-	settled(t, func() error { return p.Commit(ctx, redis.Commit{Offset: 3, CommitID: "c3"}) }, redis.ErrNotMine)
+	settled(t, func() error { _, err := p.LoadCustomers(ctx, []string{"x"}); return err }, redis.ErrClaimLost)
+	settled(t, func() error { _, err := p.DueTimers(ctx, 9, 9); return err }, redis.ErrClaimLost)
+	settled(t, func() error { return p.Commit(ctx, redis.Commit{Offset: 3, CommitID: "c3"}) }, redis.ErrClaimLost)
 }
 
 // claimed claims over connections that may be broken.
@@ -212,9 +212,9 @@ func testEmptied(t *testing.T, w world) {
 	p := w.owned(t)
 	require.NoError(t, p.Commit(ctx, redis.Commit{Offset: 1, CommitID: "c1", Customers: blobs("x", "1")}))
 	w.empty(t)
-	settled(t, func() error { _, err := p.Load(ctx, []string{"x"}); return err }, redis.ErrNotMine)
-	settled(t, func() error { return p.Commit(ctx, redis.Commit{Offset: 2, CommitID: "c2"}) }, redis.ErrNotMine)
-	settled(t, func() error { return p.Begin(ctx, "ledger", "s2", "c3", 0) }, redis.ErrNotMine) // somebody else may have begun
+	settled(t, func() error { _, err := p.LoadCustomers(ctx, []string{"x"}); return err }, redis.ErrClaimLost)
+	settled(t, func() error { return p.Commit(ctx, redis.Commit{Offset: 2, CommitID: "c2"}) }, redis.ErrClaimLost)
+	settled(t, func() error { return p.BeginSnapshot(ctx, "ledger", "s2", "c3", 0) }, redis.ErrClaimLost) // somebody else may have begun
 	require.False(t, claimed(t, p, "b").Exists)
 }
 
@@ -232,10 +232,10 @@ func testOlderCopy(t *testing.T, w world) {
 	require.NoError(t, p.Commit(ctx, redis.Commit{Offset: 2, CommitID: "c2", Customers: blobs("x", "2", "y", "2"), Timers: timers(20)}))
 	back()
 	require.EqualValues(t, 1, claimed(t, p, "b").Offset)
-	got, err := p.Load(ctx, []string{"x", "y"})
+	got, err := p.LoadCustomers(ctx, []string{"x", "y"})
 	require.NoError(t, err)
 	require.Equal(t, [][]byte{[]byte("1"), nil}, got)
-	due, err := p.Due(ctx, 16, 1000)
+	due, err := p.DueTimers(ctx, 16, 1000)
 	require.NoError(t, err)
 	require.Len(t, due, 100)
 }
@@ -268,11 +268,11 @@ func testLostAnswer(t *testing.T, w world) {
 	p := w.owned(t, func(c *redis.Config) { c.Around = l.around })
 	commit := redis.Commit{Offset: 1, CommitID: "c1", Customers: blobs("x", "1"), Timers: []redis.Timer{{ID: "x", Deadline: 1}}}
 	require.ErrorIs(t, p.Commit(ctx, commit), redis.ErrUnavailable)
-	_, err := p.Load(ctx, []string{"x"})
-	require.ErrorIs(t, err, redis.ErrUnsettled)
-	require.ErrorIs(t, p.Commit(ctx, redis.Commit{Offset: 2, CommitID: "c2"}), redis.ErrUnsettled)
+	_, err := p.LoadCustomers(ctx, []string{"x"})
+	require.ErrorIs(t, err, redis.ErrCommitPending)
+	require.ErrorIs(t, p.Commit(ctx, redis.Commit{Offset: 2, CommitID: "c2"}), redis.ErrCommitPending)
 	require.NoError(t, p.Commit(ctx, commit), "recognised by its id")
-	got, err := p.Load(ctx, []string{"x"})
+	got, err := p.LoadCustomers(ctx, []string{"x"})
 	require.NoError(t, err)
 	require.Equal(t, []string{"1"}, texts(got))
 	require.NoError(t, p.Commit(ctx, redis.Commit{Offset: 2, CommitID: "c2"}))
@@ -282,7 +282,7 @@ func testLostAnswer(t *testing.T, w world) {
 	require.ErrorIs(t, p.Commit(ctx, redis.Commit{Offset: 3, CommitID: "c3"}), redis.ErrUnavailable)
 	_, err = w.partition(t).Claim(ctx, "b")
 	require.NoError(t, err)
-	require.ErrorIs(t, p.Commit(ctx, redis.Commit{Offset: 3, CommitID: "c3"}), redis.ErrNotMine)
+	require.ErrorIs(t, p.Commit(ctx, redis.Commit{Offset: 3, CommitID: "c3"}), redis.ErrClaimLost)
 }
 
 func testNeverArrived(t *testing.T, w world) {
@@ -295,7 +295,7 @@ func testNeverArrived(t *testing.T, w world) {
 		require.ErrorIs(t, p.Commit(ctx, commit), redis.ErrUnavailable)
 		require.NoError(t, p.Commit(ctx, commit))
 		require.Zero(t, l.left, "%s was sent", call)
-		got, err := p.Load(ctx, []string{"x"})
+		got, err := p.LoadCustomers(ctx, []string{"x"})
 		require.NoError(t, err)
 		require.Equal(t, []string{call}, texts(got))
 		_, err = p.Claim(ctx, "again")
@@ -326,14 +326,14 @@ func testChangedAfterCheck(t *testing.T, w world) {
 		}
 		p := w.partition(t, func(c *redis.Config) { c.Around = around })
 		claimed(t, p, "a")
-		require.NoError(t, p.Begin(ctx, "ledger", "s1", "c0", 1), name)
+		require.NoError(t, p.BeginSnapshot(ctx, "ledger", "s1", "c0", 1), name)
 		back := w.copy(t)
 		require.NoError(t, p.Commit(ctx, redis.Commit{Offset: 1, CommitID: "c1", Customers: blobs("x", "1")}))
 		then = func() { change(back) }
 		settled(t, func() error {
 			return p.Commit(ctx, redis.Commit{Offset: 2, CommitID: "c2", Customers: blobs("x", "2")})
-		}, redis.ErrNotMine)
-		meta, err := p.Peek(ctx)
+		}, redis.ErrClaimLost)
+		meta, err := p.ReadMeta(ctx)
 		require.NoError(t, err)
 		require.NotEqual(t, "c2", meta.CommitID, name)
 	}
@@ -345,25 +345,25 @@ func testWrongType(t *testing.T, w world) {
 		w.empty(t)
 		p := w.partition(t)
 		claimed(t, p, "a")
-		require.NoError(t, p.Begin(ctx, "ledger", "s1", "c0", 1))
+		require.NoError(t, p.BeginSnapshot(ctx, "ledger", "s1", "c0", 1))
 		commit := redis.Commit{Offset: 1, CommitID: "c1", Customers: blobs("x", "1"), Timers: []redis.Timer{{ID: "x", Deadline: 1}}}
 		require.NoError(t, p.Commit(ctx, commit))
 		prefix, _, _ := strings.Cut(w.keys(t)[0], "}:")
 		w.spoil(t, prefix+"}:s1"+key)
 		commit.CommitID, commit.Offset = "c2", 2
 		require.ErrorIs(t, p.Commit(ctx, commit), redis.ErrTorn, key)
-		_, err := p.Load(ctx, []string{"x"})
+		_, err := p.LoadCustomers(ctx, []string{"x"})
 		require.ErrorIs(t, err, redis.ErrTorn, "nothing of it is read any more")
-		_, err = p.Due(ctx, 5, 5)
+		_, err = p.DueTimers(ctx, 5, 5)
 		require.ErrorIs(t, err, redis.ErrTorn)
 		require.ErrorIs(t, p.Commit(ctx, commit), redis.ErrTorn, "and it does not pass for settled")
 
-		require.NoError(t, p.Begin(ctx, "ledger", "s2", "c3", 1))
-		got, err := p.Load(ctx, []string{"x"})
+		require.NoError(t, p.BeginSnapshot(ctx, "ledger", "s2", "c3", 1))
+		got, err := p.LoadCustomers(ctx, []string{"x"})
 		require.NoError(t, err)
 		require.Nil(t, got[0])
 		require.NoError(t, p.Commit(ctx, redis.Commit{Offset: 1, CommitID: "c4", Customers: blobs("x", "1"), Timers: commit.Timers}))
-		due, err := p.Due(ctx, 5, 5)
+		due, err := p.DueTimers(ctx, 5, 5)
 		require.NoError(t, err)
 		require.Equal(t, commit.Timers, due)
 	}
@@ -373,20 +373,20 @@ func testWrongTypeAtMeta(t *testing.T, w world) {
 	ctx := t.Context()
 	p := w.owned(t)
 	w.spoil(t, w.keys(t)[0])
-	_, err := p.Load(ctx, []string{"x"})
+	_, err := p.LoadCustomers(ctx, []string{"x"})
 	require.ErrorIs(t, err, redis.ErrTorn)
 	meta, err := p.Claim(ctx, "b")
 	require.NoError(t, err)
 	require.False(t, meta.Exists)
-	require.NoError(t, p.Begin(ctx, "ledger", "s2", "c1", 1))
+	require.NoError(t, p.BeginSnapshot(ctx, "ledger", "s2", "c1", 1))
 
 	w.outside(t, "HSET", w.keys(t)[0], "offset", "many")
 	_, err = p.Claim(ctx, "c")
 	require.ErrorIs(t, err, redis.ErrTorn)
-	require.NoError(t, p.Begin(ctx, "ledger", "s3", "c2", 1), "claimed nevertheless")
+	require.NoError(t, p.BeginSnapshot(ctx, "ledger", "s3", "c2", 1), "claimed nevertheless")
 	w.outside(t, "HSET", w.keys(t)[0], "format", "2")
 	_, err = p.Claim(ctx, "d")
-	require.ErrorIs(t, err, redis.ErrFormat)
+	require.ErrorIs(t, err, redis.ErrUnknownFormat)
 }
 
 func testSnapshots(t *testing.T, w world) {
@@ -394,11 +394,11 @@ func testSnapshots(t *testing.T, w world) {
 	p := w.owned(t)
 	commit := redis.Commit{Offset: 50, CommitID: "c1", Customers: blobs("x", "future"), Timers: []redis.Timer{{ID: "x", Deadline: 1}}}
 	require.NoError(t, p.Commit(ctx, commit))
-	require.NoError(t, p.Begin(ctx, "ledger", "s2", "c2", 1))
-	got, err := p.Load(ctx, []string{"x"})
+	require.NoError(t, p.BeginSnapshot(ctx, "ledger", "s2", "c2", 1))
+	got, err := p.LoadCustomers(ctx, []string{"x"})
 	require.NoError(t, err)
 	require.Nil(t, got[0], "a refold does not read blobs from its future")
-	due, err := p.Due(ctx, 5, 5)
+	due, err := p.DueTimers(ctx, 5, 5)
 	require.NoError(t, err)
 	require.Empty(t, due)
 	meta, err := p.Claim(ctx, "b")

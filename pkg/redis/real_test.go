@@ -62,7 +62,7 @@ func TestRealCluster(t *testing.T) {
 		return direct.Set(t.Context(), "probe", "", 0).Err() == nil
 	}, 20*time.Second, 50*time.Millisecond)
 	config := own.Config{
-		Addresses: []string{at}, Mode: own.Cluster,
+		Addresses: []string{at}, Mode: own.ModeCluster,
 		// The node announces the address that it has inside its container.
 		Dialer: func(ctx context.Context, network, _ string) (net.Conn, error) {
 			return (&net.Dialer{}).DialContext(ctx, network, at)
@@ -135,14 +135,14 @@ func TestRealCheck(t *testing.T) {
 		}
 		return by
 	}
-	require.Equal(t, map[string]own.Severity{"policy_evicts": own.Refuse, "persistence_off": own.Warn, "version": own.Note}, check(own.Config{}))
+	require.Equal(t, map[string]own.Severity{"policy_evicts": own.SeverityRefuse, "persistence_off": own.SeverityWarn, "version": own.SeverityNote}, check(own.Config{}))
 	require.NoError(t, direct.ConfigSet(t.Context(), "maxmemory-policy", "noeviction").Err())
 	require.NoError(t, direct.ConfigSet(t.Context(), "appendonly", "yes").Err())
-	require.Equal(t, map[string]own.Severity{"version": own.Note}, check(own.Config{}))
+	require.Equal(t, map[string]own.Severity{"version": own.SeverityNote}, check(own.Config{}))
 
 	password := func() (string, error) { return "secret", nil }
 	require.NoError(t, direct.Do(t.Context(), "ACL", "SETUSER", "poor", "on", ">secret", "~*", "+@all", "-config", "-info").Err())
-	require.Equal(t, map[string]own.Severity{"info_unreadable": own.Warn, "policy_unknown": own.Warn},
+	require.Equal(t, map[string]own.Severity{"info_unreadable": own.SeverityWarn, "policy_unknown": own.SeverityWarn},
 		check(own.Config{Username: "poor", Password: password}))
 	client, err := own.New(own.Config{Addresses: []string{at}, Username: "poor", Password: func() (string, error) { return "wrong", nil }})
 	require.NoError(t, err)
@@ -162,7 +162,7 @@ func TestRealCheck(t *testing.T) {
 	require.NoError(t, direct.ConfigSet(t.Context(), "maxmemory", "0").Err())
 	_, err = p.Claim(t.Context(), "a")
 	require.NoError(t, err)
-	require.NoError(t, p.Begin(t.Context(), "ledger", "s1", "c0", 1))
+	require.NoError(t, p.BeginSnapshot(t.Context(), "ledger", "s1", "c0", 1))
 	require.NoError(t, direct.ConfigSet(t.Context(), "maxmemory", "1").Err())
 	commit := own.Commit{Offset: 1, CommitID: "c1", Customers: blobs("x", "1")}
 	require.ErrorIs(t, p.Commit(t.Context(), commit), own.ErrUnavailable)

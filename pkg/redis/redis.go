@@ -18,7 +18,7 @@
 //
 // A [Partition] is the claim of one owner. Every read checks in the same MULTI that the token and the commit id in meta are
 // the ones that this claim wrote or loaded last; every commit checks them under WATCH. So a Redis that went back in time, was
-// emptied, or has another owner is noticed before anything computed from it leaves ([ErrNotMine]). Redis does not roll a
+// emptied, or has another owner is noticed before anything computed from it leaves ([ErrClaimLost]). Redis does not roll a
 // transaction back: an error among the replies of an EXEC is [ErrTorn], and the caller begins a new snapshot, under whose
 // name none of the old keys are ever read.
 //
@@ -45,9 +45,9 @@ type Mode string
 
 // The kinds of installation that are known.
 const (
-	Single   Mode = "single"   // one server; the default
-	Cluster  Mode = "cluster"  // Redis Cluster; the addresses are seeds
-	Sentinel Mode = "sentinel" // the addresses are sentinels, MasterName names the master
+	ModeSingle   Mode = "single"   // one server; the default
+	ModeCluster  Mode = "cluster"  // Redis Cluster; the addresses are seeds
+	ModeSentinel Mode = "sentinel" // the addresses are sentinels, MasterName names the master
 )
 
 // Config says how to reach Redis.
@@ -100,9 +100,9 @@ func New(c Config) (*Client, error) {
 	hook := around{call: c.Around}
 
 	switch c.Mode {
-	case Single, "":
+	case ModeSingle, "":
 		if len(c.Addresses) != 1 {
-			return nil, fmt.Errorf("redis: %d addresses for a single server: give one, or set redis.mode to %q or %q", len(c.Addresses), Cluster, Sentinel)
+			return nil, fmt.Errorf("redis: %d addresses for a single server: give one, or set redis.mode to %q or %q", len(c.Addresses), ModeCluster, ModeSentinel)
 		}
 		client := redis.NewClient(&redis.Options{
 			Addr: c.Addresses[0], DB: c.DB, TLSConfig: c.TLS, Dialer: c.Dialer, CredentialsProviderContext: credentials,
@@ -111,7 +111,7 @@ func New(c Config) (*Client, error) {
 		})
 		client.AddHook(hook)
 		return &Client{single: client, embedded: c.Embedded}, nil
-	case Sentinel:
+	case ModeSentinel:
 		if c.MasterName == "" {
 			return nil, errors.New("redis: mode sentinel needs redis.master_name")
 		}
@@ -131,7 +131,7 @@ func New(c Config) (*Client, error) {
 		client := redis.NewFailoverClient(options)
 		client.AddHook(hook)
 		return &Client{single: client, master: c.MasterName, embedded: c.Embedded}, nil
-	case Cluster:
+	case ModeCluster:
 		if c.DB != 0 {
 			return nil, fmt.Errorf("redis: database %d in a cluster: a cluster has only database 0 (redis.db)", c.DB)
 		}
@@ -143,7 +143,7 @@ func New(c Config) (*Client, error) {
 		client.OnNewNode(func(node *redis.Client) { node.AddHook(hook) })
 		return &Client{cluster: client, embedded: c.Embedded}, nil
 	default:
-		return nil, fmt.Errorf("redis: unknown mode %q: redis.mode is one of %s, %s, %s", c.Mode, Single, Cluster, Sentinel)
+		return nil, fmt.Errorf("redis: unknown mode %q: redis.mode is one of %s, %s, %s", c.Mode, ModeSingle, ModeCluster, ModeSentinel)
 	}
 }
 

@@ -25,8 +25,8 @@ func TestConfigErrors(t *testing.T) {
 		"no address":       {redis.Config{}, "redis.addresses"},
 		"several, single":  {redis.Config{Addresses: []string{"a:1", "b:1"}}, "2 addresses for a single server"},
 		"unknown mode":     {redis.Config{Addresses: []string{"a:1"}, Mode: "ring"}, "single, cluster, sentinel"},
-		"nameless master":  {redis.Config{Addresses: []string{"a:1"}, Mode: redis.Sentinel}, "redis.master_name"},
-		"cluster database": {redis.Config{Addresses: []string{"a:1"}, Mode: redis.Cluster, DB: 1}, "redis.db"},
+		"nameless master":  {redis.Config{Addresses: []string{"a:1"}, Mode: redis.ModeSentinel}, "redis.master_name"},
+		"cluster database": {redis.Config{Addresses: []string{"a:1"}, Mode: redis.ModeCluster, DB: 1}, "redis.db"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := redis.New(c.config)
@@ -41,12 +41,12 @@ func TestUnreachable(t *testing.T) {
 	require.NoError(t, err)
 	nobody := l.Addr().String()
 	require.NoError(t, l.Close())
-	for _, mode := range []redis.Mode{redis.Single, redis.Cluster, redis.Sentinel} {
+	for _, mode := range []redis.Mode{redis.ModeSingle, redis.ModeCluster, redis.ModeSentinel} {
 		t.Run(string(mode), func(t *testing.T) {
 			client, err := redis.New(redis.Config{Addresses: []string{nobody}, Mode: mode, MasterName: "m"})
 			require.NoError(t, err)
 			p := client.Partition("test", 0, 1)
-			_, err = p.Peek(t.Context())
+			_, err = p.ReadMeta(t.Context())
 			require.ErrorIs(t, err, redis.ErrUnavailable)
 			_, err = p.Claim(t.Context(), "a")
 			require.ErrorIs(t, err, redis.ErrUnavailable)
@@ -87,7 +87,7 @@ func TestCheckWithoutPermissions(t *testing.T) {
 	require.NoError(t, err)
 	var codes []string
 	for _, f := range found {
-		require.Equal(t, redis.Warn, f.Severity)
+		require.Equal(t, redis.SeverityWarn, f.Severity)
 		codes = append(codes, f.Code)
 	}
 	require.Contains(t, codes, "policy_unknown")

@@ -8,11 +8,11 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// ErrChanged says that another snapshot was begun while one was being read: start again.
-var ErrChanged = errors.New("another snapshot was begun")
+// ErrSnapshotChanged says that another snapshot was begun while one was being read: start again.
+var ErrSnapshotChanged = errors.New("another snapshot was begun")
 
-// Peek returns meta without claiming anything. Exists is false when there is none.
-func (p *Partition) Peek(ctx context.Context) (Meta, error) {
+// ReadMeta returns meta without claiming anything. Exists is false when there is none.
+func (p *Partition) ReadMeta(ctx context.Context) (Meta, error) {
 	ctx = named(ctx, "peek")
 	node, err := p.client.node(ctx, p.meta)
 	if err != nil {
@@ -25,11 +25,11 @@ func (p *Partition) Peek(ctx context.Context) (Meta, error) {
 	return meta, nil
 }
 
-// Read returns blobs (nil: none) together with the meta that they belong to, whoever owns the partition.
-func (p *Partition) Read(ctx context.Context, ids []string) (Meta, [][]byte, error) {
+// ReadCustomers returns blobs (nil: none) together with the meta that they belong to, whoever owns the partition.
+func (p *Partition) ReadCustomers(ctx context.Context, ids []string) (Meta, [][]byte, error) {
 	const tries = 3
 	for range tries {
-		seen, err := p.Peek(ctx)
+		seen, err := p.ReadMeta(ctx)
 		if err != nil || !seen.Exists || len(ids) == 0 {
 			return seen, make([][]byte, len(ids)), err
 		}
@@ -37,7 +37,7 @@ func (p *Partition) Read(ctx context.Context, ids []string) (Meta, [][]byte, err
 		meta, err := p.readAs(named(ctx, "read"), seen.Snapshot, func(tx redis.Pipeliner) {
 			get = tx.HMGet(ctx, p.keysOf(seen.Snapshot).customers, ids...)
 		})
-		if errors.Is(err, ErrChanged) {
+		if errors.Is(err, ErrSnapshotChanged) {
 			continue
 		}
 		if err != nil {
@@ -45,7 +45,7 @@ func (p *Partition) Read(ctx context.Context, ids []string) (Meta, [][]byte, err
 		}
 		return meta, blobsOf(get.Val()), nil
 	}
-	return Meta{}, nil, failed(ErrChanged, "read %d customers from %s", len(ids), p.prefix)
+	return Meta{}, nil, failed(ErrSnapshotChanged, "read %d customers from %s", len(ids), p.prefix)
 }
 
 // readAs sends reads in one MULTI with meta, which must still name the snapshot.
@@ -68,7 +68,7 @@ func (p *Partition) readAs(ctx context.Context, snapshot string, reads func(redi
 		return Meta{}, err
 	}
 	if meta.Snapshot != snapshot {
-		return Meta{}, ErrChanged
+		return Meta{}, ErrSnapshotChanged
 	}
 	return meta, nil
 }
@@ -76,11 +76,11 @@ func (p *Partition) readAs(ctx context.Context, snapshot string, reads func(redi
 // batch is about how many customers or timers are read at once.
 const batch = 512
 
-// Scan hands over all blobs in batches, each with the meta that it belongs to: R rises from batch to batch beside a live
+// ScanCustomers hands over all blobs in batches, each with the meta that it belongs to: R rises from batch to batch beside a live
 // fold, and falls when Redis goes back. A customer who is there throughout comes at least once, and sometimes twice, with the
-// newer blob later. ErrChanged when another snapshot is begun meanwhile; an error of each ends the scan and is returned.
-func (p *Partition) Scan(ctx context.Context, each func(Meta, []Blob) error) error {
-	seen, err := p.Peek(ctx)
+// newer blob later. ErrSnapshotChanged when another snapshot is begun meanwhile; an error of each ends the scan and is returned.
+func (p *Partition) ScanCustomers(ctx context.Context, each func(Meta, []Blob) error) error {
+	seen, err := p.ReadMeta(ctx)
 	if err != nil || !seen.Exists {
 		return err
 	}
@@ -111,7 +111,7 @@ func (p *Partition) Scan(ctx context.Context, each func(Meta, []Blob) error) err
 
 // ScanTimers hands over all timers in the same way as Scan, in no order.
 func (p *Partition) ScanTimers(ctx context.Context, each func(Meta, []Timer) error) error {
-	seen, err := p.Peek(ctx)
+	seen, err := p.ReadMeta(ctx)
 	if err != nil || !seen.Exists {
 		return err
 	}
@@ -147,10 +147,10 @@ func (p *Partition) ScanTimers(ctx context.Context, each func(Meta, []Timer) err
 	return nil
 }
 
-// Sweep removes keys of this partition's former snapshots, some at a time: it looks at about 10,000 keys of the node and
+// SweepSnapshots removes keys of this partition's former snapshots, some at a time: it looks at about 10,000 keys of the node and
 // says whether it has been all the way round since it began. Only the owner may call it: a look at meta under WATCH keeps a
 // former owner from removing what a later one has begun.
-func (p *Partition) Sweep(ctx context.Context) (removed int, done bool, err error) {
+func (p *Partition) SweepSnapshots(ctx context.Context) (removed int, done bool, err error) {
 	ctx = named(ctx, "sweep")
 	if err := p.usable(); err != nil {
 		return 0, false, failed(err, "sweep %s", p.prefix)

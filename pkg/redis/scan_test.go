@@ -13,11 +13,11 @@ import (
 func testReadAndScan(t *testing.T, w world) {
 	ctx := t.Context()
 	reader := w.partition(t)
-	meta, got, err := reader.Read(ctx, []string{"x"})
+	meta, got, err := reader.ReadCustomers(ctx, []string{"x"})
 	require.NoError(t, err)
 	require.False(t, meta.Exists)
 	require.Equal(t, [][]byte{nil}, got)
-	require.NoError(t, reader.Scan(ctx, func(redis.Meta, []redis.Blob) error { return errDone }), "nothing there")
+	require.NoError(t, reader.ScanCustomers(ctx, func(redis.Meta, []redis.Blob) error { return errDone }), "nothing there")
 
 	p := w.owned(t)
 	want := make(map[string]string)
@@ -28,13 +28,13 @@ func testReadAndScan(t *testing.T, w world) {
 		c.Customers = append(c.Customers, redis.Blob{ID: id, Value: []byte(want[id])})
 	}
 	require.NoError(t, p.Commit(ctx, c))
-	meta, got, err = reader.Read(ctx, []string{"c7", "none"})
+	meta, got, err = reader.ReadCustomers(ctx, []string{"c7", "none"})
 	require.NoError(t, err)
 	require.Equal(t, []any{int64(5), want["c7"], []byte(nil)}, []any{meta.Offset, string(got[0]), got[1]})
 
 	seen, batches := make(map[string]string), 0
 	offset := int64(5)
-	require.NoError(t, reader.Scan(ctx, func(m redis.Meta, page []redis.Blob) error {
+	require.NoError(t, reader.ScanCustomers(ctx, func(m redis.Meta, page []redis.Blob) error {
 		require.Equal(t, offset, m.Offset, "each batch has its own offset")
 		for _, b := range page {
 			seen[b.ID] = string(b.Value)
@@ -44,11 +44,11 @@ func testReadAndScan(t *testing.T, w world) {
 		return p.Commit(ctx, redis.Commit{Offset: offset, CommitID: fmt.Sprint("c", offset)})
 	}))
 	require.Equal(t, want, seen)
-	err = reader.Scan(ctx, func(redis.Meta, []redis.Blob) error { return errDone })
+	err = reader.ScanCustomers(ctx, func(redis.Meta, []redis.Blob) error { return errDone })
 	require.ErrorIs(t, err, errDone)
 	if batches > 1 { // miniredis hands all over at once
-		err = reader.Scan(ctx, func(redis.Meta, []redis.Blob) error { return p.Begin(ctx, "ledger", "s2", "c2", 1) })
-		require.ErrorIs(t, err, redis.ErrChanged)
+		err = reader.ScanCustomers(ctx, func(redis.Meta, []redis.Blob) error { return p.BeginSnapshot(ctx, "ledger", "s2", "c2", 1) })
+		require.ErrorIs(t, err, redis.ErrSnapshotChanged)
 	}
 }
 
@@ -58,11 +58,11 @@ func testSweep(t *testing.T, w world) {
 	require.NoError(t, p.Commit(ctx, redis.Commit{CommitID: "c1", Customers: blobs("x", "1"), Timers: []redis.Timer{{ID: "x", Deadline: 1}}}))
 	before := len(w.keys(t))
 	w.outside(t, "SET", "test:{other}:s1:customers", "somebody else's")
-	require.NoError(t, p.Begin(ctx, "ledger", "s2", "c2", 1))
+	require.NoError(t, p.BeginSnapshot(ctx, "ledger", "s2", "c2", 1))
 	require.NoError(t, p.Commit(ctx, redis.Commit{CommitID: "c3", Customers: blobs("x", "2"), Timers: []redis.Timer{{ID: "x", Deadline: 2}}}))
 	removed := 0
 	for done := false; !done; {
-		n, d, err := p.Sweep(ctx)
+		n, d, err := p.SweepSnapshots(ctx)
 		require.NoError(t, err)
 		removed, done = removed+n, d
 	}
@@ -71,7 +71,7 @@ func testSweep(t *testing.T, w world) {
 	for _, key := range w.keys(t) {
 		require.True(t, strings.Contains(key, "{other}") || !strings.Contains(key, "}:s1:"), key)
 	}
-	got, err := p.Load(ctx, []string{"x"})
+	got, err := p.LoadCustomers(ctx, []string{"x"})
 	require.NoError(t, err)
 	require.Equal(t, []string{"2"}, texts(got))
 }
@@ -82,11 +82,11 @@ func testSweepByFormerOwner(t *testing.T, w world) {
 	q := w.partition(t)
 	_, err := q.Claim(ctx, "b")
 	require.NoError(t, err)
-	require.NoError(t, q.Begin(ctx, "ledger", "s2", "c2", 1))
+	require.NoError(t, q.BeginSnapshot(ctx, "ledger", "s2", "c2", 1))
 	require.NoError(t, q.Commit(ctx, redis.Commit{CommitID: "c3", Customers: blobs("x", "2")}))
-	_, _, err = p.Sweep(ctx)
-	require.ErrorIs(t, err, redis.ErrNotMine)
-	got, err := q.Load(ctx, []string{"x"})
+	_, _, err = p.SweepSnapshots(ctx)
+	require.ErrorIs(t, err, redis.ErrClaimLost)
+	got, err := q.LoadCustomers(ctx, []string{"x"})
 	require.NoError(t, err)
 	require.Equal(t, []string{"2"}, texts(got))
 }

@@ -56,10 +56,10 @@ type group struct {
 	next int64   // the least deadline after it; math.MaxInt64: none
 }
 
-// Due returns at most limit timers with deadlines at or before upTo, ordered by deadline, then id, as of this claim's last
+// DueTimers returns at most limit timers with deadlines at or before upTo, ordered by deadline, then id, as of this claim's last
 // commit. The caller overlays what it has changed since, and so asks for as many more as it has changed. A timer whose
 // customer has no blob means that the state is torn.
-func (p *Partition) Due(ctx context.Context, upTo int64, limit int) ([]Timer, error) {
+func (p *Partition) DueTimers(ctx context.Context, upTo int64, limit int) ([]Timer, error) {
 	ctx = named(ctx, "due")
 	keys := p.keysOf(p.last.Snapshot)
 	var ranged *redis.StringSliceCmd

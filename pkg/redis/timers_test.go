@@ -20,20 +20,20 @@ func testTimersInOrder(t *testing.T, w world) {
 	require.NoError(t, p.Commit(ctx, redis.Commit{CommitID: "c1", Customers: blobs("b", "", "a", "", "z", "", "Z", ""), Timers: []redis.Timer{
 		{ID: "b", Deadline: now}, {ID: "a", Deadline: now}, {ID: "Z", Deadline: now - 1}, {ID: "z", Deadline: now + 1},
 	}}))
-	due, err := p.Due(ctx, now, 10)
+	due, err := p.DueTimers(ctx, now, 10)
 	require.NoError(t, err)
 	require.Equal(t, []redis.Timer{{ID: "Z", Deadline: now - 1}, {ID: "a", Deadline: now}, {ID: "b", Deadline: now}}, due)
-	due, err = p.Due(ctx, now, 2)
+	due, err = p.DueTimers(ctx, now, 2)
 	require.NoError(t, err)
 	require.Equal(t, []redis.Timer{{ID: "Z", Deadline: now - 1}, {ID: "a", Deadline: now}}, due, "the first by deadline, then id")
-	due, err = p.Due(ctx, now+1, 10)
+	due, err = p.DueTimers(ctx, now+1, 10)
 	require.NoError(t, err)
 	require.Len(t, due, 4)
 	require.NoError(t, p.Commit(ctx, redis.Commit{CommitID: "c2", Timers: []redis.Timer{{ID: "Z"}, {ID: "a", Deadline: now + 5}, {ID: "none"}}}))
-	due, err = p.Due(ctx, now+5, 10)
+	due, err = p.DueTimers(ctx, now+5, 10)
 	require.NoError(t, err)
 	require.Equal(t, []redis.Timer{{ID: "b", Deadline: now}, {ID: "z", Deadline: now + 1}, {ID: "a", Deadline: now + 5}}, due)
-	due, err = p.Due(ctx, now-1, 10)
+	due, err = p.DueTimers(ctx, now-1, 10)
 	require.NoError(t, err)
 	require.Empty(t, due)
 }
@@ -84,11 +84,11 @@ func testTimersAgainstMap(t *testing.T, w world) {
 		now += r.Int64N(60)
 		for range r.IntN(3) { // twice without a commit between, and with another now
 			upTo, limit := now-r.Int64N(20), 1+r.IntN(50)
-			due, err := p.Due(ctx, upTo, limit)
+			due, err := p.DueTimers(ctx, upTo, limit)
 			require.NoError(t, err)
 			require.Equal(t, naive(upTo, limit), append([]redis.Timer(nil), due...), "round %d", round)
 		}
-		due, err := p.Due(ctx, now, 40)
+		due, err := p.DueTimers(ctx, now, 40)
 		require.NoError(t, err)
 		require.Equal(t, naive(now, 40), append([]redis.Timer(nil), due...), "round %d", round)
 		for _, timer := range due {
@@ -113,7 +113,7 @@ func testTimersAgainstMap(t *testing.T, w world) {
 			require.NoError(t, err)
 		}
 	}
-	due, err := p.Due(ctx, now+1000, 1<<20)
+	due, err := p.DueTimers(ctx, now+1000, 1<<20)
 	require.NoError(t, err)
 	require.Equal(t, naive(now+1000, 1<<20), due)
 	require.Greater(t, len(due), 1000)
@@ -171,15 +171,15 @@ func testClasses(t *testing.T, w world) {
 	require.Len(t, read(t, p, 1)[0], len(want))
 	_, err := w.partition(t).Claim(ctx, "another")
 	require.NoError(t, err)
-	_, err = p.Classes(ctx, 0, 1, 1)
-	require.ErrorIs(t, err, redis.ErrNotMine)
+	_, err = p.CustomersOfClasses(ctx, 0, 1, 1)
+	require.ErrorIs(t, err, redis.ErrClaimLost)
 }
 
 // read reads all classes, some at a time.
 func read(t *testing.T, p *redis.Partition, classes uint32) [][]string {
 	var all [][]string
 	for first := uint32(0); first < classes; first += 16 {
-		some, err := p.Classes(t.Context(), first, min(first+16, classes), classes)
+		some, err := p.CustomersOfClasses(t.Context(), first, min(first+16, classes), classes)
 		require.NoError(t, err)
 		all = append(all, some...)
 	}
@@ -213,8 +213,8 @@ func testScanTimers(t *testing.T, w world) {
 		require.Equal(t, int64(i), seen[fmt.Sprint("c", i)])
 	}
 	require.Greater(t, batches, 2)
-	err := reader.ScanTimers(ctx, func(redis.Meta, []redis.Timer) error { return p.Begin(ctx, "ledger", "s2", "c3", 1) })
-	require.ErrorIs(t, err, redis.ErrChanged)
+	err := reader.ScanTimers(ctx, func(redis.Meta, []redis.Timer) error { return p.BeginSnapshot(ctx, "ledger", "s2", "c3", 1) })
+	require.ErrorIs(t, err, redis.ErrSnapshotChanged)
 }
 
 func testLargeCommit(t *testing.T, w world) {
@@ -229,7 +229,7 @@ func testLargeCommit(t *testing.T, w world) {
 		}
 		require.NoError(t, p.Commit(ctx, c))
 	}
-	due, err := p.Due(ctx, 10009, 5000)
+	due, err := p.DueTimers(ctx, 10009, 5000)
 	require.NoError(t, err)
 	require.Len(t, due, 10)
 	require.Equal(t, redis.Timer{ID: "c0", Deadline: 10000}, due[0])

@@ -24,23 +24,23 @@ func newCalibration(reg prometheus.Registerer) Calibration {
 	}
 }
 
-// Promised says where a decile (from 0) of a partition stands.
-func (c *Calibration) Promised(partition int32, decile int, promises int64, expected float64, kept int64) {
+// SetDecile says where a decile (from 0) of a partition stands.
+func (c *Calibration) SetDecile(partition int32, decile int, promises int64, expected float64, kept int64) {
 	p, d := strconv.Itoa(int(partition)), strconv.Itoa(decile+1)
 	c.promises.WithLabelValues(p, d).Set(float64(promises))
 	c.expected.WithLabelValues(p, d).Set(expected)
 	c.kept.WithLabelValues(p, d).Set(float64(kept))
 }
 
-// Orders says how many purchase days were predicted and observed.
-func (c *Calibration) Orders(partition int32, predicted float64, observed int64) {
+// SetOrderDays says how many purchase days were predicted and observed.
+func (c *Calibration) SetOrderDays(partition int32, predicted float64, observed int64) {
 	p := strconv.Itoa(int(partition))
 	c.orders.WithLabelValues(p, "predicted").Set(predicted)
 	c.orders.WithLabelValues(p, "observed").Set(float64(observed))
 }
 
-// Forget drops the series of a partition that another process has now.
-func (c *Calibration) Forget(partition int32) {
+// DeletePartition drops the series of a partition that another process has now.
+func (c *Calibration) DeletePartition(partition int32) {
 	label := prometheus.Labels{"partition": strconv.Itoa(int(partition))}
 	for _, v := range []*prometheus.GaugeVec{c.promises, c.expected, c.kept, c.orders} {
 		v.DeletePartialMatch(label)

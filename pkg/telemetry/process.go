@@ -53,8 +53,8 @@ func buildOf(linked string, info *debug.BuildInfo) Build {
 	return b
 }
 
-// Configured is what the metric config_info says of the configuration.
-type Configured struct {
+// ConfigInfo is what the metric config_info says of the configuration.
+type ConfigInfo struct {
 	Namespace        string
 	Clock            string
 	Roles            string // joined by commas
@@ -67,7 +67,7 @@ type Process struct {
 }
 
 // NewProcess makes the metrics of the process; the two infos are set for good.
-func NewProcess(reg prometheus.Registerer, b Build, c Configured) *Process {
+func NewProcess(reg prometheus.Registerer, b Build, c ConfigInfo) *Process {
 	gauges(reg, "build_info", "1; which program this is.", "version", "revision", "goversion").
 		WithLabelValues(b.Version, b.Revision, b.Go).Set(1)
 	gauges(reg, "config_info", "1; what this process was told.", "namespace", "clock", "roles", "settings_revision").
@@ -78,8 +78,8 @@ func NewProcess(reg prometheus.Registerer, b Build, c Configured) *Process {
 	}
 }
 
-// Audited says that an audit found nothing wrong.
-func (p *Process) Audited(at time.Time) { p.auditLastSuccess.Set(float64(at.UnixMilli()) / 1000) }
+// SetAuditLastSuccess says that an audit found nothing wrong.
+func (p *Process) SetAuditLastSuccess(at time.Time) { p.auditLastSuccess.Set(float64(at.UnixMilli()) / 1000) }
 
 // PoolStats are a Redis client's connections. Counts rise from the client's start.
 type PoolStats struct {

@@ -63,8 +63,8 @@ mainstay_unstable_records{group,partition,topic}
 // everything is a registry in which every family has a series.
 func everything() *prometheus.Registry {
 	reg := prometheus.NewPedanticRegistry()
-	p := NewProcess(reg, Build{Version: "v1", Revision: "abc", Go: "go1"}, Configured{"mainstay", "live", "intake,fold", 7})
-	p.Audited(time.UnixMilli(1500))
+	p := NewProcess(reg, Build{Version: "v1", Revision: "abc", Go: "go1"}, ConfigInfo{"mainstay", "live", "intake,fold", 7})
+	p.SetAuditLastSuccess(time.UnixMilli(1500))
 	NewRedis(reg, func() PoolStats { return PoolStats{Hits: 1, Misses: 2, Timeouts: 3, Stale: 4, Total: 5, Idle: 6} }).MemoryRatio.Set(.5)
 	in, fold := NewIntake(reg), NewFold(reg)
 	for _, c := range []Consumer{in.Consumer, fold.Consumer} {

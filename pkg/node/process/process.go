@@ -61,7 +61,7 @@ func New(ctx context.Context, a *app.App, g *ledger.Genesis, log *zap.Logger, no
 	c := a.Config
 	reg := telemetry.NewRegistry()
 	p := &Process{app: a, genesis: g, log: log, started: now, build: telemetry.ReadBuild()}
-	p.metrics = telemetry.NewProcess(reg, p.build, telemetry.Configured{
+	p.metrics = telemetry.NewProcess(reg, p.build, telemetry.ConfigInfo{
 		Namespace: c.Namespace, Clock: c.Clock, Roles: join(c.Roles), SettingsRevision: c.SettingsRevision,
 	})
 	p.redis = telemetry.NewRedis(reg, p.pool)
@@ -123,7 +123,7 @@ func (p *Process) lookAtRedis(ctx context.Context) error {
 		return fmt.Errorf("redis.addresses: %w", err)
 	}
 	for _, f := range found {
-		if f.Severity == redis.Refuse {
+		if f.Severity == redis.SeverityRefuse {
 			return fmt.Errorf("%w: %s: %s", ErrEvicts, f.Server, f.Text)
 		}
 	}
@@ -268,7 +268,7 @@ func (p *Process) watchRedis(ctx context.Context) {
 			p.redis.MemoryRatio.Set(ratio)
 		}
 		if at, err := p.app.Redis.LastAudit(ctx, p.app.Config.Namespace); err == nil && !at.IsZero() {
-			p.metrics.Audited(at)
+			p.metrics.SetAuditLastSuccess(at)
 		}
 		select {
 		case <-ctx.Done():

@@ -34,16 +34,16 @@ func readSnapshot(ctx context.Context, p *redis.Partition, ledgerID string) (*sn
 	const tries = 5
 	for range tries {
 		s, err := tryRead(ctx, p, ledgerID)
-		if err == nil || !errors.Is(err, redis.ErrChanged) {
+		if err == nil || !errors.Is(err, redis.ErrSnapshotChanged) {
 			return s, err
 		}
 	}
-	return nil, fmt.Errorf("read Redis: %w %d times while it was read", redis.ErrChanged, tries)
+	return nil, fmt.Errorf("read Redis: %w %d times while it was read", redis.ErrSnapshotChanged, tries)
 }
 
 func tryRead(ctx context.Context, p *redis.Partition, ledgerID string) (*snapshot, error) {
 	s := &snapshot{seen: map[string]bool{}, grouped: map[string]bool{}}
-	meta, err := p.Peek(ctx)
+	meta, err := p.ReadMeta(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("read Redis: %w", err)
 	}
@@ -57,12 +57,12 @@ func tryRead(ctx context.Context, p *redis.Partition, ledgerID string) (*snapsho
 	s.reached = meta.Offset
 	rises := func(m redis.Meta) error {
 		if m.Offset < s.reached {
-			return redis.ErrChanged
+			return redis.ErrSnapshotChanged
 		}
 		s.reached = m.Offset
 		return nil
 	}
-	err = p.Scan(ctx, func(m redis.Meta, blobs []redis.Blob) error {
+	err = p.ScanCustomers(ctx, func(m redis.Meta, blobs []redis.Blob) error {
 		s.batches = append(s.batches, batch{meta: m, blobs: blobs})
 		return rises(m)
 	})

@@ -251,7 +251,7 @@ func Show(ctx context.Context, k *kafka.Client, place string) (*Letter, error) {
 	if !topics[0].Exists || int(partition) >= len(topics[0].Leaders) {
 		return nil, fmt.Errorf("%s: %w: no such topic or partition", place, ErrNoLetter)
 	}
-	r, ok, err := k.ReadAt(ctx, topic, partition, offset)
+	r, ok, err := k.ReadAtOrBelow(ctx, topic, partition, offset)
 	if err != nil && !errors.Is(err, kafka.ErrOutOfRange) {
 		return nil, fmt.Errorf("read the dead letter: %w", err)
 	}

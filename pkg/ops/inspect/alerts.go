@@ -32,7 +32,7 @@ func Alerts(ctx context.Context, r *redis.Client, namespace string, g *ledger.Ge
 
 func alertsOf(ctx context.Context, p *redis.Partition, g *ledger.Genesis, baseline bool) ([]processors.OpenAlert, error) {
 	newest := map[string][]processors.OpenAlert{} // a customer may come twice, the newer blob later
-	err := p.Scan(ctx, func(m redis.Meta, blobs []redis.Blob) error {
+	err := p.ScanCustomers(ctx, func(m redis.Meta, blobs []redis.Blob) error {
 		if m.LedgerID != g.GetLedgerId() {
 			return fmt.Errorf("Redis holds ledger %s, Kafka has %s: redis.addresses and kafka.brokers do not belong together", m.LedgerID, g.GetLedgerId())
 		}

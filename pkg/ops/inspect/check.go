@@ -195,11 +195,11 @@ func checkRedis(ctx context.Context, a *app.App, r *Report) {
 	}
 	r.say(OK, where, "answers")
 	for _, f := range found {
-		severity := map[redis.Severity]Severity{redis.Refuse: Fatal, redis.Warn: Warn, redis.Note: Note}[f.Severity]
+		severity := map[redis.Severity]Severity{redis.SeverityRefuse: Fatal, redis.SeverityWarn: Warn, redis.SeverityNote: Note}[f.Severity]
 		r.say(severity, "redis "+f.Server, "%s", f.Text)
 	}
 	err = within(ctx, func(ctx context.Context) error {
-		_, err := a.Redis.Partition(a.Config.Namespace, 0, int32(a.Config.Ledger.Partitions)).Peek(ctx) //nolint:gosec // bounded by validation
+		_, err := a.Redis.Partition(a.Config.Namespace, 0, int32(a.Config.Ledger.Partitions)).ReadMeta(ctx) //nolint:gosec // bounded by validation
 		return err
 	})
 	if err != nil {

@@ -43,7 +43,7 @@ func Basis(ctx context.Context, r *redis.Client, namespace string, g *ledger.Gen
 func find(ctx context.Context, r *redis.Client, namespace string, g *ledger.Genesis, as string) (p *processors.Partition, id string, state *customer.State, err error) {
 	id = Normalise(event.Normalise(g.GetCustomerNormalisation()), as)
 	partition := murmur2.PartitionFor([]byte(id), g.GetPartitions())
-	meta, blobs, err := r.Partition(namespace, partition, g.GetPartitions()).Read(ctx, []string{id})
+	meta, blobs, err := r.Partition(namespace, partition, g.GetPartitions()).ReadCustomers(ctx, []string{id})
 	switch {
 	case err != nil:
 		return nil, id, nil, fmt.Errorf("read the customer: %w", err)

@@ -285,7 +285,7 @@ func (l *look) states(ctx context.Context) error {
 	now := l.Now()
 	for i := range l.status.Partitions {
 		p := &l.status.Partitions[i]
-		meta, err := l.redis.Partition(l.Namespace, p.Partition, l.Genesis.GetPartitions()).Peek(ctx)
+		meta, err := l.redis.Partition(l.Namespace, p.Partition, l.Genesis.GetPartitions()).ReadMeta(ctx)
 		switch {
 		case err != nil:
 			p.Cause = err.Error()

@@ -31,7 +31,7 @@ func (d *demo) learn(ctx context.Context) (Model, error) {
 func (d *demo) inForce(ctx context.Context, version uint64) error {
 	const pause = 20 * time.Millisecond
 	for p := int32(0); p < d.genesis.GetPartitions(); {
-		meta, err := d.app.Redis.Partition(d.app.Config.Namespace, p, d.genesis.GetPartitions()).Peek(ctx)
+		meta, err := d.app.Redis.Partition(d.app.Config.Namespace, p, d.genesis.GetPartitions()).ReadMeta(ctx)
 		if err != nil {
 			return fmt.Errorf("look whether the models are in force: %w", err)
 		}

@@ -117,7 +117,7 @@ func (d *demo) compare(ctx context.Context, s *Summary) error {
 	known := map[string]processors.Answers{}
 	for p := range d.genesis.GetPartitions() {
 		at := d.app.Redis.Partition(d.app.Config.Namespace, p, d.genesis.GetPartitions())
-		err := at.Scan(ctx, func(m redis.Meta, blobs []redis.Blob) error {
+		err := at.ScanCustomers(ctx, func(m redis.Meta, blobs []redis.Blob) error {
 			partition, err := processors.DecodePartition(m.State)
 			if err != nil {
 				return err

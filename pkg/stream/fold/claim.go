@@ -44,7 +44,7 @@ func (o *owner) claim(ctx context.Context) error {
 	switch {
 	case errors.Is(err, redis.ErrTorn):
 		o.rebuild = true // claimed, but what stands there cannot be read
-	case errors.Is(err, redis.ErrFormat):
+	case errors.Is(err, redis.ErrUnknownFormat):
 		return halt.New(halt.LogicOlder, "claim the partition in Redis: %w; run the newer release", err)
 	case err != nil:
 		return fmt.Errorf("claim the partition in Redis: %w", err)
@@ -92,7 +92,7 @@ func (o *owner) begin(ctx context.Context, meta redis.Meta) error {
 		o.state = processors.NewPartition(o.partition)
 		snapshot, commit := strconv.FormatUint(o.cfg.Random(), 36), strconv.FormatUint(o.cfg.Random(), 36)
 		//mutant:one-snapshot-name insert snapshot = "only"
-		if err := o.store.Begin(ctx, o.cfg.Genesis.GetLedgerId(), snapshot, commit, o.cfg.Now().UnixMilli()); err != nil {
+		if err := o.store.BeginSnapshot(ctx, o.cfg.Genesis.GetLedgerId(), snapshot, commit, o.cfg.Now().UnixMilli()); err != nil {
 			return fmt.Errorf("begin a snapshot: %w", err)
 		}
 		o.rebuild = false
@@ -108,14 +108,14 @@ type claimed struct {
 	store *redis.Partition
 }
 
-func (c claimed) Load(ids []string) ([][]byte, error) { return c.store.Load(c.ctx, ids) }
+func (c claimed) Load(ids []string) ([][]byte, error) { return c.store.LoadCustomers(c.ctx, ids) }
 
 func (c claimed) Due(now int64, limit int) ([]redis.Timer, error) {
-	return c.store.Due(c.ctx, now, limit)
+	return c.store.DueTimers(c.ctx, now, limit)
 }
 
 func (c claimed) Classes(first, end, classes uint32) ([][]string, error) {
-	return c.store.Classes(c.ctx, first, end, classes)
+	return c.store.CustomersOfClasses(c.ctx, first, end, classes)
 }
 
 // resume checks that meta belongs to this ledger as it is, and decodes it.
@@ -164,7 +164,7 @@ func (o *owner) checkFingerprint(ctx context.Context, meta redis.Meta) error {
 }
 
 func fingerprintBelow(ctx context.Context, k *kafka.Client, topic string, partition int32, offset int64) (uint64, error) {
-	r, ok, err := k.ReadAt(ctx, topic, partition, offset-1)
+	r, ok, err := k.ReadAtOrBelow(ctx, topic, partition, offset-1)
 	if err != nil {
 		if errors.Is(err, kafka.ErrOutOfRange) {
 			return 0, nil // shorter than it was: no record can match

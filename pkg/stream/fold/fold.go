@@ -229,7 +229,7 @@ func (f *Fold) forget(partition int32) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	delete(f.status, partition)
-	f.metrics.Forget(partition)
+	f.metrics.DeletePartition(partition)
 	f.silence(ledger.Topic(f.cfg.Namespace), partition)
 	delete(f.fuses, partition)
 }

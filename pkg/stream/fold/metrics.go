@@ -91,9 +91,9 @@ func (o *owner) observeInputs() {
 func (o *owner) observeCalibration() {
 	c := o.state.Calibration()
 	for tenth, n := range c.Promises {
-		o.metrics.Promised(o.partition, tenth, n, float64(c.Probability[tenth])/10_000, c.Kept[tenth])
+		o.metrics.SetDecile(o.partition, tenth, n, float64(c.Probability[tenth])/10_000, c.Kept[tenth])
 	}
-	o.metrics.Orders(o.partition, float64(c.Predicted)/1000, c.Observed)
+	o.metrics.SetOrderDays(o.partition, float64(c.Predicted)/1000, c.Observed)
 }
 
 // observeFuses shows the rules whose alerts are held back in some partition of this process.

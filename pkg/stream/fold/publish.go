@@ -85,7 +85,7 @@ func (o *owner) lay(now int64) error {
 		value := o.out.Value(r)
 		o.headers = o.envelope.AppendHeaders(o.headers[:0], r)
 		o.key = append(o.key[:0], r.Key...)
-		o.request.For(o.outputs[r.Topic], o.partition, len(o.key)+len(value)+len(o.headers)).Append(now, o.key, value, o.headers)
+		o.request.BatchFor(o.outputs[r.Topic], o.partition, len(o.key)+len(value)+len(o.headers)).Append(now, o.key, value, o.headers)
 		o.counts.of[r.Topic][r.Trigger]++
 	}
 	o.counts.outputs += len(o.out.Records)
@@ -96,7 +96,7 @@ func (o *owner) lay(now int64) error {
 			return fmt.Errorf("encode an entry for partition %d: %w", s.Partition, err)
 		}
 		o.key = ledger.AppendKey(o.key[:0], s.Entry.GetCustomer(), o.cfg.Random())
-		o.request.For(o.topic, s.Partition, len(o.key)+len(value)).Append(now, o.key, value, nil)
+		o.request.BatchFor(o.topic, s.Partition, len(o.key)+len(value)).Append(now, o.key, value, nil)
 	}
 	o.out.Reset()
 	return nil
@@ -140,7 +140,7 @@ func (o *owner) sweep(ctx context.Context) error {
 	if o.swept {
 		return nil
 	}
-	_, done, err := o.store.Sweep(ctx)
+	_, done, err := o.store.SweepSnapshots(ctx)
 	if err != nil {
 		return fmt.Errorf("remove former snapshots: %w", err)
 	}

@@ -252,7 +252,7 @@ func (r *run) compare(ctx context.Context, topic string, partition int32, bounds
 	if at.print == 0 || at.lastOffset < bounds.Start {
 		return nil
 	}
-	rec, ok, err := r.kafka.ReadAt(ctx, topic, partition, at.lastOffset)
+	rec, ok, err := r.kafka.ReadAtOrBelow(ctx, topic, partition, at.lastOffset)
 	if err != nil && !errors.Is(err, kafka.ErrOutOfRange) {
 		return fmt.Errorf("read the last record below %d of %s/%d: %w", at.Offset, topic, partition, err)
 	}

@@ -69,7 +69,7 @@ func (r *run) appendEvent(in *input, at int, offset, time int64) {
 	}
 	s.value = marshal(s.value, e)
 	s.key = ledger.AppendKey(s.key[:0], customer, r.nonces.Uint64())
-	r.filling.For(r.ledger, partition, len(s.key)+len(s.value)).Append(time, s.key, s.value, nil)
+	r.filling.BatchFor(r.ledger, partition, len(s.key)+len(s.value)).Append(time, s.key, s.value, nil)
 	l.sent[at], l.has[at] = offset, true
 }
 
@@ -119,6 +119,6 @@ func (r *run) deadLetter(in *input, rec *kafka.Record, why *event.Refused) {
 	}
 	topic := DeadLetterTopic(r.cfg.Namespace, in.kind)
 	partition := in.partition % r.letterBoxes[in.kind]
-	r.filling.For(topic, partition, len(key)+len(value)+len(s.raw)).Append(rec.Timestamp, key, value, s.raw)
+	r.filling.BatchFor(topic, partition, len(key)+len(value)+len(s.raw)).Append(rec.Timestamp, key, value, s.raw)
 	r.countDeadLetter(in.topic, string(why.Reason))
 }

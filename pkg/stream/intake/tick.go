@@ -55,6 +55,6 @@ func (r *run) appendTick() {
 		s.value = marshal(s.value, &entry)
 		s.key = ledger.AppendKey(s.key[:0], "", r.nonces.Uint64())
 		partition := int32(p)
-		r.filling.For(r.ledger, partition, len(s.key)+len(s.value)).Append(entry.Time, s.key, s.value, nil)
+		r.filling.BatchFor(r.ledger, partition, len(s.key)+len(s.value)).Append(entry.Time, s.key, s.value, nil)
 	}
 }

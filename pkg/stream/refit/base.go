@@ -73,14 +73,14 @@ func collect(ctx context.Context, r *redis.Client, namespace string, g *ledger.G
 		if err == nil {
 			return b, nil
 		}
-		if !errors.Is(err, redis.ErrChanged) || try == tries {
+		if !errors.Is(err, redis.ErrSnapshotChanged) || try == tries {
 			return nil, err
 		}
 	}
 }
 
 func (b *base) scan(ctx context.Context, p *redis.Partition, ledgerID string) error {
-	meta, err := p.Peek(ctx)
+	meta, err := p.ReadMeta(ctx)
 	if err != nil {
 		return fmt.Errorf("read the state: %w", err)
 	}
@@ -99,7 +99,7 @@ func (b *base) scan(ctx context.Context, p *redis.Partition, ledgerID string) er
 		return nil // nothing tells how long anybody has been silent
 	}
 	b.money, b.horizon = state.MinorPerUnit(), float64(state.Settings().GetPurchaseHorizonDays())
-	err = p.Scan(ctx, func(_ redis.Meta, blobs []redis.Blob) error {
+	err = p.ScanCustomers(ctx, func(_ redis.Meta, blobs []redis.Blob) error {
 		for _, blob := range blobs {
 			s, err := customer.Decode(blob.Value)
 			if err != nil {

@@ -56,7 +56,7 @@ func everybody(t *testing.T, namespace string, partitions int32) map[string]*ans
 	defer func() { require.NoError(t, client.Close()) }()
 	all := map[string]*answers{}
 	for p := range partitions {
-		err := client.Partition(namespace, p, partitions).Scan(t.Context(), func(meta redis.Meta, blobs []redis.Blob) error {
+		err := client.Partition(namespace, p, partitions).ScanCustomers(t.Context(), func(meta redis.Meta, blobs []redis.Blob) error {
 			partition, err := processors.DecodePartition(meta.State)
 			if err != nil {
 				return err

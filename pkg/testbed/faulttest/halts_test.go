@@ -204,7 +204,7 @@ func TestForeignStateHalts(t *testing.T) {
 		p := w.outside.Redis.Partition(w.cfg.Namespace, 0, w.genesis.GetPartitions())
 		_, err := p.Claim(w.ctx, "token")
 		require.NoError(t, err)
-		require.NoError(t, p.Begin(w.ctx, "another ledger", "snapshot", "commit", 0))
+		require.NoError(t, p.BeginSnapshot(w.ctx, "another ledger", "snapshot", "commit", 0))
 		f := w.startProcess("fold")
 		time.Sleep(3 * time.Second)
 		require.True(t, foldHalts(f.fold)[halt.LedgerForeign], "%v", f.fold.Status())

@@ -269,7 +269,7 @@ func churnAfter(d time.Duration) float64 { return churn(0, 0, d.Hours()/24/7) }
 
 // partitionState is where a partition stands; nil when nothing was ever committed.
 func (w *world) partitionState(p int32) *processors.Partition {
-	meta, err := w.outside.Redis.Partition(w.cfg.Namespace, p, w.genesis.GetPartitions()).Peek(w.ctx)
+	meta, err := w.outside.Redis.Partition(w.cfg.Namespace, p, w.genesis.GetPartitions()).ReadMeta(w.ctx)
 	if err != nil || !meta.Exists {
 		return nil
 	}
