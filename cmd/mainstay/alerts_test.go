@@ -31,7 +31,7 @@ func TestAlertsAreListed(t *testing.T) {
 	require.Equal(t, "bob", baseline[0]["customer_id"])
 	require.Equal(t, "baseline", baseline[0]["state"])
 	require.Contains(t, w.must("alerts", "list"), "spent")
-	require.Contains(t, w.must("audit"), "nothing lost, doubled or differing")
+	require.Contains(t, w.must("audit"), "nothing lost, doubled, differing or missing")
 }
 
 func TestRulesAreTried(t *testing.T) {

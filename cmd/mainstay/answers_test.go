@@ -47,7 +47,7 @@ func TestWorkedExample(t *testing.T) {
 			require.Equal(t, "unknown", within(c, "promoter_status", "nps_category"))
 
 			require.Contains(t, w.must("customer", "get", "ada"), "orders")
-			require.Contains(t, w.must("audit"), "nothing lost, doubled or differing")
+			require.Contains(t, w.must("audit"), "nothing lost, doubled, differing or missing")
 			code, _, errs := w.run("advance", "--to", "2025-01-01")
 			require.Equal(t, exitFailed, code)
 			require.Contains(t, errs, "time does not go back: the ledger already stands at "+twoYears)
@@ -204,7 +204,7 @@ func TestDemo(t *testing.T) {
 	s := object(t, out)
 	require.Equal(t, "60", number1(s, "customers"))
 	require.Equal(t, "0", number1(s, "dead_letters"))
-	for _, name := range []string{"lost", "doubled", "differing"} {
+	for _, name := range []string{"lost", "doubled", "differing", "state_missing"} {
 		require.Equal(t, "0", number1(s, "audit", name))
 	}
 	require.NotEqual(t, "0", number1(s, "by_silence"))

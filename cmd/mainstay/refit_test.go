@@ -63,7 +63,7 @@ func TestRefit(t *testing.T) {
 	require.Greater(t, len(refitted), 250, "hardly anybody's value stays within 1%")
 	again := object(t, w.must("refit", "--output", "json"))
 	require.Equal(t, "unchanged", again["outcome"])
-	require.Contains(t, w.must("audit"), "nothing lost, doubled or differing")
+	require.Contains(t, w.must("audit"), "nothing lost, doubled, differing or missing")
 	require.Equal(t, exitDone, b.stop(), b.errs.String())
 }
 
@@ -83,7 +83,7 @@ func TestRunBeginsWithAFileOfParameters(t *testing.T) {
 	w.must("send", "purchase", "--customer", "ada", "--order", "1", "--total", "10", "--currency", "USD", "--at", "2026-01-01")
 	c := w.customer("ada", func(c map[string]any) bool { return within(c, "clv", "model", "status") == "fitted" })
 	require.Equal(t, number1(f, "version"), number1(c, "clv", "model", "version"))
-	require.Contains(t, w.must("audit"), "nothing lost, doubled or differing")
+	require.Contains(t, w.must("audit"), "nothing lost, doubled, differing or missing")
 	require.Equal(t, exitDone, b.stop(), b.errs.String())
 }
 
@@ -123,7 +123,7 @@ func TestRunFitsItself(t *testing.T) {
 	}
 	w.eventually(func() bool { return b.metric(w, `mainstay_refits_total{outcome="unchanged"}`) > "0" }, "a refit that finds no news")
 	require.Contains(t, b.errs.String(), "the models were refitted")
-	require.Contains(t, w.must("audit"), "nothing lost, doubled or differing")
+	require.Contains(t, w.must("audit"), "nothing lost, doubled, differing or missing")
 	require.Equal(t, exitDone, b.stop(), b.errs.String())
 }
 

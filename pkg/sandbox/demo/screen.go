@@ -163,7 +163,7 @@ func (s *Screen) summary(sum *Summary) error {
 	}
 	row("by silence alone", "%d of them", sum.BySilence)
 	row("dead letters", "%d", sum.DeadLetters)
-	row("audit", "%d lost, %d doubled, %d differing", sum.Audit.Lost, sum.Audit.Doubled, sum.Audit.Differing)
+	row("audit", "%d lost, %d doubled, %d differing, %d missing", sum.Audit.Lost, sum.Audit.Doubled, sum.Audit.Differing, sum.Audit.StateMissing)
 	row("", "(of %d outputs and %d customers, folded again)", sum.Audit.Outputs, sum.Audit.Customers)
 	s.print("%s\n", s.bold("Against the simulation's truth"))
 	row("historic value", "exact for %d of %d", t.ValueExact, t.Buyers)

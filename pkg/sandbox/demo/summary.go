@@ -40,16 +40,19 @@ type Summary struct {
 
 // Audit is what folding the ledger again found.
 type Audit struct {
-	Outputs   int64           `json:"outputs"`
-	Customers int64           `json:"customers"`
-	Lost      int64           `json:"lost"`
-	Doubled   int64           `json:"doubled"`
-	Differing int64           `json:"differing"`
-	Findings  []audit.Finding `json:"findings"`
+	Outputs      int64           `json:"outputs"`
+	Customers    int64           `json:"customers"`
+	Lost         int64           `json:"lost"`
+	Doubled      int64           `json:"doubled"`
+	Differing    int64           `json:"differing"`
+	StateMissing int64           `json:"state_missing"`
+	Findings     []audit.Finding `json:"findings"`
 }
 
 // Clean says that nothing was found.
-func (a Audit) Clean() bool { return a.Lost == 0 && a.Doubled == 0 && a.Differing == 0 }
+func (a Audit) Clean() bool {
+	return a.Lost == 0 && a.Doubled == 0 && a.Differing == 0 && a.StateMissing == 0
+}
 
 // Model is what the shop's year has taught: the parameters that were fitted to it at its end, and are in force since.
 type Model struct {
@@ -108,7 +111,7 @@ func (d *demo) audit(ctx context.Context, s *Summary) error {
 		return err
 	}
 	s.Entries = r.Entries
-	s.Audit = Audit{Outputs: r.Outputs, Customers: r.Customers, Lost: r.Lost, Doubled: r.Doubled, Differing: r.Differing, Findings: r.Findings}
+	s.Audit = Audit{Outputs: r.Outputs, Customers: r.Customers, Lost: r.Lost, Doubled: r.Doubled, Differing: r.Differing, StateMissing: r.StateMissing, Findings: r.Findings}
 	return nil
 }
 

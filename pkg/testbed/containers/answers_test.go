@@ -284,15 +284,16 @@ func audited(ctx context.Context, t *testing.T, p Program) {
 	var r struct {
 		Entries, Outputs, Customers int64
 		Lost, Doubled, Differing    *int64
+		StateMissing                *int64 `json:"state_missing"`
 	}
 	require.NoError(t, json.Unmarshal(out, &r))
 	require.Positive(t, r.Entries)
 	require.Positive(t, r.Outputs)
 	require.Positive(t, r.Customers)
-	for what, n := range map[string]*int64{"lost": r.Lost, "doubled": r.Doubled, "differing": r.Differing} {
+	for what, n := range map[string]*int64{"lost": r.Lost, "doubled": r.Doubled, "differing": r.Differing, "state_missing": r.StateMissing} {
 		require.NotNil(t, n, what)
 		require.Zero(t, *n, what)
 	}
 	t.Log("audit: " + strconv.FormatInt(r.Entries, 10) + " entries folded again, " + strconv.FormatInt(r.Outputs, 10) + " outputs and " +
-		strconv.FormatInt(r.Customers, 10) + " customers compared: 0 lost, 0 doubled, 0 differing")
+		strconv.FormatInt(r.Customers, 10) + " customers compared: 0 lost, 0 doubled, 0 differing, 0 missing")
 }

@@ -78,7 +78,7 @@ func (w *world) judge() []string {
 		return problems
 	}
 	if !result.Clean() {
-		say("audit: %d lost, %d doubled, %d differing: %+v", result.Lost, result.Doubled, result.Differing, result.Findings)
+		say("audit: %d lost, %d doubled, %d differing, %d missing in Redis: %+v", result.Lost, result.Doubled, result.Differing, result.StateMissing, result.Findings)
 	}
 	return problems
 }

@@ -1,0 +1,25 @@
+package main
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// Redis without state is found, unless it is left out.
+func TestAuditOfAnEmptyRedis(t *testing.T) {
+	w, b := founded(t)
+	w.must("send", "purchase", "--customer", "ada", "--order", "1", "--total", "1", "--currency", "USD")
+	w.customer("ada", orders("1"))
+	require.Equal(t, exitDone, b.stop(), b.errs.String())
+	require.Contains(t, w.must("audit"), "nothing lost, doubled, differing or missing")
+
+	require.NoError(t, w.servers.Empty())
+	code, out, errs := w.run("audit", "--output", "json")
+	require.Equal(t, exitFound, code, errs)
+	found := object(t, out)
+	require.Equal(t, "3", number1(found, "state_missing"), "ada, and two partitions: %s", out)
+	require.Equal(t, "0", number1(found, "differing"))
+	w.must("audit", "--redis=false")
+	require.Empty(t, w.servers.Miniredis().Keys(), "an audit without Redis does not store its time there")
+}
