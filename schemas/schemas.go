@@ -7,6 +7,8 @@ package schemas
 import (
 	"embed"
 	"fmt"
+
+	"github.com/mainstay/mainstay/schemas/event"
 )
 
 //go:generate go run ./internal/generate .
@@ -15,7 +17,7 @@ import (
 var files embed.FS
 
 // Inputs are the names of the schemas of what comes in.
-func Inputs() []string { return []string{"purchase", "cancellation", "referral", "survey"} }
+func Inputs() []string { return event.KindNames() }
 
 // Outputs are the names of the schemas of what goes out.
 func Outputs() []string {

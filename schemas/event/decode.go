@@ -18,8 +18,9 @@ type Decoder struct {
 	unit  money.Unit // of Options.Currency; zero: none
 	last  money.Unit // of the last record that stated one: shops rarely change it
 	r     reading
+	c     common
 	now   int64
-	canon []byte // what facts is the hash of
+	canon canonical // what facts is the hash of
 }
 
 // NewDecoder checks the options; the error names the setting.
@@ -89,9 +90,7 @@ func (d *Decoder) begin(m *Message, now int64, into *Result) {
 	r := &d.r
 	r.buf, r.scratch, r.header, r.structured, r.refused, r.bad = m.Value, r.scratch[:0], m.Header, false, nil, ""
 	d.now = now
-	e := &into.Event
-	e.Id, e.Source, e.OccurredAt, e.Facts = "", "", 0, 0
-	e.Purchase, e.Cancellation, e.Referral, e.Survey = nil, nil, nil, nil
+	into.Event = ledger.Event{}
 	into.Customer, into.Time, into.Skip, into.Rounded, into.Cut = "", 0, "", false, false
 }
 
@@ -111,24 +110,16 @@ func (d *Decoder) read(kind Kind, m *Message, into *Result) {
 		into.Skip = SkipTest
 		return
 	}
-	c := common{into: into}
+	c := &d.c // a variable would be moved to the heap, since the kind's functions are called by their pointers
+	*c = common{into: into}
 	d.readType(kind)
-	d.readCommon(kind, m, &c)
-	switch kind {
-	case Purchase:
-		d.readPurchase(&c)
-	case Cancellation:
-		d.readCancellation(&c)
-	case Referral:
-		d.readReferral(&c)
-	case Survey:
-		d.readSurvey(&c)
-	}
+	d.readCommon(kind, m, c)
+	kinds[kind].read(d, c)
 	if r.refused != nil || into.Skip != "" {
 		return
 	}
-	d.identify(&c)
-	d.facts(kind, &c)
+	d.identify(c)
+	d.facts(kind, c)
 	if c.nobody {
 		d.readNobody(into)
 	}
@@ -231,7 +222,7 @@ func (d *Decoder) readType(kind Kind) {
 		r.refuse(fType, WrongType, "text is wanted")
 		return
 	}
-	says, ok := kindOf(v.text)
+	says, ok := kindOfType(v.text)
 	switch {
 	case !ok:
 		r.refuse(fType, UnknownValue, "")
@@ -242,17 +233,18 @@ func (d *Decoder) readType(kind Kind) {
 	}
 }
 
-// kindOf reads a type: one of the names without regard to ASCII case, which may have a reverse domain name before it and a
+// kindOfType reads a type: one of the names without regard to ASCII case, which may have a reverse domain name before it and a
 // version behind it, as the types of CloudEvents do: com.example.purchase.v1.
-func kindOf(text []byte) (Kind, bool) {
+func kindOfType(text []byte) (Kind, bool) {
 	if dot := bytes.LastIndexByte(text, '.'); dot >= 0 && len(text)-dot > 2 && text[dot+1]|0x20 == 'v' && digits(text, dot+2) == len(text) {
 		text = text[:dot]
 	}
-	for i := range typeNames {
-		n := &typeNames[i]
-		before := len(text) - len(n.text)
-		if before >= 0 && equalFold(text[before:], n.text) && (before == 0 || text[before-1] == '.') {
-			return n.kind, true
+	for kind, d := range kinds {
+		for _, t := range d.Types {
+			before := len(text) - len(t)
+			if before >= 0 && equalFold(text[before:], t) && (before == 0 || text[before-1] == '.') {
+				return Kind(kind), true
+			}
 		}
 	}
 	return 0, false
@@ -289,9 +281,7 @@ func (d *Decoder) readCommon(kind Kind, m *Message, c *common) {
 	if d.opts.EventTime {
 		into.Time = e.OccurredAt
 	}
-	if kind != Referral { // it belongs to the referred customer
-		into.Customer = d.customer(fCustomerID, c)
-	}
+	into.Customer = d.customer(kinds[kind].Customer, c)
 }
 
 // standIn takes the record's timestamp for an occurred_at that is not stated.
@@ -309,7 +299,7 @@ func (d *Decoder) standIn(m *Message, e *ledger.Event) {
 
 // customer reads a customer's id, normalises it, and notes whether it is anybody. null is one of the usual ways to say
 // nobody, and as good as its text.
-func (d *Decoder) customer(f *field, c *common) string {
+func (d *Decoder) customer(f *Field, c *common) string {
 	r := &d.r
 	v := r.find(f)
 	if v.tok == tokNone && r.isNull(f) && d.isNobody("null") {
@@ -321,10 +311,9 @@ func (d *Decoder) customer(f *field, c *common) string {
 		return ""
 	}
 	if d.opts.Normalise == NormaliseTrim || d.opts.Normalise == NormaliseLower {
-		v.text = bytes.Trim(v.text, " \t\r\n\v\f")
-		if d.opts.Normalise == NormaliseLower {
-			v.text = r.lower(v.text)
-		}
+		start := len(r.scratch)
+		r.scratch = d.opts.Normalise.AppendCustomer(r.scratch, v.text)
+		v.text = r.scratch[start:len(r.scratch):len(r.scratch)]
 		if len(v.text) == 0 {
 			r.refuse(f, Missing, "white space only")
 			return ""
@@ -344,18 +333,6 @@ func (d *Decoder) isNobody(id string) bool {
 	return false
 }
 
-// lower is the text with a-z for A-Z, itself where there are none.
-func (s *scanner) lower(text []byte) []byte {
-	start := len(s.scratch)
-	for _, c := range text {
-		if 'A' <= c && c <= 'Z' {
-			c += 'a' - 'A'
-		}
-		s.scratch = append(s.scratch, c)
-	}
-	return s.scratch[start:len(s.scratch):len(s.scratch)]
-}
-
 func (d *Decoder) readNobody(into *Result) {
 	if d.opts.AnonymousPolicy == AnonymousDeadLetter {
 		d.r.refuse(fCustomerID, Anonymous, "an id that stands for nobody in particular")
@@ -365,27 +342,27 @@ func (d *Decoder) readNobody(into *Result) {
 }
 
 // currency reads in what the amounts are stated.
-func (d *Decoder) currency() (money.Unit, bool) {
+func (d *Decoder) currency(f *Field) (money.Unit, bool) {
 	r := &d.r
-	v := r.find(fCurrency)
+	v := r.find(f)
 	switch v.tok {
 	case tokNone:
 		if d.unit.Code == "" {
-			r.refuse(fCurrency, Missing, "and there is no default (money.currency)")
+			r.refuse(f, Missing, "and there is no default (money.currency)")
 			return d.unit, false
 		}
 		r.stoodIn("setting money.currency", d.unit.Code)
 		return d.unit, true
 	case tokString:
 	default:
-		r.refuse(fCurrency, WrongType, "text is wanted")
+		r.refuse(f, WrongType, "text is wanted")
 		return money.Unit{}, false
 	}
 	unit := d.last
 	if string(v.text) != unit.Code { // never "": that is absent
 		var ok bool
 		if unit, ok = d.table.Lookup(v.text); !ok {
-			r.refuse(fCurrency, UnknownValue, "a code of ISO 4217 is wanted, or one of money.currencies")
+			r.refuse(f, UnknownValue, "a code of ISO 4217 is wanted, or one of money.currencies")
 			return money.Unit{}, false
 		}
 		d.last = unit
@@ -394,4 +371,66 @@ func (d *Decoder) currency() (money.Unit, bool) {
 		r.became(unit.Code + ", held in " + unit.Currency + " minor units, " + strconv.Itoa(unit.Decimals) + " decimals")
 	}
 	return unit, true
+}
+
+func (d *Decoder) required(f *Field) string {
+	v := d.r.find(f)
+	if !d.r.need(f, v) {
+		return ""
+	}
+	return d.r.id(f, v, maxID)
+}
+
+// oneOf reads a code, and returns its place among the field's codes; -1 where it is absent or refused.
+func (d *Decoder) oneOf(f *Field) int {
+	const shown = 8 // codes that a refusal lists at most
+	r := &d.r
+	v := r.find(f)
+	if v.tok == tokNone {
+		if f.Required {
+			r.refuse(f, Missing, "")
+		}
+		return -1
+	}
+	var buf [32]byte
+	code := r.code(f, v, &buf)
+	if code == nil {
+		return -1
+	}
+	for i, c := range f.Codes {
+		if string(code) == c {
+			return i
+		}
+	}
+	detail := ""
+	if len(f.Codes) <= shown {
+		detail = "one of " + strings.Join(f.Codes, ", ") + " is wanted"
+	}
+	r.refuse(f, UnknownValue, detail)
+	return -1
+}
+
+// counted is an amount, whose rounding is counted.
+func (d *Decoder) counted(f *Field, v value, unit money.Unit, c *common) int64 {
+	minor, rounded, _ := d.r.amount(f, v, unit)
+	c.into.Rounded = c.into.Rounded || rounded
+	return minor
+}
+
+// positive is an amount above 0, also after rounding.
+func (d *Decoder) positive(f *Field, v value, unit money.Unit, c *common) int64 {
+	minor, rounded, stated := d.r.amount(f, v, unit)
+	if stated && minor == 0 {
+		d.r.refuse(f, NotPositive, "a refund is above 0")
+	}
+	c.into.Rounded = c.into.Rounded || rounded
+	return minor
+}
+
+// again tells events of the same thing apart by when they happened, where no better time is stated.
+func (c *common) again(k key) key {
+	if !k.timed && c.occurred {
+		k.at, k.timed = c.into.Event.OccurredAt, true
+	}
+	return k
 }

@@ -1,11 +1,13 @@
 package event
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
 
 	"github.com/mainstay/mainstay/schemas/ledger"
 )
@@ -327,5 +329,24 @@ func BenchmarkDecode(b *testing.B) {
 		if err := d.Decode(Purchase, m, now, into); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// Tools look a customer up under the id that the decoder gives them.
+func TestAppendCustomerIsWhatTheDecoderDoes(t *testing.T) {
+	for _, how := range []Normalise{NormaliseNone, NormaliseTrim, NormaliseLower} {
+		options := DefaultOptions()
+		options.Normalise, options.Anonymous = how, nil
+		d, err := NewDecoder(options)
+		require.NoError(t, err)
+		rapid.Check(t, func(t *rapid.T) {
+			id := rapid.StringOf(rapid.RuneFrom([]rune(" \t\n\v\u00a0aZÄäßI.0"))).Draw(t, "id")
+			value, err := json.Marshal(map[string]string{"customer_id": id, "order_id": "1", "total": "1", "currency": "EUR"})
+			require.NoError(t, err)
+			var result Result
+			if d.Decode(Purchase, &Message{Value: value}, 1_700_000_000_000, &result) == nil {
+				require.Equal(t, result.Customer, string(how.AppendCustomer(nil, []byte(id))))
+			}
+		})
 	}
 }

@@ -1,41 +1,11 @@
 package event
 
 import (
-	"fmt"
-	"strings"
+	"bytes"
 
 	"github.com/mainstay/mainstay/schemas/ledger"
 	"github.com/mainstay/mainstay/schemas/money"
 )
-
-// Kind is the kind of event that a topic carries.
-type Kind uint8
-
-// The kinds of events.
-const (
-	Purchase Kind = iota
-	Cancellation
-	Referral
-	Survey
-	Kinds // how many there are
-)
-
-// String is the kind's name in types, sources and metrics.
-func (k Kind) String() string {
-	return [Kinds]string{"purchase", "cancellation", "referral", "survey"}[k]
-}
-
-// ParseKind reads a kind's name.
-func ParseKind(name string) (Kind, error) {
-	var known []string
-	for k := range Kinds {
-		if name == k.String() {
-			return k, nil
-		}
-		known = append(known, k.String())
-	}
-	return 0, fmt.Errorf("%q is not a kind of event: want one of %s", name, strings.Join(known, ", "))
-}
 
 // Message is an input record as far as reading it needs it.
 type Message struct {
@@ -63,6 +33,20 @@ const (
 	NormaliseTrim  Normalise = "trim"  // white space at both ends goes
 	NormaliseLower Normalise = "lower" // trim, and A-Z become a-z
 )
+
+// AppendCustomer appends a customer id to dst in its normalised form, as the ledger knows it.
+func (n Normalise) AppendCustomer(dst, id []byte) []byte {
+	if n != NormaliseTrim && n != NormaliseLower {
+		return append(dst, id...)
+	}
+	for _, c := range bytes.Trim(id, " \t\r\n\v\f") {
+		if n == NormaliseLower && 'A' <= c && c <= 'Z' {
+			c += 'a' - 'A'
+		}
+		dst = append(dst, c)
+	}
+	return dst
+}
 
 // Total says which amount of a purchase counts.
 type Total string
@@ -118,12 +102,9 @@ type Result struct {
 	Rounded  bool         // an amount had more decimals than its currency
 	Cut      bool         // a reason became "other", or a comment was shortened
 
-	purchase     ledger.Purchase
-	cancellation ledger.Cancellation
-	referral     ledger.Referral
-	survey       ledger.Survey
-	refunds      []*ledger.Refund // all that this result ever needed
-	refundTimed  []bool           // their occurred_at is stated
+	bodies
+	refunds     []*ledger.Refund // all that this result ever needed
+	refundTimed []bool           // their occurred_at is stated
 }
 
 // Reason is why a record is refused: a small closed set, fit for a metric's label and a dead letter's class.

@@ -47,51 +47,11 @@ func (d *Decoder) identify(c *common) {
 // comments, which depend on a setting.
 func (d *Decoder) facts(kind Kind, c *common) {
 	e := &c.into.Event
-	b := canonical(append(d.canon[:0], byte(kind)))
+	b := &d.canon
+	*b = append((*b)[:0], byte(kind))
 	b.time(e.OccurredAt, c.occurred)
-	switch kind {
-	case Purchase:
-		p := e.Purchase
-		b.text(p.OrderId)
-		b.number(p.Total)
-		b.text(p.Currency)
-		b.number(p.UpdatedAt)
-		b.truth(p.Cancelled)
-		b.number(p.CancelledAt)
-		b.number(int64(len(p.Refunds)))
-		for i, r := range p.Refunds {
-			b.text(r.RefundId)
-			b.number(r.Total)
-			b.time(r.OccurredAt, c.into.refundTimed[i])
-		}
-	case Cancellation:
-		x := e.Cancellation
-		b.number(int64(x.Kind))
-		b.text(x.OrderId)
-		b.text(x.RefundId)
-		b.number(x.Total)
-		b.text(x.Currency)
-		b.text(x.SubscriptionId)
-		b.number(x.EffectiveAt)
-		b.text(x.Reason)
-	case Referral:
-		x := e.Referral
-		b.text(x.ReferralId)
-		b.text(x.Referrer)
-		b.number(int64(x.Status))
-	case Survey:
-		x := e.Survey
-		b.text(x.ResponseId)
-		b.text(x.SurveyId)
-		b.number(int64(x.Type))
-		b.number(int64(x.Score))
-		b.time(x.CreatedAt, c.created)
-		b.time(x.UpdatedAt, c.updated)
-		b.truth(x.Excluded)
-		b.text(x.Dimension)
-	}
-	d.canon = b
-	e.Facts = xxhash.Sum64(b)
+	kinds[kind].facts(b, e, c)
+	e.Facts = xxhash.Sum64(*b)
 }
 
 // canonical is the form of facts that is hashed.

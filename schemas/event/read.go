@@ -36,8 +36,8 @@ type reading struct {
 	readings   []FieldReading
 }
 
-func (r *reading) refuse(f *field, reason Reason, detail string) {
-	refused := &Refused{Field: f.plain, Reason: reason, Detail: detail}
+func (r *reading) refuse(f *Field, reason Reason, detail string) {
+	refused := &Refused{Field: f.Name, Reason: reason, Detail: detail}
 	if r.refused == nil {
 		r.refused = refused
 	}
@@ -45,16 +45,16 @@ func (r *reading) refuse(f *field, reason Reason, detail string) {
 		return
 	}
 	last := len(r.readings) - 1
-	if last < 0 || r.readings[last].Field != f.plain {
-		r.readings = append(r.readings, FieldReading{Field: f.plain})
+	if last < 0 || r.readings[last].Field != f.Name {
+		r.readings = append(r.readings, FieldReading{Field: f.Name})
 		last++
 	}
 	r.readings[last].Refused = refused.Error()
 }
 
 // found notes for Explain where a field was found; became what it was taken for.
-func (r *reading) found(f *field, v value) {
-	note := FieldReading{Field: f.plain, Text: string(v.text)}
+func (r *reading) found(f *Field, v value) {
+	note := FieldReading{Field: f.Name, Text: string(v.text)}
 	switch {
 	case v.tok == tokNone:
 	case v.at == fromHeader:
@@ -62,7 +62,7 @@ func (r *reading) found(f *field, v value) {
 	case v.at == fromAttribute:
 		note.From = attributeTexts[f.attribute]
 	default:
-		note.From = [places]string{inProperties: "properties.", inData: "data.", inElement: "refunds[]."}[v.at] + texts[v.name]
+		note.From = [places]string{inProperties: "properties.", inData: "data.", inElement: "refunds[]."}[v.at] + names.texts[v.name]
 		if r.structured {
 			note.From = "data." + note.From
 		}
@@ -85,7 +85,7 @@ func (r *reading) stoodIn(from, s string) {
 }
 
 // find looks a field up: names in order, for each the places in order, and last the attribute of CloudEvents.
-func (r *reading) find(f *field) value {
+func (r *reading) find(f *Field) value {
 	if r.present&f.mask == 0 && f.attribute == noAttribute && !r.explain {
 		return value{} // most fields of most records
 	}
@@ -99,7 +99,7 @@ func (r *reading) find(f *field) value {
 	return v
 }
 
-func (r *reading) lookUp(f *field) value {
+func (r *reading) lookUp(f *Field) value {
 	if r.present&f.mask != 0 {
 		for _, n := range f.names {
 			for at := inBody; at <= inData; at++ {
@@ -138,12 +138,12 @@ func (r *reading) at(at int, n name) value {
 }
 
 // isNull says that a field which is absent is so because some place states null for it.
-func (r *reading) isNull(f *field) bool {
+func (r *reading) isNull(f *Field) bool {
 	return (r.places[inBody].nulls|r.places[inProperties].nulls|r.places[inData].nulls)&f.mask != 0
 }
 
 // part looks a field of an element up.
-func (r *reading) part(f *field) value {
+func (r *reading) part(f *Field) value {
 	var v value
 	if r.places[inElement].present&f.mask != 0 {
 		v = r.at(inElement, f.names[0])
@@ -155,7 +155,7 @@ func (r *reading) part(f *field) value {
 }
 
 // need says whether a required field is there.
-func (r *reading) need(f *field, v value) bool {
+func (r *reading) need(f *Field, v value) bool {
 	if v.tok == tokNone {
 		r.refuse(f, Missing, "")
 		return false
@@ -164,7 +164,7 @@ func (r *reading) need(f *field, v value) bool {
 }
 
 // id takes text, or a number's literal digits; "" where it is absent.
-func (r *reading) id(f *field, v value, limit int) string {
+func (r *reading) id(f *Field, v value, limit int) string {
 	if v.tok == tokNone {
 		return ""
 	}
@@ -182,7 +182,7 @@ func (r *reading) id(f *field, v value, limit int) string {
 }
 
 // code takes a name from a small set, in lower case, with _ for space and -; "" where it is absent or no such name.
-func (r *reading) code(f *field, v value, into *[32]byte) []byte {
+func (r *reading) code(f *Field, v value, into *[32]byte) []byte {
 	if v.tok == tokNone {
 		return nil
 	}
@@ -215,7 +215,7 @@ const (
 )
 
 // time takes RFC 3339, not before 1990 and not after latest; stated is false where it is absent.
-func (r *reading) time(f *field, v value, latest int64) (ms int64, stated bool) {
+func (r *reading) time(f *Field, v value, latest int64) (ms int64, stated bool) {
 	if v.tok == tokNone {
 		return 0, false
 	}
@@ -233,7 +233,7 @@ func (r *reading) time(f *field, v value, latest int64) (ms int64, stated bool) 
 	return ms, true
 }
 
-func (r *reading) check(f *field, ms, latest int64) {
+func (r *reading) check(f *Field, ms, latest int64) {
 	switch {
 	case ms < earliest:
 		r.refuse(f, TooEarly, "before 1990")
@@ -249,7 +249,7 @@ func (r *reading) becameTime(ms int64) {
 }
 
 // amount takes a number or its text, exactly; stated is false where it is absent.
-func (r *reading) amount(f *field, v value, unit money.Unit) (minor int64, rounded, stated bool) {
+func (r *reading) amount(f *Field, v value, unit money.Unit) (minor int64, rounded, stated bool) {
 	minor, rounded, stated = r.decimal(f, v, unit.Decimals)
 	if stated && r.explain {
 		r.became(string(unit.Append(nil, minor)) + " " + unit.Code)
@@ -257,7 +257,7 @@ func (r *reading) amount(f *field, v value, unit money.Unit) (minor int64, round
 	return minor, rounded, stated
 }
 
-func (r *reading) decimal(f *field, v value, scale int) (n int64, rounded, stated bool) {
+func (r *reading) decimal(f *Field, v value, scale int) (n int64, rounded, stated bool) {
 	form := money.Literal
 	switch v.tok {
 	case tokNone:
@@ -284,7 +284,7 @@ func (r *reading) decimal(f *field, v value, scale int) (n int64, rounded, state
 }
 
 // truth takes true, false, or their text; absent is false.
-func (r *reading) truth(f *field, v value) bool {
+func (r *reading) truth(f *Field, v value) bool {
 	if v.tok == tokNone {
 		return false
 	}

@@ -33,7 +33,7 @@ type slot struct {
 type place struct {
 	present uint64 // names whose value is neither null nor ""
 	nulls   uint64 // names whose value is null
-	slots   [names]slot
+	slots   [maxNames]slot
 }
 
 // The places at which a field may lie, in the order in which they are looked at.
@@ -111,7 +111,7 @@ func (s *scanner) object(i, at, depth int) int {
 			if escaped {
 				key = s.unescape(key)
 			}
-			n = nameOf(key)
+			n = names.of(key)
 		}
 		if i = s.space(i); i >= len(s.buf) || s.buf[i] != ':' {
 			return s.fail(Malformed)

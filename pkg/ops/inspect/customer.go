@@ -1,7 +1,6 @@
 package inspect
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -41,7 +40,7 @@ func Basis(ctx context.Context, r *redis.Client, namespace string, g *ledger.Gen
 
 // find reads a customer, by the id as the ledger knows it, and the partition to which he belongs.
 func find(ctx context.Context, r *redis.Client, namespace string, g *ledger.Genesis, as string) (p *processors.Partition, id string, state *customer.State, err error) {
-	id = Normalise(event.Normalise(g.GetCustomerNormalisation()), as)
+	id = string(event.Normalise(g.GetCustomerNormalisation()).AppendCustomer(nil, []byte(as)))
 	partition := murmur2.PartitionFor([]byte(id), g.GetPartitions())
 	meta, blobs, err := r.Partition(namespace, partition, g.GetPartitions()).ReadCustomers(ctx, []string{id})
 	switch {
@@ -62,20 +61,4 @@ func find(ctx context.Context, r *redis.Client, namespace string, g *ledger.Gene
 		return nil, id, nil, fmt.Errorf("decode the partition's state: %w; a newer release may have written it", err)
 	}
 	return p, id, state, nil
-}
-
-// Normalise makes a customer id what the ledger knows it as. The same rules stand in the decoder of events.
-func Normalise(how event.Normalise, id string) string {
-	if how != event.NormaliseTrim && how != event.NormaliseLower {
-		return id
-	}
-	b := bytes.Trim([]byte(id), " \t\r\n\v\f")
-	if how == event.NormaliseLower {
-		for i, c := range b {
-			if 'A' <= c && c <= 'Z' {
-				b[i] = c + 'a' - 'A'
-			}
-		}
-	}
-	return string(b)
 }

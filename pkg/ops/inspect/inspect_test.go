@@ -1,34 +1,11 @@
 package inspect
 
 import (
-	"encoding/json"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
-	"pgregory.net/rapid"
-
-	"github.com/mainstay/mainstay/schemas/event"
 )
-
-// A customer is looked for under the id that the decoder gave.
-func TestNormaliseIsTheDecoders(t *testing.T) {
-	for _, how := range []event.Normalise{event.NormaliseNone, event.NormaliseTrim, event.NormaliseLower} {
-		options := event.DefaultOptions()
-		options.Normalise, options.Anonymous = how, nil
-		d, err := event.NewDecoder(options)
-		require.NoError(t, err)
-		rapid.Check(t, func(t *rapid.T) {
-			id := rapid.StringOf(rapid.RuneFrom([]rune(" \t\n\v\u00a0aZÄäßI.0"))).Draw(t, "id")
-			value, err := json.Marshal(map[string]string{"customer_id": id, "order_id": "1", "total": "1", "currency": "EUR"})
-			require.NoError(t, err)
-			var result event.Result
-			if d.Decode(event.Purchase, &event.Message{Value: value}, 1_700_000_000_000, &result) == nil {
-				require.Equal(t, result.Customer, Normalise(how, id))
-			}
-		})
-	}
-}
 
 func TestTopicsNamed(t *testing.T) {
 	for name, want := range map[string]string{

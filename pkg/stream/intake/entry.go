@@ -93,7 +93,7 @@ func marshal(into []byte, m message) []byte {
 
 // DeadLetterTopic of the input topics that hold a kind of event.
 func DeadLetterTopic(namespace string, kind event.Kind) string {
-	return namespace + "." + kind.String() + "s" + ".dlq"
+	return namespace + "." + kind.Descriptor().Topic + ".dlq"
 }
 
 // deadLetter adds the record as it is, with headers that say where it came from and what was wrong. It goes to the same

@@ -3,52 +3,8 @@ package main
 import (
 	"slices"
 	"strings"
-)
 
-// named is a field: its names in order, and the attribute of CloudEvents that comes last.
-type named struct {
-	names     []string
-	attribute string
-	doc       string
-	example   any
-}
-
-func name(attribute, doc string, example any, names ...string) named {
-	return named{names, attribute, doc, example}
-}
-
-var (
-	eventID    = name("id", "Unique within its source; a repeat is dropped. Without it the natural key stands in.", "0197b3c2-9f0e", "event_id", "messageId")
-	typ        = name("type", "Must agree with the topic; taken from it when missing. May have a reverse domain name before it and a version behind it.", "purchase", "type", "event")
-	occurredAt = name("time", "RFC 3339, from 1990 to 48 h ahead. Without it the record's timestamp stands in.", "2026-03-01T12:00:00Z", "occurred_at", "timestamp", "time")
-	customer   = name("", "Whose event it is, at most 256 bytes.", "c-1001", "customer_id", "userId")
-	source     = name("source", "Within which event_id is unique; by default the kind of event.", "webshop", "source")
-	test       = name("", "true: counted and skipped.", false, "test")
-	orderID    = name("", "The order.", "o-2001", "order_id", "transaction_id", "id")
-	itsOrder   = name("", "The order that is cancelled or refunded.", "o-2001", "order_id", "transaction_id")
-	total      = name("", "An amount in the currency's major unit, exactly: a number or its text.", 49.9, "total", "total_price", "value", "revenue")
-	currency   = name("", "ISO 4217 in any case, or a code that the settings add. Without it the configured default.", "EUR", "currency")
-	status     = name("", "Of the order, in any case.", "paid", "status")
-	updatedAt  = name("", "The event is a snapshot as of then; the newest stands.", "2026-03-02T09:00:00Z", "updated_at")
-	cancelled  = name("", "The order is cancelled.", "2026-03-02T09:00:00Z", "cancelled_at")
-	refunds    = name("", "What was paid back of the order up to now; each refund_id counts once.", []any{object{{"refund_id", "r-1"}, {"total", 5}}}, "refunds")
-	kind       = name("", "order, refund, subscription or account.", "refund", "kind")
-	refundID   = name("", "The refund; it counts once.", "r-3001", "refund_id")
-	subscript  = name("", "The subscription.", "s-4001", "subscription_id")
-	effective  = name("", "When the cancellation takes effect; by default at once.", "2026-04-01T00:00:00Z", "effective_at")
-	reason     = name("", "A code of at most 32 bytes; longer text becomes other.", "price", "cancel_reason")
-	referralID = name("", "The referral.", "f-5001", "referral_id")
-	referrer   = name("", "Who brought the other.", "c-1001", "referrer_customer_id", "advocate")
-	referred   = name("", "Who was brought: the customer that the event belongs to.", "c-1002", "referred_customer_id", "friend")
-	state      = name("", "pending, approved or voided.", "approved", "status")
-	responseID = name("", "The response; an update of it replaces it.", "a-6001", "response_id")
-	surveyID   = name("", "The survey.", "nps-2026", "survey_id")
-	surveyType = name("", "nps (the default), csat, ces or equity; others are counted and skipped.", "nps", "survey_type")
-	score      = name("", "A whole number: nps and equity 0-10, csat 1-5, ces 1-7.", 9, "score")
-	comment    = name("", "Dropped unless surveys.keep_comments.", "Fast delivery", "comment")
-	createdAt  = name("", "When the response was given; by default occurred_at.", "2026-03-01T12:00:00Z", "created_at")
-	excluded   = name("", "The response does not count.", false, "excluded_from_calculations")
-	dimension  = name("", "equity: brand, value or relationship.", "brand", "dimension")
+	"github.com/mainstay/mainstay/schemas/event"
 )
 
 // definitions are the $defs of one input. JSON Schema has no functions, so that "the first of these names that is present,
@@ -58,7 +14,11 @@ type definitions struct {
 	fields     object // where each is found, and what it must be
 	values     object
 	predicates object
+
+	fieldsOf *event.Descriptor
 }
+
+func (d *definitions) of(field string) *event.Field { return d.fieldsOf.Field(field) }
 
 // define adds a definition, if there is none of this name, and refers to it.
 func define(into *object, name string, rule object) object {
@@ -67,6 +27,9 @@ func define(into *object, name string, rule object) object {
 	}
 	return ref(name)
 }
+
+// spellings are the names of a field in the order in which they are looked for.
+func spellings(f *event.Field) []string { return append([]string{f.Name}, f.Aliases...) }
 
 // place is where a field may lie: the body itself, or an object within it.
 type place string
@@ -105,64 +68,68 @@ func (d *definitions) present(name string) object {
 
 // first says that the first of the field's names that is present obeys the rule, or what holds where none is. suffix tells
 // several rules for one field apart.
-func (d *definitions) first(f named, suffix string, rule object, absent any) object {
+func (d *definitions) first(f *event.Field, suffix string, rule object, absent any) object {
 	if rule[0].name != "$ref" {
-		rule = define(&d.values, f.names[0]+suffix+"_value", rule)
+		rule = define(&d.values, f.Name+suffix+"_value", rule)
 	}
-	for i, n := range f.names {
+	all := spellings(f)
+	for i, n := range all {
 		next := absent
-		if i+1 < len(f.names) {
-			next = ref(f.names[i+1] + suffix)
+		if i+1 < len(all) {
+			next = ref(all[i+1] + suffix)
 		}
 		has := d.present(n)
 		for _, p := range []place{within, properties, body} {
 			next = when(p.has(has), p.obeys(n, rule), next)
 		}
 		chain := next.(object)
-		if i == 0 && len(f.names) > 1 {
-			chain = append(object{{"description", "the first that is present of " + strings.Join(f.names, ", ")}}, chain...)
+		if i == 0 && len(all) > 1 {
+			chain = append(object{{"description", "the first that is present of " + strings.Join(all, ", ")}}, chain...)
 		}
 		define(&d.fields, n+suffix, chain)
 	}
-	return ref(f.names[0] + suffix)
+	return ref(f.Name + suffix)
 }
 
-func (d *definitions) required(f named, rule object) object { return d.first(f, "", rule, false) }
-func (d *definitions) optional(f named, rule object) object { return d.first(f, "", rule, true) }
+func (d *definitions) required(f *event.Field, rule object) object {
+	return d.first(f, "", rule, false)
+}
+
+func (d *definitions) optional(f *event.Field, rule object) object { return d.first(f, "", rule, true) }
 
 // is says that a field is present and obeys the rule.
-func (d *definitions) is(f named, what string, rule object) object {
+func (d *definitions) is(f *event.Field, what string, rule object) object {
 	return d.first(f, "_is_"+what, rule, false)
 }
 
 // someone is a required customer; null, with no other id beside it, stands for nobody in particular: such an event is skipped.
-func (d *definitions) someone(f named) any {
+func (d *definitions) someone(f *event.Field) any {
 	var nulls list
-	for _, n := range f.names {
+	for _, n := range spellings(f) {
 		null := define(&d.predicates, "null_"+n, object{{"type", "object"}, {"required", list{n}}, {"properties", object{{n, object{{"type", "null"}}}}}})
 		for _, p := range []place{body, properties, within} {
 			nulls = append(nulls, p.has(null))
 		}
 	}
-	nobody := define(&d.predicates, "nobody_"+f.names[0], object{{"description", "null stands for nobody in particular: the event is skipped"}, {"anyOf", nulls}})
+	nobody := define(&d.predicates, "nobody_"+f.Name, object{{"description", "null stands for nobody in particular: the event is skipped"}, {"anyOf", nulls}})
 	return d.first(f, "", ref("customer"), nobody)
 }
 
 // attribute is the attribute of a CloudEvent that stands in for a field which its data does not state.
-func (d *definitions) attribute(f named, rule object) any {
+func (d *definitions) attribute(f *event.Field, rule object) any {
 	var stated list
-	for _, n := range f.names {
+	for _, n := range spellings(f) {
 		for _, p := range []place{body, properties, within} {
 			stated = append(stated, p.has(d.present(n)))
 		}
 	}
 	counts := "present"
-	if f.attribute == "type" {
+	if f.Attribute == "type" {
 		counts = "present_type"
 	}
-	states := define(&d.predicates, "states_"+f.names[0], object{{"anyOf", stated}})
+	states := define(&d.predicates, "states_"+f.Name, object{{"anyOf", stated}})
 	absent := object{{"not", ref(counts)}}
-	return when(object{{"properties", object{{"data", states}}}}, true, object{{"properties", object{{f.attribute, object{{"anyOf", list{absent, rule}}}}}}})
+	return when(object{{"properties", object{{"data", states}}}}, true, object{{"properties", object{{f.Attribute, object{{"anyOf", list{absent, rule}}}}}}})
 }
 
 // code is a name in any ASCII case; _ also matches a space and a hyphen.
@@ -211,12 +178,12 @@ func scoreFrom(low, high int, digits string) object {
 func (d *definitions) event(types object, rules ...any) {
 	define(&d.values, "type_of_event", types)
 	rules = append(list{
-		d.optional(typ, ref("type_of_event")), d.optional(eventID, ref("identifier")), d.optional(source, ref("identifier")), d.optional(occurredAt, ref("moment")),
+		d.optional(d.of("type"), ref("type_of_event")), d.optional(d.of("event_id"), ref("identifier")), d.optional(d.of("source"), ref("identifier")), d.optional(d.of("occurred_at"), ref("moment")),
 	}, rules...)
-	isTest := d.is(test, "true", object{{"enum", list{true, "true"}}})
+	isTest := d.is(d.of("test"), "true", object{{"enum", list{true, "true"}}})
 	define(&d.events, "body", object{
 		{"description", "the event: the record itself, or the data of a CloudEvent"},
-		{"allOf", list{d.optional(test, ref("truth"))}},
+		{"allOf", list{d.optional(d.of("test"), ref("truth"))}},
 		{"if", isTest},
 		{"else", object{{"allOf", rules}}},
 	})
@@ -225,91 +192,146 @@ func (d *definitions) event(types object, rules ...any) {
 		{"required", list{"data"}},
 		{"properties", object{{"specversion", object{{"const", "1.0"}}}, {"data", object{{"type", "object"}, {"allOf", list{ref("body")}}}}}},
 		{"if", object{{"properties", object{{"data", isTest}}}}},
-		{"else", all(d.attribute(typ, ref("type_of_event")), d.attribute(eventID, ref("identifier")), d.attribute(source, ref("identifier")), d.attribute(occurredAt, ref("moment")))},
+		{"else", all(d.attribute(d.of("type"), ref("type_of_event")), d.attribute(d.of("event_id"), ref("identifier")), d.attribute(d.of("source"), ref("identifier")), d.attribute(d.of("occurred_at"), ref("moment")))},
 	})
 }
 
-func (d *definitions) purchase() {
-	part := func(f named, rule, absent any) any {
-		return when(d.present(f.names[0]), object{{"properties", object{{f.names[0], rule}}}}, absent)
+// formats are the rules for values by format. A format without a rule is not constrained.
+var formats = map[event.Format]object{
+	event.Identifier: ref("identifier"), event.CustomerID: ref("customer"), event.Label: {{"type", list{"string", "number"}}}, event.Currency: ref("currency_code"),
+	event.Amount: ref("amount"), event.PositiveAmount: ref("positive_amount"), event.Time: ref("moment"), event.Flag: ref("truth"),
+}
+
+// rule is what a field of a kind must be where it is present.
+func (d *definitions) rule(f *event.Field) object {
+	switch f.Format {
+	case event.Code:
+		return code(f.Codes...)
+	case event.Objects:
+		var parts list
+		for _, p := range f.Parts {
+			_, member, _ := strings.Cut(p.Name, ".")
+			parts = append(parts, when(d.present(member), object{{"properties", object{{member, d.rule(p)}}}}, !p.Required))
+		}
+		define(&d.fields, f.Name+"_element", object{{"type", "object"}, {"allOf", parts}})
+		return object{{"type", "array"}, {"items", ref(f.Name + "_element")}}
+	case event.Text:
+		return object{{"type", "string"}}
+	default:
+		return formats[f.Format]
 	}
-	define(&d.fields, "refund", object{{"type", "object"}, {"allOf", list{
-		part(refundID, ref("identifier"), false), part(total, ref("positive_amount"), false), part(occurredAt, ref("moment"), true),
-	}}})
-	d.event(typeOf("purchase", "order completed", "order.completed"),
-		d.someone(customer), d.required(orderID, ref("identifier")), d.required(total, ref("amount")),
-		d.optional(currency, ref("currency_code")), d.optional(updatedAt, ref("moment")), d.optional(cancelled, ref("moment")),
-		d.optional(status, code("open", "pending", "placed", "on_hold", "authorized", "authorised", "confirmed", "processing", "partially_paid",
-			"paid", "shipped", "delivered", "fulfilled", "partially_fulfilled", "partially_refunded", "complete", "completed", "closed",
-			"cancelled", "canceled", "voided", "refunded", "failed", "declined", "expired")),
-		d.optional(refunds, object{{"type", "array"}, {"items", ref("refund")}}))
 }
 
-func (d *definitions) cancellation() {
-	is := func(what string, rules ...any) any {
-		return object{{"if", d.is(kind, what, code(what))}, {"then", all(rules...)}}
+// field is what a kind demands of a field.
+func (d *definitions) field(f *event.Field) any {
+	switch {
+	case f.Format == event.CustomerID:
+		return d.someone(f)
+	case f.Required:
+		return d.required(f, d.rule(f))
 	}
-	d.event(typeOf("cancellation"),
-		d.someone(customer), d.required(kind, code("order", "refund", "subscription", "account")), d.optional(reason, object{{"type", list{"string", "number"}}}),
-		is("order", d.required(itsOrder, ref("identifier"))),
-		is("refund", d.required(refundID, ref("identifier")), d.required(itsOrder, ref("identifier")), d.optional(currency, ref("currency_code")), d.required(total, ref("positive_amount"))),
-		is("subscription", d.required(subscript, ref("identifier")), d.optional(effective, ref("moment"))),
-		is("account", d.optional(effective, ref("moment"))))
+	return d.optional(f, d.rule(f))
 }
 
-func (d *definitions) referral() {
-	d.event(typeOf("referral"),
-		d.someone(referrer), d.someone(referred), d.optional(referralID, ref("identifier")), d.required(state, code("pending", "approved", "voided")))
+// kind defines all rules for a kind of event. Fields under a condition are demanded where the field that they depend on has
+// one of the condition's codes.
+func (d *definitions) kind(k event.Kind) {
+	var rules list
+	var conditions []*event.Field // on which others depend
+	byCode := map[string]list{}
+	for _, f := range own(k) {
+		switch {
+		case f.Optional || f.Format == event.Score: // see scores
+		case f.When == nil:
+			rules = append(rules, d.field(f))
+		default:
+			if !slices.Contains(conditions, f.When.Field) {
+				conditions = append(conditions, f.When.Field)
+			}
+			for _, c := range f.When.Codes {
+				byCode[c] = append(byCode[c], d.field(f))
+			}
+		}
+	}
+	for _, on := range conditions {
+		for _, c := range on.Codes {
+			if k == event.Survey {
+				byCode[c] = append(byCode[c], d.scores(k.Descriptor().Field("score"), c))
+			}
+			if len(byCode[c]) > 0 {
+				rules = append(rules, object{{"if", d.has(on, c)}, {"then", all(byCode[c]...)}})
+			}
+		}
+	}
+	d.event(typeOf(k.Descriptor().Types...), rules...)
 }
 
-func (d *definitions) survey() {
-	known := d.first(surveyType, "_is_known", code("nps", "csat", "ces", "equity"), true)
-	d.event(typeOf("survey"), d.someone(customer), d.optional(surveyType, object{{"type", "string"}}),
-		object{{"if", known}, {"then", all(
-			d.required(responseID, ref("identifier")), d.optional(surveyID, ref("identifier")), d.optional(createdAt, ref("moment")), d.optional(updatedAt, ref("moment")),
-			d.optional(excluded, ref("truth")),
-			when(d.is(surveyType, "csat", code("csat")), d.is(score, "1_to_5", scoreFrom(1, 5, "[1-5]")),
-				when(d.is(surveyType, "ces", code("ces")), d.is(score, "1_to_7", scoreFrom(1, 7, "[1-7]")), d.is(score, "0_to_10", scoreFrom(0, 10, "([0-9]|10)")))),
-			object{{"if", d.is(surveyType, "equity", code("equity"))}, {"then", d.required(dimension, code("brand", "value", "relationship"))}},
-		)}})
+// has says that a field has a code; the first code of one that is not required stands in where it is absent.
+func (d *definitions) has(f *event.Field, c string) object {
+	return d.first(f, "_is_"+c, code(c), !f.Required && c == f.Codes[0])
+}
+
+// scores is the range of scores of a type of survey.
+func (d *definitions) scores(f *event.Field, surveyType string) any {
+	switch surveyType {
+	case "csat":
+		return d.is(f, "1_to_5", scoreFrom(1, 5, "[1-5]"))
+	case "ces":
+		return d.is(f, "1_to_7", scoreFrom(1, 7, "[1-7]"))
+	}
+	return d.is(f, "0_to_10", scoreFrom(0, 10, "([0-9]|10)"))
+}
+
+// common are the fields of events of every kind.
+var common = []string{"type", "event_id", "occurred_at", "source", "schema_version", "test"}
+
+// own are the fields of a kind beyond the common ones.
+func own(k event.Kind) []*event.Field {
+	return slices.DeleteFunc(slices.Clone(k.Descriptor().Fields), func(f *event.Field) bool { return slices.Contains(common, f.Name) })
 }
 
 func inputs() []file {
-	common := []named{eventID, typ, occurredAt, source, test}
-	of := func(fs ...named) []named { return append(append([]named{}, common...), fs...) }
-	return []file{
-		input("purchase", "An order, or a snapshot of one.", (*definitions).purchase, of(customer, orderID, total, currency, status, updatedAt, cancelled, refunds)),
-		input("cancellation", "An order, a part of one, a subscription or an account is given up.", (*definitions).cancellation, of(customer, kind, itsOrder, refundID, total, currency, subscript, effective, reason)),
-		input("referral", "A customer brought another.", (*definitions).referral, of(referralID, referrer, referred, state)),
-		input("survey", "A response to a survey.", (*definitions).survey, of(customer, responseID, surveyID, surveyType, score, dimension, comment, createdAt, updatedAt, excluded)),
+	var files []file
+	for k := range event.Kinds {
+		files = append(files, input(k))
 	}
+	return files
 }
 
-func input(name, doc string, rules func(*definitions), fields []named) file {
-	var fieldsOf, example object
-	for _, f := range fields {
-		text := f.doc
-		if len(f.names) > 1 {
-			text += " Also read from " + strings.Join(f.names[1:], ", ") + "."
+func input(k event.Kind) file {
+	kind := k.Descriptor()
+	name := kind.Name
+	var properties, example object
+	for _, f := range kind.Fields {
+		if f.Optional && f.Example == nil {
+			continue
 		}
-		fieldsOf = append(fieldsOf, member{f.names[0], object{{"title", f.names[0]}, {"description", text}, {"examples", list{f.example}}}})
-		if f.names[0] == "type" {
-			f.example = name
+		text, value := f.Doc, f.Example
+		if len(f.Aliases) > 0 {
+			text += " Also read from " + strings.Join(f.Aliases, ", ") + "."
 		}
-		if f.names[0] != "cancelled_at" && f.names[0] != "dimension" && f.names[0] != "subscription_id" {
-			example = append(example, member{f.names[0], f.example})
+		properties = append(properties, member{f.Name, object{{"title", f.Name}, {"description", text}, {"examples", list{value}}}})
+		if f.Name == "type" {
+			value = name
+		}
+		exampleOf := ""
+		if f.When != nil {
+			exampleOf, _ = f.When.Field.Example.(string)
+		}
+		if f.When.Holds(exampleOf) && f.Name != "cancelled_at" {
+			example = append(example, member{f.Name, value})
 		}
 	}
-	var d definitions
-	rules(&d)
+	d := definitions{fieldsOf: kind}
+	d.kind(k)
 	return file{name, object{
 		{"$schema", "https://json-schema.org/draft/2020-12/schema"},
 		{"$id", base + name + ".schema.json"},
 		{"title", name},
-		{"description", doc + " Plain JSON, or a CloudEvent in structured mode, told by specversion. Fields may also lie under properties or data, and under the names given with each; the first name that is neither null nor an empty string is the one that is read, and only that one is looked at. Unknown fields are ignored. Generated: see internal/generate."},
+		{"description", kind.Title + " Plain JSON, or a CloudEvent in structured mode, told by specversion. Fields may also lie under properties or data, and under the names given with each; the first name that is neither null nor an empty string is the one that is read, and only that one is looked at. Unknown fields are ignored. Generated: see internal/generate."},
 		{"examples", list{example, object{{"specversion", "1.0"}, {"id", "0197b3c2-9f0e"}, {"type", "com.example." + name + ".v1"}, {"source", "/webshop"}, {"time", "2026-03-01T12:00:00Z"}, {"data", example}}}},
 		{"type", "object"},
-		{"properties", fieldsOf},
+		{"properties", properties},
 		{"if", d.present("specversion")},
 		{"then", ref("cloudevent")},
 		{"else", ref("body")},

@@ -1,5 +1,7 @@
 package main
 
+import "github.com/mainstay/mainstay/schemas/event"
+
 // The kinds of values in outputs. A trailing ? on a field's type allows null.
 var kinds = map[string]object{
 	"text":        {{"type", "string"}},
@@ -16,10 +18,18 @@ var kinds = map[string]object{
 	"state":       {{"type", "string"}, {"enum", list{"raised", "cleared"}}},
 	"severity":    {{"type", "string"}, {"enum", list{"info", "warning", "critical"}}},
 	"trigger":     {{"type", "string"}, {"enum", list{"event", "timer", "refit", "replay"}}},
-	"event":       {{"type", "string"}, {"enum", list{"purchase", "cancellation", "referral", "survey"}}},
+	"event":       {{"type", "string"}, {"enum", eventKinds()}},
 	"rejected":    {{"type", "string"}, {"enum", list{"event_conflict", "order_conflict", "order_forgotten", "over_refund", "self_referral", "referral_taken", "currency_unknown_rate"}}},
 	"id":          {{"type", "string"}, {"pattern", "^[0-9]+-[0-9]+-[0-9]+$"}},
 	"modelled":    {{"type", "string"}, {"enum", list{"prior", "provisional", "fitted"}}},
+}
+
+// eventKinds are the names of the kinds of input.
+func eventKinds() (names list) {
+	for _, name := range event.KindNames() {
+		names = append(names, name)
+	}
+	return names
 }
 
 // told is a field of an output.

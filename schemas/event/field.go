@@ -1,0 +1,121 @@
+package event
+
+import "slices"
+
+// Format is how the value of a field is read.
+type Format uint8
+
+// The formats. Identifiers and labels are text or the literal digits of a number.
+const (
+	Text           Format = iota // any text
+	Identifier                   // at most 1,024 bytes
+	CustomerID                   // an identifier of at most 256 bytes; null stands for an anonymous customer
+	Label                        // at most 32 bytes; longer text becomes "other"
+	Code                         // one of Field.Codes, in any case
+	Currency                     // a code of ISO 4217, or one that the settings add
+	Amount                       // at least 0
+	PositiveAmount               // above 0
+	Score                        // a whole number
+	Time                         // RFC 3339
+	Flag                         // true or false
+	Objects                      // an array of objects
+	EventType                    // one of Descriptor.Types
+)
+
+// Field is a field of an event: where it is found, how it is read, and what the tools that write events need to know of it.
+type Field struct {
+	Name      string
+	Aliases   []string // read where no name before them is present
+	Attribute string   // of CloudEvents: id, type, source or time; read where no name is present
+	Format    Format
+	Codes     []string // of a Code
+	Required  bool     // where its condition holds
+	When      *Condition
+	Identity  bool     // the identity of what the event is about; an import makes one for rows that have none
+	Optional  bool     // the JSON Schema does not constrain it: it is not read, or only under some settings
+	Parts     []*Field // of Objects
+
+	Doc     string
+	Example any
+	Flag    string // of the command `send`; "": none
+	Default string // of that flag; see Unique
+
+	names     []name // the plain name first
+	mask      uint64 // of names
+	attribute attribute
+}
+
+// Unique is the default of a flag for which `send` makes a value that no other event has.
+const Unique = "(unique)"
+
+// Condition says for which codes of another field a field has a meaning.
+type Condition struct {
+	Field *Field
+	Codes []string
+}
+
+// Holds says whether the condition of a field holds for a value of the field that it depends on.
+func (c *Condition) Holds(code string) bool { return c == nil || slices.Contains(c.Codes, code) }
+
+// declare numbers the names of a field.
+func declare(f Field) *Field {
+	for _, text := range append([]string{f.Name}, f.Aliases...) {
+		n := names.number(text)
+		f.names = append(f.names, n)
+		f.mask |= 1 << n
+	}
+	if f.Attribute != "" {
+		f.attribute = attribute(slices.Index(attributeTexts[:], f.Attribute)) //nolint:gosec // a short table
+	}
+	return &f
+}
+
+// declarePart numbers the name of a field of an element of an array; the error names it with the array.
+func declarePart(array string, f Field) *Field {
+	part := declare(f)
+	part.Name = array + f.Name
+	return part
+}
+
+// The fields that events of every kind have.
+var (
+	fType = declare(Field{
+		Name: "type", Aliases: []string{"event"}, Attribute: "type", Format: EventType, Example: "purchase",
+		Doc: "Must agree with the topic; taken from it when missing. May have a reverse domain name before it and a version behind it.",
+	})
+	fEventID = declare(Field{
+		Name: "event_id", Aliases: []string{"messageId"}, Attribute: "id", Format: Identifier, Example: "0197b3c2-9f0e", Flag: "event-id",
+		Doc: "Unique within its source; a repeat is dropped. Without it the natural key stands in.",
+	})
+	fOccurredAt = declare(Field{
+		Name: "occurred_at", Aliases: []string{"timestamp", "time"}, Attribute: "time", Format: Time, Example: "2026-03-01T12:00:00Z", Flag: "at", Default: "now",
+		Doc: "RFC 3339, from 1990 to 48 h ahead. Without it the record's timestamp stands in.",
+	})
+	fSource = declare(Field{
+		Name: "source", Attribute: "source", Format: Identifier, Example: "webshop", Flag: "source",
+		Doc: "Within which event_id is unique; by default the kind of event.",
+	})
+	fSchemaVersion = declare(Field{Name: "schema_version", Optional: true, Doc: "Version of the sender's schema; not read."})
+	fTest          = declare(Field{Name: "test", Format: Flag, Example: false, Flag: "test", Doc: "true: counted and skipped."})
+)
+
+// fCustomerID belongs to every kind whose customer is not named otherwise.
+var fCustomerID = declare(Field{
+	Name: "customer_id", Aliases: []string{"userId"}, Format: CustomerID, Required: true, Example: "c-1001", Flag: "customer",
+	Doc: "The customer of the event, at most 256 bytes.",
+})
+
+// Members of a structured CloudEvent.
+var (
+	fSpecversion = declare(Field{Name: "specversion"})
+	fData        = declare(Field{Name: "data"})
+)
+
+// fRecord stands for the record as a whole.
+var fRecord = &Field{}
+
+// withCommon is the fields of an event of some kind, in the order in which tools write them: those of every event with the
+// customer among them, and those of the kind.
+func withCommon(customer *Field, own ...*Field) []*Field {
+	return append([]*Field{fType, fEventID, fOccurredAt, customer, fSource, fSchemaVersion, fTest}, own...)
+}

@@ -1,0 +1,92 @@
+package event
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/mainstay/mainstay/schemas/ledger"
+)
+
+// Kind is the kind of event that a topic carries.
+type Kind uint8
+
+// The kinds of events. The numbers are hashed into the facts of events, so they never change.
+const (
+	Purchase Kind = iota
+	Cancellation
+	Referral
+	Survey
+	Kinds // how many there are
+)
+
+// Descriptor is what is declared of a kind of event. Everything that treats the kinds alike walks the descriptors; a new
+// kind is a file with its descriptor, a constant, a body, and a line in the table below.
+type Descriptor struct {
+	Name     string   // in types, sources, metrics, dead-letter topics and schemas
+	Topic    string   // its setting in kafka.topics, and the input topic by default
+	Topics   string   // doc of that setting
+	Title    string   // doc of the kind
+	Types    []string // what its type may be called, in lower case
+	Fields   []*Field // in the order in which they are written
+	Customer *Field   // the customer that the event belongs to
+	Example  string   // flags of an example of `send`
+
+	read  func(*Decoder, *common)                  // reads the body, and sets the natural key
+	facts func(*canonical, *ledger.Event, *common) // appends the body's facts
+	is    func(*ledger.Event) bool                 // the event has a body of this kind
+}
+
+var kinds = [Kinds]*Descriptor{Purchase: &purchase, Cancellation: &cancellation, Referral: &referral, Survey: &survey}
+
+// bodies is room for a body of each kind, so that decoding allocates none.
+type bodies struct {
+	purchase     ledger.Purchase
+	cancellation ledger.Cancellation
+	referral     ledger.Referral
+	survey       ledger.Survey
+}
+
+// Descriptor returns what is declared of the kind.
+func (k Kind) Descriptor() *Descriptor { return kinds[k] }
+
+// String is the kind's name in types, sources and metrics.
+func (k Kind) String() string { return kinds[k].Name }
+
+// ParseKind reads a kind's name.
+func ParseKind(name string) (Kind, error) {
+	for k, d := range kinds {
+		if name == d.Name {
+			return Kind(k), nil
+		}
+	}
+	return 0, fmt.Errorf("%q is not a kind of event: want one of %s", name, strings.Join(KindNames(), ", "))
+}
+
+// KindNames returns the names of all kinds.
+func KindNames() []string {
+	var names []string
+	for _, d := range kinds {
+		names = append(names, d.Name)
+	}
+	return names
+}
+
+// KindOf returns the kind of an event's body; ok is false where there is none.
+func KindOf(e *ledger.Event) (kind Kind, ok bool) {
+	for k, d := range kinds {
+		if d.is(e) {
+			return Kind(k), true
+		}
+	}
+	return 0, false
+}
+
+// Field returns the field of this name, nil if the kind has none.
+func (d *Descriptor) Field(name string) *Field {
+	for _, f := range d.Fields {
+		if f.Name == name {
+			return f
+		}
+	}
+	return nil
+}

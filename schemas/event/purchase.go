@@ -1,0 +1,175 @@
+package event
+
+import (
+	"slices"
+
+	"github.com/mainstay/mainstay/schemas/ledger"
+	"github.com/mainstay/mainstay/schemas/money"
+)
+
+// The statuses of an order that counts, and of one that does not.
+var (
+	standingStatuses = []string{
+		"open", "pending", "placed", "on_hold", "authorized", "authorised", "confirmed", "processing", "partially_paid", "paid", "shipped", "delivered",
+		"fulfilled", "partially_fulfilled", "partially_refunded", "complete", "completed", "closed",
+	}
+	cancelledStatuses = []string{"cancelled", "canceled", "voided", "refunded", "failed", "declined", "expired"}
+)
+
+var (
+	fOrderID = declare(Field{
+		Name: "order_id", Aliases: []string{"transaction_id", "id"}, Format: Identifier, Required: true, Identity: true, Example: "o-2001", Flag: "order",
+		Doc: "The order.",
+	})
+	fTotal = declare(Field{
+		Name: "total", Aliases: []string{"total_price", "value", "revenue"}, Format: Amount, Required: true, Example: 49.9, Flag: "total",
+		Doc: "An amount in the currency's major unit, exactly: a number or its text.",
+	})
+	fCurrency = declare(Field{
+		Name: "currency", Format: Currency, Example: "EUR", Flag: "currency",
+		Doc: "ISO 4217 in any case, or a code that the settings add. Without it the configured default.",
+	})
+	fSubtotal  = declare(Field{Name: "subtotal", Format: Amount, Optional: true, Flag: "subtotal", Doc: "Amount before tax, shipping and discount."})
+	fTax       = declare(Field{Name: "tax", Format: Amount, Optional: true, Flag: "tax", Doc: "Tax within the total."})
+	fShipping  = declare(Field{Name: "shipping", Format: Amount, Optional: true, Flag: "shipping", Doc: "Shipping within the total."})
+	fUpdatedAt = declare(Field{
+		Name: "updated_at", Format: Time, Example: "2026-03-02T09:00:00Z", Flag: "updated-at", Doc: "The event is a snapshot of its order as of then; the newest stands.",
+	})
+	fStatus = declare(Field{
+		Name: "status", Format: Code, Codes: slices.Concat(standingStatuses, cancelledStatuses), Example: "paid", Flag: "status",
+		Doc: "Of the order, in any case: paid, shipped, cancelled ...",
+	})
+	fCancelledAt = declare(Field{Name: "cancelled_at", Format: Time, Example: "2026-03-02T09:00:00Z", Doc: "The order is cancelled."})
+	fRefunds     = declare(Field{
+		Name: "refunds", Format: Objects, Parts: []*Field{fPartRefundID, fPartTotal, fPartOccurredAt},
+		Example: []map[string]any{{"refund_id": "r-1", "total": 5}}, Doc: "What was paid back of the order up to now; each refund_id counts once.",
+	})
+
+	// Of an element of refunds.
+	fPartRefundID   = declarePart("refunds.", Field{Name: "refund_id", Format: Identifier, Required: true})
+	fPartTotal      = declarePart("refunds.", Field{Name: "total", Format: PositiveAmount, Required: true})
+	fPartOccurredAt = declarePart("refunds.", Field{Name: "occurred_at", Format: Time})
+)
+
+var purchase = Descriptor{
+	Name: "purchase", Topic: "purchases", Topics: "Topics of purchases. May be empty, as the others, but not all of them.",
+	Title: "An order, or a snapshot of one.", Types: []string{"purchase", "order completed", "order.completed"}, Customer: fCustomerID,
+	Fields: withCommon(fCustomerID, fOrderID, fTotal, fCurrency, fSubtotal, fTax, fShipping,
+		declare(Field{Name: "discount", Format: Amount, Optional: true, Flag: "discount", Doc: "Discount that was given; not read."}),
+		declare(Field{Name: "coupon", Optional: true, Flag: "coupon", Doc: "Code of a coupon; not read."}),
+		declare(Field{Name: "channel", Optional: true, Flag: "channel", Doc: "Web, store, app, phone ...; not read."}),
+		declare(Field{Name: "affiliation", Optional: true, Doc: "Shop or partner; not read."}),
+		declare(Field{Name: "loyalty_member", Format: Flag, Optional: true, Doc: "Whether the customer is a member; not read."}),
+		declare(Field{Name: "referral_code", Optional: true, Flag: "referral-code", Doc: "Code by which the customer came; not read."}),
+		fUpdatedAt, fStatus, fCancelledAt,
+		declare(Field{Name: "products", Format: Objects, Optional: true, Doc: "Items of the order; not read."}), fRefunds),
+	Example: "--customer me --order 1 --total 49.90 --currency EUR",
+	read:    (*Decoder).readPurchase,
+	facts: func(b *canonical, e *ledger.Event, c *common) {
+		p := e.Purchase
+		b.text(p.OrderId)
+		b.number(p.Total)
+		b.text(p.Currency)
+		b.number(p.UpdatedAt)
+		b.truth(p.Cancelled)
+		b.number(p.CancelledAt)
+		b.number(int64(len(p.Refunds)))
+		for i, r := range p.Refunds {
+			b.text(r.RefundId)
+			b.number(r.Total)
+			b.time(r.OccurredAt, c.into.refundTimed[i])
+		}
+	},
+	is: func(e *ledger.Event) bool { return e.Purchase != nil },
+}
+
+// readPurchase reads an order, which may be a snapshot: the order as it stood at updated_at.
+func (d *Decoder) readPurchase(c *common) {
+	r := &d.r
+	p := &c.into.purchase
+	c.into.Event.Purchase = p
+	p.OrderId = d.required(fOrderID)
+	unit, known := d.currency(fCurrency)
+	p.Currency, p.Total = unit.Currency, 0
+	if known {
+		p.Total = d.total(unit, c)
+	}
+	var updated, cancelled bool
+	p.UpdatedAt, updated = r.time(fUpdatedAt, r.find(fUpdatedAt), d.now+ahead)
+	p.CancelledAt, cancelled = r.time(fCancelledAt, r.find(fCancelledAt), d.now+ahead)
+	p.Cancelled = d.cancels() || cancelled
+	d.refunds(p, unit, known, c)
+	c.key = key{what: "order:", id: p.OrderId, at: p.UpdatedAt, timed: updated}
+}
+
+// total is the amount that counts by the money.total setting.
+func (d *Decoder) total(unit money.Unit, c *common) int64 {
+	of := fTotal
+	if d.opts.Total == TotalSubtotal {
+		of = fSubtotal
+	}
+	v := d.r.find(of)
+	if !d.r.need(of, v) {
+		return 0
+	}
+	total := d.counted(of, v, unit, c)
+	if d.opts.Total == TotalWithoutTax || d.opts.Total == TotalWithoutTaxAndShipping {
+		total -= d.counted(fTax, d.r.find(fTax), unit, c)
+	}
+	if d.opts.Total == TotalWithoutShipping || d.opts.Total == TotalWithoutTaxAndShipping {
+		total = max(total, -1) - d.counted(fShipping, d.r.find(fShipping), unit, c) // below 0 is below 0
+	}
+	if total < 0 {
+		d.r.refuse(of, Negative, "less than the tax and shipping in it")
+	}
+	return total
+}
+
+// cancels reads the order's status. An order refunded in full, or never paid, counts as little as a cancelled one.
+func (d *Decoder) cancels() bool {
+	return d.oneOf(fStatus) >= len(standingStatuses)
+}
+
+// refunds reads the refunds of a snapshot. Their times stand in for each other: the refund's, the snapshot's, the order's.
+func (d *Decoder) refunds(p *ledger.Purchase, unit money.Unit, known bool, c *common) {
+	r := &d.r
+	p.Refunds, c.into.refundTimed = p.Refunds[:0], c.into.refundTimed[:0]
+	v := r.find(fRefunds)
+	if v.tok == tokNone {
+		return
+	}
+	if v.tok != tokArray {
+		r.refuse(fRefunds, WrongType, "an array is wanted")
+		return
+	}
+	r.elements(r.places[v.at].slots[nRefunds], func(tok token) {
+		if tok != tokObject {
+			r.refuse(fRefunds, WrongType, "objects are wanted")
+			return
+		}
+		refund := c.into.nextRefund(len(p.Refunds))
+		refund.RefundId, refund.Total, refund.OccurredAt = "", 0, p.UpdatedAt
+		if v := r.part(fPartRefundID); r.need(fPartRefundID, v) {
+			refund.RefundId = r.id(fPartRefundID, v, maxID)
+		}
+		if v := r.part(fPartTotal); r.need(fPartTotal, v) && known {
+			refund.Total = d.positive(fPartTotal, v, unit, c)
+		}
+		at, stated := r.time(fPartOccurredAt, r.part(fPartOccurredAt), d.now+ahead)
+		if stated {
+			refund.OccurredAt = at
+		} else if refund.OccurredAt == 0 {
+			refund.OccurredAt = c.into.Event.OccurredAt
+		}
+		p.Refunds = append(p.Refunds, refund)
+		c.into.refundTimed = append(c.into.refundTimed, stated)
+	})
+}
+
+// nextRefund reuses what former results had.
+func (into *Result) nextRefund(i int) *ledger.Refund {
+	if i == len(into.refunds) {
+		into.refunds = append(into.refunds, new(ledger.Refund))
+	}
+	return into.refunds[i]
+}
