@@ -36,7 +36,7 @@ func alerts(t *testing.T) map[string]alert {
 		decode(t, path, &file)
 		for _, g := range file.Groups {
 			for _, a := range g.Rules {
-				require.NotContains(t, all, a.Alert, "two alerts of one name")
+				require.NotContains(t, all, a.Alert, "two alerts have the same name")
 				all[a.Alert] = a
 			}
 		}
@@ -60,7 +60,7 @@ func decode(t *testing.T, path string, into any) {
 	require.NoError(t, yaml.Unmarshal(text, into), path)
 }
 
-func TestEveryAlertSaysHowBadItIsAndWhereToRead(t *testing.T) {
+func TestEveryAlertHasSeverityTextsAndRunbook(t *testing.T) {
 	for name, a := range alerts(t) {
 		require.True(t, strings.HasPrefix(name, "Mainstay"), name)
 		require.Contains(t, []string{"none", "info", "warning", "critical"}, a.Labels["severity"], name)
@@ -70,20 +70,20 @@ func TestEveryAlertSaysHowBadItIsAndWhereToRead(t *testing.T) {
 		page, err := os.ReadFile(filepath.Join(pages, name+".md"))
 		require.NoError(t, err)
 		require.True(t, strings.HasPrefix(string(page), "# "+name+"\n\nSeverity: "+a.Labels["severity"]+"."), name)
-		for _, part := range []string{"\n## What it means\n\n", "\n## What to look at\n\n", "\n## What to do\n\n"} {
+		for _, part := range []string{"\n## Impact\n\n", "\n## Diagnosis\n\n", "\n## Remedy\n\n"} {
 			require.Contains(t, string(page), part, name)
 		}
 	}
 }
 
-func TestEveryPageHasItsAlert(t *testing.T) {
+func TestEveryRunbookHasAnAlert(t *testing.T) {
 	all := alerts(t)
 	for _, path := range files(t, pages+"/*.md") {
 		require.Contains(t, all, strings.TrimSuffix(filepath.Base(path), ".md"))
 	}
 }
 
-func TestPagesLinkToWhatIsThere(t *testing.T) {
+func TestRunbookLinksResolve(t *testing.T) {
 	linked := 0
 	for _, path := range files(t, pages+"/*.md") {
 		text, err := os.ReadFile(path)
@@ -106,8 +106,8 @@ func TestPagesLinkToWhatIsThere(t *testing.T) {
 	require.NotZero(t, linked)
 }
 
-// What the tests of promtool hold is promtool's business; that none is missing is ours.
-func TestEveryAlertIsSeenToFireAndToBeSilent(t *testing.T) {
+// TestPromtool runs the rule tests; this test makes sure that each alert has one in which it fires and one in which it does not.
+func TestEveryAlertIsTestedFiringAndNotFiring(t *testing.T) {
 	fires, silent := map[string]bool{}, map[string]bool{}
 	have := newCatalogue(t)
 	for _, path := range files(t, "prometheus/tests/*.yml") {
@@ -132,12 +132,12 @@ func TestEveryAlertIsSeenToFireAndToBeSilent(t *testing.T) {
 		}
 	}
 	for name := range alerts(t) {
-		require.True(t, fires[name], "%s is not seen to fire", name)
-		require.Equal(t, name != "MainstayWatchdog", silent[name], "%s and its silence", name) // it has none
+		require.True(t, fires[name], "no test in which %s fires", name)
+		require.Equal(t, name != "MainstayWatchdog", silent[name], "a test in which %s does not fire", name) // it has none
 	}
 }
 
-func TestRulesNameWhatThereIs(t *testing.T) {
+func TestRulesUseExistingMetrics(t *testing.T) {
 	have := newCatalogue(t)
 	named := 0
 	for name, a := range alerts(t) {
@@ -146,12 +146,12 @@ func TestRulesNameWhatThereIs(t *testing.T) {
 	require.NotZero(t, named)
 }
 
-func TestBoardsNameWhatThereIs(t *testing.T) {
+func TestDashboardsUseExistingMetrics(t *testing.T) {
 	have := newCatalogue(t)
 	for _, path := range files(t, "grafana/dashboards/*.json") {
 		text, err := os.ReadFile(path)
 		require.NoError(t, err)
-		var board struct {
+		var dashboard struct {
 			Panels []struct {
 				Title   string `json:"title"`
 				Targets []struct {
@@ -159,9 +159,9 @@ func TestBoardsNameWhatThereIs(t *testing.T) {
 				} `json:"targets"`
 			} `json:"panels"`
 		}
-		require.NoError(t, json.Unmarshal(text, &board))
+		require.NoError(t, json.Unmarshal(text, &dashboard))
 		named := 0
-		for _, p := range board.Panels {
+		for _, p := range dashboard.Panels {
 			for _, q := range p.Targets {
 				named += have.holds(t, p.Title, q.Expr)
 			}
@@ -170,7 +170,7 @@ func TestBoardsNameWhatThereIs(t *testing.T) {
 	}
 }
 
-func TestEveryReasonIsExplained(t *testing.T) {
+func TestEveryReasonIsDocumented(t *testing.T) {
 	for _, explained := range []struct{ source, of, page, form string }{
 		{"../pkg/stream/halt/halt.go", "Reason", "MainstayPartitionHalted.md", "\n### %\n\n"},
 		{"../schemas/event/event.go", "Reason", "MainstayDeadLetterRatio.md", "\n| `%` | "},
@@ -209,27 +209,27 @@ func reasons(t *testing.T, path, of string) []string {
 	return all
 }
 
-// A figure that nobody looks at is either not worth its name, or missing where somebody would have needed it.
-func TestEveryFigureIsLookedAt(t *testing.T) {
-	var said strings.Builder
+// A metric on no dashboard and in no alert is either not needed, or missing where an operator would need it.
+func TestEveryMetricIsUsed(t *testing.T) {
+	var used strings.Builder
 	for _, a := range alerts(t) {
-		said.WriteString(a.Expr + "\n")
+		used.WriteString(a.Expr + "\n")
 	}
 	for _, path := range files(t, "grafana/dashboards/*.json") {
 		text, err := os.ReadFile(path)
 		require.NoError(t, err)
-		said.Write(text)
+		used.Write(text)
 	}
-	var dark []string
+	var unused []string
 	for name := range newCatalogue(t) {
 		if base, ok := strings.CutPrefix(name, "mainstay_"); ok {
 			for _, part := range []string{"_bucket", "_sum", "_count"} {
 				base = strings.TrimSuffix(base, part)
 			}
-			if !strings.Contains(said.String(), "mainstay_"+base) {
-				dark = append(dark, name)
+			if !strings.Contains(used.String(), "mainstay_"+base) {
+				unused = append(unused, name)
 			}
 		}
 	}
-	require.Empty(t, dark, "on no board and in no alert rule")
+	require.Empty(t, unused, "on no dashboard and in no alert rule")
 }

@@ -1,4 +1,4 @@
-// Package deploy owns nothing that runs: it is where the tests of what operators are given stand. They hold Prometheus's rules,
-// Grafana's boards and the runbooks against each other and against the program: a metric that is not there, an alert without
-// a page, a reason without a section are found here.
+// Package deploy owns the tests of what operators are given: the Prometheus rules, the Grafana dashboards and the runbooks. They check
+// these against each other and against the program: unknown metrics, alerts without a runbook, halt reasons without a section. The
+// package refuses to contain code that runs in production.
 package deploy

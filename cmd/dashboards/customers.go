@@ -4,53 +4,56 @@ import (
 	"github.com/grafana/grafana-foundation-sdk/go/units"
 )
 
-// soon is what stands where the base has not been added up yet.
-const soon = "not added up yet"
+const (
+	// noPortfolio is shown before partition 0 has merged the first contributions into the portfolio.
+	noPortfolio = "no totals yet"
+	// noResponses is shown while no survey has a response: a score of 0 would be a result.
+	noResponses = "no responses yet"
+	// noDueForecasts is shown until the purchase horizon of the first forecast has passed.
+	noDueForecasts = "no forecast is due yet"
+)
 
-// unanswered is what stands where no survey has an answer: a score of 0 would be one.
-const unanswered = "nobody has answered"
-
-func customers() *board {
-	b := begin("Mainstay: Customers", "mainstay-customers",
-		"The customer base as a whole, as last added up (portfolio.contribution_interval), and the alerts that customers gave cause for.", "7d", "1m")
-	b.row("The base now", baseStats(), nil)
-	b.row("Over time", nil, baseGraphs())
-	b.row("Alerts and answers", nil, alertGraphs())
-	b.row("The model", modelStats(), modelGraphs())
+func customersDashboard() *builder {
+	b := newDashboard("Mainstay: Customers", "mainstay-customers",
+		"Totals of the customer base, updated every portfolio.contribution_interval, customer alerts, and the quality of the model.", "7d", "1m")
+	b.row("Customer base", baseStats(), nil)
+	b.row("Trends", nil, baseGraphs())
+	b.row("Alerts and outputs", nil, alertGraphs())
+	b.row("Model", modelStats(), modelGraphs())
 	return b
 }
 
 func baseStats() []panel {
 	return []panel{
 		{
-			title: "Customers", unit: units.Short, empty: soon,
-			about: "Of whom anything was said.",
-			asks:  []query{{"max(mainstay_customers)", "customers"}},
+			title: "Customers", unit: units.Short, noValue: noPortfolio,
+			description: "Customers with at least one event.",
+			queries:     []query{{"max(mainstay_customers)", "customers"}},
 		},
 		{
-			title: "Active", unit: units.Short, empty: soon,
-			about: "With a standing order, and the account not closed.",
-			asks:  []query{{"max(mainstay_customers_active)", "active"}},
+			title: "Active", unit: units.Short, noValue: noPortfolio,
+			description: "Customers with at least one order that was not cancelled, whose account is not closed.",
+			queries:     []query{{"max(mainstay_customers_active)", "active"}},
 		},
 		{
-			title: "Customer equity", unit: units.Short, empty: soon,
-			about: "Sum of predicted CLV: what today's customers are expected to bring within the prediction horizon, in units of the base currency.",
-			asks:  []query{{"max by (currency) (mainstay_customer_equity)", "{{currency}}"}},
+			title: "Customer equity", unit: units.Short, noValue: noPortfolio,
+			description: "Sum of predicted CLV over all customers: their expected value within the prediction horizon, in units of the base currency.",
+			queries:     []query{{"max by (currency) (mainstay_customer_equity)", "{{currency}}"}},
 		},
 		{
-			title: "Historic CLV", unit: units.Short, empty: soon,
-			about: "What they have brought so far, net of refunds, in units of the base currency.",
-			asks:  []query{{"max by (currency) (mainstay_historic_clv)", "{{currency}}"}},
+			title: "Historic CLV", unit: units.Short, noValue: noPortfolio,
+			description: "Revenue of all customers so far, net of refunds, in units of the base currency.",
+			queries:     []query{{"max by (currency) (mainstay_historic_clv)", "{{currency}}"}},
 		},
 		{
-			title: "NPS", unit: units.Short, empty: unanswered,
-			about: "Net promoter score, -100 to 100, of the newest answer of each customer within the survey window.",
-			asks:  []query{{"max(mainstay_nps)", "NPS"}},
+			title: "NPS", unit: units.Short, noValue: noResponses,
+			description: "Net promoter score, -100 to 100, from the newest response of each customer within the survey window.",
+			queries:     []query{{"max(mainstay_nps)", "NPS"}},
 		},
 		{
-			title: "Standard error of the NPS", unit: units.Short, empty: unanswered,
-			about: "In points. Two scores that lie less than about three of these apart may well be the same.",
-			asks:  []query{{"max(mainstay_nps_standard_error)", "standard error"}},
+			title: "Standard error of the NPS", unit: units.Short, noValue: noResponses,
+			description: "In points of the score. A difference of less than about three standard errors may be chance.",
+			queries:     []query{{"max(mainstay_nps_standard_error)", "standard error"}},
 		},
 	}
 }
@@ -58,41 +61,41 @@ func baseStats() []panel {
 func baseGraphs() []panel {
 	return []panel{
 		{
-			title: "Customer equity over time", unit: units.Short, empty: soon,
-			about: "Sum of predicted CLV and of historic CLV, in units of the base currency. Equity that falls while history rises: customers buy, and slip away.",
-			asks: []query{
+			title: "Customer equity over time", unit: units.Short, noValue: noPortfolio,
+			description: "Sums of predicted and of historic CLV, in units of the base currency. Falling equity with rising historic CLV means that customers who bought are being lost.",
+			queries: []query{
 				{"max by (currency) (mainstay_customer_equity)", "equity {{currency}}"},
 				{"max by (currency) (mainstay_historic_clv)", "historic {{currency}}"},
 			},
 		},
 		{
-			title: "NPS with its 95% interval", unit: units.Short, empty: unanswered,
-			about: "1.96 standard errors to either side. While the interval holds a former score, nothing is known to have changed.",
-			asks: []query{
+			title: "NPS with its 95% interval", unit: units.Short, noValue: noResponses,
+			description: "The score and 1.96 standard errors on either side. While the interval contains an earlier score, the change is not significant.",
+			queries: []query{
 				{"max(mainstay_nps)", "NPS"},
 				{"max(mainstay_nps) + 1.96 * max(mainstay_nps_standard_error)", "upper"},
 				{"max(mainstay_nps) - 1.96 * max(mainstay_nps_standard_error)", "lower"},
 			},
 		},
 		{
-			title: "Churn risk", unit: units.Short, empty: soon, stacked: true,
-			about: "Customers by class: low, medium and high of those who have a standing order; none without one; churned who closed their account.",
-			asks:  []query{{"max by (churn_risk) (mainstay_customers_by_churn_risk)", "{{churn_risk}}"}},
+			title: "Churn risk", unit: units.Short, noValue: noPortfolio, stacked: true,
+			description: "Customers by churn risk: low, medium and high with an order that was not cancelled, none without one, churned after closing the account. A shift to high without a change of the model means that customers are being lost.",
+			queries:     []query{{"max by (churn_risk) (mainstay_customers_by_churn_risk)", "{{churn_risk}}"}},
 		},
 		{
-			title: "Value tiers", unit: units.Short, empty: soon, stacked: true,
-			about: "Customers with a standing order by tier of total CLV. None while there are fewer of them than tiers.min_customers.",
-			asks:  []query{{"max by (value_tier) (mainstay_customers_by_value_tier)" + none("value_tier"), "{{value_tier}}"}},
+			title: "Value tiers", unit: units.Short, noValue: noPortfolio, stacked: true,
+			description: "Customers with an order that was not cancelled, by tier of total CLV. Empty while there are fewer of them than tiers.min_customers.",
+			queries:     []query{{"max by (value_tier) (mainstay_customers_by_value_tier)" + orNone("value_tier"), "{{value_tier}}"}},
 		},
 		{
-			title: "NPS categories", unit: units.Short, empty: soon, stacked: true,
-			about: "Customers by the category of their newest answer: promoter 9-10, passive 7-8, detractor 0-6; unknown are those without one.",
-			asks:  []query{{"max by (nps_category) (mainstay_customers_by_nps_category)", "{{nps_category}}"}},
+			title: "NPS categories", unit: units.Short, noValue: noPortfolio, stacked: true,
+			description: "Customers by the category of their newest response: promoter 9-10, passive 7-8, detractor 0-6; unknown without a response.",
+			queries:     []query{{"max by (nps_category) (mainstay_customers_by_nps_category)", "{{nps_category}}"}},
 		},
 		{
-			title: "Customers over time", unit: units.Short, empty: soon,
-			about: "All, and those active.",
-			asks:  []query{{"max(mainstay_customers)", "all"}, {"max(mainstay_customers_active)", "active"}},
+			title: "Customers over time", unit: units.Short, noValue: noPortfolio,
+			description: "All customers and the active ones.",
+			queries:     []query{{"max(mainstay_customers)", "all"}, {"max(mainstay_customers_active)", "active"}},
 		},
 	}
 }
@@ -100,37 +103,34 @@ func baseGraphs() []panel {
 func alertGraphs() []panel {
 	return []panel{
 		{
-			title: "Alerts, by rule", unit: units.Short, empty: "no alerts yet",
-			about: "Episodes that changed state within an hour, by rule and state. A wall of one rule is a rule too eager, or a model just fitted.",
-			asks:  []query{{"sum by (rule, state) (increase(mainstay_alerts_total[1h]))" + none("rule", "state"), "{{rule}} {{state}}"}},
+			title: "Alerts, by rule", unit: units.Short, noValue: "no alerts yet",
+			description: "Alert state changes within an hour, by rule and state. A sudden rise of one rule points to a rule that is too sensitive or to newly fitted parameters.",
+			queries:     []query{{"sum by (rule, state) (increase(mainstay_alerts_total[1h]))" + orNone("rule", "state"), "{{rule}} {{state}}"}},
 		},
 		{
-			title: "Fuse, by rule", unit: units.Short, empty: "no alerts yet", alarm: 1,
-			about: "1 while a rule's alerts are held back, since there were too many within an hour.",
-			asks:  []query{{"max by (rule) (mainstay_alert_fuse_open)" + none("rule"), "{{rule}}"}},
+			title: "Fuse, by rule", unit: units.Short, noValue: "no alerts yet", alarm: 1,
+			description: "1 while a rule's alerts are suppressed because it raised too many within an hour. 0 is healthy.",
+			queries:     []query{{"max by (rule) (mainstay_alert_fuse_open)" + orNone("rule"), "{{rule}}"}},
 		},
 		{
-			title: "Answers to the CRM", unit: units.RequestsPerSecond, empty: "nothing published yet", stacked: true,
-			about: "What subscribers are told a second, by topic. Many CRM tools take about 100 calls a second.",
-			asks:  []query{{"sum by (topic) (rate(mainstay_outputs_total[$__rate_interval]))", "{{topic}}"}},
+			title: "Outputs, by topic", unit: units.RequestsPerSecond, noValue: "nothing published yet", stacked: true,
+			description: "Records published per second, by topic. Many CRM systems accept about 100 calls per second.",
+			queries:     []query{{"sum by (topic) (rate(mainstay_outputs_total[$__rate_interval]))", "{{topic}}"}},
 		},
 	}
 }
 
-// early is what stands where no purchase horizon has passed.
-const early = "no promise is due yet"
-
 func modelStats() []panel {
 	return []panel{
 		{
-			title: "Last good refit", unit: units.Seconds, empty: "no process folds", never: "never",
-			about: "How long ago a refit on schedule (refit.interval) last came to parameters that are good, new or unchanged.",
-			asks:  []query{{"(time() - (max(mainstay_refit_last_success_timestamp_seconds) > 0)) or vector(-1)", "ago"}},
+			title: "Last good refit", unit: units.Seconds, noValue: "no process with the role fold", never: "never",
+			description: "Time since a scheduled refit (refit.interval) last succeeded, with new or unchanged parameters. Healthy is less than two intervals.",
+			queries:     []query{{"(time() - (max(mainstay_refit_last_success_timestamp_seconds) > 0)) or vector(-1)", "ago"}},
 		},
 		{
-			title: "Promises due", unit: units.Short, empty: early,
-			about: "Promised probabilities of an order whose horizon has passed, of one customer in eight: what the figures below are drawn from.",
-			asks:  []query{{"sum(mainstay_calibration_promises) or vector(0)", "promises"}},
+			title: "Forecasts due", unit: units.Short, noValue: noDueForecasts,
+			description: "Forecast probabilities of an order whose purchase horizon has passed, for a sample of one customer in eight. The panels below are computed from them.",
+			queries:     []query{{"sum(mainstay_calibration_promises) or vector(0)", "forecasts"}},
 		},
 	}
 }
@@ -138,30 +138,30 @@ func modelStats() []panel {
 func modelGraphs() []panel {
 	return []panel{
 		{
-			title: "Promises, made and kept", unit: units.Short, empty: early,
-			about: "Of one customer in eight: how many were promised to order within the purchase horizon, by their probabilities, and how many did. The first are due when a horizon has passed.",
-			asks: []query{
-				{"sum(mainstay_calibration_promises_expected) or vector(0)", "promised"},
-				{"sum(mainstay_calibration_promises_kept) or vector(0)", "kept"},
+			title: "Orders, forecast and observed", unit: units.Short, noValue: noDueForecasts,
+			description: "For a sample of one customer in eight: how many were expected to order within the purchase horizon (the sum of their probabilities), and how many did. Both lines are close together when the model fits.",
+			queries: []query{
+				{"sum(mainstay_calibration_promises_expected) or vector(0)", "expected"},
+				{"sum(mainstay_calibration_promises_kept) or vector(0)", "observed"},
 			},
 		},
 		{
-			title: "Promised too much, by tenth", unit: units.PercentUnit, empty: early,
-			about: "Promised less kept, as a share of the promises, by tenth of the promised probability. Beyond 3 points for long: the shop has changed, or the model was never fitted to it.",
-			asks: []query{{
+			title: "Calibration error, by decile", unit: units.PercentUnit, noValue: noDueForecasts,
+			description: "Expected less observed orders as a share of the forecasts, by decile of the forecast probability. An error above 3 percentage points for weeks means that the shop has changed, or that the model was never fitted to it.",
+			queries: []query{{
 				"(sum by (decile) (mainstay_calibration_promises_expected) - sum by (decile) (mainstay_calibration_promises_kept)) / (sum by (decile) (mainstay_calibration_promises) > 0)" +
-					none("decile"), "tenth {{decile}}",
+					orNone("decile"), "decile {{decile}}",
 			}},
 		},
 		{
-			title: "Purchase days, predicted and observed", unit: units.Short, empty: early,
-			about: "Within the horizons that have passed. Lines that part are the drift of the model.",
-			asks:  []query{{"sum by (what) (mainstay_calibration_order_days)" + none("what"), "{{what}}"}},
+			title: "Purchase days, predicted and observed", unit: units.Short, noValue: noDueForecasts,
+			description: "Purchase days within the horizons that have passed. A growing gap between the lines is model drift.",
+			queries:     []query{{"sum by (what) (mainstay_calibration_order_days)" + orNone("what"), "{{what}}"}},
 		},
 		{
-			title: "Refits, by outcome", unit: units.Short, empty: "no process folds",
-			about: "Within a day. not_converged and worse were refused: the parameters before stand.",
-			asks:  []query{{"sum by (outcome) (increase(mainstay_refits_total[1d]))", "{{outcome}}"}},
+			title: "Refits, by outcome", unit: units.Short, noValue: "no process with the role fold",
+			description: "Scheduled refits within a day. After not_converged and worse, the previous parameters remain in force.",
+			queries:     []query{{"sum by (outcome) (increase(mainstay_refits_total[1d]))", "{{outcome}}"}},
 		},
 	}
 }

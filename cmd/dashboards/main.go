@@ -1,10 +1,10 @@
-// Boards owns the Grafana boards of Mainstay: what operators see (Operations) and what the shop's people see (Customers). It
-// writes them as JSON, which is committed, so that a Grafana needs no program to load them:
+// Dashboards owns the Grafana dashboards of Mainstay: Operations for operators, Customers for the owners of the shop. It writes them
+// as JSON files, which are committed, so that Grafana loads them without running this program:
 //
 //	go run ./cmd/dashboards
 //
-// It refuses to know figures that no metric of pkg/telemetry gives, and panels that leave their reader alone: each has a unit,
-// says what it shows and what a healthy one looks like, and says so when there is nothing to show.
+// It refuses queries on metrics that pkg/telemetry does not have (a test in package deploy checks them), and panels without a
+// description, a unit or a text for the case without data. A description says what the panel shows and what is healthy.
 package main
 
 import (
@@ -21,28 +21,28 @@ func main() {
 	dir := flag.String("dir", "deploy/grafana/dashboards", "where the JSON goes")
 	flag.Parse()
 	if err := write(*dir); err != nil {
-		fmt.Fprintln(os.Stderr, "boards:", err)
+		fmt.Fprintln(os.Stderr, "dashboards:", err)
 		os.Exit(1)
 	}
 }
 
 func write(dir string) error {
-	files, err := all()
+	files, err := generate()
 	if err != nil {
 		return err
 	}
 	for name, text := range files {
 		if err := os.WriteFile(filepath.Join(dir, name), text, 0o644); err != nil { //nolint:gosec // for everybody to read
-			return fmt.Errorf("write a board: %w", err)
+			return fmt.Errorf("write a dashboard: %w", err)
 		}
 	}
 	return nil
 }
 
-// all boards as they are written, by file name.
-func all() (map[string][]byte, error) {
+// generate returns the JSON of each dashboard by file name.
+func generate() (map[string][]byte, error) {
 	files := map[string][]byte{}
-	for name, b := range map[string]*board{"operations.json": operations(), "customers.json": customers()} {
+	for name, b := range map[string]*builder{"operations.json": operationsDashboard(), "customers.json": customersDashboard()} {
 		built, err := b.Build()
 		if err != nil {
 			return nil, fmt.Errorf("build %s: %w", name, err)

@@ -6,15 +6,15 @@ import (
 	"github.com/grafana/grafana-foundation-sdk/go/units"
 )
 
-// What several processes say of one partition is one figure: a former owner's last word may still stand beside the present
-// owner's, and the greater of them is the one to look at.
+// Several processes may export a series of one partition: the last value of a former owner may still be there beside that of the
+// present owner. The greater of them counts.
 const (
-	waiting = "max by (group, topic, partition) (mainstay_consumer_lag_records)"
-	stored  = "max by (partition) (mainstay_ledger_bytes)"
+	lagRecords  = "max by (group, topic, partition) (mainstay_consumer_lag_records)"
+	ledgerBytes = "max by (partition) (mainstay_ledger_bytes)"
 )
 
-// none is a series of zeros where a counter has not been needed yet; its labels read "none".
-func none(labels ...string) string {
+// orNone appends a series of zeros, with the value "none" for each label, for counters that have no series yet.
+func orNone(labels ...string) string {
 	s := "vector(0)"
 	for _, l := range labels {
 		s = fmt.Sprintf(`label_replace(%s, %q, "none", "", "")`, s, l)
@@ -22,7 +22,7 @@ func none(labels ...string) string {
 	return " or " + s
 }
 
-// quantiles of a histogram of durations.
+// quantiles returns the queries for the 50th, 95th and 99th percentile of a histogram.
 func quantiles(histogram string) []query {
 	var all []query
 	for _, q := range []string{"0.5", "0.95", "0.99"} {
@@ -31,58 +31,58 @@ func quantiles(histogram string) []query {
 	return all
 }
 
-func operations() *board {
-	b := begin("Mainstay: Operations", "mainstay-operations", "Is everything read, folded, published and stored, and how fast?", "3h", "30s")
-	b.row("Is it well?", wellStats(), nil)
+func operationsDashboard() *builder {
+	b := newDashboard("Mainstay: Operations", "mainstay-operations", "Is everything read, folded, published and committed, and how fast?", "3h", "30s")
+	b.row("Status", statusStats(), nil)
 	b.row("Inputs", nil, inputs())
-	b.row("From the ledger to the answers", nil, folds())
-	b.row("Refused and left out", nil, refusals())
-	b.row("Groups, Redis", nil, stores())
+	b.row("Fold", nil, folds())
+	b.row("Dead letters, rejections, skips, duplicates", nil, refusals())
+	b.row("Consumer groups and Redis", nil, stores())
 	b.row("Processes", nil, processes())
 	return b
 }
 
-func wellStats() []panel {
+func statusStats() []panel {
 	return []panel{
 		{
-			title: "Halted partitions", unit: units.Short, empty: "nothing scraped", alarm: 1,
-			about: "Partitions that wait for a person. 0 is healthy; anything else has a runbook, by its reason: MainstayPartitionHalted.",
-			asks:  []query{{"count(max by (group, partition) (mainstay_partition_halted) == 1) or vector(0)", "halted"}},
+			title: "Halted partitions", unit: units.Short, noValue: "nothing scraped", alarm: 1,
+			description: "Partitions that have stopped until an operator removes the cause. 0 is healthy; otherwise follow the runbook MainstayPartitionHalted.",
+			queries:     []query{{"count(max by (group, partition) (mainstay_partition_halted) == 1) or vector(0)", "halted"}},
 		},
 		{
-			title: "Time behind", unit: units.Seconds, empty: "no input read", warn: 60, alarm: 300,
-			about: "How far the input partition that is furthest behind is behind. Deadlines (churn, silence) wait for it. A few seconds are healthy.",
-			asks:  []query{{"max(mainstay_time_behind_seconds)", "behind"}},
+			title: "Time behind", unit: units.Seconds, noValue: "no input read", warn: 60, alarm: 300,
+			description: "How far base time lies behind the ledger's clock, because of the slowest input partition. Deadlines wait for base time. A few seconds are healthy.",
+			queries:     []query{{"max(mainstay_time_behind_seconds)", "behind"}},
 		},
 		{
-			title: "Records to do", unit: units.Short, empty: "nothing scraped", warn: 10_000,
-			about: "Input records to read and ledger entries to fold, all together. Near 0 is healthy; a hill that shrinks is a backlog being worked off.",
-			asks:  []query{{"sum(" + waiting + ")", "records"}},
+			title: "Records not yet processed", unit: units.Short, noValue: "nothing scraped", warn: 10_000,
+			description: "Input records to read and ledger entries to fold, in total. Near 0 is healthy; a falling curve is a backlog being processed.",
+			queries:     []query{{"sum(" + lagRecords + ")", "records"}},
 		},
 		{
-			title: "Processes up", unit: units.Short, empty: "none known",
-			about: "Processes of Mainstay that answer Prometheus.",
-			asks:  []query{{`sum(up{job="mainstay"})`, "up"}},
+			title: "Processes up", unit: units.Short, noValue: "no targets",
+			description: "Processes of Mainstay that Prometheus can scrape. Healthy is the number that you run.",
+			queries:     []query{{`sum(up{job="mainstay"})`, "up"}},
 		},
 		{
-			title: "Redis memory", unit: units.PercentUnit, empty: "not asked yet", warn: .8, alarm: .95,
-			about: "Share of maxmemory in use, of the fullest server; 0 where no maximum is set. When it is full, commits fail and folding stands still.",
-			asks:  []query{{"max(mainstay_redis_memory_ratio)", "memory"}},
+			title: "Redis memory", unit: units.PercentUnit, noValue: "not measured yet", warn: .8, alarm: .95,
+			description: "Share of maxmemory in use on the fullest server; 0 where no maximum is set. Below 80% is healthy; at 100% commits fail and folding stops.",
+			queries:     []query{{"max(mainstay_redis_memory_ratio)", "memory"}},
 		},
 		{
-			title: "Last clean audit", unit: units.Seconds, empty: "never", never: "never", warn: 8 * 24 * 3600,
-			about: "How long ago an audit last found that all that was published and stored is what the ledger says.",
-			asks:  []query{{"(time() - (max(mainstay_audit_last_success_timestamp_seconds) > 0)) or vector(-1)", "ago"}},
+			title: "Last clean audit", unit: units.Seconds, noValue: "never", never: "never", warn: 8 * 24 * 3600,
+			description: "Time since an audit last found that outputs and state agree with the ledger. Less than 8 days is healthy.",
+			queries:     []query{{"(time() - (max(mainstay_audit_last_success_timestamp_seconds) > 0)) or vector(-1)", "ago"}},
 		},
 		{
-			title: "Firing alerts", unit: units.Short, empty: "no rules loaded", alarm: 1,
-			about: "Operators' alerts that fire now, the watchdog left out. Each has a page in docs/runbooks.",
-			asks:  []query{{`count(ALERTS{alertstate="firing", alertname=~"Mainstay.+", alertname!="MainstayWatchdog"}) or vector(0)`, "firing"}},
+			title: "Firing alerts", unit: units.Short, noValue: "no rules loaded", alarm: 1,
+			description: "Operational alerts that are firing, without the watchdog. 0 is healthy; each alert has a page in docs/runbooks.",
+			queries:     []query{{`count(ALERTS{alertstate="firing", alertname=~"Mainstay.+", alertname!="MainstayWatchdog"}) or vector(0)`, "firing"}},
 		},
 		{
-			title: "Fuses open", unit: units.Short, empty: "no rules known", alarm: 1,
-			about: "Rules whose customers' alerts are held back, since there were too many at once.",
-			asks:  []query{{"sum(max by (rule) (mainstay_alert_fuse_open)) or vector(0)", "open"}},
+			title: "Fuses open", unit: units.Short, noValue: "no rules loaded", alarm: 1,
+			description: "Rules whose customer alerts are suppressed because they raised too many within an hour. 0 is healthy.",
+			queries:     []query{{"sum(max by (rule) (mainstay_alert_fuse_open)) or vector(0)", "open"}},
 		},
 	}
 }
@@ -90,34 +90,34 @@ func wellStats() []panel {
 func inputs() []panel {
 	return []panel{
 		{
-			title: "Lag in records", unit: units.Short, empty: "no partition held", stacked: true,
-			about: "Records that are committed in Kafka and not yet done, by group and topic. Caught up is 0.",
-			asks:  []query{{"sum by (group, topic) (" + waiting + ")", "{{group}} {{topic}}"}},
+			title: "Lag in records", unit: units.Short, noValue: "no partition assigned", stacked: true,
+			description: "Committed records that are not yet processed, by group and topic. Near 0 is healthy.",
+			queries:     []query{{"sum by (group, topic) (" + lagRecords + ")", "{{group}} {{topic}}"}},
 		},
 		{
-			title: "Lag in seconds", unit: units.Seconds, empty: "no partition held", alarm: 300,
-			about: "Age of the oldest record that is not yet done, by group and topic.",
-			asks:  []query{{"max by (group, topic) (mainstay_consumer_lag_seconds)", "{{group}} {{topic}}"}},
+			title: "Lag in seconds", unit: units.Seconds, noValue: "no partition assigned", alarm: 300,
+			description: "Age of the oldest record that is not yet processed, by group and topic. A few seconds are healthy.",
+			queries:     []query{{"max by (group, topic) (mainstay_consumer_lag_seconds)", "{{group}} {{topic}}"}},
 		},
 		{
-			title: "Time behind, by input partition", unit: units.Seconds, empty: "no input read", alarm: 300,
-			about: "One line that climbs while the others lie flat is one stuck partition, and holds back every deadline.",
-			asks:  []query{{"max by (input_topic, input_partition) (mainstay_time_behind_seconds)", "{{input_topic}}/{{input_partition}}"}},
+			title: "Time behind, by input partition", unit: units.Seconds, noValue: "no input read", alarm: 300,
+			description: "How far the time up to which each input partition was read lies behind the ledger's clock. A single rising line is a partition that is stuck; it delays every deadline.",
+			queries:     []query{{"max by (input_topic, input_partition) (mainstay_time_behind_seconds)", "{{input_topic}}/{{input_partition}}"}},
 		},
 		{
-			title: "Throughput", unit: units.RequestsPerSecond, empty: "nothing read yet", stacked: true,
-			about: "Input records read a second, by topic and by what became of them.",
-			asks:  []query{{"sum by (topic, result) (rate(mainstay_records_consumed_total[$__rate_interval]))", "{{topic}} {{result}}"}},
+			title: "Throughput", unit: units.RequestsPerSecond, noValue: "nothing read yet", stacked: true,
+			description: "Input records read per second, by topic and result.",
+			queries:     []query{{"sum by (topic, result) (rate(mainstay_records_consumed_total[$__rate_interval]))", "{{topic}} {{result}}"}},
 		},
 		{
-			title: "Unstable records", unit: units.Short, empty: "no partition held",
-			about: "Offsets behind an open transaction of an emitter. They cannot be read until it ends; a plateau is a transaction that hangs.",
-			asks:  []query{{"max by (topic, partition) (mainstay_unstable_records)", "{{topic}}/{{partition}}"}},
+			title: "Unstable records", unit: units.Short, noValue: "no partition assigned",
+			description: "Offsets after the start of a producer's open transaction. They cannot be read until it ends. Short peaks are healthy; a plateau is a transaction that hangs.",
+			queries:     []query{{"max by (topic, partition) (mainstay_unstable_records)", "{{topic}}/{{partition}}"}},
 		},
 		{
-			title: "Halted partitions, by reason", unit: units.Short, empty: "nothing scraped", alarm: 1,
-			about: "1 for a partition that waits for a person. Of an input: topic/partition.",
-			asks:  []query{{"max by (group, partition, reason) (mainstay_partition_halted)" + none("group", "partition", "reason"), "{{group}} {{partition}} {{reason}}"}},
+			title: "Halted partitions, by reason", unit: units.Short, noValue: "nothing scraped", alarm: 1,
+			description: "1 for each halted partition; for an input the partition is topic/partition. No series but zero is healthy.",
+			queries:     []query{{"max by (group, partition, reason) (mainstay_partition_halted)" + orNone("group", "partition", "reason"), "{{group}} {{partition}} {{reason}}"}},
 		},
 	}
 }
@@ -125,34 +125,34 @@ func inputs() []panel {
 func folds() []panel {
 	return []panel{
 		{
-			title: "Answers", unit: units.RequestsPerSecond, empty: "nothing published yet", stacked: true,
-			about: "Outputs published a second, by topic and by what made them due: an event, a timer (silence), a refit or a replay.",
-			asks:  []query{{"sum by (topic, trigger) (rate(mainstay_outputs_total[$__rate_interval]))", "{{topic}} {{trigger}}"}},
+			title: "Outputs", unit: units.RequestsPerSecond, noValue: "nothing published yet", stacked: true,
+			description: "Outputs published per second, by topic and trigger: an event, a timer, a refit or a replay.",
+			queries:     []query{{"sum by (topic, trigger) (rate(mainstay_outputs_total[$__rate_interval]))", "{{topic}} {{trigger}}"}},
 		},
 		{
-			title: "Event age", unit: units.Seconds, empty: "nothing published yet, or the clock is the events'", alarm: 30,
-			about: "Age, by its own time, of the oldest event in each transaction when its answers are published. Imported history shows here too. Live clock only.",
-			asks:  quantiles("mainstay_event_age_seconds"),
+			title: "Event age", unit: units.Seconds, noValue: "nothing published yet, or event clock", alarm: 30,
+			description: "Age, from its own time, of the oldest event in each transaction when the transaction is published. Below 30 s is healthy, except while history is imported. Live clock only.",
+			queries:     quantiles("mainstay_event_age_seconds"),
 		},
 		{
-			title: "Publish duration", unit: units.Seconds, empty: "nothing published yet",
-			about: "Of a Kafka transaction, from its first request to its end. Tens of milliseconds are healthy.",
-			asks:  quantiles("mainstay_publish_duration_seconds"),
+			title: "Publish duration", unit: units.Seconds, noValue: "nothing published yet",
+			description: "Duration of a Kafka transaction, from its first request to its end. Tens of milliseconds are healthy.",
+			queries:     quantiles("mainstay_publish_duration_seconds"),
 		},
 		{
-			title: "Commit duration", unit: units.Seconds, empty: "nothing committed yet",
-			about: "Of a commit of state to Redis. It grows with the number of customers that changed.",
-			asks:  quantiles("mainstay_commit_duration_seconds"),
+			title: "Commit duration", unit: units.Seconds, noValue: "nothing committed yet",
+			description: "Duration of a commit of state to Redis. It grows with the number of customers that changed; tens of milliseconds are healthy.",
+			queries:     quantiles("mainstay_commit_duration_seconds"),
 		},
 		{
-			title: "Ledger size", unit: units.BytesIEC, empty: "not asked yet",
-			about: "Of all partitions of the ledger, one copy each. It is kept for ever, so plan the brokers' disks by it.",
-			asks:  []query{{"sum(" + stored + ")", "ledger"}},
+			title: "Ledger size", unit: units.BytesIEC, noValue: "not measured yet",
+			description: "Size of all ledger partitions, without replicas. The ledger is kept forever, so it determines the disk space of the brokers.",
+			queries:     []query{{"sum(" + ledgerBytes + ")", "ledger"}},
 		},
 		{
-			title: "Ledger growth", unit: units.BytesPerSecondIEC, empty: "not asked yet",
-			about: "Over the last hour. It follows the shop's events; ticks alone are some hundred bytes a second.",
-			asks:  []query{{"sum(max by (partition) (deriv(mainstay_ledger_bytes[1h])))", "growth"}},
+			title: "Ledger growth", unit: units.BytesPerSecondIEC, noValue: "not measured yet",
+			description: "Growth of the ledger over the last hour. It follows the rate of events; ticks alone add a few hundred bytes per second.",
+			queries:     []query{{"sum(max by (partition) (deriv(mainstay_ledger_bytes[1h])))", "growth"}},
 		},
 	}
 }
@@ -160,37 +160,37 @@ func folds() []panel {
 func refusals() []panel {
 	return []panel{
 		{
-			title: "Dead letters, by reason", unit: units.RequestsPerSecond, empty: "nothing read yet", stacked: true,
-			about: "Input records that could not be understood, a second. `mainstay dlq list` names them.",
-			asks:  []query{{"sum by (topic, reason) (rate(mainstay_dlq_records_total[$__rate_interval]))" + none("topic", "reason"), "{{topic}} {{reason}}"}},
+			title: "Dead letters, by reason", unit: units.RequestsPerSecond, noValue: "nothing read yet", stacked: true,
+			description: "Input records written to the dead letters per second. `mainstay dlq list` shows them. 0 is healthy.",
+			queries:     []query{{"sum by (topic, reason) (rate(mainstay_dlq_records_total[$__rate_interval]))" + orNone("topic", "reason"), "{{topic}} {{reason}}"}},
 		},
 		{
-			title: "Share of dead letters", unit: units.PercentUnit, empty: "nothing read yet", alarm: .05,
-			about: "Of all records read from a topic. An emitter's broken release shows here first.",
-			asks: []query{{
+			title: "Share of dead letters", unit: units.PercentUnit, noValue: "nothing read yet", alarm: .05,
+			description: "Share of the records of a topic that are dead letters. A defective release of a producer shows here first. Below 5% is tolerated.",
+			queries: []query{{
 				`sum by (topic) (rate(mainstay_records_consumed_total{result="dead_letter"}[$__rate_interval])) / sum by (topic) (rate(mainstay_records_consumed_total[$__rate_interval]))` +
-					none("topic"), "{{topic}}",
+					orNone("topic"), "{{topic}}",
 			}},
 		},
 		{
-			title: "Skipped, by reason", unit: units.RequestsPerSecond, empty: "nothing read yet", stacked: true,
-			about: "Input records that are neither taken nor refused, a second: tests, null values, nobody in particular, surveys of other kinds.",
-			asks:  []query{{"sum by (reason) (rate(mainstay_records_skipped_total[$__rate_interval]))" + none("reason"), "{{reason}}"}},
+			title: "Skipped, by reason", unit: units.RequestsPerSecond, noValue: "nothing read yet", stacked: true,
+			description: "Input records skipped per second: test events, null values, anonymous events, surveys of kinds that are not evaluated.",
+			queries:     []query{{"sum by (reason) (rate(mainstay_records_skipped_total[$__rate_interval]))" + orNone("reason"), "{{reason}}"}},
 		},
 		{
-			title: "Rejections, by reason", unit: units.RequestsPerSecond, empty: "nothing folded yet", stacked: true,
-			about: "Events that were understood and not applied, a second. Each is an event on the rejections topic.",
-			asks:  []query{{"sum by (reason) (rate(mainstay_rejections_total[$__rate_interval]))" + none("reason"), "{{reason}}"}},
+			title: "Rejections, by reason", unit: units.RequestsPerSecond, noValue: "nothing folded yet", stacked: true,
+			description: "Valid events per second that contradict what is known and are not applied. Each is published on the rejections topic.",
+			queries:     []query{{"sum by (reason) (rate(mainstay_rejections_total[$__rate_interval]))" + orNone("reason"), "{{reason}}"}},
 		},
 		{
-			title: "Duplicates, by kind", unit: units.RequestsPerSecond, empty: "nothing folded yet", stacked: true,
-			about: "Entries dropped since they were known. After a restart of an intake some by origin are healthy; many by event are an emitter that sends twice.",
-			asks:  []query{{"sum by (kind) (rate(mainstay_duplicates_total[$__rate_interval]))" + none("kind"), "{{kind}}"}},
+			title: "Duplicates, by kind", unit: units.RequestsPerSecond, noValue: "nothing folded yet", stacked: true,
+			description: "Ledger entries per second that were dropped as duplicates. Some by origin after a restart of an intake are healthy; many by event mean that a producer sends events twice.",
+			queries:     []query{{"sum by (kind) (rate(mainstay_duplicates_total[$__rate_interval]))" + orNone("kind"), "{{kind}}"}},
 		},
 		{
-			title: "Late events, by topic", unit: units.RequestsPerSecond, empty: "nothing folded yet", stacked: true,
-			about: "Under the event clock: events that came after later ones; their customers are put right all the same. Under the live clock there are none, or time was said to have passed too early.",
-			asks:  []query{{"sum by (topic) (rate(mainstay_late_records_total[$__rate_interval]))" + none("topic"), "{{topic}}"}},
+			title: "Late events, by topic", unit: units.RequestsPerSecond, noValue: "nothing folded yet", stacked: true,
+			description: "Events per second that are older than base time. Under the event clock they are events that arrived out of order, and the answers are corrected. Under the live clock 0 is expected: any other value means that base time advanced too early.",
+			queries:     []query{{"sum by (topic) (rate(mainstay_late_records_total[$__rate_interval]))" + orNone("topic"), "{{topic}}"}},
 		},
 	}
 }
@@ -198,38 +198,38 @@ func refusals() []panel {
 func stores() []panel {
 	return []panel{
 		{
-			title: "Partitions held", unit: units.Short, empty: "nothing scraped", stacked: true,
-			about: "By group and process. The sum of a group is constant; processes of one group hold about the same.",
-			asks:  []query{{"sum by (group, instance) (mainstay_assigned_partitions)", "{{group}} {{instance}}"}},
+			title: "Partitions assigned", unit: units.Short, noValue: "nothing scraped", stacked: true,
+			description: "Assigned partitions by group and process. The sum of a group is constant, and its processes own about the same number.",
+			queries:     []query{{"sum by (group, instance) (mainstay_assigned_partitions)", "{{group}} {{instance}}"}},
 		},
 		{
-			title: "Rebalances", unit: units.Short, empty: "nothing scraped",
-			about: "Generations of a group that a process has joined within 5 minutes. Some at a rollout are healthy.",
-			asks:  []query{{"max by (group) (increase(mainstay_rebalances_total[5m]))", "{{group}}"}},
+			title: "Rebalances", unit: units.Short, noValue: "nothing scraped",
+			description: "Group generations that a process joined within 5 minutes. A few during a rollout are healthy.",
+			queries:     []query{{"max by (group) (increase(mainstay_rebalances_total[5m]))", "{{group}}"}},
 		},
 		{
-			title: "Redis memory", unit: units.PercentUnit, empty: "not asked yet", warn: .8, alarm: .95,
-			about: "Share of maxmemory in use, of the fullest server; 0 where no maximum is set.",
-			asks:  []query{{"max(mainstay_redis_memory_ratio)", "memory"}},
+			title: "Redis memory", unit: units.PercentUnit, noValue: "not measured yet", warn: .8, alarm: .95,
+			description: "Share of maxmemory in use on the fullest server; 0 where no maximum is set. Below 80% is healthy.",
+			queries:     []query{{"max(mainstay_redis_memory_ratio)", "memory"}},
 		},
 		{
-			title: "Redis connections", unit: units.Short, empty: "nothing scraped",
-			about: "Open and idle, of all processes. Each partition that is folded needs one.",
-			asks:  []query{{"sum(mainstay_redis_pool_connections)", "open"}, {"sum(mainstay_redis_pool_idle_connections)", "idle"}},
+			title: "Redis connections", unit: units.Short, noValue: "nothing scraped",
+			description: "Open and idle connections of all processes. Each folded partition needs one.",
+			queries:     []query{{"sum(mainstay_redis_pool_connections)", "open"}, {"sum(mainstay_redis_pool_idle_connections)", "idle"}},
 		},
 		{
-			title: "Redis pool", unit: units.RequestsPerSecond, empty: "nothing scraped",
-			about: "How often a free connection was found (hits), had to be made (misses), or had gone bad (stale).",
-			asks: []query{
+			title: "Redis pool", unit: units.RequestsPerSecond, noValue: "nothing scraped",
+			description: "Requests per second that found a free connection (hits) or had to open one (misses), and connections closed because they were stale. Few misses are healthy.",
+			queries: []query{
 				{"sum(rate(mainstay_redis_pool_hits_total[$__rate_interval]))", "hits"},
 				{"sum(rate(mainstay_redis_pool_misses_total[$__rate_interval]))", "misses"},
 				{"sum(rate(mainstay_redis_pool_stale_connections_total[$__rate_interval]))", "stale"},
 			},
 		},
 		{
-			title: "Redis errors and time-outs", unit: units.Short, empty: "nothing scraped",
-			about: "Within 5 minutes: looks at Redis that failed, and waits for a connection that took too long. 0 is healthy.",
-			asks: []query{
+			title: "Redis errors and time-outs", unit: units.Short, noValue: "nothing scraped",
+			description: "Failed checks of Redis, and time-outs while waiting for a connection, within 5 minutes. 0 is healthy.",
+			queries: []query{
 				{"sum(increase(mainstay_redis_errors_total[5m]))", "errors"},
 				{"sum(increase(mainstay_redis_pool_timeouts_total[5m]))", "pool time-outs"},
 			},
@@ -240,37 +240,37 @@ func stores() []panel {
 func processes() []panel {
 	return []panel{
 		{
-			title: "CPU", unit: units.Short, empty: "nothing scraped", stacked: true,
-			about: "Cores in use, by process.",
-			asks:  []query{{`sum by (instance) (rate(process_cpu_seconds_total{job="mainstay"}[$__rate_interval]))`, "{{instance}}"}},
+			title: "CPU", unit: units.Short, noValue: "nothing scraped", stacked: true,
+			description: "CPU cores in use, by process. A process at its limit is the reason for a growing lag.",
+			queries:     []query{{`sum by (instance) (rate(process_cpu_seconds_total{job="mainstay"}[$__rate_interval]))`, "{{instance}}"}},
 		},
 		{
-			title: "Memory", unit: units.BytesIEC, empty: "nothing scraped",
-			about: "Resident, and of that what the Go heap has in use. fold.cache_bytes bounds the customers kept in it.",
-			asks: []query{
+			title: "Memory", unit: units.BytesIEC, noValue: "nothing scraped",
+			description: "Resident memory, and the part of it in use by the Go heap. fold.cache_bytes bounds the cached customers.",
+			queries: []query{
 				{`process_resident_memory_bytes{job="mainstay"}`, "{{instance}} resident"},
 				{`go_memstats_heap_inuse_bytes{job="mainstay"}`, "{{instance}} heap"},
 			},
 		},
 		{
-			title: "Goroutines", unit: units.Short, empty: "nothing scraped",
-			about: "By process. A line that only climbs is a leak.",
-			asks:  []query{{`go_goroutines{job="mainstay"}`, "{{instance}}"}},
+			title: "Goroutines", unit: units.Short, noValue: "nothing scraped",
+			description: "Goroutines by process. A line that only rises is a leak.",
+			queries:     []query{{`go_goroutines{job="mainstay"}`, "{{instance}}"}},
 		},
 		{
-			title: "Garbage collection", unit: units.PercentUnit, empty: "nothing scraped",
-			about: "Share of time in which the world was stopped for it.",
-			asks:  []query{{`sum by (instance) (rate(go_gc_duration_seconds_sum{job="mainstay"}[$__rate_interval]))`, "{{instance}}"}},
+			title: "Garbage collection", unit: units.PercentUnit, noValue: "nothing scraped",
+			description: "Share of time in stop-the-world pauses. Well below 1% is healthy.",
+			queries:     []query{{`sum by (instance) (rate(go_gc_duration_seconds_sum{job="mainstay"}[$__rate_interval]))`, "{{instance}}"}},
 		},
 		{
-			title: "Uptime", unit: units.Seconds, empty: "nothing scraped",
-			about: "Since the process started. Saw teeth are a process that dies again and again.",
-			asks:  []query{{`time() - process_start_time_seconds{job="mainstay"}`, "{{instance}}"}},
+			title: "Uptime", unit: units.Seconds, noValue: "nothing scraped",
+			description: "Time since the process started. A sawtooth is a process that restarts repeatedly.",
+			queries:     []query{{`time() - process_start_time_seconds{job="mainstay"}`, "{{instance}}"}},
 		},
 		{
-			title: "Releases and settings", unit: units.Short, empty: "nothing scraped", stacked: true,
-			about: "Processes by release and by revision of their settings. More than one of either for long is a rollout that got stuck.",
-			asks: []query{
+			title: "Releases and settings", unit: units.Short, noValue: "nothing scraped", stacked: true,
+			description: "Processes by release and by settings revision. More than one of either for long is a rollout that is stuck.",
+			queries: []query{
 				{"count by (version, revision) (mainstay_build_info)", "release {{version}} {{revision}}"},
 				{"count by (settings_revision) (mainstay_config_info)", "settings {{settings_revision}}"},
 			},

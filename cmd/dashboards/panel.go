@@ -8,50 +8,50 @@ import (
 	"github.com/grafana/grafana-foundation-sdk/go/timeseries"
 )
 
-// panel is what a board says of one figure.
+// panel is one panel of a dashboard.
 type panel struct {
-	title string
-	about string // what it shows, and what to make of it
-	unit  string // Grafana's name of it
-	empty string // shown when there is nothing to show
-	asks  []query
+	title       string
+	description string // what it shows, and what is healthy
+	unit        string // in Grafana's notation
+	noValue     string // text shown without data
+	queries     []query
 
 	stacked bool
-	never   string  // shown for -1, which stands for a moment that has not been
-	warn    float64 // coloured from here on; 0: never
-	alarm   float64
+	never   string  // text shown for the value -1: the event has never happened
+	warn    float64 // orange from this value on; 0: never
+	alarm   float64 // red from this value on; 0: never
 }
 
-// query is PromQL, and what its series are called.
+// query is a PromQL expression and the legend of its series.
 type query struct{ expr, legend string }
 
-// board is one that is being laid out.
-type board struct {
+// builder builds a dashboard row by row.
+type builder struct {
 	*dashboard.DashboardBuilder
-	panels uint32 // so far; their numbers stay the same while their order does
+	panels uint32 // added so far; a panel's id is its place in the order of adding
 }
 
-// begin begins a board. Its data source is chosen in Grafana; the one that is provisioned is the default.
-func begin(title, uid, about, span, refresh string) *board {
+// newDashboard returns an empty dashboard. Its data source is a variable; the provisioned one is the default.
+func newDashboard(title, uid, about, span, refresh string) *builder {
 	b := dashboard.NewDashboardBuilder(title).Uid(uid).Description(about).Tags([]string{"mainstay"}).Editable().
 		Time("now-"+span, "now").Refresh(refresh).Timezone("browser").Tooltip(dashboard.DashboardCursorSyncCrosshair).
 		WithVariable(dashboard.NewDatasourceVariableBuilder("datasource").Label("Data source").Type("prometheus"))
-	return &board{b, 0}
+	return &builder{b, 0}
 }
 
-// row lays out single figures that share a line, and graphs, three in a line.
-func (b *board) row(title string, stats, graphs []panel) {
+// row adds a row: stats share the first line, graphs follow, three to a line.
+func (b *builder) row(title string, stats, graphs []panel) {
 	const columns, perLine = 24, 3
-	b.WithRow(dashboard.NewRowBuilder(title).Id(b.number()))
+	b.WithRow(dashboard.NewRowBuilder(title).Id(b.nextID()))
 	for i := range stats {
-		b.WithPanel(figure(&stats[i], uint32(columns/len(stats))).Id(b.number())) //nolint:gosec // a few
+		b.WithPanel(statPanel(&stats[i], uint32(columns/len(stats))).Id(b.nextID())) //nolint:gosec // a few
 	}
 	for i := range graphs {
-		b.WithPanel(graph(&graphs[i], columns/perLine).Id(b.number()))
+		b.WithPanel(timeSeriesPanel(&graphs[i], columns/perLine).Id(b.nextID()))
 	}
 }
 
-func (b *board) number() uint32 {
+func (b *builder) nextID() uint32 {
 	b.panels++
 	return b.panels
 }
@@ -60,28 +60,28 @@ func source() common.DataSourceRef {
 	return common.DataSourceRef{Type: new("prometheus"), Uid: new("${datasource}")}
 }
 
-// figure is a panel of one number, as it stands now.
-func figure(p *panel, width uint32) *stat.PanelBuilder {
+// statPanel shows the latest value.
+func statPanel(p *panel, width uint32) *stat.PanelBuilder {
 	const height = 4
-	b := stat.NewPanelBuilder().Title(p.title).Description(p.about).Unit(p.unit).NoValue(p.empty).Datasource(source()).
+	b := stat.NewPanelBuilder().Title(p.title).Description(p.description).Unit(p.unit).NoValue(p.noValue).Datasource(source()).
 		Height(height).Span(width).ColorMode(common.BigValueColorModeValue).GraphMode(common.BigValueGraphModeNone).
-		ReduceOptions(common.NewReduceDataOptionsBuilder().Calcs([]string{"lastNotNull"})).Thresholds(p.limits())
+		ReduceOptions(common.NewReduceDataOptionsBuilder().Calcs([]string{"lastNotNull"})).Thresholds(p.thresholds())
 	if p.never != "" {
 		b.Mappings([]dashboard.ValueMapping{{ValueMap: &dashboard.ValueMap{
 			Type: dashboard.MappingTypeValueToText, Options: map[string]dashboard.ValueMappingResult{"-1": {Text: &p.never}},
 		}}})
 	}
-	for i, q := range p.asks {
-		b.WithTarget(prometheus.NewDataqueryBuilder().RefId(letter(i)).Expr(q.expr).LegendFormat(q.legend).Instant())
+	for i, q := range p.queries {
+		b.WithTarget(prometheus.NewDataqueryBuilder().RefId(refID(i)).Expr(q.expr).LegendFormat(q.legend).Instant())
 	}
 	return b
 }
 
-// graph is a panel over time.
-func graph(p *panel, width uint32) *timeseries.PanelBuilder {
+// timeSeriesPanel shows values over time.
+func timeSeriesPanel(p *panel, width uint32) *timeseries.PanelBuilder {
 	const height, filled = 8, 10
-	b := timeseries.NewPanelBuilder().Title(p.title).Description(p.about).Unit(p.unit).NoValue(p.empty).Datasource(source()).
-		Height(height).Span(width).FillOpacity(filled).ShowPoints(common.VisibilityModeAuto).Thresholds(p.limits()).
+	b := timeseries.NewPanelBuilder().Title(p.title).Description(p.description).Unit(p.unit).NoValue(p.noValue).Datasource(source()).
+		Height(height).Span(width).FillOpacity(filled).ShowPoints(common.VisibilityModeAuto).Thresholds(p.thresholds()).
 		Legend(common.NewVizLegendOptionsBuilder().DisplayMode(common.LegendDisplayModeList).Placement(common.LegendPlacementBottom).ShowLegend(true)).
 		Tooltip(common.NewVizTooltipOptionsBuilder().Mode(common.TooltipDisplayModeMulti).Sort(common.SortOrderDescending))
 	if p.stacked {
@@ -90,16 +90,16 @@ func graph(p *panel, width uint32) *timeseries.PanelBuilder {
 	if p.warn+p.alarm > 0 {
 		b.ThresholdsStyle(common.NewGraphThresholdsStyleConfigBuilder().Mode(common.GraphThresholdsStyleModeDashed))
 	}
-	for i, q := range p.asks {
-		b.WithTarget(prometheus.NewDataqueryBuilder().RefId(letter(i)).Expr(q.expr).LegendFormat(q.legend).Range())
+	for i, q := range p.queries {
+		b.WithTarget(prometheus.NewDataqueryBuilder().RefId(refID(i)).Expr(q.expr).LegendFormat(q.legend).Range())
 	}
 	return b
 }
 
-// letter names a query within its panel.
-func letter(i int) string { return "ABCDEFGH"[i : i+1] }
+// refID is the name of a query within its panel.
+func refID(i int) string { return "ABCDEFGH"[i : i+1] }
 
-func (p *panel) limits() *dashboard.ThresholdsConfigBuilder {
+func (p *panel) thresholds() *dashboard.ThresholdsConfigBuilder {
 	steps := []dashboard.Threshold{{Color: "green"}}
 	if p.warn > 0 {
 		steps = append(steps, dashboard.Threshold{Color: "orange", Value: &p.warn})

@@ -179,7 +179,7 @@ func rules(t *testing.T, s *stack) {
 // fallback is what stands in for series that are not there yet.
 var fallback = regexp.MustCompile(` or (label_replace\(.*\)|vector\(-?\d\))$`)
 
-// quiet are panels that have nothing but that to show on a system that is new and well.
+// quiet are panels that show only the fallback on a system that is new and healthy.
 var quiet = map[string]string{
 	"Halted partitions":                     "none is",
 	"Halted partitions, by reason":          "none is",
@@ -188,9 +188,9 @@ var quiet = map[string]string{
 	"Fuse, by rule":                         "none was ever open",
 	"Late events, by topic":                 "there are none under the live clock",
 	"Last good refit":                       "none is scheduled by default",
-	"Promises due":                          "the first are due when a horizon has passed",
-	"Promises, made and kept":               "the first are due when a horizon has passed",
-	"Promised too much, by tenth":           "the first are due when a horizon has passed",
+	"Forecasts due":                         "the first are due when a horizon has passed",
+	"Orders, forecast and observed":         "the first are due when a horizon has passed",
+	"Calibration error, by decile":          "the first are due when a horizon has passed",
 	"Purchase days, predicted and observed": "the first are due when a horizon has passed",
 }
 

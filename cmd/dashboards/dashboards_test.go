@@ -11,8 +11,8 @@ import (
 
 const committed = "../../deploy/grafana/dashboards"
 
-func TestCommittedBoardsAreThoseOfTheProgram(t *testing.T) {
-	files, err := all()
+func TestCommittedDashboardsAreGenerated(t *testing.T) {
+	files, err := generate()
 	require.NoError(t, err)
 	for name, want := range files {
 		got, err := os.ReadFile(filepath.Join(committed, name))
@@ -21,20 +21,20 @@ func TestCommittedBoardsAreThoseOfTheProgram(t *testing.T) {
 	}
 	there, err := os.ReadDir(committed)
 	require.NoError(t, err)
-	require.Len(t, there, len(files), "a board that no program makes")
+	require.Len(t, there, len(files), "a dashboard that the program does not generate")
 }
 
-func TestWriteMakesThem(t *testing.T) {
+func TestWriteCreatesEachFile(t *testing.T) {
 	dir := t.TempDir()
 	require.NoError(t, write(dir))
 	there, err := os.ReadDir(dir)
 	require.NoError(t, err)
 	require.Len(t, there, 2)
-	require.ErrorContains(t, write(filepath.Join(dir, "nowhere")), "write a board")
+	require.ErrorContains(t, write(filepath.Join(dir, "nowhere")), "write a dashboard")
 }
 
-// read is a board as Grafana reads it.
-type read struct {
+// grafanaModel is a dashboard as Grafana reads it.
+type grafanaModel struct {
 	UID        string `json:"uid"`
 	Title      string `json:"title"`
 	Templating struct {
@@ -70,13 +70,13 @@ type read struct {
 	} `json:"panels"`
 }
 
-func TestNoPanelLeavesItsReaderAlone(t *testing.T) {
-	files, err := all()
+func TestEveryPanelIsComplete(t *testing.T) {
+	files, err := generate()
 	require.NoError(t, err)
 	require.Len(t, files, 2)
 	uids := map[string]bool{}
 	for name, text := range files {
-		var b read
+		var b grafanaModel
 		require.NoError(t, json.Unmarshal(text, &b))
 		require.NotEmpty(t, b.Title)
 		require.False(t, uids[b.UID])
@@ -84,12 +84,12 @@ func TestNoPanelLeavesItsReaderAlone(t *testing.T) {
 		require.Equal(t, "datasource", b.Templating.List[0].Name)
 		ids, taken := map[int]bool{}, map[[2]int]string{}
 		for _, p := range b.Panels {
-			require.False(t, ids[p.ID], "%s: %s has the number of another", name, p.Title)
+			require.False(t, ids[p.ID], "%s: %s has the id of another panel", name, p.Title)
 			ids[p.ID] = true
 			for x := range p.GridPos.W {
 				for y := range p.GridPos.H {
 					at := [2]int{p.GridPos.X + x, p.GridPos.Y + y}
-					require.Empty(t, taken[at], "%s lies over another", p.Title)
+					require.Empty(t, taken[at], "%s overlaps another panel", p.Title)
 					require.Less(t, at[0], 24, p.Title)
 					taken[at] = p.Title
 				}
@@ -107,7 +107,7 @@ func TestNoPanelLeavesItsReaderAlone(t *testing.T) {
 			for _, q := range p.Targets {
 				require.NotEmpty(t, q.Expr, p.Title)
 				require.NotEmpty(t, q.LegendFormat, p.Title)
-				require.False(t, refs[q.RefID], "%s asks twice under one letter", p.Title)
+				require.False(t, refs[q.RefID], "%s uses a refId twice", p.Title)
 				refs[q.RefID] = true
 			}
 		}
