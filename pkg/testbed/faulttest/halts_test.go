@@ -20,20 +20,20 @@ import (
 	"github.com/mainstay/mainstay/schemas/output"
 )
 
-// scene is a small world without strikes, for what must stop it.
-func scene(t *testing.T, play func(t *testing.T, w *world)) {
+// inWorld runs a test in a world without faults.
+func inWorld(t *testing.T, test func(t *testing.T, w *world)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		rng := rand.New(rand.NewPCG(1, 1))
-		w, err := newWorld(4, nil, rng, NewCoverage(), zap.NewNop())
+		w, err := newWorld(4, nil, rng, newCoverage(), zap.NewNop())
 		require.NoError(t, err)
 		defer w.close()
-		play(t, w)
+		test(t, w)
 	})
 }
 
-// live runs one process of each role until the func it returns is called.
-func (w *world) live() (stop func()) {
+// startBothRoles runs one process of each role until the returned func is called.
+func (w *world) startBothRoles() (stop func()) {
 	in, f := w.startProcess("intake"), w.startProcess("fold")
 	return func() {
 		in.drain()
@@ -44,27 +44,27 @@ func (w *world) live() (stop func()) {
 	}
 }
 
-// sell emits a purchase.
-func (w *world) sell(t *testing.T, id int) {
+// purchase produces a purchase.
+func (w *world) purchase(t *testing.T, id int) {
 	t.Helper()
-	producer, err := w.outside.Kafka.NewProducer(w.ctx)
+	producer, err := w.client.Kafka.NewProducer(w.ctx)
 	require.NoError(t, err)
 	at := time.Now().AddDate(0, 0, -100).UTC().Format(time.RFC3339)
-	w.emit(producer, "purchases", fmt.Appendf(nil, `{"event_id":"e%d","customer_id":"c%d","order_id":"o%d","total":10,"currency":"USD","occurred_at":%q}`, id, id%3, id, at))
+	w.produce(producer, "purchases", fmt.Appendf(nil, `{"event_id":"e%d","customer_id":"c%d","order_id":"o%d","total":10,"currency":"USD","occurred_at":%q}`, id, id%3, id, at))
 }
 
-// orders is how many orders subscribers have heard of.
+// orders counts the orders that the subscriber holds.
 func (w *world) orders(t *testing.T) int {
 	t.Helper()
-	require.NoError(t, w.listen())
+	require.NoError(t, w.readOutputs())
 	n := 0
-	for _, c := range w.heard.customers {
+	for _, c := range w.subscriber.customers {
 		n += int(c.orders)
 	}
 	return n
 }
 
-// halted returns why partitions are halted, by the status of a role's process.
+// inputHalts returns why input partitions are halted.
 func inputHalts(in *intake.Intake) map[halt.Reason]bool {
 	reasons := map[halt.Reason]bool{}
 	for _, s := range in.Status() {
@@ -75,6 +75,7 @@ func inputHalts(in *intake.Intake) map[halt.Reason]bool {
 	return reasons
 }
 
+// foldHalts returns why ledger partitions are halted.
 func foldHalts(f *fold.Fold) map[halt.Reason]bool {
 	reasons := map[halt.Reason]bool{}
 	for _, s := range f.Status() {
@@ -85,23 +86,23 @@ func foldHalts(f *fold.Fold) map[halt.Reason]bool {
 	return reasons
 }
 
-// An input topic that was deleted and made again has records at offsets that were read before: they are other records.
+// A re-created input topic has other records at offsets that were read before.
 func TestRecreatedInputHalts(t *testing.T) {
 	for name, records := range map[string]int{"shorter than it was": 1, "as long as it was": 12} {
 		t.Run(name, func(t *testing.T) {
-			scene(t, func(t *testing.T, w *world) {
-				stop := w.live()
+			inWorld(t, func(t *testing.T, w *world) {
+				stop := w.startBothRoles()
 				for i := range 9 {
-					w.sell(t, i)
+					w.purchase(t, i)
 				}
 				time.Sleep(5 * time.Second)
 				stop()
 				require.Equal(t, 9, w.orders(t))
 
-				require.NoError(t, w.outside.Kafka.DeleteTopics(w.ctx, []string{"purchases"}))
-				require.NoError(t, w.outside.Kafka.CreateTopics(w.ctx, []kafka.TopicSpec{{Name: "purchases", Partitions: 2, Replicas: 1}}))
+				require.NoError(t, w.client.Kafka.DeleteTopics(w.ctx, []string{"purchases"}))
+				require.NoError(t, w.client.Kafka.CreateTopics(w.ctx, []kafka.TopicSpec{{Name: "purchases", Partitions: 2, Replicas: 1}}))
 				for i := range records {
-					w.sell(t, 100+i)
+					w.purchase(t, 100+i)
 				}
 				in := w.startProcess("intake")
 				time.Sleep(5 * time.Second)
@@ -109,9 +110,9 @@ func TestRecreatedInputHalts(t *testing.T) {
 				in.drain()
 				<-in.done
 
-				_, err := intake.DeclareRecreated(w.ctx, w.outside.Kafka, w.cfg.Namespace, "purchases")
+				_, err := intake.DeclareRecreated(w.ctx, w.client.Kafka, w.cfg.Namespace, "purchases")
 				require.NoError(t, err)
-				stop = w.live()
+				stop = w.startBothRoles()
 				time.Sleep(8 * time.Second)
 				stop()
 				require.Equal(t, 9+records, w.orders(t), "the new topic's records count, under a new incarnation")
@@ -120,22 +121,22 @@ func TestRecreatedInputHalts(t *testing.T) {
 	}
 }
 
-// Records that retention took before they were read are never passed over in silence.
+// Records that retention deleted before they were read are never skipped silently.
 func TestTruncatedInputHalts(t *testing.T) {
-	scene(t, func(t *testing.T, w *world) {
-		stop := w.live()
+	inWorld(t, func(t *testing.T, w *world) {
+		stop := w.startBothRoles()
 		for i := range 6 {
-			w.sell(t, i)
+			w.purchase(t, i)
 		}
 		time.Sleep(5 * time.Second)
 		stop()
 		for i := range 12 {
-			w.sell(t, 10+i)
+			w.purchase(t, 10+i)
 		}
 		for p := range int32(2) {
-			bounds, err := w.outside.Kafka.ListOffsets(w.ctx, "purchases", []int32{p})
+			bounds, err := w.client.Kafka.ListOffsets(w.ctx, "purchases", []int32{p})
 			require.NoError(t, err)
-			require.NoError(t, w.outside.Kafka.DeleteRecords(w.ctx, "purchases", p, bounds[p].HighWatermark))
+			require.NoError(t, w.client.Kafka.DeleteRecords(w.ctx, "purchases", p, bounds[p].HighWatermark))
 		}
 		in := w.startProcess("intake")
 		time.Sleep(5 * time.Second)
@@ -145,11 +146,11 @@ func TestTruncatedInputHalts(t *testing.T) {
 	})
 }
 
-// Two processes may not disagree about what answers depend on: the higher revision wins, and says so in the ledger.
+// Two processes may not have different settings that answers depend on: the higher revision wins, and is appended to the ledger.
 func TestSettingsOfOneRevisionMustAgree(t *testing.T) {
-	scene(t, func(t *testing.T, w *world) {
-		stop := w.live()
-		w.sell(t, 1)
+	inWorld(t, func(t *testing.T, w *world) {
+		stop := w.startBothRoles()
+		w.purchase(t, 1)
 		time.Sleep(5 * time.Second)
 		stop()
 
@@ -161,10 +162,10 @@ func TestSettingsOfOneRevisionMustAgree(t *testing.T) {
 		<-f.done
 
 		w.cfg.SettingsRevision = 2
-		stop = w.live()
+		stop = w.startBothRoles()
 		time.Sleep(5 * time.Second)
 		stop()
-		f = w.startProcess("fold") // again, now that the ledger has them
+		f = w.startProcess("fold") // again, now that the ledger holds revision 2
 		time.Sleep(3 * time.Second)
 		require.Empty(t, foldHalts(f.fold))
 		f.drain()
@@ -173,18 +174,18 @@ func TestSettingsOfOneRevisionMustAgree(t *testing.T) {
 		w.cfg.SettingsRevision = 1
 		f = w.startProcess("fold")
 		time.Sleep(3 * time.Second)
-		require.True(t, foldHalts(f.fold)[halt.SettingsConflict], "a former revision comes too late: %v", f.fold.Status())
+		require.True(t, foldHalts(f.fold)[halt.SettingsConflict], "a lower revision halts: %v", f.fold.Status())
 		f.drain()
 		<-f.done
 	})
 }
 
-// An entry that this release cannot read stops its partition; nothing behind it is folded.
+// An entry that this release cannot read halts its partition; no later entry is folded.
 func TestUnknownEntryHalts(t *testing.T) {
-	scene(t, func(t *testing.T, w *world) {
+	inWorld(t, func(t *testing.T, w *world) {
 		value, err := (&ledger.Entry{Version: ledger.Version + 1, Kind: ledger.Kind_KIND_EVENT, Customer: "c0"}).MarshalVT()
 		require.NoError(t, err)
-		producer, err := w.outside.Kafka.NewProducer(w.ctx)
+		producer, err := w.client.Kafka.NewProducer(w.ctx)
 		require.NoError(t, err)
 		b := kafka.NewBatch(ledger.Topic(w.cfg.Namespace), 0)
 		b.Append(0, ledger.AppendKey(nil, "c0", 1), value, nil)
@@ -198,10 +199,10 @@ func TestUnknownEntryHalts(t *testing.T) {
 	})
 }
 
-// Another ledger's state under the same namespace is not touched.
+// A fold does not touch another ledger's state under the same namespace.
 func TestForeignStateHalts(t *testing.T) {
-	scene(t, func(t *testing.T, w *world) {
-		p := w.outside.Redis.Partition(w.cfg.Namespace, 0, w.genesis.GetPartitions())
+	inWorld(t, func(t *testing.T, w *world) {
+		p := w.client.Redis.Partition(w.cfg.Namespace, 0, w.genesis.GetPartitions())
 		_, err := p.Claim(w.ctx, "token")
 		require.NoError(t, err)
 		require.NoError(t, p.BeginSnapshot(w.ctx, "another ledger", "snapshot", "commit", 0))
@@ -213,17 +214,17 @@ func TestForeignStateHalts(t *testing.T) {
 	})
 }
 
-// Where nothing says what was published, a claim stops instead of guessing.
+// Without any evidence of what was published, a claim halts instead of guessing.
 func TestPublishedPositionUnknownHalts(t *testing.T) {
-	scene(t, func(t *testing.T, w *world) {
-		producer, err := w.outside.Kafka.NewProducer(w.ctx)
+	inWorld(t, func(t *testing.T, w *world) {
+		producer, err := w.client.Kafka.NewProducer(w.ctx)
 		require.NoError(t, err)
 		clv := output.CLV.Name(w.cfg.Namespace)
 		b := kafka.NewBatch(clv, 0)
 		b.Append(0, []byte("c0"), []byte("{}"), nil)
 		_, err = producer.Produce(w.ctx, []*kafka.Batch{b})
 		require.NoError(t, err)
-		require.NoError(t, w.outside.Kafka.DeleteRecords(w.ctx, clv, 0, 1)) // something was published, and is gone
+		require.NoError(t, w.client.Kafka.DeleteRecords(w.ctx, clv, 0, 1)) // an output was published and deleted
 		f := w.startProcess("fold")
 		time.Sleep(3 * time.Second)
 		require.True(t, foldHalts(f.fold)[halt.PublishedPositionUnknown], "%v", f.fold.Status())
@@ -234,10 +235,10 @@ func TestPublishedPositionUnknownHalts(t *testing.T) {
 
 // A checkpoint in the ledger outlives the outputs, the group's offset and Redis.
 func TestCheckpointIsEvidenceEnough(t *testing.T) {
-	scene(t, func(t *testing.T, w *world) {
-		stop := w.live()
+	inWorld(t, func(t *testing.T, w *world) {
+		stop := w.startBothRoles()
 		for i := range 6 {
-			w.sell(t, i)
+			w.purchase(t, i)
 		}
 		time.Sleep(8 * time.Second)
 		stop()
@@ -245,38 +246,38 @@ func TestCheckpointIsEvidenceEnough(t *testing.T) {
 		for p := range w.genesis.GetPartitions() {
 			for topic := range output.Topics {
 				name := topic.Name(w.cfg.Namespace)
-				bounds, err := w.outside.Kafka.ListOffsets(w.ctx, name, []int32{p})
+				bounds, err := w.client.Kafka.ListOffsets(w.ctx, name, []int32{p})
 				require.NoError(t, err)
 				if bounds[p].HighWatermark > 0 {
-					require.NoError(t, w.outside.Kafka.DeleteRecords(w.ctx, name, p, bounds[p].HighWatermark))
+					require.NoError(t, w.client.Kafka.DeleteRecords(w.ctx, name, p, bounds[p].HighWatermark))
 				}
 			}
-			require.NoError(t, w.outside.Kafka.CommitOffsets(w.ctx, fold.Group(w.cfg.Namespace), []kafka.TopicPartitionOffset{
+			require.NoError(t, w.client.Kafka.CommitOffsets(w.ctx, fold.Group(w.cfg.Namespace), []kafka.TopicPartitionOffset{
 				{Topic: ledger.Topic(w.cfg.Namespace), Partition: p, Offset: -1},
 			}))
 		}
 		require.NoError(t, w.env.Empty())
-		stop = w.live()
-		w.sell(t, 7)
+		stop = w.startBothRoles()
+		w.purchase(t, 7)
 		time.Sleep(8 * time.Second)
 		stop()
 		require.Equal(t, 7, w.orders(t))
-		w.heard.close()
-		require.Empty(t, w.heard.broken, "nothing is said twice")
+		w.subscriber.checkSequences()
+		require.Empty(t, w.subscriber.problems, "no output is published twice")
 	})
 }
 
-// State that is torn (keys of another type, meta that cannot be read) is not mended but folded again, under a new name.
+// Torn state (keys of another type, unreadable meta) is not repaired: the ledger is folded again, into a new snapshot.
 func TestTornStateIsFoldedAgain(t *testing.T) {
 	for name, torn := range map[string]func(key string) bool{
 		"meta":      func(key string) bool { return strings.HasSuffix(key, ":meta") },
 		"customers": func(key string) bool { return !strings.HasSuffix(key, ":meta") },
 	} {
 		t.Run(name, func(t *testing.T) {
-			scene(t, func(t *testing.T, w *world) {
-				stop := w.live()
+			inWorld(t, func(t *testing.T, w *world) {
+				stop := w.startBothRoles()
 				for i := range 6 {
-					w.sell(t, i)
+					w.purchase(t, i)
 				}
 				time.Sleep(5 * time.Second)
 				stop()
@@ -286,15 +287,15 @@ func TestTornStateIsFoldedAgain(t *testing.T) {
 						require.NoError(t, w.env.Miniredis().Set(key, "of another type"))
 					}
 				}
-				stop = w.live()
+				stop = w.startBothRoles()
 				for i := range 6 {
-					w.sell(t, 6+i)
+					w.purchase(t, 6+i)
 				}
 				time.Sleep(8 * time.Second)
 				stop()
-				require.Empty(t, w.judge())
+				require.Empty(t, w.verify())
 				require.Equal(t, 12, w.orders(t))
-				snapshots := map[string]map[string]bool{} // of each partition, the names that keys stand under
+				snapshots := map[string]map[string]bool{} // by partition: the names of the snapshots that have keys
 				for _, key := range w.env.Miniredis().Keys() {
 					partition, rest, _ := strings.Cut(key, "}:")
 					if name, _, ok := strings.Cut(rest, ":"); ok {
@@ -313,9 +314,9 @@ func TestTornStateIsFoldedAgain(t *testing.T) {
 	}
 }
 
-// A drained process leaves nothing to do again, and a second stop ends it in the middle of anything.
+// A drain waits for what the process is doing; a crash does not.
 func TestKillEndsAtOnce(t *testing.T) {
-	scene(t, func(t *testing.T, w *world) {
+	inWorld(t, func(t *testing.T, w *world) {
 		f := w.startProcess("fold")
 		time.Sleep(2 * time.Second)
 		f.freeze(time.Minute)
@@ -323,13 +324,13 @@ func TestKillEndsAtOnce(t *testing.T) {
 		time.Sleep(time.Second)
 		select {
 		case <-f.done:
-			t.Fatal("a drain waits for what was begun")
+			t.Fatal("the drain did not wait for the frozen request")
 		default:
 		}
 		began := time.Now()
 		f.crash()
 		<-f.done
-		require.Less(t, time.Since(began), 2*time.Minute) // virtual time: it thaws, and finds itself dead
+		require.Less(t, time.Since(began), 2*time.Minute) // virtual time: it ends when it thaws
 		require.ErrorIs(t, context.Cause(f.ctx), context.Canceled)
 	})
 }

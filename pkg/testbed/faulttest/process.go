@@ -17,12 +17,12 @@ import (
 )
 
 var (
-	errCut  = errors.New("simulated: the connection was cut")
-	errDead = errors.New("simulated: the process is dead")
+	errCut     = errors.New("fault test: the connection was cut")
+	errCrashed = errors.New("fault test: the process crashed")
 )
 
-// process is one process of Mainstay with one role. Whatever it does goes through its gate, where it can be frozen, and
-// past the world's strikes.
+// process is a process of Mainstay with one role. Each of its requests and labelled steps passes through request and atStep,
+// which hold it back while the process is frozen and inject the faults that are due.
 type process struct {
 	w    *world
 	role string
@@ -30,33 +30,33 @@ type process struct {
 	ctx    context.Context //nolint:containedctx // the life of the process
 	kill   context.CancelFunc
 	drain  func()
-	intake *intake.Intake // one of these two
-	fold   *fold.Fold
+	intake *intake.Intake // nil where the role is fold
+	fold   *fold.Fold     // nil where the role is intake
 	done   chan struct{}
 	reg    *prometheus.Registry
 	mu     sync.Mutex
 	frozen chan struct{} // closed when it thaws; nil while it runs
 	conns  map[net.Conn]struct{}
-	dead   bool
+	ended  bool
 }
 
-// startProcess starts a role; it runs until it is killed or drained.
+// startProcess starts a process, which runs until it crashes or is drained.
 func (w *world) startProcess(role string) *process {
 	p := &process{w: w, role: role, done: make(chan struct{}), conns: map[net.Conn]struct{}{}, reg: prometheus.NewRegistry()}
-	skew := time.Duration(w.intn(3)-1) * 40 * time.Second // no two machines agree on the time
+	skew := time.Duration(w.intn(3)-1) * 40 * time.Second // machines' clocks differ
 	p.ctx, p.kill = context.WithCancel(w.ctx)
-	a, err := app.New(w.cfg, w.log.With(zap.String("role", role), zap.Int("process", w.number())), app.Seams{
+	a, err := app.New(w.cfg, w.log.With(zap.String("role", role), zap.Int("process", w.nextProcess())), app.Seams{
 		KafkaDial: p.dial(w.env.DialKafka), RedisDial: p.dial(w.env.DialRedis),
 		KafkaAround: func(ctx context.Context, c kafka.Call, do func(context.Context) error) error {
 			if c.API == "InitProducerId" {
-				p.w.arrive(c.TxnID)
+				p.w.release(c.TxnID)
 			}
-			return p.around(ctx, step(role+"."+c.API), c.TxnID, do)
+			return p.request(ctx, step(role+"."+c.API), c.TxnID, do)
 		},
 		RedisAround: func(ctx context.Context, call string, do func(context.Context) error) error {
-			return p.around(ctx, step(role+".redis."+call), "", do)
+			return p.request(ctx, step(role+".redis."+call), "", do)
 		},
-		At:     func(ctx context.Context, name string) error { return p.at(ctx, step(role+".at "+name)) },
+		At:     func(_ context.Context, name string) error { return p.atStep(step(role + ".at " + name)) },
 		Now:    func() time.Time { return time.Now().Add(skew) },
 		Random: w.random, Embedded: true, Linger: 100 * time.Millisecond,
 	})
@@ -76,11 +76,11 @@ func (w *world) startProcess(role string) *process {
 	}
 	go func() {
 		defer close(p.done)
-		_ = run(p.ctx) // why it ended is known here better than there
+		_ = run(p.ctx) // it ends by a drain or a crash, or with the world
 		p.mu.Lock()
-		p.dead = true
+		p.ended = true
 		p.mu.Unlock()
-		p.hangUp()
+		p.closeConnections()
 		a.Close()
 	}()
 	return p
@@ -88,8 +88,8 @@ func (w *world) startProcess(role string) *process {
 
 func (p *process) dial(connect func(ctx context.Context, network, address string) (net.Conn, error)) func(ctx context.Context, network, address string) (net.Conn, error) {
 	return func(ctx context.Context, network, address string) (net.Conn, error) {
-		if p.isDead() {
-			return nil, errDead
+		if p.hasEnded() {
+			return nil, errCrashed
 		}
 		conn, err := connect(ctx, network, address)
 		if err != nil {
@@ -102,150 +102,150 @@ func (p *process) dial(connect func(ctx context.Context, network, address string
 	}
 }
 
-// around is every request of the process; those of a transaction name its id.
-func (p *process) around(ctx context.Context, s step, txn string, do func(context.Context) error) error {
-	if err := p.wait(ctx); err != nil {
+// request is called around every request of the process; txn is the transactional id of those of a transaction.
+func (p *process) request(ctx context.Context, s step, txn string, do func(context.Context) error) error {
+	if err := p.waitWhileFrozen(); err != nil {
 		return err
 	}
-	time.Sleep(time.Duration(p.w.intn(2000)) * time.Microsecond) // the way there
-	hit, struck := p.w.strikes.take(s)
-	if !struck {
-		breaking := s == "fold.Produce" && p.w.halfway(txn)
-		if breaking && !p.w.first(txn) { // its turn would have come
+	time.Sleep(time.Duration(p.w.intn(2000)) * time.Microsecond) // latency
+	f, due := p.w.faults.reach(s)
+	if !due {
+		interleave := s == "fold.Produce" && p.w.holdsForTxn(txn)
+		if interleave && !p.w.isFirstWrite(txn) { // the first write releases the held request before this one is sent
 			time.Sleep(50 * time.Millisecond)
-			if err := p.wait(ctx); err != nil {
+			if err := p.waitWhileFrozen(); err != nil {
 				return err
 			}
 		}
 		err := do(ctx)
-		if breaking && p.w.arrive(within+txn) {
+		if interleave && p.w.release(inTxn+txn) {
 			p.crash()
 		}
-		if gone := p.wait(ctx); gone != nil {
-			return gone
+		if ended := p.waitWhileFrozen(); ended != nil {
+			return ended
 		}
 		return err
 	}
-	p.w.coverage.hit(hit)
-	p.w.note("%s: %s", p.role, hit.pair())
-	switch hit.fault {
+	p.w.coverage.add(f)
+	p.w.record("%s: %s", p.role, f.pair())
+	switch f.kind {
 	case crashBefore:
 		p.crash()
-		return errDead
+		return errCrashed
 	case crashAfter:
 		_ = do(ctx)
 		p.crash()
-		return errDead
+		return errCrashed
 	case cutBefore:
 		return errCut
 	case cutAfter:
 		_ = do(ctx)
 		return errCut
 	case late:
-		// Late enough to arrive within the next transaction, and more than one in a row, as on a bad line.
+		// Late enough to arrive within the next transaction, and several in a row, as on a bad connection.
 		delay := time.Duration(1+p.w.intn(400)) * time.Millisecond
-		p.w.strikes.again(hit)
+		p.w.faults.repeat(f)
 		go func() {
 			time.Sleep(delay)
 			_ = do(context.WithoutCancel(ctx))
 		}()
 		return errCut
-	case lateInto:
-		p.w.strikes.again(hit)
-		p.w.hold(txn, func() { _ = do(context.WithoutCancel(ctx)) })
+	case lateInClaim:
+		p.w.faults.repeat(f)
+		p.w.holdRequest(txn, func() { _ = do(context.WithoutCancel(ctx)) })
 		return errCut
-	case lateWithin:
-		p.w.hold(within+txn, func() { _ = do(context.WithoutCancel(ctx)) })
+	case lateInTxn:
+		p.w.holdRequest(inTxn+txn, func() { _ = do(context.WithoutCancel(ctx)) })
 		return errCut
 	case pauseShort:
 		p.freeze(700 * time.Millisecond)
 	case zombie:
 		p.freeze(p.w.zombieFor())
-	case expired, stale:
-		defer p.w.misremember(hit.fault == stale, "", 0)()
+	case offsetExpired, offsetOutdated:
+		defer p.w.answerOldOffsets(f.kind == offsetOutdated, "", 0)()
 	default:
-		defer p.w.answerWith(hit)()
+		defer p.w.answerError(f)()
 	}
-	if err := p.wait(ctx); err != nil {
+	if err := p.waitWhileFrozen(); err != nil {
 		return err
 	}
 	err := do(ctx)
-	if gone := p.wait(ctx); gone != nil {
-		return gone
+	if ended := p.waitWhileFrozen(); ended != nil {
+		return ended
 	}
 	return err
 }
 
-// within marks what is held until the next transaction, rather than the next claim.
-const within = "within "
+// inTxn is the prefix of the keys of requests that are held until the next transaction, not the next claim.
+const inTxn = "in transaction "
 
-// hold keeps a request on its way until the next claim, or the next transaction, under the same transactional id.
-func (w *world) hold(txn string, do func()) {
+// holdRequest delays a request until the next claim, or the next transaction, of the same transactional id.
+func (w *world) holdRequest(txn string, do func()) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.underway[txn] = append(w.underway[txn], do)
+	w.heldRequests[txn] = append(w.heldRequests[txn], do)
 }
 
-// halfway says that a request is held until the transaction has been written in part.
-func (w *world) halfway(txn string) bool {
+// holdsForTxn says that a request is held until the id's next transaction.
+func (w *world) holdsForTxn(txn string) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return len(w.underway[within+txn]) > 0
+	return len(w.heldRequests[inTxn+txn]) > 0
 }
 
-// first says whether this write is the transaction's first since then.
-func (w *world) first(txn string) bool {
+// isFirstWrite says whether this write is the first of the transactional id since the request has been held.
+func (w *world) isFirstWrite(txn string) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	before := w.begun[txn]
-	w.begun[txn] = true
+	before := w.partlyWritten[txn]
+	w.partlyWritten[txn] = true
 	return !before
 }
 
-// arrive lets go of what was held: it reaches the server now. It says whether there was any.
-func (w *world) arrive(txn string) bool {
+// release sends the held requests, which reach the server now. It says whether there were any.
+func (w *world) release(txn string) bool {
 	w.mu.Lock()
-	all := w.underway[txn]
-	delete(w.underway, txn)
+	held := w.heldRequests[txn]
+	delete(w.heldRequests, txn)
 	w.mu.Unlock()
-	for _, do := range all {
+	for _, do := range held {
 		do()
 	}
-	return len(all) > 0
+	return len(held) > 0
 }
 
-// at is every named step of the process's loops.
-func (p *process) at(ctx context.Context, s step) error {
-	if err := p.wait(ctx); err != nil {
+// atStep is called at every labelled step of the process's loops.
+func (p *process) atStep(s step) error {
+	if err := p.waitWhileFrozen(); err != nil {
 		return err
 	}
-	hit, struck := p.w.strikes.take(s)
-	if !struck {
+	f, due := p.w.faults.reach(s)
+	if !due {
 		return nil
 	}
-	p.w.coverage.hit(hit)
-	p.w.note("%s: %s", p.role, hit.pair())
-	switch hit.fault {
+	p.w.coverage.add(f)
+	p.w.record("%s: %s", p.role, f.pair())
+	switch f.kind {
 	case crashBefore:
 		p.crash()
-		return errDead
+		return errCrashed
 	case pauseShort:
 		p.freeze(700 * time.Millisecond)
 	case zombie:
 		p.freeze(p.w.zombieFor())
 	default:
-		p.w.beside(hit.fault, p.role)
+		p.w.injectOutside(f.kind, p.role)
 	}
-	return p.wait(ctx)
+	return p.waitWhileFrozen()
 }
 
-// zombieFor is longer than the group's session, and on either side of the broker's transaction time-out: one comes back to
-// a transaction that is still open, another to one that is gone.
+// zombieFor is longer than the group's session time-out, and shorter or longer than the broker's transaction time-out: one zombie
+// resumes with its transaction still open, another after the broker has aborted it.
 func (w *world) zombieFor() time.Duration {
 	return 7*time.Second + time.Duration(w.intn(5000))*time.Millisecond
 }
 
-// freeze stops everything that the process does, as a long garbage collection or a suspended machine would.
+// freeze stops everything that the process does for a while, as a long garbage collection or a suspended machine would.
 func (p *process) freeze(d time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -262,14 +262,14 @@ func (p *process) freeze(d time.Duration) {
 	})
 }
 
-// wait holds whoever comes while the process is frozen. A frozen process does not see that its context has ended either.
-func (p *process) wait(context.Context) error {
+// waitWhileFrozen returns when the process is not frozen. A frozen process does not notice that its context has ended either.
+func (p *process) waitWhileFrozen() error {
 	for {
 		p.mu.Lock()
-		thaw, dead := p.frozen, p.dead
+		thaw, ended := p.frozen, p.ended
 		p.mu.Unlock()
-		if dead {
-			return errDead
+		if ended {
+			return errCrashed
 		}
 		if thaw == nil {
 			return nil
@@ -278,22 +278,22 @@ func (p *process) wait(context.Context) error {
 	}
 }
 
-// crash ends the process: nothing leaves it from now on.
+// crash ends the process: it sends nothing from now on.
 func (p *process) crash() {
 	p.mu.Lock()
-	p.dead = true
+	p.ended = true
 	p.mu.Unlock()
-	p.hangUp()
+	p.closeConnections()
 	p.kill()
 }
 
-func (p *process) isDead() bool {
+func (p *process) hasEnded() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.dead
+	return p.ended
 }
 
-func (p *process) hangUp() {
+func (p *process) closeConnections() {
 	p.mu.Lock()
 	conns := p.conns
 	p.conns = map[net.Conn]struct{}{}

@@ -10,37 +10,37 @@ import (
 	"github.com/mainstay/mainstay/processors"
 )
 
-// The shop of a simulated world: few customers, so that much happens to each.
+// The shop has few customers, so that much happens to each.
 const (
 	shopEvents    = 90
 	shopCustomers = 9
-	newcomers     = 15 // every so many events somebody orders who does so only once
+	newcomerEvery = 15 // events; a newcomer is a customer with one order
 )
 
 type order struct {
-	customer string
-	id       string
-	total    int64
-	refunded int64
-	refunds  int
-	gone     bool
+	customer  string
+	id        string
+	total     int64
+	refunded  int64
+	refunds   int
+	cancelled bool
 }
 
-// shop emits events of all kinds for about forty seconds, to any partition, some twice, some that nobody can read, and now
-// and then in a transaction of its own that is left open for a while.
-func (w *world) shop() {
-	k := w.outside.Kafka
+// produceInputs produces events of all kinds for about forty seconds, to random partitions, some of them twice, some malformed,
+// and some after a record of a transaction that is left open for a while.
+func (w *world) produceInputs() {
+	k := w.client.Kafka
 	producer, err := k.NewProducer(w.ctx)
 	if err != nil {
 		panic(err)
 	}
 	begin := time.Now()
-	days := 0 // under the event clock the days go by as events do
+	days := 0 // that have passed under the event clock
 	var orders []*order
 	responses := map[string]int{}
 	var last []byte
 	var lastTopic string
-	referred := map[string]string{} // friends, by whom
+	referrers := map[string]string{} // by referred customer
 	const voided = "-"
 
 	for i := range shopEvents {
@@ -54,7 +54,7 @@ func (w *world) shop() {
 			at = begin.AddDate(0, 0, days-400).Add(time.Duration(w.intn(86400)) * time.Second)
 		}
 		stamp := at.UTC().Format(time.RFC3339Nano)
-		if i%newcomers == newcomers-1 {
+		if i%newcomerEvery == newcomerEvery-1 {
 			w.newcomer(producer, i, stamp)
 		}
 		customer := fmt.Sprintf("c%d", w.intn(shopCustomers))
@@ -69,17 +69,17 @@ func (w *world) shop() {
 			o := orders[w.intn(len(orders))]
 			amount := o.total / 4
 			if o.refunds == 3 {
-				continue // never in full by parts: a fourth would
+				continue // a fourth would refund the order in full
 			}
 			o.refunds++
 			o.refunded += amount
 			topic, body = "cancellations", map[string]any{"kind": "refund", "customer_id": o.customer, "order_id": o.id, "refund_id": fmt.Sprintf("%s-r%d", o.id, o.refunds), "total": money(amount), "currency": "USD"}
 		case n < 68:
 			o := orders[w.intn(len(orders))]
-			if o.gone {
+			if o.cancelled {
 				continue
 			}
-			o.gone = true
+			o.cancelled = true
 			topic, body = "cancellations", map[string]any{"kind": "order", "customer_id": o.customer, "order_id": o.id}
 		case n < 76:
 			friend := fmt.Sprintf("c%d", w.intn(shopCustomers))
@@ -87,24 +87,24 @@ func (w *world) shop() {
 				continue
 			}
 			by, status := customer, "approved"
-			if referred[friend] != "" { // what was approved is voided, once; nobody else has referred him since
-				by, status = referred[friend], "voided"
+			if referrers[friend] != "" { // an approved referral is voided, once; nobody else has referred the customer since
+				by, status = referrers[friend], "voided"
 				if by == voided {
 					continue
 				}
-				referred[friend] = voided
+				referrers[friend] = voided
 			} else {
-				referred[friend] = by
+				referrers[friend] = by
 			}
 			topic, body = "referrals", map[string]any{"referral_id": "f" + friend, "referrer_customer_id": by, "referred_customer_id": friend, "status": status}
 		case n < 88:
 			responses[customer]++
 			topic, body = "surveys", map[string]any{"customer_id": customer, "response_id": fmt.Sprintf("%s-s%d", customer, responses[customer]), "survey_type": "nps", "score": w.intn(11)}
 		case n < 93 && last != nil:
-			w.emit(producer, lastTopic, last) // told twice
+			w.produce(producer, lastTopic, last) // re-sent
 			continue
 		case n < 96:
-			w.emit(producer, "purchases", []byte(`{"customer_id": "c1", "order_id": `)) // poison
+			w.produce(producer, "purchases", []byte(`{"customer_id": "c1", "order_id": `)) // malformed
 			continue
 		default:
 			topic, body = "purchases", map[string]any{"customer_id": customer, "order_id": "t", "total": 1, "currency": "USD", "test": true}
@@ -117,31 +117,31 @@ func (w *world) shop() {
 		}
 		last, lastTopic = value, topic
 		w.mu.Lock()
-		open := w.openShop
-		w.openShop = false
+		open := w.leaveNextOpen
+		w.leaveNextOpen = false
 		w.mu.Unlock()
 		if open {
-			never, err := json.Marshal(map[string]any{"customer_id": customer, "order_id": fmt.Sprintf("never%d", i), "total": 999, "currency": "USD", "occurred_at": stamp})
+			aborted, err := json.Marshal(map[string]any{"customer_id": customer, "order_id": fmt.Sprintf("never%d", i), "total": 999, "currency": "USD", "occurred_at": stamp})
 			if err != nil {
 				panic(err)
 			}
-			w.leaveOpen("purchases", never, value, topic)
+			w.leaveOpen(topic, aborted, value)
 		}
-		w.emit(producer, topic, value)
+		w.produce(producer, topic, value)
 	}
 }
 
-// refit puts another model of spending in force, under which every value is another; churn stays what the judge reckons.
+// refit appends other spending parameters, which change every value. Churn stays what the recount computes.
 func (w *world) refit() {
 	v := processors.PriorParameters()
 	v.Version, v.Status, v.P, v.Q, v.V = 1, "provisional", 6, 4, 50
-	err := refit.Append(w.ctx, refit.Config{Namespace: w.cfg.Namespace, Genesis: w.genesis, Timeout: 30 * time.Second, Random: w.random}, w.outside.Kafka, v)
+	err := refit.Append(w.ctx, refit.Config{Namespace: w.cfg.Namespace, Genesis: w.genesis, Timeout: 30 * time.Second, Random: w.random}, w.client.Kafka, v)
 	if err != nil {
-		panic(err) // nothing strikes the shop
+		panic(err) // the shop's requests have no faults
 	}
 }
 
-// newcomer orders once, enough for an alert, had he been anybody before.
+// newcomer produces the only order of a customer. It is large enough to raise an alert, if it were not a first evaluation.
 func (w *world) newcomer(producer *kafka.Producer, i int, stamp string) {
 	value, err := json.Marshal(map[string]any{
 		"event_id": fmt.Sprintf("n%d", i), "customer_id": fmt.Sprintf("n%d", i), "order_id": fmt.Sprintf("n%d", i), "total": money(100_000), "currency": "USD", "occurred_at": stamp,
@@ -149,15 +149,15 @@ func (w *world) newcomer(producer *kafka.Producer, i int, stamp string) {
 	if err != nil {
 		panic(err)
 	}
-	w.emit(producer, "purchases", value)
+	w.produce(producer, "purchases", value)
 }
 
 func isNewcomer(customer string) bool { return customer[0] == 'n' }
 
 func money(minor int64) json.Number { return json.Number(fmt.Sprintf("%d.%02d", minor/100, minor%100)) }
 
-// emit appends a record to any partition of its topic.
-func (w *world) emit(producer *kafka.Producer, topic string, value []byte) {
+// produce appends a record to a random partition of its topic.
+func (w *world) produce(producer *kafka.Producer, topic string, value []byte) {
 	b := kafka.NewBatch(topic, int32(w.intn(w.cfg.Ledger.Partitions))) //nolint:gosec // small
 	b.Append(time.Now().UnixMilli(), nil, value, nil)
 	if _, err := producer.Produce(w.ctx, []*kafka.Batch{b}); err != nil {
@@ -165,10 +165,10 @@ func (w *world) emit(producer *kafka.Producer, topic string, value []byte) {
 	}
 }
 
-// leaveOpen appends the record in a transaction that stays open for some seconds and is then aborted: whoever reads the
-// partition meanwhile must not take it for silent.
-func (w *world) leaveOpen(aborted string, never, value []byte, topic string) {
-	k := w.halfHearted()
+// leaveOpen appends the record aborted to purchases in a transaction that is aborted after some seconds, and the record value
+// after it. Until then the open transaction hides value, so no tick may claim that the partition is read to its end.
+func (w *world) leaveOpen(topic string, aborted, value []byte) {
+	k := w.clientWithoutEndTxn()
 	defer k.Close()
 	const id = "the-shop"
 	txn, err := k.OpenTransactional(w.ctx, id, 30*time.Second)
@@ -176,21 +176,20 @@ func (w *world) leaveOpen(aborted string, never, value []byte, topic string) {
 		panic(err)
 	}
 	partition := int32(w.intn(w.cfg.Ledger.Partitions)) //nolint:gosec // small
-	b := kafka.NewBatch(aborted, partition)
-	b.Append(time.Now().UnixMilli(), nil, never, nil)
-	_ = txn.Publish(w.ctx, kafka.Transaction{Batches: []*kafka.Batch{b}}) // its end is cut off
-	producer, err := w.outside.Kafka.NewProducer(w.ctx)
+	b := kafka.NewBatch("purchases", partition)
+	b.Append(time.Now().UnixMilli(), nil, aborted, nil)
+	_ = txn.Publish(w.ctx, kafka.Transaction{Batches: []*kafka.Batch{b}}) // without EndTxn
+	producer, err := w.client.Kafka.NewProducer(w.ctx)
 	if err != nil {
 		panic(err)
 	}
-	// Behind it lies a record that nobody can see until the transaction has ended.
-	behind := kafka.NewBatch(topic, partition)
-	behind.Append(time.Now().UnixMilli(), nil, value, nil)
-	if _, err := producer.Produce(w.ctx, []*kafka.Batch{behind}); err != nil {
+	hidden := kafka.NewBatch(topic, partition)
+	hidden.Append(time.Now().UnixMilli(), nil, value, nil)
+	if _, err := producer.Produce(w.ctx, []*kafka.Batch{hidden}); err != nil {
 		panic(err)
 	}
 	time.Sleep(time.Duration(1+w.intn(6)) * time.Second)
-	if _, err := w.outside.Kafka.OpenTransactional(w.ctx, id, 30*time.Second); err != nil {
+	if _, err := w.client.Kafka.OpenTransactional(w.ctx, id, 30*time.Second); err != nil {
 		panic(err) // opening again aborts it
 	}
 }

@@ -11,27 +11,27 @@ import (
 	"github.com/mainstay/mainstay/schemas/output"
 )
 
-// subscription is what a CRM holds that reads committed outputs all the time, before retention takes them.
-type subscription struct {
-	customers map[string]*told
-	causes    map[string]int // clv events by the event that caused them
-	broken    []string
-	ids       map[string]bool
-	next      map[place]int64
-	read      map[place][]seen
-	alerts    map[string]string    // by episode: raised or cleared
-	firing    map[[2]string]string // by customer and rule: the episode that was raised and not cleared
+// subscriber holds what a subscriber would know that reads the committed outputs all the time, before retention deletes them.
+type subscriber struct {
+	customers      map[string]*lastPublished
+	outputsByCause map[string]int // clv outputs by the event that caused them
+	problems       []string
+	ids            map[string]bool // of all outputs
+	next           map[topicPartition]int64
+	read           map[topicPartition][]outputRecord
+	alerts         map[string]string    // by alert id: raised or cleared
+	firing         map[[2]string]string // by customer and rule: the alert that was raised and not cleared
 }
 
-type place struct {
+type topicPartition struct {
 	topic     string
 	partition int32
 }
 
-type seen struct{ offset, at int64 }
+type outputRecord struct{ offset, timestamp int64 }
 
-// told is what was said of a customer: the last of each kind.
-type told struct {
+// lastPublished is what the last output of each kind says of a customer.
+type lastPublished struct {
 	orders, historic, referral int64
 	score, responses           int64
 	class, tier                string
@@ -39,6 +39,7 @@ type told struct {
 	sequences                  []int64
 }
 
+// published has the fields of all kinds of output.
 type published struct {
 	EventID   string       `json:"event_id"`
 	Customer  string       `json:"customer_id"`
@@ -58,62 +59,63 @@ type published struct {
 	Trigger   string       `json:"trigger"`
 }
 
-func newSubscription() *subscription {
-	return &subscription{
-		customers: map[string]*told{}, causes: map[string]int{}, ids: map[string]bool{}, next: map[place]int64{}, read: map[place][]seen{},
+func newSubscriber() *subscriber {
+	return &subscriber{
+		customers: map[string]*lastPublished{}, outputsByCause: map[string]int{}, ids: map[string]bool{},
+		next: map[topicPartition]int64{}, read: map[topicPartition][]outputRecord{},
 		alerts: map[string]string{}, firing: map[[2]string]string{},
 	}
 }
 
-// keepListening reads outputs until the world ends.
-func (w *world) keepListening() {
+// followOutputs reads the outputs once a second until the world shuts down.
+func (w *world) followOutputs() {
 	for {
 		time.Sleep(time.Second)
 		w.mu.Lock()
-		ending := w.ending
+		shuttingDown := w.shuttingDown
 		w.mu.Unlock()
-		if ending {
+		if shuttingDown {
 			return
 		}
-		if err := w.listen(); err != nil {
+		if err := w.readOutputs(); err != nil {
 			w.mu.Lock()
-			w.heard.broken = append(w.heard.broken, err.Error())
+			w.subscriber.problems = append(w.subscriber.problems, err.Error())
 			w.mu.Unlock()
 			return
 		}
 	}
 }
 
-// listen reads what has come since it was called last.
-func (w *world) listen() error {
+// readOutputs reads what was published since the last call.
+func (w *world) readOutputs() error {
 	for _, t := range []output.Topic{output.CLV, output.ChurnRisk, output.PromoterStatus, output.Alerts} {
-		for p := range w.genesis.GetPartitions() {
-			at := place{t.Name(w.cfg.Namespace), p}
-			bounds, err := w.outside.Kafka.ListOffsets(w.ctx, at.topic, []int32{p})
+		for n := range w.genesis.GetPartitions() {
+			p := topicPartition{t.Name(w.cfg.Namespace), n}
+			bounds, err := w.client.Kafka.ListOffsets(w.ctx, p.topic, []int32{n})
 			if err != nil {
 				return err
 			}
-			next, err := w.outside.Kafka.ReadCommitted(w.ctx, at.topic, p, max(w.heard.next[at], bounds[p].Start), bounds[p].LastStable, func(r kafka.Record) error {
+			next, err := w.client.Kafka.ReadCommitted(w.ctx, p.topic, n, max(w.subscriber.next[p], bounds[n].Start), bounds[n].LastStable, func(r kafka.Record) error {
 				w.mu.Lock()
 				defer w.mu.Unlock()
-				w.heard.read[at] = append(w.heard.read[at], seen{r.Offset, r.Timestamp})
-				return w.heard.take(t, r)
+				w.subscriber.read[p] = append(w.subscriber.read[p], outputRecord{r.Offset, r.Timestamp})
+				return w.subscriber.apply(t, r)
 			})
 			if err != nil {
 				return err
 			}
-			w.heard.next[at] = next
+			w.subscriber.next[p] = next
 		}
 	}
 	return nil
 }
 
-// before returns, by partition, below which offset everything was read and is older than a time.
-func (s *subscription) before(at int64) map[place]int64 {
-	old := map[place]int64{}
+// olderThan returns for each partition the offset below which everything was read and is older than a time (ms).
+func (s *subscriber) olderThan(ms int64) map[topicPartition]int64 {
+	old := map[topicPartition]int64{}
 	for p, records := range s.read {
 		for _, r := range records {
-			if r.at < at {
+			if r.timestamp < ms {
 				old[p] = r.offset + 1
 			}
 		}
@@ -121,18 +123,19 @@ func (s *subscription) before(at int64) map[place]int64 {
 	return old
 }
 
-func (s *subscription) take(t output.Topic, r kafka.Record) error {
+// apply takes over an output record.
+func (s *subscriber) apply(t output.Topic, r kafka.Record) error {
 	var p published
 	if err := json.Unmarshal(r.Value, &p); err != nil {
 		return fmt.Errorf("output %s: %w", r.Value, err)
 	}
 	if s.ids[p.EventID] {
-		s.broken = append(s.broken, "published twice: "+p.EventID)
+		s.problems = append(s.problems, "published twice: "+p.EventID)
 	}
 	s.ids[p.EventID] = true
 	c := s.customers[p.Customer]
 	if c == nil {
-		c = &told{}
+		c = &lastPublished{}
 		s.customers[p.Customer] = c
 	}
 	c.sequences = append(c.sequences, p.Sequence)
@@ -141,7 +144,7 @@ func (s *subscription) take(t output.Topic, r kafka.Record) error {
 		c.historic, c.orders, c.referral = minor(p.Historic), deref(p.Orders), minor(p.Referral)
 		c.total, c.tier = minor(p.Total), deref(p.Tier)
 		if p.Cause != "" {
-			s.causes[p.Cause]++
+			s.outputsByCause[p.Cause]++
 		}
 	case output.ChurnRisk:
 		c.class = deref(p.Class)
@@ -154,38 +157,38 @@ func (s *subscription) take(t output.Topic, r kafka.Record) error {
 	return nil
 }
 
-// alert holds what an episode may do: be raised once, then be cleared once, one at a time of a rule, and never on the first
-// that is heard of somebody.
-func (s *subscription) alert(p published) {
-	at := [2]string{p.Customer, p.Rule}
-	say := func(what string) {
-		s.broken = append(s.broken, fmt.Sprintf("alert %s of %s (%s) %s", p.AlertID, p.Customer, p.Rule, what))
+// alert checks the rules of alerts: each is raised once and then cleared once, only one of a rule is raised at a time, and the
+// first evaluation of a customer raises none.
+func (s *subscriber) alert(p published) {
+	rule := [2]string{p.Customer, p.Rule}
+	report := func(what string) {
+		s.problems = append(s.problems, fmt.Sprintf("alert %s of %s (%s) %s", p.AlertID, p.Customer, p.Rule, what))
 	}
 	before := s.alerts[p.AlertID]
 	switch {
 	case p.State == "raised" && before != "":
-		say("raised again")
-	case p.State == "raised" && s.firing[at] != "":
-		say("raised while " + s.firing[at] + " was not cleared")
+		report("raised again")
+	case p.State == "raised" && s.firing[rule] != "":
+		report("raised while " + s.firing[rule] + " was not cleared")
 	case p.State == "raised" && p.Trigger == "event" && isNewcomer(p.Customer):
-		say("raised by a first evaluation")
+		report("raised by a first evaluation")
 	case p.State == "cleared" && before != "raised":
-		say("cleared, though it was not raised: " + before)
+		report("cleared without being raised: " + before)
 	}
 	s.alerts[p.AlertID] = p.State
-	delete(s.firing, at)
+	delete(s.firing, rule)
 	if p.State == "raised" {
-		s.firing[at] = p.AlertID
+		s.firing[rule] = p.AlertID
 	}
 }
 
-// close checks what can only be said when all has come: every customer's numbers run from 1 without a gap.
-func (s *subscription) close() {
+// checkSequences checks, after everything was read, that each customer's sequence numbers run from 1 without a gap.
+func (s *subscriber) checkSequences() {
 	for id, c := range s.customers {
 		slices.Sort(c.sequences)
 		for i, n := range c.sequences {
 			if n != int64(i+1) {
-				s.broken = append(s.broken, fmt.Sprintf("customer %s: sequence numbers %v", id, c.sequences))
+				s.problems = append(s.problems, fmt.Sprintf("customer %s: sequence numbers %v", id, c.sequences))
 				break
 			}
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -21,7 +22,8 @@ import (
 	"github.com/mainstay/mainstay/schemas/ledger"
 )
 
-// world is one seed: servers in memory, processes that come and go, a shop that emits, and the strikes.
+// world is the run of one seed: in-memory servers, processes that are started again whenever they end, a shop that produces
+// inputs, a subscriber to the outputs, and the faults.
 type world struct {
 	seed     uint64
 	cfg      config.Config
@@ -29,60 +31,23 @@ type world struct {
 	ctx      context.Context //nolint:containedctx // the life of the world
 	cancel   context.CancelFunc
 	env      *embedded.Embedded
-	outside  *app.App // clients that nothing strikes: the shop's, and the judge's
+	client   *app.App // without faults: the shop, the subscriber and the checks use it
 	genesis  *ledger.Genesis
-	strikes  *pending
-	coverage *Coverage
+	faults   *schedule
+	coverage *coverage
 
-	mu        sync.Mutex
-	rng       *rand.Rand
-	processes int
-	living    map[string][]*process
-	ending    bool
-	copies    []embedded.Copy
-	underway  map[string][]func() // requests held until the next claim, by transactional id
-	begun     map[string]bool     // transactional ids, once a write has broken off halfway
-	openShop  bool
-	heard     *subscription
-	late      []string
-	story     []string
-}
-
-// pending is the strikes that have not struck yet.
-type pending struct {
-	mu      sync.Mutex
-	left    []strike
-	reached map[step]int
-}
-
-// take counts a step and returns the strike that is due there.
-func (p *pending) take(s step) (strike, bool) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.reached[s]++
-	for i, hit := range p.left {
-		if hit.step == s && p.reached[s] >= hit.nth {
-			p.left = append(p.left[:i], p.left[i+1:]...)
-			return hit, true
-		}
-	}
-	return strike{}, false
-}
-
-// again lets a strike strike once more at the next of its steps, some times in all.
-func (p *pending) again(s strike) {
-	const times = 5
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if s.repeats++; s.repeats < times {
-		p.left = append(p.left, s)
-	}
-}
-
-func (p *pending) clear() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.left = nil
+	mu            sync.Mutex // guards what follows
+	rng           *rand.Rand
+	processes     int                   // started so far
+	running       map[string][]*process // by role
+	shuttingDown  bool
+	redisCopies   []embedded.Copy
+	heldRequests  map[string][]func() // that will arrive late, by transactional id; see holdRequest
+	partlyWritten map[string]bool     // transactional ids with a held request that have written since
+	leaveNextOpen bool                // the shop leaves its next transaction open
+	subscriber    *subscriber
+	lateEvents    []string // problems found by checkLateEvents
+	history       []string // what happened, printed when the seed fails
 }
 
 func (w *world) random() uint64 {
@@ -97,22 +62,22 @@ func (w *world) intn(n int) int {
 	return w.rng.IntN(n)
 }
 
-func (w *world) number() int {
+func (w *world) nextProcess() int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.processes++
 	return w.processes
 }
 
-// note adds a line to the story of the run, which is told when it fails.
-func (w *world) note(format string, args ...any) {
+// record adds a line to the seed's history.
+func (w *world) record(format string, args ...any) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.story = append(w.story, time.Now().Format("04:05.000 ")+fmt.Sprintf(format, args...))
+	w.history = append(w.history, time.Now().Format("04:05.000 ")+fmt.Sprintf(format, args...))
 }
 
-// settings are a small system in a hurry: everything that happens in hours happens in seconds, bounds are so low that they
-// are met.
+// settings are those of a small and fast system: what takes hours in production takes seconds, and limits are so low that they
+// are reached.
 func settings(seed uint64, env *embedded.Embedded) config.Config {
 	c := config.Default()
 	c.Kafka.Brokers, c.Redis.Addresses = []string{env.KafkaAddress()}, []string{env.RedisAddress()}
@@ -129,25 +94,27 @@ func settings(seed uint64, env *embedded.Embedded) config.Config {
 		c.Clock = "event"
 		return c
 	}
-	// Under the live clock silence of seconds must tell: the classes lie close to what one order alone gives.
+	// Under the live clock a few seconds of silence must change the churn class, so its thresholds lie close to the probability
+	// of a customer with one order.
 	c.Churn.Medium, c.Churn.High = churnAfter(20*time.Second), churnAfter(40*time.Second)
 	return c
 }
 
-// newWorld starts the servers of a seed and founds its ledger. It must be called in a bubble; close ends it.
-func newWorld(seed uint64, strikes []strike, rng *rand.Rand, coverage *Coverage, log *zap.Logger) (*world, error) {
+// newWorld starts the servers of a seed and creates its ledger. It must be called in a synctest bubble; close ends it.
+func newWorld(seed uint64, faults []fault, rng *rand.Rand, coverage *coverage, log *zap.Logger) (*world, error) {
 	env, err := embedded.Virtual(embedded.Options{Brokers: 1 + 2*int(seed/2%2)})
 	if err != nil {
 		return nil, fmt.Errorf("start the servers: %w", err)
 	}
 	w := &world{
-		seed: seed, cfg: settings(seed, env), log: log, env: env, coverage: coverage, rng: rng, living: map[string][]*process{}, underway: map[string][]func(){}, begun: map[string]bool{},
-		strikes: &pending{left: strikes, reached: map[step]int{}}, heard: newSubscription(),
+		seed: seed, cfg: settings(seed, env), log: log, env: env, coverage: coverage, rng: rng,
+		faults: &schedule{planned: faults, reached: map[step]int{}}, subscriber: newSubscriber(),
+		running: map[string][]*process{}, heldRequests: map[string][]func(){}, partlyWritten: map[string]bool{},
 	}
 	w.ctx, w.cancel = context.WithCancel(context.Background())
-	w.outside, err = app.New(w.cfg, log, app.Seams{KafkaDial: env.DialKafka, RedisDial: env.DialRedis, Random: w.random, Embedded: true})
+	w.client, err = app.New(w.cfg, log, app.Seams{KafkaDial: env.DialKafka, RedisDial: env.DialRedis, Random: w.random, Embedded: true})
 	if err == nil {
-		_, w.genesis, err = w.outside.Apply(w.ctx)
+		_, w.genesis, err = w.client.Apply(w.ctx)
 	}
 	if err != nil {
 		w.close()
@@ -158,13 +125,13 @@ func newWorld(seed uint64, strikes []strike, rng *rand.Rand, coverage *Coverage,
 
 func (w *world) close() {
 	w.cancel()
-	if w.outside != nil {
-		w.outside.Close()
+	if w.client != nil {
+		w.client.Close()
 	}
 	w.env.Close()
 }
 
-// rules of alerts that are met within the seconds of a world.
+// rules are alert rules that are met within seconds.
 func rules(seed uint64) config.Rules {
 	slipping := alert.Rule{Name: "slipping", Metric: "churn_probability", At: .4, Clear: .35, For: 48 * time.Hour, CoolDown: 240 * time.Hour, Severity: "warning"}
 	if seed%2 == 1 { // the live clock
@@ -179,56 +146,56 @@ func rules(seed uint64) config.Rules {
 	}
 }
 
-// run plays a seed and returns what is wrong, nil if nothing is. It must be called in a bubble.
-func run(seed uint64, strikes int, coverage *Coverage, log *zap.Logger) (story, problems []string) {
+// run runs a seed and returns its history and the problems found. It must be called in a synctest bubble.
+func run(seed uint64, faults int, coverage *coverage, log *zap.Logger) (history, problems []string) {
 	rng := rand.New(rand.NewPCG(seed, 7)) //nolint:gosec // a seed can be run again
-	w, err := newWorld(seed, plan(seed, rng, strikes), rng, coverage, log)
+	w, err := newWorld(seed, planFaults(seed, rng, faults), rng, coverage, log)
 	if err != nil {
 		return nil, []string{err.Error()}
 	}
 	defer w.close()
 
-	var slots sync.WaitGroup
+	var loops sync.WaitGroup
 	for _, role := range []string{"intake", "fold"} {
 		for range 2 {
-			slots.Go(func() { w.keepAlive(role) })
+			loops.Go(func() { w.superviseRole(role) })
 		}
 	}
-	slots.Go(w.keepCopies)
-	slots.Go(w.keepListening)
-	w.shop()
-	time.Sleep(15 * time.Second) // for strikes that need a little more, and zombies to come back
-	w.strikes.clear()
+	loops.Go(w.copyRedis)
+	loops.Go(w.followOutputs)
+	w.produceInputs()
+	time.Sleep(15 * time.Second) // for faults that are due later, and for zombies to resume
+	w.faults.clear()
 	time.Sleep(15 * time.Second)
-	problems = append(problems, w.settle()...)
-	w.end()
-	slots.Wait()
-	problems = append(problems, w.judge()...)
-	return w.story, problems
+	problems = append(problems, w.waitUntilIdle()...)
+	w.shutDown()
+	loops.Wait()
+	problems = append(problems, w.verify()...)
+	return w.history, problems
 }
 
-// keepAlive keeps one process of a role running, whatever happens to it.
-func (w *world) keepAlive(role string) {
+// superviseRole starts a process of a role, and another one each time that it has ended.
+func (w *world) superviseRole(role string) {
 	for {
 		w.mu.Lock()
-		ending := w.ending
+		shuttingDown := w.shuttingDown
 		w.mu.Unlock()
-		if ending {
+		if shuttingDown {
 			return
 		}
 		p := w.startProcess(role)
 		w.mu.Lock()
-		w.living[role] = append(w.living[role], p)
-		if w.ending {
+		w.running[role] = append(w.running[role], p)
+		if w.shuttingDown {
 			p.drain()
 		}
 		w.mu.Unlock()
 		<-p.done
-		w.observeLate(p)
+		w.checkLateEvents(p)
 		w.mu.Lock()
-		for i, q := range w.living[role] {
+		for i, q := range w.running[role] {
 			if q == p {
-				w.living[role] = append(w.living[role][:i:i], w.living[role][i+1:]...)
+				w.running[role] = append(w.running[role][:i:i], w.running[role][i+1:]...)
 			}
 		}
 		w.mu.Unlock()
@@ -236,14 +203,14 @@ func (w *world) keepAlive(role string) {
 	}
 }
 
-// end drains intakes first, then folds, as an operator would.
-func (w *world) end() {
+// shutDown drains the intakes, then the folds, as an operator would.
+func (w *world) shutDown() {
 	w.mu.Lock()
-	w.ending = true
+	w.shuttingDown = true
 	w.mu.Unlock()
 	for _, role := range []string{"intake", "fold"} {
 		w.mu.Lock()
-		all := append([]*process(nil), w.living[role]...)
+		all := append([]*process(nil), w.running[role]...)
 		w.mu.Unlock()
 		for _, p := range all {
 			p.drain()
@@ -252,19 +219,19 @@ func (w *world) end() {
 			<-p.done
 		}
 		if role == "intake" {
-			time.Sleep(3 * time.Second) // the folds fold what the intakes appended last
+			time.Sleep(3 * time.Second) // for the folds to fold the last entries
 		}
 	}
 }
 
-// keepCopies copies Redis now and then, as a backup or a replica that lags behind would.
-func (w *world) keepCopies() {
+// copyRedis copies Redis at random times, as a backup or a replica that lags behind would.
+func (w *world) copyRedis() {
 	for {
 		time.Sleep(time.Duration(1000+w.intn(4000)) * time.Millisecond)
 		w.mu.Lock()
-		ending := w.ending
+		shuttingDown := w.shuttingDown
 		w.mu.Unlock()
-		if ending {
+		if shuttingDown {
 			return
 		}
 		c, err := w.env.Copy()
@@ -272,57 +239,55 @@ func (w *world) keepCopies() {
 			panic(err)
 		}
 		w.mu.Lock()
-		w.copies = append(w.copies, c)
+		w.redisCopies = append(w.redisCopies, c)
 		w.mu.Unlock()
 	}
 }
 
-// beside does what a fault does that is not the process's own.
-func (w *world) beside(f fault, role string) {
-	switch f {
-	case restore:
+// injectOutside injects a fault that hits something other than the process that has reached the step.
+func (w *world) injectOutside(kind faultKind, role string) {
+	switch kind {
+	case redisRestored:
 		w.mu.Lock()
 		var c embedded.Copy
-		if len(w.copies) > 0 {
-			c = w.copies[w.rng.IntN(len(w.copies))]
+		if len(w.redisCopies) > 0 {
+			c = w.redisCopies[w.rng.IntN(len(w.redisCopies))]
 		}
 		w.mu.Unlock()
 		if c == nil {
-			f = empty
-		} else if err := w.env.Restore(c); err != nil {
-			panic(err)
-		}
-		if f != empty {
+			w.injectOutside(redisEmptied, role)
 			return
 		}
-		fallthrough
-	case empty:
+		if err := w.env.Restore(c); err != nil {
+			panic(err)
+		}
+	case redisEmptied:
 		if err := w.env.Empty(); err != nil {
 			panic(err)
 		}
-	case metaLost:
+	case redisMetaLost:
 		w.loseMeta()
-	case deleted:
+	case oldOutputsDeleted:
 		w.deleteOldOutputs()
-	case forgotten:
-		w.misremember(false, fold.Group(w.cfg.Namespace), 300*time.Millisecond) // also for who has to claim a second time
-		w.beside(empty, role)
+	case redisEmptiedOffsetExpired:
+		w.answerOldOffsets(false, fold.Group(w.cfg.Namespace), 300*time.Millisecond) // long enough for a second claim
+		w.injectOutside(redisEmptied, role)
 	case rebalance:
 		w.mu.Lock()
-		all := w.living[role]
+		all := w.running[role]
 		other := all[w.rng.IntN(len(all))]
 		w.mu.Unlock()
-		other.drain() // it leaves in order, and another comes in its place
-	case openTxn:
+		other.drain() // it leaves the group, and the next process joins it
+	case inputTxnLeftOpen:
 		w.mu.Lock()
-		w.openShop = true
+		w.leaveNextOpen = true
 		w.mu.Unlock()
 	default:
-		panic("no fault beside a step: " + f)
+		panic("a fault of requests at a labelled step: " + kind)
 	}
 }
 
-// loseMeta removes what says what the keys of some partitions hold, and leaves the keys.
+// loseMeta deletes the meta keys of some partitions and leaves their other keys.
 func (w *world) loseMeta() {
 	r := w.env.Miniredis()
 	for _, key := range r.Keys() {
@@ -332,45 +297,42 @@ func (w *world) loseMeta() {
 	}
 }
 
-// retention of outputs, far above the checkpoints' interval.
+// retention of outputs, far above the interval of checkpoints.
 const retention = 20 * time.Second
 
-// deleteOldOutputs does what retention does: outputs go that are older, and were read by the subscriber.
+// deleteOldOutputs does what retention does. It deletes only outputs that the subscriber has read.
 func (w *world) deleteOldOutputs() {
 	w.mu.Lock()
-	old := w.heard.before(time.Now().Add(-retention).UnixMilli())
+	old := w.subscriber.olderThan(time.Now().Add(-retention).UnixMilli())
 	w.mu.Unlock()
-	for at, below := range old {
-		if err := w.outside.Kafka.DeleteRecords(w.ctx, at.topic, at.partition, below); err != nil {
-			w.note("delete outputs: %v", err)
+	for p, below := range old {
+		if err := w.client.Kafka.DeleteRecords(w.ctx, p.topic, p.partition, below); err != nil {
+			w.record("delete outputs: %v", err)
 		}
 	}
 }
 
-// answerWith lets the broker answer the next request of the struck kind with an error. The returned func takes it back.
-func (w *world) answerWith(s strike) func() {
-	for _, a := range answers() {
-		for _, at := range a.steps {
-			if at != s.step {
-				continue
-			}
-			for _, e := range a.errs {
-				if brokerError(e) == s.fault {
-					f := kfake.Fault{Keys: []kmsg.Key{a.key}, Err: e, Count: 1 + w.intn(3)}
-					return w.env.Cluster().Fault(f).Remove
-				}
+// answerError makes the broker answer the next requests of the fault's API with its error, until the returned func is called.
+func (w *world) answerError(f fault) (stop func()) {
+	for _, r := range errorResponses() {
+		if !slices.Contains(r.steps, f.step) {
+			continue
+		}
+		for _, e := range r.errs {
+			if brokerError(e) == f.kind {
+				return w.env.Cluster().Fault(kfake.Fault{Keys: []kmsg.Key{r.key}, Err: e, Count: 1 + w.intn(3)}).Remove
 			}
 		}
 	}
-	panic("no such answer: " + s.pair())
+	panic("no such error response: " + f.pair())
 }
 
-// misremember lets the next OffsetFetch (of a group, if one is named), and those of some time, answer as if offsets were gone, or
-// with the first position that could be: as a coordinator does that has expired them, or that has not yet seen the end of a
-// transaction.
-func (w *world) misremember(stale bool, group string, lasting time.Duration) func() {
+// answerOldOffsets makes the coordinator answer OffsetFetch (of a group, or of any if none is given) without an offset, as if
+// offsets had expired, or with 0, as if it had not yet seen the end of a transaction. It changes the answer to the first request
+// and to those within a duration, until the returned func is called.
+func (w *world) answerOldOffsets(outdated bool, group string, lasting time.Duration) (stop func()) {
 	offset := int64(-1)
-	if stale {
+	if outdated {
 		offset = 0
 	}
 	done, until := false, time.Now().Add(lasting)
@@ -383,7 +345,7 @@ func (w *world) misremember(stale bool, group string, lasting time.Duration) fun
 			return nil, nil, false
 		}
 		if done = !time.Now().Before(until); !done {
-			w.env.Cluster().KeepControl() // it would be gone with its first answer
+			w.env.Cluster().KeepControl() // otherwise it is removed after its first answer
 		}
 		resp, _ := req.ResponseKind().(*kmsg.OffsetFetchResponse)
 		for _, t := range req.Topics {
@@ -405,9 +367,9 @@ func (w *world) misremember(stale bool, group string, lasting time.Duration) fun
 	}
 }
 
-// observeLate reads a dead process's metrics: under the live clock no event may ever be late, since time stands still
-// until everything before it is read.
-func (w *world) observeLate(p *process) {
+// checkLateEvents reads the metrics of a process that has ended. Under the live clock no event may ever be late, since base time
+// waits until everything before it is read.
+func (w *world) checkLateEvents(p *process) {
 	if w.cfg.Clock != "live" {
 		return
 	}
@@ -422,28 +384,28 @@ func (w *world) observeLate(p *process) {
 		for _, m := range f.GetMetric() {
 			if n := m.GetCounter().GetValue(); n > 0 {
 				w.mu.Lock()
-				w.late = append(w.late, fmt.Sprintf("%v events were late under the live clock: time passed before they were read", n))
+				w.lateEvents = append(w.lateEvents, fmt.Sprintf("%v events were late under the live clock: base time passed them before they were read", n))
 				w.mu.Unlock()
 			}
 		}
 	}
 }
 
-// settle waits until everything that was emitted is read, folded and published.
-func (w *world) settle() []string {
-	var behind string
+// waitUntilIdle waits until every input is read, folded and published.
+func (w *world) waitUntilIdle() []string {
+	var unfinished string
 	for range 240 {
-		if behind = w.behind(); behind == "" {
+		if unfinished = w.unfinished(); unfinished == "" {
 			return nil
 		}
 		time.Sleep(500 * time.Millisecond)
 	}
-	return []string{"stuck: " + behind}
+	return []string{"not finished: " + unfinished}
 }
 
-// behind names what is not done yet, from Kafka alone.
-func (w *world) behind() string {
-	k := w.outside.Kafka
+// unfinished names a topic partition that is not fully read yet, by what Kafka says alone.
+func (w *world) unfinished() string {
+	k := w.client.Kafka
 	lag := func(group, topic string) string {
 		topics, err := k.Topics(w.ctx, []string{topic})
 		if err != nil {
@@ -458,13 +420,13 @@ func (w *world) behind() string {
 			if err != nil {
 				return err.Error()
 			}
-			at, _, err := k.CommittedOffset(w.ctx, group, topic, p)
+			committed, _, err := k.CommittedOffset(w.ctx, group, topic, p)
 			if err != nil {
 				return err.Error()
 			}
-			// Ticks keep coming, so the ledger is never read to its end; what lies 3 s back must be.
-			if ok && last.Offset >= at && (topic != ledger.Topic(w.cfg.Namespace) || bounds[p].LastStable-at > 12) {
-				return fmt.Sprintf("%s/%d: committed %d, last record %d", topic, p, at, last.Offset)
+			// Ticks are appended all the time, so the last few entries of the ledger may be unread.
+			if ok && last.Offset >= committed && (topic != ledger.Topic(w.cfg.Namespace) || bounds[p].LastStable-committed > 12) {
+				return fmt.Sprintf("%s/%d: committed %d, last record %d", topic, p, committed, last.Offset)
 			}
 		}
 		return ""
@@ -477,8 +439,8 @@ func (w *world) behind() string {
 	return lag(w.cfg.Namespace+"-fold", ledger.Topic(w.cfg.Namespace))
 }
 
-// kafkaClient of the shop, with its transactions cut off before their end.
-func (w *world) halfHearted() *kafka.Client {
+// clientWithoutEndTxn is a Kafka client whose transactions are left open.
+func (w *world) clientWithoutEndTxn() *kafka.Client {
 	k, err := kafka.New(kafka.Config{
 		Brokers: w.cfg.Kafka.Brokers, Dial: w.env.DialKafka, Timeout: time.Second,
 		Around: func(ctx context.Context, c kafka.Call, do func(context.Context) error) error {

@@ -1,0 +1,364 @@
+package faulttest
+
+import (
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/mainstay/mainstay/pkg/kafka"
+	"github.com/mainstay/mainstay/pkg/kafka/murmur2"
+	"github.com/mainstay/mainstay/pkg/lifetimes"
+	"github.com/mainstay/mainstay/pkg/ops/audit"
+	"github.com/mainstay/mainstay/processors"
+)
+
+// verify compares what the subscriber holds with a recount from the input topics, and runs an audit. It returns the problems.
+func (w *world) verify() []string {
+	var problems []string
+	report := func(format string, args ...any) { problems = append(problems, fmt.Sprintf(format, args...)) }
+	w.mu.Lock()
+	problems = append(problems, w.lateEvents...)
+	w.mu.Unlock()
+
+	if err := w.readOutputs(); err != nil {
+		return append(problems, err.Error())
+	}
+	w.subscriber.checkSequences()
+	problems = append(problems, w.subscriber.problems...)
+	recounted, err := w.recount()
+	if err != nil {
+		return append(problems, err.Error())
+	}
+	for id, c := range recounted.customers {
+		held := w.subscriber.customers[id]
+		if held == nil {
+			held = &lastPublished{}
+		}
+		if c.orders != held.orders || c.historic != held.historic {
+			report("customer %s: the subscriber holds %d orders worth %d, the recount %d worth %d", id, held.orders, held.historic, c.orders, c.historic)
+		}
+		if v := recounted.referralValue(id); v != held.referral {
+			report("customer %s: the subscriber holds referral value %d, the recount %d", id, held.referral, v)
+		}
+		if c.responses > 0 && (c.score != held.score || c.responses != held.responses) {
+			report("customer %s: the subscriber holds score %d of %d responses, the recount %d of %d", id, held.score, held.responses, c.score, c.responses)
+		}
+		state := w.committedState(partitionOf(id, w.genesis.GetPartitions()))
+		if state == nil {
+			continue
+		}
+		if wrong := w.checkTier(held, state); wrong != "" {
+			report("customer %s: %s", id, wrong)
+		}
+		if base, ok := state.BaseTime(); ok {
+			if class, sure := recounted.class(w, c, base); sure && class != held.class && (class != "none" || held.class != "") {
+				report("customer %s: the subscriber holds churn risk %q, the recount %q", id, held.class, class)
+			}
+		}
+	}
+	if wrong := w.checkThresholds(); wrong != "" {
+		report("tiers: %s", wrong)
+	}
+	for event, order := range recounted.purchases {
+		// A purchase that arrives after the cancellation of its order changes nothing, so it causes no output.
+		if n := w.subscriber.outputsByCause[event]; n > 1 || n == 0 && !order.cancelled {
+			report("purchase %s caused %d clv events", event, n)
+		}
+	}
+
+	result, err := audit.Run(w.ctx, audit.Config{Namespace: w.cfg.Namespace, Genesis: w.genesis, Patience: 30 * time.Second, Now: time.Now}, w.client.Kafka, w.client.Redis)
+	if err != nil {
+		report("audit: %v", err)
+		return problems
+	}
+	if !result.Clean() {
+		report("audit: %d lost, %d doubled, %d differing, %d missing in Redis: %+v", result.Lost, result.Doubled, result.Differing, result.StateMissing, result.Findings)
+	}
+	return problems
+}
+
+// recount is what the outputs must say, recounted from the input topics with maps and slices, without the code under test.
+type recount struct {
+	customers map[string]*customerTotals
+	purchases map[string]*recountedOrder // by event id
+	referrer  map[string]string          // by referred customer
+}
+
+type customerTotals struct {
+	byOrder          map[string]*recountedOrder
+	orders, historic int64
+	score, responses int64
+	days             map[int64]bool // with a purchase
+}
+
+type recountedOrder struct {
+	total, refunded  int64
+	day              int64
+	known, cancelled bool // its purchase was read; its cancellation was
+	refunds          map[string]bool
+}
+
+// inputEvent has the fields of all kinds of input.
+type inputEvent struct {
+	EventID  string      `json:"event_id"`
+	Customer string      `json:"customer_id"`
+	Order    string      `json:"order_id"`
+	Refund   string      `json:"refund_id"`
+	Kind     string      `json:"kind"`
+	Total    json.Number `json:"total"`
+	At       time.Time   `json:"occurred_at"`
+	Response string      `json:"response_id"`
+	Score    int64       `json:"score"`
+	Referrer string      `json:"referrer_customer_id"`
+	Referred string      `json:"referred_customer_id"`
+	Status   string      `json:"status"`
+	Test     bool        `json:"test"`
+}
+
+func (w *world) recount() (*recount, error) {
+	all := &recount{customers: map[string]*customerTotals{}, purchases: map[string]*recountedOrder{}, referrer: map[string]string{}}
+	type response struct {
+		at    time.Time
+		id    string
+		score int64
+	}
+	responses := map[string]map[string]response{}
+	var referrals []inputEvent
+	of := func(id string) *customerTotals {
+		if all.customers[id] == nil {
+			all.customers[id] = &customerTotals{byOrder: map[string]*recountedOrder{}, days: map[int64]bool{}}
+		}
+		return all.customers[id]
+	}
+	order := func(e inputEvent) *recountedOrder {
+		c := of(e.Customer)
+		if c.byOrder[e.Order] == nil {
+			c.byOrder[e.Order] = &recountedOrder{refunds: map[string]bool{}}
+		}
+		return c.byOrder[e.Order]
+	}
+	for _, topic := range []string{"purchases", "cancellations", "referrals", "surveys"} {
+		err := w.readAll(topic, func(r kafka.Record) error {
+			var e inputEvent
+			if !json.Valid(r.Value) {
+				return nil // malformed on purpose
+			}
+			if err := json.Unmarshal(r.Value, &e); err != nil {
+				return fmt.Errorf("recount %s: %w", topic, err)
+			}
+			if e.Test {
+				return nil
+			}
+			switch {
+			case topic == "purchases":
+				b := order(e)
+				b.known, b.total, b.day = true, minor(&e.Total), e.At.Unix()/86400
+				all.purchases[e.EventID] = b
+			case topic == "cancellations" && e.Kind == "order":
+				order(e).cancelled = true
+			case topic == "cancellations":
+				if b := order(e); !b.refunds[e.Refund] {
+					b.refunds[e.Refund] = true
+					b.refunded += minor(&e.Total)
+				}
+			case topic == "referrals":
+				referrals = append(referrals, e)
+				of(e.Referred)
+				of(e.Referrer)
+			case topic == "surveys":
+				if responses[e.Customer] == nil {
+					responses[e.Customer] = map[string]response{}
+				}
+				responses[e.Customer][e.Response] = response{e.At, e.Response, e.Score}
+				of(e.Customer)
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	// In the order in which they happened, not in which they are read.
+	slices.SortFunc(referrals, func(a, b inputEvent) int { return cmp.Or(a.At.Compare(b.At), strings.Compare(a.Status, b.Status)) })
+	for _, e := range referrals {
+		if e.Status == "voided" {
+			delete(all.referrer, e.Referred)
+		} else {
+			all.referrer[e.Referred] = e.Referrer
+		}
+	}
+	for id, c := range all.customers {
+		for _, b := range c.byOrder {
+			if b.cancelled || !b.known {
+				continue
+			}
+			net := max(0, b.total-b.refunded)
+			c.historic += net
+			if net > 0 || b.refunded == 0 {
+				c.orders++
+				c.days[b.day] = true
+			}
+		}
+		rs := make([]response, 0, len(responses[id]))
+		for _, r := range responses[id] {
+			rs = append(rs, r)
+		}
+		slices.SortFunc(rs, func(a, b response) int { return cmp.Or(a.at.Compare(b.at), strings.Compare(a.id, b.id)) })
+		if n := len(rs); n > 0 {
+			c.score, c.responses = rs[n-1].score, int64(n)
+		}
+	}
+	return all, nil
+}
+
+func (r *recount) referralValue(referrer string) int64 {
+	var v int64
+	for friend, by := range r.referrer {
+		if by == referrer && r.customers[friend] != nil {
+			v += r.customers[friend].historic
+		}
+	}
+	return v
+}
+
+// class is the churn class at a time by the published formula. sure is false within a few seconds of a change.
+func (r *recount) class(w *world, c *customerTotals, at int64) (class string, sure bool) {
+	if c.orders == 0 {
+		return "none", true
+	}
+	of := func(ms int64) string {
+		p := c.churnProbability(ms)
+		switch {
+		case p >= w.cfg.Churn.High:
+			return "high"
+		case p >= w.cfg.Churn.Medium:
+			return "medium"
+		}
+		return "low"
+	}
+	const slack = 3000
+	class = of(at)
+	return class, class == of(at-slack) && class == of(at+slack)
+}
+
+func (c *customerTotals) churnProbability(ms int64) float64 {
+	first, last := int64(math.MaxInt64), int64(math.MinInt64)
+	for d := range c.days {
+		first, last = min(first, d), max(last, d)
+	}
+	x := float64(len(c.days) - 1)
+	tx := float64(last-first) / 7
+	age := max(float64(ms)/86400_000-float64(first), float64(last-first)) / 7
+	return churnProbability(x, tx, age)
+}
+
+// churnProbability is 1 - P(alive) of MBG/NBD (Batislam, Denizel & Filiztekin 2007) under the prior parameters; times are in weeks.
+func churnProbability(x, tx, age float64) float64 {
+	m := lifetimes.PriorMBGNBD()
+	odds := m.A / (m.B + x) * math.Exp((m.R+x)*math.Log((m.Alpha+age)/(m.Alpha+tx)))
+	return odds / (1 + odds)
+}
+
+// churnAfter is the churn probability of a customer with one order, a duration after the start of that day.
+func churnAfter(d time.Duration) float64 { return churnProbability(0, 0, d.Hours()/24/7) }
+
+// committedState is the state of a ledger partition in Redis, nil if none was committed.
+func (w *world) committedState(p int32) *processors.Partition {
+	meta, err := w.client.Redis.Partition(w.cfg.Namespace, p, w.genesis.GetPartitions()).ReadMeta(w.ctx)
+	if err != nil || !meta.Exists {
+		return nil
+	}
+	state, err := processors.DecodePartition(meta.State)
+	if err != nil {
+		return nil
+	}
+	return state
+}
+
+// checkTier compares the tier that the subscriber holds with the thresholds in force: every customer must have been rescored
+// under them. Near a threshold either tier is right, since a tier is kept a little below its threshold and changes of less than
+// 1% are not published.
+func (w *world) checkTier(held *lastPublished, state *processors.Partition) string {
+	bounds := state.Thresholds()
+	if _, _, under := state.Rescoring(); under {
+		return "is still to be rescored long after the last event"
+	}
+	if held.orders == 0 || bounds.GetCustomers() < int64(w.cfg.Tiers.MinCustomers) {
+		if held.tier != "" {
+			return fmt.Sprintf("the subscriber holds tier %q, there are no tiers", held.tier)
+		}
+		return ""
+	}
+	least := map[string]int64{"top_10": bounds.GetTop_10(), "top_20": bounds.GetTop_20()}
+	above := map[string]int64{"top_20": bounds.GetTop_10(), "rest": bounds.GetTop_20()}
+	bottom, some := least[held.tier]
+	top, capped := above[held.tier]
+	switch {
+	case !some && !capped:
+		return fmt.Sprintf("the subscriber holds tier %q at %d, the thresholds are %d and %d", held.tier, held.total, bounds.GetTop_10(), bounds.GetTop_20())
+	case some && float64(held.total) < .96*float64(bottom), capped && float64(held.total) > 1.02*float64(top):
+		return fmt.Sprintf("the subscriber holds tier %s at %d, the thresholds are %d and %d", held.tier, held.total, bounds.GetTop_10(), bounds.GetTop_20())
+	}
+	return ""
+}
+
+// checkThresholds ranks the customers by what the subscriber holds: the right number must be above the thresholds of the tiers,
+// give or take one customer and the changes too small to be published. Under the event clock base time stands still at the end,
+// and partition totals that are sent by base time are not complete.
+func (w *world) checkThresholds() string {
+	state := w.committedState(0)
+	if state == nil || w.cfg.Clock == "event" || state.Thresholds().GetCustomers() < int64(w.cfg.Tiers.MinCustomers) {
+		return ""
+	}
+	all, above := 0, [2][2]int{} // by threshold: surely above, perhaps above
+	bounds := [2]int64{state.Thresholds().GetTop_10(), state.Thresholds().GetTop_20()}
+	for _, c := range w.subscriber.customers {
+		if c.orders == 0 {
+			continue
+		}
+		all++
+		for i, bound := range bounds {
+			if float64(c.total) > 1.03*float64(bound) {
+				above[i][0]++
+			}
+			if float64(c.total) > .97*float64(bound) {
+				above[i][1]++
+			}
+		}
+	}
+	for i, share := range [2]float64{.1, .2} {
+		if n := share * float64(all); float64(above[i][0]) > n+1 || float64(above[i][1]) < n-1 {
+			return fmt.Sprintf("%d customers, of which %d to %d are above the threshold %d of the top %g%%", all, above[i][0], above[i][1], bounds[i], share*100)
+		}
+	}
+	return ""
+}
+
+func (w *world) readAll(topic string, each func(kafka.Record) error) error {
+	topics, err := w.client.Kafka.Topics(w.ctx, []string{topic})
+	if err != nil {
+		return err
+	}
+	for p := range int32(len(topics[0].Leaders)) { //nolint:gosec // small
+		bounds, err := w.client.Kafka.ListOffsets(w.ctx, topic, []int32{p})
+		if err != nil {
+			return err
+		}
+		if b := bounds[p]; b.LastStable != b.HighWatermark {
+			return fmt.Errorf("%s/%d: %w", topic, p, errTransactionOpen)
+		}
+		if _, err := w.client.Kafka.ReadCommitted(w.ctx, topic, p, bounds[p].Start, bounds[p].LastStable, each); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+var errTransactionOpen = errors.New("a transaction is still open after the run")
+
+func partitionOf(id string, n int32) int32 { return murmur2.PartitionFor([]byte(id), n) }
