@@ -11,8 +11,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/mainstay/mainstay/pkg/node/config"
-	"github.com/mainstay/mainstay/pkg/ops/inspect"
 	"github.com/mainstay/mainstay/pkg/sandbox/ruletest"
+	"github.com/mainstay/mainstay/pkg/stream/lookup"
 	"github.com/mainstay/mainstay/processors/alert"
 )
 
@@ -57,7 +57,7 @@ func (p *program) alertsList(ctx context.Context, cmd *cobra.Command, _ []string
 		return err
 	}
 	defer a.Close()
-	all, err := inspect.Alerts(ctx, a.Redis, a.Config.Namespace, g, baseline)
+	all, err := lookup.OpenAlerts(ctx, a.Redis, a.Config.Namespace, g, baseline)
 	if err != nil {
 		return err
 	}

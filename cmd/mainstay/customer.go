@@ -8,7 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/mainstay/mainstay/pkg/ops/inspect"
+	"github.com/mainstay/mainstay/pkg/stream/lookup"
 )
 
 func (p *program) customerCommand() *cobra.Command {
@@ -35,7 +35,7 @@ func (p *program) customerGet(ctx context.Context, cmd *cobra.Command, args []st
 		return err
 	}
 	defer a.Close()
-	answers, err := inspect.Customer(ctx, a.Redis, a.Config.Namespace, g, args[0])
+	answers, err := lookup.Customer(ctx, a.Redis, a.Config.Namespace, g, args[0])
 	if err != nil {
 		return err
 	}
@@ -47,7 +47,7 @@ func (p *program) customerGet(ctx context.Context, cmd *cobra.Command, args []st
 		}
 		return p.say("%s\n", indented.Bytes())
 	}
-	lines, err := inspect.Sheet(text)
+	lines, err := lookup.RenderCustomer(text)
 	if err != nil {
 		return err
 	}
@@ -69,14 +69,14 @@ func (p *program) customerExplain(ctx context.Context, cmd *cobra.Command, args 
 		return err
 	}
 	defer a.Close()
-	basis, err := inspect.Basis(ctx, a.Redis, a.Config.Namespace, g, args[0])
+	explanation, err := lookup.Explanation(ctx, a.Redis, a.Config.Namespace, g, args[0])
 	switch {
 	case err != nil:
 		return err
 	case machine:
-		return p.json(basis)
+		return p.json(explanation)
 	}
-	for _, l := range inspect.Grounds(&basis) {
+	for _, l := range lookup.RenderExplanation(&explanation) {
 		if err := p.say("%s\n", l); err != nil {
 			return err
 		}

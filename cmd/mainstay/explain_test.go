@@ -43,7 +43,7 @@ func TestCustomerExplain(t *testing.T) {
 	require.NotNil(t, ada["next_deadline"])
 
 	sheet := w.must("customer", "explain", "bob")
-	for _, said := range []string{"2026-01-30 (1: 40.00)", "x = 0 repeat days", "brought by ada", "mbg_nbd, version 0 (prior)"} {
+	for _, said := range []string{"2026-01-30 (1: 40.00)", "x = 0 repeat days", "referred by ada", "mbg_nbd, version 0 (prior)"} {
 		require.Contains(t, sheet, said)
 	}
 	require.NotContains(t, strings.ToLower(sheet), "nan")

@@ -12,6 +12,7 @@ import (
 
 	"github.com/mainstay/mainstay/pkg/node/app"
 	"github.com/mainstay/mainstay/pkg/ops/inspect"
+	"github.com/mainstay/mainstay/pkg/stream/lookup"
 )
 
 func (p *program) tailCommand() *cobra.Command {
@@ -96,7 +97,7 @@ func (p *program) seen(s inspect.Seen, machine, payload bool) error {
 	at := time.UnixMilli(s.Timestamp).UTC().Format("15:04:05.000")
 	switch {
 	case answer:
-		return p.say("%s  %s\n", at, inspect.Line(s.Value))
+		return p.say("%s  %s\n", at, lookup.RenderOutput(s.Value))
 	case payload:
 		return p.say("%s  %s/%d/%d  %s  %s  %s\n", at, s.Topic, s.Partition, s.Offset, dash(string(reason)), s.Record.Key, s.Value)
 	default:

@@ -1,6 +1,6 @@
-// Package inspect owns the looks from outside: what a customer's answers are, where everything stands, whether a set-up is
-// sound, how a payload is read, and what goes by in the topics.
+// Package inspect owns read-only diagnostics: the status of every partition, whether a deployment is sound, how a payload is
+// decoded, and the records that arrive in topics.
 //
-// It refuses to own anything: it joins no group, fences nobody and changes nothing, so it can be used beside a live system
-// at any time, and without one.
+// It refuses to change anything: it joins no group and fences no fold, so it can be used at any time beside a live system, and
+// without one.
 package inspect

@@ -1,4 +1,4 @@
-package inspect
+package lookup
 
 import (
 	"fmt"
@@ -7,8 +7,8 @@ import (
 	"github.com/mainstay/mainstay/processors"
 )
 
-// Grounds are what a customer's answers come from, as lines for eyes.
-func Grounds(b *processors.Basis) []string {
+// RenderExplanation returns the human-readable lines of an explanation.
+func RenderExplanation(b *processors.Basis) []string {
 	lines := []string{fmt.Sprintf("customer %s as of %s, ledger partition %d, offset %d", b.Customer, b.AsOf, b.Ledger.Partition, b.Ledger.Offset)}
 	add := func(name, text string, args ...any) {
 		lines = append(lines, fmt.Sprintf("  %-18s", name)+fmt.Sprintf(text, args...))
@@ -20,7 +20,7 @@ func Grounds(b *processors.Basis) []string {
 	}
 	switch more := len(b.Days) - len(days); {
 	case len(b.Days) == 0:
-		add("purchase days", "none that stands")
+		add("purchase days", "none with a standing order")
 	case more > 0:
 		add("purchase days", "%d before, then %s", more, strings.Join(days, ", "))
 	default:
@@ -31,7 +31,7 @@ func Grounds(b *processors.Basis) []string {
 	if s := b.Seen; s != nil {
 		add("the model sees", "x = %d repeat days, the last at t_x = %.2f weeks of T = %.2f, with a mean of m = %.2f", s.Repeats, s.Recency, s.Age, s.Mean)
 	} else {
-		add("the model sees", "nobody: there is no standing order")
+		add("the model sees", "nothing: there is no standing order")
 	}
 	c := b.Scoring
 	p := c.Purchases
@@ -39,22 +39,22 @@ func Grounds(b *processors.Basis) []string {
 	if s := c.Spend; s != nil {
 		add("spend", "Gamma-Gamma: p %.4g, q %.4g, v %.4g", s.P, s.Q, s.V)
 	} else {
-		add("spend", "no base to compare with yet: the customer's own average")
+		add("spend", "not fitted: the customer's own average")
 	}
-	add("churn risk", "medium from %.2f, high from %.2f, low within %d days of an order; looked at again %s", c.Medium, c.High, c.GraceDays, or(b.Next, "never"))
+	add("churn risk", "medium from %.2f, high from %.2f, low within %d days of an order; next check %s", c.Medium, c.High, c.GraceDays, or(b.Next, "never"))
 	if t := c.Thresholds; t != nil {
 		add("tiers", "top_10 from %s %s, top_20 from %s", t.Top10, b.Currency, t.Top20)
 	}
-	add("referrals", "brought by %s; brought %d, who stand for %s %s", or(b.Referrer, "nobody"), b.Referred, m.Referral, b.Currency)
+	add("referrals", "referred by %s; has referred %d, worth %s %s", or(b.Referrer, "nobody"), b.Referred, m.Referral, b.Currency)
 	answers := make([]string, len(b.Responses))
 	for i, r := range b.Responses {
 		answers[i] = fmt.Sprintf("%s: %d", day(r.Created), r.Score)
 		if r.Excluded {
-			answers[i] += " (left out)"
+			answers[i] += " (excluded)"
 		}
 	}
 	if len(answers) > 0 {
-		add("NPS answers", "%s", strings.Join(answers, ", "))
+		add("NPS responses", "%s", strings.Join(answers, ", "))
 	}
 	for _, a := range b.Alerts {
 		add("open alert", "%s since %s (%s)", a.Rule, a.Raised, a.State)

@@ -1,4 +1,4 @@
-package inspect
+package lookup
 
 import (
 	"cmp"
@@ -13,12 +13,12 @@ import (
 	"github.com/mainstay/mainstay/schemas/ledger"
 )
 
-// Alerts reads the episodes that fire from Redis: those that subscribers were told of, or those that opened silently or were
-// held back. They are ordered by time, then customer and rule.
-func Alerts(ctx context.Context, r *redis.Client, namespace string, g *ledger.Genesis, baseline bool) ([]processors.OpenAlert, error) {
+// OpenAlerts reads the alert episodes that are open: the published ones or, with baseline, those that were opened without an
+// output or suppressed. They are ordered by time, customer and rule.
+func OpenAlerts(ctx context.Context, r *redis.Client, namespace string, g *ledger.Genesis, baseline bool) ([]processors.OpenAlert, error) {
 	var all []processors.OpenAlert
 	for p := range g.GetPartitions() {
-		some, err := alertsOf(ctx, r.Partition(namespace, p, g.GetPartitions()), g, baseline)
+		some, err := openAlertsOf(ctx, r.Partition(namespace, p, g.GetPartitions()), g, baseline)
 		if err != nil {
 			return nil, fmt.Errorf("partition %d: %w", p, err)
 		}
@@ -30,8 +30,8 @@ func Alerts(ctx context.Context, r *redis.Client, namespace string, g *ledger.Ge
 	return all, nil
 }
 
-func alertsOf(ctx context.Context, p *redis.Partition, g *ledger.Genesis, baseline bool) ([]processors.OpenAlert, error) {
-	newest := map[string][]processors.OpenAlert{} // a customer may come twice, the newer blob later
+func openAlertsOf(ctx context.Context, p *redis.Partition, g *ledger.Genesis, baseline bool) ([]processors.OpenAlert, error) {
+	newest := map[string][]processors.OpenAlert{} // a scan may return a customer twice, the newer state later
 	err := p.ScanCustomers(ctx, func(m redis.Meta, blobs []redis.Blob) error {
 		if m.LedgerID != g.GetLedgerId() {
 			return fmt.Errorf("Redis holds ledger %s, Kafka has %s: redis.addresses and kafka.brokers do not belong together", m.LedgerID, g.GetLedgerId())
@@ -47,7 +47,7 @@ func alertsOf(ctx context.Context, p *redis.Partition, g *ledger.Genesis, baseli
 			}
 			delete(newest, b.ID)
 			for _, a := range processors.OpenAlerts(state, b.ID, c) {
-				if told := a.State == customer.Published.String() || a.State == customer.Initial.String(); told != baseline {
+				if published := a.State == customer.Published.String() || a.State == customer.Initial.String(); published != baseline {
 					newest[b.ID] = append(newest[b.ID], a)
 				}
 			}

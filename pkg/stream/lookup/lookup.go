@@ -1,4 +1,8 @@
-package inspect
+// Package lookup owns reading customers from Redis: their answers, the explanation of these, and the alerts that fire, with
+// their text for a terminal. Both the commands and a running process may serve what it reads.
+//
+// It refuses to change anything, and needs no running fold: state in Redis is as of a ledger offset, which the answers name.
+package lookup
 
 import (
 	"context"
@@ -13,41 +17,40 @@ import (
 	"github.com/mainstay/mainstay/schemas/ledger"
 )
 
-// The refusals of Customer.
+// The errors of Customer and Explanation.
 var (
 	ErrUnknownCustomer = errors.New("no such customer")
 	ErrNoState         = errors.New("Redis holds no state of this ledger yet")
 )
 
-// Customer reads a customer's answers from Redis. No fold need be running: what Redis holds stands at a ledger offset, which
-// the answers name.
+// Customer reads a customer's answers.
 func Customer(ctx context.Context, r *redis.Client, namespace string, g *ledger.Genesis, id string) (processors.Answers, error) {
-	p, id, state, err := find(ctx, r, namespace, g, id)
+	p, id, state, err := read(ctx, r, namespace, g, id)
 	if err != nil {
 		return processors.Answers{}, err
 	}
 	return processors.Answer(p, id, state), nil
 }
 
-// Basis reads what a customer's answers come from.
-func Basis(ctx context.Context, r *redis.Client, namespace string, g *ledger.Genesis, id string) (processors.Basis, error) {
-	p, id, state, err := find(ctx, r, namespace, g, id)
+// Explanation reads the history, the model's view of it and the terms that a customer's answers are computed from.
+func Explanation(ctx context.Context, r *redis.Client, namespace string, g *ledger.Genesis, id string) (processors.Basis, error) {
+	p, id, state, err := read(ctx, r, namespace, g, id)
 	if err != nil {
 		return processors.Basis{}, err
 	}
 	return processors.Explain(p, id, state), nil
 }
 
-// find reads a customer, by the id as the ledger knows it, and the partition to which he belongs.
-func find(ctx context.Context, r *redis.Client, namespace string, g *ledger.Genesis, as string) (p *processors.Partition, id string, state *customer.State, err error) {
-	id = string(event.Normalise(g.GetCustomerNormalisation()).AppendCustomer(nil, []byte(as)))
+// read reads a customer's state and their partition's. It returns the id as the ledger has it, normalised.
+func read(ctx context.Context, r *redis.Client, namespace string, g *ledger.Genesis, asGiven string) (p *processors.Partition, id string, state *customer.State, err error) {
+	id = string(event.Normalise(g.GetCustomerNormalisation()).AppendCustomer(nil, []byte(asGiven)))
 	partition := murmur2.PartitionFor([]byte(id), g.GetPartitions())
 	meta, blobs, err := r.Partition(namespace, partition, g.GetPartitions()).ReadCustomers(ctx, []string{id})
 	switch {
 	case err != nil:
 		return nil, id, nil, fmt.Errorf("read the customer: %w", err)
 	case !meta.Exists || meta.Offset == 0:
-		return nil, id, nil, fmt.Errorf("partition %d: %w: is a fold running? `mainstay status` says", partition, ErrNoState)
+		return nil, id, nil, fmt.Errorf("partition %d: %w: check with `mainstay status` that a fold is running", partition, ErrNoState)
 	case meta.LedgerID != g.GetLedgerId():
 		return nil, id, nil, fmt.Errorf("partition %d: Redis holds ledger %s, Kafka has %s: redis.addresses and kafka.brokers do not belong together", partition, meta.LedgerID, g.GetLedgerId())
 	case blobs[0] == nil:

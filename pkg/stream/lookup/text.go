@@ -1,4 +1,4 @@
-package inspect
+package lookup
 
 import (
 	"bytes"
@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// object is an answer as it was published, its numbers as they stand.
+// object is a decoded output or answer. Numbers keep their digits.
 type object map[string]any
 
 func decode(text []byte) (object, error) {
@@ -15,11 +15,12 @@ func decode(text []byte) (object, error) {
 	d := json.NewDecoder(bytes.NewReader(text))
 	d.UseNumber()
 	if err := d.Decode(&o); err != nil {
-		return nil, fmt.Errorf("decode an answer: %w", err)
+		return nil, fmt.Errorf("decode an output: %w", err)
 	}
 	return o, nil
 }
 
+// text returns a value as it is printed, "-" for null.
 func (o object) text(name string) string {
 	switch v := o[name].(type) {
 	case nil:
@@ -40,8 +41,8 @@ func (o object) within(name string) object {
 	return m
 }
 
-// change is a value with what it was before.
-func (o object) change(name string) string {
+// changed returns a value, preceded by its previous one where that differs.
+func (o object) changed(name string) string {
 	now := o.text(name)
 	before, ok := o.within("previous")[name]
 	if !ok || before == nil || fmt.Sprint(before) == now {
@@ -50,8 +51,8 @@ func (o object) change(name string) string {
 	return fmt.Sprintf("%v -> %s", before, now)
 }
 
-// Line is an answer as one line for eyes.
-func Line(value []byte) string {
+// RenderOutput returns an output as one human-readable line.
+func RenderOutput(value []byte) string {
 	o, err := decode(value)
 	if err != nil {
 		return err.Error()
@@ -63,13 +64,13 @@ func Line(value []byte) string {
 	head := fmt.Sprintf("%s  %s", day(o.text("as_of")), o.text("customer_id"))
 	switch what := o.text("event_type"); {
 	case strings.Contains(what, ".clv."):
-		return fmt.Sprintf("%s  historic %s  predicted %s  total %s %s  orders %s  tier %s  (%s)", head, o.change("historic_clv"),
+		return fmt.Sprintf("%s  historic %s  predicted %s  total %s %s  orders %s  tier %s  (%s)", head, o.changed("historic_clv"),
 			o.text("predicted_clv"), o.text("total_clv"), o.text("currency"), o.text("historic_number_of_orders"), o.text("value_tier"), by)
 	case strings.Contains(what, ".churn_risk."):
-		return fmt.Sprintf("%s  risk %s  probability %s  silent for %s days  (%s)", head, o.change("churn_risk"),
-			o.change("churn_probability"), o.text("days_since_last_order"), by)
+		return fmt.Sprintf("%s  risk %s  probability %s  silent for %s days  (%s)", head, o.changed("churn_risk"),
+			o.changed("churn_probability"), o.text("days_since_last_order"), by)
 	case strings.Contains(what, ".promoter_status."):
-		return fmt.Sprintf("%s  %s  score %s of %s responses  (%s)", head, o.change("nps_category"), o.text("nps_score"), o.text("response_count"), by)
+		return fmt.Sprintf("%s  %s  score %s of %s responses  (%s)", head, o.changed("nps_category"), o.text("nps_score"), o.text("response_count"), by)
 	case strings.Contains(what, ".portfolio."):
 		return fmt.Sprintf("%s  customers %s  active %s  total %s %s  nps %s", day(o.text("as_of")), o.text("customers"),
 			o.text("active_customers"), o.text("total_clv"), o.text("currency"), o.text("nps"))
@@ -90,13 +91,13 @@ func day(rfc3339 string) string {
 	return strings.Replace(rfc3339[:len("2006-01-02T15:04")], "T", " ", 1)
 }
 
-// Sheet is what is known of a customer, as lines for eyes.
-func Sheet(answers []byte) ([]string, error) {
+// RenderCustomer returns the human-readable lines of a customer's answers, which are JSON.
+func RenderCustomer(answers []byte) ([]string, error) {
 	o, err := decode(answers)
 	if err != nil {
 		return nil, err
 	}
-	clv, churn, voice := o.within("clv"), o.within("churn_risk"), o.within("promoter_status")
+	clv, churn, promoter := o.within("clv"), o.within("churn_risk"), o.within("promoter_status")
 	currency := clv.text("currency")
 	model := clv.within("model")
 	lines := []string{fmt.Sprintf("customer %s as of %s, ledger partition %s, offset %s", o.text("customer_id"), o.text("as_of"),
@@ -107,16 +108,16 @@ func Sheet(answers []byte) ([]string, error) {
 	if referrer := o.text("referrer_customer_id"); referrer != "-" {
 		add("referred by", "%s", referrer)
 	}
-	add("lifetime value", "%s %s: %s so far, %s to come within %s days (model %s, %s)", clv.text("total_clv"), currency,
+	add("lifetime value", "%s %s: %s historic, %s predicted within %s days (model %s, %s)", clv.text("total_clv"), currency,
 		clv.text("historic_clv"), clv.text("predicted_clv"), clv.text("prediction_horizon_days"), model.text("name"), model.text("status"))
 	add("simple value", "%s %s", clv.text("simple_clv"), currency)
 	add("orders", "%s, %s %s each, every %s days; %s more expected", clv.text("historic_number_of_orders"), clv.text("average_order_value"),
 		currency, clv.text("average_days_between_orders"), clv.text("predicted_number_of_orders"))
 	add("next order", "expected %s, overdue by %s days", clv.text("expected_date_of_next_order"), clv.text("days_overdue"))
-	add("tier", "%s (percentile %s); brought %s %s by referral", clv.text("value_tier"), clv.text("clv_percentile"), clv.text("referral_value"), currency)
-	add("churn risk", "%s, probability %s; %s days since the last order, looked at again %s", churn.text("churn_risk"),
+	add("tier", "%s (percentile %s); referrals are worth %s %s", clv.text("value_tier"), clv.text("clv_percentile"), clv.text("referral_value"), currency)
+	add("churn risk", "%s, probability %s; %s days since the last order, next check %s", churn.text("churn_risk"),
 		churn.text("churn_probability"), churn.text("days_since_last_order"), churn.text("next_check_at"))
 	add("reasons", "%s", churn.text("reasons"))
-	add("promoter status", "%s, score %s, %s responses", voice.text("nps_category"), voice.text("nps_score"), voice.text("response_count"))
+	add("promoter status", "%s, score %s, %s responses", promoter.text("nps_category"), promoter.text("nps_score"), promoter.text("response_count"))
 	return lines, nil
 }
