@@ -11,6 +11,7 @@ import (
 
 	"github.com/mainstay/mainstay/pkg/kafka"
 	"github.com/mainstay/mainstay/pkg/stream/intake"
+	"github.com/mainstay/mainstay/pkg/stream/ledgerscan"
 	"github.com/mainstay/mainstay/pkg/stream/topics"
 	"github.com/mainstay/mainstay/schemas/ledger"
 )
@@ -43,14 +44,14 @@ func (a *Request) Run(ctx context.Context, k *kafka.Client) error {
 	if err := a.waitForInputs(ctx, k); err != nil {
 		return err
 	}
-	at, err := a.stand(ctx, k)
+	now, err := a.readLedgerTime(ctx, k)
 	if err != nil {
 		return err
 	}
-	if a.To.UnixMilli() < at.latest {
-		return fmt.Errorf("%w: the ledger already stands at %s", ErrBack, time.UnixMilli(at.latest).UTC().Format(time.RFC3339))
+	if a.To.UnixMilli() < now.latest {
+		return fmt.Errorf("%w: the ledger already stands at %s", ErrBack, time.UnixMilli(now.latest).UTC().Format(time.RFC3339))
 	}
-	return a.append(ctx, k, at)
+	return a.append(ctx, k, now)
 }
 
 func (a *Request) waitForInputs(ctx context.Context, k *kafka.Client) error {
@@ -103,57 +104,43 @@ func (a *Request) unread(ctx context.Context, k *kafka.Client) (string, error) {
 	return "", nil
 }
 
-// stand is where the ledger's time stands.
-type stand struct {
-	revision uint64 // of the input set: a tick with a lower one is not listened to
-	inputs   []*ledger.Input
-	latest   int64 // ms: the greatest time to which it was advanced, or that an input has
+// ledgerTime is where the ledger stands in time, as its newest ticks have it.
+type ledgerTime struct {
+	revision uint64          // the highest one of the input set: the fold ignores ticks of a lower one; 0: there is no tick
+	inputs   []*ledger.Input // of that revision
+	latest   int64           // ms: the greatest time to which the ledger was advanced, or that an input has
 }
 
-// stand reads the last ticks of a ledger partition; all partitions have the same.
-func (a *Request) stand(ctx context.Context, k *kafka.Client) (stand, error) {
-	topic := ledger.Topic(a.Namespace)
-	bounds, err := k.ListOffsets(ctx, topic, []int32{0})
-	if err != nil {
-		return stand{}, fmt.Errorf("read the end of the ledger: %w", err)
+// readLedgerTime reads the newest ticks of ledger partition 0; all partitions have the same.
+func (a *Request) readLedgerTime(ctx context.Context, k *kafka.Client) (ledgerTime, error) {
+	var now ledgerTime
+	err := ledgerscan.Backward(ctx, k, ledger.Topic(a.Namespace), 0, 0, ledger.Kind_KIND_TICK, func(e *ledger.Entry) bool {
+		var t ledger.Tick
+		return t.UnmarshalVT(e.GetPayload()) == nil && now.apply(&t)
+	})
+	switch {
+	case err != nil:
+		return now, fmt.Errorf("read the time of the ledger: %w", err)
+	case now.revision == 0:
+		return now, ErrNoTick
 	}
-	end := bounds[0].LastStable
-	for span := int64(1000); ; span *= 10 {
-		var found stand
-		from := max(bounds[0].Start, end-span)
-		_, err := k.ReadCommitted(ctx, topic, 0, from, end, found.see)
-		switch {
-		case err != nil:
-			return stand{}, fmt.Errorf("read the end of the ledger: %w", err)
-		case found.revision > 0:
-			return found, nil
-		case from == bounds[0].Start:
-			return stand{}, ErrNoTick
-		}
-	}
+	return now, nil
 }
 
-func (s *stand) see(r kafka.Record) error {
-	if kind, err := ledger.KindOf(r.Value); err != nil || kind != ledger.Kind_KIND_TICK {
-		return err
+// apply takes a tick into account; it returns false before the first tick that has an input set.
+func (l *ledgerTime) apply(t *ledger.Tick) bool {
+	if t.GetRevision() >= l.revision {
+		l.revision, l.inputs = t.GetRevision(), t.GetInputs()
 	}
-	var e ledger.Entry
-	var t ledger.Tick
-	if err := errors.Join(e.UnmarshalVT(r.Value), t.UnmarshalVT(e.GetPayload())); err != nil {
-		return fmt.Errorf("decode the tick at %d: %w", r.Offset, err)
-	}
-	if t.GetRevision() >= s.revision {
-		s.revision, s.inputs = t.GetRevision(), t.GetInputs()
-	}
-	s.latest = max(s.latest, t.GetAdvanceTo())
+	l.latest = max(l.latest, t.GetAdvanceTo())
 	for _, reading := range t.GetReadings() {
-		s.latest = max(s.latest, reading.GetTime())
+		l.latest = max(l.latest, reading.GetTime())
 	}
-	return nil
+	return l.revision > 0
 }
 
-func (a *Request) append(ctx context.Context, k *kafka.Client, at stand) error {
-	payload, err := (&ledger.Tick{Revision: at.revision, Inputs: at.inputs, AdvanceTo: a.To.UnixMilli()}).MarshalVT()
+func (a *Request) append(ctx context.Context, k *kafka.Client, now ledgerTime) error {
+	payload, err := (&ledger.Tick{Revision: now.revision, Inputs: now.inputs, AdvanceTo: a.To.UnixMilli()}).MarshalVT()
 	if err != nil {
 		return fmt.Errorf("encode the tick: %w", err)
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/mainstay/mainstay/pkg/kafka"
 	"github.com/mainstay/mainstay/pkg/redis"
 	"github.com/mainstay/mainstay/pkg/stream/halt"
+	"github.com/mainstay/mainstay/pkg/stream/ledgerscan"
 	"github.com/mainstay/mainstay/processors"
 	"github.com/mainstay/mainstay/schemas/ledger"
 	"github.com/mainstay/mainstay/schemas/output"
@@ -281,38 +282,20 @@ func (e evidence) published(checkpoint, committed int64) (int64, error) {
 	return published, nil
 }
 
-// lastCheckpoint looks for the newest checkpoint between floor and the end of the ledger, from the end in growing steps: a
-// publishing fold appends one every few minutes, so it is near.
+// lastCheckpoint returns the K of the newest checkpoint above floor; -1: there is none. A publishing fold appends one every
+// few minutes, so it is near the end of the ledger.
 func lastCheckpoint(ctx context.Context, k *kafka.Client, topic string, partition int32, floor int64) (int64, error) {
-	bounds, err := k.ListOffsets(ctx, topic, []int32{partition})
+	published := int64(-1)
+	err := ledgerscan.Backward(ctx, k, topic, partition, floor, ledger.Kind_KIND_CHECKPOINT, func(e *ledger.Entry) bool {
+		var c ledger.Checkpoint
+		if err := c.UnmarshalVT(e.GetPayload()); err != nil {
+			return false // the fold refuses it, by offset, when it gets there
+		}
+		published = max(published, c.GetPublished())
+		return true
+	})
 	if err != nil {
-		return 0, fmt.Errorf("read the bounds of %s/%d: %w", topic, partition, err)
+		return 0, fmt.Errorf("read the last checkpoint: %w", err)
 	}
-	floor = max(floor, bounds[partition].Start)
-	to := bounds[partition].LastStable
-	for span := int64(10_000); to > floor; span *= 4 {
-		from, found := max(floor, to-span), int64(-1)
-		_, err := k.ReadCommitted(ctx, topic, partition, from, to, func(r kafka.Record) error {
-			var e ledger.Entry
-			if kind, err := ledger.KindOf(r.Value); err != nil || kind != ledger.Kind_KIND_CHECKPOINT {
-				return nil //nolint:nilerr // the fold names it when it comes there
-			}
-			if err := e.UnmarshalVT(r.Value); err != nil {
-				return nil //nolint:nilerr // likewise
-			}
-			var c ledger.Checkpoint
-			if err := c.UnmarshalVT(e.GetPayload()); err == nil {
-				found = max(found, c.GetPublished())
-			}
-			return nil
-		})
-		if err != nil {
-			return 0, fmt.Errorf("look for a checkpoint in %s/%d: %w", topic, partition, err)
-		}
-		if found >= 0 {
-			return found, nil
-		}
-		to = from
-	}
-	return -1, nil
+	return published, nil
 }

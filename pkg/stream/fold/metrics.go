@@ -57,7 +57,7 @@ func (o *owner) observePublished(took time.Duration) {
 // observe says where the partition stands.
 func (o *owner) observe() {
 	base, _ := o.state.BaseTime()
-	o.report(Status{
+	o.setStatus(Status{
 		Partition: o.partition, Folded: o.folded, Published: max(o.published, 0), Committed: o.committed, LagRecords: max(o.lag, 0),
 		Commit: o.committedAt, BaseTime: base,
 	})
@@ -100,11 +100,11 @@ func (o *owner) observeCalibration() {
 func (o *owner) observeFuses() {
 	open := map[string]bool{}
 	o.state.Fuses(func(rule string) { open[rule] = true })
-	o.fuse(o.partition, open)
+	o.setFuses(o.partition, open)
 }
 
-// fuse sets the gauge of every rule of which a partition has something to say, or had.
-func (f *Fold) fuse(partition int32, open map[string]bool) {
+// setFuses sets the gauge of every rule of which a partition has something to say, or had.
+func (f *Fold) setFuses(partition int32, open map[string]bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	before := f.fuses[partition]

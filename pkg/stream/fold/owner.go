@@ -13,6 +13,7 @@ import (
 
 	"github.com/mainstay/mainstay/pkg/kafka"
 	"github.com/mainstay/mainstay/pkg/redis"
+	"github.com/mainstay/mainstay/pkg/stream/consumer"
 	"github.com/mainstay/mainstay/pkg/stream/halt"
 	"github.com/mainstay/mainstay/processors"
 	"github.com/mainstay/mainstay/schemas/ledger"
@@ -91,10 +92,10 @@ func newOwner(f *Fold, gen *kafka.Generation, partition int32) *owner {
 	return o
 }
 
-// run serves the partition until the generation ends or the fold is drained; what fails is claimed again from the start.
+// run claims the partition, serves it, and after any error claims it again from the start, until the generation ends or the
+// fold is drained.
 func (o *owner) run(ctx context.Context) {
-	const first, longest = 20 * time.Millisecond, 2 * time.Second
-	pause := first
+	var backoff consumer.Backoff
 	for {
 		before := o.published
 		err := o.serve(ctx)
@@ -105,20 +106,15 @@ func (o *owner) run(ctx context.Context) {
 		if errors.Is(err, redis.ErrTorn) {
 			o.rebuild = true
 		}
-		wait := pause
-		if o.published > before {
-			pause = first
-		} else {
-			pause = min(2*pause, longest)
-		}
+		pause := backoff.Next(o.published > before)
 		if reason, ok := halt.ReasonOf(err); ok {
 			o.halted(reason, err)
-			wait = o.cfg.HaltRetry
+			pause = o.cfg.HaltRetry
 		} else {
 			o.log.Warn("claiming the partition again", zap.Error(err))
-			o.report(Status{Partition: o.partition, Folded: o.folded, Published: o.published, Committed: o.committed, Commit: o.committedAt, Cause: err.Error()})
+			o.setStatus(Status{Partition: o.partition, Folded: o.folded, Published: o.published, Committed: o.committed, Commit: o.committedAt, Cause: err.Error()})
 		}
-		if !o.rest(ctx, wait) {
+		if !o.consumer.Pause(ctx, pause) {
 			return
 		}
 	}
@@ -128,25 +124,13 @@ func (o *owner) run(ctx context.Context) {
 func (o *owner) halted(reason halt.Reason, err error) {
 	o.log.Error("partition halted", zap.String("reason", string(reason)), zap.Error(err))
 	o.metrics.Consumer.Halted.WithLabelValues(strconv.Itoa(int(o.partition)), string(reason)).Set(1)
-	o.report(Status{
+	o.setStatus(Status{
 		Partition: o.partition, Folded: o.folded, Published: o.published, Committed: o.committed, Commit: o.committedAt,
 		Halted: reason, Cause: err.Error(),
 	})
 }
 
-// rest waits; false when there is nothing left to wait for.
-func (o *owner) rest(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-o.draining:
-		return false
-	case <-ctx.Done():
-		return false
-	}
-}
+var errDrained = errors.New("drained")
 
 // serve is the whole life of a claim.
 func (o *owner) serve(ctx context.Context) error {
@@ -156,7 +140,7 @@ func (o *owner) serve(ctx context.Context) error {
 	o.running()
 	for {
 		select {
-		case <-o.draining:
+		case <-o.consumer.Drained():
 			return o.finish(ctx)
 		default:
 		}
@@ -168,7 +152,7 @@ func (o *owner) serve(ctx context.Context) error {
 			return err
 		}
 		now := o.cfg.Now()
-		if o.waiting() && now.Sub(o.publishedAt) >= o.interval() {
+		if o.waiting() && now.Sub(o.publishedAt) >= o.publishInterval() {
 			if err := o.publish(ctx); err != nil {
 				return err
 			}
@@ -201,7 +185,7 @@ func (o *owner) finish(ctx context.Context) error {
 
 // fetch waits for entries, until the next publish is due at most. The records die with the next fetch.
 func (o *owner) fetch(ctx context.Context) ([]kafka.Record, error) {
-	wait := o.interval()
+	wait := o.publishInterval()
 	if o.waiting() {
 		wait = max(time.Millisecond, wait-o.cfg.Now().Sub(o.publishedAt))
 	}

@@ -53,9 +53,10 @@ func (o *owner) observePortfolio(sum *ledger.Contribution, bounds *ledger.Thresh
 	}
 }
 
-// silence takes back what was said of a partition that somebody else may hold now.
-func (f *Fold) silence(topic string, partition int32) {
-	p := strconv.Itoa(int(partition))
+// deleteSeries deletes the series of a partition that another process may own now.
+func (f *Fold) deleteSeries(partition int32) {
+	topic, p := ledger.Topic(f.cfg.Namespace), strconv.Itoa(int(partition))
+	f.metrics.DeletePartition(partition)
 	f.metrics.LagRecords.DeleteLabelValues(topic, p)
 	f.metrics.LagSeconds.DeleteLabelValues(topic, p)
 	f.metrics.Consumer.Halted.DeletePartialMatch(map[string]string{"partition": p})

@@ -12,6 +12,7 @@ import (
 
 	"github.com/mainstay/mainstay/pkg/kafka"
 	"github.com/mainstay/mainstay/pkg/stream/halt"
+	"github.com/mainstay/mainstay/pkg/stream/ledgerscan"
 	"github.com/mainstay/mainstay/schemas/event"
 	"github.com/mainstay/mainstay/schemas/ledger"
 )
@@ -224,8 +225,8 @@ func (r *run) position(ctx context.Context, topic string, partition int32) (Posi
 	}
 	if offset < 0 { // never committed, or expired, or gone with a topic that was deleted: the ledger remembers
 		at.Offset = b.Start
-		read, found, err := r.lastReading(ctx, topic, partition)
-		if err != nil || !found {
+		read, err := r.lastReading(ctx, topic, partition)
+		if err != nil || read == nil {
 			return at, err
 		}
 		remembered := Position{Offset: read.GetOffset(), lastOffset: read.GetLastOffset(), print: read.GetFingerprint()}
@@ -263,41 +264,25 @@ func (r *run) compare(ctx context.Context, topic string, partition int32, bounds
 	return nil
 }
 
-// lastReading looks in the ledger for what ticks said of an input partition, from the end in growing steps.
-func (r *run) lastReading(ctx context.Context, topic string, partition int32) (*ledger.Reading, bool, error) {
-	name := r.ledger
-	bounds, err := r.kafka.ListOffsets(ctx, name, []int32{0})
-	if err != nil {
-		return nil, false, fmt.Errorf("read the bounds of %s/0: %w", name, err)
-	}
+// lastReading returns the newest reading of an input partition that ticks have carried into the ledger, with a fingerprint;
+// nil: there is none. Ticks go to every ledger partition, so one of them is enough.
+func (r *run) lastReading(ctx context.Context, topic string, partition int32) (*ledger.Reading, error) {
+	var last *ledger.Reading
 	incarnation := r.incarnation(topic)
-	to := bounds[0].LastStable
-	for span := int64(10_000); to > bounds[0].Start; span *= 4 {
-		from := max(bounds[0].Start, to-span)
-		var last *ledger.Reading
-		_, err := r.kafka.ReadCommitted(ctx, name, 0, from, to, func(rec kafka.Record) error {
-			if kind, err := ledger.KindOf(rec.Value); err != nil || kind != ledger.Kind_KIND_TICK {
-				return err
-			}
-			var e ledger.Entry
-			var t ledger.Tick
-			if err := errors.Join(e.UnmarshalVT(rec.Value), t.UnmarshalVT(e.GetPayload())); err != nil {
-				return err
-			}
-			for _, read := range t.GetReadings() {
-				if read.GetTopic() == topic && read.GetPartition() == partition && read.GetIncarnation() == incarnation && read.GetFingerprint() != 0 {
-					last = read
-				}
-			}
-			return nil
-		})
-		if err != nil {
-			return nil, false, fmt.Errorf("look for the last reading of %s/%d in the ledger: %w", topic, partition, err)
+	err := ledgerscan.Backward(ctx, r.kafka, r.ledger, 0, 0, ledger.Kind_KIND_TICK, func(e *ledger.Entry) bool {
+		var t ledger.Tick
+		if err := t.UnmarshalVT(e.GetPayload()); err != nil {
+			return false // the fold refuses it, by offset
 		}
-		if last != nil {
-			return last, true, nil
+		for _, read := range t.GetReadings() {
+			if read.GetTopic() == topic && read.GetPartition() == partition && read.GetIncarnation() == incarnation && read.GetFingerprint() != 0 {
+				last = read
+			}
 		}
-		to = from
+		return last != nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read the last reading of %s/%d in the ledger: %w", topic, partition, err)
 	}
-	return nil, false, nil
+	return last, nil
 }

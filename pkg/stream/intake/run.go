@@ -120,7 +120,7 @@ func (r *run) close() {
 		<-r.flight
 		r.flight = nil
 	}
-	r.report(nil)
+	r.setStatus(nil)
 	for _, in := range r.inputs {
 		r.forget(in.topic, in.partition)
 	}
@@ -134,7 +134,7 @@ func (r *run) serve(ctx context.Context) (err error) {
 	}
 	for {
 		select {
-		case <-r.draining:
+		case <-r.consumer.Drained():
 			return r.finish(ctx)
 		default:
 		}
@@ -378,7 +378,7 @@ func (r *run) observe() {
 		}
 		in.gauges.seen(in, now)
 	}
-	r.report(all)
+	r.setStatus(all)
 }
 
 func (c *cargo) reach(in *input) {

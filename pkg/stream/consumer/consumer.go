@@ -1,0 +1,177 @@
+// Package consumer owns a membership in a consumer group as intake and fold both need it: it joins, runs workers on the
+// partitions of each generation, drains them, and leaves the group so that other members take the partitions over at once.
+//
+// It refuses to read records, to commit offsets, and to know what a worker does with its partitions.
+//
+// # Outline
+//
+// Run asks for a generation, starts its workers and waits until all of them have returned; then it asks for the next. A
+// worker returns in three cases only: its context has ended (the generation is over, or Run's context is), the consumer is
+// drained, or both. A worker that meets an error repeats its work after Pause instead of returning, since kafka-go ends the
+// generation of all workers when one of them returns.
+package consumer
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/mainstay/mainstay/pkg/kafka"
+	"github.com/mainstay/mainstay/pkg/telemetry"
+)
+
+// Consumer is one member of a group.
+type Consumer struct {
+	name    string // of the role, for logs and errors
+	cfg     kafka.GroupConfig
+	kafka   *kafka.Client
+	metrics *telemetry.Consumer
+	log     *zap.Logger
+
+	drained   chan struct{} // closed by Drain
+	drainOnce sync.Once
+}
+
+// Worker serves a share of a generation's partitions until its context ends or the consumer is drained.
+type Worker func(ctx context.Context)
+
+// New returns a consumer that Run makes a member of the group.
+func New(name string, cfg kafka.GroupConfig, k *kafka.Client, metrics *telemetry.Consumer, log *zap.Logger) *Consumer {
+	return &Consumer{name: name, cfg: cfg, kafka: k, metrics: metrics, log: log, drained: make(chan struct{})}
+}
+
+// Drain asks the workers to finish and Run to leave the group and return nil.
+func (c *Consumer) Drain() { c.drainOnce.Do(func() { close(c.drained) }) }
+
+// Drained is closed once Drain was called. Workers look at it between two units of work.
+func (c *Consumer) Drained() <-chan struct{} { return c.drained }
+
+// Run calls workers for each generation and runs what it returns. It returns nil after Drain, or the error of the context
+// when that ends: then nothing is finished, since the workers' contexts end with it.
+func (c *Consumer) Run(ctx context.Context, workers func(*kafka.Generation) []Worker) error {
+	group, err := c.kafka.NewGroup(c.cfg) //nolint:contextcheck // it lives until leaveGroup closes it
+	if err != nil {
+		return fmt.Errorf("join the %s group: %w", c.name, err)
+	}
+	defer c.leaveGroup(ctx, group)
+	stop := context.AfterFunc(ctx, c.Drain) // whoever waits for a drain need not also wait for this context
+	defer stop()
+
+	joining, cancel := context.WithCancel(ctx) // ends the wait for a generation
+	defer cancel()
+	go func() {
+		select {
+		case <-c.drained:
+			cancel()
+		case <-joining.Done():
+		}
+	}()
+
+	for {
+		gen, err := group.Next(joining)
+		switch {
+		case err == nil:
+			c.serve(ctx, gen, workers)
+		case joining.Err() == nil:
+			c.log.Warn("no generation of the "+c.name+" group yet", zap.Error(err))
+			c.Pause(joining, time.Second)
+		}
+		if c.isDrained() || joining.Err() != nil {
+			return ctx.Err()
+		}
+	}
+}
+
+// serve runs the workers of a generation. One that returns first waits for the others: the first return would end the
+// generation, and with it the membership under which the others still publish and commit.
+func (c *Consumer) serve(ctx context.Context, gen *kafka.Generation, workers func(*kafka.Generation) []Worker) {
+	partitions := 0
+	for _, assigned := range gen.Assignments {
+		partitions += len(assigned)
+	}
+	c.metrics.AssignedPartitions.Set(float64(partitions))
+	c.metrics.Rebalances.Inc()
+	c.log.Info("generation of the "+c.name+" group", zap.Int32("generation", gen.ID), zap.Int("partitions", partitions))
+
+	all := workers(gen)
+	if len(all) == 0 { // more members than partitions
+		all = []Worker{func(ctx context.Context) {
+			select {
+			case <-ctx.Done():
+			case <-c.drained:
+			}
+		}}
+	}
+	var working, ended sync.WaitGroup
+	done := make(chan struct{}) // closed when no worker works any more
+	working.Add(len(all))
+	ended.Add(len(all))
+	for _, work := range all {
+		gen.Start(func(generation context.Context) {
+			defer ended.Done()
+			worker, cancel := context.WithCancelCause(generation)
+			defer cancel(nil)
+			stop := context.AfterFunc(ctx, func() { cancel(context.Cause(ctx)) })
+			defer stop()
+			work(worker)
+			working.Done()
+			select {
+			case <-generation.Done():
+			case <-done:
+			}
+		})
+	}
+	working.Wait()
+	close(done)
+	ended.Wait()
+}
+
+// leaveGroup gives the membership back, so that other members need not wait for the end of the session.
+func (c *Consumer) leaveGroup(ctx context.Context, group *kafka.Group) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.cfg.SessionTimeout)
+	defer cancel()
+	if err := group.Close(ctx); err != nil {
+		c.log.Warn("the "+c.name+" group was not left in order: its partitions wait for the end of the session", zap.Error(err))
+	}
+	c.metrics.AssignedPartitions.Set(0)
+}
+
+func (c *Consumer) isDrained() bool {
+	select {
+	case <-c.drained:
+		return true
+	default:
+		return false
+	}
+}
+
+// Pause waits. It returns false, at once, when the consumer is drained or the context ends: the worker then returns.
+func (c *Consumer) Pause(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-c.drained:
+		return false
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// Backoff is the pause between attempts that fail: it doubles from 20 ms to 2 s, and begins again after an attempt that
+// made progress. The zero value is ready to use.
+type Backoff struct{ last time.Duration }
+
+// Next returns the pause after a failed attempt.
+func (b *Backoff) Next(progressed bool) time.Duration {
+	const first, longest = 20 * time.Millisecond, 2 * time.Second
+	if progressed {
+		b.last = 0
+	}
+	b.last = min(max(2*b.last, first), longest)
+	return b.last
+}
