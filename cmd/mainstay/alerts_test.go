@@ -36,7 +36,7 @@ func TestAlertsAreListed(t *testing.T) {
 
 func TestRulesAreTried(t *testing.T) {
 	rules := write(t, "rules.yaml", "rules:\n  - {name: slipping, metric: churn_probability, above: 0.5, clear: 0.4, severity: warning}\n")
-	events := write(t, "events.story", "# a story\n2026-01-01 purchase ada order=1 total=40\n2026-01-15 purchase ada order=2 total=40\n2026-07-01 tick\n")
+	events := write(t, "events.txt", "# a scenario\n2026-01-01 purchase ada order=1 total=40\n2026-01-15 purchase ada order=2 total=40\n2026-07-01 tick\n")
 	code, out, errs := run(t, nil, "alerts", "test", rules, events)
 	require.Equal(t, exitDone, code, errs)
 	require.Contains(t, out, "2026-04-28T00:58:28Z  -      ada       slipping")
@@ -49,7 +49,7 @@ func TestRulesAreTried(t *testing.T) {
 	code, _, errs = run(t, nil, "alerts", "test", bad, events)
 	require.Equal(t, exitFailed, code)
 	require.Contains(t, errs, "bad.yaml:5:10: for: must be above 0")
-	code, _, errs = run(t, nil, "alerts", "test", rules, write(t, "bad.story", "2026-01-01 dance ada\n"))
+	code, _, errs = run(t, nil, "alerts", "test", rules, write(t, "bad.txt", "2026-01-01 dance ada\n"))
 	require.Equal(t, exitFailed, code)
-	require.Contains(t, errs, `line 1: cannot be read: nothing is called "dance"`)
+	require.Contains(t, errs, `line 1: cannot be read: unknown event "dance"`)
 }

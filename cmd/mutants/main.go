@@ -39,7 +39,7 @@ type proof struct {
 
 var (
 	failedSeed  = regexp.MustCompile(`seed (\d+) \((\w+) clock\).*\n\s+(.*)`)
-	failedStory = regexp.MustCompile(`--- FAIL: TestStories/(\S+)`)
+	failedScenario = regexp.MustCompile(`--- FAIL: TestScenarios/(\S+)`)
 )
 
 func faults() []proof {
@@ -59,10 +59,10 @@ func faults() []proof {
 
 func stories() []proof {
 	return []proof{{
-		func(int, uint64) []string { return []string{"./pkg/sandbox/ruletest", "-run=^TestStories$"} },
+		func(int, uint64) []string { return []string{"./pkg/sandbox/ruletest", "-run=^TestScenarios$"} },
 		func(output string) string {
 			var all []string
-			for _, found := range failedStory.FindAllStringSubmatch(output, -1) {
+			for _, found := range failedScenario.FindAllStringSubmatch(output, -1) {
 				all = append(all, found[1])
 			}
 			return strings.Join(all, ", ")
