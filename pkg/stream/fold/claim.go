@@ -33,7 +33,7 @@ func (o *owner) claim(ctx context.Context) error {
 		return fmt.Errorf("fence the last owner: %w", err)
 	}
 	o.txn = txn
-	if err := o.cfg.AtStep(ctx, "fenced"); err != nil {
+	if err := o.cfg.AtStep(ctx, StepFenced); err != nil {
 		return err
 	}
 	evidence, err := readEvidence(ctx, o.kafka, o.cfg.Namespace, o.cfg.Genesis.GetLedgerId(), o.partition)
@@ -50,7 +50,7 @@ func (o *owner) claim(ctx context.Context) error {
 	case err != nil:
 		return fmt.Errorf("claim the partition in Redis: %w", err)
 	}
-	if err := o.cfg.AtStep(ctx, "claimed"); err != nil {
+	if err := o.cfg.AtStep(ctx, StepClaimed); err != nil {
 		return err
 	}
 	if err := o.begin(ctx, meta); err != nil {

@@ -236,7 +236,7 @@ func (o *owner) foldChunk(ctx context.Context, chunk []kafka.Record) error {
 	if err := o.loadCustomers(chunk); err != nil {
 		return err
 	}
-	if err := o.cfg.AtStep(ctx, "fold"); err != nil {
+	if err := o.cfg.AtStep(ctx, StepFold); err != nil {
 		return err
 	}
 	now := o.cfg.Now().UnixMilli()

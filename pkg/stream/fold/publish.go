@@ -28,7 +28,7 @@ func (o *owner) publish(ctx context.Context) error {
 		return err
 	}
 	batches := o.request.All()
-	if err := o.cfg.AtStep(ctx, "publish"); err != nil {
+	if err := o.cfg.AtStep(ctx, StepPublish); err != nil {
 		return err
 	}
 	//mutant:split-transaction insert if err := o.publishFirst(ctx, &batches); err != nil { return err }
@@ -45,7 +45,7 @@ func (o *owner) publish(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("publish up to %d: %w", o.folded, err)
 	}
-	if err := o.cfg.AtStep(ctx, "published"); err != nil {
+	if err := o.cfg.AtStep(ctx, StepPublished); err != nil {
 		return err
 	}
 	o.observePublished(o.cfg.Now().Sub(now))
@@ -113,7 +113,7 @@ func (o *owner) commit(ctx context.Context) error {
 	}
 	now := o.cfg.Now()
 	blobs, timers := o.set.changes()
-	if err := o.cfg.AtStep(ctx, "commit"); err != nil {
+	if err := o.cfg.AtStep(ctx, StepCommit); err != nil {
 		return err
 	}
 	err := o.store.Commit(ctx, redis.Commit{
@@ -124,7 +124,7 @@ func (o *owner) commit(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("commit up to %d: %w", o.folded, err)
 	}
-	if err := o.cfg.AtStep(ctx, "committed"); err != nil {
+	if err := o.cfg.AtStep(ctx, StepCommitted); err != nil {
 		return err
 	}
 	o.metrics.CommitDuration.Observe(o.cfg.Now().Sub(now).Seconds())

@@ -143,7 +143,7 @@ func (r *run) serve(ctx context.Context) (err error) {
 		if err != nil {
 			return fmt.Errorf("fetch the inputs: %w", err)
 		}
-		if err := r.cfg.AtStep(ctx, "intake"); err != nil {
+		if err := r.cfg.AtStep(ctx, StepFetched); err != nil {
 			return err
 		}
 		if err := r.take(fetched, before); err != nil {
@@ -315,7 +315,7 @@ func (r *run) landed(ctx context.Context, wait bool) error {
 		}
 	}
 	r.settle()
-	return r.cfg.AtStep(ctx, "acknowledged")
+	return r.cfg.AtStep(ctx, StepAcknowledged)
 }
 
 // settle notes that everything below the positions of the landed cargo is acknowledged.
@@ -344,7 +344,7 @@ func (r *run) commit(ctx context.Context, now bool) error {
 	if len(offsets) == 0 {
 		return nil
 	}
-	if err := r.cfg.AtStep(ctx, "commit offsets"); err != nil {
+	if err := r.cfg.AtStep(ctx, StepCommitOffsets); err != nil {
 		return err
 	}
 	if err := r.gen.CommitOffsets(ctx, offsets); err != nil {

@@ -9,6 +9,9 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/mainstay/mainstay/pkg/stream/fold"
+	"github.com/mainstay/mainstay/pkg/stream/intake"
 )
 
 // faultKind is what happens at a step.
@@ -45,6 +48,22 @@ func brokerError(e *kerr.Error) faultKind { return faultKind(fmt.Sprintf("broker
 
 // step is a place where a fault can be injected: a request, by its sender's role and its name, or a labelled step of a role's loop.
 type step string
+
+func labelled(role, label string) step { return step(role + ".at " + label) }
+
+// labelledSteps are all that the roles declare; atStep panics at another one.
+func labelledSteps() []step {
+	var all []step
+	for _, label := range []string{
+		fold.StepFenced, fold.StepClaimed, fold.StepFold, fold.StepPublish, fold.StepPublished, fold.StepCommit, fold.StepCommitted,
+	} {
+		all = append(all, labelled("fold", label))
+	}
+	for _, label := range []string{intake.StepFetched, intake.StepAcknowledged, intake.StepCommitOffsets} {
+		all = append(all, labelled("intake", label))
+	}
+	return all
+}
 
 // fault is planned for the nth time that a step is reached.
 type fault struct {
@@ -91,10 +110,6 @@ func allFaults() []fault {
 		"fold.redis.commit.exec",
 		"intake.InitProducerId", "intake.OffsetFetch", "intake.ListOffsets", "intake.Fetch", "intake.Produce", "intake.OffsetCommit",
 	}
-	labelled := []step{
-		"fold.at fenced", "fold.at claimed", "fold.at fold", "fold.at publish", "fold.at published", "fold.at commit", "fold.at committed",
-		"intake.at intake", "intake.at acknowledged", "intake.at commit offsets",
-	}
 	var all []fault
 	for _, s := range requests {
 		for _, k := range []faultKind{crashBefore, crashAfter, cutBefore, cutAfter, late, pauseShort, zombie} {
@@ -102,7 +117,7 @@ func allFaults() []fault {
 		}
 	}
 	all = append(all, fault{step: "fold.EndTxn", kind: lateInClaim}, fault{step: "fold.EndTxn", kind: lateInTxn})
-	for _, s := range labelled {
+	for _, s := range labelledSteps() {
 		for _, k := range []faultKind{crashBefore, pauseShort, zombie, redisRestored, redisEmptied, redisMetaLost, oldOutputsDeleted, rebalance, inputTxnLeftOpen} {
 			all = append(all, fault{step: s, kind: k})
 		}
@@ -117,7 +132,7 @@ func allFaults() []fault {
 	for _, s := range []step{"fold.OffsetFetch", "intake.OffsetFetch"} {
 		all = append(all, fault{step: s, kind: offsetExpired}, fault{step: s, kind: offsetOutdated})
 	}
-	for _, s := range []step{"fold.at published", "fold.at committed"} {
+	for _, s := range []step{labelled("fold", fold.StepPublished), labelled("fold", fold.StepCommitted)} {
 		all = append(all, fault{step: s, kind: redisEmptiedOffsetExpired})
 	}
 	return all
@@ -129,8 +144,7 @@ func (s step) rare() bool {
 	_, name, _ := strings.Cut(string(s), ".")
 	return slices.Contains([]string{
 		"InitProducerId", "OffsetFetch", "ListOffsets", "JoinGroup", "SyncGroup", "redis.claim.exec", "redis.begin.exec", "redis.classes.exec",
-		"at fenced", "at claimed",
-	}, name)
+	}, name) || s == labelled("fold", fold.StepFenced) || s == labelled("fold", fold.StepClaimed)
 }
 
 // planFaults draws the faults of a seed. All but one are taken in turn, so that every pair comes up as seeds go by; the last is random.

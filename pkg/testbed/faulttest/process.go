@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"slices"
 	"sync"
 	"time"
 
@@ -56,7 +57,7 @@ func (w *world) startProcess(role string) *process {
 		RedisAround: func(ctx context.Context, call string, do func(context.Context) error) error {
 			return p.request(ctx, step(role+".redis."+call), "", do)
 		},
-		At:     func(_ context.Context, name string) error { return p.atStep(step(role + ".at " + name)) },
+		At:     func(_ context.Context, name string) error { return p.atStep(labelled(role, name)) },
 		Now:    func() time.Time { return time.Now().Add(skew) },
 		Random: w.random, Embedded: true, Linger: 100 * time.Millisecond,
 	})
@@ -216,6 +217,9 @@ func (w *world) release(txn string) bool {
 
 // atStep is called at every labelled step of the process's loops.
 func (p *process) atStep(s step) error {
+	if !slices.Contains(labelledSteps(), s) {
+		panic("step " + s + " is not in labelledSteps: its faults would never be injected")
+	}
 	if err := p.waitWhileFrozen(); err != nil {
 		return err
 	}
