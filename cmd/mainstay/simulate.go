@@ -7,7 +7,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/mainstay/mainstay/pkg/kafka"
-	"github.com/mainstay/mainstay/pkg/sandbox/shop"
 	"github.com/mainstay/mainstay/pkg/sandbox/shopfeed"
 	"github.com/mainstay/mainstay/schemas/event"
 )
@@ -43,7 +42,7 @@ func (p *program) simulate(ctx context.Context, cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	s := shopfeed.Simulation{Now: p.now, Topics: map[string]string{}}
+	s := shopfeed.Simulation{Now: p.now, Topics: map[event.Kind]string{}}
 	f := cmd.Flags()
 	s.Customers, _ = f.GetInt("customers")
 	s.Days, _ = f.GetInt("days")
@@ -60,10 +59,8 @@ func (p *program) simulate(ctx context.Context, cmd *cobra.Command) error {
 	}
 	defer a.Close()
 	s.Namespace, s.Genesis = a.Config.Namespace, g
-	for name, kind := range map[string]event.Kind{
-		shop.Purchases: event.Purchase, shop.Cancellations: event.Cancellation, shop.Referrals: event.Referral, shop.Surveys: event.Survey,
-	} {
-		if s.Topics[name], err = firstTopic(a.Config, kind); err != nil {
+	for kind := range event.Kinds {
+		if s.Topics[kind], err = firstTopic(a.Config, kind); err != nil {
 			return err
 		}
 	}

@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/mainstay/mainstay/pkg/sandbox/shop"
 	"github.com/mainstay/mainstay/pkg/sandbox/shopfeed"
+	"github.com/mainstay/mainstay/schemas/event"
 )
 
 // slice is how much wall time of the shop's events is sent together.
@@ -28,9 +28,9 @@ func (d *demo) feed(ctx context.Context, w *watch) (int64, error) {
 	} else {
 		step = max(step/400, time.Minute)
 	}
-	p := shopfeed.Parcel{Inputs: map[string]shopfeed.Input{}}
-	for _, topic := range []string{shop.Purchases, shop.Cancellations, shop.Referrals, shop.Surveys} {
-		p.Inputs[topic] = shopfeed.Input{Topic: topic, Partitions: d.genesis.GetPartitions()}
+	p := shopfeed.Parcel{Inputs: map[event.Kind]shopfeed.Input{}}
+	for kind := range event.Kinds {
+		p.Inputs[kind] = shopfeed.Input{Topic: kind.Descriptor().Topic, Partitions: d.genesis.GetPartitions()}
 	}
 	began, until := d.Now(), start.Add(step)
 	send := func(now time.Time) error {

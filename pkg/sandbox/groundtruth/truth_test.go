@@ -79,9 +79,6 @@ func (h *house) tick(at time.Time) {
 
 // live plays the shop's life through the decoder and Step, with a tick each week.
 func (h *house) live(s *shop.Shop, end time.Time) {
-	kinds := map[string]event.Kind{
-		shop.Purchases: event.Purchase, shop.Cancellations: event.Cancellation, shop.Referrals: event.Referral, shop.Surveys: event.Survey,
-	}
 	options := event.DefaultOptions()
 	options.EventTime = true
 	decoder, err := event.NewDecoder(options)
@@ -101,7 +98,7 @@ func (h *house) live(s *shop.Shop, end time.Time) {
 			}
 			return nil, false
 		}}
-		require.NoError(h.t, decoder.Decode(kinds[e.Topic], &m, e.At.UnixMilli(), &result))
+		require.NoError(h.t, decoder.Decode(e.Kind, &m, e.At.UnixMilli(), &result))
 		h.event(&result)
 	}
 	h.tick(end)

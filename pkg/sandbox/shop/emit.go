@@ -3,16 +3,18 @@ package shop
 import (
 	"strconv"
 	"time"
+
+	"github.com/mainstay/mainstay/schemas/event"
 )
 
 // fact is an event before it is put into words.
 type fact struct {
-	topic, kind string // kind is the event's type
-	key         string // "" for none
-	customer    string
-	at          int64
-	source      string
-	body        []field
+	kind     event.Kind
+	key      string // "" for none
+	customer string
+	at       int64
+	source   string
+	body     []field
 }
 
 // field is a member of a JSON object. Its value is JSON already.
@@ -54,7 +56,7 @@ func (r *run) tellPurchase(c *customer, o *order) {
 	sku := "sku-" + strconv.Itoa(1+c.rng.IntN(500))
 	body = append(body, field{"products", `[{"product_id":"` + sku + `","price":` +
 		r.amount("", o.total-tax).value + `,"quantity":1}]`})
-	r.tell(c, fact{topic: Purchases, kind: "purchase", key: c.id, customer: c.id, at: o.at, source: channel, body: body})
+	r.tell(c, fact{kind: event.Purchase, key: c.id, customer: c.id, at: o.at, source: channel, body: body})
 }
 
 func (r *run) tellOrderCancelled(c *customer, o *order) {
@@ -79,13 +81,13 @@ func (r *run) tellAccountCancelled(c *customer) {
 
 func (r *run) tellCancellation(c *customer, key string, body ...field) {
 	r.tell(c, fact{
-		topic: Cancellations, kind: "cancellation", key: key, customer: c.id, at: r.now, source: "back-office", body: body,
+		kind: event.Cancellation, key: key, customer: c.id, at: r.now, source: "back-office", body: body,
 	})
 }
 
 func (r *run) tellReferral(referrer, friend *customer, referral, status string) {
 	r.tell(friend, fact{
-		topic: Referrals, kind: "referral", key: referral, at: r.now, source: "referrals",
+		kind: event.Referral, key: referral, at: r.now, source: "referrals",
 		body: []field{
 			text("referral_id", referral), text("referral_code", "code-"+referrer.id),
 			text("referrer_customer_id", referrer.id), text("referred_customer_id", friend.id), text("status", status),
@@ -101,7 +103,7 @@ func (r *run) tellSurvey(c *customer, response, kind string, score int, created 
 	if update {
 		body = append(body, at("updated_at", r.now))
 	}
-	r.tell(c, fact{topic: Surveys, kind: "survey", customer: c.id, at: r.now, source: "surveys", body: body})
+	r.tell(c, fact{kind: event.Survey, customer: c.id, at: r.now, source: "surveys", body: body})
 }
 
 // tell decides how, when and how often an event is emitted. It draws the same whether or not somebody listens.

@@ -16,15 +16,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/mainstay/mainstay/schemas/event"
 	"github.com/mainstay/mainstay/schemas/money"
-)
-
-// Topics of the events, which are also the default names of the input topics.
-const (
-	Purchases     = "purchases"
-	Cancellations = "cancellations"
-	Referrals     = "referrals"
-	Surveys       = "surveys"
 )
 
 // Config makes a shop. The zero value of a field stands for its default.
@@ -64,7 +57,7 @@ func DefaultMix() Mix {
 // Event is a record as the shop emits it.
 type Event struct {
 	At         time.Time // emitted; UTC, whole seconds, never before the event before it
-	Topic      string
+	Kind       event.Kind
 	Key, Value []byte // a key is the shop's own choice and may be nil
 	Headers    []Header
 }

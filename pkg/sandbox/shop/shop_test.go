@@ -28,7 +28,7 @@ func open(t require.TestingT, cfg shop.Config) *shop.Shop {
 func digest(s *shop.Shop) string {
 	h := sha256.New()
 	for e := range s.Events() {
-		_, _ = fmt.Fprintf(h, "%d %s %q %q %v\n", e.At.Unix(), e.Topic, e.Key, e.Value, e.Headers)
+		_, _ = fmt.Fprintf(h, "%d %s %q %q %v\n", e.At.Unix(), e.Kind.Descriptor().Topic, e.Key, e.Value, e.Headers)
 	}
 	return fmt.Sprintf("%x", h.Sum(nil))
 }
@@ -60,11 +60,12 @@ func TestListeningCanStop(t *testing.T) {
 
 // said is an event as somebody reads it who knows only the conventions of the field names.
 type said struct {
-	id, topic, customer, order, refund, referrer, status string
-	kind, surveyType, response                           string
-	total                                                int64 // cents
-	score                                                float64
-	at                                                   time.Time
+	eventKind                                     event.Kind
+	id, customer, order, refund, referrer, status string
+	kind, surveyType, response                    string
+	total                                         int64 // cents
+	score                                         float64
+	at                                            time.Time
 }
 
 func read(t require.TestingT, e shop.Event) said {
@@ -94,7 +95,7 @@ func read(t require.TestingT, e shop.Event) said {
 	at, err := time.Parse(time.RFC3339, first("occurred_at", "timestamp", "time", "ce_time"))
 	require.NoError(t, err, "%s", e.Value)
 	s := said{
-		topic: e.Topic, at: at,
+		eventKind: e.Kind, at: at,
 		id:       first("event_id", "messageId", "id", "ce_id"),
 		customer: first("customer_id", "userId", "referred_customer_id", "friend"),
 		order:    first("order_id", "transaction_id"),
@@ -151,14 +152,14 @@ func recount(t require.TestingT, s *shop.Shop) {
 		seen[m.id] = string(e.Value)
 		o := orders[m.order]
 		switch {
-		case m.topic == shop.Purchases:
+		case m.eventKind == event.Purchase:
 			o.customer, o.at, o.total = m.customer, m.at, m.total
 		case m.kind == "refund":
 			o.refunds += m.total
 			o.parts++
 		case m.kind == "order":
 			o.cancelled = true
-		case m.topic == shop.Referrals && m.status == "approved":
+		case m.eventKind == event.Referral && m.status == "approved":
 			referrers[m.customer] = m.referrer
 		}
 		if m.order != "" {
@@ -201,10 +202,6 @@ func recount(t require.TestingT, s *shop.Shop) {
 func TestIntakeUnderstandsEveryEvent(t *testing.T) {
 	decoder, err := event.NewDecoder(event.DefaultOptions())
 	require.NoError(t, err)
-	kinds := map[string]event.Kind{
-		shop.Purchases: event.Purchase, shop.Cancellations: event.Cancellation,
-		shop.Referrals: event.Referral, shop.Surveys: event.Survey,
-	}
 	for e := range open(t, shop.Config{Seed: 4, Customers: 300}).Events() {
 		message := event.Message{Key: e.Key, Value: e.Value, Timestamp: e.At.UnixMilli()}
 		message.Header = func(name string) ([]byte, bool) {
@@ -216,7 +213,7 @@ func TestIntakeUnderstandsEveryEvent(t *testing.T) {
 			return nil, false
 		}
 		var result event.Result
-		require.NoError(t, decoder.Decode(kinds[e.Topic], &message, e.At.UnixMilli(), &result), "%s", e.Value)
+		require.NoError(t, decoder.Decode(e.Kind, &message, e.At.UnixMilli(), &result), "%s", e.Value)
 		said := read(t, e)
 		require.Empty(t, result.Skip)
 		require.Equal(t, said.customer, result.Customer)
@@ -227,7 +224,7 @@ func TestIntakeUnderstandsEveryEvent(t *testing.T) {
 func TestEventsComeInOrderOfTime(t *testing.T) {
 	start := time.Date(2023, 3, 1, 0, 0, 0, 0, time.UTC)
 	s := open(t, shop.Config{Seed: 3, Start: start})
-	topics, forms, last := map[string]int{}, map[string]int{}, start
+	kinds, forms, last := map[event.Kind]int{}, map[string]int{}, start
 	late, repeated, n, seen := 0, 0, 0, map[string]bool{}
 	for e := range s.Events() {
 		require.False(t, e.At.Before(last))
@@ -241,7 +238,7 @@ func TestEventsComeInOrderOfTime(t *testing.T) {
 			repeated++
 		}
 		seen[m.id], last = true, e.At
-		topics[e.Topic]++
+		kinds[e.Kind]++
 		form := "plain"
 		switch {
 		case len(e.Headers) == 1:
@@ -259,10 +256,9 @@ func TestEventsComeInOrderOfTime(t *testing.T) {
 	require.Greater(t, n, 5_000)
 	require.Less(t, n, 10_000)
 	require.Len(t, s.Truth().Customers, 1000)
-	for _, topic := range []string{shop.Purchases, shop.Cancellations, shop.Referrals, shop.Surveys} {
-		require.Greater(t, topics[topic], 200, topic)
+	for kind := range event.Kinds {
+		require.Greater(t, kinds[kind], 200, kind)
 	}
-	require.Len(t, topics, 4)
 	for _, form := range []string{"structured", "binary", "track", "flat"} {
 		require.Greater(t, forms[form], n/50, form)
 	}
@@ -357,7 +353,7 @@ func TestAMixOfNothingIsPurchasesAlone(t *testing.T) {
 	s := open(t, shop.Config{Customers: 50, Mix: &shop.Mix{}, Currency: "JPY"})
 	n := 0
 	for e := range s.Events() {
-		require.Equal(t, shop.Purchases, e.Topic)
+		require.Equal(t, event.Purchase, e.Kind)
 		require.Empty(t, e.Headers)
 		var p struct {
 			Total    json.Number `json:"total"`
@@ -396,7 +392,7 @@ func ExampleShop_Events() {
 		panic(err)
 	}
 	for e := range s.Events() {
-		fmt.Println(e.Topic, string(e.Key))
+		fmt.Println(e.Kind.Descriptor().Topic, string(e.Key))
 		break
 	}
 	// Output: purchases c-1

@@ -1,10 +1,14 @@
 package shop
 
-import "strconv"
+import (
+	"strconv"
+
+	"github.com/mainstay/mainstay/schemas/event"
+)
 
 // words puts a fact into one of the forms that shops use: form is uniform from 0 to 1.
 func (r *run) words(f fact, form float64) Event {
-	e := Event{Topic: f.topic}
+	e := Event{Kind: f.kind}
 	if f.key != "" {
 		e.Key = []byte(f.key)
 	}
@@ -12,7 +16,7 @@ func (r *run) words(f fact, form float64) Event {
 	aliases, events := r.mix.Aliases, r.mix.CloudEvents
 	var members []field
 	switch {
-	case form < aliases/2 && f.topic == Purchases:
+	case form < aliases/2 && f.kind == event.Purchase:
 		members = track(id, f)
 	case form < aliases:
 		members = flat(id, f)
@@ -29,7 +33,7 @@ func (r *run) words(f fact, form float64) Event {
 
 // plain has the plain field names.
 func plain(id string, f fact) []field {
-	members := []field{text("event_id", id), text("type", f.kind), at("occurred_at", f.at), text("source", f.source)}
+	members := []field{text("event_id", id), text("type", f.kind.String()), at("occurred_at", f.at), text("source", f.source)}
 	return append(append(members, f.who("customer_id")...), f.body...)
 }
 
@@ -51,9 +55,9 @@ func flat(id string, f fact) []field {
 	members := append([]field{text("messageId", id), at("timestamp", f.at)}, f.who("userId")...)
 	for _, b := range f.body {
 		switch {
-		case f.topic == Purchases && b.name == "order_id":
+		case f.kind == event.Purchase && b.name == "order_id":
 			b = field{"transaction_id", b.value[1 : len(b.value)-1]}
-		case f.topic == Purchases && b.name == "total":
+		case f.kind == event.Purchase && b.name == "total":
 			b = text("value", b.value)
 		case b.name == "referrer_customer_id":
 			b.name = "advocate"
@@ -70,7 +74,7 @@ func binary(id string, f fact) ([]field, []Header) {
 	return append(f.who("customer_id"), f.body...), []Header{
 		{"ce_specversion", "1.0"},
 		{"ce_id", id},
-		{"ce_type", f.kind},
+		{"ce_type", f.kind.String()},
 		{"ce_source", f.source},
 		{"ce_time", rfc3339(f.at)},
 		{"content-type", "application/json"},
@@ -80,7 +84,7 @@ func binary(id string, f fact) ([]field, []Header) {
 // structured is a CloudEvent in structured mode: an envelope around the data.
 func structured(id string, f fact) ([]field, []Header) {
 	return []field{
-		text("specversion", "1.0"), text("id", id), text("type", f.kind), text("source", f.source),
+		text("specversion", "1.0"), text("id", id), text("type", f.kind.String()), text("source", f.source),
 		at("time", f.at), text("datacontenttype", "application/json"),
 		{"data", object(append(f.who("customer_id"), f.body...))},
 	}, []Header{{"content-type", "application/cloudevents+json"}}

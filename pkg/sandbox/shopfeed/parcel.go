@@ -4,6 +4,7 @@ import (
 	"github.com/mainstay/mainstay/pkg/kafka"
 	"github.com/mainstay/mainstay/pkg/kafka/murmur2"
 	"github.com/mainstay/mainstay/pkg/sandbox/shop"
+	"github.com/mainstay/mainstay/schemas/event"
 )
 
 // Input is where the shop's events of one topic go.
@@ -14,9 +15,9 @@ type Input struct {
 
 // Parcel packs a simulated shop's events for their topics.
 type Parcel struct {
-	Inputs  map[string]Input // by the shop's own name of the topic
-	Batches []*kafka.Batch   // what is packed and not sent yet
-	Events  int64            // that were ever packed
+	Inputs  map[event.Kind]Input
+	Batches []*kafka.Batch // what is packed and not sent yet
+	Events  int64          // that were ever packed
 
 	open map[slot]*kafka.Batch
 }
@@ -34,7 +35,7 @@ func (p *Parcel) Add(e *shop.Event, timestamp int64) {
 		headers[i] = kafka.Header{Key: h.Key, Value: []byte(h.Value)}
 	}
 	block := kafka.EncodeHeaders(nil, headers)
-	to := p.Inputs[e.Topic]
+	to := p.Inputs[e.Kind]
 	at := slot{to.Topic, int32(p.Events % int64(to.Partitions))} //nolint:gosec // below a partition count
 	if e.Key != nil {
 		at.partition = murmur2.PartitionFor(e.Key, to.Partitions)

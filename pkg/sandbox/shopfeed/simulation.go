@@ -10,6 +10,7 @@ import (
 	"github.com/mainstay/mainstay/pkg/kafka"
 	"github.com/mainstay/mainstay/pkg/sandbox/shop"
 	"github.com/mainstay/mainstay/pkg/stream/topics"
+	"github.com/mainstay/mainstay/schemas/event"
 	"github.com/mainstay/mainstay/schemas/ledger"
 )
 
@@ -21,7 +22,7 @@ import (
 type Simulation struct {
 	Namespace string
 	Genesis   *ledger.Genesis
-	Topics    map[string]string // where the shop's events go, by the shop's own name of the topic
+	Topics    map[event.Kind]string
 
 	Customers int // who ever come
 	Days      int // that the shop had been open when the ledger was founded
@@ -53,13 +54,13 @@ const (
 
 // Run tells the shop's life until all of it is told, or stopping is closed. What it has begun to send is acknowledged then.
 func (s *Simulation) Run(ctx context.Context, k *kafka.Client, stopping <-chan struct{}) (Told, error) {
-	run := telling{Simulation: s, sender: sender{kafka: k}, parcel: Parcel{Inputs: map[string]Input{}}, stopping: stopping}
-	for name, topic := range s.Topics {
+	run := telling{Simulation: s, sender: sender{kafka: k}, parcel: Parcel{Inputs: map[event.Kind]Input{}}, stopping: stopping}
+	for kind, topic := range s.Topics {
 		n, err := topics.Partitions(ctx, k, topic)
 		if err != nil {
 			return Told{}, err
 		}
-		run.parcel.Inputs[name] = Input{topic, n}
+		run.parcel.Inputs[kind] = Input{topic, n}
 	}
 	opened, err := s.opening(ctx, k)
 	if err != nil {

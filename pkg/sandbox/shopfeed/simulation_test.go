@@ -11,6 +11,7 @@ import (
 	"github.com/mainstay/mainstay/pkg/sandbox/embedded"
 	"github.com/mainstay/mainstay/pkg/sandbox/shop"
 	"github.com/mainstay/mainstay/pkg/stream/topics"
+	"github.com/mainstay/mainstay/schemas/event"
 	"github.com/mainstay/mainstay/schemas/ledger"
 )
 
@@ -41,7 +42,7 @@ func market(t *testing.T) *kafka.Client {
 func simulation() *Simulation {
 	return &Simulation{
 		Namespace: "mainstay", Genesis: &ledger.Genesis{Currency: "EUR"}, Customers: 60, Days: 200, Seed: 3,
-		Topics: map[string]string{shop.Purchases: "sales", shop.Cancellations: "cancellations", shop.Referrals: "referrals", shop.Surveys: "surveys"},
+		Topics: map[event.Kind]string{event.Purchase: "sales", event.Cancellation: "cancellations", event.Referral: "referrals", event.Survey: "surveys"},
 		Now:    func() time.Time { return noon },
 	}
 }
@@ -55,7 +56,7 @@ func life(t *testing.T, s *Simulation) (byTopic map[string]map[string]int, event
 	byTopic = map[string]map[string]int{"sales": {}, "cancellations": {}, "referrals": {}, "surveys": {}}
 	for e := range all.Events() {
 		if !e.At.After(noon) {
-			byTopic[s.Topics[e.Topic]][string(e.Value)]++
+			byTopic[s.Topics[e.Kind]][string(e.Value)]++
 			events++
 		}
 	}
@@ -145,7 +146,7 @@ func TestASimulationIsStoppedInTheMiddle(t *testing.T) {
 
 func TestASimulationNeedsItsTopicsAndALedger(t *testing.T) {
 	k, s := market(t), simulation()
-	s.Topics[shop.Surveys] = "answers"
+	s.Topics[event.Survey] = "answers"
 	_, err := s.Run(t.Context(), k, nil)
 	require.ErrorIs(t, err, topics.ErrNoTopic)
 	s = simulation()
