@@ -108,8 +108,7 @@ func topicFor(cmd *cobra.Command, c config.Config, kind event.Kind) (string, err
 
 // firstTopic is where events of a kind go.
 func firstTopic(c config.Config, kind event.Kind) (string, error) {
-	t := c.Kafka.Topics
-	names := map[event.Kind][]string{event.Purchase: t.Purchases, event.Cancellation: t.Cancellations, event.Referral: t.Referrals, event.Survey: t.Surveys}[kind]
+	names := c.Kafka.Topics[kind]
 	if len(names) == 0 {
 		return "", usage("kafka.topics names no topic of %s events", kind)
 	}

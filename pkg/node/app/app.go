@@ -173,10 +173,7 @@ func EventOptions(c config.Config, g *ledger.Genesis) event.Options {
 // Inputs are the input topics and what each holds.
 func Inputs(c config.Config) map[string]event.Kind {
 	all := map[string]event.Kind{}
-	for kind, names := range [...][]string{
-		event.Purchase: c.Kafka.Topics.Purchases, event.Cancellation: c.Kafka.Topics.Cancellations,
-		event.Referral: c.Kafka.Topics.Referrals, event.Survey: c.Kafka.Topics.Surveys,
-	} {
+	for kind, names := range c.Kafka.Topics {
 		for _, name := range names {
 			all[name] = event.Kind(kind)
 		}
@@ -208,7 +205,7 @@ func Topics(c config.Config) topics.Config {
 		Namespace: c.Namespace, InputPartitions: int32(c.Ledger.Partitions), Partitions: int32(c.Ledger.Partitions), //nolint:gosec // bounded
 		Replicas: int16(c.Kafka.ReplicationFactor), Retention: c.Outputs.Retention, DeadLetterBytes: int64(c.Intake.DLQMaxBytes), //nolint:gosec // bounded
 	}
-	for _, names := range [][]string{c.Kafka.Topics.Purchases, c.Kafka.Topics.Cancellations, c.Kafka.Topics.Referrals, c.Kafka.Topics.Surveys} {
+	for _, names := range c.Kafka.Topics {
 		t.Inputs = append(t.Inputs, names...)
 	}
 	for kind := range event.Kinds {

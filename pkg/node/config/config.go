@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/mainstay/mainstay/processors/alert"
+	"github.com/mainstay/mainstay/schemas/event"
 	"github.com/mainstay/mainstay/schemas/money"
 )
 
@@ -85,11 +86,14 @@ type SASL struct {
 }
 
 // Topics are the inputs by kind of event. A topic stands in one list only.
-type Topics struct {
-	Purchases     []string `yaml:"purchases" doc:"Topics of purchases. May be empty, as the others, but not all of them."`
-	Cancellations []string `yaml:"cancellations" doc:"Topics of cancellations and refunds."`
-	Referrals     []string `yaml:"referrals" doc:"Topics of referrals."`
-	Surveys       []string `yaml:"surveys" doc:"Topics of survey responses."`
+type Topics [event.Kinds][]string
+
+// defaultTopics are the topics that the kinds of event declare.
+func defaultTopics() (t Topics) {
+	for kind := range event.Kinds {
+		t[kind] = []string{kind.Descriptor().Topic}
+	}
+	return t
 }
 
 // Redis holds the state of customers.
@@ -248,12 +252,9 @@ func Default() Config {
 		Timezone:         "UTC",
 		SettingsRevision: 1,
 		Kafka: Kafka{
-			Brokers:  []string{"127.0.0.1:9092"},
-			ClientID: "mainstay",
-			Topics: Topics{
-				Purchases: []string{"purchases"}, Cancellations: []string{"cancellations"},
-				Referrals: []string{"referrals"}, Surveys: []string{"surveys"},
-			},
+			Brokers:           []string{"127.0.0.1:9092"},
+			ClientID:          "mainstay",
+			Topics:            defaultTopics(),
 			InputsRevision:    1,
 			Compression:       "none",
 			Timeout:           10 * time.Second,

@@ -20,6 +20,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/mainstay/mainstay/pkg/node/config"
+	"github.com/mainstay/mainstay/schemas/event"
 	"github.com/mainstay/mainstay/schemas/ledger"
 )
 
@@ -84,8 +85,8 @@ func TestFixedEnvironmentNames(t *testing.T) {
 		"MAINSTAY_KAFKA_BROKERS=a:1,b:2", "MAINSTAY_REDIS_ADDRESSES=c:3", "MAINSTAY_NAMESPACE=shop", "MAINSTAY_CLOCK=event",
 		"MAINSTAY_HTTP_LISTEN=127.0.0.1:0", "MAINSTAY_MONEY_RATES=EUR=1.08, GBP=1.27", "MAINSTAY_MONEY_CURRENCIES=TMN=IRR*10",
 	}, nil)
-	require.Equal(t, []string{"orders", "pos.orders"}, c.Kafka.Topics.Purchases)
-	require.Empty(t, c.Kafka.Topics.Surveys)
+	require.Equal(t, []string{"orders", "pos.orders"}, c.Kafka.Topics[event.Purchase])
+	require.Empty(t, c.Kafka.Topics[event.Survey])
 	require.Equal(t, "127.0.0.1:0", c.Admin.Listen)
 	require.Equal(t, []string{"a:1", "b:2"}, c.Kafka.Brokers)
 	require.Equal(t, []string{"c:3"}, c.Redis.Addresses)
@@ -156,6 +157,10 @@ func TestStepSettingsAreThoseThatHoldByRevision(t *testing.T) {
 	for _, s := range config.Settings() {
 		c := config.Default()
 		v := reflect.ValueOf(&c).Elem()
+		if s.Type == "list" {
+			require.NotEqual(t, "revision", s.Holds, "%s: no list is in the settings of Step", s.Path)
+			continue
+		}
 		for part := range strings.SplitSeq(s.Path, ".") {
 			v = v.FieldByIndex(tagged(t, v.Type(), part))
 		}

@@ -35,8 +35,8 @@ func Print(w io.Writer, c Config, format string) error {
 // tree is a section as a mapping in the order of its fields, for both encoders.
 func tree(v reflect.Value) mapping {
 	var m mapping
-	for i := range v.NumField() {
-		value := v.Field(i).Interface()
+	for _, f := range members(v) {
+		value := f.value.Interface()
 		switch typed := value.(type) {
 		case time.Duration:
 			value = short(typed)
@@ -47,11 +47,11 @@ func tree(v reflect.Value) mapping {
 		case Secret:
 			value = typed.String()
 		default:
-			if section(v.Field(i).Type()) {
-				value = tree(v.Field(i))
+			if section(f.value.Type()) {
+				value = tree(f.value)
 			}
 		}
-		m = append(m, pair{v.Type().Field(i).Tag.Get("yaml"), value})
+		m = append(m, pair{f.tag.Get("yaml"), value})
 	}
 	return m
 }

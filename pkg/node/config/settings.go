@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/mainstay/mainstay/schemas/event"
 	"github.com/mainstay/mainstay/schemas/money"
 )
 
@@ -32,31 +33,52 @@ type Setting struct {
 
 // Settings returns all settings in the order of the configuration file.
 func Settings() []Setting {
-	return appendSettings(nil, reflect.TypeFor[Config](), reflect.ValueOf(Default()), "", nil)
+	return appendSettings(nil, reflect.ValueOf(Default()), "", nil)
 }
 
-func appendSettings(all []Setting, t reflect.Type, defaults reflect.Value, prefix string, index []int) []Setting {
-	for i := range t.NumField() {
-		f := t.Field(i)
-		path := prefix + f.Tag.Get("yaml")
+// member is a setting or a section within a section.
+type member struct {
+	tag   reflect.StructTag
+	value reflect.Value
+}
+
+// members are the fields of a struct, or the lists of topics by kind of event.
+func members(section reflect.Value) []member {
+	var all []member
+	if section.Type() == reflect.TypeFor[Topics]() {
+		for kind := range event.Kinds {
+			d := kind.Descriptor()
+			all = append(all, member{reflect.StructTag(fmt.Sprintf("yaml:%q doc:%q", d.Topic, d.Topics)), section.Index(int(kind))})
+		}
+		return all
+	}
+	for i := range section.NumField() {
+		all = append(all, member{section.Type().Field(i).Tag, section.Field(i)})
+	}
+	return all
+}
+
+func appendSettings(all []Setting, defaults reflect.Value, prefix string, index []int) []Setting {
+	for i, f := range members(defaults) {
+		path := prefix + f.tag.Get("yaml")
 		at := append(slices.Clone(index), i)
-		if section(f.Type) {
-			all = appendSettings(all, f.Type, defaults.Field(i), path+".", at)
+		if section(f.value.Type()) {
+			all = appendSettings(all, f.value, path+".", at)
 			continue
 		}
 		s := Setting{
 			Path: path, Env: "MAINSTAY_" + strings.ToUpper(strings.ReplaceAll(path, ".", "_")),
 			Flag: strings.NewReplacer(".", "-", "_", "-").Replace(path),
-			Type: typeName(f.Type), Default: text(defaults.Field(i)),
-			Doc: f.Tag.Get("doc"), Holds: f.Tag.Get("holds"), index: at,
+			Type: typeName(f.value.Type()), Default: text(f.value),
+			Doc: f.tag.Get("doc"), Holds: f.tag.Get("holds"), index: at,
 		}
 		if s.Type == "secret" {
 			s.Flag += "-file" // flags show in the process table
 		}
-		if values, ok := f.Tag.Lookup("oneof"); ok {
+		if values, ok := f.tag.Lookup("oneof"); ok {
 			s.oneof = strings.Split(values, "|")
 		}
-		s.least, s.most, _ = strings.Cut(f.Tag.Get("range"), "..")
+		s.least, s.most, _ = strings.Cut(f.tag.Get("range"), "..")
 		s.Bounds = s.bounds()
 		all = append(all, s)
 	}
@@ -64,7 +86,7 @@ func appendSettings(all []Setting, t reflect.Type, defaults reflect.Value, prefi
 }
 
 func section(t reflect.Type) bool {
-	return t.Kind() == reflect.Struct && t != reflect.TypeFor[Secret]()
+	return t.Kind() == reflect.Struct && t != reflect.TypeFor[Secret]() || t == reflect.TypeFor[Topics]()
 }
 
 func typeName(t reflect.Type) string {
@@ -96,7 +118,15 @@ func typeName(t reflect.Type) string {
 }
 
 func (s *Setting) field(c *Config) reflect.Value {
-	return reflect.ValueOf(c).Elem().FieldByIndex(s.index)
+	v := reflect.ValueOf(c).Elem()
+	for _, i := range s.index {
+		if v.Kind() == reflect.Array {
+			v = v.Index(i)
+		} else {
+			v = v.Field(i)
+		}
+	}
+	return v
 }
 
 // bounds says in words what is allowed.

@@ -13,6 +13,7 @@ import (
 	_ "time/tzdata" // the same days on every machine, and an image without a system
 
 	"github.com/mainstay/mainstay/processors/alert"
+	"github.com/mainstay/mainstay/schemas/event"
 	"github.com/mainstay/mainstay/schemas/money"
 )
 
@@ -93,26 +94,18 @@ func (v *validator) kafka() {
 	}
 
 	listed := map[string]string{}
-	t := v.Kafka.Topics
-	for _, list := range []struct {
-		path   string
-		topics []string
-	}{
-		{"kafka.topics.purchases", t.Purchases},
-		{"kafka.topics.cancellations", t.Cancellations},
-		{"kafka.topics.referrals", t.Referrals},
-		{"kafka.topics.surveys", t.Surveys},
-	} {
-		for _, topic := range list.topics {
+	for kind, topics := range v.Kafka.Topics {
+		path := "kafka.topics." + event.Kind(kind).Descriptor().Topic
+		for _, topic := range topics {
 			switch before, twice := listed[topic]; {
 			case !topicForm.MatchString(topic) || topic == "." || topic == "..":
-				v.wrong(list.path, "%q is no name of a topic: 1 to 249 letters, digits, dots, dashes or underscores", topic)
+				v.wrong(path, "%q is no name of a topic: 1 to 249 letters, digits, dots, dashes or underscores", topic)
 			case twice:
-				v.wrong(list.path, "the topic %s stands in %s too; a topic stands in one list, once", topic, before)
+				v.wrong(path, "the topic %s stands in %s too; a topic stands in one list, once", topic, before)
 			case strings.HasPrefix(topic, v.Namespace+".") && (strings.HasSuffix(topic, ".v1") || strings.HasSuffix(topic, ".dlq")):
-				v.wrong(list.path, "the topic %s is one that Mainstay writes itself", topic)
+				v.wrong(path, "the topic %s is one that Mainstay writes itself", topic)
 			}
-			listed[topic] = list.path
+			listed[topic] = path
 		}
 	}
 	if len(listed) == 0 {
