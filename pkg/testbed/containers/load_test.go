@@ -67,7 +67,7 @@ func (l *load) run(ctx context.Context, rate int) error {
 			if e.Key != nil {
 				partition = murmur2.PartitionFor(e.Key, partitions)
 			}
-			topic := l.namespace + "." + e.Topic
+			topic := l.namespace + "." + e.Kind.Descriptor().Topic
 			place := fmt.Sprint(topic, partition)
 			if open[place] == nil {
 				open[place] = kafka.NewBatch(topic, partition)
