@@ -16,14 +16,14 @@ import (
 	"github.com/segmentio/kafka-go/protocol/describegroups"
 )
 
-// Topic is what the cluster knows of a topic.
+// Topic is the metadata of a topic.
 type Topic struct {
 	Name    string
 	Exists  bool
-	Leaders []int32 // broker id by partition, -1 while there is none; its length is the partition count
+	Leaders []int32 // broker id by partition, -1 without a leader; the length is the partition count
 }
 
-// TopicSpec is a topic to be created. Replicas 0 leaves the replication factor to the broker's default.
+// TopicSpec describes a topic to create. Replicas 0 means the broker's default replication factor.
 type TopicSpec struct {
 	Name       string
 	Partitions int32
@@ -31,18 +31,18 @@ type TopicSpec struct {
 	Configs    map[string]string
 }
 
-// Ping asks any broker for its API versions: it answers whether we get through, encrypted and authenticated as configured.
+// Ping requests the API versions from any broker. It succeeds if a broker is reachable with the configured TLS and SASL.
 func (c *Client) Ping(ctx context.Context) error {
-	res, err := ask[*apiversions.Response](ctx, c, Call{API: "ApiVersions"}, anyBroker, &apiversions.Request{})
+	res, err := request[*apiversions.Response](ctx, c, Call{API: "ApiVersions"}, anyBroker, &apiversions.Request{})
 	if err != nil {
 		return fmt.Errorf("ping: %w", err)
 	}
-	return named("ApiVersions", res.ErrorCode)
+	return apiError("ApiVersions", res.ErrorCode)
 }
 
-// Topics asks, always anew, which of the topics exist, and who leads their partitions; in the order of names.
+// Topics returns the metadata of topics, in the order of names. It never uses the cache; a missing topic is not an error.
 func (c *Client) Topics(ctx context.Context, names []string) ([]Topic, error) {
-	res, err := c.askMetadata(ctx, names)
+	res, err := c.fetchMetadata(ctx, names)
 	if err != nil {
 		return nil, fmt.Errorf("look up topics: %w", err)
 	}
@@ -53,7 +53,7 @@ func (c *Client) Topics(ctx context.Context, names []string) ([]Topic, error) {
 			if r.Name != name {
 				continue
 			}
-			err := failed(r.ErrorCode)
+			err := codeError(r.ErrorCode)
 			if err != nil && !errors.Is(err, ErrUnknownTopic) && !errors.Is(err, CodeLeaderNotAvailable) {
 				return nil, fmt.Errorf("look up topic %s: %w", name, err)
 			}
@@ -70,9 +70,9 @@ func (c *Client) Topics(ctx context.Context, names []string) ([]Topic, error) {
 	return all, nil
 }
 
-// CreateTopics creates what is not there yet and waits until every partition has a leader that knows it (a new one answers
-// with 6 for a moment, which would break a transaction). A topic that exists is left as
-// it is, however it is configured. Infrastructure trouble is waited out until the context ends.
+// CreateTopics creates the topics that do not exist and waits until every partition has a leader that accepts requests (a new leader
+// briefly answers with 6, which would break a transaction). An existing topic is not changed, whatever its configuration. Retriable
+// errors are retried until the context ends.
 func (c *Client) CreateTopics(ctx context.Context, specs []TopicSpec) error {
 	req := &createtopics.Request{TimeoutMs: int32(c.cfg.Timeout / time.Millisecond)}
 	names := make([]string, 0, len(specs))
@@ -87,7 +87,7 @@ func (c *Client) CreateTopics(ctx context.Context, specs []TopicSpec) error {
 		}
 		req.Topics = append(req.Topics, t)
 	}
-	for wait := firstPause; ; wait = min(2*wait, lastPause) {
+	for wait := minBackoff; ; wait = min(2*wait, maxBackoff) {
 		err := c.createOnce(ctx, req)
 		if err == nil {
 			err = c.haveLeaders(ctx, names)
@@ -106,7 +106,7 @@ func (c *Client) createOnce(ctx context.Context, req *createtopics.Request) erro
 	if err != nil {
 		return fmt.Errorf("create topics: %w", err)
 	}
-	res, err := ask[*createtopics.Response](ctx, c, Call{API: "CreateTopics"}, controller, req)
+	res, err := request[*createtopics.Response](ctx, c, Call{API: "CreateTopics"}, controller, req)
 	if err != nil {
 		return fmt.Errorf("create topics: %w", err)
 	}
@@ -118,9 +118,9 @@ func (c *Client) createOnce(ctx context.Context, req *createtopics.Request) erro
 	return nil
 }
 
-// controller is whom topics are created by: in KRaft every broker passes that on, elsewhere (41) not.
+// controller returns the broker that creates topics. With KRaft every broker forwards the request; with ZooKeeper it answers with 41.
 func (c *Client) controller(ctx context.Context) (int32, error) {
-	res, err := c.askMetadata(ctx, nil)
+	res, err := c.fetchMetadata(ctx, nil)
 	if err != nil {
 		return 0, err
 	}
@@ -147,19 +147,19 @@ func (c *Client) haveLeaders(ctx context.Context, names []string) error {
 	return nil
 }
 
-// DeleteTopics deletes topics; those that do not exist are no error.
+// DeleteTopics deletes topics. A topic that does not exist is not an error.
 func (c *Client) DeleteTopics(ctx context.Context, names []string) error {
 	controller, err := c.controller(ctx)
 	if err != nil {
 		return fmt.Errorf("delete topics: %w", err)
 	}
-	res, err := ask[*deletetopics.Response](ctx, c, Call{API: "DeleteTopics"}, controller,
+	res, err := request[*deletetopics.Response](ctx, c, Call{API: "DeleteTopics"}, controller,
 		&deletetopics.Request{TopicNames: names, TimeoutMs: int32(c.cfg.Timeout / time.Millisecond)})
 	if err != nil {
 		return fmt.Errorf("delete topics: %w", err)
 	}
 	for _, t := range res.Responses {
-		c.doubt(t.Name)
+		c.invalidateLeader(t.Name)
 		if code := Code(t.ErrorCode); code != 0 && code != CodeUnknownTopicOrPartition {
 			return fmt.Errorf("delete topic %s: %w", t.Name, code)
 		}
@@ -167,15 +167,15 @@ func (c *Client) DeleteTopics(ctx context.Context, names []string) error {
 	return nil
 }
 
-// TopicConfigs is the configuration in force of each topic (retention.ms, cleanup.policy, message.timestamp.type and so on,
-// defaults included), by name.
+// TopicConfigs returns the effective configuration of each topic (retention.ms, cleanup.policy, message.timestamp.type and so on, including
+// defaults), by topic name.
 func (c *Client) TopicConfigs(ctx context.Context, names []string) (map[string]map[string]string, error) {
 	const ofTopic int8 = 2
 	req := &describeconfigs.Request{}
 	for _, name := range names {
 		req.Resources = append(req.Resources, describeconfigs.RequestResource{ResourceType: ofTopic, ResourceName: name})
 	}
-	res, err := ask[*describeconfigs.Response](ctx, c, Call{API: "DescribeConfigs"}, anyBroker, req)
+	res, err := request[*describeconfigs.Response](ctx, c, Call{API: "DescribeConfigs"}, anyBroker, req)
 	if err != nil {
 		return nil, fmt.Errorf("read topic configurations: %w", err)
 	}
@@ -193,31 +193,31 @@ func (c *Client) TopicConfigs(ctx context.Context, names []string) (map[string]m
 	return all, nil
 }
 
-// Member is one member of a group and what it has been assigned.
+// Member is a member of a consumer group.
 type Member struct {
 	ID, ClientID, Host string
 	Assignments        map[string][]int32
 }
 
-// GroupMembers asks who is in a group (classic protocol) and what each owns, and the group's state ("Stable", "Empty",
-// "Dead", ...).
+// GroupMembers returns the members of a group (classic protocol) with their assignments, and the state of the group ("Stable", "Empty",
+// "Dead", ...). Retriable errors are retried until the context ends.
 func (c *Client) GroupMembers(ctx context.Context, group string) (members []Member, state string, err error) {
-	err = c.asked(ctx, ofGroup, group, func(broker int32) error {
-		res, err := ask[*describegroups.Response](ctx, c, Call{API: "DescribeGroups", Group: group}, broker,
+	err = c.withCoordinatorRetrying(ctx, groupCoordinator, group, func(broker int32) error {
+		res, err := request[*describegroups.Response](ctx, c, Call{API: "DescribeGroups", Group: group}, broker,
 			&describegroups.Request{Groups: []string{group}})
 		if err != nil {
 			return err
 		}
 		if len(res.Groups) != 1 {
-			return &transportError{errShort}
+			return &transportError{errShortResponse}
 		}
 		g := res.Groups[0]
-		if Code(g.ErrorCode) == codeGroupIDNotFound { // brokers differ: most call such a group "Dead"
+		if Code(g.ErrorCode) == codeGroupIDNotFound { // most brokers report state "Dead" instead
 			state = "Dead"
 			return nil
 		}
 		if g.ErrorCode != 0 {
-			return named("DescribeGroups", g.ErrorCode)
+			return apiError("DescribeGroups", g.ErrorCode)
 		}
 		state, members = g.GroupState, nil
 		for _, m := range g.Members {
@@ -231,15 +231,15 @@ func (c *Client) GroupMembers(ctx context.Context, group string) (members []Memb
 	return members, state, nil
 }
 
-// assignment reads a member's share as group leaders write it (ConsumerProtocolAssignment: version, topics, user data).
+// assignment decodes a member's partitions (ConsumerProtocolAssignment: version, topics, user data).
 func assignment(b []byte) map[string][]int32 {
 	all := map[string][]int32{}
-	r := cursor{b: b}
+	r := responseReader{rest: b}
 	r.take(2)
 	for range r.count() {
 		topic := string(r.str())
 		for range r.count() {
-			if p := r.i32(); !r.bad {
+			if p := r.i32(); !r.short {
 				all[topic] = append(all[topic], p)
 			}
 		}
@@ -247,12 +247,12 @@ func assignment(b []byte) map[string][]int32 {
 	return all
 }
 
-// DeleteRecords makes everything in a partition below an offset unreadable (KIP-107).
+// DeleteRecords deletes the records of a partition below an offset (KIP-107).
 func (c *Client) DeleteRecords(ctx context.Context, topic string, partition int32, below int64) error {
 	const key, version = protocol.ApiKey(21), 1
-	err := c.led(ctx, topic, []int32{partition}, func(broker int32, _ []int32) error {
-		m := &raw{key: key, version: version, broker: broker, mine: c.correlation.Add(1)}
-		b := appendHeader(nil, key, version, m.mine, c.cfg.ClientID)
+	err := c.withLeaders(ctx, topic, []int32{partition}, func(broker int32, _ []int32) error {
+		m := &rawRequest{key: key, version: version, broker: broker, correlation: c.correlation.Add(1)}
+		b := appendHeader(nil, key, version, m.correlation, c.cfg.ClientID)
 		b = binary.BigEndian.AppendUint32(b, 1)
 		b = appendString(b, topic)
 		b = binary.BigEndian.AppendUint32(b, 1)
@@ -260,25 +260,25 @@ func (c *Client) DeleteRecords(ctx context.Context, topic string, partition int3
 		b = binary.BigEndian.AppendUint64(b, uint64(below))
 		b = binary.BigEndian.AppendUint32(b, uint32(c.cfg.Timeout/time.Millisecond))
 		binary.BigEndian.PutUint32(b, uint32(len(b)-4))
-		m.out = [][]byte{b}
+		m.pieces = [][]byte{b}
 		if _, err := c.send(ctx, Call{API: "DeleteRecords", Topic: topic}, 0, m); err != nil {
 			return err
 		}
-		r := cursor{b: m.in}
+		r := responseReader{rest: m.response}
 		r.take(8) // correlation id, throttle time
 		if r.count() != 1 {
-			return &transportError{errShort}
+			return &transportError{errShortResponse}
 		}
 		r.str()
 		if r.count() != 1 {
-			return &transportError{errShort}
+			return &transportError{errShortResponse}
 		}
 		r.take(4 + 8) // partition, new log start
 		code := r.i16()
-		if r.bad {
-			return &transportError{errShort}
+		if r.short {
+			return &transportError{errShortResponse}
 		}
-		return named("DeleteRecords", code)
+		return apiError("DeleteRecords", code)
 	})
 	if err != nil {
 		return fmt.Errorf("delete records of %s/%d: %w", topic, partition, err)

@@ -8,13 +8,13 @@ import (
 	"slices"
 )
 
-// Record batch v2 (KIP-98; Kafka protocol guide, "Record Batch"): offsets within the batch.
+// Positions of the fields within a record batch v2 (KIP-98; Kafka protocol guide, "Record Batch").
 const (
 	atBaseOffset    = 0
-	atLength        = 8 // of what follows it
+	atLength        = 8 // of the bytes after this field
 	atLeaderEpoch   = 12
 	atMagic         = 16
-	atCRC           = 17 // CRC-32C of everything from the attributes on
+	atCRC           = 17 // CRC-32C of all bytes from the attributes on
 	atAttributes    = 21
 	atLastOffset    = 23 // delta
 	atBaseTimestamp = 27
@@ -31,64 +31,64 @@ const (
 	attrControl       = 0x20
 )
 
-// MaxBatchBytes is how large a batch may get, before compression: brokers accept 1,048,588 bytes by default
-// (message.max.bytes) and refuse more with 10.
+// MaxBatchBytes is the maximum size of a batch before compression. Brokers accept 1,048,588 bytes by default (message.max.bytes) and
+// reject larger batches with 10.
 const MaxBatchBytes = 1 << 20
 
-// recordOverhead is the most that a record adds to its key, value and headers: six varints and the attributes.
+// recordOverhead is the maximum number of bytes that a record adds to its key, value and headers: six varints and the attributes.
 const recordOverhead = 5 + 1 + 10 + 5 + 5 + 5
 
-// checksum is the CRC-32C that a batch carries of itself.
+// checksum returns the CRC-32C of b.
 func checksum(b []byte) uint32 {
-	return crc32.Checksum(b, crc32.MakeTable(crc32.Castagnoli)) // made once, by the package
+	return crc32.Checksum(b, crc32.MakeTable(crc32.Castagnoli)) // crc32 builds the table once
 }
 
-// Batch is one record batch for one partition, encoded while it is filled. It can be used again after Reset. It is not
-// safe for concurrent use, and must not be touched while a call is sending it.
+// Batch is a record batch for one partition, encoded as records are appended. It can be reused after Reset. It is not safe for
+// concurrent use, and must not be modified while a call sends it.
 type Batch struct {
-	topic     string
-	partition int32
-	n         int
-	first     int64 // timestamp of the first record, ms
-	max       int64
-	buf       []byte // header and records
-	packed    []byte // header and compressed records, when there is a codec
-	// lent: a request with these bytes has gone unanswered, and the connection may still be writing them. They must not
-	// change any more; whoever wants to write makes a copy first.
-	lent bool
+	topic          string
+	partition      int32
+	count          int
+	firstTimestamp int64 // of the first record, Unix ms
+	maxTimestamp   int64
+	buf            []byte // header and records
+	compressed     []byte // header and compressed records, when there is a codec
+	// shared is set when a request with these bytes got no response: the connection may still write them, so they must be copied
+	// before they are modified.
+	shared bool
 }
 
-// NewBatch starts an empty batch.
+// NewBatch returns an empty batch.
 func NewBatch(topic string, partition int32) *Batch {
 	return &Batch{topic: topic, partition: partition, buf: make([]byte, batchHeader, 4096)}
 }
 
-// Topic is where the batch goes.
+// Topic returns the topic that the batch is for.
 func (b *Batch) Topic() string { return b.topic }
 
-// Partition is where the batch goes.
+// Partition returns the partition that the batch is for.
 func (b *Batch) Partition() int32 { return b.partition }
 
-// Append adds a record. The timestamp is in ms since the Unix epoch; a nil key or value is written as null; headers is a
-// block from EncodeHeaders, AppendHeaders or RawHeaders, or empty for none. Nothing is kept of the arguments.
+// Append adds a record. The timestamp is in Unix milliseconds; a nil key or value is written as null; headers is a block from
+// EncodeHeaders, AppendHeaders or RawHeaders, or empty for none. The arguments are copied.
 func (b *Batch) Append(timestampMs int64, key, value, headers []byte) {
-	if b.lent {
-		b.unlend()
+	if b.shared {
+		b.copyShared()
 	}
-	if b.n == 0 {
-		b.first, b.max = timestampMs, timestampMs
+	if b.count == 0 {
+		b.firstTimestamp, b.maxTimestamp = timestampMs, timestampMs
 	}
-	b.max = max(b.max, timestampMs)
-	delta := timestampMs - b.first
+	b.maxTimestamp = max(b.maxTimestamp, timestampMs)
+	delta := timestampMs - b.firstTimestamp
 	if free := cap(b.buf) - len(b.buf); free < len(key)+len(value)+len(headers)+recordOverhead {
-		// Doubled: append itself would grow a large one by a quarter at a time, and copy it that often.
+		// Doubled, because append would grow a large buffer by a quarter each time and copy it more often.
 		b.buf = slices.Grow(b.buf, max(len(b.buf), len(key)+len(value)+len(headers)+recordOverhead))
 	}
-	size := 1 + varintLen(delta) + varintLen(int64(b.n)) + varbytesLen(key) + varbytesLen(value) + max(1, len(headers))
+	size := 1 + varintLen(delta) + varintLen(int64(b.count)) + varbytesLen(key) + varbytesLen(value) + max(1, len(headers))
 	buf := binary.AppendVarint(b.buf, int64(size))
 	buf = append(buf, 0) // attributes
 	buf = binary.AppendVarint(buf, delta)
-	buf = binary.AppendVarint(buf, int64(b.n))
+	buf = binary.AppendVarint(buf, int64(b.count))
 	buf = appendVarbytes(buf, key)
 	buf = appendVarbytes(buf, value)
 	if len(headers) == 0 {
@@ -97,71 +97,71 @@ func (b *Batch) Append(timestampMs int64, key, value, headers []byte) {
 		buf = append(buf, headers...)
 	}
 	b.buf = buf
-	b.n++
+	b.count++
 }
 
-// Len is the number of records.
-func (b *Batch) Len() int { return b.n }
+// Len returns the number of records.
+func (b *Batch) Len() int { return b.count }
 
-// Bytes is the size of the batch before compression, its header included.
+// Bytes returns the size before compression in bytes, including the header.
 func (b *Batch) Bytes() int { return len(b.buf) }
 
-// Full says that a record whose key, value and headers are nextSize bytes together should go into another batch. An empty
-// batch is never full: a record too large for any batch is the broker's to refuse (10).
+// Full reports whether a record of nextSize bytes (key, value and headers) does not fit. An empty batch is never full: a record that is
+// too large for any batch is rejected by the broker (10).
 func (b *Batch) Full(nextSize int) bool {
-	return b.n > 0 && len(b.buf)+nextSize+recordOverhead > MaxBatchBytes
+	return b.count > 0 && len(b.buf)+nextSize+recordOverhead > MaxBatchBytes
 }
 
-// Reset empties the batch and keeps its memory.
+// Reset removes all records and keeps the memory.
 func (b *Batch) Reset() {
-	if b.lent {
-		b.buf, b.packed, b.lent = make([]byte, batchHeader, cap(b.buf)), nil, false
+	if b.shared {
+		b.buf, b.compressed, b.shared = make([]byte, batchHeader, cap(b.buf)), nil, false
 	}
-	b.buf, b.n = b.buf[:batchHeader], 0
+	b.buf, b.count = b.buf[:batchHeader], 0
 }
 
-func (b *Batch) unlend() {
-	b.buf, b.packed, b.lent = append(make([]byte, 0, cap(b.buf)), b.buf...), nil, false
+// copyShared gives the batch buffers of its own.
+func (b *Batch) copyShared() {
+	b.buf, b.compressed, b.shared = append(make([]byte, 0, cap(b.buf)), b.buf...), nil, false
 }
 
-// identity is what makes a batch idempotent: a broker that has seen it does not append it again.
-type identity struct {
+// producerIdentity, together with a sequence number, makes a batch idempotent: a broker does not append it a second time (KIP-98).
+type producerIdentity struct {
 	producer      int64
 	epoch         int16
 	transactional bool
 }
 
-// seal writes the header and returns the batch as it goes on the wire. The bytes last until the batch is changed or sealed
-// again.
-func (b *Batch) seal(id identity, sequence int32, c codec, p *packer) ([]byte, error) {
-	if b.lent {
-		b.unlend()
+// seal writes the header and returns the encoded batch. The bytes are valid until the batch is modified or sealed again.
+func (b *Batch) seal(id producerIdentity, sequence int32, c codec, p *compressor) ([]byte, error) {
+	if b.shared {
+		b.copyShared()
 	}
 	wire := b.buf
 	if c != codecNone {
 		var err error
-		if wire, err = p.compress(c, append(b.packed[:0], b.buf[:batchHeader]...), b.buf[batchHeader:]); err != nil {
+		if wire, err = p.compress(c, append(b.compressed[:0], b.buf[:batchHeader]...), b.buf[batchHeader:]); err != nil {
 			return nil, fmt.Errorf("compress batch: %w", err)
 		}
-		b.packed = wire
+		b.compressed = wire
 	}
 	attributes := uint16(c)
 	if id.transactional {
-		// Forgotten inside a transaction, this makes a plain record that no abort takes back.
+		// Without this bit, records of a transaction would be visible at once and would survive its abort.
 		attributes |= attrTransactional
 	}
 	binary.BigEndian.PutUint64(wire[atBaseOffset:], 0)
 	binary.BigEndian.PutUint32(wire[atLength:], uint32(len(wire)-atLeaderEpoch))
-	binary.BigEndian.PutUint32(wire[atLeaderEpoch:], math.MaxUint32) // -1: not known
+	binary.BigEndian.PutUint32(wire[atLeaderEpoch:], math.MaxUint32) // -1: unknown
 	wire[atMagic] = 2
 	binary.BigEndian.PutUint16(wire[atAttributes:], attributes)
-	binary.BigEndian.PutUint32(wire[atLastOffset:], uint32(b.n-1))
-	binary.BigEndian.PutUint64(wire[atBaseTimestamp:], uint64(b.first))
-	binary.BigEndian.PutUint64(wire[atMaxTimestamp:], uint64(b.max))
+	binary.BigEndian.PutUint32(wire[atLastOffset:], uint32(b.count-1))
+	binary.BigEndian.PutUint64(wire[atBaseTimestamp:], uint64(b.firstTimestamp))
+	binary.BigEndian.PutUint64(wire[atMaxTimestamp:], uint64(b.maxTimestamp))
 	binary.BigEndian.PutUint64(wire[atProducerID:], uint64(id.producer))
 	binary.BigEndian.PutUint16(wire[atProducerEpoch:], uint16(id.epoch))
 	binary.BigEndian.PutUint32(wire[atBaseSequence:], uint32(sequence))
-	binary.BigEndian.PutUint32(wire[atCount:], uint32(b.n))
+	binary.BigEndian.PutUint32(wire[atCount:], uint32(b.count))
 	binary.BigEndian.PutUint32(wire[atCRC:], checksum(wire[atAttributes:]))
 	return wire, nil
 }

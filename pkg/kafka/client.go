@@ -14,22 +14,22 @@ import (
 	"github.com/segmentio/kafka-go/sasl"
 )
 
-// Client speaks to one cluster. It is safe for concurrent use; what it makes (Fetcher, Producer, Transactional) is not.
+// Client is a client of one cluster. It is safe for concurrent use; the Fetcher, Producer and Transactional that it creates are not.
 type Client struct {
-	cfg         Config
-	addr        net.Addr
-	transport   *kafka.Transport
-	mechanism   sasl.Mechanism
-	net         *dialer
-	correlation atomic.Int32
-	layout      layout
-	coords      coordinators
+	cfg          Config
+	addr         net.Addr
+	transport    *kafka.Transport
+	mechanism    sasl.Mechanism
+	dialer       *trackingDialer
+	correlation  atomic.Int32
+	leaders      leaderCache
+	coordinators coordinatorCache
 
-	mu      sync.Mutex
-	rebuilt time.Time // when the transport last forgot its brokers
+	mu               sync.Mutex
+	brokersForgotten time.Time // when forgetBrokers last took effect
 }
 
-// New checks the configuration; it does not connect. Close must be called.
+// New returns a client and does not connect. The error names the field of cfg that is wrong. Close must be called.
 func New(cfg Config) (*Client, error) {
 	cfg, err := cfg.withDefaults()
 	if err != nil {
@@ -39,29 +39,29 @@ func New(cfg Config) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("kafka: sasl: %w", err)
 	}
-	c := &Client{cfg: cfg, addr: kafka.TCP(cfg.Brokers...), mechanism: mechanism, net: newDialer(cfg.Dial)}
+	c := &Client{cfg: cfg, addr: kafka.TCP(cfg.Brokers...), mechanism: mechanism, dialer: newDialer(cfg.Dial)}
 	c.transport = &kafka.Transport{
-		Dial: c.net.dial, ClientID: cfg.ClientID, TLS: cfg.TLS, SASL: mechanism, MetadataTTL: cfg.MetadataTTL,
-		// No topics: Transport only has to know the brokers' addresses. Leaders are remembered in layout, which can be
-		// refreshed at the moment a broker contradicts.
+		Dial: c.dialer.dial, ClientID: cfg.ClientID, TLS: cfg.TLS, SASL: mechanism, MetadataTTL: cfg.MetadataTTL,
+		// No topics: Transport needs the brokers' addresses only. Leaders are cached in the client, which can refresh them as
+		// soon as a broker answers that it is not the leader.
 		MetadataTopics: []string{},
 	}
 	return c, nil
 }
 
-// Close ends every connection; requests under way fail. It leaves no goroutines behind, but groups must be closed by
-// themselves.
+// Close closes every connection; requests in flight fail with ErrClosed. It leaves no goroutines behind, but each Group must be closed
+// separately.
 func (c *Client) Close() {
-	c.net.close()
+	c.dialer.close()
 	c.transport.CloseIdleConnections()
 }
 
-// send is the one way out: it sends a request to the broker that the message itself names, waits at most the configured timeout plus extra
-// for the answer, and gives errors their sort. The codes inside the answer are the caller's.
+// send sends every request of this package, to the broker that the message names. It waits at most Config.Timeout plus extra for the
+// response and classifies the error. Error codes inside the response are left to the caller.
 func (c *Client) send(ctx context.Context, call Call, extra time.Duration, m protocol.Message) (protocol.Message, error) {
 	var res protocol.Message
 	do := func(ctx context.Context) error {
-		if c.net.isClosed() {
+		if c.dialer.isClosed() {
 			return ErrClosed
 		}
 		ctx, cancel := context.WithTimeout(ctx, c.cfg.Timeout+extra)
@@ -83,49 +83,49 @@ func (c *Client) send(ctx context.Context, call Call, extra time.Duration, m pro
 		err = do(ctx)
 	}
 	if err != nil {
-		if c.net.isClosed() {
+		if c.dialer.isClosed() {
 			err = fmt.Errorf("%w: %w", ErrClosed, err)
 		}
-		return nil, fmt.Errorf("%s: %w", call.API, sorted(ctx, err))
+		return nil, fmt.Errorf("%s: %w", call.API, classify(ctx, err))
 	}
 	if res == nil {
-		return nil, fmt.Errorf("%s: %w", call.API, &transportError{errors.New("no answer")})
+		return nil, fmt.Errorf("%s: %w", call.API, &transportError{errors.New("no response")})
 	}
 	return res, nil
 }
 
-// ask sends one of kafka-go's messages and returns its answer.
-func ask[T protocol.Message](ctx context.Context, c *Client, call Call, broker int32, m protocol.Message) (res T, err error) {
-	r, err := c.send(ctx, call, 0, &aimed{
+// request sends one of kafka-go's messages to a broker and returns the response.
+func request[T protocol.Message](ctx context.Context, c *Client, call Call, broker int32, m protocol.Message) (res T, err error) {
+	r, err := c.send(ctx, call, 0, &brokerRequest{
 		Message: m, broker: broker, correlation: c.correlation.Add(1), clientID: c.cfg.ClientID,
 	})
 	if err != nil {
 		return res, err
 	}
-	a, ok := r.(*answer)
+	a, ok := r.(*brokerResponse)
 	if !ok {
-		return res, fmt.Errorf("%s: unexpected answer %T", call.API, r)
+		return res, fmt.Errorf("%s: unexpected response %T", call.API, r)
 	}
 	res, ok = a.Message.(T)
 	if !ok {
-		return res, fmt.Errorf("%s: unexpected answer %T", call.API, a.Message)
+		return res, fmt.Errorf("%s: unexpected response %T", call.API, a.Message)
 	}
 	return res, nil
 }
 
-// forgetBrokers makes Transport look up the brokers' addresses anew and dial anew. By itself it looks them up only once per
-// MetadataTTL, and cannot reach a broker id that it has not heard of until then; and when a broker has died, every idle
-// connection to it would cost one more request its answer. Requests under way are not disturbed.
+// forgetBrokers makes Transport look up the brokers' addresses again and open new connections. Transport looks them up only once per
+// MetadataTTL, so until then it cannot reach a broker whose id is new; and after a broker died, each idle connection to it would make
+// one more request fail. Requests in flight are not affected.
 func (c *Client) forgetBrokers() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if now := time.Now(); now.Sub(c.rebuilt) >= 100*time.Millisecond {
-		c.rebuilt = now
+	if now := time.Now(); now.Sub(c.brokersForgotten) >= 100*time.Millisecond {
+		c.brokersForgotten = now
 		c.transport.CloseIdleConnections()
 	}
 }
 
-// pause waits between attempts, or until the context ends.
+// pause waits for d, or returns the context's cause when it ends first.
 func pause(ctx context.Context, d time.Duration) error {
 	t := time.NewTimer(d)
 	defer t.Stop()
@@ -137,39 +137,38 @@ func pause(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// dialer dials, and remembers what it dialed, because kafka-go lets connections that wait for an answer live on after
-// Close.
-type dialer struct {
-	base func(context.Context, string, string) (net.Conn, error)
-	life context.Context //nolint:containedctx // ends with close, and the dialing under way with it
-	end  context.CancelFunc
+// trackingDialer records the connections that it opened, because kafka-go keeps connections that wait for a response open after Close.
+type trackingDialer struct {
+	base   func(context.Context, string, string) (net.Conn, error)
+	ctx    context.Context //nolint:containedctx // close ends it, and thereby the dialing in progress
+	cancel context.CancelFunc
 
 	mu    sync.Mutex
-	conns map[*tracked]struct{}
+	conns map[*trackedConn]struct{}
 }
 
-type tracked struct {
+type trackedConn struct {
 	net.Conn
-	of *dialer
+	dialer *trackingDialer
 }
 
-func newDialer(base func(context.Context, string, string) (net.Conn, error)) *dialer {
+func newDialer(base func(context.Context, string, string) (net.Conn, error)) *trackingDialer {
 	life, end := context.WithCancel(context.Background())
-	return &dialer{base: base, life: life, end: end, conns: map[*tracked]struct{}{}}
+	return &trackingDialer{base: base, ctx: life, cancel: end, conns: map[*trackedConn]struct{}{}}
 }
 
-func (n *dialer) dial(ctx context.Context, nw, address string) (net.Conn, error) {
+func (n *trackingDialer) dial(ctx context.Context, nw, address string) (net.Conn, error) {
 	if n.isClosed() {
 		return nil, ErrClosed
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	defer context.AfterFunc(n.life, cancel)() //nolint:contextcheck // two lives: whichever ends first
+	defer context.AfterFunc(n.ctx, cancel)() //nolint:contextcheck // the earlier end of the two contexts counts
 	conn, err := n.base(ctx, nw, address)
 	if err != nil {
 		return nil, err
 	}
-	t := &tracked{Conn: conn, of: n}
+	t := &trackedConn{Conn: conn, dialer: n}
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.isClosed() {
@@ -179,24 +178,24 @@ func (n *dialer) dial(ctx context.Context, nw, address string) (net.Conn, error)
 	return t, nil
 }
 
-func (n *dialer) isClosed() bool { return n.life.Err() != nil }
+func (n *trackingDialer) isClosed() bool { return n.ctx.Err() != nil }
 
-// close ends every connection and refuses new ones.
-func (n *dialer) close() {
-	n.end()
+// close closes every connection and refuses new ones.
+func (n *trackingDialer) close() {
+	n.cancel()
 	n.mu.Lock()
 	conns := n.conns
-	n.conns = map[*tracked]struct{}{}
+	n.conns = map[*trackedConn]struct{}{}
 	n.mu.Unlock()
 	for t := range conns {
-		_ = t.Conn.Close() // whoever reads from it gets the error
+		_ = t.Conn.Close() // the reader of the connection gets the error
 	}
 }
 
-// Close ends the connection and forgets it.
-func (t *tracked) Close() error {
-	t.of.mu.Lock()
-	delete(t.of.conns, t)
-	t.of.mu.Unlock()
+// Close closes the connection and removes it from the dialer.
+func (t *trackedConn) Close() error {
+	t.dialer.mu.Lock()
+	delete(t.dialer.conns, t)
+	t.dialer.mu.Unlock()
 	return t.Conn.Close()
 }

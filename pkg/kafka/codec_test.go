@@ -15,9 +15,9 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-func sealed(t testing.TB, b *Batch, id identity, c codec) []byte {
+func sealed(t testing.TB, b *Batch, id producerIdentity, c codec) []byte {
 	t.Helper()
-	wire, err := b.seal(id, 0, c, new(packer))
+	wire, err := b.seal(id, 0, c, new(compressor))
 	require.NoError(t, err)
 	return slices.Clone(wire)
 }
@@ -32,7 +32,7 @@ func at(wire []byte, base int64) []byte {
 func marker(producer, offset int64, kind uint16) []byte {
 	b := NewBatch("", 0)
 	b.Append(1, []byte{0, 0, byte(kind >> 8), byte(kind)}, []byte{0, 0, 0, 0, 0, 0}, nil)
-	wire, _ := b.seal(identity{producer: producer, transactional: true}, -1, codecNone, new(packer))
+	wire, _ := b.seal(producerIdentity{producer: producer, transactional: true}, -1, codecNone, new(compressor))
 	binary.BigEndian.PutUint16(wire[atAttributes:], attrControl|attrTransactional)
 	binary.BigEndian.PutUint32(wire[atCRC:], checksum(wire[atAttributes:]))
 	return at(wire, offset)
@@ -42,7 +42,7 @@ func TestBatchGoldenBytes(t *testing.T) {
 	b := NewBatch("t", 3)
 	b.Append(1700000000000, []byte("k"), []byte("v"), EncodeHeaders(nil, []Header{{"h", []byte("x")}, {"n", nil}}))
 	b.Append(1700000000005, nil, []byte{}, nil)
-	wire := sealed(t, b, identity{producer: 7, epoch: 2, transactional: true}, codecNone)
+	wire := sealed(t, b, producerIdentity{producer: 7, epoch: 2, transactional: true}, codecNone)
 	require.Equal(t, ""+
 		"0000000000000000"+"00000048"+"ffffffff"+"02"+"5bc611dc"+"0010"+"00000001"+
 		"0000018bcfe56800"+"0000018bcfe56805"+"0000000000000007"+"0002"+"00000000"+"00000002"+
@@ -78,8 +78,8 @@ func TestRoundTrip(t *testing.T) {
 				b.Append(r.Timestamp, r.Key, r.Value, r.headers)
 				want = append(want, r)
 			}
-			set := at(sealed(t, b, identity{}, c), 1000)
-			var d decoder
+			set := at(sealed(t, b, producerIdentity{}, c), 1000)
+			var d recordSetDecoder
 			got, next, wanted, err := d.decode(set, 1000, nil)
 			require.NoError(t, err)
 			require.Zero(t, wanted)
@@ -98,7 +98,7 @@ func TestReadsWhatJavaCompresses(t *testing.T) {
 	for i := range 100 {
 		b.Append(int64(i), fmt.Append(nil, "key", i), bytes.Repeat([]byte("value"), i), nil)
 	}
-	plain := sealed(t, b, identity{}, codecNone)
+	plain := sealed(t, b, producerIdentity{}, codecNone)
 	repack := func(c codec, data []byte) []byte {
 		wire := append(slices.Clone(plain[:batchHeader]), data...)
 		binary.BigEndian.PutUint16(wire[atAttributes:], uint16(c))
@@ -111,7 +111,7 @@ func TestReadsWhatJavaCompresses(t *testing.T) {
 	w := gzip.NewWriter(&z)
 	_, _ = w.Write(records)
 	require.NoError(t, w.Close())
-	framed := append([]byte(xerial), 0, 0, 0, 1, 0, 0, 0, 1)
+	framed := append([]byte(xerialMagic), 0, 0, 0, 1, 0, 0, 0, 1)
 	for part := range slices.Chunk(records, 3000) {
 		block := snappy.Encode(nil, part)
 		framed = append(binary.BigEndian.AppendUint32(framed, uint32(len(block))), block...)
@@ -120,7 +120,7 @@ func TestReadsWhatJavaCompresses(t *testing.T) {
 		"gzip": repack(codecGzip, z.Bytes()), "snappy in Java's frames": repack(codecSnappy, framed),
 		"snappy": repack(codecSnappy, snappy.Encode(nil, records)),
 	} {
-		var d decoder
+		var d recordSetDecoder
 		got, next, _, err := d.decode(set, 0, nil)
 		require.NoError(t, err, name)
 		require.Len(t, got, 100, name)
@@ -132,8 +132,8 @@ func TestReadsWhatJavaCompresses(t *testing.T) {
 func TestDecodeRefusesWhatIsBroken(t *testing.T) {
 	b := NewBatch("t", 0)
 	b.Append(1, []byte("k"), []byte("v"), nil)
-	good := sealed(t, b, identity{}, codecNone)
-	var d decoder
+	good := sealed(t, b, producerIdentity{}, codecNone)
+	var d recordSetDecoder
 
 	for i := atAttributes; i < len(good); i++ { // every byte that the CRC covers
 		bad := slices.Clone(good)
@@ -169,7 +169,7 @@ func TestAbortedTransactionsAreFiltered(t *testing.T) {
 		for _, v := range values {
 			b.Append(1, nil, []byte(v), nil)
 		}
-		return at(sealed(t, b, identity{producer: producer, transactional: transactional}, codecNone), offset)
+		return at(sealed(t, b, producerIdentity{producer: producer, transactional: transactional}, codecNone), offset)
 	}
 	set := slices.Concat(
 		write(1, 0, true, "a0", "a1"), write(2, 2, true, "c0"), write(1, 3, true, "a2"), write(9, 4, false, "plain"),
@@ -177,8 +177,8 @@ func TestAbortedTransactionsAreFiltered(t *testing.T) {
 		write(1, 9, true, "a3"), write(2, 10, true, "a4"), marker(2, 11, abort), write(2, 12, true, "c2"),
 		marker(1, 13, abort), marker(2, 14, commit),
 	)
-	var d decoder
-	read := func(set []byte, from int64, list ...aborted) (values []string, next int64) {
+	var d recordSetDecoder
+	read := func(set []byte, from int64, list ...abortedTransaction) (values []string, next int64) {
 		d.aborted = append(d.aborted[:0], list...)
 		got, next, _, err := d.decode(set, from, nil)
 		require.NoError(t, err)
@@ -187,11 +187,11 @@ func TestAbortedTransactionsAreFiltered(t *testing.T) {
 		}
 		return values, next
 	}
-	values, next := read(set, 0, aborted{1, 9}, aborted{2, 10}, aborted{1, 0}) // not sorted
+	values, next := read(set, 0, abortedTransaction{1, 9}, abortedTransaction{2, 10}, abortedTransaction{1, 0}) // not sorted
 	require.Equal(t, []string{"c0", "plain", "c1", "c2"}, values)
 	require.Equal(t, int64(15), next, "past the markers")
 
-	values, _ = read(set, 4, aborted{1, 0}, aborted{1, 9}, aborted{2, 10}) // begins in the middle
+	values, _ = read(set, 4, abortedTransaction{1, 0}, abortedTransaction{1, 9}, abortedTransaction{2, 10}) // begins in the middle
 	require.Equal(t, []string{"plain", "c1", "c2"}, values)
 
 	// A compacted log: the batch is there, its records are not.
@@ -208,11 +208,11 @@ func TestLogAppendTime(t *testing.T) {
 	b := NewBatch("t", 0)
 	b.Append(10, nil, nil, nil)
 	b.Append(20, nil, nil, nil)
-	set := sealed(t, b, identity{}, codecNone)
+	set := sealed(t, b, producerIdentity{}, codecNone)
 	binary.BigEndian.PutUint16(set[atAttributes:], attrLogAppendTime)
 	binary.BigEndian.PutUint64(set[atMaxTimestamp:], 12345)
 	binary.BigEndian.PutUint32(set[atCRC:], checksum(set[atAttributes:]))
-	var d decoder
+	var d recordSetDecoder
 	got, _, _, err := d.decode(set, 0, nil)
 	require.NoError(t, err)
 	require.Equal(t, []int64{12345, 12345}, []int64{got[0].Timestamp, got[1].Timestamp})
@@ -236,15 +236,15 @@ func TestBatchIsFullBeforeTheBrokerRefusesIt(t *testing.T) {
 func TestLentBytesStay(t *testing.T) {
 	for name, change := range map[string]func(*Batch){
 		"append": func(b *Batch) { b.Append(2, nil, []byte("new"), nil) },
-		"seal":   func(b *Batch) { _, _ = b.seal(identity{producer: 99}, 5, codecNone, new(packer)) },
+		"seal":   func(b *Batch) { _, _ = b.seal(producerIdentity{producer: 99}, 5, codecNone, new(compressor)) },
 		"reset":  func(b *Batch) { b.Reset(); b.Append(2, nil, []byte("new"), nil) },
 	} {
 		b := NewBatch("t", 0)
 		b.Append(1, nil, []byte("old"), nil)
-		wire, err := b.seal(identity{producer: 1}, 0, codecNone, new(packer))
+		wire, err := b.seal(producerIdentity{producer: 1}, 0, codecNone, new(compressor))
 		require.NoError(t, err)
 		before := slices.Clone(wire)
-		b.lent = true
+		b.shared = true
 		change(b)
 		require.Equal(t, before, wire, name)
 	}
@@ -274,7 +274,7 @@ func FuzzDecodeRecordSet(f *testing.F) {
 	b.Append(1, []byte("k"), []byte("v"), EncodeHeaders(nil, []Header{{"h", []byte("x")}}))
 	b.Append(2, nil, nil, nil)
 	for _, c := range []codec{codecNone, codecLZ4, codecZstd} {
-		f.Add(sealed(f, b, identity{producer: 1, transactional: true}, c), int64(0))
+		f.Add(sealed(f, b, producerIdentity{producer: 1, transactional: true}, c), int64(0))
 	}
 	f.Add(marker(1, 0, 0), int64(0))
 	f.Add([]byte{}, int64(5))
@@ -289,7 +289,7 @@ func FuzzDecodeRecordSet(f *testing.F) {
 				binary.BigEndian.PutUint32(set[atCRC:], checksum(set[atAttributes:size]))
 			}
 		}
-		d := decoder{aborted: []aborted{{1, 0}}}
+		d := recordSetDecoder{aborted: []abortedTransaction{{1, 0}}}
 		got, next, _, err := d.decode(set, from, nil)
 		if next < from || (err != nil && (next != from || len(got) != 0)) {
 			t.Fatalf("next %d of %d, %d records, %v", next, from, len(got), err)
@@ -323,7 +323,7 @@ func BenchmarkEncode(b *testing.B) {
 		for i := range n {
 			batch.Append(int64(i), key, value, headers)
 		}
-		if _, err := batch.seal(identity{}, 0, codecNone, nil); err != nil {
+		if _, err := batch.seal(producerIdentity{}, 0, codecNone, nil); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -333,9 +333,9 @@ func BenchmarkEncode(b *testing.B) {
 func BenchmarkDecode(b *testing.B) {
 	const n = 4000
 	for _, c := range []codec{codecNone, codecLZ4, codecZstd} {
-		set := sealed(b, benchBatch(n), identity{}, c)
+		set := sealed(b, benchBatch(n), producerIdentity{}, c)
 		b.Run(fmt.Sprintf("codec=%d", c), func(b *testing.B) {
-			var d decoder
+			var d recordSetDecoder
 			var out []Record
 			b.ReportAllocs()
 			for b.Loop() {

@@ -13,7 +13,7 @@ import (
 	"github.com/pierrec/lz4/v4"
 )
 
-// codec is the compression of a batch, as in the lowest bits of its attributes.
+// codec is the compression of a batch, as encoded in the lowest three bits of its attributes.
 type codec uint16
 
 const (
@@ -24,7 +24,7 @@ const (
 	codecZstd
 )
 
-// codecNamed is the codec behind a name in Config; false where it is none that can be written.
+// codecNamed returns the codec for Config.Compression; false if this package cannot write it.
 func codecNamed(name string) (codec, bool) {
 	switch name {
 	case "", "none":
@@ -38,25 +38,25 @@ func codecNamed(name string) (codec, bool) {
 	}
 }
 
-// maxInflated bounds what one batch may grow to, in bytes: what a broker accepts is bounded before decompression only.
-const maxInflated = 256 << 20
+// maxDecompressedBytes bounds one batch after decompression: brokers bound only the compressed size.
+const maxDecompressedBytes = 256 << 20
 
-var errInflated = fmt.Errorf("%w: more than %d bytes after decompression", ErrCorrupt, maxInflated)
+var errTooLarge = fmt.Errorf("%w: more than %d bytes after decompression", ErrCorrupt, maxDecompressedBytes)
 
-// packer compresses. Encoders are large and slow to make, so that each writer keeps its own; they are not shared by way of
-// a pool, because they hold channels, which a synctest bubble does not let out.
-type packer struct {
+// compressor compresses batches. Encoders are large and expensive to create, so each batchWriter keeps its own. They are not shared through
+// a pool, because they hold channels, which must not leave a synctest bubble.
+type compressor struct {
 	lz4  *lz4.Writer
 	zstd *zstd.Encoder
 }
 
-// compress appends src, compressed, to dst.
-func (p *packer) compress(c codec, dst, src []byte) ([]byte, error) {
+// compress appends the compressed src to dst.
+func (p *compressor) compress(c codec, dst, src []byte) ([]byte, error) {
 	switch c {
 	case codecLZ4:
 		if p.lz4 == nil {
 			p.lz4 = lz4.NewWriter(nil)
-			// Java's reader accepts frames without a checksum; the batch has its own CRC.
+			// Consumers accept frames without a checksum; the batch has its own CRC.
 			if err := p.lz4.Apply(lz4.ChecksumOption(false), lz4.BlockSizeOption(lz4.Block256Kb), lz4.ConcurrencyOption(1)); err != nil {
 				return nil, err
 			}
@@ -90,15 +90,15 @@ func (a *appender) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// unpacker decompresses; each decoder keeps its own, see packer.
-type unpacker struct {
+// decompressor decompresses batches; each recordSetDecoder keeps its own, as with compressor.
+type decompressor struct {
 	gzip *gzip.Reader
 	lz4  *lz4.Reader
 	zstd *zstd.Decoder
 }
 
-// decompress appends src, decompressed, to dst.
-func (u *unpacker) decompress(c codec, dst, src []byte) ([]byte, error) {
+// decompress appends the decompressed src to dst.
+func (u *decompressor) decompress(c codec, dst, src []byte) ([]byte, error) {
 	switch c {
 	case codecGzip:
 		if u.gzip == nil {
@@ -109,7 +109,7 @@ func (u *unpacker) decompress(c codec, dst, src []byte) ([]byte, error) {
 		}
 		return readAll(dst, u.gzip)
 	case codecSnappy:
-		return unsnappy(dst, src)
+		return decodeSnappy(dst, src)
 	case codecLZ4:
 		if u.lz4 == nil {
 			u.lz4 = lz4.NewReader(nil)
@@ -118,8 +118,8 @@ func (u *unpacker) decompress(c codec, dst, src []byte) ([]byte, error) {
 		return readAll(dst, u.lz4)
 	case codecZstd:
 		if u.zstd == nil {
-			// Concurrency 1 and no stream: such a decoder has no goroutines, and needs no closing.
-			r, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(maxInflated))
+			// With concurrency 1 and without a stream the decoder has no goroutines and need not be closed.
+			r, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(maxDecompressedBytes))
 			if err != nil {
 				return nil, err
 			}
@@ -136,8 +136,8 @@ func readAll(dst []byte, r io.Reader) ([]byte, error) {
 		dst = slices.Grow(dst, 64<<10)
 		n, err := r.Read(dst[len(dst):cap(dst)])
 		dst = dst[:len(dst)+n]
-		if len(dst)-start > maxInflated {
-			return nil, errInflated
+		if len(dst)-start > maxDecompressedBytes {
+			return nil, errTooLarge
 		}
 		if errors.Is(err, io.EOF) {
 			return dst, nil
@@ -148,43 +148,43 @@ func readAll(dst []byte, r io.Reader) ([]byte, error) {
 	}
 }
 
-// xerial is how Java's snappy stream begins; two version numbers follow, then blocks behind their lengths. Other clients
-// write one bare block.
-const xerial = "\x82SNAPPY\x00"
+// xerialMagic starts the snappy framing of Java clients; two version numbers follow, then blocks with their lengths. Other clients write a
+// single block without framing.
+const xerialMagic = "\x82SNAPPY\x00"
 
-func unsnappy(dst, src []byte) ([]byte, error) {
-	if !bytes.HasPrefix(src, []byte(xerial)) {
-		return unsnappyBlock(dst, src)
+func decodeSnappy(dst, src []byte) ([]byte, error) {
+	if !bytes.HasPrefix(src, []byte(xerialMagic)) {
+		return decodeSnappyBlock(dst, src)
 	}
-	c := cursor{b: src}
-	c.take(len(xerial) + 8)
+	c := responseReader{rest: src}
+	c.take(len(xerialMagic) + 8)
 	start := len(dst)
-	for len(c.b) > 0 {
+	for len(c.rest) > 0 {
 		block := c.take(int(c.i32()))
-		if c.bad {
-			return nil, errShort
+		if c.short {
+			return nil, errShortResponse
 		}
 		var err error
-		if dst, err = unsnappyBlock(dst, block); err != nil {
+		if dst, err = decodeSnappyBlock(dst, block); err != nil {
 			return nil, err
 		}
-		if len(dst)-start > maxInflated {
-			return nil, errInflated
+		if len(dst)-start > maxDecompressedBytes {
+			return nil, errTooLarge
 		}
 	}
-	if c.bad {
-		return nil, errShort
+	if c.short {
+		return nil, errShortResponse
 	}
 	return dst, nil
 }
 
-func unsnappyBlock(dst, block []byte) ([]byte, error) {
+func decodeSnappyBlock(dst, block []byte) ([]byte, error) {
 	n, err := snappy.DecodedLen(block)
 	if err != nil {
 		return nil, err
 	}
-	if n > maxInflated {
-		return nil, errInflated
+	if n > maxDecompressedBytes {
+		return nil, errTooLarge
 	}
 	dst = slices.Grow(dst, n)
 	if _, err := snappy.Decode(dst[len(dst):len(dst)+n], block); err != nil {

@@ -139,7 +139,7 @@ func testGroups(t *testing.T, e *env) {
 	require.ErrorIs(t, one.CommitOffsets(ctx, []TopicPartitionOffset{{in, 0, 99, ""}}), ErrFenced)
 	require.ErrorIs(t, one.Heartbeat(ctx), ErrFenced)
 	require.ErrorIs(t, publish(x, one, 99), ErrFenced)
-	late := &Generation{ID: one.ID, Member: one.Member, c: c, inner: one.inner, ctx: t.Context()}
+	late := &Generation{ID: one.ID, Member: one.Member, client: c, inner: one.inner, ctx: t.Context()}
 	require.ErrorIs(t, late.CommitOffsets(ctx, []TopicPartitionOffset{{in, 0, 99, ""}}), ErrFenced)
 	require.ErrorIs(t, late.Heartbeat(ctx), ErrFenced)
 	open(t, e, c, x.ID())
@@ -197,7 +197,7 @@ func growTopic(t *testing.T, c *Client, topic string, partitions int32) {
 	t.Helper()
 	controller, err := c.controller(t.Context())
 	require.NoError(t, err)
-	res, err := ask[*createpartitions.Response](t.Context(), c, Call{API: "CreatePartitions"}, controller, &createpartitions.Request{
+	res, err := request[*createpartitions.Response](t.Context(), c, Call{API: "CreatePartitions"}, controller, &createpartitions.Request{
 		Topics: []createpartitions.RequestTopic{{Name: topic, Count: partitions}}, TimeoutMs: 5000,
 	})
 	require.NoError(t, err)

@@ -10,10 +10,10 @@ import (
 	"github.com/segmentio/kafka-go/protocol/findcoordinator"
 )
 
-// What FindCoordinator is asked for (KIP-98).
+// Key types of FindCoordinator (KIP-98).
 const (
-	ofGroup       int8 = 0
-	ofTransaction int8 = 1
+	groupCoordinator       int8 = 0
+	transactionCoordinator int8 = 1
 )
 
 type coordinatorKey struct {
@@ -21,23 +21,23 @@ type coordinatorKey struct {
 	name string
 }
 
-// coordinators remembers which broker coordinates what. kafka-go would ask before every single request.
-type coordinators struct {
-	mu sync.Mutex
-	by map[coordinatorKey]int32
+// coordinatorCache caches the coordinators of groups and transactional ids. kafka-go would look them up before every request.
+type coordinatorCache struct {
+	mu      sync.Mutex
+	brokers map[coordinatorKey]int32
 }
 
 const (
-	firstPause = time.Millisecond // markers of the last transaction are usually written 1 ms after its end
-	lastPause  = 100 * time.Millisecond
+	minBackoff = time.Millisecond // the markers of a transaction are usually written 1 ms after its end
+	maxBackoff = 100 * time.Millisecond
 )
 
-// coordinated does something with the coordinator's broker id, and repeats it for as long as the coordinator is busy or
-// elsewhere (51, 14, 15, 16: such a request had no effect) and the context lasts. Every other error is returned at once:
-// whether to repeat is then the caller's decision.
-func (c *Client) coordinated(ctx context.Context, kind int8, name string, do func(broker int32) error) error {
+// withCoordinator calls do with the coordinator's broker id, and repeats it while the coordinator is busy or elsewhere (51, 14, 15, 16:
+// such a request had no effect) until the context ends. Every other error is returned at once, because only the caller knows whether
+// the request may be repeated.
+func (c *Client) withCoordinator(ctx context.Context, kind int8, name string, do func(broker int32) error) error {
 	key := coordinatorKey{kind, name}
-	for wait := firstPause; ; wait = min(2*wait, lastPause) {
+	for wait := minBackoff; ; wait = min(2*wait, maxBackoff) {
 		broker, err := c.coordinator(ctx, key)
 		if err == nil {
 			err = do(broker)
@@ -46,10 +46,10 @@ func (c *Client) coordinated(ctx context.Context, kind int8, name string, do fun
 			return nil
 		}
 		var code Code
-		if unanswered(err) || errors.As(err, &code) && code.moved() {
+		if outcomeUnknown(err) || errors.As(err, &code) && code.coordinatorMoved() {
 			c.forgetCoordinator(key, broker)
 		}
-		if !busy(err) {
+		if !coordinatorBusy(err) {
 			return err
 		}
 		if ended := pause(ctx, wait); ended != nil {
@@ -58,11 +58,11 @@ func (c *Client) coordinated(ctx context.Context, kind int8, name string, do fun
 	}
 }
 
-// asked is coordinated for questions, and for writes that may be repeated at any time: lost answers are asked for again too,
-// until the context ends.
-func (c *Client) asked(ctx context.Context, kind int8, name string, do func(broker int32) error) error {
-	for wait := firstPause; ; wait = min(2*wait, lastPause) {
-		err := c.coordinated(ctx, kind, name, do)
+// withCoordinatorRetrying is withCoordinator for reads, and for writes that may be repeated at any time: it also repeats requests without a
+// response, until the context ends.
+func (c *Client) withCoordinatorRetrying(ctx context.Context, kind int8, name string, do func(broker int32) error) error {
+	for wait := minBackoff; ; wait = min(2*wait, maxBackoff) {
+		err := c.withCoordinator(ctx, kind, name, do)
 		if !Retriable(err) || errors.Is(err, CodeRebalanceInProgress) {
 			return err
 		}
@@ -73,39 +73,39 @@ func (c *Client) asked(ctx context.Context, kind int8, name string, do func(brok
 }
 
 func (c *Client) coordinator(ctx context.Context, key coordinatorKey) (int32, error) {
-	c.coords.mu.Lock()
-	broker, ok := c.coords.by[key]
-	c.coords.mu.Unlock()
+	c.coordinators.mu.Lock()
+	broker, ok := c.coordinators.brokers[key]
+	c.coordinators.mu.Unlock()
 	if ok {
 		return broker, nil
 	}
 	call := Call{API: "FindCoordinator"}
-	if key.kind == ofGroup {
+	if key.kind == groupCoordinator {
 		call.Group = key.name
 	} else {
 		call.TxnID = key.name
 	}
-	res, err := ask[*findcoordinator.Response](ctx, c, call, anyBroker, &findcoordinator.Request{Key: key.name, KeyType: key.kind})
+	res, err := request[*findcoordinator.Response](ctx, c, call, anyBroker, &findcoordinator.Request{Key: key.name, KeyType: key.kind})
 	if err == nil {
-		err = failed(res.ErrorCode)
+		err = codeError(res.ErrorCode)
 	}
 	if err != nil {
 		return 0, fmt.Errorf("find coordinator of %q: %w", key.name, err)
 	}
-	c.coords.mu.Lock()
-	defer c.coords.mu.Unlock()
-	if c.coords.by == nil {
-		c.coords.by = map[coordinatorKey]int32{}
+	c.coordinators.mu.Lock()
+	defer c.coordinators.mu.Unlock()
+	if c.coordinators.brokers == nil {
+		c.coordinators.brokers = map[coordinatorKey]int32{}
 	}
-	c.coords.by[key] = res.NodeID
+	c.coordinators.brokers[key] = res.NodeID
 	return res.NodeID, nil
 }
 
-// forgetCoordinator forgets the broker, unless somebody has found another one since.
+// forgetCoordinator removes the broker from the cache, unless another goroutine has found another coordinator meanwhile.
 func (c *Client) forgetCoordinator(key coordinatorKey, broker int32) {
-	c.coords.mu.Lock()
-	defer c.coords.mu.Unlock()
-	if c.coords.by[key] == broker {
-		delete(c.coords.by, key)
+	c.coordinators.mu.Lock()
+	defer c.coordinators.mu.Unlock()
+	if c.coordinators.brokers[key] == broker {
+		delete(c.coordinators.brokers, key)
 	}
 }

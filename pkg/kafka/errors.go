@@ -10,31 +10,31 @@ import (
 	"github.com/segmentio/kafka-go"
 )
 
-// What callers have to tell apart, with errors.Is.
+// The classes of errors that callers distinguish with errors.Is.
 var (
-	// ErrFenced: another owner has taken the transactional id (90, 47) or the group has moved on (22, 25; and 27 on an
-	// explicit heartbeat or commit). Stop; do not reopen.
+	// ErrFenced: another producer has opened the transactional id (90, 47), or the generation or membership is over (22, 25; and 27
+	// on an explicit heartbeat or commit). Stop; do not open again.
 	ErrFenced = errors.New("fenced: another owner has taken over")
-	// ErrReopen: the outcome is unknown or the transaction is broken. Open again, read the committed offset, redo from there.
-	ErrReopen = errors.New("outcome unknown: must be opened again")
-	// ErrOutOfRange: the offset lies below the log's start or beyond its end. *OutOfRangeError carries the details.
+	// ErrReopen: the outcome is unknown or the transaction is unusable. Open again, read the committed offset, continue from there.
+	ErrReopen = errors.New("outcome unknown: open again")
+	// ErrOutOfRange: the offset is below the log start or above the log end. *OutOfRangeError has the details.
 	ErrOutOfRange = errors.New("offset out of range")
-	// ErrUnknownTopic: no such topic or partition.
+	// ErrUnknownTopic: the topic or partition does not exist.
 	ErrUnknownTopic = errors.New("unknown topic or partition")
-	// ErrAuthorization: the broker does not let us, or does not believe us.
+	// ErrAuthorization: authentication failed, or the principal lacks a permission.
 	ErrAuthorization = errors.New("not authorized")
-	// ErrCorrupt: bytes that are no record batch, or whose CRC is wrong.
+	// ErrCorrupt: a record batch that is malformed or whose CRC is wrong.
 	ErrCorrupt = errors.New("corrupt record batch")
 	// ErrClosed: the client, group or producer is closed.
 	ErrClosed = errors.New("closed")
-	// ErrGenerationEnded is the cause of a generation's ended context.
+	// ErrGenerationEnded is the cause with which the context of a Generation ends.
 	ErrGenerationEnded = errors.New("generation has ended")
 )
 
 // Code is an error code of the Kafka protocol (https://kafka.apache.org/protocol#protocol_error_codes).
 type Code int16
 
-// Codes that this package acts on, by their names in the protocol guide.
+// The codes that this package handles, named as in the protocol guide.
 const (
 	CodeUnknownServerError           Code = -1
 	CodeOffsetOutOfRange             Code = 1
@@ -74,7 +74,7 @@ const (
 	CodeProducerFenced               Code = 90
 )
 
-// Error names the code and gives its number.
+// Error returns the name and the number of the code.
 func (c Code) Error() string {
 	name := c.name()
 	if name == "" {
@@ -86,7 +86,7 @@ func (c Code) Error() string {
 	return name + " (" + strconv.Itoa(int(c)) + ")"
 }
 
-// name is for what the errors of kafka-go name wrongly (55) or not at all; "" for the others.
+// name returns the names of codes that kafka-go misnames (55) or lacks, and "" for all others.
 func (c Code) name() string {
 	switch c {
 	case CodeUnknownServerError:
@@ -132,7 +132,7 @@ func (c Code) name() string {
 	}
 }
 
-// Is makes codes match the sorts of error above.
+// Is makes a code match the class of error that it belongs to.
 func (c Code) Is(target error) bool {
 	switch c {
 	case CodeProducerFenced, CodeInvalidProducerEpoch, CodeIllegalGeneration, CodeUnknownMemberID:
@@ -151,25 +151,25 @@ func (c Code) Is(target error) bool {
 	}
 }
 
-// OutOfRangeError says which offset was asked for and, where the broker told, what there is.
+// OutOfRangeError is the details of an ErrOutOfRange.
 type OutOfRangeError struct {
 	Topic     string
 	Partition int32
-	Offset    int64 // asked for
-	LogStart  int64 // -1 unknown
+	Offset    int64 // the offset that was requested
+	LogStart  int64 // the first offset of the log; -1 if unknown
 }
 
-// Error names the partition and the offsets.
+// Error returns the partition and the offsets.
 func (e *OutOfRangeError) Error() string {
 	return fmt.Sprintf("fetch %s/%d at %d: %v (log start %d)", e.Topic, e.Partition, e.Offset, ErrOutOfRange, e.LogStart)
 }
 
-// Is matches ErrOutOfRange.
+// Is reports whether target is ErrOutOfRange.
 func (e *OutOfRangeError) Is(target error) bool { return target == ErrOutOfRange }
 
-// Retriable says that the infrastructure was in trouble (no connection, no answer, a leader or coordinator on the move)
-// and the same question may be answered later. It says nothing about whether a write has happened: see ErrReopen.
-// A context that the caller ended is not retriable.
+// Retriable reports whether the infrastructure failed (no connection, no response, a leader or coordinator that moves), so that the same
+// request may succeed later. It does not say whether a write has happened: see ErrReopen. The end of the caller's context is not
+// retriable.
 func Retriable(err error) bool {
 	if err == nil || errors.Is(err, ErrFenced) || errors.Is(err, ErrClosed) || errors.Is(err, ErrAuthorization) {
 		return false
@@ -193,32 +193,32 @@ func (c Code) retriable() bool {
 	}
 }
 
-// busy says that a coordinator is loading (14), not known yet (15), elsewhere (16), or still writing the last
-// transaction's markers (51). The request had no effect and may be repeated as it is.
-func busy(err error) bool {
+// coordinatorBusy reports whether a coordinator is loading (14), not available (15), elsewhere (16), or still writing the markers of the
+// previous transaction (51). Such a request had no effect and may be repeated unchanged.
+func coordinatorBusy(err error) bool {
 	var c Code
-	return errors.As(err, &c) && (c == CodeConcurrentTransactions || c.moved())
+	return errors.As(err, &c) && (c == CodeConcurrentTransactions || c.coordinatorMoved())
 }
 
-func (c Code) moved() bool {
+func (c Code) coordinatorMoved() bool {
 	return c == CodeCoordinatorLoadInProgress || c == CodeCoordinatorNotAvailable || c == CodeNotCoordinator
 }
 
-// transportError is an exchange without an answer.
+// transportError is an exchange without a response.
 type transportError struct{ err error }
 
 func (e *transportError) Error() string { return e.err.Error() }
 func (e *transportError) Unwrap() error { return e.err }
 
-// unanswered says that a request may have been carried out although no answer came.
-func unanswered(err error) bool {
+// outcomeUnknown reports whether the request may have taken effect although no response arrived.
+func outcomeUnknown(err error) bool {
 	var t *transportError
 	return errors.As(err, &t) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 }
 
-// sorted gives the error of an exchange its sort: a code of the protocol, the caller's ended context, our own closing, or
-// a lost connection. Refused certificates and passwords are no lost connections: they do not get better by trying again.
-func sorted(ctx context.Context, err error) error {
+// classify classifies the error of an exchange: a code of the protocol, the end of the caller's context, the client's Close, or a lost
+// connection. Rejected certificates and passwords do not count as lost connections, because trying again does not help.
+func classify(ctx context.Context, err error) error {
 	var (
 		mine Code
 		ke   kafka.Error
@@ -243,7 +243,7 @@ func sorted(ctx context.Context, err error) error {
 	}
 }
 
-func failed(code int16) error {
+func codeError(code int16) error {
 	if code == 0 {
 		return nil
 	}

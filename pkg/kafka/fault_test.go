@@ -287,8 +287,8 @@ func TestWithoutABroker(t *testing.T) {
 		require.NoError(t, err)
 
 		down.Store(true)
-		p.c.net.cut()
-		g.net.cut()
+		p.c.dialer.cut()
+		g.dialer.cut()
 		require.ErrorIs(t, p.publish(e.ctx(t), x, 1), ErrReopen)
 		f := p.c.NewFetcher(FetcherConfig{})
 		f.Assign(p.out, 0, 0)
@@ -330,7 +330,7 @@ func TestWithoutABroker(t *testing.T) {
 }
 
 // cut ends every connection, and lets new ones be made.
-func (n *dialer) cut() {
+func (n *trackingDialer) cut() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	for t := range n.conns {
@@ -370,7 +370,7 @@ func TestAuthentication(t *testing.T) {
 
 func TestRefusedPasswordsAreNotTriedAgain(t *testing.T) {
 	for _, err := range []error{kafka.SASLAuthenticationFailed, &tls.CertificateVerificationError{Err: errors.New("expired")}} {
-		err = sorted(t.Context(), fmt.Errorf("dial: %w", err))
+		err = classify(t.Context(), fmt.Errorf("dial: %w", err))
 		require.ErrorIs(t, err, ErrAuthorization)
 		require.False(t, Retriable(err))
 	}

@@ -11,7 +11,7 @@ import (
 	"github.com/segmentio/kafka-go/protocol/offsetfetch"
 )
 
-// TopicPartitionOffset is a group's position in a partition: the next offset to read, -1 for none.
+// TopicPartitionOffset is a group's committed offset in a partition: the next offset to read, -1 for none.
 type TopicPartitionOffset struct {
 	Topic     string
 	Partition int32
@@ -19,9 +19,9 @@ type TopicPartitionOffset struct {
 	Metadata  string
 }
 
-// CommittedOffset is the group's position in one partition and the metadata that was committed with it; -1 when there is
-// none, which proves nothing: offsets of a group without members expire (7 days by default), and a topic or group that does
-// not exist gives -1 too. It is the truth about a transactional id's partition only after OpenTransactional.
+// CommittedOffset returns the group's committed offset in one partition and its metadata; -1 if there is none. -1 does not prove that none
+// was committed: offsets of a group without members expire (7 days by default), and an unknown topic or group has -1 too. For a
+// partition that is committed in transactions the result is reliable only after OpenTransactional.
 func (c *Client) CommittedOffset(ctx context.Context, group, topic string, partition int32) (offset int64, metadata string, err error) {
 	all, err := c.CommittedOffsets(ctx, group, topic, []int32{partition})
 	if err != nil {
@@ -30,27 +30,27 @@ func (c *Client) CommittedOffset(ctx context.Context, group, topic string, parti
 	return all[0].Offset, all[0].Metadata, nil
 }
 
-// CommittedOffsets is CommittedOffset for several partitions of a topic, in the order asked for. Infrastructure trouble is
-// waited out until the context ends.
+// CommittedOffsets is CommittedOffset for several partitions of a topic, in the given order. Retriable errors are retried until the
+// context ends.
 func (c *Client) CommittedOffsets(ctx context.Context, group, topic string, partitions []int32) ([]TopicPartitionOffset, error) {
 	var all []TopicPartitionOffset
 	req := &offsetfetch.Request{
 		GroupID: group, Topics: []offsetfetch.RequestTopic{{Name: topic, PartitionIndexes: partitions}},
 	}
-	err := c.asked(ctx, ofGroup, group, func(broker int32) error {
-		res, err := ask[*offsetfetch.Response](ctx, c, Call{API: "OffsetFetch", Topic: topic, Group: group}, broker, req)
+	err := c.withCoordinatorRetrying(ctx, groupCoordinator, group, func(broker int32) error {
+		res, err := request[*offsetfetch.Response](ctx, c, Call{API: "OffsetFetch", Topic: topic, Group: group}, broker, req)
 		if err != nil {
 			return err
 		}
 		all = all[:0]
-		if Code(res.ErrorCode) == codeGroupIDNotFound { // some brokers say so; most answer -1 for each partition
+		if Code(res.ErrorCode) == codeGroupIDNotFound { // most brokers respond with -1 for each partition instead
 			for _, p := range partitions {
 				all = append(all, TopicPartitionOffset{topic, p, -1, ""})
 			}
 			return nil
 		}
 		if res.ErrorCode != 0 {
-			return named("OffsetFetch", res.ErrorCode)
+			return apiError("OffsetFetch", res.ErrorCode)
 		}
 		for _, want := range partitions {
 			found := false
@@ -59,7 +59,7 @@ func (c *Client) CommittedOffsets(ctx context.Context, group, topic string, part
 					if t.Name != topic || p.PartitionIndex != want || found {
 						continue
 					}
-					if p.ErrorCode != 0 { // the offset is valid only without one
+					if p.ErrorCode != 0 { // with an error code the offset is not valid
 						return fmt.Errorf("OffsetFetch %s/%d: %w", topic, want, Code(p.ErrorCode))
 					}
 					found = true
@@ -67,7 +67,7 @@ func (c *Client) CommittedOffsets(ctx context.Context, group, topic string, part
 				}
 			}
 			if !found {
-				return fmt.Errorf("OffsetFetch %s/%d: %w", topic, want, &transportError{errShort})
+				return fmt.Errorf("OffsetFetch %s/%d: %w", topic, want, &transportError{errShortResponse})
 			}
 		}
 		return nil
@@ -78,13 +78,13 @@ func (c *Client) CommittedOffsets(ctx context.Context, group, topic string, part
 	return all, nil
 }
 
-// CommitOffsets sets a group's positions from outside. The broker refuses it while the group has members (25).
+// CommitOffsets sets committed offsets of a group without being a member. The broker rejects this while the group has members (25).
 func (c *Client) CommitOffsets(ctx context.Context, group string, at []TopicPartitionOffset) error {
 	return c.commitOffsets(ctx, group, -1, "", at)
 }
 
-// commitOffsets writes positions under a generation and member: the broker refuses other ones (22, 25), but not positions of
-// partitions that another member owns.
+// commitOffsets commits offsets as a member of a generation. The broker rejects other members and generations (22, 25), but it does not
+// check that the member owns the partitions.
 func (c *Client) commitOffsets(ctx context.Context, group string, generation int32, member string, at []TopicPartitionOffset) error {
 	req := &offsetcommit.Request{GroupID: group, GenerationID: generation, MemberID: member, RetentionTimeMs: -1}
 	for _, o := range at {
@@ -97,8 +97,8 @@ func (c *Client) commitOffsets(ctx context.Context, group string, generation int
 			PartitionIndex: o.Partition, CommittedOffset: o.Offset, CommittedLeaderEpoch: -1, CommittedMetadata: o.Metadata,
 		})
 	}
-	return c.coordinated(ctx, ofGroup, group, func(broker int32) error {
-		res, err := ask[*offsetcommit.Response](ctx, c, Call{API: "OffsetCommit", Group: group}, broker, req)
+	return c.withCoordinator(ctx, groupCoordinator, group, func(broker int32) error {
+		res, err := request[*offsetcommit.Response](ctx, c, Call{API: "OffsetCommit", Group: group}, broker, req)
 		if err != nil {
 			return err
 		}
@@ -112,24 +112,24 @@ func (c *Client) commitOffsets(ctx context.Context, group string, generation int
 			}
 		}
 		if answered != len(at) {
-			return fmt.Errorf("OffsetCommit: %d of %d partitions answered: %w", answered, len(at), &transportError{errShort})
+			return fmt.Errorf("OffsetCommit: %d of %d partitions answered: %w", answered, len(at), &transportError{errShortResponse})
 		}
 		return nil
 	})
 }
 
-// Offsets are the ends of a partition: the first offset that is still there, the one that read-committed readers cannot
-// pass yet, and the one that the next record will get.
+// Offsets are the bounds of a partition: the first available offset, the first offset that read-committed consumers cannot read yet, and
+// the offset of the next record.
 type Offsets struct {
 	Start, LastStable, HighWatermark int64
 }
 
-// ListOffsets asks the leaders for the ends of partitions, in this order for each: start, last stable, high watermark, so
-// that they never contradict each other. Leaders on the move are looked up again until the context ends.
+// ListOffsets returns the bounds of partitions. They are requested in the order start, last stable offset, high watermark, so that
+// start <= last stable <= high watermark. Retriable errors are retried with refreshed leaders until the context ends.
 func (c *Client) ListOffsets(ctx context.Context, topic string, partitions []int32) (map[int32]Offsets, error) {
 	const earliest, latest = -2, -1
 	all := make(map[int32]Offsets, len(partitions))
-	err := c.led(ctx, topic, partitions, func(broker int32, parts []int32) error {
+	err := c.withLeaders(ctx, topic, partitions, func(broker int32, parts []int32) error {
 		for _, q := range []struct {
 			isolation int8
 			timestamp int64
@@ -144,7 +144,7 @@ func (c *Client) ListOffsets(ctx context.Context, topic string, partitions []int
 				req.Topics[0].Partitions = append(req.Topics[0].Partitions,
 					listoffsets.RequestPartition{Partition: p, CurrentLeaderEpoch: -1, Timestamp: q.timestamp})
 			}
-			res, err := ask[*listoffsets.Response](ctx, c, Call{API: "ListOffsets", Topic: topic}, broker, req)
+			res, err := request[*listoffsets.Response](ctx, c, Call{API: "ListOffsets", Topic: topic}, broker, req)
 			if err != nil {
 				return err
 			}
@@ -161,7 +161,7 @@ func (c *Client) ListOffsets(ctx context.Context, topic string, partitions []int
 				}
 			}
 			if answered != len(parts) {
-				return fmt.Errorf("ListOffsets: %d of %d partitions answered: %w", answered, len(parts), &transportError{errShort})
+				return fmt.Errorf("ListOffsets: %d of %d partitions answered: %w", answered, len(parts), &transportError{errShortResponse})
 			}
 		}
 		return nil
@@ -172,13 +172,12 @@ func (c *Client) ListOffsets(ctx context.Context, topic string, partitions []int
 	return all, nil
 }
 
-// led does something once per leader with the partitions that it leads, and again with all of them, leaders looked up anew,
-// while there is infrastructure trouble and the context lasts. A topic that is not there is looked up a few times, because
-// a new one takes a moment.
-func (c *Client) led(ctx context.Context, topic string, partitions []int32, do func(broker int32, partitions []int32) error) error {
+// withLeaders calls do once per leader with the partitions that it leads. After a retriable error it refreshes the leaders and repeats the
+// call for all partitions, until the context ends. A missing topic is looked up a few times, because a new one is not known at once.
+func (c *Client) withLeaders(ctx context.Context, topic string, partitions []int32, do func(broker int32, partitions []int32) error) error {
 	unknown := 0
-	for wait := firstPause; ; wait = min(2*wait, lastPause) {
-		err := c.ledOnce(ctx, topic, partitions, do)
+	for wait := minBackoff; ; wait = min(2*wait, maxBackoff) {
+		err := c.withLeadersOnce(ctx, topic, partitions, do)
 		switch {
 		case err == nil:
 			return nil
@@ -187,15 +186,15 @@ func (c *Client) led(ctx context.Context, topic string, partitions []int32, do f
 		case !Retriable(err):
 			return err
 		}
-		c.doubt(topic)
+		c.invalidateLeader(topic)
 		if ended := pause(ctx, wait); ended != nil {
 			return fmt.Errorf("%w: %w", ended, err)
 		}
 	}
 }
 
-func (c *Client) ledOnce(ctx context.Context, topic string, partitions []int32, do func(int32, []int32) error) error {
-	if err := c.locate(ctx, topic); err != nil {
+func (c *Client) withLeadersOnce(ctx context.Context, topic string, partitions []int32, do func(int32, []int32) error) error {
+	if err := c.ensureLeaders(ctx, topic); err != nil {
 		return err
 	}
 	by := map[int32][]int32{}

@@ -12,71 +12,71 @@ import (
 	"github.com/segmentio/kafka-go/protocol"
 )
 
-// produceVersion of the protocol: the last without tagged fields (KIP-467).
+// produceVersion is the last version of Produce without tagged fields (KIP-467).
 const produceVersion = 8
 
 const (
-	// maxRequest keeps a request far below what a broker reads (socket.request.max.bytes, 100 MiB by default).
-	maxRequest = 32 << 20
-	// copyBelow: smaller batches are copied into one piece, because a write costs more than a copy.
-	copyBelow = 32 << 10
+	// maxRequestBytes keeps a request far below the broker's limit (socket.request.max.bytes, 100 MiB by default).
+	maxRequestBytes = 32 << 20
+	// copyThreshold, in bytes: smaller batches are copied into one buffer, because a write costs more than a copy.
+	copyThreshold = 32 << 10
 )
 
-// Ack says where a batch has been put.
+// Ack is the broker's acknowledgement of a batch.
 type Ack struct {
 	Topic      string
 	Partition  int32
-	BaseOffset int64 // of the first record; -1 for an empty batch, which is not sent
-	AppendTime int64 // ms since the Unix epoch where the topic has LogAppendTime, -1 where it has CreateTime
+	BaseOffset int64 // offset of the first record; -1 for an empty batch, which is not sent
+	AppendTime int64 // Unix ms if the topic has LogAppendTime, -1 if it has CreateTime
 }
 
-// flight is one batch on its way.
-type flight struct {
+// pendingBatch is a batch that is being sent.
+type pendingBatch struct {
 	batch *Batch
 	wire  []byte
 	ack   Ack
 	sent  bool
-	err   error // the answer's, or unanswered
+	err   error // of the response, or outcomeUnknown
 }
 
-// writer is what idempotent and transactional producing have in common: an identity and the next sequence per partition.
-type writer struct {
-	c         *Client
-	id        identity
-	txnID     string
-	sequences map[topicPartition]int32
-	pack      packer
+// batchWriter is the common part of Producer and Transactional: an identity and the next sequence number of each partition.
+type batchWriter struct {
+	client     *Client
+	identity   producerIdentity
+	txnID      string
+	sequences  map[topicPartition]int32
+	compressor compressor
 }
 
-// seal gives every batch that is not empty its sequence, and sorts them into rounds: a request may carry one batch per
-// partition (87 otherwise), so the second batch of a partition waits for the second round.
-func (w *writer) seal(batches []*Batch) ([][]*flight, error) {
-	pressed, _ := codecNamed(w.c.cfg.Compression) // New has checked it
-	var rounds [][]*flight
+// seal assigns sequence numbers to all batches with records and groups them into rounds: a request may hold only one batch per partition
+// (87 otherwise), so the second batch of a partition goes into the second round.
+func (w *batchWriter) seal(batches []*Batch) ([][]*pendingBatch, error) {
+	pressed, _ := codecNamed(w.client.cfg.Compression) // validated by New
+	var rounds [][]*pendingBatch
 	nth := map[topicPartition]int{}
 	for _, b := range batches {
-		if b.n == 0 {
+		if b.count == 0 {
 			continue
 		}
 		tp := topicPartition{b.topic, b.partition}
-		wire, err := b.seal(w.id, w.sequences[tp], pressed, &w.pack)
+		wire, err := b.seal(w.identity, w.sequences[tp], pressed, &w.compressor)
 		if err != nil {
 			return nil, fmt.Errorf("seal batch for %s/%d: %w", b.topic, b.partition, err)
 		}
 		// Sequences wrap to 0 after 2^31-1.
-		w.sequences[tp] = int32((uint32(w.sequences[tp]) + uint32(b.n)) & math.MaxInt32)
+		w.sequences[tp] = int32((uint32(w.sequences[tp]) + uint32(b.count)) & math.MaxInt32)
 		if nth[tp] == len(rounds) {
 			rounds = append(rounds, nil)
 		}
-		rounds[nth[tp]] = append(rounds[nth[tp]], &flight{batch: b, wire: wire})
+		rounds[nth[tp]] = append(rounds[nth[tp]], &pendingBatch{batch: b, wire: wire})
 		nth[tp]++
 	}
 	return rounds, nil
 }
 
-// round sends the flights, one request per leader and side by side, and leaves each flight's fate in it. What has no leader
-// at the moment is not sent.
-func (w *writer) round(ctx context.Context, flights []*flight) {
+// sendRound sends the batches, with concurrent requests to each leader, and stores each result in its pendingBatch. Batches for partitions
+// without a leader are not sent.
+func (w *batchWriter) sendRound(ctx context.Context, flights []*pendingBatch) {
 	topics := make([]string, 0, 4)
 	for _, f := range flights {
 		f.err, f.sent = nil, false
@@ -84,7 +84,7 @@ func (w *writer) round(ctx context.Context, flights []*flight) {
 			topics = append(topics, f.batch.topic)
 		}
 	}
-	if err := w.c.locate(ctx, topics...); err != nil {
+	if err := w.client.ensureLeaders(ctx, topics...); err != nil {
 		for _, f := range flights {
 			f.err = err
 		}
@@ -92,20 +92,20 @@ func (w *writer) round(ctx context.Context, flights []*flight) {
 	}
 	var requests []*produceRequest
 	for _, f := range flights {
-		broker, err := w.c.leader(f.batch.topic, f.batch.partition)
+		broker, err := w.client.leader(f.batch.topic, f.batch.partition)
 		if err != nil {
 			f.err = err
-			w.c.doubt(f.batch.topic)
+			w.client.invalidateLeader(f.batch.topic)
 			continue
 		}
 		i := slices.IndexFunc(requests, func(r *produceRequest) bool {
-			return r.broker == broker && r.size+len(f.wire) <= maxRequest
+			return r.broker == broker && r.size+len(f.wire) <= maxRequestBytes
 		})
 		if i < 0 {
 			i = len(requests)
 			requests = append(requests, &produceRequest{broker: broker})
 		}
-		requests[i].flights = append(requests[i].flights, f)
+		requests[i].batches = append(requests[i].batches, f)
 		requests[i].size += len(f.wire)
 	}
 	var side sync.WaitGroup
@@ -122,13 +122,13 @@ func (w *writer) round(ctx context.Context, flights []*flight) {
 // produceRequest is the request to one leader.
 type produceRequest struct {
 	broker  int32
-	flights []*flight
+	batches []*pendingBatch
 	size    int
 }
 
-func (r *produceRequest) exchange(ctx context.Context, w *writer) {
-	// By topic, because the protocol groups them so.
-	slices.SortStableFunc(r.flights, func(a, b *flight) int {
+func (r *produceRequest) exchange(ctx context.Context, w *batchWriter) {
+	// The request groups batches by topic.
+	slices.SortStableFunc(r.batches, func(a, b *pendingBatch) int {
 		switch {
 		case a.batch.topic < b.batch.topic:
 			return -1
@@ -138,59 +138,59 @@ func (r *produceRequest) exchange(ctx context.Context, w *writer) {
 		return 0
 	})
 	call := Call{API: "Produce", TxnID: w.txnID}
-	if r.flights[0].batch.topic == r.flights[len(r.flights)-1].batch.topic {
-		call.Topic = r.flights[0].batch.topic
+	if r.batches[0].batch.topic == r.batches[len(r.batches)-1].batch.topic {
+		call.Topic = r.batches[0].batch.topic
 	}
-	m := &raw{key: protocol.Produce, version: produceVersion, broker: r.broker, mine: w.c.correlation.Add(1)}
-	m.out = r.encode(w, m.mine)
-	for _, f := range r.flights {
+	m := &rawRequest{key: protocol.Produce, version: produceVersion, broker: r.broker, correlation: w.client.correlation.Add(1)}
+	m.pieces = r.encode(w, m.correlation)
+	for _, f := range r.batches {
 		f.sent = true
 	}
-	_, err := w.c.send(ctx, call, 0, m)
+	_, err := w.client.send(ctx, call, 0, m)
 	if err == nil {
-		err = r.read(m.in)
+		err = r.readResponse(m.response)
 	}
 	if err == nil {
 		return
 	}
-	for _, f := range r.flights {
-		f.err, f.batch.lent = err, true
-		w.c.doubt(f.batch.topic)
+	for _, f := range r.batches {
+		f.err, f.batch.shared = err, true
+		w.client.invalidateLeader(f.batch.topic)
 	}
 }
 
-// encode writes the request in pieces: large batches stay where they are.
-func (r *produceRequest) encode(w *writer, correlation int32) [][]byte {
-	small := 128 + len(w.txnID) + len(w.c.cfg.ClientID)
-	for _, f := range r.flights {
+// encode returns the request in pieces, so that large batches are not copied.
+func (r *produceRequest) encode(w *batchWriter, correlation int32) [][]byte {
+	small := 128 + len(w.txnID) + len(w.client.cfg.ClientID)
+	for _, f := range r.batches {
 		small += len(f.batch.topic) + 16
-		if len(f.wire) < copyBelow {
+		if len(f.wire) < copyThreshold {
 			small += len(f.wire)
 		}
 	}
-	b := make([]byte, 0, small) // never grows: pieces that were cut off before must stay
-	b = appendHeader(b, protocol.Produce, produceVersion, correlation, w.c.cfg.ClientID)
+	b := make([]byte, 0, small) // must not grow, because earlier pieces point into it
+	b = appendHeader(b, protocol.Produce, produceVersion, correlation, w.client.cfg.ClientID)
 	if w.txnID == "" {
 		b = binary.BigEndian.AppendUint16(b, math.MaxUint16) // null
 	} else {
 		b = appendString(b, w.txnID)
 	}
 	b = binary.BigEndian.AppendUint16(b, math.MaxUint16) // acks: all (-1)
-	b = binary.BigEndian.AppendUint32(b, uint32(w.c.cfg.Timeout/time.Millisecond))
+	b = binary.BigEndian.AppendUint32(b, uint32(w.client.cfg.Timeout/time.Millisecond))
 	atTopics, topics := len(b), 0
 	b = binary.BigEndian.AppendUint32(b, 0)
 	var pieces [][]byte
 	cut, size := 0, -4
-	for i := 0; i < len(r.flights); topics++ {
-		topic := r.flights[i].batch.topic
+	for i := 0; i < len(r.batches); topics++ {
+		topic := r.batches[i].batch.topic
 		b = appendString(b, topic)
 		atParts, n := len(b), 0
 		b = binary.BigEndian.AppendUint32(b, 0)
-		for ; i < len(r.flights) && r.flights[i].batch.topic == topic; i++ {
-			f := r.flights[i]
+		for ; i < len(r.batches) && r.batches[i].batch.topic == topic; i++ {
+			f := r.batches[i]
 			b = binary.BigEndian.AppendUint32(b, uint32(f.batch.partition))
 			b = binary.BigEndian.AppendUint32(b, uint32(len(f.wire)))
-			if len(f.wire) < copyBelow {
+			if len(f.wire) < copyThreshold {
 				b = append(b, f.wire...)
 			} else {
 				pieces = append(pieces, b[cut:], f.wire)
@@ -209,9 +209,9 @@ func (r *produceRequest) encode(w *writer, correlation int32) [][]byte {
 	return pieces
 }
 
-// read notes each partition's answer. Every one of them counts: EndTxn would commit what did get in.
-func (r *produceRequest) read(answer []byte) error {
-	c := cursor{b: answer}
+// readResponse stores the result of each partition. All must be checked, because EndTxn would commit those that succeeded.
+func (r *produceRequest) readResponse(answer []byte) error {
+	c := responseReader{rest: answer}
 	c.take(4) // correlation id
 	answered := 0
 	for range c.count() {
@@ -221,14 +221,14 @@ func (r *produceRequest) read(answer []byte) error {
 			base, appended := c.i64(), c.i64()
 			c.take(8) // log start
 			for range c.count() {
-				c.take(4) // index of a record that was refused
-				c.str()   // and why
+				c.take(4) // index of a rejected record
+				c.str()   // its error message
 			}
 			message := c.str()
-			if c.bad {
-				return fmt.Errorf("Produce: %w", &transportError{errShort})
+			if c.short {
+				return fmt.Errorf("Produce: %w", &transportError{errShortResponse})
 			}
-			for _, f := range r.flights {
+			for _, f := range r.batches {
 				if f.batch.partition != partition || f.batch.topic != string(topic) {
 					continue
 				}
@@ -240,8 +240,8 @@ func (r *produceRequest) read(answer []byte) error {
 			}
 		}
 	}
-	if c.bad || answered != len(r.flights) {
-		return fmt.Errorf("Produce: %d of %d partitions answered: %w", answered, len(r.flights), &transportError{errShort})
+	if c.short || answered != len(r.batches) {
+		return fmt.Errorf("Produce: %d of %d partitions answered: %w", answered, len(r.batches), &transportError{errShortResponse})
 	}
 	return nil
 }

@@ -9,50 +9,50 @@ import (
 	"github.com/segmentio/kafka-go/protocol/initproducerid"
 )
 
-// Producer appends batches idempotently and in order, without a transaction. It is for one goroutine, which by itself keeps
-// at most one request in flight per partition: a refused batch with a successor in flight would be lost for ever, because a
-// new producer id may start with any sequence.
+// Producer appends batches idempotently and in order, without transactions (KIP-98). It must be used by one goroutine at a time, which
+// keeps at most one request in flight per partition. Otherwise a rejected batch whose successor is in flight could be lost, because the
+// sequence numbers of a new producer id may start anywhere.
 type Producer struct {
-	w    writer
-	dead error
+	writer  batchWriter
+	failure error
 }
 
-// NewProducer obtains a producer id. It asks again while infrastructure is in trouble, until the context ends.
+// NewProducer obtains a producer id. Retriable errors are retried until the context ends.
 func (c *Client) NewProducer(ctx context.Context) (*Producer, error) {
-	id, err := c.initProducer(ctx, "", 0)
+	id, err := c.initProducerID(ctx, "", 0)
 	if err != nil {
 		return nil, fmt.Errorf("new producer: %w", err)
 	}
-	return &Producer{w: writer{c: c, id: id, sequences: map[topicPartition]int32{}}}, nil
+	return &Producer{writer: batchWriter{client: c, identity: id, sequences: map[topicPartition]int32{}}}, nil
 }
 
-// Produce appends the batches, acknowledged by all in-sync replicas, and returns one Ack per batch, in their order. Several
-// batches of one partition are sent one after the other.
+// Produce appends the batches, acknowledged by all in-sync replicas, and returns one Ack per batch, in the same order. Several batches of
+// a partition are sent one after the other.
 //
-// The same bytes are sent again, for as long as the context lasts, only after the broker has answered that it was not the
-// leader, or had too few replicas or too little time; if it did append them, it knows them by their sequence. Any other
-// error, above all a missing answer, wraps ErrReopen, and the producer is dead: what it sent may be there or not, now or
-// later. Only a new producer, and starting again from what is known to be committed, is safe then.
+// A batch is sent again, until the context ends, only after the broker has responded that it is not the leader, or that too few replicas
+// acknowledged in time; a batch that was appended nevertheless is recognised by its sequence number. Any other error, in particular a
+// missing response, wraps ErrReopen and makes the producer unusable: the batches may have been appended or not, and may still be
+// appended later. The caller must then use a new producer and start again from the last position known to be committed.
 func (p *Producer) Produce(ctx context.Context, batches []*Batch) ([]Ack, error) {
-	if p.dead != nil {
-		return nil, p.dead
+	if p.failure != nil {
+		return nil, p.failure
 	}
 	acks, err := p.produce(ctx, batches)
 	if err != nil {
-		p.dead = fmt.Errorf("produce: %w: %w", ErrReopen, err)
-		return nil, p.dead
+		p.failure = fmt.Errorf("produce: %w: %w", ErrReopen, err)
+		return nil, p.failure
 	}
 	return acks, nil
 }
 
 func (p *Producer) produce(ctx context.Context, batches []*Batch) ([]Ack, error) {
-	rounds, err := p.w.seal(batches)
+	rounds, err := p.writer.seal(batches)
 	if err != nil {
 		return nil, err
 	}
 	by := make(map[*Batch]Ack, len(batches))
 	for _, flights := range rounds {
-		if err := p.deliver(ctx, flights); err != nil {
+		if err := p.sendUntilAcked(ctx, flights); err != nil {
 			return nil, err
 		}
 		for _, f := range flights {
@@ -70,20 +70,20 @@ func (p *Producer) produce(ctx context.Context, batches []*Batch) ([]Ack, error)
 	return acks, nil
 }
 
-// deliver repeats a round for what was answered with an error that allows it.
-func (p *Producer) deliver(ctx context.Context, flights []*flight) error {
+// sendUntilAcked repeats a round for the batches whose error allows it (mayResend), until the context ends.
+func (p *Producer) sendUntilAcked(ctx context.Context, flights []*pendingBatch) error {
 	start := time.Now()
-	for wait := firstPause; ; wait = min(2*wait, lastPause) {
-		p.w.round(ctx, flights)
-		var again []*flight
+	for wait := minBackoff; ; wait = min(2*wait, maxBackoff) {
+		p.writer.sendRound(ctx, flights)
+		var again []*pendingBatch
 		for _, f := range flights {
 			if f.err == nil {
 				continue
 			}
-			if !p.sameAgain(f, time.Since(start)) {
+			if !p.mayResend(f, time.Since(start)) {
 				return f.err
 			}
-			p.w.c.doubt(f.batch.topic)
+			p.writer.client.invalidateLeader(f.batch.topic)
 			again = append(again, f)
 		}
 		if len(again) == 0 {
@@ -96,13 +96,12 @@ func (p *Producer) deliver(ctx context.Context, flights []*flight) error {
 	}
 }
 
-// sameAgain says whether the same bytes and sequence may be sent once more. The broker has answered, so nothing of this
-// request is still on its way; and whether it has appended the batch (7, 20) or not (the others), its memory of the last
-// five batches per producer and partition sorts it out. A topic that was created a moment ago may be unknown (3), but not
-// for ever.
-func (p *Producer) sameAgain(f *flight, tried time.Duration) bool {
+// mayResend reports whether the same bytes and sequence number may be sent again. The broker has responded, so the request is no longer in
+// flight; and whether the batch was appended (7, 20) or not (the other codes), the broker recognises it among the last five batches of
+// the producer and partition. A topic that was just created may be unknown (3) for a while.
+func (p *Producer) mayResend(f *pendingBatch, tried time.Duration) bool {
 	var c Code
-	if unanswered(f.err) || !errors.As(f.err, &c) {
+	if outcomeUnknown(f.err) || !errors.As(f.err, &c) {
 		return false
 	}
 	switch c {
@@ -110,19 +109,19 @@ func (p *Producer) sameAgain(f *flight, tried time.Duration) bool {
 		CodeNotEnoughReplicasAfterAppend, CodeStorageError, CodeFencedLeaderEpoch, CodeUnknownLeaderEpoch:
 		return true
 	case CodeUnknownTopicOrPartition:
-		return tried < p.w.c.cfg.Timeout
+		return tried < p.writer.client.cfg.Timeout
 	default:
 		return false
 	}
 }
 
-// initProducer asks for a producer id and epoch until it gets them. Asking twice does no harm: the second answer fences the
-// first. txnID "" means idempotent only.
-func (c *Client) initProducer(ctx context.Context, txnID string, timeout time.Duration) (identity, error) {
-	var id identity
+// initProducerID obtains a producer id and epoch, and retries until the context ends. A repeated request is harmless: the second response
+// fences the first. An empty txnID means an idempotent producer without transactions.
+func (c *Client) initProducerID(ctx context.Context, txnID string, timeout time.Duration) (producerIdentity, error) {
+	var id producerIdentity
 	do := func(broker int32) error {
-		// -1 and -1 must be spelled out: zeros are answered with 90.
-		res, err := ask[*initproducerid.Response](ctx, c, Call{API: "InitProducerId", TxnID: txnID}, broker, &initproducerid.Request{
+		// Producer id and epoch must be -1: zeros are rejected with 90.
+		res, err := request[*initproducerid.Response](ctx, c, Call{API: "InitProducerId", TxnID: txnID}, broker, &initproducerid.Request{
 			TransactionalID: txnID, TransactionTimeoutMs: int32(timeout / time.Millisecond), ProducerID: -1, ProducerEpoch: -1,
 		})
 		if err != nil {
@@ -131,15 +130,15 @@ func (c *Client) initProducer(ctx context.Context, txnID string, timeout time.Du
 		if res.ErrorCode != 0 {
 			return fmt.Errorf("InitProducerId: %w", Code(res.ErrorCode))
 		}
-		id = identity{producer: res.ProducerID, epoch: res.ProducerEpoch, transactional: txnID != ""}
+		id = producerIdentity{producer: res.ProducerID, epoch: res.ProducerEpoch, transactional: txnID != ""}
 		return nil
 	}
-	for wait := firstPause; ; wait = min(2*wait, lastPause) {
+	for wait := minBackoff; ; wait = min(2*wait, maxBackoff) {
 		var err error
 		if txnID == "" {
 			err = do(anyBroker)
 		} else {
-			err = c.coordinated(ctx, ofTransaction, txnID, do)
+			err = c.withCoordinator(ctx, transactionCoordinator, txnID, do)
 		}
 		if err == nil || !Retriable(err) || ctx.Err() != nil {
 			return id, err

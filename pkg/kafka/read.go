@@ -7,18 +7,18 @@ import (
 )
 
 const (
-	// readWait is how long a broker may hold back an answer while there is nothing to read.
+	// readWait is how long a broker may delay its response while there is nothing to read.
 	readWait = 100 * time.Millisecond
-	// firstLook is how many offsets ReadAtOrBelow looks back at first; each further look goes ten times as far.
-	firstLook = 100
-	lookGrows = 10
+	// firstLookBack is how many offsets ReadAtOrBelow looks back at first; each further look covers lookBackGrowth times as many.
+	firstLookBack  = 100
+	lookBackGrowth = 10
 )
 
-// ReadCommitted hands the committed data records of a partition with offsets in [from, to) to each, in order, and returns the
-// offset to go on from. That is below to when the last stable offset is: an open transaction, or the log's end. A record is
-// valid only during its call. An error of each ends the reading and is returned as it is, with next behind the last record
-// that was accepted. ErrOutOfRange when from lies below the log's start or beyond its end; infrastructure trouble is waited
-// out until the context ends.
+// ReadCommitted calls each for the committed data records of a partition with offsets in [from, to), in order, and returns the offset to
+// continue from. It is below to if the last stable offset is, because of an open transaction or the end of the log. A record is valid
+// only during the call. An error of each stops the reading and is returned unchanged; next is then the offset after the last record for
+// which each returned nil. The error is ErrOutOfRange if from is below the log start or above the log end. Retriable errors are retried
+// until the context ends.
 func (c *Client) ReadCommitted(ctx context.Context, topic string, partition int32, from, to int64, each func(Record) error) (next int64, err error) {
 	f := c.NewFetcher(FetcherConfig{MaxBytes: 8 << 20, PartitionMaxBytes: 8 << 20})
 	f.Assign(topic, partition, from)
@@ -44,7 +44,7 @@ func (c *Client) ReadCommitted(ctx context.Context, topic string, partition int3
 				next = r.Offset + 1
 			}
 			next = p.Next
-			if next >= p.LastStable { // the rest is open, or not written yet
+			if next >= p.LastStable { // the remaining records are not committed or not written yet
 				return min(next, to), nil
 			}
 		}
@@ -52,29 +52,29 @@ func (c *Client) ReadCommitted(ctx context.Context, topic string, partition int3
 	return min(next, to), nil
 }
 
-// ReadAtOrBelow is the last committed data record of a partition at or below an offset, walking back over markers and aborted
-// records; ok is false when there is none down to the log's start. The record is a copy. Reading is bounded in memory by one
-// answer and in time by the context; it looks back 100 offsets, then 1,000, and so on.
+// ReadAtOrBelow returns the last committed data record of a partition at or below an offset, skipping control records and aborted records;
+// ok is false if there is none down to the log start. The record is a copy. Memory is bounded by one fetch response and time by the
+// context; it looks back 100 offsets, then 1,000, and so on.
 func (c *Client) ReadAtOrBelow(ctx context.Context, topic string, partition int32, offset int64) (r Record, ok bool, err error) {
 	ends, err := c.ListOffsets(ctx, topic, []int32{partition})
 	if err != nil {
 		return r, false, fmt.Errorf("read at %d: %w", offset, err)
 	}
-	return c.readAt(ctx, topic, partition, ends[partition], offset)
+	return c.readAtOrBelow(ctx, topic, partition, ends[partition], offset)
 }
 
-// ReadLast is ReadAtOrBelow from a partition's last stable offset.
+// ReadLast returns the last committed data record of a partition, as ReadAtOrBelow does.
 func (c *Client) ReadLast(ctx context.Context, topic string, partition int32) (r Record, ok bool, err error) {
 	ends, err := c.ListOffsets(ctx, topic, []int32{partition})
 	if err != nil {
 		return r, false, fmt.Errorf("read last: %w", err)
 	}
-	return c.readAt(ctx, topic, partition, ends[partition], ends[partition].LastStable-1)
+	return c.readAtOrBelow(ctx, topic, partition, ends[partition], ends[partition].LastStable-1)
 }
 
-func (c *Client) readAt(ctx context.Context, topic string, partition int32, ends Offsets, offset int64) (r Record, ok bool, err error) {
+func (c *Client) readAtOrBelow(ctx context.Context, topic string, partition int32, ends Offsets, offset int64) (r Record, ok bool, err error) {
 	to := min(offset+1, ends.LastStable)
-	for look := int64(firstLook); to > ends.Start && !ok; look *= lookGrows {
+	for look := int64(firstLookBack); to > ends.Start && !ok; look *= lookBackGrowth {
 		from := max(ends.Start, to-look)
 		_, err := c.ReadCommitted(ctx, topic, partition, from, to, func(x Record) error {
 			r, ok = x.Clone(), true

@@ -5,31 +5,31 @@ import (
 	"iter"
 )
 
-// Record is one record of a partition. Its slices point into a buffer of whoever read it; see there how long they last.
+// Record is a record of a partition. Its slices point into a buffer of the reader, whose documentation says how long they are valid.
 type Record struct {
 	Offset    int64
-	Timestamp int64  // ms since the Unix epoch: the producer's, or the broker's where the topic has LogAppendTime
-	Key       []byte // nil when there is none, which is not the same as empty
-	Value     []byte // nil for a tombstone, which is not the same as empty
-	headers   []byte // count and headers as they stand in the batch
+	Timestamp int64  // Unix ms: of the producer, or of the broker if the topic has LogAppendTime
+	Key       []byte // nil for null, which differs from empty
+	Value     []byte // nil for null (a tombstone), which differs from empty
+	headers   []byte // count and headers, as encoded in the batch
 }
 
-// Header is one header of a record. A nil Value is written as null.
+// Header is a header of a record. A nil Value is written as null.
 type Header struct {
 	Key   string
 	Value []byte
 }
 
-// Headers iterates over the headers in their order; values point into the record's buffer.
+// Headers iterates over the headers in order; values point into the record's buffer.
 func (r Record) Headers() iter.Seq2[string, []byte] {
 	return func(yield func(string, []byte) bool) {
-		r.each(func(key, value []byte) bool { return yield(string(key), value) })
+		r.eachHeader(func(key, value []byte) bool { return yield(string(key), value) })
 	}
 }
 
-// Header is the value of the first header with this name. It does not allocate.
+// Header returns the value of the first header with this name. It does not allocate.
 func (r Record) Header(name string) (value []byte, ok bool) {
-	r.each(func(k, v []byte) bool {
+	r.eachHeader(func(k, v []byte) bool {
 		if string(k) == name {
 			value, ok = v, true
 		}
@@ -38,11 +38,11 @@ func (r Record) Header(name string) (value []byte, ok bool) {
 	return value, ok
 }
 
-// RawHeaders is the header block as Batch.Append takes it, its count included, so that a dead letter can carry the
-// original headers byte for byte; AppendHeaders adds to it.
+// RawHeaders returns the header block, including its count, in the form that Batch.Append takes. A dead letter keeps the original headers
+// byte for byte in this way and adds its own with AppendHeaders.
 func (r Record) RawHeaders() []byte { return r.headers }
 
-// Clone is a copy that lasts.
+// Clone returns a copy that does not depend on the reader's buffer.
 func (r Record) Clone() Record {
 	whole := make([]byte, 0, len(r.Key)+len(r.Value)+len(r.headers))
 	keep := func(b []byte) []byte {
@@ -57,15 +57,15 @@ func (r Record) Clone() Record {
 	return r
 }
 
-// each stops quietly at bytes that make no sense: Kafka's broker does not look into header blocks either.
-func (r Record) each(yield func(key, value []byte) bool) {
-	n, b, ok := varint(r.headers)
+// eachHeader stops without an error at malformed bytes, because brokers do not validate header blocks either.
+func (r Record) eachHeader(yield func(key, value []byte) bool) {
+	n, b, ok := readVarint(r.headers)
 	for ; ok && n > 0; n-- {
 		var key, value []byte
-		if key, b, ok = varbytes(b); !ok {
+		if key, b, ok = readVarbytes(b); !ok {
 			return
 		}
-		if value, b, ok = varbytes(b); !ok || !yield(key, value) {
+		if value, b, ok = readVarbytes(b); !ok || !yield(key, value) {
 			return
 		}
 	}
@@ -77,9 +77,9 @@ func EncodeHeaders(dst []byte, headers []Header) []byte {
 	return appendHeaders(dst, headers)
 }
 
-// AppendHeaders appends to dst the header block raw (as from RawHeaders; empty counts as none) with more headers behind it.
+// AppendHeaders appends to dst the header block raw (from RawHeaders, or empty) followed by more headers.
 func AppendHeaders(dst, raw []byte, more []Header) []byte {
-	n, rest, ok := varint(raw)
+	n, rest, ok := readVarint(raw)
 	if !ok {
 		n, rest = 0, nil
 	}
@@ -101,8 +101,8 @@ func appendHeaders(dst []byte, headers []Header) []byte {
 	return dst
 }
 
-// varint reads a zigzag varint; nearly all in a record are one byte long.
-func varint(b []byte) (v int64, rest []byte, ok bool) {
+// readVarint reads a zigzag varint. Most varints of a record have one byte.
+func readVarint(b []byte) (v int64, rest []byte, ok bool) {
 	if len(b) > 0 && b[0] < 0x80 {
 		return int64(b[0]>>1) ^ -int64(b[0]&1), b[1:], true
 	}
@@ -113,9 +113,9 @@ func varint(b []byte) (v int64, rest []byte, ok bool) {
 	return v, b[n:], true
 }
 
-// varbytes reads bytes behind their length; -1 is nil, 0 is empty.
-func varbytes(b []byte) (v, rest []byte, ok bool) {
-	n, b, ok := varint(b)
+// readVarbytes reads a length and that many bytes; length -1 is nil, 0 is empty.
+func readVarbytes(b []byte) (v, rest []byte, ok bool) {
+	n, b, ok := readVarint(b)
 	if !ok || n > int64(len(b)) || n < -1 {
 		return nil, nil, false
 	}

@@ -7,31 +7,31 @@ import (
 	"slices"
 )
 
-// aborted is an entry of a fetch answer's list: from first on, what this producer wrote is to be dropped until its abort
-// marker comes.
-type aborted struct {
+// abortedTransaction is an entry of the list in a fetch response: batches of this producer from offset first on are dropped until its
+// abort marker (KIP-98).
+type abortedTransaction struct {
 	producer, first int64
 }
 
-// decoder turns the record set of a fetch answer into records. Its memory is reused: what decode returns lasts until reset.
-type decoder struct {
-	arena   []byte    // decompressed batches
-	aborted []aborted // of the answer at hand: an earlier answer's are of no use
-	dead    []int64   // producers inside an aborted transaction
-	unpack  unpacker
+// recordSetDecoder decodes the record set of a fetch response. Its memory is reused: the results of decode are valid until reset.
+type recordSetDecoder struct {
+	arena            []byte               // decompressed batches, one after the other
+	aborted          []abortedTransaction // aborted transactions listed in the current response
+	abortedProducers []int64              // producers whose aborted transaction has begun and not ended
+	decompressor     decompressor
 }
 
-func (d *decoder) reset() { d.arena = d.arena[:0] }
+func (d *recordSetDecoder) reset() { d.arena = d.arena[:0] }
 
-// decode appends to out the committed data records at or above from, and returns them with the offset to go on from, which
-// is past markers, aborted records and emptied batches (from itself when there is no whole batch). wanted, when not 0, is
-// the size of a batch that does not fit into the set. An error is returned only when there is nothing before it: what could
-// be read is handed out first.
+// decode appends to out the committed data records with offsets from from on. next is the offset to continue from, past control records,
+// aborted records and emptied batches; it equals from if the set holds no complete batch. wanted, when not 0, is the size in bytes of a
+// batch that does not fit into the set. An error is returned only if no progress was made: records before it are returned first, and
+// the next call then starts with the error.
 //
-// Batches lie in the set as in the log: the first may begin below from, the last may be cut off.
-func (d *decoder) decode(set []byte, from int64, out []Record) (records []Record, next int64, wanted int, err error) {
-	slices.SortFunc(d.aborted, func(a, b aborted) int { return cmp.Compare(a.first, b.first) })
-	d.dead = d.dead[:0]
+// The set holds batches as the log does: the first may start below from, and the last may be truncated.
+func (d *recordSetDecoder) decode(set []byte, from int64, out []Record) (records []Record, next int64, wanted int, err error) {
+	slices.SortFunc(d.aborted, func(a, b abortedTransaction) int { return cmp.Compare(a.first, b.first) })
+	d.abortedProducers = d.abortedProducers[:0]
 	pending := d.aborted
 	next = from
 	for len(set) > 0 {
@@ -40,7 +40,7 @@ func (d *decoder) decode(set []byte, from int64, out []Record) (records []Record
 		}
 		size := int(int32(binary.BigEndian.Uint32(set[atLength:]))) + atLeaderEpoch
 		if size < batchHeader || set[atMagic] != 2 {
-			return out, next, 0, orProgress(next > from, fmt.Errorf("%w: length %d, magic %d", ErrCorrupt, size, set[atMagic]))
+			return out, next, 0, unlessProgress(next > from, fmt.Errorf("%w: length %d, magic %d", ErrCorrupt, size, set[atMagic]))
 		}
 		if size > len(set) {
 			return out, next, size, nil
@@ -48,29 +48,29 @@ func (d *decoder) decode(set []byte, from int64, out []Record) (records []Record
 		b := set[:size]
 		set = set[size:]
 		if checksum(b[atAttributes:]) != binary.BigEndian.Uint32(b[atCRC:]) {
-			return out, next, 0, orProgress(next > from, fmt.Errorf("%w: CRC of the batch at %d", ErrCorrupt, binary.BigEndian.Uint64(b)))
+			return out, next, 0, unlessProgress(next > from, fmt.Errorf("%w: CRC of the batch at %d", ErrCorrupt, binary.BigEndian.Uint64(b)))
 		}
 		base := int64(binary.BigEndian.Uint64(b[atBaseOffset:]))
 		end := base + int64(int32(binary.BigEndian.Uint32(b[atLastOffset:]))) + 1
 		if base < 0 || end <= base {
-			return out, next, 0, orProgress(next > from, fmt.Errorf("%w: batch from %d to %d", ErrCorrupt, base, end))
+			return out, next, 0, unlessProgress(next > from, fmt.Errorf("%w: batch from %d to %d", ErrCorrupt, base, end))
 		}
 		for len(pending) > 0 && pending[0].first <= base {
-			d.dead = append(d.dead, pending[0].producer)
+			d.abortedProducers = append(d.abortedProducers, pending[0].producer)
 			pending = pending[1:]
 		}
 		attributes, producer := binary.BigEndian.Uint16(b[atAttributes:]), int64(binary.BigEndian.Uint64(b[atProducerID:]))
 		switch {
 		case attributes&attrControl != 0:
-			// After an abort marker the producer's next batch is of another transaction.
+			// After its abort marker, the producer's next batch belongs to another transaction.
 			if isAbort(b[batchHeader:]) {
-				d.dead = slices.DeleteFunc(d.dead, func(p int64) bool { return p == producer })
+				d.abortedProducers = slices.DeleteFunc(d.abortedProducers, func(p int64) bool { return p == producer })
 			}
-		case attributes&attrTransactional != 0 && slices.Contains(d.dead, producer):
+		case attributes&attrTransactional != 0 && slices.Contains(d.abortedProducers, producer):
 		case end > from:
 			keep := len(out)
 			if out, err = d.records(b, base, end, from, out); err != nil {
-				return out[:keep], next, 0, orProgress(next > from, fmt.Errorf("batch at %d: %w", base, err))
+				return out[:keep], next, 0, unlessProgress(next > from, fmt.Errorf("batch at %d: %w", base, err))
 			}
 		}
 		next = max(next, end)
@@ -78,22 +78,22 @@ func (d *decoder) decode(set []byte, from int64, out []Record) (records []Record
 	return out, next, 0, nil
 }
 
-// orProgress holds an error back while there is progress: the next fetch begins with it.
-func orProgress(progress bool, err error) error {
+// unlessProgress suppresses an error after progress was made: the next fetch starts with it.
+func unlessProgress(progress bool, err error) error {
 	if progress {
 		return nil
 	}
 	return err
 }
 
-func (d *decoder) records(b []byte, base, end, from int64, out []Record) ([]Record, error) {
+func (d *recordSetDecoder) records(b []byte, base, end, from int64, out []Record) ([]Record, error) {
 	attributes := binary.BigEndian.Uint16(b[atAttributes:])
 	first, maxTime := int64(binary.BigEndian.Uint64(b[atBaseTimestamp:])), int64(binary.BigEndian.Uint64(b[atMaxTimestamp:]))
 	n := int(int32(binary.BigEndian.Uint32(b[atCount:])))
 	data := b[batchHeader:]
 	if c := codec(attributes & attrCodec); c != codecNone {
 		mark := len(d.arena)
-		grown, err := d.unpack.decompress(c, d.arena, data)
+		grown, err := d.decompressor.decompress(c, d.arena, data)
 		if err != nil {
 			return out, fmt.Errorf("%w: decompress: %w", ErrCorrupt, err)
 		}
@@ -105,42 +105,42 @@ func (d *decoder) records(b []byte, base, end, from int64, out []Record) ([]Reco
 	}
 	out = slices.Grow(out, n)
 	for ; n > 0; n-- {
-		size, rest, ok := varint(data)
+		size, rest, ok := readVarint(data)
 		if !ok || size < smallest-1 || size > int64(len(rest)) {
 			return out, fmt.Errorf("%w: record of %d bytes, %d left", ErrCorrupt, size, len(rest))
 		}
-		r := rest[1:size:size] // behind the attributes
+		r := rest[1:size:size] // after the attributes
 		data = rest[size:]
-		time, r, ok1 := varint(r)
-		offset, r, ok2 := varint(r)
+		time, r, ok1 := readVarint(r)
+		offset, r, ok2 := readVarint(r)
 		if !ok1 || !ok2 || offset < 0 || offset >= end-base {
 			return out, fmt.Errorf("%w: record with offset %d of %d", ErrCorrupt, offset, end-base)
 		}
 		if base+offset < from {
 			continue
 		}
-		key, r, ok1 := varbytes(r)
-		value, r, ok2 := varbytes(r)
+		key, r, ok1 := readVarbytes(r)
+		value, r, ok2 := readVarbytes(r)
 		if !ok1 || !ok2 || len(r) == 0 {
 			return out, fmt.Errorf("%w: record at %d", ErrCorrupt, base+offset)
 		}
 		time += first
 		if attributes&attrLogAppendTime != 0 {
-			time = maxTime // the broker sets only this one
+			time = maxTime // the broker sets only the maximum
 		}
 		out = append(out, Record{Offset: base + offset, Timestamp: time, Key: key, Value: value, headers: r})
 	}
 	return out, nil
 }
 
-// isAbort reads the key of a control record: version, then type, 0 for abort (KIP-98).
+// isAbort reports whether the control batch is an abort marker. The key of its record is version, then type, 0 for abort (KIP-98).
 func isAbort(data []byte) bool {
-	_, r, ok := varint(data)
+	_, r, ok := readVarint(data)
 	if !ok || len(r) == 0 {
 		return false
 	}
-	_, r, ok1 := varint(r[1:])
-	_, r, ok2 := varint(r)
-	key, _, ok3 := varbytes(r)
+	_, r, ok1 := readVarint(r[1:])
+	_, r, ok2 := readVarint(r)
+	key, _, ok3 := readVarbytes(r)
 	return ok1 && ok2 && ok3 && len(key) >= 4 && binary.BigEndian.Uint16(key[2:]) == 0
 }

@@ -21,7 +21,7 @@ import (
 // mechanism returns nil for no authentication.
 func (s SASL) mechanism() (sasl.Mechanism, error) {
 	if s.Mechanism == "" {
-		return nil, nil //nolint:nilnil // kafka-go's word for "none"
+		return nil, nil //nolint:nilnil // kafka-go's value for no authentication
 	}
 	if s.Password == nil {
 		return nil, errors.New("no password source")
@@ -34,43 +34,42 @@ func (s SASL) mechanism() (sasl.Mechanism, error) {
 	case "scram-sha-512":
 		return scramMechanism{s, "SCRAM-SHA-512", sha512.New}, nil
 	default:
-		return nil, fmt.Errorf("mechanism %q is none of plain, scram-sha-256, scram-sha-512", s.Mechanism)
+		return nil, fmt.Errorf("mechanism %q is not one of plain, scram-sha-256, scram-sha-512", s.Mechanism)
 	}
 }
 
-type plainMechanism struct{ s SASL }
+type plainMechanism struct{ config SASL }
 
-// Name is the mechanism's name on the wire (RFC 4616).
+// Name returns the name of the mechanism (RFC 4616).
 func (plainMechanism) Name() string { return "PLAIN" }
 
-// Start asks for the password of the moment.
+// Start reads the current password.
 func (m plainMechanism) Start(ctx context.Context) (sasl.StateMachine, []byte, error) {
-	password, err := m.s.Password(ctx)
+	password, err := m.config.Password(ctx)
 	if err != nil {
 		return nil, nil, fmt.Errorf("read password: %w", err)
 	}
-	return plain.Mechanism{Username: m.s.User, Password: password}.Start(ctx)
+	return plain.Mechanism{Username: m.config.User, Password: password}.Start(ctx)
 }
 
-// scramMechanism is SCRAM without channel binding (RFC 5802, RFC 7677), written here because kafka-go's needs a module
-// more and the user's password at start-up. Names and passwords are used as they are: no SASLprep, which changes nothing in
-// ASCII.
+// scramMechanism is SCRAM without channel binding (RFC 5802, RFC 7677). kafka-go's implementation was rejected because it needs another
+// module, and the password at start. User names and passwords are not normalised with SASLprep, which would not change ASCII.
 type scramMechanism struct {
-	s    SASL
-	name string
-	hash func() hash.Hash
+	config SASL
+	name   string
+	hash   func() hash.Hash
 }
 
-// Name is the mechanism's name on the wire.
+// Name returns the name of the mechanism.
 func (m scramMechanism) Name() string { return m.name }
 
-// Start sends the client's first message.
+// Start returns the client-first message.
 func (m scramMechanism) Start(ctx context.Context) (sasl.StateMachine, []byte, error) {
-	password, err := m.s.Password(ctx)
+	password, err := m.config.Password(ctx)
 	if err != nil {
 		return nil, nil, fmt.Errorf("read password: %w", err)
 	}
-	user := strings.NewReplacer("=", "=3D", ",", "=2C").Replace(m.s.User)
+	user := strings.NewReplacer("=", "=3D", ",", "=2C").Replace(m.config.User)
 	c := &scramConversation{hash: m.hash, password: password, nonce: rand.Text()}
 	c.first = "n=" + user + ",r=" + c.nonce
 	return c, []byte("n,," + c.first), nil
@@ -84,10 +83,10 @@ type scramConversation struct {
 	verified        bool
 }
 
-// maxScramIterations keeps a hostile server from making us work for ever.
+// maxScramIterations bounds the work that a malicious server can cause.
 const maxScramIterations = 1 << 20
 
-// Next answers the server's first message with the proof, and checks the server's own proof.
+// Next answers the server-first message with the client proof, and verifies the server signature.
 func (c *scramConversation) Next(_ context.Context, challenge []byte) (bool, []byte, error) {
 	if c.verified {
 		return true, nil, nil
@@ -100,7 +99,7 @@ func (c *scramConversation) Next(_ context.Context, challenge []byte) (bool, []b
 		fields[f[0]] = f[2:]
 	}
 	if fields['e'] != "" {
-		return false, nil, fmt.Errorf("%w: scram: refused by the server", CodeSASLAuthenticationFailed)
+		return false, nil, fmt.Errorf("%w: scram: rejected by the server", CodeSASLAuthenticationFailed)
 	}
 	if c.serverSignature != nil {
 		got, err := base64.StdEncoding.DecodeString(fields['v'])

@@ -8,13 +8,13 @@ import (
 	"github.com/segmentio/kafka-go/protocol"
 )
 
-// PartitionBytes is the size of partitions on the disks of their leaders, in bytes.
+// PartitionBytes returns the size of each partition on the disk of its leader in bytes (DescribeLogDirs, KIP-113).
 func (c *Client) PartitionBytes(ctx context.Context, topic string, partitions []int32) (map[int32]int64, error) {
 	const key, version = protocol.ApiKey(35), 1 // DescribeLogDirs
 	sizes := make(map[int32]int64, len(partitions))
-	err := c.led(ctx, topic, partitions, func(broker int32, led []int32) error {
-		m := &raw{key: key, version: version, broker: broker, mine: c.correlation.Add(1)}
-		b := appendHeader(nil, key, version, m.mine, c.cfg.ClientID)
+	err := c.withLeaders(ctx, topic, partitions, func(broker int32, led []int32) error {
+		m := &rawRequest{key: key, version: version, broker: broker, correlation: c.correlation.Add(1)}
+		b := appendHeader(nil, key, version, m.correlation, c.cfg.ClientID)
 		b = binary.BigEndian.AppendUint32(b, 1)
 		b = appendString(b, topic)
 		b = binary.BigEndian.AppendUint32(b, uint32(len(led)))
@@ -22,11 +22,11 @@ func (c *Client) PartitionBytes(ctx context.Context, topic string, partitions []
 			b = binary.BigEndian.AppendUint32(b, uint32(p))
 		}
 		binary.BigEndian.PutUint32(b, uint32(len(b)-4))
-		m.out = [][]byte{b}
+		m.pieces = [][]byte{b}
 		if _, err := c.send(ctx, Call{API: "DescribeLogDirs", Topic: topic}, 0, m); err != nil {
 			return err
 		}
-		r := cursor{b: m.in}
+		r := responseReader{rest: m.response}
 		r.take(8) // correlation id, throttle time
 		for range r.count() {
 			code := r.i16()
@@ -35,23 +35,23 @@ func (c *Client) PartitionBytes(ctx context.Context, topic string, partitions []
 				name := string(r.str())
 				for range r.count() {
 					p, size := r.i32(), r.i64()
-					r.take(8 + 1) // how far it lags behind, whether it is about to replace the present one
-					if !r.bad && name == topic {
+					r.take(8 + 1) // offset lag, whether it is a future replica
+					if !r.short && name == topic {
 						sizes[p] += size
 					}
 				}
 			}
-			if err := named("DescribeLogDirs", code); err != nil {
+			if err := apiError("DescribeLogDirs", code); err != nil {
 				return err
 			}
 		}
-		if r.bad {
-			return &transportError{errShort}
+		if r.short {
+			return &transportError{errShortResponse}
 		}
 		return nil
 	})
 	if err != nil {
-		return nil, fmt.Errorf("ask for the size of %s: %w", topic, err)
+		return nil, fmt.Errorf("read the size of %s: %w", topic, err)
 	}
 	return sizes, nil
 }

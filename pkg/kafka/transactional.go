@@ -13,69 +13,69 @@ import (
 	"github.com/segmentio/kafka-go/protocol/txnoffsetcommit"
 )
 
-// Transactional publishes in transactions (KIP-98, transactions v1: one epoch until it is opened again). It is for one
-// goroutine. Whoever opens the same id afterwards fences it.
+// Transactional is a producer that publishes in transactions (KIP-98, transactions v1: the epoch changes only when it is opened again). It
+// must be used by one goroutine at a time. It is fenced as soon as another producer opens the same transactional id.
 type Transactional struct {
-	w    writer
-	dead error
+	writer  batchWriter
+	failure error
 }
 
-// Transaction is what becomes visible together: batches, and the position up to which their input has been read.
+// Transaction is the content of one transaction: batches, and the offset up to which their input was read.
 type Transaction struct {
 	Batches []*Batch
-	// Group, Topic and Partition say whose position Offset (the next one to read) is; Metadata goes with it. Without a Group
-	// there is no position.
+	// Offset is committed for Group, Topic and Partition: the next offset to read, with Metadata. An empty Group commits no offset.
 	Group     string
 	Topic     string
 	Partition int32
 	Offset    int64
 	Metadata  string
-	// Generation and Member are those of the group at which the caller owns the partition, so that a worker that was thrown
-	// out is refused (22, 25). An empty Member leaves that check out.
+	// Generation and Member are those under which the caller owns the partition: the broker refuses a former member (22, 25;
+	// KIP-447). An empty Member disables the check.
 	Generation int32
 	Member     string
 }
 
-// OpenTransactional takes the transactional id: whoever had it is fenced, an open transaction is aborted, a committed one
-// completed. It asks until that has succeeded or the context has ended, because only then is CommittedOffset the truth; read
-// before, it may be stale even after an acknowledged commit.
+// OpenTransactional takes over the transactional id (InitProducerId): the former producer is fenced, its open transaction is aborted, and
+// its committed one is completed. It retries until this has succeeded or the context ends, because CommittedOffset is reliable only
+// afterwards; before, it may be stale even after an acknowledged commit.
 //
-// timeout is how long the broker lets a transaction stay open (its transaction.max.timeout.ms bounds it, 15 min by default;
-// 50 otherwise). The error is ErrFenced, when another one opened at the same time, or wraps ErrReopen.
+// timeout is how long the broker keeps a transaction open, at most its transaction.max.timeout.ms (15 min by default; 50 otherwise). The
+// error is ErrFenced if another producer opened the id at the same time; otherwise it wraps ErrReopen.
 func (c *Client) OpenTransactional(ctx context.Context, id string, timeout time.Duration) (*Transactional, error) {
 	if id == "" {
 		return nil, errors.New("open transactional: empty id")
 	}
-	who, err := c.initProducer(ctx, id, timeout)
+	who, err := c.initProducerID(ctx, id, timeout)
 	if err != nil {
-		return nil, orReopen("open "+id, err)
+		return nil, wrapReopen("open "+id, err)
 	}
-	return &Transactional{w: writer{c: c, id: who, txnID: id, sequences: map[topicPartition]int32{}}}, nil
+	return &Transactional{writer: batchWriter{client: c, identity: who, txnID: id, sequences: map[topicPartition]int32{}}}, nil
 }
 
-// ID is the transactional id.
-func (t *Transactional) ID() string { return t.w.txnID }
+// ID returns the transactional id.
+func (t *Transactional) ID() string { return t.writer.txnID }
 
-// Publish makes the transaction visible as a whole, or returns an error: ErrFenced when another owner has taken over, or
-// else ErrReopen, when it may be visible or not, now or later. The value is dead after any error: repeating in place would
-// let a late request of this transaction end the next one half-way. Open again, and the committed offset tells.
+// Publish commits the transaction as a whole, or returns an error: ErrFenced if another producer has taken over, otherwise ErrReopen, and
+// the transaction may be committed or not, and may still be committed later. After any error t is unusable. The alternative, to repeat
+// the transaction on the same producer, was rejected: a delayed request of this transaction could end the next one halfway. Open the id
+// again and read the committed offset.
 //
-// The calls are made strictly one after the other (a Produce and a TxnOffsetCommit side by side are answered with 19 and
-// 14), and repeated only while a coordinator is busy or elsewhere (51, 14, 15, 16).
+// The requests are sent strictly one after the other (a concurrent Produce and TxnOffsetCommit are answered with 19 and 14) and repeated
+// only while a coordinator is busy or elsewhere (51, 14, 15, 16).
 func (t *Transactional) Publish(ctx context.Context, x Transaction) error {
-	if t.dead != nil {
-		return t.dead
+	if t.failure != nil {
+		return t.failure
 	}
 	if err := t.publish(ctx, x); err != nil {
-		t.dead = orReopen("publish as "+t.w.txnID, err)
-		return t.dead
+		t.failure = wrapReopen("publish as "+t.writer.txnID, err)
+		return t.failure
 	}
 	return nil
 }
 
-// orReopen: everything but fencing leaves the outcome open, also 49 (the id was idle too long, or its epochs are used up)
-// and 48 (somebody ended the transaction).
-func orReopen(what string, err error) error {
+// wrapReopen adds ErrReopen to every error but ErrFenced: each leaves the outcome unknown, including 49 (the id was idle too long, or its
+// epochs are exhausted) and 48 (the transaction was ended already).
+func wrapReopen(what string, err error) error {
 	if errors.Is(err, ErrFenced) {
 		return fmt.Errorf("%s: %w", what, err)
 	}
@@ -83,23 +83,23 @@ func orReopen(what string, err error) error {
 }
 
 func (t *Transactional) publish(ctx context.Context, x Transaction) error {
-	rounds, err := t.w.seal(x.Batches)
+	rounds, err := t.writer.seal(x.Batches)
 	if err != nil {
 		return err
 	}
 	if len(rounds) == 0 && x.Group == "" {
-		return nil // EndTxn of a transaction to which nothing was added is refused (48)
+		return nil // EndTxn of an empty transaction is rejected (48)
 	}
 	if len(rounds) > 0 {
-		// The first round has every partition.
+		// The first round contains every partition.
 		if err := t.addPartitions(ctx, rounds[0]); err != nil {
 			return err
 		}
 		for _, flights := range rounds {
-			t.w.round(ctx, flights)
+			t.writer.sendRound(ctx, flights)
 			for _, f := range flights {
 				if f.err != nil {
-					t.w.c.doubt(f.batch.topic)
+					t.writer.client.invalidateLeader(f.batch.topic)
 					return f.err
 				}
 			}
@@ -113,14 +113,14 @@ func (t *Transactional) publish(ctx context.Context, x Transaction) error {
 			return err
 		}
 	}
-	//mutant:repeat-end insert for range 4 { if err := t.end(ctx); err == nil || ctx.Err() != nil { return err } }
-	return t.end(ctx)
+	//mutant:repeat-end insert for range 4 { if err := t.endTransaction(ctx); err == nil || ctx.Err() != nil { return err } }
+	return t.endTransaction(ctx)
 }
 
-// addPartitions is all or nothing: with one bad partition the others are answered with 55.
-func (t *Transactional) addPartitions(ctx context.Context, flights []*flight) error {
+// addPartitions adds the partitions to the transaction. It succeeds for all or none: if one is rejected, the others have code 55.
+func (t *Transactional) addPartitions(ctx context.Context, flights []*pendingBatch) error {
 	req := &addpartitionstotxn.Request{
-		TransactionalID: t.w.txnID, ProducerID: t.w.id.producer, ProducerEpoch: t.w.id.epoch,
+		TransactionalID: t.writer.txnID, ProducerID: t.writer.identity.producer, ProducerEpoch: t.writer.identity.epoch,
 	}
 	for _, f := range flights {
 		i := slices.IndexFunc(req.Topics, func(x addpartitionstotxn.RequestTopic) bool { return x.Name == f.batch.topic })
@@ -130,12 +130,12 @@ func (t *Transactional) addPartitions(ctx context.Context, flights []*flight) er
 		}
 		req.Topics[i].Partitions = append(req.Topics[i].Partitions, f.batch.partition)
 	}
-	call := Call{API: "AddPartitionsToTxn", TxnID: t.w.txnID}
+	call := Call{API: "AddPartitionsToTxn", TxnID: t.writer.txnID}
 	if len(req.Topics) == 1 {
 		call.Topic = req.Topics[0].Name
 	}
-	return t.w.c.coordinated(ctx, ofTransaction, t.w.txnID, func(broker int32) error {
-		res, err := ask[*addpartitionstotxn.Response](ctx, t.w.c, call, broker, req)
+	return t.writer.client.withCoordinator(ctx, transactionCoordinator, t.writer.txnID, func(broker int32) error {
+		res, err := request[*addpartitionstotxn.Response](ctx, t.writer.client, call, broker, req)
 		if err != nil {
 			return err
 		}
@@ -144,73 +144,73 @@ func (t *Transactional) addPartitions(ctx context.Context, flights []*flight) er
 		for _, topic := range res.Results {
 			for _, p := range topic.Results {
 				answered++
-				// 55 only says that another partition was refused: that one's error is the reason.
+				// 55 means that another partition was rejected, whose error is the reason.
 				if p.ErrorCode != 0 && (refused == nil || errors.Is(refused, CodeOperationNotAttempted)) {
 					refused = fmt.Errorf("AddPartitionsToTxn %s/%d: %w", topic.Name, p.PartitionIndex, Code(p.ErrorCode))
 				}
 			}
 		}
 		if refused == nil && answered != len(flights) {
-			return fmt.Errorf("AddPartitionsToTxn: %d of %d partitions answered: %w", answered, len(flights), &transportError{errShort})
+			return fmt.Errorf("AddPartitionsToTxn: %d of %d partitions answered: %w", answered, len(flights), &transportError{errShortResponse})
 		}
 		return refused
 	})
 }
 
-// addOffsets announces the group; without it TxnOffsetCommit is refused (48).
+// addOffsets adds the group to the transaction; without it TxnOffsetCommit is rejected (48).
 func (t *Transactional) addOffsets(ctx context.Context, group string) error {
-	return t.w.c.coordinated(ctx, ofTransaction, t.w.txnID, func(broker int32) error {
-		res, err := ask[*addoffsetstotxn.Response](ctx, t.w.c, Call{API: "AddOffsetsToTxn", Group: group, TxnID: t.w.txnID}, broker,
+	return t.writer.client.withCoordinator(ctx, transactionCoordinator, t.writer.txnID, func(broker int32) error {
+		res, err := request[*addoffsetstotxn.Response](ctx, t.writer.client, Call{API: "AddOffsetsToTxn", Group: group, TxnID: t.writer.txnID}, broker,
 			&addoffsetstotxn.Request{
-				TransactionalID: t.w.txnID, ProducerID: t.w.id.producer, ProducerEpoch: t.w.id.epoch, GroupID: group,
+				TransactionalID: t.writer.txnID, ProducerID: t.writer.identity.producer, ProducerEpoch: t.writer.identity.epoch, GroupID: group,
 			})
 		if err != nil {
 			return err
 		}
-		return named("AddOffsetsToTxn", res.ErrorCode)
+		return apiError("AddOffsetsToTxn", res.ErrorCode)
 	})
 }
 
-// commitOffset goes to the group's coordinator. The leader epoch is -1, "not known": 0 would be stored as a fact.
+// commitOffset commits the offset at the group's coordinator. The leader epoch is -1 (unknown): 0 would be stored as known.
 func (t *Transactional) commitOffset(ctx context.Context, x Transaction) error {
 	generation := x.Generation
 	if x.Member == "" {
 		generation = -1
 	}
 	req := &txnoffsetcommit.Request{
-		TransactionalID: t.w.txnID, GroupID: x.Group, ProducerID: t.w.id.producer, ProducerEpoch: t.w.id.epoch,
+		TransactionalID: t.writer.txnID, GroupID: x.Group, ProducerID: t.writer.identity.producer, ProducerEpoch: t.writer.identity.epoch,
 		GenerationID: generation, MemberID: x.Member,
 		Topics: []txnoffsetcommit.RequestTopic{{Name: x.Topic, Partitions: []txnoffsetcommit.RequestPartition{{
 			Partition: x.Partition, CommittedOffset: x.Offset, CommittedLeaderEpoch: -1, CommittedMetadata: x.Metadata,
 		}}}},
 	}
-	call := Call{API: "TxnOffsetCommit", Topic: x.Topic, Group: x.Group, TxnID: t.w.txnID}
-	return t.w.c.coordinated(ctx, ofGroup, x.Group, func(broker int32) error {
-		res, err := ask[*txnoffsetcommit.Response](ctx, t.w.c, call, broker, req)
+	call := Call{API: "TxnOffsetCommit", Topic: x.Topic, Group: x.Group, TxnID: t.writer.txnID}
+	return t.writer.client.withCoordinator(ctx, groupCoordinator, x.Group, func(broker int32) error {
+		res, err := request[*txnoffsetcommit.Response](ctx, t.writer.client, call, broker, req)
 		if err != nil {
 			return err
 		}
 		if len(res.Topics) != 1 || len(res.Topics[0].Partitions) != 1 {
-			return fmt.Errorf("TxnOffsetCommit: %w", &transportError{errShort})
+			return fmt.Errorf("TxnOffsetCommit: %w", &transportError{errShortResponse})
 		}
-		return named("TxnOffsetCommit", res.Topics[0].Partitions[0].ErrorCode)
+		return apiError("TxnOffsetCommit", res.Topics[0].Partitions[0].ErrorCode)
 	})
 }
 
-// end commits. The broker answers before the markers are written.
-func (t *Transactional) end(ctx context.Context) error {
-	return t.w.c.coordinated(ctx, ofTransaction, t.w.txnID, func(broker int32) error {
-		res, err := ask[*endtxn.Response](ctx, t.w.c, Call{API: "EndTxn", TxnID: t.w.txnID}, broker, &endtxn.Request{
-			TransactionalID: t.w.txnID, ProducerID: t.w.id.producer, ProducerEpoch: t.w.id.epoch, Committed: true,
+// endTransaction commits the transaction. The broker responds before it has written the markers.
+func (t *Transactional) endTransaction(ctx context.Context) error {
+	return t.writer.client.withCoordinator(ctx, transactionCoordinator, t.writer.txnID, func(broker int32) error {
+		res, err := request[*endtxn.Response](ctx, t.writer.client, Call{API: "EndTxn", TxnID: t.writer.txnID}, broker, &endtxn.Request{
+			TransactionalID: t.writer.txnID, ProducerID: t.writer.identity.producer, ProducerEpoch: t.writer.identity.epoch, Committed: true,
 		})
 		if err != nil {
 			return err
 		}
-		return named("EndTxn", res.ErrorCode)
+		return apiError("EndTxn", res.ErrorCode)
 	})
 }
 
-func named(api string, code int16) error {
+func apiError(api string, code int16) error {
 	if code == 0 {
 		return nil
 	}

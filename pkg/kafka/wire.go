@@ -9,21 +9,21 @@ import (
 	"github.com/segmentio/kafka-go/protocol"
 )
 
-// This file is the way past kafka-go's routing and codecs: protocol.RawExchanger lets a request choose its broker and
-// write its own bytes, while Transport still owns connections, TLS and SASL.
+// This file bypasses kafka-go's routing and codecs: a protocol.RawExchanger chooses its broker and writes its own bytes, while Transport
+// still owns connections, TLS and SASL.
 
-// anyBroker routes a request to whichever broker answers.
+// anyBroker routes a request to an arbitrary broker.
 const anyBroker int32 = -1
 
-// maxAnswer bounds what a broken length prefix can make us allocate, in bytes.
-const maxAnswer = 1 << 30
+// maxResponseBytes bounds the allocation for a corrupt length prefix.
+const maxResponseBytes = 1 << 30
 
-// errVersion: the broker does not speak the version that this package writes.
+// errVersion is returned for a broker without the request version that this package writes.
 var errVersion = errors.New("broker does not support this version of the request")
 
-// aimed is one of kafka-go's messages, sent to a broker by id. The answer is wrapped, because Transport reacts to the type
-// of some answers (after CreateTopics it would wait for metadata that we do not let it fetch).
-type aimed struct {
+// brokerRequest is one of kafka-go's messages, sent to a broker by id. The response is wrapped in brokerResponse, because Transport reacts
+// to the type of some responses (after CreateTopics it would wait for metadata that it is configured not to fetch).
+type brokerRequest struct {
 	protocol.Message
 	broker      int32
 	version     int16
@@ -31,88 +31,88 @@ type aimed struct {
 	clientID    string
 }
 
-type answer struct{ protocol.Message }
+type brokerResponse struct{ protocol.Message }
 
-// Broker names the destination; Transport finds the address by the id alone.
-func (m *aimed) Broker(protocol.Cluster) (protocol.Broker, error) {
+// Broker implements protocol.BrokerMessage; Transport looks up the address by the id.
+func (m *brokerRequest) Broker(protocol.Cluster) (protocol.Broker, error) {
 	return protocol.Broker{ID: m.broker}, nil
 }
 
-// Required is always true, and is where the version that was negotiated on the connection can be learned.
-func (m *aimed) Required(versions map[protocol.ApiKey]int16) bool {
+// Required implements protocol.RawExchanger. It records the version that was negotiated on the connection.
+func (m *brokerRequest) Required(versions map[protocol.ApiKey]int16) bool {
 	m.version = versions[m.ApiKey()]
 	return true
 }
 
-// RawExchange is kafka-go's own exchange.
-func (m *aimed) RawExchange(rw io.ReadWriter) (protocol.Message, error) {
+// RawExchange implements protocol.RawExchanger with kafka-go's codec.
+func (m *brokerRequest) RawExchange(rw io.ReadWriter) (protocol.Message, error) {
 	res, err := protocol.RoundTrip(rw, m.version, m.correlation, m.clientID, m.Message)
 	if err != nil {
 		return nil, err
 	}
-	return &answer{res}, nil
+	return &brokerResponse{res}, nil
 }
 
-// raw is a request of our own bytes. Its buffers belong to the exchange until it has succeeded: after an error the
-// connection may still be reading or writing them (the caller stops waiting, the connection does not), so they must then be
-// left to the garbage collector.
-type raw struct {
-	key     protocol.ApiKey
-	version int16
-	broker  int32
-	out     [][]byte // the whole request, length prefix included, in pieces
-	in      []byte   // capacity offered for the answer; the answer itself afterwards, without the length
-	mine    int32    // correlation id
+// rawRequest is a request that this package encodes itself. Its buffers may be reused only after the exchange has succeeded: after an
+// error the connection may still read or write them (the caller stops waiting, the connection does not), so they must be left to the
+// garbage collector.
+type rawRequest struct {
+	key         protocol.ApiKey
+	version     int16
+	broker      int32
+	pieces      [][]byte // the request, including its length prefix
+	response    []byte   // before: a buffer to use; after: the response without its length prefix
+	correlation int32    // correlation id, which the response must repeat
 }
 
-// ApiKey tells the request's kind.
-func (m *raw) ApiKey() protocol.ApiKey { return m.key }
+// ApiKey implements protocol.Message.
+func (m *rawRequest) ApiKey() protocol.ApiKey { return m.key }
 
-// Broker names the destination.
-func (m *raw) Broker(protocol.Cluster) (protocol.Broker, error) {
+// Broker implements protocol.BrokerMessage.
+func (m *rawRequest) Broker(protocol.Cluster) (protocol.Broker, error) {
 	return protocol.Broker{ID: m.broker}, nil
 }
 
-// Required refuses nothing here; a version that the broker does not speak becomes an error in RawExchange.
-func (m *raw) Required(versions map[protocol.ApiKey]int16) bool {
+// Required implements protocol.RawExchanger. An unsupported version is reported by RawExchange.
+func (m *rawRequest) Required(versions map[protocol.ApiKey]int16) bool {
 	if v, ok := versions[m.key]; !ok || (m.key <= protocol.Fetch && v != m.version) {
 		m.version = -1
 	}
 	return true
 }
 
-// RawExchange writes the pieces and reads one answer.
-func (m *raw) RawExchange(rw io.ReadWriter) (protocol.Message, error) {
+// RawExchange implements protocol.RawExchanger: it writes the pieces and reads one response.
+func (m *rawRequest) RawExchange(rw io.ReadWriter) (protocol.Message, error) {
 	if m.version < 0 {
 		return nil, fmt.Errorf("%s: %w", m.key, errVersion)
 	}
-	for _, piece := range m.out {
+	for _, piece := range m.pieces {
 		if _, err := rw.Write(piece); err != nil {
 			return nil, fmt.Errorf("write request: %w", err)
 		}
 	}
 	var size [4]byte
 	if _, err := io.ReadFull(rw, size[:]); err != nil {
-		return nil, fmt.Errorf("read size of the answer: %w", err)
+		return nil, fmt.Errorf("read size of the response: %w", err)
 	}
 	n := int(binary.BigEndian.Uint32(size[:]))
-	if n < 4 || n > maxAnswer {
-		return nil, fmt.Errorf("answer of %d bytes", n)
+	if n < 4 || n > maxResponseBytes {
+		return nil, fmt.Errorf("response of %d bytes", n)
 	}
-	if cap(m.in) < n {
-		m.in = make([]byte, n+n/4)
+	if cap(m.response) < n {
+		m.response = make([]byte, n+n/4)
 	}
-	m.in = m.in[:n]
-	if _, err := io.ReadFull(rw, m.in); err != nil {
-		return nil, fmt.Errorf("read answer: %w", err)
+	m.response = m.response[:n]
+	if _, err := io.ReadFull(rw, m.response); err != nil {
+		return nil, fmt.Errorf("read response: %w", err)
 	}
-	if got := int32(binary.BigEndian.Uint32(m.in)); got != m.mine {
-		return nil, fmt.Errorf("answer to request %d, want %d", got, m.mine)
+	if got := int32(binary.BigEndian.Uint32(m.response)); got != m.correlation {
+		return nil, fmt.Errorf("response to request %d, want %d", got, m.correlation)
 	}
 	return m, nil
 }
 
-// appendHeader starts a request with header version 1; the length is patched in by seal.
+// appendHeader starts a request with header version 1 and a zero length prefix, which the caller fills in.
 func appendHeader(b []byte, key protocol.ApiKey, version int16, correlation int32, clientID string) []byte {
 	b = append(b, 0, 0, 0, 0)
 	b = binary.BigEndian.AppendUint16(b, uint16(key))
@@ -126,57 +126,57 @@ func appendString(b []byte, s string) []byte {
 	return append(b, s...)
 }
 
-// errShort: an answer ended before it should.
-var errShort = errors.New("answer is cut short")
+// errShortResponse is returned for a response that ends too early.
+var errShortResponse = errors.New("response is truncated")
 
-// cursor reads an answer; after the first short read everything is zero and bad is set.
-type cursor struct {
-	b   []byte
-	bad bool
+// responseReader reads the fields of a response. After the first read past the end, short is set and every field is zero.
+type responseReader struct {
+	rest  []byte
+	short bool
 }
 
-func (c *cursor) take(n int) []byte {
-	if n < 0 || n > len(c.b) {
-		c.b, c.bad = nil, true
+func (c *responseReader) take(n int) []byte {
+	if n < 0 || n > len(c.rest) {
+		c.rest, c.short = nil, true
 		return nil
 	}
-	head := c.b[:n]
-	c.b = c.b[n:]
+	head := c.rest[:n]
+	c.rest = c.rest[n:]
 	return head
 }
 
-func (c *cursor) i16() int16 {
+func (c *responseReader) i16() int16 {
 	if b := c.take(2); b != nil {
 		return int16(binary.BigEndian.Uint16(b))
 	}
 	return 0
 }
 
-func (c *cursor) i32() int32 {
+func (c *responseReader) i32() int32 {
 	if b := c.take(4); b != nil {
 		return int32(binary.BigEndian.Uint32(b))
 	}
 	return 0
 }
 
-func (c *cursor) i64() int64 {
+func (c *responseReader) i64() int64 {
 	if b := c.take(8); b != nil {
 		return int64(binary.BigEndian.Uint64(b))
 	}
 	return 0
 }
 
-// str is a string or nullable string, as bytes of the answer.
-func (c *cursor) str() []byte { return c.take(max(0, int(c.i16()))) }
+// str reads a string or nullable string; the result points into the response.
+func (c *responseReader) str() []byte { return c.take(max(0, int(c.i16()))) }
 
-// bytes is bytes or nullable bytes.
-func (c *cursor) bytes() []byte { return c.take(max(0, int(c.i32()))) }
+// bytes reads bytes or nullable bytes; the result points into the response.
+func (c *responseReader) bytes() []byte { return c.take(max(0, int(c.i32()))) }
 
-// count is the length of an array, 0 for null; one that cannot fit is a short answer.
-func (c *cursor) count() int {
+// count reads the length of an array, 0 for null. A length that exceeds the remaining bytes is a short response.
+func (c *responseReader) count() int {
 	n := int(c.i32())
-	if n > len(c.b) {
-		c.b, c.bad = nil, true
+	if n > len(c.rest) {
+		c.rest, c.short = nil, true
 		return 0
 	}
 	return max(0, n)

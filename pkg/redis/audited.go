@@ -9,19 +9,19 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// SetLastAudit keeps when an audit found everything in order, for the running processes to tell. namespace is the ledger's.
+// SetLastAudit stores the time of a clean audit, which the running processes export as a metric. namespace is that of the ledger.
 func (c *Client) SetLastAudit(ctx context.Context, namespace string, at time.Time) error {
-	ctx = named(ctx, "audit")
+	ctx = withCallName(ctx, "audit")
 	node, err := c.node(ctx, auditKey(namespace))
 	if err != nil {
 		return err
 	}
-	return failedIf(node.Set(ctx, auditKey(namespace), strconv.FormatInt(at.UnixMilli(), 10), 0).Err(), "note the audit")
+	return wrapClassIf(node.Set(ctx, auditKey(namespace), strconv.FormatInt(at.UnixMilli(), 10), 0).Err(), "store the time of the audit")
 }
 
-// LastAudit is when an audit last found everything in order; the zero time if none did.
+// LastAudit returns the time of the last clean audit, to the millisecond; the zero time if there was none.
 func (c *Client) LastAudit(ctx context.Context, namespace string) (time.Time, error) {
-	ctx = named(ctx, "audit")
+	ctx = withCallName(ctx, "audit")
 	node, err := c.node(ctx, auditKey(namespace))
 	if err != nil {
 		return time.Time{}, err
@@ -31,16 +31,16 @@ func (c *Client) LastAudit(ctx context.Context, namespace string) (time.Time, er
 		return time.Time{}, nil
 	}
 	if err != nil {
-		return time.Time{}, failed(err, "read when the last audit was")
+		return time.Time{}, wrapClass(err, "read the time of the last audit")
 	}
 	return time.UnixMilli(ms), nil
 }
 
 func auditKey(namespace string) string { return namespace + ":audit" }
 
-func failedIf(err error, doing string) error {
+func wrapClassIf(err error, doing string) error {
 	if err == nil {
 		return nil
 	}
-	return failed(err, "%s", doing)
+	return wrapClass(err, "%s", doing)
 }

@@ -13,39 +13,38 @@ import (
 // Severity of a Finding.
 type Severity string
 
-// What a Finding asks for.
+// Severities.
 const (
-	SeverityRefuse Severity = "refuse" // do not start: state would be lost
+	SeverityRefuse Severity = "refuse" // a process must not start: state would be lost
 	SeverityWarn   Severity = "warn"
 	SeverityNote   Severity = "note"
 )
 
-// Finding is something about the servers that an operator should know, and what to do about it.
+// Finding is a property of a server that an operator should know, with the next step.
 type Finding struct {
 	Severity Severity
-	Server   string // host:port, or the master that sentinels name
-	Code     string // stable, for tools
+	Server   string // host:port, or the master's name with sentinels
+	Code     string // a stable identifier for tools
 	Text     string
 }
 
-// Check looks at each master's role, version, eviction policy, persistence and memory. The error is that of a server that
-// could not be asked at all; what could not be found out about one that answers is a Warn. With Config.Embedded only the
-// connection is tried.
+// Check examines the role, version, eviction policy, persistence and memory of each master. The error is that of a server that does not
+// answer; a property that cannot be read is a finding with SeverityWarn. With Config.Embedded only the connection is checked.
 func (c *Client) Check(ctx context.Context) ([]Finding, error) {
-	ctx = named(ctx, "check")
+	ctx = withCallName(ctx, "check")
 	if c.cluster == nil {
 		return c.check(ctx, c.single)
 	}
 	var all []Finding
 	err := c.cluster.ForEachMaster(ctx, func(ctx context.Context, node *redis.Client) error {
 		findings, err := c.check(ctx, node)
-		c.mu.Lock()
-		defer c.mu.Unlock()
+		c.gathering.Lock()
+		defer c.gathering.Unlock()
 		all = append(all, findings...)
 		return err
 	})
 	if err != nil {
-		return nil, failed(err, "check the masters of the cluster")
+		return nil, wrapClass(err, "check the masters of the cluster")
 	}
 	return all, nil
 }
@@ -56,79 +55,79 @@ func (c *Client) check(ctx context.Context, node *redis.Client) ([]Finding, erro
 		server = "master " + c.master
 	}
 	if err := node.Ping(ctx).Err(); err != nil {
-		return nil, failed(err, "ping Redis at %s", server)
+		return nil, wrapClass(err, "ping Redis at %s", server)
 	}
 	if c.embedded {
 		return nil, nil
 	}
-	var found []Finding
-	say := func(severity Severity, code, text string, args ...any) {
-		found = append(found, Finding{severity, server, code, fmt.Sprintf(text, args...)})
+	var findings []Finding
+	add := func(severity Severity, code, text string, args ...any) {
+		findings = append(findings, Finding{severity, server, code, fmt.Sprintf(text, args...)})
 	}
-	facts, err := info(ctx, node)
+	facts, err := serverInfo(ctx, node)
 	if err != nil {
-		if errors.Is(classOf(err), ErrUnavailable) {
-			return nil, failed(err, "ask Redis at %s for INFO", server)
+		if errors.Is(errorClass(err), ErrUnavailable) {
+			return nil, wrapClass(err, "read INFO of Redis at %s", server)
 		}
-		say(SeverityWarn, "info_unreadable", "INFO is refused (%v): role, version and memory are unknown; allow the user +info", err)
+		add(SeverityWarn, "info_unreadable", "INFO is refused (%v): role, version and memory are unknown; allow the user +info", err)
 	}
 
-	// INFO tells the policy too, where CONFIG is not permitted or has been renamed, as in many a hosted Redis.
+	// INFO has the policy even where CONFIG is not permitted or renamed, as with many hosted services.
 	policy := facts["maxmemory_policy"]
 	if policy == "" {
-		policy, err = setting(ctx, node, "maxmemory-policy")
+		policy, err = configValue(ctx, node, "maxmemory-policy")
 		if err != nil {
-			say(SeverityWarn, "policy_unknown", "the eviction policy cannot be read (%v): make sure that maxmemory-policy is noeviction", err)
+			add(SeverityWarn, "policy_unknown", "the eviction policy cannot be read (%v): make sure that maxmemory-policy is noeviction", err)
 		}
 	}
 	if policy != "" && policy != "noeviction" {
-		say(SeverityRefuse, "policy_evicts", "maxmemory-policy is %s: under memory pressure Redis would drop state; set it to noeviction", policy)
+		add(SeverityRefuse, "policy_evicts", "maxmemory-policy is %s: under memory pressure Redis would evict state; set it to noeviction", policy)
 	}
 
 	if role := facts["role"]; role != "" && role != "master" {
-		say(SeverityRefuse, "not_master", "this server is a %s: give the address of the master, or use mode sentinel or cluster", role)
+		add(SeverityRefuse, "not_master", "this server is a %s: give the address of the master, or use mode sentinel or cluster", role)
 	}
-	if version := facts["redis_version"]; version != "" && major(version) < 6 {
-		say(SeverityRefuse, "version", "Redis %s is too old: 6.2 or later is needed", version)
+	if version := facts["redis_version"]; version != "" && majorVersion(version) < 6 {
+		add(SeverityRefuse, "version", "Redis %s is too old: 6.2 or later is needed", version)
 	} else if version != "" {
-		say(SeverityNote, "version", "Redis %s", version)
+		add(SeverityNote, "version", "Redis %s", version)
 	}
 
 	if facts["aof_enabled"] == "0" {
-		save, err := setting(ctx, node, "save")
+		save, err := configValue(ctx, node, "save")
 		switch {
 		case err != nil:
-			say(SeverityWarn, "persistence_unknown", "append-only file is off and the snapshot rules cannot be read (%v)", err)
+			add(SeverityWarn, "persistence_unknown", "append-only file is off and the snapshot rules cannot be read (%v)", err)
 		case save == "":
-			say(SeverityWarn, "persistence_off", "neither appendonly nor save is on: after a restart of Redis all partitions fold the ledger again from its start")
+			add(SeverityWarn, "persistence_off", "neither appendonly nor save is set: after a restart of Redis all partitions fold the ledger from its start")
 		default:
-			say(SeverityNote, "persistence_snapshots", "appendonly is off: a restart of Redis goes back to the last snapshot (save %s), and folds go on from there", save)
+			add(SeverityNote, "persistence_snapshots", "appendonly is off: after a restart of Redis, folds continue from its last snapshot (save %s)", save)
 		}
 	}
 
-	used, most := number(facts["used_memory"]), number(facts["maxmemory"])
+	used, most := parseUint(facts["used_memory"]), parseUint(facts["maxmemory"])
 	switch {
 	case most == 0 && used > 0:
-		say(SeverityNote, "memory_unbounded", "maxmemory is not set; %d bytes in use", used)
+		add(SeverityNote, "memory_unbounded", "maxmemory is not set; %d bytes in use", used)
 	case most > 0 && used*10 >= most*9:
-		say(SeverityWarn, "memory_nearly_full", "%d of %d bytes in use: when full, commits fail and processing halts", used, most)
+		add(SeverityWarn, "memory_nearly_full", "%d of %d bytes in use: when full, commits fail and processing halts", used, most)
 	}
-	return found, nil
+	return findings, nil
 }
 
-// MemoryRatio returns used memory over maxmemory, the highest of the masters; 0 where no maximum is set.
+// MemoryRatio returns used_memory / maxmemory, the highest of all masters; 0 where no maximum is set.
 func (c *Client) MemoryRatio(ctx context.Context) (float64, error) {
-	ctx = named(ctx, "memory")
+	ctx = withCallName(ctx, "memory")
 	highest := 0.0
 	each := func(ctx context.Context, node *redis.Client) error {
-		facts, err := info(ctx, node)
+		facts, err := serverInfo(ctx, node)
 		if err != nil {
 			return err
 		}
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		if most := number(facts["maxmemory"]); most > 0 {
-			highest = max(highest, float64(number(facts["used_memory"]))/float64(most))
+		c.gathering.Lock()
+		defer c.gathering.Unlock()
+		if most := parseUint(facts["maxmemory"]); most > 0 {
+			highest = max(highest, float64(parseUint(facts["used_memory"]))/float64(most))
 		}
 		return nil
 	}
@@ -141,13 +140,13 @@ func (c *Client) MemoryRatio(ctx context.Context) (float64, error) {
 		err = each(ctx, c.single)
 	}
 	if err != nil {
-		return 0, failed(err, "ask Redis for its memory")
+		return 0, wrapClass(err, "read the memory use of Redis")
 	}
 	return highest, nil
 }
 
-// info returns the fields of INFO.
-func info(ctx context.Context, node *redis.Client) (map[string]string, error) {
+// serverInfo returns the fields of INFO.
+func serverInfo(ctx context.Context, node *redis.Client) (map[string]string, error) {
 	text, err := node.Info(ctx).Result()
 	if err != nil {
 		return nil, err
@@ -161,7 +160,7 @@ func info(ctx context.Context, node *redis.Client) (map[string]string, error) {
 	return facts, nil
 }
 
-func setting(ctx context.Context, node *redis.Client, name string) (string, error) {
+func configValue(ctx context.Context, node *redis.Client, name string) (string, error) {
 	values, err := node.ConfigGet(ctx, name).Result()
 	if err != nil {
 		return "", err
@@ -173,9 +172,9 @@ func setting(ctx context.Context, node *redis.Client, name string) (string, erro
 	return value, nil
 }
 
-func number(s string) uint64 { n, _ := strconv.ParseUint(s, 10, 64); return n }
+func parseUint(s string) uint64 { n, _ := strconv.ParseUint(s, 10, 64); return n }
 
-func major(version string) int {
+func majorVersion(version string) int {
 	s, _, _ := strings.Cut(version, ".")
 	n, _ := strconv.Atoi(s)
 	return n

@@ -9,27 +9,27 @@ import (
 	"github.com/mainstay/mainstay/schemas/ledger"
 )
 
-// CustomersOfClasses returns the customers of the classes first up to end (exclusive) of so many, a power of two (ledger.Class), each
-// class in no order, as of this claim's last commit. It reads the groups that hold them: a class of many is part of one group,
-// a class of few is some groups.
+// CustomersOfClasses returns the ids of the customers of the hash classes first to end (exclusive) out of classes, which is a power of two
+// (ledger.Class), by class and in no particular order, as of this claim's last commit. It reads the timer groups that contain them: with
+// more classes than groups a class is part of one group, otherwise it is several groups.
 func (p *Partition) CustomersOfClasses(ctx context.Context, first, end, classes uint32) ([][]string, error) {
-	ctx = named(ctx, "classes")
+	ctx = withCallName(ctx, "classes")
 	found := make([][]string, end-first)
 	var groups []uint32
 	for c := first; c < end; c++ {
-		groups = appendGroups(groups, c, classes, p.last.groups)
+		groups = appendGroups(groups, c, classes, p.committed.groups)
 	}
 	slices.Sort(groups)
 	groups = slices.Compact(groups)
 	contents := make([]*redis.StringSliceCmd, len(groups))
-	keys := p.keysOf(p.last.Snapshot)
-	err := p.checked(ctx, func(tx redis.Pipeliner) {
+	keys := p.keysOf(p.committed.Snapshot)
+	err := p.readChecked(ctx, func(tx redis.Pipeliner) {
 		for i, g := range groups {
 			contents[i] = tx.HKeys(ctx, keys.group(g))
 		}
 	})
 	if err != nil {
-		return nil, failed(err, "read %d classes of customers in %s", end-first, p.prefix)
+		return nil, wrapClass(err, "read %d classes of customers in %s", end-first, p.prefix)
 	}
 	for _, c := range contents {
 		for _, id := range c.Val() {
@@ -41,13 +41,13 @@ func (p *Partition) CustomersOfClasses(ctx context.Context, first, end, classes 
 	return found, nil
 }
 
-// appendGroups appends the groups, of n, in which customers of a class stand.
+// appendGroups appends the groups, out of n, that contain customers of a class.
 func appendGroups(groups []uint32, class, classes, n uint32) []uint32 {
-	if n == 0 { // nothing was ever committed
+	if n == 0 { // nothing was committed yet
 		return groups
 	}
-	whole := wholeOf(n)
-	if classes > whole { // all of a class hash to one group
+	whole := powerOfTwoUpTo(n)
+	if classes > whole { // a class is part of one group
 		if class &= 2*whole - 1; class >= n {
 			class &= whole - 1
 		}

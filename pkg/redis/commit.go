@@ -9,71 +9,71 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Blob is the state of one customer.
+// Blob is the encoded state of one customer.
 type Blob struct {
 	ID    string
 	Value []byte
 }
 
-// Commit is what one commit changes: the state after folding the ledger up to Offset.
+// Commit is the content of one commit: the changes since the last one, after folding the ledger up to Offset.
 type Commit struct {
-	Offset      int64  // R, exclusive
-	State       []byte // of the partition
-	Fingerprint uint64 // of ledger entry Offset-1
-	UpdatedAt   int64  // Unix ms
-	CommitID    string // random, drawn for this content; a repeat of the same content keeps it
-	Customers   []Blob // changed ones, each at most once
-	Timers      []Timer
+	Offset      int64   // R: the next ledger offset to fold
+	State       []byte  // the partition's own state
+	Fingerprint uint64  // of ledger entry Offset-1, to recognise a replaced ledger
+	UpdatedAt   int64   // Unix ms
+	CommitID    string  // random, unique to this content; a repetition keeps it
+	Customers   []Blob  // the changed ones, each at most once
+	Timers      []Timer // the changed ones, each at most once
 }
 
-// pairs is how many field-value pairs stand in one HSET of a commit. Redis takes more than a million arguments; shorter
-// commands keep its reallocations of the argument vector small.
-const pairs = 1024
+// maxPairsPerCommand bounds the field-value pairs of one HSET. Redis accepts more than a million arguments; shorter commands keep the
+// reallocations of its argument vector small.
+const maxPairsPerCommand = 1024
 
-// Commit makes the changes and moves meta to them, all in one MULTI. nil: they are stored, by this call or by an earlier one
-// whose answer was lost; a commit is recognised by its own id.
+// Commit writes the changes and the new meta in one MULTI. A nil error means that they are stored, by this call or by an earlier one whose
+// reply was lost: a stored commit is recognised by its id.
 //
-// ErrUnavailable leaves the outcome unknown: repeat exactly this commit until it is settled, or claim again. ErrClaimLost:
-// nothing was written. ErrTorn: Redis answered some of the writes with an error and did the others. Some 512 MB in all, or
-// 4,000,000 changed customers, are the most that Redis takes at once; a commit is meant to be a hundredth of that.
+// After ErrUnavailable the outcome is unknown: repeat exactly this commit until another result, or claim again. ErrClaimLost: nothing was
+// written. ErrTorn: Redis executed only some of the writes. ErrCommitPending: the outcome of another commit is unknown. Redis accepts at
+// most about 512 MB or 4,000,000 changed customers at once; a commit should be a hundredth of that.
 func (p *Partition) Commit(ctx context.Context, c Commit) error {
-	ctx = named(ctx, "commit")
+	ctx = withCallName(ctx, "commit")
 	switch {
 	case p.torn:
-		return failed(ErrTorn, "commit to %s", p.prefix)
-	case p.token == "" || !p.last.Exists:
-		return failed(fmt.Errorf("%w: nothing is claimed and begun", ErrClaimLost), "commit to %s", p.prefix)
-	case p.pending != "" && p.pending != c.CommitID:
-		return failed(ErrCommitPending, "commit to %s", p.prefix)
+		return wrapClass(ErrTorn, "commit to %s", p.prefix)
+	case p.token == "" || !p.committed.Exists:
+		return wrapClass(fmt.Errorf("%w: no snapshot is claimed", ErrClaimLost), "commit to %s", p.prefix)
+	case p.pendingCommit != "" && p.pendingCommit != c.CommitID:
+		return wrapClass(ErrCommitPending, "commit to %s", p.prefix)
 	}
-	node, err := p.client.node(ctx, p.meta)
+	node, err := p.client.node(ctx, p.metaKey)
 	if err != nil {
 		return err
 	}
 	next := Meta{
-		Exists: true, LedgerID: p.last.LedgerID, Snapshot: p.last.Snapshot, Offset: c.Offset, CommitID: c.CommitID,
+		Exists: true, LedgerID: p.committed.LedgerID, Snapshot: p.committed.Snapshot, Offset: c.Offset, CommitID: c.CommitID,
 		State: c.State, Fingerprint: c.Fingerprint, UpdatedAt: c.UpdatedAt,
 	}
-	err = p.whileWatching(ctx, node, func(tx *redis.Tx) error { return p.commit(ctx, tx, c, &next) })
+	err = p.watchMeta(ctx, node, func(tx *redis.Tx) error { return p.commit(ctx, tx, c, &next) })
 	switch {
 	case err == nil:
-		p.last, p.pending, p.read = next, "", nil
+		p.committed, p.pendingCommit, p.timerGroups = next, "", nil
 		return nil
 	case errors.Is(err, ErrClaimLost):
-		p.pending = ""
-	case errors.Is(classOf(err), ErrTorn):
-		p.pending, p.torn = "", true
+		p.pendingCommit = ""
+	case errors.Is(errorClass(err), ErrTorn):
+		p.pendingCommit, p.torn = "", true
 	}
-	return failed(err, "commit to %s", p.prefix)
+	return wrapClass(err, "commit to %s", p.prefix)
 }
 
-// commit is one attempt, with meta watched. It fills in next.groups.
+// commit is one attempt, with meta watched. It sets next.groups.
 func (p *Partition) commit(ctx context.Context, tx *redis.Tx, c Commit, next *Meta) error {
 	var held *redis.SliceCmd
 	var customers *redis.IntCmd
-	keys := p.keysOf(p.last.Snapshot)
+	keys := p.keysOf(p.committed.Snapshot)
 	_, err := tx.Pipelined(ctx, func(pipe redis.Pipeliner) error {
-		held = pipe.HMGet(ctx, p.meta, "token", "commit", "groups")
+		held = pipe.HMGet(ctx, p.metaKey, "token", "commit", "groups")
 		customers = pipe.HLen(ctx, keys.customers)
 		return nil
 	})
@@ -84,25 +84,25 @@ func (p *Partition) commit(ctx context.Context, tx *redis.Tx, c Commit, next *Me
 		groups, _ := held.Val()[2].(string)
 		n, err := strconv.ParseUint(groups, 10, 32)
 		if err != nil {
-			return fmt.Errorf("%w: meta field groups is no number", ErrTorn)
+			return fmt.Errorf("%w: meta field groups is not a number", ErrTorn)
 		}
 		next.groups = uint32(n)
-		return nil // stored by an earlier attempt
+		return nil // an earlier attempt has stored it
 	}
 	//mutant:commit-unchecked if false && $
-	if err := p.holds(held.Val()); err != nil {
+	if err := p.checkClaim(held.Val()); err != nil {
 		return err
 	}
-	plan := p.spread(c.Timers, customers.Val()+int64(len(c.Customers)))
+	plan := p.planTimers(c.Timers, customers.Val()+int64(len(c.Customers)))
 	if err := plan.readSplit(ctx, tx, keys); err != nil {
 		return err
 	}
 	next.groups = plan.groups
 
-	p.pending = c.CommitID // from here on the outcome may be unknown
+	p.pendingCommit = c.CommitID // from here on the outcome may be unknown to the caller
 	cmds, err := tx.TxPipelined(ctx, func(pipe redis.Pipeliner) error {
-		for first := 0; first < len(c.Customers); first += pairs {
-			some := c.Customers[first:min(first+pairs, len(c.Customers))]
+		for first := 0; first < len(c.Customers); first += maxPairsPerCommand {
+			some := c.Customers[first:min(first+maxPairsPerCommand, len(c.Customers))]
 			fields := make([]any, 0, 2*len(some)+2)
 			fields = append(fields, "hset", keys.customers)
 			for i := range some {
@@ -111,14 +111,14 @@ func (p *Partition) commit(ctx context.Context, tx *redis.Tx, c Commit, next *Me
 			_ = pipe.Do(ctx, fields...)
 		}
 		plan.write(ctx, pipe, keys)
-		pipe.HSet(ctx, p.meta, next.values()...)
+		pipe.HSet(ctx, p.metaKey, next.values()...)
 		return nil
 	})
-	return outcome(cmds, err)
+	return execError(cmds, err)
 }
 
-// outcome tells an EXEC that was refused as a whole from one that was done in part.
-func outcome(cmds []redis.Cmder, err error) error {
+// execError returns ErrTorn for an EXEC of which some commands succeeded, and err unchanged if Redis refused it as a whole.
+func execError(cmds []redis.Cmder, err error) error {
 	if err == nil || errors.Is(err, redis.TxFailedErr) || !isReply(err) {
 		return err
 	}

@@ -39,11 +39,11 @@ func TestOutcome(t *testing.T) {
 				cmd.SetErr(err)
 				cmds = append(cmds, cmd)
 			}
-			got := outcome(cmds, c.err)
+			got := execError(cmds, c.err)
 			require.Equal(t, c.torn, errors.Is(got, ErrTorn))
 			require.Equal(t, c.err == nil, got == nil)
 			if got != nil {
-				require.Equal(t, c.class, classOf(got))
+				require.Equal(t, c.class, errorClass(got))
 			}
 		})
 	}

@@ -11,41 +11,42 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
+// The classes of errors that callers distinguish with errors.Is.
 var (
-	// ErrUnavailable is trouble on the way or in the server that may pass: try again later. After it the outcome of a Commit
-	// is unknown until the same commit has been repeated.
+	// ErrUnavailable: the network or the server failed; try again later. After it the outcome of a Commit is unknown until the same
+	// commit has been repeated.
 	ErrUnavailable = errors.New("redis is unavailable")
 
-	// ErrClaimLost says that token or commit id in meta are not those of this claim: Redis went back in time or was emptied, or
-	// another owner has claimed. Nothing computed since the last publish may be published: drop the cache, claim again.
+	// ErrClaimLost: token or commit id in meta are not those of this claim, because Redis was restored or emptied, or another owner
+	// has claimed the partition. Nothing computed since the last publish may be published: drop the cache and claim again.
 	ErrClaimLost = errors.New("redis does not hold this claim's last commit")
 
-	// ErrTorn says that the stored state is not one that a commit left behind whole: begin a new snapshot and fold the ledger
-	// again. Until then the partition refuses everything but Claim and Begin.
+	// ErrTorn: the stored state is not the complete result of a commit. Begin a new snapshot and fold the ledger again. Until then the
+	// partition refuses everything but Claim and BeginSnapshot.
 	ErrTorn = errors.New("the partition's state in redis is torn")
 
-	// ErrCommitPending is a mistake of the caller: while the outcome of a commit is unknown only the same commit may be repeated,
-	// or the partition claimed again.
-	ErrCommitPending = errors.New("a commit is unsettled")
+	// ErrCommitPending is an error of the caller: while the outcome of a commit is unknown, it may only repeat the same commit or claim
+	// the partition again.
+	ErrCommitPending = errors.New("the outcome of another commit is unknown")
 
-	// ErrDenied says that the server does not let this user do what is needed. It does not pass by itself.
+	// ErrDenied: authentication failed, or the user lacks a permission. Trying again does not help.
 	ErrDenied = errors.New("redis denies access")
 
-	// ErrUnknownFormat says that meta was written in a format that this release does not know.
+	// ErrUnknownFormat: meta was written in a format that this release does not support.
 	ErrUnknownFormat = errors.New("unknown format of the state in redis")
 )
 
-// failed wraps an error of go-redis with the class that a caller acts on.
-func failed(err error, format string, args ...any) error {
+// wrapClass wraps an error of go-redis with its class and with what was being done.
+func wrapClass(err error, format string, args ...any) error {
 	doing := fmt.Sprintf(format, args...)
-	if class := classOf(err); class != nil && !errors.Is(err, class) {
+	if class := errorClass(err); class != nil && !errors.Is(err, class) {
 		return fmt.Errorf("%s: %w: %w", doing, class, err)
 	}
 	return fmt.Errorf("%s: %w", doing, err)
 }
 
-// classOf returns nil for an error that nobody foresaw: it is passed on as it is, and stops whoever meets it.
-func classOf(err error) error {
+// errorClass returns the class of err, or nil for an unexpected error, which callers treat as permanent.
+func errorClass(err error) error {
 	for _, class := range []error{ErrUnavailable, ErrClaimLost, ErrTorn, ErrCommitPending, ErrDenied, ErrUnknownFormat} {
 		if errors.Is(err, class) {
 			return class
@@ -75,7 +76,7 @@ func classOf(err error) error {
 	return nil
 }
 
-// isReply says whether the server itself answered with an error, as opposed to no answer at all.
+// isReply reports whether err is an error reply of the server, as opposed to a missing reply.
 func isReply(err error) bool {
 	_, ok := errors.AsType[redis.Error](err)
 	return ok

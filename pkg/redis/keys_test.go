@@ -9,9 +9,9 @@ import (
 
 // The values are those of the cluster specification and of a Redis asked by CLUSTER KEYSLOT.
 func TestSlots(t *testing.T) {
-	require.EqualValues(t, 0x31C3, slotOf("123456789"))
-	require.EqualValues(t, 12182, slotOf("foo"))
-	require.EqualValues(t, 0, slotOf(""))
+	require.EqualValues(t, 0x31C3, hashSlot("123456789"))
+	require.EqualValues(t, 12182, hashSlot("foo"))
+	require.EqualValues(t, 0, hashSlot(""))
 }
 
 // Keys are found by their tags: these never change.
@@ -20,7 +20,7 @@ func TestTagsStand(t *testing.T) {
 		partition, partitions int32
 		tag                   string
 	}{{0, 1, "0.1"}, {0, 8, "0.6r"}, {3, 8, "3.6k"}, {7, 8, "7.k"}, {63, 64, "63.n"}, {5, 12, "5.37"}} {
-		require.Equal(t, c.tag, tagOf(c.partition, c.partitions))
+		require.Equal(t, c.tag, hashTag(c.partition, c.partitions))
 	}
 }
 
@@ -29,11 +29,11 @@ func TestTagsSpread(t *testing.T) {
 		const masters = 6
 		load := make([]int, masters)
 		for p := range partitions {
-			slot := int(slotOf(tagOf(p, partitions)))
-			first := int(p) * slots / int(partitions)
+			slot := int(hashSlot(hashTag(p, partitions)))
+			first := int(p) * clusterSlots / int(partitions)
 			require.GreaterOrEqual(t, slot, first)
-			require.Less(t, slot, first+max(1, slots/8/int(partitions)))
-			load[slot*masters/slots]++
+			require.Less(t, slot, first+max(1, clusterSlots/8/int(partitions)))
+			load[slot*masters/clusterSlots]++
 		}
 		for _, n := range load {
 			require.LessOrEqual(t, n, int(partitions)/masters+1)
@@ -50,7 +50,7 @@ func TestSplitMovesOnlyFromItsSource(t *testing.T) {
 		require.Less(t, before, n)
 		if after != before {
 			require.Equal(t, n, after)
-			require.Equal(t, splitFrom(n), before)
+			require.Equal(t, splitSource(n), before)
 		}
 	})
 }

@@ -7,20 +7,21 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Meta says what the keys of a partition hold.
+// Meta describes the state of a partition in Redis.
 type Meta struct {
-	Exists      bool   // false: nothing was ever begun here, or it is gone
-	LedgerID    string // of the ledger's first entry
-	Snapshot    string // the name under which blobs and timers stand
-	Offset      int64  // R: the ledger is folded up to here, exclusive
-	CommitID    string // of the last commit, or of the beginning
-	State       []byte // the partition's own state; nil when none was committed
-	Fingerprint uint64 // of ledger entry R-1
-	UpdatedAt   int64  // Unix ms, as the committer said
-	groups      uint32 // over how many hashes the timers are spread
+	Exists      bool   // false: no snapshot was begun, or it was deleted
+	LedgerID    string // from the ledger's genesis entry
+	Snapshot    string // name of the snapshot, part of the keys of blobs and timers
+	Offset      int64  // R: the next ledger offset to fold
+	CommitID    string // of the last commit, or of BeginSnapshot
+	State       []byte // the partition's own state; nil before the first commit
+	Fingerprint uint64 // of ledger entry R-1, to recognise a replaced ledger
+	UpdatedAt   int64  // Unix ms, by the committer's clock
+	groups      uint32 // number of timer groups
 }
 
-const format = "1"
+// metaFormat is the version of the layout in Redis.
+const metaFormat = "1"
 
 // metaFields are the fields in the order in which parseMeta reads them.
 func metaFields() []string {
@@ -30,7 +31,7 @@ func metaFields() []string {
 // values returns meta as field-value pairs for HSET.
 func (m Meta) values() []any {
 	return []any{
-		"commit", m.CommitID, "format", format, "ledger", m.LedgerID, "snapshot", m.Snapshot,
+		"commit", m.CommitID, "format", metaFormat, "ledger", m.LedgerID, "snapshot", m.Snapshot,
 		"offset", strconv.FormatInt(m.Offset, 10), "state", m.State, "fingerprint", strconv.FormatUint(m.Fingerprint, 16),
 		"updated", strconv.FormatInt(m.UpdatedAt, 10), "groups", strconv.FormatUint(uint64(m.groups), 10),
 	}
@@ -55,11 +56,11 @@ func parseMeta(cmd *redis.SliceCmd) (Meta, error) {
 		}
 		return v
 	}
-	if text(1) == "" { // no snapshot: at most a claim's token
+	if text(1) == "" { // no snapshot: at most the token of a claim
 		return Meta{}, nil
 	}
-	if f := text(8); f != format {
-		return Meta{}, fmt.Errorf("%w: %q, this release writes %q", ErrUnknownFormat, f, format)
+	if f := text(8); f != metaFormat {
+		return Meta{}, fmt.Errorf("%w: %q, this release writes %q", ErrUnknownFormat, f, metaFormat)
 	}
 	m := Meta{
 		Exists: true, LedgerID: text(0), Snapshot: text(1), Offset: int64(number(2, 10, 63)), CommitID: text(3),

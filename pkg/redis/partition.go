@@ -8,63 +8,63 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Partition is the state of one ledger partition in Redis. One goroutine uses it at a time: the owner, who calls Claim first,
-// or a reader, who only calls ReadMeta, Read, Scan and ScanTimers.
+// Partition is the state of one ledger partition in Redis. It must be used by one goroutine at a time: by the owner of the partition, which
+// calls Claim first, or by a reader, which calls only ReadMeta, ReadCustomers, ScanCustomers and ScanTimers.
 type Partition struct {
-	client *Client
-	prefix string // <namespace>:{<tag>}:
-	meta   string // the key of meta
+	client  *Client
+	prefix  string // <namespace>:{<tag>}:
+	metaKey string // key of the meta hash
 
-	token   string           // this claim; empty before Claim
-	last    Meta             // as this claim wrote or loaded it last
-	pending string           // the id of a commit whose outcome is unknown
-	torn    bool             // only Claim and Begin may go on
-	read    map[uint32]group // timer groups that Due has looked into since the last commit
-	cursor  uint64           // where Sweep goes on
+	token         string                // token of this claim; empty before Claim
+	committed     Meta                  // meta as this claim last wrote or loaded it
+	pendingCommit string                // id of a commit whose outcome is unknown; otherwise empty
+	torn          bool                  // set after ErrTorn: only Claim and BeginSnapshot are allowed
+	timerGroups   map[uint32]timerGroup // groups that DueTimers has read since the last commit
+	sweepCursor   uint64                // SCAN cursor of SweepSnapshots
 }
 
-// Partition returns a ledger partition's place. namespace is one that a Kafka topic could be named after; partitions is the
-// ledger's count, fixed for its life.
+// Partition returns the state of a ledger partition. namespace is a valid Kafka topic name; partitions is the partition count of the
+// ledger, which never changes.
 func (c *Client) Partition(namespace string, partition, partitions int32) *Partition {
-	prefix := fmt.Sprintf("%s:{%s}:", namespace, tagOf(partition, partitions))
-	return &Partition{client: c, prefix: prefix, meta: prefix + "meta"}
+	prefix := fmt.Sprintf("%s:{%s}:", namespace, hashTag(partition, partitions))
+	return &Partition{client: c, prefix: prefix, metaKey: prefix + "meta"}
 }
 
-// Claim writes the token, which must be fresh and random, and loads meta in the same MULTI: whatever is committed or read
-// under another token from then on is noticed there, and what was committed before is in the Meta that is returned. A lost
-// answer needs no care: claim again with the same token or another. ErrTorn: meta is unreadable, but claimed; begin anew.
+// Claim writes the token, which must be new and random, and loads meta in the same MULTI. From then on a former owner gets ErrClaimLost,
+// and all that it committed before is contained in the returned Meta. After a lost reply, claim again with the same or another token.
+// ErrTorn: the partition is claimed, but meta is unreadable; begin a new snapshot.
 func (p *Partition) Claim(ctx context.Context, token string) (Meta, error) {
-	ctx = named(ctx, "claim")
-	p.token, p.last, p.pending, p.torn, p.read = "", Meta{}, "", false, nil
-	node, err := p.client.node(ctx, p.meta)
+	ctx = withCallName(ctx, "claim")
+	p.token, p.committed, p.pendingCommit, p.torn, p.timerGroups = "", Meta{}, "", false, nil
+	node, err := p.client.node(ctx, p.metaKey)
 	if err != nil {
 		return Meta{}, err
 	}
 	meta, err := p.claim(ctx, node, token, false)
-	if isReply(err) && errors.Is(classOf(err), ErrTorn) {
-		// Something that is no hash stands where meta belongs. It is not ours to keep: state can always be folded again.
+	if isReply(err) && errors.Is(errorClass(err), ErrTorn) {
+		// The key of meta has another type. It can be deleted: state can always be rebuilt from the ledger.
 		meta, err = p.claim(ctx, node, token, true)
 	}
 	p.torn = errors.Is(err, ErrTorn)
 	if err != nil && !p.torn {
-		p.client.moved(ctx)
-		return Meta{}, failed(err, "claim %s", p.meta)
+		p.client.reloadTopology(ctx)
+		return Meta{}, wrapClass(err, "claim %s", p.metaKey)
 	}
-	p.token, p.last = token, meta
+	p.token, p.committed = token, meta
 	if err != nil {
-		return Meta{}, failed(err, "claim %s", p.meta)
+		return Meta{}, wrapClass(err, "claim %s", p.metaKey)
 	}
 	return meta, nil
 }
 
-func (p *Partition) claim(ctx context.Context, node *redis.Client, token string, afresh bool) (Meta, error) {
+func (p *Partition) claim(ctx context.Context, node *redis.Client, token string, deleteFirst bool) (Meta, error) {
 	var get *redis.SliceCmd
 	_, err := node.TxPipelined(ctx, func(tx redis.Pipeliner) error {
-		if afresh {
-			tx.Unlink(ctx, p.meta)
+		if deleteFirst {
+			tx.Unlink(ctx, p.metaKey)
 		}
-		tx.HSet(ctx, p.meta, "token", token)
-		get = tx.HMGet(ctx, p.meta, metaFields()...)
+		tx.HSet(ctx, p.metaKey, "token", token)
+		get = tx.HMGet(ctx, p.metaKey, metaFields()...)
 		return nil
 	})
 	if err != nil {
@@ -73,17 +73,17 @@ func (p *Partition) claim(ctx context.Context, node *redis.Client, token string,
 	return parseMeta(get)
 }
 
-// BeginSnapshot starts a new snapshot: an empty state at offset 0 under a fresh random name. The keys of former snapshots stay where
-// they are, unread, until Sweep removes them.
+// BeginSnapshot starts a new snapshot: an empty state at offset 0. The name must be new and random; updatedAt is in Unix ms. The keys of
+// former snapshots are not read any more and remain until SweepSnapshots deletes them. Errors: ErrClaimLost, ErrUnavailable.
 func (p *Partition) BeginSnapshot(ctx context.Context, ledgerID, snapshot, commitID string, updatedAt int64) error {
-	ctx = named(ctx, "begin")
-	node, err := p.client.node(ctx, p.meta)
+	ctx = withCallName(ctx, "begin")
+	node, err := p.client.node(ctx, p.metaKey)
 	if err != nil {
 		return err
 	}
 	fresh := Meta{Exists: true, LedgerID: ledgerID, Snapshot: snapshot, CommitID: commitID, UpdatedAt: updatedAt}
-	err = p.whileWatching(ctx, node, func(tx *redis.Tx) error {
-		held, err := tx.HMGet(ctx, p.meta, "token", "commit").Result()
+	err = p.watchMeta(ctx, node, func(tx *redis.Tx) error {
+		held, err := tx.HMGet(ctx, p.metaKey, "token", "commit").Result()
 		if err != nil {
 			return err
 		}
@@ -91,52 +91,52 @@ func (p *Partition) BeginSnapshot(ctx context.Context, ledgerID, snapshot, commi
 			return ErrClaimLost
 		}
 		if held[1] == commitID {
-			return nil // the answer to an earlier attempt was lost
+			return nil // an earlier attempt succeeded and its reply was lost
 		}
-		// The old meta goes as a whole, so that no field of a former format survives.
+		// The old meta is deleted first, so that no field of a former format remains.
 		_, err = tx.TxPipelined(ctx, func(pipe redis.Pipeliner) error {
-			pipe.Del(ctx, p.meta)
-			pipe.HSet(ctx, p.meta, append(fresh.values(), "token", p.token)...)
+			pipe.Del(ctx, p.metaKey)
+			pipe.HSet(ctx, p.metaKey, append(fresh.values(), "token", p.token)...)
 			return nil
 		})
 		return err
 	})
 	if err != nil {
-		return failed(err, "begin a snapshot at %s", p.meta)
+		return wrapClass(err, "begin a snapshot at %s", p.metaKey)
 	}
-	p.last, p.pending, p.torn, p.read, p.cursor = fresh, "", false, nil, 0
+	p.committed, p.pendingCommit, p.torn, p.timerGroups, p.sweepCursor = fresh, "", false, nil, 0
 	return nil
 }
 
-// whileWatching runs fn with meta watched. That EXEC found meta changed is no answer yet: fn looks again and finds out what
-// it holds now.
-func (p *Partition) whileWatching(ctx context.Context, node *redis.Client, fn func(*redis.Tx) error) error {
-	const tries = 3 // one is enough unless somebody writes meta all the time
+// watchMeta runs fn with meta watched. If meta changed before EXEC, fn runs again, because only the new content of meta tells whether the
+// claim is lost.
+func (p *Partition) watchMeta(ctx context.Context, node *redis.Client, fn func(*redis.Tx) error) error {
+	const tries = 3 // more are needed only while another owner keeps writing meta
 	for range tries {
-		err := node.Watch(ctx, fn, p.meta)
+		err := node.Watch(ctx, fn, p.metaKey)
 		if errors.Is(err, redis.TxFailedErr) {
 			continue
 		}
-		if errors.Is(classOf(err), ErrUnavailable) {
-			p.client.moved(ctx)
+		if errors.Is(errorClass(err), ErrUnavailable) {
+			p.client.reloadTopology(ctx)
 		}
 		return err
 	}
 	return fmt.Errorf("%w: meta kept changing", ErrClaimLost)
 }
 
-// LoadCustomers returns the blobs of the customers, nil for one who has none, as of this claim's last commit.
+// LoadCustomers returns the blobs of the customers in the order of ids, nil for an unknown one, as of this claim's last commit.
 func (p *Partition) LoadCustomers(ctx context.Context, ids []string) ([][]byte, error) {
 	if len(ids) == 0 {
 		return nil, nil
 	}
-	ctx = named(ctx, "load")
+	ctx = withCallName(ctx, "load")
 	var get *redis.SliceCmd
-	err := p.checked(ctx, func(tx redis.Pipeliner) {
-		get = tx.HMGet(ctx, p.keysOf(p.last.Snapshot).customers, ids...)
+	err := p.readChecked(ctx, func(tx redis.Pipeliner) {
+		get = tx.HMGet(ctx, p.keysOf(p.committed.Snapshot).customers, ids...)
 	})
 	if err != nil {
-		return nil, failed(err, "load %d customers from %s", len(ids), p.prefix)
+		return nil, wrapClass(err, "load %d customers from %s", len(ids), p.prefix)
 	}
 	return blobsOf(get.Val()), nil
 }
@@ -151,49 +151,49 @@ func blobsOf(reply []any) [][]byte {
 	return blobs
 }
 
-// checked sends reads in one MULTI with the check that meta is as this claim left it. Redis may go back in time between two
-// reads, and between a check and a read: only what came in the same MULTI as the check counts.
-func (p *Partition) checked(ctx context.Context, reads func(redis.Pipeliner)) error {
-	if err := p.usable(); err != nil {
+// readChecked sends reads in one MULTI with the check that meta is that of this claim. The alternative of a separate check was rejected:
+// Redis may be restored to an earlier state between the check and the read.
+func (p *Partition) readChecked(ctx context.Context, reads func(redis.Pipeliner)) error {
+	if err := p.checkUsable(); err != nil {
 		return err
 	}
-	node, err := p.client.node(ctx, p.meta)
+	node, err := p.client.node(ctx, p.metaKey)
 	if err != nil {
 		return err
 	}
 	var held *redis.SliceCmd
 	_, err = node.TxPipelined(ctx, func(tx redis.Pipeliner) error {
-		held = tx.HMGet(ctx, p.meta, "token", "commit")
+		held = tx.HMGet(ctx, p.metaKey, "token", "commit")
 		reads(tx)
 		return nil
 	})
 	if err != nil {
-		p.torn = errors.Is(classOf(err), ErrTorn)
-		if errors.Is(classOf(err), ErrUnavailable) {
-			p.client.moved(ctx)
+		p.torn = errors.Is(errorClass(err), ErrTorn)
+		if errors.Is(errorClass(err), ErrUnavailable) {
+			p.client.reloadTopology(ctx)
 		}
 		return err
 	}
 	//mutant:read-unchecked insert return nil
-	return p.holds(held.Val())
+	return p.checkClaim(held.Val())
 }
 
-// usable says whether this claim has a state to speak of.
-func (p *Partition) usable() error {
+// checkUsable returns an error unless this claim has a complete and known state.
+func (p *Partition) checkUsable() error {
 	switch {
 	case p.torn:
 		return ErrTorn
-	case p.token == "" || !p.last.Exists:
+	case p.token == "" || !p.committed.Exists:
 		return fmt.Errorf("%w: nothing is claimed and begun", ErrClaimLost)
-	case p.pending != "":
+	case p.pendingCommit != "":
 		return ErrCommitPending
 	}
 	return nil
 }
 
-// holds compares token and commit id in meta with this claim's.
-func (p *Partition) holds(held []any) error {
-	if len(held) < 2 || held[0] != p.token || held[1] != p.last.CommitID {
+// checkClaim compares token and commit id in meta with those of this claim.
+func (p *Partition) checkClaim(held []any) error {
+	if len(held) < 2 || held[0] != p.token || held[1] != p.committed.CommitID {
 		return ErrClaimLost
 	}
 	return nil

@@ -1,29 +1,29 @@
-// Package redis owns what Mainstay keeps in Redis: for each ledger partition one meta hash that says which ledger offset
-// the state stands at, the blobs of its customers, and their timers. It is the only importer of go-redis.
+// Package redis owns the state that Mainstay keeps in Redis: for each ledger partition a meta hash with the ledger offset of the state,
+// the blobs of its customers, and their timers. It is the only importer of go-redis.
 //
 // # Layout
 //
-// All keys of a partition share one hash tag, so that a commit is one MULTI on one node, also in a cluster:
+// All keys of a partition share one hash tag, so that a commit is one MULTI on one node, in a cluster as well
+// (https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/, "Hash tags"):
 //
 //	<namespace>:{<tag>}:meta                     hash: token, commit, ledger, snapshot, offset, state ...
 //	<namespace>:{<tag>}:<snapshot>:customers     hash: customer id -> blob
-//	<namespace>:{<tag>}:<snapshot>:timers        sorted set: group number, scored by a lower bound of its deadlines
+//	<namespace>:{<tag>}:<snapshot>:timers        sorted set: group number, with a lower bound of its deadlines as score
 //	<namespace>:{<tag>}:<snapshot>:timers:<n>    hash: customer id -> deadline or 0, of the customers of group n
 //
-// One hash for the blobs rather than a key each: a key costs 32 bytes more in Redis 7 and far more when the prefix is
-// long. Timers stand in small hashes, which Redis packs, because a sorted set of all of them costs 112 bytes a customer and
-// these cost 30 (see timers.go).
+// The alternative of one key per customer was rejected: a key costs 32 bytes more in Redis 7, and more still with a long prefix. Timers
+// are in small hashes, which Redis packs: 30 bytes per customer, against 112 in a single sorted set (see timers.go).
 //
 // # What it promises
 //
-// A [Partition] is the claim of one owner. Every read checks in the same MULTI that the token and the commit id in meta are
-// the ones that this claim wrote or loaded last; every commit checks them under WATCH. So a Redis that went back in time, was
-// emptied, or has another owner is noticed before anything computed from it leaves ([ErrClaimLost]). Redis does not roll a
-// transaction back: an error among the replies of an EXEC is [ErrTorn], and the caller begins a new snapshot, under whose
-// name none of the old keys are ever read.
+// A [Partition] is the claim of one owner. Every read checks in the same MULTI that the token and the commit id in meta are those that
+// this claim wrote or loaded last; every commit checks them under WATCH. A Redis that was restored to an earlier state or emptied, or a
+// partition that another owner has claimed, is therefore detected before anything computed from the state is published
+// ([ErrClaimLost]). Redis does not roll back a transaction: an error among the replies of an EXEC is [ErrTorn], and the caller begins a
+// new snapshot, under whose name no old key is ever read.
 //
-// It refuses: Lua (no roll-back either, and twice Redis's CPU), retries that the caller did not ask for (a commit may be
-// repeated only as the same attempt), clocks and randomness (tokens, ids and times are arguments), and what blobs mean.
+// It refuses Lua scripts (no rollback either, and twice the CPU time in Redis), retries that the caller did not request (only exactly the
+// same commit may be repeated), clocks and randomness (tokens, ids and times are arguments), and to interpret blobs.
 package redis
 
 import (
@@ -40,64 +40,60 @@ import (
 	"github.com/redis/go-redis/v9/maintnotifications"
 )
 
-// Mode is the kind of installation that the addresses lead to.
+// Mode is the kind of Redis installation.
 type Mode string
 
-// The kinds of installation that are known.
+// The supported modes.
 const (
 	ModeSingle   Mode = "single"   // one server; the default
 	ModeCluster  Mode = "cluster"  // Redis Cluster; the addresses are seeds
 	ModeSentinel Mode = "sentinel" // the addresses are sentinels, MasterName names the master
 )
 
-// Config says how to reach Redis.
+// Config is the configuration of a Client. Only Addresses is required.
 type Config struct {
 	Addresses  []string // host:port
 	Mode       Mode     // empty: Single
 	MasterName string   // Sentinel only
 	Username   string
-	Password   func() (string, error) // asked for at every new connection, so that it may rotate; nil: none
+	Password   func() (string, error) // called for each new connection, so that the password can be rotated; nil: none
 	DB         int                    // must be 0 in a cluster
 	TLS        *tls.Config            // nil: plain text
 
-	SentinelUsername string
-	SentinelPassword func() (string, error) // nil: none
-
 	Dialer   func(ctx context.Context, network, address string) (net.Conn, error) // nil: TCP, with TLS when set
-	Timeout  time.Duration                                                        // of dialling, reading and writing; 0: 3 s
+	Timeout  time.Duration                                                        // of dialling, reading and writing, each; 0: 3 s
 	PoolSize int                                                                  // connections per node; 0: go-redis's own choice
 
-	// Around is called around everything that is sent, with a name such as "commit.exec" that says what it is for; it must
-	// call do at most once and may return another error. The place of metrics and of injected faults. nil: do is called.
+	// Around wraps every command and pipeline, for metrics and fault injection. call is a name such as "commit.exec": the method of
+	// this package and the command. Around must call do at most once and may return another error. nil: do is called directly.
 	Around func(ctx context.Context, call string, do func(context.Context) error) error
 
-	// Embedded tolerates a server that cannot answer for its policies (miniredis). For demonstrations and tests only.
+	// Embedded makes Check accept a server without INFO and CONFIG (miniredis). For demonstrations and tests only.
 	Embedded bool
 }
 
-// Client is a pool of connections, safe for concurrent use. Partitions share it.
+// Client is a connection pool, shared by all partitions. It is safe for concurrent use.
 type Client struct {
-	single   *redis.Client // Single and Sentinel
-	master   string        // the name of the sentinels' master
-	cluster  *redis.ClusterClient
-	embedded bool
-	mu       sync.Mutex // guards what is gathered from several masters at once
+	single    *redis.Client // Single and Sentinel
+	master    string        // ModeSentinel: name of the master; otherwise empty
+	cluster   *redis.ClusterClient
+	embedded  bool
+	gathering sync.Mutex // guards results collected from several masters concurrently
 }
 
-// New makes a client. It does not connect; a wrong Config is the only error.
+// New returns a client and does not connect. The error names the setting that is wrong.
 func New(c Config) (*Client, error) {
 	if len(c.Addresses) == 0 {
-		return nil, errors.New("redis: no addresses: set redis.addresses to host:port of a server")
+		return nil, errors.New("redis: no addresses: set redis.addresses to the host:port of a server")
 	}
 	if c.Timeout == 0 {
 		c.Timeout = 3 * time.Second
 	}
-	// Retries are off everywhere: what may be repeated, and as what, is for Partition and its caller to say. go-redis
-	// would replay a write whose answer was lost.
+	// Retries are disabled: go-redis would repeat a write whose reply was lost. Partition and its caller decide what may be repeated.
 	const retries = -1
-	pushes := &maintnotifications.Config{Mode: maintnotifications.ModeDisabled} // a feature of Redis Cloud, with goroutines of its own
+	pushes := &maintnotifications.Config{Mode: maintnotifications.ModeDisabled} // a feature of Redis Cloud that starts goroutines
 	credentials := credentialsFrom(c.Username, c.Password)
-	hook := around{call: c.Around}
+	hook := aroundHook{call: c.Around}
 
 	switch c.Mode {
 	case ModeSingle, "":
@@ -115,20 +111,12 @@ func New(c Config) (*Client, error) {
 		if c.MasterName == "" {
 			return nil, errors.New("redis: mode sentinel needs redis.master_name")
 		}
-		options := &redis.FailoverOptions{
-			MasterName: c.MasterName, SentinelAddrs: c.Addresses, SentinelUsername: c.SentinelUsername,
+		client := redis.NewFailoverClient(&redis.FailoverOptions{
+			MasterName: c.MasterName, SentinelAddrs: c.Addresses,
 			DB: c.DB, TLSConfig: c.TLS, Dialer: c.Dialer, CredentialsProviderContext: credentials,
 			Protocol: 2, DisableIdentity: true, ContextTimeoutEnabled: true, MaxRetries: retries,
 			DialTimeout: c.Timeout, ReadTimeout: c.Timeout, WriteTimeout: c.Timeout, PoolSize: c.PoolSize, DialerRetries: 1,
-		}
-		if c.SentinelPassword != nil {
-			password, err := c.SentinelPassword()
-			if err != nil {
-				return nil, fmt.Errorf("redis: read the sentinels' password: %w", err)
-			}
-			options.SentinelPassword = password
-		}
-		client := redis.NewFailoverClient(options)
+		})
 		client.AddHook(hook)
 		return &Client{single: client, master: c.MasterName, embedded: c.Embedded}, nil
 	case ModeCluster:
@@ -163,7 +151,7 @@ func credentialsFrom(username string, password func() (string, error)) func(cont
 	}
 }
 
-// Close closes all connections. Calls under way fail.
+// Close closes all connections. Calls in progress fail.
 func (c *Client) Close() error {
 	if c.cluster != nil {
 		return c.cluster.Close()
@@ -182,54 +170,53 @@ func (c *Client) Pool() *PoolStats {
 	return c.single.PoolStats()
 }
 
-// node returns the master that holds a key. All keys of a partition lie on one node, so everything beyond this line is the
-// same with and without a cluster.
+// node returns the master of a key. All keys of a partition are on one node, so the rest of this package does not depend on the mode.
 func (c *Client) node(ctx context.Context, key string) (*redis.Client, error) {
 	if c.cluster == nil {
 		return c.single, nil
 	}
 	node, err := c.cluster.MasterForKey(ctx, key)
 	if err != nil {
-		return nil, failed(err, "find the master of %s", key)
+		return nil, wrapClass(err, "find the master of %s", key)
 	}
 	return node, nil
 }
 
-// moved asks for a fresh map of the cluster after trouble: the master of a slot may be another one by now.
-func (c *Client) moved(ctx context.Context) {
+// reloadTopology refreshes the slot map of the cluster after an error: a slot may have another master now.
+func (c *Client) reloadTopology(ctx context.Context) {
 	if c.cluster != nil {
 		c.cluster.ReloadState(ctx)
 	}
 }
 
-type callName struct{}
+type callNameKey struct{}
 
-// named says what the commands sent under the returned context are for.
-func named(ctx context.Context, call string) context.Context {
-	return context.WithValue(ctx, callName{}, call)
+// withCallName sets the method name that Config.Around gets for commands sent with the returned context.
+func withCallName(ctx context.Context, call string) context.Context {
+	return context.WithValue(ctx, callNameKey{}, call)
 }
 
-// around hands everything that leaves to Config.Around.
-type around struct {
+// aroundHook passes every command and pipeline to Config.Around.
+type aroundHook struct {
 	call func(ctx context.Context, call string, do func(context.Context) error) error
 }
 
-func (a around) DialHook(next redis.DialHook) redis.DialHook { return next }
+func (a aroundHook) DialHook(next redis.DialHook) redis.DialHook { return next }
 
-func (a around) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+func (a aroundHook) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	if a.call == nil {
 		return next
 	}
 	return func(ctx context.Context, cmd redis.Cmder) error {
 		err := a.call(ctx, a.name(ctx, strings.ToLower(cmd.Name())), func(ctx context.Context) error { return next(ctx, cmd) })
 		if err != nil {
-			cmd.SetErr(err) // an injected error is the command's error too
+			cmd.SetErr(err) // go-redis reads an injected error from the command
 		}
 		return err
 	}
 }
 
-func (a around) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+func (a aroundHook) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
 	if a.call == nil {
 		return next
 	}
@@ -242,17 +229,17 @@ func (a around) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.Proces
 	}
 }
 
-func (around) name(ctx context.Context, what string) string {
-	if call, ok := ctx.Value(callName{}).(string); ok {
+func (aroundHook) name(ctx context.Context, what string) string {
+	if call, ok := ctx.Value(callNameKey{}).(string); ok {
 		return call + "." + what
 	}
 	return "connection." + what
 }
 
-// silent is go-redis's logger, which is one for the whole process and writes to standard error. All that it tells comes back
-// as an error too, and is logged by whoever handles that.
-type silent struct{}
+// discardLogger replaces go-redis's logger, which is global and writes to standard error. All that it logs is returned as an error as
+// well, and the caller logs that.
+type discardLogger struct{}
 
-func (silent) Printf(context.Context, string, ...any) {}
+func (discardLogger) Printf(context.Context, string, ...any) {}
 
-func init() { redis.SetLogger(silent{}) } //nolint:gochecknoinits // it may not be set while a client runs
+func init() { redis.SetLogger(discardLogger{}) } //nolint:gochecknoinits // it must be set before a client runs

@@ -13,20 +13,22 @@ import (
 	"github.com/mainstay/mainstay/schemas/ledger"
 )
 
-// All customers are spread over groups of about 32, each a small hash that Redis keeps packed: by it a customer's timer is
-// found, and the customers of a class (classes.go). One without a deadline stands there with 0. A sorted set knows of each
-// group a moment before which none of its timers is due. That moment is a lower bound, not the least deadline: setting a
-// timer can only lower it (ZADD LT), so that a commit need not know what else a group holds. Due reads the groups whose bound
-// has come, and the commit after it raises their bounds to what Due has seen.
+// groupSize is the average number of customers of a timer group.
 //
-// As customers come, groups are split one by one in a fixed order (linear hashing), so that their size stays where packing
-// works without ever moving all timers at once.
+// All customers are distributed over groups by the hash of their id. A group is a small hash, which Redis packs; it maps each customer to
+// its deadline, 0 without one, and also serves to enumerate the customers of a class (classes.go). A sorted set has for each group a
+// lower bound of its deadlines. It is a bound and not the minimum, so that a commit, which does not know the other timers of a group,
+// can only lower it (ZADD LT). DueTimers reads the groups whose bound has passed, and the next commit raises their bounds to what
+// DueTimers has seen.
+//
+// As the number of customers grows, groups are split one at a time in a fixed order (linear hashing), so that they stay small enough to
+// be packed and no commit has to move all timers.
 const groupSize = 32
 
-// Timer is the moment at which a customer's answer changes by itself.
+// Timer is the time at which a customer must be evaluated again without an event.
 type Timer struct {
 	ID       string
-	Deadline int64 // Unix ms; 0: the customer has none
+	Deadline int64 // Unix ms; 0: none
 }
 
 // byDeadline is the order in which timers fire.
@@ -34,51 +36,50 @@ func byDeadline(a, b Timer) int {
 	return cmp.Or(cmp.Compare(a.Deadline, b.Deadline), cmp.Compare(a.ID, b.ID))
 }
 
-// groupOf places a customer in one of n groups: by as many bits of its hash as n has groups for, and one bit less where the
-// group has not been split yet.
+// groupOf returns the group of a customer out of n: the lowest bits of its hash, one bit less for a group that is not split yet.
 func groupOf(id string, n uint32) uint32 {
-	whole := wholeOf(n)
+	whole := powerOfTwoUpTo(n)
 	if g := ledger.Class(id, 2*whole); g < n {
 		return g
 	}
 	return ledger.Class(id, whole)
 }
 
-// wholeOf is the greatest power of two <= n.
-func wholeOf(n uint32) uint32 { return uint32(1) << (bits.Len32(n) - 1) }
+// powerOfTwoUpTo returns the greatest power of two <= n.
+func powerOfTwoUpTo(n uint32) uint32 { return uint32(1) << (bits.Len32(n) - 1) }
 
-// splitFrom returns the group out of which group g is split.
-func splitFrom(g uint32) uint32 { return g - uint32(1)<<(bits.Len32(g)-1) }
+// splitSource returns the group from which group g was split.
+func splitSource(g uint32) uint32 { return g - uint32(1)<<(bits.Len32(g)-1) }
 
-// group is what Due saw in a group.
-type group struct {
-	due  []Timer // at or before the moment asked for
-	next int64   // the least deadline after it; math.MaxInt64: none
+// timerGroup is the content of a group as DueTimers read it.
+type timerGroup struct {
+	due  []Timer // timers at or before the requested time
+	next int64   // the least later deadline; math.MaxInt64: none
 }
 
-// DueTimers returns at most limit timers with deadlines at or before upTo, ordered by deadline, then id, as of this claim's last
-// commit. The caller overlays what it has changed since, and so asks for as many more as it has changed. A timer whose
-// customer has no blob means that the state is torn.
+// DueTimers returns at most limit timers with deadlines at or before upTo (Unix ms), ordered by deadline, then id, as of this claim's last
+// commit. The caller overlays its changes since then, so it must request as many more as it has changed. A timer of a customer without
+// a blob means that the state is torn.
 func (p *Partition) DueTimers(ctx context.Context, upTo int64, limit int) ([]Timer, error) {
-	ctx = named(ctx, "due")
-	keys := p.keysOf(p.last.Snapshot)
+	ctx = withCallName(ctx, "due")
+	keys := p.keysOf(p.committed.Snapshot)
 	var ranged *redis.StringSliceCmd
-	err := p.checked(ctx, func(tx redis.Pipeliner) {
+	err := p.readChecked(ctx, func(tx redis.Pipeliner) {
 		ranged = tx.ZRangeByScore(ctx, keys.timers, &redis.ZRangeBy{Min: "-inf", Max: strconv.FormatInt(upTo, 10)})
 	})
 	if err != nil {
-		return nil, failed(err, "look for due timers in %s", p.prefix)
+		return nil, wrapClass(err, "look for due timers in %s", p.prefix)
 	}
 	var due []Timer
 	var numbers []uint32
 	for _, s := range ranged.Val() {
 		n, err := strconv.ParseUint(s, 10, 32)
-		if err != nil || uint32(n) >= p.last.groups {
+		if err != nil || uint32(n) >= p.committed.groups {
 			p.torn = true
-			return nil, failed(ErrTorn, "look for due timers in %s: there is no group %q", p.prefix, s)
+			return nil, wrapClass(ErrTorn, "look for due timers in %s: group %q does not exist", p.prefix, s)
 		}
-		// What was read since the last commit still stands: the check just made says that nothing was committed since.
-		if seen, ok := p.read[uint32(n)]; ok && upTo < seen.next {
+		// A group read since the last commit is still valid: the check above has shown that nothing was committed since.
+		if seen, ok := p.timerGroups[uint32(n)]; ok && upTo < seen.next {
 			due = appendDue(due, seen.due, upTo)
 		} else {
 			numbers = append(numbers, uint32(n))
@@ -88,7 +89,7 @@ func (p *Partition) DueTimers(ctx context.Context, upTo int64, limit int) ([]Tim
 		return nil, err
 	}
 	for _, n := range numbers {
-		due = appendDue(due, p.read[n].due, upTo)
+		due = appendDue(due, p.timerGroups[n].due, upTo)
 	}
 	slices.SortFunc(due, byDeadline)
 	return due[:min(limit, len(due))], nil
@@ -103,30 +104,30 @@ func appendDue(due, of []Timer, upTo int64) []Timer {
 	return due
 }
 
-// readGroups looks into groups and remembers what is due in them.
-func (p *Partition) readGroups(ctx context.Context, keys keys, numbers []uint32, upTo int64) error {
+// readGroups reads groups into p.timerGroups.
+func (p *Partition) readGroups(ctx context.Context, keys snapshotKeys, numbers []uint32, upTo int64) error {
 	if len(numbers) == 0 {
 		return nil
 	}
 	contents := make([]*redis.MapStringStringCmd, len(numbers))
-	err := p.checked(ctx, func(tx redis.Pipeliner) {
+	err := p.readChecked(ctx, func(tx redis.Pipeliner) {
 		for i, n := range numbers {
 			contents[i] = tx.HGetAll(ctx, keys.group(n))
 		}
 	})
 	if err != nil {
-		return failed(err, "read %d groups of timers in %s", len(numbers), p.prefix)
+		return wrapClass(err, "read %d groups of timers in %s", len(numbers), p.prefix)
 	}
-	if p.read == nil {
-		p.read = make(map[uint32]group)
+	if p.timerGroups == nil {
+		p.timerGroups = make(map[uint32]timerGroup)
 	}
 	for i, n := range numbers {
 		timers, err := timersOf(contents[i].Val())
 		if err != nil {
 			p.torn = true
-			return failed(err, "read group %d of the timers in %s", n, p.prefix)
+			return wrapClass(err, "read group %d of the timers in %s", n, p.prefix)
 		}
-		seen := group{next: math.MaxInt64}
+		seen := timerGroup{next: math.MaxInt64}
 		for _, t := range timers {
 			switch {
 			case t.Deadline == 0:
@@ -136,7 +137,7 @@ func (p *Partition) readGroups(ctx context.Context, keys keys, numbers []uint32,
 				seen.next = min(seen.next, t.Deadline)
 			}
 		}
-		p.read[n] = seen
+		p.timerGroups[n] = seen
 	}
 	return nil
 }
@@ -146,54 +147,54 @@ func timersOf(contents map[string]string) ([]Timer, error) {
 	for id, s := range contents {
 		deadline, err := strconv.ParseInt(s, 10, 64)
 		if err != nil {
-			return nil, ErrTorn // the text is not shown: it stands beside a customer's id
+			return nil, ErrTorn // without the value, which belongs to a customer
 		}
 		timers = append(timers, Timer{ID: id, Deadline: deadline})
 	}
 	return timers, nil
 }
 
-// plan is what a commit does to the groups.
-type plan struct {
-	changes []Timer
-	read    map[uint32]group
-	groups  uint32   // after the commit
-	sources []uint32 // groups that are split
-	before  uint32   // groups before the commit
-	kept    []Timer  // of the sources, without what the commit changes
+// timerPlan is the changes of a commit to the timer groups.
+type timerPlan struct {
+	changes      []Timer
+	knownGroups  map[uint32]timerGroup
+	groups       uint32   // number of groups after the commit
+	splitGroups  []uint32 // groups that this commit splits
+	groupsBefore uint32   // number of groups before the commit
+	unchanged    []Timer  // timers of splitGroups that the commit does not change
 }
 
-// spread decides over how many groups the timers stand after a commit that leaves about so many customers. They at most
-// double in one commit, which keeps the work of a split in proportion to the commit that brought the customers.
-func (p *Partition) spread(changes []Timer, customers int64) plan {
+// planTimers decides the number of groups after a commit, given the approximate number of customers. It at most doubles in one commit, so
+// that the work of splitting stays proportional to the size of the commit.
+func (p *Partition) planTimers(changes []Timer, customers int64) timerPlan {
 	want := uint32(min(max(1, customers/groupSize), math.MaxInt32))
-	pl := plan{changes: changes, read: p.read, groups: want, before: p.last.groups}
-	if pl.before == 0 { // nothing was ever committed under this snapshot
-		pl.before = want
+	pl := timerPlan{changes: changes, knownGroups: p.timerGroups, groups: want, groupsBefore: p.committed.groups}
+	if pl.groupsBefore == 0 { // nothing was committed in this snapshot yet
+		pl.groupsBefore = want
 		return pl
 	}
-	pl.groups = min(max(want, pl.before), 2*pl.before)
-	for g := pl.before; g < pl.groups; g++ {
+	pl.groups = min(max(want, pl.groupsBefore), 2*pl.groupsBefore)
+	for g := pl.groupsBefore; g < pl.groups; g++ {
 		source := g
-		for source >= pl.before {
-			source = splitFrom(source)
+		for source >= pl.groupsBefore {
+			source = splitSource(source)
 		}
-		pl.sources = append(pl.sources, source)
+		pl.splitGroups = append(pl.splitGroups, source)
 	}
-	slices.Sort(pl.sources)
-	pl.sources = slices.Compact(pl.sources)
+	slices.Sort(pl.splitGroups)
+	pl.splitGroups = slices.Compact(pl.splitGroups)
 	return pl
 }
 
-// readSplit reads the groups that are to be split. Meta is watched, and nobody else writes timers, so they are still the
-// same when the commit is executed.
-func (pl *plan) readSplit(ctx context.Context, tx *redis.Tx, keys keys) error {
-	if len(pl.sources) == 0 {
+// readSplit reads the groups to be split. Meta is watched and only the owner writes timers, so they are unchanged when the commit is
+// executed.
+func (pl *timerPlan) readSplit(ctx context.Context, tx *redis.Tx, keys snapshotKeys) error {
+	if len(pl.splitGroups) == 0 {
 		return nil
 	}
-	contents := make([]*redis.MapStringStringCmd, len(pl.sources))
+	contents := make([]*redis.MapStringStringCmd, len(pl.splitGroups))
 	_, err := tx.Pipelined(ctx, func(pipe redis.Pipeliner) error {
-		for i, g := range pl.sources {
+		for i, g := range pl.splitGroups {
 			contents[i] = pipe.HGetAll(ctx, keys.group(g))
 		}
 		return nil
@@ -212,47 +213,47 @@ func (pl *plan) readSplit(ctx context.Context, tx *redis.Tx, keys keys) error {
 		}
 		for _, t := range timers {
 			if !changed[t.ID] {
-				pl.kept = append(pl.kept, t)
+				pl.unchanged = append(pl.unchanged, t)
 			}
 		}
 	}
-	slices.SortFunc(pl.kept, byDeadline) // so that a commit sends the same bytes whatever order Redis answered in
+	slices.SortFunc(pl.unchanged, byDeadline) // so that the bytes of a commit do not depend on the order of replies
 	return nil
 }
 
-// edit is what a commit does to one group.
-type edit struct {
-	set   []any // the command: hset, key, id, deadline, id, deadline ...
-	least int64 // of the deadlines set; math.MaxInt64: none
+// groupEdit is the changes of a commit to one group.
+type groupEdit struct {
+	set   []any // hset, key, id, deadline, id, deadline ...
+	least int64 // the least deadline set; math.MaxInt64: none
 }
 
-// write queues the changes. A split group is written afresh, because a hash that once outgrew its packing never packs again.
-func (pl *plan) write(ctx context.Context, pipe redis.Pipeliner, keys keys) {
-	edits := make(map[uint32]*edit, len(pl.changes))
-	at := func(g uint32) *edit {
+// write queues the commands. A split group is deleted and rewritten, because Redis never packs a hash again that once was too large.
+func (pl *timerPlan) write(ctx context.Context, pipe redis.Pipeliner, keys snapshotKeys) {
+	edits := make(map[uint32]*groupEdit, len(pl.changes))
+	editOf := func(g uint32) *groupEdit {
 		e := edits[g]
 		if e == nil {
-			e = &edit{least: math.MaxInt64}
+			e = &groupEdit{least: math.MaxInt64}
 			edits[g] = e
 		}
 		return e
 	}
-	afresh := make(map[uint32]bool, 2*len(pl.sources))
-	for _, g := range pl.sources {
-		afresh[g] = true
+	rewritten := make(map[uint32]bool, 2*len(pl.splitGroups))
+	for _, g := range pl.splitGroups {
+		rewritten[g] = true
 	}
-	for g := pl.before; g < pl.groups; g++ {
-		afresh[g] = true
+	for g := pl.groupsBefore; g < pl.groups; g++ {
+		rewritten[g] = true
 	}
-	for _, g := range sorted(afresh) {
-		at(g)
+	for _, g := range sortedGroups(rewritten) {
+		editOf(g)
 		pipe.Del(ctx, keys.group(g))
 	}
-	for _, timers := range [][]Timer{pl.kept, pl.changes} {
+	for _, timers := range [][]Timer{pl.unchanged, pl.changes} {
 		for i := range timers {
 			t := &timers[i]
 			g := groupOf(t.ID, pl.groups)
-			e := at(g)
+			e := editOf(g)
 			if e.set == nil {
 				e.set = append(make([]any, 0, 8), "hset", keys.group(g))
 			}
@@ -262,9 +263,9 @@ func (pl *plan) write(ctx context.Context, pipe redis.Pipeliner, keys keys) {
 			}
 		}
 	}
-	known := pl.bounds(edits, afresh)
+	known := pl.bounds(edits, rewritten)
 	var lower, exact, none []any
-	for _, g := range sorted(edits) {
+	for _, g := range sortedGroups(edits) {
 		e := edits[g]
 		if len(e.set) > 0 {
 			_ = pipe.Do(ctx, e.set...)
@@ -273,7 +274,7 @@ func (pl *plan) write(ctx context.Context, pipe redis.Pipeliner, keys keys) {
 			lower = append(lower, e.least, g)
 		}
 	}
-	for _, g := range sorted(known) {
+	for _, g := range sortedGroups(known) {
 		if bound := known[g]; bound < math.MaxInt64 {
 			exact = append(exact, bound, g)
 		} else {
@@ -290,22 +291,22 @@ func (pl *plan) write(ctx context.Context, pipe redis.Pipeliner, keys keys) {
 	queue(none, "zrem", keys.timers)
 }
 
-// bounds returns the groups of whose contents all is known, each with its least deadline after the commit: those written
-// afresh, and those that Due has read. math.MaxInt64: the group is empty.
-func (pl *plan) bounds(edits map[uint32]*edit, afresh map[uint32]bool) map[uint32]int64 {
-	known := make(map[uint32]int64, len(afresh)+len(pl.read))
-	for g := range afresh {
+// bounds returns the least deadline after the commit of each group whose content is known: the rewritten groups and those that DueTimers has
+// read. math.MaxInt64: the group has no deadline.
+func (pl *timerPlan) bounds(edits map[uint32]*groupEdit, rewritten map[uint32]bool) map[uint32]int64 {
+	known := make(map[uint32]int64, len(rewritten)+len(pl.knownGroups))
+	for g := range rewritten {
 		known[g] = edits[g].least
 	}
-	if len(pl.read) == 0 {
+	if len(pl.knownGroups) == 0 {
 		return known
 	}
 	changed := make(map[string]bool, len(pl.changes))
 	for i := range pl.changes {
 		changed[pl.changes[i].ID] = true
 	}
-	for g, seen := range pl.read {
-		if afresh[g] {
+	for g, seen := range pl.knownGroups {
+		if rewritten[g] {
 			continue
 		}
 		bound := seen.next
@@ -322,7 +323,7 @@ func (pl *plan) bounds(edits map[uint32]*edit, afresh map[uint32]bool) map[uint3
 	return known
 }
 
-func sorted[V any](m map[uint32]V) []uint32 {
+func sortedGroups[V any](m map[uint32]V) []uint32 {
 	order := make([]uint32, 0, len(m))
 	for g := range m {
 		order = append(order, g)
