@@ -13,14 +13,14 @@ import (
 	"go.uber.org/zap/zapcore"
 )
 
-// NewLogger writes lines with ts (RFC 3339, UTC), level and msg to w. The format is "json" or "console", the level
-// "debug", "info", "warn" or "error"; the returned level can be changed while the process runs.
+// NewLogger returns a logger that writes lines with ts (RFC 3339, UTC, ms), level and msg to w. The format is "json" or "console", the
+// level "debug", "info", "warn" or "error"; the returned level can be changed at run time. The error names the setting that is wrong.
 func NewLogger(w io.Writer, format, level string) (*zap.Logger, zap.AtomicLevel, error) {
-	var at zapcore.Level
-	if err := at.UnmarshalText([]byte(level)); err != nil {
+	var minimum zapcore.Level
+	if err := minimum.UnmarshalText([]byte(level)); err != nil {
 		return nil, zap.AtomicLevel{}, fmt.Errorf("log.level: %w", err)
 	}
-	atomic := zap.NewAtomicLevelAt(at)
+	atomic := zap.NewAtomicLevelAt(minimum)
 	enc := zapcore.EncoderConfig{
 		TimeKey: "ts", LevelKey: "level", MessageKey: "msg", NameKey: "logger", StacktraceKey: "stacktrace",
 		LineEnding: zapcore.DefaultLineEnding,
@@ -42,34 +42,43 @@ func NewLogger(w io.Writer, format, level string) (*zap.Logger, zap.AtomicLevel,
 	return zap.New(zapcore.NewCore(encoder, zapcore.Lock(zapcore.AddSync(w)), atomic)), atomic, nil
 }
 
-// Customers names customers in logs: by a hash that only who holds the key can compute from an id.
-type Customers struct {
+// CustomerHasher identifies customers in logs by a keyed hash of their ids, so that logs contain no ids. An operator who has the key
+// finds the lines of a given customer by computing the hash:
+//
+//	printf %s ID | openssl dgst -sha256 -hmac KEY | sed 's/.*= //' | cut -c 1-16
+type CustomerHasher struct {
 	key []byte
 }
 
-// NewCustomers takes the key; without one it makes a random one, so that hashes compare within this process only.
-func NewCustomers(key string) *Customers {
+// NewCustomerHasher returns a hasher with the key (setting log.customer_key). Without a key it uses a random one, so that hashes of
+// different processes and runs cannot be compared.
+func NewCustomerHasher(key string) *CustomerHasher {
 	if key != "" {
-		return &Customers{key: []byte(key)}
+		return &CustomerHasher{key: []byte(key)}
 	}
 	random := make([]byte, sha256.Size)
 	_, _ = rand.Read(random) // never fails
-	return &Customers{key: random}
+	return &CustomerHasher{key: random}
 }
 
-// Field is the customer in a line of the log. The hash is computed only if the line is written.
-func (c *Customers) Field(id string) zap.Field { return zap.Stringer("customer", hashed{c, id}) }
+// Field returns the log field "customer", or no field for an empty id. The hash is computed only if the line is written.
+func (c *CustomerHasher) Field(id string) zap.Field {
+	if id == "" {
+		return zap.Skip()
+	}
+	return zap.Stringer("customer", hashedCustomer{c, id})
+}
 
-// Hash is the first 16 hexadecimal digits of the id's HMAC-SHA256.
-func (c *Customers) Hash(id string) string {
+// Hash returns the first 16 hexadecimal digits of the id's HMAC-SHA256 (RFC 2104).
+func (c *CustomerHasher) Hash(id string) string {
 	mac := hmac.New(sha256.New, c.key)
 	_, _ = io.WriteString(mac, id)
 	return hex.EncodeToString(mac.Sum(nil)[:8])
 }
 
-type hashed struct {
-	customers *Customers
-	id        string
+type hashedCustomer struct {
+	hasher *CustomerHasher
+	id     string
 }
 
-func (h hashed) String() string { return h.customers.Hash(h.id) }
+func (h hashedCustomer) String() string { return h.hasher.Hash(h.id) }

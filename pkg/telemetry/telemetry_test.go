@@ -173,7 +173,7 @@ func TestLogLines(t *testing.T) {
 	log, level, err := NewLogger(&out, "json", "info")
 	require.NoError(t, err)
 	log = log.WithOptions(zap.WithClock(still{}))
-	customers := NewCustomers("a key of some length")
+	customers := NewCustomerHasher("a key of some length")
 	log.Debug("not yet")
 	log.Info("stopped", zap.String("topic", "orders"), zap.Int32("partition", 3), customers.Field("ada@example.com"))
 	level.SetLevel(zapcore.DebugLevel)
@@ -205,8 +205,8 @@ func (still) NewTicker(d time.Duration) *time.Ticker { return time.NewTicker(d) 
 
 func TestCustomersAreHashedByKey(t *testing.T) {
 	// HMAC-SHA-256 test case 2 of RFC 4231.
-	require.Equal(t, "5bdcc146bf60754e", NewCustomers("Jefe").Hash("what do ya want for nothing?"))
-	one, other := NewCustomers(""), NewCustomers("")
+	require.Equal(t, "5bdcc146bf60754e", NewCustomerHasher("Jefe").Hash("what do ya want for nothing?"))
+	one, other := NewCustomerHasher(""), NewCustomerHasher("")
 	require.NotEqual(t, one.Hash("ada"), other.Hash("ada"), "a random key per process")
 	require.Equal(t, one.Hash("ada"), one.Field("ada").Interface.(interface{ String() string }).String())
 }

@@ -134,6 +134,7 @@ func (a *App) Fold(g *ledger.Genesis, reg prometheus.Registerer) *fold.Fold {
 		CommitInterval: c.Fold.CommitInterval, CheckpointInterval: c.Fold.CheckpointInterval, TransactionTimeout: c.Fold.TransactionTimeout,
 		SessionTimeout: c.Kafka.SessionTimeout, HeartbeatInterval: c.Kafka.HeartbeatInterval, RebalanceTimeout: c.Kafka.RebalanceTimeout,
 		HaltRetry: haltRetry, CacheBytes: int64(c.Fold.CacheBytes),
+		Customers: telemetry.NewCustomerHasher(c.Log.CustomerKey.Reveal()),
 		Now: a.seams.Now, Random: a.seams.Random, AtStep: a.seams.At,
 	}, a.Kafka, a.Redis, telemetry.NewFold(reg), a.log.Named("fold"))
 }

@@ -50,6 +50,8 @@ type Config struct {
 	HaltRetry                time.Duration // between two claims of a halted partition
 	CacheBytes               int64         // of customers kept in memory by the process, over all partitions
 
+	Customers *telemetry.CustomerHasher // identifies customers in log lines; nil: with a random key
+
 	Now    func() time.Time
 	Random func() uint64 // for tokens and nonces; safe for concurrent use
 
@@ -99,6 +101,9 @@ type Status struct {
 func New(cfg Config, k *kafka.Client, r *redis.Client, metrics *telemetry.Fold, log *zap.Logger) *Fold {
 	if cfg.AtStep == nil {
 		cfg.AtStep = func(context.Context, string) error { return nil }
+	}
+	if cfg.Customers == nil {
+		cfg.Customers = telemetry.NewCustomerHasher("")
 	}
 	group := kafka.GroupConfig{
 		ID: Group(cfg.Namespace), Topics: []string{ledger.Topic(cfg.Namespace)},

@@ -280,7 +280,7 @@ func (o *owner) foldRecord(r *kafka.Record) (err error) {
 	o.entry.Customer = o.set.lasting(o.entry.GetCustomer())
 	defer func() {
 		if caught := recover(); caught != nil {
-			o.log.Error("step panicked", zap.Int64("offset", r.Offset), zap.ByteString("stack", debug.Stack()))
+			o.log.Error("step panicked", zap.Int64("offset", r.Offset), o.cfg.Customers.Field(o.entry.GetCustomer()), zap.ByteString("stack", debug.Stack()))
 			err = halt.New(halt.StepPanicked, "entry %d of %s/%d: %v", r.Offset, o.topic, o.partition, caught)
 		}
 	}()
@@ -295,6 +295,7 @@ func (o *owner) foldRecord(r *kafka.Record) (err error) {
 	verdict, err := processors.Step(o.state, r.Offset, o.entry, o.set, out)
 	switch {
 	case errors.Is(err, processors.ErrRefused):
+		o.log.Error("entry refused", zap.Int64("offset", r.Offset), o.cfg.Customers.Field(o.entry.GetCustomer()), zap.Error(err))
 		return o.refused(r, err)
 	case err != nil:
 		return fmt.Errorf("fold entry %d: %w", r.Offset, err)
@@ -310,6 +311,9 @@ func (o *owner) foldRecord(r *kafka.Record) (err error) {
 		o.oldest = at
 	}
 	o.count(verdict)
+	if verdict.Result == processors.Rejected && out == &o.out {
+		o.log.Debug("event rejected", zap.Int64("offset", r.Offset), zap.String("reason", verdict.Reason), o.cfg.Customers.Field(o.entry.GetCustomer()))
+	}
 	if o.entry.GetKind() == ledger.Kind_KIND_SETTINGS || o.entry.GetKind() == ledger.Kind_KIND_LOGIC {
 		return o.checkSettings()
 	}
