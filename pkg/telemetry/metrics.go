@@ -1,8 +1,8 @@
-// Package telemetry owns what Mainstay says of itself to its operators: the names of all metrics, the log's form, and how
-// a customer may be named there (by a keyed hash, never by id, and never in a metric's label).
+// Package telemetry owns the names of all metrics, the format of the log, and the identification of customers in it: by a keyed hash,
+// never by id, and never in the label of a metric.
 //
-// It refuses to measure: whoever does the work sets the metrics of its own struct. Structs are built from a Registerer;
-// building one twice on the same Registerer gives the same series.
+// It refuses to measure: each component has a struct of metrics, which it sets itself. A struct is built from a Registerer; building it
+// twice on the same Registerer returns the same series.
 package telemetry
 
 import (
@@ -14,19 +14,19 @@ import (
 
 const namespace = "mainstay"
 
-// NewRegistry returns a registry that already holds the Go runtime's and the process's own metrics.
+// NewRegistry returns a registry with the metrics of the Go runtime and of the process.
 func NewRegistry() *prometheus.Registry {
 	reg := prometheus.NewRegistry()
 	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return reg
 }
 
-// Consumer is what every member of a consumer group says: Intake of the inputs, Fold of the ledger.
+// Consumer is the metrics of a member of a consumer group: of the inputs in Intake, of the ledger in Fold.
 type Consumer struct {
-	LagRecords         *prometheus.GaugeVec // topic, partition: records up to the last stable offset, markers left out; caught up is 0
-	LagSeconds         *prometheus.GaugeVec // topic, partition: age of the oldest record that is not yet done
+	LagRecords         *prometheus.GaugeVec // topic, partition: records up to the last stable offset, without control records
+	LagSeconds         *prometheus.GaugeVec // topic, partition: age of the oldest record that is not processed
 	UnstableRecords    *prometheus.GaugeVec // topic, partition: high watermark - last stable offset
-	Halted             *prometheus.GaugeVec // partition (of an input: topic/partition), reason: 1; delete the series when it goes on
+	Halted             *prometheus.GaugeVec // partition (of an input: topic/partition), reason: 1; the series is deleted when the partition continues
 	AssignedPartitions prometheus.Gauge
 	Rebalances         prometheus.Counter
 }
@@ -36,19 +36,19 @@ func newConsumer(reg prometheus.Registerer, group string) Consumer {
 	where := []string{"group", "topic", "partition"}
 	return Consumer{
 		LagRecords: gauges(reg, "consumer_lag_records",
-			"Records of a partition that are not yet done, up to its last stable offset.", where...).MustCurryWith(label),
+			"Records of a partition up to its last stable offset that are not processed yet.", where...).MustCurryWith(label),
 		LagSeconds: gauges(reg, "consumer_lag_seconds",
-			"Age of the oldest record of a partition that is not yet done.", where...).MustCurryWith(label),
+			"Age in seconds of the oldest record of a partition that is not processed yet.", where...).MustCurryWith(label),
 		UnstableRecords: gauges(reg, "unstable_records",
-			"Offsets between a partition's last stable offset and its high watermark: somebody's transaction is open.", where...).MustCurryWith(label),
+			"Offsets between the last stable offset and the high watermark of a partition, which an open transaction hides.", where...).MustCurryWith(label),
 		Halted: gauges(reg, "partition_halted",
-			"1 for a partition that stopped for a reason that a person must cure.", "group", "partition", "reason").MustCurryWith(label),
-		AssignedPartitions: gauges(reg, "assigned_partitions", "Partitions that this process holds.", "group").With(label),
-		Rebalances:         counters(reg, "rebalances_total", "Generations of the group that this process has joined.", "group").With(label),
+			"1 for a partition that has stopped until an operator removes the cause.", "group", "partition", "reason").MustCurryWith(label),
+		AssignedPartitions: gauges(reg, "assigned_partitions", "Partitions assigned to this process.", "group").With(label),
+		Rebalances:         counters(reg, "rebalances_total", "Generations of the consumer group that this process has joined.", "group").With(label),
 	}
 }
 
-// Intake is what pkg/stream/intake says.
+// Intake is the metrics of pkg/stream/intake.
 type Intake struct {
 	Consumer
 
@@ -58,66 +58,67 @@ type Intake struct {
 	TimeBehind      *prometheus.GaugeVec   // input_topic, input_partition
 }
 
-// NewIntake makes the metrics of an intake.
+// NewIntake returns the metrics of an intake.
 func NewIntake(reg prometheus.Registerer) *Intake {
 	return &Intake{
 		Consumer: newConsumer(reg, "intake"),
 		RecordsConsumed: counters(reg, "records_consumed_total",
-			"Input records read, by what became of them: accepted, skipped, dead_letter.", "topic", "result"),
-		RecordsSkipped: counters(reg, "records_skipped_total", "Input records that were neither taken nor refused.", "reason"),
-		DLQRecords:     counters(reg, "dlq_records_total", "Input records written to the dead letters.", "topic", "reason"),
+			"Input records read, by result: accepted, skipped or dead_letter.", "topic", "result"),
+		RecordsSkipped: counters(reg, "records_skipped_total", "Input records skipped on purpose: neither accepted nor dead letters.", "reason"),
+		DLQRecords:     counters(reg, "dlq_records_total", "Input records written to the dead-letter topic.", "topic", "reason"),
 		TimeBehind:     timeBehind(reg),
 	}
 }
 
-// Fold is what pkg/stream/fold says.
+// Fold is the metrics of pkg/stream/fold.
 type Fold struct {
 	Consumer
 	Calibration
 
-	EventAge        prometheus.Histogram   // from the event's own time to its outputs being published
+	EventAge        prometheus.Histogram   // from the event's own time to the publication of its outputs
 	LateRecords     *prometheus.CounterVec // topic: of the input
 	Duplicates      *prometheus.CounterVec // kind: origin or event
 	CommitDuration  prometheus.Histogram
 	PublishDuration prometheus.Histogram
-	TimeBehind      *prometheus.GaugeVec   // input_topic, input_partition: as the ledger has it, so that a dead intake shows
+	TimeBehind      *prometheus.GaugeVec   // input_topic, input_partition: as known from the ledger, so that a dead intake is visible
 	Outputs         *prometheus.CounterVec // topic, trigger
 	Rejections      *prometheus.CounterVec // reason
 	Alerts          *prometheus.CounterVec // rule, state
 	AlertFuseOpen   *prometheus.GaugeVec   // rule
 	LedgerBytes     *prometheus.GaugeVec   // partition
-	Portfolio       *Portfolio             // of whoever folds partition 0
+	Portfolio       *Portfolio             // set by the process that folds partition 0
 }
 
-// NewFold makes the metrics of a fold.
+// NewFold returns the metrics of a fold.
 func NewFold(reg prometheus.Registerer) *Fold {
 	return &Fold{
 		Consumer: newConsumer(reg, "fold"), Calibration: newCalibration(reg),
-		EventAge: histogram(reg, "event_age_seconds", "Age of an event, by its own time, when its outputs are published.",
+		EventAge: histogram(reg, "event_age_seconds", "Age of an event in seconds, from its own time to the publication of its outputs.",
 			.05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600, 6*3600, 24*3600, 7*24*3600, 30*24*3600),
-		LateRecords:    counters(reg, "late_records_total", "Events older than the customer base's time when they were folded.", "topic"),
-		Duplicates:     counters(reg, "duplicates_total", "Entries dropped since they were known: by origin, or by event_id.", "kind"),
-		CommitDuration: histogram(reg, "commit_duration_seconds", "Time that a commit of state to Redis took.", short()...),
+		LateRecords:    counters(reg, "late_records_total", "Events that were older than base time when they were folded.", "topic"),
+		Duplicates:     counters(reg, "duplicates_total", "Ledger entries dropped as duplicates: origin or gap (resent by an intake), or event (known event_id).", "kind"),
+		CommitDuration: histogram(reg, "commit_duration_seconds", "Duration of a commit of state to Redis in seconds.", roundTripBuckets()...),
 		PublishDuration: histogram(reg, "publish_duration_seconds",
-			"Time that a Kafka transaction took, from its first request to its end.", short()...),
+			"Duration of a Kafka transaction in seconds, from its first request to its end.", roundTripBuckets()...),
 		TimeBehind:    timeBehind(reg),
 		Outputs:       counters(reg, "outputs_total", "Outputs published.", "topic", "trigger"),
-		Rejections:    counters(reg, "rejections_total", "Events that were understood and not applied.", "reason"),
-		Alerts:        counters(reg, "alerts_total", "Alert episodes that changed state.", "rule", "state"),
-		AlertFuseOpen: gauges(reg, "alert_fuse_open", "1 while a rule's alerts are held back, since there are too many.", "rule"),
-		LedgerBytes:   gauges(reg, "ledger_bytes", "Size of a partition of the ledger on a broker's disk.", "partition"),
+		Rejections:    counters(reg, "rejections_total", "Valid events that contradict what is known and are not applied.", "reason"),
+		Alerts:        counters(reg, "alerts_total", "State changes of customer alerts.", "rule", "state"),
+		AlertFuseOpen: gauges(reg, "alert_fuse_open", "1 while alerts of a rule are suppressed because it raised too many within an hour.", "rule"),
+		LedgerBytes:   gauges(reg, "ledger_bytes", "Size of a ledger partition on the disk of its leader in bytes.", "partition"),
 		Portfolio:     NewPortfolio(reg),
 	}
 }
 
-// timeBehind is one family whoever sets it: one stuck input partition freezes every deadline, so it must be seen.
+// timeBehind is one metric for intake and fold. A single input partition that is stuck delays every deadline, so it must be visible even
+// if its intake is dead.
 func timeBehind(reg prometheus.Registerer) *prometheus.GaugeVec {
 	return gauges(reg, "time_behind_seconds",
-		"How far the time up to which an input partition is known to be read lies behind the ledger's clock.", "input_topic", "input_partition")
+		"Seconds between the time up to which an input partition is read and the ledger's clock.", "input_topic", "input_partition")
 }
 
-// short are bounds for a round trip or a few, in seconds.
-func short() []float64 {
+// roundTripBuckets returns histogram buckets for one or a few round trips, in seconds.
+func roundTripBuckets() []float64 {
 	return []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10}
 }
 
@@ -133,8 +134,7 @@ func histogram(reg prometheus.Registerer, name, help string, buckets ...float64)
 	return register(reg, prometheus.NewHistogram(prometheus.HistogramOpts{Namespace: namespace, Name: name, Help: help, Buckets: buckets}))
 }
 
-// register returns the series that already stand under this name, if there are any. Anything else that can go wrong is a
-// mistake in this package.
+// register returns the collector that is registered under this name, if any. Any other error is a defect of this package.
 func register[C prometheus.Collector](reg prometheus.Registerer, c C) C {
 	err := reg.Register(c)
 	if before, ok := errors.AsType[prometheus.AlreadyRegisteredError](err); ok {

@@ -11,15 +11,15 @@ import (
 // version is set by the linker (-X github.com/mainstay/mainstay/pkg/telemetry.version=v1.2.3).
 var version string
 
-// Build says which program this is.
+// Build identifies the binary.
 type Build struct {
-	Version  string `json:"version"`  // as released, else the module's version, else "devel"
-	Revision string `json:"revision"` // of the source, with "-dirty" when it was changed; empty if unknown
+	Version  string `json:"version"`  // of the release, otherwise the module's version, otherwise "devel"
+	Revision string `json:"revision"` // VCS revision, with "-dirty" if the source was modified; empty if unknown
 	Time     string `json:"time"`     // of the revision, RFC 3339; empty if unknown
 	Go       string `json:"go"`
 }
 
-// ReadBuild asks the binary.
+// ReadBuild returns the build information of this binary.
 func ReadBuild() Build {
 	info, _ := debug.ReadBuildInfo()
 	return buildOf(version, info)
@@ -53,7 +53,7 @@ func buildOf(linked string, info *debug.BuildInfo) Build {
 	return b
 }
 
-// ConfigInfo is what the metric config_info says of the configuration.
+// ConfigInfo is the labels of the metric config_info.
 type ConfigInfo struct {
 	Namespace        string
 	Clock            string
@@ -61,75 +61,77 @@ type ConfigInfo struct {
 	SettingsRevision uint64
 }
 
-// Process is what the process as a whole says.
+// Process is the metrics of the process as a whole.
 type Process struct {
 	auditLastSuccess prometheus.Gauge
 }
 
-// NewProcess makes the metrics of the process; the two infos are set for good.
+// NewProcess returns the metrics of the process and sets build_info and config_info.
 func NewProcess(reg prometheus.Registerer, b Build, c ConfigInfo) *Process {
-	gauges(reg, "build_info", "1; which program this is.", "version", "revision", "goversion").
+	gauges(reg, "build_info", "1; the labels identify the binary.", "version", "revision", "goversion").
 		WithLabelValues(b.Version, b.Revision, b.Go).Set(1)
-	gauges(reg, "config_info", "1; what this process was told.", "namespace", "clock", "roles", "settings_revision").
+	gauges(reg, "config_info", "1; the labels are settings of this process.", "namespace", "clock", "roles", "settings_revision").
 		WithLabelValues(c.Namespace, c.Clock, c.Roles, strconv.FormatUint(c.SettingsRevision, 10)).Set(1)
 	return &Process{
 		auditLastSuccess: gauges(reg, "audit_last_success_timestamp_seconds",
-			"When an audit last found nothing lost, doubled or differing; 0 if none ran.").WithLabelValues(),
+			"Unix time of the last audit without differences; 0 if there was none.").WithLabelValues(),
 	}
 }
 
-// SetAuditLastSuccess says that an audit found nothing wrong.
-func (p *Process) SetAuditLastSuccess(at time.Time) { p.auditLastSuccess.Set(float64(at.UnixMilli()) / 1000) }
+// SetAuditLastSuccess sets the time of the last audit without differences.
+func (p *Process) SetAuditLastSuccess(at time.Time) {
+	p.auditLastSuccess.Set(float64(at.UnixMilli()) / 1000)
+}
 
-// PoolStats are a Redis client's connections. Counts rise from the client's start.
+// PoolStats are the connections of a Redis client. The first four are counters since its start.
 type PoolStats struct {
 	Hits, Misses, Timeouts, Stale uint64
 	Total, Idle                   uint64 // open now
 }
 
-// Redis is what a Redis client says.
+// Redis is the metrics of a Redis client.
 type Redis struct {
-	MemoryRatio prometheus.Gauge   // used_memory / maxmemory, or of the machine's memory where there is no maxmemory
-	Errors      prometheus.Counter // looks at the servers that failed, or found what would lose state
+	MemoryRatio prometheus.Gauge   // used_memory / maxmemory; 0 without maxmemory
+	Errors      prometheus.Counter // checks that failed, or found a configuration that would lose state
 }
 
-// NewRedis makes the metrics of a Redis client; pool is asked at every scrape and must not block.
+// NewRedis returns the metrics of a Redis client; pool is called at every scrape and must not block.
 func NewRedis(reg prometheus.Registerer, pool func() PoolStats) *Redis {
-	register(reg, poolCollector(pool))
+	register(reg, newPoolCollector(pool))
 	return &Redis{
-		MemoryRatio: gauges(reg, "redis_memory_ratio", "Share of its memory that Redis uses.").WithLabelValues(),
+		MemoryRatio: gauges(reg, "redis_memory_ratio", "used_memory / maxmemory of the fullest Redis server; 0 without maxmemory.").WithLabelValues(),
 		Errors: counters(reg, "redis_errors_total",
-			"Looks at Redis, one every 15 s, that it did not answer, or in which it had settings that would lose state.").WithLabelValues(),
+			"Checks of Redis (one every 15 s) that got no answer or found a configuration that would lose state.").WithLabelValues(),
 	}
 }
 
-// pooled reads the pool's own counters at a scrape, so that they are kept in one place only.
-type pooled struct {
+// poolCollector reads the counters of the pool at each scrape instead of copying them.
+type poolCollector struct {
 	pool                           func() PoolStats
 	hits, misses, timeouts, stale  *prometheus.Desc
 	connections, idleOfConnections *prometheus.Desc
 }
 
-func poolCollector(pool func() PoolStats) *pooled {
+func newPoolCollector(pool func() PoolStats) *poolCollector {
 	desc := func(name, help string) *prometheus.Desc {
 		return prometheus.NewDesc(prometheus.BuildFQName(namespace, "redis_pool", name), help, nil, nil)
 	}
-	return &pooled{
+	return &poolCollector{
 		pool:              pool,
-		hits:              desc("hits_total", "Times that a free connection was found."),
-		misses:            desc("misses_total", "Times that none was free."),
-		timeouts:          desc("timeouts_total", "Times that waiting for a connection took too long."),
-		stale:             desc("stale_connections_total", "Connections closed since they were no longer good."),
-		connections:       desc("connections", "Connections that are open."),
-		idleOfConnections: desc("idle_connections", "Connections that are open and free."),
+		hits:              desc("hits_total", "Requests that found a free connection."),
+		misses:            desc("misses_total", "Requests that found no free connection."),
+		timeouts:          desc("timeouts_total", "Requests that timed out waiting for a connection."),
+		stale:             desc("stale_connections_total", "Connections closed because they were stale."),
+		connections:       desc("connections", "Open connections."),
+		idleOfConnections: desc("idle_connections", "Open connections that are not in use."),
 	}
 }
 
 // Describe implements prometheus.Collector.
-func (p *pooled) Describe(to chan<- *prometheus.Desc) { prometheus.DescribeByCollect(p, to) }
+func (p *poolCollector) Describe(to chan<- *prometheus.Desc) { prometheus.DescribeByCollect(p, to) }
 
 // Collect implements prometheus.Collector.
-func (p *pooled) Collect(to chan<- prometheus.Metric) {
+func (p *poolCollector) Collect(to chan<- prometheus.Metric) {
 	s := p.pool()
 	for _, m := range []struct {
 		desc *prometheus.Desc

@@ -2,19 +2,19 @@ package telemetry
 
 import "github.com/prometheus/client_golang/prometheus"
 
-// Refit is what pkg/stream/refit's schedule says.
+// Refit is the metrics of scheduled refits (pkg/stream/refit).
 type Refit struct {
 	Refits      *prometheus.CounterVec // outcome
 	LastSuccess prometheus.Gauge
 }
 
-// NewRefit makes the metrics of refits; each outcome is there from the start.
+// NewRefit returns the metrics of refits, with a series for each outcome.
 func NewRefit(reg prometheus.Registerer, outcomes ...string) *Refit {
 	r := &Refit{
 		Refits: counters(reg, "refits_total",
-			"Refits of the models on schedule, by outcome: appended, unchanged, no_data; not_converged and worse were refused; failed.", "outcome"),
+			"Scheduled refits of the models, by outcome: appended, unchanged, no_data, failed; after not_converged and worse the parameters were not replaced.", "outcome"),
 		LastSuccess: gauges(reg, "refit_last_success_timestamp_seconds",
-			"When a refit of this process last came to parameters that are good, new or unchanged; 0: never.").WithLabelValues(),
+			"Unix time of the last successful refit of this process, with new or unchanged parameters; 0 if there was none.").WithLabelValues(),
 	}
 	for _, o := range outcomes {
 		r.Refits.WithLabelValues(o)

@@ -102,7 +102,7 @@ func setAll(p *Portfolio) {
 	}
 }
 
-func TestWhoNoLongerFoldsPartition0SaysNothingOfTheBase(t *testing.T) {
+func TestResetDeletesAllPortfolioSeries(t *testing.T) {
 	reg := prometheus.NewPedanticRegistry()
 	p := NewPortfolio(reg)
 	setAll(p)
@@ -139,20 +139,20 @@ func TestMetricsFollowTheConventions(t *testing.T) {
 
 func TestValues(t *testing.T) {
 	const want = `
-# HELP mainstay_audit_last_success_timestamp_seconds When an audit last found nothing lost, doubled or differing; 0 if none ran.
+# HELP mainstay_audit_last_success_timestamp_seconds Unix time of the last audit without differences; 0 if there was none.
 # TYPE mainstay_audit_last_success_timestamp_seconds gauge
 mainstay_audit_last_success_timestamp_seconds 1.5
-# HELP mainstay_config_info 1; what this process was told.
+# HELP mainstay_config_info 1; the labels are settings of this process.
 # TYPE mainstay_config_info gauge
 mainstay_config_info{clock="live",namespace="mainstay",roles="intake,fold",settings_revision="7"} 1
-# HELP mainstay_rebalances_total Generations of the group that this process has joined.
+# HELP mainstay_rebalances_total Generations of the consumer group that this process has joined.
 # TYPE mainstay_rebalances_total counter
 mainstay_rebalances_total{group="fold"} 1
 mainstay_rebalances_total{group="intake"} 1
-# HELP mainstay_redis_pool_timeouts_total Times that waiting for a connection took too long.
+# HELP mainstay_redis_pool_timeouts_total Requests that timed out waiting for a connection.
 # TYPE mainstay_redis_pool_timeouts_total counter
 mainstay_redis_pool_timeouts_total 3
-# HELP mainstay_time_behind_seconds How far the time up to which an input partition is known to be read lies behind the ledger's clock.
+# HELP mainstay_time_behind_seconds Seconds between the time up to which an input partition is read and the ledger's clock.
 # TYPE mainstay_time_behind_seconds gauge
 mainstay_time_behind_seconds{input_partition="0",input_topic="t"} 2
 `
@@ -203,7 +203,7 @@ type still struct{}
 func (still) Now() time.Time                         { return time.Date(2026, 3, 1, 12, 0, 0, 250e6, time.FixedZone("", 3600)) }
 func (still) NewTicker(d time.Duration) *time.Ticker { return time.NewTicker(d) }
 
-func TestCustomersAreHashedByKey(t *testing.T) {
+func TestCustomerHash(t *testing.T) {
 	// HMAC-SHA-256 test case 2 of RFC 4231.
 	require.Equal(t, "5bdcc146bf60754e", NewCustomerHasher("Jefe").Hash("what do ya want for nothing?"))
 	one, other := NewCustomerHasher(""), NewCustomerHasher("")
