@@ -3,7 +3,6 @@ package kafka_test
 import (
 	"context"
 	"fmt"
-	"log"
 	"time"
 
 	"github.com/mainstay/mainstay/pkg/kafka"
@@ -38,13 +37,13 @@ func Example() {
 	defer cancel()
 	client, stop, err := start(ctx)
 	if err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
 	defer stop()
 
 	producer, err := client.NewProducer(ctx)
 	if err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
 	batch := kafka.NewBatch("orders", 0)
 	headers := kafka.EncodeHeaders(nil, []kafka.Header{{Key: "source", Value: []byte("shop")}})
@@ -52,7 +51,7 @@ func Example() {
 	batch.Append(time.Now().UnixMilli(), []byte("order-2"), []byte("12.50 EUR"), headers)
 	acks, err := producer.Produce(ctx, []*kafka.Batch{batch})
 	if err != nil {
-		log.Fatal(err) // after ErrReopen: a new producer, and start again from the last committed position
+		panic(err) // after ErrReopen: a new producer, and start again from the last committed position
 	}
 	fmt.Println("appended at offset", acks[0].BaseOffset)
 
@@ -62,7 +61,7 @@ func Example() {
 		return nil
 	})
 	if err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
 	fmt.Println("continue at offset", next)
 
@@ -79,18 +78,18 @@ func ExampleTransactional() {
 	defer cancel()
 	client, stop, err := start(ctx)
 	if err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
 	defer stop()
 
 	// Opening fences the former owner of the id, so the committed offset that is read afterwards cannot change any more.
 	owner, err := client.OpenTransactional(ctx, "partition-0", 10*time.Second)
 	if err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
 	offset, _, err := client.CommittedOffset(ctx, "readers", "orders", 0)
 	if err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
 	fmt.Println("committed before:", offset)
 
@@ -100,19 +99,19 @@ func ExampleTransactional() {
 		Batches: []*kafka.Batch{batch}, Group: "readers", Topic: "orders", Partition: 0, Offset: 2,
 	})
 	if err != nil {
-		log.Fatal(err) // ErrFenced: stop; ErrReopen: open again and read the committed offset
+		panic(err) // ErrFenced: stop; ErrReopen: open again and read the committed offset
 	}
 
 	if _, err := client.OpenTransactional(ctx, "partition-0", 10*time.Second); err != nil { // another owner
-		log.Fatal(err)
+		panic(err)
 	}
 	if offset, _, err = client.CommittedOffset(ctx, "readers", "orders", 0); err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
 	fmt.Println("committed after:", offset)
 	last, ok, err := client.ReadLast(ctx, "answers", 0)
 	if err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
 	fmt.Printf("published: %s %s %v\n", last.Key, last.Value, ok)
 
