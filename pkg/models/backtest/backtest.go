@@ -10,31 +10,31 @@ import (
 	"github.com/mainstay/mainstay/pkg/lifetimes"
 )
 
-// Errors about the history and the split. Each returned error wraps one of them and says what to give instead.
+// Errors of the history and the split. Each returned error wraps one of them and names the flag to change.
 var (
 	ErrSplit  = errors.New("backtest: the split does not divide the history")
 	ErrTooFew = errors.New("backtest: too few customers")
 )
 
-// leastCustomers is what a comparison of models is not worth the name below.
+// leastCustomers is the minimum number of customers for a meaningful comparison of models.
 const leastCustomers = 10
 
-// farthest is how many days the end may lie after the last purchase: beyond ten years it is a slip of the pen.
+// farthest is the maximum number of days between the last purchase and the end; more than ten years is taken for a typing error.
 const farthest = 3653
 
-// Options say where to split. The zero value splits the time from the first to the last purchase in half.
+// Options are the parameters of Run. The zero value splits the time from the first to the last purchase in half.
 type Options struct {
-	// Split is the last day of the first part, Until that of the second; only year, month and day are read. Zero means
-	// the middle of what there is up to Until, and the day of the last purchase.
+	// Split is the last day of the first part, Until that of the second; only year, month and day are used. The zero values are
+	// the middle between the first purchase and Until, and the day of the last purchase.
 	Split, Until time.Time
-	// MinorPerUnit is how many minor units make a unit of money; 0 means 100.
+	// MinorPerUnit is the number of minor units per unit of the currency; 0 means 100.
 	MinorPerUnit float64
-	// Progress, if there, hears of every step before it begins.
+	// Progress, if not nil, is called before each step.
 	Progress func(step string, done, total int)
 }
 
-// Gather makes purchases into the histories of customers, in the order in which they first appear. Days are days of the
-// zone. Customers stay nameless.
+// Gather groups purchases into histories by customer, in the order of first appearance and without ids. Days are civil days of the
+// zone.
 func Gather(purchases []eventfile.Purchase, zone *time.Location) []lifetimes.History {
 	var all []lifetimes.History
 	place := map[string]int{}
@@ -50,7 +50,7 @@ func Gather(purchases []eventfile.Purchase, zone *time.Location) []lifetimes.His
 	return all
 }
 
-// Run fits, predicts and measures. It returns ErrSplit and ErrTooFew, the error of a fit, and the context's.
+// Run fits the models, predicts and measures. The error is ErrSplit, ErrTooFew, the error of a fit, or that of the context.
 func Run(ctx context.Context, all []lifetimes.History, o Options) (*Result, error) {
 	if !(o.MinorPerUnit > 0) {
 		o.MinorPerUnit = 100
@@ -98,15 +98,15 @@ func Run(ctx context.Context, all []lifetimes.History, o Options) (*Result, erro
 // steps is about how many there are: more where regular models go on improving.
 const steps = 14
 
-// holdout is a history divided at a day.
+// holdout is a history that is split at a day.
 type holdout struct {
 	first, split, until, last int32   // civil days
 	horizon                   float64 // weeks from the split to the end
 	minorPerUnit              float64
-	customers                 []lifetimes.Customer // as of the split
+	customers                 []lifetimes.Customer // state at the split
 	rows                      []lifetimes.Summary  // theirs
 	known, later              []lifetimes.History  // up to the split; up to the end
-	came, spent               []float64            // purchase days and net value in between
+	came, spent               []float64            // purchase days and net value after the split, by customer
 }
 
 func divide(all []lifetimes.History, o Options) (*holdout, error) {

@@ -8,7 +8,7 @@ import (
 	"github.com/mainstay/mainstay/pkg/lifetimes"
 )
 
-// judge lets a model promise the second part, and measures.
+// judge predicts the second part with a model and measures the error.
 func (h *holdout) judge(c candidate, spend lifetimes.GammaGamma) Model {
 	n := len(h.customers)
 	p := promises{make([]float64, n), make([]float64, n), make([]float64, n)}
@@ -68,12 +68,12 @@ func (h *holdout) byFrequency(expected []float64) []Group {
 	return groups
 }
 
-// judgeBaselines measures the rules that need no model. Where a rule gives a number of purchases, the probability of one
-// at least is a Poisson's, and each is worth what the customer's repeat purchases were.
+// judgeBaselines measures the rules that need no model. If a rule predicts a number of purchases, the probability of at least one is that
+// of a Poisson distribution, and each purchase has the mean value of the customer's repeat purchases.
 //
-//   - naive x/T: everybody goes on at the pace of the past.
-//   - last 26 weeks: purchase days of the last 26 weeks, scaled to the time ahead.
-//   - days of silence: who bought last is ranked first.
+//   - naive x/T: every customer continues at the past rate.
+//   - last 26 weeks: purchase days of the last 26 weeks, scaled to the length of the second part.
+//   - days of silence: customers are ranked by the day of their last purchase, latest first.
 //   - RFM: the sum of three ranks: days of silence, number of repeat purchases, mean value of one (none: 0).
 func (h *holdout) judgeBaselines() []Model {
 	n := len(h.customers)

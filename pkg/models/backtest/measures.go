@@ -5,24 +5,24 @@ import (
 	"sort"
 )
 
-// promises are what was predicted of each customer. A rule that only ranks has no expected counts and no spend, and its
-// some are no probabilities but scores.
+// promises are the predictions for each customer. A rule that only ranks has no expected counts and no spend, and its field some holds
+// scores instead of probabilities.
 type promises struct {
 	expected, some, spend []float64
 }
 
-// measure compares promises with the purchases that came and what was spent on them.
+// measure compares predictions with the observed purchases and spend.
 //
 //   - MAE and RMSE: mean absolute error, and root of the mean squared error, of the number of purchases.
-//   - Correlation: Pearson's, of promised and actual number of purchases.
-//   - Bias: promised total over actual total, less 1. Above 0 promises too much.
-//   - AUC: the probability that a customer who bought was ranked above one who did not, by the promised probability of
-//     a purchase, ties counting half.
-//   - ECE, the expected calibration error: customers sorted by promised probability and cut into ten bins as equal in
-//     number as can be (the i-th begins at customer i n/10, rounded down); the absolute differences between mean
-//     promise and share of buyers, averaged over customers. Customers of equal promise count alike, each with the share
-//     of buyers among them, so that their order does not matter.
-//   - LogScore: mean natural logarithm of the probability that was given to what happened, purchase or none.
+//   - Correlation: Pearson's, of predicted and observed number of purchases.
+//   - Bias: predicted total / observed total - 1. A positive bias predicts too much.
+//   - AUC: the probability that a customer who bought was ranked above one who did not, by the predicted probability of
+//     a purchase; ties count half.
+//   - ECE, the expected calibration error: customers sorted by predicted probability and divided into ten bins of equal size
+//     (bin i starts at customer i n/10, rounded down); the absolute differences between mean prediction and share of buyers,
+//     averaged over customers. Customers with equal predictions each count with the share of buyers among them, so that their
+//     order does not matter.
+//   - LogScore: mean natural logarithm of the probability that was predicted for the observed outcome (purchase or none).
 //   - SpendMAE: mean absolute error of net value, expected purchases times expected value of a purchase.
 func measure(p promises, came, spent []float64) Measures {
 	bought := make([]float64, len(came))
@@ -65,7 +65,7 @@ func correlation(a, b []float64) *float64 {
 	return finite(ab / math.Sqrt(aa*bb))
 }
 
-// bias has the standard error of a total of independent differences, in the same terms.
+// bias returns the bias and its standard error, that of a sum of independent differences.
 func bias(promised, came []float64) (share, standardError *float64) {
 	total, off := 0.0, 0.0
 	for i := range came {
@@ -80,7 +80,7 @@ func bias(promised, came []float64) (share, standardError *float64) {
 	return finite(off / total), finite(math.Sqrt(squares) / total)
 }
 
-// areaUnderCurve is Mann and Whitney's statistic, with the standard error of Hanley and McNeil (1982).
+// areaUnderCurve returns the Mann-Whitney statistic and its standard error (Hanley and McNeil, 1982).
 func areaUnderCurve(score, bought []float64) (area, standardError *float64) {
 	rank := ranks(score)
 	sum, yes := 0.0, 0.0
@@ -95,7 +95,7 @@ func areaUnderCurve(score, bought []float64) (area, standardError *float64) {
 	return finite(a), finite(math.Sqrt(variance))
 }
 
-// ranks are 1 for the least; equals share the mean of theirs.
+// ranks returns ranks from 1 for the least value; equal values have their mean rank.
 func ranks(values []float64) []float64 {
 	order := sorted(values)
 	out := make([]float64, len(values))
@@ -115,7 +115,7 @@ func calibrationError(some, bought []float64) *float64 {
 	return finite(sum / float64(len(some)))
 }
 
-// tenths cuts customers, sorted by score, into ten as equal in number as can be. Of equal scores each counts as their mean.
+// tenths divides customers, sorted by score, into ten bins of equal size. Customers with equal scores each count as their mean.
 func tenths(score, promised, came []float64) []Group {
 	order := sorted(score)
 	n := len(order)
@@ -140,7 +140,7 @@ func tenths(score, promised, came []float64) []Group {
 	return out
 }
 
-// logScore keeps 1e-6 from certainty, so that one surprise does not count for ever.
+// logScore limits probabilities to [1e-6, 1-1e-6], so that a single surprise does not dominate the mean.
 func logScore(some, bought []float64) *float64 {
 	sum := 0.0
 	for i, p := range some {
@@ -158,7 +158,7 @@ func logProbability(p, bought float64) float64 {
 	return math.Log1p(-p)
 }
 
-// sorted are the indices of values, rising.
+// sorted returns the indices of values in ascending order.
 func sorted(values []float64) []int {
 	order := make([]int, len(values))
 	for i := range order {
@@ -188,7 +188,7 @@ func mean(values []float64) float64 {
 	return sum / float64(len(values))
 }
 
-// finite is nil for what is no number: there was nothing to measure.
+// finite returns nil for NaN and infinities, which mean that there was nothing to measure.
 func finite(v float64) *float64 {
 	if math.IsNaN(v) || math.IsInf(v, 0) {
 		return nil

@@ -12,10 +12,10 @@ import (
 //go:embed report.css
 var style string
 
-// Report writes the result as one page of HTML that asks for nothing from anywhere. The title is shown at its head.
+// Report writes the result as one HTML page without external resources, with the title as heading.
 //
-// The page is Go, not a template: html/template calls methods by name, and so makes the linker keep every method of every
-// type in the program, which is ten megabytes more. Texts and attributes are escaped all the same.
+// html/template was rejected: it calls methods by name, so the linker would keep every method of every type of the program, which adds
+// ten megabytes. Texts and attributes are escaped explicitly.
 func (r *Result) Report(w io.Writer, title string) error {
 	if err := page(r.view(title)).Render(w); err != nil {
 		return fmt.Errorf("backtest: write report: %w", err)

@@ -9,25 +9,25 @@ import (
 	"github.com/mainstay/mainstay/pkg/lifetimes"
 )
 
-// The rule by which a model is recommended. The log score is a proper one: it cannot be won by anything but saying what
-// one knows, so it weighs ranking and calibration together, where MAE is won by promising nothing. But it looks at who
-// buys, not at how much; hence the two fences.
+// The rule by which a model is recommended: the best log score within two limits. The log score is a proper scoring rule, which rewards
+// ranking and calibration together; MAE was rejected because it favours predicting no purchases. The log score covers whether customers
+// buy, not how much; hence the limits for RMSE and bias.
 const (
 	rmseFence = 1.02 // times the least
 	biasFence = 0.10 // beyond the least
 )
 
-// What counts as good enough to be trusted.
+// Limits within which predictions are called reliable.
 const (
 	trustedAUC  = 0.70
 	trustedECE  = 0.05
 	trustedBias = 0.10
 )
 
-// leastBuyers is how many must have bought in the second part for its figures to say much.
+// leastBuyers is the minimum number of buyers in the second part for reliable figures.
 const leastBuyers = 30
 
-// recommend names a model, and says why and how far to trust it.
+// recommend selects a model and sets the reason and the statement on how far to trust it.
 func (r *Result) recommend() {
 	r.Recommended = Live
 	r.Why = "It is what the stream scores with; there is too little here to tell the models apart."
@@ -58,7 +58,7 @@ func (r *Result) recommend() {
 	}
 }
 
-// best is the model that the rule names; nil where nothing came.
+// best returns the model that the rule selects; nil without purchases in the second part.
 func (r *Result) best() *Model {
 	rmse, off := math.Inf(1), math.Inf(1)
 	var able []*Model
@@ -79,7 +79,7 @@ func (r *Result) best() *Model {
 	return best
 }
 
-// trust is one sentence: what may be relied on, and by what figures.
+// trust returns one sentence that says what is reliable, with the figures.
 func (r *Result) trust(m *Model) string {
 	switch {
 	case r.HoldoutBuyers == 0:

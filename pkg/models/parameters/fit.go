@@ -15,25 +15,25 @@ import (
 	"github.com/mainstay/mainstay/pkg/lifetimes"
 )
 
-// ErrFit is a fit that is not to be used.
+// ErrFit is returned for a fit whose parameters must not be used.
 var ErrFit = errors.New("parameters: the fit is not usable")
 
-// farthest is how many days the end may lie after the last purchase: beyond ten years it is a slip of the pen.
+// farthest is the maximum number of days between the last purchase and the end; more than ten years is taken for a typing error.
 const farthest = 3653
 
-// FitOptions say what to fit to.
+// FitOptions are the parameters of Fit.
 type FitOptions struct {
-	// Until is the last civil day that counts, from 1970-01-01; customers are seen as of its end.
+	// Until is the last civil day to include, in days since 1970-01-01; customers are evaluated at its end.
 	Until int32
-	// MinorPerUnit is how many minor units make a unit of money, Currency its code.
+	// MinorPerUnit is the number of minor units per unit of the currency; Currency is its ISO 4217 code.
 	MinorPerUnit float64
 	Currency     string
-	// Now becomes fitted_at and, in digits, the version, so that a later fit has a higher one.
+	// Now is stored as fitted_at and determines the version, so that a later fit has a higher one.
 	Now time.Time
 }
 
-// Fit fits MBG/NBD and Gamma-Gamma with their weak priors to the customers who had bought by Until. The source's file and
-// hash are the caller's to fill in. It returns lifetimes.ErrNoData where nobody had, and ErrFit for a fit that failed.
+// Fit fits MBG/NBD and Gamma-Gamma with their weak priors to the customers with a purchase up to Until. The caller sets the file name and
+// hash of the source (Stamp). The error is lifetimes.ErrNoData without such customers, and ErrFit for a fit that failed.
 func Fit(all []lifetimes.History, o FitOptions) (*File, error) {
 	var rows []lifetimes.Summary
 	first, last := int32(math.MaxInt32), int32(math.MinInt32)
@@ -86,7 +86,7 @@ func Fit(all []lifetimes.History, o FitOptions) (*File, error) {
 	return f, nil
 }
 
-// Stamp fills in the name and the hash of the file that was fitted to.
+// Stamp sets the name and the hash of the source file.
 func (f *File) Stamp(path string) error {
 	from, err := os.Open(path) //nolint:gosec // the person names the file
 	if err != nil {

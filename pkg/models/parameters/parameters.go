@@ -1,8 +1,7 @@
-// Package parameters owns the file of model parameters: what `mainstay fit` writes, a person reads, and `mainstay run`
-// starts from. It is YAML, and read strictly: an unknown key, another format, a model that this release does not have,
-// or a number outside its domain is an error that names the file and the key.
+// Package parameters owns the file of model parameters, which `mainstay fit` writes and `mainstay run` starts with. It is YAML and is
+// decoded strictly: an unknown key, format or model, or a number outside its domain, is an error that names the file and the key.
 //
-// It refuses fits that did not converge: parameters that nobody should use are not written, and not read.
+// It refuses to write or to read the parameters of a fit that did not converge.
 package parameters
 
 import (
@@ -21,34 +20,34 @@ import (
 	"github.com/mainstay/mainstay/schemas/ledger"
 )
 
-// Format is the only one there is.
+// Format is the version of the file format.
 const Format = "mainstay/parameters/v1"
 
-// Model is the model of purchases in the file, MBG/NBD, under the name that it has in the ledger.
+// Model is the name of the purchase model, MBG/NBD, as in the ledger.
 const Model = "mbg_nbd"
 
-// ErrFile is what is wrong with a file's content. Each returned error about content wraps it.
+// ErrFile is wrapped by each error about the content of a file.
 var ErrFile = errors.New("not a usable parameter file")
 
 // File is a parameter file.
 type File struct {
 	Format string `yaml:"format" json:"format"`
-	// Version rises with every fit; a ledger takes only a higher one than it has.
+	// Version increases with every fit; a ledger accepts only a higher version than its own.
 	Version uint64 `yaml:"version" json:"version"`
 	Model   string `yaml:"model" json:"model"`
 	// Status is lifetimes.Status: prior, provisional or fitted.
 	Status   string    `yaml:"status" json:"status"`
 	FittedAt time.Time `yaml:"fitted_at" json:"fitted_at"`
 	TimeUnit string    `yaml:"time_unit" json:"time_unit"` // week
-	// Currency is that of the values, in major units; empty where the source stated none.
+	// Currency is the ISO 4217 code of the amounts; empty if the source has none.
 	Currency    string      `yaml:"currency" json:"currency"`
 	Purchases   Purchases   `yaml:"purchases" json:"purchases"`
-	Spend       *Spend      `yaml:"spend" json:"spend"` // absent where nobody has bought twice: a prior knows no currency's scale
+	Spend       *Spend      `yaml:"spend" json:"spend"` // absent without repeat buyers: the prior does not know the scale of a currency
 	Diagnostics Diagnostics `yaml:"diagnostics" json:"diagnostics"`
 	Source      Source      `yaml:"source" json:"source"`
 }
 
-// Purchases are the parameters of MBG/NBD, time in weeks.
+// Purchases are the parameters of MBG/NBD, with time in weeks.
 type Purchases struct {
 	R     float64 `yaml:"r" json:"r"`
 	Alpha float64 `yaml:"alpha" json:"alpha"`
@@ -56,14 +55,14 @@ type Purchases struct {
 	B     float64 `yaml:"b" json:"b"`
 }
 
-// Spend are the parameters of Gamma-Gamma, v in major units of money.
+// Spend are the parameters of Gamma-Gamma; v is in major units of the currency.
 type Spend struct {
 	P float64 `yaml:"p" json:"p"`
 	Q float64 `yaml:"q" json:"q"`
 	V float64 `yaml:"v" json:"v"`
 }
 
-// Diagnostics say what the fit went through; see lifetimes.Diagnostics.
+// Diagnostics describe the fit; see lifetimes.Diagnostics.
 type Diagnostics struct {
 	Converged      bool      `yaml:"converged" json:"converged"`
 	Customers      int       `yaml:"customers" json:"customers"`
@@ -74,12 +73,12 @@ type Diagnostics struct {
 	SpendErrors    *Spend    `yaml:"spend_errors" json:"spend_errors"`
 }
 
-// Source is what was fitted to.
+// Source describes the data of the fit.
 type Source struct {
-	File   string `yaml:"file" json:"file"` // its last path element
+	File   string `yaml:"file" json:"file"` // base name
 	SHA256 string `yaml:"sha256" json:"sha256"`
 	First  string `yaml:"first" json:"first"` // day of the first purchase, YYYY-MM-DD
-	Until  string `yaml:"until" json:"until"` // day up to which customers were seen
+	Until  string `yaml:"until" json:"until"` // last day of the data, YYYY-MM-DD
 }
 
 // Validate returns an error that wraps ErrFile and names the key, or nil.
@@ -112,7 +111,7 @@ func (f *File) Validate() error {
 	return nil
 }
 
-// Ledger is the file as the ledger's entry. Without spend, p, q and v are 0, as in the built-in prior.
+// Ledger returns the payload of a parameters entry. Without Spend, p, q and v are 0, as in the built-in prior.
 func (f *File) Ledger() *ledger.Parameters {
 	p := &ledger.Parameters{
 		Version: f.Version, Model: f.Model, Status: f.Status,
@@ -124,12 +123,12 @@ func (f *File) Ledger() *ledger.Parameters {
 	return p
 }
 
-// most is far above what a parameter file can need.
+// most is the maximum size of a file in bytes, far above what the format can need.
 const most = 1 << 20
 
 // Read reads a file and validates it.
 func Read(path string) (*File, error) {
-	from, err := os.Open(path) //nolint:gosec // the person names the file
+	from, err := os.Open(path) //nolint:gosec // the operator names the file
 	if err != nil {
 		return nil, fmt.Errorf("parameters: %w", err)
 	}
@@ -167,7 +166,7 @@ func Parse(content []byte) (*File, error) {
 	return f, nil
 }
 
-// Encode validates a file and returns it as it is written.
+// Encode validates the file and returns its content.
 func (f *File) Encode() ([]byte, error) {
 	if err := f.Validate(); err != nil {
 		return nil, fmt.Errorf("parameters: %w", err)
@@ -182,7 +181,7 @@ func (f *File) Encode() ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// Write writes a file as a whole or not at all, over one that may be there.
+// Write writes the file atomically and replaces an existing one.
 func (f *File) Write(path string) error {
 	content, err := f.Encode()
 	if err != nil {
