@@ -15,7 +15,7 @@ func mutants() []mutant {
 		{rule: "alerts", name: "no-cool-down", broken: "an alert can be raised again at once", by: stories()},
 		{rule: "5", name: "episodes-reopen-on-reclaim", broken: "a firing alert is pending after a reclaim, and raised again"},
 		{rule: "6", name: "episodes-lost-on-reclaim", broken: "open alerts are forgotten on reclaim"},
-		{rule: "3", name: "no-input-marks", broken: "a record that came twice counts twice"},
+		{rule: "3", name: "no-input-marks", broken: "a record that came twice counts twice", seed: 59},
 		{rule: "3", name: "no-ledger-marks", broken: "entries from other partitions have no mark, and credits are added by difference"},
 		{rule: "6", name: "batch-time", broken: "all entries of a batch have the time of its first"},
 		{rule: "7", name: "split-transaction", broken: "the outputs of an entry are in two transactions"},

@@ -13,24 +13,24 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// appendTimes makes topics with message.timestamp.type LogAppendTime what they are on a broker. kfake goes by an attribute of
-// the batch instead, which no client may set, and then stores a batch whose checksum is wrong. So its connections pass through
-// here: on the way in, the batches for such a topic get the present as their time; on the way out, the answer tells it.
+// appendTimes implements message.timestamp.type=LogAppendTime. kfake ignores this setting: it looks at an attribute of the batch,
+// which no client may set, and then stores the batch with a wrong checksum. So the connections of kfake are wrapped: requests get
+// the present as the time of their batches for such a topic, and the responses report it.
 //
-// Records of a compressed batch keep their distances in time; the batch itself is stamped.
+// In a compressed batch only the batch's own time is set; its records keep their distances in time.
 type appendTimes struct {
 	mu      sync.RWMutex
-	cluster *kfake.Cluster // nil before it runs and once it is to be closed: kfake does not answer then
+	cluster *kfake.Cluster // nil before the start and from Close on, when kfake does not answer
 }
 
-func (a *appendTimes) of(cluster *kfake.Cluster) {
+func (a *appendTimes) setCluster(cluster *kfake.Cluster) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.cluster = cluster
 }
 
-// wanted says whether a topic stamps. Produce requests from version 13 on name topics by id.
-func (a *appendTimes) wanted(topic string, id [16]byte) bool {
+// enabled says whether a topic has LogAppendTime. Produce requests from version 13 on identify topics by id.
+func (a *appendTimes) enabled(topic string, id [16]byte) bool {
 	a.mu.RLock()
 	defer a.mu.RUnlock()
 	if a.cluster == nil {
@@ -49,7 +49,7 @@ func (a *appendTimes) wanted(topic string, id [16]byte) bool {
 	return kind != nil && *kind == "LogAppendTime"
 }
 
-// listening wraps the way in which kfake listens.
+// listening wraps the listeners of kfake.
 func (a *appendTimes) listening(listen func(network, address string) (net.Listener, error)) kfake.Opt {
 	return kfake.ListenFn(func(network, address string) (net.Listener, error) {
 		l, err := listen(network, address)
@@ -73,7 +73,7 @@ func (l stampingListener) Accept() (net.Conn, error) {
 	return &stampingConn{Conn: conn, times: l.times, stamped: make(map[int32]stamped)}, nil
 }
 
-// stampingConn is the broker's end of a connection. kfake reads in one goroutine and writes whole answers in another.
+// stampingConn is the broker's end of a connection. kfake reads in one goroutine and writes whole responses in another.
 type stampingConn struct {
 	net.Conn
 	times *appendTimes
@@ -81,7 +81,7 @@ type stampingConn struct {
 	joins joins
 
 	mu      sync.Mutex
-	stamped map[int32]stamped // by correlation id: requests whose answer is to be changed
+	stamped map[int32]stamped // by correlation id: requests whose response is to be changed
 }
 
 type stamped struct {
@@ -111,7 +111,7 @@ func (c *stampingConn) Read(b []byte) (int, error) {
 		if _, err := io.ReadFull(c.Conn, frame[4:]); err != nil {
 			return 0, err
 		}
-		c.joins.ask(frame[4:])
+		c.joins.request(frame[4:])
 		c.stamp(frame[4:])
 		c.rest = frame
 	}
@@ -138,11 +138,11 @@ func (c *stampingConn) stamp(request []byte) {
 		body = body[1:] // no tags
 	}
 	if produce.UnsafeReadFrom(body) != nil { // record bytes point into the request
-		return // kfake says what is wrong with it
+		return // kfake refuses it
 	}
 	s := stamped{version: version, at: time.Now().UnixMilli(), topics: make(map[topicName]bool)}
 	for _, topic := range produce.Topics {
-		if !c.times.wanted(topic.Topic, topic.TopicID) {
+		if !c.times.enabled(topic.Topic, topic.TopicID) {
 			continue
 		}
 		s.topics[topicName{topic.Topic, topic.TopicID}] = true
@@ -157,7 +157,7 @@ func (c *stampingConn) stamp(request []byte) {
 	}
 }
 
-// Places in a record batch of version 2.
+// Offsets in a record batch of version 2.
 const (
 	atChecksum   = 17
 	atAttributes = 21 // two bytes; the checksum covers everything from here on
@@ -173,7 +173,7 @@ func checksum(batch []byte) uint32 {
 
 func stampBatch(b []byte, at int64) {
 	if len(b) < atRecords || checksum(b) != binary.BigEndian.Uint32(b[atChecksum:]) {
-		return // left for kfake to refuse
+		return // kfake refuses it
 	}
 	binary.BigEndian.PutUint64(b[atFirstTime:], uint64(at)) //nolint:gosec // as the protocol has it
 	binary.BigEndian.PutUint64(b[atMaxTime:], uint64(at))   //nolint:gosec // likewise
@@ -206,8 +206,8 @@ func (c *stampingConn) Close() error {
 }
 
 func (c *stampingConn) Write(answer []byte) (int, error) {
-	c.joins.answer(answer)
-	changed, ok := c.tell(answer)
+	c.joins.response(answer)
+	changed, ok := c.reportTime(answer)
 	if !ok {
 		return c.Conn.Write(answer)
 	}
@@ -217,8 +217,8 @@ func (c *stampingConn) Write(answer []byte) (int, error) {
 	return len(answer), nil
 }
 
-// tell puts the append time into the answer to a request that was stamped.
-func (c *stampingConn) tell(answer []byte) ([]byte, bool) {
+// reportTime puts the append time into the answer to a request that was stamped.
+func (c *stampingConn) reportTime(answer []byte) ([]byte, bool) {
 	const fixed = 8 // size, correlation id
 	if len(answer) < fixed {
 		return nil, false

@@ -9,10 +9,10 @@ import (
 	"github.com/alicebob/miniredis/v2/server"
 )
 
-// Copy is all that a Redis held at one moment: for each key its name, its type, how many texts follow, and these.
+// Copy is the content of Redis at one moment: for each key its name, its type, the number of strings that follow, and these.
 type Copy []string
 
-// Both scripts run as one command, so that a copy is whole, and nobody sees half of one restored.
+// Each script runs as one command, so a copy is consistent and no client sees a part of a restored one.
 const (
 	copyScript = `
 local all = {}
@@ -29,7 +29,7 @@ for _, key in ipairs(redis.call('KEYS', '*')) do
 end
 return all`
 
-	// Keys are deleted one by one: miniredis's FLUSHALL would go unnoticed by those who WATCH them.
+	// Keys are deleted one by one: FLUSHALL of miniredis does not fail the transactions that WATCH them.
 	restoreScript = `
 for _, key in ipairs(redis.call('KEYS', '*')) do redis.call('DEL', key) end
 local i = 1
@@ -57,8 +57,8 @@ func (e *Embedded) Copy() (Copy, error) {
 	return all, nil
 }
 
-// Restore puts a copy in the place of what is there, as after a restart from an old file or a failover to a replica that
-// lagged: acknowledged writes are gone. A transaction that watches a key fails, and connections break, as they would then.
+// Restore replaces all keys by a copy, as a restart from an old file does or a failover to a replica that lags: acknowledged
+// writes are lost, transactions that watch a key fail, and connections break.
 func (e *Embedded) Restore(c Copy) error {
 	if _, err := e.eval(restoreScript, c...); err != nil {
 		return fmt.Errorf("restore the embedded Redis: %w", err)
@@ -67,10 +67,10 @@ func (e *Embedded) Restore(c Copy) error {
 	return nil
 }
 
-// Empty removes everything, as a restart without persistence does.
+// Empty deletes all keys, as a restart without persistence does.
 func (e *Embedded) Empty() error { return e.Restore(nil) }
 
-// eval runs a script without a connection, so that it also works where every connection is tampered with.
+// eval runs a script without a connection, so that no injected fault can hit it.
 func (e *Embedded) eval(script string, args ...string) ([]string, error) {
 	if e.miniredis == nil {
 		return nil, errNoRedis

@@ -1,10 +1,10 @@
-// Package embedded owns a Kafka and a Redis that live inside this process: for the demonstration, for examples, and for
-// tests. Both speak the real protocols; neither is meant to keep anything that matters.
+// Package embedded owns a Kafka and a Redis inside this process: for the demo, for examples and for tests. Both speak the real
+// protocols and keep their data in memory only.
 //
-// It comes in two kinds. Start listens on free loopback ports, so that other programs can connect. StartVirtual touches no
-// network at all and so runs inside a testing/synctest bubble, where it is reached through dial functions, which can be cut.
+// Start listens on free loopback ports, so that other programs can connect. StartVirtual and Virtual use no network, so they work
+// in a testing/synctest bubble; clients connect through DialKafka and DialRedis.
 //
-// It refuses production: Redis is kept in memory only, and Kafka answers as one machine that never fails by itself.
+// It refuses production use: Kafka answers as brokers that never fail by themselves.
 package embedded
 
 import (
@@ -19,36 +19,32 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 )
 
-// Topic is one that exists from the start.
+// Topic is a topic that Start creates.
 type Topic struct {
 	Name       string
 	Partitions int32
 	Configs    map[string]string // such as message.timestamp.type: LogAppendTime
 }
 
-// Options say what to start. The zero value starts nothing.
+// Options select the servers. The zero value starts none.
 type Options struct {
 	Kafka   bool
 	Redis   bool
 	Topics  []Topic
 	Brokers int // of Kafka; 0: 1
-
-	// DataDir keeps Kafka's logs on disk, where they survive this process. Empty: all that is appended stays in memory until
-	// Close. Redis is always in memory: its state is folded again from the ledger.
-	DataDir string
 }
 
-// Embedded is what was started.
+// Embedded holds the servers.
 type Embedded struct {
 	cluster   *kfake.Cluster
 	miniredis *miniredis.Miniredis
-	network   *kfake.VirtualNetwork // nil: real loopback
+	network   *kfake.VirtualNetwork // nil: loopback
 	times     appendTimes
 	kafka     connections
 	redis     connections
 }
 
-// Start starts what the options ask for on free ports of 127.0.0.1.
+// Start starts the selected servers on free ports of 127.0.0.1.
 func Start(ctx context.Context, o Options) (*Embedded, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("start embedded servers: %w", err)
@@ -63,7 +59,7 @@ func Start(ctx context.Context, o Options) (*Embedded, error) {
 	return e, e.startKafka(o, loopback)
 }
 
-// loopback listens on 127.0.0.1 whatever host kfake asks for: a demonstration is nobody else's business.
+// loopback listens on 127.0.0.1, whatever host kfake asks for, so that no other machine can connect.
 func loopback(network, address string) (net.Listener, error) {
 	_, port, err := net.SplitHostPort(address)
 	if err != nil {
@@ -77,20 +73,14 @@ func (e *Embedded) startKafka(o Options, listen func(network, address string) (n
 		return nil
 	}
 	options := append([]kfake.Opt{kfake.NumBrokers(max(1, o.Brokers)), e.times.listening(listen)}, more...)
-	if o.DataDir != "" {
-		options = append(options, kfake.DataDir(o.DataDir))
-	}
 	cluster, err := kfake.NewCluster(options...)
 	if err != nil {
 		e.Close()
 		return fmt.Errorf("start the embedded Kafka: %w", err)
 	}
 	e.cluster = cluster
-	e.times.of(cluster)
+	e.times.setCluster(cluster)
 	for _, t := range o.Topics {
-		if cluster.TopicInfo(t.Name) != nil {
-			continue // kept in DataDir
-		}
 		if err := cluster.CreateTopic(t.Name, t.Partitions, t.Configs); err != nil {
 			e.Close()
 			return fmt.Errorf("create topic %s in the embedded Kafka: %w", t.Name, err)
@@ -99,18 +89,17 @@ func (e *Embedded) startKafka(o Options, listen func(network, address string) (n
 	return nil
 }
 
-// firstPort is the first broker's in a virtual network; others follow.
+// firstPort is the port of the first broker in a virtual network. The other brokers have the next ports.
 const firstPort = 9092
 
-// tester is what StartVirtual needs of a testing.TB.
+// tester has the methods of testing.TB that StartVirtual needs.
 type tester interface {
 	Helper()
 	Fatalf(format string, args ...any)
 	Cleanup(func())
 }
 
-// StartVirtual starts both without a network, and closes them when the test ends. Topics come from the options; Kafka and
-// Redis need not be asked for, and DataDir must be empty inside a bubble.
+// StartVirtual is Virtual for a test, which closes the servers when it ends.
 func StartVirtual(t tester, o Options) *Embedded {
 	t.Helper()
 	e, err := Virtual(o)
@@ -121,7 +110,7 @@ func StartVirtual(t tester, o Options) *Embedded {
 	return e
 }
 
-// Virtual is StartVirtual outside a test. Call it inside the bubble.
+// Virtual starts Kafka and Redis without a network. In a synctest bubble it must be called inside of it.
 func Virtual(o Options) (*Embedded, error) {
 	o.Kafka, o.Redis = true, true
 	e := &Embedded{miniredis: miniredis.NewMiniRedis(), network: &kfake.VirtualNetwork{}}
@@ -129,7 +118,7 @@ func Virtual(o Options) (*Embedded, error) {
 	for i := range ports {
 		ports[i] = firstPort + i
 	}
-	// Dial starts miniredis without a listener; the first connection is there only for that.
+	// The first Dial starts miniredis without a listener.
 	first, err := e.miniredis.Dial()
 	if err != nil {
 		return nil, fmt.Errorf("start the embedded Redis: %w", err)
@@ -151,7 +140,7 @@ func (e *Embedded) KafkaAddress() string {
 	return e.cluster.ListenAddrs()[0]
 }
 
-// RedisAddress returns host:port; empty without Redis. In a virtual network it is a name only.
+// RedisAddress returns host:port; empty without Redis. In a virtual network nothing listens there.
 func (e *Embedded) RedisAddress() string {
 	switch {
 	case e.miniredis == nil:
@@ -162,13 +151,13 @@ func (e *Embedded) RedisAddress() string {
 	return e.miniredis.Addr()
 }
 
-// Cluster is the Kafka, for faults and control functions.
+// Cluster is Kafka, for faults and control functions.
 func (e *Embedded) Cluster() *kfake.Cluster { return e.cluster }
 
-// Miniredis is the Redis, for looking into it. Change whole states by Copy, Restore and Empty.
+// Miniredis is Redis, for inspection. Use Copy, Restore and Empty to replace all its keys.
 func (e *Embedded) Miniredis() *miniredis.Miniredis { return e.miniredis }
 
-// DialKafka connects to a broker, also in a virtual network. It has the form that Kafka clients ask for.
+// DialKafka connects to a broker, also in a virtual network. Its signature is that of a net.Dialer.
 func (e *Embedded) DialKafka(ctx context.Context, network, address string) (net.Conn, error) {
 	return e.kafka.dial(func() (net.Conn, error) {
 		if e.network != nil {
@@ -192,17 +181,17 @@ func (e *Embedded) DialRedis(ctx context.Context, network, address string) (net.
 	})
 }
 
-// CutKafka breaks the connections that were made by DialKafka. New ones can be made at once.
+// CutKafka closes the connections that DialKafka has made.
 func (e *Embedded) CutKafka() { e.kafka.cut() }
 
-// CutRedis breaks the connections that were made by DialRedis. New ones can be made at once.
+// CutRedis closes the connections that DialRedis has made.
 func (e *Embedded) CutRedis() { e.redis.cut() }
 
-// Close stops both and forgets what they held in memory.
+// Close stops the servers and drops their data.
 func (e *Embedded) Close() {
 	e.CutKafka()
 	e.CutRedis()
-	e.times.of(nil)
+	e.times.setCluster(nil)
 	if e.cluster != nil {
 		e.cluster.Close()
 	}
@@ -211,7 +200,7 @@ func (e *Embedded) Close() {
 	}
 }
 
-// connections remembers what is open, so that it can be cut.
+// connections holds the open connections, so that they can be cut.
 type connections struct {
 	mu   sync.Mutex
 	open map[*connection]struct{}
@@ -232,9 +221,9 @@ func (c *connections) dial(connect func() (net.Conn, error)) (net.Conn, error) {
 	if c.open == nil {
 		c.open = make(map[*connection]struct{})
 	}
-	kept := &connection{conn, c}
-	c.open[kept] = struct{}{}
-	return kept, nil
+	counted := &connection{conn, c}
+	c.open[counted] = struct{}{}
+	return counted, nil
 }
 
 func (c *connections) cut() {
@@ -243,7 +232,7 @@ func (c *connections) cut() {
 	c.open = nil
 	c.mu.Unlock()
 	for conn := range open {
-		_ = conn.Conn.Close() // broken is what it shall be
+		_ = conn.Conn.Close() // its error changes nothing
 	}
 }
 

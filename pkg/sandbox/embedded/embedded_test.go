@@ -50,24 +50,6 @@ func TestServesOnLoopback(t *testing.T) {
 	require.WithinDuration(t, time.Now(), appended(t, e), time.Hour, "the ledger's clock is the append time")
 }
 
-func TestKafkaSurvivesInDataDir(t *testing.T) {
-	o := embedded.Options{Kafka: true, Topics: []embedded.Topic{logTopic}, DataDir: t.TempDir()}
-	for round := range 2 {
-		e, err := embedded.Start(t.Context(), o)
-		require.NoError(t, err)
-		require.Empty(t, e.RedisAddress())
-		if round == 0 {
-			appended(t, e)
-		}
-		end := int64(0)
-		for _, p := range e.Cluster().PartitionInfos("log") {
-			end += p.HighWatermark
-		}
-		require.EqualValues(t, 2, end)
-		e.Close()
-	}
-}
-
 func TestRunsInsideABubble(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := embedded.StartVirtual(t, embedded.Options{Topics: []embedded.Topic{logTopic}})

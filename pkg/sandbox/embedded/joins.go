@@ -7,42 +7,42 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// joins are a connection's requests to join a group that are not answered yet. A broker begins a member's session with the
-// answer, whether or not anybody is there to hear it, so that one who died while joining is missed soon. kfake begins none
-// when the connection is gone, and such a member would keep its partitions for ever. So a connection that broke with a
-// request to join under way ends, for kfake, only when that is answered.
+// joins are the JoinGroup requests of a connection that are not answered yet. A broker starts a member's session when it answers,
+// whether or not the connection still exists, so a member that crashed while joining expires soon. kfake starts no session if the
+// connection is closed, and such a member would keep its partitions for ever. So a connection that is closed during a JoinGroup is
+// closed for kfake only after the answer.
 type joins struct {
-	mu     sync.Mutex
-	asked  map[int32]struct{} // by correlation id
-	settle chan struct{}      // closed when nothing is asked any more; nil while nobody waits
-	closed bool
+	mu      sync.Mutex
+	pending map[int32]struct{} // by correlation id
+	done    chan struct{}      // closed when none is pending; nil while nobody waits
+	closed  bool
 }
 
-// ask notes a request if it is one to join: key, version, correlation id.
-func (j *joins) ask(request []byte) {
-	if len(request) < 8 || binary.BigEndian.Uint16(request) != uint16(kmsg.JoinGroup) {
+// request adds a request if it is a JoinGroup. It begins with key, version and correlation id.
+func (j *joins) request(bytes []byte) {
+	if len(bytes) < 8 || binary.BigEndian.Uint16(bytes) != uint16(kmsg.JoinGroup) {
 		return
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if j.asked == nil {
-		j.asked = make(map[int32]struct{})
+	if j.pending == nil {
+		j.pending = make(map[int32]struct{})
 	}
-	j.asked[int32(binary.BigEndian.Uint32(request[4:]))] = struct{}{} //nolint:gosec // as the protocol has it
+	j.pending[int32(binary.BigEndian.Uint32(bytes[4:]))] = struct{}{} //nolint:gosec // as the protocol has it
 }
 
-// answer notes what is being answered: size, correlation id.
-func (j *joins) answer(answer []byte) {
-	if len(answer) < 8 {
+// response removes an answered request. The response begins with size and correlation id.
+func (j *joins) response(bytes []byte) {
+	if len(bytes) < 8 {
 		return
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	delete(j.asked, int32(binary.BigEndian.Uint32(answer[4:]))) //nolint:gosec // as the protocol has it
+	delete(j.pending, int32(binary.BigEndian.Uint32(bytes[4:]))) //nolint:gosec // as the protocol has it
 	j.release()
 }
 
-// close lets go of who waits: the broker itself hangs up.
+// close ends every wait: the broker itself closes the connection.
 func (j *joins) close() {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -51,23 +51,23 @@ func (j *joins) close() {
 }
 
 func (j *joins) release() {
-	if j.settle != nil && (j.closed || len(j.asked) == 0) {
-		close(j.settle)
-		j.settle = nil
+	if j.done != nil && (j.closed || len(j.pending) == 0) {
+		close(j.done)
+		j.done = nil
 	}
 }
 
-// wait returns when every request to join is answered.
+// wait returns when no JoinGroup is pending.
 func (j *joins) wait() {
 	j.mu.Lock()
-	if j.closed || len(j.asked) == 0 {
+	if j.closed || len(j.pending) == 0 {
 		j.mu.Unlock()
 		return
 	}
-	if j.settle == nil {
-		j.settle = make(chan struct{})
+	if j.done == nil {
+		j.done = make(chan struct{})
 	}
-	settle := j.settle
+	done := j.done
 	j.mu.Unlock()
-	<-settle
+	<-done
 }

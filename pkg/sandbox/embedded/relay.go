@@ -6,8 +6,8 @@ import (
 	"sync"
 )
 
-// relay puts a buffer without limit into the answers of a server behind a net.Pipe. A pipe holds nothing, and miniredis
-// answers each command of a pipeline while the client is still writing the rest of it: without a buffer both wait for ever.
+// relay adds an unlimited buffer for the answers of a server behind a net.Pipe. A pipe has no buffer, and miniredis answers each
+// command of a pipeline while the client is still writing the rest of it: without a buffer both would wait for ever.
 func relay(server net.Conn) net.Conn {
 	client, near := net.Pipe()
 	answers := &queue{}
@@ -35,7 +35,7 @@ func relay(server net.Conn) net.Conn {
 	return client
 }
 
-// queue is bytes on their way, written by one and taken by another.
+// queue is a buffer between two goroutines: one writes, the other takes.
 type queue struct {
 	mu      sync.Mutex
 	changed sync.Cond

@@ -1,6 +1,5 @@
-// Package compose owns the proof that docker-compose.yml is true: its test (build tag compose) brings the whole of it up beside
-// whatever else runs on the machine, sends events through it, asks its Prometheus everything that the boards ask, and takes it
-// down again.
+// Package compose owns the test of docker-compose.yml (build tag compose): it starts the whole stack beside whatever else runs on
+// the machine, sends events through it, runs every query of the dashboards in its Prometheus, and stops it.
 //
-// It refuses to know how Mainstay is assembled: it uses the files that a person uses, and asks over HTTP.
+// It refuses to know how Mainstay is assembled: it uses the files that a user uses, and HTTP.
 package compose

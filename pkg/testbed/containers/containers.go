@@ -23,23 +23,23 @@ import (
 )
 
 const (
-	kafkaImage = "apache/kafka:4.1.0"
-	redisImage = "redis:8.0"
-	patience   = 2 * time.Minute // with a container's start, on a busy machine
+	kafkaImage   = "apache/kafka:4.1.0"
+	redisImage   = "redis:8.0"
+	startTimeout = 2 * time.Minute // of a container, on a busy machine
 )
 
-// Server is a container behind a port that stays the same however often it is killed.
+// Server is a container whose address stays the same when it is killed and started again.
 type Server struct {
 	Address   string // host:port
 	container testcontainers.Container
 	answers   func(ctx context.Context) error
 }
 
-// testcontainers has one logger for the whole program, and returns its errors too.
+// testcontainers has one global logger; its errors are returned as well.
 func init() { log.SetDefault(log.NewNoopLogger()) } //nolint:gochecknoinits // it has no other way
 
-// start runs an image with one of its ports bound to a free one of this machine: clients must find it there again after a
-// restart, and Kafka has to know it beforehand.
+// start runs an image with one of its ports bound to a free port of this machine. The port is chosen here, since it must stay the
+// same after a restart, and Kafka must be configured with it.
 func start(ctx context.Context, port string, request func(bound int) testcontainers.ContainerRequest) (*Server, error) {
 	bound, err := freePort()
 	if err != nil {
@@ -74,7 +74,7 @@ func (s *Server) Kill(ctx context.Context) error {
 	return nil
 }
 
-// Start runs a killed server again, on what its disk holds, and waits until it answers.
+// Start starts a killed server again, with its disk, and waits until it answers.
 func (s *Server) Start(ctx context.Context) error {
 	if err := s.container.Start(ctx); err != nil {
 		return fmt.Errorf("start %s again: %w", s.Address, err)
@@ -83,7 +83,7 @@ func (s *Server) Start(ctx context.Context) error {
 }
 
 func (s *Server) await(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
 	for {
 		err := s.answers(ctx)
@@ -98,7 +98,7 @@ func (s *Server) await(ctx context.Context) error {
 	}
 }
 
-// ready is the end of a first start: nothing is left behind when it fails.
+// ready waits until a server that was just started answers, and removes it if it does not.
 func (s *Server) ready(ctx context.Context) error {
 	err := s.await(ctx)
 	if err != nil {
@@ -115,15 +115,15 @@ func (s *Server) Close() error {
 	return nil
 }
 
-// StartKafka starts a broker with transactions and defaults as they are shipped.
+// StartKafka starts a broker with the default configuration, but for the replication that one broker can have.
 func StartKafka(ctx context.Context) (*Server, error) {
 	s, err := start(ctx, "9092/tcp", func(port int) testcontainers.ContainerRequest {
 		return testcontainers.ContainerRequest{
 			Image: kafkaImage,
 			Env: map[string]string{
 				"KAFKA_NODE_ID": "1", "KAFKA_PROCESS_ROLES": "broker,controller",
-				// The broker speaks to itself too (to verify transactions, to write their markers), and cannot reach itself at the
-				// address that we use: it needs a listener of its own.
+				// The broker also connects to itself (to verify transactions and to write their markers), and cannot use the
+				// address outside the container: it needs a listener of its own.
 				"KAFKA_LISTENERS":                                "PLAINTEXT://:9092,INSIDE://:19092,CONTROLLER://:9093",
 				"KAFKA_ADVERTISED_LISTENERS":                     "INSIDE://localhost:19092,PLAINTEXT://127.0.0.1:" + strconv.Itoa(port),
 				"KAFKA_LISTENER_SECURITY_PROTOCOL_MAP":           "PLAINTEXT:PLAINTEXT,INSIDE:PLAINTEXT,CONTROLLER:PLAINTEXT",
@@ -136,7 +136,7 @@ func StartKafka(ctx context.Context) (*Server, error) {
 				"KAFKA_GROUP_INITIAL_REBALANCE_DELAY_MS":         "0",
 				"KAFKA_AUTO_CREATE_TOPICS_ENABLE":                "false",
 			},
-			WaitingFor: wait.ForLog("Kafka Server started").WithStartupTimeout(patience),
+			WaitingFor: wait.ForLog("Kafka Server started").WithStartupTimeout(startTimeout),
 		}
 	})
 	if err != nil {
@@ -153,17 +153,17 @@ func StartKafka(ctx context.Context) (*Server, error) {
 	return s, s.ready(ctx)
 }
 
-// Redis is a Redis server that keeps its data through a kill, or does not, as it is told.
+// Redis is a Redis server whose persistence can be switched.
 type Redis struct{ *Server }
 
-// StartRedis starts one that appends every write to a file.
+// StartRedis starts a server with an append-only file.
 func StartRedis(ctx context.Context) (*Redis, error) {
 	s, err := start(ctx, "6379/tcp", func(int) testcontainers.ContainerRequest {
 		return testcontainers.ContainerRequest{
 			Image: redisImage,
-			// What was said last about persistence holds at the next start.
+			// The next start reads what Persist has written.
 			Entrypoint: []string{"sh", "-c", `mkdir -p /data && exec redis-server --dir /data --bind 0.0.0.0 --protected-mode no --save "" --appendonly "$(cat /data/appendonly 2>/dev/null || echo yes)"`},
-			WaitingFor: wait.ForListeningPort("6379/tcp").WithStartupTimeout(patience),
+			WaitingFor: wait.ForListeningPort("6379/tcp").WithStartupTimeout(startTimeout),
 		}
 	})
 	if err != nil {
@@ -172,7 +172,7 @@ func StartRedis(ctx context.Context) (*Redis, error) {
 	r := &Redis{s}
 	s.answers = func(ctx context.Context) error {
 		answer, err := AskRedis(ctx, s.Address, "PING")
-		if err == nil && answer != "PONG" { // it says LOADING first
+		if err == nil && answer != "PONG" { // LOADING at first
 			err = fmt.Errorf("PING: %s", answer)
 		}
 		return err
@@ -180,8 +180,8 @@ func StartRedis(ctx context.Context) (*Redis, error) {
 	return r, s.ready(ctx)
 }
 
-// Persist turns the append-only file on or off, now or from the next start on. A start with it finds what was in it last,
-// however old that is; a start without it finds nothing.
+// Persist turns the append-only file on or off, now or from the next start on. A start with it loads the file, however old it is;
+// a start without it begins empty.
 func (r *Redis) Persist(ctx context.Context, on, now bool) error {
 	word := map[bool]string{true: "yes", false: "no"}[on]
 	if now {
@@ -204,7 +204,7 @@ func (r *Redis) run(ctx context.Context, command ...string) error {
 	return nil
 }
 
-// AskRedis sends one inline command to a server without a password and returns its answer's text, an error's too.
+// AskRedis sends one inline command to a server without a password and returns the text of its answer or of its error.
 func AskRedis(ctx context.Context, address, command string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
@@ -239,7 +239,7 @@ func AskRedis(ctx context.Context, address, command string) (string, error) {
 	return string(text), nil
 }
 
-// UsedMemory is what a Redis says that its data takes, in bytes.
+// UsedMemory is used_memory of a Redis server, in bytes.
 func UsedMemory(ctx context.Context, address string) (int64, error) {
 	text, err := AskRedis(ctx, address, "INFO memory")
 	if err != nil {

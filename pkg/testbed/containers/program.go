@@ -18,10 +18,10 @@ import (
 	"time"
 )
 
-// Program is the built mainstay, with the settings that its processes are started with.
+// Program is the built mainstay and the settings of its processes.
 type Program struct {
 	Path     string
-	Settings map[string]string // variable, without MAINSTAY_, to value
+	Settings map[string]string // environment variables, without MAINSTAY_
 }
 
 // Build compiles the program into a directory.
@@ -44,7 +44,7 @@ func (p Program) With(settings map[string]string) Program {
 	return Program{Path: p.Path, Settings: all}
 }
 
-// environment is this process's, without any setting that it may have itself.
+// environment is that of this process, with the program's settings instead of its own.
 func (p Program) environment() []string {
 	var env []string
 	for _, e := range os.Environ() {
@@ -58,15 +58,15 @@ func (p Program) environment() []string {
 	return env
 }
 
-// Do runs a command to its end and returns its output and exit code. The error tells what it wrote to its error output.
+// Do runs a command to its end and returns its output and exit code. The error includes its error output.
 func (p Program) Do(ctx context.Context, args ...string) (out []byte, code int, err error) {
 	cmd := exec.CommandContext(ctx, p.Path, args...)
 	cmd.Env = p.environment()
-	var complaint bytes.Buffer
-	cmd.Stderr = &complaint
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
 	out, err = cmd.Output()
 	if err != nil {
-		err = fmt.Errorf("mainstay %s: %w: %s", strings.Join(args, " "), err, complaint.Bytes())
+		err = fmt.Errorf("mainstay %s: %w: %s", strings.Join(args, " "), err, stderr.Bytes())
 	}
 	return out, cmd.ProcessState.ExitCode(), err
 }
@@ -78,7 +78,7 @@ type Line struct {
 	Message string    `json:"msg"`
 	HTTP    string    `json:"http"`
 	Admin   string    `json:"admin"`
-	Text    string    `json:"-"` // as it was written
+	Text    string    `json:"-"` // the whole line
 }
 
 // Process is a running mainstay.
@@ -92,18 +92,18 @@ type Process struct {
 
 	mu    sync.Mutex
 	lines []Line
-	heard chan struct{} // closed and made anew with every line
+	added chan struct{} // closed and replaced with every line
 }
 
 const linesKept = 2000
 
-// running are the processes that were started and have not ended.
-var running = struct { //nolint:gochecknoglobals // they are the operating system's
+// running are the processes that have not ended.
+var running = struct { //nolint:gochecknoglobals // like the processes themselves
 	sync.Mutex
 	all map[*Process]struct{}
 }{all: map[*Process]struct{}{}}
 
-// KillAll ends every process that is still running: for an end that no defer sees.
+// KillAll ends every running process, for a TestMain that is ended by a signal.
 func KillAll() {
 	running.Lock()
 	defer running.Unlock()
@@ -112,7 +112,7 @@ func KillAll() {
 	}
 }
 
-// Run starts `mainstay run` and waits until it says that it is running. Whoever starts it must Kill or Stop it.
+// Run starts `mainstay run` and waits until its log says that it is running. The caller must Kill or Stop it.
 func (p Program) Run(ctx context.Context) (*Process, error) {
 	cmd := exec.Command(p.Path, "run")
 	cmd.Env = p.With(map[string]string{"HTTP_LISTEN": "127.0.0.1:0", "ADMIN_LISTEN": "127.0.0.1:0"}).environment()
@@ -120,7 +120,7 @@ func (p Program) Run(ctx context.Context) (*Process, error) {
 	if err != nil {
 		return nil, fmt.Errorf("run mainstay: %w", err)
 	}
-	r := &Process{cmd: cmd, exited: make(chan struct{}), heard: make(chan struct{}), Started: time.Now()}
+	r := &Process{cmd: cmd, exited: make(chan struct{}), added: make(chan struct{}), Started: time.Now()}
 	running.Lock()
 	err = cmd.Start()
 	if err == nil {
@@ -131,7 +131,7 @@ func (p Program) Run(ctx context.Context) (*Process, error) {
 		return nil, fmt.Errorf("run mainstay: %w", err)
 	}
 	go func() {
-		r.listen(stderr)
+		r.readLog(stderr)
 		r.err = cmd.Wait()
 		running.Lock()
 		delete(running.all, r)
@@ -147,18 +147,18 @@ func (p Program) Run(ctx context.Context) (*Process, error) {
 	return r, nil
 }
 
-func (r *Process) listen(log io.Reader) {
+func (r *Process) readLog(log io.Reader) {
 	scanner := bufio.NewScanner(log)
 	scanner.Buffer(nil, 1<<20)
 	for scanner.Scan() {
 		l := Line{Text: scanner.Text()}
-		_ = json.Unmarshal(scanner.Bytes(), &l) // what is no JSON (a panic) is kept as text
+		_ = json.Unmarshal(scanner.Bytes(), &l) // a line that is not JSON (a panic) has its text only
 		r.mu.Lock()
 		if r.lines = append(r.lines, l); len(r.lines) > linesKept {
 			r.lines = r.lines[len(r.lines)-linesKept:]
 		}
-		close(r.heard)
-		r.heard = make(chan struct{})
+		close(r.added)
+		r.added = make(chan struct{})
 		r.mu.Unlock()
 	}
 }
@@ -174,7 +174,7 @@ func (r *Process) Lines() []Line {
 func (r *Process) Await(ctx context.Context, message string) (Line, error) {
 	for {
 		r.mu.Lock()
-		heard := r.heard
+		added := r.added
 		for _, l := range r.lines {
 			if l.Message == message {
 				r.mu.Unlock()
@@ -183,11 +183,11 @@ func (r *Process) Await(ctx context.Context, message string) (Line, error) {
 		}
 		r.mu.Unlock()
 		select {
-		case <-heard:
+		case <-added:
 		case <-r.exited:
-			return Line{}, fmt.Errorf("mainstay ended before it said %q: %w\n%s", message, r.err, r.Tail(20))
+			return Line{}, fmt.Errorf("mainstay ended before it logged %q: %w\n%s", message, r.err, r.Tail(20))
 		case <-ctx.Done():
-			return Line{}, fmt.Errorf("mainstay does not say %q: %w\n%s", message, context.Cause(ctx), r.Tail(20))
+			return Line{}, fmt.Errorf("mainstay has not logged %q: %w\n%s", message, context.Cause(ctx), r.Tail(20))
 		}
 	}
 }
@@ -202,13 +202,13 @@ func (r *Process) Tail(n int) string {
 	return b.String()
 }
 
-// Kill ends the process with SIGKILL and waits until it is gone.
+// Kill ends the process with SIGKILL and waits for its end.
 func (r *Process) Kill() {
 	_ = r.cmd.Process.Kill() // it may have ended by itself
 	<-r.exited
 }
 
-// Stop asks the process to finish and returns nil when it ended in order.
+// Stop ends the process with SIGTERM and returns nil if it exited with 0.
 func (r *Process) Stop(ctx context.Context) error {
 	if err := r.cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return fmt.Errorf("stop mainstay: %w", err)
@@ -220,12 +220,12 @@ func (r *Process) Stop(ctx context.Context) error {
 		return fmt.Errorf("mainstay did not stop: %w\n%s", context.Cause(ctx), r.Tail(20))
 	}
 	if r.err != nil {
-		return fmt.Errorf("mainstay did not end in order: %w\n%s", r.err, r.Tail(20))
+		return fmt.Errorf("mainstay exited with an error: %w\n%s", r.err, r.Tail(20))
 	}
 	return nil
 }
 
-// CPU is what the process has used by the kernel's account, once it has ended.
+// CPU waits for the end of the process and returns the CPU time that it used.
 func (r *Process) CPU() time.Duration {
 	<-r.exited
 	return r.cmd.ProcessState.UserTime() + r.cmd.ProcessState.SystemTime()
