@@ -42,7 +42,7 @@ func (p *program) simulate(ctx context.Context, cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	s := shopfeed.Simulation{Now: p.now, Topics: map[event.Kind]string{}}
+	s := shopfeed.Feed{Now: p.now, Topics: map[event.Kind]string{}}
 	f := cmd.Flags()
 	s.Customers, _ = f.GetInt("customers")
 	s.Days, _ = f.GetInt("days")
@@ -75,9 +75,9 @@ func (p *program) simulate(ctx context.Context, cmd *cobra.Command) error {
 }
 
 // tell shows a bar on a terminal, and a line for every tenth elsewhere.
-func (p *program) tell(ctx context.Context, s *shopfeed.Simulation, k *kafka.Client, machine bool) (shopfeed.Told, error) {
+func (p *program) tell(ctx context.Context, s *shopfeed.Feed, k *kafka.Client, machine bool) (shopfeed.Progress, error) {
 	bar, began, tenth, caught := p.bar("simulating", false), p.now(), 0, false
-	s.Progress = func(t shopfeed.Told) {
+	s.OnProgress = func(t shopfeed.Progress) {
 		switch {
 		case caught:
 			return // from here on nobody knows how much is to come
@@ -87,7 +87,7 @@ func (p *program) tell(ctx context.Context, s *shopfeed.Simulation, k *kafka.Cli
 		days, all := int64(t.To.Sub(t.From)/(24*time.Hour)), max(1, int64(began.Sub(t.From)/(24*time.Hour)))
 		at(bar, days, all)
 		switch now := int(10 * days / all); {
-		case t.Caught:
+		case t.CaughtUp:
 			caught = true
 			_ = bar.Finish() // a bar that cannot be drawn stops nothing
 			if s.Stay && !machine {

@@ -55,7 +55,7 @@ func Run(ctx context.Context, c Config, stopping <-chan struct{}) (*Summary, err
 	if err != nil {
 		return nil, err
 	}
-	d := &demo{Config: c, shop: s, truth: s.Truth(), end: end}
+	d := &demo{Config: c, shop: s, truth: s.GroundTruth(), end: end}
 	if err := d.open(ctx, servers); err != nil {
 		return nil, err
 	}
@@ -66,7 +66,7 @@ func Run(ctx context.Context, c Config, stopping <-chan struct{}) (*Summary, err
 type demo struct {
 	Config
 	shop    *shop.Shop
-	truth   *shop.Truth
+	truth   *shop.GroundTruth
 	app     *app.App
 	genesis *ledger.Genesis
 	process *process.Process

@@ -28,7 +28,7 @@ func (d *demo) feed(ctx context.Context, w *watch) (int64, error) {
 	} else {
 		step = max(step/400, time.Minute)
 	}
-	p := shopfeed.Parcel{Inputs: map[event.Kind]shopfeed.Input{}}
+	p := shopfeed.Packer{Inputs: map[event.Kind]shopfeed.Input{}}
 	for kind := range event.Kinds {
 		p.Inputs[kind] = shopfeed.Input{Topic: kind.Descriptor().Topic, Partitions: d.genesis.GetPartitions()}
 	}

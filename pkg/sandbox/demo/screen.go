@@ -192,13 +192,13 @@ func (s *Screen) calibration(c groundtruth.Calibration) {
 	}
 	s.print("  %-18s", "promised gone, %")
 	for _, d := range c.Deciles {
-		s.print(" %4.0f", d.Promised*100)
+		s.print(" %4.0f", d.Predicted*100)
 	}
 	s.print("   by tenths of the customers\n  %-18s", "really gone, %")
 	for _, d := range c.Deciles {
 		s.print(" %4.0f", d.Gone*100)
 	}
-	s.print("   (within 3 points and chance: %d of %d)\n", c.Holding, len(c.Deciles))
+	s.print("   (within 3 points and chance: %d of %d)\n", c.WithinTolerance, len(c.Deciles))
 }
 
 // stay says that everything still runs.

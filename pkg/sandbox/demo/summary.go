@@ -35,7 +35,7 @@ type Summary struct {
 	WallSeconds float64           `json:"wall_seconds"` // until the last answer was published and stored
 	Audit       Audit             `json:"audit"`
 	Model       Model             `json:"model"`
-	Truth       groundtruth.Found `json:"truth"`
+	Truth       groundtruth.Comparison `json:"truth"`
 }
 
 // Audit is what folding the ledger again found.
@@ -145,7 +145,7 @@ func (d *demo) compare(ctx context.Context, s *Summary) error {
 		}
 	}
 	horizon := time.Duration(d.app.Config.CLV.PredictionHorizonDays) * day
-	s.Truth = groundtruth.Judge(d.truth, d.end, horizon, func(id string) (processors.Answers, bool) {
+	s.Truth = groundtruth.Compare(d.truth, d.end, horizon, func(id string) (processors.Answers, bool) {
 		a, met := known[id]
 		return a, met
 	})

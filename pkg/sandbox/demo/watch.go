@@ -54,8 +54,8 @@ func newWatch(d *demo) *watch {
 	}
 	var all []candidate
 	for _, c := range d.truth.Customers {
-		if !c.Died.IsZero() && c.Died.After(from) && c.Died.Before(to) {
-			all = append(all, candidate{silent{ID: c.ID, Gone: c.Died}, len(c.Orders)})
+		if !c.LostAt.IsZero() && c.LostAt.After(from) && c.LostAt.Before(to) {
+			all = append(all, candidate{silent{ID: c.ID, Gone: c.LostAt}, len(c.Orders)})
 		}
 	}
 	slices.SortStableFunc(all, func(a, b candidate) int { return cmp.Compare(b.orders, a.orders) })

@@ -5,19 +5,19 @@ import (
 	"slices"
 )
 
-// TopDecile says how many of the tenth with the greatest total CLV really belong to the tenth with the greatest value: what
-// they brought, and what was truly to be expected of them, by somebody who knew everything but the future.
+// TopDecile counts how many of the tenth of customers with the greatest total CLV belong to the tenth with the greatest actual
+// value: the net value of their orders and the expectation under their true parameters.
 type TopDecile struct {
 	Customers int     `json:"customers"`
 	Right     int     `json:"right"`
-	Precision float64 `json:"precision"` // 0 when there is nobody
-	// ShareOfValue is what those who were told to be the uppermost tenth are really worth of what the uppermost tenth is worth.
+	Precision float64 `json:"precision"` // 0 without customers
+	// ShareOfValue is the actual value of the predicted top decile, as a share of the value of the actual one.
 	ShareOfValue float64 `json:"share_of_value"`
 }
 
 type value struct {
-	told   int64
-	really float64
+	predicted int64
+	actual    float64
 }
 
 func topDecile(all []value) TopDecile {
@@ -25,20 +25,20 @@ func topDecile(all []value) TopDecile {
 	if t.Customers == 0 {
 		return t
 	}
-	really := slices.Clone(all)
-	slices.SortStableFunc(really, func(a, b value) int { return cmp.Compare(b.really, a.really) })
-	slices.SortStableFunc(all, func(a, b value) int { return cmp.Compare(b.told, a.told) })
-	bound := really[t.Customers-1].really
-	told, best := 0.0, 0.0
+	actual := slices.Clone(all)
+	slices.SortStableFunc(actual, func(a, b value) int { return cmp.Compare(b.actual, a.actual) })
+	slices.SortStableFunc(all, func(a, b value) int { return cmp.Compare(b.predicted, a.predicted) })
+	bound := actual[t.Customers-1].actual
+	chosen, best := 0.0, 0.0
 	for i := range t.Customers {
-		if all[i].really >= bound {
+		if all[i].actual >= bound {
 			t.Right++
 		}
-		told, best = told+all[i].really, best+really[i].really
+		chosen, best = chosen+all[i].actual, best+actual[i].actual
 	}
 	t.Precision = float64(t.Right) / float64(t.Customers)
 	if best > 0 {
-		t.ShareOfValue = told / best
+		t.ShareOfValue = chosen / best
 	}
 	return t
 }

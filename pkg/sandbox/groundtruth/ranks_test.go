@@ -31,32 +31,32 @@ func TestConcordance(t *testing.T) {
 	})
 }
 
-// Whatever the promises, those that are kept by chance as often as they say are found to be kept, and others are not.
+// Whatever the predictions, those that are kept by chance as often as they say are found to be kept, and others are not.
 func TestCalibration(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		random := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 0))
 		slope, n := rapid.Float64Range(.1, 5).Draw(t, "slope"), rapid.IntRange(tenths, 5000).Draw(t, "customers")
-		kept, broken := make([]promise, n), make([]promise, n)
+		kept, broken := make([]prediction, n), make([]prediction, n)
 		for i := range n {
 			p := math.Pow(random.Float64(), slope)
-			kept[i] = promise{p, random.Float64() < p}
-			broken[i] = promise{p, true}
+			kept[i] = prediction{p, random.Float64() < p}
+			broken[i] = prediction{p, true}
 		}
 		c := calibrate(kept)
 		require.Len(t, c.Deciles, tenths)
 		require.LessOrEqual(t, c.LargestGap, 6*c.LargestError+1e-9)
-		require.GreaterOrEqual(t, c.Holding, tenths/2)
+		require.GreaterOrEqual(t, c.WithinTolerance, tenths/2)
 		b := calibrate(broken)
 		all, mean := 0, 0.0
 		for _, d := range b.Deciles {
 			all += d.Customers
-			mean += (d.Gone - d.Promised) / tenths
+			mean += (d.Gone - d.Predicted) / tenths
 			require.InDelta(t, 1, d.Gone, 1e-9)
 		}
 		require.Equal(t, n, all)
 		require.InDelta(t, points*mean, b.Average, 1e-9)
 	})
-	require.Empty(t, calibrate(make([]promise, tenths-1)).Deciles)
+	require.Empty(t, calibrate(make([]prediction, tenths-1)).Deciles)
 }
 
 func TestTopDecile(t *testing.T) {
@@ -64,7 +64,7 @@ func TestTopDecile(t *testing.T) {
 	for i := range 40 {
 		all = append(all, value{int64(i), float64(i)})
 	}
-	all[39].really, all[0].really = 0, 100 // the one thought best is worth nothing, and the last one most
+	all[39].actual, all[0].actual = 0, 100 // the one thought best is worth nothing, and the last one most
 	found := topDecile(all)
 	require.Equal(t, TopDecile{Customers: 4, Right: 3, Precision: .75, ShareOfValue: (38. + 37 + 36) / (100 + 38 + 37 + 36)}, found)
 	require.Zero(t, topDecile(all[:9]))

@@ -7,7 +7,7 @@ import (
 	"github.com/mainstay/mainstay/schemas/event"
 )
 
-// fact is an event before it is put into words.
+// fact is an event before it is encoded.
 type fact struct {
 	kind     event.Kind
 	key      string // "" for none
@@ -27,13 +27,13 @@ func number(name string, value int) field { return field{name, strconv.Itoa(valu
 
 func at(name string, seconds int64) field { return text(name, rfc3339(seconds)) }
 
-func rfc3339(seconds int64) string { return moment(seconds).Format(time.RFC3339) }
+func rfc3339(seconds int64) string { return utc(seconds).Format(time.RFC3339) }
 
 func (r *run) amount(name string, minor int64) field {
 	return field{name, string(r.unit.Append(nil, minor))}
 }
 
-func (r *run) tellPurchase(c *customer, o *order) {
+func (r *run) emitPurchase(c *customer, o *order) {
 	u := c.rng.Float64()
 	channel := "web"
 	switch {
@@ -51,42 +51,42 @@ func (r *run) tellPurchase(c *customer, o *order) {
 	}
 	if c.code != "" {
 		body = append(body, text("referral_code", c.code))
-		c.code = "" // told with the first order
+		c.code = "" // emitted with the first order only
 	}
 	sku := "sku-" + strconv.Itoa(1+c.rng.IntN(500))
 	body = append(body, field{"products", `[{"product_id":"` + sku + `","price":` +
 		r.amount("", o.total-tax).value + `,"quantity":1}]`})
-	r.tell(c, fact{kind: event.Purchase, key: c.id, customer: c.id, at: o.at, source: channel, body: body})
+	r.emitFact(c, fact{kind: event.Purchase, key: c.id, customer: c.id, at: o.at, source: channel, body: body})
 }
 
-func (r *run) tellOrderCancelled(c *customer, o *order) {
+func (r *run) emitOrderCancelled(c *customer, o *order) {
 	reasons := []string{"customer", "inventory", "declined", "fraud"}
-	r.tellCancellation(c, o.id, text("kind", "order"), text("order_id", o.id),
+	r.emitCancellation(c, o.id, text("kind", "order"), text("order_id", o.id),
 		text("cancel_reason", reasons[c.rng.IntN(len(reasons))]))
 }
 
-func (r *run) tellRefund(c *customer, o *order, part int, amount int64) {
-	r.tellCancellation(c, o.id, text("kind", "refund"), text("refund_id", o.id+"-"+strconv.Itoa(part)),
+func (r *run) emitRefund(c *customer, o *order, part int, amount int64) {
+	r.emitCancellation(c, o.id, text("kind", "refund"), text("refund_id", o.id+"-"+strconv.Itoa(part)),
 		text("order_id", o.id), r.amount("total", amount), text("currency", r.unit.Code))
 }
 
-func (r *run) tellSubscriptionCancelled(c *customer) {
-	r.tellCancellation(c, c.id, text("kind", "subscription"), text("subscription_id", c.subscription),
+func (r *run) emitSubscriptionCancelled(c *customer) {
+	r.emitCancellation(c, c.id, text("kind", "subscription"), text("subscription_id", c.subscription),
 		at("effective_at", r.now+30*day), text("cancel_reason", "price"))
 }
 
-func (r *run) tellAccountCancelled(c *customer) {
-	r.tellCancellation(c, c.id, text("kind", "account"), at("effective_at", r.now), text("cancel_reason", "customer"))
+func (r *run) emitAccountCancelled(c *customer) {
+	r.emitCancellation(c, c.id, text("kind", "account"), at("effective_at", r.now), text("cancel_reason", "customer"))
 }
 
-func (r *run) tellCancellation(c *customer, key string, body ...field) {
-	r.tell(c, fact{
+func (r *run) emitCancellation(c *customer, key string, body ...field) {
+	r.emitFact(c, fact{
 		kind: event.Cancellation, key: key, customer: c.id, at: r.now, source: "back-office", body: body,
 	})
 }
 
-func (r *run) tellReferral(referrer, friend *customer, referral, status string) {
-	r.tell(friend, fact{
+func (r *run) emitReferral(referrer, friend *customer, referral, status string) {
+	r.emitFact(friend, fact{
 		kind: event.Referral, key: referral, at: r.now, source: "referrals",
 		body: []field{
 			text("referral_id", referral), text("referral_code", "code-"+referrer.id),
@@ -95,7 +95,7 @@ func (r *run) tellReferral(referrer, friend *customer, referral, status string) 
 	})
 }
 
-func (r *run) tellSurvey(c *customer, response, kind string, score int, created int64, update bool) {
+func (r *run) emitSurvey(c *customer, response, kind string, score int, created int64, update bool) {
 	body := []field{
 		text("response_id", response), text("survey_id", "after-order"), text("survey_type", kind),
 		number("score", score), at("created_at", created),
@@ -103,35 +103,35 @@ func (r *run) tellSurvey(c *customer, response, kind string, score int, created 
 	if update {
 		body = append(body, at("updated_at", r.now))
 	}
-	r.tell(c, fact{kind: event.Survey, customer: c.id, at: r.now, source: "surveys", body: body})
+	r.emitFact(c, fact{kind: event.Survey, customer: c.id, at: r.now, source: "surveys", body: body})
 }
 
-// tell decides how, when and how often an event is emitted. It draws the same whether or not somebody listens.
-func (r *run) tell(c *customer, f fact) {
+// emitFact chooses in which form, when and how often a fact is emitted. It draws the same random numbers without a consumer.
+func (r *run) emitFact(c *customer, f fact) {
 	r.events++
 	form, late, twice := c.rng.Float64(), r.chance(c, r.mix.Late), r.chance(c, r.mix.Duplicate)
 	lag, again := between(c, hour, 5*day), between(c, 1, 2*hour)
 	if r.yield == nil {
 		return
 	}
-	e := r.words(f, form)
+	e := r.encode(f, form)
 	if late {
-		r.emit(e, r.now+int64(lag))
+		r.emitAt(e, r.now+int64(lag))
 	} else {
-		r.emit(e, r.now)
+		r.emitAt(e, r.now)
 	}
 	if twice {
-		r.emit(e, r.now+int64(lag+again))
+		r.emitAt(e, r.now+int64(lag+again))
 	}
 }
 
-// emit hands an event out at its moment, at latest at the end, so that what has happened is told.
-func (r *run) emit(e Event, when int64) {
+// emitAt emits an event at a time, at the latest at the end of the simulated time, so that every fact is emitted.
+func (r *run) emitAt(e Event, when int64) {
 	if when > r.now {
-		r.plan(min(when, r.end-1), func() { r.emit(e, r.now) })
+		r.plan(min(when, r.end-1), func() { r.emitAt(e, r.now) })
 		return
 	}
-	e.At = moment(r.now)
+	e.At = utc(r.now)
 	if !r.stopped && !r.yield(e) {
 		r.stopped = true
 	}

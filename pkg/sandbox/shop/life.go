@@ -12,41 +12,41 @@ const (
 	day    = 24 * hour
 )
 
-// run is one life of the shop. Everything in it happens through the agenda, at whole seconds.
+// run is one simulation of the shop. Everything happens through the schedule, at whole seconds.
 type run struct {
 	*Shop
-	agenda
+	schedule
 	now, end, lastArrival int64
-	places                int        // customers who may still come
-	arrivals              *rand.Rand // when customers come by themselves
-	people, orders        int        // numbered so far
-	events, letters       int
+	places                int        // customers who may still arrive
+	arrivals              *rand.Rand // when customers arrive without a referral
+	numbered, orders      int        // customers and orders numbered so far
+	events, messages      int
 	yield                 func(Event) bool
 	stopped               bool
-	truth                 *Truth // nil: the life is told, otherwise it is only recorded
+	truth                 *GroundTruth // nil: events are emitted and nothing is recorded
 }
 
 // customer is a person who has bought, or has been invited to.
 type customer struct {
-	nature
+	traits
 	id           string
-	rng          *rand.Rand // of one's own, so that a life does not depend on other lives
-	died         int64      // ParetoNBD: drawn at the first purchase; MBGNBD: 0 until it happens
+	rng          *rand.Rand // one per customer, so that customers do not depend on each other
+	lostAt       int64      // ParetoNBD: drawn at the first purchase; MBGNBD: 0 until it happens
 	lastSurvey   int64
 	subscription string
-	code         string // the referral code that brought it
-	known        int    // index in the truth
+	code         string // the referral code under which they arrived
+	index        int    // index in the ground truth
 }
 
-// order is a purchase as far as the rest of its life needs it.
+// order is a purchase as far as its refunds and cancellation need it.
 type order struct {
 	id    string
 	at    int64
 	total int64 // minor units
-	known int   // index in the truth's customer
+	index int   // index in the customer of the ground truth
 }
 
-func newRun(s *Shop, yield func(Event) bool, truth *Truth) *run {
+func newRun(s *Shop, yield func(Event) bool, truth *GroundTruth) *run {
 	start := s.cfg.Start.Unix()
 	length := int64(s.cfg.Days) * day
 	return &run{
@@ -55,7 +55,7 @@ func newRun(s *Shop, yield func(Event) bool, truth *Truth) *run {
 	}
 }
 
-// source is the randomness of person n, or of the arrivals (0): the seed and n well mixed, since generators that
+// source returns the random numbers of customer n, or of the arrivals (0): the seed and n well mixed, since generators that
 // start from neighbouring states are alike at first.
 func source(seed uint64, n int) *rand.Rand {
 	z := seed ^ (uint64(n)+1)*0x9e3779b97f4a7c15 //nolint:gosec // n >= 0
@@ -64,7 +64,7 @@ func source(seed uint64, n int) *rand.Rand {
 	return rand.New(rand.NewPCG(seed, z^z>>31)) //nolint:gosec // simulation, not secrecy
 }
 
-// play lives until the end of the simulated time, or until nobody listens.
+// play runs the simulation until its end, or until the consumer of events stops.
 func (r *run) play() {
 	r.nextArrival()
 	for r.Len() > 0 && !r.stopped {
@@ -73,18 +73,18 @@ func (r *run) play() {
 			return
 		}
 		r.now = p.at
-		p.do()
+		p.run()
 	}
 }
 
-// after plans something, unless it lies beyond the end. The float guards against delays beyond all integers.
+// after plans a step, unless it is beyond the end. The float guards against delays beyond all integers.
 func (r *run) after(seconds float64, do func()) {
 	if at := float64(r.now) + seconds; at < float64(r.end) {
 		r.plan(int64(at), do)
 	}
 }
 
-// nextArrival plans the next customer who comes by itself: the least of as many uniform moments as there are places
+// nextArrival plans the next customer who arrives without a referral: the least of as many uniform times as there are places
 // left. A referred customer takes one of the places, so that all together come to Config.Customers.
 func (r *run) nextArrival() {
 	if r.places == 0 {
@@ -101,30 +101,30 @@ func (r *run) nextArrival() {
 }
 
 func (r *run) person() *customer {
-	r.people++
-	rng := source(r.cfg.Seed, r.people)
-	c := &customer{nature: r.pop.draw(rng), id: "c-" + strconv.Itoa(r.people), rng: rng}
+	r.numbered++
+	rng := source(r.cfg.Seed, r.numbered)
+	c := &customer{traits: r.pop.draw(rng), id: "c-" + strconv.Itoa(r.numbered), rng: rng}
 	if r.chance(c, r.mix.Subscription) {
-		c.subscription = "sub-" + strconv.Itoa(r.people)
+		c.subscription = "sub-" + strconv.Itoa(r.numbered)
 	}
 	return c
 }
 
 func (r *run) chance(c *customer, share float64) bool { return c.rng.Float64() < share }
 
-// between is a moment from one delay to another, in seconds.
+// between returns a delay from one bound to the other, in seconds.
 func between(c *customer, from, to float64) float64 { return from + float64((to-from)*c.rng.Float64()) }
 
 func (r *run) arrive(c, referrer *customer) {
 	r.places--
 	if r.pop.Model == ParetoNBD {
-		c.died = r.now + int64(math.Min(c.rng.ExpFloat64()/c.loss, 1e12))
+		c.lostAt = r.now + int64(math.Min(c.rng.ExpFloat64()/c.loss, 1e12))
 	}
 	r.truth.arrive(r, c, referrer)
 	r.purchase(c)
 }
 
-// purchase is the heart of a life: an order, what follows from it, and whether another one will come.
+// purchase places an order, plans its consequences, and plans the next purchase unless the customer is lost.
 func (r *run) purchase(c *customer) {
 	r.order(c, false)
 	if r.chance(c, r.mix.SameDay) {
@@ -132,8 +132,8 @@ func (r *run) purchase(c *customer) {
 		r.after(between(c, 5*minute, 6*hour)*left/day, func() { r.order(c, true) })
 	}
 	if r.pop.Model == MBGNBD && r.chance(c, c.dropout) {
-		c.died = r.now
-		r.truth.die(c)
+		c.lostAt = r.now
+		r.truth.lose(c)
 	}
 	r.survey(c)
 	r.refer(c)
@@ -142,10 +142,10 @@ func (r *run) purchase(c *customer) {
 		wait += left // tomorrow: a day is the model's unit, on which one buys or does not
 	}
 	switch {
-	case c.died == r.now:
-		r.leave(c)
-	case c.died > 0 && float64(r.now)+wait >= float64(c.died):
-		r.after(float64(c.died-r.now), func() { r.leave(c) })
+	case c.lostAt == r.now:
+		r.cancelLater(c)
+	case c.lostAt > 0 && float64(r.now)+wait >= float64(c.lostAt):
+		r.after(float64(c.lostAt-r.now), func() { r.cancelLater(c) })
 	default:
 		r.after(wait, func() { r.purchase(c) })
 	}
@@ -153,25 +153,25 @@ func (r *run) purchase(c *customer) {
 
 func (r *run) order(c *customer, sameDay bool) {
 	r.orders++
-	units := r.pop.order(c.nature, c.rng) * priceLevel(r.unit.Code)
+	units := r.pop.order(c.traits, c.rng) * priceLevel(r.unit.Code)
 	o := &order{
 		id: strconv.Itoa(100_000 + r.orders), at: r.now,
 		total: max(1, int64(math.Round(units*math.Pow10(r.unit.Decimals)))),
 	}
-	o.known = r.truth.order(c, o, sameDay)
-	r.tellPurchase(c, o)
+	o.index = r.truth.order(c, o, sameDay)
+	r.emitPurchase(c, o)
 	switch u := c.rng.Float64(); {
 	case u < r.mix.Cancel:
 		r.after(between(c, 10*minute, day), func() {
 			r.truth.cancel(c, o)
-			r.tellOrderCancelled(c, o)
+			r.emitOrderCancelled(c, o)
 		})
 	case u < r.mix.Cancel+r.mix.Refund:
 		r.refund(c, o)
 	}
 }
 
-// refund gives all of an order back, or a part of it, or a part in two parts.
+// refund refunds an order in full, in part, or in two parts.
 func (r *run) refund(c *customer, o *order) {
 	parts := []int64{o.total}
 	if !r.chance(c, .4) {
@@ -184,20 +184,20 @@ func (r *run) refund(c *customer, o *order) {
 	for i, amount := range parts {
 		r.after(wait+float64(i)*between(c, hour, 5*day), func() {
 			r.truth.refund(c, o, amount)
-			r.tellRefund(c, o, i+1, amount)
+			r.emitRefund(c, o, i+1, amount)
 		})
 	}
 }
 
-// survey asks a few days after an order, at most once in 30 days. Those who have just left say so, if they answer.
+// survey asks a few days after an order, at most once in 30 days. Customers who have just been lost answer with a lower score.
 func (r *run) survey(c *customer) {
 	asked := r.now-c.lastSurvey >= 30*day && r.chance(c, r.mix.Survey)
-	if !asked || !r.chance(c, c.answers) {
+	if !asked || !r.chance(c, c.responds) {
 		return
 	}
 	c.lastSurvey = r.now
 	opinion := c.satisfaction
-	if c.died == r.now {
+	if c.lostAt == r.now {
 		opinion -= .75
 	}
 	opinion += float64(.3 * c.rng.NormFloat64())
@@ -205,18 +205,18 @@ func (r *run) survey(c *customer) {
 	if r.chance(c, .1) {
 		kind, score = "csat", int(math.Round(min(5, max(1, 3.8+opinion))))
 	}
-	r.letters++
-	response := "resp-" + strconv.Itoa(r.letters)
+	r.messages++
+	response := "resp-" + strconv.Itoa(r.messages)
 	r.after(between(c, 2*day, 5*day), func() {
 		created := r.now
-		r.tellSurvey(c, response, kind, score, created, false)
+		r.emitSurvey(c, response, kind, score, created, false)
 		if r.chance(c, .08) {
-			r.after(between(c, hour, 3*day), func() { r.tellSurvey(c, response, kind, max(1, score-1), created, true) })
+			r.after(between(c, hour, 3*day), func() { r.emitSurvey(c, response, kind, max(1, score-1), created, true) })
 		}
 	})
 }
 
-// refer tells a friend, who may come because of it: the cause stands before the effect.
+// refer refers a friend, who may arrive later: the referral event comes before their first order.
 func (r *run) refer(c *customer) {
 	if !r.chance(c, min(.5, r.mix.Referral*math.Exp(.8*c.satisfaction))) {
 		return
@@ -224,27 +224,27 @@ func (r *run) refer(c *customer) {
 	r.after(between(c, hour, 3*day), func() {
 		friend := r.person()
 		friend.code = "code-" + c.id
-		r.letters++
-		referral := "ref-" + strconv.Itoa(r.letters)
-		r.tellReferral(c, friend, referral, "pending")
+		r.messages++
+		referral := "ref-" + strconv.Itoa(r.messages)
+		r.emitReferral(c, friend, referral, "pending")
 		accepts, wait := r.chance(c, .6), between(c, day, 14*day)
 		r.after(wait, func() {
 			if accepts && r.places > 0 {
 				r.arrive(friend, c)
-				r.after(minute, func() { r.tellReferral(c, friend, referral, "approved") })
+				r.after(minute, func() { r.emitReferral(c, friend, referral, "approved") })
 				return
 			}
-			r.after(16*day, func() { r.tellReferral(c, friend, referral, "voided") })
+			r.after(16*day, func() { r.emitReferral(c, friend, referral, "voided") })
 		})
 	})
 }
 
-// leave is what little a shop hears of those who are gone. Most fall silent.
-func (r *run) leave(c *customer) {
+// cancelLater plans the cancellations of a lost customer. Most lost customers emit nothing.
+func (r *run) cancelLater(c *customer) {
 	if c.subscription != "" {
-		r.after(between(c, day, 30*day), func() { r.tellSubscriptionCancelled(c) })
+		r.after(between(c, day, 30*day), func() { r.emitSubscriptionCancelled(c) })
 	}
 	if r.chance(c, r.mix.Account) {
-		r.after(between(c, day, 30*day), func() { r.tellAccountCancelled(c) })
+		r.after(between(c, day, 30*day), func() { r.emitAccountCancelled(c) })
 	}
 }

@@ -11,7 +11,7 @@ import (
 
 const week = 7 * 24 * 3600 // seconds
 
-// Model says how customers are lost.
+// Model is how customers are lost.
 type Model uint8
 
 // The models.
@@ -20,7 +20,7 @@ const (
 	ParetoNBD              // may be lost at any moment (Schmittlein, Morrison & Colombo 1987)
 )
 
-// Population is what the customers have in common: the distributions that their own figures are drawn from. Time is in
+// Population holds the distributions from which the parameters of each customer are drawn. Time is in
 // weeks, money in units of the currency, in the symbols of the literature. Purchases of one customer fall on different days, as
 // models see them whose periods are days; Mix.SameDay comes on top.
 type Population struct {
@@ -42,8 +42,8 @@ func DefaultPopulation() Population {
 
 func (p Population) check() error {
 	type figure struct {
-		name string
-		is   float64
+		name  string
+		value float64
 	}
 	positive := []figure{{"R", p.R}, {"Alpha", p.Alpha}, {"P", p.P}, {"Q - 1", p.Q - 1}, {"V", p.V}}
 	switch p.Model {
@@ -55,32 +55,32 @@ func (p Population) check() error {
 		return errors.New("shop: Population: Model is unknown")
 	}
 	for _, f := range positive {
-		if !(f.is > 0 && f.is <= 1e6) {
+		if !(f.value > 0 && f.value <= 1e6) {
 			return fmt.Errorf("shop: Population: %s must be above 0 and at most 1e6", f.name)
 		}
 	}
 	return nil
 }
 
-// nature is what one customer is like: known to nobody in the shop.
-type nature struct {
+// traits are the parameters of one customer; the shop does not know them.
+type traits struct {
 	rate         float64 // purchases a second while alive
 	dropout      float64 // MBGNBD: probability of being lost after a purchase
 	loss         float64 // ParetoNBD: losses a second
 	spend        float64 // nu
 	satisfaction float64 // standard normal over customers, the more the longer they stay
-	answers      float64 // probability of answering a survey
+	responds     float64 // probability of answering a survey
 }
 
-// draw makes a customer. Satisfaction is correlated with staying through a common normal variable, so that the
+// draw draws the parameters of a customer. Satisfaction is correlated with staying through a common normal variable, so that the
 // distribution of dropout remains exactly the model's.
-func (p Population) draw(rng *rand.Rand) nature {
+func (p Population) draw(rng *rand.Rand) traits {
 	staying := rng.NormFloat64()
-	n := nature{
+	n := traits{
 		rate:         distuv.Gamma{Alpha: p.R, Beta: p.Alpha, Src: rng}.Rand() / week,
 		spend:        distuv.Gamma{Alpha: p.Q, Beta: p.V, Src: rng}.Rand(),
 		satisfaction: float64(.75*staying) + float64(math.Sqrt(1-.75*.75)*rng.NormFloat64()),
-		answers:      distuv.Beta{Alpha: 1.5, Beta: 2.5, Src: rng}.Rand(),
+		responds:     distuv.Beta{Alpha: 1.5, Beta: 2.5, Src: rng}.Rand(),
 	}
 	leaving := .5 * math.Erfc(staying/math.Sqrt2) // uniform
 	if p.Model == ParetoNBD {
@@ -92,7 +92,7 @@ func (p Population) draw(rng *rand.Rand) nature {
 }
 
 // order draws the value of an order in units of the currency, before the currency's price level.
-func (p Population) order(n nature, rng *rand.Rand) float64 {
+func (p Population) order(n traits, rng *rand.Rand) float64 {
 	return distuv.Gamma{Alpha: p.P, Beta: n.spend, Src: rng}.Rand()
 }
 

@@ -1,12 +1,12 @@
-// Package shop owns a simulated shop whose truth is known: customers arrive, buy, are refunded, answer surveys, bring
-// friends and one day are gone, and the shop emits what shops emit. It exists so that answers can be measured against
-// what really happened (who was alive, how much was to be expected of whom, who brought whom).
+// Package shop owns a simulated shop whose ground truth is known: customers arrive, buy, receive refunds, answer surveys, refer
+// friends and are lost, and the shop emits the events. Answers can be compared with the ground truth: which customers are still
+// alive, how many orders are to be expected of them, and who referred them.
 //
-// It refuses all I/O, clocks and hidden randomness: a seed and a start make a shop, and the same configuration gives the
+// It refuses all I/O, clocks and hidden randomness: a seed and a start define a shop, and the same configuration gives the
 // same events, byte for byte, on the same processor architecture.
 //
-// The story is read in this order: Config and Shop here; population.go, what a customer is like; life.go, what it
-// does; emit.go, how the shop tells it; truth.go, what really was.
+// Read in this order: Config and Shop here; population.go, the parameters of a customer; life.go, the simulation; emit.go and
+// encode.go, the events; groundtruth.go, the record of it.
 package shop
 
 import (
@@ -23,7 +23,7 @@ import (
 // Config makes a shop. The zero value of a field stands for its default.
 type Config struct {
 	Seed       uint64
-	Customers  int         // who ever buy, brought by friends or not; default 1000
+	Customers  int         // who buy at least once, referred or not; default 1000
 	Days       int         // simulated; default 365. New customers come in the first three quarters
 	Start      time.Time   // default 2025-01-01 UTC; whole seconds
 	Currency   string      // ISO 4217 or IRT; default EUR
@@ -31,22 +31,22 @@ type Config struct {
 	Mix        *Mix        // default DefaultMix()
 }
 
-// Mix says how often things besides purchases happen. All are shares from 0 to 1.
+// Mix holds the frequencies of everything besides purchases, as shares from 0 to 1.
 type Mix struct {
 	Refund       float64 // of orders, refunded in part or in full, at once or in two parts
 	Cancel       float64 // of orders, cancelled as a whole within a day
 	SameDay      float64 // of orders, followed by another one on the same day (UTC)
-	Survey       float64 // of orders, after which a survey is sent; who answers is up to the customer
-	Referral     float64 // of orders, after which a customer of middling satisfaction tells a friend
-	Subscription float64 // of customers, who also have a subscription, cancelled once they are gone
-	Account      float64 // of customers who are gone, who cancel their account
+	Survey       float64 // of orders, after which a survey is sent; customers differ in whether they answer
+	Referral     float64 // of orders, after which a customer of average satisfaction refers a friend
+	Subscription float64 // of customers, who also have a subscription, cancelled after they are lost
+	Account      float64 // of lost customers, who close their account
 	Duplicate    float64 // of events, emitted twice with the same bytes
 	Late         float64 // of events, emitted an hour to five days after they happened
 	Aliases      float64 // of events, in the field names of other specifications
 	CloudEvents  float64 // of events, as CloudEvents, half in binary and half in structured mode
 }
 
-// DefaultMix is an ordinary shop.
+// DefaultMix returns the mix of an ordinary shop.
 func DefaultMix() Mix {
 	return Mix{
 		Refund: .06, Cancel: .02, SameDay: .03, Survey: .5, Referral: .03, Subscription: .05, Account: .03,
@@ -54,11 +54,11 @@ func DefaultMix() Mix {
 	}
 }
 
-// Event is a record as the shop emits it.
+// Event is a record that the shop emits.
 type Event struct {
 	At         time.Time // emitted; UTC, whole seconds, never before the event before it
 	Kind       event.Kind
-	Key, Value []byte // a key is the shop's own choice and may be nil
+	Key, Value []byte // the key may be nil
 	Headers    []Header
 }
 
@@ -71,7 +71,7 @@ type Shop struct {
 	mix     Mix
 	pop     Population
 	unit    money.Unit
-	recount func() *Truth
+	recount func() *GroundTruth
 }
 
 // New checks the configuration. Its errors name the field and the bound.
@@ -98,7 +98,7 @@ func New(cfg Config) (*Shop, error) {
 	if err := s.check(); err != nil {
 		return nil, err
 	}
-	s.recount = sync.OnceValue(s.live)
+	s.recount = sync.OnceValue(s.recordGroundTruth)
 	return s, nil
 }
 
@@ -123,8 +123,8 @@ func (s *Shop) check() error {
 	s.unit = unit
 	m := s.mix
 	for _, share := range []struct {
-		name string
-		is   float64
+		name  string
+		value float64
 	}{
 		{"Refund", m.Refund},
 		{"Cancel", m.Cancel},
@@ -140,27 +140,26 @@ func (s *Shop) check() error {
 		{"CloudEvents", m.CloudEvents},
 		{"Aliases and CloudEvents", m.Aliases + m.CloudEvents},
 	} {
-		if !(share.is >= 0 && share.is <= 1) {
+		if !(share.value >= 0 && share.value <= 1) {
 			return fmt.Errorf("shop: Mix: %s must be 0 to 1", share.name)
 		}
 	}
 	return s.pop.check()
 }
 
-// Events is the life of the shop in the order in which it emits. It is lazy: only the customers still alive, and what
-// is still to come of them, are held in memory. Each use starts from the beginning.
+// Events returns the shop's events in the order in which it emits them. It is lazy: only the customers still alive and their
+// scheduled steps are in memory. Each use starts from the beginning.
 func (s *Shop) Events() iter.Seq[Event] {
 	return func(yield func(Event) bool) {
 		newRun(s, yield, nil).play()
 	}
 }
 
-// Truth is what really was. It lives the shop once more, in silence, the first time that it is asked for, and holds
-// every customer and order.
-func (s *Shop) Truth() *Truth { return s.recount() }
+// GroundTruth returns the record of all customers and orders. The first call runs the simulation once more, without events.
+func (s *Shop) GroundTruth() *GroundTruth { return s.recount() }
 
-func (s *Shop) live() *Truth {
-	t := &Truth{byID: map[string]int{}}
+func (s *Shop) recordGroundTruth() *GroundTruth {
+	t := &GroundTruth{byID: map[string]int{}}
 	newRun(s, nil, t).play()
 	return t
 }

@@ -37,7 +37,7 @@ func TestSameSeedSameBytes(t *testing.T) {
 	cfg := shop.Config{Seed: 7, Customers: 200, Days: 200}
 	s := open(t, cfg)
 	first := digest(s)
-	require.NotEmpty(t, s.Truth().Customers)
+	require.NotEmpty(t, s.GroundTruth().Customers)
 	require.Equal(t, first, digest(s), "asking for the truth or listening again changes nothing")
 	require.Equal(t, first, digest(open(t, cfg)))
 	cfg.Seed = 8
@@ -167,34 +167,34 @@ func recount(t require.TestingT, s *shop.Shop) {
 		}
 	}
 	count, referred := 0, 0
-	for _, c := range s.Truth().Customers {
+	for _, c := range s.GroundTruth().Customers {
 		require.NotEmpty(t, c.Orders)
 		require.Equal(t, c.Arrived, c.Orders[0].At)
-		for _, known := range c.Orders {
-			o, ok := orders[known.ID]
-			require.True(t, ok, "order %s is told", known.ID)
+		for _, recorded := range c.Orders {
+			o, ok := orders[recorded.ID]
+			require.True(t, ok, "order %s is emitted", recorded.ID)
 			require.Equal(t, c.ID, o.customer)
-			require.Equal(t, known.At, o.at)
-			require.Equal(t, known.Total, o.total)
-			require.Equal(t, known.Refunds, o.parts)
-			require.Equal(t, known.Cancelled, o.cancelled)
+			require.Equal(t, recorded.At, o.at)
+			require.Equal(t, recorded.Total, o.total)
+			require.Equal(t, recorded.Refunds, o.parts)
+			require.Equal(t, recorded.Cancelled, o.cancelled)
 			net := o.total - o.refunds
 			if o.cancelled {
 				net = 0
 			}
-			require.Equal(t, known.Net, net)
+			require.Equal(t, recorded.Net, net)
 			require.GreaterOrEqual(t, net, int64(0))
 			count++
 		}
 		if by, ok := referrers[c.ID]; ok {
 			require.Equal(t, c.Referrer, by)
-			referrer, known := s.Truth().Customer(by)
-			require.True(t, known)
+			referrer, recorded := s.GroundTruth().Customer(by)
+			require.True(t, recorded)
 			require.True(t, referrer.Arrived.Before(c.Arrived))
 			referred++
 		}
 	}
-	require.Len(t, orders, count, "no order is told that was not made")
+	require.Len(t, orders, count, "no order is emitted that was not placed")
 	require.Len(t, referrers, referred, "no referral is approved of one who never bought")
 }
 
@@ -230,7 +230,7 @@ func TestEventsComeInOrderOfTime(t *testing.T) {
 		require.False(t, e.At.Before(last))
 		require.True(t, e.At.Before(start.AddDate(0, 0, 365)))
 		m := read(t, e)
-		require.False(t, m.at.After(e.At), "nothing is told before it happened")
+		require.False(t, m.at.After(e.At), "nothing is emitted before it happened")
 		if e.At.After(m.at) {
 			late++
 		}
@@ -255,7 +255,7 @@ func TestEventsComeInOrderOfTime(t *testing.T) {
 	}
 	require.Greater(t, n, 5_000)
 	require.Less(t, n, 10_000)
-	require.Len(t, s.Truth().Customers, 1000)
+	require.Len(t, s.GroundTruth().Customers, 1000)
 	for kind := range event.Kinds {
 		require.Greater(t, kinds[kind], 200, kind)
 	}
@@ -278,7 +278,7 @@ func TestWhatIsExpectedHappens(t *testing.T) {
 		from, horizon := start.AddDate(0, 0, 200), 120*24*time.Hour
 		var expected, happened [2]float64
 		alive, dead := 0, 0
-		for _, c := range s.Truth().Customers {
+		for _, c := range s.GroundTruth().Customers {
 			if c.Arrived.After(from) {
 				continue
 			}
@@ -309,7 +309,7 @@ func TestPopulationIsTheModels(t *testing.T) {
 	p := shop.DefaultPopulation()
 	s := open(t, shop.Config{Seed: 5, Customers: 20_000, Days: 60})
 	var rate, dropout, spend float64
-	for _, c := range s.Truth().Customers {
+	for _, c := range s.GroundTruth().Customers {
 		rate += c.Rate / 20_000
 		dropout += c.Dropout / 20_000
 		spend += c.MeanOrder / 20_000
@@ -324,7 +324,7 @@ func TestThoseWhoStayScoreHigherAndBringMore(t *testing.T) {
 	end := time.Date(2025, 12, 31, 0, 0, 0, 0, time.UTC)
 	var sum, n, brought, orders [2]float64 // lost, alive
 	group := func(id string) int {
-		c, ok := s.Truth().Customer(id)
+		c, ok := s.GroundTruth().Customer(id)
 		require.True(t, ok)
 		if c.Alive(end) {
 			return 1
@@ -339,7 +339,7 @@ func TestThoseWhoStayScoreHigherAndBringMore(t *testing.T) {
 			n[group(m.customer)]++
 		}
 	}
-	for _, c := range s.Truth().Customers {
+	for _, c := range s.GroundTruth().Customers {
 		orders[group(c.ID)] += float64(len(c.Orders))
 		if c.Referrer != "" {
 			brought[group(c.Referrer)]++

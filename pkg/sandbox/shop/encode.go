@@ -6,8 +6,8 @@ import (
 	"github.com/mainstay/mainstay/schemas/event"
 )
 
-// words puts a fact into one of the forms that shops use: form is uniform from 0 to 1.
-func (r *run) words(f fact, form float64) Event {
+// encode writes a fact in one of the forms that shops use; form is a uniform random number from 0 to 1.
+func (r *run) encode(f fact, form float64) Event {
 	e := Event{Kind: f.kind}
 	if f.key != "" {
 		e.Key = []byte(f.key)
@@ -34,7 +34,7 @@ func (r *run) words(f fact, form float64) Event {
 // plain has the plain field names.
 func plain(id string, f fact) []field {
 	members := []field{text("event_id", id), text("type", f.kind.String()), at("occurred_at", f.at), text("source", f.source)}
-	return append(append(members, f.who("customer_id")...), f.body...)
+	return append(append(members, f.customerFields("customer_id")...), f.body...)
 }
 
 // track is Segment's call, with the fields under properties.
@@ -47,12 +47,12 @@ func track(id string, f fact) []field {
 		}
 		properties[i] = b
 	}
-	return append(append(members, f.who("userId")...), field{"properties", object(properties)})
+	return append(append(members, f.customerFields("userId")...), field{"properties", object(properties)})
 }
 
 // flat has the names of other clients, GA4 among them, the order's id as a number and its total as a string.
 func flat(id string, f fact) []field {
-	members := append([]field{text("messageId", id), at("timestamp", f.at)}, f.who("userId")...)
+	members := append([]field{text("messageId", id), at("timestamp", f.at)}, f.customerFields("userId")...)
 	for _, b := range f.body {
 		switch {
 		case f.kind == event.Purchase && b.name == "order_id":
@@ -71,7 +71,7 @@ func flat(id string, f fact) []field {
 
 // binary is a CloudEvent in binary mode: the attributes are headers, the value is the data.
 func binary(id string, f fact) ([]field, []Header) {
-	return append(f.who("customer_id"), f.body...), []Header{
+	return append(f.customerFields("customer_id"), f.body...), []Header{
 		{"ce_specversion", "1.0"},
 		{"ce_id", id},
 		{"ce_type", f.kind.String()},
@@ -86,12 +86,12 @@ func structured(id string, f fact) ([]field, []Header) {
 	return []field{
 		text("specversion", "1.0"), text("id", id), text("type", f.kind.String()), text("source", f.source),
 		at("time", f.at), text("datacontenttype", "application/json"),
-		{"data", object(append(f.who("customer_id"), f.body...))},
+		{"data", object(append(f.customerFields("customer_id"), f.body...))},
 	}, []Header{{"content-type", "application/cloudevents+json"}}
 }
 
-// who names the customer; a referral is about two, whom its body names.
-func (f fact) who(name string) []field {
+// customerFields returns the customer's id as a field. A referral has none: its body names both customers.
+func (f fact) customerFields(name string) []field {
 	if f.customer == "" {
 		return nil
 	}

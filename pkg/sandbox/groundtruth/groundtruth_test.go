@@ -84,11 +84,11 @@ func (h *house) live(s *shop.Shop, end time.Time) {
 	decoder, err := event.NewDecoder(options)
 	require.NoError(h.t, err)
 	var result event.Result
-	var told time.Time
+	var last time.Time
 	for e := range s.Events() {
-		if e.At.Sub(told) >= 7*24*time.Hour {
-			told = e.At
-			h.tick(told)
+		if e.At.Sub(last) >= 7*24*time.Hour {
+			last = e.At
+			h.tick(last)
 		}
 		m := event.Message{Key: e.Key, Value: e.Value, Timestamp: e.At.UnixMilli(), Header: func(name string) ([]byte, bool) {
 			for _, x := range e.Headers {
@@ -136,8 +136,8 @@ func (h *house) answers(id string) (processors.Answers, bool) {
 	return processors.Answer(h.state, id, s), true
 }
 
-// The simulated shop is of the models' family, so what its customers are promised must hold: within 3 points in every tenth of
-// them once the models are fitted, which under the prior it does not. Who brought whom, and what they brought, is exact.
+// The simulated shop is of the models' family, so what its customers are predicted must hold: within 3 points in every tenth of
+// them once the models are fitted, which under the prior it does not. Who referralNet whom, and what they referralNet, is exact.
 func TestPromisesHoldOnceTheModelsAreFitted(t *testing.T) {
 	const customers, days, year = 30_000, 365, 365 * 24 * time.Hour
 	start := time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC)
@@ -146,11 +146,11 @@ func TestPromisesHoldOnceTheModelsAreFitted(t *testing.T) {
 	require.NoError(t, err)
 	h := newHouse(t)
 	h.live(s, end)
-	prior := groundtruth.Judge(s.Truth(), end, year, h.answers)
+	prior := groundtruth.Compare(s.GroundTruth(), end, year, h.answers)
 	h.fit()
-	f := groundtruth.Judge(s.Truth(), end, year, h.answers)
+	f := groundtruth.Compare(s.GroundTruth(), end, year, h.answers)
 	for _, d := range f.Calibration.Deciles {
-		t.Logf("%d customers: %.4f promised, %.4f gone", d.Customers, d.Promised, d.Gone)
+		t.Logf("%d customers: %.4f predicted, %.4f gone", d.Customers, d.Predicted, d.Gone)
 	}
 	t.Logf("largest gap %.1f points, under the prior %.1f; top decile %+v", f.Calibration.LargestGap, prior.Calibration.LargestGap, f.TopDecile)
 

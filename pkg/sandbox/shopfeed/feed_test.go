@@ -39,16 +39,16 @@ func market(t *testing.T) *kafka.Client {
 	return k
 }
 
-func simulation() *Simulation {
-	return &Simulation{
+func simulation() *Feed {
+	return &Feed{
 		Namespace: "mainstay", Genesis: &ledger.Genesis{Currency: "EUR"}, Customers: 60, Days: 200, Seed: 3,
 		Topics: map[event.Kind]string{event.Purchase: "sales", event.Cancellation: "cancellations", event.Referral: "referrals", event.Survey: "surveys"},
 		Now:    func() time.Time { return noon },
 	}
 }
 
-// life is what the shop has behind it at noon, by topic.
-func life(t *testing.T, s *Simulation) (byTopic map[string]map[string]int, events int64) {
+// events is what the shop has behind it at noon, by topic.
+func events(t *testing.T, s *Feed) (byTopic map[string]map[string]int, events int64) {
 	t.Helper()
 	founded := noon.Add(-2 * day).Truncate(day)
 	all, err := shop.New(shop.Config{Seed: s.Seed, Customers: s.Customers, Days: s.Days + 365, Start: founded.Add(-time.Duration(s.Days) * day), Currency: "EUR"})
@@ -89,12 +89,12 @@ func lying(t *testing.T, k *kafka.Client) map[string]map[string]int {
 
 func TestASimulationTellsALedgerOneStory(t *testing.T) {
 	k, s := market(t), simulation()
-	want, events := life(t, s)
-	told, err := s.Run(t.Context(), k, nil)
+	want, events := events(t, s)
+	progress, err := s.Run(t.Context(), k, nil)
 	require.NoError(t, err)
-	require.Equal(t, events, told.Events)
-	require.True(t, told.Caught)
-	require.Equal(t, noon, told.To)
+	require.Equal(t, events, progress.Events)
+	require.True(t, progress.CaughtUp)
+	require.Equal(t, noon, progress.To)
 	require.Equal(t, want, lying(t, k))
 
 	s.Rate = 1_000_000 // in small parts
@@ -110,38 +110,38 @@ func TestASimulationTellsALedgerOneStory(t *testing.T) {
 
 func TestASimulationThatStaysEndsInOrder(t *testing.T) {
 	k, s := market(t), simulation()
-	_, events := life(t, s)
+	_, events := events(t, s)
 	stopping := make(chan struct{})
-	s.Stay, s.Progress = true, func(t Told) {
-		if t.Caught {
+	s.Stay, s.OnProgress = true, func(t Progress) {
+		if t.CaughtUp {
 			close(stopping)
 		}
 	}
-	told, err := s.Run(t.Context(), k, stopping)
+	progress, err := s.Run(t.Context(), k, stopping)
 	require.NoError(t, err)
-	require.Equal(t, events, told.Events)
+	require.Equal(t, events, progress.Events)
 }
 
 func TestASimulationIsStoppedInTheMiddle(t *testing.T) {
 	k, s := market(t), simulation()
-	_, events := life(t, s)
+	_, events := events(t, s)
 	stopping := make(chan struct{})
-	s.Rate, s.Progress = 400, func(t Told) {
+	s.Rate, s.OnProgress = 400, func(t Progress) {
 		if t.Events == 40 {
 			close(stopping)
 		}
 	}
-	told, err := s.Run(t.Context(), k, stopping)
+	progress, err := s.Run(t.Context(), k, stopping)
 	require.NoError(t, err)
-	require.Equal(t, int64(40), told.Events)
-	require.Less(t, told.Events, events)
+	require.Equal(t, int64(40), progress.Events)
+	require.Less(t, progress.Events, events)
 	there := int64(0)
 	for _, values := range lying(t, k) {
 		for _, n := range values {
 			there += int64(n)
 		}
 	}
-	require.Equal(t, told.Events, there, "what was begun is there, and no more")
+	require.Equal(t, progress.Events, there, "what was begun is there, and no more")
 }
 
 func TestASimulationNeedsItsTopicsAndALedger(t *testing.T) {

@@ -7,36 +7,36 @@ import (
 	"github.com/mainstay/mainstay/schemas/event"
 )
 
-// Input is where the shop's events of one topic go.
+// Input is the input topic of one kind of the shop's events.
 type Input struct {
 	Topic      string
 	Partitions int32
 }
 
-// Parcel packs a simulated shop's events for their topics.
-type Parcel struct {
+// Packer packs a simulated shop's events into batches.
+type Packer struct {
 	Inputs  map[event.Kind]Input
-	Batches []*kafka.Batch // what is packed and not sent yet
-	Events  int64          // that were ever packed
+	Batches []*kafka.Batch // not sent yet
+	Events  int64          // packed so far, the sent ones included
 
-	open map[slot]*kafka.Batch
+	open map[inputPartition]*kafka.Batch
 }
 
-// slot is an input partition.
-type slot struct {
+// inputPartition is an input partition.
+type inputPartition struct {
 	topic     string
 	partition int32
 }
 
-// Add packs an event under Kafka's time of it (ms). One without a key goes to the partitions in turn.
-func (p *Parcel) Add(e *shop.Event, timestamp int64) {
+// Add packs an event with a record timestamp in ms. Events without a key go to the partitions in turn.
+func (p *Packer) Add(e *shop.Event, timestamp int64) {
 	headers := make([]kafka.Header, len(e.Headers))
 	for i, h := range e.Headers {
 		headers[i] = kafka.Header{Key: h.Key, Value: []byte(h.Value)}
 	}
 	block := kafka.EncodeHeaders(nil, headers)
 	to := p.Inputs[e.Kind]
-	at := slot{to.Topic, int32(p.Events % int64(to.Partitions))} //nolint:gosec // below a partition count
+	at := inputPartition{to.Topic, int32(p.Events % int64(to.Partitions))} //nolint:gosec // below a partition count
 	if e.Key != nil {
 		at.partition = murmur2.PartitionFor(e.Key, to.Partitions)
 	}
@@ -45,7 +45,7 @@ func (p *Parcel) Add(e *shop.Event, timestamp int64) {
 	if b == nil || b.Full(size) {
 		b = kafka.NewBatch(at.topic, at.partition)
 		if p.open == nil {
-			p.open = map[slot]*kafka.Batch{}
+			p.open = map[inputPartition]*kafka.Batch{}
 		}
 		p.open[at] = b
 		p.Batches = append(p.Batches, b)
@@ -54,8 +54,8 @@ func (p *Parcel) Add(e *shop.Event, timestamp int64) {
 	p.Events++
 }
 
-// Reset forgets what is packed, since it was sent.
-func (p *Parcel) Reset() {
+// Reset drops the batches after they were sent.
+func (p *Packer) Reset() {
 	clear(p.open)
 	p.Batches = nil
 }
