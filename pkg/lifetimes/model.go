@@ -1,10 +1,10 @@
 package lifetimes
 
-// PurchaseModel is what every model of repeat purchases answers about one customer.
+// PurchaseModel is a fitted model of repeat purchases; its methods score one customer.
 //
-// The answers presuppose parameters and a Summary that pass Validate; for others, for
-// a negative time and for NaN they are 0 and ok is false, never NaN. Times and rates
-// are in the unit of the Summary.
+// Parameters and Summary must pass Validate; otherwise, and for a negative time or NaN,
+// the results are 0 and ok is false, never NaN. Times and rates are in the unit of the
+// Summary.
 type PurchaseModel interface {
 	// Name is the model's usual name, such as "MBG/NBD".
 	Name() string
@@ -12,8 +12,8 @@ type PurchaseModel interface {
 	Validate() error
 	// PAlive is the probability that the customer has not stopped for good.
 	PAlive(s Summary) float64
-	// Expected is the expected number of repeat purchases in the next t; it already
-	// weighs that the customer may have stopped.
+	// Expected is the expected number of repeat purchases in the next t, given that the
+	// customer may have stopped already.
 	Expected(s Summary, t float64) float64
 	// PAtLeastOne is the probability of a purchase in the next t.
 	PAtLeastOne(s Summary, t float64) float64
