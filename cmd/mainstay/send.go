@@ -16,7 +16,7 @@ import (
 )
 
 func (p *program) sendCommand() *cobra.Command {
-	cmd := family("send", "Send one event: purchase, cancellation, referral or survey")
+	cmd := family("send", "Send one event: "+strings.Join(event.KindNames(), ", "))
 	for kind := range event.Kinds {
 		cmd.AddCommand(p.sendKind(kind))
 	}
@@ -24,24 +24,18 @@ func (p *program) sendCommand() *cobra.Command {
 }
 
 func (p *program) sendKind(kind event.Kind) *cobra.Command {
-	example := map[event.Kind]string{
-		event.Purchase:     "--customer me --order 1 --total 49.90 --currency EUR",
-		event.Cancellation: "--customer me --order 1 --refund 1 --total 10 --currency EUR",
-		event.Referral:     "--referrer me --customer friend",
-		event.Survey:       "--customer me --score 9",
-	}[kind]
 	cmd := &cobra.Command{
 		Use: kind.String(), Short: "Send a " + kind.String(), Args: cobra.NoArgs,
-		Example: "  " + p.name + " send " + kind.String() + " " + example,
+		Example: "  " + p.name + " send " + kind.String() + " " + kind.Descriptor().Example,
 	}
-	fields := sendevent.Fields(kind)
-	for _, f := range fields {
-		cmd.Flags().String(f.Name, f.Default, f.Doc)
-		if f.Form == sendevent.Truth {
-			cmd.Flags().Lookup(f.Name).NoOptDefVal = "true"
+	flags := sendevent.Flags(kind)
+	for _, f := range flags {
+		cmd.Flags().String(f.Flag, f.Default, f.Help())
+		if f.Format == event.Flag {
+			cmd.Flags().Lookup(f.Flag).NoOptDefVal = "true"
 		}
 		if f.Required {
-			_ = cmd.MarkFlagRequired(f.Name) // has just been added
+			_ = cmd.MarkFlagRequired(f.Flag) // has just been added
 		}
 	}
 	cmd.Flags().String("topic", "", "input topic; the first of its kind in kafka.topics by default")
@@ -49,8 +43,8 @@ func (p *program) sendKind(kind event.Kind) *cobra.Command {
 	outputFlag(cmd)
 	cmd.RunE = p.work(func(ctx context.Context, cmd *cobra.Command, _ []string) error {
 		texts := map[string]string{}
-		for _, f := range fields {
-			texts[f.Name] = cmd.Flags().Lookup(f.Name).Value.String()
+		for _, f := range flags {
+			texts[f.Flag] = cmd.Flags().Lookup(f.Flag).Value.String()
 		}
 		return p.send(ctx, cmd, kind, texts)
 	})

@@ -16,7 +16,7 @@ type AmbiguousTimeError struct {
 
 // Error names the flag that settles it.
 func (e *AmbiguousTimeError) Error() string {
-	return fmt.Sprintf("history: %q in column %q (line %d) can be read in %d ways: say which with --time-format \"%s\"",
+	return fmt.Sprintf("event file: %q in column %q (line %d) can be read in %d ways: say which with --time-format \"%s\"",
 		e.Sample, e.Column, e.Line, len(e.Layouts), strings.Join(e.Layouts, `" or --time-format "`))
 }
 
@@ -34,7 +34,7 @@ func (e *UnknownTimeError) Error() string {
 	if e.Mixed {
 		what = "is of another format than the rows before it"
 	}
-	return fmt.Sprintf("history: %q in column %q (line %d) %s: give --time-format, as a Go layout (2006-01-02 15:04:05), "+
+	return fmt.Sprintf("event file: %q in column %q (line %d) %s: give --time-format, as a Go layout (2006-01-02 15:04:05), "+
 		"strftime (%%Y-%%m-%%d), unix or unix_ms", e.Sample, e.Column, e.Line, what)
 }
 

@@ -13,7 +13,7 @@ import (
 
 // Mapping says how a file is to be read. Only Type has no default.
 type Mapping struct {
-	Type string // purchase, cancellation, referral or survey
+	Type string // the name of a kind of event
 
 	// Columns maps fields to columns. A column that begins with = is a constant (kind -> "=refund"). In NDJSON a
 	// column is a member, a.b a member of a member. Fields that are not mapped are found under their own names and
@@ -68,64 +68,55 @@ const (
 	kind               // the type of the event, which must not be another one
 )
 
-// field is a field of an event, in the order in which it is written.
+// field is a field of an event as files have it.
 type field struct {
-	name     string
+	*event.Field
 	form     form
-	required bool
+	required bool // of every row
 	aliases  []string
 }
 
-// fieldsOf are the fields of a type of event, nil for an unknown type.
-func fieldsOf(typ string) []field {
-	common := []field{
-		{name: "type", form: kind},
-		{name: "event_id", aliases: []string{"messageId", "ce_id"}},
-		{name: "occurred_at", form: moment, required: true, aliases: []string{"timestamp", "time"}},
-		{name: "customer_id", required: typ != "referral", aliases: []string{"userId"}},
-		{name: "source"},
-		{name: "schema_version"},
-		{name: "test", form: flag},
+// fieldsOf are the fields of a kind of event in a file, in the order in which they are written.
+func fieldsOf(k event.Kind) []field {
+	var all []field
+	for _, declared := range k.Descriptor().Fields {
+		f := field{Field: declared, form: formOf(declared.Format), required: declared.Always() && !declared.Identity, aliases: declared.Aliases}
+		switch declared.Name {
+		case "type":
+			f.aliases = nil // a column named event says nothing about the kind
+		case "event_id":
+			f.aliases = append(slices.Clone(f.aliases), "ce_id")
+		case "occurred_at":
+			f.required = true // no timestamp of a record stands in
+		}
+		all = append(all, f)
 	}
-	order := field{name: "order_id", aliases: []string{"transaction_id", "id"}}
-	total := field{name: "total", form: amount, aliases: []string{"total_price", "value", "revenue"}}
-	switch typ {
-	case "purchase":
-		total.required = true
-		return append(common, order, total,
-			field{name: "currency"}, field{name: "subtotal", form: amount}, field{name: "tax", form: amount},
-			field{name: "shipping", form: amount}, field{name: "discount", form: amount}, field{name: "coupon"},
-			field{name: "channel"}, field{name: "affiliation"}, field{name: "loyalty_member", form: flag},
-			field{name: "referral_code"}, field{name: "updated_at", form: moment}, field{name: "status"},
-			field{name: "cancelled_at", form: moment}, field{name: "products", form: nested},
-			field{name: "refunds", form: nested})
-	case "cancellation":
-		order.aliases, total.aliases = order.aliases[:1], nil
-		return append(common, field{name: "kind", required: true}, field{name: "refund_id"}, order, total,
-			field{name: "currency"}, field{name: "subscription_id"}, field{name: "effective_at", form: moment},
-			field{name: "cancel_reason"})
-	case "referral":
-		return append(common, field{name: "referral_id"}, field{name: "referral_code"},
-			field{name: "referrer_customer_id", required: true, aliases: []string{"advocate"}},
-			field{name: "referred_customer_id", required: true, aliases: []string{"friend"}},
-			field{name: "status", required: true})
-	case "survey":
-		return append(common, field{name: "response_id"}, field{name: "survey_id"}, field{name: "survey_type"},
-			field{name: "dimension"}, field{name: "score", form: score, required: true}, field{name: "comment"},
-			field{name: "created_at", form: moment}, field{name: "updated_at", form: moment},
-			field{name: "excluded_from_calculations", form: flag})
+	return all
+}
+
+func formOf(f event.Format) form {
+	switch f {
+	case event.Time:
+		return moment
+	case event.Amount, event.PositiveAmount:
+		return amount
+	case event.Score:
+		return score
+	case event.Flag:
+		return flag
+	case event.Objects:
+		return nested
+	case event.EventType:
+		return kind
 	default:
-		return nil
+		return plain
 	}
 }
 
-// types are the types of events.
-func types() []string { return []string{"purchase", "cancellation", "referral", "survey"} }
-
 func allFields() []string {
 	var names []string
-	for _, typ := range types() {
-		names = append(names, fieldNames(fieldsOf(typ))...)
+	for k := range event.Kinds {
+		names = append(names, fieldNames(fieldsOf(k))...)
 	}
 	slices.Sort(names)
 	return slices.Compact(names)
@@ -134,7 +125,7 @@ func allFields() []string {
 func fieldNames(fields []field) []string {
 	names := make([]string, len(fields))
 	for i, f := range fields {
-		names[i] = f.name
+		names[i] = f.Name
 	}
 	return names
 }
@@ -142,18 +133,19 @@ func fieldNames(fields []field) []string {
 // check fills in the defaults and refuses what does not fit, before the file is touched.
 func (m *Mapping) check() error {
 	if m.Type == "" {
-		return fmt.Errorf("history: which events are these? give --type %s", strings.Join(types(), ", "))
+		return fmt.Errorf("event file: which events are these? give --type %s", strings.Join(event.KindNames(), ", "))
 	}
-	fields := fieldsOf(m.Type)
-	if fields == nil {
-		return fmt.Errorf("history: unknown type %q; known are %s", m.Type, strings.Join(types(), ", "))
+	k, err := event.ParseKind(m.Type)
+	if err != nil {
+		return fmt.Errorf("event file: --type: %w", err)
 	}
+	fields := fieldsOf(k)
 	for name, column := range m.Columns {
 		if !slices.Contains(fieldNames(fields), name) {
-			return fmt.Errorf("history: a %s has no field %q; it has %s", m.Type, name, strings.Join(fieldNames(fields), ", "))
+			return fmt.Errorf("event file: a %s has no field %q; it has %s", m.Type, name, strings.Join(fieldNames(fields), ", "))
 		}
 		if column == "" || column == "=" {
-			return fmt.Errorf("history: field %q is mapped to nothing", name)
+			return fmt.Errorf("event file: field %q is mapped to nothing", name)
 		}
 	}
 	if m.Timezone == nil {
@@ -166,7 +158,7 @@ func (m *Mapping) check() error {
 	case 0, ',', ';', '\t', '|':
 		return nil
 	default:
-		return errors.New("history: the delimiter must be a comma, a semicolon, a tab or |")
+		return errors.New("event file: the delimiter must be a comma, a semicolon, a tab or |")
 	}
 }
 
@@ -182,14 +174,14 @@ func (m *Mapping) bind(fields []field) []binding {
 	bound := make([]binding, len(fields))
 	for i, f := range fields {
 		bound[i].index = -1
-		column, mapped := m.Columns[f.name]
+		column, mapped := m.Columns[f.Name]
 		switch {
 		case mapped && strings.HasPrefix(column, "="):
 			bound[i].constant = column[1:]
 		case mapped:
 			bound[i].column = column
 		default:
-			bound[i].names = append([]string{f.name}, f.aliases...)
+			bound[i].names = append([]string{f.Name}, f.aliases...)
 		}
 	}
 	return bound
@@ -205,34 +197,34 @@ func resolve(bound []binding, fields []field, header []string) error {
 			}
 			if b.index = slices.Index(header, name); b.index >= 0 {
 				if slices.Contains(header[b.index+1:], name) {
-					return fmt.Errorf("history: two columns are named %q: rename one", name)
+					return fmt.Errorf("event file: two columns are named %q: rename one", name)
 				}
 				break
 			}
 		}
 		if b.column != "" && b.index < 0 {
-			return fmt.Errorf("history: field %q is mapped to column %q, which the file does not have; its columns are %s",
-				fields[i].name, b.column, shown(strings.Join(header, ", "), 400))
+			return fmt.Errorf("event file: field %q is mapped to column %q, which the file does not have; its columns are %s",
+				fields[i].Name, b.column, shown(strings.Join(header, ", "), 400))
 		}
 		if fields[i].form == nested && b.index >= 0 {
 			if b.column != "" {
-				return fmt.Errorf("history: field %q is a list, which only NDJSON can hold", fields[i].name)
+				return fmt.Errorf("event file: field %q is a list, which only NDJSON can hold", fields[i].Name)
 			}
 			b.index = -1
 		}
 	}
 	for i, f := range fields {
-		if f.required && bound[i].index < 0 && bound[i].constant == "" && !standIn(fields, bound, f.name) {
-			return fmt.Errorf("history: no column for the field %q: give --map %s=COLUMN; the columns are %s",
-				f.name, f.name, shown(strings.Join(header, ", "), 400))
+		if f.required && bound[i].index < 0 && bound[i].constant == "" && !standIn(fields, bound, f.Name) {
+			return fmt.Errorf("event file: no column for the field %q: give --map %s=COLUMN; the columns are %s",
+				f.Name, f.Name, shown(strings.Join(header, ", "), 400))
 		}
 	}
 	return nil
 }
 
-// standIn tells that a survey's created_at is there to say when it occurred.
+// standIn says whether created_at stands in for occurred_at.
 func standIn(fields []field, bound []binding, name string) bool {
-	i := slices.IndexFunc(fields, func(f field) bool { return f.name == "created_at" })
+	i := slices.IndexFunc(fields, func(f field) bool { return f.Name == "created_at" })
 	return name == "occurred_at" && i >= 0 && (bound[i].index >= 0 || bound[i].constant != "")
 }
 

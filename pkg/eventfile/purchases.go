@@ -28,7 +28,7 @@ func Purchases(path string, m Mapping) (purchases []Purchase, unit money.Unit, r
 		m.Type = "purchase"
 	}
 	if m.Type != "purchase" {
-		return nil, unit, nil, fmt.Errorf("history: a file of purchases is needed, not of type %q", m.Type)
+		return nil, unit, nil, fmt.Errorf("event file: a file of purchases is needed, not of type %q", m.Type)
 	}
 	r, err := Open(path, m)
 	if err != nil {
@@ -77,14 +77,14 @@ func (r *Reader) purchase(row Row, unit *money.Unit) (p Purchase, order string, 
 		Test     bool        `json:"test"`
 	}
 	if err := json.Unmarshal(row.Value, &said); err != nil {
-		return p, "", fmt.Errorf("history: line %d: read back: %w", row.Line, err)
+		return p, "", fmt.Errorf("event file: line %d: read back: %w", row.Line, err)
 	}
 	if said.Test {
 		return p, "", nil
 	}
 	if stated, ok := r.currencies.Lookup([]byte(said.Currency)); ok {
 		if unit.Code != "" && unit.Code != stated.Code {
-			return p, "", fmt.Errorf("history: line %d: the file has amounts in %s and in %s: give one currency at a time",
+			return p, "", fmt.Errorf("event file: line %d: the file has amounts in %s and in %s: give one currency at a time",
 				row.Line, unit.Code, stated.Code)
 		}
 		*unit = stated
@@ -92,7 +92,7 @@ func (r *Reader) purchase(row Row, unit *money.Unit) (p Purchase, order string, 
 	p = Purchase{Customer: string(row.Key), At: row.At}
 	p.Amount, _, err = unit.Parse([]byte(said.Total), money.Literal)
 	if err != nil {
-		return p, "", fmt.Errorf("history: line %d: total: %w", row.Line, err)
+		return p, "", fmt.Errorf("event file: line %d: total: %w", row.Line, err)
 	}
 	return p, said.Order, nil
 }

@@ -12,7 +12,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -55,12 +54,16 @@ func Open(path string, m Mapping) (*Reader, error) {
 	if err := m.check(); err != nil {
 		return nil, err
 	}
-	r := &Reader{path: path, mapping: m, fields: fieldsOf(m.Type), slot: map[string]int{}, feed: bytes.NewReader(nil)}
+	kind, err := event.ParseKind(m.Type)
+	if err != nil {
+		return nil, err
+	}
+	r := &Reader{path: path, mapping: m, kind: kind, fields: fieldsOf(kind), slot: map[string]int{}, feed: bytes.NewReader(nil)}
 	for i, f := range r.fields {
-		r.slot[f.name] = i
+		r.slot[f.Name] = i
 	}
 	r.bound = r.mapping.bind(r.fields)
-	if err := r.listen(); err != nil {
+	if err := r.newDecoder(); err != nil {
 		return nil, err
 	}
 	if err := r.prepare(); err != nil {
@@ -69,11 +72,11 @@ func Open(path string, m Mapping) (*Reader, error) {
 	return r, nil
 }
 
-// listen makes the decoder that rows are tried on.
-func (r *Reader) listen() (err error) {
+// newDecoder makes the decoder that rows are tried on.
+func (r *Reader) newDecoder() (err error) {
 	m := &r.mapping
 	if r.currencies, err = money.NewTable(m.Currencies); err != nil {
-		return fmt.Errorf("history: %w", err)
+		return fmt.Errorf("event file: %w", err)
 	}
 	options := event.DefaultOptions()
 	options.Currencies = m.Currencies
@@ -81,13 +84,12 @@ func (r *Reader) listen() (err error) {
 	if m.Currency != "" {
 		unit, ok := r.currencies.Lookup([]byte(m.Currency))
 		if !ok {
-			return fmt.Errorf("history: unknown currency %q: an ISO 4217 code is needed, such as --currency EUR", m.Currency)
+			return fmt.Errorf("event file: unknown currency %q: an ISO 4217 code is needed, such as --currency EUR", m.Currency)
 		}
 		m.Currency, options.Currency = unit.Code, unit.Code
 	}
-	r.kind = event.Kind(slices.Index(types(), m.Type)) //nolint:gosec // checked, and in the order of the kinds
 	if r.decoder, err = event.NewDecoder(options); err != nil {
-		return fmt.Errorf("history: %w", err)
+		return fmt.Errorf("event file: %w", err)
 	}
 	return nil
 }
@@ -129,15 +131,15 @@ func (r *Reader) measure() (head []byte, err error) {
 	buffered := bufio.NewReaderSize(content, 1<<16)
 	head, err = buffered.Peek(1 << 16)
 	if err != nil && !errors.Is(err, io.EOF) {
-		return nil, fmt.Errorf("history: read %s: %w", r.path, err)
+		return nil, fmt.Errorf("event file: read %s: %w", r.path, err)
 	}
 	head = bytes.Clone(head)
 	if bytes.HasPrefix(head, []byte("\xff\xfe")) || bytes.HasPrefix(head, []byte("\xfe\xff")) {
-		return nil, fmt.Errorf("history: %s is UTF-16: save it as CSV in UTF-8", r.path)
+		return nil, fmt.Errorf("event file: %s is UTF-16: save it as CSV in UTF-8", r.path)
 	}
 	sum := sha256.New()
 	if r.length, err = io.Copy(sum, buffered); err != nil {
-		return nil, fmt.Errorf("history: read %s: %w", r.path, err)
+		return nil, fmt.Errorf("event file: read %s: %w", r.path, err)
 	}
 	r.sum = hex.EncodeToString(sum.Sum(nil))
 	return head, nil
@@ -150,7 +152,7 @@ func (r *Reader) content() (io.Reader, error) {
 	}
 	file, err := os.Open(r.path)
 	if err != nil {
-		return nil, fmt.Errorf("history: %w", err)
+		return nil, fmt.Errorf("event file: %w", err)
 	}
 	r.file = file
 	if stat, err := file.Stat(); err == nil {
@@ -163,7 +165,7 @@ func (r *Reader) content() (io.Reader, error) {
 	}
 	unpacked, err := gzip.NewReader(buffered)
 	if err != nil {
-		return nil, fmt.Errorf("history: unpack %s: %w", r.path, err)
+		return nil, fmt.Errorf("event file: unpack %s: %w", r.path, err)
 	}
 	return unpacked, nil
 }
@@ -178,14 +180,14 @@ func (r *Reader) rewind() error {
 		return nil
 	}
 	if err != nil {
-		return fmt.Errorf("history: %s, line %d: %w", r.path, line, err)
+		return fmt.Errorf("event file: %s, line %d: %w", r.path, line, err)
 	}
 	if !utf8.Valid(raw) {
-		return fmt.Errorf("history: %s, line %d: not UTF-8: save it as CSV in UTF-8", r.path, line)
+		return fmt.Errorf("event file: %s, line %d: not UTF-8: save it as CSV in UTF-8", r.path, line)
 	}
 	names, err := r.split(raw)
 	if err != nil {
-		return fmt.Errorf("history: %s, line %d: %w", r.path, line, err)
+		return fmt.Errorf("event file: %s, line %d: %w", r.path, line, err)
 	}
 	for i := range names {
 		if names[i] = strings.TrimSpace(names[i]); r.mapping.NoHeader {
@@ -291,7 +293,7 @@ func (r *Reader) columnOf(i int) string {
 	case b.column != "":
 		return b.column
 	}
-	return r.fields[i].name
+	return r.fields[i].Name
 }
 
 // Next returns the next row. A *RowError is about one row, and the next call goes on behind it; io.EOF is the end.
@@ -315,7 +317,7 @@ func (r *Reader) record() (int, record, error) {
 	case errors.Is(err, io.EOF):
 		return line, nil, io.EOF
 	case err != nil:
-		return line, nil, fmt.Errorf("history: read %s: %w", r.path, err)
+		return line, nil, fmt.Errorf("event file: read %s: %w", r.path, err)
 	case !utf8.Valid(raw):
 		r.records.giveBack()
 		return refuse("not UTF-8")
@@ -368,7 +370,7 @@ func (r *Reader) Columns() map[string]string {
 	found := map[string]string{}
 	for i, f := range r.fields {
 		if b := r.bound[i]; b.constant != "" || b.index >= 0 || b.column != "" {
-			found[f.name] = r.columnOf(i)
+			found[f.Name] = r.columnOf(i)
 		}
 	}
 	return found
@@ -382,7 +384,7 @@ func (r *Reader) Close() error {
 	err := r.file.Close()
 	r.file = nil
 	if err != nil {
-		return fmt.Errorf("history: %w", err)
+		return fmt.Errorf("event file: %w", err)
 	}
 	return nil
 }
@@ -407,7 +409,7 @@ func isNDJSON(path string, head []byte) (bool, error) {
 		return false, nil
 	case ".ndjson", ".jsonl", ".json":
 		if bytes.HasPrefix(head, []byte("[")) {
-			return false, fmt.Errorf("history: %s is a JSON array: one object a line is needed (jq -c '.[]')", path)
+			return false, fmt.Errorf("event file: %s is a JSON array: one object a line is needed (jq -c '.[]')", path)
 		}
 		return true, nil
 	}

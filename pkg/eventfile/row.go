@@ -61,7 +61,7 @@ func (r *Reader) event(line int, from record) (Row, error) {
 		}
 		literal, reason := r.literal(i, v)
 		if reason != "" {
-			return Row{}, &RowError{Line: line, Field: r.fields[i].name, Reason: reason}
+			return Row{}, &RowError{Line: line, Field: r.fields[i].Name, Reason: reason}
 		}
 		literals[i], texts[i] = literal, v.text
 	}
@@ -69,19 +69,16 @@ func (r *Reader) event(line int, from record) (Row, error) {
 	for i, f := range r.fields {
 		reason := ""
 		switch {
-		case literals[i] == "" && (f.required || r.needs(f.name, texts)):
+		case literals[i] == "" && (f.required || f.Required && r.holds(f, texts)):
 			reason = "missing"
 		case f.form == amount && literals[i] != "":
 			reason = r.judge(literals[i], texts)
 		}
 		if reason != "" {
-			return Row{}, &RowError{Line: line, Field: f.name, Reason: reason}
+			return Row{}, &RowError{Line: line, Field: f.Name, Reason: reason}
 		}
 	}
-	row.Key = []byte(texts[r.slot["customer_id"]])
-	if r.mapping.Type == "referral" {
-		row.Key = []byte(texts[r.slot["referred_customer_id"]])
-	}
+	row.Key = []byte(texts[r.slot[r.kind.Descriptor().Customer.Name]])
 	row.At, _ = time.Parse(`"`+time.RFC3339Nano+`"`, literals[r.slot["occurred_at"]]) // just written
 	row.Value = object(r.fields, literals)
 	return row, r.understood(&row)
@@ -138,7 +135,7 @@ func (r *Reader) literal(i int, v value) (literal, reason string) {
 		}
 		return "", quote(v.text) + " is neither true nor false"
 	case kind:
-		if other := strings.ToLower(v.text); other != r.mapping.Type && slices.Contains(types(), other) {
+		if other := strings.ToLower(v.text); other != r.mapping.Type && slices.Contains(event.KindNames(), other) {
 			return "", "is a " + other + ": read those with --type " + other
 		}
 		return "", "" // complete writes it
@@ -179,36 +176,24 @@ func (r *Reader) complete(line int, literals, texts []string) {
 		literals[r.slot["occurred_at"]] = literals[i]
 	}
 	identity := r.sum[:12] + "-" + strconv.Itoa(line)
-	switch r.mapping.Type {
-	case "purchase":
-		fill("order_id", identity)
-	case "referral":
-		fill("referral_id", identity)
-	case "survey":
-		fill("response_id", identity)
-	case "cancellation":
-		if texts[r.slot["kind"]] == "refund" {
-			fill("refund_id", identity)
+	for _, f := range r.fields {
+		if f.Identity && r.holds(f, texts) {
+			fill(f.Name, identity)
 		}
 	}
 }
 
-// needs says which fields a cancellation of a kind cannot do without.
-func (r *Reader) needs(name string, texts []string) bool {
-	i, ok := r.slot["kind"]
-	if !ok {
-		return false
+// holds says whether the condition of a field holds in a row. Where the row does not say it, the first code stands in for a
+// field that is not required.
+func (r *Reader) holds(f field, texts []string) bool {
+	if f.When == nil {
+		return true
 	}
-	switch texts[i] {
-	case "refund":
-		return name == "order_id" || name == "total"
-	case "order":
-		return name == "order_id"
-	case "subscription":
-		return name == "subscription_id"
-	default:
-		return false
+	code := texts[r.slot[f.When.Field.Name]]
+	if code == "" && !f.When.Field.Required {
+		code = f.When.Field.Codes[0]
 	}
+	return f.When.Holds(code)
 }
 
 // judge says what is wrong with an amount in the row's currency.
@@ -223,7 +208,7 @@ func (r *Reader) judge(literal string, texts []string) (reason string) {
 	}
 	_, _, err := money.Decimal([]byte(literal), decimals, money.Literal)
 	switch {
-	case errors.Is(err, money.ErrNegative) && r.mapping.Type == "purchase":
+	case errors.Is(err, money.ErrNegative) && r.kind == event.Purchase:
 		return "is negative: money given back is a cancellation, kind refund, with a positive total"
 	case err != nil:
 		return "is " + err.Error()
@@ -274,7 +259,7 @@ func object(fields []field, literals []string) []byte {
 		if len(out) == 0 {
 			separator = '{'
 		}
-		out = append(append(append(out, separator, '"'), fields[i].name...), '"', ':')
+		out = append(append(append(out, separator, '"'), fields[i].Name...), '"', ':')
 		out = append(out, literal...)
 	}
 	return append(out, '}')

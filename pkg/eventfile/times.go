@@ -66,7 +66,7 @@ func parseFormat(format string, zone *time.Location) (*timeFormat, error) {
 		return &timeFormat{layouts: []string{time.RFC3339}, zone: zone}, nil
 	case strings.Contains(format, "%s"):
 		if format != "%s" {
-			return nil, fmt.Errorf("history: --time-format %q: %%s stands alone", format)
+			return nil, fmt.Errorf("event file: --time-format %q: %%s stands alone", format)
 		}
 		return &timeFormat{perUnit: time.Second}, nil
 	}
@@ -81,7 +81,7 @@ func parseFormat(format string, zone *time.Location) (*timeFormat, error) {
 	day := time.Date(2031, 11, 28, 0, 0, 0, 0, time.UTC)
 	read, err := time.Parse(layout, day.Format(layout))
 	if err != nil || read.Year() != 2031 || read.YearDay() != day.YearDay() {
-		return nil, fmt.Errorf("history: --time-format %q does not name a year, month and day: "+
+		return nil, fmt.Errorf("event file: --time-format %q does not name a year, month and day: "+
 			"give a Go layout (2006-01-02 15:04:05), strftime (%%Y-%%m-%%d), rfc3339, unix, unix_ms or auto", format)
 	}
 	return &timeFormat{layouts: []string{layout}, zone: zone}, nil
@@ -90,7 +90,7 @@ func parseFormat(format string, zone *time.Location) (*timeFormat, error) {
 // fromStrftime translates strftime into a Go layout.
 func fromStrftime(format string) (string, error) {
 	var layout, literal strings.Builder
-	refuse := func(what string) error { return fmt.Errorf("history: --time-format %q: %s", format, what) }
+	refuse := func(what string) error { return fmt.Errorf("event file: --time-format %q: %s", format, what) }
 	moment := time.Date(2031, 11, 28, 22, 37, 51, 0, time.UTC)
 	for i := 0; i < len(format); i++ {
 		if format[i] != '%' {

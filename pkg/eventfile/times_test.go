@@ -92,7 +92,7 @@ func TestAmbiguousDatesAreRefused(t *testing.T) {
 	require.Equal(t, eventfile.AmbiguousTimeError{
 		Column: "occurred_at", Line: 2, Sample: "01/02/2023", Layouts: []string{"2/1/2006", "1/2/2006"},
 	}, *ambiguous)
-	require.EqualError(t, err, `history: "01/02/2023" in column "occurred_at" (line 2) can be read in 2 ways: `+
+	require.EqualError(t, err, `event file: "01/02/2023" in column "occurred_at" (line 2) can be read in 2 ways: `+
 		`say which with --time-format "2/1/2006" or --time-format "1/2/2006"`)
 
 	for layout, want := range map[string]string{"2/1/2006": "2023-02-01T00:00:00Z", "1/2/2006": "2023-01-02T00:00:00Z"} {

@@ -57,6 +57,11 @@ type Condition struct {
 // Holds says whether the condition of a field holds for a value of the field that it depends on.
 func (c *Condition) Holds(code string) bool { return c == nil || slices.Contains(c.Codes, code) }
 
+// Always says whether the field is required of every event of its kind.
+func (f *Field) Always() bool {
+	return f.Required && (f.When == nil || len(f.When.Codes) == len(f.When.Field.Codes))
+}
+
 // declare numbers the names of a field.
 func declare(f Field) *Field {
 	for _, text := range append([]string{f.Name}, f.Aliases...) {

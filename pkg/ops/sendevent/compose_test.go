@@ -22,30 +22,30 @@ func TestCompose(t *testing.T) {
 		"purchase": {
 			event.Purchase,
 			map[string]string{"customer": "me", "order": "1", "total": "49.90", "currency": "EUR"},
-			`{"type":"purchase","customer_id":"me","occurred_at":"2026-03-01T12:00:00Z","order_id":"1","total":49.90,"currency":"EUR"}`,
+			`{"type":"purchase","occurred_at":"2026-03-01T12:00:00Z","customer_id":"me","order_id":"1","total":49.90,"currency":"EUR"}`,
 		},
 		"quotes": {
 			event.Purchase,
 			map[string]string{"customer": `a"b`, "order": "\n", "total": "1e3", "at": "-1d", "test": "true"},
-			`{"type":"purchase","customer_id":"a\"b","occurred_at":"2026-02-28T12:00:00Z","test":true,"order_id":"\n","total":1e3}`,
+			`{"type":"purchase","occurred_at":"2026-02-28T12:00:00Z","customer_id":"a\"b","test":true,"order_id":"\n","total":1e3}`,
 		},
 		"refund": {
 			event.Cancellation,
 			map[string]string{"customer": "me", "order": "1", "refund": "r", "total": "5"},
-			`{"type":"cancellation","customer_id":"me","occurred_at":"2026-03-01T12:00:00Z","kind":"refund","refund_id":"r","order_id":"1","total":5}`,
+			`{"type":"cancellation","occurred_at":"2026-03-01T12:00:00Z","customer_id":"me","kind":"refund","refund_id":"r","order_id":"1","total":5}`,
 		},
-		"order":        {event.Cancellation, map[string]string{"customer": "me", "order": "1"}, `{"type":"cancellation","customer_id":"me","occurred_at":"2026-03-01T12:00:00Z","kind":"order","order_id":"1"}`},
-		"subscription": {event.Cancellation, map[string]string{"customer": "me", "subscription": "s"}, `{"type":"cancellation","customer_id":"me","occurred_at":"2026-03-01T12:00:00Z","kind":"subscription","subscription_id":"s"}`},
-		"account":      {event.Cancellation, map[string]string{"customer": "me"}, `{"type":"cancellation","customer_id":"me","occurred_at":"2026-03-01T12:00:00Z","kind":"account"}`},
+		"order":        {event.Cancellation, map[string]string{"customer": "me", "order": "1"}, `{"type":"cancellation","occurred_at":"2026-03-01T12:00:00Z","customer_id":"me","kind":"order","order_id":"1"}`},
+		"subscription": {event.Cancellation, map[string]string{"customer": "me", "subscription": "s"}, `{"type":"cancellation","occurred_at":"2026-03-01T12:00:00Z","customer_id":"me","kind":"subscription","subscription_id":"s"}`},
+		"account":      {event.Cancellation, map[string]string{"customer": "me"}, `{"type":"cancellation","occurred_at":"2026-03-01T12:00:00Z","customer_id":"me","kind":"account"}`},
 		"referral": {
 			event.Referral,
 			map[string]string{"customer": "friend", "referrer": "me"},
-			`{"type":"referral","referred_customer_id":"friend","occurred_at":"2026-03-01T12:00:00Z","referrer_customer_id":"me","status":"approved"}`,
+			`{"type":"referral","occurred_at":"2026-03-01T12:00:00Z","referrer_customer_id":"me","referred_customer_id":"friend","status":"approved"}`,
 		},
 		"survey": {
 			event.Survey,
 			map[string]string{"customer": "me", "score": "9", "at": "2026-02-01"},
-			`{"type":"survey","customer_id":"me","occurred_at":"2026-02-01T00:00:00Z","score":9,"response_id":"new","survey_type":"nps"}`,
+			`{"type":"survey","occurred_at":"2026-02-01T00:00:00Z","customer_id":"me","response_id":"new","survey_type":"nps","score":9}`,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

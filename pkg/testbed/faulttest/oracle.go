@@ -15,6 +15,7 @@ import (
 	"github.com/mainstay/mainstay/pkg/lifetimes"
 	"github.com/mainstay/mainstay/pkg/ops/audit"
 	"github.com/mainstay/mainstay/processors"
+	"github.com/mainstay/mainstay/schemas/event"
 )
 
 // verify compares what the subscriber holds with a recount from the input topics, and runs an audit. It returns the problems.
@@ -142,7 +143,8 @@ func (w *world) recount() (*recount, error) {
 		}
 		return c.byOrder[e.Order]
 	}
-	for _, topic := range []string{"purchases", "cancellations", "referrals", "surveys"} {
+	for kind := range event.Kinds {
+		topic := kind.Descriptor().Topic
 		err := w.readAll(topic, func(r kafka.Record) error {
 			var e inputEvent
 			if !json.Valid(r.Value) {

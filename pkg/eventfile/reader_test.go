@@ -351,7 +351,7 @@ func TestOpenSaysWhatToDo(t *testing.T) {
 		want          string
 	}{
 		{"a.csv", good, eventfile.Mapping{}, "--type purchase, cancellation, referral, survey"},
-		{"a.csv", good, eventfile.Mapping{Type: "order"}, `unknown type "order"; known are purchase`},
+		{"a.csv", good, eventfile.Mapping{Type: "order"}, `"order" is not a kind of event: want one of purchase`},
 		{"a.csv", good, eventfile.Mapping{Type: "purchase", Columns: map[string]string{"score": "x"}}, `a purchase has no field "score"; it has type, event_id`},
 		{"a.csv", good, eventfile.Mapping{Type: "purchase", Columns: map[string]string{"total": "sum"}}, `mapped to column "sum", which the file does not have; its columns are customer_id, occurred_at, total`},
 		{"a.csv", good, eventfile.Mapping{Type: "purchase", Columns: map[string]string{"products": "total"}}, "only NDJSON"},
