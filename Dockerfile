@@ -1,13 +1,15 @@
-# The program alone: static, without a shell, not root. What was compiled before is kept between builds.
+# A static binary on a base without a shell, running as non-root. Module and build caches are kept between builds.
 FROM golang:1.26 AS build
 WORKDIR /src
 COPY go.mod go.sum ./
 RUN --mount=type=cache,target=/go/pkg/mod go mod download
 COPY . .
+# The checkout's .git is not copied, so the revision is an argument.
 ARG VERSION=
+ARG REVISION=
 RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/root/.cache/go-build \
     CGO_ENABLED=0 go build -trimpath -buildvcs=false \
-      -ldflags "-s -w -X github.com/mainstay/mainstay/pkg/telemetry.version=${VERSION}" \
+      -ldflags "-s -w -X github.com/mainstay/mainstay/pkg/telemetry.version=${VERSION} -X github.com/mainstay/mainstay/pkg/telemetry.revision=${REVISION}" \
       -o /mainstay ./cmd/mainstay
 
 FROM gcr.io/distroless/static-debian13:nonroot

@@ -18,41 +18,38 @@ import (
 
 func (p *program) alertsCommand() *cobra.Command {
 	list := &cobra.Command{
-		Use: "list", Short: "Episodes that fire, from Redis", Args: cobra.NoArgs,
-		Long: `List reads the episodes that fire from Redis: those that subscribers were told of. With --baseline, those that nobody was told of:
-opened by a first evaluation, an import, a refit, new thresholds or changed rules, or held back by the fuse.`,
-		RunE: p.work(p.alertsList),
+		Use: "list", Short: "List open alert episodes, from Redis", Args: cobra.NoArgs,
+		Long: `List reads the open episodes whose alerts were published. With --baseline it lists those that were opened without an alert: by
+a first evaluation, an import, a refit, new thresholds or changed rules, or suppressed by the fuse.`,
+		RunE: p.interruptible(p.alertsList),
 	}
-	list.Flags().Bool("baseline", false, "list what opened silently, or was held back")
-	outputFlag(list)
+	list.Flags().Bool("baseline", false, "list episodes that were opened without an alert")
+	addOutputFlag(list)
 	test := &cobra.Command{
-		Use: "test RULES EVENTS", Short: "Try a rule file on a story of events, and print the episodes", Args: cobra.ExactArgs(2),
-		Long: `Test folds a story under the rules of a file, in memory and under a clock of its own, and prints the episodes. RULES is a YAML file
-with the key rules, or the word shipped. EVENTS has a line for each thing that happens; time passes from one to the next:
+		Use: "test RULES EVENTS", Short: "Test a rule file against scripted events", Args: cobra.ExactArgs(2),
+		Long: `Test evaluates the rules of a file against a scenario, in memory and with the scenario's own time, and prints the episodes. RULES
+is a YAML file with the key rules, or the word shipped. EVENTS has one event per line, in the order of time:
 
   2026-01-01 purchase ada order=1 total=40
   2026-01-05T09:30:00Z survey ada id=s1 score=9
   2026-06-01 tick
 
-Besides purchase, survey and tick there are refund (order, id, total), cancel (order), account, subscription (id, effective), referral
-(by, id, status), thresholds (top_10, top_20), parameters, settings, rules FILE and restart (of the process, from what it has
-stored); occurred=TIME makes an event a late one.`,
-		RunE: p.work(p.alertsTest),
+The other lines are refund (order, id, total), cancel (order), account, subscription (id, effective), referral (by, id, status),
+thresholds (top_10, top_20), parameters, settings, rules FILE and restart (the process starts again from its stored state).
+occurred=TIME makes an event late.`,
+		RunE: p.interruptible(p.alertsTest),
 	}
-	outputFlag(test)
-	return family("alerts", "Alert episodes, and trials of rules", list, test)
+	addOutputFlag(test)
+	return commandGroup("alerts", "List alert episodes and test alert rules", list, test)
 }
 
 func (p *program) alertsList(ctx context.Context, cmd *cobra.Command, _ []string) error {
-	machine, err := asJSON(cmd)
-	if err != nil {
-		return err
-	}
+	machine := asJSON(cmd)
 	baseline, err := cmd.Flags().GetBool("baseline")
 	if err != nil {
 		return err
 	}
-	a, g, err := p.ledger(ctx, cmd)
+	a, g, err := p.openLedger(ctx, cmd)
 	if err != nil {
 		return err
 	}
@@ -73,7 +70,7 @@ func (p *program) alertsList(ctx context.Context, cmd *cobra.Command, _ []string
 	for i, e := range all {
 		at := time.UnixMilli(e.RaisedAt).UTC()
 		lines[i] = listed{e.AlertID, e.Customer, e.Rule, e.Severity, e.State, at.Format(time.RFC3339Nano)}
-		rows[i] = []string{when(&at), e.Customer, e.Rule, e.Severity, e.State, e.AlertID}
+		rows[i] = []string{formatTime(&at), e.Customer, e.Rule, e.Severity, e.State, e.AlertID}
 	}
 	if machine {
 		return p.json(lines)
@@ -82,10 +79,7 @@ func (p *program) alertsList(ctx context.Context, cmd *cobra.Command, _ []string
 }
 
 func (p *program) alertsTest(_ context.Context, cmd *cobra.Command, args []string) error {
-	machine, err := asJSON(cmd)
-	if err != nil {
-		return err
-	}
+	machine := asJSON(cmd)
 	rules, err := ruleFile(args[0])
 	if err != nil {
 		return err
@@ -113,7 +107,7 @@ func (p *program) alertsTest(_ context.Context, cmd *cobra.Command, args []strin
 	}
 	rows := make([][]string, len(episodes))
 	for i, e := range episodes {
-		rows[i] = []string{when(&e.RaisedAt), dash(e.ClearedAt), e.Customer, e.Rule, e.Severity, e.State, dash(e.Value), strings.Join(e.Reasons, "; ")}
+		rows[i] = []string{formatTime(&e.RaisedAt), orDash(e.ClearedAt), e.Customer, e.Rule, e.Severity, e.State, orDash(e.Value), strings.Join(e.Reasons, "; ")}
 	}
 	return p.table([]string{"SINCE", "UNTIL", "CUSTOMER", "RULE", "SEVERITY", "STATE", "VALUE", "REASONS"}, rows)
 }

@@ -16,7 +16,7 @@ func TestAlertsAreListed(t *testing.T) {
 	w.must("send", "purchase", "--customer", "ada", "--order", "2", "--total", "200", "--at", "2026-01-02")
 	w.customer("ada", orders("2"))
 	w.customer("bob", orders("1"))
-	require.Equal(t, exitDone, b.stop(), b.errs.String())
+	require.Equal(t, exitOK, b.stop(), b.errs.String())
 
 	list := func(args ...string) (all []map[string]string) {
 		require.NoError(t, json.Unmarshal([]byte(w.must(append([]string{"alerts", "list", "--output", "json"}, args...)...)), &all))
@@ -38,11 +38,11 @@ func TestRulesAreTried(t *testing.T) {
 	rules := write(t, "rules.yaml", "rules:\n  - {name: slipping, metric: churn_probability, above: 0.5, clear: 0.4, severity: warning}\n")
 	events := write(t, "events.txt", "# a scenario\n2026-01-01 purchase ada order=1 total=40\n2026-01-15 purchase ada order=2 total=40\n2026-07-01 tick\n")
 	code, out, errs := run(t, nil, "alerts", "test", rules, events)
-	require.Equal(t, exitDone, code, errs)
+	require.Equal(t, exitOK, code, errs)
 	require.Contains(t, out, "2026-04-28T00:58:28Z  -      ada       slipping")
 	require.Contains(t, out, "167.0 days since the last order, usually 14.0 between orders: 67%")
 	code, out, _ = run(t, nil, "alerts", "test", "shipped", events, "-o", "json")
-	require.Equal(t, exitDone, code)
+	require.Equal(t, exitOK, code)
 	require.Contains(t, out, "[]")
 
 	bad := write(t, "bad.yaml", "rules:\n  - name: slipping\n    metric: churn\n    above: 0.5\n    for: 0s\n    severity: warning\n")

@@ -39,9 +39,9 @@ func TestWorkedExample(t *testing.T) {
 			require.Nil(t, c["referrer_customer_id"])
 			require.Equal(t, currency, within(c, "clv", "currency"))
 			for name, want := range map[string]int64{"historic_clv": 1_000_000, "average_order_value": 200_000, "simple_clv": 1_000_000} {
-				got, ok := new(big.Rat).SetString(number1(c, "clv", name))
+				got, ok := new(big.Rat).SetString(numberAt(c, "clv", name))
 				require.True(t, ok)
-				require.Zero(t, got.Cmp(big.NewRat(want, 1)), "%s is %s", name, number1(c, "clv", name))
+				require.Zero(t, got.Cmp(big.NewRat(want, 1)), "%s is %s", name, numberAt(c, "clv", name))
 			}
 			require.NotNil(t, within(c, "churn_risk", "churn_probability"))
 			require.Equal(t, "unknown", within(c, "promoter_status", "nps_category"))
@@ -55,7 +55,7 @@ func TestWorkedExample(t *testing.T) {
 			require.Equal(t, exitFailed, code)
 			require.Contains(t, errs, "no such customer")
 			require.NotContains(t, errs, "Ada")
-			require.Equal(t, exitDone, b.stop(), b.errs.String())
+			require.Equal(t, exitOK, b.stop(), b.errs.String())
 			w.must("customer", "get", "ada") // without a fold
 		})
 	}
@@ -71,10 +71,10 @@ func TestEveryKindOfEvent(t *testing.T) {
 	w.must("send", "referral", "--referrer", "ada", "--customer", "bob", "--at", "2026-01-04")
 	w.must("send", "survey", "--customer", "ada", "--score", "9", "--response", "s1", "--at", "2026-01-05")
 	ada := w.customer("ada", func(c map[string]any) bool {
-		return number1(c, "clv", "historic_clv") == "70.00" && within(c, "promoter_status", "nps_category") == "promoter" &&
-			number1(c, "clv", "referral_value") == "40.00"
+		return numberAt(c, "clv", "historic_clv") == "70.00" && within(c, "promoter_status", "nps_category") == "promoter" &&
+			numberAt(c, "clv", "referral_value") == "40.00"
 	})
-	require.Equal(t, "1", number1(ada, "clv", "historic_number_of_orders"))
+	require.Equal(t, "1", numberAt(ada, "clv", "historic_number_of_orders"))
 	bob := w.customer("bob", func(c map[string]any) bool { return c["referrer_customer_id"] != nil })
 	require.Equal(t, "ada", bob["referrer_customer_id"])
 
@@ -90,11 +90,31 @@ func TestEveryKindOfEvent(t *testing.T) {
 	require.Equal(t, exitUsage, code)
 	require.Contains(t, errs, "known are clv, churn-risk")
 
-	w.eventually(func() bool { return number1(object(t, w.must("status", "--output", "json")), "lag") == "0" }, "caught up")
+	w.eventually(func() bool { return numberAt(object(t, w.must("status", "--output", "json")), "lag") == "0" }, "caught up")
 	s := object(t, w.must("status", "--output", "json"))
 	require.Equal(t, "event", s["clock"])
 	require.Len(t, s["inputs"], 8)
 	require.Len(t, s["partitions"], 2)
+}
+
+func TestSendWaits(t *testing.T) {
+	w, b := founded(t)
+	purchase := func(order string, more ...string) []string {
+		return append([]string{"send", "purchase", "--customer", "ada", "--order", order, "--total", "1", "--currency", "USD", "--wait"}, more...)
+	}
+	for _, order := range []string{"1", "2", "3"} {
+		w.must(purchase(order)...)
+		c := object(t, w.must("customer", "get", "ada", "--output", "json"))
+		require.Equal(t, order, numberAt(c, "clv", "historic_number_of_orders"))
+	}
+	code, _, errs := w.run("send", "purchase", "--customer", "guest", "--order", "4", "--total", "1", "--currency", "USD", "--wait")
+	require.Equal(t, exitFailed, code)
+	require.Contains(t, errs, "intake skips the event")
+	require.Equal(t, exitOK, b.stop())
+	code, out, errs := w.run(purchase("5", "--timeout", "50ms")...)
+	require.Equal(t, exitFailed, code)
+	require.Contains(t, out, "sent to purchases")
+	require.Contains(t, errs, "--wait: the event was sent, and is not in the answers after 50ms")
 }
 
 func TestTailEndsWithASignal(t *testing.T) {
@@ -102,7 +122,7 @@ func TestTailEndsWithASignal(t *testing.T) {
 	tail := w.start("tail", "clv", "--from", "start")
 	w.must("send", "purchase", "--customer", "ada", "--order", "1", "--total", "1", "--currency", "USD")
 	w.eventually(func() bool { return strings.Contains(tail.out.String(), "ada") }, "an answer")
-	require.Equal(t, exitDone, tail.stop())
+	require.Equal(t, exitOK, tail.stop())
 }
 
 func TestImport(t *testing.T) {
@@ -116,7 +136,7 @@ func TestImport(t *testing.T) {
 	path := write(t, "orders.csv", file.String())
 
 	code, out, errs := w.run("import", path, "--type", "purchase")
-	require.Equal(t, exitDone, code, errs)
+	require.Equal(t, exitOK, code, errs)
 	require.Contains(t, out, "refused: line 52: total: is negative")
 	require.Contains(t, out, "refused: line 53: occurred_at:")
 	require.Contains(t, out, "refused: line 54:")
@@ -125,14 +145,14 @@ func TestImport(t *testing.T) {
 
 	// Again: the same answers, and all duplicates.
 	got := object(t, w.must("import", path, "--type", "purchase", "--output", "json"))
-	require.Equal(t, "50", number1(got, "sent"))
-	require.Equal(t, "50", number1(got, "duplicates"))
-	require.Equal(t, "3", number1(got, "refused"))
+	require.Equal(t, "50", numberAt(got, "sent"))
+	require.Equal(t, "50", numberAt(got, "duplicates"))
+	require.Equal(t, "3", numberAt(got, "refused"))
 	require.Len(t, got["refused_rows"], 3)
 	w.must("advance", "--to", "2026-02-01")
 	after := w.customer("c1", func(c map[string]any) bool { return c["as_of"] == "2026-02-01T00:00:00Z" })
-	require.Equal(t, number1(before, "clv", "historic_clv"), number1(after, "clv", "historic_clv"))
-	require.Equal(t, "10", number1(after, "clv", "historic_number_of_orders"))
+	require.Equal(t, numberAt(before, "clv", "historic_clv"), numberAt(after, "clv", "historic_clv"))
+	require.Equal(t, "10", numberAt(after, "clv", "historic_number_of_orders"))
 	w.must("audit")
 
 	// There is nothing to go on from after a whole one.
@@ -164,26 +184,26 @@ func TestAFileOfYearsIsKnownAgain(t *testing.T) {
 	everybody := func(until string) (told []string, sum map[string]any) {
 		for _, hour := range []string{"T00:00:00Z", "T01:00:00Z"} { // the base is told what partitions said an interval before
 			w.must("advance", "--to", until+hour, "--timeout", "2m")
-			w.eventually(func() bool { return number1(object(t, w.must("status", "--output", "json")), "lag") == "0" }, "caught up")
+			w.eventually(func() bool { return numberAt(object(t, w.must("status", "--output", "json")), "lag") == "0" }, "caught up")
 			w.customer("1", func(c map[string]any) bool { return within(c, "as_of") == until+hour })
 		}
 		for _, id := range []string{"1", "2", "187", "1000", "2357"} {
 			c := object(t, w.must("customer", "get", id, "--output", "json"))
-			told = append(told, fmt.Sprint(id, " ", number1(c, "clv", "historic_clv"), " ", number1(c, "clv", "historic_number_of_orders")))
+			told = append(told, fmt.Sprint(id, " ", numberAt(c, "clv", "historic_clv"), " ", numberAt(c, "clv", "historic_number_of_orders")))
 		}
 		last := strings.TrimSpace(w.must("tail", "portfolio", "--from", "start", "--follow=false", "--output", "json"))
 		return told, object(t, last[strings.LastIndexByte(last, '\n')+1:])
 	}
 	first := load()
-	require.Equal(t, [3]string{"6919", "6919", "0"}, [3]string{number1(first, "rows"), number1(first, "sent"), number1(first, "duplicates")})
+	require.Equal(t, [3]string{"6919", "6919", "0"}, [3]string{numberAt(first, "rows"), numberAt(first, "sent"), numberAt(first, "duplicates")})
 	before, sum := everybody("1998-07-02")
 	second := load()
-	require.Equal(t, [3]string{"6919", "6919", "6919"}, [3]string{number1(second, "rows"), number1(second, "sent"), number1(second, "duplicates")})
+	require.Equal(t, [3]string{"6919", "6919", "6919"}, [3]string{numberAt(second, "rows"), numberAt(second, "sent"), numberAt(second, "duplicates")})
 	after, again := everybody("1998-07-03")
 	require.Equal(t, before, after)
-	require.Equal(t, "2357", number1(again, "customers"))
-	require.Equal(t, number1(sum, "historic_clv"), number1(again, "historic_clv"))
-	require.Equal(t, revenue.FloatString(2), number1(again, "historic_clv"))
+	require.Equal(t, "2357", numberAt(again, "customers"))
+	require.Equal(t, numberAt(sum, "historic_clv"), numberAt(again, "historic_clv"))
+	require.Equal(t, revenue.FloatString(2), numberAt(again, "historic_clv"))
 	w.must("audit")
 }
 
@@ -191,7 +211,7 @@ func TestImportIntoALiveLedgerSaysWhatThatMeans(t *testing.T) {
 	w := newWorld(t)
 	w.must("topics", "apply")
 	path := write(t, "orders.csv", "customer_id,occurred_at,total\nada,2026-01-01,3\n")
-	require.Contains(t, w.must("import", path, "--type", "purchase", "--currency", "USD"), "history counts as late events")
+	require.Contains(t, w.must("import", path, "--type", "purchase", "--currency", "USD"), "backfilled as late events")
 	code, _, errs := w.run("advance", "--to", "now")
 	require.Equal(t, exitFailed, code)
 	require.Contains(t, errs, "live clock")
@@ -200,23 +220,23 @@ func TestImportIntoALiveLedgerSaysWhatThatMeans(t *testing.T) {
 func TestDemo(t *testing.T) {
 	began := time.Now()
 	code, out, errs := run(t, nil, "demo", "--exit", "--output", "json", "--customers", "60", "--days", "120", "--pace", "1s")
-	require.Equal(t, exitDone, code, "%s%s", out, errs)
+	require.Equal(t, exitOK, code, "%s%s", out, errs)
 	s := object(t, out)
-	require.Equal(t, "60", number1(s, "customers"))
-	require.Equal(t, "0", number1(s, "dead_letters"))
+	require.Equal(t, "60", numberAt(s, "customers"))
+	require.Equal(t, "0", numberAt(s, "dead_letters"))
 	for _, name := range []string{"lost", "doubled", "differing", "state_missing"} {
-		require.Equal(t, "0", number1(s, "audit", name))
+		require.Equal(t, "0", numberAt(s, "audit", name))
 	}
-	require.NotEqual(t, "0", number1(s, "by_silence"))
-	require.Equal(t, "60", number1(s, "truth", "value_exact"))
-	require.Equal(t, number1(s, "truth", "referred"), number1(s, "truth", "referrers_right"))
-	require.Equal(t, number1(s, "truth", "referrers"), number1(s, "truth", "referral_value_exact"))
+	require.NotEqual(t, "0", numberAt(s, "by_silence"))
+	require.Equal(t, "60", numberAt(s, "truth", "value_exact"))
+	require.Equal(t, numberAt(s, "truth", "referred"), numberAt(s, "truth", "referrers_right"))
+	require.Equal(t, numberAt(s, "truth", "referrers"), numberAt(s, "truth", "referral_value_exact"))
 	require.Equal(t, "appended", within(s, "model", "outcome"))
-	require.Equal(t, "1", number1(s, "model", "in_force", "version"))
+	require.Equal(t, "1", numberAt(s, "model", "in_force", "version"))
 	require.Len(t, within(s, "truth", "calibration", "deciles"), 10)
-	require.NotEmpty(t, number1(s, "truth", "top_decile", "precision"))
+	require.NotEmpty(t, numberAt(s, "truth", "top_decile", "precision"))
 	for _, topic := range []string{"clv", "churn-risk", "promoter-status"} {
-		require.NotEqual(t, "0", number1(s, "outputs", topic))
+		require.NotEqual(t, "0", numberAt(s, "outputs", topic))
 	}
 	wall, err := s["wall_seconds"].(interface{ Float64() (float64, error) }).Float64()
 	require.NoError(t, err)
@@ -227,20 +247,26 @@ func TestDemo(t *testing.T) {
 func TestDemoStaysUpAndCanBeUsed(t *testing.T) {
 	w := &world{t: t}
 	b := w.start("demo", "--customers", "20", "--days", "30", "--pace", "100ms")
-	w.eventually(func() bool { return strings.Contains(b.out.String(), "Everything still runs") }, "the end of the simulated time")
+	w.eventually(func() bool { return strings.Contains(b.out.String(), "Everything keeps running") }, "the end of the simulated time")
 	shown := b.out.String()
 	require.NotContains(t, shown, "\x1b", "no colour off a terminal")
-	var lines [][]string
-	_, last, _ := strings.Cut(shown, "Everything still runs")
-	for l := range strings.Lines(last) {
-		if words := strings.Fields(l); len(words) > 0 && words[0] == "mainstay" {
-			lines = append(lines, words[1:])
+	require.Regexp(t, `\n\n  http://127.0.0.1:\d+/\n`, shown)
+	_, pasted, _ := strings.Cut(shown, "Everything keeps running")
+	outputs := []string{}
+	for l := range strings.Lines(strings.ReplaceAll(pasted, " \\\n", "")) {
+		switch words := strings.Fields(l); {
+		case len(words) == 2 && words[0] == "export":
+			w.environ = append(w.environ, words[1])
+		case len(words) > 0 && words[0] == "mainstay":
+			outputs = append(outputs, w.must(words[1:]...))
 		}
 	}
-	require.Len(t, lines, 3)
-	w.must(lines[0]...)
-	out := w.must(append(lines[1], "--from", "start", "--customer", "me", "--max", "1")...)
-	require.Contains(t, out, "historic 49.90")
-	require.Contains(t, w.must(lines[2]...), "customer c-1 as of")
-	require.Equal(t, exitDone, b.stop(), b.errs.String())
+	require.Len(t, outputs, 4)
+	require.Contains(t, outputs[0], "the customer's answers include the event")
+	require.Contains(t, outputs[1], "customer me as of")
+	require.Contains(t, outputs[3], "c-1")
+	for l := range strings.Lines(pasted) {
+		require.LessOrEqual(t, len(strings.TrimSuffix(l, "\n")), 80, l)
+	}
+	require.Equal(t, exitOK, b.stop(), b.errs.String())
 }

@@ -12,26 +12,23 @@ import (
 
 func (p *program) auditCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "audit", Short: "Fold the ledger again and compare with every output and all state, byte for byte", Args: cobra.NoArgs,
+		Use: "audit", Short: "Recompute everything from the ledger and compare it byte for byte", Args: cobra.NoArgs,
 		Long: `Audit folds the ledger from its start into memory and compares, byte for byte, with every published output and with the state
 of every customer in Redis. It changes nothing and can run beside a live system. State that is behind is compared as of its
 offset; state that is not there is counted as missing. With --redis=false, outputs alone are compared.
 
 The exit code is 0 when nothing is lost, doubled, differing or missing, and 3 otherwise. A clean audit that compared Redis too
 stores its time there, for the metric mainstay_audit_last_success_timestamp_seconds.`,
-		RunE: p.work(p.audit),
+		RunE: p.interruptible(p.audit),
 	}
 	cmd.Flags().Duration("patience", time.Minute, "how long to wait for an open transaction to end")
 	cmd.Flags().Bool("redis", true, "compare the state in Redis; without it, missing state is no finding")
-	outputFlag(cmd)
+	addOutputFlag(cmd)
 	return cmd
 }
 
 func (p *program) audit(ctx context.Context, cmd *cobra.Command, _ []string) error {
-	machine, err := asJSON(cmd)
-	if err != nil {
-		return err
-	}
+	machine := asJSON(cmd)
 	patience, err := cmd.Flags().GetDuration("patience")
 	if err != nil {
 		return err
@@ -40,12 +37,12 @@ func (p *program) audit(ctx context.Context, cmd *cobra.Command, _ []string) err
 	if err != nil {
 		return err
 	}
-	a, g, err := p.ledger(ctx, cmd)
+	a, g, err := p.openLedger(ctx, cmd)
 	if err != nil {
 		return err
 	}
 	defer a.Close()
-	bar := p.bar("folding the ledger again", false)
+	bar := p.bar("folding the ledger", false)
 	store := a.Redis
 	if !withRedis {
 		store = nil
@@ -53,11 +50,11 @@ func (p *program) audit(ctx context.Context, cmd *cobra.Command, _ []string) err
 	result, err := audit.Run(ctx, audit.Config{
 		Namespace: a.Config.Namespace, Genesis: g, Patience: patience, Now: p.now,
 		Progress: func(partition int32, folded, end int64) {
-			bar.Describe(fmt.Sprintf("folding partition %d of %d again", partition+1, g.GetPartitions()))
-			at(bar, folded, end)
+			bar.Describe(fmt.Sprintf("folding partition %d of %d", partition+1, g.GetPartitions()))
+			setProgress(bar, folded, end)
 		},
 	}, a.Kafka, store)
-	_ = bar.Finish() // a bar that cannot be drawn stops nothing
+	_ = bar.Finish() // an error of drawing does not stop the command
 	if err != nil {
 		return err
 	}
@@ -70,7 +67,7 @@ func (p *program) audit(ctx context.Context, cmd *cobra.Command, _ []string) err
 	case err != nil:
 		return err
 	case !result.Clean():
-		return errFound
+		return errFindings
 	case !withRedis:
 		return nil
 	}
@@ -79,17 +76,17 @@ func (p *program) audit(ctx context.Context, cmd *cobra.Command, _ []string) err
 
 func (p *program) auditTable(r *audit.Result) error {
 	err := p.table([]string{"PARTITIONS", "ENTRIES", "OUTPUTS", "CUSTOMERS", "LOST", "DOUBLED", "DIFFERING", "STATE MISSING"}, [][]string{{
-		number(int64(r.Partitions)), number(r.Entries), number(r.Outputs), number(r.Customers), number(r.Lost), number(r.Doubled), number(r.Differing), number(r.StateMissing),
+		formatInt(int64(r.Partitions)), formatInt(r.Entries), formatInt(r.Outputs), formatInt(r.Customers), formatInt(r.Lost), formatInt(r.Doubled), formatInt(r.Differing), formatInt(r.StateMissing),
 	}})
 	if err != nil {
 		return err
 	}
 	rows := make([][]string, len(r.Findings))
 	for i, f := range r.Findings {
-		rows[i] = []string{string(f.Kind), number(int64(f.Partition)), number(f.Offset), f.Place, f.Detail}
+		rows[i] = []string{string(f.Kind), formatInt(int64(f.Partition)), formatInt(f.Offset), f.Place, f.Detail}
 	}
 	if len(rows) == 0 {
-		return p.say("nothing lost, doubled, differing or missing\n")
+		return p.printf("nothing lost, doubled, differing or missing\n")
 	}
 	return p.table([]string{"WHAT", "PARTITION", "OFFSET", "WHERE", "TEXT"}, rows)
 }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -17,34 +16,31 @@ import (
 
 func (p *program) checkCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "check", Short: "Say what is wrong with a set-up before it hurts; or how a payload is read", Args: cobra.NoArgs,
-		Long: `Check looks at the brokers, topics, retention, the ledger, permissions, and Redis's policy and persistence. Its exit code is 3
-when something fatal is wrong.
+		Use: "check", Short: "Validate configuration and connectivity, or show how a payload is read", Args: cobra.NoArgs,
+		Long: `Check validates the brokers, topics, retention, the ledger, permissions, and the eviction policy and persistence of Redis. The
+exit code is 3 if there is a fatal finding.
 
-With --sample FILE --topic TOPIC it reads one payload, needs neither Kafka nor Redis, and shows field by field what becomes
-of it, or why it is refused (exit code 3). FILE may be - for the standard input.`,
+With --sample FILE --topic TOPIC it decodes one payload, without Kafka or Redis, and shows how each field is read, or why the
+payload is refused (exit code 3). FILE may be - for standard input.`,
 		Example: "  " + p.name + " check --sample order.json --topic purchases",
-		RunE:    p.work(p.check),
+		RunE:    p.interruptible(p.check),
 	}
-	cmd.Flags().String("sample", "", "file with one payload")
-	cmd.Flags().String("topic", "", "input topic that the sample is meant for")
-	cmd.Flags().StringArray("header", nil, "name=value of the sample's record headers, as CloudEvents in binary mode have them")
-	cmd.Flags().String("key", "", "the sample's record key")
-	outputFlag(cmd)
+	cmd.Flags().String("sample", "", "file with one payload; - for standard input")
+	p.addTopicFlag(cmd, "input topic of the sample")
+	cmd.Flags().StringArray("header", nil, "header of the sample's record, name=value, for CloudEvents in binary mode")
+	cmd.Flags().String("key", "", "key of the sample's record")
+	addOutputFlag(cmd)
 	return cmd
 }
 
 func (p *program) check(ctx context.Context, cmd *cobra.Command, _ []string) error {
-	machine, err := asJSON(cmd)
-	if err != nil {
-		return err
-	}
+	machine := asJSON(cmd)
 	file, _ := cmd.Flags().GetString("sample")
 	topic, _ := cmd.Flags().GetString("topic")
 	if (file == "") != (topic == "") {
-		return usage("--sample and --topic go together")
+		return usage("--sample needs --topic, and --topic needs --sample")
 	}
-	a, err := p.open(cmd)
+	a, err := p.openApp(cmd)
 	if err != nil {
 		return err
 	}
@@ -60,26 +56,20 @@ func (p *program) check(ctx context.Context, cmd *cobra.Command, _ []string) err
 		for i, f := range report.Findings {
 			rows[i] = []string{string(f.Severity), f.Where, f.Text}
 		}
-		err = p.table([]string{"", "WHAT", "FOUND"}, rows)
+		err = p.table([]string{"SEVERITY", "WHERE", "FINDING"}, rows)
 	}
 	if err == nil && report.Fatal > 0 {
-		return errFound
+		return errFindings
 	}
 	return err
 }
 
 func (p *program) sample(cmd *cobra.Command, a *app.App, file, topic string, machine bool) error {
-	inputs := app.Inputs(a.Config)
-	kind, ok := inputs[topic]
+	kind, ok := app.Inputs(a.Config)[topic]
 	if !ok {
-		var known []string
-		for name := range inputs {
-			known = append(known, name)
-		}
-		slices.Sort(known)
-		return usage("--topic %s is no input topic; they are %s (kafka.topics)", topic, strings.Join(known, ", "))
+		return usage("--topic %s is not an input topic; the input topics are %s (kafka.topics)", topic, strings.Join(sortedInputs(a.Config), ", "))
 	}
-	message, err := p.message(cmd, file)
+	message, err := p.sampleMessage(cmd, file)
 	if err != nil {
 		return err
 	}
@@ -94,14 +84,14 @@ func (p *program) sample(cmd *cobra.Command, a *app.App, file, topic string, mac
 		err = p.sampleTable(s)
 	}
 	if err == nil && !s.Accepted {
-		return errFound
+		return errFindings
 	}
 	return err
 }
 
-// message is the sample as a record.
-func (p *program) message(cmd *cobra.Command, file string) (*event.Message, error) {
-	read := func() ([]byte, error) { return os.ReadFile(file) } //nolint:gosec // the person names the file
+// sampleMessage is the sample as intake would receive it.
+func (p *program) sampleMessage(cmd *cobra.Command, file string) (*event.Message, error) {
+	read := func() ([]byte, error) { return os.ReadFile(file) } //nolint:gosec // the user names the file
 	if file == "-" {
 		read = func() ([]byte, error) { return io.ReadAll(p.in) }
 	}
@@ -111,10 +101,10 @@ func (p *program) message(cmd *cobra.Command, file string) (*event.Message, erro
 	}
 	headers := map[string][]byte{}
 	given, _ := cmd.Flags().GetStringArray("header")
-	for _, one := range given {
-		name, text, ok := strings.Cut(one, "=")
+	for _, header := range given {
+		name, text, ok := strings.Cut(header, "=")
 		if !ok {
-			return nil, usage("--header must be name=value; it is %q", one)
+			return nil, usage("--header must be name=value; it is %q", header)
 		}
 		headers[name] = []byte(text)
 	}
@@ -135,10 +125,10 @@ func (p *program) sampleTable(s inspect.Sample) error {
 		if f.Refused != "" {
 			became = "REFUSED: " + strings.TrimPrefix(f.Refused, f.Field+": ")
 		}
-		rows[i] = []string{f.Field, dash(f.From), dash(f.Text), dash(became)}
+		rows[i] = []string{f.Field, orDash(f.From), orDash(f.Text), orDash(became)}
 	}
 	if err := p.table([]string{"FIELD", "FOUND AT", "AS", "BECOMES"}, rows); err != nil {
 		return err
 	}
-	return p.say("%s: %s\n", s.Kind, s.Verdict)
+	return p.printf("%s: %s\n", s.Kind, s.Verdict)
 }

@@ -11,19 +11,19 @@ import (
 
 func (p *program) configCommand() *cobra.Command {
 	format := func(c *cobra.Command) *cobra.Command {
-		c.Flags().StringP("output", "o", "yaml", "yaml or json")
+		addChoiceFlag(c, "output", "o", "yaml", "format", "yaml", "json")
 		return c
 	}
 	validate := &cobra.Command{
-		Use: "validate", Short: "Say everything that is wrong with the settings (exit code 3)", Args: cobra.NoArgs,
-		RunE: p.work(p.configValidate),
+		Use: "validate", Short: "Validate the settings and print every problem (exit code 3)", Args: cobra.NoArgs,
+		RunE: p.interruptible(p.configValidate),
 	}
-	outputFlag(validate)
-	return family("config", "The settings: validate them, show them, print the defaults",
+	addOutputFlag(validate)
+	return commandGroup("config", "Validate and show the settings, print the defaults",
 		validate,
 		format(&cobra.Command{
-			Use: "show", Short: "Print the settings as they come out of the file, the environment and the flags; secrets are not shown", Args: cobra.NoArgs,
-			RunE: p.work(func(_ context.Context, cmd *cobra.Command, _ []string) error {
+			Use: "show", Short: "Print the effective settings from file, environment and flags; secrets are redacted", Args: cobra.NoArgs,
+			RunE: p.interruptible(func(_ context.Context, cmd *cobra.Command, _ []string) error {
 				c, err := p.config(cmd)
 				if err != nil {
 					return err
@@ -32,8 +32,8 @@ func (p *program) configCommand() *cobra.Command {
 			}),
 		}),
 		format(&cobra.Command{
-			Use: "print-default", Short: "Print the settings that hold when nothing is said", Args: cobra.NoArgs,
-			RunE: p.work(func(_ context.Context, cmd *cobra.Command, _ []string) error {
+			Use: "print-default", Short: "Print the defaults", Args: cobra.NoArgs,
+			RunE: p.interruptible(func(_ context.Context, cmd *cobra.Command, _ []string) error {
 				return p.configPrint(cmd, config.Default())
 			}),
 		}),
@@ -41,27 +41,24 @@ func (p *program) configCommand() *cobra.Command {
 }
 
 func (p *program) configValidate(_ context.Context, cmd *cobra.Command, _ []string) error {
-	machine, err := asJSON(cmd)
-	if err != nil {
-		return err
-	}
-	file, _ := cmd.Root().PersistentFlags().GetString("config")
-	_, wrong := config.Load(config.Sources{File: file, Env: p.environ, Flags: given(cmd)})
+	machine := asJSON(cmd)
+	_, invalid := config.Load(p.sources(cmd))
+	var err error
 	switch {
 	case machine:
-		err = p.json(map[string]any{"valid": wrong == nil, "problems": problems(wrong)})
-	case wrong != nil:
-		p.complain("%v\n", wrong)
+		err = p.json(map[string]any{"valid": invalid == nil, "problems": problems(invalid)})
+	case invalid != nil:
+		p.printErr("%v\n", invalid)
 	default:
-		err = p.say("the settings are valid\n")
+		err = p.printf("the settings are valid\n")
 	}
-	if err == nil && wrong != nil {
-		return errFound
+	if err == nil && invalid != nil {
+		return errFindings
 	}
 	return err
 }
 
-// problems are the errors that were joined, one by one.
+// problems splits a joined error into its lines.
 func problems(err error) []string {
 	all := []string{}
 	if err != nil {
@@ -73,9 +70,5 @@ func problems(err error) []string {
 }
 
 func (p *program) configPrint(cmd *cobra.Command, c config.Config) error {
-	format, _ := cmd.Flags().GetString("output")
-	if format != "yaml" && format != "json" {
-		return usage("--output must be yaml or json; it is %q", format)
-	}
-	return config.Print(p.out, c, format)
+	return config.Print(p.out, c, choiceOf(cmd, "output"))
 }

@@ -13,24 +13,21 @@ import (
 
 func (p *program) customerCommand() *cobra.Command {
 	get := &cobra.Command{
-		Use: "get ID", Short: "A customer's lifetime value, churn risk and promoter status, from Redis", Args: cobra.ExactArgs(1),
-		RunE: p.work(p.customerGet),
+		Use: "get ID", Short: "Show a customer's lifetime value, churn risk and promoter status", Args: cobra.ExactArgs(1),
+		RunE: p.interruptible(p.customerGet),
 	}
 	explain := &cobra.Command{
-		Use: "explain ID", Short: "What those answers come from: the history, what the model sees of it, the terms", Args: cobra.ExactArgs(1),
-		RunE: p.work(p.customerExplain),
+		Use: "explain ID", Short: "Explain a customer's answers: the history, the model's inputs, the parameters", Args: cobra.ExactArgs(1),
+		RunE: p.interruptible(p.customerExplain),
 	}
-	outputFlag(get)
-	outputFlag(explain)
-	return family("customer", "What is known of a customer", get, explain)
+	addOutputFlag(get)
+	addOutputFlag(explain)
+	return commandGroup("customer", "Show or explain a customer's answers, from Redis", get, explain)
 }
 
 func (p *program) customerGet(ctx context.Context, cmd *cobra.Command, args []string) error {
-	machine, err := asJSON(cmd)
-	if err != nil {
-		return err
-	}
-	a, g, err := p.ledger(ctx, cmd)
+	machine := asJSON(cmd)
+	a, g, err := p.openLedger(ctx, cmd)
 	if err != nil {
 		return err
 	}
@@ -45,14 +42,14 @@ func (p *program) customerGet(ctx context.Context, cmd *cobra.Command, args []st
 		if err := json.Indent(&indented, text, "", "  "); err != nil {
 			return fmt.Errorf("print the customer: %w", err)
 		}
-		return p.say("%s\n", indented.Bytes())
+		return p.printf("%s\n", indented.Bytes())
 	}
 	lines, err := lookup.RenderCustomer(text)
 	if err != nil {
 		return err
 	}
 	for _, l := range lines {
-		if err := p.say("%s\n", l); err != nil {
+		if err := p.printf("%s\n", l); err != nil {
 			return err
 		}
 	}
@@ -60,11 +57,8 @@ func (p *program) customerGet(ctx context.Context, cmd *cobra.Command, args []st
 }
 
 func (p *program) customerExplain(ctx context.Context, cmd *cobra.Command, args []string) error {
-	machine, err := asJSON(cmd)
-	if err != nil {
-		return err
-	}
-	a, g, err := p.ledger(ctx, cmd)
+	machine := asJSON(cmd)
+	a, g, err := p.openLedger(ctx, cmd)
 	if err != nil {
 		return err
 	}
@@ -77,7 +71,7 @@ func (p *program) customerExplain(ctx context.Context, cmd *cobra.Command, args 
 		return p.json(explanation)
 	}
 	for _, l := range lookup.RenderExplanation(&explanation) {
-		if err := p.say("%s\n", l); err != nil {
+		if err := p.printf("%s\n", l); err != nil {
 			return err
 		}
 	}

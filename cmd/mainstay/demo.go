@@ -15,29 +15,27 @@ import (
 
 func (p *program) demoCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "demo", Short: "See it work, with nothing at hand: a simulated shop, Kafka and Redis in this process", Args: cobra.NoArgs,
-		Long: `Demo needs no server and no flags. A simulated shop, whose truth is known, emits purchases, cancellations, referrals and
-surveys over a simulated year; answers move as you watch, above all the churn risk of those who fall silent. At last a
-summary compares them with the truth, and an audit with the ledger.
+		Use: "demo", Short: "Run a demonstration with a simulated shop, without any server", Args: cobra.NoArgs,
+		Long: `Demo runs Mainstay with Kafka and Redis embedded in the process. A simulated shop with known ground truth sends purchases,
+cancellations, referrals and surveys over a simulated year, and the answers change as you watch, such as the churn risk of
+customers who stop buying. At the end a summary compares the answers with the ground truth, and an audit compares them with the
+ledger.
 
-Kafka and Redis listen on free ports of this machine, which are printed with lines to paste. It stays up until Ctrl-C, or
-ends with the simulated time with --exit.`,
-		RunE: p.draining(p.demo),
+The status page, Kafka and Redis listen on free loopback ports; commands to paste are printed. Demo runs until Ctrl-C, or with
+--exit until the end of the simulated time.`,
+		RunE: p.drainable(p.demo),
 	}
-	cmd.Flags().Int("customers", 1000, "customers who ever buy")
-	cmd.Flags().Int("days", 365, "simulated days, up to now")
-	cmd.Flags().Uint64("seed", 1, "of the simulation: the same seed gives the same shop")
-	cmd.Flags().Duration("pace", 0, "wall time that the simulated time is spread over; by default 15s on a terminal, and 6s elsewhere")
-	cmd.Flags().Bool("exit", false, "stop at the end of the simulated time")
-	outputFlag(cmd)
+	cmd.Flags().Int("customers", 1000, "number of customers who buy")
+	cmd.Flags().Int("days", 365, "simulated days, ending at the present")
+	cmd.Flags().Uint64("seed", 1, "random seed; the same seed gives the same shop")
+	cmd.Flags().Duration("pace", 0, "wall time for the simulated time (default: 15s on a terminal, otherwise 6s)")
+	cmd.Flags().Bool("exit", false, "exit at the end of the simulated time")
+	addOutputFlag(cmd)
 	return cmd
 }
 
 func (p *program) demo(ctx context.Context, cmd *cobra.Command) error {
-	machine, err := asJSON(cmd)
-	if err != nil {
-		return err
-	}
+	machine := asJSON(cmd)
 	c := demo.Config{Log: zap.NewNop(), Now: p.now, Random: app.Random, Listen: "127.0.0.1:0"}
 	f := cmd.Flags()
 	c.Customers, _ = f.GetInt("customers")
@@ -48,13 +46,13 @@ func (p *program) demo(ctx context.Context, cmd *cobra.Command) error {
 	if c.Customers < 1 || c.Days < 1 || c.Days > 36_500 || c.Pace < 0 {
 		return usage("--customers and --days must be at least 1, --days at most 36500, --pace not negative")
 	}
-	moving := p.outTerminal && !machine
+	redraw := p.outTerminal && !machine
 	if !f.Changed("pace") {
-		if c.Pace = 6 * time.Second; moving {
+		if c.Pace = 6 * time.Second; redraw {
 			c.Pace = 15 * time.Second
 		}
 	}
-	if flags := given(cmd); flags["log-level"] != "" { // otherwise the picture would be written over
+	if flags := changedSettings(cmd); flags["log-level"] != "" { // without the flag nothing is logged: log lines would break the picture
 		settings, err := config.Load(config.Sources{Flags: flags})
 		if err != nil {
 			return usageError{err}
@@ -63,19 +61,22 @@ func (p *program) demo(ctx context.Context, cmd *cobra.Command) error {
 			return usageError{err}
 		}
 	}
-	_, colourless := p.variable("NO_COLOR")
-	c.Screen = &demo.Screen{To: p.out, Moving: moving, Colour: moving && !colourless, Quiet: machine, Name: p.name, Now: p.now}
+	_, colourless := p.getenv("NO_COLOR")
+	c.Screen = &demo.Screen{Out: p.out, Redraw: redraw, Colour: redraw && !colourless, Quiet: machine, Command: p.name, Now: p.now}
+	if p.directory != "" {
+		c.Screen.Directory = shellQuote(p.directory)
+	}
 	summary, err := demo.Run(ctx, c, p.stopping)
 	switch {
 	case errors.Is(err, demo.ErrStopped) && !c.Exit:
-		return nil // that is how it ends
+		return nil // the regular end without --exit
 	case err != nil:
 		return err
 	case machine:
 		err = p.json(summary)
 	}
 	if err == nil && !summary.Audit.Clean() {
-		return errFound
+		return errFindings
 	}
 	return err
 }

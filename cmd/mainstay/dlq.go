@@ -16,39 +16,39 @@ import (
 )
 
 func (p *program) dlqCommand() *cobra.Command {
-	list := &cobra.Command{Use: "list", Short: "Count dead letters by topic and reason", Args: cobra.NoArgs, RunE: p.work(p.dlqList)}
+	list := &cobra.Command{Use: "list", Short: "Count dead letters by topic and reason", Args: cobra.NoArgs, RunE: p.interruptible(p.dlqList)}
 	show := &cobra.Command{
-		Use: "show TOPIC/PARTITION/OFFSET", Short: "One dead letter: where from, why, its headers; its payload only with --payload", Args: cobra.ExactArgs(1),
-		RunE: p.work(p.dlqShow),
+		Use: "show TOPIC/PARTITION/OFFSET", Short: "Show a dead letter: origin, reason, headers", Args: cobra.ExactArgs(1),
+		RunE: p.interruptible(p.dlqShow),
 	}
 	replay := &cobra.Command{
-		Use: "replay", Short: "Send dead letters to their topics once more; a dry run without --apply", Args: cobra.NoArgs,
-		Long: `Replay sends the records' own key, value, headers and timestamp to the topic that they came from, where intake judges them
-anew: after a release that understands more, or a changed setting. Without --apply it only says what it would send.
+		Use: "replay", Short: "Send dead letters to their original topics; a dry run without --apply", Args: cobra.NoArgs,
+		Long: `Replay sends dead letters, with their original key, value, headers and timestamp, to the topic that they came from, where intake
+validates them again: use it after an upgrade or a changed setting. Without --apply it only prints what it would send.
 
-To replay twice is harmless: an event that was accepted is known by its event_id (within dedup.days), or by its order,
-refund, response or referral. Replayed records stay among the dead letters; one that is refused again becomes another.`,
-		RunE: p.work(p.dlqReplay),
+Replaying twice is safe: an accepted event is recognised by its event_id (within dedup.days), or by its order, refund, response
+or referral. Replayed records stay in the dead-letter topic; a record that is refused again is added to it again.`,
+		RunE: p.interruptible(p.dlqReplay),
 	}
 	for _, c := range []*cobra.Command{list, replay} {
-		c.Flags().String("kind", "", "only of purchase, cancellation, referral or survey topics")
-		c.Flags().String("topic", "", "only those that came from this topic")
-		c.Flags().String("reason", "", "only with this reason, such as bad_format")
-		c.Flags().String("since", "", "only records of this time or later: RFC 3339, a day, or from now (-24h)")
+		addChoiceFlag(c, "kind", "", "", "only dead letters of this kind of input topic", event.KindNames()...)
+		p.addTopicFlag(c, "only dead letters from this input topic")
+		c.Flags().String("reason", "", "only dead letters with this reason, such as bad_format")
+		c.Flags().String("since", "", "only records of this time or later: RFC 3339, a day, or relative to now (-24h)")
 	}
-	replay.Flags().Int("max", 100, "send so many at most")
-	replay.Flags().Bool("apply", false, "do it")
-	show.Flags().Bool("payload", false, "show the key, the headers' values and the value, which may tell of a customer")
+	replay.Flags().Int("max", 100, "maximum number of records to send")
+	replay.Flags().Bool("apply", false, "send the records")
+	show.Flags().Bool("payload", false, "show the key, the header values and the value, which may hold personal data")
 	for _, c := range []*cobra.Command{list, show, replay} {
-		outputFlag(c)
+		addOutputFlag(c)
 	}
-	return family("dlq", "Dead letters: what could not be understood", list, show, replay)
+	return commandGroup("dlq", "List, show and replay dead letters", list, show, replay)
 }
 
-func (p *program) filter(cmd *cobra.Command) (f deadletters.Filter, err error) {
+func (p *program) deadLetterFilter(cmd *cobra.Command) (f deadletters.Filter, err error) {
 	f.Topic, _ = cmd.Flags().GetString("topic")
 	f.Reason, _ = cmd.Flags().GetString("reason")
-	if name, _ := cmd.Flags().GetString("kind"); name != "" {
+	if name := choiceOf(cmd, "kind"); name != "" {
 		kind, err := event.ParseKind(name)
 		if err != nil {
 			return f, usage("--kind: %v", err)
@@ -64,15 +64,12 @@ func (p *program) filter(cmd *cobra.Command) (f deadletters.Filter, err error) {
 }
 
 func (p *program) dlqList(ctx context.Context, cmd *cobra.Command, _ []string) error {
-	machine, err := asJSON(cmd)
+	machine := asJSON(cmd)
+	f, err := p.deadLetterFilter(cmd)
 	if err != nil {
 		return err
 	}
-	f, err := p.filter(cmd)
-	if err != nil {
-		return err
-	}
-	a, err := p.reach(ctx, cmd)
+	a, err := p.connect(ctx, cmd)
 	if err != nil {
 		return err
 	}
@@ -85,22 +82,19 @@ func (p *program) dlqList(ctx context.Context, cmd *cobra.Command, _ []string) e
 		return p.json(all)
 	}
 	if all.Total == 0 {
-		return p.say("no dead letters\n")
+		return p.printf("no dead letters\n")
 	}
 	rows := make([][]string, len(all.Counts))
 	for i, c := range all.Counts {
-		rows[i] = []string{c.Topic, c.Reason, number(c.Count), number(c.Cut), when(&c.First), when(&c.Last), c.Where}
+		rows[i] = []string{c.Topic, c.Reason, formatInt(c.Count), formatInt(c.Cut), formatTime(&c.First), formatTime(&c.Last), c.Where}
 	}
 	return p.table([]string{"FROM TOPIC", "REASON", "COUNT", "CUT", "FIRST", "LAST", "LAST AT"}, rows)
 }
 
 func (p *program) dlqShow(ctx context.Context, cmd *cobra.Command, args []string) error {
-	machine, err := asJSON(cmd)
-	if err != nil {
-		return err
-	}
+	machine := asJSON(cmd)
 	payload, _ := cmd.Flags().GetBool("payload")
-	a, err := p.reach(ctx, cmd)
+	a, err := p.connect(ctx, cmd)
 	if err != nil {
 		return err
 	}
@@ -109,7 +103,7 @@ func (p *program) dlqShow(ctx context.Context, cmd *cobra.Command, args []string
 	if err != nil {
 		return err
 	}
-	look := func(b []byte) string {
+	redacted := func(b []byte) string {
 		switch {
 		case b == nil:
 			return "(null)"
@@ -120,37 +114,35 @@ func (p *program) dlqShow(ctx context.Context, cmd *cobra.Command, args []string
 	}
 	headers := map[string]string{}
 	for _, h := range l.Own {
-		headers[h.Key] = look(h.Value)
+		headers[h.Key] = redacted(h.Value)
 	}
 	if machine {
 		return p.json(map[string]any{
 			"topic": l.Topic, "partition": l.Partition, "offset": l.Offset, "timestamp": l.At, "origin": l.Origin, "reason": l.Reason,
-			"message": l.Message, "cut_from_bytes": l.Cut, "key": look(l.Key), "value": look(l.Value), "headers": headers,
+			"message": l.Message, "cut_from_bytes": l.Cut, "key": redacted(l.Key), "value": redacted(l.Value), "headers": headers,
 		})
 	}
 	rows := [][]string{
 		{"came from", fmt.Sprintf("%s/%d/%d", l.Origin.Topic, l.Origin.Partition, l.Origin.Offset)},
-		{"at", when(&l.At)},
+		{"at", formatTime(&l.At)},
 		{"reason", l.Reason},
 		{"message", l.Message},
-		{"key", look(l.Key)},
+		{"key", redacted(l.Key)},
 	}
 	for _, h := range l.Own {
-		rows = append(rows, []string{"header " + h.Key, look(h.Value)})
+		rows = append(rows, []string{"header " + h.Key, redacted(h.Value)})
 	}
 	if l.Cut > 0 {
 		rows = append(rows, []string{"cut from", fmt.Sprintf("%d bytes", l.Cut)})
 	}
-	return p.table([]string{"DEAD LETTER", args[0]}, append(rows, []string{"value", look(l.Value)}))
+	return p.table([]string{"DEAD LETTER", args[0]}, append(rows, []string{"value", redacted(l.Value)}))
 }
 
 func (p *program) dlqReplay(ctx context.Context, cmd *cobra.Command, _ []string) error {
-	machine, err := asJSON(cmd)
-	if err != nil {
-		return err
-	}
+	machine := asJSON(cmd)
 	r := deadletters.Replay{}
-	if r.Filter, err = p.filter(cmd); err != nil {
+	var err error
+	if r.Filter, err = p.deadLetterFilter(cmd); err != nil {
 		return err
 	}
 	r.Max, _ = cmd.Flags().GetInt("max")
@@ -158,7 +150,7 @@ func (p *program) dlqReplay(ctx context.Context, cmd *cobra.Command, _ []string)
 	if r.Max < 1 {
 		return usage("--max must be at least 1; it is %d", r.Max)
 	}
-	a, err := p.reach(ctx, cmd)
+	a, err := p.connect(ctx, cmd)
 	if err != nil {
 		return err
 	}
@@ -181,18 +173,18 @@ func (p *program) dlqReplay(ctx context.Context, cmd *cobra.Command, _ []string)
 			return err
 		}
 	}
-	verb := "would be sent: --apply does it"
+	verb := "would be sent; use --apply to send them"
 	if done.Applied {
 		verb = "sent"
 	}
-	left := []string{}
-	for _, l := range []struct {
-		n   int64
-		why string
-	}{{done.Beyond, "beyond --max"}, {done.Cut, "cut when they were dead-lettered"}, {done.Unknown, "of a topic that is no input any more"}} {
-		if l.n > 0 {
-			left = append(left, fmt.Sprintf("%d left out, %s", l.n, l.why))
+	omitted := []string{}
+	for _, o := range []struct {
+		n      int64
+		reason string
+	}{{done.Beyond, "beyond --max"}, {done.Cut, "truncated in the dead-letter topic"}, {done.Unknown, "their topic is no longer an input"}} {
+		if o.n > 0 {
+			omitted = append(omitted, fmt.Sprintf("%d omitted: %s", o.n, o.reason))
 		}
 	}
-	return p.say("%s\n", strings.Join(append([]string{fmt.Sprintf("%d of %d %s", done.Replayed, done.Matched, verb)}, left...), "; "))
+	return p.printf("%s\n", strings.Join(append([]string{fmt.Sprintf("%d of %d %s", done.Replayed, done.Matched, verb)}, omitted...), "; "))
 }

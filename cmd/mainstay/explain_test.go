@@ -20,7 +20,7 @@ func TestCustomerExplain(t *testing.T) {
 	w.must("send", "referral", "--referrer", "ada", "--customer", "bob", "--at", "2026-02-01")
 	w.must("send", "survey", "--customer", "ada", "--score", "9", "--response", "s1", "--at", "2026-02-02")
 	w.customer("ada", func(c map[string]any) bool {
-		return number1(c, "clv", "historic_clv") == "265.00" && number1(c, "clv", "referral_value") == "40.00" && within(c, "promoter_status", "nps_category") == "promoter"
+		return numberAt(c, "clv", "historic_clv") == "265.00" && numberAt(c, "clv", "referral_value") == "40.00" && within(c, "promoter_status", "nps_category") == "promoter"
 	})
 	advanced := object(t, w.must("advance", "--to", "2026-02-05", "--output", "json"))
 	require.Equal(t, "2026-02-05T00:00:00Z", advanced["to"])
@@ -36,7 +36,7 @@ func TestCustomerExplain(t *testing.T) {
 	require.Equal(t, map[string]any{
 		"standing_orders": json.Number("270.00"), "refunds_without_order": json.Number("5.00"), "historic_clv": json.Number("265.00"), "referral_value": json.Number("40.00"),
 	}, ada["money"])
-	require.Equal(t, "1", number1(ada, "referred_customers"))
+	require.Equal(t, "1", numberAt(ada, "referred_customers"))
 	require.Equal(t, []any{map[string]any{"score": json.Number("9"), "created_at": "2026-02-02T00:00:00Z", "excluded": false}}, ada["nps_responses"])
 	require.Equal(t, "prior", within(ada, "scoring", "status"))
 	require.Nil(t, within(ada, "scoring", "spend"))

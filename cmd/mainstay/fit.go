@@ -13,26 +13,24 @@ import (
 
 func (p *program) fitCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "fit FILE", Short: "Fit the models to a file of purchases and write their parameters, for run to start from", Args: cobra.ExactArgs(1),
-		Long: `Fit fits MBG/NBD (purchases) and Gamma-Gamma (their value) to a file of purchases, with weak priors, and writes the parameters
-to a file of YAML, over one that is there. A fit that failed is not written. See ` + p.name + ` backtest for how good it is.
+		Use: "fit FILE", Short: "Fit the models to a file of purchases and write the parameters to a file", Args: cobra.ExactArgs(1),
+		Long: `Fit fits MBG/NBD (purchase counts) and Gamma-Gamma (purchase values) with weak priors to a file of purchases and writes the
+parameters to a YAML file, which it overwrites; the setting model.parameters_file applies that file. A failed fit is not
+written. Use ` + p.name + ` backtest to measure how well the models predict.
 
-The file is mapped as for import. Days are days of --timezone, or else of the timezone setting. It needs neither Kafka nor Redis.`,
+The columns are mapped as for import. Days are those of --timezone, or of the timezone setting. Kafka and Redis are not needed.`,
 		Example: "  " + p.name + " fit cdnow.csv --map customer_id=sampleid,occurred_at=date,total=sales --time-format 20060102 --currency USD --to cdnow.yaml",
-		RunE:    p.work(p.fit),
+		RunE:    p.interruptible(p.fit),
 	}
-	purchasesFlags(cmd)
-	cmd.Flags().String("until", "", "YYYY-MM-DD, last day that counts; that of the last purchase by default")
-	cmd.Flags().String("to", "parameters.yaml", "file to write the parameters to; - prints them")
-	outputFlag(cmd)
+	addPurchasesFlags(cmd)
+	cmd.Flags().String("until", "", "YYYY-MM-DD, last day to fit to (default: the day of the last purchase)")
+	cmd.Flags().String("to", "parameters.yaml", "file to write the parameters to; - for standard output")
+	addOutputFlag(cmd)
 	return cmd
 }
 
 func (p *program) fit(ctx context.Context, cmd *cobra.Command, args []string) error {
-	machine, err := asJSON(cmd)
-	if err != nil {
-		return err
-	}
+	machine := asJSON(cmd)
 	until, err := dayFlag(cmd, "until")
 	if err != nil {
 		return err
@@ -57,7 +55,7 @@ func (p *program) fit(ctx context.Context, cmd *cobra.Command, args []string) er
 		return err
 	}
 	f, err := parameters.Fit(read.all, o)
-	_ = bar.Finish() // a bar that cannot be drawn stops nothing
+	_ = bar.Finish() // an error of drawing does not stop the command
 	if err != nil {
 		return err
 	}
@@ -70,7 +68,7 @@ func (p *program) fit(ctx context.Context, cmd *cobra.Command, args []string) er
 		if err != nil {
 			return err
 		}
-		return p.say("%s", content)
+		return p.printf("%s", content)
 	}
 	if to != "-" {
 		if err := f.Write(to); err != nil {
@@ -86,25 +84,25 @@ func (p *program) fit(ctx context.Context, cmd *cobra.Command, args []string) er
 func (p *program) fitTable(f *parameters.File, to string) error {
 	e := f.Diagnostics.StandardErrors
 	rows := [][]string{
-		{"r", figure(f.Purchases.R), figure(e.R)},
-		{"alpha", figure(f.Purchases.Alpha), figure(e.Alpha)},
-		{"a", figure(f.Purchases.A), figure(e.A)},
-		{"b", figure(f.Purchases.B), figure(e.B)},
+		{"r", formatFloat(f.Purchases.R), formatFloat(e.R)},
+		{"alpha", formatFloat(f.Purchases.Alpha), formatFloat(e.Alpha)},
+		{"a", formatFloat(f.Purchases.A), formatFloat(e.A)},
+		{"b", formatFloat(f.Purchases.B), formatFloat(e.B)},
 	}
 	if f.Spend != nil {
 		e := f.Diagnostics.SpendErrors
 		rows = append(rows, [][]string{
-			{"p", figure(f.Spend.P), figure(e.P)}, {"q", figure(f.Spend.Q), figure(e.Q)}, {"v", figure(f.Spend.V), figure(e.V)},
+			{"p", formatFloat(f.Spend.P), formatFloat(e.P)}, {"q", formatFloat(f.Spend.Q), formatFloat(e.Q)}, {"v", formatFloat(f.Spend.V), formatFloat(e.V)},
 		}...)
 	}
 	if err := p.table([]string{"PARAMETER", "VALUE", "STANDARD ERROR"}, rows); err != nil {
 		return err
 	}
-	if err := p.say("\n%s, version %d: %s, on %d customers, %d of them repeat buyers, from %s to %s\n",
+	if err := p.printf("\n%s, version %d: %s, on %d customers, %d of them repeat buyers, from %s to %s\n",
 		f.Model, f.Version, f.Status, f.Diagnostics.Customers, f.Diagnostics.RepeatBuyers, f.Source.First, f.Source.Until); err != nil {
 		return err
 	}
-	return p.say("written to %s\n", to)
+	return p.printf("written to %s\n", to)
 }
 
-func figure(v float64) string { return fmt.Sprintf("%.4g", v) }
+func formatFloat(v float64) string { return fmt.Sprintf("%.4g", v) }

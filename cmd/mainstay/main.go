@@ -1,12 +1,13 @@
-// Command mainstay runs Mainstay and looks after it. Each command is a file: its flags, and a call into the room that does
-// the work. main.go is the process (signals, exit codes), root.go what all commands have in common.
+// Command mainstay runs and operates Mainstay. It owns the command line: each command is a file with its flags, its call into
+// the package that does the work, and its output. It refuses to do that work.
+//
+// Read main.go (signals and exit codes), root.go (the tree of commands), then any command. What commands share stands in
+// program.go, settings.go, connect.go, flags.go, purchases.go and print.go.
 package main
 
 import (
 	"context"
 	"errors"
-	"fmt"
-	"io"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -15,16 +16,14 @@ import (
 	"time"
 
 	"golang.org/x/term"
-
-	"github.com/mainstay/mainstay/pkg/node/app"
 )
 
 // The exit codes.
 const (
-	exitDone   = 0
-	exitFailed = 1
-	exitUsage  = 2
-	exitFound  = 3
+	exitOK       = 0
+	exitFailed   = 1
+	exitUsage    = 2 // a wrong command line or setting
+	exitFindings = 3 // the command worked, and what it examined has findings
 )
 
 func main() {
@@ -33,13 +32,14 @@ func main() {
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	go func() {
-		<-signals // the first asks to finish
+		<-signals // the first asks for a shutdown in order
 		close(stopping)
-		<-signals // the second does not
+		<-signals // the second ends everything at once
 		stop()
 	}()
+	directory, name := executable(os.Args[0])
 	p := &program{
-		in: os.Stdin, out: os.Stdout, err: os.Stderr, environ: os.Environ(), name: calledAs(os.Args[0]),
+		in: os.Stdin, out: os.Stdout, err: os.Stderr, environ: os.Environ(), name: name, directory: directory,
 		outTerminal: term.IsTerminal(int(os.Stdout.Fd())), errTerminal: term.IsTerminal(int(os.Stderr.Fd())),
 		stopping: stopping, now: time.Now,
 	}
@@ -48,47 +48,26 @@ func main() {
 	os.Exit(code)
 }
 
-// calledAs is how a person calls this program, for lines to paste.
-func calledAs(path string) string {
-	if strings.Contains(path, "go-build") {
-		return "go run ./cmd/mainstay"
+// executable is how to start this program from a shell: a command, and the directory in which it works, empty for any. `go run`
+// leaves the program in a directory of the build cache or a temporary one.
+func executable(argument0 string) (directory, name string) {
+	working, err := os.Getwd()
+	switch {
+	case err != nil || !strings.ContainsRune(argument0, filepath.Separator): // found in PATH
+		return "", argument0
+	case strings.Contains(argument0, "go-build"):
+		if _, err := os.Stat("cmd/mainstay/main.go"); err == nil {
+			return working, "go run ./cmd/mainstay"
+		}
+	case !filepath.IsAbs(argument0):
+		return working, argument0
 	}
-	if filepath.IsAbs(path) {
-		return filepath.Base(path)
-	}
-	return path
+	return "", argument0
 }
-
-// program is the outside world as the commands see it. Tests make others.
-type program struct {
-	in          io.Reader
-	out, err    io.Writer
-	environ     []string
-	name        string
-	outTerminal bool // only there is anything moved or coloured
-	errTerminal bool
-	stopping    <-chan struct{} // closed by the first signal
-	now         func() time.Time
-	seams       app.Seams
-
-	running bool // a command has begun its work: what fails from here on is no wrong use
-}
-
-// usageError is wrong use.
-type usageError struct{ error }
-
-func (e usageError) Unwrap() error { return e.error }
-
-func usage(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
-
-var (
-	errFound       = errors.New("something was found") // has been said: exit code 3
-	errInterrupted = errors.New("interrupted")
-)
 
 // main runs one command line and returns its exit code.
 func (p *program) main(ctx context.Context, args []string) int {
-	root := p.root() //nolint:contextcheck // commands get theirs from cobra, when they run
+	root := p.root() //nolint:contextcheck // cobra passes the context to the command that it runs
 	root.SetArgs(args)
 	root.SetIn(p.in)
 	root.SetOut(p.out)
@@ -97,17 +76,14 @@ func (p *program) main(ctx context.Context, args []string) int {
 	wrong := usageError{}
 	switch {
 	case err == nil:
-		return exitDone
-	case errors.Is(err, errFound):
-		return exitFound
+		return exitOK
+	case errors.Is(err, errFindings):
+		return exitFindings
 	case !p.running || errors.As(err, &wrong):
-		p.complain("error: %v\n`%s --help` says how it is used\n", err, strings.Replace(command.CommandPath(), root.Name(), p.name, 1))
+		p.printErr("error: %v\nSee `%s --help`.\n", err, strings.Replace(command.CommandPath(), root.Name(), p.name, 1))
 		return exitUsage
 	default:
-		p.complain("error: %v\n", err)
+		p.printErr("error: %v\n", err)
 		return exitFailed
 	}
 }
-
-// complain writes to the error output; there is nowhere to report a failure to.
-func (p *program) complain(format string, args ...any) { _, _ = fmt.Fprintf(p.err, format, args...) }

@@ -39,36 +39,36 @@ func newWorld(t *testing.T, environ ...string) *world {
 	}, environ...)}
 }
 
-// output is written by a command and read by a test.
-type output struct {
+// syncBuffer is written by a command while a test reads it.
+type syncBuffer struct {
 	mu sync.Mutex
 	b  bytes.Buffer
 }
 
-func (o *output) Write(p []byte) (int, error) {
+func (o *syncBuffer) Write(p []byte) (int, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.b.Write(p)
 }
 
-func (o *output) String() string {
+func (o *syncBuffer) String() string {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.b.String()
 }
 
-func program1(out, errs *output, in string, environ []string, stopping <-chan struct{}) *program {
+func newProgram(out, errs *syncBuffer, in string, environ []string, stopping <-chan struct{}) *program {
 	return &program{
 		in: strings.NewReader(in), out: out, err: errs, environ: environ, name: "mainstay", stopping: stopping, now: time.Now,
-		seams: app.Seams{Embedded: true},
+		hooks: app.Hooks{Embedded: true},
 	}
 }
 
 // run runs a command line to its end.
 func run(t *testing.T, environ []string, args ...string) (code int, out, errs string) {
 	t.Helper()
-	var o, e output
-	code = program1(&o, &e, "", environ, nil).main(t.Context(), args)
+	var o, e syncBuffer
+	code = newProgram(&o, &e, "", environ, nil).main(t.Context(), args)
 	return code, o.String(), e.String()
 }
 
@@ -81,7 +81,7 @@ func (w *world) run(args ...string) (code int, out, errs string) {
 func (w *world) must(args ...string) string {
 	w.t.Helper()
 	code, out, errs := w.run(args...)
-	require.Equal(w.t, exitDone, code, "%v\n%s%s", args, out, errs)
+	require.Equal(w.t, exitOK, code, "%v\n%s%s", args, out, errs)
 	return out
 }
 
@@ -91,7 +91,7 @@ type background struct {
 	stopping   chan struct{}
 	cancel     context.CancelFunc
 	code       chan int
-	out, errs  output
+	out, errs  syncBuffer
 	once, ends sync.Once
 	is         int
 }
@@ -100,7 +100,7 @@ func (w *world) start(args ...string) *background {
 	w.t.Helper()
 	ctx, cancel := context.WithCancel(w.t.Context())
 	b := &background{t: w.t, stopping: make(chan struct{}), cancel: cancel, code: make(chan int, 1)}
-	go func() { b.code <- program1(&b.out, &b.errs, "", w.environ, b.stopping).main(ctx, args) }()
+	go func() { b.code <- newProgram(&b.out, &b.errs, "", w.environ, b.stopping).main(ctx, args) }()
 	w.t.Cleanup(func() { b.stop() })
 	return b
 }
@@ -135,7 +135,7 @@ func (w *world) customer(id string, holds func(c map[string]any) bool) map[strin
 	var c map[string]any
 	w.eventually(func() bool {
 		code, out, _ := w.run("customer", "get", id, "--output", "json")
-		if code != exitDone {
+		if code != exitOK {
 			return false
 		}
 		c = object(w.t, out)
@@ -161,13 +161,13 @@ func within(m map[string]any, path ...string) any {
 	return m[path[len(path)-1]]
 }
 
-func number1(m map[string]any, path ...string) string {
+func numberAt(m map[string]any, path ...string) string {
 	n, _ := within(m, path...).(json.Number)
 	return n.String()
 }
 
 func orders(n string) func(map[string]any) bool {
-	return func(c map[string]any) bool { return number1(c, "clv", "historic_number_of_orders") == n }
+	return func(c map[string]any) bool { return numberAt(c, "clv", "historic_number_of_orders") == n }
 }
 
 func write(t *testing.T, name, content string) string {
@@ -188,16 +188,16 @@ func TestExitCodes(t *testing.T) {
 		code    int
 		out     string // is in one of the outputs
 	}{
-		"help":                    {[]string{"--help"}, nil, exitDone, "demo"},
-		"nothing":                 {nil, nil, exitDone, "Run it:"},
-		"version":                 {[]string{"version"}, nil, exitDone, "mainstay "},
-		"version as JSON":         {[]string{"version", "-o", "json"}, nil, exitDone, `"version"`},
+		"help":                    {[]string{"--help"}, nil, exitOK, "demo"},
+		"nothing":                 {nil, nil, exitOK, "Operations:"},
+		"version":                 {[]string{"version"}, nil, exitOK, "mainstay "},
+		"version as JSON":         {[]string{"version", "-o", "json"}, nil, exitOK, `"version"`},
 		"unknown command":         {[]string{"rum"}, nil, exitUsage, `unknown command "rum"`},
 		"unknown below":           {[]string{"topics", "make"}, nil, exitUsage, `unknown command "make"`},
-		"family alone":            {[]string{"topics"}, nil, exitDone, "recreated"},
+		"family alone":            {[]string{"topics"}, nil, exitOK, "recreated"},
 		"unknown flag":            {[]string{"version", "--loud"}, nil, exitUsage, "unknown flag: --loud"},
 		"too many arguments":      {[]string{"audit", "x"}, nil, exitUsage, "unknown command"},
-		"wrong output":            {[]string{"version", "-o", "xml"}, nil, exitUsage, "--output must be table or json"},
+		"wrong output":            {[]string{"version", "-o", "xml"}, nil, exitUsage, `--output" flag: must be table or json`},
 		"missing flag":            {[]string{"send", "purchase", "--customer", "me"}, nil, exitUsage, `"order", "total"`},
 		"no number":               {[]string{"send", "purchase", "--customer", "me", "--order", "1", "--total", "x"}, nil, exitUsage, "--total: must be a number"},
 		"no time":                 {[]string{"advance", "--to", "soon"}, nil, exitUsage, "--to: must be a time like"},
@@ -205,35 +205,35 @@ func TestExitCodes(t *testing.T) {
 		"nobody answers":          {[]string{"send", "purchase", "--customer", "me", "--order", "1", "--total", "1", "--currency", "EUR"}, []string{nobody}, exitFailed, "kafka.brokers: none of 127.0.0.1:1 answers"},
 		"setting out of bounds":   {[]string{"config", "show", "--ledger-partitions", "0"}, nil, exitUsage, "ledger.partitions (--ledger-partitions): must be from 1 to 4096"},
 		"unknown variable":        {[]string{"config", "show"}, []string{"MAINSTAY_KAFKA_BROKER=x"}, exitUsage, "MAINSTAY_KAFKA_BROKERS"},
-		"invalid settings":        {[]string{"config", "validate", "--clock", "sun"}, nil, exitFound, "clock (--clock): must be one of live, event"},
-		"valid as JSON":           {[]string{"config", "validate", "-o", "json"}, nil, exitDone, `"valid": true`},
-		"invalid as JSON":         {[]string{"config", "validate", "--clock", "sun", "--ledger-partitions", "0", "-o", "json"}, nil, exitFound, `"ledger.partitions (--ledger-partitions): must be`},
-		"valid settings":          {[]string{"config", "validate"}, nil, exitDone, "valid"},
-		"dots for dashes":         {[]string{"config", "show", "--kafka.client_id", "till", "-o", "json"}, nil, exitDone, `"client_id": "till"`},
-		"flag over variable":      {[]string{"config", "show", "--namespace", "flag"}, []string{"MAINSTAY_NAMESPACE=variable"}, exitDone, "namespace: flag"},
-		"defaults":                {[]string{"config", "print-default", "--namespace", "x"}, nil, exitDone, "namespace: mainstay"},
-		"settings topic":          {[]string{"help", "settings"}, nil, exitDone, "MAINSTAY_FOLD_CACHE_BYTES"},
-		"sample accepted":         {[]string{"check", "--sample", good, "--topic", "purchases"}, nil, exitDone, "purchase: accepted"},
-		"sample refused":          {[]string{"check", "--sample", bad, "--topic", "purchases"}, nil, exitFound, "REFUSED: "},
-		"sample without topic":    {[]string{"check", "--sample", good}, nil, exitUsage, "go together"},
-		"sample of no input":      {[]string{"check", "--sample", good, "--topic", "sales"}, nil, exitUsage, "they are cancellations, purchases, referrals, surveys"},
+		"invalid settings":        {[]string{"config", "validate", "--clock", "sun"}, nil, exitFindings, "clock (--clock): must be one of live, event"},
+		"valid as JSON":           {[]string{"config", "validate", "-o", "json"}, nil, exitOK, `"valid": true`},
+		"invalid as JSON":         {[]string{"config", "validate", "--clock", "sun", "--ledger-partitions", "0", "-o", "json"}, nil, exitFindings, `"ledger.partitions (--ledger-partitions): must be`},
+		"valid settings":          {[]string{"config", "validate"}, nil, exitOK, "valid"},
+		"dots for dashes":         {[]string{"config", "show", "--kafka.client_id", "till", "-o", "json"}, nil, exitOK, `"client_id": "till"`},
+		"flag over variable":      {[]string{"config", "show", "--namespace", "flag"}, []string{"MAINSTAY_NAMESPACE=variable"}, exitOK, "namespace: flag"},
+		"defaults":                {[]string{"config", "print-default", "--namespace", "x"}, nil, exitOK, "namespace: mainstay"},
+		"settings topic":          {[]string{"help", "settings"}, nil, exitOK, "MAINSTAY_FOLD_CACHE_BYTES"},
+		"sample accepted":         {[]string{"check", "--sample", good, "--topic", "purchases"}, nil, exitOK, "purchase: accepted"},
+		"sample refused":          {[]string{"check", "--sample", bad, "--topic", "purchases"}, nil, exitFindings, "REFUSED: "},
+		"sample without topic":    {[]string{"check", "--sample", good}, nil, exitUsage, "--sample needs --topic"},
+		"sample of no input":      {[]string{"check", "--sample", good, "--topic", "sales"}, nil, exitUsage, "the input topics are cancellations, purchases, referrals, surveys"},
 		"sample is not there":     {[]string{"check", "--sample", good + "x", "--topic", "purchases"}, nil, exitFailed, "no such file"},
-		"check finds nobody":      {[]string{"check"}, []string{nobody, "MAINSTAY_REDIS_ADDRESSES=127.0.0.1:1"}, exitFound, "no broker answers"},
+		"check finds nobody":      {[]string{"check"}, []string{nobody, "MAINSTAY_REDIS_ADDRESSES=127.0.0.1:1"}, exitFindings, "no broker answers"},
 		"import of what":          {[]string{"import", good}, nil, exitUsage, "--type:"},
 		"import with a bad map":   {[]string{"import", good, "--type", "purchase", "--map", "customer=x"}, nil, exitUsage, `unknown field "customer"`},
-		"import dry run":          {[]string{"import", good, "--type", "purchase", "--dry-run"}, nil, exitDone, "1 rows: 1 would be sent, 0 refused"},
+		"import dry run":          {[]string{"import", good, "--type", "purchase", "--dry-run"}, nil, exitOK, "1 rows: 1 would be sent, 0 refused"},
 		"demo of nobody":          {[]string{"demo", "--customers", "0"}, nil, exitUsage, "at least 1"},
 		"simulation of nobody":    {[]string{"simulate", "--customers", "0"}, nil, exitUsage, "at least 1"},
 		"simulation into nothing": {[]string{"simulate"}, []string{nobody}, exitFailed, "kafka.brokers: none of 127.0.0.1:1 answers"},
 		"probe of nobody":         {[]string{"probe", "127.0.0.1:1"}, nil, exitFailed, "connection refused"},
 		"replay without a bound":  {[]string{"dlq", "replay", "--max", "0"}, nil, exitUsage, "--max must be at least 1"},
-		"tail from nowhere":       {[]string{"tail", "clv", "--from", "middle"}, nil, exitUsage, "--from must be start or end"},
+		"tail from nowhere":       {[]string{"tail", "clv", "--from", "middle"}, nil, exitUsage, `--from" flag: must be start or end`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			code, out, errs := run(t, c.environ, c.args...)
 			require.Equal(t, c.code, code, "%s%s", out, errs)
 			require.Contains(t, out+errs, c.out)
-			if code == exitDone || code == exitFound {
+			if code == exitOK || code == exitFindings {
 				require.NotContains(t, errs, "error:")
 			} else {
 				require.Contains(t, errs, "error: ")

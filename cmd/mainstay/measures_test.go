@@ -45,7 +45,7 @@ func TestExamplesOfThePageOfMeasures(t *testing.T) {
 		"churn_probability": "churn_risk", "days_since_last_order": "churn_risk", "churn_risk": "churn_risk", "next_check_at": "churn_risk", "probability_of_purchase_in_horizon": "churn_risk",
 		"nps_score": "promoter_status", "average_score": "promoter_status",
 	} {
-		is := number1(ada, in, measure)
+		is := numberAt(ada, in, measure)
 		if text, ok := within(ada, in, measure).(string); ok {
 			is = text
 		}
@@ -62,7 +62,7 @@ func TestExamplesOfThePageOfMeasures(t *testing.T) {
 	require.Equal(t, false, within(ada, "promoter_status", "action"))
 
 	alert := object(t, w.must("tail", "alerts", "--from", "start", "--max", "1", "--output", "json"))
-	require.Equal(t, example("value_at_stake"), number1(alert, "value_at_stake"))
+	require.Equal(t, example("value_at_stake"), numberAt(alert, "value_at_stake"))
 	require.Equal(t, "2026-05-08T00:58:28", alert["raised_at"].(string)[:19])
 	require.Contains(t, page, "2026-05-08T00:58:28Z")
 	for _, reason := range alert["reasons"].([]any) {
@@ -71,7 +71,7 @@ func TestExamplesOfThePageOfMeasures(t *testing.T) {
 
 	w.must("send", "referral", "--referrer", "ada", "--customer", "bob", "--at", "2026-07-01")
 	w.must("send", "purchase", "--customer", "bob", "--order", "3", "--total", "80", "--at", "2026-07-01")
-	w.customer("ada", func(c map[string]any) bool { return number1(c, "clv", "referral_value") == example("referral_value") })
+	w.customer("ada", func(c map[string]any) bool { return numberAt(c, "clv", "referral_value") == example("referral_value") })
 	w.must("send", "cancellation", "--customer", "bob", "--order", "3", "--refund", "r", "--total", "50", "--at", "2026-07-02")
-	w.customer("ada", func(c map[string]any) bool { return number1(c, "clv", "referral_value") == "30.00" })
+	w.customer("ada", func(c map[string]any) bool { return numberAt(c, "clv", "referral_value") == "30.00" })
 }

@@ -10,29 +10,9 @@ import (
 	"time"
 
 	"github.com/schollz/progressbar/v3"
-	"github.com/spf13/cobra"
 )
 
-// outputFlag adds --output to a command.
-func outputFlag(cmd *cobra.Command) {
-	cmd.Flags().StringP("output", "o", "table", "table for eyes, json for programs")
-}
-
-// asJSON reads --output.
-func asJSON(cmd *cobra.Command) (bool, error) {
-	switch o, err := cmd.Flags().GetString("output"); {
-	case err != nil:
-		return false, err
-	case o == "json":
-		return true, nil
-	case o == "table":
-		return false, nil
-	default:
-		return false, usage("--output must be table or json; it is %q", o)
-	}
-}
-
-// json prints a value for programs.
+// json prints a value, indented.
 func (p *program) json(v any) error {
 	encoder := json.NewEncoder(p.out)
 	encoder.SetEscapeHTML(false)
@@ -43,7 +23,7 @@ func (p *program) json(v any) error {
 	return nil
 }
 
-// table prints rows of equally many cells.
+// table prints rows with their columns aligned; every row has as many cells as the header.
 func (p *program) table(header []string, rows [][]string) error {
 	w := tabwriter.NewWriter(p.out, 0, 0, 2, ' ', 0)
 	for _, row := range append([][]string{header}, rows...) {
@@ -57,15 +37,18 @@ func (p *program) table(header []string, rows [][]string) error {
 	return nil
 }
 
-// say prints a line; a reader who has gone ends the command by signal or at the next line.
-func (p *program) say(format string, args ...any) error {
+// printf writes to the output.
+func (p *program) printf(format string, args ...any) error {
 	if _, err := fmt.Fprintf(p.out, format, args...); err != nil {
 		return fmt.Errorf("print: %w", err)
 	}
 	return nil
 }
 
-// bar is a progress bar on the error output, if that is a terminal; otherwise it shows nothing.
+// printErr writes to the error output. A failure to write there cannot be reported anywhere.
+func (p *program) printErr(format string, args ...any) { _, _ = fmt.Fprintf(p.err, format, args...) }
+
+// bar is a progress bar on the error output. It draws nothing unless that is a terminal.
 func (p *program) bar(what string, bytes bool) *progressbar.ProgressBar {
 	to := p.err
 	if !p.errTerminal {
@@ -77,31 +60,31 @@ func (p *program) bar(what string, bytes bool) *progressbar.ProgressBar {
 		progressbar.OptionClearOnFinish(), progressbar.OptionShowCount(), progressbar.OptionSetPredictTime(true))
 }
 
-// at moves a bar to done of total.
-func at(bar *progressbar.ProgressBar, done, total int64) {
+// setProgress moves a bar to done of total.
+func setProgress(bar *progressbar.ProgressBar, done, total int64) {
 	if bar.GetMax64() != total {
 		bar.ChangeMax64(total)
 	}
-	_ = bar.Set64(min(done, total)) // a bar that cannot be drawn stops nothing
+	_ = bar.Set64(min(done, total)) // an error of drawing does not stop the command
 }
 
-func when(t *time.Time) string {
+func formatTime(t *time.Time) string {
 	if t == nil {
 		return "-"
 	}
 	return t.UTC().Format("2006-01-02T15:04:05Z")
 }
 
-func seconds(s *float64) string {
+func formatSeconds(s *float64) string {
 	if s == nil {
 		return "-"
 	}
 	return time.Duration(*s * float64(time.Second)).Round(100 * time.Millisecond).String()
 }
 
-func number(n int64) string { return strconv.FormatInt(n, 10) }
+func formatInt(n int64) string { return strconv.FormatInt(n, 10) }
 
-func dash(s string) string {
+func orDash(s string) string {
 	if s == "" {
 		return "-"
 	}

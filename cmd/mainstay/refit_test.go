@@ -41,22 +41,22 @@ func TestRefit(t *testing.T) {
 	w.must("import", ordersFile(t, 300), "--type", "purchase")
 	w.must("advance", "--to", "2025-12-01T00:00:00Z")
 	w.customer("c1", func(c map[string]any) bool { return c["as_of"] == "2025-12-01T00:00:00Z" })
-	w.eventually(func() bool { return number1(object(t, w.must("status", "--output", "json")), "lag") == "0" }, "caught up")
+	w.eventually(func() bool { return numberAt(object(t, w.must("status", "--output", "json")), "lag") == "0" }, "caught up")
 
 	dry := object(t, w.must("refit", "--dry-run", "--output", "json"))
 	require.Equal(t, "dry_run", dry["outcome"])
-	require.Equal(t, "300", number1(dry, "customers"))
-	require.Equal(t, "0", number1(dry, "in_force", "version"))
+	require.Equal(t, "300", numberAt(dry, "customers"))
+	require.Equal(t, "0", numberAt(dry, "in_force", "version"))
 	require.Contains(t, w.must("refit"), "appended to the ledger as version 1")
 	for i := range 300 { // whoever they are, and without an event of theirs
 		w.customer(fmt.Sprint("c", i), func(c map[string]any) bool {
-			return number1(c, "clv", "model", "version") == "1" && within(c, "clv", "model", "status") == "fitted"
+			return numberAt(c, "clv", "model", "version") == "1" && within(c, "clv", "model", "status") == "fitted"
 		})
 	}
 	refitted := map[string]bool{}
 	for line := range strings.Lines(w.must("tail", "clv", "--from", "start", "--follow=false", "--output", "json")) {
 		// New bounds of tiers are said so too, under the prior before.
-		if o := object(t, line); within(o, "trigger") == "refit" && number1(o, "model", "version") == "1" {
+		if o := object(t, line); within(o, "trigger") == "refit" && numberAt(o, "model", "version") == "1" {
 			refitted[fmt.Sprint(o["customer_id"])] = true
 		}
 	}
@@ -64,7 +64,7 @@ func TestRefit(t *testing.T) {
 	again := object(t, w.must("refit", "--output", "json"))
 	require.Equal(t, "unchanged", again["outcome"])
 	require.Contains(t, w.must("audit"), "nothing lost, doubled, differing or missing")
-	require.Equal(t, exitDone, b.stop(), b.errs.String())
+	require.Equal(t, exitOK, b.stop(), b.errs.String())
 }
 
 func TestRunBeginsWithAFileOfParameters(t *testing.T) {
@@ -82,9 +82,9 @@ func TestRunBeginsWithAFileOfParameters(t *testing.T) {
 	b := w.start("run")
 	w.must("send", "purchase", "--customer", "ada", "--order", "1", "--total", "10", "--currency", "USD", "--at", "2026-01-01")
 	c := w.customer("ada", func(c map[string]any) bool { return within(c, "clv", "model", "status") == "fitted" })
-	require.Equal(t, number1(f, "version"), number1(c, "clv", "model", "version"))
+	require.Equal(t, numberAt(f, "version"), numberAt(c, "clv", "model", "version"))
 	require.Contains(t, w.must("audit"), "nothing lost, doubled, differing or missing")
-	require.Equal(t, exitDone, b.stop(), b.errs.String())
+	require.Equal(t, exitOK, b.stop(), b.errs.String())
 }
 
 // metric is a sample of a process, as its exposition has it; empty where it has none.
@@ -122,9 +122,9 @@ func TestRunFitsItself(t *testing.T) {
 		})
 	}
 	w.eventually(func() bool { return b.metric(w, `mainstay_refits_total{outcome="unchanged"}`) > "0" }, "a refit that finds no news")
-	require.Contains(t, b.errs.String(), "the models were refitted")
+	require.Contains(t, b.errs.String(), "refitted the models")
 	require.Contains(t, w.must("audit"), "nothing lost, doubled, differing or missing")
-	require.Equal(t, exitDone, b.stop(), b.errs.String())
+	require.Equal(t, exitOK, b.stop(), b.errs.String())
 }
 
 // TestARefusedRefitIsSaid: where every order costs the same there is no spread of spending to be found.
@@ -140,15 +140,15 @@ func TestARefusedRefitIsSaid(t *testing.T) {
 	w.must("advance", "--to", "2026-02-01T00:00:00Z")
 	w.eventually(func() bool { return b.metric(w, `mainstay_refits_total{outcome="not_converged"}`) > "0" }, "a refusal")
 	w.eventually(func() bool {
-		return strings.Contains(b.errs.String(), "a refit was refused: the parameters in force stay")
+		return strings.Contains(b.errs.String(), "refit refused: the current parameters stay")
 	}, "its reason")
 	require.Equal(t, "0", b.metric(w, `mainstay_refits_total{outcome="appended"}`))
 	c := w.customer("c1", func(c map[string]any) bool { return c["as_of"] == "2026-02-01T00:00:00Z" })
 	require.Equal(t, "prior", within(c, "clv", "model", "status"))
 	code, out, _ := w.run("refit")
-	require.Equal(t, exitFound, code)
+	require.Equal(t, exitFindings, code)
 	require.Contains(t, out, "not_converged: Gamma-Gamma: ")
-	require.Equal(t, exitDone, b.stop(), b.errs.String())
+	require.Equal(t, exitOK, b.stop(), b.errs.String())
 }
 
 // A refit is nobody's own life: on 39 weeks of the sample it puts more than a thousand on the other side of a rule, and not one
@@ -171,7 +171,7 @@ func TestARefitOfARealShopRaisesNothing(t *testing.T) {
 	w.must("advance", "--to", now)
 	settled := func(holds func(c map[string]any) bool) {
 		w.customer("1", holds)
-		w.eventually(func() bool { return number1(object(t, w.must("status", "--output", "json")), "lag") == "0" }, "caught up")
+		w.eventually(func() bool { return numberAt(object(t, w.must("status", "--output", "json")), "lag") == "0" }, "caught up")
 	}
 	settled(func(c map[string]any) bool { return c["as_of"] == now })
 	published := func() int {
@@ -182,7 +182,7 @@ func TestARefitOfARealShopRaisesNothing(t *testing.T) {
 	}
 	told, baseline := published(), silent()
 	require.Contains(t, w.must("refit"), "appended to the ledger as version 1")
-	settled(func(c map[string]any) bool { return number1(c, "clv", "model", "version") == "1" })
+	settled(func(c map[string]any) bool { return numberAt(c, "clv", "model", "version") == "1" })
 	w.eventually(func() bool { return silent() > baseline+1000 }, "episodes that open silently")
 	require.Equal(t, told, published())
 	t.Logf("%d alerts before, %d opened silently before and %d after the refit", told, baseline, silent())

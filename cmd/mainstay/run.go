@@ -20,12 +20,12 @@ import (
 
 func (p *program) runCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "run", Short: "Run Mainstay: read the inputs, fold, publish, serve health and metrics", Args: cobra.NoArgs,
-		Long: `Run takes the roles of this process from --roles: intake reads the inputs into the ledger, fold turns the ledger into
-answers, http serves /livez, /readyz, /metrics and /status. Several processes share the work of a role.
+		Use: "run", Short: "Run Mainstay: read events, publish answers, serve health and metrics", Args: cobra.NoArgs,
+		Long: `Run starts the roles in --roles: intake reads the inputs into the ledger, fold computes the answers from the ledger, http serves
+/livez, /readyz, /metrics and /status. Processes with the same role share its partitions.
 
-The first SIGINT or SIGTERM finishes what has begun, at most until shutdown.deadline; a second one stops at once.`,
-		RunE: p.draining(p.run),
+The first SIGINT or SIGTERM drains the process, at most until shutdown.deadline; a second one stops it at once.`,
+		RunE: p.drainable(p.run),
 	}
 	return cmd
 }
@@ -39,27 +39,27 @@ func (p *program) run(ctx context.Context, cmd *cobra.Command) error {
 	if err != nil {
 		return usageError{err}
 	}
-	a, err := app.New(c, log, p.seams)
+	a, err := app.New(c, log, p.hooks)
 	if err != nil {
 		return err
 	}
 	defer a.Close()
-	if err := a.Kafka.Ping(ctx); err != nil {
-		return fmt.Errorf("kafka.brokers: no broker answers: %w", err)
+	if err := ping(ctx, a); err != nil {
+		return err
 	}
 	missing, _, err := topics.Plan(ctx, a.Kafka, app.Topics(c))
 	if err != nil {
 		return err
 	}
-	missing = slices.DeleteFunc(missing, func(w topics.Wanted) bool { return w.Kind == topics.Imported }) // only an import needs it
+	missing = slices.DeleteFunc(missing, func(w topics.Wanted) bool { return w.Kind == topics.Imported }) // only an import writes to it
 	g, err := topics.Genesis(ctx, a.Kafka, c.Namespace)
 	switch {
 	case len(missing) > 0, errors.Is(err, topics.ErrNoLedger):
-		return p.nothingThere(cmd, missing, err)
+		return p.missingTopicsError(cmd, missing, err)
 	case err != nil:
 		return err
 	}
-	if err := process.Agree(c, g); err != nil {
+	if err := process.CheckGenesis(c, g); err != nil {
 		return err
 	}
 	if a.Parameters, err = startingParameters(c); err != nil {
@@ -70,7 +70,7 @@ func (p *program) run(ctx context.Context, cmd *cobra.Command) error {
 		return err
 	}
 	build := telemetry.ReadBuild()
-	log.Info("running", zap.String("version", build.Version), zap.String("revision", build.Revision), zap.Strings("roles", c.Roles),
+	log.Info("started", zap.String("version", build.Version), zap.String("revision", build.Revision), zap.Strings("roles", c.Roles),
 		zap.String("namespace", c.Namespace), zap.String("ledger", g.GetLedgerId()), zap.String("clock", c.Clock),
 		zap.String("http", running.Address()), zap.String("admin", running.AdminAddress()))
 	if err := running.Run(ctx, p.stopping); err != nil {
@@ -80,10 +80,10 @@ func (p *program) run(ctx context.Context, cmd *cobra.Command) error {
 	return nil
 }
 
-// startingParameters reads the file of parameters that a fold begins with; nil when none is configured.
+// startingParameters reads model.parameters_file; nil if it is not set.
 func startingParameters(c config.Config) (*ledger.Parameters, error) {
 	if c.Model.ParametersFile == "" {
-		return nil, nil //nolint:nilnil // the ledger's own
+		return nil, nil //nolint:nilnil // the ledger has its own
 	}
 	f, err := parameters.Read(c.Model.ParametersFile)
 	if err != nil {
@@ -95,8 +95,8 @@ func startingParameters(c config.Config) (*ledger.Parameters, error) {
 	return f.Ledger(), nil
 }
 
-// nothingThere says what is missing and the line that makes it.
-func (p *program) nothingThere(cmd *cobra.Command, missing []topics.Wanted, err error) error {
+// missingTopicsError names the missing topics and the command that creates them.
+func (p *program) missingTopicsError(cmd *cobra.Command, missing []topics.Wanted, err error) error {
 	names := make([]string, len(missing))
 	for i, m := range missing {
 		names[i] = m.Name
@@ -104,5 +104,5 @@ func (p *program) nothingThere(cmd *cobra.Command, missing []topics.Wanted, err 
 	if len(names) > 0 {
 		err = fmt.Errorf("topics are missing: %v", names)
 	}
-	return fmt.Errorf("%w\nmake the topics and found the ledger with:\n  %s", err, p.applyLine(cmd))
+	return fmt.Errorf("%w\ncreate the topics and the ledger with:\n  %s", err, p.applyCommand(cmd))
 }

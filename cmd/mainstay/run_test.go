@@ -32,14 +32,14 @@ func TestRunWithoutTopicsPrintsTheLineThatMakesThem(t *testing.T) {
 	words := strings.Fields(line)
 	require.Equal(t, "mainstay", words[0])
 	code, out, errs := run(t, nil, words[1:]...)
-	require.Equal(t, exitDone, code, errs)
+	require.Equal(t, exitOK, code, errs)
 	require.Contains(t, out, "currency EUR")
 
 	b := w.start("run", "--money.currency", "EUR")
 	w.eventually(func() bool {
 		return strings.Contains(w.must("status", "--money.currency", "EUR"), "group till-fold: Stable, 1 members")
 	}, "a member")
-	require.Equal(t, exitDone, b.stop(), b.errs.String())
+	require.Equal(t, exitOK, b.stop(), b.errs.String())
 }
 
 func TestRunRefusesWhatTheLedgerContradicts(t *testing.T) {
@@ -54,27 +54,27 @@ func TestRunRefusesWhatTheLedgerContradicts(t *testing.T) {
 			require.Contains(t, errs, c.setting+" is "+c.value+" here and ")
 		}
 		code, out, _ := w.run("check", "--"+c.setting, c.value)
-		require.Equal(t, exitFound, code, out)
+		require.Equal(t, exitFindings, code, out)
 		require.Contains(t, out, c.setting+" is "+c.value)
 		code, _, _ = w.run("topics", "plan", "--"+c.setting, c.value)
-		require.Equal(t, exitFound, code)
+		require.Equal(t, exitFindings, code)
 	}
 }
 
 func TestTopics(t *testing.T) {
 	w := newWorld(t)
 	code, out, _ := w.run("topics", "plan")
-	require.Equal(t, exitDone, code)
+	require.Equal(t, exitOK, code)
 	require.Contains(t, out, "mainstay.ledger.v1")
 	code, _, errs := w.run("status")
 	require.Equal(t, exitFailed, code)
 	require.Contains(t, errs, "mainstay topics apply")
 
 	out = w.must("topics", "apply")
-	require.Contains(t, out, "16 topics made")
-	require.Contains(t, w.must("topics", "plan"), "all topics are there")
+	require.Contains(t, out, "16 topics created")
+	require.Contains(t, w.must("topics", "plan"), "all topics exist")
 	again := w.must("topics", "apply")
-	require.Contains(t, again, "0 topics made")
+	require.Contains(t, again, "0 topics created")
 	id := func(out string) string {
 		_, rest, _ := strings.Cut(out, "ledger ")
 		name, _, _ := strings.Cut(rest[strings.LastIndex(rest, "ledger ")+1:], ",")
@@ -83,13 +83,13 @@ func TestTopics(t *testing.T) {
 	require.Contains(t, out, id(again))
 
 	code, out, errs = w.run("check")
-	require.Equal(t, exitDone, code, out+errs)
-	require.Contains(t, w.must("topics", "recreated", "purchases"), "begins incarnation 1")
+	require.Equal(t, exitOK, code, out+errs)
+	require.Contains(t, w.must("topics", "recreated", "purchases"), "now has incarnation 1")
 	require.Equal(t, map[string]any{"topic": "purchases", "incarnation": json.Number("2")},
 		object(t, w.must("topics", "recreated", "purchases", "--output", "json")))
 	code, _, errs = w.run("topics", "recreated", "sales")
 	require.Equal(t, exitUsage, code)
-	require.Contains(t, errs, "none of the input topics")
+	require.Contains(t, errs, "is not an input topic")
 }
 
 func TestASecondSignalStopsAtOnce(t *testing.T) {
@@ -130,7 +130,7 @@ func TestWhatIsHaltedIsSaidAndCured(t *testing.T) {
 	purchase("1")
 	w.customer("ada", orders("1"))
 	require.Contains(t, w.must("probe", b.address(w)), "ready")
-	require.Equal(t, exitDone, b.stop())
+	require.Equal(t, exitOK, b.stop())
 
 	// Nobody reads while records come and go.
 	place := object(t, w.must("send", "purchase", "--customer", "ada", "--order", "2", "--total", "5", "--currency", "USD", "--output", "json"))
@@ -157,7 +157,7 @@ func TestWhatIsHaltedIsSaidAndCured(t *testing.T) {
 	require.Equal(t, exitFailed, code)
 	require.Contains(t, errs, "stop all intakes first")
 
-	require.Equal(t, exitDone, b.stop())
+	require.Equal(t, exitOK, b.stop())
 	w.must("topics", "recreated", "purchases")
 	w.start("run")
 	w.customer("ada", orders("2"))
@@ -170,10 +170,10 @@ func TestARedisThatEvictsIsRefused(t *testing.T) {
 	require.NoError(t, w.servers.Miniredis().Server().Register("CONFIG", func(c *server.Peer, _ string, args []string) {
 		c.WriteStrings([]string{args[1], map[string]string{"maxmemory-policy": "allkeys-lru", "save": ""}[args[1]]})
 	}))
-	for command, want := range map[string]int{"run": exitFailed, "check": exitFound} {
-		var out, errs output
-		p := program1(&out, &errs, "", w.environ, nil)
-		p.seams.Embedded = false
+	for command, want := range map[string]int{"run": exitFailed, "check": exitFindings} {
+		var out, errs syncBuffer
+		p := newProgram(&out, &errs, "", w.environ, nil)
+		p.hooks.Embedded = false
 		require.Equal(t, want, p.main(t.Context(), []string{command}))
 		require.Contains(t, out.String()+errs.String(), "maxmemory-policy is allkeys-lru: under memory pressure Redis would drop state; set it to noeviction")
 	}

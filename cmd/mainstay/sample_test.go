@@ -32,8 +32,8 @@ func TestSamples(t *testing.T) {
 			require.Equal(t, string(want), out)
 
 			verdict := object(t, second(run(t, nil, "check", "--sample", sample, "--topic", topic, "--output", "json")))
-			require.Equal(t, verdict["accepted"] == true, code == exitDone)
-			require.Equal(t, verdict["accepted"] == false, code == exitFound)
+			require.Equal(t, verdict["accepted"] == true, code == exitOK)
+			require.Equal(t, verdict["accepted"] == false, code == exitFindings)
 			require.Contains(t, out, verdict["verdict"])
 		})
 	}
@@ -42,12 +42,12 @@ func TestSamples(t *testing.T) {
 func second(_ int, out, _ string) string { return out }
 
 func TestSampleFromStandardInputWithHeaders(t *testing.T) {
-	var out, errs output
-	p := program1(&out, &errs, `{"customer_id":"ada","order_id":"9","total":1,"currency":"EUR"}`, nil, nil)
+	var out, errs syncBuffer
+	p := newProgram(&out, &errs, `{"customer_id":"ada","order_id":"9","total":1,"currency":"EUR"}`, nil, nil)
 	code := p.main(t.Context(), []string{
 		"check", "--sample", "-", "--topic", "purchases", "--header", "ce_specversion=1.0", "--header", "ce_id=e-1",
 		"--header", "ce_type=purchase", "--header", "ce_time=2026-03-01T12:00:00Z",
 	})
-	require.Equal(t, exitDone, code, out.String()+errs.String())
+	require.Equal(t, exitOK, code, out.String()+errs.String())
 	require.Contains(t, out.String(), "header ce_id")
 }

@@ -6,17 +6,20 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/mainstay/mainstay/pkg/node/app"
-	"github.com/mainstay/mainstay/pkg/node/config"
+	"github.com/mainstay/mainstay/pkg/ops/inspect"
 	"github.com/mainstay/mainstay/pkg/ops/sendevent"
+	"github.com/mainstay/mainstay/pkg/stream/topics"
 	"github.com/mainstay/mainstay/schemas/event"
+	"github.com/mainstay/mainstay/schemas/ledger"
 )
 
 func (p *program) sendCommand() *cobra.Command {
-	cmd := family("send", "Send one event: "+strings.Join(event.KindNames(), ", "))
+	cmd := commandGroup("send", "Send one event: "+strings.Join(event.KindNames(), ", "))
 	for kind := range event.Kinds {
 		cmd.AddCommand(p.sendKind(kind))
 	}
@@ -33,15 +36,19 @@ func (p *program) sendKind(kind event.Kind) *cobra.Command {
 		cmd.Flags().String(f.Flag, f.Default, f.Help())
 		if f.Format == event.Flag {
 			cmd.Flags().Lookup(f.Flag).NoOptDefVal = "true"
+			completeFlag(cmd, f.Flag, "true", "false")
 		}
 		if f.Required {
-			_ = cmd.MarkFlagRequired(f.Flag) // has just been added
+			_ = cmd.MarkFlagRequired(f.Flag) // fails only for a flag that does not exist
 		}
 	}
-	cmd.Flags().String("topic", "", "input topic; the first of its kind in kafka.topics by default")
-	cmd.Flags().Bool("force", false, "send it even if intake would refuse it")
-	outputFlag(cmd)
-	cmd.RunE = p.work(func(ctx context.Context, cmd *cobra.Command, _ []string) error {
+	p.addTopicFlag(cmd, "input topic (default: the first of the kind in kafka.topics)")
+	cmd.Flags().Bool("force", false, "send the event even if intake would refuse it")
+	cmd.Flags().Bool("wait", false, "wait until the customer's answers in Redis include the event")
+	cmd.Flags().Duration("timeout", 30*time.Second, "how long to wait with --wait")
+	cmd.MarkFlagsMutuallyExclusive("wait", "force")
+	addOutputFlag(cmd)
+	cmd.RunE = p.interruptible(func(ctx context.Context, cmd *cobra.Command, _ []string) error {
 		texts := map[string]string{}
 		for _, f := range flags {
 			texts[f.Flag] = cmd.Flags().Lookup(f.Flag).Value.String()
@@ -52,16 +59,13 @@ func (p *program) sendKind(kind event.Kind) *cobra.Command {
 }
 
 func (p *program) send(ctx context.Context, cmd *cobra.Command, kind event.Kind, texts map[string]string) error {
-	machine, err := asJSON(cmd)
-	if err != nil {
-		return err
-	}
+	machine := asJSON(cmd)
 	now := p.now()
 	key, value, err := sendevent.Compose(kind, texts, now, "sent-"+strconv.FormatInt(now.UnixNano(), 36))
 	if err != nil {
 		return usageError{err}
 	}
-	a, err := p.open(cmd)
+	a, err := p.openApp(cmd)
 	if err != nil {
 		return err
 	}
@@ -71,54 +75,63 @@ func (p *program) send(ctx context.Context, cmd *cobra.Command, kind event.Kind,
 		return err
 	}
 	if force, _ := cmd.Flags().GetBool("force"); !force {
-		if err := judge(a, kind, key, value, now.UnixMilli()); err != nil {
+		if _, err := decodeEvent(a, app.Genesis(a.Config), kind, key, value, now.UnixMilli()); err != nil {
 			return err
 		}
 	}
-	if err := a.Kafka.Ping(ctx); err != nil {
-		return fmt.Errorf("kafka.brokers: none of %s answers: %w; give --kafka.brokers or MAINSTAY_KAFKA_BROKERS", strings.Join(a.Config.Kafka.Brokers, ","), err)
+	if err := ping(ctx, a); err != nil {
+		return err
 	}
 	place, err := sendevent.Send(ctx, a.Kafka, topic, sendevent.Record{Key: key, Value: value, Timestamp: now.UnixMilli()})
 	if err != nil {
 		return err
 	}
 	if machine {
-		return p.json(place)
+		err = p.json(place)
+	} else {
+		err = p.printf("sent to %s, partition %d, offset %d\n%s\n", place.Topic, place.Partition, place.Offset, value)
 	}
-	return p.say("sent to %s, partition %d, offset %d\n%s\n", place.Topic, place.Partition, place.Offset, value)
-}
-
-// topicFor is --topic, or where events of a kind go.
-func topicFor(cmd *cobra.Command, c config.Config, kind event.Kind) (string, error) {
-	if topic, _ := cmd.Flags().GetString("topic"); topic != "" {
-		return topic, nil
-	}
-	topic, err := firstTopic(c, kind)
-	if err != nil {
-		return "", fmt.Errorf("%w: give --topic", err)
-	}
-	return topic, nil
-}
-
-// firstTopic is where events of a kind go.
-func firstTopic(c config.Config, kind event.Kind) (string, error) {
-	names := c.Kafka.Topics[kind]
-	if len(names) == 0 {
-		return "", usage("kafka.topics names no topic of %s events", kind)
-	}
-	return names[0], nil
-}
-
-// judge reads the event as intake will.
-func judge(a *app.App, kind event.Kind, key, value []byte, now int64) error {
-	decoder, err := a.Decoder(app.Genesis(a.Config))
-	if err != nil {
+	if wait, _ := cmd.Flags().GetBool("wait"); err != nil || !wait {
 		return err
+	}
+	g, err := topics.Genesis(ctx, a.Kafka, a.Config.Namespace)
+	if err != nil {
+		return fmt.Errorf("--wait: %w", err)
+	}
+	customer, err := decodeEvent(a, g, kind, key, value, now.UnixMilli())
+	switch {
+	case err != nil:
+		return err
+	case customer == "":
+		return errors.New("--wait: intake skips the event: its customer is anonymous (intake.anonymous) or it is a test")
+	}
+	timeout, _ := cmd.Flags().GetDuration("timeout")
+	origin := inspect.Origin{Topic: place.Topic, Partition: place.Partition, Offset: place.Offset}
+	err = inspect.WaitFolded(ctx, a.Redis, a.Config.Namespace, g, customer, origin, timeout)
+	switch {
+	case errors.Is(err, inspect.ErrNotFolded):
+		return fmt.Errorf("--wait: the event was sent, and is not in the answers after %s: see `%s status` for processes, lag and halts", timeout, p.name)
+	case err != nil:
+		return fmt.Errorf("--wait: the event was sent: %w", err)
+	case machine:
+		return nil
+	}
+	return p.printf("folded: the customer's answers include the event\n")
+}
+
+// decodeEvent decodes the event as intake will, and returns its customer as the ledger knows them; none if intake skips the event.
+func decodeEvent(a *app.App, g *ledger.Genesis, kind event.Kind, key, value []byte, now int64) (customer string, err error) {
+	decoder, err := a.Decoder(g)
+	if err != nil {
+		return "", err
 	}
 	var result event.Result
 	err = decoder.Decode(kind, &event.Message{Key: key, Value: value, Timestamp: now}, now, &result)
 	if refused := (*event.Refused)(nil); errors.As(err, &refused) {
-		return fmt.Errorf("intake would refuse it: %w; --force sends it all the same", err)
+		return "", fmt.Errorf("intake would refuse the event: %w; use --force to send it anyway", err)
 	}
-	return err
+	if err != nil || result.Skip != "" {
+		return "", err
+	}
+	return result.Customer, nil
 }

@@ -14,24 +14,24 @@ func TestSimulate(t *testing.T) {
 	require.Contains(t, errs, "mainstay topics apply", "the line that makes what is missing")
 	w.must("topics", "apply")
 	r := w.start("run")
-	caughtUp := func() bool { return number1(object(t, w.must("status", "--output", "json")), "lag") == "0" }
+	caughtUp := func() bool { return numberAt(object(t, w.must("status", "--output", "json")), "lag") == "0" }
 
 	shop := []string{"simulate", "--customers", "60", "--days", "200", "--rate", "0"}
 	told := object(t, w.must(append(shop, "--output", "json")...))
 	require.Equal(t, true, told["caught_up"])
-	w.customer("c-1", func(c map[string]any) bool { return number1(c, "clv", "historic_number_of_orders") != "" })
+	w.customer("c-1", func(c map[string]any) bool { return numberAt(c, "clv", "historic_number_of_orders") != "" })
 	w.eventually(caughtUp, "all is read and folded")
 	before := w.counted()
 	require.Greater(t, len(before), 20)
 
 	// Once more, and on: nothing is new until real time brings it.
 	s := w.start(append(shop, "--stay")...)
-	w.eventually(func() bool { return strings.Contains(s.errs.String(), "lives on in real time") }, "the present")
-	require.Equal(t, exitDone, s.stop(), s.errs.String())
-	require.Contains(t, s.out.String(), "events sent; the shop's days from")
+	w.eventually(func() bool { return strings.Contains(s.errs.String(), "continues in real time") }, "the present")
+	require.Equal(t, exitOK, s.stop(), s.errs.String())
+	require.Contains(t, s.out.String(), "events sent, from")
 	w.eventually(caughtUp, "all is read and folded")
 	require.Equal(t, before, w.counted())
-	require.Equal(t, exitDone, r.stop(), r.errs.String())
+	require.Equal(t, exitOK, r.stop(), r.errs.String())
 }
 
 // counted is what was last said of each customer, as far as it is added up and not foretold.
@@ -40,7 +40,7 @@ func (w *world) counted() map[string][3]string {
 	for line := range strings.Lines(w.must("tail", "clv", "--from", "start", "--follow=false", "--output", "json")) {
 		c := object(w.t, line)
 		id, _ := c["customer_id"].(string)
-		all[id] = [3]string{number1(c, "historic_clv"), number1(c, "historic_number_of_orders"), number1(c, "referral_value")}
+		all[id] = [3]string{numberAt(c, "historic_clv"), numberAt(c, "historic_number_of_orders"), numberAt(c, "referral_value")}
 	}
 	return all
 }

@@ -14,23 +14,20 @@ import (
 
 func (p *program) statusCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "status", Short: "Partitions, owners, lag, time behind, last commit, and what is halted and why", Args: cobra.NoArgs,
-		Long: `Status asks Kafka and Redis, and the running processes at --http (by default the one at http.listen, if it answers), since
-only they know why something is halted. Lag counts records up to the last stable offset; caught up is 0.`,
-		RunE: p.work(p.status),
+		Use: "status", Short: "Show partitions, owners, lag, last commits and halts", Args: cobra.NoArgs,
+		Long: `Status reads Kafka and Redis, and asks the processes at --http (default: the one at http.listen, if it answers) for the causes of
+halts, which only they know. Lag counts records up to the last stable offset; 0 means caught up.`,
+		RunE: p.interruptible(p.status),
 	}
-	cmd.Flags().StringSlice("http", nil, "host:port of processes to ask")
-	cmd.Flags().Duration("settle", 2*time.Second, "how long a lag may be what is committed in a moment")
-	outputFlag(cmd)
+	cmd.Flags().StringSlice("http", nil, "processes to ask, host:port")
+	cmd.Flags().Duration("settle", 2*time.Second, "how long to wait for pending commits before a lag is reported")
+	addOutputFlag(cmd)
 	return cmd
 }
 
 func (p *program) status(ctx context.Context, cmd *cobra.Command, _ []string) error {
-	machine, err := asJSON(cmd)
-	if err != nil {
-		return err
-	}
-	a, g, err := p.ledger(ctx, cmd)
+	machine := asJSON(cmd)
+	a, g, err := p.openLedger(ctx, cmd)
 	if err != nil {
 		return err
 	}
@@ -52,27 +49,27 @@ func (p *program) status(ctx context.Context, cmd *cobra.Command, _ []string) er
 }
 
 func (p *program) statusTables(s *inspect.Status) error {
-	if err := p.say("namespace %s, ledger %s, clock %s, lag %d\n", s.Namespace, s.LedgerID, s.Clock, s.Lag); err != nil {
+	if err := p.printf("namespace %s, ledger %s, clock %s, lag %d\n", s.Namespace, s.LedgerID, s.Clock, s.Lag); err != nil {
 		return err
 	}
 	for _, g := range s.Groups {
-		if err := p.say("group %s: %s, %d members\n", g.Name, g.State, len(g.Members)); err != nil {
+		if err := p.printf("group %s: %s, %d members\n", g.Name, g.State, len(g.Members)); err != nil {
 			return err
 		}
 	}
 	for _, a := range s.Processes {
-		if err := p.say("process %s: %v %s %s\n", a.Address, a.Roles, a.Version, a.Error); err != nil {
+		if err := p.printf("process %s: %v %s %s\n", a.Address, a.Roles, a.Version, a.Error); err != nil {
 			return err
 		}
 	}
 	rows := make([][]string, len(s.Inputs))
 	for i, in := range s.Inputs {
 		rows[i] = []string{
-			fmt.Sprintf("%s/%d", in.Topic, in.Partition), dash(in.Owner), number(in.Committed), number(in.End), number(in.Lag),
-			number(in.Unstable), when(in.Time), seconds(in.Behind), dash(in.Halted), in.Cause,
+			fmt.Sprintf("%s/%d", in.Topic, in.Partition), orDash(in.Owner), formatInt(in.Committed), formatInt(in.End), formatInt(in.Lag),
+			formatInt(in.Unstable), formatTime(in.Time), formatSeconds(in.Behind), orDash(in.Halted), in.Cause,
 		}
 	}
-	if err := p.say("\n"); err != nil {
+	if err := p.printf("\n"); err != nil {
 		return err
 	}
 	if err := p.table([]string{"INPUT", "OWNER", "COMMITTED", "END", "LAG", "UNSTABLE", "READ UP TO", "BEHIND", "HALTED", "CAUSE"}, rows); err != nil {
@@ -81,11 +78,11 @@ func (p *program) statusTables(s *inspect.Status) error {
 	rows = make([][]string, len(s.Partitions))
 	for i, f := range s.Partitions {
 		rows[i] = []string{
-			number(int64(f.Partition)), dash(f.Owner), number(f.Published), number(f.Committed), number(f.End), number(f.Lag),
-			number(f.Customers), when(f.Time), seconds(f.Behind), when(f.LastCommit), dash(f.Halted), f.Cause,
+			formatInt(int64(f.Partition)), orDash(f.Owner), formatInt(f.Published), formatInt(f.Committed), formatInt(f.End), formatInt(f.Lag),
+			formatInt(f.Customers), formatTime(f.Time), formatSeconds(f.Behind), formatTime(f.LastCommit), orDash(f.Halted), f.Cause,
 		}
 	}
-	if err := p.say("\n"); err != nil {
+	if err := p.printf("\n"); err != nil {
 		return err
 	}
 	return p.table([]string{"LEDGER", "OWNER", "PUBLISHED", "IN REDIS", "END", "LAG", "CUSTOMERS", "TIME", "BEHIND", "LAST COMMIT", "HALTED", "CAUSE"}, rows)

@@ -11,28 +11,32 @@ import (
 
 func (p *program) versionCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "version", Short: "Which program this is", Args: cobra.NoArgs,
-		RunE: p.work(func(_ context.Context, cmd *cobra.Command, _ []string) error {
-			machine, err := asJSON(cmd)
-			if err != nil {
-				return err
-			}
+		Use: "version", Short: "Print version, revision and Go version", Args: cobra.NoArgs,
+		RunE: p.interruptible(func(_ context.Context, cmd *cobra.Command, _ []string) error {
+			machine := asJSON(cmd)
 			b := telemetry.ReadBuild()
 			if machine {
 				return p.json(b)
 			}
-			return p.say("mainstay %s\nrevision %s, %s\n%s\n", b.Version, dash(b.Revision), dash(b.Time), b.Go)
+			revision := b.Revision
+			switch {
+			case b.Time != "":
+				revision += ", committed " + b.Time
+			case revision == telemetry.UnknownRevision:
+				revision += " (go build records it in a Git checkout; go run needs -buildvcs=true)"
+			}
+			return p.printf("mainstay %s\nrevision %s\n%s\n", b.Version, revision, b.Go)
 		}),
 	}
-	outputFlag(cmd)
+	addOutputFlag(cmd)
 	return cmd
 }
 
-// probeCommand stands in for curl where an image has nothing but this program.
+// probeCommand replaces curl in an image that contains only this program.
 func (p *program) probeCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "probe [HOST:PORT]", Short: "Ask a running process whether it is ready (http.listen by default)", Args: cobra.MaximumNArgs(1),
-		RunE: p.work(func(ctx context.Context, cmd *cobra.Command, args []string) error {
+		Use: "probe [HOST:PORT]", Short: "Ask a running process whether it is ready (default: the one at http.listen)", Args: cobra.MaximumNArgs(1),
+		RunE: p.interruptible(func(ctx context.Context, cmd *cobra.Command, args []string) error {
 			c, err := p.config(cmd)
 			if err != nil {
 				return err
@@ -44,7 +48,7 @@ func (p *program) probeCommand() *cobra.Command {
 			if err := server.Probe(ctx, address); err != nil {
 				return err
 			}
-			return p.say("ready\n")
+			return p.printf("ready\n")
 		}),
 	}
 }

@@ -1,6 +1,7 @@
 package telemetry
 
 import (
+	"cmp"
 	"runtime/debug"
 	"strconv"
 	"time"
@@ -8,13 +9,16 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// version is set by the linker (-X github.com/mainstay/mainstay/pkg/telemetry.version=v1.2.3).
-var version string
+// The linker sets these, for builds outside a Git checkout (-X github.com/mainstay/mainstay/pkg/telemetry.version=v1.2.3).
+var version, revision string
+
+// UnknownRevision is the revision of a binary that was built without version control data.
+const UnknownRevision = "unknown"
 
 // Build identifies the binary.
 type Build struct {
 	Version  string `json:"version"`  // of the release, otherwise the module's version, otherwise "devel"
-	Revision string `json:"revision"` // VCS revision, with "-dirty" if the source was modified; empty if unknown
+	Revision string `json:"revision"` // VCS revision, with "-dirty" if the source was modified; UnknownRevision without version control data
 	Time     string `json:"time"`     // of the revision, RFC 3339; empty if unknown
 	Go       string `json:"go"`
 }
@@ -22,11 +26,11 @@ type Build struct {
 // ReadBuild returns the build information of this binary.
 func ReadBuild() Build {
 	info, _ := debug.ReadBuildInfo()
-	return buildOf(version, info)
+	return buildOf(version, revision, info)
 }
 
-func buildOf(linked string, info *debug.BuildInfo) Build {
-	b := Build{Version: linked}
+func buildOf(linkedVersion, linkedRevision string, info *debug.BuildInfo) Build {
+	b := Build{Version: linkedVersion}
 	if info != nil {
 		b.Go = info.GoVersion
 		if b.Version == "" && info.Main.Version != "(devel)" {
@@ -47,9 +51,8 @@ func buildOf(linked string, info *debug.BuildInfo) Build {
 			b.Revision += "-dirty"
 		}
 	}
-	if b.Version == "" {
-		b.Version = "devel"
-	}
+	b.Version = cmp.Or(b.Version, "devel")
+	b.Revision = cmp.Or(b.Revision, linkedRevision, UnknownRevision)
 	return b
 }
 

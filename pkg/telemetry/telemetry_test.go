@@ -215,10 +215,11 @@ func TestBuild(t *testing.T) {
 	info := &debug.BuildInfo{GoVersion: "go1.26.8", Main: debug.Module{Version: "v1.2.3"}, Settings: []debug.BuildSetting{
 		{Key: "vcs.revision", Value: "abc"}, {Key: "vcs.time", Value: "2026-03-01T12:00:00Z"}, {Key: "vcs.modified", Value: "true"},
 	}}
-	require.Equal(t, Build{"v1.2.3", "abc-dirty", "2026-03-01T12:00:00Z", "go1.26.8"}, buildOf("", info))
-	require.Equal(t, "v2.0.0", buildOf("v2.0.0", info).Version)
-	require.Equal(t, "devel", buildOf("", &debug.BuildInfo{Main: debug.Module{Version: "(devel)"}}).Version)
-	require.Equal(t, Build{Version: "devel"}, buildOf("", nil))
+	require.Equal(t, Build{"v1.2.3", "abc-dirty", "2026-03-01T12:00:00Z", "go1.26.8"}, buildOf("", "def", info))
+	require.Equal(t, "v2.0.0", buildOf("v2.0.0", "", info).Version)
+	require.Equal(t, "devel", buildOf("", "", &debug.BuildInfo{Main: debug.Module{Version: "(devel)"}}).Version)
+	require.Equal(t, Build{Version: "devel", Revision: UnknownRevision}, buildOf("", "", nil))
+	require.Equal(t, "def", buildOf("v2.0.0", "def", nil).Revision, "an image is built without the checkout's data")
 	require.NotEmpty(t, ReadBuild().Go)
 }
 

@@ -348,7 +348,7 @@ func (d *Decoder) currency(f *Field) (money.Unit, bool) {
 	switch v.tok {
 	case tokNone:
 		if d.unit.Code == "" {
-			r.refuse(f, Missing, "and there is no default (money.currency)")
+			r.refuse(f, Missing, "and there is no default (money.default_currency)")
 			return d.unit, false
 		}
 		r.stoodIn("setting money.currency", d.unit.Code)

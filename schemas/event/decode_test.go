@@ -253,7 +253,7 @@ func TestOptions(t *testing.T) {
 	require.EqualError(t, err, "total: negative: less than the tax and shipping in it")
 	o.Currency = ""
 	_, err = decode(t, o, Purchase, message(`{"customer_id":"c","order_id":"o","total":1}`))
-	require.EqualError(t, err, "currency: missing: and there is no default (money.currency)")
+	require.EqualError(t, err, "currency: missing: and there is no default (money.default_currency)")
 	o.Normalise = NormaliseTrim
 	_, err = decode(t, o, Purchase, message(`{"customer_id":"  ","order_id":"o","total":1,"currency":"EUR"}`))
 	require.EqualError(t, err, "customer_id: missing: white space only")

@@ -1,7 +1,7 @@
-// Package app owns the assembly: from a configuration to clients, an intake, a fold and their metrics. The commands, the
-// demo and the tests on real parts assemble the same process here.
+// Package app owns the assembly: from a configuration to clients, an intake, a fold and their metrics. The commands, the demo and
+// the tests assemble the same process here.
 //
-// It refuses to do any of the work, and to read configuration from anywhere.
+// It refuses to run any of them, and to load configuration.
 package app
 
 import (
@@ -10,6 +10,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -32,74 +33,75 @@ import (
 	"github.com/mainstay/mainstay/schemas/money"
 )
 
-// Seams are where tests put a network in memory, faults, and chance that can be repeated. The zero value is the real world.
-type Seams struct {
+// Hooks replace the outside world: tests inject an in-memory network, faults and a seeded random source. The zero value
+// uses the real ones.
+type Hooks struct {
 	KafkaDial   func(ctx context.Context, network, address string) (net.Conn, error)
 	KafkaAround func(ctx context.Context, c kafka.Call, do func(context.Context) error) error
 	RedisDial   func(ctx context.Context, network, address string) (net.Conn, error)
 	RedisAround func(ctx context.Context, call string, do func(context.Context) error) error
-	At          func(ctx context.Context, step string) error
+	AtStep      func(ctx context.Context, step string) error // called by intake and fold at every labelled step
 	Random      func() uint64
 	Now         func() time.Time
-	Linger      time.Duration // of the intake; 0: as shipped
-	Embedded    bool          // Redis is miniredis, which cannot answer for its policies
+	Linger      time.Duration // of the intake's fetch; 0: the default
+	Embedded    bool          // Redis is miniredis, which does not report its policies
 }
 
-// App is a process of Mainstay before it runs.
+// App holds the configuration and the clients from which the roles are assembled.
 type App struct {
 	Config config.Config
-	// Parameters of the models that a fold begins with; nil: the ledger's own.
+	// Parameters are those of model.parameters_file, which a fold appends if their version is higher than the ledger's; nil: none.
 	Parameters *ledger.Parameters
 	Kafka      *kafka.Client
 	Redis      *redis.Client
 	log        *zap.Logger
-	seams      Seams
+	hooks      Hooks
 }
 
-// New makes the clients. It does not connect.
-func New(c config.Config, log *zap.Logger, s Seams) (*App, error) {
-	if s.Random == nil {
-		s.Random = Random
+// New makes the clients without connecting.
+func New(c config.Config, log *zap.Logger, hooks Hooks) (*App, error) {
+	if hooks.Random == nil {
+		hooks.Random = Random
 	}
-	if s.Linger == 0 {
-		s.Linger = linger
+	if hooks.Linger == 0 {
+		hooks.Linger = linger
 	}
-	if s.Now == nil {
-		s.Now = time.Now
+	if hooks.Now == nil {
+		hooks.Now = time.Now
 	}
-	kafkaTLS, err := tlsOf(c.Kafka.TLS, "kafka.tls")
+	kafkaTLS, err := tlsConfig(c.Kafka.TLS, "kafka.tls")
 	if err != nil {
 		return nil, err
 	}
 	k, err := kafka.New(kafka.Config{
 		Brokers: c.Kafka.Brokers, ClientID: c.Kafka.ClientID, TLS: kafkaTLS,
 		SASL: kafka.SASL{Mechanism: c.Kafka.SASL.Mechanism, User: c.Kafka.SASL.User, Password: func(context.Context) (string, error) { return c.Kafka.SASL.Password.Read() }},
-		Dial: s.KafkaDial, Around: s.KafkaAround, Compression: c.Kafka.Compression, Timeout: c.Kafka.Timeout,
+		Dial: hooks.KafkaDial, Around: hooks.KafkaAround, Compression: c.Kafka.Compression, Timeout: c.Kafka.Timeout,
 	})
 	if err != nil {
 		return nil, err
 	}
-	redisTLS, err := tlsOf(c.Redis.TLS, "redis.tls")
+	redisTLS, err := tlsConfig(c.Redis.TLS, "redis.tls")
 	if err != nil {
 		return nil, err
 	}
 	r, err := redis.New(redis.Config{
 		Addresses: c.Redis.Addresses, Mode: redis.Mode(c.Redis.Mode), MasterName: c.Redis.MasterName,
 		Username: c.Redis.Username, Password: c.Redis.Password.Read, DB: c.Redis.DB, TLS: redisTLS, Timeout: c.Redis.Timeout,
-		PoolSize: c.Redis.PoolSize, Dialer: s.RedisDial, Around: s.RedisAround, Embedded: s.Embedded,
+		PoolSize: c.Redis.PoolSize, Dialer: hooks.RedisDial, Around: hooks.RedisAround, Embedded: hooks.Embedded,
 	})
 	if err != nil {
 		k.Close()
 		return nil, err
 	}
-	return &App{Config: c, Kafka: k, Redis: r, log: log, seams: s}, nil
+	return &App{Config: c, Kafka: k, Redis: r, log: log, hooks: hooks}, nil
 }
 
-// Close ends every connection.
+// Close closes the clients.
 func (a *App) Close() {
 	a.Kafka.Close()
 	if err := a.Redis.Close(); err != nil {
-		a.log.Warn("close Redis", zap.Error(err))
+		a.log.Warn("close the Redis client", zap.Error(err))
 	}
 }
 
@@ -112,17 +114,17 @@ func (a *App) Intake(g *ledger.Genesis, reg prometheus.Registerer) (*intake.Inta
 	c := a.Config
 	return intake.New(intake.Config{
 		Namespace: c.Namespace, Genesis: g, Topics: Inputs(c), Revision: uint32(c.Kafka.InputsRevision), Decoder: decoder, //nolint:gosec // bounded by validation
-		Linger: a.seams.Linger, TickInterval: c.Intake.TickInterval, CommitInterval: c.Intake.CommitInterval,
+		Linger: a.hooks.Linger, TickInterval: c.Intake.TickInterval, CommitInterval: c.Intake.CommitInterval,
 		FetchMaxBytes: int32(min(c.Intake.FetchMaxBytes, 1<<30)), DeadLetterBytes: int(c.Intake.DLQMaxBytes) - deadLetterRoom, //nolint:gosec // bounded
 		SessionTimeout: c.Kafka.SessionTimeout, HeartbeatInterval: c.Kafka.HeartbeatInterval, RebalanceTimeout: c.Kafka.RebalanceTimeout,
-		HaltRetry: haltRetry, Now: a.seams.Now, Random: a.seams.Random, AtStep: a.seams.At,
+		HaltRetry: haltRetry, Now: a.hooks.Now, Random: a.hooks.Random, AtStep: a.hooks.AtStep,
 	}, a.Kafka, telemetry.NewIntake(reg), a.log.Named("intake")), nil
 }
 
 const (
-	linger         = 25 * time.Millisecond // of the intake's fetch; half of what a publish waits for anyway
+	linger         = 25 * time.Millisecond // of the intake's fetch: half of the fold's default publish interval
 	haltRetry      = 30 * time.Second
-	deadLetterRoom = 8 << 10 // for a batch's frame and the headers that are added
+	deadLetterRoom = 8 << 10 // reserved for the batch header and the headers that are added
 )
 
 // Fold assembles a fold for a ledger.
@@ -135,29 +137,29 @@ func (a *App) Fold(g *ledger.Genesis, reg prometheus.Registerer) *fold.Fold {
 		SessionTimeout: c.Kafka.SessionTimeout, HeartbeatInterval: c.Kafka.HeartbeatInterval, RebalanceTimeout: c.Kafka.RebalanceTimeout,
 		HaltRetry: haltRetry, CacheBytes: int64(c.Fold.CacheBytes),
 		Customers: telemetry.NewCustomerHasher(c.Log.CustomerKey.Reveal()),
-		Now: a.seams.Now, Random: a.seams.Random, AtStep: a.seams.At,
+		Now:       a.hooks.Now, Random: a.hooks.Random, AtStep: a.hooks.AtStep,
 	}, a.Kafka, a.Redis, telemetry.NewFold(reg), a.log.Named("fold"))
 }
 
 // Refit fits the models to the live customers, once.
 func (a *App) Refit(ctx context.Context, g *ledger.Genesis, dryRun bool) (*refit.Result, error) {
 	return refit.Run(ctx, refit.Config{
-		Namespace: a.Config.Namespace, Genesis: g, DryRun: dryRun, Timeout: refitTimeout, Random: a.seams.Random,
+		Namespace: a.Config.Namespace, Genesis: g, DryRun: dryRun, Timeout: refitTimeout, Random: a.hooks.Random,
 	}, a.Kafka, a.Redis)
 }
 
 const refitTimeout = 30 * time.Second
 
-// Decoder reads events as the configuration and the ledger say.
+// Decoder decodes events by the configuration and by what genesis fixes.
 func (a *App) Decoder(g *ledger.Genesis) (*event.Decoder, error) {
 	d, err := event.NewDecoder(EventOptions(a.Config, g))
 	if err != nil {
-		return nil, fmt.Errorf("settings of the decoder: %w", err)
+		return nil, fmt.Errorf("options of the decoder: %w", err)
 	}
 	return d, nil
 }
 
-// EventOptions are the settings of the decoder. What genesis fixes is taken from there.
+// EventOptions are the options of the decoder. What genesis fixes is taken from there.
 func EventOptions(c config.Config, g *ledger.Genesis) event.Options {
 	currencies := make(map[string]money.Alias, len(c.Money.Currencies))
 	for code, alias := range c.Money.Currencies {
@@ -171,7 +173,7 @@ func EventOptions(c config.Config, g *ledger.Genesis) event.Options {
 	}
 }
 
-// Inputs are the input topics and what each holds.
+// Inputs are the input topics and the kind of events of each.
 func Inputs(c config.Config) map[string]event.Kind {
 	all := map[string]event.Kind{}
 	for kind, names := range c.Kafka.Topics {
@@ -182,13 +184,13 @@ func Inputs(c config.Config) map[string]event.Kind {
 	return all
 }
 
-// Settings are what Step reads of the configuration.
+// Settings are the settings that Step reads.
 func Settings(c config.Config) *ledger.Settings {
 	values := c.StepSettings()
 	return &ledger.Settings{Revision: c.SettingsRevision, Hash: processors.HashSettings(values), Values: values}
 }
 
-// Genesis is the first entry of a ledger that is founded with this configuration.
+// Genesis is the first entry of a ledger that is created with this configuration.
 func Genesis(c config.Config) *ledger.Genesis {
 	clock := ledger.Clock_CLOCK_LIVE
 	if c.Clock == "event" {
@@ -200,7 +202,7 @@ func Genesis(c config.Config) *ledger.Genesis {
 	}
 }
 
-// Topics are the topics that this configuration wants.
+// Topics describe the topics that this configuration needs.
 func Topics(c config.Config) topics.Config {
 	t := topics.Config{
 		Namespace: c.Namespace, InputPartitions: int32(c.Ledger.Partitions), Partitions: int32(c.Ledger.Partitions), //nolint:gosec // bounded
@@ -215,19 +217,50 @@ func Topics(c config.Config) topics.Config {
 	return t
 }
 
-// Apply makes missing topics and founds the ledger, if it is new.
+// Apply creates missing topics, and the ledger if there is none.
 func (a *App) Apply(ctx context.Context) ([]topics.Wanted, *ledger.Genesis, error) {
-	return topics.Apply(ctx, a.Kafka, Topics(a.Config), Genesis(a.Config), Settings(a.Config), processors.LogicVersion, a.seams.Random)
+	created, genesis, err := topics.Apply(ctx, a.Kafka, Topics(a.Config), Genesis(a.Config), Settings(a.Config), processors.LogicVersion, a.hooks.Random)
+	if err != nil {
+		return created, genesis, err
+	}
+	return created, genesis, a.waitGenesis(ctx)
 }
 
-// Random is from the system's source; it is used for names that must not be guessed or repeated.
+// waitGenesis waits until readers see the ledger that was created: the broker makes a transaction visible some time after it
+// acknowledged the commit, and the next command would not find the ledger.
+func (a *App) waitGenesis(ctx context.Context) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, genesisTimeout, errGenesisInvisible)
+	defer cancel()
+	for {
+		_, err := topics.Genesis(ctx, a.Kafka, a.Config.Namespace)
+		switch {
+		case context.Cause(ctx) != nil:
+			return context.Cause(ctx)
+		case !errors.Is(err, topics.ErrNoLedger):
+			return err
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(genesisPause):
+		}
+	}
+}
+
+const (
+	genesisTimeout = 30 * time.Second
+	genesisPause   = 50 * time.Millisecond
+)
+
+var errGenesisInvisible = fmt.Errorf("the ledger was created, and is not readable after %s: see that the brokers' transaction coordinator is available", genesisTimeout)
+
+// Random returns a number from the operating system's source, for names that must be unique.
 func Random() uint64 {
 	var b [8]byte
-	_, _ = rand.Read(b[:]) // it never fails
+	_, _ = rand.Read(b[:]) // never fails
 	return binary.LittleEndian.Uint64(b[:])
 }
 
-func tlsOf(t config.TLS, setting string) (*tls.Config, error) {
+func tlsConfig(t config.TLS, setting string) (*tls.Config, error) {
 	if !t.Enabled {
 		return nil, nil //nolint:nilnil // plain text
 	}

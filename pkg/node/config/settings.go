@@ -347,3 +347,6 @@ func short(d time.Duration) string {
 	}
 	return s
 }
+
+// Values are what the setting may be, for one with a fixed set of values; otherwise none.
+func (s *Setting) Values() []string { return slices.Clone(s.oneof) }

@@ -1,7 +1,7 @@
-// Package process owns a process of Mainstay as it runs: which roles it starts, when it refuses to, how it drains, and
-// what it says of itself over HTTP.
+// Package process owns a running Mainstay process: which roles it starts, when it refuses to start, how it drains, and the
+// status that it serves over HTTP.
 //
-// It refuses to do the work: intake and fold do, and whoever starts the process has read the configuration.
+// It refuses to process events, which is for intake and fold, and to read the configuration, which is for the caller.
 package process
 
 import (
@@ -33,7 +33,7 @@ const (
 	HTTP   = "http"
 )
 
-// Process is one that can run once.
+// Process is an assembled process; Run may be called once.
 type Process struct {
 	app     *app.App
 	genesis *ledger.Genesis
@@ -49,14 +49,14 @@ type Process struct {
 	fold   *fold.Fold     // nil: not a role of this process
 	server *server.Server // nil: not a role of this process
 
-	mu   sync.Mutex
-	sick error // of the last look at Redis
+	mu           sync.Mutex
+	redisProblem error // found by the last check of Redis; watchRedis logs when it changes
 }
 
-// ErrEvicts is a Redis that state cannot be trusted to.
-var ErrEvicts = errors.New("Redis is refused")
+// ErrRedisRefused is a Redis whose settings would lose state.
+var ErrRedisRefused = errors.New("refuse Redis")
 
-// New assembles the roles and takes the address to listen on. It refuses a Redis that would lose state.
+// New assembles the roles and binds the HTTP addresses. A process that folds refuses a Redis whose settings would lose state.
 func New(ctx context.Context, a *app.App, g *ledger.Genesis, log *zap.Logger, now time.Time) (*Process, error) {
 	c := a.Config
 	reg := telemetry.NewRegistry()
@@ -66,7 +66,7 @@ func New(ctx context.Context, a *app.App, g *ledger.Genesis, log *zap.Logger, no
 	})
 	p.redis = telemetry.NewRedis(reg, p.pool)
 	if slices.Contains(c.Roles, Fold) {
-		if err := p.lookAtRedis(ctx); err != nil {
+		if err := p.checkRedis(ctx); err != nil {
 			return nil, err
 		}
 		p.ledger = telemetry.NewFold(reg).LedgerBytes
@@ -96,13 +96,13 @@ func (p *Process) listen(ctx context.Context, reg prometheus.Gatherer) error {
 	const patience = 2 * time.Second
 	checks := []server.Check{{Name: "kafka", Timeout: patience, Run: p.app.Kafka.Ping}}
 	if p.fold != nil {
-		checks = append(checks, server.Check{Name: "redis", Timeout: patience, Run: p.lookAtRedis})
+		checks = append(checks, server.Check{Name: "redis", Timeout: patience, Run: p.checkRedis})
 	}
-	checks = append(checks, server.Check{Name: "partitions", Timeout: patience, Run: func(context.Context) error { return p.halted() }})
+	checks = append(checks, server.Check{Name: "partitions", Timeout: patience, Run: func(context.Context) error { return p.haltedPartitions() }})
 	var err error
 	p.server, err = server.Listen(ctx, server.Options{
 		Listen: c.HTTP.Listen, AdminListen: c.Admin.Listen, AllowRemoteAdmin: c.Admin.AllowRemote,
-		Checks: checks, Metrics: reg, Status: p.lines, JSON: func() any { return p.Status(time.Now()) },
+		Checks: checks, Metrics: reg, StatusLines: p.statusLines, StatusJSON: func() any { return p.Status(time.Now()) },
 		Title: "Mainstay " + p.build.Version, Log: p.log, Deadline: c.Shutdown.Deadline,
 	})
 	return err
@@ -116,22 +116,22 @@ func (p *Process) pool() telemetry.PoolStats {
 	}
 }
 
-// lookAtRedis refuses what the servers' settings would lose.
-func (p *Process) lookAtRedis(ctx context.Context) error {
+// checkRedis returns an error if a server's settings would lose state.
+func (p *Process) checkRedis(ctx context.Context) error {
 	found, err := p.app.Redis.Check(ctx)
 	if err != nil {
 		return fmt.Errorf("redis.addresses: %w", err)
 	}
 	for _, f := range found {
 		if f.Severity == redis.SeverityRefuse {
-			return fmt.Errorf("%w: %s: %s", ErrEvicts, f.Server, f.Text)
+			return fmt.Errorf("%w: %s: %s", ErrRedisRefused, f.Server, f.Text)
 		}
 	}
 	return nil
 }
 
-// halted names the partitions of this process that wait for a person.
-func (p *Process) halted() error {
+// haltedPartitions is an error that names the halted partitions of this process; nil if there are none.
+func (p *Process) haltedPartitions() error {
 	var all []error
 	if p.intake != nil {
 		for _, s := range p.intake.Status() {
@@ -150,7 +150,7 @@ func (p *Process) halted() error {
 	return errors.Join(all...)
 }
 
-// Address is where HTTP is served; empty when it is not.
+// Address is the bound HTTP address; empty without the role http.
 func (p *Process) Address() string {
 	if p.server == nil {
 		return ""
@@ -158,7 +158,7 @@ func (p *Process) Address() string {
 	return p.server.Address()
 }
 
-// AdminAddress is where profiles are served; empty when they are not.
+// AdminAddress is the bound address of pprof; empty if it is not served.
 func (p *Process) AdminAddress() string {
 	if p.server == nil {
 		return ""
@@ -166,8 +166,8 @@ func (p *Process) AdminAddress() string {
 	return p.server.AdminAddress()
 }
 
-// Run works until stopping is closed, then finishes what has begun, at most until shutdown.deadline. When ctx ends it stops
-// at once. It returns nil only after everything was finished in order.
+// Run works until stopping is closed, then drains, at most until shutdown.deadline. When ctx ends it stops at once. It returns nil
+// only after a complete drain.
 func (p *Process) Run(ctx context.Context, stopping <-chan struct{}) error {
 	work, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
@@ -192,9 +192,9 @@ func (p *Process) Run(ctx context.Context, stopping <-chan struct{}) error {
 	if p.fold != nil {
 		start(Fold, p.fold.Run)
 		go p.watchRedis(work)
-		go p.watchLedger(work)
+		go p.watchLedgerSize(work)
 		if every := p.app.Config.Refit.Interval; every > 0 {
-			go p.refitOften(work, every, p.refits)
+			go p.refitOnSchedule(work, every, p.refits)
 		}
 	}
 	served := make(chan error, 1)
@@ -227,11 +227,11 @@ func (p *Process) Run(ctx context.Context, stopping <-chan struct{}) error {
 }
 
 var (
-	errAtOnce = errors.New("stopped at once: what was under way is done again by the next owner")
-	errEnded  = errors.New("a role ended by itself")
+	errAtOnce = errors.New("stopped at once: the next owner repeats what was not committed")
+	errEnded  = errors.New("a role ended unexpectedly")
 )
 
-// drain asks the roles to finish, and waits for them until the deadline.
+// drain asks the roles to finish and waits for them until the deadline.
 func (p *Process) drain(ctx context.Context, ended <-chan error, roles int) error {
 	deadline := time.NewTimer(p.app.Config.Shutdown.Deadline)
 	defer deadline.Stop()
@@ -250,7 +250,7 @@ func (p *Process) drain(ctx context.Context, ended <-chan error, roles int) erro
 		case err := <-ended:
 			failed = errors.Join(failed, err)
 		case <-deadline.C:
-			return errors.Join(failed, fmt.Errorf("shutdown.deadline: not finished within %s: what was under way is done again by the next owner", p.app.Config.Shutdown.Deadline))
+			return errors.Join(failed, fmt.Errorf("shutdown.deadline: not drained within %s: the next owner repeats what was not committed", p.app.Config.Shutdown.Deadline))
 		case <-ctx.Done():
 			return errors.Join(failed, errAtOnce)
 		}
@@ -258,7 +258,7 @@ func (p *Process) drain(ctx context.Context, ended <-chan error, roles int) erro
 	return failed
 }
 
-// watchRedis looks at the servers' settings again and again: an eviction policy can be changed while we run.
+// watchRedis checks Redis periodically: its eviction policy can be changed at runtime.
 func (p *Process) watchRedis(ctx context.Context) {
 	const every = 15 * time.Second
 	t := time.NewTicker(every)
@@ -275,16 +275,16 @@ func (p *Process) watchRedis(ctx context.Context) {
 			return
 		case <-t.C:
 		}
-		err := p.lookAtRedis(ctx)
+		err := p.checkRedis(ctx)
 		if err != nil && ctx.Err() == nil {
 			p.redis.Errors.Inc()
 		}
 		p.mu.Lock()
-		changed := (err == nil) != (p.sick == nil)
-		p.sick = err
+		changed := (err == nil) != (p.redisProblem == nil)
+		p.redisProblem = err
 		p.mu.Unlock()
 		if changed && err != nil {
-			p.log.Error("Redis would lose state", zap.Error(err), zap.String("reason", string(halt.RedisEvicts)))
+			p.log.Error("the settings of Redis would lose state", zap.Error(err), zap.String("reason", string(halt.RedisEvicts)))
 		}
 	}
 }

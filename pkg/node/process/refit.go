@@ -10,9 +10,9 @@ import (
 	"github.com/mainstay/mainstay/pkg/telemetry"
 )
 
-// refitOften refits on schedule for as long as this process holds partition 0 of the ledger: one process does at a time, and
-// if two should, the ledger takes one version once.
-func (p *Process) refitOften(ctx context.Context, every time.Duration, metrics *telemetry.Refit) {
+// refitOnSchedule refits while this process owns ledger partition 0, so that one process does at a time. If two refit at once
+// during a rebalance, the ledger accepts each version once.
+func (p *Process) refitOnSchedule(ctx context.Context, every time.Duration, metrics *telemetry.Refit) {
 	const first = 5 * time.Minute
 	t := time.NewTimer(min(first, every/10))
 	defer t.Stop()
@@ -33,7 +33,7 @@ func (p *Process) refitOnce(ctx context.Context, metrics *telemetry.Refit) {
 	result, err := p.app.Refit(ctx, p.genesis, false)
 	if err != nil {
 		metrics.Refits.WithLabelValues(string(refit.Failed)).Inc()
-		p.log.Warn("the models were not refitted", zap.Error(err))
+		p.log.Warn("refit failed", zap.Error(err))
 		return
 	}
 	metrics.Refits.WithLabelValues(string(result.Outcome)).Inc()
@@ -42,11 +42,11 @@ func (p *Process) refitOnce(ctx context.Context, metrics *telemetry.Refit) {
 		zap.Float64("holdout_loss", result.Holdout.Candidate), zap.Float64("holdout_loss_in_force", result.Holdout.InForce))
 	switch result.Outcome {
 	case refit.NotConverged, refit.Worse:
-		log.Warn("a refit was refused: the parameters in force stay", zap.String("reason", result.Reason))
+		log.Warn("refit refused: the current parameters stay", zap.String("reason", result.Reason))
 	case refit.Appended, refit.Unchanged:
 		metrics.LastSuccess.SetToCurrentTime()
-		log.Info("the models were refitted", zap.Uint64("version", result.Fitted.Version), zap.String("reason", result.Reason))
+		log.Info("refitted the models", zap.Uint64("version", result.Fitted.Version), zap.String("reason", result.Reason))
 	default:
-		log.Info("the models were not refitted", zap.String("reason", result.Reason))
+		log.Info("refit skipped", zap.String("reason", result.Reason))
 	}
 }

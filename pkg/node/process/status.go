@@ -12,7 +12,7 @@ import (
 	"github.com/mainstay/mainstay/schemas/ledger"
 )
 
-// Status is what a process says of itself, as JSON at /status.
+// Status is the JSON at /status.
 type Status struct {
 	Build      telemetry.Build `json:"build"`
 	Namespace  string          `json:"namespace"`
@@ -21,24 +21,24 @@ type Status struct {
 	Roles      []string        `json:"roles"`
 	StartedAt  time.Time       `json:"started_at"`
 	At         time.Time       `json:"at"`
-	Inputs     []Input         `json:"inputs"`     // that this process reads
-	Partitions []Partition     `json:"partitions"` // of the ledger, that this process folds
+	Inputs     []Input         `json:"inputs"`
+	Partitions []Partition     `json:"partitions"` // ledger partitions that this process folds
 }
 
-// Input is an input partition. Times are null while unknown.
+// Input is an input partition that this process reads. Times are null while unknown.
 type Input struct {
 	Topic     string     `json:"topic"`
 	Partition int32      `json:"partition"`
 	Read      int64      `json:"read"`
 	Committed int64      `json:"committed"`
 	Lag       int64      `json:"lag"`      // records up to the last stable offset
-	Unstable  int64      `json:"unstable"` // records behind it
-	Time      *time.Time `json:"time"`     // it is read up to this time
+	Unstable  int64      `json:"unstable"` // records after it
+	Time      *time.Time `json:"time"`     // everything before it is read
 	Halted    string     `json:"halted,omitempty"`
 	Cause     string     `json:"cause,omitempty"`
 }
 
-// Partition is a ledger partition.
+// Partition is a ledger partition that this process folds.
 type Partition struct {
 	Partition  int32      `json:"partition"`
 	Folded     int64      `json:"folded"`
@@ -46,12 +46,12 @@ type Partition struct {
 	Committed  int64      `json:"committed"`
 	Lag        int64      `json:"lag"`
 	LastCommit *time.Time `json:"last_commit"`
-	Time       *time.Time `json:"time"` // the customer base's
+	Time       *time.Time `json:"time"` // base time
 	Halted     string     `json:"halted,omitempty"`
 	Cause      string     `json:"cause,omitempty"`
 }
 
-// Status of the process now.
+// Status returns the status at a time.
 func (p *Process) Status(now time.Time) Status {
 	s := Status{
 		Build: p.build, Namespace: p.app.Config.Namespace, LedgerID: p.genesis.GetLedgerId(), Clock: "live",
@@ -64,7 +64,7 @@ func (p *Process) Status(now time.Time) Status {
 		for _, in := range p.intake.Status() {
 			s.Inputs = append(s.Inputs, Input{
 				Topic: in.Topic, Partition: in.Partition, Read: in.Read, Committed: in.Committed, Lag: max(in.Lag, 0),
-				Unstable: max(in.Unstable, 0), Time: moment(in.Time), Halted: string(in.Halted), Cause: in.Cause,
+				Unstable: max(in.Unstable, 0), Time: timeOrNil(in.Time), Halted: string(in.Halted), Cause: in.Cause,
 			})
 		}
 	}
@@ -72,7 +72,7 @@ func (p *Process) Status(now time.Time) Status {
 		for _, f := range p.fold.Status() {
 			one := Partition{
 				Partition: f.Partition, Folded: f.Folded, Published: f.Published, Committed: f.Committed, Lag: max(f.LagRecords, 0),
-				Time: moment(f.BaseTime), Halted: string(f.Halted), Cause: f.Cause,
+				Time: timeOrNil(f.BaseTime), Halted: string(f.Halted), Cause: f.Cause,
 			}
 			if !f.Commit.IsZero() {
 				at := f.Commit.UTC()
@@ -85,7 +85,7 @@ func (p *Process) Status(now time.Time) Status {
 	return s
 }
 
-func moment(ms int64) *time.Time {
+func timeOrNil(ms int64) *time.Time {
 	if ms == 0 {
 		return nil
 	}
@@ -93,26 +93,26 @@ func moment(ms int64) *time.Time {
 	return &t
 }
 
-// lines are what a person sees first.
-func (p *Process) lines() []server.Line {
+// statusLines are the lines of the status page.
+func (p *Process) statusLines() []server.Line {
 	s := p.Status(time.Now())
 	var lag int64
 	for _, in := range s.Inputs {
 		lag += in.Lag
 	}
-	var behind int64
-	held := make([]string, len(s.Partitions))
+	var ledgerLag int64
+	owned := make([]string, len(s.Partitions))
 	for i, f := range s.Partitions {
-		behind += f.Lag
-		held[i] = strconv.Itoa(int(f.Partition))
+		ledgerLag += f.Lag
+		owned[i] = strconv.Itoa(int(f.Partition))
 	}
 	return []server.Line{
 		{Name: "namespace", Value: s.Namespace},
 		{Name: "ledger", Value: s.LedgerID + " (clock " + s.Clock + ")"},
 		{Name: "roles", Value: join(s.Roles)},
-		{Name: "input records to read", Value: strconv.FormatInt(lag, 10)},
-		{Name: "ledger partitions held", Value: strings.Join(held, ", ")},
-		{Name: "entries to fold", Value: strconv.FormatInt(behind, 10)},
+		{Name: "input lag, records", Value: strconv.FormatInt(lag, 10)},
+		{Name: "ledger partitions", Value: strings.Join(owned, ", ")},
+		{Name: "ledger lag, entries", Value: strconv.FormatInt(ledgerLag, 10)},
 	}
 }
 

@@ -13,27 +13,27 @@ import (
 //go:embed page.css
 var style string
 
-// page is the process at a glance. It needs no script and no other host, and it is no template, which would make the linker
-// keep every method of the program; texts are escaped all the same.
+// page shows readiness, the process and its endpoints. It needs no script and no other host. html/template was rejected: it makes
+// the linker keep every method of the program. gomponents escapes text as well.
 func (s *Server) page(w http.ResponseWriter, r *http.Request) {
 	ready := !s.draining.Load()
 	var checks []g.Node
-	for _, o := range s.ready.ask(r.Context()) {
+	for _, o := range s.ready.run(r.Context()) {
 		if o.err != nil {
 			ready = false
-			checks = append(checks, line(o.name, h.Class("bad"), g.Text(o.err.Error())))
+			checks = append(checks, row(o.name, h.Class("bad"), g.Text(o.err.Error())))
 		} else {
-			checks = append(checks, line(o.name, h.Class("good"), g.Text("ok")))
+			checks = append(checks, row(o.name, h.Class("good"), g.Text("ok")))
 		}
 	}
 	var lines []Line
-	if s.opts.Status != nil {
-		lines = s.opts.Status()
+	if s.opts.StatusLines != nil {
+		lines = s.opts.StatusLines()
 	}
 	var body bytes.Buffer
 	if err := s.document(ready, checks, lines).Render(&body); err != nil {
-		s.opts.Log.Error("the status page was not made", zap.Error(err))
-		text(w, http.StatusInternalServerError, "the status page was not made; the log says why\n")
+		s.opts.Log.Error("render the status page", zap.Error(err))
+		writeText(w, http.StatusInternalServerError, "the status page could not be rendered; see the log\n")
 		return
 	}
 	to := w.Header()
@@ -41,7 +41,7 @@ func (s *Server) page(w http.ResponseWriter, r *http.Request) {
 	to.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'")
 	to.Set("X-Content-Type-Options", "nosniff")
 	to.Set("Cache-Control", "no-store")
-	_, _ = w.Write(body.Bytes()) // the reader may have gone
+	_, _ = w.Write(body.Bytes()) // the client may have disconnected
 }
 
 func (s *Server) document(ready bool, checks []g.Node, lines []Line) g.Node {
@@ -60,19 +60,19 @@ func (s *Server) document(ready bool, checks []g.Node, lines []Line) g.Node {
 		),
 		h.Body(h.Main(
 			h.Header(h.H1(g.Text(s.opts.Title)), state),
-			card("It needs", checks),
-			card("It is", g.Map(lines, func(l Line) g.Node { return line(l.Name, g.Text(l.Value)) })),
-			card("It answers", s.links()),
+			card("Dependencies", checks),
+			card("Process", g.Map(lines, func(l Line) g.Node { return row(l.Name, g.Text(l.Value)) })),
+			card("Endpoints", s.links()),
 		)),
 	))
 }
 
-// card is a table with a heading, unless there is nothing to show.
+// card is a table with a heading; without rows it is left out.
 func card(title string, rows []g.Node) g.Node {
 	return g.If(len(rows) > 0, h.Section(h.H2(g.Text(title)), h.Table(h.TBody(rows...))))
 }
 
-func line(name string, value ...g.Node) g.Node {
+func row(name string, value ...g.Node) g.Node {
 	return h.Tr(h.Th(h.Scope("row"), g.Text(name)), h.Td(value...))
 }
 
@@ -80,9 +80,9 @@ func (s *Server) links() []g.Node {
 	link := func(path, about string) g.Node {
 		return h.Tr(h.Th(h.Scope("row"), h.A(h.Href(path), g.Text(path))), h.Td(g.Text(about)))
 	}
-	rows := []g.Node{link("/livez", "the process runs"), link("/readyz?verbose", "it can do its work")}
-	if s.opts.JSON != nil {
-		rows = append(rows, link("/status", "what it holds and how far it is"))
+	rows := []g.Node{link("/livez", "liveness"), link("/readyz?verbose", "readiness, with every check")}
+	if s.opts.StatusJSON != nil {
+		rows = append(rows, link("/status", "partitions, positions and lag, as JSON"))
 	}
-	return append(rows, link("/metrics", "for Prometheus"))
+	return append(rows, link("/metrics", "Prometheus metrics"))
 }

@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// Probe asks the process that listens on an address whether it is ready; the error holds its answer. It stands in for
-// curl in an image that has nothing but the program. An address without a host means this machine.
+// Probe requests /readyz from the process that listens on an address; the error holds the response. It replaces curl in an image
+// that contains only the program. An address without a host means localhost.
 func Probe(ctx context.Context, address string) error {
 	if strings.HasPrefix(address, ":") {
 		address = "localhost" + address

@@ -9,18 +9,18 @@ import (
 	"time"
 )
 
-// Check is one condition of readiness. Run must end with its context and may be called at any time, but never twice at once.
+// Check is one condition of readiness. Run must return when its context ends. It is never called twice at once.
 type Check struct {
 	Name    string
 	Timeout time.Duration
 	Run     func(context.Context) error
 }
 
-// readiness asks checks. One that hangs in spite of its timeout is asked no further until it has come back, so that
-// probes do not pile up behind it.
+// readiness runs the checks. A check that ignores its timeout is not started again until it returns, so that probes do not pile
+// up.
 type readiness struct {
 	checks  []Check
-	running []chan struct{} // holds one token while that check runs
+	running []chan struct{} // of each check: holds one token while it runs
 }
 
 type outcome struct {
@@ -28,7 +28,7 @@ type outcome struct {
 	err  error
 }
 
-var errHangs = errors.New("has not come back from an earlier run")
+var errStillRunning = errors.New("still running since an earlier probe")
 
 func newReadiness(checks []Check) *readiness {
 	r := &readiness{checks: checks, running: make([]chan struct{}, len(checks))}
@@ -38,8 +38,8 @@ func newReadiness(checks []Check) *readiness {
 	return r
 }
 
-// ask runs all checks at once and returns their outcomes in order.
-func (r *readiness) ask(ctx context.Context) []outcome {
+// run runs all checks concurrently and returns their outcomes in order.
+func (r *readiness) run(ctx context.Context) []outcome {
 	pending := make([]func() outcome, len(r.checks))
 	for i, c := range r.checks {
 		pending[i] = r.start(ctx, c, r.running[i])
@@ -58,7 +58,7 @@ func (r *readiness) start(ctx context.Context, c Check, running chan struct{}) f
 		select {
 		case running <- struct{}{}:
 		case <-ctx.Done():
-			answer <- errHangs
+			answer <- errStillRunning
 			return
 		}
 		defer func() { <-running }()
@@ -89,7 +89,7 @@ func (s *Server) readyz(w http.ResponseWriter, r *http.Request) {
 	if s.draining.Load() {
 		line("running", errors.New("shutting down"))
 	}
-	for _, o := range s.ready.ask(r.Context()) {
+	for _, o := range s.ready.run(r.Context()) {
 		line(o.name, o.err)
 	}
 	status, summary := http.StatusOK, "ready\n"
@@ -99,5 +99,5 @@ func (s *Server) readyz(w http.ResponseWriter, r *http.Request) {
 	if r.URL.Query().Has("verbose") {
 		summary = body.String() + summary
 	}
-	text(w, status, summary)
+	writeText(w, status, summary)
 }

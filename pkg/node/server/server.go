@@ -1,7 +1,7 @@
-// Package server owns the HTTP side of a process: health, metrics, a plain status page, and pprof on a listener of its own.
+// Package server owns the HTTP endpoints of a process: health, metrics, a status page, and pprof on a listener of its own.
 //
-// It refuses to know what health means (checks are given), to serve profiles on anything but loopback unless told so, and
-// to outlive its deadline: requests that are still running then are cut off.
+// It refuses to define health (the caller passes checks), to serve profiles on anything but loopback unless configured to, and to
+// exceed the shutdown deadline: requests that are still running then are aborted.
 package server
 
 import (
@@ -20,19 +20,19 @@ import (
 	"go.uber.org/zap"
 )
 
-// Options say what is served and where. An empty address is not listened on; port 0 takes a free port.
+// Options configure a Server. An empty address disables its listener; port 0 takes a free port.
 type Options struct {
 	Listen           string // http.listen
 	AdminListen      string // admin.listen: pprof
 	AllowRemoteAdmin bool   // admin.allow_remote
 
-	Checks   []Check // of /readyz
-	Metrics  prometheus.Gatherer
-	Status   func() []Line // of the page at /, beside the checks; nil: none
-	JSON     func() any    // what /status says; nil: it is not there
-	Title    string        // of the page at /: the program and its version
-	Log      *zap.Logger
-	Deadline time.Duration // of the shutdown
+	Checks      []Check // of /readyz
+	Metrics     prometheus.Gatherer
+	StatusLines func() []Line // on the page at /, below the checks; nil: none
+	StatusJSON  func() any    // the body of /status; nil: /status is not served
+	Title       string        // of the page at /: the program and its version
+	Log         *zap.Logger
+	Deadline    time.Duration // of Shutdown
 }
 
 // Line is one line of the status page.
@@ -40,26 +40,26 @@ type Line struct {
 	Name, Value string
 }
 
-// Server listens from Listen on and serves in Run.
+// Server is bound to its addresses by Listen and serves in Run.
 type Server struct {
-	opts     Options
-	ready    *readiness
-	draining atomic.Bool
-	sites    []site
+	opts      Options
+	ready     *readiness
+	draining  atomic.Bool
+	endpoints []endpoint
 }
 
-type site struct {
+type endpoint struct {
 	listener net.Listener
 	server   *http.Server
 }
 
-// Listen takes the addresses. Errors name the setting that is at fault. The caller must call Run afterwards, or Close.
+// Listen binds the addresses. Errors name the setting at fault. The caller must call Run afterwards, or Close.
 func Listen(ctx context.Context, opts Options) (*Server, error) {
 	s := &Server{opts: opts, ready: newReadiness(opts.Checks)}
 	for _, l := range []struct {
 		address, setting string
 		handler          http.Handler
-		write            time.Duration // a profile is written for as long as was asked for
+		write            time.Duration // a profile takes as long as its request says
 	}{
 		{opts.Listen, "http.listen (MAINSTAY_HTTP_LISTEN)", s.routes(), 30 * time.Second},
 		{opts.AdminListen, "admin.listen (MAINSTAY_ADMIN_LISTEN)", adminRoutes(), 10 * time.Minute},
@@ -71,7 +71,7 @@ func Listen(ctx context.Context, opts Options) (*Server, error) {
 				return nil, errors.Join(err, s.Close())
 			}
 		}
-		s.sites = append(s.sites, site{listener, &http.Server{
+		s.endpoints = append(s.endpoints, endpoint{listener, &http.Server{
 			Handler:           l.handler,
 			ReadHeaderTimeout: 5 * time.Second,
 			ReadTimeout:       10 * time.Second,
@@ -81,7 +81,7 @@ func Listen(ctx context.Context, opts Options) (*Server, error) {
 			ErrorLog:          zap.NewStdLog(opts.Log.Named("http")),
 		}})
 	}
-	if admin := s.sites[1].listener; admin != nil && !opts.AllowRemoteAdmin && !loopback(admin.Addr()) {
+	if admin := s.endpoints[1].listener; admin != nil && !opts.AllowRemoteAdmin && !loopback(admin.Addr()) {
 		err := fmt.Errorf("admin.listen (MAINSTAY_ADMIN_LISTEN): %s is not a loopback address: profiles show what is in memory; set admin.allow_remote to allow it", opts.AdminListen)
 		return nil, errors.Join(err, s.Close())
 	}
@@ -99,36 +99,36 @@ func listen(ctx context.Context, setting, address string) (net.Listener, error) 
 	return listener, nil
 }
 
-// loopback looks at the address that was bound, not at the name that was asked for.
+// loopback looks at the bound address, not at the configured name.
 func loopback(addr net.Addr) bool {
 	tcp, ok := addr.(*net.TCPAddr)
 	return ok && tcp.IP.IsLoopback()
 }
 
-// Address is where health and metrics are, with the port that was taken; empty when they are not served.
+// Address is the bound address of health and metrics; empty when they are not served.
 func (s *Server) Address() string { return s.address(0) }
 
-// AdminAddress is where pprof is; empty when it is not served.
+// AdminAddress is the bound address of pprof; empty when it is not served.
 func (s *Server) AdminAddress() string { return s.address(1) }
 
 func (s *Server) address(i int) string {
-	if s.sites[i].listener == nil {
+	if s.endpoints[i].listener == nil {
 		return ""
 	}
-	return s.sites[i].listener.Addr().String()
+	return s.endpoints[i].listener.Addr().String()
 }
 
-// Run serves until the context ends, then finishes the requests that are running, at most until the deadline. It returns
-// nil after a shutdown in order.
+// Run serves until the context ends, then waits for running requests, at most until the deadline. It returns nil after a shutdown
+// in order.
 func (s *Server) Run(ctx context.Context) error {
-	failed := make(chan error, len(s.sites))
+	failed := make(chan error, len(s.endpoints))
 	serving := 0
-	for _, site := range s.sites {
-		if site.listener == nil {
+	for _, e := range s.endpoints {
+		if e.listener == nil {
 			continue
 		}
 		serving++
-		go func() { failed <- site.server.Serve(site.listener) }()
+		go func() { failed <- e.server.Serve(e.listener) }()
 	}
 	var err error
 	select {
@@ -140,10 +140,10 @@ func (s *Server) Run(ctx context.Context) error {
 	s.Drain()
 	deadline, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.opts.Deadline)
 	defer cancel()
-	for _, site := range s.sites {
-		if late := site.server.Shutdown(deadline); late != nil {
-			s.opts.Log.Warn("requests were cut off at the shutdown's deadline", zap.Error(late))
-			err = errors.Join(err, site.server.Close())
+	for _, e := range s.endpoints {
+		if late := e.server.Shutdown(deadline); late != nil {
+			s.opts.Log.Warn("requests were aborted at the shutdown deadline", zap.Error(late))
+			err = errors.Join(err, e.server.Close())
 		}
 	}
 	for range serving {
@@ -154,15 +154,15 @@ func (s *Server) Run(ctx context.Context) error {
 	return err
 }
 
-// Drain makes /readyz say that this process is on its way out, while everything else is still served.
+// Drain makes /readyz report that the process is shutting down, while everything else is still served.
 func (s *Server) Drain() { s.draining.Store(true) }
 
-// Close gives the addresses back without having run.
+// Close releases the addresses of a Server that did not run.
 func (s *Server) Close() error {
 	var err error
-	for _, site := range s.sites {
-		if site.listener != nil {
-			err = errors.Join(err, site.listener.Close())
+	for _, e := range s.endpoints {
+		if e.listener != nil {
+			err = errors.Join(err, e.listener.Close())
 		}
 	}
 	return err
@@ -170,19 +170,19 @@ func (s *Server) Close() error {
 
 func (s *Server) routes() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { text(w, http.StatusOK, "ok\n") })
+	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { writeText(w, http.StatusOK, "ok\n") })
 	mux.HandleFunc("GET /readyz", s.readyz)
 	mux.Handle("GET /metrics", promhttp.HandlerFor(s.opts.Metrics, promhttp.HandlerOpts{
 		ErrorLog: zap.NewStdLog(s.opts.Log.Named("metrics")), ErrorHandling: promhttp.ContinueOnError, MaxRequestsInFlight: 4,
 	}))
-	if s.opts.JSON != nil {
+	if s.opts.StatusJSON != nil {
 		mux.HandleFunc("GET /status", s.statusJSON)
 	}
 	mux.HandleFunc("GET /{$}", s.page)
 	return mux
 }
 
-// adminRoutes registers pprof by hand: importing it also fills the default mux, which nothing here serves.
+// adminRoutes registers pprof explicitly: its import registers only on the default mux, which is not served.
 func adminRoutes() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
@@ -193,10 +193,10 @@ func adminRoutes() http.Handler {
 	return mux
 }
 
-func text(w http.ResponseWriter, status int, body string) {
+func writeText(w http.ResponseWriter, status int, body string) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
-	_, _ = w.Write([]byte(body)) // the reader may have gone
+	_, _ = w.Write([]byte(body)) // the client may have disconnected
 }

@@ -114,7 +114,7 @@ func TestCheckThatHangsDoesNotHoldUpTheAnswer(t *testing.T) {
 	for range 3 {
 		status, body := get(t, "http://"+s.Address()+"/readyz?verbose")
 		require.Equal(t, 503, status)
-		require.Regexp(t, `\[-\] stuck: (no answer within 1ms|has not come back from an earlier run)`, body)
+		require.Regexp(t, `\[-\] stuck: (no answer within 1ms|still running since an earlier probe)`, body)
 	}
 	require.LessOrEqual(t, runs.Load(), int32(1), "no second run beside the first")
 	close(release)
@@ -134,13 +134,13 @@ func TestMetricsAreServed(t *testing.T) {
 func TestStatusPage(t *testing.T) {
 	opts := options()
 	opts.Title = "mainstay <v1>"
-	opts.Status = func() []server.Line { return []server.Line{{Name: "roles", Value: "<b>fold</b>"}} }
+	opts.StatusLines = func() []server.Line { return []server.Line{{Name: "roles", Value: "<b>fold</b>"}} }
 	opts.Checks = []server.Check{{Name: "redis", Timeout: time.Minute, Run: func(context.Context) error { return errors.New("a < b") }}}
 	s := serve(t, opts)
 	status, body, header := request(t, http.MethodGet, "http://"+s.Address()+"/")
 	require.Equal(t, 200, status)
 	require.Contains(t, header.Get("Content-Security-Policy"), "default-src 'none'")
-	for _, want := range []string{"mainstay &lt;v1&gt;", ">Not ready<", "a &lt; b", "&lt;b&gt;fold&lt;/b&gt;", `href="/livez"`, `href="/readyz?verbose"`, `href="/metrics"`} {
+	for _, want := range []string{"mainstay &lt;v1&gt;", ">Not ready<", "a &lt; b", "&lt;b&gt;fold&lt;/b&gt;", `href="/livez"`, `href="/readyz?verbose"`, `href="/metrics"`, ">Dependencies<", ">Process<", ">Endpoints<"} {
 		require.Contains(t, body, want)
 	}
 	status, _ = get(t, "http://"+s.Address()+"/nothing")
@@ -159,7 +159,7 @@ func TestStatusIsServedWhereThereIsOne(t *testing.T) {
 	require.NotContains(t, body, "/status")
 
 	opts := options()
-	opts.JSON = func() any { return map[string]int{"lag": 3} }
+	opts.StatusJSON = func() any { return map[string]int{"lag": 3} }
 	s = serve(t, opts)
 	status, body, header := request(t, http.MethodGet, "http://"+s.Address()+"/status")
 	require.Equal(t, 200, status)
@@ -239,7 +239,7 @@ func TestShutdown(t *testing.T) {
 			entered, release := make(chan struct{}), make(chan struct{})
 			opts := options()
 			opts.Deadline = test.deadline
-			opts.Status = func() []server.Line {
+			opts.StatusLines = func() []server.Line {
 				close(entered)
 				<-release
 				return nil

@@ -126,8 +126,8 @@ func checkLedger(ctx context.Context, a *app.App, wanted *config.Config, r *Repo
 		if err != nil {
 			return err
 		}
-		process.Adopt(wanted, g)
-		if err := process.Agree(a.Config, g); err != nil {
+		process.AdoptGenesis(wanted, g)
+		if err := process.CheckGenesis(a.Config, g); err != nil {
 			for line := range strings.SplitSeq(err.Error(), "\n") {
 				r.say(Fatal, "ledger", "%s", line)
 			}

@@ -1,9 +1,9 @@
-// Package demo owns the demonstration: a Kafka and a Redis in this process, the real intake and fold on them, a simulated
-// shop whose truth is known, a picture of what goes on, and a summary in which everything is checked.
+// Package demo owns the demonstration: Kafka and Redis embedded in the process, the real intake and fold, a simulated shop with
+// known ground truth, a picture of the progress, and a summary that compares the answers with the ground truth.
 //
-// It refuses to be a special case: what runs is what runs in production, under the event clock, and other programs can
-// connect to it. Read Run for the story, feed.go for the shop's events, watch.go for the answers as they go by, screen.go for
-// the picture, learn.go for the models that are fitted to it, summary.go for what is checked at the end.
+// It refuses to be a special case: the same code runs in production, and other programs can connect to its Kafka and Redis. Start
+// at Run; feed.go sends the shop's events, watch.go consumes the answers, screen.go prints, fit.go fits the models, summary.go
+// compares.
 package demo
 
 import (
@@ -23,14 +23,14 @@ import (
 	"github.com/mainstay/mainstay/schemas/ledger"
 )
 
-// Config is what a demonstration is told.
+// Config configures a demonstration.
 type Config struct {
 	Customers int
 	Days      int
 	Seed      uint64
-	Pace      time.Duration // wall time that the simulated time is spread over; 0: as fast as it goes
+	Pace      time.Duration // wall time for the simulated time; 0: as fast as possible
 	Exit      bool          // stop at the end of the simulated time
-	Listen    string        // of HTTP; port 0 takes a free one
+	Listen    string        // HTTP address; port 0 takes a free port
 
 	Log    *zap.Logger
 	Now    func() time.Time
@@ -41,8 +41,8 @@ type Config struct {
 // day is the unit of the simulated time.
 const day = 24 * time.Hour
 
-// Run shows the demonstration. The simulated time ends now, so that an event that is sent by hand comes next. Without
-// Exit it then stays up until stopping is closed; the summary is made before.
+// Run runs the demonstration. The simulated time ends at the present, so an event that is sent by hand is the next one. Without
+// Exit everything keeps running after the summary until stopping is closed.
 func Run(ctx context.Context, c Config, stopping <-chan struct{}) (*Summary, error) {
 	began := c.Now()
 	servers, err := embedded.Start(ctx, embedded.Options{Kafka: true, Redis: true})
@@ -60,7 +60,7 @@ func Run(ctx context.Context, c Config, stopping <-chan struct{}) (*Summary, err
 		return nil, err
 	}
 	defer d.app.Close()
-	return d.show(ctx, began, stopping)
+	return d.run(ctx, began, stopping)
 }
 
 type demo struct {
@@ -73,7 +73,7 @@ type demo struct {
 	end     time.Time
 }
 
-// settings are the defaults, but for the clock and intervals that keep pace with a year in seconds.
+// settings are the defaults with the event clock and intervals short enough for a year within seconds.
 func settings(kafka, redis, listen string) config.Config {
 	c := config.Default()
 	c.Kafka.Brokers, c.Redis.Addresses = []string{kafka}, []string{redis}
@@ -87,12 +87,12 @@ func settings(kafka, redis, listen string) config.Config {
 func (d *demo) open(ctx context.Context, servers *embedded.Embedded) error {
 	var err error
 	c := settings(servers.KafkaAddress(), servers.RedisAddress(), d.Listen)
-	if d.app, err = app.New(c, d.Log, app.Seams{Random: d.Random, Embedded: true}); err != nil {
+	if d.app, err = app.New(c, d.Log, app.Hooks{Random: d.Random, Embedded: true}); err != nil {
 		return err
 	}
 	if _, d.genesis, err = d.app.Apply(ctx); err != nil {
 		d.app.Close()
-		return fmt.Errorf("make the topics: %w", err)
+		return fmt.Errorf("create the topics: %w", err)
 	}
 	if d.process, err = process.New(ctx, d.app, d.genesis, d.Log, d.Now()); err != nil {
 		d.app.Close()
@@ -101,13 +101,13 @@ func (d *demo) open(ctx context.Context, servers *embedded.Embedded) error {
 	return nil
 }
 
-// show runs the process, the watcher and the shop beside each other, and ends them in turn.
-func (d *demo) show(ctx context.Context, began time.Time, stopping <-chan struct{}) (*Summary, error) {
+// run runs the process, the watch and the shop concurrently and ends them in order.
+func (d *demo) run(ctx context.Context, began time.Time, stopping <-chan struct{}) (*Summary, error) {
 	drain := make(chan struct{})
 	ran := make(chan error, 1)
 	go func() { ran <- d.process.Run(ctx, drain) }()
 
-	d.Screen.open(d)
+	d.Screen.printHeader(d)
 	work, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	go func() {
@@ -126,17 +126,17 @@ func (d *demo) show(ctx context.Context, began time.Time, stopping <-chan struct
 	watched := make(chan error, 1)
 	go func() { watched <- w.run(watching) }()
 
-	summary, err := d.play(work, began, w)
+	summary, err := d.simulate(work, began, w)
 	stopWatching()
 	if late := <-watched; err == nil && late != nil {
 		err = late
 	}
-	d.Screen.close()
+	d.Screen.keepPicture()
 	if err == nil {
-		err = d.Screen.summary(summary)
+		err = d.Screen.printSummary(summary)
 	}
 	if err == nil && !d.Exit {
-		d.Screen.stay(d)
+		d.Screen.printRunning(d)
 		select {
 		case <-work.Done():
 		case <-stopping:
@@ -149,12 +149,11 @@ func (d *demo) show(ctx context.Context, began time.Time, stopping <-chan struct
 	return summary, errors.Join(err, <-ran)
 }
 
-// ErrStopped is the end of a demonstration by a signal, before its simulated time was over.
+// ErrStopped is a demonstration that was stopped before the end of its simulated time.
 var ErrStopped = errors.New("stopped before the end of the simulated time")
 
-// play is the simulated time: the shop's events, then the silence behind them, then what is learnt of it, then what it all
-// comes to.
-func (d *demo) play(ctx context.Context, began time.Time, w *watch) (*Summary, error) {
+// simulate sends the shop's events, advances the time to the end, fits the models and makes the summary.
+func (d *demo) simulate(ctx context.Context, began time.Time, w *watch) (*Summary, error) {
 	events, err := d.feed(ctx, w)
 	if err != nil {
 		return nil, err
@@ -166,34 +165,34 @@ func (d *demo) play(ctx context.Context, began time.Time, w *watch) (*Summary, e
 	const patience = time.Minute
 	step := advance.Request{Namespace: d.app.Config.Namespace, Genesis: d.genesis, Inputs: inputs, To: d.end, Timeout: patience, Now: d.Now, Random: d.Random}
 	if err := step.Run(ctx, d.app.Kafka); err != nil {
-		return nil, fmt.Errorf("let the simulated time end: %w", err)
+		return nil, fmt.Errorf("advance to the end of the simulated time: %w", err)
 	}
-	if err := d.settle(ctx); err != nil {
+	if err := d.waitCaughtUp(ctx); err != nil {
 		return nil, err
 	}
-	learnt, err := d.learn(ctx)
+	model, err := d.fit(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return d.summarise(ctx, events, learnt, d.Now().Sub(began))
+	return d.summarise(ctx, events, model, d.Now().Sub(began))
 }
 
-// settle waits until all partitions have folded up to the end of time, and published and stored what came of it. Folds
-// write to each other, so two looks in a row must see the same.
-func (d *demo) settle(ctx context.Context) error {
+// waitCaughtUp waits until all partitions have folded up to the end of the simulated time, and published and committed the
+// results. Partitions append to each other's ledgers, so two observations in a row must be the same.
+func (d *demo) waitCaughtUp(ctx context.Context) error {
 	const pause = 100 * time.Millisecond
 	before, same := int64(-1), 0
 	for same < 2 {
-		folded, settled := int64(0), true
+		folded, caughtUp := int64(0), true
 		partitions := d.process.Status(d.Now()).Partitions
 		for _, p := range partitions {
 			folded += p.Folded
-			settled = settled && p.Lag == 0 && p.Folded == p.Published && p.Folded == p.Committed && p.Time != nil && !p.Time.Before(d.end)
+			caughtUp = caughtUp && p.Lag == 0 && p.Folded == p.Published && p.Folded == p.Committed && p.Time != nil && !p.Time.Before(d.end)
 			if p.Halted != "" {
 				return fmt.Errorf("partition %d is halted: %s", p.Partition, p.Cause)
 			}
 		}
-		if settled && len(partitions) == int(d.genesis.GetPartitions()) && folded == before {
+		if caughtUp && len(partitions) == int(d.genesis.GetPartitions()) && folded == before {
 			same++
 		} else {
 			same = 0

@@ -9,10 +9,10 @@ import (
 	"github.com/mainstay/mainstay/schemas/event"
 )
 
-// slice is how much wall time of the shop's events is sent together.
+// slice is the wall time between two sends of the shop's events.
 const slice = 40 * time.Millisecond
 
-// backlog is how many records and entries may wait before the shop waits, so that time passes in steps and not at once.
+// backlog is the lag in records and entries at which the shop pauses, so that time advances in steps that can be watched.
 const backlog = 20_000
 
 // feed sends the shop's events in the order of simulated time, slice by slice.
@@ -38,7 +38,7 @@ func (d *demo) feed(ctx context.Context, w *watch) (int64, error) {
 			return fmt.Errorf("send the shop's events: %w", err)
 		}
 		p.Reset()
-		w.at(now, p.Events)
+		w.progress(now, p.Events)
 		return d.wait(ctx, began.Add(time.Duration(float64(d.Pace)*float64(now.Sub(start))/float64(time.Duration(d.Days)*day))))
 	}
 	for e := range d.shop.Events() {
@@ -53,20 +53,20 @@ func (d *demo) feed(ctx context.Context, w *watch) (int64, error) {
 	return p.Events, send(d.end)
 }
 
-// wait keeps the pace, and waits for what lies behind.
+// wait keeps the pace, and pauses while the backlog is too large.
 func (d *demo) wait(ctx context.Context, until time.Time) error {
 	for {
 		pause := until.Sub(d.Now())
 		if pause <= 0 {
-			var behind int64
+			var lag int64
 			s := d.process.Status(d.Now())
 			for _, in := range s.Inputs {
-				behind += in.Lag
+				lag += in.Lag
 			}
 			for _, part := range s.Partitions {
-				behind += part.Lag
+				lag += part.Lag
 			}
-			if behind < backlog {
+			if lag < backlog {
 				return ctx.Err()
 			}
 			pause = slice

@@ -11,31 +11,34 @@ import (
 	"github.com/mainstay/mainstay/schemas/output"
 )
 
-// Screen is the picture of what goes on. On a terminal it moves; elsewhere it is a line now and then.
+// Screen prints the progress of the demonstration. On a terminal it redraws a picture; elsewhere it prints a line per tenth.
 type Screen struct {
-	To      io.Writer
-	Moving  bool   // To is a terminal
-	Colour  bool   // and colours are wanted
-	Quiet   bool   // show nothing: somebody wants the summary as JSON
-	Name    string // how this program is called, for lines to paste
-	Now     func() time.Time
-	lines   int // that were drawn last
-	drawn   time.Time
-	tenth   int
-	written error
+	Out       io.Writer
+	Redraw    bool   // Out is a terminal
+	Colour    bool   // Out shows colours
+	Quiet     bool   // print nothing: the caller prints the summary as JSON
+	Command   string // that starts this program in a shell
+	Directory string // in which Command works, quoted for a shell; empty: any
+	Now       func() time.Time
+
+	lines    int       // of the picture on the terminal
+	drawn    time.Time // when it was drawn
+	tenth    int       // last tenth of the simulated time that was printed
+	writeErr error     // the first failure to write
 }
 
 const (
-	frame = 80 * time.Millisecond // between two pictures
-	width = 30                    // of the bar
+	frame    = 80 * time.Millisecond // between two pictures
+	barWidth = 30
+	columns  = 80 // of the narrowest terminal: a wrapped line of the picture would not be erased
 )
 
-// print keeps the first failure to write; the demonstration goes on without a reader.
+// print keeps the first failure to write; the demonstration continues without a reader.
 func (s *Screen) print(format string, args ...any) {
-	if s.Quiet || s.written != nil {
+	if s.Quiet || s.writeErr != nil {
 		return
 	}
-	_, s.written = fmt.Fprintf(s.To, format, args...)
+	_, s.writeErr = fmt.Fprintf(s.Out, format, args...)
 }
 
 func (s *Screen) bold(text string) string { return s.paint("1", text) }
@@ -48,36 +51,62 @@ func (s *Screen) paint(code, text string) string {
 	return "\x1b[" + code + "m" + text + "\x1b[0m"
 }
 
-// open says what runs, and what can be done with it.
-func (s *Screen) open(d *demo) {
-	c := d.app.Config
-	s.print("%s\n\n", s.bold("Mainstay: a shop and its customers, simulated"))
+// printHeader prints the address of the status page, what is simulated, and commands to paste.
+func (s *Screen) printHeader(d *demo) {
+	s.print("%s\n\n", s.bold("Mainstay: a simulated shop and its customers"))
+	s.print("  http://%s/\n\n", d.process.Address())
 	s.print("  %d customers over %d days, from %s until now; seed %d\n", d.Customers, d.Days, d.end.AddDate(0, 0, -d.Days).Format(time.DateOnly), d.Seed)
-	s.print("  its events > Kafka > lifetime value, churn risk, promoter status > Kafka, Redis\n\n")
-	s.print("  Kafka %s   Redis %s   http://%s/status\n", c.Kafka.Brokers[0], c.Redis.Addresses[0], d.process.Address())
-	s.print("  %s\n\n", s.dim("In another terminal, paste:"))
-	s.paste(d)
+	s.print("  events > Kafka > lifetime value, churn risk, promoter status > Kafka, Redis\n\n")
+	s.print("  %s\n\n", s.dim("Paste into another terminal:"))
+	s.printCommands(d)
 }
 
-// paste are three lines that do something.
-func (s *Screen) paste(d *demo) {
+// printCommands prints commands for a POSIX shell that use the running demonstration. They read its addresses from variables, so
+// that each fits in a line or two.
+func (s *Screen) printCommands(d *demo) {
 	c := d.app.Config
-	id := "me"
+	customer := "me"
 	if len(d.truth.Customers) > 0 {
-		id = d.truth.Customers[0].ID
+		customer = d.truth.Customers[0].ID
 	}
-	kafka := " --kafka.brokers " + c.Kafka.Brokers[0]
-	s.print("    %s send purchase --customer me --order 1 --total 49.90 --currency EUR%s\n", s.Name, kafka)
-	s.print("    %s tail clv%s\n", s.Name, kafka)
-	s.print("    %s customer get %s%s --redis.addresses %s\n\n", s.Name, id, kafka, c.Redis.Addresses[0])
+	if s.Directory != "" {
+		s.print("    cd %s\n", s.Directory)
+	}
+	s.print("    export MAINSTAY_KAFKA_BROKERS=%s\n    export MAINSTAY_REDIS_ADDRESSES=%s\n", c.Kafka.Brokers[0], c.Redis.Addresses[0])
+	for _, arguments := range []string{
+		"send purchase --customer me --order 1 --total 49.90 --currency EUR --wait", "customer get me",
+		"customer explain " + customer, "tail clv --from start --customer " + customer + " --max 1",
+	} {
+		s.print("%s\n", foldCommand("    ", s.Command+" "+arguments))
+	}
+	s.print("\n")
 }
 
-// draw shows where the shop is and whom it is losing. The watch is locked.
+// foldCommand continues a command on further lines where it exceeds the terminal's width.
+func foldCommand(indent, command string) string {
+	const continued = " \\"
+	var folded strings.Builder
+	line := indent
+	for i, word := range strings.Fields(command) {
+		switch {
+		case i == 0:
+			line += word
+		case len(line)+len(" ")+len(word)+len(continued) > columns:
+			folded.WriteString(line + continued + "\n")
+			line = indent + "  " + word
+		default:
+			line += " " + word
+		}
+	}
+	return folded.String() + line
+}
+
+// draw shows how far the simulation is and the watched customers. The caller holds the watch's lock.
 func (s *Screen) draw(w *watch) {
 	span := float64(time.Duration(w.d.Days) * day)
 	start := w.d.end.Add(-time.Duration(w.d.Days) * day)
 	share := min(max(float64(w.now.Sub(start))/span, 0), 1)
-	if !s.Moving {
+	if !s.Redraw {
 		if tenth := int(share * 10); tenth > s.tenth { //nolint:mnd // ten lines in all
 			s.tenth = tenth
 			s.print("  %s  %3.0f%%  %d events  %s\n", w.now.Format(time.DateOnly), share*100, w.events, w.counts())
@@ -89,17 +118,17 @@ func (s *Screen) draw(w *watch) {
 	} else {
 		s.drawn = now
 	}
-	full := int(share * width)
-	lines := []string{ // none wider than the narrowest terminal: a line that wraps would not be erased
+	full := int(share * barWidth)
+	lines := []string{
 		fmt.Sprintf("  %s  day %3d of %d  [%s%s]  %d events", s.bold(w.now.Format(time.DateOnly)), int(share*float64(w.d.Days)+.5), w.d.Days,
-			strings.Repeat("#", full), strings.Repeat(".", width-full), w.events),
+			strings.Repeat("#", full), strings.Repeat(".", barWidth-full), w.events),
 		"  " + w.counts(),
 		fmt.Sprintf("  alerts %d%s", w.answers[output.Alerts], w.alert),
 		"",
-		"  Customers whom the shop is losing: nobody tells Mainstay but their silence.",
-		s.dim(fmt.Sprintf("  %-7s %6s %-10s %-10s %7s %-15s %s", "who", "orders", "last order", "lost on", "silent", "probably gone", "churn risk")),
+		"  Customers who stop buying. No event says so; only time passes.",
+		s.dim(fmt.Sprintf("  %-7s %6s %-10s %-10s %7s %-15s %s", "id", "orders", "last order", "lost on", "since", "P(churned)", "churn risk")),
 	}
-	for _, c := range w.silent {
+	for _, c := range w.watched {
 		lines = append(lines, s.row(w.now, c))
 	}
 	s.erase()
@@ -110,11 +139,11 @@ func (s *Screen) draw(w *watch) {
 }
 
 func (w *watch) counts() string {
-	return fmt.Sprintf("clv %d, churn-risk %d, promoter-status %d; by silence alone %d",
-		w.answers[output.CLV], w.answers[output.ChurnRisk], w.answers[output.PromoterStatus], w.silence)
+	return fmt.Sprintf("clv %d, churn-risk %d, promoter-status %d; by time alone %d",
+		w.answers[output.CLV], w.answers[output.ChurnRisk], w.answers[output.PromoterStatus], w.byTime)
 }
 
-func (s *Screen) row(now time.Time, c *silent) string {
+func (s *Screen) row(now time.Time, c *watchedCustomer) string {
 	if c.LastOrder.IsZero() {
 		return s.dim(fmt.Sprintf("  %-7s %6s", c.ID, "-"))
 	}
@@ -129,8 +158,8 @@ func (s *Screen) row(now time.Time, c *silent) string {
 		full := int(c.Probability*cells + .5)
 		bar = s.paint(colour, strings.Repeat("#", full)) + s.dim(strings.Repeat(".", cells-full)) + fmt.Sprintf(" %.4f", c.Probability)
 	}
-	silence := max(0, int(now.Sub(c.LastOrder).Hours()/24)) //nolint:mnd // days
-	return fmt.Sprintf("  %-7s %6d %-10s %-10s %6dd %s %s", c.ID, c.Orders, c.LastOrder.Format(time.DateOnly), lost, silence,
+	inactive := max(0, int(now.Sub(c.LastOrder).Hours()/24)) //nolint:mnd // days
+	return fmt.Sprintf("  %-7s %6d %-10s %-10s %6dd %s %s", c.ID, c.Orders, c.LastOrder.Format(time.DateOnly), lost, inactive,
 		bar, s.paint(colour, c.path()))
 }
 
@@ -141,68 +170,68 @@ func (s *Screen) erase() {
 	s.lines = 0
 }
 
-// close leaves the last picture standing.
-func (s *Screen) close() {
+// keepPicture leaves the last picture on the terminal.
+func (s *Screen) keepPicture() {
 	s.lines = 0
 	s.print("\n")
 }
 
-// summary says what it all came to.
-func (s *Screen) summary(sum *Summary) error {
+// printSummary prints the summary.
+func (s *Screen) printSummary(sum *Summary) error {
 	row := func(name, text string, args ...any) {
 		s.print("  %-18s %s\n", name, fmt.Sprintf(text, args...))
 	}
 	t := sum.Truth
-	s.print("%s\n", s.bold("What it came to"))
+	s.print("%s\n", s.bold("Summary"))
 	row("events", "%d from %s to %s, in %.1f s", sum.Events, sum.From.Format(time.DateOnly), sum.To.Format(time.DateOnly), sum.WallSeconds)
-	row("customers", "%d who bought, %d more who were only referred", sum.Customers, sum.Known-sum.Customers)
+	row("customers", "%d with purchases, %d more referred only", sum.Customers, sum.Known-sum.Customers)
 	for o := range output.Topics {
 		if n := sum.Outputs[o.String()]; n > 0 {
 			row(o.String(), "%d", n)
 		}
 	}
-	row("by silence alone", "%d of them", sum.BySilence)
+	row("by time alone", "%d of them, without an event", sum.BySilence)
 	row("dead letters", "%d", sum.DeadLetters)
 	row("audit", "%d lost, %d doubled, %d differing, %d missing", sum.Audit.Lost, sum.Audit.Doubled, sum.Audit.Differing, sum.Audit.StateMissing)
-	row("", "(of %d outputs and %d customers, folded again)", sum.Audit.Outputs, sum.Audit.Customers)
-	s.print("%s\n", s.bold("Against the simulation's truth"))
+	row("", "(%d outputs and %d customers recomputed from the ledger)", sum.Audit.Outputs, sum.Audit.Customers)
+	s.print("%s\n", s.bold("Compared with the simulation's ground truth"))
 	row("historic value", "exact for %d of %d", t.ValueExact, t.Buyers)
 	row("standing orders", "exact for %d of %d", t.OrdersExact, t.Buyers)
-	row("referrers", "right for %d of %d who were referred", t.ReferrersRight, t.Referred)
-	row("referral value", "exact for %d of %d who referred", t.CreditExact, t.Referrers)
+	row("referrers", "right for %d of %d referred customers", t.ReferrersRight, t.Referred)
+	row("referral value", "exact for %d of %d referrers", t.CreditExact, t.Referrers)
 	if m := sum.Model; m.Outcome == refit.Appended {
 		row("model", "MBG/NBD, %s to this year: r %.2f, alpha %.2f, a %.2f, b %.2f", m.InForce.Status, m.InForce.R, m.InForce.Alpha, m.InForce.A, m.InForce.B)
 	} else {
 		row("model", "MBG/NBD, %s (%s)", m.InForce.Status, m.Reason)
 	}
-	row("churn probability", "%.2f for the %d who are gone, %.2f for the %d who stay", t.ChurnOfGone, t.Gone, t.ChurnOfActive, t.Active)
-	row("", "(averages; in %.0f%% of pairs higher for the one who is gone)", t.Concordance*100)
-	s.calibration(t.Calibration)
+	row("churn probability", "%.2f for the %d churned, %.2f for the %d active", t.ChurnOfGone, t.Gone, t.ChurnOfActive, t.Active)
+	row("", "(averages; in %.0f%% of pairs higher for the churned customer)", t.Concordance*100)
+	s.printCalibration(t.Calibration)
 	if d := t.TopDecile; d.Customers > 0 {
-		row("top decile", "%d of %d by total CLV really belong to it (%.0f%%)", d.Right, d.Customers, d.Precision*100)
-		row("", "(they are worth %.0f%% of what the true top decile is)", d.ShareOfValue*100)
+		row("top decile", "%d of %d by total CLV are in the true top decile (%.0f%%)", d.Right, d.Customers, d.Precision*100)
+		row("", "(with %.0f%% of its value)", d.ShareOfValue*100)
 	}
-	return s.written
+	return s.writeErr
 }
 
-// calibration shows, by tenths of the customers, who was promised to be gone and who is.
-func (s *Screen) calibration(c groundtruth.Calibration) {
+// printCalibration compares predicted with actual churn, by tenths of the customers.
+func (s *Screen) printCalibration(c groundtruth.Calibration) {
 	if len(c.Deciles) == 0 {
 		return
 	}
-	s.print("  %-18s", "promised gone, %")
+	s.print("  %-18s", "predicted churn, %")
 	for _, d := range c.Deciles {
 		s.print(" %4.0f", d.Predicted*100)
 	}
-	s.print("   by tenths of the customers\n  %-18s", "really gone, %")
+	s.print("   by tenths of the customers\n  %-18s", "actual churn, %")
 	for _, d := range c.Deciles {
 		s.print(" %4.0f", d.Gone*100)
 	}
-	s.print("   (within 3 points and chance: %d of %d)\n", c.WithinTolerance, len(c.Deciles))
+	s.print("   (%d of %d within 3 points or chance)\n", c.WithinTolerance, len(c.Deciles))
 }
 
-// stay says that everything still runs.
-func (s *Screen) stay(d *demo) {
-	s.print("\n  %s\n\n", s.dim("Everything still runs; in another terminal, paste (Ctrl-C ends it):"))
-	s.paste(d)
+// printRunning says that everything keeps running, with the commands once more.
+func (s *Screen) printRunning(d *demo) {
+	s.print("\n  %s\n\n", s.dim("Everything keeps running until Ctrl-C. Paste into another terminal:"))
+	s.printCommands(d)
 }

@@ -19,26 +19,26 @@ import (
 	"github.com/mainstay/mainstay/schemas/output"
 )
 
-// Summary is what it all came to.
+// Summary compares the answers with the ground truth.
 type Summary struct {
-	Customers   int64             `json:"customers"` // who bought, and whom Mainstay knows
-	Known       int64             `json:"known"`     // all whom it knows: friends who were referred and never bought, too
+	Customers   int64             `json:"customers"` // with purchases, as far as Mainstay knows them
+	Known       int64             `json:"known"`     // with state, including referred customers without a purchase
 	Days        int               `json:"days"`
 	Seed        uint64            `json:"seed"`
 	From        time.Time         `json:"from"`
 	To          time.Time         `json:"to"`
-	Events      int64             `json:"events"` // that the shop emitted, repeated ones included
+	Events      int64             `json:"events"` // that the shop sent, duplicates included
 	Entries     int64             `json:"entries"`
 	Outputs     map[string]int64  `json:"outputs"`    // by topic
-	BySilence   int64             `json:"by_silence"` // outputs that no event caused
+	BySilence   int64             `json:"by_silence"` // outputs that a timer caused
 	DeadLetters int64             `json:"dead_letters"`
-	WallSeconds float64           `json:"wall_seconds"` // until the last answer was published and stored
+	WallSeconds float64           `json:"wall_seconds"` // until the last answer was published and committed
 	Audit       Audit             `json:"audit"`
 	Model       Model             `json:"model"`
 	Truth       groundtruth.Comparison `json:"truth"`
 }
 
-// Audit is what folding the ledger again found.
+// Audit is the result of the audit.
 type Audit struct {
 	Outputs      int64           `json:"outputs"`
 	Customers    int64           `json:"customers"`
@@ -49,22 +49,22 @@ type Audit struct {
 	Findings     []audit.Finding `json:"findings"`
 }
 
-// Clean says that nothing was found.
+// Clean reports whether the audit found nothing.
 func (a Audit) Clean() bool {
 	return a.Lost == 0 && a.Doubled == 0 && a.Differing == 0 && a.StateMissing == 0
 }
 
-// Model is what the shop's year has taught: the parameters that were fitted to it at its end, and are in force since.
+// Model is the result of the fit at the end of the simulated time.
 type Model struct {
 	Outcome refit.Outcome    `json:"outcome"`
-	Reason  string           `json:"reason"` // of a refusal
+	Reason  string           `json:"reason"` // of a refused fit
 	InForce refit.Parameters `json:"in_force"`
 }
 
-func (d *demo) summarise(ctx context.Context, events int64, learnt Model, wall time.Duration) (*Summary, error) {
+func (d *demo) summarise(ctx context.Context, events int64, model Model, wall time.Duration) (*Summary, error) {
 	s := &Summary{
 		Days: d.Days, Seed: d.Seed, From: d.end.Add(-time.Duration(d.Days) * day), To: d.end, Events: events,
-		Outputs: map[string]int64{}, WallSeconds: wall.Seconds(), Model: learnt,
+		Outputs: map[string]int64{}, WallSeconds: wall.Seconds(), Model: model,
 	}
 	for _, count := range []func(context.Context, *Summary) error{d.countOutputs, d.countDeadLetters, d.compare, d.audit} {
 		if err := count(ctx, s); err != nil {
@@ -115,7 +115,7 @@ func (d *demo) audit(ctx context.Context, s *Summary) error {
 	return nil
 }
 
-// compare reads every customer's state from Redis and holds it against the truth.
+// compare reads every customer from Redis and compares them with the ground truth.
 func (d *demo) compare(ctx context.Context, s *Summary) error {
 	known := map[string]processors.Answers{}
 	for p := range d.genesis.GetPartitions() {

@@ -15,61 +15,60 @@ import (
 	"github.com/mainstay/mainstay/schemas/output"
 )
 
-// watch looks at the answers as they go by, as any reader of the topics can.
+// watch consumes the output topics like any other consumer, for the picture.
 type watch struct {
 	d *demo
 
 	mu      sync.Mutex
 	now     time.Time // simulated
-	events  int64
+	events  int64     // that the shop has sent
 	answers [output.Topics]int64
-	silence int64 // answers that no event caused
+	byTime  int64 // answers that a timer caused, not an event
 	alert   string
-	silent  []*silent
-	byID    map[string]*silent
+	watched []*watchedCustomer
+	byID    map[string]*watchedCustomer
 }
 
-// silent is a customer who falls silent while we watch.
-type silent struct {
+// watchedCustomer is a customer who stops buying during the simulation.
+type watchedCustomer struct {
 	ID          string
-	Orders      int       // that stand, as said
-	LastOrder   time.Time // as said
-	Gone        time.Time // the truth
+	Orders      int       // standing, as published
+	LastOrder   time.Time // as published
+	Gone        time.Time // ground truth
 	Probability float64   // -1: unknown
 	Risk        string
-	Steps       []string // risks, as they were said one after the other
+	Steps       []string // churn risks in the order of publication
 }
 
-// rows of customers that are watched.
-const watchedCustomers = 6
+const watchedCustomers = 6 // rows of the picture
 
-// newWatch chooses whom to watch by the shop's truth: regular customers who will be lost in the middle of the time.
+// newWatch selects the customers to show from the ground truth: regular customers who churn in the middle of the simulated time.
 func newWatch(d *demo) *watch {
-	w := &watch{d: d, byID: map[string]*silent{}, now: d.end.Add(-time.Duration(d.Days) * day)}
+	w := &watch{d: d, byID: map[string]*watchedCustomer{}, now: d.end.Add(-time.Duration(d.Days) * day)}
 	span := time.Duration(d.Days) * day
 	from, to := d.end.Add(-span*7/10), d.end.Add(-span/4)
 	type candidate struct {
-		s      silent
+		s      watchedCustomer
 		orders int
 	}
 	var all []candidate
 	for _, c := range d.truth.Customers {
 		if !c.LostAt.IsZero() && c.LostAt.After(from) && c.LostAt.Before(to) {
-			all = append(all, candidate{silent{ID: c.ID, Gone: c.LostAt}, len(c.Orders)})
+			all = append(all, candidate{watchedCustomer{ID: c.ID, Gone: c.LostAt}, len(c.Orders)})
 		}
 	}
 	slices.SortStableFunc(all, func(a, b candidate) int { return cmp.Compare(b.orders, a.orders) })
 	for _, c := range all[:min(len(all), watchedCustomers)] {
 		s := c.s
-		w.silent = append(w.silent, &s)
+		w.watched = append(w.watched, &s)
 		w.byID[s.ID] = &s
 	}
-	slices.SortFunc(w.silent, func(a, b *silent) int { return a.Gone.Compare(b.Gone) })
+	slices.SortFunc(w.watched, func(a, b *watchedCustomer) int { return a.Gone.Compare(b.Gone) })
 	return w
 }
 
-// at says how far the shop is.
-func (w *watch) at(now time.Time, events int64) {
+// progress redraws the picture with the shop's progress.
+func (w *watch) progress(now time.Time, events int64) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.now, w.events = now, events
@@ -84,17 +83,17 @@ func (w *watch) run(ctx context.Context) error {
 		topics[o.Name(namespace)] = o
 		t.Topics = append(t.Topics, o.Name(namespace))
 	}
-	err := t.Run(ctx, w.d.app.Kafka, func(s inspect.Seen) error { return w.see(topics[s.Topic], s.Value) })
-	if ctx.Err() != nil && !errors.Is(err, errAnswer) {
+	err := t.Run(ctx, w.d.app.Kafka, func(s inspect.Seen) error { return w.record(topics[s.Topic], s.Value) })
+	if ctx.Err() != nil && !errors.Is(err, errUnreadable) {
 		return nil
 	}
 	return err
 }
 
-var errAnswer = errors.New("an answer that cannot be read")
+var errUnreadable = errors.New("an output cannot be decoded")
 
-func (w *watch) see(topic output.Topic, value []byte) error {
-	var said struct {
+func (w *watch) record(topic output.Topic, value []byte) error {
+	var answer struct {
 		Customer    string   `json:"customer_id"`
 		Trigger     string   `json:"trigger"`
 		Orders      int      `json:"historic_number_of_orders"`
@@ -105,48 +104,48 @@ func (w *watch) see(topic output.Topic, value []byte) error {
 		State       string   `json:"state"`
 		Severity    string   `json:"severity"`
 	}
-	if topic == output.Portfolio { // has another churn_risk
+	if topic == output.Portfolio { // its churn_risk is an object
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		w.answers[topic]++
 		return nil
 	}
-	if err := json.Unmarshal(value, &said); err != nil {
-		return errors.Join(errAnswer, err)
+	if err := json.Unmarshal(value, &answer); err != nil {
+		return errors.Join(errUnreadable, err)
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.answers[topic]++
-	if said.Trigger == output.TriggerTimer.String() {
-		w.silence++
+	if answer.Trigger == output.TriggerTimer.String() {
+		w.byTime++
 	}
 	if topic == output.Alerts {
-		w.alert = fmt.Sprintf("; the last one: %s %s %s (%s)", said.Customer, said.Rule, said.State, said.Severity)
+		w.alert = fmt.Sprintf("; the last one: %s %s %s (%s)", answer.Customer, answer.Rule, answer.State, answer.Severity)
 	}
-	s := w.byID[said.Customer]
+	s := w.byID[answer.Customer]
 	if s == nil {
 		return nil
 	}
 	switch topic {
 	case output.CLV:
-		s.Orders = said.Orders
+		s.Orders = answer.Orders
 	case output.ChurnRisk:
-		if s.Probability = -1; said.Probability != nil {
-			s.Probability = *said.Probability
+		if s.Probability = -1; answer.Probability != nil {
+			s.Probability = *answer.Probability
 		}
-		if at, err := time.Parse(time.RFC3339, said.LastOrder); err == nil {
+		if at, err := time.Parse(time.RFC3339, answer.LastOrder); err == nil {
 			s.LastOrder = at
 		}
-		if s.Risk = said.Risk; len(s.Steps) == 0 || s.Steps[len(s.Steps)-1] != said.Risk {
-			s.Steps = append(s.Steps, said.Risk)
+		if s.Risk = answer.Risk; len(s.Steps) == 0 || s.Steps[len(s.Steps)-1] != answer.Risk {
+			s.Steps = append(s.Steps, answer.Risk)
 		}
-	default: // are counted only
+	default: // only counted
 	}
 	return nil
 }
 
-// path is the way that the risk has taken.
-func (s *silent) path() string {
+// path is the last churn risks in order.
+func (s *watchedCustomer) path() string {
 	const shown = 3
 	return strings.Join(s.Steps[max(0, len(s.Steps)-shown):], ">")
 }

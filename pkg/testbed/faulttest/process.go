@@ -46,7 +46,7 @@ func (w *world) startProcess(role string) *process {
 	p := &process{w: w, role: role, done: make(chan struct{}), conns: map[net.Conn]struct{}{}, reg: prometheus.NewRegistry()}
 	skew := time.Duration(w.intn(3)-1) * 40 * time.Second // machines' clocks differ
 	p.ctx, p.kill = context.WithCancel(w.ctx)
-	a, err := app.New(w.cfg, w.log.With(zap.String("role", role), zap.Int("process", w.nextProcess())), app.Seams{
+	a, err := app.New(w.cfg, w.log.With(zap.String("role", role), zap.Int("process", w.nextProcess())), app.Hooks{
 		KafkaDial: p.dial(w.env.DialKafka), RedisDial: p.dial(w.env.DialRedis),
 		KafkaAround: func(ctx context.Context, c kafka.Call, do func(context.Context) error) error {
 			if c.API == "InitProducerId" {
@@ -57,7 +57,7 @@ func (w *world) startProcess(role string) *process {
 		RedisAround: func(ctx context.Context, call string, do func(context.Context) error) error {
 			return p.request(ctx, step(role+".redis."+call), "", do)
 		},
-		At:     func(_ context.Context, name string) error { return p.atStep(labelled(role, name)) },
+		AtStep: func(_ context.Context, name string) error { return p.atStep(labelled(role, name)) },
 		Now:    func() time.Time { return time.Now().Add(skew) },
 		Random: w.random, Embedded: true, Linger: 100 * time.Millisecond,
 	})

@@ -112,7 +112,7 @@ func newWorld(seed uint64, faults []fault, rng *rand.Rand, coverage *coverage, l
 		running: map[string][]*process{}, heldRequests: map[string][]func(){}, partlyWritten: map[string]bool{},
 	}
 	w.ctx, w.cancel = context.WithCancel(context.Background())
-	w.client, err = app.New(w.cfg, log, app.Seams{KafkaDial: env.DialKafka, RedisDial: env.DialRedis, Random: w.random, Embedded: true})
+	w.client, err = app.New(w.cfg, log, app.Hooks{KafkaDial: env.DialKafka, RedisDial: env.DialRedis, Random: w.random, Embedded: true})
 	if err == nil {
 		_, w.genesis, err = w.client.Apply(w.ctx)
 	}

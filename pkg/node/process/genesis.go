@@ -8,19 +8,20 @@ import (
 	"github.com/mainstay/mainstay/schemas/ledger"
 )
 
-// ErrDisagrees is a configuration that is not the ledger's.
-var ErrDisagrees = errors.New("the ledger was founded otherwise")
+// ErrGenesisMismatch is a configuration that contradicts the ledger's genesis.
+var ErrGenesisMismatch = errors.New("the configuration contradicts the ledger")
 
-// Agree compares what may never change in the life of a ledger with the configuration. Its error names every setting.
-func Agree(c config.Config, g *ledger.Genesis) error {
+// CheckGenesis compares the settings that genesis fixes for the life of a ledger with the configuration. Its error names
+// every setting that differs.
+func CheckGenesis(c config.Config, g *ledger.Genesis) error {
 	clock := "live"
 	if g.GetClock() == ledger.Clock_CLOCK_EVENT {
 		clock = "event"
 	}
 	var all []error
 	for _, s := range []struct {
-		setting     string
-		here, there any
+		setting           string
+		configured, fixed any
 	}{
 		{"clock", c.Clock, clock},
 		{"timezone", c.Timezone, g.GetTimezone()},
@@ -28,15 +29,15 @@ func Agree(c config.Config, g *ledger.Genesis) error {
 		{"ledger.partitions", c.Ledger.Partitions, int(g.GetPartitions())},
 		{"ledger.customer_normalisation", c.Ledger.CustomerNormalisation, g.GetCustomerNormalisation()},
 	} {
-		if s.here != s.there {
-			all = append(all, fmt.Errorf("%w: %s is %v here and %v in the ledger: set it to %v, or choose another namespace", ErrDisagrees, s.setting, s.here, s.there, s.there))
+		if s.configured != s.fixed {
+			all = append(all, fmt.Errorf("%w: %s is %v here and %v in the ledger: set it to %v, or choose another namespace", ErrGenesisMismatch, s.setting, s.configured, s.fixed, s.fixed))
 		}
 	}
 	return errors.Join(all...)
 }
 
-// Adopt takes over what the ledger fixes, for commands that only look.
-func Adopt(c *config.Config, g *ledger.Genesis) {
+// AdoptGenesis overwrites the settings that genesis fixes, for commands that only read.
+func AdoptGenesis(c *config.Config, g *ledger.Genesis) {
 	c.Clock = "live"
 	if g.GetClock() == ledger.Clock_CLOCK_EVENT {
 		c.Clock = "event"

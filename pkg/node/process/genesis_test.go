@@ -9,20 +9,20 @@ import (
 	"github.com/mainstay/mainstay/pkg/node/config"
 )
 
-func TestAgreeNamesEverySetting(t *testing.T) {
+func TestCheckGenesisNamesEverySetting(t *testing.T) {
 	c := config.Default()
 	founded := app.Genesis(c)
-	require.NoError(t, Agree(c, founded))
+	require.NoError(t, CheckGenesis(c, founded))
 
 	c.Clock, c.Timezone, c.Money.Currency, c.Ledger.Partitions, c.Ledger.CustomerNormalisation = "event", "Asia/Tehran", "IRT", 3, "lower"
-	err := Agree(c, founded)
-	require.ErrorIs(t, err, ErrDisagrees)
+	err := CheckGenesis(c, founded)
+	require.ErrorIs(t, err, ErrGenesisMismatch)
 	for _, setting := range []string{
 		"clock is event here and live in the ledger", "timezone is Asia/Tehran here and UTC", "money.currency is IRT here and USD",
 		"ledger.partitions is 3 here and 8", "ledger.customer_normalisation is lower here and none",
 	} {
 		require.ErrorContains(t, err, setting)
 	}
-	Adopt(&c, founded)
-	require.NoError(t, Agree(c, founded))
+	AdoptGenesis(&c, founded)
+	require.NoError(t, CheckGenesis(c, founded))
 }

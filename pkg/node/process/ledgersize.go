@@ -10,9 +10,9 @@ import (
 	"github.com/mainstay/mainstay/schemas/ledger"
 )
 
-// watchLedger asks how large the partitions are that this process folds. Nothing depends on it, so an error leaves the
-// figures as they are.
-func (p *Process) watchLedger(ctx context.Context) {
+// watchLedgerSize updates the size metric of the partitions that this process folds. Nothing else depends on it, so an error leaves
+// the metric unchanged.
+func (p *Process) watchLedgerSize(ctx context.Context) {
 	const every = 30 * time.Second
 	topic := ledger.Topic(p.app.Config.Namespace)
 	t := time.NewTicker(every)
@@ -23,13 +23,13 @@ func (p *Process) watchLedger(ctx context.Context) {
 			return
 		case <-t.C:
 		}
-		var held []int32
+		var owned []int32
 		for _, s := range p.fold.Status() {
-			held = append(held, s.Partition)
+			owned = append(owned, s.Partition)
 		}
-		sizes, err := p.app.Kafka.PartitionBytes(ctx, topic, held)
+		sizes, err := p.app.Kafka.PartitionBytes(ctx, topic, owned)
 		if err != nil && ctx.Err() == nil {
-			p.log.Debug("the ledger's size is not known", zap.Error(err))
+			p.log.Debug("read the ledger's size", zap.Error(err))
 		}
 		for partition, size := range sizes {
 			p.ledger.WithLabelValues(strconv.Itoa(int(partition))).Set(float64(size))

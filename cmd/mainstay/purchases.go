@@ -1,0 +1,122 @@
+package main
+
+import (
+	"math"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mainstay/mainstay/pkg/eventfile"
+	"github.com/mainstay/mainstay/pkg/lifetimes"
+	"github.com/mainstay/mainstay/pkg/models/backtest"
+	"github.com/mainstay/mainstay/pkg/node/app"
+	"github.com/mainstay/mainstay/schemas/event"
+	"github.com/mainstay/mainstay/schemas/money"
+)
+
+// addFileFlags adds the flags that describe the format of a file of events.
+func addFileFlags(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.String("map", "", "column of each field: field=column,field=column")
+	f.String("time-format", "auto", "format of times: a Go layout (2006-01-02), strftime (%Y-%m-%d), rfc3339, unix, unix_ms or auto")
+	f.String("timezone", "", "IANA name of the time zone of times that state none (default UTC)")
+	f.String("currency", "", "currency of rows that state none")
+	f.String("delimiter", "", "CSV delimiter: , ; | or tab (default: detected)")
+	f.Bool("decimal-comma", false, "amounts have a decimal comma: 49,90")
+	f.Bool("no-header", false, "the CSV has no header line; its columns are named 1, 2, 3 ...")
+	f.Int("show-refused", 20, "number of refused rows to print; all are counted")
+}
+
+// addPurchasesFlags adds the flags that describe a file of purchases.
+func addPurchasesFlags(cmd *cobra.Command) {
+	addFileFlags(cmd)
+	cmd.Flags().Lookup("timezone").Usage = "IANA name of the time zone of days, and of times that state none"
+	addChoiceFlag(cmd, "type", "", event.Purchase.String(), "kind of the events", event.Purchase.String())
+}
+
+// purchases are those of a file, as histories of anonymous customers.
+type purchases struct {
+	all     []lifetimes.History
+	unit    money.Unit
+	refused int
+}
+
+func (s purchases) minorPerUnit() float64 { return math.Pow10(s.unit.Decimals) }
+
+// readPurchases reads a file in the format that the flags describe, and prints the refused rows.
+func (p *program) readPurchases(cmd *cobra.Command, path string) (purchases, error) {
+	var out purchases
+	c, err := p.config(cmd)
+	if err != nil {
+		return out, err
+	}
+	m, err := fileMapping(cmd, app.EventOptions(c, nil).Currencies)
+	if err != nil {
+		return out, err
+	}
+	zone := m.Timezone
+	if !cmd.Flags().Changed("timezone") {
+		if zone, err = time.LoadLocation(c.Timezone); err != nil {
+			return out, usage("timezone: %v", err)
+		}
+	}
+	read, unit, refused, err := eventfile.Purchases(path, m)
+	if err != nil {
+		return out, err
+	}
+	show, _ := cmd.Flags().GetInt("show-refused")
+	out = purchases{all: backtest.Gather(read, zone), unit: unit, refused: len(refused)}
+	printed := refused[:min(max(show, 0), len(refused))]
+	for _, r := range printed {
+		p.printErr("refused: %v\n", r)
+	}
+	if more := out.refused - len(printed); more > 0 {
+		p.printErr("refused: %d more\n", more)
+	}
+	return out, nil
+}
+
+// dayFlag reads a flag that holds a day; the zero time if it is not set.
+func dayFlag(cmd *cobra.Command, name string) (time.Time, error) {
+	text, err := cmd.Flags().GetString(name)
+	if err != nil || text == "" {
+		return time.Time{}, err
+	}
+	day, err := time.Parse(time.DateOnly, text)
+	if err != nil {
+		return day, usage("--%s must be a day such as 2026-01-31; it is %q", name, text)
+	}
+	return day, nil
+}
+
+// fileMapping reads the flags that describe the format of a file.
+func fileMapping(cmd *cobra.Command, currencies map[string]money.Alias) (eventfile.Mapping, error) {
+	f := cmd.Flags()
+	m := eventfile.Mapping{Timezone: time.UTC}
+	m.Type = choiceOf(cmd, "type")
+	m.TimeFormat, _ = f.GetString("time-format")
+	m.Currency, _ = f.GetString("currency")
+	m.DecimalComma, _ = f.GetBool("decimal-comma")
+	m.NoHeader, _ = f.GetBool("no-header")
+	columns, _ := f.GetString("map")
+	var err error
+	if m.Columns, err = eventfile.ParseMap(columns); err != nil {
+		return m, usage("--%v", err)
+	}
+	if zone, _ := f.GetString("timezone"); zone != "" {
+		if m.Timezone, err = time.LoadLocation(zone); err != nil {
+			return m, usage("--timezone: %v", err)
+		}
+	}
+	switch d, _ := f.GetString("delimiter"); d {
+	case "":
+	case "tab", `\t`, "\t":
+		m.Delimiter = '\t'
+	case ",", ";", "|":
+		m.Delimiter = rune(d[0])
+	default:
+		return m, usage("--delimiter must be , ; | or tab; it is %q", d)
+	}
+	m.Currencies = currencies
+	return m, nil
+}
