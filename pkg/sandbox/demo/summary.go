@@ -21,20 +21,20 @@ import (
 
 // Summary compares the answers with the ground truth.
 type Summary struct {
-	Customers   int64             `json:"customers"` // with purchases, as far as Mainstay knows them
-	Known       int64             `json:"known"`     // with state, including referred customers without a purchase
-	Days        int               `json:"days"`
-	Seed        uint64            `json:"seed"`
-	From        time.Time         `json:"from"`
-	To          time.Time         `json:"to"`
-	Events      int64             `json:"events"` // that the shop sent, duplicates included
-	Entries     int64             `json:"entries"`
-	Outputs     map[string]int64  `json:"outputs"`    // by topic
-	BySilence   int64             `json:"by_silence"` // outputs that a timer caused
-	DeadLetters int64             `json:"dead_letters"`
-	WallSeconds float64           `json:"wall_seconds"` // until the last answer was published and committed
-	Audit       Audit             `json:"audit"`
-	Model       Model             `json:"model"`
+	Customers   int64                  `json:"customers"` // with purchases, as far as Mainstay knows them
+	Known       int64                  `json:"known"`     // with state, including referred customers without a purchase
+	Days        int                    `json:"days"`
+	Seed        uint64                 `json:"seed"`
+	From        time.Time              `json:"from"`
+	To          time.Time              `json:"to"`
+	Events      int64                  `json:"events"` // that the shop sent, duplicates included
+	Entries     int64                  `json:"entries"`
+	Outputs     map[string]int64       `json:"outputs"`    // by topic
+	BySilence   int64                  `json:"by_silence"` // outputs that a timer caused
+	DeadLetters int64                  `json:"dead_letters"`
+	WallSeconds float64                `json:"wall_seconds"` // until the last answer was published and committed
+	Audit       Audit                  `json:"audit"`
+	Model       Model                  `json:"model"`
 	Truth       groundtruth.Comparison `json:"truth"`
 }
 
