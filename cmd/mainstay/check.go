@@ -77,7 +77,7 @@ func (p *program) sample(cmd *cobra.Command, a *app.App, file, topic string, mac
 	if err != nil {
 		return err
 	}
-	s := inspect.Explain(decoder, kind, message, p.now().UnixMilli())
+	s := inspect.DecodeSample(decoder, kind, message, p.now().UnixMilli())
 	if machine {
 		err = p.json(s)
 	} else {

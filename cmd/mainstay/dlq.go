@@ -113,23 +113,23 @@ func (p *program) dlqShow(ctx context.Context, cmd *cobra.Command, args []string
 		return fmt.Sprintf("(%d bytes, sha256 %x)", len(b), sha256.Sum256(b))
 	}
 	headers := map[string]string{}
-	for _, h := range l.Own {
+	for _, h := range l.Headers {
 		headers[h.Key] = redacted(h.Value)
 	}
 	if machine {
 		return p.json(map[string]any{
-			"topic": l.Topic, "partition": l.Partition, "offset": l.Offset, "timestamp": l.At, "origin": l.Origin, "reason": l.Reason,
+			"topic": l.Topic, "partition": l.Partition, "offset": l.Offset, "timestamp": l.Timestamp, "origin": l.Origin, "reason": l.Reason,
 			"message": l.Message, "cut_from_bytes": l.Cut, "key": redacted(l.Key), "value": redacted(l.Value), "headers": headers,
 		})
 	}
 	rows := [][]string{
 		{"came from", fmt.Sprintf("%s/%d/%d", l.Origin.Topic, l.Origin.Partition, l.Origin.Offset)},
-		{"at", formatTime(&l.At)},
+		{"at", formatTime(&l.Timestamp)},
 		{"reason", l.Reason},
 		{"message", l.Message},
 		{"key", redacted(l.Key)},
 	}
-	for _, h := range l.Own {
+	for _, h := range l.Headers {
 		rows = append(rows, []string{"header " + h.Key, redacted(h.Value)})
 	}
 	if l.Cut > 0 {
@@ -156,9 +156,9 @@ func (p *program) dlqReplay(ctx context.Context, cmd *cobra.Command, _ []string)
 	}
 	defer a.Close()
 	var rows [][]string
-	r.Each = func(l *deadletters.Letter, to int32) {
+	r.Each = func(l *deadletters.DeadLetter, to int32) {
 		rows = append(rows, []string{
-			fmt.Sprintf("%s/%d/%d", l.Topic, l.Partition, l.Offset), l.Reason, l.At.Format(time.RFC3339), fmt.Sprintf("%s/%d", l.Origin.Topic, to),
+			fmt.Sprintf("%s/%d/%d", l.Topic, l.Partition, l.Offset), l.Reason, l.Timestamp.Format(time.RFC3339), fmt.Sprintf("%s/%d", l.Origin.Topic, to),
 		})
 	}
 	done, err := r.Run(ctx, a.Kafka, a.Config.Namespace, app.Topics(a.Config).Inputs)

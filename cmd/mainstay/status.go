@@ -38,7 +38,7 @@ func (p *program) status(ctx context.Context, cmd *cobra.Command, _ []string) er
 	if len(c.HTTP) == 0 && a.Config.HTTP.Listen != "" {
 		c.HTTP, c.Quiet = []string{a.Config.HTTP.Listen}, true
 	}
-	s, err := inspect.Look(ctx, c, a.Kafka, a.Redis)
+	s, err := inspect.ReadStatus(ctx, c, a.Kafka, a.Redis)
 	if err != nil {
 		return err
 	}

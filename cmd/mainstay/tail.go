@@ -62,7 +62,7 @@ func (p *program) tail(ctx context.Context, cmd *cobra.Command, args []string) e
 	if t.Topics, err = inspect.TopicsNamed(a.Config.Namespace, sortedInputs(a.Config), args[0]); err != nil {
 		return usageError{err}
 	}
-	err = t.Run(ctx, a.Kafka, func(s inspect.Seen) error { return p.printRecord(s, machine, payload) })
+	err = t.Run(ctx, a.Kafka, func(s inspect.TailRecord) error { return p.printRecord(s, machine, payload) })
 	if errors.Is(err, errInterrupted) {
 		return nil // the regular end of a tail that follows
 	}
@@ -70,7 +70,7 @@ func (p *program) tail(ctx context.Context, cmd *cobra.Command, args []string) e
 }
 
 // printRecord prints an answer as it was published, or a line about any other record.
-func (p *program) printRecord(s inspect.Seen, machine, payload bool) error {
+func (p *program) printRecord(s inspect.TailRecord, machine, payload bool) error {
 	_, answer := s.Header("ce_type")
 	if machine && answer && json.Valid(s.Value) {
 		return p.printf("%s\n", s.Value)

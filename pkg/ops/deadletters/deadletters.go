@@ -1,8 +1,7 @@
-// Package deadletters owns what a person does with records that intake could not understand: look at what there is, look
-// at one, and send some of them once more.
+// Package deadletters owns listing, showing and replaying the records that intake could not decode.
 //
-// It refuses to change the dead letters themselves (a replayed record stays among them, to be counted and looked at until
-// retention ends), to show a payload unasked, and to replay without a bound.
+// It refuses to change the dead letters themselves (a replayed record stays among them until retention ends), to show a payload
+// without a flag, and to replay without a bound.
 package deadletters
 
 import (
@@ -20,7 +19,7 @@ import (
 	"github.com/mainstay/mainstay/schemas/event"
 )
 
-// The headers that intake adds behind the record's own, in its order.
+// The headers that intake appends to the record's own, in its order.
 const (
 	headerTopic     = "__connect.errors.topic"
 	headerPartition = "__connect.errors.partition"
@@ -32,46 +31,46 @@ const (
 	reasonPrefix    = "mainstay."
 )
 
-// Letter is one dead letter. Key, Value and Own point into the record.
-type Letter struct {
+// DeadLetter is one dead letter. Key, Value and Headers are valid as long as the record.
+type DeadLetter struct {
 	Topic     string // of the dead letters
 	Partition int32
 	Offset    int64
-	At        time.Time // the record's own Kafka timestamp
+	Timestamp time.Time // the record's own Kafka timestamp
 
 	Origin  Origin
 	Reason  string // such as bad_format
-	Message string // the field, the reason and what would have been right; nothing of the payload
-	Cut     int64  // bytes that the record had before it was cut; 0: it is whole
+	Message string // the field, the reason and the expected form; nothing of the payload
+	Cut     int64  // size of the record in bytes before it was cut; 0: it is whole
 
 	Key, Value []byte
-	Own        []kafka.Header // what the record had itself
+	Headers    []kafka.Header // the record's own
 }
 
-// Origin is where the record came from. A dead letter may stand there twice; its origin tells.
+// Origin is the input record. Two dead letters of one origin are duplicates.
 type Origin struct {
 	Topic     string `json:"topic"`
 	Partition int32  `json:"partition"`
 	Offset    int64  `json:"offset"`
 }
 
-// ErrNotOurs is a record that intake did not write.
-var ErrNotOurs = errors.New("not a dead letter of Mainstay")
+// ErrForeign is the error of a record that intake did not write.
+var ErrForeign = errors.New("not a dead letter of Mainstay")
 
-func parse(topic string, partition int32, r kafka.Record) (Letter, error) {
+func parse(topic string, partition int32, r kafka.Record) (DeadLetter, error) {
 	var all []kafka.Header
 	for key, value := range r.Headers() {
 		all = append(all, kafka.Header{Key: key, Value: value})
 	}
 	l, err := parseHeaders(topic, partition, r.Offset, all)
-	l.At, l.Key, l.Value = time.UnixMilli(r.Timestamp).UTC(), r.Key, r.Value
+	l.Timestamp, l.Key, l.Value = time.UnixMilli(r.Timestamp).UTC(), r.Key, r.Value
 	return l, err
 }
 
 // parseHeaders takes the added headers off the end: the record may have had others of the same names, from somebody else's
 // dead letters.
-func parseHeaders(topic string, partition int32, offset int64, all []kafka.Header) (Letter, error) {
-	l := Letter{Topic: topic, Partition: partition, Offset: offset}
+func parseHeaders(topic string, partition int32, offset int64, all []kafka.Header) (DeadLetter, error) {
+	l := DeadLetter{Topic: topic, Partition: partition, Offset: offset}
 	first := -1
 	for i, h := range slices.Backward(all) {
 		if h.Key == headerTopic {
@@ -80,14 +79,14 @@ func parseHeaders(topic string, partition int32, offset int64, all []kafka.Heade
 		}
 	}
 	if first < 0 {
-		return l, fmt.Errorf("%s/%d offset %d: %w: header %s is missing", topic, partition, offset, ErrNotOurs, headerTopic)
+		return l, fmt.Errorf("%s/%d offset %d: %w: header %s is missing", topic, partition, offset, ErrForeign, headerTopic)
 	}
-	l.Own = all[:first:first]
+	l.Headers = all[:first:first]
 	var bad error
 	number := func(h kafka.Header, bits int) int64 {
 		n, err := strconv.ParseInt(string(h.Value), 10, bits)
 		if err != nil && bad == nil {
-			bad = fmt.Errorf("%s/%d offset %d: %w: header %s is no number", topic, partition, offset, ErrNotOurs, h.Key)
+			bad = fmt.Errorf("%s/%d offset %d: %w: header %s is no number", topic, partition, offset, ErrForeign, h.Key)
 		}
 		return n
 	}
@@ -107,14 +106,14 @@ func parseHeaders(topic string, partition int32, offset int64, all []kafka.Heade
 			l.Cut = number(h, 64)
 		default:
 			if !strings.HasPrefix(h.Key, prefixAdded) {
-				return l, fmt.Errorf("%s/%d offset %d: %w: header %s stands behind ours", topic, partition, offset, ErrNotOurs, h.Key)
+				return l, fmt.Errorf("%s/%d offset %d: %w: unexpected header %s behind those of intake", topic, partition, offset, ErrForeign, h.Key)
 			}
 		}
 	}
 	return l, bad
 }
 
-// Filter chooses dead letters. The zero value takes all.
+// Filter selects dead letters. The zero value selects all.
 type Filter struct {
 	Kinds  []event.Kind // whose topics are read; none: all
 	Topic  string       // that they came from
@@ -122,12 +121,12 @@ type Filter struct {
 	Since  time.Time // by the record's own timestamp
 }
 
-func (f Filter) wants(l *Letter) bool {
+func (f Filter) matches(l *DeadLetter) bool {
 	return (f.Topic == "" || l.Origin.Topic == f.Topic) && (f.Reason == "" || l.Reason == f.Reason) &&
-		(f.Since.IsZero() || !l.At.Before(f.Since))
+		(f.Since.IsZero() || !l.Timestamp.Before(f.Since))
 }
 
-// Topics are those that the filter reads.
+// Topics returns the dead-letter topics that the filter reads.
 func (f Filter) Topics(namespace string) []string {
 	kinds := f.Kinds
 	if len(kinds) == 0 {
@@ -142,9 +141,9 @@ func (f Filter) Topics(namespace string) []string {
 	return topics
 }
 
-// each hands over the dead letters that the filter wants, topic by topic and partition by partition, each origin once. A
+// forEach calls fn for the dead letters that the filter matches, topic by topic and partition by partition, each origin once. A
 // letter is valid only during its call. foreign counts records that intake did not write.
-func each(ctx context.Context, k *kafka.Client, namespace string, f Filter, fn func(*Letter) error) (foreign int64, err error) {
+func forEach(ctx context.Context, k *kafka.Client, namespace string, f Filter, fn func(*DeadLetter) error) (foreign int64, err error) {
 	topics, err := k.Topics(ctx, f.Topics(namespace))
 	if err != nil {
 		return 0, fmt.Errorf("look up the dead letters: %w", err)
@@ -161,11 +160,11 @@ func each(ctx context.Context, k *kafka.Client, namespace string, f Filter, fn f
 			}
 			_, err = k.ReadCommitted(ctx, t.Name, p, bounds[p].Start, bounds[p].LastStable, func(r kafka.Record) error {
 				l, err := parse(t.Name, p, r)
-				if errors.Is(err, ErrNotOurs) {
+				if errors.Is(err, ErrForeign) {
 					foreign++
 					return nil
 				}
-				if err != nil || seen[l.Origin] || !f.wants(&l) {
+				if err != nil || seen[l.Origin] || !f.matches(&l) {
 					return err
 				}
 				seen[l.Origin] = true
@@ -179,7 +178,7 @@ func each(ctx context.Context, k *kafka.Client, namespace string, f Filter, fn f
 	return foreign, nil
 }
 
-// Count is how many dead letters came from a topic for a reason.
+// Count counts the dead letters of one input topic and reason.
 type Count struct {
 	Topic  string    `json:"topic"` // that they came from
 	Reason string    `json:"reason"`
@@ -190,7 +189,7 @@ type Count struct {
 	Where  string    `json:"where"` // the last of them: dead-letter topic/partition/offset, as Show takes it
 }
 
-// Counts is what a list says.
+// Counts is the result of List.
 type Counts struct {
 	Total   int64   `json:"total"`
 	Foreign int64   `json:"foreign"` // records that are no dead letters of Mainstay
@@ -202,22 +201,22 @@ func List(ctx context.Context, k *kafka.Client, namespace string, f Filter) (*Co
 	type key struct{ topic, reason string }
 	by := map[key]*Count{}
 	all := &Counts{Counts: []Count{}}
-	foreign, err := each(ctx, k, namespace, f, func(l *Letter) error {
+	foreign, err := forEach(ctx, k, namespace, f, func(l *DeadLetter) error {
 		at := key{l.Origin.Topic, l.Reason}
 		c := by[at]
 		if c == nil {
-			c = &Count{Topic: at.topic, Reason: at.reason, First: l.At, Last: l.At}
+			c = &Count{Topic: at.topic, Reason: at.reason, First: l.Timestamp, Last: l.Timestamp}
 			by[at] = c
 		}
 		c.Count++
 		if l.Cut > 0 {
 			c.Cut++
 		}
-		if l.At.Before(c.First) {
-			c.First = l.At
+		if l.Timestamp.Before(c.First) {
+			c.First = l.Timestamp
 		}
-		if !l.At.Before(c.Last) {
-			c.Last, c.Where = l.At, fmt.Sprintf("%s/%d/%d", l.Topic, l.Partition, l.Offset)
+		if !l.Timestamp.Before(c.Last) {
+			c.Last, c.Where = l.Timestamp, fmt.Sprintf("%s/%d/%d", l.Topic, l.Partition, l.Offset)
 		}
 		return nil
 	})
@@ -235,11 +234,11 @@ func List(ctx context.Context, k *kafka.Client, namespace string, f Filter) (*Co
 	return all, nil
 }
 
-// ErrNoLetter is a place where no dead letter lies.
-var ErrNoLetter = errors.New("there is no dead letter")
+// ErrNotFound is the error of a place without a dead letter.
+var ErrNotFound = errors.New("there is no dead letter")
 
-// Show reads one, by topic/partition/offset.
-func Show(ctx context.Context, k *kafka.Client, place string) (*Letter, error) {
+// Show reads one dead letter by topic/partition/offset.
+func Show(ctx context.Context, k *kafka.Client, place string) (*DeadLetter, error) {
 	topic, partition, offset, err := parsePlace(place)
 	if err != nil {
 		return nil, err
@@ -249,14 +248,14 @@ func Show(ctx context.Context, k *kafka.Client, place string) (*Letter, error) {
 		return nil, fmt.Errorf("look up the dead letter: %w", err)
 	}
 	if !topics[0].Exists || int(partition) >= len(topics[0].Leaders) {
-		return nil, fmt.Errorf("%s: %w: no such topic or partition", place, ErrNoLetter)
+		return nil, fmt.Errorf("%s: %w: no such topic or partition", place, ErrNotFound)
 	}
 	r, ok, err := k.ReadAtOrBelow(ctx, topic, partition, offset)
 	if err != nil && !errors.Is(err, kafka.ErrOutOfRange) {
 		return nil, fmt.Errorf("read the dead letter: %w", err)
 	}
 	if err != nil || !ok || r.Offset != offset {
-		return nil, fmt.Errorf("%s: %w: it was never there, or retention has deleted it", place, ErrNoLetter)
+		return nil, fmt.Errorf("%s: %w: there was none, or retention has deleted it", place, ErrNotFound)
 	}
 	l, err := parse(topic, partition, r)
 	return &l, err

@@ -165,7 +165,7 @@ func TestShow(t *testing.T) {
 	require.Equal(t, "total: null", l.Message)
 	require.Nil(t, l.Value)
 	for place, want := range map[string]error{
-		letters + "/2/1": ErrNoLetter, letters + "/9/0": ErrNoLetter, "nowhere/0/0": ErrNoLetter,
+		letters + "/2/1": ErrNotFound, letters + "/9/0": ErrNotFound, "nowhere/0/0": ErrNotFound,
 		letters: errPlace, letters + "/x/0": errPlace, letters + "/0/-1": errPlace, "": errPlace,
 	} {
 		_, err := Show(t.Context(), k, place)
@@ -190,9 +190,9 @@ func TestOwnHeadersAreThoseBeforeOurs(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, Origin{origin, 1, offset}, l.Origin)
 		require.Equal(t, "missing", l.Reason)
-		require.Len(t, l.Own, len(own))
+		require.Len(t, l.Headers, len(own))
 		for i := range own {
-			require.Equal(t, own[i], l.Own[i])
+			require.Equal(t, own[i], l.Headers[i])
 		}
 	})
 }

@@ -9,20 +9,20 @@ import (
 	"github.com/mainstay/mainstay/pkg/kafka/murmur2"
 )
 
-// Replay sends dead letters once more to the topics that they came from: their own bytes, headers and timestamp, without
-// what intake added. Intake judges them anew.
+// Replay sends dead letters to the input topics that they came from, with their own bytes, headers and timestamp, without the
+// headers that intake appended. Intake decodes them again.
 //
-// A record whose event has been accepted meanwhile changes nothing: it is known by its event_id, or by its order, refund,
-// response or referral. One that is refused again becomes another dead letter, with another origin.
+// A record whose event has been accepted in the meantime changes nothing: event_id, order, refund, response or referral identify
+// it as a duplicate. A record that is refused again becomes another dead letter with another origin.
 type Replay struct {
 	Filter
 	Max   int  // records; there is always a bound
 	Apply bool // without it nothing is sent
 
-	Each func(l *Letter, to int32) // what is sent, or would be; to is the partition
+	Each func(l *DeadLetter, to int32) // is called for each record that is sent, or would be; to is the partition
 }
 
-// Replayed is what a replay did, or would do.
+// Replayed counts what a replay did, or would do.
 type Replayed struct {
 	Applied  bool  `json:"applied"`
 	Matched  int64 `json:"matched"`  // by the filter, without the bound
@@ -34,7 +34,7 @@ type Replayed struct {
 
 var errBound = errors.New("a replay needs a bound of at least 1 record (--max)")
 
-const together = 1 << 20 // bytes that are sent in one request
+const maxRequestBytes = 1 << 20 // of one produce request
 
 // Run replays. inputs are the topics that intake reads: nothing is sent anywhere else.
 func (r *Replay) Run(ctx context.Context, k *kafka.Client, namespace string, inputs []string) (*Replayed, error) {
@@ -53,7 +53,7 @@ func (r *Replay) Run(ctx context.Context, k *kafka.Client, namespace string, inp
 	}
 	sending := sending{kafka: k, open: map[Origin]*kafka.Batch{}}
 	done := &Replayed{Applied: r.Apply}
-	_, err = each(ctx, k, namespace, r.Filter, func(l *Letter) error {
+	_, err = forEach(ctx, k, namespace, r.Filter, func(l *DeadLetter) error {
 		done.Matched++
 		switch n := partitions[l.Origin.Topic]; {
 		case n == 0:
@@ -91,9 +91,9 @@ type sending struct {
 	bytes    int
 }
 
-func (s *sending) add(ctx context.Context, l *Letter, to int32) error {
+func (s *sending) add(ctx context.Context, l *DeadLetter, to int32) error {
 	at := Origin{Topic: l.Origin.Topic, Partition: to}
-	headers := kafka.EncodeHeaders(nil, l.Own)
+	headers := kafka.EncodeHeaders(nil, l.Headers)
 	size := len(l.Key) + len(l.Value) + len(headers)
 	b := s.open[at]
 	if b == nil || b.Full(size) {
@@ -101,8 +101,8 @@ func (s *sending) add(ctx context.Context, l *Letter, to int32) error {
 		s.open[at] = b
 		s.batches = append(s.batches, b)
 	}
-	b.Append(l.At.UnixMilli(), l.Key, l.Value, headers)
-	if s.bytes += size; s.bytes >= together {
+	b.Append(l.Timestamp.UnixMilli(), l.Key, l.Value, headers)
+	if s.bytes += size; s.bytes >= maxRequestBytes {
 		return s.flush(ctx)
 	}
 	return nil
@@ -119,7 +119,7 @@ func (s *sending) flush(ctx context.Context) error {
 		}
 	}
 	if _, err := s.producer.Produce(ctx, s.batches); err != nil {
-		return fmt.Errorf("replay: %w; some may have arrived: to replay them again is harmless", err)
+		return fmt.Errorf("replay: %w; some may have been accepted; replaying them again is safe", err)
 	}
 	clear(s.open)
 	s.batches, s.bytes = nil, 0

@@ -20,7 +20,7 @@ import (
 // Severity of a finding.
 type Severity string
 
-// The severities. A fatal finding keeps Mainstay from running, or from keeping its promise.
+// The severities. With a fatal finding Mainstay cannot run, or not with its guarantees.
 const (
 	Fatal Severity = "fatal"
 	Warn  Severity = "warn"
@@ -28,21 +28,21 @@ const (
 	OK    Severity = "ok"
 )
 
-// Finding is what a check found, with the next step in its text.
+// Finding is one result of a check. Its text names the next step.
 type Finding struct {
 	Severity Severity `json:"severity"`
 	Where    string   `json:"where"`
 	Text     string   `json:"text"`
 }
 
-// Report is what all checks found.
+// Report holds the findings of all checks.
 type Report struct {
 	Fatal    int       `json:"fatal"`
 	Warnings int       `json:"warnings"`
 	Findings []Finding `json:"findings"`
 }
 
-func (r *Report) say(severity Severity, where, text string, args ...any) {
+func (r *Report) add(severity Severity, where, text string, args ...any) {
 	switch severity {
 	case Fatal:
 		r.Fatal++
@@ -53,8 +53,7 @@ func (r *Report) say(severity Severity, where, text string, args ...any) {
 	r.Findings = append(r.Findings, Finding{severity, where, fmt.Sprintf(text, args...)})
 }
 
-// Check looks at everything that a set-up needs before it hurts. What cannot be found out because something before it
-// failed is left out.
+// Check validates configuration and connectivity. A check that depends on one that failed is left out.
 func Check(ctx context.Context, a *app.App) *Report {
 	r := &Report{Findings: []Finding{}}
 	if checkKafka(ctx, a, r) {
@@ -67,7 +66,7 @@ func Check(ctx context.Context, a *app.App) *Report {
 	return r
 }
 
-const patience = 10 * time.Second // for one question; infrastructure trouble is otherwise waited out
+const patience = 10 * time.Second // for one request: the clients repeat failed ones until the context ends
 
 func within(ctx context.Context, ask func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
@@ -82,10 +81,10 @@ func checkKafka(ctx context.Context, a *app.App, r *Report) bool {
 		if errors.Is(err, kafka.ErrAuthorization) {
 			next = "look at kafka.tls and kafka.sasl"
 		}
-		r.say(Fatal, where, "no broker answers: %v; %s", err, next)
+		r.add(Fatal, where, "no broker answers: %v; %s", err, next)
 		return false
 	}
-	r.say(OK, where, "answers")
+	r.add(OK, where, "answers")
 	return true
 }
 
@@ -100,18 +99,18 @@ func checkTopics(ctx context.Context, a *app.App, wanted config.Config, r *Repor
 			if f.Fatal {
 				severity = Fatal
 			}
-			r.say(severity, "topic "+f.Topic, "%s", f.Text)
+			r.add(severity, "topic "+f.Topic, "%s", f.Text)
 		}
 		if len(found) == 0 {
-			r.say(OK, "topics", "all are there, with the partitions, retention and timestamps that they need")
+			r.add(OK, "topics", "all are there, with the partitions, retention and timestamps that they need")
 		}
 		return nil
 	})
 	if err != nil {
-		r.say(Fatal, "topics", "%v; the user needs Describe and DescribeConfigs on them", err)
+		r.add(Fatal, "topics", "%v; the user needs Describe and DescribeConfigs on them", err)
 	}
 	if a.Config.Kafka.ReplicationFactor < 2 { //nolint:mnd // one copy is none
-		r.say(Note, "kafka.replication_factor", "is %d: topics made with it do not outlive their broker; 3 for anything that matters", a.Config.Kafka.ReplicationFactor)
+		r.add(Note, "kafka.replication_factor", "is %d: topics made with it do not outlive their broker; 3 for anything that matters", a.Config.Kafka.ReplicationFactor)
 	}
 }
 
@@ -120,7 +119,7 @@ func checkLedger(ctx context.Context, a *app.App, wanted *config.Config, r *Repo
 	err := within(ctx, func(ctx context.Context) error {
 		g, err := topics.Genesis(ctx, a.Kafka, a.Config.Namespace)
 		if errors.Is(err, topics.ErrNoLedger) {
-			r.say(Fatal, "ledger", "is not founded: `mainstay topics apply` does it")
+			r.add(Fatal, "ledger", "does not exist: create it with `mainstay topics apply`")
 			return nil
 		}
 		if err != nil {
@@ -129,15 +128,15 @@ func checkLedger(ctx context.Context, a *app.App, wanted *config.Config, r *Repo
 		process.AdoptGenesis(wanted, g)
 		if err := process.CheckGenesis(a.Config, g); err != nil {
 			for line := range strings.SplitSeq(err.Error(), "\n") {
-				r.say(Fatal, "ledger", "%s", line)
+				r.add(Fatal, "ledger", "%s", line)
 			}
 			return nil
 		}
-		r.say(OK, "ledger", "%s, %d partitions, clock %s, currency %s, timezone %s", g.GetLedgerId(), g.GetPartitions(), a.Config.Clock, g.GetCurrency(), g.GetTimezone())
+		r.add(OK, "ledger", "%s, %d partitions, clock %s, currency %s, timezone %s", g.GetLedgerId(), g.GetPartitions(), a.Config.Clock, g.GetCurrency(), g.GetTimezone())
 		return nil
 	})
 	if err != nil {
-		r.say(Fatal, "ledger", "%v", err)
+		r.add(Fatal, "ledger", "%v", err)
 	}
 }
 
@@ -170,11 +169,11 @@ func checkPermissions(ctx context.Context, a *app.App, r *Report) {
 	} {
 		if err := within(ctx, try.ask); err != nil {
 			denied = true
-			r.say(Fatal, try.where, "%v; the user needs %s", err, try.needs)
+			r.add(Fatal, try.where, "%v; the user needs %s", err, try.needs)
 		}
 	}
 	if !denied {
-		r.say(OK, "permissions", "groups, idempotence and transactions are allowed; writing to topics is not tried")
+		r.add(OK, "permissions", "groups, idempotence and transactions are allowed; writing to topics is not tried")
 	}
 }
 
@@ -190,19 +189,19 @@ func checkRedis(ctx context.Context, a *app.App, r *Report) {
 		if errors.Is(err, redis.ErrDenied) {
 			next = "look at redis.username and redis.password"
 		}
-		r.say(Fatal, where, "%v; %s", err, next)
+		r.add(Fatal, where, "%v; %s", err, next)
 		return
 	}
-	r.say(OK, where, "answers")
+	r.add(OK, where, "answers")
 	for _, f := range found {
 		severity := map[redis.Severity]Severity{redis.SeverityRefuse: Fatal, redis.SeverityWarn: Warn, redis.SeverityNote: Note}[f.Severity]
-		r.say(severity, "redis "+f.Server, "%s", f.Text)
+		r.add(severity, "redis "+f.Server, "%s", f.Text)
 	}
 	err = within(ctx, func(ctx context.Context) error {
 		_, err := a.Redis.Partition(a.Config.Namespace, 0, int32(a.Config.Ledger.Partitions)).ReadMeta(ctx) //nolint:gosec // bounded by validation
 		return err
 	})
 	if err != nil {
-		r.say(Fatal, where, "%v; keys begin with %q", err, a.Config.Namespace+":")
+		r.add(Fatal, where, "%v; keys begin with %q", err, a.Config.Namespace+":")
 	}
 }

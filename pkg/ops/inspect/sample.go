@@ -6,7 +6,7 @@ import (
 	"github.com/mainstay/mainstay/schemas/event"
 )
 
-// Sample is how one payload is read, for a person. It shows the payload.
+// Sample is the human-readable result of decoding one payload. It contains the payload.
 type Sample struct {
 	Kind     string               `json:"kind"`
 	Accepted bool                 `json:"accepted"`
@@ -16,8 +16,8 @@ type Sample struct {
 	Fields   []event.FieldReading `json:"fields"`
 }
 
-// Explain reads a message as intake would, and says how.
-func Explain(d *event.Decoder, kind event.Kind, m *event.Message, now int64) Sample {
+// DecodeSample decodes a message as intake does, and returns what was read from which field.
+func DecodeSample(d *event.Decoder, kind event.Kind, m *event.Message, now int64) Sample {
 	s := Sample{Kind: kind.String(), Accepted: true, Verdict: "accepted", Fields: d.Explain(kind, m, now)}
 	var result event.Result
 	err := d.Decode(kind, m, now, &result)

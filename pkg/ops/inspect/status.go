@@ -20,17 +20,17 @@ import (
 	"github.com/mainstay/mainstay/schemas/ledger"
 )
 
-// Status is where everything stands, as Kafka and Redis tell it, with what running processes add.
+// Status holds the positions of all partitions, from Kafka and Redis, with the halts that running processes report.
 type Status struct {
-	Namespace  string      `json:"namespace"`
-	LedgerID   string      `json:"ledger_id"`
-	Clock      string      `json:"clock"`
-	At         time.Time   `json:"at"`
-	Lag        int64       `json:"lag"` // records that are not done, of inputs and ledger; caught up is 0
-	Groups     []Group     `json:"groups"`
-	Inputs     []Input     `json:"inputs"`
-	Partitions []Partition `json:"partitions"`
-	Processes  []Asked     `json:"processes"` // that were asked, by their HTTP address
+	Namespace  string           `json:"namespace"`
+	LedgerID   string           `json:"ledger_id"`
+	Clock      string           `json:"clock"`
+	At         time.Time        `json:"at"`
+	Lag        int64            `json:"lag"` // unprocessed records of inputs and ledger; caught up is 0
+	Groups     []Group          `json:"groups"`
+	Inputs     []Input          `json:"inputs"`
+	Partitions []Partition      `json:"partitions"`
+	Processes  []QueriedProcess `json:"processes"` // that were queried
 }
 
 // Group is a consumer group.
@@ -40,8 +40,8 @@ type Group struct {
 	Members []string `json:"members"`
 }
 
-// Asked is a process that was asked.
-type Asked struct {
+// QueriedProcess is a process that was asked.
+type QueriedProcess struct {
 	Address string   `json:"address"`
 	Roles   []string `json:"roles,omitempty"`
 	Version string   `json:"version,omitempty"`
@@ -52,11 +52,11 @@ type Asked struct {
 type Input struct {
 	Topic     string     `json:"topic"`
 	Partition int32      `json:"partition"`
-	Owner     string     `json:"owner"`     // empty: nobody reads it
+	Owner     string     `json:"owner"`     // empty: none
 	Committed int64      `json:"committed"` // everything below it is in the ledger
 	End       int64      `json:"end"`       // last stable offset
 	Lag       int64      `json:"lag"`       // records in between
-	Unstable  int64      `json:"unstable"`  // records behind it: an emitter's transaction is open
+	Unstable  int64      `json:"unstable"`  // records of open transactions behind it
 	Time      *time.Time `json:"time"`      // it is known to be read up to this time
 	Behind    *float64   `json:"time_behind_seconds"`
 	Halted    string     `json:"halted"`
@@ -79,34 +79,34 @@ type Partition struct {
 	Cause      string     `json:"cause"`
 }
 
-// StatusConfig is what Look is told.
+// StatusConfig parameterises ReadStatus.
 type StatusConfig struct {
 	Namespace string
 	Genesis   *ledger.Genesis
 	Inputs    []string // topics
-	HTTP      []string // addresses of processes to ask
-	Quiet     bool     // a process that does not answer is no finding: its address was not given, only guessed
+	HTTP      []string // addresses of processes to query
+	Quiet     bool     // a process that does not answer is not reported: its address is a default
 	Settle    time.Duration
 	Now       func() time.Time
 }
 
-// Look asks Kafka, Redis and the processes. Ends are read first and positions after them, again and again until they are
-// reached or Settle is over: what is committed once a second would otherwise never seem to be caught up.
-func Look(ctx context.Context, c StatusConfig, k *kafka.Client, r *redis.Client) (*Status, error) {
+// ReadStatus queries Kafka, Redis and the processes. It reads the ends first and then the positions, repeatedly until they have
+// reached the ends or Settle is over: offsets are committed once a second, and would otherwise always be behind.
+func ReadStatus(ctx context.Context, c StatusConfig, k *kafka.Client, r *redis.Client) (*Status, error) {
 	l := look{StatusConfig: c, kafka: k, redis: r, clock: "live", status: &Status{
 		Namespace: c.Namespace, LedgerID: c.Genesis.GetLedgerId(), At: c.Now().UTC(),
-		Groups: []Group{}, Inputs: []Input{}, Partitions: []Partition{}, Processes: []Asked{},
+		Groups: []Group{}, Inputs: []Input{}, Partitions: []Partition{}, Processes: []QueriedProcess{},
 	}}
 	if c.Genesis.GetClock() == ledger.Clock_CLOCK_EVENT {
 		l.clock = "event"
 	}
 	l.status.Clock = l.clock
-	for _, step := range []func(context.Context) error{l.groups, l.inputs, l.partitions, l.settle, l.states} {
+	for _, step := range []func(context.Context) error{l.groups, l.inputs, l.partitions, l.waitCaughtUp, l.states} {
 		if err := step(ctx); err != nil {
 			return nil, err
 		}
 	}
-	l.ask(ctx)
+	l.queryProcesses(ctx)
 	for i := range l.status.Inputs {
 		l.status.Lag += l.status.Inputs[i].Lag
 	}
@@ -192,8 +192,8 @@ func (l *look) partitions(ctx context.Context) error {
 	return nil
 }
 
-// settle reads positions until they have reached the ends, or no longer than Settle.
-func (l *look) settle(ctx context.Context) error {
+// waitCaughtUp reads positions until they have reached the ends, or no longer than Settle.
+func (l *look) waitCaughtUp(ctx context.Context) error {
 	const pause = 100 * time.Millisecond
 	for began := l.Now(); ; {
 		behind, err := l.positions(ctx)
@@ -208,7 +208,7 @@ func (l *look) settle(ctx context.Context) error {
 	}
 }
 
-// positions tells whether anything is behind that somebody owns.
+// positions reports whether any partition that has an owner is behind.
 func (l *look) positions(ctx context.Context) (behind bool, err error) {
 	committed := map[string][]kafka.TopicPartitionOffset{}
 	at := func(group, topic string, p int32, partitions int) (int64, error) {
@@ -235,7 +235,7 @@ func (l *look) positions(ctx context.Context) (behind bool, err error) {
 			return false, err
 		}
 		in.Committed = max(in.Committed, offset)
-		if in.Lag, err = l.between(ctx, in.Topic, in.Partition, in.Committed, in.End); err != nil {
+		if in.Lag, err = l.countRecords(ctx, in.Topic, in.Partition, in.Committed, in.End); err != nil {
 			return false, err
 		}
 		behind = behind || in.Lag > 0 && in.Owner != ""
@@ -248,7 +248,7 @@ func (l *look) positions(ctx context.Context) (behind bool, err error) {
 			return false, err
 		}
 		p.Published = max(p.Published, offset)
-		if p.Lag, err = l.between(ctx, topic, p.Partition, p.Published, p.End); err != nil {
+		if p.Lag, err = l.countRecords(ctx, topic, p.Partition, p.Published, p.End); err != nil {
 			return false, err
 		}
 		behind = behind || p.Lag > 0 && p.Owner != ""
@@ -256,9 +256,9 @@ func (l *look) positions(ctx context.Context) (behind bool, err error) {
 	return behind, nil
 }
 
-// between counts the records in [from, to): markers and aborted ones are no work. Beyond some thousand offsets it takes
-// their number, which is nearly the same then.
-func (l *look) between(ctx context.Context, topic string, partition int32, from, to int64) (int64, error) {
+// countRecords counts the records in [from, to): transaction markers and aborted records do not count. Beyond some thousand
+// offsets it returns the difference of the offsets, which is close enough then.
+func (l *look) countRecords(ctx context.Context, topic string, partition int32, from, to int64) (int64, error) {
 	const exact = 5000
 	if to-from > exact {
 		return to - from, nil
@@ -271,7 +271,7 @@ func (l *look) between(ctx context.Context, topic string, partition int32, from,
 		n++
 		return nil
 	})
-	if errors.Is(err, kafka.ErrOutOfRange) { // deleted before it was read: the intake halts there and says so
+	if errors.Is(err, kafka.ErrOutOfRange) { // deleted before it was read: the intake halts there and reports it
 		return to - from, nil
 	}
 	if err != nil {
@@ -280,7 +280,7 @@ func (l *look) between(ctx context.Context, topic string, partition int32, from,
 	return n, nil
 }
 
-// states reads what Redis holds. A Redis that does not answer is said where its state would stand.
+// states reads the state in Redis. A Redis that does not answer is reported where its state would stand.
 func (l *look) states(ctx context.Context) error {
 	now := l.Now()
 	for i := range l.status.Partitions {
@@ -326,7 +326,7 @@ func (l *look) inputTimes(state *processors.Partition, now time.Time) {
 	}
 }
 
-// behind is known under the live clock only: events' own time is not comparable with ours.
+// behind is known under the live clock only: the event clock is not comparable with the machine's.
 func (l *look) behind(ms int64, now time.Time) (*time.Time, *float64) {
 	t := moment(ms)
 	if l.clock != "live" {
@@ -336,37 +336,37 @@ func (l *look) behind(ms int64, now time.Time) (*time.Time, *float64) {
 	return t, &seconds
 }
 
-// ask adds what only the processes themselves know: what is halted, and why.
-func (l *look) ask(ctx context.Context) {
+// queryProcesses adds what only the processes know: which partitions are halted, and why.
+func (l *look) queryProcesses(ctx context.Context) {
 	for _, address := range l.HTTP {
-		s, err := askOne(ctx, address)
+		s, err := queryProcess(ctx, address)
 		if err == nil && (s.LedgerID != l.Genesis.GetLedgerId() || s.Namespace != l.Namespace) {
 			err = fmt.Errorf("it serves namespace %s, ledger %s", s.Namespace, s.LedgerID)
 		}
 		if err != nil {
 			if !l.Quiet {
-				l.status.Processes = append(l.status.Processes, Asked{Address: address, Error: err.Error()})
+				l.status.Processes = append(l.status.Processes, QueriedProcess{Address: address, Error: err.Error()})
 			}
 			continue
 		}
-		l.status.Processes = append(l.status.Processes, Asked{Address: address, Roles: s.Roles, Version: s.Build.Version})
-		for _, said := range s.Inputs {
+		l.status.Processes = append(l.status.Processes, QueriedProcess{Address: address, Roles: s.Roles, Version: s.Build.Version})
+		for _, reported := range s.Inputs {
 			for i := range l.status.Inputs {
-				if in := &l.status.Inputs[i]; in.Topic == said.Topic && in.Partition == said.Partition {
-					in.Halted, in.Cause = said.Halted, said.Cause
+				if in := &l.status.Inputs[i]; in.Topic == reported.Topic && in.Partition == reported.Partition {
+					in.Halted, in.Cause = reported.Halted, reported.Cause
 				}
 			}
 		}
-		for _, said := range s.Partitions {
-			if int(said.Partition) < len(l.status.Partitions) {
-				p := &l.status.Partitions[said.Partition]
-				p.Halted, p.Cause = said.Halted, said.Cause
+		for _, reported := range s.Partitions {
+			if int(reported.Partition) < len(l.status.Partitions) {
+				p := &l.status.Partitions[reported.Partition]
+				p.Halted, p.Cause = reported.Halted, reported.Cause
 			}
 		}
 	}
 }
 
-func askOne(ctx context.Context, address string) (s process.Status, err error) {
+func queryProcess(ctx context.Context, address string) (s process.Status, err error) {
 	const patience = 2 * time.Second
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
@@ -375,19 +375,19 @@ func askOne(ctx context.Context, address string) (s process.Status, err error) {
 	}
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+"/status", nil)
 	if err != nil {
-		return s, fmt.Errorf("ask %s: %w", address, err)
+		return s, fmt.Errorf("query %s: %w", address, err)
 	}
 	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 	answer, err := client.Do(request)
 	if err != nil {
-		return s, fmt.Errorf("ask %s: %w", address, err)
+		return s, fmt.Errorf("query %s: %w", address, err)
 	}
 	defer func() { _ = answer.Body.Close() }() // it was read, or its error is returned
 	if answer.StatusCode != http.StatusOK {
-		return s, fmt.Errorf("ask %s: it answers %s", address, answer.Status)
+		return s, fmt.Errorf("query %s: unexpected answer %s", address, answer.Status)
 	}
 	if err := json.NewDecoder(io.LimitReader(answer.Body, 16<<20)).Decode(&s); err != nil {
-		return s, fmt.Errorf("ask %s: it is no mainstay: %w", address, err)
+		return s, fmt.Errorf("query %s: it is not a Mainstay process: %w", address, err)
 	}
 	return s, nil
 }

@@ -14,26 +14,26 @@ import (
 	"github.com/mainstay/mainstay/schemas/output"
 )
 
-// Tail is a look at what goes by in some topics.
+// Tail reads topics as their records arrive.
 type Tail struct {
 	Topics []string
 	Start  bool   // from the log's start, not from its end
-	Follow bool   // go on at the end
-	Key    string // of the records wanted; "": all
+	Follow bool   // continue at the end
+	Key    string // only records with this key; "": all
 	Max    int    // records; 0: no end
 }
 
-// Seen is a record that went by. It is valid during the call.
-type Seen struct {
+// TailRecord is a record and its place. It is valid during the call.
+type TailRecord struct {
 	Topic     string
 	Partition int32
 	kafka.Record
 }
 
-// ErrNoSuchTopic is a name that is none of the topics.
+// ErrNoSuchTopic is the error of an unknown topic name.
 var ErrNoSuchTopic = errors.New("no such topic")
 
-// TopicsNamed finds topics by what a person calls them: clv, alerts, dlq (all dead letters), purchases.dlq, or the whole name.
+// TopicsNamed returns the topics of a short or whole name: clv, alerts, dlq (all dead letters), purchases.dlq.
 func TopicsNamed(namespace string, inputs []string, name string) ([]string, error) {
 	known := []string{}
 	for t := range output.Topics {
@@ -61,10 +61,10 @@ func TopicsNamed(namespace string, inputs []string, name string) ([]string, erro
 	return nil, fmt.Errorf("%w: %q; known are %s", ErrNoSuchTopic, name, strings.Join(append(known, inputs...), ", "))
 }
 
-// Run hands over committed records as they come, in order within a partition.
-func (t *Tail) Run(ctx context.Context, k *kafka.Client, each func(Seen) error) error {
+// Run calls each for the committed records, in order within a partition.
+func (t *Tail) Run(ctx context.Context, k *kafka.Client, each func(TailRecord) error) error {
 	const wait = 250 * time.Millisecond
-	f := k.NewFetcher(kafka.FetcherConfig{MaxBytes: 2 << 20, PartitionMaxBytes: 256 << 10}) // an eye is slow
+	f := k.NewFetcher(kafka.FetcherConfig{MaxBytes: 2 << 20, PartitionMaxBytes: 256 << 10}) // for a person who reads along
 	ends, err := t.assign(ctx, k, f)
 	if err != nil {
 		return err
@@ -83,7 +83,7 @@ func (t *Tail) Run(ctx context.Context, k *kafka.Client, each func(Seen) error) 
 				if t.Key != "" && string(r.Key) != t.Key {
 					continue
 				}
-				if err := each(Seen{got.Topic, got.Partition, r}); err != nil {
+				if err := each(TailRecord{got.Topic, got.Partition, r}); err != nil {
 					return err
 				}
 				if n++; n == t.Max {
@@ -104,7 +104,7 @@ type end struct {
 	partition int32
 }
 
-// assign sets out from the start or the end, and returns where the records end that are there now.
+// assign starts at the start or the end of each partition, and returns the present ends.
 func (t *Tail) assign(ctx context.Context, k *kafka.Client, f *kafka.Fetcher) (map[end]int64, error) {
 	topics, err := k.Topics(ctx, t.Topics)
 	if err != nil {

@@ -84,7 +84,7 @@ func (d *demo) countOutputs(ctx context.Context, s *Summary) error {
 		t.Topics = append(t.Topics, name)
 	}
 	timer := []byte(`"trigger":"` + output.TriggerTimer.String() + `"`)
-	return t.Run(ctx, d.app.Kafka, func(seen inspect.Seen) error {
+	return t.Run(ctx, d.app.Kafka, func(seen inspect.TailRecord) error {
 		s.Outputs[names[seen.Topic]]++
 		if slices.Contains([]string{output.CLV.String(), output.ChurnRisk.String(), output.PromoterStatus.String()}, names[seen.Topic]) && bytes.Contains(seen.Value, timer) {
 			s.BySilence++
@@ -98,7 +98,7 @@ func (d *demo) countDeadLetters(ctx context.Context, s *Summary) error {
 	for k := range event.Kinds {
 		t.Topics = append(t.Topics, intake.DeadLetterTopic(d.app.Config.Namespace, k))
 	}
-	return t.Run(ctx, d.app.Kafka, func(inspect.Seen) error {
+	return t.Run(ctx, d.app.Kafka, func(inspect.TailRecord) error {
 		s.DeadLetters++
 		return nil
 	})

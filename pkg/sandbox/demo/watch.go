@@ -83,7 +83,7 @@ func (w *watch) run(ctx context.Context) error {
 		topics[o.Name(namespace)] = o
 		t.Topics = append(t.Topics, o.Name(namespace))
 	}
-	err := t.Run(ctx, w.d.app.Kafka, func(s inspect.Seen) error { return w.record(topics[s.Topic], s.Value) })
+	err := t.Run(ctx, w.d.app.Kafka, func(s inspect.TailRecord) error { return w.record(topics[s.Topic], s.Value) })
 	if ctx.Err() != nil && !errors.Is(err, errUnreadable) {
 		return nil
 	}
