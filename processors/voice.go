@@ -3,6 +3,7 @@ package processors
 import (
 	"github.com/mainstay/mainstay/processors/alert"
 	"github.com/mainstay/mainstay/processors/customer"
+	"github.com/mainstay/mainstay/schemas/event"
 	"github.com/mainstay/mainstay/schemas/ledger"
 	"github.com/mainstay/mainstay/schemas/output"
 )
@@ -87,16 +88,10 @@ func (s *step) left(m customer.Moment, c *subject, all []customer.Unclaimed) {
 	}
 }
 
+// kindOf is the name of the kind of an event, which has a body.
 func kindOf(e *ledger.Event) string {
-	switch {
-	case e.Purchase != nil:
-		return "purchase"
-	case e.Referral != nil:
-		return "referral"
-	case e.Survey != nil:
-		return "survey"
-	}
-	return "cancellation"
+	kind, _ := event.KindOf(e)
+	return kind.String()
 }
 
 // payload is a message of the ledger.
