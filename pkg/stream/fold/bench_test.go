@@ -21,7 +21,7 @@ import (
 // outputs laid into batches, and every 40,000 entries the changed customers encoded. Customers are chosen by a zipf
 // distribution, as an eighth of 100,000.
 func BenchmarkFold(b *testing.B) {
-	o := benchOwner(b)
+	c := benchClaim(b)
 	z := rand.NewZipf(rand.New(rand.NewPCG(1, 1)), 1.1, 1, 100_000/8-1)
 	rng := rand.New(rand.NewPCG(2, 2))
 	at := time.Date(2026, 3, 1, 8, 0, 0, 0, time.UTC).UnixMilli()
@@ -36,29 +36,28 @@ func BenchmarkFold(b *testing.B) {
 	}
 	b.ReportAllocs()
 	b.ResetTimer()
-	bytes, said := 0, 0
+	bytes, outputs := 0, 0
 	for n := 0; len(records) > 0; n++ {
 		chunk := records[:min(len(records), chunkEntries)]
 		records = records[len(chunk):]
-		require.NoError(b, o.foldChunk(b.Context(), chunk))
+		require.NoError(b, c.foldChunk(b.Context(), chunk))
 		if n%15 == 14 || len(records) == 0 {
-			for _, x := range o.request.All() {
+			for _, x := range c.pending.batches.All() {
 				bytes += x.Bytes()
 			}
-			said += o.counts.outputs
-			o.request.Reset()
-			o.counts = counts{}
+			outputs += c.pending.outputCount
+			c.pending.reset()
 		}
 		if n%80 == 79 {
-			o.set.changes()
-			o.set.committed()
+			c.customers.changes()
+			c.customers.committed()
 		}
 	}
 	b.ReportMetric(float64(bytes)/float64(b.N), "bytes/op")
-	b.ReportMetric(float64(said)/float64(b.N), "outputs/op")
+	b.ReportMetric(float64(outputs)/float64(b.N), "outputs/op")
 }
 
-func benchOwner(b *testing.B) *owner {
+func benchClaim(b *testing.B) *claim {
 	b.Helper()
 	g := &ledger.Genesis{LedgerId: "0f3c", Partitions: 8, CustomerHash: "murmur2", Clock: ledger.Clock_CLOCK_LIVE, Currency: "EUR", Timezone: "UTC"}
 	f := &Fold{
@@ -69,18 +68,19 @@ func benchOwner(b *testing.B) *owner {
 		metrics: telemetry.NewFold(prometheus.NewRegistry()), status: map[int32]Status{}, fuses: map[int32]map[string]bool{},
 	}
 	o := &owner{
-		Fold: f, topic: ledger.Topic("mainstay"), state: processors.NewPartition(0), request: kafka.NewBatches(),
+		Fold: f, topic: ledger.Topic("mainstay"),
 		envelope: output.NewEnvelope("mainstay", g.GetLedgerId(), 0, processors.LogicVersion),
 	}
 	for t := range output.Topics {
-		o.outputs[t] = t.Name("mainstay")
+		o.outputTopics[t] = t.Name("mainstay")
 	}
-	_, o.set = newShelf(1 << 30)
+	c := &claim{owner: o, state: processors.NewPartition(0), pending: pending{batches: kafka.NewBatches()}}
+	_, c.customers = newShelf(1 << 30)
 	payload, err := g.MarshalVT()
 	require.NoError(b, err)
-	_, err = processors.Step(o.state, 0, &ledger.Entry{Version: ledger.Version, Kind: ledger.Kind_KIND_GENESIS, Payload: payload}, o.set, &o.out)
+	_, err = processors.Step(c.state, 0, &ledger.Entry{Version: ledger.Version, Kind: ledger.Kind_KIND_GENESIS, Payload: payload}, c.customers, &c.pending.outputs)
 	require.NoError(b, err)
-	return o
+	return c
 }
 
 // purchase is an entry as an intake appends it.

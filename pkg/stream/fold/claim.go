@@ -5,170 +5,205 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"time"
 
 	"go.uber.org/zap"
 
 	"github.com/mainstay/mainstay/pkg/kafka"
 	"github.com/mainstay/mainstay/pkg/redis"
 	"github.com/mainstay/mainstay/pkg/stream/halt"
-	"github.com/mainstay/mainstay/pkg/stream/ledgerscan"
 	"github.com/mainstay/mainstay/processors"
 	"github.com/mainstay/mainstay/schemas/ledger"
 	"github.com/mainstay/mainstay/schemas/output"
 )
 
-// claim makes this goroutine the only one that can publish or commit for the partition, and learns where it stands.
-// The order is the argument: the heartbeat says that the group still means us; opening the transactional id fences the
-// last owner and ends what it left pending, so that what was published can be read; the token in Redis then fences its
-// commits, and R is read with it. R is read after K, so an R beyond K is a loss in Kafka and not a race.
-func (o *owner) claim(ctx context.Context) error {
+// claim is the time from fencing the last owner of a partition to the first error: everything that is known of the partition
+// under that fence. After an error nothing in it is trusted, so it is thrown away whole and never reset.
+//
+// Invariants: committed <= published once claimed, since only what is published is committed; published never decreases;
+// folded is below published only while entries whose outputs a former owner has published are folded again.
+type claim struct {
+	*owner
+
+	txn     *kafka.Transactional // the fence: a later claim makes every request of it fail
+	fetcher *kafka.Fetcher       // reads the ledger from folded on
+	// state and customers are a function of the ledger below folded. Changes since the last commit are nowhere else.
+	state     *processors.Partition
+	customers *workingSet
+
+	folded      int64  // all entries below it are folded
+	published   int64  // K: the outputs of all entries below it are published
+	committed   int64  // R: Redis holds the state as of it
+	fingerprint uint64 // of the entry below folded; a commit stores it with R, and the next claim compares it with the ledger
+	lag         int64  // entries from folded up to the last stable offset, as of the last fetch
+	appendTime  int64  // ms; when the entry below folded was appended
+
+	pending pending
+	// discarded takes the outputs of entries below K: Step computes them for the state's sake, and a former owner has
+	// published them. Nothing reads it.
+	discarded output.Batch
+
+	publishedAt, committedAt, checkpointedAt time.Time
+	outputsSinceCheckpoint                   bool // if not, a checkpoint would say nothing that the last one does not
+	settingsAppended                         bool // this claim has appended settings, parameters or logic, and need not do so again
+	swept                                    bool // no keys of former snapshots are left in Redis
+
+	// The memory below is used again for every entry or chunk.
+
+	reader         ledger.Reader
+	entry          *ledger.Entry     // the one being folded; valid until the next is read
+	chunkCustomers []*cachedCustomer // of the chunk's entries; nil: the entry has no customer
+	observed       observed
+	//mutant:batch-time insert batchTime int64
+}
+
+// claim makes this goroutine the only one that can publish or commit for the partition, and learns K and R.
+//
+// The order is the argument:
+//
+//  1. A heartbeat is answered: the group still assigns the partition to this member. Without it a member that was paused for
+//     longer than its session would fence the rightful owner.
+//  2. OpenTransactional fences the last owner and ends the transaction that it left open. Before that, the committed offset
+//     and the ends of the output topics can be stale.
+//  3. The evidence of K is read: all of it, always. Reading only the group's offset was rejected, because offsets expire;
+//     only the outputs, because retention deletes them.
+//  4. Redis stores a new token, which fences the last owner's commits, and returns R. R is read after K: an owner commits
+//     only what it has published, so R above K is a loss in Kafka and not a race.
+//  5. The last checkpoint above R is read, as the evidence that outlasts the retention of the outputs.
+func (o *owner) claim(ctx context.Context) (*claim, error) {
 	if err := o.gen.Heartbeat(ctx); err != nil {
-		return fmt.Errorf("heartbeat before the claim: %w", err)
+		return nil, fmt.Errorf("heartbeat before the claim: %w", err)
 	}
 	id := TransactionalID(o.cfg.Namespace, o.partition)
 	//mutant:no-fence insert id += strconv.FormatUint(o.cfg.Random(), 36)
-	//mutant:offset-before-fence insert early, err := o.readEvidenceEarly(ctx); if err != nil { return err }
+	//mutant:offset-before-fence insert early, err := o.readEvidenceEarly(ctx); if err != nil { return nil, err }
 	txn, err := o.kafka.OpenTransactional(ctx, id, o.cfg.TransactionTimeout)
 	if err != nil {
-		return fmt.Errorf("fence the last owner: %w", err)
+		return nil, fmt.Errorf("fence the last owner: %w", err)
 	}
-	o.txn = txn
 	if err := o.cfg.AtStep(ctx, StepFenced); err != nil {
-		return err
+		return nil, err
 	}
 	evidence, err := readEvidence(ctx, o.kafka, o.cfg.Namespace, o.cfg.Genesis.GetLedgerId(), o.partition)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	//mutant:offset-before-fence insert evidence = early
 	meta, err := o.store.Claim(ctx, strconv.FormatUint(o.cfg.Random(), 36))
 	switch {
 	case errors.Is(err, redis.ErrTorn):
-		o.rebuild = true // claimed, but what stands there cannot be read
+		o.rebuild = true // claimed, but the snapshot cannot be read
 	case errors.Is(err, redis.ErrUnknownFormat):
-		return halt.New(halt.LogicOlder, "claim the partition in Redis: %w; run the newer release", err)
+		return nil, halt.New(halt.LogicOlder, "claim the partition in Redis: %w; run the newer release", err)
 	case err != nil:
-		return fmt.Errorf("claim the partition in Redis: %w", err)
+		return nil, fmt.Errorf("claim the partition in Redis: %w", err)
 	}
 	if err := o.cfg.AtStep(ctx, StepClaimed); err != nil {
-		return err
+		return nil, err
 	}
-	if err := o.begin(ctx, meta); err != nil {
-		return err
+	c := &claim{owner: o, txn: txn, state: processors.NewPartition(o.partition), pending: pending{batches: kafka.NewBatches()}}
+	if err := c.restore(ctx, meta); err != nil {
+		return nil, err
 	}
-	checkpoint, err := lastCheckpoint(ctx, o.kafka, o.topic, o.partition, o.committed)
+	checkpoint, err := lastCheckpoint(ctx, o.kafka, o.topic, o.partition, c.committed)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if c := o.state.Checkpoint(); c > 0 {
-		checkpoint = max(checkpoint, c)
+	if k := c.state.Checkpoint(); k > 0 {
+		checkpoint = max(checkpoint, k)
 	}
-	if o.published, err = evidence.published(checkpoint, o.committed); err != nil {
-		return err
+	if c.published, err = evidence.published(checkpoint, c.committed); err != nil {
+		return nil, err
 	}
-	//mutant:k-lowered insert o.published = o.committed
-	o.said = o.published > checkpoint
-	if o.committed > o.published {
-		return o.ahead()
+	//mutant:k-lowered insert c.published = c.committed
+	c.outputsSinceCheckpoint = c.published > checkpoint
+	c.reportPositions()
+	if c.committed > c.published {
+		return nil, c.committedAbovePublished()
 	}
 	o.redisAhead = 0
 	now := o.cfg.Now()
-	o.publishedAt, o.committedAt, o.checkpointAt = now, now, now.Add(-o.cfg.CheckpointInterval)
-	o.fetcher = o.kafka.NewFetcher(kafka.FetcherConfig{MaxBytes: fetchMaxBytes, PartitionMaxBytes: fetchMaxBytes})
-	o.fetcher.Assign(o.topic, o.partition, o.folded)
-	o.log.Info("partition claimed", zap.Int64("published", o.published), zap.Int64("committed", o.committed))
-	return o.checkSettings()
+	c.publishedAt, c.committedAt, c.checkpointedAt = now, now, now.Add(-o.cfg.CheckpointInterval)
+	c.fetcher = o.kafka.NewFetcher(kafka.FetcherConfig{MaxBytes: fetchMaxBytes, PartitionMaxBytes: fetchMaxBytes})
+	c.fetcher.Assign(o.topic, o.partition, c.folded)
+	o.log.Info("partition claimed", zap.Int64("published", c.published), zap.Int64("committed", c.committed))
+	if err := c.checkSettings(); err != nil {
+		return nil, err
+	}
+	return c, nil
 }
 
-// begin takes up the state that Redis holds, or starts a new snapshot where it cannot be trusted.
-func (o *owner) begin(ctx context.Context, meta redis.Meta) error {
-	o.state, o.committed, o.print = processors.NewPartition(o.partition), 0, 0
-	if meta.Exists && !o.rebuild {
-		if err := o.resume(ctx, meta); err != nil {
+// restore decodes the state that Redis holds, or begins a new snapshot if it cannot be used.
+func (c *claim) restore(ctx context.Context, meta redis.Meta) error {
+	if meta.Exists && !c.rebuild {
+		if err := c.resume(ctx, meta); err != nil {
 			return err
 		}
 	}
-	if o.committed == 0 {
-		// Nothing is folded on: blobs that lie there are of another snapshot, and may be of the future.
-		o.state = processors.NewPartition(o.partition)
-		snapshot, commit := strconv.FormatUint(o.cfg.Random(), 36), strconv.FormatUint(o.cfg.Random(), 36)
+	if c.committed == 0 {
+		// The ledger is folded from its start. Blobs in Redis belong to another snapshot and may be from the future, so the
+		// new snapshot gets a name under which they are never read.
+		snapshot, commit := strconv.FormatUint(c.cfg.Random(), 36), strconv.FormatUint(c.cfg.Random(), 36)
 		//mutant:one-snapshot-name insert snapshot = "only"
-		if err := o.store.BeginSnapshot(ctx, o.cfg.Genesis.GetLedgerId(), snapshot, commit, o.cfg.Now().UnixMilli()); err != nil {
+		if err := c.store.BeginSnapshot(ctx, c.cfg.Genesis.GetLedgerId(), snapshot, commit, c.cfg.Now().UnixMilli()); err != nil {
 			return fmt.Errorf("begin a snapshot: %w", err)
 		}
-		o.rebuild = false
+		c.rebuild = false
 	}
-	o.folded = o.committed
-	o.set = newWorkingSet(o.cfg.CacheBytes/int64(max(1, o.active.Load())), claimed{ctx, o.store})
+	c.folded = c.committed
+	c.customers = newWorkingSet(c.cfg.CacheBytes/int64(max(1, c.active.Load())), claimedStore{ctx, c.store})
 	return nil
 }
 
-// claimed is the partition in Redis, for as long as the claim lasts.
-type claimed struct {
-	ctx   context.Context //nolint:containedctx // the claim's
-	store *redis.Partition
-}
-
-func (c claimed) Load(ids []string) ([][]byte, error) { return c.store.LoadCustomers(c.ctx, ids) }
-
-func (c claimed) Due(now int64, limit int) ([]redis.Timer, error) {
-	return c.store.DueTimers(c.ctx, now, limit)
-}
-
-func (c claimed) Classes(first, end, classes uint32) ([][]string, error) {
-	return c.store.CustomersOfClasses(c.ctx, first, end, classes)
-}
-
-// resume checks that meta belongs to this ledger as it is, and decodes it.
-func (o *owner) resume(ctx context.Context, meta redis.Meta) error {
-	if id := o.cfg.Genesis.GetLedgerId(); meta.LedgerID != id {
+// resume checks that meta belongs to this ledger and this release, and takes state and R from it. R stays 0 if the ledger
+// has to be folded from its start.
+func (c *claim) resume(ctx context.Context, meta redis.Meta) error {
+	if id := c.cfg.Genesis.GetLedgerId(); meta.LedgerID != id {
 		return halt.New(halt.LedgerForeign, "Redis holds ledger %s under namespace %q, the topic %s is ledger %s: use another namespace, or remove the keys of the old one",
-			meta.LedgerID, o.cfg.Namespace, o.topic, id)
+			meta.LedgerID, c.cfg.Namespace, c.topic, id)
 	}
 	if meta.Offset == 0 {
-		return nil // begun, and never committed
+		return nil // a snapshot was begun, and nothing was committed to it
 	}
 	state, err := processors.DecodePartition(meta.State)
-	if err != nil { // of another release: what it says can be folded again
-		o.log.Warn("folding the ledger again: the state in Redis is not of this release", zap.Error(err))
+	if err != nil { // written by another release: halting was rejected, since the ledger holds all that the state does
+		c.log.Warn("folding the ledger again: the state in Redis is not of this release", zap.Error(err))
 		return nil
 	}
 	switch {
 	case state.Logic() > processors.LogicVersion:
 		return halt.New(halt.LogicOlder, "state was folded by logic %d, this release has %d: run the newer release", state.Logic(), processors.LogicVersion)
 	case state.Logic() < processors.LogicVersion:
-		o.log.Info("folding the ledger again under new logic", zap.Uint32("from", state.Logic()), zap.Uint32("to", processors.LogicVersion))
-		return nil // committed stays 0: a new snapshot
+		c.log.Info("folding the ledger again under new logic", zap.Uint32("from", state.Logic()), zap.Uint32("to", processors.LogicVersion))
+		return nil
 	}
-	if err := o.checkFingerprint(ctx, meta); err != nil {
+	if err := c.checkFingerprint(ctx, meta); err != nil {
 		return err
 	}
-	o.state, o.committed, o.print = state, meta.Offset, meta.Fingerprint
+	c.state, c.committed, c.fingerprint = state, meta.Offset, meta.Fingerprint
 	return nil
 }
 
-// checkFingerprint compares the ledger's entry before R with the one that was folded: a topic that was deleted and made
+// checkFingerprint compares the ledger's entry below R with the one that was folded: a topic that was deleted and created
 // again has the same name and may have the same offsets.
-func (o *owner) checkFingerprint(ctx context.Context, meta redis.Meta) error {
-	if meta.Offset == 0 {
-		return nil
-	}
-	found, err := fingerprintBelow(ctx, o.kafka, o.topic, o.partition, meta.Offset)
+func (c *claim) checkFingerprint(ctx context.Context, meta redis.Meta) error {
+	current, err := fingerprintBelow(ctx, c.kafka, c.topic, c.partition, meta.Offset)
 	if err != nil {
 		return err
 	}
-	if found != meta.Fingerprint {
+	if current != meta.Fingerprint {
 		return halt.New(halt.LedgerRecreated, "the entry before offset %d of %s/%d is not the one that was folded: the topic was re-created or restored; start with a new namespace, or restore the right one",
-			meta.Offset, o.topic, o.partition)
+			meta.Offset, c.topic, c.partition)
 	}
 	return nil
 }
 
+// fingerprintBelow returns the fingerprint of the entry right below an offset; 0, which no entry has, if it is not there.
 func fingerprintBelow(ctx context.Context, k *kafka.Client, topic string, partition int32, offset int64) (uint64, error) {
 	r, ok, err := k.ReadAtOrBelow(ctx, topic, partition, offset-1)
 	if err != nil {
 		if errors.Is(err, kafka.ErrOutOfRange) {
-			return 0, nil // shorter than it was: no record can match
+			return 0, nil
 		}
 		return 0, fmt.Errorf("read the entry below %d of %s/%d: %w", offset, topic, partition, err)
 	}
@@ -178,124 +213,29 @@ func fingerprintBelow(ctx context.Context, k *kafka.Client, topic string, partit
 	return ledger.Fingerprint(r.Offset, r.Key, r.Value), nil
 }
 
-// ahead is R > K: Redis is never ahead of Kafka by what we do, so Kafka has lost something it had acknowledged. A claim
-// more, in case K was read from a replica that had not caught up.
-func (o *owner) ahead() error {
-	o.redisAhead++
-	err := fmt.Errorf("Redis is committed up to %d of %s/%d, but published is only %d", o.committed, o.topic, o.partition, o.published)
-	if o.redisAhead > 1 {
+// committedAbovePublished is the error for R > K. A fold commits only what it has published, so Kafka has lost records that
+// it had acknowledged. The first time it does not halt: K may have been read from a replica that had not caught up.
+func (c *claim) committedAbovePublished() error {
+	c.redisAhead++
+	err := fmt.Errorf("Redis is committed up to %d of %s/%d, but published is only %d", c.committed, c.topic, c.partition, c.published)
+	if c.redisAhead > 1 {
 		return halt.New(halt.RedisAheadOfKafka, "%w: Kafka lost acknowledged records; what is in between was published or not, compare with `audit`", err)
 	}
 	return err
 }
 
-// checkSettings holds the configuration against what the ledger says. A higher revision is appended with the next
-// transaction; settings are part of every answer, so two processes may not disagree about them.
-func (o *owner) checkSettings() error {
-	want := o.cfg.Settings
-	revision, hash := o.state.SettingsRevision()
-	switch {
-	case o.folded == 0: // genesis is still to be folded, and with it what the settings are
-	case want.GetRevision() < revision:
-		return halt.New(halt.SettingsConflict, "settings_revision is %d, the ledger already has %d: this process was configured before that; update its configuration", want.GetRevision(), revision)
-	case want.GetRevision() == revision && hash != want.GetHash():
-		return halt.New(halt.SettingsConflict, "settings_revision %d stands in the ledger with other values: raise settings_revision when you change what answers depend on, or restore the values", revision)
-	}
-	return nil
+// claimedStore is the partition in Redis for as long as the claim lasts.
+type claimedStore struct {
+	ctx   context.Context //nolint:containedctx // the claim's
+	store *redis.Partition
 }
 
-// appendSettings says the configuration's settings, parameters and logic in the ledger, once all that was there before is folded:
-// an entry further up could have said them already.
-func (o *owner) appendSettings() {
-	if o.lag > 0 || o.folded == 0 || o.proposed || o.folded < o.published {
-		return
-	}
-	if revision, _ := o.state.SettingsRevision(); o.cfg.Settings.GetRevision() > revision {
-		o.appendOwn(ledger.Kind_KIND_SETTINGS, o.cfg.Settings)
-		o.proposed = true
-	}
-	if v := o.cfg.Parameters; v.GetVersion() > o.state.Parameters().GetVersion() {
-		o.appendOwn(ledger.Kind_KIND_PARAMETERS, v)
-		o.proposed = true
-	}
-	if o.state.Logic() < processors.LogicVersion {
-		o.appendOwn(ledger.Kind_KIND_LOGIC, &ledger.Logic{Version: processors.LogicVersion})
-		o.proposed = true
-	}
+func (c claimedStore) Load(ids []string) ([][]byte, error) { return c.store.LoadCustomers(c.ctx, ids) }
+
+func (c claimedStore) Due(now int64, limit int) ([]redis.Timer, error) {
+	return c.store.DueTimers(c.ctx, now, limit)
 }
 
-// evidence is what outside of Redis says about how far outputs are published.
-type evidence struct {
-	namespace string
-	topic     string
-	partition int32
-	offset    int64  // the group's; -1: none, or expired
-	tail      int64  // behind the last output of this partition that is still kept; -1: none
-	emptied   string // an output partition whose records were all deleted
-}
-
-// readEvidence must run after InitProducerID has succeeded: before, the committed offset can be stale.
-func readEvidence(ctx context.Context, k *kafka.Client, namespace, ledgerID string, partition int32) (evidence, error) {
-	e := evidence{namespace: namespace, topic: ledger.Topic(namespace), partition: partition, tail: -1}
-	var err error
-	if e.offset, _, err = k.CommittedOffset(ctx, Group(namespace), e.topic, partition); err != nil {
-		return e, fmt.Errorf("read the published position: %w", err)
-	}
-	for t := range output.Topics {
-		name := t.Name(namespace)
-		bounds, err := k.ListOffsets(ctx, name, []int32{partition})
-		if err != nil {
-			return e, fmt.Errorf("read the bounds of %s/%d: %w", name, partition, err)
-		}
-		last, ok, err := k.ReadLast(ctx, name, partition)
-		switch {
-		case err != nil:
-			return e, fmt.Errorf("read the last output of %s/%d: %w", name, partition, err)
-		case ok:
-			id, err := output.ParseIdentity(last.Header)
-			if err != nil {
-				return e, halt.New(halt.LedgerForeign, "the last record of %s/%d is not of this system: %w", name, partition, err)
-			}
-			if id.LedgerID == ledgerID && id.Partition == partition {
-				e.tail = max(e.tail, id.Offset+1)
-			}
-		case bounds[partition].Start > 0:
-			e.emptied = name
-		}
-	}
-	return e, nil
-}
-
-// published is K: the greatest of all evidence. Checkpoints in the ledger cover what is older than the outputs' retention,
-// tails what came after the last checkpoint. R stands in only where nothing else speaks.
-func (e evidence) published(checkpoint, committed int64) (int64, error) {
-	if e.offset < 0 && checkpoint < 0 && e.emptied != "" && committed == 0 {
-		return 0, halt.New(halt.PublishedPositionUnknown, "the group's offset is gone, all records of %s/%d were deleted, the ledger holds no checkpoint and Redis is empty: nothing says which outputs were published; set the offset of group %s by hand",
-			e.emptied, e.partition, Group(e.namespace))
-	}
-	//mutant:k-from-tails replace published := max(e.tail, 0)
-	//mutant:k-from-offset replace published := max(e.offset, 0)
-	published := max(e.offset, e.tail, checkpoint, 0)
-	if e.offset < 0 {
-		published = max(published, committed)
-	}
-	return published, nil
-}
-
-// lastCheckpoint returns the K of the newest checkpoint above floor; -1: there is none. A publishing fold appends one every
-// few minutes, so it is near the end of the ledger.
-func lastCheckpoint(ctx context.Context, k *kafka.Client, topic string, partition int32, floor int64) (int64, error) {
-	published := int64(-1)
-	err := ledgerscan.Backward(ctx, k, topic, partition, floor, ledger.Kind_KIND_CHECKPOINT, func(e *ledger.Entry) bool {
-		var c ledger.Checkpoint
-		if err := c.UnmarshalVT(e.GetPayload()); err != nil {
-			return false // the fold refuses it, by offset, when it gets there
-		}
-		published = max(published, c.GetPublished())
-		return true
-	})
-	if err != nil {
-		return 0, fmt.Errorf("read the last checkpoint: %w", err)
-	}
-	return published, nil
+func (c claimedStore) Classes(first, end, classes uint32) ([][]string, error) {
+	return c.store.CustomersOfClasses(c.ctx, first, end, classes)
 }

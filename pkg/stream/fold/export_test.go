@@ -6,13 +6,13 @@ import "github.com/mainstay/mainstay/pkg/redis"
 type WorkingSet = workingSet
 
 // NewWorkingSet makes one.
-func NewWorkingSet(limit int64, s stored) *WorkingSet { return newWorkingSet(limit, s) }
+func NewWorkingSet(limit int64, s committedStore) *WorkingSet { return newWorkingSet(limit, s) }
 
 // Changes is changes.
 func (w *workingSet) Changes() ([]redis.Blob, []redis.Timer) { return w.changes() }
 
-// Committed is committed and shrink.
+// Committed is committed and evict.
 func (w *workingSet) Committed() {
 	w.committed()
-	w.shrink()
+	w.evict()
 }

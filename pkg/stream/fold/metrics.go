@@ -12,98 +12,113 @@ import (
 	"github.com/mainstay/mainstay/schemas/output"
 )
 
-// running says that a partition is served: whatever halted it is over.
-func (o *owner) running() {
-	o.metrics.Consumer.Halted.DeletePartialMatch(prometheus.Labels{"partition": strconv.Itoa(int(o.partition))})
+// observed is what the metrics already show, so that a series is set when its value changes and looked up once.
+type observed struct {
+	late       prometheus.Counter // of late records of the topic lateTopic
+	lateTopic  string
+	inputsAt   time.Time            // when the inputs were observed last
+	portfolio  *ledger.Contribution // the customer base's totals
+	thresholds *ledger.Thresholds   // the bounds of the value tiers
 }
 
-// count says what became of an entry.
-func (o *owner) count(v processors.Verdict) {
+// clearHalted deletes the partition's series of halts: it is served again.
+func (c *claim) clearHalted() {
+	c.metrics.Consumer.Halted.DeletePartialMatch(prometheus.Labels{"partition": strconv.Itoa(int(c.partition))})
+}
+
+// countVerdict counts what Step did with an entry.
+func (c *claim) countVerdict(v processors.Verdict) {
 	switch v.Result {
 	case processors.DuplicateOrigin, processors.Gap, processors.DuplicateEvent:
-		o.metrics.Duplicates.WithLabelValues(v.Result.String()).Inc()
+		c.metrics.Duplicates.WithLabelValues(v.Result.String()).Inc()
 	case processors.Rejected:
-		o.metrics.Rejections.WithLabelValues(v.Reason).Inc()
+		c.metrics.Rejections.WithLabelValues(v.Reason).Inc()
 	case processors.Applied, processors.Ignored:
 	}
 	for _, a := range v.Alerts {
-		o.metrics.Alerts.WithLabelValues(a.Rule, a.State).Inc()
+		c.metrics.Alerts.WithLabelValues(a.Rule, a.State).Inc()
 	}
 	if v.Late {
-		if topic := o.entry.GetOrigin().GetTopic(); o.late == nil || o.lateOf != topic {
-			o.lateOf = strings.Clone(topic) // the entry's memory is used again
-			o.late = o.metrics.LateRecords.WithLabelValues(o.lateOf)
+		o := &c.observed
+		if topic := c.entry.GetOrigin().GetTopic(); o.late == nil || o.lateTopic != topic {
+			o.lateTopic = strings.Clone(topic) // the entry's memory is used again
+			o.late = c.metrics.LateRecords.WithLabelValues(o.lateTopic)
 		}
 		o.late.Inc()
 	}
 }
 
-// observePublished says what went out, and how old the oldest of it was.
-func (o *owner) observePublished(took time.Duration) {
-	o.metrics.PublishDuration.Observe(took.Seconds())
+// observePublished counts the outputs of a transaction, and observes the age of its oldest event.
+func (c *claim) observePublished(took time.Duration) {
+	c.metrics.PublishDuration.Observe(took.Seconds())
 	for t := range output.Topics {
-		for trigger, n := range o.counts.of[t] {
+		for trigger, n := range c.pending.counts[t] {
 			if n > 0 {
-				o.metrics.Outputs.WithLabelValues(t.String(), output.Trigger(trigger).String()).Add(float64(n))
+				c.metrics.Outputs.WithLabelValues(t.String(), output.Trigger(trigger).String()).Add(float64(n))
 			}
 		}
 	}
-	if o.oldest > 0 && o.cfg.Genesis.GetClock() == ledger.Clock_CLOCK_LIVE {
-		o.metrics.EventAge.Observe(max(0, float64(o.cfg.Now().UnixMilli()-o.oldest)/1000))
+	if c.pending.oldestEvent > 0 && c.cfg.Genesis.GetClock() == ledger.Clock_CLOCK_LIVE {
+		c.metrics.EventAge.Observe(max(0, float64(c.cfg.Now().UnixMilli()-c.pending.oldestEvent)/1000))
 	}
-	o.oldest = 0
 }
 
-// observe says where the partition stands.
-func (o *owner) observe() {
-	base, _ := o.state.BaseTime()
-	o.setStatus(Status{
-		Partition: o.partition, Folded: o.folded, Published: max(o.published, 0), Committed: o.committed, LagRecords: max(o.lag, 0),
-		Commit: o.committedAt, BaseTime: base,
-	})
-	o.observeFuses()
-	o.gauges.lag.Set(float64(max(o.lag, 0)))
+// reportPositions sets the partition's status.
+func (c *claim) reportPositions() {
+	base, _ := c.state.BaseTime()
+	c.status = Status{
+		Partition: c.partition, Folded: c.folded, Published: max(c.published, 0), Committed: c.committed, LagRecords: max(c.lag, 0),
+		Commit: c.committedAt, BaseTime: base,
+	}
+	c.setStatus(c.status)
+}
+
+// observe sets the partition's status and series.
+func (c *claim) observe() {
+	c.reportPositions()
+	c.observeFuses()
+	c.gauges.lag.Set(float64(max(c.lag, 0)))
 	behind := 0.0
-	if o.lag > 0 && o.appended > 0 {
-		behind = max(0, float64(o.cfg.Now().UnixMilli()-o.appended)/1000)
+	if c.lag > 0 && c.appendTime > 0 {
+		behind = max(0, float64(c.cfg.Now().UnixMilli()-c.appendTime)/1000)
 	}
-	o.gauges.lagSeconds.Set(behind)
-	o.observeBase()
-	o.observeInputs()
+	c.gauges.lagSeconds.Set(behind)
+	c.observePortfolio()
+	c.observeInputs()
 }
 
-// observeInputs says how far the inputs lie behind the ledger, as ticks have told: one that no intake reads any more shows
-// here. One partition speaks for all, since ticks go to every one.
-func (o *owner) observeInputs() {
-	now := o.cfg.Now()
-	if o.partition != 0 || o.cfg.Genesis.GetClock() != ledger.Clock_CLOCK_LIVE || now.Sub(o.inputsAt) < time.Second {
+// observeInputs sets how far each input partition is behind the ledger, as its ticks say: a partition that no intake reads
+// shows here. Partition 0 does it for all, since ticks go to every partition.
+func (c *claim) observeInputs() {
+	now := c.cfg.Now()
+	if c.partition != 0 || c.cfg.Genesis.GetClock() != ledger.Clock_CLOCK_LIVE || now.Sub(c.observed.inputsAt) < time.Second {
 		return
 	}
-	o.inputsAt = now
-	for _, in := range o.state.Inputs() {
-		if in.Heard && o.appended > 0 { // where nothing is appended any more, our own clock must do
-			o.metrics.TimeBehind.WithLabelValues(in.Topic, strconv.Itoa(int(in.Partition))).Set(max(0, float64(max(o.appended, now.UnixMilli())-in.Time)/1000))
+	c.observed.inputsAt = now
+	for _, in := range c.state.Inputs() {
+		if in.Heard && c.appendTime > 0 { // while nothing is appended, only this machine's clock tells that time passes
+			c.metrics.TimeBehind.WithLabelValues(in.Topic, strconv.Itoa(int(in.Partition))).Set(max(0, float64(max(c.appendTime, now.UnixMilli())-in.Time)/1000))
 		}
 	}
 }
 
-// observeCalibration says how far promises were kept, as of what is committed.
-func (o *owner) observeCalibration() {
-	c := o.state.Calibration()
-	for tenth, n := range c.Promises {
-		o.metrics.SetDecile(o.partition, tenth, n, float64(c.Probability[tenth])/10_000, c.Kept[tenth])
+// observeCalibration sets how many predicted orders came, as of what is committed.
+func (c *claim) observeCalibration() {
+	calibration := c.state.Calibration()
+	for tenth, n := range calibration.Promises {
+		c.metrics.SetDecile(c.partition, tenth, n, float64(calibration.Probability[tenth])/10_000, calibration.Kept[tenth])
 	}
-	o.metrics.SetOrderDays(o.partition, float64(c.Predicted)/1000, c.Observed)
+	c.metrics.SetOrderDays(c.partition, float64(calibration.Predicted)/1000, calibration.Observed)
 }
 
 // observeFuses shows the rules whose alerts are held back in some partition of this process.
-func (o *owner) observeFuses() {
+func (c *claim) observeFuses() {
 	open := map[string]bool{}
-	o.state.Fuses(func(rule string) { open[rule] = true })
-	o.setFuses(o.partition, open)
+	c.state.Fuses(func(rule string) { open[rule] = true })
+	c.setFuses(c.partition, open)
 }
 
-// setFuses sets the gauge of every rule of which a partition has something to say, or had.
+// setFuses replaces the rules that a partition holds back, and sets the gauge of each rule that was or is among them.
 func (f *Fold) setFuses(partition int32, open map[string]bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -114,13 +129,13 @@ func (f *Fold) setFuses(partition int32, open map[string]bool) {
 	f.fuses[partition] = open
 	for _, rules := range []map[string]bool{before, open} {
 		for rule := range rules {
-			held := 0.0
-			for _, of := range f.fuses {
-				if of[rule] {
-					held = 1
+			anywhere := 0.0
+			for _, partition := range f.fuses {
+				if partition[rule] {
+					anywhere = 1
 				}
 			}
-			f.metrics.AlertFuseOpen.WithLabelValues(rule).Set(held)
+			f.metrics.AlertFuseOpen.WithLabelValues(rule).Set(anywhere)
 		}
 	}
 }

@@ -16,23 +16,23 @@ func (o *owner) readEvidenceEarly(ctx context.Context) (evidence, error) {
 }
 
 // publishFirst publishes the first batch in a transaction of its own.
-func (o *owner) publishFirst(ctx context.Context, batches *[]*kafka.Batch) error {
+func (c *claim) publishFirst(ctx context.Context, batches *[]*kafka.Batch) error {
 	if len(*batches) < 2 {
 		return nil
 	}
 	first := (*batches)[:1]
 	*batches = (*batches)[1:]
-	return o.txn.Publish(ctx, kafka.Transaction{Batches: first})
+	return c.txn.Publish(ctx, kafka.Transaction{Batches: first})
 }
 
 // commitOffset commits K to the group without a transaction.
-func (o *owner) commitOffset(ctx context.Context) error {
-	return o.gen.CommitOffsets(ctx, []kafka.TopicPartitionOffset{{Topic: o.topic, Partition: o.partition, Offset: o.folded}})
+func (c *claim) commitOffset(ctx context.Context) error {
+	return c.gen.CommitOffsets(ctx, []kafka.TopicPartitionOffset{{Topic: c.topic, Partition: c.partition, Offset: c.folded}})
 }
 
 // withoutThresholds makes an entry that carries thresholds one that changes nothing.
-func (o *owner) withoutThresholds() {
-	if o.entry.GetKind() == ledger.Kind_KIND_THRESHOLDS {
-		o.entry.Kind, o.entry.Payload = ledger.Kind_KIND_CHECKPOINT, nil
+func (c *claim) withoutThresholds() {
+	if c.entry.GetKind() == ledger.Kind_KIND_THRESHOLDS {
+		c.entry.Kind, c.entry.Payload = ledger.Kind_KIND_CHECKPOINT, nil
 	}
 }

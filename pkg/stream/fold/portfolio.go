@@ -8,30 +8,26 @@ import (
 	"github.com/mainstay/mainstay/schemas/ledger"
 )
 
-// observeBase says what the customer base comes to, as partition 0 said it last. The bounds that are drawn from it come back
-// to the partition as an entry, some time after.
-func (o *owner) observeBase() {
-	sum, bounds := o.state.Announced(), o.state.Thresholds()
-	if sum == nil || sum == o.announced && bounds == o.bounds {
+// observePortfolio sets the customer base's totals as partition 0 merged them last. The thresholds that are computed from
+// them are applied later, when the partition folds the entry that carries them.
+func (c *claim) observePortfolio() {
+	sum, bounds := c.state.Announced(), c.state.Thresholds()
+	if sum == nil || sum == c.observed.portfolio && bounds == c.observed.thresholds {
 		return
 	}
-	o.announced, o.bounds = sum, bounds
-	o.observePortfolio(sum, bounds)
-}
-
-func (o *owner) observePortfolio(sum *ledger.Contribution, bounds *ledger.Thresholds) {
-	m := o.metrics.Portfolio
+	c.observed.portfolio, c.observed.thresholds = sum, bounds
+	m := c.metrics.Portfolio
 	m.Customers.WithLabelValues().Set(float64(sum.GetCustomers()))
 	m.Active.WithLabelValues().Set(float64(sum.GetActive()))
 	for i, class := range []string{"low", "medium", "high", "none", "churned"} {
 		m.ByChurnRisk.WithLabelValues(class).Set(float64(sum.ChurnClasses[i]))
 	}
-	unit := o.state.Unit()
+	unit := c.state.Unit()
 	m.HistoricCLV.WithLabelValues(unit.Code).Set(unit.Major(sum.GetHistoricClv()))
 	m.CustomerEquity.WithLabelValues(unit.Code).Set(unit.Major(sum.GetPredictedClv()))
 
 	m.ByValueTier.Reset()
-	if bounds.GetCustomers() >= int64(o.state.Settings().GetTiersMinCustomers()) {
+	if bounds.GetCustomers() >= int64(c.state.Settings().GetTiersMinCustomers()) {
 		top10, top20, rest := portfolio.Tiers(sum, bounds)
 		m.ByValueTier.WithLabelValues("top_10").Set(float64(top10))
 		m.ByValueTier.WithLabelValues("top_20").Set(float64(top20))

@@ -11,139 +11,158 @@ import (
 	"github.com/mainstay/mainstay/schemas/output"
 )
 
-// publish sends everything said since K, and K itself, in one transaction. All of it is computed before the transaction is
-// opened. Below K nothing is sent and K stays: a former owner has done it.
-func (o *owner) publish(ctx context.Context) error {
-	if o.folded <= o.published {
+// pending is what the next transaction sends.
+type pending struct {
+	outputs output.Batch   // of the entry being folded, or of the fold's own entries, until they are encoded
+	batches *kafka.Batches // the encoded outputs and entries
+
+	entries     int   // folded since the last transaction, with or without outputs
+	outputCount int   // encoded
+	outputBytes int   // encoded
+	oldestEvent int64 // ms; the least time of the events among the entries; 0: there is none
+	counts      [output.Topics][output.Triggers]int
+
+	key, headers []byte // memory that is used again for every record
+}
+
+func (p *pending) empty() bool { return len(p.batches.All()) == 0 }
+
+func (p *pending) addEventTime(time int64) {
+	if p.oldestEvent == 0 || time < p.oldestEvent {
+		p.oldestEvent = time
+	}
+}
+
+// reset keeps the memory.
+func (p *pending) reset() {
+	p.batches.Reset()
+	*p = pending{outputs: p.outputs, batches: p.batches, key: p.key, headers: p.headers}
+}
+
+// publish sends the outputs of all entries since K, and the new K, in one transaction. All of it is computed before the
+// transaction is opened. While folded is below K, it sends nothing and K stays: a former owner has published those outputs.
+func (c *claim) publish(ctx context.Context) error {
+	if c.folded <= c.published {
 		return nil
 	}
-	now := o.cfg.Now()
-	o.appendSettings()
-	said := o.said || o.counts.outputs > 0
-	if said && now.Sub(o.checkpointAt) >= o.cfg.CheckpointInterval {
-		o.appendOwn(ledger.Kind_KIND_CHECKPOINT, &ledger.Checkpoint{Published: o.folded})
-		o.checkpointAt, said = now, false
+	now := c.cfg.Now()
+	c.appendSettings()
+	outputsSince := c.outputsSinceCheckpoint || c.pending.outputCount > 0
+	if outputsSince && now.Sub(c.checkpointedAt) >= c.cfg.CheckpointInterval {
+		c.appendOwn(ledger.Kind_KIND_CHECKPOINT, &ledger.Checkpoint{Published: c.folded})
+		c.checkpointedAt, outputsSince = now, false
 	}
-	if err := o.lay(now.UnixMilli()); err != nil {
+	if err := c.encodePending(now.UnixMilli()); err != nil {
 		return err
 	}
-	batches := o.request.All()
-	if err := o.cfg.AtStep(ctx, StepPublish); err != nil {
+	batches := c.pending.batches.All()
+	if err := c.cfg.AtStep(ctx, StepPublish); err != nil {
 		return err
 	}
-	//mutant:split-transaction insert if err := o.publishFirst(ctx, &batches); err != nil { return err }
-	//mutant:offset-outside insert if err := o.commitOffset(ctx); err != nil { return err }
-	err := o.txn.Publish(ctx, kafka.Transaction{
+	//mutant:split-transaction insert if err := c.publishFirst(ctx, &batches); err != nil { return err }
+	//mutant:offset-outside insert if err := c.commitOffset(ctx); err != nil { return err }
+	err := c.txn.Publish(ctx, kafka.Transaction{
 		Batches: batches,
-		Group:   Group(o.cfg.Namespace),
+		Group:   Group(c.cfg.Namespace),
 		//mutant:no-fence replace Generation: -1
-		Generation: o.gen.ID,
+		Generation: c.gen.ID,
 		//mutant:no-fence delete
-		Member: o.gen.Member,
-		Topic:  o.topic, Partition: o.partition, Offset: o.folded,
+		Member: c.gen.Member,
+		Topic:  c.topic, Partition: c.partition, Offset: c.folded,
 	})
 	if err != nil {
-		return fmt.Errorf("publish up to %d: %w", o.folded, err)
+		return fmt.Errorf("publish up to %d: %w", c.folded, err)
 	}
-	if err := o.cfg.AtStep(ctx, StepPublished); err != nil {
+	if err := c.cfg.AtStep(ctx, StepPublished); err != nil {
 		return err
 	}
-	o.observePublished(o.cfg.Now().Sub(now))
-	o.said = said
-	o.published, o.publishedAt, o.unpublished = o.folded, now, 0
-	o.request.Reset()
-	o.counts = counts{}
+	c.observePublished(c.cfg.Now().Sub(now))
+	c.outputsSinceCheckpoint = outputsSince
+	c.published, c.publishedAt = c.folded, now
+	c.pending.reset()
 	return nil
 }
 
-// appendOwn adds an entry of the fold's own to its partition. It has no origin: settings, logic and checkpoints may come
-// twice and say the same.
-func (o *owner) appendOwn(kind ledger.Kind, payload interface{ MarshalVT() ([]byte, error) }) {
+// appendOwn adds an entry of the fold's own to its partition. It has no origin: settings, logic and checkpoints may be
+// appended twice, since the second one changes nothing.
+func (c *claim) appendOwn(kind ledger.Kind, payload interface{ MarshalVT() ([]byte, error) }) {
 	bytes, err := payload.MarshalVT()
 	if err != nil {
 		panic(err) // a protobuf message of our own, with no strings from outside
 	}
-	base, _ := o.state.BaseTime()
-	o.out.Sends = append(o.out.Sends, &output.Send{
-		Partition: o.partition, Entry: ledger.Entry{Version: ledger.Version, Kind: kind, Time: base, Payload: bytes},
+	base, _ := c.state.BaseTime()
+	c.pending.outputs.Sends = append(c.pending.outputs.Sends, &output.Send{
+		Partition: c.partition, Entry: ledger.Entry{Version: ledger.Version, Kind: kind, Time: base, Payload: bytes},
 	})
 }
 
-// counts is what is laid into batches and not published yet.
-type counts struct {
-	outputs, bytes int
-	of             [output.Topics][output.Triggers]int
-}
-
-// waiting says that there is something to publish.
-func (o *owner) waiting() bool { return len(o.request.All()) > 0 }
-
-// lay puts what was said into Kafka batches: every output of this partition into the same partition of its topic.
-func (o *owner) lay(now int64) error {
-	for i := range o.out.Records {
-		r := &o.out.Records[i]
-		value := o.out.Value(r)
-		o.headers = o.envelope.AppendHeaders(o.headers[:0], r)
-		o.key = append(o.key[:0], r.Key...)
-		o.request.BatchFor(o.outputs[r.Topic], o.partition, len(o.key)+len(value)+len(o.headers)).Append(now, o.key, value, o.headers)
-		o.counts.of[r.Topic][r.Trigger]++
+// encodePending encodes the outputs into Kafka batches. Each output goes to the partition of its topic that has the number of
+// the ledger partition, where a claim looks for it as evidence of K.
+func (c *claim) encodePending(now int64) error {
+	p := &c.pending
+	for i := range p.outputs.Records {
+		r := &p.outputs.Records[i]
+		value := p.outputs.Value(r)
+		p.headers = c.envelope.AppendHeaders(p.headers[:0], r)
+		p.key = append(p.key[:0], r.Key...)
+		p.batches.BatchFor(c.outputTopics[r.Topic], c.partition, len(p.key)+len(value)+len(p.headers)).Append(now, p.key, value, p.headers)
+		p.counts[r.Topic][r.Trigger]++
 	}
-	o.counts.outputs += len(o.out.Records)
-	o.counts.bytes += o.out.Len()
-	for _, s := range o.out.Sends {
+	p.outputCount += len(p.outputs.Records)
+	p.outputBytes += p.outputs.Len()
+	for _, s := range p.outputs.Sends {
 		value, err := s.Entry.MarshalVT()
 		if err != nil {
 			return fmt.Errorf("encode an entry for partition %d: %w", s.Partition, err)
 		}
-		o.key = ledger.AppendKey(o.key[:0], s.Entry.GetCustomer(), o.cfg.Random())
-		o.request.BatchFor(o.topic, s.Partition, len(o.key)+len(value)).Append(now, o.key, value, nil)
+		p.key = ledger.AppendKey(p.key[:0], s.Entry.GetCustomer(), c.cfg.Random())
+		p.batches.BatchFor(c.topic, s.Partition, len(p.key)+len(value)).Append(now, p.key, value, nil)
 	}
-	o.out.Reset()
+	p.outputs.Reset()
 	return nil
 }
 
-// commit writes what is folded to Redis, up to an offset that is published: publishing first if it is not.
-func (o *owner) commit(ctx context.Context) error {
+// commit writes the changed customers and R to Redis. R is an offset that is published, so commit publishes first.
+func (c *claim) commit(ctx context.Context) error {
 	//mutant:commit-before-publish delete
-	if err := o.publish(ctx); err != nil {
+	if err := c.publish(ctx); err != nil {
 		return err
 	}
-	if o.folded == o.committed {
+	if c.folded == c.committed {
 		return nil
 	}
-	now := o.cfg.Now()
-	blobs, timers := o.set.changes()
-	if err := o.cfg.AtStep(ctx, StepCommit); err != nil {
+	now := c.cfg.Now()
+	blobs, timers := c.customers.changes()
+	if err := c.cfg.AtStep(ctx, StepCommit); err != nil {
 		return err
 	}
-	err := o.store.Commit(ctx, redis.Commit{
-		CommitID: strconv.FormatUint(o.cfg.Random(), 36),
-		Offset:   o.folded, Fingerprint: o.print, State: o.state.Encode(nil),
+	err := c.store.Commit(ctx, redis.Commit{
+		CommitID: strconv.FormatUint(c.cfg.Random(), 36),
+		Offset:   c.folded, Fingerprint: c.fingerprint, State: c.state.Encode(nil),
 		Customers: blobs, Timers: timers, UpdatedAt: now.UnixMilli(),
 	})
 	if err != nil {
-		return fmt.Errorf("commit up to %d: %w", o.folded, err)
+		return fmt.Errorf("commit up to %d: %w", c.folded, err)
 	}
-	if err := o.cfg.AtStep(ctx, StepCommitted); err != nil {
+	if err := c.cfg.AtStep(ctx, StepCommitted); err != nil {
 		return err
 	}
-	o.metrics.CommitDuration.Observe(o.cfg.Now().Sub(now).Seconds())
-	o.observeCalibration()
-	o.set.committed()
-	o.committed, o.committedAt = o.folded, now
-	return o.sweep(ctx)
+	c.metrics.CommitDuration.Observe(c.cfg.Now().Sub(now).Seconds())
+	c.observeCalibration()
+	c.customers.committed()
+	c.committed, c.committedAt = c.folded, now
+	return c.sweep(ctx)
 }
 
-// sweep removes some of the keys that former snapshots have left behind, until there are none: they are never read, but they
-// take memory.
-func (o *owner) sweep(ctx context.Context) error {
-	if o.swept {
+// sweep removes some of the keys of former snapshots, until none are left: they are never read, but take memory.
+func (c *claim) sweep(ctx context.Context) error {
+	if c.swept {
 		return nil
 	}
-	_, done, err := o.store.SweepSnapshots(ctx)
+	_, done, err := c.store.SweepSnapshots(ctx)
 	if err != nil {
 		return fmt.Errorf("remove former snapshots: %w", err)
 	}
-	o.swept = done
+	c.swept = done
 	return nil
 }

@@ -13,95 +13,96 @@ import (
 )
 
 // workingSet is the customers of one partition that are in memory: all that changed since the last commit, and as many of
-// the others as the memory setting allows. It is what Step sees.
+// the others as the memory setting allows. Step reads and writes customers through it, as its processors.Store.
 type workingSet struct {
-	limit int64
-	bytes int64
-	held  map[string]*held
-	hand  *held      // who was found last: Step asks for one customer several times
-	used  *list.List // of *held that may be dropped, the longest unused in front
-	dirty []*held
+	limit      int64 // bytes
+	bytes      int64 // taken, estimated
+	customers  map[string]*cachedCustomer
+	lastLookup *cachedCustomer   // Step asks for the same customer several times in a row
+	evictable  *list.List        // of *cachedCustomer: the unchanged ones, the least recently used in front
+	dirty      []*cachedCustomer // changed since the last commit: nowhere else, so never evicted
 
-	want  []*held
-	ids   []string // of want
-	store stored
-	ahead ahead
+	missing    []*cachedCustomer // requested, and not looked up in Redis yet
+	missingIDs []string          // memory that is used again for the ids of missing
+	store      committedStore
+	classes    classWindow
 }
 
-// stored is the partition in Redis, as of the last commit.
-type stored interface {
+// committedStore is the partition in Redis, as of the last commit.
+type committedStore interface {
 	Load(ids []string) ([][]byte, error)
 	Due(now int64, limit int) ([]redis.Timer, error)
 	Classes(first, end, classes uint32) ([][]string, error)
 }
 
-// held is one customer in memory. A nil state is a customer that Redis does not know.
-type held struct {
-	id       string
-	state    *customer.State
-	size     int64
-	dirty    bool
-	known    bool // to Redis
-	place    *list.Element
-	deadline int64 // as Redis has it; 0: none
+// cachedCustomer is one customer in memory.
+type cachedCustomer struct {
+	id        string
+	state     *customer.State // nil: Redis does not know the customer
+	size      int64           // its share of workingSet.bytes
+	dirty     bool            // in workingSet.dirty
+	committed bool            // Redis knows the customer
+	element   *list.Element   // in workingSet.evictable; nil while dirty or not loaded
+	deadline  int64           // as Redis has it; 0: none
 }
 
-func newWorkingSet(limit int64, store stored) *workingSet {
-	return &workingSet{limit: limit, held: map[string]*held{}, used: list.New(), store: store}
+func newWorkingSet(limit int64, store committedStore) *workingSet {
+	return &workingSet{limit: limit, customers: map[string]*cachedCustomer{}, evictable: list.New(), store: store}
 }
 
-// find returns a customer that is in memory.
-func (w *workingSet) find(id string) *held {
-	if w.hand == nil || w.hand.id != id {
-		w.hand = w.held[id]
+// lookup returns a customer that is in memory; nil: it is not.
+func (w *workingSet) lookup(id string) *cachedCustomer {
+	if w.lastLookup == nil || w.lastLookup.id != id {
+		w.lastLookup = w.customers[id]
 	}
-	return w.hand
+	return w.lastLookup
 }
 
-// wants notes a customer for the next load, and returns his place. The id's bytes may change afterwards.
-func (w *workingSet) wants(id []byte) *held {
-	h := w.held[string(id)]
+// request returns a customer, who has a state once load was called. The id's bytes may change afterwards.
+func (w *workingSet) request(id []byte) *cachedCustomer {
+	h := w.customers[string(id)]
 	if h != nil {
 		w.touch(h)
 		return h
 	}
-	h = &held{id: string(id)} // not looked up yet: place and state are nil
-	w.held[h.id] = h
-	w.want = append(w.want, h)
+	h = &cachedCustomer{id: string(id)}
+	w.customers[h.id] = h
+	w.missing = append(w.missing, h)
 	return h
 }
 
-// load looks up what is wanted, in one request that also proves that the partition is still ours and has not gone back.
+// load looks up the requested customers, in one request that also checks that Redis holds this claim's token and its last
+// commit.
 func (w *workingSet) load() error {
-	if len(w.want) == 0 {
+	if len(w.missing) == 0 {
 		return nil
 	}
-	w.ids = w.ids[:0]
-	for _, h := range w.want {
-		w.ids = append(w.ids, h.id)
+	w.missingIDs = w.missingIDs[:0]
+	for _, h := range w.missing {
+		w.missingIDs = append(w.missingIDs, h.id)
 	}
-	blobs, err := w.store.Load(w.ids)
+	blobs, err := w.store.Load(w.missingIDs)
 	if err != nil {
-		return fmt.Errorf("load %d customers: %w", len(w.want), err)
+		return fmt.Errorf("load %d customers: %w", len(w.missing), err)
 	}
-	for i, h := range w.want {
+	for i, h := range w.missing {
 		if blobs[i] != nil {
 			if h.state, err = customer.Decode(blobs[i]); err != nil {
 				return fmt.Errorf("decode a customer: %w", err)
 			}
 			h.deadline, _ = h.state.Deadline()
-			h.known = true
+			h.committed = true
 		}
 		w.resize(h)
-		h.place = w.used.PushBack(h)
+		h.element = w.evictable.PushBack(h)
 	}
-	w.want = w.want[:0]
+	w.missing = w.missing[:0]
 	return nil
 }
 
-// lasting returns the id as it is kept here, if it is.
-func (w *workingSet) lasting(id string) string {
-	if h := w.find(id); h != nil {
+// durableID returns an id in memory that outlives the record it was read from.
+func (w *workingSet) durableID(id string) string {
+	if h := w.lookup(id); h != nil {
 		return h.id
 	}
 	return strings.Clone(id)
@@ -109,23 +110,23 @@ func (w *workingSet) lasting(id string) string {
 
 // Customer is processors.Store's.
 func (w *workingSet) Customer(id string) (*customer.State, error) {
-	h := w.find(id)
+	h := w.lookup(id)
 	if h == nil {
-		w.wants([]byte(id))
+		w.request([]byte(id))
 		if err := w.load(); err != nil {
 			return nil, err
 		}
-		h = w.find(id)
+		h = w.lookup(id)
 	}
 	return h.state, nil
 }
 
 // Put is processors.Store's.
 func (w *workingSet) Put(id string, s *customer.State) {
-	h := w.find(id)
+	h := w.lookup(id)
 	if h == nil {
-		h = &held{id: id}
-		w.held[id] = h
+		h = &cachedCustomer{id: id}
+		w.customers[id] = h
 	}
 	h.state = s
 	w.resize(h)
@@ -134,17 +135,17 @@ func (w *workingSet) Put(id string, s *customer.State) {
 	}
 	h.dirty = true
 	//mutant:evict-changed if false && $
-	if h.place != nil {
-		w.used.Remove(h.place)
-		h.place = nil
+	if h.element != nil {
+		w.evictable.Remove(h.element)
+		h.element = nil
 	}
 	w.dirty = append(w.dirty, h)
-	if !h.known {
-		w.ahead.fresh = append(w.ahead.fresh, id)
+	if !h.committed {
+		w.classes.created = append(w.classes.created, id)
 	}
 }
 
-// Due is processors.Store's: what Redis has, overlaid with what has changed since the last commit, then ordered.
+// Due is processors.Store's: the timers in Redis, overlaid with the changes since the last commit, then ordered.
 func (w *workingSet) Due(now int64, limit int) ([]string, error) {
 	timers := make([]redis.Timer, 0, limit)
 	for _, h := range w.dirty {
@@ -152,14 +153,14 @@ func (w *workingSet) Due(now int64, limit int) ([]string, error) {
 			timers = append(timers, redis.Timer{ID: h.id, Deadline: at})
 		}
 	}
-	// Changed customers hide what Redis says of them, so as many more are asked for.
+	// The timers of changed customers in Redis are ignored, so as many more are read.
 	stored, err := w.store.Due(now, limit+len(w.dirty))
 	if err != nil {
 		return nil, fmt.Errorf("read due timers: %w", err)
 	}
 	for _, t := range stored {
 		//mutant:timers-not-overlaid if false && $
-		if h := w.held[t.ID]; h != nil && h.dirty {
+		if h := w.customers[t.ID]; h != nil && h.dirty {
 			continue
 		}
 		timers = append(timers, t)
@@ -170,13 +171,13 @@ func (w *workingSet) Due(now int64, limit int) ([]string, error) {
 	ids := make([]string, min(limit, len(timers)))
 	for i := range ids {
 		ids[i] = timers[i].ID
-		w.wants([]byte(ids[i]))
+		w.request([]byte(ids[i]))
 	}
 	if err := w.load(); err != nil {
 		return nil, err
 	}
 	for _, id := range ids {
-		if w.held[id].state == nil {
+		if w.customers[id].state == nil {
 			return nil, fmt.Errorf("a timer without its customer: %w", redis.ErrTorn)
 		}
 	}
@@ -185,19 +186,20 @@ func (w *workingSet) Due(now int64, limit int) ([]string, error) {
 
 func (w *workingSet) changed() int { return len(w.dirty) }
 
-// ahead is what was read of the classes of customers since the last commit, some more than was asked for, and who is new.
-type ahead struct {
-	classes, first uint32
-	ids            [][]string
-	fresh          []string // not in Redis yet
+// classWindow is the hash classes that were read from Redis since the last commit: some more than the one that was asked for,
+// since they are walked in order.
+type classWindow struct {
+	classes, first uint32     // of how many classes, and the first of ids
+	ids            [][]string // by class
+	created        []string   // customers that Redis does not know yet
 }
 
 // classesAhead are read, and their customers loaded, in one request each.
 const classesAhead = 16
 
-// Class is processors.Store's: what Redis has, overlaid with who has come since the last commit.
+// Class is processors.Store's: the customers in Redis, and those created since the last commit.
 func (w *workingSet) Class(class, classes uint32) ([]string, error) {
-	a := &w.ahead
+	a := &w.classes
 	if a.classes != classes || class < a.first || class-a.first >= uint32(len(a.ids)) { //nolint:gosec // at most classesAhead
 		end := min(class+classesAhead, classes)
 		ids, err := w.store.Classes(class, end, classes)
@@ -205,24 +207,24 @@ func (w *workingSet) Class(class, classes uint32) ([]string, error) {
 			return nil, fmt.Errorf("read the customers of a class: %w", err)
 		}
 		a.classes, a.first, a.ids = classes, class, ids
-		for _, some := range ids {
-			for _, id := range some {
-				w.wants([]byte(id))
+		for _, members := range ids {
+			for _, id := range members {
+				w.request([]byte(id))
 			}
 		}
 		if err := w.load(); err != nil {
 			return nil, err
 		}
-		for _, some := range ids {
-			for _, id := range some {
-				if w.held[id].state == nil {
+		for _, members := range ids {
+			for _, id := range members {
+				if w.customers[id].state == nil {
 					return nil, fmt.Errorf("a customer of a class without a state: %w", redis.ErrTorn)
 				}
 			}
 		}
 	}
 	ids := slices.Clone(a.ids[class-a.first])
-	for _, id := range a.fresh {
+	for _, id := range a.created {
 		//mutant:class-without-new if false && $
 		if ledger.Class(id, classes) == class {
 			ids = append(ids, id)
@@ -232,7 +234,7 @@ func (w *workingSet) Class(class, classes uint32) ([]string, error) {
 	return ids, nil
 }
 
-// changes is what a commit writes: the changed customers, and the timers that moved or are new.
+// changes returns what a commit writes: the changed customers, and the timers that are new or have moved.
 func (w *workingSet) changes() ([]redis.Blob, []redis.Timer) {
 	blobs := make([]redis.Blob, len(w.dirty))
 	var timers []redis.Timer
@@ -240,33 +242,33 @@ func (w *workingSet) changes() ([]redis.Blob, []redis.Timer) {
 		blobs[i] = redis.Blob{ID: h.id, Value: h.state.Encode(nil)}
 		//mutant:commit-skips-timers if false && $
 		//mutant:commit-skips-moved-timers if $ && h.deadline == 0
-		if at, _ := h.state.Deadline(); at != h.deadline || !h.known {
+		if at, _ := h.state.Deadline(); at != h.deadline || !h.committed {
 			timers = append(timers, redis.Timer{ID: h.id, Deadline: at})
 		}
 	}
 	return blobs, timers
 }
 
-// committed says that the changes are in Redis; only now may they be dropped from memory.
+// committed makes the changed customers evictable: Redis has them.
 func (w *workingSet) committed() {
 	for _, h := range w.dirty {
-		h.dirty, h.known = false, true
+		h.dirty, h.committed = false, true
 		h.deadline, _ = h.state.Deadline()
-		h.place = w.used.PushBack(h)
+		h.element = w.evictable.PushBack(h)
 	}
 	clear(w.dirty)
 	w.dirty = w.dirty[:0]
-	w.ahead = ahead{fresh: w.ahead.fresh[:0]}
+	w.classes = classWindow{created: w.classes.created[:0]}
 }
 
-func (w *workingSet) touch(h *held) {
-	if h.place != nil {
-		w.used.MoveToBack(h.place)
+func (w *workingSet) touch(h *cachedCustomer) {
+	if h.element != nil {
+		w.evictable.MoveToBack(h.element)
 	}
 }
 
-func (w *workingSet) resize(h *held) {
-	const overhead = 200 // map cell, list element, held
+func (w *workingSet) resize(h *cachedCustomer) {
+	const overhead = 200 // map cell, list element, cachedCustomer
 	size := int64(len(h.id)) + overhead
 	if h.state != nil {
 		size += int64(h.state.Size())
@@ -275,12 +277,12 @@ func (w *workingSet) resize(h *held) {
 	h.size = size
 }
 
-// shrink keeps to the memory setting. It is called between chunks only: while one is folded, all it asked for stays.
-func (w *workingSet) shrink() {
-	for w.bytes > w.limit && w.used.Len() > 0 {
-		w.hand = nil
-		h := w.used.Remove(w.used.Front()).(*held) //nolint:forcetypeassert // the list holds nothing else
-		delete(w.held, h.id)
+// evict keeps to the memory setting. It is called between chunks only: while a chunk is folded, its customers stay.
+func (w *workingSet) evict() {
+	for w.bytes > w.limit && w.evictable.Len() > 0 {
+		w.lastLookup = nil
+		h := w.evictable.Remove(w.evictable.Front()).(*cachedCustomer) //nolint:forcetypeassert // the list holds nothing else
+		delete(w.customers, h.id)
 		w.bytes -= h.size
 	}
 }

@@ -87,16 +87,16 @@ func TestWorkingSetKeepsToItsLimit(t *testing.T) {
 			w.Put(id, waking(int64(i+1)))
 			if i%50 == 49 {
 				s.commit(w)
-				w.shrink()
+				w.evict()
 				require.LessOrEqual(t, w.bytes, int64(limit))
-				peaks[customers] = max(peaks[customers], int64(len(w.held)))
+				peaks[customers] = max(peaks[customers], int64(len(w.customers)))
 			}
 		}
 		for i := range customers {
 			c, err := w.Customer(fmt.Sprint(i))
 			require.NoError(t, err)
 			require.Equal(t, int64(i+1), c.Next)
-			w.shrink()
+			w.evict()
 		}
 	}
 	require.InDelta(t, peaks[1_000], peaks[10_000], 2)
@@ -110,7 +110,7 @@ func TestChangedCustomersStay(t *testing.T) {
 		require.NoError(t, err)
 		w.Put(fmt.Sprint(i), waking(1))
 	}
-	w.shrink()
+	w.evict()
 	loads := s.loads
 	for i := range 100 {
 		c, err := w.Customer(fmt.Sprint(i))
@@ -119,8 +119,8 @@ func TestChangedCustomersStay(t *testing.T) {
 	}
 	require.Equal(t, loads, s.loads)
 	s.commit(w)
-	w.shrink()
-	require.Empty(t, w.held)
+	w.evict()
+	require.Empty(t, w.customers)
 }
 
 // Redis knows the deadlines of the last commit; what has changed since goes before them.

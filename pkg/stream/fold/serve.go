@@ -1,0 +1,217 @@
+package fold
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/mainstay/mainstay/pkg/kafka"
+	"github.com/mainstay/mainstay/pkg/stream/halt"
+	"github.com/mainstay/mainstay/processors"
+	"github.com/mainstay/mainstay/schemas/ledger"
+)
+
+const (
+	chunkEntries   = 512     // entries whose customers are loaded in one request
+	publishEntries = 8000    // a transaction is not made larger than about this
+	publishBytes   = 4 << 20 // of outputs
+	commitDirty    = 20_000  // changed customers that a commit does not let pile up
+	fetchMinBytes  = 1 << 20 // below saturation a fetch waits for time, not for bytes: one wake-up per publish
+	fetchMaxBytes  = 4 << 20
+)
+
+// serve fetches, folds, publishes and commits until an error, or until the fold is drained: then it returns errDrained.
+func (c *claim) serve(ctx context.Context) error {
+	c.clearHalted()
+	for {
+		select {
+		case <-c.consumer.Drained():
+			return c.finish(ctx)
+		default:
+		}
+		records, err := c.fetch(ctx)
+		if err != nil {
+			return err
+		}
+		if err := c.foldRecords(ctx, records); err != nil {
+			return err
+		}
+		now := c.cfg.Now()
+		if !c.pending.empty() && now.Sub(c.publishedAt) >= c.publishInterval() {
+			if err := c.publish(ctx); err != nil {
+				return err
+			}
+		}
+		if c.folded > c.committed && now.Sub(c.committedAt) >= c.commitInterval(len(records) == 0) {
+			if err := c.commit(ctx); err != nil {
+				return err
+			}
+		}
+		c.observe()
+	}
+}
+
+// commitInterval is long under load, when most of the changed customers will soon change again, and short when nothing
+// comes in, so that readers of Redis need not wait for a quiet ledger.
+func (c *claim) commitInterval(idle bool) time.Duration {
+	if idle {
+		return min(c.cfg.CommitInterval, time.Second)
+	}
+	return c.cfg.CommitInterval
+}
+
+// finish commits, so that the next owner has nothing to fold again.
+func (c *claim) finish(ctx context.Context) error {
+	if err := c.commit(ctx); err != nil {
+		return err
+	}
+	return errDrained
+}
+
+// fetch waits for entries, at most until the next publish is due. The records are valid until the next fetch.
+func (c *claim) fetch(ctx context.Context) ([]kafka.Record, error) {
+	wait := c.publishInterval()
+	if !c.pending.empty() {
+		wait = max(time.Millisecond, wait-c.cfg.Now().Sub(c.publishedAt))
+	}
+	fetched, err := c.fetcher.Fetch(ctx, wait, fetchMinBytes)
+	if err != nil {
+		return nil, fmt.Errorf("fetch the ledger: %w", err)
+	}
+	var records []kafka.Record
+	for i := range fetched {
+		part := &fetched[i]
+		if errors.Is(part.Err, kafka.ErrOutOfRange) {
+			return nil, halt.New(halt.LedgerTruncated, "entry %d of %s/%d is wanted, the log holds %d to %d: the ledger is kept for ever; restore it, or start a new one: %w",
+				c.fetcher.Position(c.topic, c.partition), c.topic, c.partition, part.LogStart, part.HighWatermark, part.Err)
+		}
+		if part.Err != nil {
+			return nil, fmt.Errorf("fetch the ledger: %w", part.Err)
+		}
+		c.lag = part.LastStable - part.Next
+		records = part.Records
+	}
+	return records, nil
+}
+
+// foldRecords folds fetched entries in chunks, and publishes or commits between two chunks what has piled up. A transaction
+// ends only between entries: all outputs of one are in one transaction.
+func (c *claim) foldRecords(ctx context.Context, records []kafka.Record) error {
+	for len(records) > 0 {
+		chunk := records[:min(len(records), chunkEntries)]
+		records = records[len(chunk):]
+		if err := c.foldChunk(ctx, chunk); err != nil {
+			return err
+		}
+		if c.pending.entries >= publishEntries || c.pending.outputBytes >= publishBytes {
+			if err := c.publish(ctx); err != nil {
+				return err
+			}
+		}
+		if c.customers.changed() >= commitDirty {
+			if err := c.commit(ctx); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// foldChunk encodes the outputs of each entry right after its fold, while they are in the processor's cache.
+func (c *claim) foldChunk(ctx context.Context, chunk []kafka.Record) error {
+	if err := c.loadCustomers(chunk); err != nil {
+		return err
+	}
+	if err := c.cfg.AtStep(ctx, StepFold); err != nil {
+		return err
+	}
+	now := c.cfg.Now().UnixMilli()
+	for i := range chunk {
+		c.customers.lastLookup = c.chunkCustomers[i]
+		if err := c.foldRecord(&chunk[i]); err != nil {
+			return err
+		}
+		if err := c.encodePending(now); err != nil {
+			return err
+		}
+	}
+	last := &chunk[len(chunk)-1]
+	c.fingerprint = ledger.Fingerprint(last.Offset, last.Key, last.Value)
+	return nil
+}
+
+// loadCustomers asks Redis once for all customers of a chunk that are not in memory.
+func (c *claim) loadCustomers(chunk []kafka.Record) error {
+	c.customers.evict()
+	c.chunkCustomers = c.chunkCustomers[:0]
+	for i := range chunk {
+		id, err := ledger.CustomerOf(chunk[i].Value)
+		if err != nil {
+			return c.refused(&chunk[i], err)
+		}
+		var customer *cachedCustomer
+		if len(id) > 0 {
+			customer = c.customers.request(id)
+		}
+		c.chunkCustomers = append(c.chunkCustomers, customer)
+	}
+	return c.customers.load()
+}
+
+// foldRecord runs Step on one entry.
+func (c *claim) foldRecord(r *kafka.Record) (err error) {
+	if c.entry, err = c.reader.Read(r.Value); err != nil {
+		return c.refused(r, err)
+	}
+	// Step's outputs are published after the record's memory is used again, so Step gets the id that the cache holds.
+	c.entry.Customer = c.customers.durableID(c.entry.GetCustomer())
+	defer func() {
+		if caught := recover(); caught != nil {
+			c.log.Error("step panicked", zap.Int64("offset", r.Offset), c.cfg.Customers.Field(c.entry.GetCustomer()), zap.ByteString("stack", debug.Stack()))
+			err = halt.New(halt.StepPanicked, "entry %d of %s/%d: %v", r.Offset, c.topic, c.partition, caught)
+		}
+	}()
+	out := &c.pending.outputs
+	if r.Offset < c.published {
+		//mutant:threshold-moves-on-replay insert c.withoutThresholds()
+		out = &c.discarded
+		out.Reset()
+	}
+	sends := len(out.Sends)
+	//mutant:batch-time insert if c.pending.entries == 0 { c.batchTime = c.entry.GetTime() }; c.entry.Time = c.batchTime
+	verdict, err := processors.Step(c.state, r.Offset, c.entry, c.customers, out)
+	switch {
+	case errors.Is(err, processors.ErrRefused):
+		c.log.Error("entry refused", zap.Int64("offset", r.Offset), c.cfg.Customers.Field(c.entry.GetCustomer()), zap.Error(err))
+		return c.refused(r, err)
+	case err != nil:
+		return fmt.Errorf("fold entry %d: %w", r.Offset, err)
+	}
+	for i, s := range out.Sends[sends:] {
+		s.Entry.Version = ledger.Version
+		s.Entry.Origin = &ledger.Origin{Partition: c.partition, Offset: r.Offset, Ordinal: uint32(i)}
+	}
+	c.folded = r.Offset + 1
+	c.appendTime = r.Timestamp
+	c.pending.entries++
+	if out == &c.pending.outputs && c.entry.GetKind() == ledger.Kind_KIND_EVENT {
+		c.pending.addEventTime(c.entry.GetTime())
+	}
+	c.countVerdict(verdict)
+	if verdict.Result == processors.Rejected && out == &c.pending.outputs {
+		c.log.Debug("event rejected", zap.Int64("offset", r.Offset), zap.String("reason", verdict.Reason), c.cfg.Customers.Field(c.entry.GetCustomer()))
+	}
+	if c.entry.GetKind() == ledger.Kind_KIND_SETTINGS || c.entry.GetKind() == ledger.Kind_KIND_LOGIC {
+		return c.checkSettings()
+	}
+	return nil
+}
+
+// refused halts the partition. An entry that cannot be read is never skipped, since every later answer may depend on it.
+func (c *claim) refused(r *kafka.Record, err error) error {
+	return halt.New(halt.EntryRefused, "entry %d of %s/%d: %w; a newer release may have written it: run that one", r.Offset, c.topic, c.partition, err)
+}
