@@ -3,6 +3,7 @@ package intake
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"strconv"
 
 	"github.com/mainstay/mainstay/pkg/kafka"
@@ -11,66 +12,69 @@ import (
 	"github.com/mainstay/mainstay/schemas/ledger"
 )
 
-// scratch is memory that is used again for every record.
-type scratch struct {
+// encoder is memory that is used again for every record.
+type encoder struct {
 	record   *kafka.Record
-	header   func(name string) ([]byte, bool) // of the record
+	header   func(name string) ([]byte, bool) // of record
 	message  event.Message
+	decoded  event.Result
+	entry    ledger.Entry
+	origin   ledger.Origin
+	after    ledger.Mark
 	customer []byte
 	key      []byte
 	payload  []byte
 	value    []byte
-	origin   ledger.Origin
-	after    ledger.Mark
 	headers  []kafka.Header
-	raw      []byte
+	raw      []byte    // encoded headers
+	nonces   *rand.PCG // of the entries' keys
 }
 
-// takeRecord turns a record into an entry, a dead letter, or a count.
-func (r *run) takeRecord(in *input, at int, rec *kafka.Record, now int64) error {
-	s := &r.scratch
-	s.record = rec
-	s.message = event.Message{Key: rec.Key, Value: rec.Value, Null: rec.Value == nil, Timestamp: rec.Timestamp, Header: s.header}
-	if err := r.cfg.Decoder.Decode(in.kind, &s.message, now, &r.result); err != nil {
+// encodeRecord encodes a record as an entry or a dead letter, or counts it as skipped.
+func (r *run) encodeRecord(in *inputPartition, index int, rec *kafka.Record, now int64) error {
+	e := &r.encoder
+	e.record = rec
+	e.message = event.Message{Key: rec.Key, Value: rec.Value, Null: rec.Value == nil, Timestamp: rec.Timestamp, Header: e.header}
+	if err := r.cfg.Decoder.Decode(in.kind, &e.message, now, &e.decoded); err != nil {
 		if refused := (*event.Refused)(nil); errors.As(err, &refused) {
 			r.deadLetter(in, rec, refused)
 			return nil
 		}
 		return fmt.Errorf("decode %s/%d offset %d: %w", in.topic, in.partition, rec.Offset, err)
 	}
-	if r.result.Skip != "" {
-		r.countSkipped(in.topic, r.result.Skip)
+	if e.decoded.Skip != "" {
+		r.countSkipped(in.topic, e.decoded.Skip)
 		return nil
 	}
-	entryTime := r.result.Time
+	entryTime := e.decoded.Time
 	if r.cfg.Genesis.GetClock() == ledger.Clock_CLOCK_LIVE {
-		entryTime = min(entryTime, now) // a producer's clock that runs ahead must not carry ours along
+		entryTime = min(entryTime, now) // a shop's clock that is ahead must not move the ledger's time
 	}
 	in.time = max(in.time, entryTime)
-	r.appendEvent(in, at, rec.Offset, entryTime)
+	r.encodeEvent(in, index, rec.Offset, entryTime)
 	in.gauges.accepted.Inc()
 	return nil
 }
 
-// appendEvent adds the entry to the cargo, in the partition that its customer has for the ledger's life.
-func (r *run) appendEvent(in *input, at int, offset, time int64) {
-	s, e := &r.scratch, &r.entry
-	customer := r.result.Customer
-	s.customer = append(s.customer[:0], customer...)
-	partition := murmur2.PartitionFor(s.customer, int32(len(r.lanes))) //nolint:gosec // a count
-	l := r.lanes[partition]
+// encodeEvent adds the decoded event to the pending batch, in the partition that its customer has for the ledger's life.
+func (r *run) encodeEvent(in *inputPartition, index int, offset, time int64) {
+	e := &r.encoder
+	customer := e.decoded.Customer
+	e.customer = append(e.customer[:0], customer...)
+	number := murmur2.PartitionFor(e.customer, int32(len(r.appends.partitions))) //nolint:gosec // a count
+	partition := &r.appends.partitions[number]
 
-	s.payload = marshal(s.payload, &r.result.Event)
-	s.origin = ledger.Origin{Topic: in.topic, Incarnation: in.incarnation, Partition: in.partition, Offset: offset}
-	*e = ledger.Entry{Version: ledger.Version, Kind: ledger.Kind_KIND_EVENT, Customer: customer, Origin: &s.origin, Time: time, Payload: s.payload}
-	if l.has[at] {
-		s.after.Offset = l.sent[at]
-		e.After = &s.after
+	e.payload = marshal(e.payload, &e.decoded.Event)
+	e.origin = ledger.Origin{Topic: in.topic, Incarnation: in.incarnation, Partition: in.partition, Offset: offset}
+	e.entry = ledger.Entry{Version: ledger.Version, Kind: ledger.Kind_KIND_EVENT, Customer: customer, Origin: &e.origin, Time: time, Payload: e.payload}
+	if partition.hasOrigin[index] {
+		e.after.Offset = partition.lastOrigin[index]
+		e.entry.After = &e.after
 	}
-	s.value = marshal(s.value, e)
-	s.key = ledger.AppendKey(s.key[:0], customer, r.nonces.Uint64())
-	r.filling.BatchFor(r.ledger, partition, len(s.key)+len(s.value)).Append(time, s.key, s.value, nil)
-	l.sent[at], l.has[at] = offset, true
+	e.value = marshal(e.value, &e.entry)
+	e.key = ledger.AppendKey(e.key[:0], customer, e.nonces.Uint64())
+	r.appends.pending.BatchFor(r.appends.topic, number, len(e.key)+len(e.value)).Append(time, e.key, e.value, nil)
+	partition.lastOrigin[index], partition.hasOrigin[index] = offset, true
 }
 
 type message interface {
@@ -78,7 +82,7 @@ type message interface {
 	MarshalToSizedBufferVT([]byte) (int, error)
 }
 
-// marshal encodes into memory that is used again.
+// marshal encodes into memory that is used again, and returns it.
 func marshal(into []byte, m message) []byte {
 	n := m.SizeVT()
 	if cap(into) < n {
@@ -91,16 +95,17 @@ func marshal(into []byte, m message) []byte {
 	return into
 }
 
-// DeadLetterTopic of the input topics that hold a kind of event.
+// DeadLetterTopic is the dead-letter topic of the input topics that hold a kind of event.
 func DeadLetterTopic(namespace string, kind event.Kind) string {
 	return namespace + "." + kind.Descriptor().Topic + ".dlq"
 }
 
-// deadLetter adds the record as it is, with headers that say where it came from and what was wrong. It goes to the same
-// partition as it came from, as far as there is one. What is too large is cut and marked: it never stops the stream.
-func (r *run) deadLetter(in *input, rec *kafka.Record, why *event.Refused) {
-	s := &r.scratch
-	s.headers = append(s.headers[:0],
+// deadLetter adds the record as it is to the pending batch, with headers that say where it came from and why it was refused.
+// It goes to the partition of the same number, modulo the partition count. A record that is too large is cut and marked as
+// cut, so that it cannot stop the stream.
+func (r *run) deadLetter(in *inputPartition, rec *kafka.Record, why *event.Refused) {
+	e := &r.encoder
+	e.headers = append(e.headers[:0],
 		kafka.Header{Key: "__connect.errors.topic", Value: []byte(in.topic)},
 		kafka.Header{Key: "__connect.errors.partition", Value: strconv.AppendInt(nil, int64(in.partition), 10)},
 		kafka.Header{Key: "__connect.errors.offset", Value: strconv.AppendInt(nil, rec.Offset, 10)},
@@ -111,14 +116,14 @@ func (r *run) deadLetter(in *input, rec *kafka.Record, why *event.Refused) {
 	)
 	key, value := rec.Key, rec.Value
 	if size := len(key) + len(value) + len(rec.RawHeaders()); size > r.cfg.DeadLetterBytes {
-		s.headers = append(s.headers, kafka.Header{Key: "mainstay_cut_from_bytes", Value: strconv.AppendInt(nil, int64(size), 10)})
+		e.headers = append(e.headers, kafka.Header{Key: "mainstay_cut_from_bytes", Value: strconv.AppendInt(nil, int64(size), 10)})
 		key, value = key[:min(len(key), 1024)], value[:min(len(value), r.cfg.DeadLetterBytes/2)]
-		s.raw = kafka.EncodeHeaders(s.raw[:0], s.headers)
+		e.raw = kafka.EncodeHeaders(e.raw[:0], e.headers)
 	} else {
-		s.raw = kafka.AppendHeaders(s.raw[:0], rec.RawHeaders(), s.headers)
+		e.raw = kafka.AppendHeaders(e.raw[:0], rec.RawHeaders(), e.headers)
 	}
 	topic := DeadLetterTopic(r.cfg.Namespace, in.kind)
-	partition := in.partition % r.letterBoxes[in.kind]
-	r.filling.BatchFor(topic, partition, len(key)+len(value)+len(s.raw)).Append(rec.Timestamp, key, value, s.raw)
+	partition := in.partition % r.set.deadLetterPartitions[in.kind]
+	r.appends.pending.BatchFor(topic, partition, len(key)+len(value)+len(e.raw)).Append(rec.Timestamp, key, value, e.raw)
 	r.countDeadLetter(in.topic, string(why.Reason))
 }

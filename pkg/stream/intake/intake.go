@@ -115,7 +115,7 @@ func (in *Intake) runs(ctx context.Context, gen *kafka.Generation) {
 		if ctx.Err() != nil || err == nil {
 			return
 		}
-		pause := backoff.Next(r.acknowledged)
+		pause := backoff.Next(r.appends.acknowledged)
 		in.log.Warn("starting again from the committed offsets", zap.Error(err), zap.Duration("in", pause))
 		if !in.consumer.Pause(ctx, pause) {
 			return

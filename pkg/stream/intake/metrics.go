@@ -9,7 +9,7 @@ import (
 	"github.com/mainstay/mainstay/pkg/telemetry"
 )
 
-// gauges are the series of one owned input partition, looked up once.
+// gauges are the series of one assigned input partition, looked up once.
 type gauges struct {
 	accepted                          prometheus.Counter
 	lag, unstable, behind, lagSeconds prometheus.Gauge
@@ -26,8 +26,8 @@ func newGauges(m *telemetry.Intake, topic string, partition int32) gauges {
 	}
 }
 
-// seen sets the series of an input as it stands now; clock is the ledger's time in ms.
-func (g gauges) seen(in *input, clock int64) {
+// set sets the series from the state of the input partition; clock is the ledger's time in ms.
+func (g gauges) set(in *inputPartition, clock int64) {
 	g.lag.Set(float64(in.lag))
 	g.unstable.Set(float64(in.unstable))
 	behind := max(0, float64(clock-in.time)/1000)
@@ -41,9 +41,9 @@ func (g gauges) seen(in *input, clock int64) {
 	g.lagSeconds.Set(behind)
 }
 
-// forget takes back what was said of an input partition that somebody else may read now. The time behind is the fold's
-// series too, so it stays, with a value that no maximum takes up.
-func (in *Intake) forget(topic string, partition int32) {
+// deleteSeries deletes the series of an input partition that another process may read now. The time behind is a series of the
+// fold as well, so it is not deleted but set to NaN, which a maximum ignores.
+func (in *Intake) deleteSeries(topic string, partition int32) {
 	p := strconv.Itoa(int(partition))
 	in.metrics.LagRecords.DeleteLabelValues(topic, p)
 	in.metrics.LagSeconds.DeleteLabelValues(topic, p)

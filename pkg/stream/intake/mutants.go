@@ -12,34 +12,34 @@ import (
 
 // overtake takes another producer while a request of the last one is in flight, and with acked counts that request as acknowledged.
 func (r *run) overtake(ctx context.Context, acked bool) error {
-	if r.flight == nil {
+	if r.appends.result == nil {
 		return nil
 	}
-	r.flight = nil
+	r.appends.result = nil
 	p, err := r.kafka.NewProducer(ctx)
 	if err != nil {
 		return err
 	}
-	r.producer = p
+	r.appends.producer = p
 	if acked {
-		r.settle()
+		r.markAcknowledged()
 	}
 	return nil
 }
 
 // tickApart sends a tick with a producer of its own, ahead of the entries that it presupposes.
 func (r *run) tickApart(ctx context.Context) error {
-	entries := r.filling
-	r.filling = cargo{Batches: kafka.NewBatches()}
-	defer func() { r.filling = entries }()
+	entries := r.appends.pending
+	r.appends.pending = produceBatch{Batches: kafka.NewBatches()}
+	defer func() { r.appends.pending = entries }()
 	r.tick()
-	if len(r.filling.All()) == 0 {
+	if len(r.appends.pending.All()) == 0 {
 		return nil
 	}
 	p, err := r.kafka.NewProducer(ctx)
 	if err != nil {
 		return err
 	}
-	_, err = p.Produce(ctx, r.filling.All())
+	_, err = p.Produce(ctx, r.appends.pending.All())
 	return err
 }

@@ -6,21 +6,21 @@ import (
 	"github.com/mainstay/mainstay/schemas/ledger"
 )
 
-// tick says in every ledger partition how far the owned inputs are read, when it is time. It travels with the entries, in
-// order behind them: what it says of a ledger partition is true there when it is folded.
+// tick appends, if it is due, to every ledger partition how far the assigned inputs are read. It is in the same batch as the
+// entries, after them: when a partition folds the tick, it has folded every entry that the tick presupposes.
 func (r *run) tick() {
 	now := r.cfg.Now()
 	if now.Sub(r.tickedAt) < r.tickInterval() {
 		return
 	}
-	if !r.moved && r.cfg.Genesis.GetClock() == ledger.Clock_CLOCK_EVENT {
-		return // time passes with events alone
+	if !r.readSinceTick && r.cfg.Genesis.GetClock() == ledger.Clock_CLOCK_EVENT {
+		return // only events move time
 	}
-	r.tickedAt, r.moved = now, false
+	r.tickedAt, r.readSinceTick = now, false
 	r.appendTick()
 }
 
-// tickInterval is the setting's. Under the event clock ticks come only while something is read, so they may come soon.
+// tickInterval is the setting, but short under the event clock, where ticks are appended only while records are read.
 func (r *run) tickInterval() time.Duration {
 	if r.cfg.Genesis.GetClock() == ledger.Clock_CLOCK_EVENT {
 		return min(r.cfg.TickInterval, time.Second)
@@ -29,32 +29,32 @@ func (r *run) tickInterval() time.Duration {
 }
 
 func (r *run) appendTick() {
-	t := ledger.Tick{Revision: r.revision, Inputs: r.set}
-	var owned []int
+	t := ledger.Tick{Revision: r.set.revision, Inputs: r.set.topics}
+	var inputs []int // indexes of the readings' input partitions
 	for i, in := range r.inputs {
 		if !in.heard || in.halted != "" || (in.time == 0 && !in.atEnd) {
 			continue
 		}
-		owned = append(owned, i)
+		inputs = append(inputs, i)
 		t.Readings = append(t.Readings, &ledger.Reading{
-			Topic: in.topic, Incarnation: in.incarnation, Partition: in.partition, Offset: in.next, Time: in.time, AtEnd: in.atEnd,
-			LastOffset: in.lastOffset, Fingerprint: in.print,
+			Topic: in.topic, Incarnation: in.incarnation, Partition: in.partition, Offset: in.read.offset, Time: in.time, AtEnd: in.atEnd,
+			LastOffset: in.read.lastOffset, Fingerprint: in.read.fingerprint,
 		})
 	}
 	entry := ledger.Entry{Version: ledger.Version, Kind: ledger.Kind_KIND_TICK, Time: r.clock.now(r.cfg.Now())}
-	s := &r.scratch
-	for p, l := range r.lanes {
-		for j, i := range owned {
+	e := &r.encoder
+	for number := range r.appends.partitions {
+		partition := &r.appends.partitions[number]
+		for j, i := range inputs {
 			t.Readings[j].Last = nil
-			if l.has[i] {
-				t.Readings[j].Last = &ledger.Mark{Offset: l.sent[i]}
+			if partition.hasOrigin[i] {
+				t.Readings[j].Last = &ledger.Mark{Offset: partition.lastOrigin[i]}
 			}
 		}
-		s.payload = marshal(s.payload, &t)
-		entry.Payload = s.payload
-		s.value = marshal(s.value, &entry)
-		s.key = ledger.AppendKey(s.key[:0], "", r.nonces.Uint64())
-		partition := int32(p)
-		r.filling.BatchFor(r.ledger, partition, len(s.key)+len(s.value)).Append(entry.Time, s.key, s.value, nil)
+		e.payload = marshal(e.payload, &t)
+		entry.Payload = e.payload
+		e.value = marshal(e.value, &entry)
+		e.key = ledger.AppendKey(e.key[:0], "", e.nonces.Uint64())
+		r.appends.pending.BatchFor(r.appends.topic, int32(number), len(e.key)+len(e.value)).Append(entry.Time, e.key, e.value, nil) //nolint:gosec // a partition count
 	}
 }
