@@ -2,18 +2,17 @@ package lifetimes
 
 import "math"
 
-// A customer of the beta-dropout models (MBG/NBD, BG/NBD): how fast they buy, how long
-// they have been watched, how likely they still live, and the Beta(a, b) that is left
-// of their chance to stop after a purchase.
+// betaCustomer is the posterior of a customer in a beta-dropout model (MBG/NBD, BG/NBD),
+// given x, t_x and T.
 type betaCustomer struct {
-	shape float64 // of the purchase rate's gamma: r+x
-	age   float64 // its rate: alpha+T
-	a, b  float64 // of the dropout chance, given alive
-	alive float64
+	shape float64 // shape of the gamma distribution of the purchase rate: r+x
+	age   float64 // rate parameter of that gamma distribution: alpha+T
+	a, b  float64 // of the dropout probability's beta distribution, given that the customer is alive
+	alive float64 // P(alive)
 }
 
-// expected purchases in the next t: alive times the mean over p ~ Beta(a, b) of
-// (1 - (1+pz)^-shape)/p with z = t/age.
+// expected is the expected number of purchases in the next t: alive times the mean over
+// p ~ Beta(a, b) of (1 - (1+pz)^-shape)/p with z = t/age.
 func (c betaCustomer) expected(t float64) float64 {
 	if !(t > 0) || c.alive == 0 {
 		return 0
@@ -35,11 +34,12 @@ func repeatsBeforeDropout(p, z, shape float64) float64 {
 	return -expm1(-shape*ln1p(p*z)) / p
 }
 
-const seriesTerms = 420 // beyond it the quadrature is faster
+const seriesTerms = 420 // with more terms the quadrature is faster
 
-// countSeries sums over the number n of purchases there would be if nobody dropped
-// out, which is negative binomial, the expected number that precede the dropout:
-// S(n) = sum of (b)_j/(a+b)_j for j < n. All terms are positive, so nothing cancels.
+// countSeries computes the sum over n of NB(n) S(n). NB(n) is the (negative binomial)
+// probability of n purchases if the customer could not drop out, and S(n) the expected
+// number of those purchases before the dropout: the sum of (b)_j/(a+b)_j for j < n. All
+// terms are positive, so nothing cancels.
 func (c betaCustomer) countSeries(z float64) (float64, bool) {
 	mean := float64(c.shape * z)
 	if !(mean+float64(8*math.Sqrt(mean))+30/ln1p(1/z) < seriesTerms) {
@@ -50,7 +50,7 @@ func (c betaCustomer) countSeries(z float64) (float64, bool) {
 	survive, before, sum := 1.0, 0.0, 0.0
 	ab := c.a + c.b
 	for n := 0.0; ; n++ {
-		// Here term is the chance of n purchases and before is S(n).
+		// Here term is NB(n) and before is S(n).
 		ratio := float64((c.shape + n) / (n + 1) * w)
 		term *= ratio
 		before += survive
@@ -85,7 +85,8 @@ func (c betaCustomer) dert(delta float64) float64 {
 	return c.alive * c.dertByGrids(delta)
 }
 
-// dertByGrids is the mean by quadrature over both: slower, and always right.
+// dertByGrids computes dert by quadrature over p and the rate. It is slower than
+// dertByResidues but accurate for all parameters.
 func (c betaCustomer) dertByGrids(delta float64) float64 {
 	var rates, drops grid
 	rates.fillGamma(c.shape, 1/(delta*c.age), 1)

@@ -3,14 +3,14 @@ package lifetimes
 import "math"
 
 // BGNBD is the BG/NBD model of Fader, Hardie and Lee (2005), "Counting your customers
-// the easy way": as MBGNBD, but nobody stops before the first repeat purchase, so that
-// a one-time buyer counts as alive for ever. Alpha is a time.
+// the easy way": as MBGNBD, but no customer stops before the first repeat purchase, so
+// P(alive) of a one-time buyer is always 1. Alpha is a time, in the unit of the summaries.
 type BGNBD struct{ R, Alpha, A, B float64 }
 
-// Name is "BG/NBD".
+// Name returns "BG/NBD".
 func (m BGNBD) Name() string { return "BG/NBD" }
 
-// Validate refuses parameters outside 1e-9 to 1e9 with ErrParameter.
+// Validate returns an error that wraps ErrParameter for a parameter outside 1e-9 to 1e9.
 func (m BGNBD) Validate() error { return validateBeta(m.Name(), m.R, m.Alpha, m.A, m.B) }
 
 // PAlive is the probability that the customer has not stopped; 1 for X = 0. See
@@ -55,8 +55,8 @@ func (m BGNBD) Discounted(s Summary, t, delta float64) float64 {
 	return m.customer(s).discounted(t, delta)
 }
 
-// AliveUntil is the age at which PAlive falls to h in silence: never for X = 0. See
-// PurchaseModel.
+// AliveUntil is the age at which PAlive falls to h without another purchase; for X = 0
+// that never happens and ok is false. See PurchaseModel.
 func (m BGNBD) AliveUntil(s Summary, h float64) (float64, bool) {
 	if !m.silent(s) || s.X == 0 {
 		return 0, false
@@ -64,8 +64,8 @@ func (m BGNBD) AliveUntil(s Summary, h float64) (float64, bool) {
 	return betaAliveUntil(m.R+float64(s.X), m.Alpha, s.Tx, m.A, m.B+float64(s.X-1), h)
 }
 
-// PurchaseUntil is the age at which PAtLeastOne(horizon) falls to h in silence; see
-// PurchaseModel.
+// PurchaseUntil is the age at which PAtLeastOne(horizon) falls to h without another
+// purchase; see PurchaseModel.
 func (m BGNBD) PurchaseUntil(s Summary, horizon, h float64) (float64, bool) {
 	if !m.silent(s) {
 		return 0, false
@@ -86,7 +86,8 @@ func (m BGNBD) PurchaseUntil(s Summary, horizon, h float64) (float64, bool) {
 	return age, true
 }
 
-// LogLikelihood of one customer; see PurchaseModel. It is -Inf outside the domain.
+// LogLikelihood is the log-likelihood of one customer, or -Inf where the model or the
+// Summary is not valid; see PurchaseModel.
 func (m BGNBD) LogLikelihood(s Summary) float64 {
 	if !m.answers(s) {
 		return math.Inf(-1)

@@ -6,8 +6,9 @@ import (
 	"sort"
 )
 
-// choose blends the models: the odds by which of them ranks better, the counts by squared
-// error, both set to the total that came.
+// choose sets Pareto/NBD's share in the odds by comparing the models' areas under the
+// curve, and its share in the counts by comparing their squared errors, after scaling
+// each model's counts to the observed total.
 func (c *Scorer) choose(rows []seen) {
 	c.ParetoInOdds = preference(ranksBetter(rows))
 	came, regular, pareto := arrivals(rows), 0.0, 0.0
@@ -25,8 +26,8 @@ func (c *Scorer) choose(rows []seen) {
 	c.ParetoInCounts = preference(inStandardErrors(sum, squares))
 }
 
-// preference is how likely Pareto/NBD is the better model, by the normal approximation of
-// what it saves, in standard errors; 0 or 1 where there is hardly a doubt.
+// preference is the probability that Pareto/NBD is the better model, given its advantage
+// in standard errors (normal approximation); 0 or 1 beyond 1.5 standard errors.
 func preference(saves float64) float64 {
 	const doubtless = 1.5
 	switch {
@@ -38,9 +39,9 @@ func preference(saves float64) float64 {
 	return 0.5 * math.Erfc(-saves/math.Sqrt2)
 }
 
-// ranksBetter is by how much the area under Pareto/NBD's curve exceeds the other's, in
-// standard errors (DeLong, DeLong and Clarke-Pearson 1988, "Comparing the areas under two
-// or more correlated receiver operating characteristic curves").
+// ranksBetter is the area under Pareto/NBD's curve minus the area under the other model's,
+// in standard errors (DeLong, DeLong and Clarke-Pearson 1988, "Comparing the areas under
+// two or more correlated receiver operating characteristic curves").
 func ranksBetter(rows []seen) float64 {
 	score := make([]float64, len(rows))
 	for i, r := range rows {
@@ -78,15 +79,15 @@ func inStandardErrors(v, variance float64) float64 {
 	return v / math.Sqrt(variance)
 }
 
-// placements are, for who bought, the share of those who did not that score below, and for
-// the others the share of those who bought that score above.
+// placements returns, for each customer who bought, the share of non-buyers with a lower
+// score, and for each non-buyer, the share of buyers with a higher score. Ties count half.
 func placements(score []float64, rows []seen) []float64 {
 	order := make([]int, len(rows))
 	for i := range order {
 		order[i] = i
 	}
 	sort.Slice(order, func(i, j int) bool { return score[order[i]] < score[order[j]] })
-	var below [2]float64 // of those who did not, and who did
+	var below [2]float64 // number of non-buyers, and of buyers, with a lower score
 	out := make([]float64, len(rows))
 	for i := 0; i < len(order); {
 		var here [2]float64
@@ -102,7 +103,7 @@ func placements(score []float64, rows []seen) []float64 {
 			if rows[k].came > 0 {
 				out[k] = below[0] + here[0]/2
 			} else {
-				out[k] = -(below[1] + here[1]/2) // what is left above follows
+				out[k] = -(below[1] + here[1]/2) // turned into the share above in the last loop
 			}
 		}
 		below[0] += here[0]
@@ -119,9 +120,9 @@ func placements(score []float64, rows []seen) []float64 {
 	return out
 }
 
-// chooseLift chooses the lift by the area under the curve.
+// chooseLift sets Lift to the value that gives the largest area under the curve.
 func (c *Scorer) chooseLift(rows []seen) {
-	const plateau = 0.0005 // of area tells two lifts apart
+	const plateau = 0.0005 // lifts whose areas differ by less count as equally good
 	lifts := [...]float64{0, 0.25, 0.5, 0.75, 1, 1.25, 1.5, 1.75, 2, 2.5, 3}
 	try, order := *c, make([]int, len(rows))
 	areas := make([]float64, len(lifts))
@@ -130,7 +131,8 @@ func (c *Scorer) chooseLift(rows []seen) {
 		score, _ := try.scores(rows)
 		areas[i] = areaUnder(score, rows, order)
 	}
-	// The curve is flat around its top: the middle of the flat part, not the peak of noise.
+	// The area is nearly constant around its maximum: take the mean of the equally good lifts,
+	// since the maximum itself is determined by noise.
 	top, sum, count := slices.Max(areas), 0.0, 0.0
 	for i := range lifts {
 		if areas[i] >= top-plateau {
@@ -141,7 +143,8 @@ func (c *Scorer) chooseLift(rows []seen) {
 	c.Lift = sum / count
 }
 
-// areaUnder is the probability that a customer who bought was ranked above one who did not.
+// areaUnder is the area under the curve: the probability that a buyer has a higher score
+// than a non-buyer.
 func areaUnder(score []float64, rows []seen, order []int) float64 {
 	for i := range order {
 		order[i] = i
@@ -168,8 +171,8 @@ func areaUnder(score []float64, rows []seen, order []int) float64 {
 	return (ranks - buyers*(buyers+1)/2) / (buyers * others)
 }
 
-// compare fills in how the models did on the windows and names the best: the one whose
-// odds made what came most likely.
+// compare fills in the candidates' measures on the windows and sets Chosen to the model
+// with the highest log score.
 func (t *Training) compare(rows []seen) {
 	n := float64(len(rows))
 	came := 0.0

@@ -5,7 +5,7 @@ import "math"
 // betaAlive is P(alive) of the beta-dropout models: the odds of having stopped are
 // a/b ((alpha+T)/(alpha+t_x))^shape, with since = alpha+t_x and silence = T-t_x.
 func betaAlive(shape, since, silence, a, b float64) float64 {
-	// The power is taken last: for silence 0 the odds a/b stay exact.
+	// The power is multiplied last, so that for silence 0 the odds are exactly a/b.
 	return 1 / (1 + float64(a/b*exp(shape*ln1p(silence/since))))
 }
 
@@ -19,12 +19,13 @@ func betaAliveUntil(shape, alpha, tx, a, b, h float64) (float64, bool) {
 	}
 	age := tx + float64((alpha+tx)*expm1((ln((1-h)/h)+ln(b/a))/shape))
 	if age > math.MaxFloat64 {
-		return 0, false // later than any time there is
+		return 0, false // not representable
 	}
 	return age, true
 }
 
-// betaPurchaseUntil solves betaAlive times P(a purchase in the horizon, given alive) = h.
+// betaPurchaseUntil solves betaAlive times P(a purchase in the horizon, given alive) = h
+// for the age T.
 func betaPurchaseUntil(shape, alpha, tx, a, b, horizon, h float64) (float64, bool) {
 	if h >= 1 || horizon == 0 {
 		return 0, true
@@ -32,7 +33,8 @@ func betaPurchaseUntil(shape, alpha, tx, a, b, horizon, h float64) (float64, boo
 	if !(h > 0) || !validSpan(horizon) {
 		return 0, false
 	}
-	// Each factor alone gives an upper bound; where both are sqrt(h), a lower one.
+	// Upper bounds are the ages at which either factor alone falls to h. A lower bound is
+	// the age at which the first of them falls to sqrt(h): before it the product exceeds h.
 	root := math.Sqrt(h)
 	high := ageOfPurchase(shape, alpha, horizon, h)
 	if age, ok := betaAliveUntil(shape, alpha, tx, a, b, h); ok {
@@ -55,11 +57,11 @@ func ageOfPurchase(shape, alpha, horizon, h float64) float64 {
 	return horizon/expm1(-ln1p(-h)/shape) - alpha
 }
 
-// solveAge finds the zero of a falling f between two ages above -alpha. It halves in
-// the logarithm of alpha+age, where the curves are nearly straight, with a secant step
-// whenever that stays inside.
+// solveAge finds the zero of a decreasing f between two ages above -alpha. It searches in
+// ln(alpha+age), in which f is nearly linear, by secant steps, and bisects where a secant
+// step leaves the interval.
 func solveAge(alpha, low, high float64, f func(age float64) float64) float64 {
-	// Ages of nearly -alpha all mean the same, that it was over from the start.
+	// Ages near -alpha all mean that f was below 0 from the start.
 	low = math.Max(low, -alpha*(1-1e-12))
 	if !(high > low) {
 		return low
@@ -86,7 +88,7 @@ func solveAge(alpha, low, high float64, f func(age float64) float64) float64 {
 		case v > 0:
 			u0, f0 = u, v
 			if side == 1 {
-				f1 *= 0.5 // the other end has stood still: pull it in
+				f1 *= 0.5 // Illinois rule: the other end did not move
 			}
 			side = 1
 		case v < 0:
@@ -118,7 +120,7 @@ func validBeta(r, alpha, a, b float64) bool {
 	return validParameter(r) && validParameter(alpha) && validParameter(a) && validParameter(b)
 }
 
-// validSpan admits a time span that can be looked ahead.
+// validSpan reports whether t is a valid time span for a prediction.
 func validSpan(t float64) bool { return t >= 0 && t <= math.MaxFloat64 }
 
 func validRate(delta float64) bool { return delta > 0 && delta <= math.MaxFloat64 }
@@ -150,7 +152,7 @@ func lnRising(a, n float64) float64 {
 			prod *= a + j
 		}
 	}
-	// Climb to where Stirling's series is exact to the last bit.
+	// Shift the argument to where the remainder of Stirling's series is below one rounding.
 	top := a + n
 	for prod := 1.0; a < 12; a++ {
 		prod *= a

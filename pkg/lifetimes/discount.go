@@ -33,9 +33,9 @@ var (
 
 type rulePoint struct{ at, w float64 }
 
-// instants are the moments at which an expectation is needed so that
-// e^(-delta t) E(t) + delta * integral of e^(-delta s) E(s) ds, which is what partial
-// integration makes of the discounted sum, becomes a weighted sum of E. Latest first.
+// instants are quadrature nodes in time, latest first. Integration by parts turns the
+// discounted expectation into e^(-delta t) E(t) + delta * integral of e^(-delta s) E(s) ds;
+// the nodes and weights turn that into a weighted sum of E.
 type instants struct {
 	n            int
 	at, w, grown [instantsMost]float64 // grown: ln((age+at)/age)
@@ -47,15 +47,16 @@ const (
 	mostTogether = 32
 )
 
-// fill chooses panels in ln(age+s), narrow enough for the curve, which bends within a
-// few times bend of the start and within the age, and for the discount.
+// fill computes nodes and weights by Gauss-Legendre panels in ln(age+s). The panels are
+// narrow enough for the discount factor and for E, whose curvature is concentrated at
+// times up to a few times bend and up to age.
 func (v *instants) fill(t, delta, age, bend float64) {
 	v.n = 0
 	v.put(t, exp(-delta*t), ln1p(t/age))
 	if delta == 0 {
 		return
 	}
-	// Over a short horizon the integral is a small correction, and may be coarser.
+	// For a short horizon the integral is a small correction, so that fewer nodes suffice.
 	reach := 3.0
 	if delta*t < 0.3 {
 		reach = 8
@@ -99,7 +100,7 @@ func (c betaCustomer) discounted(t, delta float64) float64 {
 		return c.expected(t)
 	}
 	var v instants
-	// The curve bends as soon as those most likely to stop have had the time to.
+	// E bends on the time scale on which the customers most likely to stop do so.
 	ab := c.a + c.b
 	mean := c.a / ab
 	fast := math.Min(1, mean+float64(3*math.Sqrt(mean*(c.b/ab)/(ab+1))))
@@ -122,9 +123,9 @@ func (c betaCustomer) discounted(t, delta float64) float64 {
 	})
 }
 
-// countSeriesAt is countSeries at several instants, which share all but the powers. The
-// first, the latest, decides when to stop; the earlier ones are left behind when they
-// have nothing more to add.
+// countSeriesAt is countSeries at several instants, which share everything but the powers
+// of w. The series ends when the first (latest) instant has converged; earlier instants
+// are removed as soon as they contribute nothing more.
 func (c betaCustomer) countSeriesAt(v *instants) (float64, bool) {
 	if v.n > fewInstants {
 		return 0, false

@@ -2,12 +2,12 @@ package lifetimes
 
 import "math"
 
-// The standard library's Exp picks its instructions by processor, and on several
-// architectures the compiler fuses a product and a sum into one rounding. Both change
-// last bits, so scores would differ between machines. The four functions here use
-// only operations that IEEE 754 defines exactly, with every product that feeds a sum
-// rounded by an explicit conversion. Relative errors stay below 1e-15 for exp and
-// log, and below 3e-14 where expm1 and log1p meet their table.
+// The standard library's Exp uses processor-specific instructions, and on several
+// architectures the compiler fuses a product and a sum into one operation with one
+// rounding. Both change the last bits, so scores would differ between machines. The four
+// functions here use only operations that IEEE 754 defines exactly, and round every
+// product before adding it, by an explicit conversion. Relative errors are below 1e-15
+// for exp and ln, and below 3e-14 where expm1 and ln1p begin to use their tables.
 
 const (
 	ln2Hi = 0.693147180559208209160715341568 // 40 bits: k*ln2Hi is exact
@@ -21,8 +21,9 @@ const (
 	expUnderflow = -745.13
 )
 
-// logCentres holds, for 32 slices of [0.6875, 1.375), a centre and its logarithm. The
-// two slices that meet at 1 share the centre 1, which keeps logs near 0 exact.
+// logCentres holds a centre and its logarithm for each of 32 intervals of
+// [0.6875, 1.375). The two intervals that meet at 1 share the centre 1, so that
+// logarithms near 0 keep their relative accuracy.
 //
 //nolint:gochecknoglobals // a table: Go has no constant arrays
 var logCentres = [32]struct{ c, ln float64 }{
@@ -98,7 +99,7 @@ var expSteps = [32]float64{
 	1.957144124175400269,
 }
 
-// ln is the natural logarithm; -Inf at 0, NaN below.
+// ln is the natural logarithm; -Inf at 0, NaN for negative x.
 func ln(x float64) float64 {
 	if !(x > 0) || x > math.MaxFloat64 {
 		return math.Log(x) // special values only
@@ -125,7 +126,7 @@ func twiceAtanh(s float64) float64 {
 	return t + float64(t*tail)
 }
 
-// ln1p is ln(1+x), exact in the limit of small x.
+// ln1p is ln(1+x), without loss of relative accuracy for small x.
 func ln1p(x float64) float64 {
 	if x > -0.03 && x < 0.03 {
 		return twiceAtanh(x / (2 + x))
@@ -134,7 +135,7 @@ func ln1p(x float64) float64 {
 	if !(u > 0) || u > math.MaxFloat64 {
 		return math.Log1p(x) // special values only
 	}
-	// What rounding took from 1+x comes back to first order.
+	// Correct the rounding error of 1+x to first order.
 	lost := x - (u - 1)
 	if x > 1 {
 		lost = 1 - (u - x)
@@ -142,7 +143,7 @@ func ln1p(x float64) float64 {
 	return ln(u) + lost/u
 }
 
-// exp is e^x; 0 below the least float, +Inf above the greatest.
+// exp is e^x; 0 on underflow, +Inf on overflow.
 func exp(x float64) float64 {
 	if !(x < expOverflow && x > expUnderflow) {
 		switch {

@@ -7,59 +7,64 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// FitOptions say how to fit; the zero value is the recommendation.
+// FitOptions configure a fit; the zero value is recommended.
 type FitOptions struct {
-	// MaximumLikelihood leaves the weak priors out. On small or odd data the likelihood may
-	// then have no maximum, which Diagnostics.Converged tells.
+	// MaximumLikelihood fits without the weak priors. The likelihood of small or unusual
+	// data may have no maximum; Diagnostics.Converged is then false.
 	MaximumLikelihood bool
-	// EnoughRepeatBuyers is the number of customers with a repeat purchase from which on
-	// a fit counts as fitted; 0 means 100.
+	// EnoughRepeatBuyers is the minimum number of customers with a repeat purchase for
+	// StatusFitted; 0 means 100.
 	EnoughRepeatBuyers int
 
-	// evenWithoutRepeats weighs silence against the priors where nobody has come twice.
+	// evenWithoutRepeats also fits data without a repeat purchase, instead of returning the
+	// prior.
 	evenWithoutRepeats bool
-	// gapsKnown says that gaps whose logarithms sum to 0 do so by chance.
+	// gapsKnown states that the rows carry LogGaps, so that a sum of 0 is a value and not
+	// ErrGaps.
 	gapsKnown bool
 }
 
-// Status says how far parameters come from data.
+// Status states how well the data determine the parameters.
 type Status string
 
 // The statuses of parameters.
 const (
-	// StatusPrior: no repeat buyer was seen; the parameters are the prior's.
+	// StatusPrior: the data have no repeat buyer; the parameters are those of the prior.
 	StatusPrior Status = "prior"
-	// StatusProvisional: fitted, on too few repeat buyers to rely on.
+	// StatusProvisional: fitted on fewer than FitOptions.EnoughRepeatBuyers repeat buyers.
 	StatusProvisional Status = "provisional"
-	// StatusFitted: fitted on enough repeat buyers.
+	// StatusFitted: fitted on at least FitOptions.EnoughRepeatBuyers repeat buyers.
 	StatusFitted Status = "fitted"
 )
 
-// Diagnostics say what a fit went through.
+// Diagnostics describe the result of a fit.
 type Diagnostics struct {
+	// Status states how well the data determine the parameters.
 	Status Status
-	// Converged is whether the gradient vanished. Parameters of a fit that has not
-	// converged are the best it saw and should not be used.
+	// Converged is whether the gradient vanished inside the domain. If it is false, the
+	// parameters are the best ones that were evaluated and should not be used.
 	Converged bool
-	// GradientNorm is the largest component of the gradient of what was maximised, by the
-	// transformed parameters, per customer.
+	// GradientNorm is the largest component of the gradient of the objective with respect
+	// to the transformed parameters, per customer.
 	GradientNorm float64
-	// LogLikelihood is that of the data; LogPosterior adds the log density of the priors,
-	// up to a constant, and equals it for maximum likelihood.
+	// LogLikelihood is the log-likelihood of the data. LogPosterior adds the log density of
+	// the priors up to a constant; for maximum likelihood the two are equal.
 	LogLikelihood, LogPosterior float64
-	// Customers and RepeatBuyers count the rows and those with a repeat purchase.
+	// Customers is the number of rows, and RepeatBuyers the number of those with a repeat
+	// purchase.
 	Customers, RepeatBuyers int
-	// UniqueRows counts the distinct rows, each of which was evaluated once.
+	// UniqueRows is the number of distinct rows, each of which is evaluated once.
 	UniqueRows int
-	// Evaluations counts evaluations of the likelihood with its gradient.
+	// Evaluations is the number of evaluations of the likelihood and its gradient.
 	Evaluations int
-	// Problem says in words why Converged is false; empty otherwise.
+	// Problem explains why Converged is false; it is empty otherwise.
 	Problem string
 }
 
-// Fit is a fitted model of type M. StandardErrors holds, under each parameter's name,
-// its standard error from the observed information (of the posterior, unless fitted by
-// maximum likelihood); 0 where the data do not determine it.
+// Fit is a fitted model of type M. StandardErrors holds the standard error of each
+// parameter in the field of that parameter, from the observed information of the
+// posterior (of the likelihood with MaximumLikelihood); 0 where the data do not
+// determine it.
 type Fit[M any] struct {
 	Model          M
 	StandardErrors M
@@ -73,11 +78,11 @@ func (o FitOptions) enough() int {
 	return 100
 }
 
-// A normal is the prior of one transformed parameter.
+// normal is the prior distribution of one transformed parameter.
 type normal struct{ mean, sd float64 }
 
-// A problem is a log-likelihood over transformed parameters: each unbounded, and of a
-// size around 1 where the data are sane.
+// problem is a log-likelihood as a function of transformed parameters, which are unbounded
+// and of the order of 1 for usual data.
 type problem struct {
 	// likelihood returns the log-likelihood at theta and writes its gradient.
 	likelihood func(theta, gradient []float64) float64
@@ -87,7 +92,7 @@ type problem struct {
 	byPrior    bool
 }
 
-// solution is where a problem ended.
+// solution is the result of maximising a problem.
 type solution struct {
 	theta       []float64
 	covariance  *mat.SymDense // nil where the information is not positive definite
@@ -95,14 +100,14 @@ type solution struct {
 }
 
 const (
-	// farthest bounds the transformed parameters to about 1e-9 .. 1e9, where Validate
-	// ends; a search that wants to leave has run away.
+	// farthest bounds the absolute values of transformed parameters, which is about 1e-9 to
+	// 1e9, the domain of Validate. A search that reaches the bound has diverged.
 	farthest        = 20.7
 	gradientEnough  = 2e-7
 	gradientStalled = 1e-5
 )
 
-// solve maximises the likelihood, times the priors unless told otherwise.
+// solve maximises the likelihood, multiplied by the priors if byPrior is set.
 func (p problem) solve() solution {
 	n := len(p.start)
 	evaluations := 0
@@ -152,8 +157,8 @@ func (p problem) solve() solution {
 	return s
 }
 
-// invertInformation is the inverse of the observed information, by central differences
-// of the analytic gradient.
+// invertInformation is the inverse of the observed information, which is computed by
+// central differences of the analytic gradient; nil if it is not positive definite.
 func (p problem) invertInformation(theta []float64, objective func(theta, gradient []float64) float64) *mat.SymDense {
 	n := len(theta)
 	const step = 1e-4
@@ -191,8 +196,8 @@ func (p problem) invertInformation(theta []float64, objective func(theta, gradie
 	return inverse
 }
 
-// standardError is that of a quantity with the given gradient by the transformed
-// parameters, to first order; 0 where there is none.
+// standardError is the standard error, to first order, of a quantity with the given
+// gradient with respect to the transformed parameters; 0 without a covariance.
 func (s solution) standardError(gradient ...float64) float64 {
 	if s.covariance == nil {
 		return 0
@@ -209,7 +214,7 @@ func (s solution) standardError(gradient ...float64) float64 {
 	return math.Sqrt(sum)
 }
 
-// status grades by what was seen.
+// grade sets Status from the number of repeat buyers.
 func (d *Diagnostics) grade(o FitOptions) {
 	switch {
 	case d.RepeatBuyers == 0:
@@ -221,11 +226,11 @@ func (d *Diagnostics) grade(o FitOptions) {
 	}
 }
 
-// withoutRepeats settles a fit on data that hold no repeat purchase: nothing tells then
-// buyers who are slow from buyers who are gone, and the answer is the prior.
+// withoutRepeats is the result for data without a repeat purchase. Such data do not
+// distinguish slow buyers from buyers who have stopped, so the result is the prior.
 func withoutRepeats(o FitOptions, customers int) (Diagnostics, error) {
 	if o.MaximumLikelihood {
-		return Diagnostics{}, fmt.Errorf("%w: %d customers without a repeat purchase have no maximum of likelihood", ErrNoData, customers)
+		return Diagnostics{}, fmt.Errorf("%w: the likelihood of %d customers without a repeat purchase has no maximum", ErrNoData, customers)
 	}
 	return Diagnostics{Status: StatusPrior, Converged: true, Customers: customers}, nil
 }

@@ -6,44 +6,46 @@ import (
 	"gonum.org/v1/gonum/mathext"
 )
 
-// The weak priors of the beta-dropout models, on transformed parameters: enough to
-// hold a fit where data are thin, too little to move one on a few hundred customers.
+// The weak priors of the beta-dropout models, on transformed parameters. They stabilise a
+// fit to few data and hardly change a fit to a few hundred customers.
 const (
 	priorR       = 0.5 // ln r ~ N(ln 0.5, 1)
 	priorRate    = 0.3 // ln(alpha/mean T) ~ N(ln 0.3, 1.5)
 	priorTotal   = 3.0 // ln(a+b) ~ N(ln 3, 1)
 	priorDropout = -1  // logit(a/(a+b)) ~ N(-1, 1.2)
-	priorWeeks   = 26  // mean T that stands in while there is no customer
+	priorWeeks   = 26  // mean T to assume without customers
 )
 
-// PriorMBGNBD is the model to start with while there is no data, times in weeks: the
-// means of the priors for a base watched half a year on average. R is 0.5, Alpha 7.8
-// (0.3 times 26 weeks), A 0.8068 and B 2.1932 (3 in all, a dropout chance of 0.2689).
+// PriorMBGNBD is the model to use without data, with times in weeks: the means of the
+// priors for a customer base with a mean age T of half a year. R is 0.5, Alpha 7.8 (0.3
+// times 26 weeks), A 0.8068 and B 2.1932 (A+B = 3, mean dropout probability 0.2689).
 func PriorMBGNBD() MBGNBD {
 	p := betaPriors(priorWeeks, 1)
 	return fromBetaTheta([]float64{p[0].mean, p[1].mean, p[2].mean, p[3].mean})
 }
 
-// FitMBGNBD fits MBG/NBD (Batislam, Denizel and Filiztekin 2007, whose likelihood it
-// maximises) to summaries that share one now and one unit of time; Alpha is in that unit.
-// Without a repeat buyer the result is the prior, with StatusPrior. It returns ErrSummary or
-// ErrNoPurchase for a row that fails Validate and, by maximum likelihood only, ErrNoData.
-// A fit that ran away is no error: Converged is false then, and Problem says why.
+// FitMBGNBD fits MBG/NBD by the likelihood of Batislam, Denizel and Filiztekin (2007) to
+// summaries that have the same "now" and the same unit of time; Alpha is in that unit.
+// Without a repeat buyer the result is the prior, with StatusPrior, or ErrNoData with
+// MaximumLikelihood. It returns ErrSummary or ErrNoPurchase for a row that fails Validate.
+// A fit that does not converge returns no error: Converged is false, and Problem explains
+// why.
 func FitMBGNBD(rows []Summary, o FitOptions) (Fit[MBGNBD], error) {
 	fit, err := fitBeta(rows, o, betaVariant{stages: 1})
 	return Fit[MBGNBD]{fromBeta(fit.Model), fromBeta(fit.StandardErrors), fit.Diagnostics}, err
 }
 
-// FitBGNBD fits BG/NBD (Fader, Hardie and Lee 2005); units, results and errors are as for
-// FitMBGNBD.
+// FitBGNBD fits BG/NBD by the likelihood of Fader, Hardie and Lee (2005); units, results
+// and errors are those of FitMBGNBD.
 func FitBGNBD(rows []Summary, o FitOptions) (Fit[BGNBD], error) {
 	fit, err := fitBeta(rows, o, betaVariant{stages: 1, loyal: true})
 	return Fit[BGNBD]{BGNBD(fromBeta(fit.Model)), BGNBD(fromBeta(fit.StandardErrors)), fit.Diagnostics}, err
 }
 
-// FitMBGCNBD fits MBG/CNBD-k (Platzer and Reutterer 2016) for one k, 1 to 4; units, results
-// and errors are as for FitMBGNBD. For k > 1 the summaries must carry LogGaps, else it
-// returns ErrGaps; a k out of range is ErrOption. Likelihoods of different k compare.
+// FitMBGCNBD fits MBG/CNBD-k (Platzer and Reutterer 2016) for a given k from 1 to 4; units,
+// results and errors are those of FitMBGNBD. It returns ErrOption for another k, and
+// ErrGaps if k > 1 and the summaries have no LogGaps. Likelihoods for different k can be
+// compared.
 func FitMBGCNBD(rows []Summary, k int, o FitOptions) (Fit[MBGCNBD], error) {
 	if k < 1 || k > mostStages {
 		return Fit[MBGCNBD]{}, optionError("k", float64(k), "1 to 4")
@@ -51,13 +53,13 @@ func FitMBGCNBD(rows []Summary, k int, o FitOptions) (Fit[MBGCNBD], error) {
 	return fitBeta(rows, o, betaVariant{stages: k})
 }
 
-// betaVariant tells the beta-dropout models apart.
+// betaVariant identifies one of the beta-dropout models.
 type betaVariant struct {
-	stages int  // of the gaps between purchases
-	loyal  bool // nobody stops before the first repeat purchase
+	stages int  // Erlang stages of a gap between purchases: k
+	loyal  bool // BG/NBD: no customer stops before the first repeat purchase
 }
 
-// model is the model that the parameters are of.
+// model returns m as the variant's own type.
 func (v betaVariant) model(m MBGCNBD) PurchaseModel {
 	switch {
 	case v.loyal:
@@ -76,7 +78,7 @@ func fitBeta(rows []Summary, o FitOptions, v betaVariant) (Fit[MBGCNBD], error) 
 	return fitBetaRows(c, o, v)
 }
 
-// fitBetaRows is shared by those who fit several models to the same rows.
+// fitBetaRows is fitBeta with compressed rows, which several fits can share.
 func fitBetaRows(c *fitRows, o FitOptions, v betaVariant) (Fit[MBGCNBD], error) {
 	k := float64(v.stages)
 	if v.stages > 1 && c.repeats > 0 && c.withoutGaps && !o.gapsKnown {
@@ -102,7 +104,7 @@ func fitBetaRows(c *fitRows, o FitOptions, v betaVariant) (Fit[MBGCNBD], error) 
 	share := m.A / (m.A + m.B)
 	fit := Fit[MBGCNBD]{Diagnostics: s.diagnostics}
 	if err := validateBeta("beta-dropout", m.R, m.Alpha, m.A, m.B); err != nil {
-		// Where nobody ever stops, or everybody at once, likelihood alone leaves the domain.
+		// Where no customer stops, or all of them at once, maximum likelihood leaves the domain.
 		fit.Converged, fit.Problem = false, err.Error()
 		m.A = math.Min(math.Max(m.A, leastParameter), greatestParameter)
 		m.B = math.Min(math.Max(m.B, leastParameter), greatestParameter)
@@ -120,7 +122,7 @@ func fitBetaRows(c *fitRows, o FitOptions, v betaVariant) (Fit[MBGCNBD], error) 
 	return fit, nil
 }
 
-// betaPriors are those of ln r, ln alpha, ln(a+b) and logit(a/(a+b)).
+// betaPriors are the priors of ln r, ln alpha, ln(a+b) and logit(a/(a+b)).
 func betaPriors(meanT, stages float64) []normal {
 	return []normal{
 		{math.Log(priorR), 1},
@@ -149,10 +151,10 @@ type betaLikelihood struct {
 	byX        []xTerms
 	lnT, inT   []float64 // ln(alpha+T), 1/(alpha+T)
 	lnTx, inTx []float64
-	deadSum    []float64 // of dead weights by x
+	deadSum    []float64 // sum of n P(not alive) for each x
 }
 
-// xTerms depend on x alone.
+// xTerms are the terms that depend on x only.
 type xTerms struct{ shape, lnOdds, odds float64 }
 
 func newBetaLikelihood(c *fitRows, v betaVariant) *betaLikelihood {
@@ -164,7 +166,8 @@ func newBetaLikelihood(c *fitRows, v betaVariant) *betaLikelihood {
 	return e
 }
 
-// at writes the gradient by the transformed parameters.
+// at returns the log-likelihood at theta and writes its gradient with respect to the
+// transformed parameters.
 func (e *betaLikelihood) at(theta, gradient []float64) float64 {
 	m := fromBetaTheta(theta)
 	c, k := e.c, float64(e.v.stages)
@@ -173,7 +176,7 @@ func (e *betaLikelihood) at(theta, gradient []float64) float64 {
 	psiR, psiB, psiAB := mathext.Digamma(m.R), mathext.Digamma(m.B), mathext.Digamma(m.A+m.B)
 	for i, x := range c.xs {
 		n := c.countX[i]
-		stays, dropped := x+1, m.B+x // purchases that did not end it, b of the last chance
+		stays, dropped := x+1, m.B+x // purchases the customer survived; b of the posterior at the last one
 		if e.v.loyal {
 			stays, dropped = x, m.B+x-1
 		}
@@ -244,7 +247,8 @@ func (e *betaLikelihood) at(theta, gradient []float64) float64 {
 	return sum
 }
 
-// stages is ln of the sum over j < k of (shape)_j/j! v^j, with its derivatives.
+// stages is ln of the sum over j < k of (shape)_j/j! v^j, and its derivatives with respect
+// to shape and v.
 func stages(k int, shape, v float64) (lnSum, byShape, byV float64) {
 	sum, dShape, dV := 1.0, 0.0, 0.0
 	term, inverse := 1.0, 0.0 // inverse: the sum of 1/(shape+i) for i < j

@@ -6,10 +6,10 @@ import (
 	"gonum.org/v1/gonum/mathext"
 )
 
-// FitParetoNBD fits Pareto/NBD (Schmittlein, Morrison and Colombo 1987, by the likelihood of
-// Fader and Hardie 2005) to summaries that share one now, with weak priors of the same kind
-// as MBG/NBD's: ln r and ln s ~ N(ln 0.5, 1), ln(alpha/mean T) and
-// ln(beta/mean T) ~ N(ln 0.3, 1.5). Units, results and errors are as for FitMBGNBD.
+// FitParetoNBD fits Pareto/NBD (Schmittlein, Morrison and Colombo 1987) by the likelihood
+// of Fader and Hardie (2005). The weak priors are ln r and ln s ~ N(ln 0.5, 1), and
+// ln(alpha/mean T) and ln(beta/mean T) ~ N(ln 0.3, 1.5). Units, results and errors are
+// those of FitMBGNBD.
 func FitParetoNBD(rows []Summary, o FitOptions) (Fit[ParetoNBD], error) {
 	c, err := compress(rows)
 	if err != nil {
@@ -64,7 +64,8 @@ func newParetoLikelihood(c *fitRows) *paretoLikelihood {
 	}
 }
 
-// at writes the gradient by the logarithms of r, alpha, s and beta.
+// at returns the log-likelihood at theta and writes its gradient with respect to the
+// logarithms of r, alpha, s and beta.
 func (e *paretoLikelihood) at(theta, gradient []float64) float64 {
 	m := fromParetoTheta(theta)
 	c := e.c

@@ -13,12 +13,12 @@ import (
 const (
 	priorP     = 6.0
 	priorQ     = 4.0
-	priorSpend = 30.0 // money units that stand in while nothing has been spent
+	priorSpend = 30.0 // mean value to assume without data, in money units
 )
 
-// PriorGammaGamma is the spend model to start with while there is no data: P 6, Q 4 and
-// V such that a purchase is worth mean money units on average. A mean that is not
-// positive stands for "nothing known" and counts as 30.
+// PriorGammaGamma is the spend model to use without data: P is 6, Q is 4, and V is such
+// that the mean value of a purchase is mean, in money units. A mean that is not positive
+// and finite is replaced by 30.
 func PriorGammaGamma(mean float64) GammaGamma {
 	if !(mean > 0) || mean > math.MaxFloat64 {
 		mean = priorSpend
@@ -28,10 +28,11 @@ func PriorGammaGamma(mean float64) GammaGamma {
 }
 
 // FitGammaGamma fits the Gamma-Gamma model (Fader and Hardie 2013) to the customers with a
-// repeat purchase and a positive mean value; the others say nothing about spread and are left
-// out. V is in the money units of the summaries. Diagnostics counts those used as
-// RepeatBuyers. Without any the result is PriorGammaGamma(0) with StatusPrior, or ErrNoData
-// by maximum likelihood. Rows that fail Validate are ErrSummary or ErrNoPurchase.
+// repeat purchase and a positive mean value; it ignores the others, which carry no
+// information about the spread. V is in the money units of the summaries.
+// Diagnostics.RepeatBuyers is the number of customers used. Without any, the result is
+// PriorGammaGamma(0) with StatusPrior, or ErrNoData with MaximumLikelihood. It returns
+// ErrSummary or ErrNoPurchase for a row that fails Validate.
 func FitGammaGamma(rows []Summary, o FitOptions) (Fit[GammaGamma], error) {
 	e := spendLikelihood{}
 	places := map[int]int{}
@@ -84,8 +85,8 @@ func FitGammaGamma(rows []Summary, o FitOptions) (Fit[GammaGamma], error) {
 	return fit, nil
 }
 
-// spendLikelihood evaluates the log-likelihood of mean values with its gradient by
-// ln p, ln(q-1) and ln(p v/(q-1)/mean).
+// spendLikelihood evaluates the log-likelihood of mean values and its gradient with respect
+// to ln p, ln(q-1) and ln(p v/(q-1)/mean).
 type spendLikelihood struct {
 	rows       []spendRow
 	xs, countX []float64
@@ -129,10 +130,11 @@ func (e *spendLikelihood) at(theta, gradient []float64) float64 {
 	return sum
 }
 
-// FitShiftedBetaGeometric fits the subscription model (Fader and Hardie 2007) to a cohort: lost[i] customers
-// left at renewal i+1, remaining had not left after the last. The weak priors are those
-// of MBG/NBD on alpha+beta and alpha/(alpha+beta). Negative counts are ErrOption; an
-// empty cohort gives the prior, or ErrNoData by maximum likelihood.
+// FitShiftedBetaGeometric fits the subscription model of Fader and Hardie (2007) to a
+// cohort: lost[i] customers left at renewal i+1, and remaining customers had not left after
+// the last renewal. The weak priors are MBG/NBD's priors of a+b and a/(a+b). It returns
+// ErrOption for a negative count; for an empty cohort the result is the prior, or ErrNoData
+// with MaximumLikelihood.
 func FitShiftedBetaGeometric(lost []int, remaining int, o FitOptions) (Fit[ShiftedBetaGeometric], error) {
 	gone := 0
 	for _, n := range lost {
@@ -161,8 +163,8 @@ func FitShiftedBetaGeometric(lost []int, remaining int, o FitOptions) (Fit[Shift
 		Alpha: s.standardError(m.Alpha, m.Alpha*(1-share)),
 		Beta:  s.standardError(m.Beta, -m.Beta*share),
 	}
-	// What a repeat buyer is to a shop, a customer who leaves is to subscriptions: what
-	// the fit learns from.
+	// Customers who leave determine this fit as repeat buyers determine the others, so they
+	// are reported, and graded, as RepeatBuyers.
 	fit.Customers, fit.RepeatBuyers, fit.UniqueRows = gone+remaining, gone, len(lost)+1
 	fit.grade(o)
 	return fit, nil
@@ -173,13 +175,14 @@ func fromDropoutTheta(theta []float64) ShiftedBetaGeometric {
 	return ShiftedBetaGeometric{m.A, m.B}
 }
 
-// cohortLikelihood has the gradient by ln(alpha+beta) and logit(alpha/(alpha+beta)).
+// cohortLikelihood returns the log-likelihood of a cohort and writes its gradient with
+// respect to ln(alpha+beta) and logit(alpha/(alpha+beta)).
 func cohortLikelihood(lost []int, remaining int, theta, gradient []float64) float64 {
 	m := fromDropoutTheta(theta)
 	dA, dB := 0.0, 0.0
 	later := remaining
 	for i, left := range slices.Backward(lost) {
-		// At renewal i+1 so many left, and later ones stayed.
+		// At renewal i+1, left customers left and later customers stayed.
 		n, stayed, at := float64(left), float64(later), m.Alpha+m.Beta+float64(i)
 		dA += n/m.Alpha - (n+stayed)/at
 		dB += stayed/(m.Beta+float64(i)) - (n+stayed)/at

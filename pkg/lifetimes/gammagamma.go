@@ -2,17 +2,18 @@ package lifetimes
 
 import "math"
 
-// GammaGamma is the Gamma-Gamma model of the value of a purchase, Fader and Hardie
-// (2013), "The gamma-gamma model of monetary value": values of one customer are
-// gamma with shape P around a mean that varies between customers, whose scale is
-// Gamma(Q, V). V is in money units. The mean over customers is P V/(Q-1).
+// GammaGamma is the Gamma-Gamma model of the value of a purchase of Fader and Hardie
+// (2013), "The gamma-gamma model of monetary value": the values of a customer's purchases
+// have a gamma distribution with shape P, whose rate varies between customers as
+// Gamma(Q, V). V is in money units; P and Q have no unit. The mean over customers is
+// P V/(Q-1).
 type GammaGamma struct{ P, Q, V float64 }
 
-// Name is "Gamma-Gamma".
+// Name returns "Gamma-Gamma".
 func (m GammaGamma) Name() string { return "Gamma-Gamma" }
 
-// Validate refuses, with ErrParameter, parameters outside 1e-9 to 1e9 and Q <= 1, where
-// the mean value does not exist.
+// Validate returns an error that wraps ErrParameter for a parameter outside 1e-9 to 1e9,
+// and for Q <= 1, for which the mean does not exist.
 func (m GammaGamma) Validate() error {
 	if err := checkParameter(m.Name(), "p", m.P); err != nil {
 		return err
@@ -26,9 +27,10 @@ func (m GammaGamma) Validate() error {
 	return checkParameter(m.Name(), "q", m.Q)
 }
 
-// ExpectedSpend is the expected value of a customer's next purchase in money units,
-// after x repeat purchases of mean value m. Without repeat purchases, or with a mean
-// that is not positive (more refunded than bought), it is the mean over customers.
+// ExpectedSpend is the expected value, in money units, of the next purchase of a customer
+// with x repeat purchases of the given mean value. Without repeat purchases, or with a mean
+// that is not positive (refunds exceed purchases), it is the mean over customers. It is 0
+// for an invalid model.
 func (m GammaGamma) ExpectedSpend(x int, mean float64) float64 {
 	if !m.valid() {
 		return 0
@@ -37,12 +39,13 @@ func (m GammaGamma) ExpectedSpend(x int, mean float64) float64 {
 	if x <= 0 || !(mean > 0) || mean > math.MaxFloat64 {
 		return m.P * m.V / (m.Q - 1)
 	}
-	// (v + x m)/(x + (q-1)/p), with nothing that overflows or cancels.
+	// (v + x m)/(x + (q-1)/p): neither overflows nor cancels.
 	return (m.V + float64(n*mean)) / (n + (m.Q-1)/m.P)
 }
 
-// LogLikelihood of the mean value of a customer's x repeat purchases; only x > 0 and a
-// positive mean say anything, others give 0. It is -Inf outside the parameters' domain.
+// LogLikelihood is the log-likelihood of the mean value of a customer's x repeat purchases.
+// It is 0 for x <= 0 or a mean that is not positive, which the model does not describe, and
+// -Inf for an invalid model.
 func (m GammaGamma) LogLikelihood(x int, mean float64) float64 {
 	if !m.valid() {
 		return math.Inf(-1)
@@ -52,7 +55,7 @@ func (m GammaGamma) LogLikelihood(x int, mean float64) float64 {
 	}
 	n := float64(x)
 	px, sum := float64(m.P*n), float64(n*mean)
-	// lnG(px+q) - lnG(px) - lnG(q) is a rising factorial less lnG(q).
+	// lnG(px+q) - lnG(px) - lnG(q) is the logarithm of a rising factorial minus lnG(q).
 	lgq := lnGamma(m.Q)
 	return lnRising(px, m.Q) - lgq - float64(m.Q*ln1p(sum/m.V)) - float64(px*ln1p(m.V/sum)) - ln(mean)
 }

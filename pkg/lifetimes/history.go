@@ -9,21 +9,21 @@ import (
 type Day struct {
 	// Day is the civil day, counted from 1970-01-01.
 	Day int32
-	// Orders counts the orders of that day that stand.
+	// Orders is the number of orders of that day that were not cancelled.
 	Orders uint32
-	// Net is their net value in minor money units, refunds taken off.
+	// Net is the value of these orders, minus refunds, in minor money units.
 	Net int64
 }
 
-// History is a customer's purchase days, ascending, each with at least one standing
-// order. It is the sufficient statistic of every model here: whatever order the
-// events came in, the History equals the one built from the sorted log.
+// History holds the purchase days of a customer in ascending order, each with at least one
+// standing order (one that was not cancelled). It is a sufficient statistic for all models
+// of this package, and it does not depend on the order in which the events were applied.
 //
-// Like append, the methods that change a History may reuse its memory: use the
-// result and forget the receiver. Sums saturate instead of wrapping around.
+// Like append, the methods that change a History may reuse its memory: use the result and
+// not the receiver. Sums saturate on overflow.
 type History []Day
 
-// Add records an order that stands, with its net value in minor units.
+// Add records a standing order with its net value in minor units.
 func (h History) Add(day int32, net int64) History {
 	i := h.at(day)
 	if i < len(h) && h[i].Day == day {
@@ -39,8 +39,8 @@ func (h History) Add(day int32, net int64) History {
 	return h
 }
 
-// Adjust changes the net value of an order that still stands: a partial refund or a
-// correction, delta in minor units. A day without a standing order is left alone.
+// Adjust adds delta, in minor units, to the net value of a standing order, for a partial
+// refund or a correction. A day without a standing order is not changed.
 func (h History) Adjust(day int32, delta int64) History {
 	if i := h.at(day); i < len(h) && h[i].Day == day {
 		h[i].Net = addSaturating(h[i].Net, delta)
@@ -48,9 +48,9 @@ func (h History) Adjust(day int32, delta int64) History {
 	return h
 }
 
-// Remove takes back an order that no longer counts, net being what it still
-// contributed. The day goes when no other order stands on it, and with it the
-// purchase: x, first and last follow. A day without a standing order is left alone.
+// Remove removes an order that was cancelled or refunded in full; net is its remaining net
+// value in minor units. A day without another standing order is removed too, which may
+// change x, the first and the last day. A day without a standing order is not changed.
 func (h History) Remove(day int32, net int64) History {
 	i := h.at(day)
 	if i == len(h) || h[i].Day != day {
@@ -61,14 +61,14 @@ func (h History) Remove(day int32, net int64) History {
 	}
 	h[i].Orders--
 	if net == math.MinInt64 {
-		net++ // its negation does not exist
+		net++ // -math.MinInt64 overflows
 	}
 	h[i].Net = addSaturating(h[i].Net, -net)
 	return h
 }
 
-// Merge is the history of both: two halves of one log, or two accounts of one person.
-// Neither argument is changed.
+// Merge returns the combined history of two parts of a log, or of two accounts of one
+// person. It does not change its arguments.
 func Merge(a, b History) History {
 	out := make(History, 0, len(a)+len(b))
 	for len(a) > 0 && len(b) > 0 {
@@ -90,10 +90,11 @@ func Merge(a, b History) History {
 	return append(append(out, a...), b...)
 }
 
-// Summary is what the models know at now, in civil days (fractions count). Times are
-// divided by daysPerUnit (7 for weeks), money by minorPerUnit (100 for cents); either
-// counts as 1 when it is not positive. A now before the last purchase, or NaN, is the last
-// purchase. Without a standing order X is -1, which Validate refuses with ErrNoPurchase.
+// Summary returns the input of the models as of now, in civil days from 1970-01-01, which
+// may be fractional. Times are divided by daysPerUnit (7 for weeks), money by minorPerUnit
+// (100 for cents); a divisor that is not positive counts as 1. If now is NaN or before the
+// last purchase, the last purchase day is used. Without a standing order X is -1, for which
+// Validate returns ErrNoPurchase.
 func (h History) Summary(now, daysPerUnit, minorPerUnit float64) Summary {
 	if len(h) == 0 {
 		return Summary{X: -1}
@@ -115,8 +116,8 @@ func (h History) Summary(now, daysPerUnit, minorPerUnit float64) Summary {
 	return s
 }
 
-// SummaryWithGaps is Summary with LogGaps, which costs a logarithm a day; fits of the
-// regular-buyer models need it, scores do not.
+// SummaryWithGaps is Summary with LogGaps, which costs one logarithm for each purchase day.
+// FitMBGCNBD with k > 1 needs LogGaps; scores do not.
 func (h History) SummaryWithGaps(now, daysPerUnit, minorPerUnit float64) Summary {
 	s := h.Summary(now, daysPerUnit, minorPerUnit)
 	daysPerUnit = positiveOr1(daysPerUnit)
@@ -126,14 +127,14 @@ func (h History) SummaryWithGaps(now, daysPerUnit, minorPerUnit float64) Summary
 	return s
 }
 
-// Until is the part of the history up to and including a day. It shares memory with h
-// and must not be changed.
+// Until returns the history up to and including the given civil day. The result shares
+// memory with h and must not be changed.
 func (h History) Until(day int32) History {
 	i := sort.Search(len(h), func(i int) bool { return h[i].Day > day })
 	return h[:i:i]
 }
 
-// Orders counts the standing orders.
+// Orders is the number of standing orders.
 func (h History) Orders() int {
 	n := 0
 	for i := range h {
@@ -151,7 +152,7 @@ func (h History) Net() int64 {
 	return sum
 }
 
-// First is the first purchase day; false without one.
+// First returns the first purchase day, and false without one.
 func (h History) First() (int32, bool) {
 	if len(h) == 0 {
 		return 0, false
@@ -159,7 +160,7 @@ func (h History) First() (int32, bool) {
 	return h[0].Day, true
 }
 
-// Last is the last purchase day; false without one.
+// Last returns the last purchase day, and false without one.
 func (h History) Last() (int32, bool) {
 	if len(h) == 0 {
 		return 0, false
@@ -167,7 +168,8 @@ func (h History) Last() (int32, bool) {
 	return h[len(h)-1].Day, true
 }
 
-// at is where day stands or would stand. Events mostly concern the newest day.
+// at is the index of day, or where it would be inserted. The newest day is tried first,
+// since most events concern it.
 func (h History) at(day int32) int {
 	if n := len(h); n == 0 || h[n-1].Day < day {
 		return n
