@@ -92,7 +92,7 @@ bench: ## benchmark the whole pipeline on real Kafka and Redis (Docker)
 
 .PHONY: image
 image: ## build the Docker image mainstay:VERSION
-	VERSION=$(VERSION) docker compose build mainstay
+	VERSION=$(VERSION) REVISION=$$(git rev-parse HEAD) docker compose build mainstay
 
 .PHONY: clean
 clean: ## remove bin

@@ -29,13 +29,13 @@ func RenderExplanation(b *processors.Basis) []string {
 	m := b.Money
 	add("historic value", "%s %s = standing orders %s - refunds without their order %s", m.Historic, b.Currency, m.Standing, m.Orphaned)
 	if s := b.Seen; s != nil {
-		add("the model sees", "x = %d repeat days, the last at t_x = %.2f weeks of T = %.2f, with a mean of m = %.2f", s.Repeats, s.Recency, s.Age, s.Mean)
+		add("model input", "x = %d repeat days, the last at t_x = %.2f weeks of T = %.2f, with a mean of m = %.2f", s.Repeats, s.Recency, s.Age, s.Mean)
 	} else {
-		add("the model sees", "nothing: there is no standing order")
+		add("model input", "none: there is no standing order")
 	}
 	c := b.Scoring
 	p := c.Purchases
-	add("by the model", "%s, version %d (%s): r %.4g, alpha %.4g, a %.4g, b %.4g", c.Model, c.Version, c.Status, p.R, p.Alpha, p.A, p.B)
+	add("model", "%s, version %d (%s): r %.4g, alpha %.4g, a %.4g, b %.4g", c.Model, c.Version, c.Status, p.R, p.Alpha, p.A, p.B)
 	if s := c.Spend; s != nil {
 		add("spend", "Gamma-Gamma: p %.4g, q %.4g, v %.4g", s.P, s.Q, s.V)
 	} else {
@@ -45,7 +45,7 @@ func RenderExplanation(b *processors.Basis) []string {
 	if t := c.Thresholds; t != nil {
 		add("tiers", "top_10 from %s %s, top_20 from %s", t.Top10, b.Currency, t.Top20)
 	}
-	add("referrals", "referred by %s; has referred %d, worth %s %s", or(b.Referrer, "nobody"), b.Referred, m.Referral, b.Currency)
+	add("referrals", "referred by %s; has referred %d, worth %s %s", or(b.Referrer, "no one"), b.Referred, m.Referral, b.Currency)
 	answers := make([]string, len(b.Responses))
 	for i, r := range b.Responses {
 		answers[i] = fmt.Sprintf("%s: %d", day(r.Created), r.Score)
