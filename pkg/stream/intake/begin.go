@@ -167,7 +167,7 @@ func (r *run) checkLastRecord(ctx context.Context, topic string, partition int32
 		return fmt.Errorf("read the last record below %d of %s/%d: %w", p.offset, topic, partition, err)
 	}
 	if err != nil || !ok || rec.Offset != p.lastOffset || ledger.Fingerprint(rec.Offset, rec.Key, rec.Value) != p.fingerprint {
-		return halt.New(halt.InputRecreated, "the record at offset %d of %s/%d is not the one that was read: the topic was deleted and made again; `mainstay topics recreated %s` starts it anew",
+		return halt.New(halt.InputRecreated, "the record at offset %d of %s/%d differs from the one that was read: the topic was deleted and re-created; `mainstay topics recreated %s` reads the new topic from its start",
 			p.lastOffset, topic, partition, topic)
 	}
 	return nil

@@ -197,7 +197,7 @@ func (r *run) encodeFetched(fetched []kafka.Fetched, before int64) error {
 // outOfRange is the error for an offset that a log no longer holds, or does not hold yet.
 func outOfRange(topic string, partition int32, offset, logStart, logEnd int64) error {
 	if offset > logEnd {
-		return halt.New(halt.InputRecreated, "offset %d of %s/%d is wanted, the log ends at %d: the topic was deleted and made again; `mainstay topics recreated %s` starts it anew",
+		return halt.New(halt.InputRecreated, "offset %d of %s/%d is next, but the log ends at %d: the topic was deleted and re-created; `mainstay topics recreated %s` reads the new topic from its start",
 			offset, topic, partition, logEnd, topic)
 	}
 	return halt.New(halt.InputTruncated, "offset %d of %s/%d is wanted, the log starts at %d: retention deleted records before they were read; `mainstay topics recreated %s` goes on without them",

@@ -19,27 +19,27 @@ var ErrNoState = errors.New("Redis holds no state of this ledger yet")
 // customers a parameter is known to its third digit.
 const mostRows = 1 << 20
 
-// row is one customer as the fits see him.
+// row is the input of the fits for one customer.
 type row struct {
 	class  uint32 // of the id's hash, to drop rows by
 	now    lifetimes.Summary
-	before lifetimes.Summary // at the split; X -1: he came later
-	after  int32             // purchase days behind the split
+	before lifetimes.Summary // at the split; X is -1 if the customer's first order came later
+	after  int32             // purchase days after the split
 }
 
-// base is the customers of all partitions with a standing order, or an even part of them.
+// base holds the customers of all partitions who have a standing order, or an even sample of them.
 type base struct {
 	rows    []row
 	most    int    // rows
 	part    uint32 // one of so many is kept, a power of two
 	inForce *ledger.Parameters
-	horizon float64 // days behind the split
+	horizon float64 // days after the split
 	money   float64 // minor units of a unit
 }
 
 const rowClasses = 1 << 20
 
-// keep adds a row; when there are too many, every other one goes, by class.
+// keep adds a row. When there are too many, it drops every other row, by class.
 func (b *base) keep(r row) {
 	if r.class&(b.part-1) != 0 {
 		return
@@ -57,9 +57,9 @@ func (b *base) keep(r row) {
 	}
 }
 
-// collect reads the customers of all partitions from Redis, each as of his partition's base time, beside whatever folds. When
-// a partition is begun anew while it is read, all are read again. A customer whom Redis hands over twice while it grows counts
-// twice: one among very many.
+// collect reads the customers of all partitions from Redis, each as of the base time of their partition, while folds go on. If a
+// partition begins a new snapshot during the scan, all partitions are read again. A scan returns a customer twice if Redis resizes
+// its hash meanwhile; they then count twice, which does not change a fit.
 func collect(ctx context.Context, r *redis.Client, namespace string, g *ledger.Genesis) (*base, error) {
 	const tries = 3
 	for try := 1; ; try++ {
@@ -96,7 +96,7 @@ func (b *base) scan(ctx context.Context, p *redis.Partition, ledgerID string) er
 	}
 	today, ok := state.Today()
 	if !ok {
-		return nil // nothing tells how long anybody has been silent
+		return nil // without a base time nobody's silence is known
 	}
 	b.money, b.horizon = state.MinorPerUnit(), float64(state.Settings().GetPurchaseHorizonDays())
 	err = p.ScanCustomers(ctx, func(_ redis.Meta, blobs []redis.Blob) error {

@@ -7,11 +7,11 @@ import (
 	"github.com/mainstay/mainstay/processors/customer"
 )
 
-// Holdout is how two sets of parameters foresee what came after a split in time: the mean log loss of the probability of an
-// order within the horizon, over the customers known at the split. Lower is better. Both saw nothing behind the split, unless
-// those in force were fitted since.
+// Holdout compares how two sets of parameters predict the orders after a split in time: the mean log loss of the probability of
+// an order within the horizon, over the customers known at the split. Lower is better. Neither saw orders after the split,
+// unless the parameters in force were fitted since.
 type Holdout struct {
-	Days      float64 `json:"days"`      // behind the split
+	Days      float64 `json:"days"`      // after the split
 	Customers int     `json:"customers"` // known at the split; 0: the base is too young to be split, and nothing was judged
 	InForce   float64 `json:"in_force"`
 	Candidate float64 `json:"candidate"`
@@ -19,19 +19,20 @@ type Holdout struct {
 	Error float64 `json:"standard_error"`
 }
 
-// tolerance is how much worse a candidate may be: those in force may have been fitted to what is behind the split.
+// tolerance is the relative loss by which a candidate may be worse: the parameters in force may have been fitted to orders after
+// the split.
 const tolerance = .005
 
-// Worse says that the candidate is worse by more than tolerance and by more than chance.
+// Worse reports whether the candidate is worse by more than tolerance and by more than two standard errors.
 func (h Holdout) Worse() bool {
 	d := h.Candidate - h.InForce
 	return h.Customers > 0 && d > tolerance*h.InForce && d > 2*h.Error
 }
 
-// leastJudged is the least number of customers on whom a judgement is worth anything.
+// leastJudged is the smallest number of customers for which the comparison is made.
 const leastJudged = 50
 
-// judge fits to what was known at the split, and compares.
+// judge fits to the orders before the split, and compares the losses after it.
 func (b *base) judge(inForce lifetimes.MBGNBD) (Holdout, error) {
 	h := Holdout{Days: b.horizon}
 	var known []lifetimes.Summary
@@ -45,7 +46,7 @@ func (b *base) judge(inForce lifetimes.MBGNBD) (Holdout, error) {
 	}
 	fit, err := lifetimes.FitMBGNBD(known, lifetimes.FitOptions{})
 	if err != nil || !fit.Converged || fit.Status == lifetimes.StatusPrior {
-		return h, err // nothing could be learnt before the split: there is nothing to judge
+		return h, err // too little data before the split for a fit: nothing to compare
 	}
 	weeks := b.horizon / customer.DaysPerWeek
 	var a, c, d, dd float64
@@ -64,7 +65,7 @@ func (b *base) judge(inForce lifetimes.MBGNBD) (Holdout, error) {
 	return h, nil
 }
 
-// loss is minus the log of the probability of what happened. No surprise is infinite.
+// loss is minus the log of the probability of what happened, bounded so that one customer cannot make it infinite.
 func loss(p float64, happened bool) float64 {
 	const least = 1e-6
 	if !happened {

@@ -1,9 +1,9 @@
-// Package refit owns how a live system learns new parameters: it reads what the state knows of every customer, fits outside of
-// the fold, holds the fit against the customers' recent past, and appends it to the ledger, from where it reaches every
-// partition and every replay at the same place.
+// Package refit owns fitting the models' parameters to the live customers: it reads every customer's purchase history from
+// Redis, fits outside of the fold, validates the fit on a holdout, and appends it to the ledger. From there it takes effect in
+// every partition and every replay at the same offset.
 //
-// It refuses a fit that did not converge, one that foresees the last horizon worse than the parameters in force, and one that
-// changes nothing; and it never writes to Redis.
+// It refuses a fit that did not converge, one that predicts the holdout worse than the parameters in force, and one that
+// changes nothing. It never writes to Redis.
 package refit
 
 import (
@@ -19,7 +19,7 @@ import (
 	"github.com/mainstay/mainstay/schemas/ledger"
 )
 
-// Outcome is what became of a refit. It is a metric's label.
+// Outcome is how a refit ended. It is the value of a metric's label.
 type Outcome string
 
 // The outcomes.
@@ -28,17 +28,17 @@ const (
 	DryRun       Outcome = "dry_run"       // would have been appended
 	NoData       Outcome = "no_data"       // no customer has bought twice
 	NotConverged Outcome = "not_converged" // refused
-	Worse        Outcome = "worse"         // refused: than the parameters in force, on the holdout
+	Worse        Outcome = "worse"         // refused: worse than the parameters in force on the holdout
 	Unchanged    Outcome = "unchanged"     // the parameters in force fit as well
-	Failed       Outcome = "failed"        // an error, which says more
+	Failed       Outcome = "failed"        // an error occurred; it is returned beside the outcome
 )
 
-// Outcomes are all of them.
+// Outcomes returns all outcomes.
 func Outcomes() []Outcome {
 	return []Outcome{Appended, DryRun, NoData, NotConverged, Worse, Unchanged, Failed}
 }
 
-// Config is what a refit is told.
+// Config configures a refit.
 type Config struct {
 	Namespace string
 	Genesis   *ledger.Genesis
@@ -47,7 +47,7 @@ type Config struct {
 	Random    func() uint64
 }
 
-// Result is what was found, and what was done.
+// Result is the outcome of a refit, with the figures that led to it.
 type Result struct {
 	Outcome Outcome `json:"outcome"`
 	Reason  string  `json:"reason"` // of a refusal; empty otherwise
@@ -160,7 +160,7 @@ func (b *base) fit() (*Result, *ledger.Parameters, error) {
 	return result, fitted, nil
 }
 
-// same says that parameters are as good as equal: to score all customers anew would say nothing.
+// same reports whether two sets of parameters are so close that re-scoring all customers would change nothing.
 func same(a, b *ledger.Parameters) bool {
 	near := func(x, y float64) bool { return math.Abs(x-y) <= 1e-3*max(math.Abs(x), math.Abs(y)) }
 	return a.GetStatus() == b.GetStatus() && near(a.GetR(), b.GetR()) && near(a.GetAlpha(), b.GetAlpha()) && near(a.GetA(), b.GetA()) && near(a.GetB(), b.GetB()) &&
