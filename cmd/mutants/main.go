@@ -1,5 +1,5 @@
 // Command mutants breaks the rules of the protocol one at a time and checks that a test notices: the fault test or, for rules
-// that concern alerts alone, the alert stories. It prints a table: the rule, what is broken, and the seed or story that
+// that concern alerts alone, the alert scenarios. It prints a table: the rule, what is broken, and the seed or story that
 // noticed. A mutant that survives is a hole in the proof, and the exit status is 1.
 //
 //	go run ./cmd/mutants [-seeds 200] [-only NAME] [-tenth N]
@@ -42,7 +42,7 @@ var (
 	failedScenario = regexp.MustCompile(`--- FAIL: TestScenarios/(\S+)`)
 )
 
-func faults() []proof {
+func faultTest() []proof {
 	return []proof{{
 		func(seeds int, first uint64) []string {
 			return []string{"./pkg/testbed/faulttest", "-run=^TestSeeds$", "-failfast-seeds", "-seeds=" + strconv.Itoa(seeds), "-seed=" + strconv.FormatUint(first, 10)}
@@ -57,7 +57,7 @@ func faults() []proof {
 	}}
 }
 
-func stories() []proof {
+func scenarios() []proof {
 	return []proof{{
 		func(int, uint64) []string { return []string{"./pkg/sandbox/ruletest", "-run=^TestScenarios$"} },
 		func(output string) string {
@@ -111,7 +111,7 @@ func try(ctx context.Context, directives []directive, m mutant, seeds int) (verd
 	}
 	by := m.by
 	if by == nil {
-		by = faults()
+		by = faultTest()
 	}
 	var verdicts []string
 	for _, p := range by {

@@ -3,16 +3,16 @@ package main
 // mutants is the table of rules that code can break. The directives in the source say how each mutant breaks its rule.
 func mutants() []mutant {
 	return []mutant{
-		{rule: "alerts", name: "late-history-raises", broken: "an event of long ago raises alerts", by: stories()},
-		{rule: "alerts", name: "first-evaluation-raises", broken: "the first evaluation of a customer raises alerts", by: append(stories(), faults()...)},
-		{rule: "alerts", name: "refit-raises", broken: "a refit, new thresholds or changed rules raise alerts", by: stories()},
+		{rule: "alerts", name: "late-history-raises", broken: "an event of long ago raises alerts", by: scenarios()},
+		{rule: "alerts", name: "first-evaluation-raises", broken: "the first evaluation of a customer raises alerts", by: append(scenarios(), faultTest()...)},
+		{rule: "alerts", name: "refit-raises", broken: "a refit, new thresholds or changed rules raise alerts", by: scenarios()},
 		// A customer is evaluated silently by the cursor and, where an event comes first, at that event: each of the next two breaks both.
-		{rule: "alerts", name: "terms-raise", broken: "new parameters or settings do not make the next evaluation silent", by: stories()},
-		{rule: "alerts", name: "thresholds-raise", broken: "new thresholds do not make the next evaluation silent", by: stories()},
-		{rule: "alerts", name: "fuse-never-trips", broken: "no alert is held back by the fuse", by: stories()},
-		{rule: "alerts", name: "fuse-never-resets", broken: "the fuse stays tripped after its hour", by: stories()},
-		{rule: "alerts", name: "no-for", broken: "a condition raises its alert at once, without lasting", by: stories()},
-		{rule: "alerts", name: "no-cool-down", broken: "an alert can be raised again at once", by: stories()},
+		{rule: "alerts", name: "terms-raise", broken: "new parameters or settings do not make the next evaluation silent", by: scenarios()},
+		{rule: "alerts", name: "thresholds-raise", broken: "new thresholds do not make the next evaluation silent", by: scenarios()},
+		{rule: "alerts", name: "fuse-never-trips", broken: "no alert is held back by the fuse", by: scenarios()},
+		{rule: "alerts", name: "fuse-never-resets", broken: "the fuse stays tripped after its hour", by: scenarios()},
+		{rule: "alerts", name: "no-for", broken: "a condition raises its alert at once, without lasting", by: scenarios()},
+		{rule: "alerts", name: "no-cool-down", broken: "an alert can be raised again at once", by: scenarios()},
 		{rule: "5", name: "episodes-reopen-on-reclaim", broken: "a firing alert is pending after a reclaim, and raised again"},
 		{rule: "6", name: "episodes-lost-on-reclaim", broken: "open alerts are forgotten on reclaim"},
 		{rule: "3", name: "no-input-marks", broken: "a record that came twice counts twice", seed: 59},

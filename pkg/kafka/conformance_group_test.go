@@ -142,7 +142,7 @@ func testGroups(t *testing.T, e *env) {
 	late := &Generation{ID: one.ID, Member: one.Member, client: c, inner: one.inner, ctx: t.Context()}
 	require.ErrorIs(t, late.CommitOffsets(ctx, []TopicPartitionOffset{{in, 0, 99, ""}}), ErrFenced)
 	require.ErrorIs(t, late.Heartbeat(ctx), ErrFenced)
-	open(t, e, c, x.ID())
+	open(t, e, c, x.writer.txnID)
 	offset, _, err = c.CommittedOffset(ctx, id, in, 0)
 	require.NoError(t, err)
 	require.Equal(t, int64(10), offset)

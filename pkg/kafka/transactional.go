@@ -52,9 +52,6 @@ func (c *Client) OpenTransactional(ctx context.Context, id string, timeout time.
 	return &Transactional{writer: batchWriter{client: c, identity: who, txnID: id, sequences: map[topicPartition]int32{}}}, nil
 }
 
-// ID returns the transactional id.
-func (t *Transactional) ID() string { return t.writer.txnID }
-
 // Publish commits the transaction as a whole, or returns an error: ErrFenced if another producer has taken over, otherwise ErrReopen, and
 // the transaction may be committed or not, and may still be committed later. After any error t is unusable. The alternative, to repeat
 // the transaction on the same producer, was rejected: a delayed request of this transaction could end the next one halfway. Open the id
