@@ -5,7 +5,7 @@ import (
 	"slices"
 )
 
-// place fills the percentiles from a base.
+// place sets the percentiles from a customer base.
 func (c *Scorer) place(base []Customer) {
 	silence, repeats, value := make([]float64, len(base)), make([]float64, len(base)), make([]float64, len(base))
 	for i, s := range base {
@@ -14,12 +14,14 @@ func (c *Scorer) place(base []Customer) {
 	c.Silence, c.Repeats, c.Value = newPercentiles(silence), newPercentiles(repeats), newPercentiles(value)
 }
 
-// standing is the sum of a customer's three percentiles, 0 in the middle.
+// standing is the sum of a customer's three percentiles minus 1.5, so that it is 0 for a
+// median customer.
 func (c *Scorer) standing(s Customer) float64 {
 	return ((1 - c.Silence.Of(s.T-s.Tx)) + c.Repeats.Of(float64(s.X)) + c.Value.Of(s.Net)) - 1.5
 }
 
-// centre measures where the base stands now, around which odds and counts are spread.
+// centre sets Centre and Typical, the log odds and the count that Slope and Power leave
+// unchanged, from the present base.
 func (c *Scorer) centre(base []Customer) {
 	odds := 0.0
 	sum, power := 0.0, 0.0
@@ -33,33 +35,34 @@ func (c *Scorer) centre(base []Customer) {
 		}
 	}
 	c.Centre = odds / float64(len(base))
-	// Typical is such that spreading leaves the total alone: sum of E (E/typical)^(power-1)
-	// is the sum of E.
+	// Typical is such that Power does not change the total: the sum of
+	// E (E/typical)^(power-1) equals the sum of E.
 	c.Typical = 0
 	if sum > 0 && power > 0 && c.Power != 1 {
 		c.Typical = math.Pow(power/sum, 1/(c.Power-1))
 	}
 }
 
-// Deviations of the priors that hold corrections near none: a base must insist.
+// Standard deviations of the priors of the corrections, whose means are no correction.
 const (
 	shiftSD = 0.5
 	slopeSD = 0.3
 	powerSD = 0.2
 )
 
-// A window whose total is off by more than a factor e^doubted saw a season or a turn of
-// the trade, not a fault of the models: of that no part is carried forward beyond
-// e^dismissed, and in between ever less.
+// A window whose total differs from the predicted one by more than a factor e^doubted is
+// taken for a season or a change of the business, which is not a fault of the models. The
+// part of its correction that is used decreases from there to 0 at e^dismissed.
 const (
 	doubted   = 0.3
 	dismissed = 0.5
 )
 
-// learn takes what the windows teach, the less the fewer of today's base, of the given
-// size, they knew. Only that part of a correction is made on which all windows agree: what
-// a season or chance did to one would mislead on the next. The level must show in the
-// short windows too.
+// learn sets the corrections from the windows. A correction is used only as far as all
+// windows agree on it, since the effect of a season or of chance in one window would make
+// other periods worse; for Level, short windows must agree too. The corrections are reduced
+// by the square of the share of the present base, of the given size, that the windows
+// contain on average.
 func (c *Scorer) learn(whole, short [][]seen, base int) {
 	pooled := slices.Concat(whole...)
 	c.chooseLift(pooled)
@@ -88,7 +91,7 @@ func (c *Scorer) learn(whole, short [][]seen, base int) {
 	c.Level = math.Exp(known * agreed(each, func(s *Scorer) float64 { return math.Log(s.Level) }))
 }
 
-// agreed is the correction nearest to 0, and 0 if they lie on both sides of it.
+// agreed is the correction nearest to 0, or 0 if the corrections have different signs.
 func agreed(each []Scorer, part func(*Scorer) float64) float64 {
 	all := make([]float64, len(each))
 	for i := range each {
@@ -97,7 +100,7 @@ func agreed(each []Scorer, part func(*Scorer) float64) float64 {
 	return math.Max(slices.Min(all), 0) + math.Min(slices.Max(all), 0)
 }
 
-// scores are the blended and lifted log odds of rows, and their mean.
+// scores returns the log odds of rows, blended and with the lift, and their mean.
 func (c *Scorer) scores(rows []seen) ([]float64, float64) {
 	score, centre := make([]float64, len(rows)), 0.0
 	for i, r := range rows {
@@ -107,7 +110,7 @@ func (c *Scorer) scores(rows []seen) ([]float64, float64) {
 	return score, centre
 }
 
-// promises are the blended counts of rows, and their sum.
+// promises returns the blended expected counts of rows, and their sum.
 func (c *Scorer) promises(rows []seen) ([]float64, float64) {
 	promised, sum := make([]float64, len(rows)), 0.0
 	for i, r := range rows {
@@ -117,12 +120,12 @@ func (c *Scorer) promises(rows []seen) ([]float64, float64) {
 	return promised, sum
 }
 
-// doubled is by how much chance is greater than the windows show: what was learned before
-// the cut differs by chance as well, and about as much.
+// doubled is the factor by which the variance due to chance exceeds that of the window's
+// outcomes alone: the fit before the cut varies by chance too, about as much.
 const doubled = 2
 
-// learnOdds recalibrates with a slope and a shift, as far as the likelihood that they gain
-// is beyond what two idle parameters gain by chance.
+// learnOdds sets Slope and Shift by logistic regression, shrunk by how far the gain in
+// likelihood exceeds the gain that two irrelevant parameters have by chance.
 func (c *Scorer) learnOdds(rows []seen) {
 	score, centre := c.scores(rows)
 	n := float64(len(rows))
@@ -149,13 +152,13 @@ func (c *Scorer) learnOdds(rows []seen) {
 	c.Shift, c.Slope = keep*fit[0], 1+keep*(math.Min(math.Max(fit[1], 0.25), 2)-1)
 }
 
-// evidence is the part of an estimate to keep when its square is this and chance alone
-// makes one of the other size, as James and Stein (1961) shrink: none if it is not larger.
+// evidence is the James-Stein (1961) shrinkage factor of an estimate with the given square,
+// if chance alone gives an expected square of chance; 0 if square <= chance.
 func evidence(square, chance float64) float64 {
 	return math.Max(0, 1-chance/math.Max(square, 1e-300))
 }
 
-// surprise is minus the log-likelihood of who came.
+// surprise is minus the log-likelihood of which customers bought in the window.
 func surprise(score []float64, rows []seen, centre, shift, slope float64) float64 {
 	sum := 0.0
 	for i := range rows {
@@ -168,8 +171,8 @@ func surprise(score []float64, rows []seen, centre, shift, slope float64) float6
 	return sum
 }
 
-// learnCounts finds the power by Poisson regression and the level by the totals, as far as
-// they gain more than chance.
+// learnCounts sets Power by Poisson regression and Level by the totals, each shrunk by how
+// far its gain exceeds chance.
 func (c *Scorer) learnCounts(rows []seen) {
 	n, came := float64(len(rows)), arrivals(rows)
 	promised, sum := c.promises(rows)
@@ -179,7 +182,7 @@ func (c *Scorer) learnCounts(rows []seen) {
 		variance += d * d
 		centre += promised[i] * math.Log(promised[i]) / sum
 	}
-	// Purchases come in clumps: their variance is a multiple of a Poisson's.
+	// Purchases are overdispersed: their variance is a multiple of that of a Poisson.
 	over := math.Max(1, variance/came)
 	fit := minimise(func(x, g []float64) float64 {
 		v := (x[1] - 1) * (x[1] - 1) / (2 * powerSD * powerSD)
@@ -204,7 +207,8 @@ func (c *Scorer) learnCounts(rows []seen) {
 	c.Shift *= trust
 }
 
-// surpriseOfCounts is minus the log-likelihood of how many came, up to a constant, by Poisson.
+// surpriseOfCounts is minus the Poisson log-likelihood of the numbers of purchases, up to a
+// constant.
 func surpriseOfCounts(promised []float64, rows []seen, centre, level, power float64) float64 {
 	sum := 0.0
 	for i, p := range promised {
@@ -214,7 +218,8 @@ func surpriseOfCounts(promised []float64, rows []seen, centre, level, power floa
 	return sum
 }
 
-// arrivals counts what came, half a purchase at least, so that it has a logarithm.
+// arrivals is the number of purchases in the window, but at least 0.5, so that its logarithm
+// is finite.
 func arrivals(rows []seen) float64 {
 	came := 0.0
 	for _, r := range rows {

@@ -7,9 +7,10 @@ import (
 
 // MBGCNBD is the MBG/CNBD-k model of Platzer and Reutterer (2016), "Ticking away the
 // moments: timing regularity helps to better predict customer activity": as MBGNBD, but
-// gaps between purchases are Erlang with K stages, so that buyers are the more regular
-// the greater K; K = 1 is MBGNBD. The clock of a customer ticks at a rate from
-// Gamma(R, Alpha), and every K-th tick is a purchase. Alpha is a time. K runs from 1 to 4.
+// gaps between purchases have an Erlang distribution with K stages, so that they are more
+// regular for greater K; K = 1 is MBGNBD. A customer's clock ticks at a rate from
+// Gamma(R, Alpha), and every K-th tick is a purchase. Alpha is a time, in the unit of the
+// summaries. K is from 1 to 4.
 type MBGCNBD struct {
 	K              int
 	R, Alpha, A, B float64
@@ -17,7 +18,7 @@ type MBGCNBD struct {
 
 const mostStages = 4
 
-// Name is "MBG/CNBD-" and K.
+// Name returns "MBG/CNBD-" followed by K.
 func (m MBGCNBD) Name() string {
 	if m.K >= 1 && m.K <= mostStages {
 		return [...]string{"MBG/CNBD-1", "MBG/CNBD-2", "MBG/CNBD-3", "MBG/CNBD-4"}[m.K-1]
@@ -25,7 +26,8 @@ func (m MBGCNBD) Name() string {
 	return fmt.Sprintf("MBG/CNBD-%d", m.K)
 }
 
-// Validate refuses, with ErrParameter, K outside 1 to 4 and parameters outside 1e-9 to 1e9.
+// Validate returns an error that wraps ErrParameter for K outside 1 to 4 or another
+// parameter outside 1e-9 to 1e9.
 func (m MBGCNBD) Validate() error {
 	if m.K < 1 || m.K > mostStages {
 		return parameterError("MBG/CNBD-k", "k", float64(m.K), "1 to 4")
@@ -42,8 +44,9 @@ func (m MBGCNBD) PAlive(s Summary) float64 {
 	return quiet / (quiet + m.A/(m.B+float64(s.X)))
 }
 
-// Expected is the expected number of purchases in the next t, exactly, the phase of the
-// customer's clock included; see PurchaseModel.
+// Expected is the expected number of purchases in the next t. It is exact: it takes into
+// account how many ticks the customer's clock may have made since the last purchase. See
+// PurchaseModel.
 func (m MBGCNBD) Expected(s Summary, t float64) float64 {
 	if !m.answers(s) || !validSpan(t) || t == 0 {
 		return 0
@@ -51,8 +54,9 @@ func (m MBGCNBD) Expected(s Summary, t float64) float64 {
 	return m.PAlive(s) * m.given(s).expected(t)
 }
 
-// PAtLeastOne is the probability of a purchase in the next t; see PurchaseModel. For
-// K > 1 it first rises in silence, while a purchase falls due, and then falls.
+// PAtLeastOne is the probability of a purchase in the next t; see PurchaseModel. Without
+// another purchase, for K > 1 it first rises, as the next purchase becomes due, and then
+// falls.
 func (m MBGCNBD) PAtLeastOne(s Summary, t float64) float64 {
 	if !m.answers(s) || !validSpan(t) || t == 0 {
 		return 0
@@ -86,8 +90,8 @@ func (m MBGCNBD) Discounted(s Summary, t, delta float64) float64 {
 	return m.PAlive(s) * c.expectedAt(v.at[:v.n], v.w[:v.n])
 }
 
-// AliveUntil is the age at which PAlive falls to h in silence; see PurchaseModel. For
-// K > 1 it is solved for between the closed forms that bound it.
+// AliveUntil is the age at which PAlive falls to h without another purchase; see
+// PurchaseModel. For K > 1 it is solved numerically between closed-form bounds.
 func (m MBGCNBD) AliveUntil(s Summary, h float64) (float64, bool) {
 	s.T = s.Tx
 	if !m.answers(s) {
@@ -95,7 +99,8 @@ func (m MBGCNBD) AliveUntil(s Summary, h float64) (float64, bool) {
 	}
 	x := float64(s.X)
 	shape := m.R + float64(m.K*s.X)
-	// The stages left multiply the chance of silence by 1 at least and, at most, by this:
+	// The sum over the stages multiplies the probability of no purchase by a factor between
+	// 1 and most.
 	most, term := 1.0, 1.0
 	for j := 1; j < m.K; j++ {
 		term = float64(term * (shape + float64(j-1)) / float64(j))
@@ -116,8 +121,8 @@ func (m MBGCNBD) AliveUntil(s Summary, h float64) (float64, bool) {
 	}), true
 }
 
-// PurchaseUntil is the age from which on PAtLeastOne(horizon) stays at or below h in
-// silence; s.Tx when it never exceeds h. See PurchaseModel.
+// PurchaseUntil is the age from which PAtLeastOne(horizon) remains at or below h without
+// another purchase; s.Tx if it never exceeds h. See PurchaseModel.
 func (m MBGCNBD) PurchaseUntil(s Summary, horizon, h float64) (float64, bool) {
 	s.T = s.Tx
 	if !m.answers(s) || !(h > 0) || !validSpan(horizon) {
@@ -140,7 +145,8 @@ func (m MBGCNBD) PurchaseUntil(s Summary, horizon, h float64) (float64, bool) {
 	if !(high > s.Tx) {
 		return s.Tx, true
 	}
-	// The curve has one top: narrow it down, then solve on its falling side.
+	// PAtLeastOne has one maximum: find an age above h by ternary search, then solve on the
+	// decreasing side.
 	low := s.Tx
 	u0, u1 := ln(m.Alpha+low), ln(m.Alpha+high)
 	for range 60 {
@@ -168,8 +174,8 @@ func (m MBGCNBD) PurchaseUntil(s Summary, horizon, h float64) (float64, bool) {
 	return solveAge(m.Alpha, low, high, above), true
 }
 
-// LogLikelihood of one customer; see PurchaseModel. For K > 1 it reads LogGaps. It is
-// -Inf outside the domain.
+// LogLikelihood is the log-likelihood of one customer, or -Inf where the model or the
+// Summary is not valid; for K > 1 it reads LogGaps. See PurchaseModel.
 func (m MBGCNBD) LogLikelihood(s Summary) float64 {
 	if !m.answers(s) || !isFinite(s.LogGaps) {
 		return math.Inf(-1)
@@ -190,8 +196,8 @@ func (m MBGCNBD) answers(s Summary) bool {
 	return m.K >= 1 && m.K <= mostStages && s.scorable() && validBeta(m.R, m.Alpha, m.A, m.B)
 }
 
-// quiet is the probability that a living customer's clock has ticked fewer than K times
-// since the last purchase.
+// quiet is the probability that the clock of a customer who is alive has ticked fewer than
+// K times since the last purchase.
 func (m MBGCNBD) quiet(s Summary) float64 {
 	shape := m.R + float64(m.K*s.X)
 	v := (s.T - s.Tx) / (m.Alpha + s.T)
@@ -203,7 +209,7 @@ func (m MBGCNBD) quiet(s Summary) float64 {
 	return exp(ln(sum) - float64(shape*ln1p((s.T-s.Tx)/(m.Alpha+s.Tx))))
 }
 
-// given is the customer's future if alive.
+// given is the posterior of a customer, given that they are alive.
 func (m MBGCNBD) given(s Summary) regularCustomer {
 	x := float64(s.X)
 	c := regularCustomer{k: m.K, shape: m.R + float64(m.K*s.X), age: m.Alpha + s.T, silence: s.T - s.Tx, a: m.A, b: m.B + x + 1}

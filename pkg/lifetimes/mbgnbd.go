@@ -3,16 +3,16 @@ package lifetimes
 import "math"
 
 // MBGNBD is the MBG/NBD model of Batislam, Denizel and Filiztekin (2007), "Empirical
-// validation and comparison of models for customer base analysis": purchases are
-// Poisson with a rate from Gamma(R, Alpha); after every purchase, the first included,
-// the customer stops with a chance from Beta(A, B). Alpha is a time, in the unit of
-// the summaries; the others have no unit.
+// validation and comparison of models for customer base analysis": an active customer
+// makes purchases in a Poisson process with a rate from Gamma(R, Alpha), and stops after
+// each purchase, including the first, with a probability from Beta(A, B). Alpha is a time,
+// in the unit of the summaries; the other parameters have no unit.
 type MBGNBD struct{ R, Alpha, A, B float64 }
 
-// Name is "MBG/NBD".
+// Name returns "MBG/NBD".
 func (m MBGNBD) Name() string { return "MBG/NBD" }
 
-// Validate refuses parameters outside 1e-9 to 1e9 with ErrParameter.
+// Validate returns an error that wraps ErrParameter for a parameter outside 1e-9 to 1e9.
 func (m MBGNBD) Validate() error { return validateBeta(m.Name(), m.R, m.Alpha, m.A, m.B) }
 
 // PAlive is the probability that the customer has not stopped; see PurchaseModel.
@@ -56,7 +56,8 @@ func (m MBGNBD) Discounted(s Summary, t, delta float64) float64 {
 	return m.customer(s).discounted(t, delta)
 }
 
-// AliveUntil is the age at which PAlive falls to h in silence; see PurchaseModel.
+// AliveUntil is the age at which PAlive falls to h without another purchase, in closed form;
+// see PurchaseModel.
 func (m MBGNBD) AliveUntil(s Summary, h float64) (float64, bool) {
 	if !m.silent(s) {
 		return 0, false
@@ -64,8 +65,8 @@ func (m MBGNBD) AliveUntil(s Summary, h float64) (float64, bool) {
 	return betaAliveUntil(m.R+float64(s.X), m.Alpha, s.Tx, m.A, m.B+float64(s.X), h)
 }
 
-// PurchaseUntil is the age at which PAtLeastOne(horizon) falls to h in silence; see
-// PurchaseModel.
+// PurchaseUntil is the age at which PAtLeastOne(horizon) falls to h without another
+// purchase; see PurchaseModel.
 func (m MBGNBD) PurchaseUntil(s Summary, horizon, h float64) (float64, bool) {
 	if !m.silent(s) {
 		return 0, false
@@ -73,7 +74,8 @@ func (m MBGNBD) PurchaseUntil(s Summary, horizon, h float64) (float64, bool) {
 	return betaPurchaseUntil(m.R+float64(s.X), m.Alpha, s.Tx, m.A, m.B+float64(s.X), horizon, h)
 }
 
-// LogLikelihood of one customer; see PurchaseModel. It is -Inf outside the domain.
+// LogLikelihood is the log-likelihood of one customer, or -Inf where the model or the
+// Summary is not valid; see PurchaseModel.
 func (m MBGNBD) LogLikelihood(s Summary) float64 {
 	if !m.answers(s) {
 		return math.Inf(-1)
@@ -90,7 +92,7 @@ func (m MBGNBD) answers(s Summary) bool {
 }
 
 func (m MBGNBD) silent(s Summary) bool {
-	s.T = s.Tx // deadlines do not depend on now
+	s.T = s.Tx // deadlines do not depend on the present age
 	return m.answers(s)
 }
 
@@ -105,7 +107,7 @@ func (m MBGNBD) customer(s Summary) betaCustomer {
 	return c
 }
 
-// buys is customer but for whether they live.
+// buys is customer without P(alive).
 func (m MBGNBD) buys(s Summary) betaCustomer {
 	x := float64(s.X)
 	return betaCustomer{shape: m.R + x, age: m.Alpha + s.T, a: m.A, b: m.B + x + 1}

@@ -8,15 +8,15 @@ import (
 	"gonum.org/v1/gonum/optimize"
 )
 
-// minimise finds a local minimum of a smooth function by gonum's BFGS, and ends where the
+// minimise finds a local minimum of a smooth function by gonum's BFGS. It ends when the
 // largest component of the gradient is below enough, or after about most evaluations.
-// f returns the value and writes the gradient; +Inf bounds the domain. It runs the same
-// way on every call: a fit can be repeated bit by bit.
+// f returns the value and writes the gradient; it returns +Inf outside its domain. The
+// result is deterministic, so a fit can be reproduced bit for bit.
 func minimise(f func(x, gradient []float64) float64, start []float64, enough float64, most int) []float64 {
 	e := evaluated{f: f, gradient: make([]float64, len(start))}
 	at, value := start, math.Inf(1)
-	// A line search that fails short of the minimum, where rounding is not to blame, begins
-	// anew from the gradient alone, as long as that leads further down.
+	// If a line search fails before the minimum, and not because of rounding, BFGS is
+	// restarted without its curvature estimate as long as the value decreases.
 	for e.calls < most {
 		end, err := optimize.Minimize(optimize.Problem{Func: e.valueAt, Grad: e.gradientAt}, at, &optimize.Settings{
 			GradientThreshold: enough,
@@ -34,7 +34,8 @@ func minimise(f func(x, gradient []float64) float64, start []float64, enough flo
 	return at
 }
 
-// evaluated keeps the latest evaluation: the optimiser asks for value and gradient apart.
+// evaluated caches the latest evaluation, since the optimiser requests the value and the
+// gradient separately.
 type evaluated struct {
 	f        func(x, gradient []float64) float64
 	at       []float64

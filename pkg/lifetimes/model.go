@@ -26,8 +26,8 @@ type PurchaseModel interface {
 	// if nothing more is bought. It reads X and Tx only. It may be below s.T or s.Tx, or
 	// negative: then PAlive is below h already. ok is false where it never falls to h.
 	AliveUntil(s Summary, h float64) (age float64, ok bool)
-	// PurchaseUntil is the age at which PAtLeastOne(horizon) falls to h in silence, in
-	// the same terms.
+	// PurchaseUntil is the age at which PAtLeastOne(horizon) falls to h if nothing more is
+	// bought; the notes on AliveUntil apply.
 	PurchaseUntil(s Summary, horizon, h float64) (age float64, ok bool)
 	// LogLikelihood is the natural logarithm of the likelihood of the Summary; times
 	// count as densities, so values compare within one unit of time only.

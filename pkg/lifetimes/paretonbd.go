@@ -3,19 +3,20 @@ package lifetimes
 import "math"
 
 // ParetoNBD is the Pareto/NBD model of Schmittlein, Morrison and Colombo (1987),
-// "Counting your customers: who are they and what will they do next?": purchases are
-// Poisson with a rate from Gamma(R, Alpha); the customer's life ends at a rate from
-// Gamma(S, Beta), at any moment. Alpha and Beta are times.
+// "Counting your customers: who are they and what will they do next?": an active customer
+// makes purchases in a Poisson process with a rate from Gamma(R, Alpha), and stops at any
+// moment, at a rate from Gamma(S, Beta). Alpha and Beta are times, in the unit of the
+// summaries; R and S have no unit.
 //
-// In place of the textbook's difference of hypergeometric functions the code takes the
-// integral that they stand for (Fader and Hardie 2005, "A note on deriving the
-// Pareto/NBD model"), which has no cancellation.
+// The textbook form, a difference of two hypergeometric functions, was rejected because it
+// cancels. The code uses the integral that the difference is derived from (Fader and Hardie
+// 2005, "A note on deriving the Pareto/NBD model"), whose integrand is positive.
 type ParetoNBD struct{ R, Alpha, S, Beta float64 }
 
-// Name is "Pareto/NBD".
+// Name returns "Pareto/NBD".
 func (m ParetoNBD) Name() string { return "Pareto/NBD" }
 
-// Validate refuses parameters outside 1e-9 to 1e9 with ErrParameter.
+// Validate returns an error that wraps ErrParameter for a parameter outside 1e-9 to 1e9.
 func (m ParetoNBD) Validate() error {
 	if err := checkParameter(m.Name(), "r", m.R); err != nil {
 		return err
@@ -29,7 +30,7 @@ func (m ParetoNBD) Validate() error {
 	return checkParameter(m.Name(), "beta", m.Beta)
 }
 
-// PAlive is the probability that the customer's life has not ended; see PurchaseModel.
+// PAlive is the probability that the customer has not stopped; see PurchaseModel.
 func (m ParetoNBD) PAlive(s Summary) float64 {
 	if !m.answers(s) {
 		return 0
@@ -83,9 +84,9 @@ func (m ParetoNBD) Discounted(s Summary, t, delta float64) float64 {
 	return m.PAlive(s) * m.rate(s) * sum
 }
 
-// AliveUntil is the age at which PAlive falls to h in silence, never below s.Tx; see
-// PurchaseModel. The closed form brackets it: lives and purchases on the shorter of the
-// two time scales end sooner, on the longer one later.
+// AliveUntil is the age at which PAlive falls to h without another purchase, at least s.Tx;
+// see PurchaseModel. It is solved numerically between the closed forms for Alpha = Beta =
+// the smaller, and Alpha = Beta = the greater of the two.
 func (m ParetoNBD) AliveUntil(s Summary, h float64) (float64, bool) {
 	s.T = s.Tx
 	if !m.answers(s) || !(h > 0) {
@@ -114,8 +115,8 @@ func (m ParetoNBD) AliveUntil(s Summary, h float64) (float64, bool) {
 	return math.Max(s.Tx, solveAge(math.Max(m.Alpha, m.Beta), low, high, dead)), true
 }
 
-// PurchaseUntil is the age at which PAtLeastOne(horizon) falls to h in silence, never
-// below s.Tx; see PurchaseModel.
+// PurchaseUntil is the age at which PAtLeastOne(horizon) falls to h without another
+// purchase, at least s.Tx; see PurchaseModel.
 func (m ParetoNBD) PurchaseUntil(s Summary, horizon, h float64) (float64, bool) {
 	s.T = s.Tx
 	if !m.answers(s) || !(h > 0) || !validSpan(horizon) {
@@ -124,7 +125,8 @@ func (m ParetoNBD) PurchaseUntil(s Summary, horizon, h float64) (float64, bool) 
 	if h >= 1 || horizon == 0 {
 		return s.Tx, true
 	}
-	// A customer who cannot stop buys longer, and so does one who is alive for sure.
+	// Upper bounds: the age for a customer who cannot stop, and the age at which PAlive alone
+	// falls to h.
 	high := ageOfPurchase(m.R+float64(s.X), m.Alpha, horizon, h)
 	if age, ok := m.AliveUntil(s, h); ok {
 		high = math.Min(high, age)
@@ -135,7 +137,8 @@ func (m ParetoNBD) PurchaseUntil(s Summary, horizon, h float64) (float64, bool) 
 	}), true
 }
 
-// LogLikelihood of one customer; see PurchaseModel. It is -Inf outside the domain.
+// LogLikelihood is the log-likelihood of one customer, or -Inf where the model or the
+// Summary is not valid; see PurchaseModel.
 func (m ParetoNBD) LogLikelihood(s Summary) float64 {
 	if !m.answers(s) {
 		return math.Inf(-1)
@@ -149,7 +152,7 @@ func (m ParetoNBD) answers(s Summary) bool {
 	return s.scorable() && validBeta(m.R, m.Alpha, m.S, m.Beta)
 }
 
-// lnDead is the logarithm of the odds of having stopped: of
+// lnDead is the logarithm of the odds that the customer has stopped, which are
 // s * integral from t_x to T of ((alpha+T)/(alpha+u))^(r+x) ((beta+T)/(beta+u))^s du/(beta+u).
 func (m ParetoNBD) lnDead(s Summary) float64 {
 	silence := s.T - s.Tx
@@ -166,7 +169,8 @@ func (m ParetoNBD) rate(s Summary) float64 {
 	return (m.R + float64(s.X)) / (m.Alpha + s.T)
 }
 
-// living is the expected time alive within the next t, given alive now.
+// living is the expected time that the customer is alive within the next t, given that they
+// are alive now.
 func (m ParetoNBD) living(s Summary, t float64) float64 {
 	age := m.Beta + s.T
 	u := ln1p(t / age)
@@ -176,7 +180,8 @@ func (m ParetoNBD) living(s Summary, t float64) float64 {
 	return -age * expm1(-(m.S-1)*u) / (m.S - 1)
 }
 
-// firstPurchase is the probability of a purchase in the next t, given alive.
+// firstPurchase is the probability of a purchase in the next t, given that the customer is
+// alive now.
 func (m ParetoNBD) firstPurchase(s Summary, t float64) float64 {
 	if t == 0 {
 		return 0

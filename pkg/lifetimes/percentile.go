@@ -2,13 +2,14 @@ package lifetimes
 
 import "sort"
 
-// Percentiles is where values stand among those of a population: the share below plus
-// half the ties, on at most 257 points with straight lines between.
+// Percentiles is the distribution function of the values of a population, with ties counted
+// half: Share[i], from 0 to 1, is the share of the population below At[i]. At is ascending
+// and has at most 257 points; Of interpolates linearly between them.
 type Percentiles struct{ At, Share []float64 }
 
 const percentilePoints = 256
 
-// newPercentiles reads and reorders the values.
+// newPercentiles computes the percentiles of the values; it sorts values in place.
 func newPercentiles(values []float64) Percentiles {
 	sort.Float64s(values)
 	n := len(values)
@@ -24,7 +25,7 @@ func newPercentiles(values []float64) Percentiles {
 	if len(distinct) <= percentilePoints+1 {
 		return Percentiles{distinct, share}
 	}
-	// Thin out where many values crowd into little share; the ends stay.
+	// Keep a point for each 1/256 of share, and the two ends.
 	var p Percentiles
 	last := -1.0
 	for i := range distinct {
@@ -36,8 +37,8 @@ func newPercentiles(values []float64) Percentiles {
 	return p
 }
 
-// Of is the share of the population below v, half the ties included: between 0 and 1,
-// never falling in v. An empty population places everything in the middle.
+// Of is the share of the population below v, with ties counted half. It is between 0 and 1
+// and does not decrease with v. It is 0.5 for an empty population and for NaN.
 func (p Percentiles) Of(v float64) float64 {
 	n := len(p.At)
 	if n == 0 || n != len(p.Share) || v != v {

@@ -2,29 +2,29 @@ package lifetimes
 
 import "math"
 
-// The expected purchases of the beta-dropout models within t, given alive, are in the
-// textbooks' form, with c = a+b-1, z = t/age and w = z/(1+z),
+// The textbook form of the expected purchases of the beta-dropout models within t, given
+// that the customer is alive, is, with c = a+b-1, z = t/age and w = z/(1+z),
 //
 //	c/(a-1) (1 - (1-w)^shape 2F1(shape, b; c; w))
 //
-// Pfaff's transformation makes the 2F1 into (1+z)^(1-a) 2F1(a-1, c-shape; c; w), in which
-// all that grew with the purchases so far has met below: c-shape is the same for all customers,
-// and the more they have bought the sooner the series ends. With its first term taken out,
-// nothing is divided by a-1 that does not vanish with it:
+// Pfaff's transformation turns the 2F1 into (1+z)^(1-a) 2F1(a-1, c-shape; c; w). There,
+// c-shape is the same for all customers, and only c grows with the number of purchases, so
+// that the series converges faster the more a customer has bought. With its first term
+// separated, every numerator vanishes with the denominator a-1:
 //
 //	c ( ((1+z)^(1-a) - 1)/(1-a) - (1+z)^(1-a) sum of (a)_(n-1) (c-shape)_n / ((c)_n n!) w^n )
 //
-// The two parts may cancel where purchases are few for the parameters; what that costs is
-// known from their size, and where it is too much ok is false.
+// The two parts may cancel if the customer has few purchases relative to the parameters. The
+// loss of accuracy is estimated from their size; where it is too large, ok is false.
 
 const (
-	pfaffTerms = 420   // beyond it other ways are faster
-	pfaffLoss  = 1e4   // of the last places' worth, at most
-	pfaffLeast = 0.05  // of c: at 0 the form has a pole
-	pfaffPower = 100.0 // of 1+z, in powers of e
+	pfaffTerms = 420   // with more terms other methods are faster
+	pfaffLoss  = 1e4   // maximum loss of accuracy, as a factor on the rounding error
+	pfaffLeast = 0.05  // minimum of c: at 0 the form has a pole
+	pfaffPower = 100.0 // maximum of |ln (1+z)^(1-a)|
 )
 
-// expectedBy is a weighted sum of the purchases expected until several instants, the latest
+// expectedBy is a weighted sum of the expected purchases until several instants, latest
 // first.
 func (c betaCustomer) expectedBy(v *instants) (sum float64, ok bool) {
 	at, weight, grown := v.at[:v.n], v.w[:v.n], v.grown[:v.n]
@@ -44,8 +44,8 @@ func (c betaCustomer) expectedBy(v *instants) (sum float64, ok bool) {
 	return sum + rest, ok
 }
 
-// expectedByPfaff is expectedBy by one series. The instants share all of it but the powers of
-// w; earlier ones are left behind when they have nothing more to add.
+// expectedByPfaff is expectedBy by one series. The instants share everything but the powers
+// of w; earlier instants are removed as soon as they contribute nothing more.
 func (c betaCustomer) expectedByPfaff(at, weight, growth []float64) (sum float64, ok bool) {
 	below := (c.a + c.b) - 1
 	rest, less := below-c.shape, 1-c.a
@@ -60,11 +60,11 @@ func (c betaCustomer) expectedByPfaff(at, weight, growth []float64) (sum float64
 		ws[i] = t / (c.age + t)
 		terms[i] = weight[i] * fold
 	}
-	// The terms fall at last as w does: is that soon enough?
+	// The ratio of successive terms tends to w: near 1 the series converges too slowly.
 	if !(ws[0] < 0.99) {
 		return 0, false
 	}
-	rising := 1 / c.a // (a)_(n-1) (rest)_n / ((below)_n n!), before the n that is a-1 of (a-1)_n
+	rising := 1 / c.a // (a)_(n-1) (rest)_n / ((below)_n n!), where (a)_(n-1) = (a-1)_n / (a-1)
 	part, size := 0.0, 0.0
 	active := len(at)
 	for n := 0.0; n < pfaffTerms; n++ {
@@ -95,7 +95,7 @@ func (c betaCustomer) expectedByPfaff(at, weight, growth []float64) (sum float64
 	return 0, false
 }
 
-// soonByPfaff is expectedByPfaff of one instant.
+// soonByPfaff is expectedByPfaff for one instant.
 func (c betaCustomer) soonByPfaff(t float64) (float64, bool) {
 	below := (c.a + c.b) - 1
 	rest, less := below-c.shape, 1-c.a
@@ -124,7 +124,7 @@ func (c betaCustomer) soonByPfaff(t float64) (float64, bool) {
 	return 0, false
 }
 
-// folded is e^(less grown), and what it is more than 1, divided by less.
+// folded returns e^(less grown) and (e^(less grown) - 1)/less.
 func folded(less, grown float64) (fold, more float64) {
 	x := less * grown
 	if x > 0.5 || x < -0.5 {
@@ -138,30 +138,30 @@ func folded(less, grown float64) (fold, more float64) {
 	return 1 + more, more / less
 }
 
-// pfaffDone tells whether what follows a term is nothing beside the sum: the terms fall by the
-// ratio times w now, and at last by w.
+// pfaffDone reports whether the terms after the given one are negligible relative to the sum.
+// The terms decrease by at least the factor w max(1, |ratio|).
 func pfaffDone(ratio, w, term, sum float64) bool {
 	fall := w * math.Max(1, math.Abs(ratio))
 	return fall < 1 && float64(math.Abs(term)*fall) < float64(1e-14*(1-fall)*math.Abs(sum))
 }
 
-// Where w is near 1, for those who have just come and a horizon many times as long as what is
-// known of them, the series ends late. There it is carried over to y = 1-w (Abramowitz and
-// Stegun 15.3.6), where with the same c
+// Near w = 1, which is a horizon many times as long as the age of a new customer, the series
+// converges slowly. There it is transformed into series in y = 1-w (Abramowitz and Stegun
+// 15.3.6); with the same c,
 //
 //	E/P(alive) = c/(a-1) (1 - A y^(a-1) 2F1(a-1, c-shape; a-shape; y) - B y^shape 2F1(b, shape; shape+2-a; y))
 //
 // A = G(c) G(shape+1-a) / (G(b) G(shape)), B = G(c) G(a-1-shape) / (G(a-1) G(c-shape)), G being Gamma.
-// Near the poles, which are at a = 1 and where shape-a is a whole number, ok is false.
+// Near the poles, which are at a = 1 and at integers shape-a, ok is false.
 
 const (
-	lateFrom = 0.75 // of w
-	lateMost = 30   // of b: those who have bought much are not new
-	latePole = 0.05
-	lateLoss = 1e5
+	lateFrom = 0.75 // minimum of w
+	lateMost = 30   // maximum of b, which grows with the purchases: only new customers need this form
+	latePole = 0.05 // minimum distance from the poles
+	lateLoss = 1e5  // maximum loss of accuracy, as a factor on the rounding error
 )
 
-// expectedLate is a weighted sum of the purchases expected until several late instants.
+// expectedLate is expectedBy for instants with w near 1.
 func (c betaCustomer) expectedLate(at, weight, grown []float64) (sum float64, ok bool) {
 	below, less := (c.a+c.b)-1, 1-c.a
 	rest := below - c.shape
@@ -176,7 +176,7 @@ func (c betaCustomer) expectedLate(at, weight, grown []float64) (sum float64, ok
 	down, signDown := lnGammaSigned(-less)
 	lnBelow, lnRest := lnGamma(below), lnGamma(rest)
 	second := signUp * signDown * exp(((lnBelow+up)-down)-lnRest)
-	// In units of the last place: each term's, and that of the exponents.
+	// Rounding error in units of the last place: of each term, and of the exponents.
 	lost := ((20 + lostB) + (lostShape + math.Abs(less*grown[0]))) +
 		((math.Abs(up) + math.Abs(down)) + (math.Abs(lnBelow) + math.Abs(lnRest)))
 
@@ -189,7 +189,7 @@ func (c betaCustomer) expectedLate(at, weight, grown []float64) (sum float64, ok
 		other[i] = weight[i] * second * exp(-c.shape*grown[i])
 	}
 	part, size := 0.0, whole
-	rising, climbing := 1.0, 1.0 // the two series' coefficients
+	rising, climbing := 1.0, 1.0 // coefficients of the two series
 	for n := 0.0; n < pfaffTerms; n++ {
 		a, b := 0.0, 0.0
 		for i, y := range ys[:len(at)] {

@@ -2,17 +2,19 @@ package lifetimes
 
 import "math"
 
-// powerIntegral describes the integral of (1+u/a)^-p (1+u/b)^-q over u from 0 to length,
-// for a, b > 0, p, q >= 0: what Pareto/NBD needs where its textbook form subtracts two
-// hypergeometric functions. Everything here is positive, so nothing cancels.
+// powerIntegral is the integral of (1+u/a)^-p (1+u/b)^-q over u from 0 to length, for
+// a, b > 0 and p, q >= 0. Pareto/NBD uses it in place of the textbook's difference of two
+// hypergeometric functions. The integrand is positive, so nothing cancels.
 type powerIntegral struct{ p, q, a, b, length float64 }
 
-// powerSums are the integral and, for fits, the integrals of the same function times
-// ln(1+u/a), ln(1+u/b), u/(a+u) and u/(b+u): with signs, its derivatives by p, q, a, b.
+// powerSums are the integral (value) and the integrals of the same function times
+// ln(1+u/a), ln(1+u/b), u/(a+u) and u/(b+u), from which fits compute the derivatives with
+// respect to p, q, a and b.
 type powerSums struct{ value, lnA, lnB, shareA, shareB float64 }
 
-// value integrates by Gauss-Legendre panels in ln(1+u/a), a the shorter time, each
-// narrow enough that the summand falls by a few powers of e at most.
+// value integrates by Gauss-Legendre panels in ln(1+u/a), where a is the smaller of the two
+// times. Each panel is narrow enough that the integrand decreases by a few powers of e at
+// most.
 func (w powerIntegral) value() float64 {
 	if w.a > w.b {
 		w.a, w.b, w.p, w.q = w.b, w.a, w.q, w.p
@@ -38,7 +40,7 @@ func (w powerIntegral) value() float64 {
 	return sum * w.a
 }
 
-// sums is value with the derivatives that a fit needs.
+// sums is value with the integrals that the gradient of a fit needs.
 func (w powerIntegral) sums() powerSums {
 	if w.a > w.b {
 		w.a, w.b, w.p, w.q = w.b, w.a, w.q, w.p
@@ -67,7 +69,8 @@ func (w powerIntegral) sums() powerSums {
 	return s
 }
 
-// panelPlace is where the integration stands: in v = ln(1+u/a), and in u.
+// panelPlace is the position of the integration: from, end and width in v = ln(1+u/a), start
+// in u. fall is the decrease of the integrand's logarithm over the panel, grown is a+start.
 type panelPlace struct{ from, end, width, fall, start, grown, a float64 }
 
 func (w powerIntegral) begin() panelPlace {
@@ -76,7 +79,7 @@ func (w powerIntegral) begin() panelPlace {
 
 // panel chooses the width of the next panel and the rule for it.
 func (w powerIntegral) panel(at *panelPlace) []rulePoint {
-	// How fast the summand falls here; within the panel it gets a little faster.
+	// The rate of decrease of the integrand here; it grows a little within the panel.
 	rate := math.Abs(w.p-1) + float64(w.q*(at.grown/(w.b+at.start)))
 	at.width = 2.2 / (1 + float64(rate*0.37))
 	at.fall = rate * at.width
@@ -91,17 +94,17 @@ func (w powerIntegral) panel(at *panelPlace) []rulePoint {
 
 func (at *panelPlace) advance() {
 	if at.from+at.width == at.from {
-		at.from = at.end // too narrow to move on: what is left is nothing
+		at.from = at.end // the width is below one rounding: the rest is negligible
 	}
 	at.start += float64(at.grown * expm1(at.width))
 	at.from += at.width
 	at.grown = at.a + at.start
 }
 
-// series expands the shorter time's power around the longer one's: with d = b-a,
-// z = d/b and k = p+q-1, the integral is b (1-z)^p times the sum of (p)_n/n! z^n
-// (1 - (1+length/b)^-(k+n))/(k+n). All terms are positive; for times that are not far
-// apart they are few.
+// series expands the power with the smaller time a in powers with the greater time b: with
+// d = b-a, z = d/b and k = p+q-1, the integral is b (1-z)^p times the sum of (p)_n/n! z^n
+// (1 - (1+length/b)^-(k+n))/(k+n). All terms are positive; few are needed if a and b are of
+// the same order.
 func (w powerIntegral) series() (float64, bool) {
 	z := (w.b - w.a) / w.b
 	if !(z < 0.5) || !(float64(w.p*z) < 12) {
@@ -112,7 +115,7 @@ func (w powerIntegral) series() (float64, bool) {
 		if k == 0 {
 			return 0, false
 		}
-		// Close to the start 1 - e^-x would cancel.
+		// For small x, 1 - e^-x would cancel.
 		sum, term := 0.0, 1.0
 		for n := 0.0; n < 200; n++ {
 			add := -term * expm1(-(k+n)*u) / (k + n)

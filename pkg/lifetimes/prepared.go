@@ -2,31 +2,32 @@ package lifetimes
 
 import "math"
 
-// Prepared is an MBGNBD that scores many customers, one after the other, and keeps the answers that are asked for again. Its
-// answers are the model's, to the last bit. Make one with NewPrepared; it is not for several goroutines at once.
+// Prepared is an MBGNBD with a cache, for scoring many customers one after the other. Its
+// results equal those of the MBGNBD bit for bit. Create one with NewPrepared. It is not safe
+// for concurrent use.
 type Prepared struct {
 	MBGNBD
 
-	last  Summary
-	alive float64
-	ages  [256]aliveUntil // by a hash of what was asked
+	last  Summary         // the latest argument of PAlive
+	alive float64         // PAlive(last)
+	ages  [256]aliveUntil // results of AliveUntil, by a hash of the arguments
 }
 
-// aliveUntil is an answer of AliveUntil, which does not depend on now: on the days between a customer's purchases it is
-// asked for again and again, and for many customers it is the same.
+// aliveUntil is a result of AliveUntil. It does not depend on T, so it is the same on all days
+// between two purchases of a customer, and for all customers with the same x and t_x.
 type aliveUntil struct {
-	asked      bool
+	asked      bool // whether the entry is filled
 	x          int
 	tx, h, age float64
 	ok         bool
 }
 
-// NewPrepared has nothing to keep yet.
+// NewPrepared returns a Prepared for m with an empty cache.
 func NewPrepared(m MBGNBD) *Prepared {
 	return &Prepared{MBGNBD: m, last: Summary{X: -1}}
 }
 
-// PAlive is MBGNBD.PAlive.
+// PAlive is MBGNBD.PAlive; it caches the latest result.
 func (p *Prepared) PAlive(s Summary) float64 {
 	if s != p.last {
 		p.last, p.alive = s, p.MBGNBD.PAlive(s)
@@ -34,7 +35,7 @@ func (p *Prepared) PAlive(s Summary) float64 {
 	return p.alive
 }
 
-// AliveUntil is MBGNBD.AliveUntil.
+// AliveUntil is MBGNBD.AliveUntil; it caches up to 256 results.
 func (p *Prepared) AliveUntil(s Summary, h float64) (float64, bool) {
 	hash := (math.Float64bits(h) + 3*math.Float64bits(s.Tx) + uint64(s.X)) * 0x9e3779b97f4a7c15 //nolint:gosec // bits
 	a := &p.ages[hash>>56]
@@ -45,7 +46,7 @@ func (p *Prepared) AliveUntil(s Summary, h float64) (float64, bool) {
 	return a.age, a.ok
 }
 
-// Expected is MBGNBD.Expected.
+// Expected is MBGNBD.Expected; it reuses a cached PAlive.
 func (p *Prepared) Expected(s Summary, t float64) float64 {
 	if !p.answers(s) || !validSpan(t) {
 		return p.MBGNBD.Expected(s, t)

@@ -2,17 +2,16 @@ package lifetimes
 
 import "math"
 
-// A living customer of MBG/CNBD-k: a clock whose rate is Gamma(shape, age) as of now, with
-// probability phase[j] at j ticks of the k that make a purchase (and then with the shape
-// j greater), and a chance to stop from Beta(a, b) at each purchase.
+// regularCustomer is the posterior of a customer in MBG/CNBD-k, given that they are alive.
 type regularCustomer struct {
-	k                   int
-	shape, age, silence float64
-	a, b                float64
-	phase               [mostStages]float64
+	k          int
+	shape, age float64             // the tick rate has the distribution Gamma(shape+j, age) in phase j
+	silence    float64             // time since the last purchase
+	a, b       float64             // the dropout probability at a purchase has the distribution Beta(a, b)
+	phase      [mostStages]float64 // probability that the clock has made j ticks since the last purchase
 }
 
-// expected purchases in the next t.
+// expected is the expected number of purchases in the next t.
 func (c regularCustomer) expected(t float64) float64 {
 	z := t / c.age
 	if z < linear {
@@ -26,12 +25,12 @@ func (c regularCustomer) expected(t float64) float64 {
 	return g.mean(func(p float64) float64 { return c.filtered(p, z) })
 }
 
-// linear is the part of the age below which powers of silence/t leave float64's range, and
-// expected is proportional to t.
+// linear is the value of t/age below which powers of silence/t overflow; there, expected is
+// proportional to t.
 const linear = 1e-80
 
-// expectedAt is a weighted sum of the purchases expected until several instants, which
-// come latest first.
+// expectedAt is a weighted sum of the expected purchases until several instants, latest
+// first.
 func (c regularCustomer) expectedAt(at, weight []float64) float64 {
 	sum := 0.0
 	for len(at) > 0 {
@@ -47,17 +46,17 @@ func (c regularCustomer) expectedAt(at, weight []float64) float64 {
 	return sum
 }
 
-// tickSeries sums over the number m of ticks since the last purchase. That it is m after t
-// more has, over all phases j that the clock may be in now, the chance
+// tickSeries sums over the number m of ticks since the last purchase, as of t from now. Over
+// all phases j that the clock may be in now, the probability of m is
 //
 //	NB(m; shape, t/age) * sum of C(m, j) (silence/t)^j, divided by the sum of C(shape+j-1, j) (silence/age)^j
 //
-// and m ticks make floor(m/k) purchases, if nobody stops. All terms are positive.
+// and m ticks are floor(m/k) purchases if the customer does not stop. All terms are positive.
 func (c regularCustomer) tickSeries(at, weight []float64) (float64, bool) {
 	z := at[0] / c.age
 	shape := c.shape + float64(c.k)
 	mean := float64(shape * z)
-	// The series starts from the chance of no tick, which must not underflow.
+	// The series starts from the probability of no tick, which must not underflow.
 	if !(mean+float64(8*math.Sqrt(mean))+33/ln1p(1/z) < float64(6*c.k*seriesTerms)) || shape*ln1p(z) > 600 ||
 		at[len(at)-1] < linear*c.age {
 		return 0, false
@@ -71,7 +70,7 @@ func (c regularCustomer) tickSeries(at, weight []float64) (float64, bool) {
 	ws, backs, terms := w[:len(at)], back[:len(at)], term[:len(at)]
 	survive, bought, sum := 1.0, 0.0, 0.0
 	ab := c.a + c.b
-	due, n := c.k, 0.0 // ticks until the next purchase, and the purchases so far
+	due, n := c.k, 0.0 // ticks until the next purchase, and the number of purchases
 	for m := 1.0; m < 64*seriesTerms; m++ {
 		if due--; due == 0 {
 			due = c.k
@@ -79,7 +78,7 @@ func (c regularCustomer) tickSeries(at, weight []float64) (float64, bool) {
 			survive *= (c.b + n) / (ab + n)
 			n++
 		}
-		// C(m, j) back^j, one factor after the other; 0 beyond the k phases.
+		// C(m, j) back^j by Horner's scheme; the factors are 0 for j >= k.
 		var more [mostStages]float64
 		for j := 1; j < c.k; j++ {
 			more[j] = (m - float64(j-1)) / float64(j)
@@ -92,7 +91,7 @@ func (c regularCustomer) tickSeries(at, weight []float64) (float64, bool) {
 			part = chance * (1 + float64(more[1]*r*(1+float64(more[2]*r*(1+float64(more[3]*r))))))
 			all += float64(part)
 		}
-		if part < 1e-17*all { // the earliest instant has nothing more to add
+		if part < 1e-17*all { // the earliest instant contributes nothing more
 			last := len(terms) - 1
 			ws, backs, terms = ws[:last], backs[:last], terms[:last]
 		}
@@ -105,10 +104,11 @@ func (c regularCustomer) tickSeries(at, weight []float64) (float64, bool) {
 	return 0, false
 }
 
-// filtered is the expected number of purchases for one chance p to stop: (1 - the mean
-// of (1-p)^n)/p, n being the ticks, with those already made, divided by k. The rounding
-// down is written as a sum over the k-th roots of unity; those other than 1 carry a
-// factor p themselves, so that the division is harmless for small p.
+// filtered is the expected number of purchases for a given dropout probability p:
+// (1 - mean of (1-p)^n)/p, where n = floor(m/k) and m is the number of ticks since the last
+// purchase. The floor is expressed as a sum over the k-th roots of unity. The summands of
+// the roots other than 1 have a factor p, so that dividing by p loses no accuracy for small
+// p.
 func (c regularCustomer) filtered(p, z float64) float64 {
 	k := float64(c.k)
 	lnKeep := ln1p(-p) / k
@@ -145,11 +145,11 @@ func (c regularCustomer) filtered(p, z float64) float64 {
 	return sum
 }
 
-// dert is the discounted expected number of all future purchases. A tick is worth
-// f = rate/(rate+delta) of the one before it, so that the purchases to come are worth
-// f^(k-j)/(1 - (1-p) f^k).
+// dert is the discounted expected number of all future purchases. The discount factor of a
+// tick relative to the one before it is f = rate/(rate+delta), so that in phase j it is the
+// mean of f^(k-j)/(1 - (1-p) f^k) over the rate and p.
 func (c regularCustomer) dert(delta float64) float64 {
-	// One grid serves all phases: a gamma of a shape j greater has weights with a power j more.
+	// One grid serves all phases: the weights for the shape shape+j have a factor rate^j.
 	var rates, drops grid
 	k := float64(c.k)
 	rates.fillGamma(c.shape, 1/(delta*c.age), 2*k-1)
@@ -159,7 +159,7 @@ func (c regularCustomer) dert(delta float64) float64 {
 		tick := exp(lnTick)
 		weight := c.phase[c.k-1]
 		for j := c.k - 2; j >= 0; j-- {
-			// Over the next phase: its chance is to this one's as rate/(shape+j), less one tick to wait.
+			// Add phase j. Relative to it, the density for phase j+1 has the factor rate/(shape+j).
 			weight = float64(weight*(rates.at[i]/(c.shape+float64(j)))) + float64(c.phase[j]*exp(float64(c.k-1-j)*lnTick))
 		}
 		rates.w[i] *= weight * tick
@@ -193,7 +193,7 @@ func countAtLeast(m int, shape, z float64) float64 {
 	if left > 0.1*some {
 		return left
 	}
-	// So little is left that subtracting would lose digits; here the series is short.
+	// The subtraction would lose digits; here the series of the remainder is short.
 	sum := 0.0
 	for i := float64(m); i < 1e5; i++ {
 		ratio := float64((shape + i - 1) / i * w)
@@ -210,7 +210,7 @@ type point struct{ re, im float64 }
 
 const halfRoot3 = 0.86602540378443864676
 
-// unityRoots holds the k-th roots of unity under k-1.
+// unityRoots[k-1] holds the k-th roots of unity.
 //
 //nolint:gochecknoglobals // a table: Go has no constant arrays
 var unityRoots = [mostStages][mostStages]point{
@@ -220,10 +220,9 @@ var unityRoots = [mostStages][mostStages]point{
 	{{1, 0}, {0, 1}, {-1, 0}, {0, -1}},
 }
 
-// arctan is the arc tangent. As exp and ln, it is written out so that every machine
-// computes the same bits.
+// arctan is the arc tangent. Like exp and ln, it computes the same bits on every machine.
 func arctan(x float64) float64 {
-	// Halving the angle three times leaves a short series.
+	// After halving the angle three times the series is short.
 	if math.IsInf(x, 0) {
 		return math.Copysign(math.Pi/2, x)
 	}
@@ -238,13 +237,13 @@ func arctan(x float64) float64 {
 	return 8 * x * sum
 }
 
-// cosSin is the cosine and the sine of a moderate angle.
+// cosSin is the cosine and the sine of an angle of moderate size.
 func cosSin(x float64) (cos, sin float64) {
-	// The angle is brought into a turn, quartered, and doubled back.
+	// Reduce the angle to one turn, divide it by 16, and double the result four times.
 	turns := math.Floor(x/(2*math.Pi) + 0.5)
 	x = (x - float64(turns*6.28318530717958647692)) / 16
 	q := float64(x * x)
-	// Series of sin x / x and of 2 (1-cos x)/x^2: doubling needs the latter exactly.
+	// Series of sin x / x and of 2 (1-cos x)/x^2; doubling needs 1-cos x without cancellation.
 	s, c := 1.0, 1.0
 	for n := 16.0; n >= 2; n -= 2 {
 		s = 1 - float64(q*s/((n+1)*n))

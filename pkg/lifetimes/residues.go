@@ -7,10 +7,11 @@ import "math"
 //
 //	pi/sin(pi s) E[p^-s] E[(delta/rate)^(s-1)] / (2 pi i)
 //
-// along 0 < Re s < min(1, a), and so the sum of the residues to the right: at 1, 2, ..., at
-// a, a+1, ... and at shape+1, shape+2, ... Each of the three is a power series that
-// converges for all y. Where poles nearly meet, or y is great, the series cancel: what that
-// costs is known from the size of the terms, and where it is too much ok is false.
+// along 0 < Re s < min(1, a), hence the sum of the residues to the right: at 1, 2, ..., at
+// a, a+1, ... and at shape+1, shape+2, ... Each of the three sums is a power series that
+// converges for all y. If two poles nearly coincide, or y is large, the series cancel. The
+// loss of accuracy is estimated from the size of the terms; where it is too large, ok is
+// false.
 func dertByResidues(shape, a, b, y float64) (value float64, ok bool) {
 	// Elsewhere it would fail below, or terms that have become small could grow once more.
 	if !(y < 8) || !(y > 1e-12) || shape > 20000 || a > residuesLeast || math.Abs(a+b-shape) > 20 {
@@ -26,10 +27,10 @@ func dertByResidues(shape, a, b, y float64) (value float64, ok bool) {
 	value, size := residueSeries((ab-1)/(a-1), -y, func(n float64) (over, under float64) {
 		return ab - n - 1, (a - n - 1) * (shape - n)
 	})
-	// lost is in units of the last place: each term's, and that of the exponents.
+	// lost is the rounding error in units of the last place, of each term and of the exponents.
 	lost := float64(size * 20)
 
-	// With Gamma(shape+1-a)/Gamma(shape).
+	// The series at a, a+1, ... has the factor Gamma(shape+1-a)/Gamma(shape).
 	left, sign, exact := gammaRatio(shape, 1-a)
 	part, size := residueSeries(
 		math.Pi/sinA*sign*exp((lnBeta+float64((a-1)*lnY))+left), y,
@@ -37,7 +38,7 @@ func dertByResidues(shape, a, b, y float64) (value float64, ok bool) {
 	value += part
 	lost += float64(size * (20 + math.Abs(lnBeta) + math.Abs((a-1)*lnY) + exact))
 
-	// With Gamma(a-shape-1)/Gamma(ab-shape-1).
+	// The series at shape+1, shape+2, ... has the factor Gamma(a-shape-1)/Gamma(ab-shape-1).
 	under, underSign := lnGammaSigned(ab - shape - 1)
 	over, overSign := lnGammaSigned(a - shape - 1)
 	lnAB, lnA, lnShape := lnGamma(ab), lnGamma(a), lnGamma(shape)
@@ -49,11 +50,11 @@ func dertByResidues(shape, a, b, y float64) (value float64, ok bool) {
 	return value, value > 0 && lost < 2e5*value
 }
 
-// residuesLeast is how many terms are always taken: those up to a may shrink and grow.
+// residuesLeast is the minimum number of terms: up to n = a, terms may shrink and grow again.
 const residuesLeast = 10
 
-// residueSeries sums terms from the first, each being step times over/under of the one
-// before; size is the sum of the terms' sizes.
+// residueSeries sums terms from first on, each of which is the previous one times step times
+// over/under; size is the sum of their absolute values.
 func residueSeries(first, step float64, ratio func(n float64) (over, under float64)) (sum, size float64) {
 	sum, size = first, math.Abs(first)
 	term := first
@@ -69,8 +70,8 @@ func residueSeries(first, step float64, ratio func(n float64) (over, under float
 	return sum, math.Inf(1)
 }
 
-// gammaRatio is ln |Gamma(x+d)/Gamma(x)| for x > 0 and the ratio's sign; lost is the size of
-// what cancelled in it.
+// gammaRatio is ln |Gamma(x+d)/Gamma(x)| for x > 0, and the sign of the ratio; lost is the
+// size of the terms that cancelled.
 func gammaRatio(x, d float64) (value, sign, lost float64) {
 	if d >= 0 {
 		value = lnRising(x, d)
@@ -85,7 +86,7 @@ func gammaRatio(x, d float64) (value, sign, lost float64) {
 	return over - under, sign, math.Abs(over) + math.Abs(under)
 }
 
-// lnGammaSigned is ln |Gamma(y)| and the sign of Gamma(y), y being no pole.
+// lnGammaSigned is ln |Gamma(y)| and the sign of Gamma(y), for y that is not a pole.
 func lnGammaSigned(y float64) (value, sign float64) {
 	if y > 0 {
 		return lnGamma(y), 1
@@ -94,7 +95,7 @@ func lnGammaSigned(y float64) (value, sign float64) {
 	return ln(math.Pi/math.Abs(sin)) - lnGamma(1-y), math.Copysign(1, sin)
 }
 
-// sinPi is the sine of pi x, exact near its zeros.
+// sinPi is the sine of pi x, without loss of relative accuracy near its zeros.
 func sinPi(x float64) float64 {
 	n := math.Floor(x + 0.5)
 	_, sin := cosSin(float64(math.Pi * (x - n)))

@@ -2,19 +2,19 @@ package lifetimes
 
 import "fmt"
 
-// fitRows are the summaries of a base, each distinct one once. Purchase days make
-// many alike, and distinct values of x, t_x and T are fewer still: whatever depends on
-// one of them alone is computed once per value.
+// fitRows are the distinct summaries of a customer base, with their multiplicity. Times are
+// whole days, so many customers have the same summary, and x, t_x and T have fewer distinct
+// values still: terms that depend on one of them only are computed once per value.
 type fitRows struct {
 	rows        []fitRow
-	xs, txs, ts []float64
-	countX      []float64 // customers by x
-	customers   int
-	repeats     int
-	meanT       float64
-	logGaps     float64
-	withoutGaps bool    // though not all gaps can be 1, whose logarithm is 0
-	repeatSum   float64 // of x over customers
+	xs, txs, ts []float64 // distinct values of x, t_x and T
+	countX      []float64 // number of customers for each x
+	customers   int       // number of customers
+	repeats     int       // number of customers with a repeat purchase
+	meanT       float64   // mean of T
+	logGaps     float64   // sum of LogGaps
+	withoutGaps bool      // whether LogGaps is 0 although not all gaps can be 1
+	repeatSum   float64   // sum of x
 }
 
 type fitRow struct {
@@ -22,10 +22,10 @@ type fitRow struct {
 	n float64
 }
 
-// fitKey holds places in xs, txs and ts.
+// fitKey holds indices into xs, txs and ts.
 type fitKey struct{ x, tx, t int }
 
-// compress checks and gathers summaries.
+// compress validates the summaries and merges equal ones.
 func compress(rows []Summary) (*fitRows, error) {
 	c := &fitRows{customers: len(rows)}
 	var xs, txs, ts valueIndex
@@ -63,13 +63,13 @@ func compress(rows []Summary) (*fitRows, error) {
 		c.meanT = sumT / float64(c.customers)
 	}
 	if !(c.meanT > 0) {
-		c.meanT = priorWeeks // everybody bought today: any scale will do
+		c.meanT = priorWeeks // all ages are 0: any scale serves
 	}
 	return c, nil
 }
 
-// withoutRepeats settles a fit on rows without a repeat purchase: it is the prior, and how
-// likely that makes them is all there is to say.
+// withoutRepeats is the diagnostics for rows without a repeat purchase: the model is the
+// prior, with its log-likelihood of the rows.
 func (c *fitRows) withoutRepeats(o FitOptions, prior PurchaseModel) (Diagnostics, error) {
 	d, err := withoutRepeats(o, c.customers)
 	if err != nil {

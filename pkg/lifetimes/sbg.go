@@ -3,14 +3,14 @@ package lifetimes
 import "math"
 
 // ShiftedBetaGeometric is the model of subscriptions of Fader and Hardie (2007), "How to
-// project customer retention": at each renewal a customer leaves with a chance from
-// Beta(Alpha, Beta). Both have no unit; times are counts of renewal periods.
+// project customer retention": at each renewal a customer leaves with a probability from
+// Beta(Alpha, Beta). The parameters have no unit; times are numbers of renewal periods.
 type ShiftedBetaGeometric struct{ Alpha, Beta float64 }
 
-// Name is "sBG".
+// Name returns "sBG".
 func (m ShiftedBetaGeometric) Name() string { return "sBG" }
 
-// Validate refuses parameters outside 1e-9 to 1e9 with ErrParameter.
+// Validate returns an error that wraps ErrParameter for a parameter outside 1e-9 to 1e9.
 func (m ShiftedBetaGeometric) Validate() error {
 	if err := checkParameter(m.Name(), "alpha", m.Alpha); err != nil {
 		return err
@@ -19,7 +19,7 @@ func (m ShiftedBetaGeometric) Validate() error {
 }
 
 // Survival is the probability that a new customer survives n >= 0 renewals:
-// B(alpha, beta+n)/B(alpha, beta). It is 0 outside the domain.
+// B(alpha, beta+n)/B(alpha, beta). It is 0 for an invalid model and for n < 0.
 func (m ShiftedBetaGeometric) Survival(n int) float64 {
 	if !m.valid() || n < 0 {
 		return 0
@@ -28,7 +28,7 @@ func (m ShiftedBetaGeometric) Survival(n int) float64 {
 }
 
 // Churn is the probability that a customer who has survived n >= 0 renewals leaves at
-// the next: alpha/(alpha+beta+n). It is 0 outside the domain.
+// the next: alpha/(alpha+beta+n). It is 0 for an invalid model and for n < 0.
 func (m ShiftedBetaGeometric) Churn(n int) float64 {
 	if !m.valid() || n < 0 {
 		return 0
@@ -36,19 +36,19 @@ func (m ShiftedBetaGeometric) Churn(n int) float64 {
 	return m.Alpha / (m.Alpha + m.Beta + float64(n))
 }
 
-// Given is the model of a customer who has survived n renewals, seen as new.
+// Given is the model of a customer who has survived n renewals, with these renewals no longer
+// counted.
 func (m ShiftedBetaGeometric) Given(n int) ShiftedBetaGeometric {
 	return ShiftedBetaGeometric{m.Alpha, m.Beta + float64(max(n, 0))}
 }
 
-// ExpectedRenewals is the expected number of the next periods renewals that a customer
-// who has survived n of them will make.
+// ExpectedRenewals is the expected number of renewals, out of the next periods, of a customer
+// who has survived n renewals. It is 0 for invalid arguments.
 func (m ShiftedBetaGeometric) ExpectedRenewals(n, periods int) float64 {
 	if !m.valid() || n < 0 || periods <= 0 {
 		return 0
 	}
-	// The sum of survivals to periods is what remains of a beta of one shape less; the
-	// terms themselves are as exact and need no case for alpha = 1.
+	// The closed form of this sum needs a special case for alpha = 1; the sum is as accurate.
 	survive, sum := 1.0, 0.0
 	b := m.Beta + float64(n)
 	for i := range periods {
@@ -61,15 +61,15 @@ func (m ShiftedBetaGeometric) ExpectedRenewals(n, periods int) float64 {
 	return sum
 }
 
-// DERL is the discounted expected residual lifetime in renewals of a customer who has
-// survived n of them and is about to decide on the next, which counts in full (Fader
-// and Hardie 2010, "Customer-base valuation in a contractual setting"); delta > 0 is the
-// continuous discount rate per period.
+// DERL is the discounted expected residual lifetime, in renewals, of a customer who has
+// survived n renewals and is about to decide on the next, which is not discounted (Fader and
+// Hardie 2010, "Customer-base valuation in a contractual setting"). delta > 0 is the
+// continuous discount rate per period. It is 0 for invalid arguments.
 func (m ShiftedBetaGeometric) DERL(n int, delta float64) float64 {
 	if !m.valid() || n < 0 || !validRate(delta) {
 		return 0
 	}
-	// The mean over p of (1-p)/(1 - (1-p)d), with 1-d exact.
+	// The mean over p of (1-p)/(1 - (1-p)d), where d = e^-delta and less = 1-d.
 	less := -expm1(-delta)
 	var g grid
 	g.fillBeta(m.Alpha, m.Beta+float64(n)+1, 1/less, 1)
@@ -77,8 +77,9 @@ func (m ShiftedBetaGeometric) DERL(n int, delta float64) float64 {
 	return b / (m.Alpha + b) * g.mean(func(p float64) float64 { return 1 / (p + float64((1-p)*less)) })
 }
 
-// LogLikelihood of a cohort: lost[i] customers left at renewal i+1, and remaining had
-// not left after the last of them. Negative counts give -Inf.
+// LogLikelihood is the log-likelihood of a cohort: lost[i] customers left at renewal i+1, and
+// remaining customers had not left after the last renewal. It is -Inf for an invalid model
+// and for negative counts.
 func (m ShiftedBetaGeometric) LogLikelihood(lost []int, remaining int) float64 {
 	if !m.valid() || remaining < 0 {
 		return math.Inf(-1)

@@ -2,68 +2,73 @@ package lifetimes
 
 import "math"
 
-// Scorer is the recommended way to score a base. It blends a beta-dropout model (BG/NBD,
-// MBG/NBD or MBG/CNBD-k, as the likelihood prefers) with Pareto/NBD, lifts customers who
-// stand high in recency, frequency and value among the base, and recalibrates the result;
-// how much of each was learned by TrainScorer on splits inside the history, never from the
-// time that it predicts. All of it is in the fields: a score can be retraced by hand.
+// Scorer is the recommended way to score a customer base. It blends a beta-dropout model
+// (BG/NBD, MBG/NBD or MBG/CNBD-k, whichever has the highest likelihood) with Pareto/NBD,
+// raises the odds of customers with high percentiles of recency, frequency and value, and
+// recalibrates the result. TrainScorer learns the weights on splits inside the history, never
+// from the period to predict. The fields are the whole state, so a score can be reproduced by
+// hand:
 //
-//	z = the models' log odds of a purchase, blended, + Lift (R + F + M - 1.5)
+//	z = blended log odds of a purchase + Lift (R + F + M - 1.5)
 //	P = logistic(Centre + Shift + Slope (z - Centre))
-//	E = the models' expected purchases, blended, times Level (E(Horizon)/Typical)^(Power-1),
-//	    and P at least
+//	E = blended expected purchases, times Level (E(Horizon)/Typical)^(Power-1), at least P
 //
-// R, F, M are percentiles of recency, repeat purchases and net value. P and E grow with
-// the time looked ahead; P falls in silence wherever the models' own does.
+// R, F and M are the percentiles of recency, repeat purchases and net value. P and E increase
+// with the time span; without another purchase, P falls wherever that of the models falls.
 //
-// Where one model is the better one by the inner splits with hardly a doubt, it is taken
-// alone; between, the blend follows the evidence. A correction is made as far as it exceeds
-// chance in every split, and most shops whose customers behave as the models say get none.
+// If the inner splits favour one model by more than 1.5 standard errors, only that model is
+// used; otherwise the blend follows the evidence. A correction is applied as far as it exceeds
+// chance in every split; for most shops whose customers follow the models there is none.
 //
-// # How far to trust it
+// # Accuracy
 //
-// No rule can promise that the future will not favour another model. On 260 holdouts of
-// made-up shops of 26 kinds, the best of four to six single models, chosen with hindsight and
-// for each measure apart, beats the scorer by more than .01 in area under the curve on 2% of
-// them, in relative root mean square error on 11%, in calibration error on 29%, and in
-// absolute bias on 52%. Where the very model and parameters that made the customers can be
-// asked, the same choice beats them on 3%, 9%, 8% and 34%: that much is chance. The worst
-// calibration is that of customers who come in clumps, and of seasons that come back less
-// than once in the history, which no model here foresees.
+// The best model of a future period is not known in advance. On 260 holdouts of simulated
+// shops of 26 kinds, the best of four to six single models, chosen in hindsight and
+// separately for each measure, is better than the scorer by more than .01 in area under the
+// curve on 2% of the holdouts, in relative root mean square error on 11%, in calibration error
+// on 29%, and in absolute bias on 52%. In shops simulated from one of these models, the same
+// choice is better than that model with its true parameters on 3%, 9%, 8% and 34%: that much
+// is due to chance. Calibration is worst for customers who buy in clumps, and for seasons that
+// the history does not contain at least twice, which no model here describes.
 type Scorer struct {
-	// Regular is the beta-dropout model that the likelihood prefers: MBGNBD, BGNBD or
-	// MBGCNBD. Pareto is the other.
+	// Regular is the beta-dropout model with the highest likelihood: MBGNBD, BGNBD or
+	// MBGCNBD. Pareto is the other model of the blend.
 	Regular PurchaseModel
 	Pareto  ParetoNBD
-	// ParetoInOdds and ParetoInCounts are Pareto/NBD's shares of the blends, 0 to 1.
+	// ParetoInOdds and ParetoInCounts are the weights of Pareto/NBD in the blends, 0 to 1.
 	ParetoInOdds, ParetoInCounts float64
 	// Lift is the weight of the three percentiles.
 	Lift float64
-	// Centre, Shift and Slope recalibrate log odds.
+	// Centre, Shift and Slope recalibrate the log odds.
 	Centre, Shift, Slope float64
-	// Level, Power and Typical recalibrate counts, by what is expected in Horizon.
+	// Level, Power and Typical recalibrate the counts, from the expected purchases within
+	// Horizon, a time in the unit of the summaries.
 	Level, Power, Typical, Horizon float64
-	// Silence, Repeats and Value place a customer in the base.
+	// Silence, Repeats and Value are the distributions, over the base, of the time since the
+	// last purchase, of repeat purchases, and of net value in money units.
 	Silence, Repeats, Value Percentiles
 }
 
-// Score is what a Scorer says of one customer.
+// Score is the score of one customer for a time span t.
 type Score struct {
+	// PAlive is the blended probability that the customer has not stopped; PAtLeastOne is the
+	// probability of a purchase, and Expected the expected number of purchases, in the next t.
 	PAlive, PAtLeastOne, Expected float64
-	// ModelPAtLeastOne and ModelExpected are what the blended models say by themselves.
+	// ModelPAtLeastOne and ModelExpected are the blended results of the models, before lift
+	// and recalibration.
 	ModelPAtLeastOne, ModelExpected float64
 	// Recency, Frequency and Value are the customer's percentiles, 0 to 1.
 	Recency, Frequency, Value float64
 }
 
-// Customer is a Summary with the net value of all purchases, the first included, in
-// money units: what a Scorer needs to know.
+// Customer is the input of a Scorer: a Summary, and the net value of all purchases, including
+// the first, in money units.
 type Customer struct {
 	Summary
 	Net float64
 }
 
-// Customer summarises the history; see Summary for the arguments.
+// Customer returns the input of a Scorer; the arguments are those of Summary.
 func (h History) Customer(now, daysPerUnit, minorPerUnit float64) Customer {
 	return Customer{
 		Summary: h.Summary(now, daysPerUnit, minorPerUnit),
@@ -71,8 +76,9 @@ func (h History) Customer(now, daysPerUnit, minorPerUnit float64) Customer {
 	}
 }
 
-// Score looks t ahead, in the unit of the Summary. As with the models, a customer that
-// fails Validate, a negative t or a Scorer without models scores 0. It allocates nothing.
+// Score scores a customer for the next t, a time in the unit of the Summary. As with the
+// models, the Score is 0 for a Summary that fails Validate, a negative t, or a Scorer without
+// models. Score does not allocate.
 func (c *Scorer) Score(s Customer, t float64) Score {
 	var out Score
 	if !c.answers(s.Summary) || !validSpan(t) {
@@ -94,7 +100,7 @@ func (c *Scorer) Score(s Customer, t float64) Score {
 	if t != c.Horizon {
 		reference = c.count(s.Summary, c.Horizon)
 	}
-	// Learned apart, the two could contradict each other.
+	// P and E are recalibrated separately and could otherwise contradict each other.
 	out.Expected = math.Max(out.PAtLeastOne, out.ModelExpected*c.multiplier(reference))
 	return out
 }
@@ -113,7 +119,7 @@ func blend(share float64, s Summary, regular, pareto func(Summary) float64) floa
 	return float64((1-share)*regular(s)) + float64(share*pareto(s))
 }
 
-// odds are the blended log odds of a purchase, and the probability they stand for.
+// odds returns the blended log odds of a purchase, and the corresponding probability.
 func (c *Scorer) odds(s Summary, t float64) (float64, float64) {
 	z := 0.0
 	if c.ParetoInOdds < 1 {
@@ -136,7 +142,8 @@ func (c *Scorer) count(s Summary, t float64) float64 {
 	return n
 }
 
-// multiplier corrects a count by what it is within the horizon, at most fourfold.
+// multiplier is the correction of a count, given the expected purchases within the horizon.
+// The part due to Power is limited to the range 1/4 to 4.
 func (c *Scorer) multiplier(reference float64) float64 {
 	if !(reference > 0) || !(c.Typical > 0) {
 		return c.Level
@@ -144,7 +151,7 @@ func (c *Scorer) multiplier(reference float64) float64 {
 	return c.Level * math.Min(4, math.Max(0.25, exp((c.Power-1)*ln(reference/c.Typical))))
 }
 
-// logit is kept finite: no history proves a purchase or its absence.
+// logit is ln(p/(1-p)), with p limited to [1e-12, 1-1e-12] so that it is finite.
 func logit(p float64) float64 {
 	const least = 1e-12
 	p = math.Min(math.Max(p, least), 1-least)

@@ -6,25 +6,25 @@ import (
 	"math"
 )
 
-// Errors that the package names. Each returned error wraps one of them, so that
-// errors.Is tells the kind and the text tells the value.
+// Errors of the package. Each returned error wraps one of them (see errors.Is), and its text
+// contains the value.
 var (
 	// ErrSummary: a Summary that no purchase history can have.
 	ErrSummary = errors.New("lifetimes: impossible summary")
-	// ErrNoPurchase: a history without a standing order; there is nobody to score.
+	// ErrNoPurchase: a history without a standing order, which cannot be scored.
 	ErrNoPurchase = errors.New("lifetimes: no purchase day")
 	// ErrParameter: a model parameter outside its domain.
 	ErrParameter = errors.New("lifetimes: parameter out of domain")
-	// ErrNoData: nothing to fit or to choose on.
+	// ErrNoData: no data to fit to.
 	ErrNoData = errors.New("lifetimes: no data")
-	// ErrOption: an option outside its domain.
+	// ErrOption: an option or argument outside its domain.
 	ErrOption = errors.New("lifetimes: option out of domain")
-	// ErrGaps: regular-buyer models were asked for without Summary.LogGaps.
+	// ErrGaps: FitMBGCNBD with k > 1 was called with summaries without LogGaps.
 	ErrGaps = errors.New("lifetimes: summaries carry no gaps")
 )
 
-// Summary is what the purchase models know of one customer. All times are in one
-// unit, the caller's own; parameters are in the same unit.
+// Summary is the input of the purchase models for one customer. All times are in one unit,
+// which the caller chooses; the parameters of the models are in the same unit.
 type Summary struct {
 	// X is the number of repeat purchase days: days with a standing order, minus one.
 	X int
@@ -33,15 +33,16 @@ type Summary struct {
 	// T is the time from the first purchase day to now, at least Tx.
 	T float64
 	// M is the mean net value per repeat purchase day in money units, 0 when X is 0.
-	// It may be negative where refunds exceed sales; spend models then decline it.
+	// It is negative if refunds exceed sales; GammaGamma then uses the mean over customers.
 	M float64
 	// LogGaps is the sum of the logarithms of the gaps between purchase days. Only
 	// LogLikelihood of MBGCNBD with K > 1 reads it; no score depends on it.
 	LogGaps float64
 }
 
-// Validate returns ErrNoPurchase for a negative X and ErrSummary for whatever else
-// cannot be: negative, unordered or non-finite times, and a Tx or M with X = 0.
+// Validate returns an error that wraps ErrNoPurchase for a negative X, and ErrSummary for
+// negative, unordered or non-finite times, a Tx or M other than 0 with X = 0, and a
+// non-finite M or LogGaps.
 func (s Summary) Validate() error {
 	switch {
 	case s.X < 0:
@@ -58,15 +59,15 @@ func (s Summary) Validate() error {
 	return nil
 }
 
-// scorable is the part of Validate that a score depends on.
+// scorable reports whether the fields that scores depend on are valid.
 func (s Summary) scorable() bool {
 	return s.X >= 0 && s.Tx >= 0 && s.T >= s.Tx && s.T <= math.MaxFloat64 && (s.X > 0 || s.Tx == 0)
 }
 
 func isFinite(v float64) bool { return v-v == 0 }
 
-// Parameters are refused outside these bounds: beyond them float64 no longer tells
-// the models apart, and a fit that gets there has run away.
+// Bounds of valid parameters. Beyond them different models are equal in float64, and a fit
+// that reaches them has diverged.
 const (
 	leastParameter    = 1e-9
 	greatestParameter = 1e9

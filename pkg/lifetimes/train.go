@@ -6,56 +6,60 @@ import (
 	"slices"
 )
 
-// ScorerOptions say how to train a Scorer; Horizon is required.
+// ScorerOptions configure TrainScorer; Horizon is required.
 type ScorerOptions struct {
-	// Horizon is how far the scores will mostly look ahead, in units.
+	// Horizon is the time span that the scores are mainly for, in units of DaysPerUnit.
 	Horizon float64
-	// DaysPerUnit and MinorPerUnit are as for History.Summary; not positive means 7, weeks,
-	// and 100.
+	// DaysPerUnit and MinorPerUnit are those of History.Summary; values that are not positive
+	// mean 7 (weeks) and 100.
 	DaysPerUnit, MinorPerUnit float64
-	// Fit is for the models.
+	// Fit configures the fits of the models.
 	Fit FitOptions
 }
 
-// Training says what a Scorer was learned from.
+// Training describes how a Scorer was learned.
 type Training struct {
+	// Status is the status of Regular.
 	Status Status
 	// Regular and Pareto are the fits to the whole history.
 	Regular Fit[PurchaseModel]
 	Pareto  Fit[ParetoNBD]
-	// Candidates compares the models by likelihood and on the inner split. Chosen is the
-	// best single one there.
+	// Candidates compares the models by likelihood and on the windows. Chosen is the name of
+	// the model with the highest log score there.
 	Candidates []Candidate
 	Chosen     string
-	// Windows are the inner splits: the models saw what came before Cut and were compared
-	// with what came until End. Empty when the history is too short; then the Scorer is the
-	// Regular model alone.
+	// Windows are the inner splits: the models are fitted to the history up to Cut, and their
+	// predictions compared with the purchases until End. Windows is empty if they hold too few
+	// purchases; then the Scorer has no corrections, and each model's weight is its probability
+	// by the likelihood.
 	Windows []Window
-	// Purchases counts what came within the windows, short ones left out.
+	// Purchases is the number of purchase days in the windows, without the short ones.
 	Purchases float64
 }
 
 // Window is an inner split, in civil days.
 type Window struct {
 	Cut, End  int32
-	Customers int
-	// Short windows help to choose the models; corrections are not learned there.
+	Customers int // number of customers with a purchase up to Cut
+	// Short windows are used to choose the models and to confirm Level, not to learn other
+	// corrections.
 	Short bool
 }
 
-// Candidate is one model's showing.
+// Candidate is the result of one model in a Training.
 type Candidate struct {
 	Name          string
 	LogLikelihood float64 // of the whole history
-	// On the windows, pooled: the mean log-likelihood of a purchase or none, the root of the
-	// mean squared error of counts, the area under the curve, and promised over actual - 1.
+	// Measures over all windows: the mean log-likelihood of whether a customer bought, the root
+	// mean square error of counts, the area under the curve, and predicted / actual total - 1.
 	LogScore, RMSE, AUC, Bias float64
 }
 
 // TrainScorer learns a Scorer from the purchase days up to now, a civil day; later days are
-// ignored. Histories without a day by then are skipped. It returns ErrOption for a
-// horizon that is not positive and ErrNoData when nobody has bought. On little data the
-// Scorer falls back on the models, and those on their priors, as Training.Status tells.
+// ignored, and so are histories without a purchase up to now. It returns ErrOption for a
+// horizon that is not positive, and ErrNoData if no customer has bought. With few data the
+// Scorer uses the models without corrections, and the models use their priors; see
+// Training.Status.
 func TrainScorer(all []History, now int32, o ScorerOptions) (*Scorer, Training, error) {
 	if !(o.Horizon > 0) || o.Horizon > math.MaxFloat64 {
 		return nil, Training{}, optionError("horizon", o.Horizon, "above 0")
@@ -110,7 +114,7 @@ func TrainScorer(all []History, now int32, o ScorerOptions) (*Scorer, Training, 
 		}
 	}
 	if tr.Purchases < leastPurchases {
-		// There is the likelihood alone to go by: each model's share is its probability.
+		// Without windows, each model's weight is its probability by the likelihood.
 		tr.Windows = nil
 		if final.pareto.Converged {
 			c.ParetoInOdds = logistic(final.pareto.LogLikelihood - final.regular.LogLikelihood)
@@ -129,11 +133,11 @@ func TrainScorer(all []History, now int32, o ScorerOptions) (*Scorer, Training, 
 	return c, tr, nil
 }
 
-// leastPurchases is what the windows must hold for anything to be learned from them.
+// leastPurchases is the minimum number of purchases in the windows for learning from them.
 const leastPurchases = 200
 
-// thin keeps every n-th customer of a great base: a few weights are learned well enough
-// from this many.
+// thin keeps every n-th customer of a large base, so that at most 50,000 are left, which are
+// enough to learn a few weights.
 func thin(all []History) []History {
 	const most = 50000
 	step := (len(all) + most - 1) / most
@@ -147,7 +151,7 @@ func thin(all []History) []History {
 	return out
 }
 
-// gather summarises everybody who has bought by now, and finds the first day.
+// gather returns the customers with a purchase up to now, and the first purchase day.
 func gather(all []History, now int32, o ScorerOptions) ([]Customer, int32) {
 	var base []Customer
 	first := now
@@ -170,8 +174,8 @@ type baseFits struct {
 	pareto  Fit[ParetoNBD]
 }
 
-// fitBase fits all models to one moment and keeps the beta-dropout model that the likelihood
-// prefers.
+// fitBase fits all models to the base and keeps the beta-dropout model with the highest
+// likelihood.
 func fitBase(base []Customer, o ScorerOptions) (baseFits, []Candidate, error) {
 	rows := make([]Summary, len(base))
 	for i := range base {
@@ -194,7 +198,7 @@ func fitBase(base []Customer, o ScorerOptions) (baseFits, []Candidate, error) {
 		}
 		candidates = append(candidates, Candidate{Name: fit.Model.Name(), LogLikelihood: fit.LogLikelihood})
 		if v.stages > 1 && !(fit.LogLikelihood > last) {
-			break // the likelihood has one top in k
+			break // the likelihood has one maximum in k
 		}
 		last = fit.LogLikelihood
 	}
@@ -204,8 +208,9 @@ func fitBase(base []Customer, o ScorerOptions) (baseFits, []Candidate, error) {
 	return f, append(candidates, Candidate{Name: f.pareto.Model.Name(), LogLikelihood: f.pareto.LogLikelihood}), nil
 }
 
-// soundly fits by maximum likelihood where that has enough to go by and a maximum, and with
-// the weak priors elsewhere: where nobody seems ever to stop, even they would say that some do.
+// soundly fits by maximum likelihood if there are enough repeat buyers and the likelihood has
+// a maximum, and with the weak priors otherwise. The priors are not always used because they
+// would predict dropout even for a base in which no customer seems to stop.
 func soundly[M any](c *fitRows, o FitOptions, fit func(FitOptions) (Fit[M], error)) (Fit[M], error) {
 	if c.repeats >= o.enough() {
 		o.MaximumLikelihood = true
@@ -217,7 +222,7 @@ func soundly[M any](c *fitRows, o FitOptions, fit func(FitOptions) (Fit[M], erro
 	return fit(o)
 }
 
-// fitVariant is fitBetaRows with the model as what it is.
+// fitVariant is fitBetaRows with the model converted to the type of the variant.
 func fitVariant(c *fitRows, o FitOptions, v betaVariant) (Fit[PurchaseModel], error) {
 	fit, err := soundly(c, o, func(o FitOptions) (Fit[MBGCNBD], error) { return fitBetaRows(c, o, v) })
 	if err != nil {
@@ -230,11 +235,12 @@ func fitPareto(c *fitRows, o FitOptions) (Fit[ParetoNBD], error) {
 	return soundly(c, o, func(o FitOptions) (Fit[ParetoNBD], error) { return fitParetoRows(c, o) })
 }
 
-// windows are the inner splits. The last stands to the history before it as the horizon
-// stands to the whole: a model that is asked to look as far ahead as it has looked back is
-// tested on just that. Where the history allows, earlier ones are added, and one that
-// begins a year before now, so that the season of the time to predict is among them; where
-// not, the latter half of the only one, for a second look at which model is better.
+// windows returns the inner splits. The last one has the same ratio to the history before it
+// as the horizon has to the whole history, so that models are tested on predictions as far
+// ahead, relative to their data, as they will be used for. If the history is long enough,
+// earlier windows are added, and one that begins a year before now, which has the season of
+// the period to predict. Otherwise the second half of the only window is added as a short
+// window, as further evidence on which model is better.
 func windows(first, now int32, o ScorerOptions) []Window {
 	span := float64(now) - float64(first)
 	days := o.Horizon * o.DaysPerUnit
@@ -243,7 +249,7 @@ func windows(first, now int32, o ScorerOptions) []Window {
 	if length < 7 {
 		return nil
 	}
-	const least = 0.45 // of the span, before a cut
+	const least = 0.45 // minimum share of the history before a cut
 	var ws []Window
 	for end := float64(now); len(ws) < 3; end -= length {
 		cut := end - length
@@ -261,16 +267,16 @@ func windows(first, now int32, o ScorerOptions) []Window {
 	return ws
 }
 
-// seen is a customer at a cut, with what the models promised and what came.
+// seen is a customer at a cut: the models' predictions for the window, and the outcome.
 type seen struct {
-	regularOdds, paretoOdds   float64
-	regularCount, paretoCount float64
+	regularOdds, paretoOdds   float64 // log odds of a purchase
+	regularCount, paretoCount float64 // expected purchases
 	standing                  float64 // R + F + M - 1.5
-	came                      float64
+	came                      float64 // purchase days in the window
 }
 
-// lookBack fits the models at a cut and compares. It reports false where the past is too
-// thin to fit.
+// lookBack fits the models to the history up to the cut and returns their predictions with
+// the outcomes. It returns false if the history up to the cut is too short for a fit.
 func lookBack(all []History, w Window, o ScorerOptions, v betaVariant) ([]seen, bool, error) {
 	base, _ := gather(all, w.Cut, o)
 	if len(base) == 0 {
@@ -284,7 +290,7 @@ func lookBack(all []History, w Window, o ScorerOptions, v betaVariant) ([]seen, 
 	if err != nil {
 		return nil, false, err
 	}
-	// A part of the history is thin by nature, and always fitted with the priors.
+	// A part of the history has fewer data, so it is always fitted with the priors.
 	regular, err := fitBetaRows(c, o.Fit, v)
 	if err != nil {
 		return nil, false, err

@@ -2,18 +2,20 @@ package lifetimes
 
 import "math"
 
-// Valuation says how future purchases become money.
+// Valuation defines how future purchases are valued.
 type Valuation struct {
-	// Margin is the share of the net value that is kept, such as 0.3; 1 values revenue.
+	// Margin is the profit as a share of the net value, such as 0.3; 1 values revenue.
 	Margin float64
-	// Horizon is how far to look, in the unit of the summaries; +Inf for all the future.
+	// Horizon is the time span to value, in the unit of the summaries; +Inf for all future
+	// purchases.
 	Horizon float64
-	// Delta is the continuous discount rate per unit of time, as DiscountRate gives it.
-	// It must be above 0 with an infinite Horizon, where undiscounted sums may diverge.
+	// Delta is the continuous discount rate per unit of time; see DiscountRate. It must be
+	// above 0 with an infinite Horizon, for which undiscounted sums may diverge.
 	Delta float64
 }
 
-// Validate returns ErrOption for what cannot be valued.
+// Validate returns an error that wraps ErrOption for a margin that is not finite, a negative
+// horizon or delta, and an infinite horizon without discount.
 func (v Valuation) Validate() error {
 	switch {
 	case !isFinite(v.Margin):
@@ -28,9 +30,9 @@ func (v Valuation) Validate() error {
 	return nil
 }
 
-// DiscountRate is the continuous rate per period that an annual rate (0.1 for 10%)
-// amounts to: ln(1+annual)/periodsPerYear. It is 0 outside the domain: a rate of -1 or less,
-// no periods.
+// DiscountRate is the continuous rate per period that is equivalent to an annual rate (0.1
+// for 10%): ln(1+annual)/periodsPerYear. It is 0 for an annual rate of -1 or less or +Inf, and
+// for periodsPerYear that is not positive.
 func DiscountRate(annual, periodsPerYear float64) float64 {
 	if !(annual > -1) || !(periodsPerYear > 0) || math.IsInf(annual, 1) {
 		return 0
@@ -38,10 +40,10 @@ func DiscountRate(annual, periodsPerYear float64) float64 {
 	return ln1p(annual) / periodsPerYear
 }
 
-// CLV is the residual lifetime value of a customer in money units: margin times expected
-// value of a purchase times the discounted expected number of purchases (Fader, Hardie
-// and Lee 2005, "RFM and CLV"). Spend and frequency are taken as independent. It is 0
-// where the model, the Summary or the Valuation does not pass Validate.
+// CLV is the residual lifetime value of a customer in money units: the margin times the
+// expected value of a purchase times the discounted expected number of purchases (Fader,
+// Hardie and Lee 2005, "RFM and CLV"). It assumes that spend is independent of frequency. It
+// is 0 if a model, the Summary or the Valuation fails Validate.
 func CLV[M PurchaseModel](model M, spend GammaGamma, s Summary, v Valuation) float64 {
 	if v.Validate() != nil {
 		return 0
@@ -49,9 +51,10 @@ func CLV[M PurchaseModel](model M, spend GammaGamma, s Summary, v Valuation) flo
 	return v.Margin * spend.ExpectedSpend(s.X, s.M) * Purchases(model, s, v)
 }
 
-// Purchases is the discounted expected number of purchases within the valuation's
-// horizon; for all the future it is DERT, "discounted expected residual transactions" (Fader,
-// Hardie and Lee 2005, "RFM and CLV"). See CLV for what it is worth and when it is 0.
+// Purchases is the discounted expected number of purchases within the horizon of the
+// valuation. For an infinite horizon it is DERT, "discounted expected residual transactions"
+// (Fader, Hardie and Lee 2005, "RFM and CLV"). It is 0 if the model, the Summary or the
+// Valuation fails Validate.
 func Purchases[M PurchaseModel](model M, s Summary, v Valuation) float64 {
 	switch {
 	case v.Validate() != nil:
@@ -62,10 +65,10 @@ func Purchases[M PurchaseModel](model M, s Summary, v Valuation) float64 {
 	return model.Discounted(s, v.Horizon, v.Delta)
 }
 
-// CLVByPeriods is CLV with purchases discounted at the end of the period they fall
-// into, as spreadsheets do it: the sum over k of (E(k)-E(k-1)) e^(-delta k period), for
-// periods of the given length, at most 10,000 of them, within a finite horizon. Otherwise,
-// and where CLV is 0, it is 0.
+// CLVByPeriods is CLV with each purchase discounted from the end of the period that contains
+// it, as in a spreadsheet: the sum over k of (E(k)-E(k-1)) e^(-delta k period), for periods of
+// the given length. It is 0 if CLV is 0, if the horizon is infinite or has more than 10,000
+// periods, and if period is not positive.
 func CLVByPeriods[M PurchaseModel](model M, spend GammaGamma, s Summary, v Valuation, period float64) float64 {
 	if v.Validate() != nil || !(period > 0) || !(v.Horizon/period <= 10000) {
 		return 0
