@@ -90,7 +90,7 @@ func NewPartition(number int32) *Partition {
 
 // found takes over what may never change.
 func (p *Partition) found(g *ledger.Genesis) error {
-	table, err := money.NewTable(map[string]money.Alias{"IRT": {As: "IRR", Times: 10}})
+	table, err := money.NewTable(nil)
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrGenesis, err)
 	}

@@ -76,7 +76,7 @@ type Options struct {
 // DefaultOptions are the options as shipped: no default currency, the toman as an alias, the usual names for nobody.
 func DefaultOptions() Options {
 	return Options{
-		Currencies:      map[string]money.Alias{"IRT": {As: "IRR", Times: 10}},
+		Currencies:      money.Shipped(),
 		Total:           TotalTotal,
 		Anonymous:       []string{"0", "null", "undefined", "anonymous", "guest"},
 		AnonymousPolicy: AnonymousSkip,

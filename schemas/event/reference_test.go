@@ -272,7 +272,7 @@ func (r *reference) positive(field string, v found, scale int) int64 {
 }
 
 var known = func() *money.Table {
-	t, err := money.NewTable(map[string]money.Alias{"IRT": {As: "IRR", Times: 10}, "POINT": {As: "EUR", Times: 100}})
+	t, err := money.NewTable(map[string]money.Alias{"POINT": {As: "EUR", Times: 100}})
 	if err != nil {
 		panic(err)
 	}

@@ -17,9 +17,14 @@ import (
 
 // Alias makes a code another name for a multiple of an ISO 4217 currency: 1 IRT is 10 IRR.
 type Alias struct {
-	As    string `koanf:"as" yaml:"as" json:"as"`          // ISO 4217
-	Times int64  `koanf:"times" yaml:"times" json:"times"` // a power of ten, so that every amount has an exact decimal form
+	As    string `yaml:"as" json:"as"`       // ISO 4217
+	Times int64  `yaml:"times" json:"times"` // a power of ten, so that every amount has an exact decimal form
 }
+
+// Shipped returns a copy of the aliases that every table has. They are the only aliases that a ledger's base currency can
+// be: genesis holds the code alone, so every release and every configuration must read the same unit out of it. One is
+// never changed or removed.
+func Shipped() map[string]Alias { return map[string]Alias{"IRT": {As: "IRR", Times: 10}} }
 
 // Unit is a code in which amounts are stated, with what they are held in. The zero Unit is no currency.
 type Unit struct {
@@ -31,7 +36,8 @@ type Unit struct {
 // Table is the set of codes that are known.
 type Table struct{ units map[string]Unit }
 
-// NewTable returns the active codes of ISO 4217 and the aliases. An error names the alias and what is wrong with it.
+// NewTable returns the active codes of ISO 4217, the shipped aliases and these; those may repeat a shipped one and not
+// change it. An error names the alias and what is wrong with it.
 func NewTable(aliases map[string]Alias) (*Table, error) {
 	t := &Table{units: make(map[string]Unit, 200)}
 	for decimals, codes := range minorUnits {
@@ -39,8 +45,15 @@ func NewTable(aliases map[string]Alias) (*Table, error) {
 			t.units[code] = Unit{Code: code, Currency: code, Decimals: decimals}
 		}
 	}
-	added := make([]Unit, 0, len(aliases))
+	shipped := Shipped()
+	added := make([]Unit, 0, len(aliases)+len(shipped))
 	for code, alias := range aliases {
+		if s, ok := shipped[code]; ok && alias != s {
+			return nil, fmt.Errorf("money.currencies.%s: is shipped as %d %s and cannot be redefined", code, s.Times, s.As)
+		}
+		shipped[code] = alias
+	}
+	for code, alias := range shipped {
 		u, err := t.alias(code, alias)
 		if err != nil {
 			return nil, err

@@ -12,7 +12,7 @@ import (
 )
 
 func table(t testing.TB) *Table {
-	table, err := NewTable(map[string]Alias{"IRT": {As: "IRR", Times: 10}})
+	table, err := NewTable(nil)
 	require.NoError(t, err)
 	return table
 }
@@ -105,10 +105,8 @@ func TestTableRefuses(t *testing.T) {
 		"money.currencies.XYZ.times: 12 is not one of 1, 10,": {"XYZ": {As: "USD", Times: 12}},
 		"money.currencies.XYZ.times: 0 is not":                {"XYZ": {As: "USD"}},
 		`money.currencies.XYZ.as: "IRT" is no code`:           {"XYZ": {As: "IRT", Times: 1}},
+		"money.currencies.IRT: is shipped as 10 IRR":          {"IRT": {As: "IRR", Times: 100}},
 	} {
-		if strings.Contains(want, "IRT") {
-			aliases["IRT"] = Alias{As: "IRR", Times: 10}
-		}
 		_, err := NewTable(aliases)
 		require.ErrorContains(t, err, want)
 	}
@@ -116,6 +114,12 @@ func TestTableRefuses(t *testing.T) {
 		_, ok := table(t).Lookup([]byte(code))
 		require.False(t, ok, code)
 	}
+}
+
+func TestShippedAliasesMayBeRepeated(t *testing.T) {
+	repeated, err := NewTable(Shipped())
+	require.NoError(t, err)
+	require.Equal(t, table(t), repeated)
 }
 
 func TestFloats(t *testing.T) {

@@ -143,10 +143,10 @@ type Fold struct {
 
 // Money says which amounts count and in what currency.
 type Money struct {
-	Currency        string                 `yaml:"currency" doc:"Base currency, in which customers are valued: ISO 4217 or one of money.currencies." holds:"genesis"`
+	Currency        string                 `yaml:"currency" doc:"Base currency, in which customers are valued: ISO 4217, or IRT." holds:"genesis"`
 	DefaultCurrency string                 `yaml:"default_currency" doc:"Of events that state none. Empty: such events are dead letters."`
 	Total           string                 `yaml:"total" oneof:"total|subtotal|total_without_tax|total_without_shipping|total_without_tax_and_shipping" doc:"Which amount of a purchase counts. Tax and shipping that are not stated are 0."`
-	Currencies      map[string]money.Alias `yaml:"currencies" doc:"Codes outside ISO 4217, each as a multiple (a power of ten) of one that is in it. Adds to those shipped."`
+	Currencies      map[string]money.Alias `yaml:"currencies" doc:"Codes outside ISO 4217, each as a multiple (a power of ten) of one that is in it. Adds to those shipped, which cannot be redefined."`
 	Rates           map[string]string      `yaml:"rates" doc:"Value of one unit of other currencies in the base currency, as exact decimals. An event in a currency without a rate is rejected." holds:"revision"`
 }
 
@@ -291,7 +291,7 @@ func Default() Config {
 		Money: Money{
 			Currency:   "USD",
 			Total:      "total",
-			Currencies: map[string]money.Alias{"IRT": {As: "IRR", Times: 10}},
+			Currencies: money.Shipped(),
 			Rates:      map[string]string{},
 		},
 		Churn:     Churn{Medium: .33, High: .66, GraceDays: 30, PurchaseHorizonDays: 90, Material: .05},

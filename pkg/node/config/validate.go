@@ -160,9 +160,9 @@ func (v *validator) money() {
 		v.wrong("money.currencies", "%s", strings.TrimPrefix(err.Error(), "money.currencies."))
 		return
 	}
-	base, ok := known(table, m.Currency)
+	base, ok := baseCurrency(m.Currency)
 	if !ok {
-		v.wrong("money.currency", "must be a code of ISO 4217, in capitals, or of money.currencies; it is %q", m.Currency)
+		v.wrong("money.currency", "must be a code of ISO 4217, in capitals, or IRT (genesis fixes it for the life of the ledger, so a code of money.currencies cannot be the base); it is %q", m.Currency)
 		return
 	}
 	if _, ok := known(table, m.DefaultCurrency); !ok && m.DefaultCurrency != "" {
@@ -183,6 +183,15 @@ func (v *validator) money() {
 			}
 		}
 	}
+}
+
+// baseCurrency accepts ISO 4217 and the shipped aliases. An alias of money.currencies is refused: genesis holds the code
+// alone, and what stands behind the code could change with the configuration of any process. To carry the alias in genesis
+// as well was rejected: amounts are held in the currency behind it in any case, and that one can be the base.
+func baseCurrency(code string) (money.Unit, bool) {
+	shipped, err := money.NewTable(nil)
+	must(err)
+	return known(shipped, code)
 }
 
 // known demands the code as it is written in answers.

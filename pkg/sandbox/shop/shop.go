@@ -112,7 +112,7 @@ func (s *Shop) check() error {
 	if y := s.cfg.Start.UTC().Year(); y < 1990 || y > 2200 {
 		return errors.New("shop: Start must lie in 1990 to 2200")
 	}
-	currencies, err := money.NewTable(map[string]money.Alias{"IRT": {As: "IRR", Times: 10}})
+	currencies, err := money.NewTable(nil)
 	if err != nil {
 		return fmt.Errorf("shop: Currency: %w", err)
 	}
