@@ -15,6 +15,7 @@ import (
 	"github.com/mainstay/mainstay/processors"
 	"github.com/mainstay/mainstay/processors/alert"
 	"github.com/mainstay/mainstay/processors/customer"
+	"github.com/mainstay/mainstay/processors/settings"
 	"github.com/mainstay/mainstay/schemas/ledger"
 	"github.com/mainstay/mainstay/schemas/output"
 )
@@ -280,9 +281,9 @@ func TestBadAlertRulesAreRefused(t *testing.T) {
 		require.NotNil(t, f, field)
 		require.Equal(t, field, f.Field)
 		require.Equal(t, 2, i)
-		v := processors.DefaultSettings()
+		v := settings.Default()
 		v.AlertRules = alert.Wire(all)
-		require.ErrorIs(t, processors.ValidateSettings(v), processors.ErrSettings)
+		require.ErrorContains(t, settings.Validate(v), "alerts.rules: rule ")
 	}
 	require.Len(t, slices.Compact(slices.Sorted(slices.Values(alert.Metrics()))), len(alert.Metrics()))
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/mainstay/mainstay/processors/calibration"
 	"github.com/mainstay/mainstay/processors/customer"
 	"github.com/mainstay/mainstay/processors/memstore"
+	"github.com/mainstay/mainstay/processors/settings"
 	"github.com/mainstay/mainstay/schemas/ledger"
 	"github.com/mainstay/mainstay/schemas/output"
 )
@@ -101,9 +102,9 @@ func TestPromisesAreKeptWhenTheModelIsTrue(t *testing.T) {
 		offset++
 	}
 	fold(&ledger.Entry{Kind: ledger.Kind_KIND_GENESIS}, genesis(1, ledger.Clock_CLOCK_EVENT))
-	v := processors.DefaultSettings()
+	v := settings.Default()
 	v.WakeLimit = 10_000
-	fold(&ledger.Entry{Kind: ledger.Kind_KIND_SETTINGS}, &ledger.Settings{Revision: 1, Hash: processors.HashSettings(v), Values: v})
+	fold(&ledger.Entry{Kind: ledger.Kind_KIND_SETTINGS}, &ledger.Settings{Revision: 1, Hash: settings.Hash(v), Values: v})
 	// stops is the same for all, so a and b are large.
 	fold(&ledger.Entry{Kind: ledger.Kind_KIND_PARAMETERS}, &ledger.Parameters{Version: 1, Model: "mbg_nbd", Status: "fitted", R: r, Alpha: alpha, A: 1000 * stops, B: 1000 * (1 - stops)})
 	for i, o := range all {

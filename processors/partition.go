@@ -2,19 +2,17 @@ package processors
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
-	_ "time/tzdata" // days are civil days, also where the machine has no time zones
 
 	"github.com/mainstay/mainstay/processors/alert"
 	"github.com/mainstay/mainstay/processors/calibration"
 	"github.com/mainstay/mainstay/processors/customer"
 	"github.com/mainstay/mainstay/processors/portfolio"
+	"github.com/mainstay/mainstay/processors/settings"
 	"github.com/mainstay/mainstay/schemas/ledger"
-	"github.com/mainstay/mainstay/schemas/money"
 	"github.com/mainstay/mainstay/schemas/state"
 )
 
@@ -27,6 +25,7 @@ type Partition struct {
 
 	settingsRevision, settingsHash uint64
 	settings                       *ledger.SettingsValues
+	refused                        *state.RefusedSettings // nil: none above the revision in force
 	logic                          uint32
 	parameters                     *ledger.Parameters
 	thresholds                     *ledger.Thresholds
@@ -80,7 +79,7 @@ func (m mark) above(o mark) bool {
 // NewPartition is a partition before its first entry, which must be genesis.
 func NewPartition(number int32) *Partition {
 	p := &Partition{
-		number: number, offset: -1, settings: DefaultSettings(), parameters: PriorParameters(),
+		number: number, offset: -1, settings: settings.Default(), parameters: PriorParameters(),
 		sources: map[sourceKey]*state.Source{}, ledgerMarks: map[int32]mark{},
 	}
 	p.adopt()
@@ -90,25 +89,14 @@ func NewPartition(number int32) *Partition {
 
 // found takes over what may never change.
 func (p *Partition) found(g *ledger.Genesis) error {
-	table, err := money.NewTable(nil)
-	if err != nil {
+	if err := settings.ValidateGenesis(g); err != nil {
 		return fmt.Errorf("%w: %w", ErrGenesis, err)
 	}
-	unit, ok := table.Lookup([]byte(g.GetCurrency()))
-	switch {
-	case g.GetLedgerId() == "" || g.GetPartitions() < 1 || p.number >= g.GetPartitions():
+	if p.number >= g.GetPartitions() {
 		return fmt.Errorf("%w: partition %d of %d", ErrGenesis, p.number, g.GetPartitions())
-	case g.GetCustomerHash() != "murmur2":
-		return fmt.Errorf("%w: customer hash %q", ErrGenesis, g.GetCustomerHash())
-	case g.GetClock() != ledger.Clock_CLOCK_LIVE && g.GetClock() != ledger.Clock_CLOCK_EVENT:
-		return fmt.Errorf("%w: clock %d", ErrGenesis, g.GetClock())
-	case !ok:
-		return fmt.Errorf("%w: base currency %q", ErrGenesis, g.GetCurrency())
 	}
+	unit, _ := settings.BaseCurrency(g.GetCurrency())
 	zone, err := time.LoadLocation(g.GetTimezone())
-	if err == nil && zone == time.Local {
-		err = errLocal
-	}
 	if err != nil {
 		return fmt.Errorf("%w: timezone: %w", ErrGenesis, err)
 	}
@@ -119,9 +107,6 @@ func (p *Partition) found(g *ledger.Genesis) error {
 	return nil
 }
 
-// errLocal: the answers of a ledger may not depend on where it is folded.
-var errLocal = errors.New("the machine's own, want an IANA name")
-
 // format of the encoded states. Another one is refused: the fold then rebuilds.
 const format = 2
 
@@ -129,7 +114,7 @@ const format = 2
 func (p *Partition) Encode(dst []byte) []byte {
 	w := &state.Partition{
 		Format: format, Number: p.number, Offset: p.offset, Genesis: p.genesis,
-		SettingsRevision: p.settingsRevision, SettingsHash: p.settingsHash, Settings: p.settings, Logic: p.logic,
+		SettingsRevision: p.settingsRevision, SettingsHash: p.settingsHash, Settings: p.settings, RefusedSettings: p.refused, Logic: p.logic,
 		Parameters: p.parameters, Thresholds: p.thresholds, Checkpoint: p.checkpoint,
 		InputRevision: p.inputRevision, Inputs: p.inputs,
 		BaseKnown: p.based, BaseTime: p.base, AdvanceTo: p.advanceTo, Latest: p.latest, ContinuePending: p.continuePending,
@@ -180,6 +165,7 @@ func DecodePartition(blob []byte) (*Partition, error) {
 	if w.Settings != nil {
 		p.settings = w.Settings
 	}
+	p.refused = w.RefusedSettings
 	if w.Parameters != nil {
 		p.parameters = w.Parameters
 	}
@@ -225,6 +211,26 @@ func (p *Partition) SettingsRevision() (revision, hash uint64) {
 
 // Settings are those in force. They must not be changed.
 func (p *Partition) Settings() *ledger.SettingsValues { return p.settings }
+
+// RefusedSettings is the settings entry that was skipped last, since a value in it is out of bounds. It stands until an entry
+// with at least its revision is applied.
+type RefusedSettings struct {
+	Offset         int64  // of the entry
+	Revision, Hash uint64 // as the entry states them
+	Reason         error  // names the settings and their bounds
+}
+
+// RefusedSettings returns nil when no settings entry above the revision in force was skipped.
+func (p *Partition) RefusedSettings() *RefusedSettings {
+	if p.refused == nil {
+		return nil
+	}
+	s := p.refused.GetSettings()
+	return &RefusedSettings{
+		Offset: p.refused.GetOffset(), Revision: s.GetRevision(), Hash: s.GetHash(),
+		Reason: settings.Validate(s.GetValues()),
+	}
+}
 
 // Parameters are the models' in force. They must not be changed.
 func (p *Partition) Parameters() *ledger.Parameters { return p.parameters }

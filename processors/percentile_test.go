@@ -10,10 +10,10 @@ import (
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
-	"github.com/mainstay/mainstay/processors"
 	"github.com/mainstay/mainstay/processors/clv"
 	"github.com/mainstay/mainstay/processors/customer"
 	"github.com/mainstay/mainstay/processors/portfolio"
+	"github.com/mainstay/mainstay/processors/settings"
 	"github.com/mainstay/mainstay/schemas/ledger"
 )
 
@@ -117,7 +117,7 @@ func TestPercentilesToHalfAPoint(t *testing.T) {
 				totals.Add(s)
 			}
 		}
-		terms := customer.Terms{Settings: processors.DefaultSettings(), Thresholds: portfolio.Draw(totals.Contribution(0, 1))}
+		terms := customer.Terms{Settings: settings.Default(), Thresholds: portfolio.Draw(totals.Contribution(0, 1))}
 		var standing []int64
 		for i := range people {
 			if s := &people[i]; s.Orders > 0 {

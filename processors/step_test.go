@@ -103,6 +103,7 @@ func TestOriginsAndGaps(t *testing.T) {
 
 func TestEventIDs(t *testing.T) {
 	w := newWorld(t, genesis(1, ledger.Clock_CLOCK_LIVE))
+	w.settings(func(v *ledger.SettingsValues) { v.DedupDays = 7 })
 	at := ms("2024-01-01")
 	first := purchase("o1", 100, at)
 	first.Id = "e1"

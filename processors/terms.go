@@ -3,7 +3,9 @@ package processors
 import (
 	"fmt"
 
+	"github.com/mainstay/mainstay/processors/settings"
 	"github.com/mainstay/mainstay/schemas/ledger"
+	"github.com/mainstay/mainstay/schemas/state"
 )
 
 // terms are the entries that change what all customers are scored by. They hold from here on: for whoever is touched, by an
@@ -16,7 +18,7 @@ func (s *step) terms() (Verdict, error) {
 	case ledger.Kind_KIND_GENESIS:
 		err = p.takeGenesis(payload)
 	case ledger.Kind_KIND_SETTINGS:
-		result, err = p.takeSettings(payload)
+		result, err = p.takeSettings(payload, s.offset)
 	case ledger.Kind_KIND_LOGIC:
 		err = p.takeLogic(payload)
 	case ledger.Kind_KIND_PARAMETERS:
@@ -57,7 +59,12 @@ func (p *Partition) takeGenesis(payload []byte) error {
 }
 
 // takeSettings ignores a revision that is not above the one in force: two owners may have appended theirs.
-func (p *Partition) takeSettings(payload []byte) (Result, error) {
+//
+// An entry with a value out of bounds is skipped, and the settings before it stay in force. No configuration accepts such a
+// value, so the entry is somebody's mistake; to halt instead was rejected, since a ledger cannot be trimmed and every
+// partition would halt for ever. It is a function of the ledger and of the logic version, which the bounds are a part of, so
+// every reader skips the same entries. Bytes that are no settings still halt: a newer release may have written them.
+func (p *Partition) takeSettings(payload []byte, offset int64) (Result, error) {
 	v := new(ledger.Settings)
 	if err := v.UnmarshalVT(payload); err != nil {
 		return Applied, fmt.Errorf("%w settings: %w", ErrMalformed, err)
@@ -65,10 +72,16 @@ func (p *Partition) takeSettings(payload []byte) (Result, error) {
 	if v.GetRevision() <= p.settingsRevision {
 		return Ignored, nil
 	}
-	if err := ValidateSettings(v.GetValues()); err != nil {
-		return Applied, fmt.Errorf("%w: %w", ErrMalformed, err)
+	if settings.Validate(v.GetValues()) != nil {
+		if v.GetRevision() > p.refused.GetSettings().GetRevision() {
+			p.refused = &state.RefusedSettings{Settings: v, Offset: offset}
+		}
+		return SettingsRefused, nil
 	}
 	p.settingsRevision, p.settingsHash, p.settings = v.GetRevision(), v.GetHash(), v.GetValues()
+	if p.refused.GetSettings().GetRevision() <= v.GetRevision() {
+		p.refused = nil
+	}
 	return Applied, nil
 }
 

@@ -11,11 +11,12 @@ const (
 	Gap                    // what its sender sent before it is missing: refused, the mark stays
 	Rejected               // understood and not applied, or not wholly: see Verdict.Reason
 	Ignored                // overtaken: a tick of a former input set, settings of a former revision
+	SettingsRefused        // settings with a value out of bounds: those before them stay in force
 )
 
 // String is the result as a metric's label.
 func (r Result) String() string {
-	return [...]string{"applied", "duplicate_origin", "duplicate_event", "gap", "rejected", "ignored"}[r]
+	return [...]string{"applied", "duplicate_origin", "duplicate_event", "gap", "rejected", "ignored", "settings_refused"}[r]
 }
 
 // Verdict says what an entry did, for those who count.

@@ -13,6 +13,7 @@ import (
 	"github.com/mainstay/mainstay/pkg/kafka/murmur2"
 	"github.com/mainstay/mainstay/processors"
 	"github.com/mainstay/mainstay/processors/customer"
+	"github.com/mainstay/mainstay/processors/settings"
 	"github.com/mainstay/mainstay/schemas/ledger"
 	"github.com/mainstay/mainstay/schemas/output"
 )
@@ -211,10 +212,10 @@ func (w *world) append(kind ledger.Kind, at int64, body interface{ MarshalVT() (
 }
 
 func (w *world) settings(change func(v *ledger.SettingsValues)) {
-	v := processors.DefaultSettings()
+	v := settings.Default()
 	change(v)
 	revision, _ := w.parts[0].state.SettingsRevision()
-	w.append(ledger.Kind_KIND_SETTINGS, 0, &ledger.Settings{Revision: revision + 1, Hash: processors.HashSettings(v), Values: v})
+	w.append(ledger.Kind_KIND_SETTINGS, 0, &ledger.Settings{Revision: revision + 1, Hash: settings.Hash(v), Values: v})
 }
 
 func (w *world) state(id string) *customer.State {

@@ -73,7 +73,7 @@ func (p *program) sample(cmd *cobra.Command, a *app.App, file, topic string, mac
 	if err != nil {
 		return err
 	}
-	decoder, err := a.Decoder(app.Genesis(a.Config))
+	decoder, err := a.Decoder(a.Config.Genesis())
 	if err != nil {
 		return err
 	}

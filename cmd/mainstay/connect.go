@@ -11,7 +11,6 @@ import (
 
 	"github.com/mainstay/mainstay/pkg/kafka"
 	"github.com/mainstay/mainstay/pkg/node/app"
-	"github.com/mainstay/mainstay/pkg/node/process"
 	"github.com/mainstay/mainstay/pkg/stream/topics"
 	"github.com/mainstay/mainstay/schemas/ledger"
 )
@@ -70,6 +69,6 @@ func (p *program) openLedger(ctx context.Context, cmd *cobra.Command) (*app.App,
 		}
 		return nil, nil, err
 	}
-	process.AdoptGenesis(&a.Config, g)
+	a.Config.AdoptGenesis(g)
 	return a, g, nil
 }

@@ -80,7 +80,7 @@ func (p *program) importTarget(ctx context.Context, cmd *cobra.Command, dry bool
 	if err != nil {
 		return nil, nil, err
 	}
-	return a, app.Genesis(a.Config), nil
+	return a, a.Config.Genesis(), nil
 }
 
 func (p *program) runImport(ctx context.Context, cmd *cobra.Command, a *app.App, im *importer.Import) (importer.Counts, []*eventfile.RowError, error) {

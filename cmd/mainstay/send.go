@@ -75,7 +75,7 @@ func (p *program) send(ctx context.Context, cmd *cobra.Command, kind event.Kind,
 		return err
 	}
 	if force, _ := cmd.Flags().GetBool("force"); !force {
-		if _, err := decodeEvent(a, app.Genesis(a.Config), kind, key, value, now.UnixMilli()); err != nil {
+		if _, err := decodeEvent(a, a.Config.Genesis(), kind, key, value, now.UnixMilli()); err != nil {
 			return err
 		}
 	}

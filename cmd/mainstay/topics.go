@@ -76,7 +76,7 @@ func (p *program) topicsPlan(ctx context.Context, cmd *cobra.Command, _ []string
 		if err := process.CheckGenesis(a.Config, g); err != nil {
 			differs, fatal = append(differs, finding{ledger.Topic(a.Config.Namespace), true, err.Error()}), true
 		}
-		process.AdoptGenesis(&a.Config, g) // partitions and clock are the ledger's
+		a.Config.AdoptGenesis(g) // partitions and clock are the ledger's
 	case !errors.Is(err, topics.ErrNoLedger):
 		return err
 	}

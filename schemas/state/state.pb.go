@@ -909,10 +909,11 @@ type Partition struct {
 	Latest           int64                  `protobuf:"zigzag64,25,opt,name=latest,proto3" json:"latest,omitempty"`       // the latest moment of an event
 	Rescoring        *Rescoring             `protobuf:"bytes,40,opt,name=rescoring,proto3" json:"rescoring,omitempty"`    // absent: none under way
 	Calibration      *Calibration           `protobuf:"bytes,41,opt,name=calibration,proto3" json:"calibration,omitempty"`
-	AdvanceTo        int64                  `protobuf:"zigzag64,23,opt,name=advance_to,json=advanceTo,proto3" json:"advance_to,omitempty"`    // event clock: where time goes once all inputs are read to their end
-	AlertTerms       uint64                 `protobuf:"varint,60,opt,name=alert_terms,json=alertTerms,proto3" json:"alert_terms,omitempty"`   // how often parameters or settings have changed
-	AlertSince       int64                  `protobuf:"zigzag64,61,opt,name=alert_since,json=alertSince,proto3" json:"alert_since,omitempty"` // when they last did
-	Fuses            []*Fuse                `protobuf:"bytes,62,rep,name=fuses,proto3" json:"fuses,omitempty"`                                // by rule
+	AdvanceTo        int64                  `protobuf:"zigzag64,23,opt,name=advance_to,json=advanceTo,proto3" json:"advance_to,omitempty"`                // event clock: where time goes once all inputs are read to their end
+	AlertTerms       uint64                 `protobuf:"varint,60,opt,name=alert_terms,json=alertTerms,proto3" json:"alert_terms,omitempty"`               // how often parameters or settings have changed
+	AlertSince       int64                  `protobuf:"zigzag64,61,opt,name=alert_since,json=alertSince,proto3" json:"alert_since,omitempty"`             // when they last did
+	Fuses            []*Fuse                `protobuf:"bytes,62,rep,name=fuses,proto3" json:"fuses,omitempty"`                                            // by rule
+	RefusedSettings  *RefusedSettings       `protobuf:"bytes,63,opt,name=refused_settings,json=refusedSettings,proto3" json:"refused_settings,omitempty"` // absent: none above the revision in force
 	unknownFields    protoimpl.UnknownFields
 	sizeCache        protoimpl.SizeCache
 }
@@ -1143,6 +1144,66 @@ func (x *Partition) GetFuses() []*Fuse {
 	return nil
 }
 
+func (x *Partition) GetRefusedSettings() *RefusedSettings {
+	if x != nil {
+		return x.RefusedSettings
+	}
+	return nil
+}
+
+// RefusedSettings is a settings entry that was skipped, since a value in it is out of bounds.
+type RefusedSettings struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Settings      *ledger.Settings       `protobuf:"bytes,1,opt,name=settings,proto3" json:"settings,omitempty"`
+	Offset        int64                  `protobuf:"varint,2,opt,name=offset,proto3" json:"offset,omitempty"` // of the entry
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RefusedSettings) Reset() {
+	*x = RefusedSettings{}
+	mi := &file_state_state_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RefusedSettings) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RefusedSettings) ProtoMessage() {}
+
+func (x *RefusedSettings) ProtoReflect() protoreflect.Message {
+	mi := &file_state_state_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RefusedSettings.ProtoReflect.Descriptor instead.
+func (*RefusedSettings) Descriptor() ([]byte, []int) {
+	return file_state_state_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *RefusedSettings) GetSettings() *ledger.Settings {
+	if x != nil {
+		return x.Settings
+	}
+	return nil
+}
+
+func (x *RefusedSettings) GetOffset() int64 {
+	if x != nil {
+		return x.Offset
+	}
+	return 0
+}
+
 // Fuse counts a rule's alerts in an hour of the ledger.
 type Fuse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1156,7 +1217,7 @@ type Fuse struct {
 
 func (x *Fuse) Reset() {
 	*x = Fuse{}
-	mi := &file_state_state_proto_msgTypes[8]
+	mi := &file_state_state_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1168,7 +1229,7 @@ func (x *Fuse) String() string {
 func (*Fuse) ProtoMessage() {}
 
 func (x *Fuse) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[8]
+	mi := &file_state_state_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1181,7 +1242,7 @@ func (x *Fuse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Fuse.ProtoReflect.Descriptor instead.
 func (*Fuse) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{8}
+	return file_state_state_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Fuse) GetRule() uint32 {
@@ -1224,7 +1285,7 @@ type Rescoring struct {
 
 func (x *Rescoring) Reset() {
 	*x = Rescoring{}
-	mi := &file_state_state_proto_msgTypes[9]
+	mi := &file_state_state_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1236,7 +1297,7 @@ func (x *Rescoring) String() string {
 func (*Rescoring) ProtoMessage() {}
 
 func (x *Rescoring) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[9]
+	mi := &file_state_state_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1249,7 +1310,7 @@ func (x *Rescoring) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Rescoring.ProtoReflect.Descriptor instead.
 func (*Rescoring) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{9}
+	return file_state_state_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Rescoring) GetClasses() uint32 {
@@ -1287,7 +1348,7 @@ type Calibration struct {
 
 func (x *Calibration) Reset() {
 	*x = Calibration{}
-	mi := &file_state_state_proto_msgTypes[10]
+	mi := &file_state_state_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1299,7 +1360,7 @@ func (x *Calibration) String() string {
 func (*Calibration) ProtoMessage() {}
 
 func (x *Calibration) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[10]
+	mi := &file_state_state_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1312,7 +1373,7 @@ func (x *Calibration) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Calibration.ProtoReflect.Descriptor instead.
 func (*Calibration) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{10}
+	return file_state_state_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Calibration) GetPromises() []int64 {
@@ -1369,7 +1430,7 @@ type Source struct {
 
 func (x *Source) Reset() {
 	*x = Source{}
-	mi := &file_state_state_proto_msgTypes[11]
+	mi := &file_state_state_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1381,7 +1442,7 @@ func (x *Source) String() string {
 func (*Source) ProtoMessage() {}
 
 func (x *Source) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[11]
+	mi := &file_state_state_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1394,7 +1455,7 @@ func (x *Source) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Source.ProtoReflect.Descriptor instead.
 func (*Source) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{11}
+	return file_state_state_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Source) GetTopic() string {
@@ -1478,7 +1539,7 @@ type LedgerMark struct {
 
 func (x *LedgerMark) Reset() {
 	*x = LedgerMark{}
-	mi := &file_state_state_proto_msgTypes[12]
+	mi := &file_state_state_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1490,7 +1551,7 @@ func (x *LedgerMark) String() string {
 func (*LedgerMark) ProtoMessage() {}
 
 func (x *LedgerMark) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[12]
+	mi := &file_state_state_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1503,7 +1564,7 @@ func (x *LedgerMark) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LedgerMark.ProtoReflect.Descriptor instead.
 func (*LedgerMark) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{12}
+	return file_state_state_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *LedgerMark) GetPartition() int32 {
@@ -1545,7 +1606,7 @@ type Totals struct {
 
 func (x *Totals) Reset() {
 	*x = Totals{}
-	mi := &file_state_state_proto_msgTypes[13]
+	mi := &file_state_state_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1557,7 +1618,7 @@ func (x *Totals) String() string {
 func (*Totals) ProtoMessage() {}
 
 func (x *Totals) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[13]
+	mi := &file_state_state_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1570,7 +1631,7 @@ func (x *Totals) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Totals.ProtoReflect.Descriptor instead.
 func (*Totals) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{13}
+	return file_state_state_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Totals) GetCustomers() int64 {
@@ -1739,7 +1800,8 @@ const file_state_state_proto_rawDesc = "" +
 	"\x02id\x18\x01 \x01(\x06R\x02id\x12\x1a\n" +
 	"\breferrer\x18\x02 \x01(\tR\breferrer\x12\x16\n" +
 	"\x06voided\x18\x03 \x01(\bR\x06voided\x12\x0e\n" +
-	"\x02at\x18\x04 \x01(\x12R\x02at\"\xeb\t\n" +
+	"\x02at\x18\x04 \x01(\x12R\x02at\"\xba\n" +
+	"\n" +
 	"\tPartition\x12\x16\n" +
 	"\x06format\x18\x01 \x01(\rR\x06format\x12\x16\n" +
 	"\x06offset\x18\x02 \x01(\x03R\x06offset\x125\n" +
@@ -1779,7 +1841,11 @@ const file_state_state_proto_rawDesc = "" +
 	"alertTerms\x12\x1f\n" +
 	"\valert_since\x18= \x01(\x12R\n" +
 	"alertSince\x12-\n" +
-	"\x05fuses\x18> \x03(\v2\x17.mainstay.state.v1.FuseR\x05fuses\"Z\n" +
+	"\x05fuses\x18> \x03(\v2\x17.mainstay.state.v1.FuseR\x05fuses\x12M\n" +
+	"\x10refused_settings\x18? \x01(\v2\".mainstay.state.v1.RefusedSettingsR\x0frefusedSettings\"c\n" +
+	"\x0fRefusedSettings\x128\n" +
+	"\bsettings\x18\x01 \x01(\v2\x1c.mainstay.ledger.v1.SettingsR\bsettings\x12\x16\n" +
+	"\x06offset\x18\x02 \x01(\x03R\x06offset\"Z\n" +
 	"\x04Fuse\x12\x12\n" +
 	"\x04rule\x18\x01 \x01(\aR\x04rule\x12\x12\n" +
 	"\x04hour\x18\x02 \x01(\x12R\x04hour\x12\x16\n" +
@@ -1837,7 +1903,7 @@ func file_state_state_proto_rawDescGZIP() []byte {
 	return file_state_state_proto_rawDescData
 }
 
-var file_state_state_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
+var file_state_state_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
 var file_state_state_proto_goTypes = []any{
 	(*Customer)(nil),              // 0: mainstay.state.v1.Customer
 	(*Alerts)(nil),                // 1: mainstay.state.v1.Alerts
@@ -1847,18 +1913,20 @@ var file_state_state_proto_goTypes = []any{
 	(*Response)(nil),              // 5: mainstay.state.v1.Response
 	(*Referral)(nil),              // 6: mainstay.state.v1.Referral
 	(*Partition)(nil),             // 7: mainstay.state.v1.Partition
-	(*Fuse)(nil),                  // 8: mainstay.state.v1.Fuse
-	(*Rescoring)(nil),             // 9: mainstay.state.v1.Rescoring
-	(*Calibration)(nil),           // 10: mainstay.state.v1.Calibration
-	(*Source)(nil),                // 11: mainstay.state.v1.Source
-	(*LedgerMark)(nil),            // 12: mainstay.state.v1.LedgerMark
-	(*Totals)(nil),                // 13: mainstay.state.v1.Totals
-	(*ledger.Genesis)(nil),        // 14: mainstay.ledger.v1.Genesis
-	(*ledger.SettingsValues)(nil), // 15: mainstay.ledger.v1.SettingsValues
-	(*ledger.Parameters)(nil),     // 16: mainstay.ledger.v1.Parameters
-	(*ledger.Thresholds)(nil),     // 17: mainstay.ledger.v1.Thresholds
-	(*ledger.Input)(nil),          // 18: mainstay.ledger.v1.Input
-	(*ledger.Contribution)(nil),   // 19: mainstay.ledger.v1.Contribution
+	(*RefusedSettings)(nil),       // 8: mainstay.state.v1.RefusedSettings
+	(*Fuse)(nil),                  // 9: mainstay.state.v1.Fuse
+	(*Rescoring)(nil),             // 10: mainstay.state.v1.Rescoring
+	(*Calibration)(nil),           // 11: mainstay.state.v1.Calibration
+	(*Source)(nil),                // 12: mainstay.state.v1.Source
+	(*LedgerMark)(nil),            // 13: mainstay.state.v1.LedgerMark
+	(*Totals)(nil),                // 14: mainstay.state.v1.Totals
+	(*ledger.Genesis)(nil),        // 15: mainstay.ledger.v1.Genesis
+	(*ledger.SettingsValues)(nil), // 16: mainstay.ledger.v1.SettingsValues
+	(*ledger.Parameters)(nil),     // 17: mainstay.ledger.v1.Parameters
+	(*ledger.Thresholds)(nil),     // 18: mainstay.ledger.v1.Thresholds
+	(*ledger.Input)(nil),          // 19: mainstay.ledger.v1.Input
+	(*ledger.Contribution)(nil),   // 20: mainstay.ledger.v1.Contribution
+	(*ledger.Settings)(nil),       // 21: mainstay.ledger.v1.Settings
 }
 var file_state_state_proto_depIdxs = []int32{
 	3,  // 0: mainstay.state.v1.Customer.order_details:type_name -> mainstay.state.v1.OrderDetail
@@ -1867,24 +1935,26 @@ var file_state_state_proto_depIdxs = []int32{
 	6,  // 3: mainstay.state.v1.Customer.referrals:type_name -> mainstay.state.v1.Referral
 	1,  // 4: mainstay.state.v1.Customer.alerts:type_name -> mainstay.state.v1.Alerts
 	2,  // 5: mainstay.state.v1.Alerts.episodes:type_name -> mainstay.state.v1.Episode
-	14, // 6: mainstay.state.v1.Partition.genesis:type_name -> mainstay.ledger.v1.Genesis
-	15, // 7: mainstay.state.v1.Partition.settings:type_name -> mainstay.ledger.v1.SettingsValues
-	16, // 8: mainstay.state.v1.Partition.parameters:type_name -> mainstay.ledger.v1.Parameters
-	17, // 9: mainstay.state.v1.Partition.thresholds:type_name -> mainstay.ledger.v1.Thresholds
-	18, // 10: mainstay.state.v1.Partition.inputs:type_name -> mainstay.ledger.v1.Input
-	11, // 11: mainstay.state.v1.Partition.sources:type_name -> mainstay.state.v1.Source
-	13, // 12: mainstay.state.v1.Partition.totals:type_name -> mainstay.state.v1.Totals
-	19, // 13: mainstay.state.v1.Partition.contributions:type_name -> mainstay.ledger.v1.Contribution
-	12, // 14: mainstay.state.v1.Partition.ledger_marks:type_name -> mainstay.state.v1.LedgerMark
-	19, // 15: mainstay.state.v1.Partition.announced:type_name -> mainstay.ledger.v1.Contribution
-	9,  // 16: mainstay.state.v1.Partition.rescoring:type_name -> mainstay.state.v1.Rescoring
-	10, // 17: mainstay.state.v1.Partition.calibration:type_name -> mainstay.state.v1.Calibration
-	8,  // 18: mainstay.state.v1.Partition.fuses:type_name -> mainstay.state.v1.Fuse
-	19, // [19:19] is the sub-list for method output_type
-	19, // [19:19] is the sub-list for method input_type
-	19, // [19:19] is the sub-list for extension type_name
-	19, // [19:19] is the sub-list for extension extendee
-	0,  // [0:19] is the sub-list for field type_name
+	15, // 6: mainstay.state.v1.Partition.genesis:type_name -> mainstay.ledger.v1.Genesis
+	16, // 7: mainstay.state.v1.Partition.settings:type_name -> mainstay.ledger.v1.SettingsValues
+	17, // 8: mainstay.state.v1.Partition.parameters:type_name -> mainstay.ledger.v1.Parameters
+	18, // 9: mainstay.state.v1.Partition.thresholds:type_name -> mainstay.ledger.v1.Thresholds
+	19, // 10: mainstay.state.v1.Partition.inputs:type_name -> mainstay.ledger.v1.Input
+	12, // 11: mainstay.state.v1.Partition.sources:type_name -> mainstay.state.v1.Source
+	14, // 12: mainstay.state.v1.Partition.totals:type_name -> mainstay.state.v1.Totals
+	20, // 13: mainstay.state.v1.Partition.contributions:type_name -> mainstay.ledger.v1.Contribution
+	13, // 14: mainstay.state.v1.Partition.ledger_marks:type_name -> mainstay.state.v1.LedgerMark
+	20, // 15: mainstay.state.v1.Partition.announced:type_name -> mainstay.ledger.v1.Contribution
+	10, // 16: mainstay.state.v1.Partition.rescoring:type_name -> mainstay.state.v1.Rescoring
+	11, // 17: mainstay.state.v1.Partition.calibration:type_name -> mainstay.state.v1.Calibration
+	9,  // 18: mainstay.state.v1.Partition.fuses:type_name -> mainstay.state.v1.Fuse
+	8,  // 19: mainstay.state.v1.Partition.refused_settings:type_name -> mainstay.state.v1.RefusedSettings
+	21, // 20: mainstay.state.v1.RefusedSettings.settings:type_name -> mainstay.ledger.v1.Settings
+	21, // [21:21] is the sub-list for method output_type
+	21, // [21:21] is the sub-list for method input_type
+	21, // [21:21] is the sub-list for extension type_name
+	21, // [21:21] is the sub-list for extension extendee
+	0,  // [0:21] is the sub-list for field type_name
 }
 
 func init() { file_state_state_proto_init() }
@@ -1898,7 +1968,7 @@ func file_state_state_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_state_state_proto_rawDesc), len(file_state_state_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   14,
+			NumMessages:   15,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

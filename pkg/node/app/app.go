@@ -28,6 +28,7 @@ import (
 	"github.com/mainstay/mainstay/pkg/stream/topics"
 	"github.com/mainstay/mainstay/pkg/telemetry"
 	"github.com/mainstay/mainstay/processors"
+	"github.com/mainstay/mainstay/processors/settings"
 	"github.com/mainstay/mainstay/schemas/event"
 	"github.com/mainstay/mainstay/schemas/ledger"
 	"github.com/mainstay/mainstay/schemas/money"
@@ -187,19 +188,7 @@ func Inputs(c config.Config) map[string]event.Kind {
 // Settings are the settings that Step reads.
 func Settings(c config.Config) *ledger.Settings {
 	values := c.StepSettings()
-	return &ledger.Settings{Revision: c.SettingsRevision, Hash: processors.HashSettings(values), Values: values}
-}
-
-// Genesis is the first entry of a ledger that is created with this configuration.
-func Genesis(c config.Config) *ledger.Genesis {
-	clock := ledger.Clock_CLOCK_LIVE
-	if c.Clock == "event" {
-		clock = ledger.Clock_CLOCK_EVENT
-	}
-	return &ledger.Genesis{
-		Partitions: int32(c.Ledger.Partitions), CustomerHash: "murmur2", CustomerNormalisation: c.Ledger.CustomerNormalisation, //nolint:gosec // bounded
-		Clock: clock, Currency: c.Money.Currency, Timezone: c.Timezone,
-	}
+	return &ledger.Settings{Revision: c.SettingsRevision, Hash: settings.Hash(values), Values: values}
 }
 
 // Topics describe the topics that this configuration needs.
@@ -219,7 +208,7 @@ func Topics(c config.Config) topics.Config {
 
 // Apply creates missing topics, and the ledger if there is none.
 func (a *App) Apply(ctx context.Context) ([]topics.Wanted, *ledger.Genesis, error) {
-	created, genesis, err := topics.Apply(ctx, a.Kafka, Topics(a.Config), Genesis(a.Config), Settings(a.Config), processors.LogicVersion, a.hooks.Random)
+	created, genesis, err := topics.Apply(ctx, a.Kafka, Topics(a.Config), a.Config.Genesis(), Settings(a.Config), processors.LogicVersion, a.hooks.Random)
 	if err != nil {
 		return created, genesis, err
 	}

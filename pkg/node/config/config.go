@@ -5,29 +5,29 @@
 // error names the setting, where its value came from and the bound that it breaks. All errors are reported at once.
 // It refuses to open anything but the files that it is told of; secrets are redacted however they are printed.
 //
-// The struct tags below are the one source of docs/configuration.md:
+// A setting of the ledger takes its default, bounds and documentation from the table of processors/settings; all others,
+// which concern the process alone, from the struct tags below. Both together are the one source of docs/configuration.md:
 //
-//	yaml    the key                range   least..most, either may be missing
-//	doc     what it means          oneof   the values allowed, parted by |
-//	holds   "genesis": fixed when the ledger is made; "revision": read by Step, see settings_revision; else: a restart
+//	yaml    the key                  range   least..most, either may be missing
+//	doc     its documentation        oneof   the values allowed, separated by |
 package config
 
 //go:generate go run ../../../cmd/configdoc -o ../../../docs/configuration.md
 
 import (
+	"reflect"
 	"time"
 
-	"github.com/mainstay/mainstay/processors/alert"
 	"github.com/mainstay/mainstay/schemas/event"
 	"github.com/mainstay/mainstay/schemas/money"
 )
 
 // Config is what a process of Mainstay is told. Durations are written as Go durations, sizes with KiB, MiB, GiB.
 type Config struct {
-	Namespace        string    `yaml:"namespace" doc:"Prefix of the ledger, of output topics, dead letters, consumer groups, transactional ids and Redis keys. Letters, digits, dot, dash and underscore; at most 100. Another namespace is another Mainstay." holds:"genesis"`
+	Namespace        string    `yaml:"namespace"`
 	Roles            []string  `yaml:"roles" oneof:"intake|fold|http" range:"1.." doc:"What this process does. Several processes share the work of a role."`
-	Clock            string    `yaml:"clock" oneof:"live|event" doc:"Where time comes from: live takes the input record's Kafka timestamp, event the event's own time (history, backtests)." holds:"genesis"`
-	Timezone         string    `yaml:"timezone" doc:"IANA name; days are days of this zone." holds:"genesis"`
+	Clock            string    `yaml:"clock"`
+	Timezone         string    `yaml:"timezone"`
 	SettingsRevision uint64    `yaml:"settings_revision" range:"1.." doc:"Number of this set of the settings marked (revision). They change answers, so they hold from a place in the ledger on, which the first process with a higher number appends: raise it with every change of one of them, and only then. A process with a lower number, or the same number and other values, refuses to fold, so that a rolling restart cannot flip answers to and fro."`
 	Kafka            Kafka     `yaml:"kafka"`
 	Redis            Redis     `yaml:"redis"`
@@ -111,8 +111,8 @@ type Redis struct {
 
 // Ledger is what may never change in the life of a ledger: to change it, start another namespace and import again.
 type Ledger struct {
-	Partitions            int    `yaml:"partitions" range:"1..4096" doc:"Partitions of the ledger and of every output topic: the most processes that can fold at once." holds:"genesis"`
-	CustomerNormalisation string `yaml:"customer_normalisation" oneof:"none|trim|lower" doc:"What is done to a customer id before it counts as the same one: nothing, white space cut off its ends, or that and lower case (ASCII)." holds:"genesis"`
+	Partitions            int    `yaml:"partitions"`
+	CustomerNormalisation string `yaml:"customer_normalisation"`
 }
 
 // Outputs are the topics that are written.
@@ -138,16 +138,16 @@ type Fold struct {
 	CacheBytes               Bytes         `yaml:"cache_bytes" range:"1MiB..1TiB" doc:"Memory for customers' states in this process, over all its partitions. The rest is read from Redis when needed."`
 	TransactionTimeout       time.Duration `yaml:"transaction_timeout" range:"1s..15m" doc:"After which the broker aborts a transaction whose owner is gone. Until then readers of committed data wait."`
 	CheckpointInterval       time.Duration `yaml:"checkpoint_interval" range:"1s..10m" doc:"How often a publishing fold writes into the ledger what it has published."`
-	WakeLimit                int           `yaml:"wake_limit" range:"1..100000" doc:"Customers that one entry of the ledger wakes or scores again at most; the rest follows in entries of its own. Bounds the size of a transaction." holds:"revision"`
+	WakeLimit                int           `yaml:"wake_limit"`
 }
 
 // Money says which amounts count and in what currency.
 type Money struct {
-	Currency        string                 `yaml:"currency" doc:"Base currency, in which customers are valued: ISO 4217, or IRT." holds:"genesis"`
+	Currency        string                 `yaml:"currency"`
 	DefaultCurrency string                 `yaml:"default_currency" doc:"Of events that state none. Empty: such events are dead letters."`
 	Total           string                 `yaml:"total" oneof:"total|subtotal|total_without_tax|total_without_shipping|total_without_tax_and_shipping" doc:"Which amount of a purchase counts. Tax and shipping that are not stated are 0."`
 	Currencies      map[string]money.Alias `yaml:"currencies" doc:"Codes outside ISO 4217, each as a multiple (a power of ten) of one that is in it. Adds to those shipped, which cannot be redefined."`
-	Rates           map[string]string      `yaml:"rates" doc:"Value of one unit of other currencies in the base currency, as exact decimals. An event in a currency without a rate is rejected." holds:"revision"`
+	Rates           map[string]string      `yaml:"rates"`
 }
 
 // Model is where the models' parameters come from at first.
@@ -162,62 +162,62 @@ type Refit struct {
 
 // Churn classes the probability that a customer is gone.
 type Churn struct {
-	Medium              float64 `yaml:"medium" range:"0..1" doc:"Class medium from this probability on." holds:"revision"`
-	High                float64 `yaml:"high" range:"0..1" doc:"Class high from this probability on; above medium." holds:"revision"`
-	GraceDays           int     `yaml:"grace_days" range:"0..3650" doc:"Class low within so many days of an order." holds:"revision"`
-	PurchaseHorizonDays int     `yaml:"purchase_horizon_days" range:"1..3650" doc:"Days of probability_of_purchase_in_horizon." holds:"revision"`
-	Material            float64 `yaml:"material" range:"0..1" doc:"A change of the probability of this much is published, as is every change of class." holds:"revision"`
+	Medium              float64 `yaml:"medium"`
+	High                float64 `yaml:"high"`
+	GraceDays           int     `yaml:"grace_days"`
+	PurchaseHorizonDays int     `yaml:"purchase_horizon_days"`
+	Material            float64 `yaml:"material"`
 }
 
 // CLV is customer lifetime value by model.
 type CLV struct {
-	PredictionHorizonDays int     `yaml:"prediction_horizon_days" range:"1..3650" doc:"Days that predicted_clv looks ahead." holds:"revision"`
-	DiscountRateAnnual    float64 `yaml:"discount_rate_annual" range:"0..10" doc:"Yearly rate at which future value is discounted; .1 is 10%." holds:"revision"`
-	Margin                float64 `yaml:"margin" range:"0..1" doc:"Share of revenue that predicted_clv counts; 1 counts revenue." holds:"revision"`
-	Material              float64 `yaml:"material" range:"0..10" doc:"A relative change of total_clv of this much is published." holds:"revision"`
+	PredictionHorizonDays int     `yaml:"prediction_horizon_days"`
+	DiscountRateAnnual    float64 `yaml:"discount_rate_annual"`
+	Margin                float64 `yaml:"margin"`
+	Material              float64 `yaml:"material"`
 }
 
 // SimpleCLV is the articles' formula.
 type SimpleCLV struct {
-	LifespanYears float64 `yaml:"lifespan_years" range:"0.01..100" doc:"Years that a customer is taken to stay: simple_clv = average order value x orders a year x this." holds:"revision"`
+	LifespanYears float64 `yaml:"lifespan_years"`
 }
 
 // Surveys are the customers' own words.
 type Surveys struct {
-	WindowDays   int  `yaml:"window_days" range:"1..36500" doc:"A response counts towards promoter status for so many days." holds:"revision"`
-	KeepComments bool `yaml:"keep_comments" doc:"Keep free text in the ledger, for ever, and publish it. Off: it is dropped at the door." holds:"revision"`
+	WindowDays   int  `yaml:"window_days"`
+	KeepComments bool `yaml:"keep_comments"`
 }
 
 // Memory bounds the state of a customer. Purchase days are kept for ever, whatever stands here.
 type Memory struct {
-	Days   int `yaml:"days" range:"1..36500" doc:"Orders and waiting refunds are remembered for so many days." holds:"revision"`
-	Orders int `yaml:"orders" range:"1..65536" doc:"Orders of one customer that are remembered at most, the newest." holds:"revision"`
+	Days   int `yaml:"days"`
+	Orders int `yaml:"orders"`
 }
 
 // Dedup bounds the memory of event ids, by which a repeated event is known.
 type Dedup struct {
-	Days   int `yaml:"days" range:"1..36500" doc:"A repeated event_id within so many days is dropped." holds:"revision"`
-	Events int `yaml:"events" range:"1..65536" doc:"Event ids of one customer that are remembered at most, the newest; each costs about 20 bytes of state." holds:"revision"`
+	Days   int `yaml:"days"`
+	Events int `yaml:"events"`
 }
 
 // Tiers are top_10, top_20 and rest, by total CLV.
 type Tiers struct {
-	MinCustomers int `yaml:"min_customers" range:"1..1000000000" doc:"No tiers while there are fewer customers with a standing order." holds:"revision"`
+	MinCustomers int `yaml:"min_customers"`
 }
 
 // Portfolio is the customer base as a whole.
 type Portfolio struct {
-	ContributionInterval time.Duration `yaml:"contribution_interval" range:"1s..168h" doc:"Time between a partition's contributions to the totals of the base, in whole seconds of the ledger's clock." holds:"revision"`
+	ContributionInterval time.Duration `yaml:"contribution_interval"`
 }
 
 // Alerts are raised and cleared by rules.
 type Alerts struct {
-	Rules           Rules   `yaml:"rules" doc:"The rules: a list like that of alerts.rules_file, or the word shipped (docs/measures.md has both)." holds:"revision"`
+	Rules           Rules   `yaml:"rules"`
 	RulesFile       string  `yaml:"rules_file" doc:"YAML file that holds the rules instead, under the key rules. Its content goes into the ledger: raise settings_revision when it changes."`
-	PublishBaseline bool    `yaml:"publish_baseline" doc:"Publish what opens and closes silently too (a first evaluation, an import, a refit, new thresholds, changed rules), with initial true." holds:"revision"`
-	LateHours       int     `yaml:"late_hours" range:"0..876000" doc:"An event that happened so many hours before it is folded is history: it changes the state, and raises nothing." holds:"revision"`
-	FuseRaises      int     `yaml:"fuse_raises" range:"0..1000000000" doc:"Alerts of one rule that are let through in a partition and hour of the ledger, at least." holds:"revision"`
-	FuseShare       float64 `yaml:"fuse_share" range:"0..1" doc:"Share of the partition's customers whose alerts are let through likewise; the greater of the two holds. What is beyond is held back, and recorded as suppressed." holds:"revision"`
+	PublishBaseline bool    `yaml:"publish_baseline"`
+	LateHours       int     `yaml:"late_hours"`
+	FuseRaises      int     `yaml:"fuse_raises"`
+	FuseShare       float64 `yaml:"fuse_share"`
 }
 
 // HTTP serves health and metrics.
@@ -243,13 +243,10 @@ type Shutdown struct {
 	Deadline time.Duration `yaml:"deadline" range:"100ms..10m" doc:"Time to finish what has begun after SIGTERM. A second signal stops at once."`
 }
 
-// Default returns the settings that hold when nothing is said.
+// Default returns the settings that hold where no source gives a value.
 func Default() Config {
-	return Config{
-		Namespace:        "mainstay",
+	c := Config{
 		Roles:            []string{"intake", "fold", "http"},
-		Clock:            "live",
-		Timezone:         "UTC",
 		SettingsRevision: 1,
 		Kafka: Kafka{
 			Brokers:           []string{"127.0.0.1:9092"},
@@ -269,7 +266,6 @@ func Default() Config {
 			Timeout:   3 * time.Second,
 			PoolSize:  32,
 		},
-		Ledger:  Ledger{Partitions: 8, CustomerNormalisation: "none"},
 		Outputs: Outputs{Retention: 720 * time.Hour},
 		Intake: Intake{
 			TickInterval:    5 * time.Second,
@@ -286,25 +282,21 @@ func Default() Config {
 			CacheBytes:               256 * MiB,
 			TransactionTimeout:       10 * time.Second,
 			CheckpointInterval:       10 * time.Minute,
-			WakeLimit:                1000,
 		},
 		Money: Money{
-			Currency:   "USD",
 			Total:      "total",
 			Currencies: money.Shipped(),
 			Rates:      map[string]string{},
 		},
-		Churn:     Churn{Medium: .33, High: .66, GraceDays: 30, PurchaseHorizonDays: 90, Material: .05},
-		CLV:       CLV{PredictionHorizonDays: 365, Margin: 1, Material: .01},
-		SimpleCLV: SimpleCLV{LifespanYears: 2},
-		Surveys:   Surveys{WindowDays: 365},
-		Memory:    Memory{Days: 400, Orders: 1024},
-		Dedup:     Dedup{Days: 30, Events: 1024},
-		Tiers:     Tiers{MinCustomers: 100},
-		Portfolio: Portfolio{ContributionInterval: 15 * time.Minute},
-		Alerts:    Alerts{Rules: alert.Shipped(), LateHours: 48, FuseRaises: 100, FuseShare: .01},
-		HTTP:      HTTP{Listen: "127.0.0.1:8080"},
-		Log:       Log{Level: "info", Format: "json"},
-		Shutdown:  Shutdown{Deadline: 30 * time.Second},
+		HTTP:     HTTP{Listen: "127.0.0.1:8080"},
+		Log:      Log{Level: "info", Format: "json"},
+		Shutdown: Shutdown{Deadline: 30 * time.Second},
 	}
+	for _, s := range fields() {
+		if row := s.row; row != nil && row.Default != nil {
+			field := s.field(&c)
+			field.Set(reflect.ValueOf(row.Default).Convert(field.Type()))
+		}
+	}
+	return c
 }

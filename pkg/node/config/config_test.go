@@ -20,6 +20,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/mainstay/mainstay/pkg/node/config"
+	"github.com/mainstay/mainstay/processors/settings"
 	"github.com/mainstay/mainstay/schemas/event"
 	"github.com/mainstay/mainstay/schemas/ledger"
 )
@@ -142,7 +143,7 @@ func TestSettingsAreDocumentedAndDistinct(t *testing.T) {
 	for _, s := range config.Settings() {
 		require.NotEmpty(t, s.Doc, s.Path)
 		require.Regexp(t, `\.$`, s.Doc, s.Path)
-		require.Contains(t, []string{"", "genesis", "revision"}, s.Holds, s.Path)
+		require.Contains(t, []settings.Holds{"", settings.Genesis, settings.Revision}, s.Holds, s.Path)
 		for _, name := range []string{s.Path, s.Env, "--" + s.Flag} {
 			require.Empty(t, seen[name], "%s is also that of %s", name, s.Path)
 			seen[name] = s.Path
@@ -185,12 +186,12 @@ func TestStepSettingsAreThoseThatHoldByRevision(t *testing.T) {
 		case "rules":
 			v.Set(reflect.ValueOf(config.Rules{}))
 		default:
-			require.NotEqual(t, "revision", s.Holds, "%s: no text is in the settings of Step", s.Path)
+			require.NotEqual(t, settings.Revision, s.Holds, "%s: no text is in the settings of Step", s.Path)
 			continue
 		}
 		after, err := proto.Marshal(c.StepSettings())
 		require.NoError(t, err)
-		require.Equal(t, s.Holds == "revision", !bytes.Equal(before, after), s.Path)
+		require.Equal(t, s.Holds == settings.Revision, !bytes.Equal(before, after), s.Path)
 	}
 }
 

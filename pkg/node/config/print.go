@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/mainstay/mainstay/processors/settings"
 )
 
 // Print writes the configuration as "yaml", which Load reads again (but for secrets, which are redacted), or as "json".
@@ -39,7 +41,7 @@ func tree(v reflect.Value) mapping {
 		value := f.value.Interface()
 		switch typed := value.(type) {
 		case time.Duration:
-			value = short(typed)
+			value = settings.Duration(typed)
 		case Bytes:
 			value = typed.String()
 		case Rules:

@@ -15,6 +15,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/mainstay/mainstay/processors/alert"
+	"github.com/mainstay/mainstay/processors/settings"
 )
 
 // Rules are alert rules: a list in YAML, or the word shipped for those that come with this release.
@@ -226,7 +227,7 @@ func daysText(d time.Duration) string {
 	if d >= day && d%day == 0 {
 		return strconv.Itoa(int(d/day)) + "d"
 	}
-	return short(d)
+	return settings.Duration(d)
 }
 
 // tree is the form in which rules are printed, in YAML and JSON.

@@ -9,8 +9,11 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
+	"github.com/mainstay/mainstay/processors/alert"
+	"github.com/mainstay/mainstay/processors/settings"
 	"github.com/mainstay/mainstay/schemas/event"
 	"github.com/mainstay/mainstay/schemas/money"
 )
@@ -24,8 +27,9 @@ type Setting struct {
 	Default string
 	Bounds  string // in words; empty: none
 	Doc     string
-	Holds   string // "genesis", "revision", or empty: until the process restarts
+	Holds   settings.Holds // how the ledger holds it; empty: not at all, it holds until the process restarts
 
+	row         *settings.Setting // in the table of what the ledger holds; nil for a setting of the process alone
 	index       []int
 	oneof       []string
 	least, most string
@@ -33,8 +37,21 @@ type Setting struct {
 
 // Settings returns all settings in the order of the configuration file.
 func Settings() []Setting {
-	return appendSettings(nil, reflect.ValueOf(Default()), "", nil)
+	all, c := slices.Clone(fields()), Default()
+	for i := range all {
+		all[i].Default = text(all[i].field(&c))
+	}
+	return all
 }
+
+// fields are all settings without their defaults.
+var fields = sync.OnceValue(func() []Setting { //nolint:gochecknoglobals // a constant that is computed
+	rows := map[string]*settings.Setting{}
+	for _, row := range settings.Table() {
+		rows[row.Path] = &row
+	}
+	return appendFields(nil, rows, reflect.ValueOf(Config{}), "", nil)
+})
 
 // member is a setting or a section within a section.
 type member struct {
@@ -58,19 +75,23 @@ func members(section reflect.Value) []member {
 	return all
 }
 
-func appendSettings(all []Setting, defaults reflect.Value, prefix string, index []int) []Setting {
-	for i, f := range members(defaults) {
+func appendFields(all []Setting, rows map[string]*settings.Setting, within reflect.Value, prefix string, index []int) []Setting {
+	for i, f := range members(within) {
 		path := prefix + f.tag.Get("yaml")
 		at := append(slices.Clone(index), i)
 		if section(f.value.Type()) {
-			all = appendSettings(all, f.value, path+".", at)
+			all = appendFields(all, rows, f.value, path+".", at)
 			continue
 		}
 		s := Setting{
 			Path: path, Env: "MAINSTAY_" + strings.ToUpper(strings.ReplaceAll(path, ".", "_")),
 			Flag: strings.NewReplacer(".", "-", "_", "-").Replace(path),
-			Type: typeName(f.value.Type()), Default: text(f.value),
-			Doc: f.tag.Get("doc"), Holds: f.tag.Get("holds"), index: at,
+			Type: typeName(f.value.Type()), Doc: f.tag.Get("doc"), row: rows[path], index: at,
+		}
+		if s.row != nil {
+			s.Doc, s.Holds, s.Bounds, s.oneof = s.row.Doc, s.row.Holds, s.row.Bounds(), s.row.OneOf
+			all = append(all, s)
+			continue
 		}
 		if s.Type == "secret" {
 			s.Flag += "-file" // flags show in the process table
@@ -158,6 +179,9 @@ func (s *Setting) bounds() string {
 
 // check returns which bound a value breaks, or "".
 func (s *Setting) check(v reflect.Value) string {
+	if s.row != nil {
+		return s.checkRow(v.Interface())
+	}
 	within := func(n float64) bool {
 		return (s.least == "" || n >= s.bound(s.least)) && (s.most == "" || n <= s.bound(s.most))
 	}
@@ -181,6 +205,16 @@ func (s *Setting) check(v reflect.Value) string {
 		shown = "empty"
 	}
 	return fmt.Sprintf("must be %s; it is %s", s.Bounds, shown)
+}
+
+func (s *Setting) checkRow(value any) string {
+	switch v := value.(type) {
+	case Rules:
+		return s.row.Check([]alert.Rule(v))
+	case map[string]string: // rates: their amounts in minor units depend on the base currency, see validator.money
+		return ""
+	}
+	return s.row.Check(value)
 }
 
 // bound reads an end of a range; it is written like a value of the setting. Only this package's own tags come here.
@@ -320,7 +354,7 @@ func text(v reflect.Value) string {
 	case map[string]money.Alias:
 		return textMap(value, func(a money.Alias) string { return fmt.Sprintf("%s*%d", a.As, a.Times) })
 	case time.Duration:
-		return short(value)
+		return settings.Duration(value)
 	case Rules:
 		return value.text()
 	default:
@@ -334,18 +368,6 @@ func textMap[T any](m map[string]T, value func(T) string) string {
 		all = append(all, k+"="+value(m[k]))
 	}
 	return strings.Join(all, ",")
-}
-
-// short is Duration.String without zero units at its end: 10m, not 10m0s.
-func short(d time.Duration) string {
-	s := d.String()
-	if strings.HasSuffix(s, "m0s") {
-		s = s[:len(s)-2]
-	}
-	if strings.HasSuffix(s, "h0m") {
-		s = s[:len(s)-2]
-	}
-	return s
 }
 
 // Values are what the setting may be, for one with a fixed set of values; otherwise none.

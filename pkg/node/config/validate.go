@@ -9,10 +9,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
-	_ "time/tzdata" // the same days on every machine, and an image without a system
 
-	"github.com/mainstay/mainstay/processors/alert"
+	"github.com/mainstay/mainstay/processors/settings"
 	"github.com/mainstay/mainstay/schemas/event"
 	"github.com/mainstay/mainstay/schemas/money"
 )
@@ -71,9 +69,6 @@ func (v *validator) identity() {
 		if slices.Contains(v.Roles[:i], role) {
 			v.wrong("roles", "%s stands there twice", role)
 		}
-	}
-	if _, err := time.LoadLocation(v.Timezone); err != nil || v.Timezone == "" || v.Timezone == "Local" {
-		v.wrong("timezone", "must be an IANA name like Europe/Berlin, or UTC; it is %q", v.Timezone)
 	}
 	if n := len(v.Log.CustomerKey.Reveal()); n > 0 && n < 16 {
 		v.wrong("log.customer_key", "must have at least 16 bytes; it has %d", n)
@@ -143,13 +138,10 @@ func (v *validator) tls(path string, t TLS) {
 
 func (v *validator) timing() {
 	if k := v.Kafka; k.HeartbeatInterval > k.SessionTimeout/3 {
-		v.wrong("kafka.heartbeat_interval", "must be at most a third of kafka.session_timeout (%s); it is %s", short(k.SessionTimeout), short(k.HeartbeatInterval))
+		v.wrong("kafka.heartbeat_interval", "must be at most a third of kafka.session_timeout (%s); it is %s", settings.Duration(k.SessionTimeout), settings.Duration(k.HeartbeatInterval))
 	}
 	if f := v.Fold; f.PublishInterval > f.TransactionTimeout/2 {
-		v.wrong("fold.publish_interval", "must be at most half of fold.transaction_timeout (%s); it is %s", short(f.TransactionTimeout), short(f.PublishInterval))
-	}
-	if d := v.Portfolio.ContributionInterval; d%time.Second != 0 {
-		v.wrong("portfolio.contribution_interval", "must be whole seconds; it is %s", short(d))
+		v.wrong("fold.publish_interval", "must be at most half of fold.transaction_timeout (%s); it is %s", settings.Duration(f.TransactionTimeout), settings.Duration(f.PublishInterval))
 	}
 }
 
@@ -160,10 +152,9 @@ func (v *validator) money() {
 		v.wrong("money.currencies", "%s", strings.TrimPrefix(err.Error(), "money.currencies."))
 		return
 	}
-	base, ok := baseCurrency(m.Currency)
+	base, ok := settings.BaseCurrency(m.Currency)
 	if !ok {
-		v.wrong("money.currency", "must be a code of ISO 4217, in capitals, or IRT (genesis fixes it for the life of the ledger, so a code of money.currencies cannot be the base); it is %q", m.Currency)
-		return
+		return // its own check has said so
 	}
 	if _, ok := known(table, m.DefaultCurrency); !ok && m.DefaultCurrency != "" {
 		v.wrong("money.default_currency", "must be empty or a code of ISO 4217, in capitals, or of money.currencies; it is %q", m.DefaultCurrency)
@@ -185,27 +176,16 @@ func (v *validator) money() {
 	}
 }
 
-// baseCurrency accepts ISO 4217 and the shipped aliases. An alias of money.currencies is refused: genesis holds the code
-// alone, and what stands behind the code could change with the configuration of any process. To carry the alias in genesis
-// as well was rejected: amounts are held in the currency behind it in any case, and that one can be the base.
-func baseCurrency(code string) (money.Unit, bool) {
-	shipped, err := money.NewTable(nil)
-	must(err)
-	return known(shipped, code)
-}
-
 // known demands the code as it is written in answers.
 func known(table *money.Table, code string) (money.Unit, bool) {
 	unit, ok := table.Lookup([]byte(code))
 	return unit, ok && unit.Code == code
 }
 
+// answers adds what only several settings of the ledger together can get wrong, as Step checks it.
 func (v *validator) answers() {
-	if c := v.Churn; c.High <= c.Medium {
-		v.wrong("churn.high", "must be above churn.medium (%v); it is %v", c.Medium, c.High)
-	}
-	if i, f := alert.CheckAll(v.Alerts.Rules); f != nil {
-		v.wrong("alerts.rules", "rule %d: %s", i+1, f)
+	for _, invalid := range settings.Problems(v.StepSettings()) {
+		v.wrong(invalid.Path, "%s", invalid.Message)
 	}
 }
 

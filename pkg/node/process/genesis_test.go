@@ -5,13 +5,12 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/mainstay/mainstay/pkg/node/app"
 	"github.com/mainstay/mainstay/pkg/node/config"
 )
 
 func TestCheckGenesisNamesEverySetting(t *testing.T) {
 	c := config.Default()
-	founded := app.Genesis(c)
+	founded := c.Genesis()
 	require.NoError(t, CheckGenesis(c, founded))
 
 	c.Clock, c.Timezone, c.Money.Currency, c.Ledger.Partitions, c.Ledger.CustomerNormalisation = "event", "Asia/Tehran", "IRT", 3, "lower"
@@ -23,6 +22,6 @@ func TestCheckGenesisNamesEverySetting(t *testing.T) {
 	} {
 		require.ErrorContains(t, err, setting)
 	}
-	AdoptGenesis(&c, founded)
+	c.AdoptGenesis(founded)
 	require.NoError(t, CheckGenesis(c, founded))
 }

@@ -125,7 +125,7 @@ func checkLedger(ctx context.Context, a *app.App, wanted *config.Config, r *Repo
 		if err != nil {
 			return err
 		}
-		process.AdoptGenesis(wanted, g)
+		wanted.AdoptGenesis(g)
 		if err := process.CheckGenesis(a.Config, g); err != nil {
 			for line := range strings.SplitSeq(err.Error(), "\n") {
 				r.add(Fatal, "ledger", "%s", line)

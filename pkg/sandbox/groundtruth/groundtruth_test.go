@@ -12,6 +12,7 @@ import (
 	"github.com/mainstay/mainstay/processors"
 	"github.com/mainstay/mainstay/processors/customer"
 	"github.com/mainstay/mainstay/processors/memstore"
+	"github.com/mainstay/mainstay/processors/settings"
 	"github.com/mainstay/mainstay/schemas/event"
 	"github.com/mainstay/mainstay/schemas/ledger"
 	"github.com/mainstay/mainstay/schemas/output"
@@ -32,9 +33,9 @@ func newHouse(t *testing.T) *house {
 	h.append(ledger.Kind_KIND_GENESIS, 0, &ledger.Genesis{
 		LedgerId: "truth", Partitions: 1, CustomerHash: "murmur2", CustomerNormalisation: "none", Clock: ledger.Clock_CLOCK_EVENT, Currency: "EUR", Timezone: "UTC",
 	})
-	v := processors.DefaultSettings() // seldom said, since only the last answers are looked at
+	v := settings.Default() // seldom said, since only the last answers are looked at
 	v.ClvMaterial, v.ChurnMaterial, v.ContributionMinutes, v.AlertRules = 1, 1, 7*24*60, nil
-	h.append(ledger.Kind_KIND_SETTINGS, 0, &ledger.Settings{Revision: 1, Hash: processors.HashSettings(v), Values: v})
+	h.append(ledger.Kind_KIND_SETTINGS, 0, &ledger.Settings{Revision: 1, Hash: settings.Hash(v), Values: v})
 	return h
 }
 

@@ -12,8 +12,8 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
-	"github.com/mainstay/mainstay/processors"
 	"github.com/mainstay/mainstay/processors/alert"
+	"github.com/mainstay/mainstay/processors/settings"
 	"github.com/mainstay/mainstay/schemas/ledger"
 	"github.com/mainstay/mainstay/schemas/money"
 )
@@ -107,7 +107,7 @@ func (s *Scenario) changeSettings(a *arguments) error {
 	if err := a.finish("settings"); err != nil {
 		return err
 	}
-	if err := processors.ValidateSettings(v); err != nil {
+	if err := settings.Validate(v); err != nil {
 		return err
 	}
 	s.values = v

@@ -22,6 +22,7 @@ import (
 	"github.com/mainstay/mainstay/processors/alert"
 	"github.com/mainstay/mainstay/processors/customer"
 	"github.com/mainstay/mainstay/processors/memstore"
+	"github.com/mainstay/mainstay/processors/settings"
 	"github.com/mainstay/mainstay/schemas/ledger"
 	"github.com/mainstay/mainstay/schemas/output"
 )
@@ -71,7 +72,7 @@ type Scenario struct {
 // line names.
 func New(rules []alert.Rule, readRules func(name string) ([]alert.Rule, error)) (*Scenario, error) {
 	s := &Scenario{
-		state: processors.NewPartition(0), store: memstore.New(), values: processors.DefaultSettings(), readRules: readRules,
+		state: processors.NewPartition(0), store: memstore.New(), values: settings.Default(), readRules: readRules,
 		firing: map[string]processors.OpenAlert{}, episodes: map[string]*Episode{},
 	}
 	s.values.AlertRules = alert.Wire(rules)
@@ -150,7 +151,7 @@ func (s *Scenario) restart() error {
 
 func (s *Scenario) appendSettings() error {
 	s.version++
-	return s.appendEntry(ledger.Kind_KIND_SETTINGS, &ledger.Settings{Revision: s.version, Hash: processors.HashSettings(s.values), Values: s.values})
+	return s.appendEntry(ledger.Kind_KIND_SETTINGS, &ledger.Settings{Revision: s.version, Hash: settings.Hash(s.values), Values: s.values})
 }
 
 func (s *Scenario) appendEvent(id string, e *ledger.Event) error {

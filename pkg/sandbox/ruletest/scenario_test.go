@@ -79,7 +79,7 @@ func TestBadLines(t *testing.T) {
 		"2026-01-01 purchase ada colour=red":                    "purchase has no colour",
 		"2026-01-01 dance ada":                                  `unknown event "dance"`,
 		"2026-01-01 settings churn=1":                           `unknown setting "churn"`,
-		"2026-01-01 settings churn_high=7":                      "churn_high is 7",
+		"2026-01-01 settings churn_high=7":                      "churn.high: must be from 0 to 1; it is 7",
 		"2026-01-01 rules none.yaml":                            "no such file",
 		"2026-01-02 tick\n2026-01-01 tick":                      "line 2: time does not go back",
 		"2026-01-01 referral ada by=bob id=1 status=considered": `status "considered"`,
