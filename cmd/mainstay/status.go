@@ -62,6 +62,14 @@ func (p *program) statusTables(s *inspect.Status) error {
 			return err
 		}
 	}
+	for _, f := range s.Partitions {
+		if f.RefusedRevision == 0 {
+			continue
+		}
+		if err := p.printf("ledger partition %d: settings_revision %d is not in force: %s\n", f.Partition, f.RefusedRevision, f.RefusedReason); err != nil {
+			return err
+		}
+	}
 	rows := make([][]string, len(s.Inputs))
 	for i, in := range s.Inputs {
 		rows[i] = []string{

@@ -83,6 +83,7 @@ type Fold struct {
 	TimeBehind      *prometheus.GaugeVec   // input_topic, input_partition: as known from the ledger, so that a dead intake is visible
 	Outputs         *prometheus.CounterVec // topic, trigger
 	Rejections      *prometheus.CounterVec // reason
+	SettingsRefused prometheus.Counter
 	Alerts          *prometheus.CounterVec // rule, state
 	AlertFuseOpen   *prometheus.GaugeVec   // rule
 	LedgerBytes     *prometheus.GaugeVec   // partition
@@ -100,8 +101,10 @@ func NewFold(reg prometheus.Registerer) *Fold {
 		CommitDuration: histogram(reg, "commit_duration_seconds", "Duration of a commit of state to Redis in seconds.", roundTripBuckets()...),
 		PublishDuration: histogram(reg, "publish_duration_seconds",
 			"Duration of a Kafka transaction in seconds, from its first request to its end.", roundTripBuckets()...),
-		TimeBehind:    timeBehind(reg),
-		Outputs:       counters(reg, "outputs_total", "Outputs published.", "topic", "trigger"),
+		TimeBehind: timeBehind(reg),
+		Outputs:    counters(reg, "outputs_total", "Outputs published.", "topic", "trigger"),
+		SettingsRefused: counters(reg, "settings_refused_total",
+			"Settings entries of the ledger that were skipped, since a value in them is out of bounds.").WithLabelValues(),
 		Rejections:    counters(reg, "rejections_total", "Valid events that contradict what is known and are not applied.", "reason"),
 		Alerts:        counters(reg, "alerts_total", "State changes of customer alerts.", "rule", "state"),
 		AlertFuseOpen: gauges(reg, "alert_fuse_open", "1 while alerts of a rule are suppressed because it raised too many within an hour.", "rule"),

@@ -56,6 +56,7 @@ mainstay_redis_pool_misses_total{}
 mainstay_redis_pool_stale_connections_total{}
 mainstay_redis_pool_timeouts_total{}
 mainstay_rejections_total{reason}
+mainstay_settings_refused_total{}
 mainstay_time_behind_seconds{input_partition,input_topic}
 mainstay_unstable_records{group,partition,topic}
 `

@@ -75,8 +75,11 @@ type Partition struct {
 	Behind     *float64   `json:"time_behind_seconds"`
 	LastCommit *time.Time `json:"last_commit"`
 	Customers  int64      `json:"customers"`
-	Halted     string     `json:"halted"`
-	Cause      string     `json:"cause"`
+	// RefusedRevision is that of a settings entry that was skipped, with the reason; 0: none above the revision in force.
+	RefusedRevision uint64 `json:"settings_refused_revision,omitempty"`
+	RefusedReason   string `json:"settings_refused_reason,omitempty"`
+	Halted          string `json:"halted"`
+	Cause           string `json:"cause"`
 }
 
 // StatusConfig parameterises ReadStatus.
@@ -304,6 +307,9 @@ func (l *look) states(ctx context.Context) error {
 			continue
 		}
 		p.Customers = state.Totals().Customers
+		if r := state.RefusedSettings(); r != nil {
+			p.RefusedRevision, p.RefusedReason = r.Revision, r.Reason.Error()
+		}
 		if base, ok := state.BaseTime(); ok {
 			p.Time, p.Behind = l.behind(base, now)
 		}

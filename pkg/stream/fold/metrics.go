@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
 
 	"github.com/mainstay/mainstay/processors"
 	"github.com/mainstay/mainstay/schemas/ledger"
@@ -33,6 +34,11 @@ func (c *claim) countVerdict(v processors.Verdict) {
 		c.metrics.Duplicates.WithLabelValues(v.Result.String()).Inc()
 	case processors.Rejected:
 		c.metrics.Rejections.WithLabelValues(v.Reason).Inc()
+	case processors.SettingsRefused:
+		refused := c.state.RefusedSettings()
+		c.metrics.SettingsRefused.Inc()
+		c.log.Warn("settings skipped: a value in them is out of bounds; the settings before them stay in force",
+			zap.Uint64("refused_revision", refused.Revision), zap.Int64("offset", refused.Offset), zap.Error(refused.Reason))
 	case processors.Applied, processors.Ignored:
 	}
 	for _, a := range v.Alerts {

@@ -3,6 +3,7 @@ package fold
 import (
 	"github.com/mainstay/mainstay/pkg/stream/halt"
 	"github.com/mainstay/mainstay/processors"
+	"github.com/mainstay/mainstay/processors/settings"
 	"github.com/mainstay/mainstay/schemas/ledger"
 )
 
@@ -11,10 +12,15 @@ import (
 func (c *claim) checkSettings() error {
 	configured := c.cfg.Settings
 	revision, hash := c.state.SettingsRevision()
+	refused, invalid := c.state.RefusedSettings(), settings.Validate(configured.GetValues())
 	switch {
 	case c.folded == 0: // genesis is not folded yet, and so the settings are not known
 	case configured.GetRevision() < revision:
 		return halt.New(halt.SettingsConflict, "settings_revision is %d, the ledger already has %d: this process was configured before that; update its configuration", configured.GetRevision(), revision)
+	case refused != nil && configured.GetRevision() == refused.Revision: // the values in force are not this process's own
+		return halt.New(halt.SettingsConflict, "settings_revision %d stands in the ledger (offset %d) and is not in force, since a value in it is out of bounds: %w; correct the value and raise settings_revision to %d", refused.Revision, refused.Offset, refused.Reason, refused.Revision+1)
+	case invalid != nil: // before the values reach the ledger
+		return halt.New(halt.SettingsConflict, "settings_revision %d of this process has a value out of bounds: %w; correct it", configured.GetRevision(), invalid)
 	case configured.GetRevision() == revision && hash != configured.GetHash():
 		return halt.New(halt.SettingsConflict, "settings_revision %d stands in the ledger with other values: raise settings_revision when you change what answers depend on, or restore the values", revision)
 	}

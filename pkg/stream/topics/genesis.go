@@ -9,10 +9,11 @@ import (
 
 	"github.com/mainstay/mainstay/pkg/kafka"
 	"github.com/mainstay/mainstay/pkg/stream/halt"
+	"github.com/mainstay/mainstay/processors/settings"
 	"github.com/mainstay/mainstay/schemas/ledger"
 )
 
-// ErrNoLedger is a ledger that is not there, or was never founded.
+// ErrNoLedger is a ledger that is not there, or was has no genesis entry.
 var ErrNoLedger = errors.New("no ledger")
 
 // Genesis reads the first entry of every ledger partition; they must agree.
@@ -73,15 +74,15 @@ func genesisOf(ctx context.Context, k *kafka.Client, topic string, partition int
 	return genesis, nil
 }
 
-// found writes genesis, settings and logic as the first entries of every partition, in one transaction: either all
-// partitions begin this ledger, or none. Two that found at once are told apart by the transactional id; the later one finds
-// the ledger founded.
-func found(ctx context.Context, k *kafka.Client, namespace string, g *ledger.Genesis, s *ledger.Settings, logic uint32, random func() uint64) (*ledger.Genesis, error) {
+// createLedger writes genesis, logic and settings as the first entries of every partition, in one transaction: either all
+// partitions begin this ledger, or none. The transactional id serialises processes that create it at the same time; the
+// second one returns the ledger of the first. Step's own checks come before the write, since a ledger cannot be corrected.
+func createLedger(ctx context.Context, k *kafka.Client, namespace string, g *ledger.Genesis, s *ledger.Settings, logic uint32, random func() uint64) (*ledger.Genesis, error) {
 	const timeout = 30 * time.Second
 	topic := ledger.Topic(namespace)
 	txn, err := k.OpenTransactional(ctx, namespace+"-genesis", timeout)
 	if err != nil {
-		return nil, fmt.Errorf("found the ledger: %w", err)
+		return nil, fmt.Errorf("create the ledger: %w", err)
 	}
 	there, err := Genesis(ctx, k, namespace)
 	if err == nil {
@@ -91,6 +92,9 @@ func found(ctx context.Context, k *kafka.Client, namespace string, g *ledger.Gen
 		return nil, err
 	}
 	g.LedgerId = strconv.FormatUint(random(), 36) + strconv.FormatUint(random(), 36)
+	if err := errors.Join(settings.ValidateGenesis(g), settings.Validate(s.GetValues())); err != nil {
+		return nil, fmt.Errorf("create the ledger: %w", err)
+	}
 	var batches []*kafka.Batch
 	for p := range g.GetPartitions() {
 		b := kafka.NewBatch(topic, p)
@@ -111,7 +115,7 @@ func found(ctx context.Context, k *kafka.Client, namespace string, g *ledger.Gen
 		batches = append(batches, b)
 	}
 	if err := txn.Publish(ctx, kafka.Transaction{Batches: batches}); err != nil {
-		return nil, fmt.Errorf("found the ledger: %w", err)
+		return nil, fmt.Errorf("create the ledger: %w", err)
 	}
 	return g, nil // its markers may still be on their way, so it is not read back
 }

@@ -174,7 +174,7 @@ func differences(w Wanted, got map[string]string) []Finding {
 	return all
 }
 
-// Apply makes what is missing, and founds the ledger if it is new.
+// Apply makes what is missing, and creates the ledger if it does not exist.
 func Apply(ctx context.Context, k *kafka.Client, c Config, g *ledger.Genesis, s *ledger.Settings, logic uint32, random func() uint64) ([]Wanted, *ledger.Genesis, error) {
 	missing, _, err := Plan(ctx, k, c)
 	if err != nil {
@@ -187,6 +187,6 @@ func Apply(ctx context.Context, k *kafka.Client, c Config, g *ledger.Genesis, s 
 	if err := k.CreateTopics(ctx, specs); err != nil {
 		return nil, nil, fmt.Errorf("create topics: %w", err)
 	}
-	founded, err := found(ctx, k, c.Namespace, g, s, logic, random)
-	return missing, founded, err
+	genesis, err := createLedger(ctx, k, c.Namespace, g, s, logic, random)
+	return missing, genesis, err
 }
