@@ -13,7 +13,7 @@ import "math"
 // loss of accuracy is estimated from the size of the terms; where it is too large, ok is
 // false.
 func dertByResidues(shape, a, b, y float64) (value float64, ok bool) {
-	// Elsewhere it would fail below, or terms that have become small could grow once more.
+	// Outside these bounds the loss is too large, or small terms could grow again.
 	if !(y < 8) || !(y > 1e-12) || shape > 20000 || a > residuesLeast || math.Abs(a+b-shape) > 20 {
 		return 0, false
 	}
