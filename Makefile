@@ -28,6 +28,7 @@ build: ## build bin/mainstay
 .PHONY: generate
 generate: ## generate code from the .proto files, the JSON Schemas, docs/configuration.md and the Grafana dashboards
 	go run github.com/bufbuild/buf/cmd/buf@$(BUF_VERSION) generate
+	go run github.com/bufbuild/buf/cmd/buf@$(BUF_VERSION) generate --template buf.gen.ledger.yaml
 	go generate ./...
 
 .PHONY: check-generate

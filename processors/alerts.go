@@ -10,52 +10,51 @@ import (
 	"github.com/mainstay/mainstay/schemas/output"
 )
 
-// AlertCount is an episode that opened or closed, for those who count.
+// AlertCount is an episode that opened or closed. It feeds the metrics.
 type AlertCount struct {
 	Rule  string
 	State string // raised, cleared, baseline, suppressed, closed
 }
 
-// alerts moves the customer's episodes to where his scores have them, and says what opened or closed. It returns when silence
-// next moves one, ms; 0: never.
-func (s *step) alerts(m customer.Moment, c *subject, trigger output.Trigger, cause string) int64 {
-	p, a := s.Partition, &c.state.Alerts
+// evaluateAlerts opens and closes the customer's episodes by the scores in scratch, and publishes what subscribers are to know.
+// It returns when silence next opens or closes one, ms; 0: never.
+func (s *step) evaluateAlerts(m customer.Moment, c *subject, trigger output.Trigger, cause string) int64 {
+	x := &s.scratch.scores
 	mode := alert.Mode{
-		//mutant:first-evaluation-raises replace Silent: trigger == output.TriggerRefit
-		//mutant:terms-raise,thresholds-raise replace Silent: !p.evaluated(c.state)
-		Silent: trigger == output.TriggerRefit || !p.evaluated(c.state),
-		Timer:  trigger == output.TriggerTimer, Since: c.state.Next,
+		//mutant:first-evaluation-raises replace Baseline: trigger == output.TriggerRefit
+		//mutant:terms-raise,thresholds-raise replace Baseline: !s.state.evaluatedUnderTerms(c.state)
+		Baseline: trigger == output.TriggerRefit || !s.state.evaluatedUnderTerms(c.state),
+		Timer:    trigger == output.TriggerTimer, Since: c.state.Next,
 		//mutant:late-history-raises replace Late: false
-		Late: trigger == output.TriggerEvent && s.late(m),
+		Late: trigger == output.TriggerEvent && s.eventIsLate(m),
 	}
-	x := &s.voice.scored
-	s.evaluate(m, c, trigger, cause, x.scores(), &x.before, mode)
-	p.stamp(a)
+	s.evaluate(m, c, trigger, cause, &x.previous, mode)
+	s.state.noteEvaluated(&c.state.Alerts)
 	moved := 1.0
-	if x.risk.Known() && c.state.Said.Probability >= 0 {
-		moved = churn.MovedTo(&p.terms, &c.state.Said)
+	if x.risk.Known() && c.state.LastPublished.Probability >= 0 {
+		moved = churn.MovedTo(&s.p.terms, &c.state.LastPublished)
 	}
-	return s.voice.evaluator.Next(moved)
+	return s.scratch.evaluator.Next(moved)
 }
 
-func (s *step) evaluate(m customer.Moment, c *subject, trigger output.Trigger, cause string, scores alert.Scores, before *customer.Said, mode alert.Mode) {
-	p, v := s.Partition, &s.voice
-	changes := v.evaluator.Evaluate(&p.rules, &p.terms, m, c.state, scores, mode, &p.fuses, p.totals.Customers)
+func (s *step) evaluate(m customer.Moment, c *subject, trigger output.Trigger, cause string, previous *customer.LastPublished, mode alert.Mode) {
+	p, x, w := s.p, s.scratch, &s.scratch.writer
+	changes := x.evaluator.Evaluate(&p.rules, &p.terms, m, c.state, x.scores.forAlerts(), mode, &s.state.fuses, s.state.totals.Customers)
 	for i := range changes {
 		change := &changes[i]
-		v.counts = append(v.counts, AlertCount{change.Rule, change.State.String()})
-		if !change.Said() {
+		x.alertCounts = append(x.alertCounts, AlertCount{change.Rule, change.State.String()})
+		if !change.Published() {
 			continue
 		}
-		v.alert.About = v.about(m, c, trigger, cause)
-		v.alert.AlertID = alert.ID(p.genesis.GetLedgerId(), c.id, change.Episode.Number)
-		v.evaluator.Describe(change, before, s.reason(trigger), &v.alert)
-		v.say(output.Alerts, v.alert.Type(), &v.alert.About, v.appendAlert)
+		w.alert.About = w.aboutCustomer(m, c, trigger, cause)
+		w.alert.AlertID = alert.ID(s.state.genesis.GetLedgerId(), c.id, change.Episode.Number)
+		x.evaluator.Describe(change, previous, s.clearedReason(trigger), &w.alert)
+		w.write(output.Alerts, w.alert.Type(), &w.alert.About, w.appendAlert)
 	}
 }
 
-// reason is why an episode is over, by what is folded.
-func (s *step) reason(trigger output.Trigger) string {
+// clearedReason is why an episode is cleared, by the entry.
+func (s *step) clearedReason(trigger output.Trigger) string {
 	switch {
 	case trigger == output.TriggerTimer:
 		return "time"
@@ -64,78 +63,62 @@ func (s *step) reason(trigger output.Trigger) string {
 	case s.entry.GetKind() == ledger.Kind_KIND_CREDIT:
 		return "referral_credit"
 	}
-	return kindOf(&s.Partition.event.event)
+	return kindOf(s.scratch.events.Last())
 }
 
-// late says that the event folded is history by now: its state is right at once, its alerts are old.
-func (s *step) late(m customer.Moment) bool {
-	return s.entry.GetKind() == ledger.Kind_KIND_EVENT && m.Now-s.Partition.event.event.GetOccurredAt() > s.rules.LateMS
+// eventIsLate reports whether the event happened so long before now that it raises no alerts.
+func (s *step) eventIsLate(m customer.Moment) bool {
+	return s.entry.GetKind() == ledger.Kind_KIND_EVENT && m.Now-s.scratch.events.Last().GetOccurredAt() > s.p.rules.LateMS
 }
 
-// evaluated says that the customer's alerts were last looked at under the terms that hold.
-func (p *Partition) evaluated(c *customer.State) bool {
-	//mutant:thresholds-raise replace return c.Alerts.Terms == p.alertTerms+1
-	return c.Alerts.Terms == p.alertTerms+1 && c.Alerts.Thresholds == p.thresholds.GetVersion()
+// evaluatedUnderTerms reports whether the customer's alerts were last evaluated under the terms in force.
+func (s *partitionState) evaluatedUnderTerms(c *customer.State) bool {
+	//mutant:thresholds-raise replace return c.Alerts.Terms == s.alertTerms+1
+	return c.Alerts.Terms == s.alertTerms+1 && c.Alerts.Thresholds == s.thresholds.GetVersion()
 }
 
-func (p *Partition) stamp(a *customer.Alerts) {
-	a.Terms, a.Thresholds = p.alertTerms+1, p.thresholds.GetVersion()
+func (s *partitionState) noteEvaluated(a *customer.Alerts) {
+	a.Terms, a.Thresholds = s.alertTerms+1, s.thresholds.GetVersion()
 }
 
-// rebase evaluates a customer silently under terms that have changed since he was evaluated last, as he stood when they
-// changed. What an event or passing time then crosses is of his own life, and is said. It runs before his timers.
-func (s *step) rebase(m customer.Moment, c *subject) {
-	p, a := s.Partition, &c.state.Alerts
-	if !c.known || a.Terms == 0 || p.evaluated(c.state) {
+// evaluateChangedTerms evaluates a customer whose alerts were last evaluated under other terms, as of the change, and publishes
+// nothing. What an event or passing time crosses afterwards is a crossing of the customer's own, and raises an alert. So it runs
+// before the customer's timers.
+func (s *step) evaluateChangedTerms(m customer.Moment, c *subject) {
+	p, a := s.p, &c.state.Alerts
+	if !c.known || a.Terms == 0 || s.state.evaluatedUnderTerms(c.state) {
 		return
 	}
-	c.rebased = true
-	said := &c.state.Said
-	mode := alert.Mode{Silent: true, Tiered: a.Terms == p.alertTerms+1}
-	//mutant:refit-raises insert mode.Silent = false
-	if mode.Tiered {
-		if tier, _ := clv.Standing(&p.terms, said); tier == said.Tier && !p.rules.Percentiles() {
-			p.stamp(a)
+	last := &c.state.LastPublished
+	mode := alert.Mode{Baseline: true, ThresholdsOnly: a.Terms == s.state.alertTerms+1}
+	//mutant:refit-raises insert mode.Baseline = false
+	if mode.ThresholdsOnly {
+		if tier, _ := clv.TierOf(&p.terms, last); tier == last.Tier && !p.rules.Percentiles() {
+			s.state.noteEvaluated(a)
 			return
 		}
-	} else { // also where the entry is of before that
-		m = p.terms.At(p.alertSince, m.Base, m.Based)
+	} else { // also where the entry's time is before the change
+		m = p.terms.At(s.state.alertSince, m.Base, m.Based)
 	}
-	x := &s.voice.scored
-	x.value, x.risk, x.voice = clv.Score(&p.terms, m, c.state, said), churn.Score(&p.terms, m, c.state), promoter.Score(&p.terms, m, c.state)
-	s.evaluate(m, c, output.TriggerRefit, "", x.scores(), said, mode)
-	p.stamp(a)
-	if next := s.voice.evaluator.Next(1); next != 0 {
-		c.state.Next = soonest(c.state.Next, next)
+	x := &s.scratch.scores
+	x.value, x.risk, x.status = clv.Score(&p.terms, m, c.state, last), churn.Score(&p.terms, m, c.state), promoter.Score(&p.terms, m, c.state)
+	s.evaluate(m, c, output.TriggerRefit, "", last, mode)
+	s.state.noteEvaluated(a)
+	if next := s.scratch.evaluator.Next(1); next != 0 {
+		c.state.Next = earliest(c.state.Next, next)
 	}
 }
 
-// scored are the scores of the customer in hand, and what was said of him before.
-type scored struct {
-	value  clv.Answer
-	risk   churn.Answer
-	voice  promoter.Answer
-	before customer.Said
+// scores are those of the customer scored last, and what was published of the customer before.
+type scores struct {
+	value    clv.Value
+	risk     churn.Risk
+	status   promoter.Status
+	previous customer.LastPublished
 }
 
-func (x *scored) scores() alert.Scores {
-	return alert.Scores{Value: &x.value, Risk: &x.risk, Voice: &x.voice}
-}
-
-// changed notes that parameters or settings have changed, by which every customer is evaluated anew.
-func (p *Partition) changed(at int64) {
-	//mutant:terms-raise delete
-	p.alertTerms++
-	p.alertSince = max(p.alertSince, at)
-}
-
-// Fuses calls each for every rule whose alerts are held back in the hour of base time.
-func (p *Partition) Fuses(each func(rule string)) {
-	at := p.base
-	if !p.based {
-		at = p.latest
-	}
-	p.fuses.Open(at, func(rule uint32) { each(p.rules.Name(rule)) })
+func (x *scores) forAlerts() alert.Scores {
+	return alert.Scores{Value: &x.value, Risk: &x.risk, Promoter: &x.status}
 }
 
 // OpenAlert is an episode that fires.
@@ -148,13 +131,13 @@ type OpenAlert struct {
 	RaisedAt int64  `json:"-"`
 }
 
-// OpenAlerts are a customer's, by rule as they stand in the settings.
+// OpenAlerts returns a customer's firing episodes, in the order of the rules in the settings.
 func OpenAlerts(p *Partition, id string, s *customer.State) []OpenAlert {
 	var all []OpenAlert
 	p.rules.Firing(&s.Alerts, func(r *alert.Rule, e *customer.Episode) {
 		all = append(all, OpenAlert{
-			Customer: id, Rule: r.Name, Severity: r.Severity, AlertID: alert.ID(p.genesis.GetLedgerId(), id, e.Number),
-			State: e.Kind.String(), RaisedAt: e.At,
+			Customer: id, Rule: r.Name, Severity: r.Severity, AlertID: alert.ID(p.state.genesis.GetLedgerId(), id, e.Number),
+			State: e.Kind.String(), RaisedAt: e.FiringAt,
 		})
 	})
 	return all

@@ -78,7 +78,7 @@ func TestAnyOrderOfArrivalLeavesTheSameAlertsOpen(t *testing.T) {
 }
 
 // called are the rules whose side a customer is on.
-func called(a processors.Answers) map[string]bool {
+func called(a processors.CustomerScores) map[string]bool {
 	open := map[string]bool{}
 	set := func(rule string, on bool) {
 		if on {
@@ -100,7 +100,7 @@ func called(a processors.Answers) map[string]bool {
 func pendingSince(w *world, id string) int64 {
 	for _, e := range w.state(id).Alerts.Episodes {
 		if e.Phase == customer.Pending {
-			return e.At - day
+			return e.FiringAt - day
 		}
 	}
 	return 0
@@ -251,10 +251,10 @@ func TestFuseHoldsBackAFlood(t *testing.T) {
 	}
 	require.Equal(t, map[string]int{"raised": 100, "suppressed": people - 100}, counts)
 	open := []string{}
-	w.parts[0].state.Fuses(func(rule string) { open = append(open, rule) })
+	w.parts[0].state.TrippedFuses(func(rule string) { open = append(open, rule) })
 	require.Equal(t, []string{"spent"}, open)
 	w.tick(at + 3_600_000)
-	w.parts[0].state.Fuses(func(rule string) { t.Fatal("another hour: " + rule) })
+	w.parts[0].state.TrippedFuses(func(rule string) { t.Fatal("another hour: " + rule) })
 	w.event("late", purchase("1", 1, at+3_600_001))
 	require.Equal(t, "raised", w.event("late", purchase("2", 10_000, at+3_600_002)).Alerts[0].State)
 }

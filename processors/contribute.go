@@ -9,60 +9,60 @@ import (
 	"github.com/mainstay/mainstay/schemas/output"
 )
 
-// contribute runs on the tick that takes base time over the end of an interval, and on no other entry: the partition tells
-// partition 0 its totals, and partition 0 adds up what it has been told until then.
-func (s *step) contribute(before int64, was bool) {
-	p := s.Partition
+// contribute runs with each tick that moves base time over the end of an interval: the partition sends its totals to partition 0,
+// and partition 0 adds up the contributions that it has.
+func (s *step) contribute(before int64, wasKnown bool) {
+	p := s.state
 	interval := int64(p.settings.GetContributionMinutes()) * 60_000
 	if seconds := p.settings.GetContributionSeconds(); seconds > 0 {
 		interval = int64(seconds) * 1000
 	}
-	if !p.based || was && p.base/interval <= before/interval {
+	if !p.baseKnown || wasKnown && p.base/interval <= before/interval {
 		return
 	}
 	c := p.totals.Contribution(p.number, s.offset)
 	s.send(0, &ledger.Entry{Kind: ledger.Kind_KIND_CONTRIBUTION, Time: p.base}, c)
 	if p.number == 0 {
-		s.merge()
+		s.publishPortfolio()
 	}
 }
 
-// contribution: partition 0 keeps what a partition tells of itself.
-func (s *step) contribution() (Verdict, error) {
+// foldContribution keeps the contribution of a partition, in partition 0.
+func (s *step) foldContribution() (Verdict, error) {
 	c := new(ledger.Contribution)
 	if err := c.UnmarshalVT(s.entry.GetPayload()); err != nil {
 		return Verdict{}, fmt.Errorf("%w contribution: %w", ErrMalformed, err)
 	}
-	s.pass(s.entry)
-	if s.number != 0 || !s.board.Take(c) {
+	s.state.advanceMark(s.entry)
+	if s.state.number != 0 || !s.state.contributions.Replace(c) {
 		return Verdict{Result: Ignored}, nil
 	}
 	return Verdict{}, nil
 }
 
-// merge publishes the base as a whole where it has changed, and tells all partitions new bounds of the tiers where those in
-// force have become wrong: for all customers are scored anew by them.
-func (s *step) merge() {
-	p := s.Partition
-	sum := p.board.Sum()
+// publishPortfolio publishes the sums over the whole base where they have changed. It sends new thresholds to all partitions only
+// where those in force are stale, since new ones have every customer rescored.
+func (s *step) publishPortfolio() {
+	p := s.state
+	sum := p.contributions.Sum()
 	if sum == nil {
 		return
 	}
 	least := int64(p.settings.GetTiersMinCustomers())
 	bounds := p.thresholds
-	if portfolio.Wrong(bounds, sum, least) {
-		bounds = portfolio.Draw(sum)
+	if portfolio.Stale(bounds, sum, least) {
+		bounds = portfolio.DrawThresholds(sum)
 		bounds.Version = p.thresholds.GetVersion() + 1
 		for partition := range p.genesis.GetPartitions() {
 			s.send(partition, &ledger.Entry{Kind: ledger.Kind_KIND_THRESHOLDS, Time: p.base}, bounds)
 		}
 	}
-	if known := p.board.Announced(); known != nil && sameSums(sum, known) {
+	if published := p.contributions.Published(); published != nil && sameSums(sum, published) {
 		return
 	}
-	e := &output.PortfolioUpdated{About: s.voice.identify(p.terms.At(p.base, p.base, true), output.TriggerTimer, "")}
-	portfolio.Describe(sum, p.board.Announce(sum), bounds, least, e)
-	s.voice.say(output.Portfolio, output.TypePortfolio, &e.About, e.Append)
+	e := &output.PortfolioUpdated{About: s.scratch.writer.about(s.p.terms.At(p.base, p.base, true), output.TriggerTimer, "")}
+	portfolio.Describe(sum, p.contributions.SetPublished(sum), bounds, least, e)
+	s.scratch.writer.write(output.Portfolio, output.TypePortfolio, &e.About, e.Append)
 }
 
 func sameSums(a, b *ledger.Contribution) bool {

@@ -9,15 +9,15 @@ import (
 	"github.com/mainstay/mainstay/schemas/timestamp"
 )
 
-// Basis is what a customer's answers come from, for a person who asks why: his history as it stands, the few figures that the
-// model sees of it, and the terms under which it is scored.
-type Basis struct {
+// Explanation is what a customer's scores are computed from, for a person who asks why: the customer's history, the statistics of
+// it that the models use, and the terms under which it is scored.
+type Explanation struct {
 	Customer string  `json:"customer_id"`
 	AsOf     string  `json:"as_of"`
 	Ledger   Place   `json:"ledger"`
 	Currency string  `json:"currency"`
 	Days     []Day   `json:"purchase_days"`
-	Seen     *Seen   `json:"statistics"` // null without a standing order
+	Stats    *Stats  `json:"statistics"` // null without a standing order
 	Money    Money   `json:"money"`
 	Scoring  Scoring `json:"scoring"`
 
@@ -27,39 +27,39 @@ type Basis struct {
 	Alerts    []Episode  `json:"open_alerts"`
 	Ended     *string    `json:"subscription_ended_at"`
 	Closed    *string    `json:"account_closed_at"`
-	Next      *string    `json:"next_deadline"` // when silence next changes something; null: never
+	Next      *string    `json:"next_deadline"` // when silence next changes a score; null: never
 }
 
-// Place is up to where the ledger was folded.
+// Place is the ledger entry folded last.
 type Place struct {
 	Partition int32 `json:"partition"`
 	Offset    int64 `json:"offset"`
 }
 
-// Day is a day with orders that stand.
+// Day is a day with standing orders.
 type Day struct {
 	Day    string      `json:"day"`
 	Orders uint32      `json:"orders"`
 	Net    json.Number `json:"net"`
 }
 
-// Seen is what the models know of a history: times in weeks.
-type Seen struct {
+// Stats are the statistics of a history that the models use: times in weeks.
+type Stats struct {
 	Repeats int     `json:"x"`   // days with purchases, the first left out
 	Recency float64 `json:"t_x"` // age at the last of them
 	Age     float64 `json:"t"`   // since the first
 	Mean    float64 `json:"m"`   // net spend of a repeat day
 }
 
-// Money is how the historic value comes together.
+// Money is what the historic value is made of.
 type Money struct {
 	Standing json.Number `json:"standing_orders"`       // net of their refunds
-	Orphaned json.Number `json:"refunds_without_order"` // of orders that are not known
+	Orphaned json.Number `json:"refunds_without_order"` // of orders that are not remembered
 	Historic json.Number `json:"historic_clv"`
 	Referral json.Number `json:"referral_value"`
 }
 
-// Scoring is the terms that hold for everybody.
+// Scoring is the terms that are in force for all customers.
 type Scoring struct {
 	Model      string        `json:"model"`
 	Version    uint64        `json:"version"`
@@ -80,39 +80,39 @@ type PurchaseModel struct {
 	B     float64 `json:"b"`
 }
 
-// SpendModel are those of Gamma-Gamma.
+// SpendModel are the parameters of Gamma-Gamma.
 type SpendModel struct {
 	P float64 `json:"p"`
 	Q float64 `json:"q"`
 	V float64 `json:"v"`
 }
 
-// Tiers are where they begin, by total CLV.
+// Tiers are the total CLV from which the value tiers begin.
 type Tiers struct {
 	Top10 json.Number `json:"top_10"`
 	Top20 json.Number `json:"top_20"`
 }
 
-// Response is an answer to a survey that counts, or would.
+// Response is an NPS response that is remembered, excluded ones included.
 type Response struct {
 	Score    int32  `json:"score"`
 	Created  string `json:"created_at"`
 	Excluded bool   `json:"excluded"`
 }
 
-// Episode is an alert that is open, whether or not anybody was told.
+// Episode is an open alert, whether or not it was published.
 type Episode struct {
 	Rule   string `json:"rule"`
 	State  string `json:"state"` // raised, baseline, initial, suppressed
 	Raised string `json:"raised_at"`
 }
 
-// Explain says what the answers of Answer come from. Neither p nor s changes.
-func Explain(p *Partition, id string, s *customer.State) Basis {
+// Explain returns what the scores of ScoreCustomer are computed from. Neither p nor s changes.
+func Explain(p *Partition, id string, s *customer.State) Explanation {
 	t := &p.terms
-	m := p.presently(s)
-	b := Basis{
-		Customer: id, AsOf: moment(m.Now), Ledger: Place{p.number, p.offset}, Currency: t.Unit.Code, Days: []Day{}, Responses: []Response{},
+	m := p.currentMoment(s)
+	b := Explanation{
+		Customer: id, AsOf: moment(m.Now), Ledger: Place{p.state.number, p.state.offset}, Currency: t.Unit.Code, Days: []Day{}, Responses: []Response{},
 		Money: Money{
 			Standing: p.money(s.Net()), Orphaned: p.money(s.Net() - s.Historic()), Historic: p.money(s.Historic()), Referral: p.money(s.ReferralValue()),
 		},
@@ -124,7 +124,7 @@ func Explain(p *Partition, id string, s *customer.State) Basis {
 		b.Days = append(b.Days, Day{time.UnixMilli(int64(d.Day) * customer.DayMS).UTC().Format(time.DateOnly), d.Orders, p.money(d.Net)})
 	}
 	if sum, ok := s.Summary(t, m); ok {
-		b.Seen = &Seen{sum.X, sum.Tx, sum.T, sum.M}
+		b.Stats = &Stats{sum.X, sum.Tx, sum.T, sum.M}
 	}
 	for _, r := range s.Responses(ledger.SurveyType_SURVEY_TYPE_NPS) {
 		b.Responses = append(b.Responses, Response{r.Score, moment(r.CreatedAt), r.Excluded})

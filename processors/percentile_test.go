@@ -99,11 +99,11 @@ func TestPercentilesToHalfAPoint(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		random := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 0))
 		spread := rapid.Float64Range(.5, 1.8).Draw(t, "spread")
-		people := make([]customer.Said, rapid.IntRange(4000, 6000).Draw(t, "customers"))
+		people := make([]customer.LastPublished, rapid.IntRange(4000, 6000).Draw(t, "customers"))
 		var totals portfolio.Totals
 		for i := range people {
 			s := &people[i]
-			*s = customer.Said{CLV: true, Orders: 1, Historic: int64(20_000 * math.Exp(spread*random.NormFloat64()))}
+			*s = customer.LastPublished{CLV: true, Orders: 1, Historic: int64(20_000 * math.Exp(spread*random.NormFloat64()))}
 			s.Predicted = int64(float64(s.Historic) * random.Float64())
 			totals.Add(s)
 			switch random.IntN(8) {
@@ -117,7 +117,7 @@ func TestPercentilesToHalfAPoint(t *testing.T) {
 				totals.Add(s)
 			}
 		}
-		terms := customer.Terms{Settings: settings.Default(), Thresholds: portfolio.Draw(totals.Contribution(0, 1))}
+		terms := customer.Terms{Settings: settings.Default(), Thresholds: portfolio.DrawThresholds(totals.Contribution(0, 1))}
 		var standing []int64
 		for i := range people {
 			if s := &people[i]; s.Orders > 0 {
@@ -132,7 +132,7 @@ func TestPercentilesToHalfAPoint(t *testing.T) {
 			}
 			below, _ := slices.BinarySearch(standing, s.Historic+s.Predicted)
 			upTo, _ := slices.BinarySearch(standing, s.Historic+s.Predicted+1)
-			_, percentile := clv.Standing(&terms, s)
+			_, percentile := clv.TierOf(&terms, s)
 			require.InDelta(t, 100*(float64(below)+float64(upTo-below)/2)/float64(len(standing)), percentile, .5)
 		}
 	})
@@ -145,7 +145,7 @@ func requireTotals(t require.TestingT, w *world) {
 		for id := range p.shelf.blobs {
 			s, err := customer.Decode(p.shelf.blobs[id])
 			require.NoError(t, err)
-			sum.Add(&s.Said)
+			sum.Add(&s.LastPublished)
 		}
 		kept := p.state.Totals()
 		require.Equal(t, sum.Encode(), kept.Encode())

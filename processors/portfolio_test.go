@@ -62,7 +62,7 @@ func TestPercentilesAgainstARecount(t *testing.T) {
 		s := w.state(name(i))
 		historic += s.Historic()
 		if s.Orders() > 0 {
-			standing = append(standing, s.Said.Historic+s.Said.Predicted)
+			standing = append(standing, s.LastPublished.Historic+s.LastPublished.Predicted)
 		}
 	}
 	require.Equal(t, historic, published.HistoricCLV)
@@ -111,7 +111,7 @@ func TestTierDoesNotFlapAndFallsWithARefund(t *testing.T) {
 	tier := func(order string) string {
 		w.heard()
 		w.event("c", purchase(order, 0, at)) // touches, and changes nothing of worth
-		return w.state("c").Said.Tier.String()
+		return w.state("c").LastPublished.Tier.String()
 	}
 	bounds(total)
 	require.Equal(t, "top_10", tier("2"))

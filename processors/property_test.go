@@ -162,14 +162,14 @@ func TestPruningNeverChangesAnAnswer(t *testing.T) {
 }
 
 // bare is an answer without what depends on the order of arrival: what was said before, and how often.
-func bare(a processors.Answers) processors.Answers {
+func bare(a processors.CustomerScores) processors.CustomerScores {
 	a.CLV.About, a.Churn.About, a.Promoter.About = output.About{}, output.About{}, output.About{}
 	a.CLV.Previous, a.Churn.Previous, a.Promoter.Previous = output.Opt[output.PreviousCLV]{}, output.Opt[output.PreviousChurnRisk]{}, output.Opt[output.PreviousPromoterStatus]{}
 	a.Churn.NextCheckAt = output.Opt[int64]{} // depends on the probability last said
 	return a
 }
 
-func requireRecount(t *rapid.T, id string, r *recount, repeat float64, a processors.Answers) {
+func requireRecount(t *rapid.T, id string, r *recount, repeat float64, a processors.CustomerScores) {
 	require.EqualValues(t, r.historic, a.CLV.Historic, id)
 	require.EqualValues(t, r.orders, a.CLV.Orders, id)
 	require.EqualValues(t, r.referral, a.CLV.ReferralValue, id)

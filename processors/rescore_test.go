@@ -76,7 +76,7 @@ func TestEveryCustomerIsScoredAnewOnce(t *testing.T) {
 				}
 			}
 			require.LessOrEqual(t, len(p.queue), 1, "never two entries to go on")
-			require.LessOrEqual(t, v.Woken+v.Anew, limit)
+			require.LessOrEqual(t, v.Woken+v.Rescored, limit)
 			return v
 		}
 		classes := uint32(1)
@@ -89,12 +89,12 @@ func TestEveryCustomerIsScoredAnewOnce(t *testing.T) {
 			spy.looked = nil
 			return fold(&ledger.Entry{Version: 1, Kind: ledger.Kind_KIND_PARAMETERS, Payload: blob})
 		}
-		anew := terms(1).Anew
+		anew := terms(1).Rescored
 		again := rapid.IntRange(0, 8).Draw(t, "again after")
 		come := 0
 		for n := 0; len(p.queue) > 0; n++ {
 			if n == again {
-				anew = terms(2).Anew // starts again
+				anew = terms(2).Rescored // starts again
 			}
 			if len(p.queue) == 0 {
 				break
@@ -111,7 +111,7 @@ func TestEveryCustomerIsScoredAnewOnce(t *testing.T) {
 			}
 			e := p.queue[0]
 			p.queue = nil
-			anew += fold(e).Anew
+			anew += fold(e).Rescored
 		}
 		_, _, under := p.state.Rescoring()
 		require.False(t, under)
@@ -162,7 +162,7 @@ func TestNewTermsReachTheSilent(t *testing.T) {
 	tiers := func() map[string]int {
 		n := map[string]int{}
 		for i := range 40 {
-			n[w.state(fmt.Sprint("customer-", i)).Said.Tier.String()]++
+			n[w.state(fmt.Sprint("customer-", i)).LastPublished.Tier.String()]++
 		}
 		return n
 	}

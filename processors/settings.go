@@ -6,9 +6,7 @@ import (
 	"sync"
 
 	"github.com/mainstay/mainstay/pkg/lifetimes"
-	"github.com/mainstay/mainstay/processors/alert"
 	"github.com/mainstay/mainstay/schemas/ledger"
-	"github.com/mainstay/mainstay/schemas/output"
 )
 
 // LogicVersion is raised by a release that changes an answer. State is one version's function of the ledger.
@@ -56,17 +54,4 @@ func purchases(v *ledger.Parameters) lifetimes.MBGNBD {
 
 func spending(v *ledger.Parameters) lifetimes.GammaGamma {
 	return lifetimes.GammaGamma{P: v.GetP(), Q: v.GetQ(), V: v.GetV()}
-}
-
-// adopt makes parameters and settings the terms on which customers are scored.
-func (p *Partition) adopt() {
-	p.terms.Settings = p.settings
-	p.rules = alert.Compile(p.settings, p.terms.Unit)
-	p.fuses.Keep(&p.rules)
-	p.terms.Thresholds = p.thresholds
-	if m := purchases(p.parameters); p.terms.Purchases == nil || p.terms.Purchases.MBGNBD != m {
-		p.terms.Purchases = lifetimes.NewPrepared(m)
-	}
-	p.terms.Spend = spending(p.parameters)
-	p.terms.Model = output.Model{Name: p.parameters.GetModel(), Version: p.parameters.GetVersion(), Status: p.parameters.GetStatus()}
 }

@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/mainstay/mainstay/processors"
 	"github.com/mainstay/mainstay/processors/settings"
@@ -72,7 +73,7 @@ func TestRefusedFirstSettings(t *testing.T) {
 	bad := settings.Default()
 	bad.ChurnMaterial = 0
 	require.Equal(t, processors.SettingsRefused, w.revise(1, bad))
-	require.True(t, settings.Default().EqualVT(w.parts[0].state.Settings()))
+	require.True(t, proto.Equal(settings.Default(), w.parts[0].state.Settings()))
 	require.Equal(t, processors.Applied, w.event("c", purchase("o1", 1000, ms("2024-01-01"))).Result)
 }
 

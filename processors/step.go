@@ -1,6 +1,6 @@
 // Package processors owns the answers: one pure function, Step, that folds an entry of the ledger into the state of a
-// partition and of its customers and says what is to be published. The order in which things happen is written here and
-// nowhere else.
+// partition and of its customers, and returns what is to be published. It alone fixes the order in which an entry's effects
+// happen.
 //
 // It refuses all I/O, clocks, logging and randomness: time comes from the entry, customers from the Store it is given.
 package processors
@@ -8,121 +8,141 @@ package processors
 import (
 	"fmt"
 
+	"github.com/mainstay/mainstay/processors/alert"
 	"github.com/mainstay/mainstay/processors/customer"
 	"github.com/mainstay/mainstay/schemas/ledger"
+	"github.com/mainstay/mainstay/schemas/money"
 	"github.com/mainstay/mainstay/schemas/output"
 )
 
-// Store is what Step may ask for: the customers of one partition. An error is infrastructure trouble (or the loss of the
-// partition): whoever calls Step then throws the partition's state away and claims it again.
+// Store holds the customers of one partition. An error means that the infrastructure failed or that the partition is lost:
+// the caller of Step then throws the partition's state away and claims the partition again.
 type Store interface {
 	// Customer returns the state of a customer, nil when there is none. Step changes it in place and then calls Put.
 	Customer(id string) (*customer.State, error)
-	// Put says that a customer has changed, or is new. The store reads the deadline from it.
+	// Put stores a customer that has changed, or is new. The store reads the deadline from the state.
 	Put(id string, s *customer.State)
 	// Due returns at most limit customers whose deadline is at or before now, ordered by deadline, then id.
 	Due(now int64, limit int) ([]string, error)
-	// Class returns the customers of one of so many classes (ledger.Class), those that are new included, by id.
+	// Class returns the customers of one hash class (ledger.Class), those added since the last commit included, by id.
 	Class(class, classes uint32) ([]string, error)
 }
 
-// Step folds one entry: p and the store's customers change, and what is to be published is appended to out. It is a function
+// Step folds one entry: it changes p and the store's customers, and appends what is to be published to out. It is a function
 // of (p, the customers, offset, e) and of nothing else: the same ledger gives the same bytes, however it is cut into batches.
 //
-// Errors that wrap ErrRefused say that the entry cannot be folded: nothing has changed. Any other comes from the store, and
-// leaves p and the store to be thrown away. What is appended does not alias the entry.
+// An error that wraps ErrRefused means that the entry cannot be folded, and nothing has changed. Any other error comes from the
+// store, and the caller throws p and the store away. What is appended to out does not alias the entry.
 func Step(p *Partition, offset int64, e *ledger.Entry, store Store, out *output.Batch) (Verdict, error) {
-	if err := p.admit(offset, e); err != nil {
+	if err := p.state.admit(offset, e); err != nil {
 		return Verdict{}, fmt.Errorf("entry %d: %w", offset, err)
 	}
-	p.step = step{Partition: p, offset: offset, entry: e, store: store, out: out}
-	v, err := p.step.fold()
-	v.Alerts = p.voice.counts
-	p.step = step{}
+	p.scratch.begin(output.ID{Partition: p.state.number, Offset: offset}, p.terms.Unit, out)
+	s := step{p: p, state: &p.state, scratch: &p.scratch, offset: offset, entry: e, store: store, out: out}
+	v, err := s.fold()
+	v.Alerts = p.scratch.alertCounts
+	p.scratch.writer.batch = nil
 	if err != nil {
 		return Verdict{}, fmt.Errorf("entry %d: %w", offset, err)
 	}
-	p.offset = offset
+	p.state.offset = offset
 	return v, nil
 }
 
-// step is one entry on its way.
+// step is one entry while it is folded. Its parts do not point back to it.
 type step struct {
-	*Partition
-	offset int64
-	entry  *ledger.Entry
-	store  Store
-	out    *output.Batch
+	p       *Partition      // for what is derived: the terms and rules in force
+	state   *partitionState // p's
+	scratch *scratch        // p's
+	offset  int64
+	entry   *ledger.Entry
+	store   Store
+	out     *output.Batch
 }
 
-// admit refuses what cannot be folded at all.
-func (p *Partition) admit(offset int64, e *ledger.Entry) error {
+// scratch is memory that steps use one after the other, so that a step allocates nothing for it. Nothing in it has a meaning
+// after the step, except that alertCounts stays valid until the next one.
+type scratch struct {
+	events      ledger.EventReader
+	scores      scores          // of the customer scored last
+	evaluator   alert.Evaluator // of the customer evaluated last
+	writer      outputWriter
+	alertCounts []AlertCount
+}
+
+func (x *scratch) begin(id output.ID, unit money.Unit, out *output.Batch) {
+	x.writer.begin(id, unit, out)
+	x.alertCounts = x.alertCounts[:0]
+}
+
+// admit refuses entries that cannot be folded at all.
+func (s *partitionState) admit(offset int64, e *ledger.Entry) error {
 	genesis := e.GetKind() == ledger.Kind_KIND_GENESIS
 	switch {
 	case e.GetVersion() != EntryVersion:
 		return fmt.Errorf("%w %d", ErrUnknownVersion, e.GetVersion())
 	case e.GetPayloadKeyId() != 0:
 		return fmt.Errorf("%w: payload under key %d", ErrMalformed, e.GetPayloadKeyId())
-	case offset <= p.offset:
-		return fmt.Errorf("%w (%d)", ErrOutOfOrder, p.offset)
-	case p.genesis == nil && !genesis:
+	case offset <= s.offset:
+		return fmt.Errorf("%w (%d)", ErrOutOfOrder, s.offset)
+	case s.genesis == nil && !genesis:
 		return ErrNoGenesis
-	case p.genesis != nil && genesis:
+	case s.genesis != nil && genesis:
 		return ErrSecondGenesis
 	}
 	return nil
 }
 
-// fold is what each kind of entry does. An entry from elsewhere is folded once, and in order; one of an event or a credit
-// first wakes its own customer for what the time until now has brought.
+// fold dispatches on the kind of entry. An entry that has an origin is folded once, and in the order of its source.
 func (s *step) fold() (Verdict, error) {
-	p := s.Partition
-	p.voice.begin(s)
-	if r := p.origin(s.entry); r != Applied {
+	if r := s.state.checkOrigin(s.entry); r != Applied {
 		return Verdict{Result: r}, nil
 	}
 	switch s.entry.GetKind() {
 	case ledger.Kind_KIND_EVENT:
-		return s.event()
+		return s.foldEvent()
 	case ledger.Kind_KIND_CREDIT:
-		return s.credit()
+		return s.foldCredit()
 	case ledger.Kind_KIND_TICK:
-		return s.tick()
+		return s.foldTick()
 	case ledger.Kind_KIND_CONTINUE:
-		p.pass(s.entry)
-		p.continuePending = false
+		s.state.advanceMark(s.entry)
+		s.state.continuePending = false
 		return s.wake()
 	case ledger.Kind_KIND_CONTRIBUTION:
-		return s.contribution()
+		return s.foldContribution()
 	case ledger.Kind_KIND_GENESIS, ledger.Kind_KIND_SETTINGS, ledger.Kind_KIND_LOGIC, ledger.Kind_KIND_PARAMETERS,
 		ledger.Kind_KIND_THRESHOLDS, ledger.Kind_KIND_CHECKPOINT:
-		return s.terms()
+		return s.foldTerms()
 	default: // rates come with the settings; erase and merge are reserved
 		return Verdict{}, fmt.Errorf("%w %d", ErrUnknownKind, s.entry.GetKind())
 	}
 }
 
-// event: timers due by now, then the fact, then what it makes worth saying, then the referrer's credit.
-func (s *step) event() (Verdict, error) {
-	e, err := s.Partition.event.read(s.entry.GetPayload())
+// foldEvent fires the customer's due timers, applies the event, and publishes what has changed enough.
+func (s *step) foldEvent() (Verdict, error) {
+	e, err := s.scratch.events.Read(s.entry.GetPayload())
+	if err == nil {
+		err = validateEvent(e)
+	}
 	if err == nil && s.entry.GetCustomer() == "" {
 		err = errCustomer
 	}
 	if err != nil {
 		return Verdict{}, fmt.Errorf("%w event: %w", ErrMalformed, err)
 	}
-	m := s.moment(s.entry.GetTime())
-	c, err := s.load(s.entry.GetCustomer())
+	m := s.p.momentOf(s.entry.GetTime())
+	c, err := s.loadCustomer(s.entry.GetCustomer())
 	if err != nil {
 		return Verdict{}, err
 	}
-	s.pass(s.entry)
-	verdict := Verdict{Late: s.based && s.entry.GetTime() < s.base}
-	verdict.Woken = s.timers(m, &c)
-	change := s.change(m, &c, e)
+	s.state.advanceMark(s.entry)
+	verdict := Verdict{Late: s.state.baseKnown && s.entry.GetTime() < s.state.base}
+	verdict.Woken = s.fireTimers(m, &c)
+	change := s.applyEvent(m, &c, e)
 	switch {
 	case change.Duplicate:
-		// Its id may be remembered now, or timers have fired: what is not put back is not committed.
+		// Its id may be remembered now, or timers may have fired, so the customer is put back to be committed.
 		verdict.Result = DuplicateEvent
 		s.store.Put(c.id, c.state)
 		return verdict, nil
@@ -130,57 +150,88 @@ func (s *step) event() (Verdict, error) {
 		verdict.Result, verdict.Reason = Rejected, change.Reason
 		s.reject(m, &c, e, change)
 	}
-	s.answer(m, &c, output.TriggerEvent, e.GetId())
+	s.scoreAndPublish(m, &c, output.TriggerEvent, e.GetId())
 	s.store.Put(c.id, c.state)
 	return verdict, nil
 }
 
-// change applies an event to its customer, unless its id was met before.
-func (s *step) change(m customer.Moment, c *subject, e *ledger.Event) customer.Change {
-	natural, mark := customer.Natural(e), customer.EventMark(e)
-	switch c.state.Recall(&s.Partition.terms, m, mark) {
-	case customer.Repeated:
+// validateEvent checks that an event has exactly one body, of a known kind.
+func validateEvent(e *ledger.Event) error {
+	n := 0
+	if e.Purchase != nil {
+		n++
+	}
+	if e.Referral != nil {
+		n++
+		if s := e.Referral.GetStatus(); s < ledger.ReferralStatus_REFERRAL_STATUS_PENDING || s > ledger.ReferralStatus_REFERRAL_STATUS_VOIDED {
+			return errBody
+		}
+	}
+	if e.Survey != nil {
+		n++
+		if e.Survey.GetType() == ledger.SurveyType_SURVEY_TYPE_UNSPECIFIED {
+			return errBody
+		}
+	}
+	if e.Cancellation != nil {
+		n++
+		if k := e.Cancellation.GetKind(); k < ledger.CancellationKind_CANCELLATION_KIND_ORDER || k > ledger.CancellationKind_CANCELLATION_KIND_ACCOUNT {
+			return errBody
+		}
+	}
+	if n != 1 {
+		return errBody
+	}
+	return nil
+}
+
+// applyEvent applies an event to its customer, unless its id was folded before.
+func (s *step) applyEvent(m customer.Moment, c *subject, e *ledger.Event) customer.Change {
+	natural, fingerprint := customer.HasNaturalID(e), customer.EventFingerprint(e)
+	switch c.state.MatchEvent(&s.p.terms, m, fingerprint) {
+	case customer.SameFacts:
 		return customer.Change{Duplicate: true}
-	case customer.Changed:
+	case customer.OtherFacts:
 		if !natural {
-			c.state.Remember(m, mark)
+			c.state.RememberEvent(m, fingerprint)
 			return customer.Change{Reason: output.EventConflict}
 		}
-	case customer.Fresh:
+	case customer.NewEvent:
 	}
-	change := s.apply(m, c, e)
+	change := s.applyBody(m, c, e)
 	if natural && change.Reason == output.OrderConflict {
-		change.Reason = output.EventConflict // no id but the order's own: it is the same event
+		change.Reason = output.EventConflict // the order's id is the event's id: it is the same event
 	}
-	// Without a rate nothing was decided: the event may come again when there is one.
+	// Without a rate nothing was decided: the same event may come again once there is a rate.
 	if (!natural || change.Reason != "") && change.Reason != output.CurrencyUnknownRate {
-		c.state.Remember(m, mark)
+		c.state.RememberEvent(m, fingerprint)
 	}
 	return change
 }
 
-func (s *step) apply(m customer.Moment, c *subject, e *ledger.Event) customer.Change {
-	t := &s.Partition.terms
+func (s *step) applyBody(m customer.Moment, c *subject, e *ledger.Event) customer.Change {
+	t := &s.p.terms
 	switch {
 	case e.Purchase != nil:
-		return c.state.Purchase(t, m, e, e.Purchase)
+		return c.state.RecordPurchase(t, m, e, e.Purchase)
 	case e.Referral != nil:
-		return c.state.Refer(c.id, e, e.Referral)
+		return c.state.RecordReferral(c.id, e, e.Referral)
 	case e.Survey != nil:
-		return c.state.Answer(e.Survey)
+		return c.state.RecordResponse(e.Survey)
 	}
 	switch k := e.GetCancellation(); k.GetKind() {
 	case ledger.CancellationKind_CANCELLATION_KIND_REFUND:
-		return c.state.Refund(t, m, e, k)
+		return c.state.RecordRefund(t, m, e, k)
 	case ledger.CancellationKind_CANCELLATION_KIND_ORDER:
-		return c.state.Cancel(t, m, e, k, s.entry.GetOrigin())
+		return c.state.RecordCancellation(t, m, e, k, s.entry.GetOrigin())
 	default:
-		return c.state.Close(e, k)
+		return c.state.RecordClosing(e, k)
 	}
 }
 
-// credit: what stands to a referrer's name for one referred customer, from that one's partition.
-func (s *step) credit() (Verdict, error) {
+// foldCredit sets the amount that a referrer is credited with for one referred customer. The partition of the referred customer
+// sent it.
+func (s *step) foldCredit() (Verdict, error) {
 	var k ledger.Credit
 	err := k.UnmarshalVT(s.entry.GetPayload())
 	if err == nil && s.entry.GetCustomer() == "" {
@@ -189,15 +240,15 @@ func (s *step) credit() (Verdict, error) {
 	if err != nil {
 		return Verdict{}, fmt.Errorf("%w credit: %w", ErrMalformed, err)
 	}
-	m := s.moment(s.entry.GetTime())
-	c, err := s.load(s.entry.GetCustomer())
+	m := s.p.momentOf(s.entry.GetTime())
+	c, err := s.loadCustomer(s.entry.GetCustomer())
 	if err != nil {
 		return Verdict{}, err
 	}
-	s.pass(s.entry)
-	verdict := Verdict{Woken: s.timers(m, &c)}
-	c.state.Credit(&k)
-	s.answer(m, &c, output.TriggerEvent, "")
+	s.state.advanceMark(s.entry)
+	verdict := Verdict{Woken: s.fireTimers(m, &c)}
+	c.state.SetCredit(&k)
+	s.scoreAndPublish(m, &c, output.TriggerEvent, "")
 	s.store.Put(c.id, c.state)
 	return verdict, nil
 }

@@ -10,14 +10,14 @@ import (
 	"github.com/mainstay/mainstay/schemas/state"
 )
 
-// tick takes over what an intake member has read, moves base time where all together allow it, and wakes those for whom
-// that changes something.
-func (s *step) tick() (Verdict, error) {
+// foldTick applies the readings of an intake member, moves base time as far as all inputs allow, and wakes the customers that
+// have become due.
+func (s *step) foldTick() (Verdict, error) {
 	var t ledger.Tick
 	if err := t.UnmarshalVT(s.entry.GetPayload()); err != nil {
 		return Verdict{}, fmt.Errorf("%w tick: %w", ErrMalformed, err)
 	}
-	p := s.Partition
+	p := s.state
 	if t.GetRevision() < p.inputRevision {
 		return Verdict{Result: Ignored}, nil
 	}
@@ -28,46 +28,47 @@ func (s *step) tick() (Verdict, error) {
 		})
 	}
 	for _, r := range t.Readings {
-		p.hear(r)
+		p.applyReading(r)
 	}
 	p.advanceTo = max(p.advanceTo, t.GetAdvanceTo())
-	p.pass(s.entry)
-	before, was := p.base, p.based
+	p.advanceMark(s.entry)
+	before, wasKnown := p.base, p.baseKnown
 	p.moveBase()
 	v, err := s.wake()
 	if err != nil {
 		return v, err
 	}
-	s.contribute(before, was)
+	s.contribute(before, wasKnown)
 	return v, nil
 }
 
-// hear takes over a line of a tick: only where the events that it presupposes are folded, for a member of the set, and only
-// upwards. A line of a former owner, which has read less, says nothing about the end.
-func (p *Partition) hear(r *ledger.Reading) {
+// applyReading applies one reading of a tick. It ignores a reading of an input partition outside of the input set, and a reading
+// that presupposes events that are not folded. Positions and times only rise; a reading of a former owner, which has read
+// less, does not change whether the input is at its end.
+func (s *partitionState) applyReading(r *ledger.Reading) {
 	k := sourceKey{r.GetTopic(), r.GetIncarnation(), r.GetPartition()}
-	if !p.isMember(k) {
+	if !s.isMember(k) {
 		return
 	}
 	if l := r.GetLast(); l != nil {
-		s := p.sources[k]
+		source := s.sources[k]
 		//mutant:tick-by-another-producer if false && $
-		if s == nil || !s.GetMarked() || (mark{l.GetOffset(), l.GetOrdinal()}).above(mark{s.GetOffset(), s.GetOrdinal()}) {
+		if source == nil || !source.GetMarked() || (mark{l.GetOffset(), l.GetOrdinal()}).above(mark{source.GetOffset(), source.GetOrdinal()}) {
 			return
 		}
 	}
-	s := p.source(k)
-	if !s.GetHeard() || r.GetOffset() >= s.GetPosition() {
-		s.Position, s.AtEnd = r.GetOffset(), r.GetAtEnd()
+	source := s.source(k)
+	if !source.GetHeard() || r.GetOffset() >= source.GetPosition() {
+		source.Position, source.AtEnd = r.GetOffset(), r.GetAtEnd()
 	}
-	if !s.GetHeard() || r.GetTime() > s.GetTime() {
-		s.Time = r.GetTime()
+	if !source.GetHeard() || r.GetTime() > source.GetTime() {
+		source.Time = r.GetTime()
 	}
-	s.Heard = true
+	source.Heard = true
 }
 
-func (p *Partition) isMember(k sourceKey) bool {
-	for _, in := range p.inputs {
+func (s *partitionState) isMember(k sourceKey) bool {
+	for _, in := range s.inputs {
 		if in.GetTopic() == k.topic && in.GetIncarnation() == k.incarnation {
 			return k.partition >= 0 && k.partition < in.GetPartitions()
 		}
@@ -75,36 +76,36 @@ func (p *Partition) isMember(k sourceKey) bool {
 	return false
 }
 
-// members calls f for each input partition of the set, with nil for one never met.
-func (p *Partition) members(f func(k sourceKey, s *state.Source)) {
-	for _, in := range p.inputs {
+// eachInput calls f for each input partition of the input set, with nil for one of which nothing is known.
+func (s *partitionState) eachInput(f func(k sourceKey, source *state.Source)) {
+	for _, in := range s.inputs {
 		for i := range in.GetPartitions() {
 			k := sourceKey{in.GetTopic(), in.GetIncarnation(), i}
-			f(k, p.sources[k])
+			f(k, s.sources[k])
 		}
 	}
 }
 
-// moveBase is the one place where base time moves, upwards only. Live: the least of the members' times. Event clock: the
-// least over those that have records left; when none has, the latest time seen, or what was advanced to.
-func (p *Partition) moveBase() {
+// moveBase moves base time, which never falls. Nothing else moves it. Live clock: the least time of all input partitions. Event
+// clock: the least time of those that have records left; when none has, the latest time, or the time advanced to if later.
+func (s *partitionState) moveBase() {
 	some, all, ended := false, true, true
 	var least, latest int64
 	held := false
-	event := p.genesis.GetClock() == ledger.Clock_CLOCK_EVENT
-	p.members(func(_ sourceKey, s *state.Source) {
+	event := s.genesis.GetClock() == ledger.Clock_CLOCK_EVENT
+	s.eachInput(func(_ sourceKey, source *state.Source) {
 		some = true
-		if s == nil || !s.GetHeard() {
+		if source == nil || !source.GetHeard() {
 			all = false
 			return
 		}
-		latest = max(latest, s.GetTime())
-		if event && s.GetAtEnd() {
+		latest = max(latest, source.GetTime())
+		if event && source.GetAtEnd() {
 			return
 		}
 		ended = false
-		if !held || s.GetTime() < least {
-			held, least = true, s.GetTime()
+		if !held || source.GetTime() < least {
+			held, least = true, source.GetTime()
 		}
 	})
 	//mutant:base-time-of-some if !some || !all && !held
@@ -113,9 +114,9 @@ func (p *Partition) moveBase() {
 	}
 	to := least
 	if event && ended {
-		to = max(latest, p.advanceTo)
+		to = max(latest, s.advanceTo)
 	}
-	if !p.based || to > p.base {
-		p.based, p.base = true, to
+	if !s.baseKnown || to > s.base {
+		s.baseKnown, s.base = true, to
 	}
 }

@@ -56,7 +56,7 @@ func TestBaseTimeLive(t *testing.T) {
 	w.ticks(&ledger.Tick{Revision: 4, Inputs: set[:1], Readings: []*ledger.Reading{reading("surveys", 0, 12, 300, true)}})
 	require.EqualValues(t, 300, w.base(), "who has left the set holds nothing back")
 	in := w.parts[0].state.Inputs()
-	require.Equal(t, []processors.Input{{Topic: "surveys", Heard: true, Position: 12, Time: 300, AtEnd: true, Mark: 8}}, in)
+	require.Equal(t, []processors.Input{{Topic: "surveys", Reported: true, Position: 12, Time: 300, AtEnd: true, Mark: 8}}, in)
 }
 
 func TestBaseTimeOfEvents(t *testing.T) {

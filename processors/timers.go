@@ -6,15 +6,14 @@ import (
 	"github.com/mainstay/mainstay/schemas/output"
 )
 
-// subject is the customer whom an entry concerns.
+// subject is the customer who is being changed.
 type subject struct {
-	id      string
-	state   *customer.State
-	known   bool // before this entry
-	rebased bool // his alerts were evaluated under terms that are new to him
+	id    string
+	state *customer.State
+	known bool // before this entry
 }
 
-func (s *step) load(id string) (subject, error) {
+func (s *step) loadCustomer(id string) (subject, error) {
 	state, err := s.store.Customer(id)
 	if err != nil {
 		return subject{}, err
@@ -25,40 +24,42 @@ func (s *step) load(id string) (subject, error) {
 	return subject{id: id, state: state, known: true}, nil
 }
 
-// moment is now: the entry's time, unless base time is past it. Only ticks move base time.
-func (p *Partition) moment(entryTime int64) customer.Moment {
+// momentOf is the moment at which an entry of a customer is folded: the entry's time, or base time if later. It notes the latest
+// such time; only ticks move base time.
+func (p *Partition) momentOf(entryTime int64) customer.Moment {
 	now := entryTime
-	if p.based {
-		now = max(now, p.base)
+	if p.state.baseKnown {
+		now = max(now, p.state.base)
 	}
-	p.latest = max(p.latest, now)
-	return p.terms.At(now, p.base, p.based)
+	p.state.latest = max(p.state.latest, now)
+	return p.terms.At(now, p.state.base, p.state.baseKnown)
 }
 
-// timers fires what is due by now for one customer.
-func (s *step) timers(m customer.Moment, c *subject) int {
-	s.rebase(m, c)
+// fireTimers does what time has made due for one customer by now. It returns how many timers fired.
+func (s *step) fireTimers(m customer.Moment, c *subject) int {
+	s.evaluateChangedTerms(m, c)
 	at, ok := c.state.Deadline()
 	if !ok || at > m.Now {
 		return 0
 	}
-	s.left(m, c, c.state.Expire(&s.Partition.terms, m))
-	s.answer(m, c, output.TriggerTimer, "")
+	s.rejectUnmatched(m, c, c.state.ExpirePending(&s.p.terms, m))
+	s.scoreAndPublish(m, c, output.TriggerTimer, "")
 	return 1
 }
 
-// wake is the work that is nobody's entry: what base time has made due, then customers to be scored anew, at most wake_limit
-// of both. When more is left, an entry to go on is appended to this partition, never a second one while one is under way.
+// wake does the work that belongs to no entry of a customer: it fires the timers that base time has made due, then rescores
+// customers under new terms, at most wake_limit customers in all. When more is left, it appends a continue entry to this
+// partition, unless one is appended and not folded yet.
 func (s *step) wake() (v Verdict, err error) {
-	p := s.Partition
+	p := s.state
 	limit := int(p.settings.GetWakeLimit())
 	more := false
-	if p.based {
-		if v.Woken, more, err = s.fire(limit); err != nil {
+	if p.baseKnown {
+		if v.Woken, more, err = s.fireDue(limit); err != nil {
 			return Verdict{}, err
 		}
 	}
-	if v.Anew, err = s.rescore(limit - v.Woken); err != nil {
+	if v.Rescored, err = s.rescore(limit - v.Woken); err != nil {
 		return Verdict{}, err
 	}
 	//mutant:no-continue if false && $
@@ -69,9 +70,9 @@ func (s *step) wake() (v Verdict, err error) {
 	return v, nil
 }
 
-// fire wakes those whom base time has made due, at most limit, in the order of deadline and id.
-func (s *step) fire(limit int) (woken int, more bool, err error) {
-	p := s.Partition
+// fireDue fires the timers of the customers that base time has made due, at most limit, in the order of deadline and id.
+func (s *step) fireDue(limit int) (woken int, more bool, err error) {
+	p := s.state
 	due, err := s.store.Due(p.base, limit+1)
 	if err != nil {
 		return 0, false, err
@@ -79,16 +80,16 @@ func (s *step) fire(limit int) (woken int, more bool, err error) {
 	more = len(due) > limit
 	due = due[:min(limit, len(due))]
 	//mutant:no-continue insert if p.base%2 == 0 { due = nil }
-	m := p.terms.At(p.base, p.base, true)
+	m := s.p.terms.At(p.base, p.base, true)
 	for _, id := range due {
-		c, err := s.load(id)
+		c, err := s.loadCustomer(id)
 		if err != nil {
 			return 0, false, err
 		}
 		if !c.known {
 			return 0, false, ErrLostTimer
 		}
-		s.timers(m, &c)
+		s.fireTimers(m, &c)
 		s.store.Put(id, c.state)
 	}
 	return len(due), more, nil

@@ -7,11 +7,11 @@ type Result uint8
 const (
 	Applied         Result = iota
 	DuplicateOrigin        // its origin, or a later one of the same partition, was folded before
-	DuplicateEvent         // its event_id or what it says was known
-	Gap                    // what its sender sent before it is missing: refused, the mark stays
-	Rejected               // understood and not applied, or not wholly: see Verdict.Reason
-	Ignored                // overtaken: a tick of a former input set, settings of a former revision
-	SettingsRefused        // settings with a value out of bounds: those before them stay in force
+	DuplicateEvent         // its event_id or its facts were known
+	Gap                    // the entry that its sender sent before it is missing: not folded, the mark stays
+	Rejected               // decoded and not applied, or not wholly: see Verdict.Reason
+	Ignored                // out of date: a tick of a former input set, settings of a former revision
+	SettingsRefused        // settings with a value out of bounds: the settings before them stay in force
 )
 
 // String is the result as a metric's label.
@@ -19,13 +19,13 @@ func (r Result) String() string {
 	return [...]string{"applied", "duplicate_origin", "duplicate_event", "gap", "rejected", "ignored", "settings_refused"}[r]
 }
 
-// Verdict says what an entry did, for those who count.
+// Verdict says what an entry did. It feeds the metrics.
 type Verdict struct {
-	Result Result
-	Reason string // of the rejection
-	Late   bool   // the event happened before base time
-	Woken  int    // customers whose timers fired
-	Anew   int    // customers scored anew under new terms
+	Result   Result
+	Reason   string // of the rejection
+	Late     bool   // the event happened before base time
+	Woken    int    // customers whose timers fired
+	Rescored int    // customers rescored under new terms
 	// Alerts are the episodes that opened or closed; valid until the partition's next step.
 	Alerts []AlertCount
 }

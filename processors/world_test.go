@@ -224,10 +224,10 @@ func (w *world) state(id string) *customer.State {
 	return s
 }
 
-func (w *world) answers(id string) processors.Answers {
+func (w *world) answers(id string) processors.CustomerScores {
 	s := w.state(id)
 	require.NotNil(w.t, s, "no customer %s", id)
-	return processors.Answer(w.parts[w.partitionOf(id)].state, id, s)
+	return processors.ScoreCustomer(w.parts[w.partitionOf(id)].state, id, s)
 }
 
 // heard takes what was said since the last call.

@@ -28,11 +28,11 @@ const zeros = "0000000000000000"
 
 // Describe fills in an output: everything but what is common to all. Before is what was last said of the customer before this
 // evaluation; reason is why a cleared episode is over.
-func (d *Evaluator) Describe(c *Change, before *customer.Said, reason string, e *output.Alert) {
+func (d *Evaluator) Describe(c *Change, before *customer.LastPublished, reason string, e *output.Alert) {
 	v, r := &d.view, c.rule
 	*e = output.Alert{
 		About: e.About, AlertID: e.AlertID, Reasons: e.Reasons[:0], Rule: r.Name, Severity: r.Severity, Metric: r.Metric,
-		Initial: c.Episode.Kind == customer.Initial, RaisedAt: c.Episode.At,
+		Initial: c.Episode.Kind == customer.Initial, RaisedAt: c.Episode.FiringAt,
 		Value: r.measure(c.value), Threshold: r.measure(r.at), ClearThreshold: r.measure(r.clear),
 		Scores: describeScores(v),
 	}
@@ -52,7 +52,7 @@ func (d *Evaluator) Describe(c *Change, before *customer.Said, reason string, e 
 func describeScores(v *view) output.Scores {
 	x := output.Scores{
 		HistoricCLV: output.Some(v.Value.Historic), ValueTier: output.Text(v.Value.Tier.String()), TotalCLV: output.Some(v.Value.Total()),
-		ChurnRisk: output.Text(v.Risk.Class.String()), NPSCategory: output.Text(v.Voice.Category.String()),
+		ChurnRisk: output.Text(v.Risk.Class.String()), NPSCategory: output.Text(v.Promoter.Category.String()),
 	}
 	if v.Value.PredictedKnown {
 		x.PredictedCLV = output.Some(v.Value.Predicted)
@@ -60,15 +60,15 @@ func describeScores(v *view) output.Scores {
 	if v.Risk.Known() {
 		x.ChurnProbability = output.Some(v.Risk.Probability)
 	}
-	if v.Voice.Latest != nil {
-		x.NPSScore = output.Some(int64(v.Voice.Latest.Score))
+	if v.Promoter.Latest != nil {
+		x.NPSScore = output.Some(int64(v.Promoter.Latest.Score))
 	}
 	return x
 }
 
 // reasons are short sentences for whoever has the customer on the phone. Shares are of the metric, and sum to 100%; what the
 // rule demands besides stands behind them, as a condition.
-func (r *compiled) reasons(v *view, before *customer.Said, dst []string) []string {
+func (r *compiled) reasons(v *view, before *customer.LastPublished, dst []string) []string {
 	switch r.metric.name {
 	case "churn_probability", "value_at_stake", "predicted_clv":
 		dst = churnReasons(v, dst)
@@ -79,9 +79,9 @@ func (r *compiled) reasons(v *view, before *customer.Said, dst []string) []strin
 	case "historic_clv", "number_of_orders":
 		dst = whole(dst, count(v.Value.Orders, "order", "orders")+" standing, worth "+worth(v, v.Value.Historic))
 	case "referral_value":
-		dst = whole(dst, count(v.Voice.Referred, "customer", "customers")+" referred, worth "+worth(v, v.Value.ReferralValue))
+		dst = whole(dst, count(v.Promoter.Referred, "customer", "customers")+" referred, worth "+worth(v, v.Value.ReferralValue))
 	case "nps_score":
-		if l := v.Voice.Latest; l != nil {
+		if l := v.Promoter.Latest; l != nil {
 			dst = whole(dst, "answered "+strconv.Itoa(int(l.Score))+" of 10 on "+date(l.CreatedAt))
 		} else {
 			dst = whole(dst, "no answer that counts")
@@ -97,7 +97,7 @@ func (r *compiled) reasons(v *view, before *customer.Said, dst []string) []strin
 		dst = append(dst, "condition: value tier "+orNone(v.Value.Tier.String()))
 	}
 	if r.categories != 0 {
-		dst = append(dst, "condition: "+orNone(v.Voice.Category.String()))
+		dst = append(dst, "condition: "+orNone(v.Promoter.Category.String()))
 	}
 	return dst
 }
@@ -126,7 +126,7 @@ func silent(v *view) string {
 
 // valueReasons part a fall of the total into what was taken back and what is expected no more, and a total into what was
 // brought and what is expected.
-func valueReasons(v *view, before *customer.Said, dst []string) []string {
+func valueReasons(v *view, before *customer.LastPublished, dst []string) []string {
 	back, less := max(0, before.Historic-v.Value.Historic), max(0, before.Predicted-v.Value.Predicted)
 	if v.Value.Total() < before.Historic+before.Predicted && back+less > 0 {
 		refunded, expected := worth(v, back)+" refunded or cancelled", worth(v, less)+" less expected"

@@ -10,15 +10,15 @@ import (
 
 // Mode says why a customer is evaluated.
 type Mode struct {
-	// Silent: not of his own life. A first evaluation, a refit, new thresholds or changed rules.
-	Silent bool
+	// Baseline: not of his own life. A first evaluation, a refit, new thresholds or changed rules.
+	Baseline bool
 	// Late: an event of long ago. It raises nothing; what subscribers were told of it still ends aloud.
 	Late bool
 	// Timer: time has passed, and nothing else has happened. Since is when he was next to be looked at: nothing has crossed before.
 	Timer bool
 	Since int64
-	// Tiered: only the thresholds of the base have changed.
-	Tiered bool
+	// ThresholdsOnly: only the thresholds of the base have changed.
+	ThresholdsOnly bool
 }
 
 // Change is an episode that opened or closed.
@@ -38,9 +38,9 @@ type State uint8
 const (
 	Raised         State = iota
 	Cleared              // subscribers are told
-	OpenedSilently       // baseline
-	Held                 // back, by the fuse
-	ClosedSilently
+	OpenedBaseline       // baseline
+	Suppressed           // by the fuse
+	ClosedUnpublished
 )
 
 // String is the state as a metric's label.
@@ -48,9 +48,9 @@ func (s State) String() string {
 	return [...]string{"raised", "cleared", "baseline", "suppressed", "closed"}[s]
 }
 
-// Said says that the change is published.
-func (c *Change) Said() bool {
-	return c.State == Raised || c.State == Cleared || c.State == OpenedSilently && c.Episode.Kind == customer.Initial
+// Published reports whether the change is published.
+func (c *Change) Published() bool {
+	return c.State == Raised || c.State == Cleared || c.State == OpenedBaseline && c.Episode.Kind == customer.Initial
 }
 
 // tolerance is far above rounding and far below what anybody reads: at its moment a crossing has happened.
@@ -76,15 +76,15 @@ func (e *Evaluator) Evaluate(rules *Rules, t *customer.Terms, m customer.Moment,
 	e.view = view{Scores: scores, terms: t, m: m, customer: s}
 	e.rules, e.mode, e.fuses, e.customers, e.changes = rules, mode, fuses, customers, e.changes[:0]
 	if high(scores.Value.Tier) {
-		s.Alerts.HeldHigh = true
+		s.Alerts.WasHighValue = true
 	}
-	if mode.Silent && !mode.Tiered {
+	if mode.Baseline && !mode.ThresholdsOnly {
 		// What stands of rules that are no more is dropped; nobody is told.
 		s.Alerts.Episodes = slices.DeleteFunc(s.Alerts.Episodes, func(e customer.Episode) bool { return rules.find(e.Rule) == nil })
 	}
 	for i := range rules.all {
 		r := &rules.all[i]
-		if !mode.Tiered || r.metric.tiered || r.tiers != 0 {
+		if !mode.ThresholdsOnly || r.metric.tiered || r.tiers != 0 {
 			e.rule(r)
 		}
 	}
@@ -94,12 +94,12 @@ func (e *Evaluator) Evaluate(rules *Rules, t *customer.Terms, m customer.Moment,
 func (e *Evaluator) rule(r *compiled) {
 	a := &e.customer.Alerts
 	i, open := a.Find(r.id)
-	passes := r.passes(&e.view)
-	if !passes && !open {
+	applies := r.appliesTo(&e.view)
+	if !applies && !open {
 		return
 	}
 	value := r.metric.value(&e.view)
-	met := passes && r.met(&e.view, value)
+	met := applies && r.met(&e.view, value)
 	if !open {
 		if !met {
 			return
@@ -109,34 +109,34 @@ func (e *Evaluator) rule(r *compiled) {
 	switch x := &a.Episodes[i]; {
 	case x.Phase == customer.Firing:
 		// An entry's own time may have run ahead of base time, as of which the cursor looks: what began later it leaves alone.
-		ahead := e.mode.Silent && x.At > e.m.Now
-		if !ahead && (!passes || !r.held(value)) {
+		ahead := e.mode.Baseline && x.FiringAt > e.m.Now
+		if !ahead && (!applies || !r.stays(value)) {
 			e.clear(r, x, value)
 		}
 	case !met:
-		*x = customer.Episode{Rule: r.id, Phase: customer.Cooling, Cool: x.Cool}
-	case e.mode.Silent || e.mode.Late:
+		*x = customer.Episode{Rule: r.id, Phase: customer.Cooling, CoolDownEnd: x.CoolDownEnd}
+	case e.mode.Baseline || e.mode.Late:
 		e.fire(r, x, value, e.m.Now)
 	default:
 		if x.Phase != customer.Pending {
-			//mutant:no-for replace x.Phase, x.At = customer.Pending, max(e.since(r), x.Cool)
-			x.Phase, x.At = customer.Pending, max(e.since(r)+r.forMS, x.Cool)
+			//mutant:no-for replace x.Phase, x.FiringAt = customer.Pending, max(e.since(r), x.CoolDownEnd)
+			x.Phase, x.FiringAt = customer.Pending, max(e.since(r)+r.forMS, x.CoolDownEnd)
 		}
-		if x.At <= e.m.Now {
-			e.fire(r, x, value, x.At)
+		if x.FiringAt <= e.m.Now {
+			e.fire(r, x, value, x.FiringAt)
 		}
 	}
-	if x := &a.Episodes[i]; x.Phase == customer.Cooling && x.Cool <= e.m.Now {
+	if x := &a.Episodes[i]; x.Phase == customer.Cooling && x.CoolDownEnd <= e.m.Now {
 		a.Episodes = slices.Delete(a.Episodes, i, i+1)
 	}
 }
 
-// passes says that the rule is for such a customer.
-func (r *compiled) passes(v *view) bool {
+// appliesTo reports whether the rule is for such customers.
+func (r *compiled) appliesTo(v *view) bool {
 	if r.tiers != 0 && r.tiers&(1<<v.Value.Tier) == 0 {
 		return false
 	}
-	return r.categories == 0 || r.categories&(1<<v.Voice.Category) != 0
+	return r.categories == 0 || r.categories&(1<<v.Promoter.Category) != 0
 }
 
 // met says that the metric is on the alert's side. What silence raises is never exactly on a threshold from below, so that a
@@ -157,8 +157,8 @@ func (r *compiled) met(v *view, value float64) bool {
 	return value <= r.at+tolerance
 }
 
-// held says that a firing episode goes on: the metric has not come back behind the clear threshold.
-func (r *compiled) held(value float64) bool {
+// stays says that a firing episode goes on: the metric has not come back behind the clear threshold.
+func (r *compiled) stays(value float64) bool {
 	switch {
 	case !r.Below:
 		return value >= r.clear-tolerance
@@ -183,15 +183,15 @@ func (e *Evaluator) since(r *compiled) int64 {
 func (e *Evaluator) fire(r *compiled, x *customer.Episode, value float64, at int64) {
 	a := &e.customer.Alerts
 	a.Opened++
-	*x = customer.Episode{Rule: r.id, Phase: customer.Firing, At: at, Number: a.Opened, Value: r.keep(value)}
+	*x = customer.Episode{Rule: r.id, Phase: customer.Firing, FiringAt: at, Number: a.Opened, Value: r.keep(value)}
 	c := Change{Rule: r.Name, rule: r, value: value}
 	switch {
-	case (e.mode.Silent || e.mode.Late) && e.rules.PublishBase:
-		x.Kind, c.State = customer.Initial, OpenedSilently
-	case e.mode.Silent || e.mode.Late:
-		x.Kind, c.State = customer.Baseline, OpenedSilently
+	case (e.mode.Baseline || e.mode.Late) && e.rules.PublishBase:
+		x.Kind, c.State = customer.Initial, OpenedBaseline
+	case e.mode.Baseline || e.mode.Late:
+		x.Kind, c.State = customer.Baseline, OpenedBaseline
 	case !e.fuses.allow(r.id, e.hour(at), e.rules.limit(e.customers)):
-		x.Kind, c.State = customer.Suppressed, Held
+		x.Kind, c.State = customer.Suppressed, Suppressed
 	default:
 		x.Kind, c.State = customer.Published, Raised
 	}
@@ -200,14 +200,14 @@ func (e *Evaluator) fire(r *compiled, x *customer.Episode, value float64, at int
 }
 
 func (e *Evaluator) clear(r *compiled, x *customer.Episode, value float64) {
-	c := Change{Rule: r.Name, rule: r, value: value, State: ClosedSilently, Episode: *x}
+	c := Change{Rule: r.Name, rule: r, value: value, State: ClosedUnpublished, Episode: *x}
 	cool := int64(0)
-	if x.Kind.Told() && (!e.mode.Silent || e.rules.PublishBase) {
+	if x.Kind.WasPublished() && (!e.mode.Baseline || e.rules.PublishBase) {
 		c.State = Cleared
 		//mutant:no-cool-down replace cool = e.m.Now
 		cool = e.m.Now + r.coolMS
 	}
-	*x = customer.Episode{Rule: r.id, Phase: customer.Cooling, Cool: cool}
+	*x = customer.Episode{Rule: r.id, Phase: customer.Cooling, CoolDownEnd: cool}
 	e.changes = append(e.changes, c)
 }
 
@@ -235,11 +235,11 @@ func (e *Evaluator) Next(moved float64) int64 {
 		if len(s.Alerts.Episodes) > 0 {
 			if j, open := s.Alerts.Find(r.id); open {
 				if phase = s.Alerts.Episodes[j].Phase; phase == customer.Pending {
-					consider(s.Alerts.Episodes[j].At)
+					consider(s.Alerts.Episodes[j].FiringAt)
 				}
 			}
 		}
-		if r.metric.crosses == nil || r.categories != 0 && r.categories&(1<<v.Voice.Category) == 0 {
+		if r.metric.crosses == nil || r.categories != 0 && r.categories&(1<<v.Promoter.Category) == 0 {
 			continue
 		}
 		level := r.at

@@ -13,10 +13,10 @@ type Fuses struct{ all []Fuse }
 
 // Fuse is a rule's, in the hour in which it was last used.
 type Fuse struct {
-	Rule   uint32 // hash of its name
-	Hour   int64  // since 1970
-	Raised int64
-	Held   int64 // back
+	Rule       uint32 // hash of its name
+	Hour       int64  // since 1970
+	Raised     int64
+	Suppressed int64 // alerts that were not let through
 }
 
 // limit is how many alerts of a rule are let through in an hour.
@@ -37,17 +37,17 @@ func (f *Fuses) allow(rule uint32, hour, limit int64) bool {
 	}
 	//mutant:fuse-never-trips if false && $
 	if x.Raised >= limit {
-		x.Held++
+		x.Suppressed++
 		return false
 	}
 	x.Raised++
 	return true
 }
 
-// Open calls each for every rule whose fuse holds back in the hour of a time, ms.
-func (f *Fuses) Open(at int64, each func(rule uint32)) {
+// Tripped calls each for every rule whose alerts are suppressed in the hour of a time, ms.
+func (f *Fuses) Tripped(at int64, each func(rule uint32)) {
 	for _, x := range f.all {
-		if x.Held > 0 && x.Hour >= at/3_600_000 {
+		if x.Suppressed > 0 && x.Hour >= at/3_600_000 {
 			each(x.Rule)
 		}
 	}
@@ -57,7 +57,7 @@ func (f *Fuses) Open(at int64, each func(rule uint32)) {
 func (f *Fuses) Encode() []*state.Fuse {
 	var all []*state.Fuse
 	for _, x := range f.all {
-		all = append(all, &state.Fuse{Rule: x.Rule, Hour: x.Hour, Raised: x.Raised, Held: x.Held})
+		all = append(all, &state.Fuse{Rule: x.Rule, Hour: x.Hour, Raised: x.Raised, Held: x.Suppressed})
 	}
 	return all
 }
@@ -66,7 +66,7 @@ func (f *Fuses) Encode() []*state.Fuse {
 func (f *Fuses) Decode(all []*state.Fuse) {
 	f.all = nil
 	for _, w := range all {
-		f.all = append(f.all, Fuse{Rule: w.GetRule(), Hour: w.GetHour(), Raised: w.GetRaised(), Held: w.GetHeld()})
+		f.all = append(f.all, Fuse{Rule: w.GetRule(), Hour: w.GetHour(), Raised: w.GetRaised(), Suppressed: w.GetHeld()})
 	}
 }
 

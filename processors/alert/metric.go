@@ -12,9 +12,9 @@ import (
 
 // Scores are a customer's at a moment.
 type Scores struct {
-	Value *clv.Answer
-	Risk  *churn.Answer
-	Voice *promoter.Answer
+	Value    *clv.Value
+	Risk     *churn.Risk
+	Promoter *promoter.Status
 }
 
 // view is a customer as rules see him.
@@ -95,16 +95,16 @@ func metrics() []metric {
 			switch {
 			case v.Value.Tier == customer.NoTier && v.Value.Orders > 0:
 				return math.NaN() // there are no tiers
-			case v.customer.Alerts.HeldHigh && !high(v.Value.Tier):
+			case v.customer.Alerts.WasHighValue && !high(v.Value.Tier):
 				return 1
 			}
 			return 0
 		}},
 		{name: "nps_score", most: 10, value: func(v *view) float64 {
-			if v.Voice.Latest == nil {
+			if v.Promoter.Latest == nil {
 				return math.NaN()
 			}
-			return float64(v.Voice.Latest.Score)
+			return float64(v.Promoter.Latest.Score)
 		}},
 		{name: "subscription_cancelled", most: 1, value: func(v *view) float64 {
 			if cancelled(v) && v.customer.SubscriptionEndedAt <= v.m.Now {

@@ -35,15 +35,15 @@ type Totals struct {
 	Observed    int64 // purchase days
 }
 
-// Look settles what time has settled, and promises anew. It is called whenever a customer is scored; what it notes depends
+// Observe records the outcome of a promise whose horizon has passed, and makes a new promise. It is called whenever a customer is scored; what it notes depends
 // on when that is, and that is a function of the ledger.
-func (t *Totals) Look(terms *customer.Terms, m customer.Moment, id string, s *customer.State) {
+func (t *Totals) Observe(terms *customer.Terms, m customer.Moment, id string, s *customer.State) {
 	if ledger.Class(id, oneOf) != 0 {
 		return
 	}
 	today := math.Floor(float64(m.Local) / customer.DayMS)
 	if p := &s.Promise; p.Days > 0 && today > float64(p.Day)+float64(p.Days) {
-		t.settle(p, s)
+		t.recordOutcome(p, s)
 		*p = customer.Promise{}
 	}
 	summary, ok := s.Summary(terms, m)
@@ -61,7 +61,7 @@ func (t *Totals) Look(terms *customer.Terms, m customer.Moment, id string, s *cu
 
 const mostOrders = 1 << 30
 
-func (t *Totals) settle(p *customer.Promise, s *customer.State) {
+func (t *Totals) recordOutcome(p *customer.Promise, s *customer.State) {
 	history := s.Days()
 	n := int64(len(history.Until(int32(p.Day+p.Days))) - len(history.Until(int32(p.Day)))) //nolint:gosec // days of this age
 	tenth := min(p.Probability*Tenths/probabilityUnit, Tenths-1)

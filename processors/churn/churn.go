@@ -14,7 +14,7 @@ import (
 )
 
 // Answer is a customer's churn risk at a moment.
-type Answer struct {
+type Risk struct {
 	Class       customer.Class
 	Probability float64 // 1 - P(alive); NaN when unknown
 	Horizon     float64 // probability of an order within the purchase horizon; NaN when unknown
@@ -32,8 +32,8 @@ const tolerance = 1e-9
 const unit = 10_000
 
 // Score is the answer at a moment.
-func Score(t *customer.Terms, m customer.Moment, s *customer.State) Answer {
-	a := Answer{Class: customer.None, Probability: math.NaN(), Horizon: math.NaN()}
+func Score(t *customer.Terms, m customer.Moment, s *customer.State) Risk {
+	a := Risk{Class: customer.None, Probability: math.NaN(), Horizon: math.NaN()}
 	a.LastAt, _ = s.LastOrderAt()
 	summary, ok := s.Summary(t, m)
 	switch {
@@ -64,7 +64,7 @@ func graceEnd(t *customer.Terms, lastAt int64) int64 {
 }
 
 // Rounded is the probability as it is said, in ten thousandths; -1: unknown.
-func (a *Answer) Rounded() int32 {
+func (a *Risk) Rounded() int32 {
 	if math.IsNaN(a.Probability) {
 		return -1
 	}
@@ -72,30 +72,30 @@ func (a *Answer) Rounded() int32 {
 }
 
 // Known says that there is a probability.
-func (a *Answer) Known() bool { return !math.IsNaN(a.Probability) }
+func (a *Risk) Known() bool { return !math.IsNaN(a.Probability) }
 
-// Material says that the answer differs enough from what was last said. A customer of whom nothing was said and who never
+// Material says that the answer differs enough from what was last last. A customer of whom nothing was said and who never
 // ordered is not spoken of, unless he has closed his account.
-func Material(t *customer.Terms, a *Answer, said *customer.Said) bool {
-	if said.Churn == customer.Unsaid {
+func Material(t *customer.Terms, a *Risk, last *customer.LastPublished) bool {
+	if last.Churn == customer.ClassNotPublished {
 		return a.Class != customer.None
 	}
-	if a.Class != said.Churn {
+	if a.Class != last.Churn {
 		return true
 	}
-	return a.Known() && said.Probability >= 0 &&
-		math.Abs(a.Probability-float64(said.Probability)/unit) >= t.Settings.GetChurnMaterial()-tolerance
+	return a.Known() && last.Probability >= 0 &&
+		math.Abs(a.Probability-float64(last.Probability)/unit) >= t.Settings.GetChurnMaterial()-tolerance
 }
 
-// Remember notes that the answer is said.
-func Remember(a *Answer, said *customer.Said) {
-	said.Churn, said.Probability = a.Class, a.Rounded()
+// Remember notes that the answer is last.
+func SetPublished(a *Risk, last *customer.LastPublished) {
+	last.Churn, last.Probability = a.Class, a.Rounded()
 }
 
 // Next is the first time after now at which silence changes the answer enough to be said, given what was said last: the
-// next class limit that the probability reaches, or its distance from what was said. 0: never. In closed form, rounded up
+// next class limit that the probability reaches, or its distance from what was last. 0: never. In closed form, rounded up
 // to the ms.
-func Next(t *customer.Terms, m customer.Moment, a *Answer, s *customer.State, said *customer.Said) int64 {
+func Next(t *customer.Terms, m customer.Moment, a *Risk, s *customer.State, last *customer.LastPublished) int64 {
 	closes := int64(0)
 	if s.AccountClosedAt > m.Now && a.LastAt <= s.AccountClosedAt {
 		closes = s.AccountClosedAt
@@ -118,15 +118,15 @@ func Next(t *customer.Terms, m customer.Moment, a *Answer, s *customer.State, sa
 			next = max(next, grace)
 		}
 	}
-	if said.Probability >= 0 {
-		next = earlier(next, reaches(t, m, a, s, MovedTo(t, said)))
+	if last.Probability >= 0 {
+		next = earlier(next, reaches(t, m, a, s, MovedTo(t, last)))
 	}
 	return earlier(next, closes)
 }
 
-// MovedTo is the probability from which silence is said again, whatever the class: far enough from what was said.
-func MovedTo(t *customer.Terms, said *customer.Said) float64 {
-	return float64(said.Probability)/unit + t.Settings.GetChurnMaterial()
+// MovedTo is the probability from which silence is said again, whatever the class: far enough from what was last.
+func MovedTo(t *customer.Terms, last *customer.LastPublished) float64 {
+	return float64(last.Probability)/unit + t.Settings.GetChurnMaterial()
 }
 
 func earlier(a, b int64) int64 {
@@ -140,7 +140,7 @@ func earlier(a, b int64) int64 {
 const latest = 253_402_300_799_999
 
 // reaches is when the probability reaches p in silence, after now; 0: never.
-func reaches(t *customer.Terms, m customer.Moment, a *Answer, s *customer.State, p float64) int64 {
+func reaches(t *customer.Terms, m customer.Moment, a *Risk, s *customer.State, p float64) int64 {
 	local, ok := localOf(t, a, s, p)
 	if !ok {
 		return 0
@@ -152,7 +152,7 @@ func reaches(t *customer.Terms, m customer.Moment, a *Answer, s *customer.State,
 }
 
 // localOf is when the probability reaches p in silence, before now or after, on the clock of the ledger's timezone.
-func localOf(t *customer.Terms, a *Answer, s *customer.State, p float64) (float64, bool) {
+func localOf(t *customer.Terms, a *Risk, s *customer.State, p float64) (float64, bool) {
 	if p >= 1 {
 		return 0, false
 	}
@@ -167,7 +167,7 @@ func localOf(t *customer.Terms, a *Answer, s *customer.State, p float64) (float6
 
 // Crosses is the time from which silence has the probability at p or above and outside of grace, in closed form, whether
 // that is past or to come; false: never.
-func Crosses(t *customer.Terms, a *Answer, s *customer.State, p float64) (int64, bool) {
+func Crosses(t *customer.Terms, a *Risk, s *customer.State, p float64) (int64, bool) {
 	if !a.Known() {
 		return 0, false
 	}
@@ -183,19 +183,19 @@ func Crosses(t *customer.Terms, a *Answer, s *customer.State, p float64) (int64,
 }
 
 // Graced says that a recent order makes little of the probability, whatever it is.
-func Graced(t *customer.Terms, m customer.Moment, a *Answer) bool {
+func Graced(t *customer.Terms, m customer.Moment, a *Risk) bool {
 	return m.Now < graceEnd(t, a.LastAt)
 }
 
 // AtOnce is the probability directly after the last order, before any silence: what is left to silence is the rest.
-func AtOnce(t *customer.Terms, a *Answer) float64 {
+func AtOnce(t *customer.Terms, a *Risk) float64 {
 	s := a.summary
 	s.T = s.Tx
 	return 1 - t.Purchases.PAlive(s)
 }
 
 // Describe fills in an output: everything but what is common to all and the previous.
-func Describe(t *customer.Terms, m customer.Moment, a *Answer, s *customer.State, said *customer.Said, e *output.ChurnRiskUpdated) {
+func Describe(t *customer.Terms, m customer.Moment, a *Risk, s *customer.State, last *customer.LastPublished, e *output.ChurnRiskUpdated) {
 	e.Model = t.Model
 	e.Risk = a.Class.String()
 	e.HorizonDays = int64(t.Settings.GetPurchaseHorizonDays())
@@ -209,18 +209,18 @@ func Describe(t *customer.Terms, m customer.Moment, a *Answer, s *customer.State
 		e.LastOrderAt = output.Some(a.LastAt)
 		e.DaysSinceLastOrder = output.Some(silence(m, a))
 	}
-	if next := Next(t, m, a, s, said); next != 0 {
+	if next := Next(t, m, a, s, last); next != 0 {
 		e.NextCheckAt = output.Some(next)
 	}
 	e.Reasons = reasons(t, m, a, s, e.Reasons[:0])
 }
 
-func silence(m customer.Moment, a *Answer) float64 {
+func silence(m customer.Moment, a *Risk) float64 {
 	return float64(max(0, m.Now-a.LastAt)) / customer.DayMS
 }
 
 // reasons are short sentences for a person; the same answer has the same reasons.
-func reasons(t *customer.Terms, m customer.Moment, a *Answer, s *customer.State, dst []string) []string {
+func reasons(t *customer.Terms, m customer.Moment, a *Risk, s *customer.State, dst []string) []string {
 	if a.Class == customer.Churned {
 		return append(dst, "account closed")
 	} else if !a.Known() {

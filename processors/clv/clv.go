@@ -12,7 +12,7 @@ import (
 )
 
 // Answer is a customer's value at a moment, in minor units.
-type Answer struct {
+type Value struct {
 	Historic       int64
 	Orders         int64
 	ReferralValue  int64
@@ -25,7 +25,7 @@ type Answer struct {
 }
 
 // Total is the historic and the predicted value.
-func (a *Answer) Total() int64 { return a.Historic + a.Predicted }
+func (a *Value) Total() int64 { return a.Historic + a.Predicted }
 
 const (
 	daysPerYear  = 365.25
@@ -33,8 +33,8 @@ const (
 )
 
 // Score is the answer at a moment. What was said is needed for the tier, which does not flap at its edge.
-func Score(t *customer.Terms, m customer.Moment, s *customer.State, said *customer.Said) Answer {
-	a := Answer{Historic: s.Historic(), Orders: s.Orders(), ReferralValue: s.ReferralValue(), Percentile: -1}
+func Score(t *customer.Terms, m customer.Moment, s *customer.State, last *customer.LastPublished) Value {
+	a := Value{Historic: s.Historic(), Orders: s.Orders(), ReferralValue: s.ReferralValue(), Percentile: -1}
 	summary, ok := s.Summary(t, m)
 	if !ok {
 		return a
@@ -52,7 +52,7 @@ func Score(t *customer.Terms, m customer.Moment, s *customer.State, said *custom
 			a.Predicted = mostPredicted
 		}
 	}
-	rank(t, &a, said)
+	rank(t, &a, last)
 	return a
 }
 
@@ -71,28 +71,28 @@ func spend(t *customer.Terms, s *customer.State) lifetimes.GammaGamma {
 // mostPredicted keeps sums over customers inside int64.
 const mostPredicted = 1 << 52
 
-// Material says that the answer differs enough from what was last said.
-func Material(t *customer.Terms, a *Answer, said *customer.Said) bool {
-	if !said.CLV {
+// Material says that the answer differs enough from what was last last.
+func Material(t *customer.Terms, a *Value, last *customer.LastPublished) bool {
+	if !last.CLV {
 		return a.Orders != 0 || a.Historic != 0 || a.ReferralValue != 0
 	}
-	if a.Historic != said.Historic || a.Orders != said.Orders || a.ReferralValue != said.ReferralValue || a.Tier != said.Tier ||
-		a.PredictedKnown != said.PredictedKnown {
+	if a.Historic != last.Historic || a.Orders != last.Orders || a.ReferralValue != last.ReferralValue || a.Tier != last.Tier ||
+		a.PredictedKnown != last.PredictedKnown {
 		return true
 	}
-	total, before := a.Total(), said.Historic+said.Predicted
+	total, before := a.Total(), last.Historic+last.Predicted
 	return total != before && math.Abs(float64(total-before)) >= float64(t.Settings.GetClvMaterial()*math.Abs(float64(before)))
 }
 
-// Remember notes that the answer is said.
-func Remember(a *Answer, said *customer.Said) {
-	said.CLV = true
-	said.Historic, said.Orders, said.ReferralValue = a.Historic, a.Orders, a.ReferralValue
-	said.PredictedKnown, said.Predicted, said.Tier = a.PredictedKnown, a.Predicted, a.Tier
+// Remember notes that the answer is last.
+func SetPublished(a *Value, last *customer.LastPublished) {
+	last.CLV = true
+	last.Historic, last.Orders, last.ReferralValue = a.Historic, a.Orders, a.ReferralValue
+	last.PredictedKnown, last.Predicted, last.Tier = a.PredictedKnown, a.Predicted, a.Tier
 }
 
 // Describe fills in an output: everything but what is common to all and the previous.
-func Describe(t *customer.Terms, m customer.Moment, a *Answer, s *customer.State, e *output.CLVUpdated) {
+func Describe(t *customer.Terms, m customer.Moment, a *Value, s *customer.State, e *output.CLVUpdated) {
 	e.Model = t.Model
 	e.Historic, e.Orders, e.ReferralValue = a.Historic, a.Orders, a.ReferralValue
 	e.HorizonDays = int64(t.Settings.GetPredictionHorizonDays())

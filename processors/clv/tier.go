@@ -8,7 +8,7 @@ import (
 
 // rank places a customer among the base: percentile and tier by total value. Both stay unknown without a standing order,
 // and while the base is smaller than tiers_min_customers.
-func rank(t *customer.Terms, a *Answer, said *customer.Said) {
+func rank(t *customer.Terms, a *Value, last *customer.LastPublished) {
 	bounds := t.Thresholds
 	if bounds == nil || a.Orders == 0 || bounds.GetCustomers() < int64(t.Settings.GetTiersMinCustomers()) || len(bounds.GetPercentiles()) < 2 {
 		return
@@ -24,20 +24,20 @@ func rank(t *customer.Terms, a *Answer, said *customer.Said) {
 		a.Tier = customer.Rest
 	}
 	// A tier is kept until the value falls clearly below its bound; what a refund takes is taken at once.
-	if said.CLV && a.Historic >= said.Historic && a.Tier > said.Tier {
+	if last.CLV && a.Historic >= last.Historic && a.Tier > last.Tier {
 		switch {
-		case said.Tier == customer.Top10 && total >= edge(bounds.GetTop_10()):
+		case last.Tier == customer.Top10 && total >= edge(bounds.GetTop_10()):
 			a.Tier = customer.Top10
-		case said.Tier == customer.Top20 && total >= edge(bounds.GetTop_20()):
+		case last.Tier == customer.Top20 && total >= edge(bounds.GetTop_20()):
 			a.Tier = customer.Top20
 		}
 	}
 }
 
 // Standing is tier and percentile of what was last said, under other thresholds: what a change of those alone does.
-func Standing(t *customer.Terms, said *customer.Said) (customer.Tier, float64) {
-	a := Answer{Historic: said.Historic, Orders: said.Orders, Predicted: said.Predicted, Percentile: -1}
-	rank(t, &a, said)
+func TierOf(t *customer.Terms, last *customer.LastPublished) (customer.Tier, float64) {
+	a := Value{Historic: last.Historic, Orders: last.Orders, Predicted: last.Predicted, Percentile: -1}
+	rank(t, &a, last)
 	return a.Tier, a.Percentile
 }
 

@@ -4,22 +4,22 @@ import "github.com/mainstay/mainstay/schemas/state"
 
 // Alerts is what is remembered of a customer's alerts. Episodes that are over, and not cooling down, are not remembered.
 type Alerts struct {
-	Terms      uint64 // under which parameters and settings he was evaluated last, and 1; 0: never
-	Thresholds uint64 // version of the thresholds then
-	Opened     uint64 // episodes so far
-	HeldHigh   bool   // he was in top_10 or top_20
-	Episodes   []Episode
+	Terms        uint64 // under which parameters and settings he was evaluated last, and 1; 0: never
+	Thresholds   uint64 // version of the thresholds then
+	Opened       uint64 // episodes so far
+	WasHighValue bool   // he was in top_10 or top_20
+	Episodes     []Episode
 }
 
 // Episode is a rule's for one customer.
 type Episode struct {
-	Rule   uint32 // hash of the rule's name
-	Phase  Phase
-	Kind   Kind   // while it fires
-	At     int64  // ms; pending: when it will fire; firing: since when
-	Cool   int64  // ms: end of the cool-down; 0: none
-	Number uint64 // among the customer's episodes, from 1; while it fires
-	Value  int64  // of the metric when it fired: minor units, or ten thousandths
+	Rule        uint32 // hash of the rule's name
+	Phase       Phase
+	Kind        Kind   // while it fires
+	FiringAt    int64  // ms; pending: when it will fire; firing: since when
+	CoolDownEnd int64  // ms: end of the cool-down; 0: none
+	Number      uint64 // among the customer's episodes, from 1; while it fires
+	Value       int64  // of the metric when it fired: minor units, or ten thousandths
 }
 
 // Phase is where an episode stands.
@@ -49,7 +49,7 @@ func (k Kind) String() string {
 }
 
 // Told says that subscribers know of the episode.
-func (k Kind) Told() bool { return k == Published || k == Initial }
+func (k Kind) WasPublished() bool { return k == Published || k == Initial }
 
 // Find returns the place of a rule's episode, or where it would stand.
 func (a *Alerts) Find(rule uint32) (int, bool) {
@@ -63,23 +63,23 @@ func (a *Alerts) Find(rule uint32) (int, bool) {
 
 func (s *State) writeAlerts(w *state.Alerts) {
 	a := &s.Alerts
-	*w = state.Alerts{Terms: a.Terms, Thresholds: a.Thresholds, Opened: a.Opened, HeldHigh: a.HeldHigh, Episodes: w.Episodes[:0]}
+	*w = state.Alerts{Terms: a.Terms, Thresholds: a.Thresholds, Opened: a.Opened, HeldHigh: a.WasHighValue, Episodes: w.Episodes[:0]}
 	for i := range a.Episodes {
 		e := &a.Episodes[i]
 		w.Episodes = append(w.Episodes, &state.Episode{
-			Rule: e.Rule, Phase: uint32(e.Phase), Kind: uint32(e.Kind), At: e.At, Cool: e.Cool, Number: e.Number, Value: e.Value,
+			Rule: e.Rule, Phase: uint32(e.Phase), Kind: uint32(e.Kind), At: e.FiringAt, Cool: e.CoolDownEnd, Number: e.Number, Value: e.Value,
 		})
 	}
 }
 
 func (s *State) readAlerts(w *state.Alerts) {
-	s.Alerts = Alerts{Terms: w.GetTerms(), Thresholds: w.GetThresholds(), Opened: w.GetOpened(), HeldHigh: w.GetHeldHigh()}
+	s.Alerts = Alerts{Terms: w.GetTerms(), Thresholds: w.GetThresholds(), Opened: w.GetOpened(), WasHighValue: w.GetHeldHigh()}
 	for _, e := range w.GetEpisodes() {
 		//mutant:episodes-lost-on-reclaim insert continue
 		s.Alerts.Episodes = append(s.Alerts.Episodes, Episode{
 			//mutant:episodes-reopen-on-reclaim replace Phase: Pending
 			Phase: Phase(min(e.GetPhase(), uint32(Cooling))), Kind: Kind(min(e.GetKind(), uint32(Suppressed))),
-			Rule: e.GetRule(), At: e.GetAt(), Cool: e.GetCool(), Number: e.GetNumber(), Value: e.GetValue(),
+			Rule: e.GetRule(), FiringAt: e.GetAt(), CoolDownEnd: e.GetCool(), Number: e.GetNumber(), Value: e.GetValue(),
 		})
 	}
 }

@@ -10,55 +10,55 @@ import (
 
 // recent is an event id: 48 bits of the hash of source and id, 16 of the facts', and the UTC day on which it was folded.
 type recent struct {
-	mark uint64
-	day  int32
+	fingerprint uint64
+	day         int32
 }
 
 // Seen is what the memory says of an event's id.
-type Seen uint8
+type EventMatch uint8
 
 // What it can say.
 const (
-	Fresh    Seen = iota
-	Repeated      // the same id with the same facts
-	Changed       // the same id with other facts
+	NewEvent   EventMatch = iota
+	SameFacts             // the same id with the same facts
+	OtherFacts            // the same id with other facts
 )
 
-// Recall looks an event's mark up among those of the last dedup_days.
-func (s *State) Recall(t *Terms, m Moment, mark uint64) Seen {
-	seen, today := Fresh, dayOf(m.Now)
-	if len(s.recent) > sieved {
-		if s.recalled.narrow(len(s.recent)) {
-			s.recalled = newSieve(len(s.recent))
+// MatchEvent looks an event's fingerprint up among those of the last dedup_days.
+func (s *State) MatchEvent(t *Terms, m Moment, fingerprint uint64) EventMatch {
+	seen, today := NewEvent, dayOf(m.Now)
+	if len(s.recent) > filteredFrom {
+		if s.recentFilter.tooSmall(len(s.recent)) {
+			s.recentFilter = newCountingFilter(len(s.recent))
 			for _, r := range s.recent {
-				s.recalled.add(r.mark >> 16)
+				s.recentFilter.add(r.fingerprint >> 16)
 			}
 		}
-		if s.recalled.lacks(mark >> 16) {
-			return Fresh
+		if s.recentFilter.rulesOut(fingerprint >> 16) {
+			return NewEvent
 		}
 	}
 	for i := len(s.recent) - 1; i >= 0; i-- {
 		r := &s.recent[i]
-		if (r.mark^mark)>>16 != 0 || !remembered(r.day, today, t.Settings.GetDedupDays()) {
+		if (r.fingerprint^fingerprint)>>16 != 0 || !remembered(r.day, today, t.Settings.GetDedupDays()) {
 			continue
 		}
-		if r.mark == mark {
-			return Repeated
+		if r.fingerprint == fingerprint {
+			return SameFacts
 		}
-		seen = Changed
+		seen = OtherFacts
 	}
 	return seen
 }
 
-// Remember keeps an event's mark.
-func (s *State) Remember(m Moment, mark uint64) {
-	s.recent = append(s.recent, recent{mark: mark, day: dayOf(m.Now)})
-	s.recalled.add(mark >> 16)
+// RememberEvent keeps an event's mark.
+func (s *State) RememberEvent(m Moment, fingerprint uint64) {
+	s.recent = append(s.recent, recent{fingerprint: fingerprint, day: dayOf(m.Now)})
+	s.recentFilter.add(fingerprint >> 16)
 }
 
-// EventMark is by what an event is known again: source and id, and what it stated.
-func EventMark(e *ledger.Event) uint64 {
+// EventFingerprint is by what an event is known again: source and id, and what it stated.
+func EventFingerprint(e *ledger.Event) uint64 {
 	var room [256]byte // one call with all bytes costs a fraction of a running hash
 	text := append(room[:0], e.GetSource()...)
 	text = append(text, 0)
@@ -66,9 +66,9 @@ func EventMark(e *ledger.Event) uint64 {
 	return xxhash.Sum64(text)>>16<<16 | e.GetFacts()>>48
 }
 
-// Natural says that an event's id is only the order's, refund's or response's own, as intake makes it where none is stated.
+// HasNaturalID reports that an event's id is only the order's, refund's or response's own, as intake makes it where none is stated.
 // Those are remembered anyway.
-func Natural(e *ledger.Event) bool {
+func HasNaturalID(e *ledger.Event) bool {
 	switch id := e.GetId(); {
 	case e.Purchase != nil:
 		return natural(id, "order:", e.Purchase.GetOrderId())
@@ -90,8 +90,8 @@ func natural(id, what, own string) bool {
 	return ok && (rest == "" || rest[0] == '@')
 }
 
-// Unclaimed is a whole-order cancellation that left memory without having found its order.
-type Unclaimed struct {
+// UnmatchedCancellation is a whole-order cancellation that left memory without having found its order.
+type UnmatchedCancellation struct {
 	EventID   string
 	Topic     string
 	Partition int32
@@ -100,64 +100,64 @@ type Unclaimed struct {
 
 // Expire ends the wait of refunds and cancellations whose order has not come within the memory: refunds stay what they
 // are, less revenue; cancellations are given back to be rejected.
-func (s *State) Expire(t *Terms, m Moment) (left []Unclaimed) {
-	for i := 0; s.waiting > 0 && i < len(s.book.rows); {
-		o := &s.book.rows[i]
-		if o.flags&waiting == 0 || remembered(o.seen, dayOf(m.Now), t.Settings.GetMemoryDays()) {
+func (s *State) ExpirePending(t *Terms, m Moment) (unmatched []UnmatchedCancellation) {
+	for i := 0; s.pending > 0 && i < len(s.orderLog.rows); {
+		o := &s.orderLog.rows[i]
+		if o.flags&pending == 0 || remembered(o.foldedDay, dayOf(m.Now), t.Settings.GetMemoryDays()) {
 			i++
 			continue
 		}
-		left = s.leave(left, i)
+		unmatched = s.expireOrder(unmatched, i)
 	}
-	return left
+	return unmatched
 }
 
-func (s *State) leave(left []Unclaimed, i int) []Unclaimed {
-	_, o := s.take(i)
+func (s *State) expireOrder(unmatched []UnmatchedCancellation, i int) []UnmatchedCancellation {
+	_, o := s.removeOrder(i)
 	s.forgottenRefunds += o.refunded()
-	if o.more != nil && o.more.from != nil {
-		f := o.more.from
-		left = append(left, Unclaimed{EventID: f.eventID, Topic: f.topic, Partition: f.partition, Offset: f.offset})
+	if o.details != nil && o.details.cancellation != nil {
+		f := o.details.cancellation
+		unmatched = append(unmatched, UnmatchedCancellation{EventID: f.eventID, Topic: f.topic, Partition: f.partition, Offset: f.offset})
 	}
-	return left
+	return unmatched
 }
 
 // Trim drops what base time has made a stranger, oldest first, and what is more than the settings allow.
-func (s *State) Trim(t *Terms, m Moment) (left []Unclaimed) {
+func (s *State) Evict(t *Terms, m Moment) (unmatched []UnmatchedCancellation) {
 	today := dayOf(m.Base)
 	most := int(t.Settings.GetMemoryOrders())
-	for len(s.book.rows) > 0 {
-		o := &s.book.rows[0]
-		expired := m.Based && o.flags&waiting == 0 && !remembered(o.seen, today, t.Settings.GetMemoryDays())
-		if !expired && len(s.book.rows) <= most {
+	for len(s.orderLog.rows) > 0 {
+		o := &s.orderLog.rows[0]
+		expired := m.Based && o.flags&pending == 0 && !remembered(o.foldedDay, today, t.Settings.GetMemoryDays())
+		if !expired && len(s.orderLog.rows) <= most {
 			break
 		}
-		if o.flags&waiting != 0 {
-			left = s.leave(left, 0)
+		if o.flags&pending != 0 {
+			unmatched = s.expireOrder(unmatched, 0)
 			continue
 		}
-		s.forget(0)
+		s.forgetOrder(0)
 	}
 	drop := max(0, len(s.recent)-int(t.Settings.GetDedupEvents()))
 	for drop < len(s.recent) && m.Based && !remembered(s.recent[drop].day, today, t.Settings.GetDedupDays()) {
 		drop++
 	}
 	for _, r := range s.recent[:drop] {
-		s.recalled.drop(r.mark >> 16)
+		s.recentFilter.drop(r.fingerprint >> 16)
 	}
 	s.recent = s.recent[drop:] // nothing is moved: a full memory drops one with each event
-	return left
+	return unmatched
 }
 
-// LeavesAt is when the first waiting refund or cancellation leaves memory, ms; 0: none waits.
-func (s *State) LeavesAt(t *Terms) int64 {
-	if s.waiting == 0 {
+// PendingExpiry is when the first pending refund or cancellation leaves memory, ms; 0: none waits.
+func (s *State) PendingExpiry(t *Terms) int64 {
+	if s.pending == 0 {
 		return 0
 	}
 	first := int64(0)
-	for i := range s.book.rows {
-		if o := &s.book.rows[i]; o.flags&waiting != 0 {
-			at := (int64(o.seen) + int64(t.Settings.GetMemoryDays()) + 1) * DayMS
+	for i := range s.orderLog.rows {
+		if o := &s.orderLog.rows[i]; o.flags&pending != 0 {
+			at := (int64(o.foldedDay) + int64(t.Settings.GetMemoryDays()) + 1) * DayMS
 			if first == 0 || at < first {
 				first = at
 			}

@@ -24,7 +24,7 @@ const mostReferrals = 16
 
 // Refer records who referred this customer. Of several approved the first by time stands until it is voided; a referral
 // that was approved while another stood is not applied, then or later.
-func (s *State) Refer(own string, e *ledger.Event, r *ledger.Referral) Change {
+func (s *State) RecordReferral(own string, e *ledger.Event, r *ledger.Referral) Change {
 	if r.GetReferrer() == own {
 		return rejected(output.SelfReferral)
 	}
@@ -70,7 +70,7 @@ func compareReferrals(a, b referral) int {
 
 // Referrer is whose credit this customer is, empty for nobody's.
 func (s *State) Referrer() string {
-	i := s.trace(len(s.referrals))
+	i := s.replayReferrals(len(s.referrals))
 	if i < 0 {
 		return ""
 	}
@@ -79,12 +79,12 @@ func (s *State) Referrer() string {
 
 // applied says that an approval found nobody, or the same referrer, in its place.
 func (s *State) applied(i int) bool {
-	before := s.trace(i)
+	before := s.replayReferrals(i)
 	return before < 0 || s.referrals[before].referrer == s.referrals[i].referrer
 }
 
 // trace tells the story of the first n referrals and returns which stands then, -1 for none.
-func (s *State) trace(n int) int {
+func (s *State) replayReferrals(n int) int {
 	stands := -1
 	for i := range s.referrals[:n] {
 		r := &s.referrals[i]
@@ -105,7 +105,7 @@ type credit struct {
 }
 
 // Credit sets what stands to this customer's name for one whom he referred; it replaces what stood before.
-func (s *State) Credit(c *ledger.Credit) (changed bool) {
+func (s *State) SetCredit(c *ledger.Credit) (changed bool) {
 	from := xxhash.Sum64String(c.GetReferred())
 	i, found := slices.BinarySearchFunc(s.credits, from, func(c credit, from uint64) int { return cmp.Compare(c.from, from) })
 	switch {

@@ -11,7 +11,7 @@ type State struct {
 	// Next is the time (ms) at which silence next changes an answer; 0: never.
 	Next int64
 	// Said is what was last published.
-	Said Said
+	LastPublished LastPublished
 	// Credited is what the referrer was last credited with.
 	Credited Credited
 	// Promise is what was promised of him and is not settled yet; the zero value is nothing.
@@ -25,22 +25,22 @@ type State struct {
 	net    int64             // sum over days
 	orders int64             // standing ones
 
-	book             book
-	waiting          int   // orders in the book whose purchase has not come
+	orderLog         orderLog
+	pending          int   // orders in the orderLog whose purchase has not come
 	unmatched        int64 // refunds of those
 	forgottenRefunds int64
 	forgottenAt      int64
 
-	recent    []recent
-	recalled  sieve // of the id's part of the marks; nil while there are few
-	responses []Response
-	referrals []referral
-	credits   []credit
-	credit    int64 // sum over credits
+	recent       []recent
+	recentFilter countingFilter // of the id's part of the marks; nil while there are few
+	responses    []Response
+	referrals    []referral
+	credits      []credit
+	credit       int64 // sum over credits
 }
 
 // Said is what was last published of a customer, as rounded there.
-type Said struct {
+type LastPublished struct {
 	CLV            bool // anything
 	Historic       int64
 	Orders         int64
@@ -91,7 +91,7 @@ type Class uint8
 
 // The classes.
 const (
-	Unsaid Class = iota
+	ClassNotPublished Class = iota
 	Low
 	Medium
 	High
@@ -109,7 +109,7 @@ type Category uint8
 
 // The categories.
 const (
-	NeverAsked Category = iota
+	CategoryNotPublished Category = iota
 	Promoter
 	Passive
 	Detractor
@@ -122,14 +122,14 @@ func (c Category) String() string {
 }
 
 // New is a customer of whom nothing is known.
-func New() *State { return &State{Said: Said{Probability: -1, Score: -1}} }
+func New() *State { return &State{LastPublished: LastPublished{Probability: -1, Score: -1}} }
 
 // Deadline is when silence next changes an answer, ms; false: never.
 func (s *State) Deadline() (int64, bool) { return s.Next, s.Next != 0 }
 
 // Size is about how many bytes of memory the state takes.
 func (s *State) Size() int {
-	n := 480 + 56*cap(s.Alerts.Episodes) + 16*cap(s.days) + s.book.size() + 16*cap(s.recent) + len(s.recalled) + 120*cap(s.responses) + 64*cap(s.referrals) + 16*cap(s.credits)
+	n := 480 + 56*cap(s.Alerts.Episodes) + 16*cap(s.days) + s.orderLog.size() + 16*cap(s.recent) + len(s.recentFilter) + 120*cap(s.responses) + 64*cap(s.referrals) + 16*cap(s.credits)
 	for i := range s.responses {
 		r := &s.responses[i]
 		n += len(r.ID) + len(r.SurveyID) + len(r.Comment) + len(r.Dimension)
@@ -164,7 +164,7 @@ func (s *State) LastOrderAt() (int64, bool) {
 		return 0, false
 	}
 	at := s.forgottenAt
-	if latest, ok := s.book.latestStanding(); ok && (latest > at || s.forgottenAt == 0) {
+	if latest, ok := s.orderLog.latestStanding(); ok && (latest > at || s.forgottenAt == 0) {
 		at = latest
 	}
 	return at, true

@@ -9,7 +9,7 @@ import (
 	"github.com/mainstay/mainstay/schemas/output"
 )
 
-// Response is what a survey response last said. Responses of one type stand together, by creation, then id.
+// Response is what a survey response last last. Responses of one type stand together, by creation, then id.
 type Response struct {
 	ID        string
 	SurveyID  string
@@ -26,7 +26,7 @@ type Response struct {
 const mostResponses = 32
 
 // Answer records a survey response; the newest update of it stands.
-func (s *State) Answer(v *ledger.Survey) Change {
+func (s *State) RecordResponse(v *ledger.Survey) Change {
 	next := Response{
 		ID: v.GetResponseId(), SurveyID: v.GetSurveyId(), Type: v.GetType(), Score: v.GetScore(),
 		CreatedAt: v.GetCreatedAt(), UpdatedAt: v.GetUpdatedAt(), Excluded: v.GetExcluded(), Comment: v.GetComment(), Dimension: v.GetDimension(),

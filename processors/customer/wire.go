@@ -45,11 +45,11 @@ func (s *State) write(w *state.Customer) {
 	w.ForgottenRefunds, w.ForgottenAt = s.forgottenRefunds, s.forgottenAt
 	w.AccountClosedAt, w.SubscriptionEndedAt = s.AccountClosedAt, s.SubscriptionEndedAt
 	w.CreditedTo, w.Credited = s.Credited.To, s.Credited.Net
-	s.writeBook(w)
+	s.writeOrderLog(w)
 	s.writeDays(w)
 	day := int32(0)
 	for _, r := range s.recent {
-		w.Recent, w.RecentDay = append(w.Recent, r.mark), append(w.RecentDay, r.day-day)
+		w.Recent, w.RecentDay = append(w.Recent, r.fingerprint), append(w.RecentDay, r.day-day)
 		day = r.day
 	}
 	for i := range s.responses {
@@ -68,31 +68,31 @@ func (s *State) write(w *state.Customer) {
 	if w.Said == nil {
 		w.Said = new(state.Said)
 	}
-	s.writeSaid(w.Said)
+	s.writeLastPublished(w.Said)
 	if w.Alerts == nil {
 		w.Alerts = new(state.Alerts)
 	}
 	s.writeAlerts(w.Alerts)
 }
 
-func (s *State) writeSaid(w *state.Said) {
-	said := &s.Said
+func (s *State) writeLastPublished(w *state.Said) {
+	last := &s.LastPublished
 	*w = state.Said{
-		Clv: said.CLV, PredictedKnown: said.PredictedKnown, Predicted: said.Predicted, Tier: uint32(said.Tier),
-		ChurnClass: uint32(said.Churn), ChurnProbability: uint32(said.Probability + 1), //nolint:gosec // -1 at least
-		Category: uint32(said.Category), Score: uint32(said.Score + 1), Responses: uint32(said.Responses), //nolint:gosec // likewise
-		Action: said.Action,
+		Clv: last.CLV, PredictedKnown: last.PredictedKnown, Predicted: last.Predicted, Tier: uint32(last.Tier),
+		ChurnClass: uint32(last.Churn), ChurnProbability: uint32(last.Probability + 1), //nolint:gosec // -1 at least
+		Category: uint32(last.Category), Score: uint32(last.Score + 1), Responses: uint32(last.Responses), //nolint:gosec // likewise
+		Action: last.Action,
 	}
-	if said.CLV {
-		w.Historic, w.Orders, w.ReferralValue = said.Historic-s.Historic(), said.Orders-s.orders, said.ReferralValue-s.credit
+	if last.CLV {
+		w.Historic, w.Orders, w.ReferralValue = last.Historic-s.Historic(), last.Orders-s.orders, last.ReferralValue-s.credit
 	}
 }
 
-func (s *State) writeBook(w *state.Customer) {
-	b := &s.book
+func (s *State) writeOrderLog(w *state.Customer) {
+	b := &s.orderLog
 	unit := int64(1000)
 	for i := range b.rows {
-		if b.rows[i].at%unit != 0 {
+		if b.rows[i].occurredAt%unit != 0 {
 			unit, w.OrderUnit = 1, 1
 			break
 		}
@@ -100,15 +100,15 @@ func (s *State) writeBook(w *state.Customer) {
 	var at, total int64
 	shifted, late, index := false, false, 0
 	for i := range b.rows {
-		o, mark := &b.rows[i], b.marks[i]
-		w.OrderMarks = append(w.OrderMarks, byte(mark>>48), byte(mark>>40), byte(mark>>32), byte(mark>>24), byte(mark>>16), byte(mark>>8), byte(mark)) //nolint:gosec // bits, not a number
-		w.OrderAt = append(w.OrderAt, o.at/unit-at)
+		o, fingerprint := &b.rows[i], b.fingerprints[i]
+		w.OrderMarks = append(w.OrderMarks, byte(fingerprint>>48), byte(fingerprint>>40), byte(fingerprint>>32), byte(fingerprint>>24), byte(fingerprint>>16), byte(fingerprint>>8), byte(fingerprint)) //nolint:gosec // bits, not a number
+		w.OrderAt = append(w.OrderAt, o.occurredAt/unit-at)
 		w.OrderTotal = append(w.OrderTotal, o.total-total)
-		w.OrderShift = append(w.OrderShift, o.day-dayOf(o.at))
-		w.OrderSeen = append(w.OrderSeen, o.seen-dayOf(o.at))
-		at, total = o.at/unit, o.total
-		shifted, late = shifted || o.day != dayOf(o.at), late || o.seen != dayOf(o.at)
-		if o.flags != 0 || o.more != nil {
+		w.OrderShift = append(w.OrderShift, o.day-dayOf(o.occurredAt))
+		w.OrderSeen = append(w.OrderSeen, o.foldedDay-dayOf(o.occurredAt))
+		at, total = o.occurredAt/unit, o.total
+		shifted, late = shifted || o.day != dayOf(o.occurredAt), late || o.foldedDay != dayOf(o.occurredAt)
+		if o.flags != 0 || o.details != nil {
 			w.OrderDetails = append(w.OrderDetails, o.write(uint32(i-index))) //nolint:gosec // rises
 			index = i
 		}
@@ -123,27 +123,27 @@ func (s *State) writeBook(w *state.Customer) {
 
 func (o *order) write(index uint32) *state.OrderDetail {
 	w := &state.OrderDetail{Index: index, Flags: uint32(o.flags)}
-	if d := o.more; d != nil {
+	if d := o.details; d != nil {
 		w.UpdatedAt = d.updatedAt
 		for _, r := range d.refunds {
-			w.Refund, w.RefundTotal = append(w.Refund, r.mark), append(w.RefundTotal, r.total)
+			w.Refund, w.RefundTotal = append(w.Refund, r.fingerprint), append(w.RefundTotal, r.total)
 		}
-		if d.from != nil {
-			w.EventId, w.Topic, w.Partition, w.Offset = d.from.eventID, d.from.topic, d.from.partition, d.from.offset
+		if d.cancellation != nil {
+			w.EventId, w.Topic, w.Partition, w.Offset = d.cancellation.eventID, d.cancellation.topic, d.cancellation.partition, d.cancellation.offset
 		}
 	}
 	return w
 }
 
-// writeDays writes what the remembered orders leave over of the purchase days. The book is in the order of time, and so,
+// writeDays writes what the remembered orders leave over of the purchase days. The orderLog is in the order of time, and so,
 // but for a clock set back at midnight, are its days.
 func (s *State) writeDays(w *state.Customer) {
 	rest := leftovers.Get().(*leftover)
 	defer leftovers.Put(rest)
 	rest.days = append(rest.days[:0], s.days...)
 	left, at := rest.days, -1
-	for i := range s.book.rows {
-		o := &s.book.rows[i]
+	for i := range s.orderLog.rows {
+		o := &s.orderLog.rows[i]
 		if !o.stands() {
 			continue
 		}
@@ -200,16 +200,16 @@ func Decode(blob []byte) (*State, error) {
 	if err := s.readDays(w); err != nil {
 		return nil, err
 	}
-	if err := s.readBook(w); err != nil {
+	if err := s.readOrderLog(w); err != nil {
 		return nil, err
 	}
 	if len(w.Recent) != len(w.RecentDay) || len(w.CreditFrom) != len(w.CreditNet) {
 		return nil, fmt.Errorf("%w: columns of different length", ErrMalformed)
 	}
 	day := int32(0)
-	for i, mark := range w.Recent {
+	for i, fingerprint := range w.Recent {
 		day += w.RecentDay[i]
-		s.recent = append(s.recent, recent{mark: mark, day: day})
+		s.recent = append(s.recent, recent{fingerprint: fingerprint, day: day})
 	}
 	for _, r := range w.Responses {
 		s.responses = append(s.responses, Response{
@@ -225,7 +225,7 @@ func Decode(blob []byte) (*State, error) {
 		s.credits = append(s.credits, credit{from: from, net: w.CreditNet[i]})
 		s.credit += w.CreditNet[i]
 	}
-	s.readSaid(w.GetSaid())
+	s.readLastPublished(w.GetSaid())
 	if err := s.readPromise(w.Promise); err != nil {
 		return nil, err
 	}
@@ -233,15 +233,15 @@ func Decode(blob []byte) (*State, error) {
 	return s, nil
 }
 
-func (s *State) readSaid(w *state.Said) {
-	s.Said = Said{
+func (s *State) readLastPublished(w *state.Said) {
+	s.LastPublished = LastPublished{
 		CLV: w.GetClv(), PredictedKnown: w.GetPredictedKnown(), Predicted: w.GetPredicted(), Tier: Tier(w.GetTier() & 3),
 		Churn: Class(min(w.GetChurnClass(), uint32(Churned))), Probability: int32(w.GetChurnProbability()) - 1, //nolint:gosec // as written
 		Category: Category(min(w.GetCategory(), uint32(Unknown))), Score: int32(w.GetScore()) - 1, Responses: int32(w.GetResponses()), //nolint:gosec // as written
 		Action: w.GetAction(),
 	}
-	if s.Said.CLV {
-		s.Said.Historic, s.Said.Orders, s.Said.ReferralValue = w.GetHistoric()+s.Historic(), w.GetOrders()+s.orders, w.GetReferralValue()+s.credit
+	if s.LastPublished.CLV {
+		s.LastPublished.Historic, s.LastPublished.Orders, s.LastPublished.ReferralValue = w.GetHistoric()+s.Historic(), w.GetOrders()+s.orders, w.GetReferralValue()+s.credit
 	}
 }
 
@@ -273,7 +273,7 @@ func (s *State) readDays(w *state.Customer) error {
 	return nil
 }
 
-func (s *State) readBook(w *state.Customer) error {
+func (s *State) readOrderLog(w *state.Customer) error {
 	n := len(w.OrderAt)
 	if len(w.OrderMarks) != 7*n || len(w.OrderTotal) != n || len(w.OrderShift) != 0 && len(w.OrderShift) != n || len(w.OrderSeen) != 0 && len(w.OrderSeen) != n {
 		return fmt.Errorf("%w: columns of orders of different length", ErrMalformed)
@@ -282,20 +282,20 @@ func (s *State) readBook(w *state.Customer) error {
 	if unit == 0 {
 		unit = 1000
 	}
-	s.book = book{marks: make([]uint64, n), rows: make([]order, n)}
+	s.orderLog = orderLog{fingerprints: make([]uint64, n), rows: make([]order, n)}
 	var at, total int64
-	for i := range s.book.rows {
+	for i := range s.orderLog.rows {
 		m := w.OrderMarks[7*i : 7*i+7]
-		s.book.marks[i] = uint64(m[0])<<48 | uint64(m[1])<<40 | uint64(m[2])<<32 | uint64(m[3])<<24 | uint64(m[4])<<16 | uint64(m[5])<<8 | uint64(m[6])
+		s.orderLog.fingerprints[i] = uint64(m[0])<<48 | uint64(m[1])<<40 | uint64(m[2])<<32 | uint64(m[3])<<24 | uint64(m[4])<<16 | uint64(m[5])<<8 | uint64(m[6])
 		at, total = at+w.OrderAt[i], total+w.OrderTotal[i]
-		o := &s.book.rows[i]
-		o.at, o.total = at*unit, total
-		o.day, o.seen = dayOf(o.at), dayOf(o.at)
+		o := &s.orderLog.rows[i]
+		o.occurredAt, o.total = at*unit, total
+		o.day, o.foldedDay = dayOf(o.occurredAt), dayOf(o.occurredAt)
 		if len(w.OrderShift) != 0 {
 			o.day += w.OrderShift[i]
 		}
 		if len(w.OrderSeen) != 0 {
-			o.seen += w.OrderSeen[i]
+			o.foldedDay += w.OrderSeen[i]
 		}
 	}
 	index := 0
@@ -303,33 +303,33 @@ func (s *State) readBook(w *state.Customer) error {
 		if index += int(d.GetIndex()); index >= n || len(d.Refund) != len(d.RefundTotal) {
 			return fmt.Errorf("%w: details of no order", ErrMalformed)
 		}
-		s.book.rows[index].read(d)
+		s.orderLog.rows[index].read(d)
 	}
-	for i := range s.book.rows {
-		o := &s.book.rows[i]
+	for i := range s.orderLog.rows {
+		o := &s.orderLog.rows[i]
 		if o.stands() {
 			s.days = s.days.Add(o.day, o.total-o.refunded())
 			s.net += o.total - o.refunded()
 			s.orders++
 		}
-		if o.flags&waiting != 0 {
-			s.waiting++
+		if o.flags&pending != 0 {
+			s.pending++
 		}
-		s.unmatched += o.owed()
+		s.unmatched += o.pendingRefunds()
 	}
 	return nil
 }
 
 func (o *order) read(w *state.OrderDetail) {
-	o.flags = uint8(w.GetFlags() & (waiting | cancelled | cancelledSnapshot))
+	o.flags = uint8(w.GetFlags() & (pending | cancelled | cancelledSnapshot))
 	d := &details{updatedAt: w.GetUpdatedAt()}
-	for i, mark := range w.Refund {
-		d.refunds = append(d.refunds, refund{mark: mark, total: w.RefundTotal[i]})
+	for i, fingerprint := range w.Refund {
+		d.refunds = append(d.refunds, refund{fingerprint: fingerprint, total: w.RefundTotal[i]})
 	}
-	d.sum()
+	d.sumRefunds()
 	if w.GetTopic() != "" || w.GetEventId() != "" {
-		d.from = &claimant{eventID: w.GetEventId(), topic: w.GetTopic(), partition: w.GetPartition(), offset: w.GetOffset()}
+		d.cancellation = &pendingCancellation{eventID: w.GetEventId(), topic: w.GetTopic(), partition: w.GetPartition(), offset: w.GetOffset()}
 	}
-	o.more = d
-	o.tidy()
+	o.details = d
+	o.dropEmptyDetails()
 }

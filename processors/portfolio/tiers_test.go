@@ -9,7 +9,7 @@ import (
 	"github.com/mainstay/mainstay/schemas/ledger"
 )
 
-// Tiers counts by the bounds that Draw has drawn from the same histogram, so a tenth and a fifth must come out, to within the
+// Tiers counts by the bounds that DrawThresholds has drawn from the same histogram, so a tenth and a fifth must come out, to within the
 // customers of the buckets that the bounds cut.
 func TestTiersAreATenthAndAFifth(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
@@ -22,7 +22,7 @@ func TestTiersAreATenthAndAFifth(t *testing.T) {
 			}
 			sum.Histogram[b]++
 		}
-		bounds := Draw(sum)
+		bounds := DrawThresholds(sum)
 		top10, top20, rest := Tiers(sum, bounds)
 		n := int64(len(totals))
 		require.Equal(t, n, top10+top20+rest)

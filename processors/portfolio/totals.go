@@ -14,7 +14,7 @@ import (
 	"github.com/mainstay/mainstay/schemas/state"
 )
 
-// Totals are sums over the customers of a partition, each as last said.
+// Totals are sums over the customers of a partition, each as last last.
 type Totals struct {
 	Customers    int64    // of whom anything was said
 	Active       int64    // with a standing order, and not churned
@@ -28,38 +28,38 @@ type Totals struct {
 	Histogram []int64
 }
 
-// Add counts a customer in as he was last said.
-func (t *Totals) Add(said *customer.Said) { t.count(said, 1) }
+// Add counts a customer in as he was last last.
+func (t *Totals) Add(last *customer.LastPublished) { t.count(last, 1) }
 
 // Remove counts him out again, before he changes.
-func (t *Totals) Remove(said *customer.Said) { t.count(said, -1) }
+func (t *Totals) Remove(last *customer.LastPublished) { t.count(last, -1) }
 
-func (t *Totals) count(said *customer.Said, n int64) {
-	if said.CLV || said.Churn != customer.Unsaid || said.Category != customer.NeverAsked {
+func (t *Totals) count(last *customer.LastPublished, n int64) {
+	if last.CLV || last.Churn != customer.ClassNotPublished || last.Category != customer.CategoryNotPublished {
 		t.Customers += n
 	}
-	if said.Churn != customer.Unsaid {
-		t.Classes[said.Churn-1] += n
-		if said.Churn <= customer.High {
+	if last.Churn != customer.ClassNotPublished {
+		t.Classes[last.Churn-1] += n
+		if last.Churn <= customer.High {
 			t.Active += n
 		}
 	}
-	switch said.Category {
+	switch last.Category {
 	case customer.Promoter:
 		t.Promoters += n
 	case customer.Passive:
 		t.Passives += n
 	case customer.Detractor:
 		t.Detractors += n
-	case customer.NeverAsked, customer.Unknown:
+	case customer.CategoryNotPublished, customer.Unknown:
 	}
-	if !said.CLV {
+	if !last.CLV {
 		return
 	}
-	t.HistoricCLV += n * said.Historic
-	if said.Orders > 0 {
-		t.PredictedCLV += n * said.Predicted
-		b := Bucket(said.Historic + said.Predicted)
+	t.HistoricCLV += n * last.Historic
+	if last.Orders > 0 {
+		t.PredictedCLV += n * last.Predicted
+		b := Bucket(last.Historic + last.Predicted)
 		if b >= len(t.Histogram) {
 			t.Histogram = append(t.Histogram, make([]int64, b+1-len(t.Histogram))...)
 		}

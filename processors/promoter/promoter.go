@@ -10,7 +10,7 @@ import (
 )
 
 // Answer is a customer's promoter status at a moment. Responses older than the survey window, or excluded, do not count.
-type Answer struct {
+type Status struct {
 	Category  customer.Category
 	Latest    *customer.Response // the one that counts: the newest by creation, ties to the greater id; nil: none
 	Responses int32
@@ -21,8 +21,8 @@ type Answer struct {
 }
 
 // Score is the answer at a moment.
-func Score(t *customer.Terms, m customer.Moment, s *customer.State) Answer {
-	a := Answer{Category: customer.Unknown, Referred: int64(s.Referred())}
+func Score(t *customer.Terms, m customer.Moment, s *customer.State) Status {
+	a := Status{Category: customer.Unknown, Referred: int64(s.Referred())}
 	window := int64(t.Settings.GetSurveyWindowDays()) * customer.DayMS
 	all := s.Responses(ledger.SurveyType_SURVEY_TYPE_NPS)
 	for i := range all {
@@ -52,29 +52,29 @@ func category(score int32) customer.Category {
 	return customer.Detractor
 }
 
-func (a *Answer) score() int32 {
+func (a *Status) score() int32 {
 	if a.Latest == nil {
 		return -1
 	}
 	return a.Latest.Score
 }
 
-// Material says that the answer differs from what was last said. A customer who never answered and never referred anybody
+// Material says that the answer differs from what was last last. A customer who never answered and never referred anybody
 // is not spoken of.
-func Material(a *Answer, said *customer.Said) bool {
-	if said.Category == customer.NeverAsked {
+func Material(a *Status, last *customer.LastPublished) bool {
+	if last.Category == customer.CategoryNotPublished {
 		return a.Responses > 0 || a.Referred > 0
 	}
-	return a.Referred > 0 != said.Action || a.Category != said.Category || a.score() != said.Score || a.Responses != said.Responses
+	return a.Referred > 0 != last.Action || a.Category != last.Category || a.score() != last.Score || a.Responses != last.Responses
 }
 
-// Remember notes that the answer is said.
-func Remember(a *Answer, said *customer.Said) {
-	said.Category, said.Score, said.Responses, said.Action = a.Category, a.score(), a.Responses, a.Referred > 0
+// Remember notes that the answer is last.
+func SetPublished(a *Status, last *customer.LastPublished) {
+	last.Category, last.Score, last.Responses, last.Action = a.Category, a.score(), a.Responses, a.Referred > 0
 }
 
 // Describe fills in an output: everything but what is common to all and the previous.
-func Describe(a *Answer, e *output.PromoterStatusUpdated) {
+func Describe(a *Status, e *output.PromoterStatusUpdated) {
 	*e = output.PromoterStatusUpdated{
 		About: e.About, Previous: e.Previous, Category: a.Category.String(), Responses: int64(a.Responses),
 		Action: a.Referred > 0, Referred: a.Referred,

@@ -9,9 +9,9 @@ import (
 	"github.com/mainstay/mainstay/schemas/ledger"
 )
 
-// Settle calls send for each credit that no longer says what stands: to the former referrer when another stands now, and to
-// the present one when he is new or the realised net revenue has changed.
-func Settle(own string, s *customer.State, send func(referrer string, c *ledger.Credit)) {
+// UpdateCredits calls send for each credit that has changed: for the former referrer when another stands now, and for the present
+// one when they are new or the realised net revenue has changed.
+func UpdateCredits(own string, s *customer.State, send func(referrer string, c *ledger.Credit)) {
 	referrer, net := s.Referrer(), max(0, s.Historic())
 	if s.Credited.To == "" && referrer == "" {
 		return

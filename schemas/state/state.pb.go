@@ -1701,7 +1701,7 @@ var File_state_state_proto protoreflect.FileDescriptor
 
 const file_state_state_proto_rawDesc = "" +
 	"\n" +
-	"\x11state/state.proto\x12\x11mainstay.state.v1\x1a\x13ledger/ledger.proto\"\xe1\a\n" +
+	"\x11state/state.proto\x12\x11mainstay.state.v1\x1a\x15ledger/payloads.proto\"\xe1\a\n" +
 	"\bCustomer\x12\x1a\n" +
 	"\bsequence\x18\x01 \x01(\x04R\bsequence\x12\x1a\n" +
 	"\bdeadline\x18\x02 \x01(\x12R\bdeadline\x12\x1f\n" +

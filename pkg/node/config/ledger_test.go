@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"google.golang.org/protobuf/proto"
 	"pgregory.net/rapid"
 
 	"github.com/mainstay/mainstay/pkg/node/config"
@@ -25,7 +26,7 @@ import (
 // hash: a process of a release with another one would refuse to fold it before settings_revision is raised.
 func TestDefaultsAreThoseOfTheLedger(t *testing.T) {
 	v := config.Default().StepSettings()
-	require.True(t, settings.Default().EqualVT(v))
+	require.True(t, proto.Equal(settings.Default(), v))
 	require.EqualValues(t, 0x704a4247062f9a1e, settings.Hash(v))
 }
 

@@ -69,7 +69,7 @@ func foldedUpTo(ctx context.Context, p *redis.Partition, event Origin) (bool, er
 		if input.Mark >= event.Offset {
 			return true, nil
 		}
-		read = read || input.Heard && input.Position > event.Offset
+		read = read || input.Reported && input.Position > event.Offset
 	}
 	if read {
 		return false, fmt.Errorf("%w: see `mainstay dlq list`", ErrNotInLedger)

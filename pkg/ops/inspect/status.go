@@ -322,7 +322,7 @@ func (l *look) states(ctx context.Context) error {
 func (l *look) inputTimes(state *processors.Partition, now time.Time) {
 	for _, known := range state.Inputs() {
 		i := slices.IndexFunc(l.status.Inputs, func(in Input) bool { return in.Topic == known.Topic && in.Partition == known.Partition })
-		if i < 0 || !known.Heard || known.Time == 0 {
+		if i < 0 || !known.Reported || known.Time == 0 {
 			continue
 		}
 		in := &l.status.Inputs[i]

@@ -117,7 +117,7 @@ func (d *demo) audit(ctx context.Context, s *Summary) error {
 
 // compare reads every customer from Redis and compares them with the ground truth.
 func (d *demo) compare(ctx context.Context, s *Summary) error {
-	known := map[string]processors.Answers{}
+	known := map[string]processors.CustomerScores{}
 	for p := range d.genesis.GetPartitions() {
 		at := d.app.Redis.Partition(d.app.Config.Namespace, p, d.genesis.GetPartitions())
 		err := at.ScanCustomers(ctx, func(m redis.Meta, blobs []redis.Blob) error {
@@ -130,7 +130,7 @@ func (d *demo) compare(ctx context.Context, s *Summary) error {
 				if err != nil {
 					return err
 				}
-				known[b.ID] = processors.Answer(partition, b.ID, state)
+				known[b.ID] = processors.ScoreCustomer(partition, b.ID, state)
 			}
 			return nil
 		})
@@ -145,7 +145,7 @@ func (d *demo) compare(ctx context.Context, s *Summary) error {
 		}
 	}
 	horizon := time.Duration(d.app.Config.CLV.PredictionHorizonDays) * day
-	s.Truth = groundtruth.Compare(d.truth, d.end, horizon, func(id string) (processors.Answers, bool) {
+	s.Truth = groundtruth.Compare(d.truth, d.end, horizon, func(id string) (processors.CustomerScores, bool) {
 		a, met := known[id]
 		return a, met
 	})

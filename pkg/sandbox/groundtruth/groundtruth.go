@@ -37,7 +37,7 @@ type Comparison struct {
 
 // Compare compares the answers as of a time. answers returns false for a customer who is not known; horizon is that of the
 // predicted value.
-func Compare(t *shop.GroundTruth, at time.Time, horizon time.Duration, answers func(id string) (processors.Answers, bool)) Comparison {
+func Compare(t *shop.GroundTruth, at time.Time, horizon time.Duration, answers func(id string) (processors.CustomerScores, bool)) Comparison {
 	var f Comparison
 	var gone, active []float64
 	var predictions []prediction

@@ -128,13 +128,13 @@ func (h *house) fit() {
 	})
 }
 
-func (h *house) answers(id string) (processors.Answers, bool) {
+func (h *house) answers(id string) (processors.CustomerScores, bool) {
 	s, err := h.store.Customer(id)
 	require.NoError(h.t, err)
 	if s == nil {
-		return processors.Answers{}, false
+		return processors.CustomerScores{}, false
 	}
-	return processors.Answer(h.state, id, s), true
+	return processors.ScoreCustomer(h.state, id, s), true
 }
 
 // The simulated shop is of the models' family, so what its customers are predicted must hold: within 3 points in every tenth of

@@ -50,8 +50,9 @@ type claim struct {
 
 	// The memory below is used again for every entry or chunk.
 
-	reader         ledger.Reader
-	entry          *ledger.Entry     // the one being folded; valid until the next is read
+	decoder        ledger.Entries    // memory of the chunk's entries
+	entries        []*ledger.Entry   // the chunk's entries; they alias its records
+	entry          *ledger.Entry     // the one being folded
 	chunkCustomers []*cachedCustomer // of the chunk's entries; nil: the entry has no customer
 	observed       observed
 	//mutant:batch-time insert batchTime int64

@@ -102,7 +102,7 @@ func (c *claim) observeInputs() {
 	}
 	c.observed.inputsAt = now
 	for _, in := range c.state.Inputs() {
-		if in.Heard && c.appendTime > 0 { // while nothing is appended, only this machine's clock tells that time passes
+		if in.Reported && c.appendTime > 0 { // while nothing is appended, only this machine's clock tells that time passes
 			c.metrics.TimeBehind.WithLabelValues(in.Topic, strconv.Itoa(int(in.Partition))).Set(max(0, float64(max(c.appendTime, now.UnixMilli())-in.Time)/1000))
 		}
 	}
@@ -120,7 +120,7 @@ func (c *claim) observeCalibration() {
 // observeFuses shows the rules whose alerts are held back in some partition of this process.
 func (c *claim) observeFuses() {
 	open := map[string]bool{}
-	c.state.Fuses(func(rule string) { open[rule] = true })
+	c.state.TrippedFuses(func(rule string) { open[rule] = true })
 	c.setFuses(c.partition, open)
 }
 

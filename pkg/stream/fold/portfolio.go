@@ -11,7 +11,7 @@ import (
 // observePortfolio sets the customer base's totals as partition 0 merged them last. The thresholds that are computed from
 // them are applied later, when the partition folds the entry that carries them.
 func (c *claim) observePortfolio() {
-	sum, bounds := c.state.Announced(), c.state.Thresholds()
+	sum, bounds := c.state.PublishedPortfolio(), c.state.Thresholds()
 	if sum == nil || sum == c.observed.portfolio && bounds == c.observed.thresholds {
 		return
 	}

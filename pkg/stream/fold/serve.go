@@ -131,7 +131,7 @@ func (c *claim) foldChunk(ctx context.Context, chunk []kafka.Record) error {
 	}
 	now := c.cfg.Now().UnixMilli()
 	for i := range chunk {
-		c.customers.lastLookup = c.chunkCustomers[i]
+		c.entry, c.customers.lastLookup = c.entries[i], c.chunkCustomers[i]
 		if err := c.foldRecord(&chunk[i]); err != nil {
 			return err
 		}
@@ -144,31 +144,29 @@ func (c *claim) foldChunk(ctx context.Context, chunk []kafka.Record) error {
 	return nil
 }
 
-// loadCustomers asks Redis once for all customers of a chunk that are not in memory.
+// loadCustomers decodes the entries of a chunk, and asks Redis once for all of their customers that are not in memory.
 func (c *claim) loadCustomers(chunk []kafka.Record) error {
 	c.customers.evict()
-	c.chunkCustomers = c.chunkCustomers[:0]
+	c.chunkCustomers, c.entries = c.chunkCustomers[:0], c.entries[:0]
+	c.decoder.Reset()
 	for i := range chunk {
-		id, err := ledger.CustomerOf(chunk[i].Value)
+		entry, err := c.decoder.Decode(chunk[i].Value)
 		if err != nil {
 			return c.refused(&chunk[i], err)
 		}
 		var customer *cachedCustomer
-		if len(id) > 0 {
+		if id := entry.GetCustomer(); id != "" {
 			customer = c.customers.request(id)
+			// Step's outputs are published after the record's memory is used again, so Step gets the id that the cache holds.
+			entry.Customer = customer.id
 		}
-		c.chunkCustomers = append(c.chunkCustomers, customer)
+		c.chunkCustomers, c.entries = append(c.chunkCustomers, customer), append(c.entries, entry)
 	}
 	return c.customers.load()
 }
 
 // foldRecord runs Step on one entry.
 func (c *claim) foldRecord(r *kafka.Record) (err error) {
-	if c.entry, err = c.reader.Read(r.Value); err != nil {
-		return c.refused(r, err)
-	}
-	// Step's outputs are published after the record's memory is used again, so Step gets the id that the cache holds.
-	c.entry.Customer = c.customers.durableID(c.entry.GetCustomer())
 	defer func() {
 		if caught := recover(); caught != nil {
 			c.log.Error("step panicked", zap.Int64("offset", r.Offset), c.cfg.Customers.Field(c.entry.GetCustomer()), zap.ByteString("stack", debug.Stack()))

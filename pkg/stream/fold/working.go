@@ -58,14 +58,14 @@ func (w *workingSet) lookup(id string) *cachedCustomer {
 	return w.lastLookup
 }
 
-// request returns a customer, who has a state once load was called. The id's bytes may change afterwards.
-func (w *workingSet) request(id []byte) *cachedCustomer {
-	h := w.customers[string(id)]
+// request returns a customer, who has a state once load was called. The memory of id may be used again afterwards.
+func (w *workingSet) request(id string) *cachedCustomer {
+	h := w.customers[id]
 	if h != nil {
 		w.touch(h)
 		return h
 	}
-	h = &cachedCustomer{id: string(id)}
+	h = &cachedCustomer{id: strings.Clone(id)}
 	w.customers[h.id] = h
 	w.missing = append(w.missing, h)
 	return h
@@ -100,19 +100,11 @@ func (w *workingSet) load() error {
 	return nil
 }
 
-// durableID returns an id in memory that outlives the record it was read from.
-func (w *workingSet) durableID(id string) string {
-	if h := w.lookup(id); h != nil {
-		return h.id
-	}
-	return strings.Clone(id)
-}
-
 // Customer is processors.Store's.
 func (w *workingSet) Customer(id string) (*customer.State, error) {
 	h := w.lookup(id)
 	if h == nil {
-		w.request([]byte(id))
+		w.request(id)
 		if err := w.load(); err != nil {
 			return nil, err
 		}
@@ -171,7 +163,7 @@ func (w *workingSet) Due(now int64, limit int) ([]string, error) {
 	ids := make([]string, min(limit, len(timers)))
 	for i := range ids {
 		ids[i] = timers[i].ID
-		w.request([]byte(ids[i]))
+		w.request(ids[i])
 	}
 	if err := w.load(); err != nil {
 		return nil, err
@@ -209,7 +201,7 @@ func (w *workingSet) Class(class, classes uint32) ([]string, error) {
 		a.classes, a.first, a.ids = classes, class, ids
 		for _, members := range ids {
 			for _, id := range members {
-				w.request([]byte(id))
+				w.request(id)
 			}
 		}
 		if err := w.load(); err != nil {

@@ -8,7 +8,7 @@ import (
 )
 
 // RenderExplanation returns the human-readable lines of an explanation.
-func RenderExplanation(b *processors.Basis) []string {
+func RenderExplanation(b *processors.Explanation) []string {
 	lines := []string{fmt.Sprintf("customer %s as of %s, ledger partition %d, offset %d", b.Customer, b.AsOf, b.Ledger.Partition, b.Ledger.Offset)}
 	add := func(name, text string, args ...any) {
 		lines = append(lines, fmt.Sprintf("  %-18s", name)+fmt.Sprintf(text, args...))
@@ -28,7 +28,7 @@ func RenderExplanation(b *processors.Basis) []string {
 	}
 	m := b.Money
 	add("historic value", "%s %s = standing orders %s - refunds without their order %s", m.Historic, b.Currency, m.Standing, m.Orphaned)
-	if s := b.Seen; s != nil {
+	if s := b.Stats; s != nil {
 		add("model input", "x = %d repeat days, the last at t_x = %.2f weeks of T = %.2f, with a mean of m = %.2f", s.Repeats, s.Recency, s.Age, s.Mean)
 	} else {
 		add("model input", "none: there is no standing order")

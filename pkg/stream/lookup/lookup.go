@@ -24,19 +24,19 @@ var (
 )
 
 // Customer reads a customer's answers.
-func Customer(ctx context.Context, r *redis.Client, namespace string, g *ledger.Genesis, id string) (processors.Answers, error) {
+func Customer(ctx context.Context, r *redis.Client, namespace string, g *ledger.Genesis, id string) (processors.CustomerScores, error) {
 	p, id, state, err := read(ctx, r, namespace, g, id)
 	if err != nil {
-		return processors.Answers{}, err
+		return processors.CustomerScores{}, err
 	}
-	return processors.Answer(p, id, state), nil
+	return processors.ScoreCustomer(p, id, state), nil
 }
 
 // Explanation reads the history, the model's view of it and the terms that a customer's answers are computed from.
-func Explanation(ctx context.Context, r *redis.Client, namespace string, g *ledger.Genesis, id string) (processors.Basis, error) {
+func Explanation(ctx context.Context, r *redis.Client, namespace string, g *ledger.Genesis, id string) (processors.Explanation, error) {
 	p, id, state, err := read(ctx, r, namespace, g, id)
 	if err != nil {
-		return processors.Basis{}, err
+		return processors.Explanation{}, err
 	}
 	return processors.Explain(p, id, state), nil
 }

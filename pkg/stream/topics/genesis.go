@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"time"
 
+	"google.golang.org/protobuf/proto"
+
 	"github.com/mainstay/mainstay/pkg/kafka"
 	"github.com/mainstay/mainstay/pkg/stream/halt"
 	"github.com/mainstay/mainstay/processors/settings"
@@ -36,7 +38,7 @@ func Genesis(ctx context.Context, k *kafka.Client, namespace string) (*ledger.Ge
 			return nil, fmt.Errorf("%w: partition %d of %s is empty", ErrNoLedger, p, topic)
 		case genesis == nil:
 			genesis = g
-		case !g.EqualVT(genesis):
+		case !proto.Equal(g, genesis):
 			return nil, halt.New(halt.LedgerForeign, "partition %d of %s begins another ledger (%s) than partition 0 (%s)", p, topic, g.GetLedgerId(), genesis.GetLedgerId())
 		}
 	}

@@ -66,7 +66,7 @@ func everybody(t *testing.T, namespace string, partitions int32) map[string]*ans
 				if err != nil {
 					return err
 				}
-				is := processors.Answer(partition, b.ID, state)
+				is := processors.ScoreCustomer(partition, b.ID, state)
 				a := &answers{text: string(is.Append(nil))}
 				if err := json.Unmarshal([]byte(a.text), a); err != nil {
 					return err

@@ -7,10 +7,10 @@ import (
 	"pgregory.net/rapid"
 )
 
-// A long book finds with its sieve what one would find by looking through it, whatever came and went.
+// A long orderLog finds with its countingFilter what one would find by looking through it, whatever came and went.
 func TestBookFindsWhatIsThere(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		var b book
+		var b orderLog
 		ids := rapid.SampledFrom([]uint64{2, 150}).Draw(t, "ids") // of two, a counter gets full
 		var there []uint64                                        // id's parts, in no order
 		for step := range rapid.IntRange(100, 400).Draw(t, "steps") {
@@ -25,8 +25,8 @@ func TestBookFindsWhatIsThere(t *testing.T) {
 			require.Equal(t, found > 0, i >= 0)
 			switch {
 			case i >= 0 && rapid.Bool().Draw(t, "remove"):
-				mark, _ := b.remove(i)
-				require.Equal(t, id, mark>>16)
+				fingerprint, _ := b.remove(i)
+				require.Equal(t, id, fingerprint>>16)
 				for j, known := range there {
 					if known == id {
 						there = append(there[:j], there[j+1:]...)
@@ -34,15 +34,15 @@ func TestBookFindsWhatIsThere(t *testing.T) {
 					}
 				}
 			case rapid.IntRange(0, 9).Draw(t, "oldest goes") == 0 && len(there) > 0:
-				mark, _ := b.remove(0)
+				fingerprint, _ := b.remove(0)
 				for j, known := range there {
-					if known == mark>>16 {
+					if known == fingerprint>>16 {
 						there = append(there[:j], there[j+1:]...)
 						break
 					}
 				}
 			default:
-				b.insert(id<<16, order{at: int64(step % 37)})
+				b.insert(id<<16, order{occurredAt: int64(step % 37)})
 				there = append(there, id)
 			}
 			require.Len(t, b.rows, len(there))

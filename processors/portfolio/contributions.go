@@ -9,45 +9,45 @@ import (
 	"github.com/mainstay/mainstay/schemas/state"
 )
 
-// Board is what partition 0 knows of all partitions: the latest contribution of each, by partition.
-type Board struct {
-	contributions []*ledger.Contribution
-	announced     *ledger.Contribution // the sums last published; nil: none
+// Contributions are what partition 0 knows of all partitions.
+type Contributions struct {
+	latest    []*ledger.Contribution // of each partition, by partition
+	published *ledger.Contribution   // the sums last published; nil: none
 }
 
-// Take puts a contribution in the place of the partition's former one. An older one is left aside.
-func (b *Board) Take(c *ledger.Contribution) bool {
-	i, found := slices.BinarySearchFunc(b.contributions, c.GetPartition(), func(k *ledger.Contribution, p int32) int {
+// Replace replaces the contribution of c's partition. It returns false, and changes nothing, if c is not newer.
+func (b *Contributions) Replace(c *ledger.Contribution) bool {
+	i, found := slices.BinarySearchFunc(b.latest, c.GetPartition(), func(k *ledger.Contribution, p int32) int {
 		return cmp.Compare(k.GetPartition(), p)
 	})
 	switch {
 	case !found:
-		b.contributions = slices.Insert(b.contributions, i, c)
-	case b.contributions[i].GetOffset() >= c.GetOffset():
+		b.latest = slices.Insert(b.latest, i, c)
+	case b.latest[i].GetOffset() >= c.GetOffset():
 		return false
 	default:
-		b.contributions[i] = c
+		b.latest[i] = c
 	}
 	return true
 }
 
-// Encode and Decode keep the board with its partition.
-func (b *Board) Encode(w *state.Partition) {
-	w.Contributions, w.Announced = b.contributions, b.announced
+// Encode writes the contributions into the state of their partition.
+func (b *Contributions) Encode(w *state.Partition) {
+	w.Contributions, w.Announced = b.latest, b.published
 }
 
-// Decode takes over what Encode gave.
-func (b *Board) Decode(w *state.Partition) {
-	b.contributions, b.announced = w.Contributions, w.Announced
+// Decode reads what Encode wrote.
+func (b *Contributions) Decode(w *state.Partition) {
+	b.latest, b.published = w.Contributions, w.Announced
 }
 
 // Sum adds up what all have contributed, in the order of partitions. Nil when nobody has.
-func (b *Board) Sum() *ledger.Contribution {
-	if len(b.contributions) == 0 {
+func (b *Contributions) Sum() *ledger.Contribution {
+	if len(b.latest) == 0 {
 		return nil
 	}
 	sum := &ledger.Contribution{ChurnClasses: make([]int64, 5)}
-	for _, c := range b.contributions {
+	for _, c := range b.latest {
 		sum.Customers += c.GetCustomers()
 		sum.Active += c.GetActive()
 		for i, n := range c.GetChurnClasses() {
@@ -71,17 +71,17 @@ func (b *Board) Sum() *ledger.Contribution {
 }
 
 // Announce notes the sums as published and returns those published before, nil if none were.
-func (b *Board) Announce(sum *ledger.Contribution) (previous *ledger.Contribution) {
-	previous, b.announced = b.announced, sum
+func (b *Contributions) SetPublished(sum *ledger.Contribution) (previous *ledger.Contribution) {
+	previous, b.published = b.published, sum
 	return previous
 }
 
 // Announced are the sums last published, nil if none were.
-func (b *Board) Announced() *ledger.Contribution { return b.announced }
+func (b *Contributions) Published() *ledger.Contribution { return b.published }
 
 // Draw sets the bounds of the tiers: the total CLV from which the uppermost 10% and 20% begin, and the values at equal
 // fractions of the base. A bucket's customers are taken as spread evenly over it.
-func Draw(sum *ledger.Contribution) *ledger.Thresholds {
+func DrawThresholds(sum *ledger.Contribution) *ledger.Thresholds {
 	t := new(ledger.Thresholds)
 	for _, n := range sum.GetHistogram() {
 		t.Customers += n
@@ -93,7 +93,7 @@ func Draw(sum *ledger.Contribution) *ledger.Thresholds {
 	q := quantiles{histogram: sum.GetHistogram(), customers: t.GetCustomers()}
 	t.Percentiles = make([]int64, fractions+1)
 	for i := range t.Percentiles {
-		t.Percentiles[i] = q.at(int64(i))
+		t.Percentiles[i] = q.valueAt(int64(i))
 	}
 	t.Top_20, t.Top_10 = t.Percentiles[fractions/10*8], t.Percentiles[fractions/10*9]
 	return t
@@ -108,9 +108,9 @@ const fractions = 500
 // that hardly changes is not scored anew again and again.
 const perPoint = 10
 
-// Wrong says that bounds do not describe the base any more: the number of customers has come to the other side of least, below
+// Stale says that bounds do not describe the base any more: the number of customers has come to the other side of least, below
 // which there are no tiers, or a value that stands at a percentile has drifted from it.
-func Wrong(t *ledger.Thresholds, sum *ledger.Contribution, least int64) bool {
+func Stale(t *ledger.Thresholds, sum *ledger.Contribution, least int64) bool {
 	n := int64(0)
 	for _, count := range sum.GetHistogram() {
 		n += count
@@ -148,7 +148,7 @@ type quantiles struct {
 }
 
 // at is the value below which so many of all fractions of the customers lie; they must rise from call to call. All in integers.
-func (q *quantiles) at(parts int64) int64 {
+func (q *quantiles) valueAt(parts int64) int64 {
 	// rank = parts/fractions x customers, kept as a multiple of 1/fractions
 	rank := parts * q.customers
 	for q.bucket < len(q.histogram)-1 && (q.below+q.histogram[q.bucket])*fractions <= rank {

@@ -1,0 +1,150 @@
+package processors
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/mainstay/mainstay/processors/alert"
+	"github.com/mainstay/mainstay/processors/calibration"
+	"github.com/mainstay/mainstay/processors/portfolio"
+	"github.com/mainstay/mainstay/processors/settings"
+	"github.com/mainstay/mainstay/schemas/ledger"
+	"github.com/mainstay/mainstay/schemas/state"
+)
+
+// partitionState is what a partition keeps from one entry to the next, and what Encode and Decode carry. It is a function of
+// the ledger up to offset. TestStateSurvivesEncoding fails for a field that encode or decode leaves out.
+type partitionState struct {
+	number  int32
+	offset  int64           // of the entry folded last; -1: none
+	genesis *ledger.Genesis // nil before entry 0
+
+	settingsRevision uint64 // 0: the defaults are in force
+	settingsHash     uint64
+	settings         *ledger.SettingsValues
+	refused          *state.RefusedSettings // the entry skipped last; nil: none above the revision in force
+	logic            uint32                 // the highest logic version that took the ledger over; 0: none yet
+	parameters       *ledger.Parameters     // of the models in force
+	thresholds       *ledger.Thresholds     // of the value tiers in force; nil before the first
+	checkpoint       int64                  // outputs below this offset are published, by the last checkpoint entry; 0: none
+
+	inputRevision uint64                      // of the input set
+	inputs        []*ledger.Input             // the input set, by topic and incarnation
+	sources       map[sourceKey]*state.Source // what is folded and reported of each input partition, former inputs included
+	ledgerMarks   map[int32]mark              // of entries that came from partitions of this ledger
+
+	baseKnown       bool             // every input partition was reported by a tick, so base time is defined
+	base            int64            // base time, ms
+	advanceTo       int64            // event clock: base time once all inputs are read to their end
+	latest          int64            // the latest time of an entry of a customer, ms
+	continuePending bool             // a continue entry is appended and not folded yet
+	rescoring       *state.Rescoring // cursor over the hash classes; nil: no rescoring is under way
+
+	totals        portfolio.Totals
+	calibration   calibration.Totals
+	contributions portfolio.Contributions // partition 0: what all partitions have contributed
+
+	alertTerms uint64 // how often parameters or settings have changed
+	alertSince int64  // when they last changed, ms
+	fuses      alert.Fuses
+}
+
+type sourceKey struct {
+	topic       string
+	incarnation uint32
+	partition   int32
+}
+
+// mark is the part of an origin that rises within a source.
+type mark struct {
+	offset  int64
+	ordinal uint32
+}
+
+func (m mark) above(o mark) bool {
+	return m.offset > o.offset || m.offset == o.offset && m.ordinal > o.ordinal
+}
+
+func newPartitionState(number int32) partitionState {
+	return partitionState{
+		number: number, offset: -1, settings: settings.Default(), parameters: PriorParameters(),
+		sources: map[sourceKey]*state.Source{}, ledgerMarks: map[int32]mark{},
+	}
+}
+
+// stateFormat is the format of encoded partitions and customers. Decode refuses any other, and the fold then rebuilds both from
+// the ledger.
+const stateFormat = 2
+
+func (s *partitionState) encode() *state.Partition {
+	w := &state.Partition{
+		Format: stateFormat, Number: s.number, Offset: s.offset, Genesis: s.genesis,
+		SettingsRevision: s.settingsRevision, SettingsHash: s.settingsHash, Settings: s.settings, RefusedSettings: s.refused, Logic: s.logic,
+		Parameters: s.parameters, Thresholds: s.thresholds, Checkpoint: s.checkpoint,
+		InputRevision: s.inputRevision, Inputs: s.inputs, Sources: s.sortedSources(), LedgerMarks: s.sortedLedgerMarks(),
+		BaseKnown: s.baseKnown, BaseTime: s.base, AdvanceTo: s.advanceTo, Latest: s.latest, ContinuePending: s.continuePending,
+		Totals: s.totals.Encode(), Rescoring: s.rescoring, Calibration: s.calibration.Encode(),
+		AlertTerms: s.alertTerms, AlertSince: s.alertSince, Fuses: s.fuses.Encode(),
+	}
+	s.contributions.Encode(w)
+	return w
+}
+
+func (s *partitionState) sortedSources() []*state.Source {
+	all := make([]*state.Source, 0, len(s.sources))
+	for _, source := range s.sources {
+		all = append(all, source)
+	}
+	slices.SortFunc(all, func(a, b *state.Source) int {
+		return cmp.Or(strings.Compare(a.GetTopic(), b.GetTopic()), cmp.Compare(a.GetIncarnation(), b.GetIncarnation()), cmp.Compare(a.GetPartition(), b.GetPartition()))
+	})
+	return all
+}
+
+func (s *partitionState) sortedLedgerMarks() []*state.LedgerMark {
+	var all []*state.LedgerMark
+	for partition, m := range s.ledgerMarks {
+		all = append(all, &state.LedgerMark{Partition: partition, Offset: m.offset, Ordinal: m.ordinal})
+	}
+	slices.SortFunc(all, func(a, b *state.LedgerMark) int { return cmp.Compare(a.GetPartition(), b.GetPartition()) })
+	return all
+}
+
+func decodePartitionState(blob []byte) (partitionState, error) {
+	w := new(state.Partition)
+	if err := w.UnmarshalVT(blob); err != nil {
+		return partitionState{}, fmt.Errorf("%w: %w", ErrState, err)
+	}
+	if w.GetFormat() != stateFormat {
+		return partitionState{}, fmt.Errorf("%w: format %d, want %d", ErrState, w.GetFormat(), stateFormat)
+	}
+	s := newPartitionState(w.GetNumber())
+	s.offset, s.genesis = w.GetOffset(), w.Genesis
+	s.settingsRevision, s.settingsHash, s.logic = w.GetSettingsRevision(), w.GetSettingsHash(), w.GetLogic()
+	if w.Settings != nil {
+		s.settings = w.Settings
+	}
+	s.refused = w.RefusedSettings
+	if w.Parameters != nil {
+		s.parameters = w.Parameters
+	}
+	s.thresholds, s.checkpoint = w.Thresholds, w.GetCheckpoint()
+	s.inputRevision, s.inputs = w.GetInputRevision(), w.Inputs
+	for _, source := range w.Sources {
+		s.sources[sourceKey{source.GetTopic(), source.GetIncarnation(), source.GetPartition()}] = source
+	}
+	for _, m := range w.LedgerMarks {
+		s.ledgerMarks[m.GetPartition()] = mark{m.GetOffset(), m.GetOrdinal()}
+	}
+	s.baseKnown, s.base, s.advanceTo, s.latest = w.GetBaseKnown(), w.GetBaseTime(), w.GetAdvanceTo(), w.GetLatest()
+	s.continuePending, s.rescoring = w.GetContinuePending(), w.Rescoring
+	//mutant:cursor-lost-on-reclaim insert s.rescoring = nil
+	s.totals.Decode(w.GetTotals())
+	s.calibration.Decode(w.GetCalibration())
+	s.contributions.Decode(w)
+	s.alertTerms, s.alertSince = w.GetAlertTerms(), w.GetAlertSince()
+	s.fuses.Decode(w.GetFuses())
+	return s, nil
+}

@@ -1,0 +1,61 @@
+package processors
+
+import (
+	"reflect"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/mainstay/mainstay/processors/calibration"
+	"github.com/mainstay/mainstay/processors/portfolio"
+	"github.com/mainstay/mainstay/processors/settings"
+	"github.com/mainstay/mainstay/schemas/ledger"
+	"github.com/mainstay/mainstay/schemas/state"
+)
+
+// A field of the state that encode or decode leaves out fails here, and so does a field that fullState leaves empty.
+func TestStateSurvivesEncoding(t *testing.T) {
+	s := fullState()
+	v := reflect.ValueOf(s)
+	for i := range v.NumField() {
+		require.False(t, v.Field(i).IsZero(), "fullState sets no %s", v.Type().Field(i).Name)
+	}
+	w := s.encode()
+	m := reflect.ValueOf(w).Elem()
+	for i := range m.NumField() {
+		if f := m.Type().Field(i); f.IsExported() {
+			require.False(t, m.Field(i).IsZero(), "encode leaves out %s", f.Name)
+		}
+	}
+	blob, err := w.MarshalVT()
+	require.NoError(t, err)
+	again, err := decodePartitionState(blob)
+	require.NoError(t, err)
+	require.Equal(t, s, again)
+	encoded, err := again.encode().MarshalVT()
+	require.NoError(t, err)
+	require.Equal(t, blob, encoded)
+}
+
+func fullState() partitionState {
+	s := partitionState{
+		number: 1, offset: 2, genesis: &ledger.Genesis{LedgerId: "l"}, settingsRevision: 3, settingsHash: 4, settings: settings.Default(), refused: &state.RefusedSettings{Offset: 3}, logic: 5,
+		parameters: PriorParameters(), thresholds: &ledger.Thresholds{Version: 6}, checkpoint: 7, inputRevision: 8,
+		inputs:      []*ledger.Input{{Topic: "t", Partitions: 1}},
+		sources:     map[sourceKey]*state.Source{{"t", 1, 2}: {Topic: "t", Incarnation: 1, Partition: 2, Heard: true}},
+		ledgerMarks: map[int32]mark{3: {4, 5}},
+		baseKnown:   true, base: 9, advanceTo: 10, latest: 11, continuePending: true, rescoring: &state.Rescoring{Classes: 4, Class: 1, After: "c"},
+		totals: portfolio.Totals{
+			Customers: 1, Active: 2, Classes: [5]int64{3, 4, 5, 6, 7}, Promoters: 8, Passives: 9, Detractors: 10, HistoricCLV: 11, PredictedCLV: 12,
+			Histogram: []int64{13},
+		},
+		calibration: calibration.Totals{
+			Promises: [calibration.Tenths]int64{1}, Probability: [calibration.Tenths]int64{2}, Kept: [calibration.Tenths]int64{3}, Predicted: 4, Observed: 5,
+		},
+		alertTerms: 12, alertSince: 13,
+	}
+	s.contributions.Replace(&ledger.Contribution{Partition: 1, Customers: 2})
+	s.contributions.SetPublished(&ledger.Contribution{Customers: 2})
+	s.fuses.Decode([]*state.Fuse{{Rule: 1, Hour: 2, Raised: 3, Held: 4}})
+	return s
+}
