@@ -100,7 +100,7 @@ func TestWrongBacktests(t *testing.T) {
 		"other events":   {cdnow("backtest", "--type", "survey"), exitUsage, `--type" flag: must be purchase`},
 		"no such output": {cdnow("backtest", "-o", "xml"), exitUsage, `--output" flag: must be table or json`},
 		"no such folder": {cdnow("backtest", "--report", "/nowhere/at/all.html"), exitFailed, "--report"},
-		"fit too soon":   {cdnow("fit", "--until", "1990-01-01"), exitFailed, "nobody had bought by 1990-01-01"},
+		"fit too soon":   {cdnow("fit", "--until", "1990-01-01"), exitFailed, "no customer had bought by 1990-01-01"},
 		"fit to nowhere": {cdnow("fit", "--to", "/nowhere/at/all.yaml"), exitFailed, "/nowhere/at"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -83,7 +83,7 @@ func Run(ctx context.Context, all []lifetimes.History, o Options) (*Result, erro
 	}
 	r.Baselines = h.judgeBaselines()
 	r.recommend()
-	if err := begin("following week by week"); err != nil {
+	if err := begin("tracking purchases by week"); err != nil {
 		return nil, err
 	}
 	for _, c := range candidates {
@@ -95,7 +95,7 @@ func Run(ctx context.Context, all []lifetimes.History, o Options) (*Result, erro
 	return r, nil
 }
 
-// steps is about how many there are: more where regular models go on improving.
+// steps is the approximate number of steps, for Progress; there are more if MBG/CNBD-k improves with k.
 const steps = 14
 
 // holdout is a history that is split at a day.
@@ -104,8 +104,8 @@ type holdout struct {
 	horizon                   float64 // weeks from the split to the end
 	minorPerUnit              float64
 	customers                 []lifetimes.Customer // state at the split
-	rows                      []lifetimes.Summary  // theirs
-	known, later              []lifetimes.History  // up to the split; up to the end
+	rows                      []lifetimes.Summary  // summaries of customers
+	known, later              []lifetimes.History  // histories up to the split, and up to the end
 	came, spent               []float64            // purchase days and net value after the split, by customer
 }
 
@@ -124,7 +124,7 @@ func divide(all []lifetimes.History, o Options) (*holdout, error) {
 		h.first, h.last = min(h.first, first), max(h.last, last)
 	}
 	if !some {
-		return nil, fmt.Errorf("%w: nobody has bought anything; check the mapping of the columns", ErrTooFew)
+		return nil, fmt.Errorf("%w: the file contains no purchase; check the mapping of the columns", ErrTooFew)
 	}
 	h.until = h.last
 	if !o.Until.IsZero() {
@@ -136,10 +136,10 @@ func divide(all []lifetimes.History, o Options) (*holdout, error) {
 	}
 	switch {
 	case h.split < h.first || h.split >= h.last:
-		return nil, fmt.Errorf("%w: purchases go from %s to %s, and the split is %s; give a --split in between",
+		return nil, fmt.Errorf("%w: purchases go from %s to %s, but the split is %s; give a --split in between",
 			ErrSplit, date(h.first), date(h.last), date(h.split))
 	case h.until-h.last > farthest:
-		return nil, fmt.Errorf("%w: the last purchase is on %s, and the end is %s; give an earlier --until", ErrSplit, date(h.last), date(h.until))
+		return nil, fmt.Errorf("%w: the last purchase is on %s, more than ten years before the end, %s; give an earlier --until", ErrSplit, date(h.last), date(h.until))
 	case h.until <= h.split:
 		return nil, fmt.Errorf("%w: the end, %s, is not after the split, %s; give a later --until", ErrSplit, date(h.until), date(h.split))
 	}
@@ -158,13 +158,13 @@ func divide(all []lifetimes.History, o Options) (*holdout, error) {
 		h.spent = append(h.spent, float64(later[len(known):].Net())/h.minorPerUnit)
 	}
 	if len(h.customers) < leastCustomers {
-		return nil, fmt.Errorf("%w: %d had bought by %s, at least %d are needed; give a later --split or a longer history",
-			ErrTooFew, len(h.customers), date(h.split), leastCustomers)
+		return nil, fmt.Errorf("%w: %s had bought by %s, at least %d are needed; give a later --split or a longer history",
+			ErrTooFew, counted(len(h.customers), "customer"), date(h.split), leastCustomers)
 	}
 	return h, nil
 }
 
-// result is what there is to say before any model.
+// result returns the part of the result that does not depend on models.
 func (h *holdout) result() *Result {
 	r := &Result{
 		First: date(h.first), Split: date(h.split), Until: date(h.until),
@@ -181,10 +181,10 @@ func (h *holdout) result() *Result {
 		r.HoldoutSpend += h.spent[i]
 	}
 	if h.until > h.last {
-		r.Notes = append(r.Notes, fmt.Sprintf("The last purchase is on %s; the days from then to %s count as silence.", date(h.last), date(h.until)))
+		r.Notes = append(r.Notes, fmt.Sprintf("The last purchase is on %s; the days from then to %s count as days without purchases.", date(h.last), date(h.until)))
 	}
 	if h.horizon > 1.5*r.WeeksBefore {
-		r.Notes = append(r.Notes, "The second part is far longer than the first: the models are asked for more than they could learn.")
+		r.Notes = append(r.Notes, "The second part is more than 1.5 times as long as the first: predictions so far ahead are less reliable.")
 	}
 	return r
 }

@@ -116,7 +116,7 @@ func TestScorerIsRecommended(t *testing.T) {
 	require.LessOrEqual(t, *m.ECE, .045)
 	require.LessOrEqual(t, *m.RMSE, 1.60)
 	require.LessOrEqual(t, math.Abs(*m.Bias), .10)
-	require.Contains(t, r.Trust, "its ranking (a customer who bought stood above one who did not 78 times in 100")
+	require.Contains(t, r.Trust, "its ranking (a customer who bought is ranked above one who did not in 78% of the cases")
 	require.Contains(t, r.Trust, "one split of 2,357 customers")
 }
 

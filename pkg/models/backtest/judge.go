@@ -22,7 +22,7 @@ func (h *holdout) judge(c candidate, spend lifetimes.GammaGamma) Model {
 	return m
 }
 
-// showing is what holds for models and rules.
+// showing measures predictions, of a model or of a simple rule.
 func (h *holdout) showing(name string, p promises) Model {
 	m := Model{Name: name, Measures: measure(p, h.came, h.spent)}
 	promised := p.expected
@@ -43,7 +43,7 @@ func (h *holdout) showing(name string, p promises) Model {
 	return m
 }
 
-// mostRepeats ends the groups by frequency: there are few beyond.
+// mostRepeats is the last group by frequency, which includes all greater frequencies.
 const mostRepeats = 7
 
 func (h *holdout) byFrequency(expected []float64) []Group {

@@ -7,26 +7,26 @@ import (
 	"github.com/mainstay/mainstay/pkg/lifetimes"
 )
 
-// Names of models that stand out.
+// Names of models with a special role.
 const (
 	// Live is the model that the stream scores with.
 	Live = "MBG/NBD"
-	// Scorer is lifetimes.Scorer, the models blended, lifted and recalibrated.
+	// Scorer is lifetimes.Scorer, which blends models and recalibrates the result.
 	Scorer = "blended scorer"
 )
 
-// candidate is a fitted model, ready to promise.
+// candidate is a fitted model.
 type candidate struct {
 	name                      string
 	status, fittedBy, problem string
 	logLikelihood             float64
-	// promise is the expected purchases of a customer in the next t weeks, and the probability of one at least.
+	// promise returns the expected number of purchases of a customer in the next t weeks, and the probability of at least one.
 	promise func(c lifetimes.Customer, t float64) (expected, some float64)
-	// newcomer is what is expected of somebody in the t weeks after the first purchase.
+	// newcomer returns the expected number of purchases of a new customer in the t weeks after the first purchase.
 	newcomer func(t float64) float64
 }
 
-// fit fits every model to the first part, and the value of a purchase.
+// fit fits every purchase model and the spend model to the first part.
 func fit(h *holdout, all []lifetimes.History, o Options, begin func(string) error) ([]candidate, lifetimes.GammaGamma, error) {
 	var out []candidate
 	add := func(name string, run func() (candidate, error)) error {
@@ -56,7 +56,7 @@ func fit(h *holdout, all []lifetimes.History, o Options, begin func(string) erro
 		{"Pareto/NBD", func() (candidate, error) { return fitted(h, lifetimes.FitParetoNBD) }, nil},
 		{"MBG/NBD", func() (candidate, error) { return fitted(h, lifetimes.FitMBGNBD) }, nil},
 		{"MBG/CNBD-2", regular(2), nil},
-		{"MBG/CNBD-3", regular(3), func() bool { return improving(out) }}, // the likelihood has one top in k
+		{"MBG/CNBD-3", regular(3), func() bool { return improving(out) }}, // the likelihood has one maximum in k
 		{"MBG/CNBD-4", regular(4), func() bool { return out[len(out)-1].name == "MBG/CNBD-3" && improving(out) }},
 		{Scorer, func() (candidate, error) { return trained(h, all, o) }, nil},
 	} {
@@ -67,20 +67,20 @@ func fit(h *holdout, all []lifetimes.History, o Options, begin func(string) erro
 			return nil, lifetimes.GammaGamma{}, err
 		}
 	}
-	if err := begin("fitting the value of a purchase"); err != nil {
+	if err := begin("fitting spend"); err != nil {
 		return nil, lifetimes.GammaGamma{}, err
 	}
 	spend, err := fitSpend(h)
 	return out, spend, err
 }
 
-// improving tells that the last model is likelier than the one before it.
+// improving reports whether the last model has a higher likelihood than the one before it.
 func improving(c []candidate) bool {
 	n := len(c)
 	return c[n-1].logLikelihood > c[n-2].logLikelihood
 }
 
-// fitted is by maximum likelihood where that is sound, else by the weak priors.
+// fitted fits by maximum likelihood if there are enough repeat buyers and the fit converges, otherwise with the weak priors.
 func fitted[M lifetimes.PurchaseModel](h *holdout, run func([]lifetimes.Summary, lifetimes.FitOptions) (lifetimes.Fit[M], error)) (candidate, error) {
 	f, by, err := soundly(h.rows, run)
 	if err != nil {
@@ -101,7 +101,7 @@ func soundly[M any](rows []lifetimes.Summary, run func([]lifetimes.Summary, life
 	if err == nil && f.Converged && f.Status == lifetimes.StatusFitted {
 		return f, "maximum likelihood", nil
 	}
-	f, err = run(rows, lifetimes.FitOptions{}) // what was wrong with the data comes again
+	f, err = run(rows, lifetimes.FitOptions{}) // an error in the data is returned here again
 	return f, "weak priors", err
 }
 
@@ -118,7 +118,7 @@ func trained(h *holdout, all []lifetimes.History, o Options) (candidate, error) 
 			if t == h.horizon || !(score.ModelExpected > 0) {
 				return score.Expected, score.PAtLeastOne
 			}
-			// What was learned holds for the horizon; on the way there, the models say what share of it has come.
+			// The corrections are learned for the horizon. Before it, the models determine the share of the count.
 			early := s.Score(c, t)
 			return score.Expected * early.ModelExpected / score.ModelExpected, early.PAtLeastOne
 		},
@@ -140,12 +140,12 @@ func trained(h *holdout, all []lifetimes.History, o Options) (candidate, error) 
 func fitSpend(h *holdout) (lifetimes.GammaGamma, error) {
 	f, _, err := soundly(h.rows, lifetimes.FitGammaGamma)
 	if err != nil {
-		return f.Model, fmt.Errorf("backtest: fit the value of a purchase: %w", err)
+		return f.Model, fmt.Errorf("backtest: fit spend: %w", err)
 	}
 	if f.Status != lifetimes.StatusPrior && f.Converged {
 		return f.Model, nil
 	}
-	// Nobody has come twice: the prior, around what first purchases were worth.
+	// Without repeat buyers: the prior, scaled to the mean value of all purchases.
 	net, days := 0.0, 0
 	for i, c := range h.customers {
 		net += c.Net

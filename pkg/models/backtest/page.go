@@ -36,7 +36,7 @@ func page(v view) g.Node {
 		),
 		h.Body(h.Main(
 			h.H1(g.Text(v.Title)),
-			h.P(h.Class("soft"), g.Textf("Learned from %s to %s, tested on what the same customers did until %s.", v.First, v.Split, v.Until)),
+			h.P(h.Class("soft"), g.Textf("Models are fitted to the purchases from %s to %s, and tested on the purchases of the same customers until %s.", v.First, v.Split, v.Until)),
 			verdict(v),
 			h.Section(h.Class("facts"), g.Map(v.Facts, func(f fact) g.Node { return h.Div(h.B(g.Text(f.Value)), h.Span(g.Text(f.Name))) })),
 			comparison(v),
@@ -62,7 +62,7 @@ func comparison(v view) g.Node {
 			h.THead(h.Tr(h.Th(g.Text("model")), g.Map(v.Columns, func(name string) g.Node { return h.Th(g.Text(name)) }))),
 			h.TBody(g.Map(v.Rows, row.line)),
 		),
-		h.P(h.Class("soft hint"), g.Text("Bold is the best of a column. Read the columns together: MAE alone rewards whoever promises nothing, since most customers do not come back.")),
+		h.P(h.Class("soft hint"), g.Text("The best value of each column is bold. Read the columns together: MAE alone favours predicting no purchases, since most customers do not return.")),
 	)
 }
 
@@ -87,18 +87,18 @@ func (p picture) figure() g.Node {
 
 func glossary() g.Node {
 	words := []struct{ name, meaning string }{
-		{"MAE, RMSE", "How far the promised number of purchases is off per customer: on average, and with large errors counting more."},
-		{"correlation", "Of promised and actual number of purchases."},
-		{"bias", "Promised total over actual total, less 1. Below 0 too little was promised."},
-		{"AUC", "How often a customer who bought was ranked above one who did not; .5 is chance."},
-		{"ECE", "How far promised probabilities are from shares of buyers, over ten groups of equal size."},
-		{"log score", "Mean logarithm of the probability given to what happened, purchase or none. Nearer 0 is better."},
-		{"spend MAE", "How far the promised spend is off per customer, in units of money."},
-		{"log-likelihood", "Of what came before the split. Models compare, rules have none."},
+		{"MAE, RMSE", "Error of the predicted number of purchases per customer: mean absolute error, and root of the mean squared error, in which large errors count more."},
+		{"correlation", "Correlation of predicted and actual number of purchases."},
+		{"bias", "Predicted total / actual total - 1. Below 0, the prediction is too low."},
+		{"AUC", "Probability that a customer who bought is ranked above one who did not; a random ranking has .5."},
+		{"ECE", "Mean absolute difference of predicted probability and share of buyers, in ten groups of equal size."},
+		{"log score", "Mean logarithm of the probability predicted for the outcome (purchase or none). Closer to 0 is better."},
+		{"spend MAE", "Mean absolute error of the predicted spend per customer, in units of the currency."},
+		{"log-likelihood", "Log-likelihood of the purchases before the split. Comparable between models; simple rules have none."},
 	}
 	var list g.Group
 	for _, w := range words {
 		list = append(list, h.Dt(g.Text(w.name)), h.Dd(g.Text(w.meaning)))
 	}
-	return h.Section(h.Class("card"), h.H2(g.Text("What the figures are")), h.Dl(list))
+	return h.Section(h.Class("card"), h.H2(g.Text("Measures")), h.Dl(list))
 }

@@ -7,17 +7,17 @@ import (
 	"strconv"
 )
 
-// picture is a drawing with its words.
+// picture is a chart with its title, text and legend.
 type picture struct {
 	Title, Text string
 	Keys        []key
 	Drawing     string // SVG; every text in it is escaped
 }
 
-// key says what a colour stands for.
+// key is an entry of the legend.
 type key struct{ Class, Name string }
 
-// drawn are the models in the pictures: the recommended one, and Live where that is another.
+// drawn returns the models in the charts: the recommended one, and Live if it is another.
 func (r *Result) drawn() ([]*Model, []key) {
 	models := []*Model{r.model(r.Recommended)}
 	keys := []key{{"first", r.Recommended}}
@@ -49,7 +49,7 @@ func (r *Result) drawCumulative() picture {
 	}
 	return picture{
 		"Cumulative repeat purchases",
-		"Left of the split: how the fitted model would have had these customers come. Right of it: what it promised of each of them as of the split, on top of what had come.",
+		"Left of the split: the purchases that the fitted model expects of these customers. Right of it: the actual purchases up to the split plus the purchases predicted for each customer at the split.",
 		append([]key{{"actual", "actual"}}, keys...), p.end(),
 	}
 }
@@ -65,7 +65,7 @@ func (r *Result) drawWeekly() picture {
 		}
 	}
 	p := newPlot("Weekly repeat purchases", 0, r.WeeksBefore+r.WeeksAfter, above(most))
-	p.scaleY("repeat purchases a week")
+	p.scaleY("repeat purchases per week")
 	p.scaleX("weeks from the first purchase")
 	p.mark(r.Tracking.SplitWeek, "split "+r.Split)
 	for _, course := range courses {
@@ -73,7 +73,7 @@ func (r *Result) drawWeekly() picture {
 	}
 	return picture{
 		"Weekly repeat purchases",
-		"The same week by week. No model here knows seasons or campaigns: peaks are not promised, the level should be.",
+		"The same by week. The models do not include seasons or campaigns: they do not predict peaks, but they should predict the level.",
 		append([]key{{"actual", "actual"}}, keys...), p.end(),
 	}
 }
@@ -83,7 +83,7 @@ type course struct {
 	points []Point
 }
 
-// courses are the lines of the tracking pictures, the recommended model's last, on top.
+// courses returns the lines of the tracking charts. The recommended model is last, so that it is drawn on top.
 func (r *Result) courses() []course {
 	out := []course{{"actual", r.Tracking.Actual}}
 	for _, class := range []string{"second", "first"} {
@@ -96,7 +96,7 @@ func (r *Result) courses() []course {
 	return out
 }
 
-// weekly is what came in each whole week.
+// weekly returns the purchases of each whole week.
 func weekly(points []Point) []Point {
 	var out []Point
 	for i := 1; i < len(points); i++ {
@@ -117,13 +117,13 @@ func (r *Result) drawFrequency() picture {
 	}
 	groups := models[0].ByFrequency
 	p := newPlot("Calibration by frequency", -0.5, float64(len(groups))-0.5, above(most))
-	p.scaleY("purchases after the split, mean")
+	p.scaleY("mean purchases after the split")
 	for x, g := range groups {
 		at := float64(x)
 		p.text(p.x(at), p.bottom+16, "middle", "tick", g.Name)
 		p.text(p.x(at), p.bottom+31, "middle", "small", "n "+grouped(g.Customers))
 		if g.Customers > 0 {
-			p.bar("came", at-0.3, at+0.3, g.Came, fmt.Sprintf("%s repeat purchases: %s came with %.2f on average", g.Name, counted(g.Customers, "customer"), g.Came))
+			p.bar("came", at-0.3, at+0.3, g.Came, fmt.Sprintf("%s repeat purchases: %s with %.2f purchases on average", g.Name, counted(g.Customers, "customer"), g.Came))
 		}
 	}
 	p.base("repeat purchases before the split")
@@ -131,13 +131,13 @@ func (r *Result) drawFrequency() picture {
 		shift := 0.1 * float64(1-2*i) * float64(len(models)-1)
 		for x, g := range m.ByFrequency {
 			if g.Customers > 0 {
-				p.dot(keys[i].Class, float64(x)-shift, g.Promised, 5, fmt.Sprintf("%s promised %.2f", m.Name, g.Promised))
+				p.dot(keys[i].Class, float64(x)-shift, g.Promised, 5, fmt.Sprintf("%s predicted %.2f", m.Name, g.Promised))
 			}
 		}
 	}
 	return picture{
 		"Calibration by frequency",
-		"How often customers came again, by how often they had come before. Dots on top of the bars are promises kept.",
+		"Mean purchases after the split, by the number of repeat purchases before it. A dot at the top of a bar is a correct prediction.",
 		append([]key{{"came", "actual"}}, keys...), p.end(),
 	}
 }
@@ -152,8 +152,8 @@ func (r *Result) drawReliability() picture {
 	}
 	most = math.Min(1, above(most))
 	p := newPlot("Reliability", 0, most, most)
-	p.scaleY("share who bought")
-	p.scaleX("promised probability of a purchase")
+	p.scaleY("share of buyers")
+	p.scaleX("predicted probability of a purchase")
 	fmt.Fprintf(&p.b, `<line x1="%.1f" y1="%.1f" x2="%.1f" y2="%.1f" class="mark"/>`, p.x(0), p.y(0), p.x(most), p.y(most))
 	for i, m := range slices.Backward(models) {
 		var line []Point
@@ -162,12 +162,12 @@ func (r *Result) drawReliability() picture {
 		}
 		p.line(keys[i].Class+" thin", line)
 		for _, g := range m.ByPromise {
-			p.dot(keys[i].Class, g.Promised, g.Came, 5, fmt.Sprintf("%s: of %s promised %.3f, %.3f bought", m.Name, counted(g.Customers, "customer"), g.Promised, g.Came))
+			p.dot(keys[i].Class, g.Promised, g.Came, 5, fmt.Sprintf("%s: %s, predicted probability %.3f, share of buyers %.3f", m.Name, counted(g.Customers, "customer"), g.Promised, g.Came))
 		}
 	}
 	return picture{
 		"Reliability",
-		"Ten groups of equally many customers, by promised probability. On the dashed line, as many bought as were promised; above it, more.",
+		"Ten groups of equal size, by predicted probability. On the dashed line, the share of buyers equals the predicted probability; above it, the share is higher.",
 		keys, p.end(),
 	}
 }
@@ -196,7 +196,7 @@ func (r *Result) drawLift() picture {
 		p.bar("first", at-0.38, at-0.01, lift(g), fmt.Sprintf("decile %d: %.2f purchases on average, %.1f times the mean", i+1, g.Came, lift(g)))
 		p.text(p.x(at-0.19), p.y(lift(g))-5, "middle", "small", fmt.Sprintf("%.1f", lift(g)))
 	}
-	p.base("tenths of the customers, those most likely to buy first")
+	p.base("tenths of the customers, by decreasing predicted probability")
 	p.level(1, "")
 	for i, g := range rfm.Lift {
 		p.bar("third", float64(i)+1.01, float64(i)+1.38, lift(g), fmt.Sprintf("RFM, decile %d: %.1f times the mean", i+1, lift(g)))
@@ -206,7 +206,7 @@ func (r *Result) drawLift() picture {
 		top = chosen.Lift[0].Came * float64(chosen.Lift[0].Customers) / float64(r.HoldoutPurchases)
 	}
 	return picture{
-		"Lift by decile", fmt.Sprintf("The first tenth by promised probability made %.0f%% of the purchases after the split. Beside it, what plain RFM ranks would have picked.", 100*top),
+		"Lift by decile", fmt.Sprintf("The tenth of the customers with the highest predicted probability made %.0f%% of the purchases after the split. For comparison: the same by RFM rank.", 100*top),
 		[]key{{"first", r.Recommended}, {"third", "RFM"}},
 		p.end(),
 	}

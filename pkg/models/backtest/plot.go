@@ -8,12 +8,11 @@ import (
 	"strings"
 )
 
-// plot draws one picture as SVG inside HTML. Colours are classes of the page's style sheet, so that they follow light
-// and dark.
+// plot draws one chart as SVG inside HTML. Colours are classes of the page's style sheet, so that they follow the light or dark mode.
 type plot struct {
 	b                        strings.Builder
 	left, right, top, bottom float64 // of the drawing area, in pixels
-	x0, x1, most             float64 // what it spans: x0 to x1 across, 0 to most upright
+	x0, x1, most             float64 // range of the data: x0 to x1 horizontally, 0 to most vertically
 }
 
 const plotWidth, plotHeight = 640.0, 340.0
@@ -39,7 +38,7 @@ func (p *plot) text(x, y float64, anchor, class, text string) {
 	fmt.Fprintf(&p.b, `<text x="%.1f" y="%.1f" text-anchor="%s" class="%s">%s</text>`, x, y, anchor, class, html.EscapeString(text))
 }
 
-// scaleY draws the lines across, and says what they count.
+// scaleY draws the horizontal grid lines and the label of the vertical axis.
 func (p *plot) scaleY(label string) {
 	for _, v := range ticks(0, p.most, 5) {
 		fmt.Fprintf(&p.b, `<line x1="%.1f" x2="%.1f" y1="%.1f" y2="%.1f" class="grid"/>`, p.left, p.right, p.y(v), p.y(v))
@@ -56,7 +55,7 @@ func (p *plot) scaleX(label string) {
 	p.base(label)
 }
 
-// base is the line at the bottom, with its label.
+// base draws the horizontal axis and its label.
 func (p *plot) base(label string) {
 	fmt.Fprintf(&p.b, `<line x1="%.1f" x2="%.1f" y1="%.1f" y2="%.1f" class="rule"/>`, p.left, p.right, p.bottom, p.bottom)
 	p.text((p.left+p.right)/2, plotHeight-6, "middle", "axis", label)
@@ -76,7 +75,7 @@ func (p *plot) line(class string, points []Point) {
 	p.b.WriteString(`"/>`)
 }
 
-// dot has a text that shows when pointed at.
+// dot draws a dot with a tooltip.
 func (p *plot) dot(class string, x, y, radius float64, about string) {
 	fmt.Fprintf(&p.b, `<circle class="dot %s" cx="%.1f" cy="%.1f" r="%.1f"><title>%s</title></circle>`, class, p.x(x), p.y(y), radius, html.EscapeString(about))
 }
@@ -87,19 +86,19 @@ func (p *plot) bar(class string, from, to, value float64, about string) {
 		class, p.x(from), top, p.x(to)-p.x(from), p.bottom-top, html.EscapeString(about))
 }
 
-// mark is a line upright, with a text at its head.
+// mark draws a vertical line with a label at its top.
 func (p *plot) mark(x float64, text string) {
 	fmt.Fprintf(&p.b, `<line x1="%.1f" x2="%.1f" y1="%.1f" y2="%.1f" class="mark"/>`, p.x(x), p.x(x), p.top, p.bottom)
 	p.text(p.x(x)-5, p.top+10, "end", "tick", text)
 }
 
-// level is a line across, with a text at its right end.
+// level draws a horizontal line with a label at its right end.
 func (p *plot) level(y float64, text string) {
 	fmt.Fprintf(&p.b, `<line x1="%.1f" x2="%.1f" y1="%.1f" y2="%.1f" class="mark"/>`, p.left, p.right, p.y(y), p.y(y))
 	p.text(p.right-4, p.y(y)-5, "end", "tick", text)
 }
 
-// ticks are round numbers in [from, to], about n of them.
+// ticks returns about n round numbers in [from, to].
 func ticks(from, to float64, n int) []float64 {
 	step := roundStep((to - from) / float64(n))
 	var out []float64
@@ -109,7 +108,7 @@ func ticks(from, to float64, n int) []float64 {
 	return out
 }
 
-// roundStep is 1, 2 or 5 times a power of ten, at least v.
+// roundStep is the least number not below v that is 1, 2 or 5 times a power of ten.
 func roundStep(v float64) float64 {
 	power := math.Pow(10, math.Floor(math.Log10(v)))
 	for _, m := range []float64{1, 2, 5} {
@@ -120,7 +119,7 @@ func roundStep(v float64) float64 {
 	return 10 * power
 }
 
-// above is a round number not below v: where a scale may end.
+// above is a round number not below v, at which a scale ends.
 func above(v float64) float64 {
 	if !(v > 0) {
 		return 1

@@ -13,8 +13,8 @@ import (
 // ranking and calibration together; MAE was rejected because it favours predicting no purchases. The log score covers whether customers
 // buy, not how much; hence the limits for RMSE and bias.
 const (
-	rmseFence = 1.02 // times the least
-	biasFence = 0.10 // beyond the least
+	rmseFence = 1.02 // maximum RMSE, as a multiple of the lowest
+	biasFence = 0.10 // maximum absolute bias, above the lowest
 )
 
 // Limits within which predictions are called reliable.
@@ -30,10 +30,10 @@ const leastBuyers = 30
 // recommend selects a model and sets the reason and the statement on how far to trust it.
 func (r *Result) recommend() {
 	r.Recommended = Live
-	r.Why = "It is what the stream scores with; there is too little here to tell the models apart."
+	r.Why = "It is the model that the stream uses; there are too few purchases to distinguish the models."
 	if best := r.best(); best != nil && r.HoldoutBuyers >= leastBuyers && r.RepeatBuyers > 0 {
 		r.Recommended = best.Name
-		r.Why = "Of the models whose RMSE is within 2% of the least, and whose bias is within 10 points of the least, it gave what happened the highest probability (log score)."
+		r.Why = "Of the models whose RMSE is within 2% of the lowest and whose bias is within 10 points of the lowest, it has the best log score."
 	}
 	chosen := r.model(r.Recommended)
 	r.Trust = r.trust(chosen)
@@ -41,19 +41,19 @@ func (r *Result) recommend() {
 		return
 	}
 	if chosen.Status == string(lifetimes.StatusProvisional) {
-		r.Notes = append(r.Notes, fmt.Sprintf("Only %s by the split: the fits are provisional.", counted(r.RepeatBuyers, "repeat buyer")))
+		r.Notes = append(r.Notes, fmt.Sprintf("The fits are provisional, with only %s by the split.", counted(r.RepeatBuyers, "repeat buyer")))
 	}
 	for _, b := range r.Baselines {
 		if v(b.AUC) > v(chosen.AUC) {
-			r.Notes = append(r.Notes, fmt.Sprintf("To rank alone, %s did better: AUC %.3f against %.3f.", b.Name, *b.AUC, v(chosen.AUC)))
+			r.Notes = append(r.Notes, fmt.Sprintf("For ranking only, %s is better: AUC %.3f, against %.3f.", b.Name, *b.AUC, v(chosen.AUC)))
 		}
 	}
 	if live := r.model(Live); chosen != live {
-		r.Notes = append(r.Notes, fmt.Sprintf("The stream scores with %s: %s.", Live, live.figures("AUC", "ECE", "RMSE", "bias")))
+		r.Notes = append(r.Notes, fmt.Sprintf("The stream uses %s: %s.", Live, live.figures("AUC", "ECE", "RMSE", "bias")))
 	}
 	for _, m := range r.Models {
 		if m.Problem != "" {
-			r.Notes = append(r.Notes, fmt.Sprintf("The fit of %s failed (%s); it is shown as far as it got and not recommended.", m.Name, m.Problem))
+			r.Notes = append(r.Notes, fmt.Sprintf("The fit of %s failed (%s). Its figures are of the best parameters found; it is not recommended.", m.Name, m.Problem))
 		}
 	}
 }
@@ -83,11 +83,11 @@ func (r *Result) best() *Model {
 func (r *Result) trust(m *Model) string {
 	switch {
 	case r.HoldoutBuyers == 0:
-		return "Nothing can be said of its predictions: none of the customers bought in the second part."
+		return "Its predictions cannot be assessed: none of the customers bought in the second part."
 	case r.HoldoutBuyers < leastBuyers:
-		return fmt.Sprintf("Do not rely on these figures: only %s bought in the second part, and chance decides.", counted(r.HoldoutBuyers, "customer"))
+		return fmt.Sprintf("Do not rely on these figures: only %s bought in the second part, which is too few.", counted(r.HoldoutBuyers, "customer"))
 	case r.RepeatBuyers == 0:
-		return "Do not rely on it: nobody had bought twice by the split, so it is the prior that speaks, not this shop."
+		return "Do not rely on it: no customer had bought twice by the split, so its parameters are those of the prior."
 	}
 	var yes, no []string
 	judge := func(good bool, what string) {
@@ -98,15 +98,15 @@ func (r *Result) trust(m *Model) string {
 		}
 	}
 	if m.AUC != nil {
-		judge(*m.AUC >= trustedAUC, fmt.Sprintf("its ranking (a customer who bought stood above one who did not %.0f times in 100, give or take %.0f)",
+		judge(*m.AUC >= trustedAUC, fmt.Sprintf("its ranking (a customer who bought is ranked above one who did not in %.0f%% of the cases, ±%.0f)",
 			100**m.AUC, math.Max(1, 200*v(m.AUCError))))
 	}
-	judge(v(m.ECE) <= trustedECE, fmt.Sprintf("its probabilities (off by %.1f points on average)", 100*v(m.ECE)))
+	judge(v(m.ECE) <= trustedECE, fmt.Sprintf("its probabilities (mean error %.1f points)", 100*v(m.ECE)))
 	direction := "high"
 	if v(m.Bias) < 0 {
 		direction = "low"
 	}
-	judge(math.Abs(v(m.Bias)) <= trustedBias, fmt.Sprintf("its totals (%.0f%% too %s, where chance alone makes ±%.0f%%)",
+	judge(math.Abs(v(m.Bias)) <= trustedBias, fmt.Sprintf("its totals (%.0f%% too %s, with a sampling error of ±%.0f%%)",
 		100*math.Abs(v(m.Bias)), direction, 200*v(m.BiasError)))
 	var parts []string
 	if len(yes) > 0 {
@@ -116,10 +116,10 @@ func (r *Result) trust(m *Model) string {
 		parts = append(parts, "do not rely on "+listed(no, "or"))
 	}
 	s := strings.Join(parts, "; ")
-	return fmt.Sprintf("%s%s, as far as one split of %s can show.", strings.ToUpper(s[:1]), s[1:], counted(r.Customers, "customer"))
+	return fmt.Sprintf("%s%s. This is based on one split of %s.", strings.ToUpper(s[:1]), s[1:], counted(r.Customers, "customer"))
 }
 
-// figures are those of the named columns that the model has.
+// figures returns the values of the named columns, without those that the model does not have.
 func (m *Model) figures(names ...string) string {
 	var out []string
 	for _, c := range Columns() {
@@ -144,7 +144,7 @@ func counted(n int, what string) string {
 	return fmt.Sprintf("%s %ss", grouped(n), what)
 }
 
-// grouped is 12345 as 12,345.
+// grouped formats 12345 as 12,345.
 func grouped(n int) string {
 	s := fmt.Sprint(n)
 	for i := len(s) - 3; i > 0; i -= 3 {
@@ -153,7 +153,7 @@ func grouped(n int) string {
 	return s
 }
 
-// v is 0 where there is nothing.
+// v is the value, or 0 for nil.
 func v(p *float64) float64 {
 	if p == nil {
 		return 0

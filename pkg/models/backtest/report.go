@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// view is what the page shows.
+// view is the content of the page.
 type view struct {
 	*Result
 	Title    string
@@ -34,10 +34,10 @@ func (r *Result) view(title string) view {
 	v := view{Result: r, Title: title, Pictures: r.pictures()}
 	v.Facts = []fact{
 		{grouped(r.Customers), "customers by the split"},
-		{grouped(r.RepeatBuyers), "of them bought again before it"},
-		{fmt.Sprintf("%.0f + %.0f", r.WeeksBefore, r.WeeksAfter), "weeks learned from + predicted"},
-		{grouped(r.HoldoutPurchases), "purchase days came after it"},
-		{grouped(r.HoldoutBuyers), "customers bought after it"},
+		{grouped(r.RepeatBuyers), "repeat buyers by the split"},
+		{fmt.Sprintf("%.0f + %.0f", r.WeeksBefore, r.WeeksAfter), "weeks before + after the split"},
+		{grouped(r.HoldoutPurchases), "purchase days after the split"},
+		{grouped(r.HoldoutBuyers), "customers bought after the split"},
 	}
 	columns := Columns()
 	best := make([]float64, len(columns))
@@ -61,7 +61,7 @@ func (r *Result) view(title string) view {
 	return v
 }
 
-// All are the models, then the simple rules.
+// All returns the models, followed by the simple rules.
 func (r *Result) All() []*Model {
 	var all []*Model
 	for i := range r.Models {
@@ -73,19 +73,19 @@ func (r *Result) All() []*Model {
 	return all
 }
 
-// Column is a measure as tables show it.
+// Column is the presentation of a measure in tables.
 type Column struct {
 	Name   string
 	Of     func(*Model) *float64
 	format string
 	scale  float64
-	loss   func(float64) float64 // less is better; nil: no contest
+	loss   func(float64) float64 // lower is better; nil if the models are not compared by it
 }
 
-// Heading is the name over a column of plain text.
+// Heading is the heading of the column in plain text.
 func (c Column) Heading() string { return strings.ToUpper(c.Name) }
 
-// Text is the model's figure, or a dash.
+// Text is the formatted value of the model, or a dash.
 func (c Column) Text(m *Model) string {
 	p := c.Of(m)
 	if p == nil {
@@ -94,7 +94,7 @@ func (c Column) Text(m *Model) string {
 	return fmt.Sprintf(c.format, *p*c.scale)
 }
 
-// Columns are all measures, in the order of the tables.
+// Columns returns all measures in the order of the tables.
 func Columns() []Column {
 	least := func(v float64) float64 { return v }
 	most := func(v float64) float64 { return -v }

@@ -1,17 +1,17 @@
 package backtest
 
-// Result is what a backtest found. Its JSON is the command's --output json.
+// Result is the result of a backtest. Its JSON is the output of `mainstay backtest --output json`.
 type Result struct {
-	First            string   `json:"first"` // YYYY-MM-DD, as all days
+	First            string   `json:"first"` // YYYY-MM-DD, like all days
 	Split            string   `json:"split"`
 	Until            string   `json:"until"`
 	WeeksBefore      float64  `json:"weeks_before"`
 	WeeksAfter       float64  `json:"weeks_after"`
-	Customers        int      `json:"customers"`     // who had bought by the split
-	RepeatBuyers     int      `json:"repeat_buyers"` // of them, by the split
+	Customers        int      `json:"customers"`     // customers with a purchase up to the split
+	RepeatBuyers     int      `json:"repeat_buyers"` // customers with a repeat purchase up to the split
 	HoldoutBuyers    int      `json:"holdout_buyers"`
 	HoldoutPurchases int      `json:"holdout_purchases"` // purchase days
-	HoldoutSpend     float64  `json:"holdout_spend"`     // units of money
+	HoldoutSpend     float64  `json:"holdout_spend"`     // units of the currency
 	Models           []Model  `json:"models"`
 	Baselines        []Model  `json:"baselines"`
 	Recommended      string   `json:"recommended"` // name of one of the models
@@ -22,24 +22,24 @@ type Result struct {
 	Tracking Tracking `json:"-"`
 }
 
-// Model is how a model or a simple rule did.
+// Model is the result of a model or a simple rule.
 type Model struct {
 	Name string `json:"name"`
 	Measures
-	// LogLikelihood is of what came before the split. That of the scorer is of its two models, mixed in the share
-	// that its counts have of them. Simple rules have none.
+	// LogLikelihood is the log-likelihood of the purchases up to the split. For the scorer it is that of its two models, mixed with
+	// their weights in the counts. Simple rules have none.
 	LogLikelihood *float64 `json:"log_likelihood"`
-	// Status, FittedBy ("maximum likelihood" or "weak priors") and Problem are the fit's; a rule has none.
+	// Status, FittedBy ("maximum likelihood" or "weak priors") and Problem describe the fit; they are empty for a simple rule.
 	Status   string `json:"status,omitempty"`
 	FittedBy string `json:"fitted_by,omitempty"`
 	Problem  string `json:"problem,omitempty"`
 
 	ByFrequency []Group `json:"-"` // by repeat purchases before the split
-	ByPromise   []Group `json:"-"` // tenths of the customers by promised probability, rising
-	Lift        []Group `json:"-"` // tenths by the same, falling
+	ByPromise   []Group `json:"-"` // tenths of the customers by predicted probability, ascending
+	Lift        []Group `json:"-"` // tenths of the customers by predicted probability, descending
 }
 
-// Measures say how predictions compare with what came; nil where there is nothing to say. See measures.go.
+// Measures compare predictions with observations; a measure is nil if it is not defined. See measures.go.
 type Measures struct {
 	MAE         *float64 `json:"mae"`
 	RMSE        *float64 `json:"rmse"`
@@ -50,36 +50,36 @@ type Measures struct {
 	LogScore    *float64 `json:"log_score"`
 	SpendMAE    *float64 `json:"spend_mae"`
 
-	// One standard error, by chance of which customers were seen.
+	// One standard error, from the sampling of customers.
 	BiasError *float64 `json:"bias_error"`
 	AUCError  *float64 `json:"auc_error"`
 }
 
-// Group is a number of customers together: what was promised of them, and what came, on average.
+// Group is a group of customers, with their mean predicted and mean observed value.
 type Group struct {
 	Name           string
 	Customers      int
 	Promised, Came float64
 }
 
-// Tracking is repeat purchases week by week, of the customers who had bought by the split.
+// Tracking is the number of repeat purchases by week, of the customers with a purchase up to the split.
 type Tracking struct {
 	SplitWeek float64   // from the first purchase
 	Actual    []Point   // at the end of each week
 	Promised  []Tracked // of the recommended model and of Live
 }
 
-// Tracked is the course that a model promised.
+// Tracked is the number of repeat purchases by week that a model predicts.
 type Tracked struct {
 	Name     string
-	Fit      []Point // up to the split: what it expects of everybody from their first purchase on
-	Forecast []Point // from the split: what had come by then, and what it promised of each customer
+	Fit      []Point // up to the split: expected purchases of all customers from their first purchase on
+	Forecast []Point // from the split: actual purchases up to the split plus predicted purchases
 }
 
 // Point is a cumulative count at a time in weeks from the first purchase.
 type Point struct{ Week, Total float64 }
 
-// model is a model or rule by its name; nil if there is none.
+// model returns the model or rule with the given name, or nil.
 func (r *Result) model(name string) *Model {
 	for i := range r.Models {
 		if r.Models[i].Name == name {

@@ -4,7 +4,7 @@ import (
 	"github.com/mainstay/mainstay/pkg/lifetimes"
 )
 
-// weekEnds are the days at which counts are taken: whole weeks before and after the split, and the end.
+// weekEnds returns the days at which purchases are counted: whole weeks before and after the split, and the end.
 func (h *holdout) weekEnds() (before, after []int32) {
 	for day := h.split - (h.split-h.first)/7*7; day <= h.split; day += 7 {
 		before = append(before, day)
@@ -18,7 +18,7 @@ func (h *holdout) weekEnds() (before, after []int32) {
 	return before, after
 }
 
-// week is where the end of a day lies, in weeks from the beginning of the first.
+// week is the time of the end of a day, in weeks from the start of the first day.
 func (h *holdout) week(day int32) float64 { return float64(day+1-h.first) / 7 }
 
 func (h *holdout) splitWeek() float64 { return h.week(h.split) }
@@ -43,20 +43,21 @@ func (h *holdout) trackActual() []Point {
 	return points
 }
 
-// mostPromises bounds the work of following a model; beyond it, every n-th customer stands for the others.
+// mostPromises limits the number of predictions in track; beyond it, track uses a sample of every n-th customer and scales the total.
 const mostPromises = 2_000_000
 
-// track follows a model: up to the split what it expects of newcomers, from there what it promises of each customer.
+// track computes the course of a model: up to the split from its expectation for new customers, after it from its prediction for each
+// customer.
 func (h *holdout) track(c candidate) Tracked {
 	before, after := h.weekEnds()
 	t := Tracked{Name: c.name}
-	newcomers := make([]float64, h.split-h.first+1) // by day of the first purchase
+	newcomers := make([]float64, h.split-h.first+1) // number of customers by day of the first purchase
 	repeats := 0
 	for _, known := range h.known {
 		newcomers[known[0].Day-h.first]++
 		repeats += len(known) - 1
 	}
-	expected := make([]float64, len(newcomers)) // by days since the first purchase
+	expected := make([]float64, len(newcomers)) // expected purchases by days since the first purchase
 	for d := range expected {
 		expected[d] = c.newcomer(float64(d) / 7)
 	}

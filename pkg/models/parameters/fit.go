@@ -44,10 +44,10 @@ func Fit(all []lifetimes.History, o FitOptions) (*File, error) {
 		}
 	}
 	if len(rows) == 0 {
-		return nil, fmt.Errorf("parameters: %w: nobody had bought by %s", lifetimes.ErrNoData, civil(o.Until))
+		return nil, fmt.Errorf("parameters: %w: no customer had bought by %s", lifetimes.ErrNoData, civil(o.Until))
 	}
 	if o.Until-last > farthest {
-		return nil, fmt.Errorf("%w: the last purchase is on %s, and customers are to be seen as of %s; give an earlier --until", ErrFit, civil(last), civil(o.Until))
+		return nil, fmt.Errorf("%w: the last purchase is on %s, more than ten years before --until %s; give an earlier --until", ErrFit, civil(last), civil(o.Until))
 	}
 	purchases, err := lifetimes.FitMBGNBD(rows, lifetimes.FitOptions{})
 	if err != nil {
@@ -58,7 +58,7 @@ func Fit(all []lifetimes.History, o FitOptions) (*File, error) {
 		return nil, fmt.Errorf("parameters: fit spend: %w", err)
 	}
 	if !purchases.Converged {
-		return nil, fmt.Errorf("%w: MBG/NBD on %d customers, %d of them repeat buyers: %s; look at `mainstay backtest` and at the mapping of the columns",
+		return nil, fmt.Errorf("%w: MBG/NBD on %d customers, %d of them repeat buyers: %s; run `mainstay backtest`, and check the mapping of the columns",
 			ErrFit, purchases.Customers, purchases.RepeatBuyers, purchases.Problem)
 	}
 	at := o.Now.UTC().Truncate(time.Second)
@@ -78,7 +78,7 @@ func Fit(all []lifetimes.History, o FitOptions) (*File, error) {
 	}
 	if spend.Status != lifetimes.StatusPrior {
 		if !spend.Converged {
-			return nil, fmt.Errorf("%w: Gamma-Gamma on %d repeat buyers: %s; look at the column of amounts", ErrFit, spend.RepeatBuyers, spend.Problem)
+			return nil, fmt.Errorf("%w: Gamma-Gamma on %d repeat buyers: %s; check the column of amounts", ErrFit, spend.RepeatBuyers, spend.Problem)
 		}
 		s, e := Spend(spend.Model), Spend(spend.StandardErrors)
 		f.Spend, f.Diagnostics.SpendErrors = &s, &e
@@ -88,7 +88,7 @@ func Fit(all []lifetimes.History, o FitOptions) (*File, error) {
 
 // Stamp sets the name and the hash of the source file.
 func (f *File) Stamp(path string) error {
-	from, err := os.Open(path) //nolint:gosec // the person names the file
+	from, err := os.Open(path) //nolint:gosec // the operator names the file
 	if err != nil {
 		return fmt.Errorf("parameters: source: %w", err)
 	}

@@ -90,7 +90,7 @@ func (f *File) Validate() error {
 	case f.Format != Format:
 		return bad("format is %q; this release reads %q", f.Format, Format)
 	case f.Version == 0:
-		return bad("version is 0, which is the built-in prior's; it must be at least 1")
+		return bad("version is 0, the version of the built-in prior; it must be at least 1")
 	case f.Model != Model:
 		return bad("model is %q; this release has %q", f.Model, Model)
 	case f.TimeUnit != "week":
@@ -98,7 +98,7 @@ func (f *File) Validate() error {
 	case !slices.Contains([]lifetimes.Status{lifetimes.StatusPrior, lifetimes.StatusProvisional, lifetimes.StatusFitted}, lifetimes.Status(f.Status)):
 		return bad("status is %q; it must be prior, provisional or fitted", f.Status)
 	case !f.Diagnostics.Converged:
-		return bad("diagnostics.converged is false: these parameters are not to be used")
+		return bad("diagnostics.converged is false: these parameters must not be used")
 	}
 	if err := lifetimes.MBGNBD(f.Purchases).Validate(); err != nil {
 		return bad("purchases: %w", err)
@@ -158,7 +158,7 @@ func Parse(content []byte) (*File, error) {
 		return nil, fmt.Errorf("%w: %w", ErrFile, err)
 	}
 	if err := decoder.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
-		return nil, fmt.Errorf("%w: something follows after the parameters", ErrFile)
+		return nil, fmt.Errorf("%w: it has content after the parameters", ErrFile)
 	}
 	if err := f.Validate(); err != nil {
 		return nil, err

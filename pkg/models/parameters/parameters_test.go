@@ -143,13 +143,13 @@ func TestParseRefuses(t *testing.T) {
 		"another model":      {"mbg_nbd", "bg_nbd", `this release has "mbg_nbd"`},
 		"unknown status":     {"status: fitted", "status: good", "prior, provisional or fitted"},
 		"another time unit":  {"time_unit: week", "time_unit: day", `must be "week"`},
-		"not converged":      {"converged: true", "converged: false", "not to be used"},
+		"not converged":      {"converged: true", "converged: false", "must not be used"},
 		"parameter negative": {"  r: ", "  r: -", "MBG/NBD r is -"},
 		"parameter missing":  {"  alpha: ", "  # ", "alpha"},
 		"not a number":       {"  b: ", "  b: .nan # ", "MBG/NBD b"},
 		"infinite":           {"  b: ", "  b: .inf # ", "MBG/NBD b"},
 		"spend of q 1":       {"  q: ", "  q: 1 # ", "Gamma-Gamma q is 1"},
-		"a second document":  {"source:", "---\nsource:", "something follows"},
+		"a second document":  {"source:", "---\nsource:", "content after the parameters"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			require.Contains(t, good, c.old)
@@ -162,7 +162,7 @@ func TestParseRefuses(t *testing.T) {
 		"empty":           {"", "it is empty"},
 		"only a comment":  {"# nothing", "it is empty"},
 		"no YAML":         {"\t:", "found character"},
-		"something after": {good + "---\na: 1\n", "something follows"},
+		"something after": {good + "---\na: 1\n", "content after the parameters"},
 		"huge":            {strings.Repeat("#", most+1), "1 MiB"},
 	} {
 		t.Run(name, func(t *testing.T) {
