@@ -38,7 +38,7 @@ type proof struct {
 }
 
 var (
-	failedSeed  = regexp.MustCompile(`seed (\d+) \((\w+) clock\).*\n\s+(.*)`)
+	failedSeed     = regexp.MustCompile(`seed (\d+) \((\w+) clock\).*\n\s+(.*)`)
 	failedScenario = regexp.MustCompile(`--- FAIL: TestScenarios/(\S+)`)
 )
 

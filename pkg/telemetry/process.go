@@ -10,7 +10,7 @@ import (
 )
 
 // The linker sets these, for builds outside a Git checkout (-X github.com/mainstay/mainstay/pkg/telemetry.version=v1.2.3).
-var version, revision string
+var version, revision string //nolint:gochecknoglobals // set by the linker
 
 // UnknownRevision is the revision of a binary that was built without version control data.
 const UnknownRevision = "unknown"

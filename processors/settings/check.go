@@ -22,14 +22,14 @@ import (
 // a release with another one would be told apart.
 const CustomerHash = "murmur2"
 
-// Invalid is a value that Step refuses.
-type Invalid struct {
+// ValueError is the error of a value that Step refuses.
+type ValueError struct {
 	Path    string // of the setting
 	Message string // the bound, and the value
 }
 
 // Error names the setting.
-func (e *Invalid) Error() string { return e.Path + ": " + e.Message }
+func (e *ValueError) Error() string { return e.Path + ": " + e.Message }
 
 var errNoValues = errors.New("settings without values")
 
@@ -128,7 +128,7 @@ func get(field any) any {
 	}
 }
 
-// Validate returns an error that joins an *Invalid for each of the values that Step refuses.
+// Validate returns an error that joins a *ValueError for each of the values that Step refuses.
 func Validate(v *ledger.SettingsValues) error {
 	if v == nil {
 		return errNoValues
@@ -141,23 +141,23 @@ func Validate(v *ledger.SettingsValues) error {
 }
 
 // Problems returns what is wrong with values, in the order of the table.
-func Problems(v *ledger.SettingsValues) []*Invalid {
-	var all []*Invalid
+func Problems(v *ledger.SettingsValues) []*ValueError {
+	var all []*ValueError
 	for _, s := range Table() {
 		if s.Holds != Revision {
 			continue
 		}
 		if message := s.Check(get(s.inValues(v))); message != "" {
-			all = append(all, &Invalid{s.Path, message})
+			all = append(all, &ValueError{s.Path, message})
 		}
 	}
 	if v.GetChurnHigh() <= v.GetChurnMedium() {
-		all = append(all, &Invalid{"churn.high", fmt.Sprintf("must be above churn.medium (%v); it is %v", v.GetChurnMedium(), v.GetChurnHigh())})
+		all = append(all, &ValueError{"churn.high", fmt.Sprintf("must be above churn.medium (%v); it is %v", v.GetChurnMedium(), v.GetChurnHigh())})
 	}
 	return all
 }
 
-// ValidateGenesis returns an error that joins an *Invalid for each of the values with which Step refuses to begin a ledger.
+// ValidateGenesis returns an error that joins a *ValueError for each of the values with which Step refuses to begin a ledger.
 func ValidateGenesis(g *ledger.Genesis) error {
 	var errs []error
 	for _, s := range Table() {
@@ -165,7 +165,7 @@ func ValidateGenesis(g *ledger.Genesis) error {
 			continue
 		}
 		if message := s.Check(get(s.inGenesis(g))); message != "" {
-			errs = append(errs, &Invalid{s.Path, message})
+			errs = append(errs, &ValueError{s.Path, message})
 		}
 	}
 	if g.GetLedgerId() == "" {

@@ -202,7 +202,7 @@ func (f *fields) next() bool {
 	if n <= 0 || tag>>3 == 0 || tag>>3 > mostNumber {
 		return f.fail()
 	}
-	f.number, f.wire = int(tag>>3), tag&7 //nolint:gosec // at most mostNumber
+	f.number, f.wire = int(tag>>3), tag&7
 	f.rest = f.rest[n:]
 	switch f.wire {
 	case varint:
@@ -238,6 +238,6 @@ func (f *fields) fail() bool {
 }
 
 // alias returns a string over the bytes themselves, without a copy.
-func alias(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
+func alias(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) } //nolint:gosec // the memory outlives the entry, as documented above
 
-func zigzag(v uint64) int64 { return int64(v>>1) ^ -int64(v&1) } //nolint:gosec // bits, not a number
+func zigzag(v uint64) int64 { return int64(v>>1) ^ -int64(v&1) }

@@ -56,6 +56,7 @@ func (c *Config) AdoptGenesis(g *ledger.Genesis) {
 		}
 	}
 }
+
 func (m Money) rates() []*ledger.Rate {
 	table, err := money.NewTable(m.Currencies)
 	if err != nil {

@@ -55,6 +55,6 @@ func (r *run) appendTick() {
 		entry.Payload = e.payload
 		e.value = marshal(e.value, &entry)
 		e.key = ledger.AppendKey(e.key[:0], "", e.nonces.Uint64())
-		r.appends.pending.BatchFor(r.appends.topic, int32(number), len(e.key)+len(e.value)).Append(entry.Time, e.key, e.value, nil) //nolint:gosec // a partition count
+		r.appends.pending.BatchFor(r.appends.topic, int32(number), len(e.key)+len(e.value)).Append(entry.Time, e.key, e.value, nil)
 	}
 }
