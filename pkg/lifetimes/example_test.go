@@ -7,26 +7,26 @@ import (
 	"github.com/mainstay/mainstay/pkg/lifetimes"
 )
 
-// Orders come in any order; refunds and cancellations take back what they gave.
+// Events may arrive in any order; refunds and cancellations reverse their orders.
 func ExampleHistory() {
 	var h lifetimes.History
 	h = h.Add(20100, 4990)     // an order, in cents
-	h = h.Add(20130, 2500)     // another, 30 days later
-	h = h.Add(20130, 1000)     // the same day: one purchase, two orders
-	h = h.Add(20065, 1990)     // a late one, before the first
+	h = h.Add(20130, 2500)     // an order 30 days later
+	h = h.Add(20130, 1000)     // a second order of the same day, which is the same purchase
+	h = h.Add(20065, 1990)     // a late event: an order before the first
 	h = h.Adjust(20100, -1000) // part of an order is refunded
 	h = h.Remove(20130, 1000)  // an order is cancelled
 
-	s := h.Summary(20165, 7, 100) // as of day 20165, in weeks and whole money
+	s := h.Summary(20165, 7, 100) // as of day 20165, in weeks and major units
 	fmt.Printf("x %d, t_x %.2f weeks, T %.2f weeks, m %.2f\n", s.X, s.Tx, s.T, s.M)
 	// Output: x 2, t_x 9.29 weeks, T 14.29 weeks, m 32.45
 }
 
-// From summaries to a fit to answers about one customer.
+// Fit a model to summaries and score single customers.
 func ExampleFitMBGNBD() {
 	var rows []lifetimes.Summary
 	for i := range 400 {
-		// A base of four kinds of customers, for want of a real one.
+		// Simulated customers of four kinds.
 		first := float64(40 + i%12)
 		rows = append(rows, []lifetimes.Summary{
 			{T: first}, {T: first + 1}, {X: 1, Tx: 5, T: first}, {X: 6, Tx: first - 3, T: first, M: 25},
@@ -49,7 +49,7 @@ func ExampleFitMBGNBD() {
 	// and will buy more: true
 }
 
-// When to worry: the moment, known in advance, at which silence becomes telling.
+// Compute in advance when P(alive) falls to 0.5 if the customer does not buy again.
 func ExampleMBGNBD_AliveUntil() {
 	m := lifetimes.MBGNBD{R: 0.525, Alpha: 6.183, A: 0.891, B: 1.614} // CDNOW, weeks
 	s := lifetimes.Summary{X: 2, Tx: 30.43, T: 38.86}
@@ -58,7 +58,7 @@ func ExampleMBGNBD_AliveUntil() {
 	// Output: P(alive) 0.71 now, 0.50 in 18.7 weeks
 }
 
-// What customers will still bring, discounted, within a year.
+// Compute the discounted value of the purchases within a year.
 func ExampleCLV() {
 	m := lifetimes.MBGNBD{R: 0.525, Alpha: 6.183, A: 0.891, B: 1.614}
 	spend := lifetimes.GammaGamma{P: 6.25, Q: 3.74, V: 15.44}
@@ -74,9 +74,9 @@ func ExampleCLV() {
 	// 2.00
 }
 
-// From transactions to a ranked list.
+// Train a scorer on histories and rank the customers.
 func ExampleTrainScorer() {
-	// Customer i bought every 7+i days from day 20000 on, for as long as it took.
+	// Customer i buys every 7+i days from day 20000 on, up to a last day.
 	shop := map[string]lifetimes.History{}
 	var all []lifetimes.History
 	for i := range 300 {
@@ -110,9 +110,9 @@ func ExampleTrainScorer() {
 	// the best is worth more than the middle: true
 }
 
-// The whole story: from transactions to a fit to a ranked list.
+// From transactions to fitted models to a ranked list of customers.
 func Example() {
-	// Orders as a shop has them: who, on which day (counted from 1970-01-01), for how many cents.
+	// The orders of a shop: customer, day (counted from 1970-01-01), and amount in cents.
 	orders := []struct {
 		customer string
 		day      int32
@@ -137,7 +137,7 @@ func Example() {
 		shop[o.customer] = shop[o.customer].Add(o.day, o.cents)
 	}
 
-	// What the models know of each customer today, in weeks and whole money.
+	// The input of the models for each customer as of today, in weeks and major units.
 	const today = 20120
 	names := []string{"ada", "ben", "cy", "dot", "eve"}
 	var rows []lifetimes.Summary
@@ -154,9 +154,9 @@ func Example() {
 		fmt.Println(err)
 		return
 	}
-	fmt.Printf("%s, on %d repeat buyers: five customers tell little, and the priors tell the rest\n", purchases.Status, purchases.RepeatBuyers)
+	fmt.Printf("%s, on %d repeat buyers: with five customers the priors dominate\n", purchases.Status, purchases.RepeatBuyers)
 
-	// What they will bring within a year, discounted at 10%, of which 30% are kept.
+	// The value of the purchases within a year, discounted at 10%, with a margin of 30%.
 	year := lifetimes.Valuation{Margin: 0.3, Horizon: 52, Delta: lifetimes.DiscountRate(0.1, 52)}
 	value := func(i int) float64 { return lifetimes.CLV(purchases.Model, spend.Model, rows[i], year) }
 	order := []int{0, 1, 2, 3, 4}
@@ -166,7 +166,7 @@ func Example() {
 			purchases.Model.PAlive(rows[i]), purchases.Model.Expected(rows[i], 52), value(i))
 	}
 	// Output:
-	// provisional, on 3 repeat buyers: five customers tell little, and the priors tell the rest
+	// provisional, on 3 repeat buyers: with five customers the priors dominate
 	// ben  alive 0.78, orders  2.6, worth  93.2
 	// ada  alive 0.85, orders  6.9, worth  90.9
 	// dot  alive 0.64, orders  1.9, worth  33.8

@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestGradients compares every analytic gradient with differences of the likelihood.
+// TestGradients compares every analytic gradient with finite differences of the likelihood.
 func TestGradients(t *testing.T) {
 	rows := summaries(cdnow(t), civilDay(t, "19970930"))
 	c, err := compress(rows)
@@ -66,7 +66,7 @@ func TestLikelihoodsAgreeWithFits(t *testing.T) {
 	require.InDelta(t, value, gg.LogLikelihood, 1e-6)
 }
 
-// TestFitsRepeat: the same rows give the same bits, whatever the optimiser does inside.
+// TestFitsRepeat verifies that a fit to the same rows gives the same bits.
 func TestFitsRepeat(t *testing.T) {
 	rows := summaries(shopNamed("MBG/NBD").open(9), 10400)
 	one, err := FitMBGNBD(rows, FitOptions{})
@@ -83,8 +83,8 @@ func TestFitsRepeat(t *testing.T) {
 	}
 }
 
-// TestRecovery fits made-up customers and finds, within the standard errors, what made
-// them.
+// TestRecovery fits simulated customers and compares the parameters, within the standard
+// errors, with those of the simulation.
 func TestRecovery(t *testing.T) {
 	all := shop{customers: 20000, arrivals: 365, days: 730, live: ticking(1, .8, 50, .9, 2.5)}.open(7)
 	fit, err := FitMBGNBD(summaries(all, 10729), FitOptions{})
@@ -92,7 +92,7 @@ func TestRecovery(t *testing.T) {
 	require.True(t, fit.Converged)
 	near := func(want, got, se float64) {
 		require.Positive(t, se)
-		require.Less(t, math.Abs(want-got), 4*se+.03*want) // whole days blur a little
+		require.Less(t, math.Abs(want-got), 4*se+.03*want) // rounding to whole days adds a small bias
 	}
 	near(.8, fit.Model.R, fit.StandardErrors.R)
 	near(50.0/7, fit.Model.Alpha, fit.StandardErrors.Alpha)
@@ -169,7 +169,7 @@ func TestOddBases(t *testing.T) {
 				}
 				require.InDelta(t, sum, fit.is, 1e-6*(1+math.Abs(sum)), "also the prior's")
 			}
-			// Plain likelihood may run away, but says so and stays in the domain.
+			// Maximum likelihood may diverge, but reports it and stays in the domain.
 			for _, row := range []func() (PurchaseModel, Diagnostics, error){
 				func() (PurchaseModel, Diagnostics, error) {
 					f, err := FitMBGNBD(c.rows, FitOptions{MaximumLikelihood: true})

@@ -7,14 +7,14 @@ import (
 	"testing"
 )
 
-// FuzzFits feeds bases of whatever the fuzzer thinks of to all that learns: each fit ends with a
-// named error, or with a model that can be used or says why it should not.
+// FuzzFits fits arbitrary customer bases: each fit returns a named error, a valid model, or
+// Converged false with a Problem.
 func FuzzFits(f *testing.F) {
 	f.Add([]byte{}, int64(700))
 	f.Add([]byte("\x01\x02\x03\x04\x05\x06\x07\x08\x01\x02\x03\x04\xff\xff\x00\x00"), int64(400))
 	f.Add([]byte("same day, same customer, same price; and again: same day, same price"), int64(-3))
 	f.Fuzz(func(t *testing.T, raw []byte, now int64) {
-		// Four bytes are an order: whose, when (two), and its value, in which the sign can be wrong.
+		// Four bytes are an order: customer, day (two bytes), and value, which may be negative.
 		var all []History
 		for ; len(raw) >= 4 && len(all) < 64; raw = raw[4:] {
 			who := int(raw[0]) % 24

@@ -10,7 +10,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// An order as a log would hold it, with what became of it.
+// An order of a log, with its refunds and its cancellation.
 type order struct {
 	day       int32
 	total     int64
@@ -18,7 +18,7 @@ type order struct {
 	cancelled bool
 }
 
-// net is what the order still contributes; false when it does not count.
+// net is the net value of the order; false if it does not count.
 func (o order) net() (int64, bool) {
 	left := o.total
 	for _, r := range o.refunds {
@@ -50,8 +50,8 @@ func batch(orders []order) History {
 	return h
 }
 
-// TestStreamEqualsBatch: whatever order purchases, refunds and cancellations come in,
-// the history is that of the sorted log, and so is its summary.
+// TestStreamEqualsBatch verifies that the history and its summary do not depend on the order
+// in which purchases, refunds and cancellations arrive.
 func TestStreamEqualsBatch(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		orders := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) order {
@@ -66,8 +66,8 @@ func TestStreamEqualsBatch(t *testing.T) {
 			return o
 		}), 0, 14).Draw(t, "orders")
 
-		// The events of each order keep their sequence; those of different orders mix, and
-		// orders go to two halves that are merged in the end.
+		// The events of one order keep their sequence; those of different orders are mixed. Each
+		// order belongs to one of two histories, which are merged in the end.
 		type cursor struct {
 			order  order
 			step   int
@@ -130,16 +130,16 @@ func TestSummaryByHand(t *testing.T) {
 	h = h.Add(100, 1000).Add(107, 500).Add(107, 250).Add(121, 300)
 	s := h.Summary(128, 7, 100)
 	require.Equal(t, Summary{X: 2, Tx: 3, T: 4, M: 10.5 / 2}, s)
-	// A late order before the first moves everything back and makes a repeat of the first.
+	// A late order before the first makes the former first purchase a repeat purchase.
 	h = h.Add(93, 9900)
 	require.Equal(t, Summary{X: 3, Tx: 4, T: 5, M: 20.5 / 3}, h.Summary(128, 7, 100))
-	// A late order in the middle adds a day and moves nothing else.
+	// A late order between first and last adds a day and does not change these.
 	h = h.Add(114, 0)
 	require.Equal(t, 4, h.Summary(128, 7, 100).X)
-	// Refunded again: the first rolls forward, the last back.
+	// Removing the orders of the first and of the last day changes both.
 	h = h.Remove(93, 9900).Remove(114, 0).Remove(121, 300)
 	require.Equal(t, Summary{X: 1, Tx: 1, T: 4, M: 7.5}, h.Summary(128, 7, 100))
-	// One of two orders of a day goes: the day stays.
+	// Removing one of two orders of a day keeps the day.
 	h = h.Remove(107, 500)
 	require.Equal(t, Summary{X: 1, Tx: 1, T: 4, M: 2.5}, h.Summary(128, 7, 100))
 	h = h.Adjust(107, -50)

@@ -5,10 +5,10 @@ import (
 	"sort"
 )
 
-// measures are what the holdout says of predictions.
+// measures are the errors of predictions on a holdout.
 type measures struct{ MAE, RMSE, Correlation, Bias, AUC, ECE, ECEdecile float64 }
 
-// measure compares expected counts and probabilities of a purchase with what came.
+// measure compares expected counts and probabilities of a purchase with the observed counts.
 func measure(expected, some, actual []float64) measures {
 	n := float64(len(actual))
 	var m measures
@@ -84,8 +84,8 @@ func areaUnderCurve(score, actual []float64) float64 {
 	return (ranks - buyers*(buyers+1)/2) / (buyers * (float64(len(idx)) - buyers))
 }
 
-// holdout returns the summaries at split of those who had bought, with the number of
-// purchase days until end.
+// holdout returns the summaries, at split, of the customers who had bought, and their
+// numbers of purchase days from split until end.
 func holdout(all []History, split, end int32) (rows []Summary, known []History, actual []float64) {
 	for _, h := range all {
 		u := h.Until(split)

@@ -8,22 +8,22 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// shopSeeds is how many of each shop TestScorerOnOtherShops opens: the table in docs/models.md is that of
-// go test -run OtherShops -v ./pkg/lifetimes -args -shop-seeds 10.
+// shopSeeds is the number of shops of each kind that TestScorerOnOtherShops simulates. The table in docs/models.md
+// is the output of go test -run OtherShops -v ./pkg/lifetimes -args -shop-seeds 10.
 var shopSeeds = flag.Uint64("shop-seeds", 1, "made-up shops of each kind to try the scorer on")
 
-// excess is by how much predictions of a holdout were worse than the best single model's,
-// that being chosen with hindsight and for each measure apart: AUC lost, RMSE over the best less 1,
-// and how much further ECE (by deciles) and bias are from 0.
+// excess is the excess error on a holdout over the best single model, which is chosen in hindsight
+// and separately for each measure: AUC lost, RMSE / best RMSE - 1, and the differences of ECE (by
+// deciles) and of absolute bias.
 type excess [4]float64
 
 func over(m, best measures) excess {
 	return excess{best.AUC - m.AUC, m.RMSE/best.RMSE - 1, m.ECEdecile - best.ECEdecile, math.Abs(m.Bias) - best.Bias}
 }
 
-// TestScorerOnOtherShops compares the scorer with the best of all single models on shops that it was not
-// made for. Beside it stand the single model that the likelihood prefers, and what no rule can beat: the
-// very model and parameters that made the shop's customers.
+// TestScorerOnOtherShops compares the scorer with the best of all single models on simulated shops. For
+// comparison it also reports the single model with the highest likelihood, and the model with the
+// parameters of the simulation, which only chance can beat.
 func TestScorerOnOtherShops(t *testing.T) {
 	var scorer, scorerWithTruth, likeliest, truth []excess
 	for _, s := range shops {
@@ -37,7 +37,7 @@ func TestScorerOnOtherShops(t *testing.T) {
 				expected, some := predict(m, rows, horizon)
 				return measure(expected, some, actual)
 			}
-			var first measures // of the likeliest
+			var first measures // of the model with the highest likelihood
 			top := math.Inf(-1)
 			for _, single := range singles(t, rows) {
 				m := of(single.Model)
@@ -49,8 +49,8 @@ func TestScorerOnOtherShops(t *testing.T) {
 			}
 			_, got := scored(t, all, split, opening+s.days)
 			if s.name == "all once" {
-				require.Less(t, got.ECEdecile, .01, "nobody comes, and nobody was promised to")
-				continue // there is nothing to rank, and no total to be off from
+				require.Less(t, got.ECEdecile, .01, "the predicted and the actual number of purchases are about 0")
+				continue // without purchases the other measures are undefined
 			}
 			here = append(here, over(got, best))
 			likeliest = append(likeliest, over(first, best))
@@ -84,7 +84,7 @@ func TestScorerOnOtherShops(t *testing.T) {
 	require.Less(t, known.mean[bias], made.mean[bias]+.04, "hardly further off than the truth itself")
 }
 
-// singles are the models to beat, as the backtest fits them.
+// singles returns the single models, fitted as in the backtest.
 func singles(t *testing.T, rows []Summary) []Fit[PurchaseModel] {
 	t.Helper()
 	c, err := compress(rows)

@@ -8,8 +8,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestWaysToExpectAgree compares the two series with quadrature wherever they say that they
-// can be trusted: for most customers of most shops.
+// TestWaysToExpectAgree compares the two series with quadrature wherever the series return ok,
+// which they must do for most customers of most shops.
 func TestWaysToExpectAgree(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 2))
 	upTo := func(factor float64) float64 { return math.Pow(factor, 2*r.Float64()-1) }

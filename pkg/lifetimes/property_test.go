@@ -37,7 +37,7 @@ func anySummary(t *rapid.T) Summary {
 	return s
 }
 
-// slack is what rounding may take from an order that holds in theory.
+// slack is the rounding error allowed in inequalities.
 const slack = 1e-9
 
 func TestScoresStayInRange(t *testing.T) {
@@ -178,7 +178,7 @@ func TestScoresOfTheImpossible(t *testing.T) {
 	}
 }
 
-// FuzzScores feeds the models whatever the fuzzer thinks of.
+// FuzzScores scores arbitrary summaries with arbitrary parameters.
 func FuzzScores(f *testing.F) {
 	f.Add(0, 1.0, 10.0, 1.0, 2.0, 3, 20.0, 30.0, 52.0, 0.01)
 	f.Add(1, 1e-6, 1e6, 1e-6, 1e6, 100000, 18262.0, 18262.0, 1e-6, 1e-5)

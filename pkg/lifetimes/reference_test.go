@@ -10,8 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestAgainstHigherPrecision compares with values at 40 digits, made by
-// testdata/reference.py from the textbooks' own forms.
+// TestAgainstHigherPrecision compares scores with values of 40 digits, which
+// testdata/reference.py computes by the textbook forms.
 func TestAgainstHigherPrecision(t *testing.T) {
 	f, err := os.Open("testdata/reference.csv")
 	require.NoError(t, err)
@@ -23,7 +23,7 @@ func TestAgainstHigherPrecision(t *testing.T) {
 	number := func(s string) float64 {
 		v, err := strconv.ParseFloat(s, 64)
 		if err != nil && !math.IsInf(v, 0) {
-			require.NoError(t, err) // beyond float64 is a value too
+			require.NoError(t, err) // overflow to infinity is allowed
 		}
 		return v
 	}
@@ -61,7 +61,7 @@ func TestAgainstHigherPrecision(t *testing.T) {
 			got = m.Discounted(s, argument, 0.0027)
 		case "likelihood":
 			got = m.LogLikelihood(s)
-			scale = math.Max(scale, 1) // a logarithm near 0 is judged by its argument
+			scale = math.Max(scale, 1) // near 0, the absolute error of a logarithm counts
 		case "until":
 			var ok bool
 			got, ok = m.AliveUntil(s, argument)
@@ -69,7 +69,7 @@ func TestAgainstHigherPrecision(t *testing.T) {
 				require.True(t, math.IsInf(want, 1), "%v", row)
 				continue
 			}
-			scale = math.Max(scale, math.Max(p[1], s.Tx)) // what it is a difference of
+			scale = math.Max(scale, math.Max(p[1], s.Tx)) // the age is a difference of these terms
 		default:
 			t.Fatalf("unknown quantity in %v", row)
 		}

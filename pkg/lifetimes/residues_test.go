@@ -8,8 +8,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestResiduesAgreeWithGrids compares the two ways to DERT wherever the faster one says
-// that it can be trusted, which is for most customers of most shops.
+// TestResiduesAgreeWithGrids compares the two algorithms for DERT wherever the faster one
+// returns ok, which it must do for most customers of most shops.
 func TestResiduesAgreeWithGrids(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	upTo := func(factor float64) float64 { return math.Pow(factor, 2*r.Float64()-1) }
@@ -29,7 +29,7 @@ func TestResiduesAgreeWithGrids(t *testing.T) {
 		require.InEpsilon(t, slow, fast, 1e-9, "%+v, delta %v", c, delta)
 	}
 	require.Greater(t, used, tries/2)
-	// Where poles meet, the series say no.
+	// Where poles coincide, ok is false.
 	for _, shape := range []float64{1, 2, 2.5} {
 		for _, a := range []float64{1, 1 + 1e-9, .5} {
 			if shape == 2.5 && a != .5 {

@@ -22,7 +22,7 @@ func scored(t *testing.T, all []History, split, end int32) (Training, measures) 
 	return tr, measure(expected, some, actual)
 }
 
-// TestScorerOnCDNOW holds what no single model reaches there at once.
+// TestScorerOnCDNOW verifies measures that no single model reaches together on CDNOW.
 func TestScorerOnCDNOW(t *testing.T) {
 	tr, m := scored(t, cdnow(t), civilDay(t, "19970930"), civilDay(t, "19980630"))
 	t.Logf("%+.4f", m)
@@ -38,7 +38,7 @@ func TestScorerOnCDNOW(t *testing.T) {
 	}
 }
 
-// TestScorerSeesNoFuture: what comes after now changes nothing.
+// TestScorerSeesNoFuture verifies that purchases after now have no effect.
 func TestScorerSeesNoFuture(t *testing.T) {
 	all := cdnow(t)
 	split := civilDay(t, "19970930")

@@ -5,26 +5,26 @@ import (
 	"math/rand/v2"
 )
 
-// A shop is a kind of customer base that the tests make up. Times are in days.
+// A shop is a kind of simulated customer base. Times are in days.
 type shop struct {
 	name      string
 	customers int
-	arrivals  float64 // until when customers come for the first time
-	split     int32   // the last day of which a scorer is told
-	days      int32   // the last day of all
-	// live makes the purchases after the first, until days.
+	arrivals  float64 // first purchases are before this day
+	split     int32   // last day of the first part
+	days      int32   // last day of the second part
+	// live simulates the purchases after the first, until days.
 	live func(r *rand.Rand, first, days float64) []float64
-	// growing says that ever more customers come, not as many each day.
+	// growing is whether the number of new customers per day increases.
 	growing bool
-	// made is the model that live follows, times in weeks; nil where it is none of ours.
+	// made is the model that live follows, with times in weeks; nil if it is no model of the package.
 	made PurchaseModel
 }
 
-// opening is the civil day that all shops open on.
+// opening is the civil day on which all shops open.
 const opening = 10000
 
-// shops are of every kind that a scorer may be asked about: those that the models describe, those that
-// they do not, great and small, with much past and with little.
+// shops has kinds of shops that the models describe and kinds that they do not describe, large and
+// small, with long and short histories.
 var shops = []shop{
 	{name: "Pareto/NBD", customers: 2357, arrivals: 84, split: 273, days: 546, live: living(.55, 10.6, .6, 11.7, always), made: ParetoNBD{.55, 10.6, .6, 11.7}},
 	{name: "MBG/NBD", customers: 2357, arrivals: 84, split: 273, days: 546, live: ticking(1, .525, 43.3, .89, 1.61), made: MBGNBD{.525, 43.3 / 7, .89, 1.61}},
@@ -61,7 +61,7 @@ var shops = []shop{
 	{name: "rising", customers: 2500, arrivals: 300, split: 400, days: 730, live: living(.7, 15, .5, 30, func(day float64) float64 { return math.Min(3, .7*math.Exp(day/600)) })},
 }
 
-// open makes the histories of a shop's customers, values log-normal around a mean of each customer's own.
+// open simulates the histories of a shop. Values are log-normal around a mean that varies between customers.
 func (s shop) open(seed uint64) []History {
 	r := rand.New(rand.NewPCG(seed, 17))
 	all := make([]History, s.customers)
@@ -78,7 +78,7 @@ func (s shop) open(seed uint64) []History {
 	return all
 }
 
-// shopNamed is one of shops.
+// shopNamed returns the shop with the given name.
 func shopNamed(name string) shop {
 	for _, s := range shops {
 		if s.name == name {
@@ -112,7 +112,7 @@ func betaVariate(r *rand.Rand, a, b float64) float64 {
 	return x / (x + gammaVariate(r, b))
 }
 
-// stopping buys after gaps, and stops by chance after each purchase, the first included.
+// stopping simulates purchases with the given gaps, and dropout after each purchase, including the first.
 func stopping(r *rand.Rand, first, days, a, b float64, gap func() float64) (out []float64) {
 	p := betaVariate(r, a, b)
 	for t := first; r.Float64() >= p; {
@@ -132,7 +132,7 @@ func ticking(k int, shape, scale, a, b float64) func(*rand.Rand, float64, float6
 	}
 }
 
-// gaps are of one distribution, with a log-normal scale around a mean.
+// gaps draws gaps from one distribution with a log-normal scale around a mean.
 func gaps(mean float64, gap func(*rand.Rand) float64) func(*rand.Rand, float64, float64) []float64 {
 	return func(r *rand.Rand, first, days float64) []float64 {
 		scale := mean * math.Exp(.8*r.NormFloat64())
@@ -140,7 +140,7 @@ func gaps(mean float64, gap func(*rand.Rand) float64) func(*rand.Rand, float64, 
 	}
 }
 
-// subscription renews every 30 days, a day sooner or later.
+// subscription simulates renewals every 30 days, plus or minus one day.
 func subscription(r *rand.Rand, first, days float64) []float64 {
 	return stopping(r, first, days, .7, 4, func() float64 { return 30 + r.NormFloat64() })
 }

@@ -72,7 +72,7 @@ func TrainScorer(all []History, now int32, o ScorerOptions) (*Scorer, Training, 
 	}
 	base, first := gather(all, now, o)
 	if len(base) == 0 {
-		return nil, Training{}, fmt.Errorf("%w: nobody has bought by day %d", ErrNoData, now)
+		return nil, Training{}, fmt.Errorf("%w: no customer has bought by day %d", ErrNoData, now)
 	}
 	o.Fit.evenWithoutRepeats, o.Fit.gapsKnown = !o.Fit.MaximumLikelihood, true
 	var tr Training
