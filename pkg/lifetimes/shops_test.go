@@ -145,7 +145,7 @@ func subscription(r *rand.Rand, first, days float64) []float64 {
 	return stopping(r, first, days, .7, 4, func() float64 { return 30 + r.NormFloat64() })
 }
 
-// loyal is ticking with k 1, but nobody stops after the first purchase.
+// loyal is ticking with k 1, but no customer stops after the first purchase.
 func loyal(shape, scale, a, b float64) func(*rand.Rand, float64, float64) []float64 {
 	return func(r *rand.Rand, first, days float64) (out []float64) {
 		rate, p := gammaVariate(r, shape)/scale, betaVariate(r, a, b)

@@ -18,7 +18,7 @@ import (
 	"github.com/mainstay/mainstay/pkg/lifetimes"
 )
 
-// base makes n customers who buy on the given days, 1,000 minor units a time, each a day after the one before.
+// base returns n customers who buy for 1,000 minor units on each of the given days, each customer a day after the previous one.
 func base(n int, days ...int32) []lifetimes.History {
 	all := make([]lifetimes.History, n)
 	for i := range all {
@@ -72,10 +72,10 @@ func TestStops(t *testing.T) {
 	require.Len(t, steps, 3)
 }
 
-// Histories that teach nothing or little get an honest answer, and a page that can be read.
+// Histories with too few data give a statement that says so, and a valid page.
 func TestLittle(t *testing.T) {
 	news := base(40, 0)
-	for i := range 30 { // whom nobody knew by the split
+	for i := range 30 { // their first purchase is after the split
 		news = append(news, lifetimes.History{}.Add(20100+int32(i), 500))
 	}
 	giant := base(40, 0, 90)
@@ -144,7 +144,7 @@ func TestReport(t *testing.T) {
 	}
 }
 
-// readable: nothing is asked for from anywhere, every drawing is well-formed, and every number one.
+// readable verifies that the page loads no external resource, and that charts are well-formed and have no NaN.
 func readable(t *testing.T, page string) {
 	t.Helper()
 	require.NotRegexp(t, `(?i)https?:|//[a-z]|src\s*=|href\s*=|url\(|@import|<link|<script|<img|<iframe|<object`, page)
@@ -187,7 +187,7 @@ func TestDefaultSplit(t *testing.T) {
 	require.Equal(t, date(20045), r.Split)
 }
 
-// TestRule: the fences keep out what the log score alone would take.
+// TestRule verifies that the limits of RMSE and bias exclude a model with a better log score.
 func TestRule(t *testing.T) {
 	some := func(v float64) *float64 { return &v }
 	made := func(name string, rmse, bias, score float64) Model {

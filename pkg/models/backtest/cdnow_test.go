@@ -58,7 +58,7 @@ func resultOfCDNOW(t *testing.T) *Result {
 	return r
 }
 
-// TestReferenceTable: the published figures, to the digits in which they are given.
+// TestReferenceTable compares with the published figures, in all their digits.
 func TestReferenceTable(t *testing.T) {
 	const none = -99
 	r := resultOfCDNOW(t)
@@ -74,7 +74,7 @@ func TestReferenceTable(t *testing.T) {
 		{"Pareto/NBD", .7545, 1.603, .6302, -.115, .771, .068, 29.45, -9594.976},
 		{"MBG/CNBD-2", .7342, 1.637, .6153, -.283, .710, .081, none, none},
 		{"naive x/T", 1.0237, 2.212, .5839, .557, .760, .207, 43.31, none},
-		// The ECE of a rule with so few values hangs on the order of ties, from .179 to .193; ours does not, and is .186.
+		// The published ECE of a rule with few distinct values depends on the order of ties, from .179 to .193; here it is .186 in any order.
 		{"last 26 weeks, scaled", .8801, 1.968, .6232, .298, .749, .186, none, none},
 		{"days of silence", none, none, none, none, .7714, none, none, none},
 		{"RFM", none, none, none, none, .7804, none, none, none},
@@ -107,7 +107,7 @@ func TestReferenceTable(t *testing.T) {
 	require.InDelta(t, .7804, *r.model("RFM").AUC, .00005)
 }
 
-// TestScorerIsRecommended: what the scorer promises on this history, measured here.
+// TestScorerIsRecommended verifies the measures of the scorer on CDNOW, and that it is recommended.
 func TestScorerIsRecommended(t *testing.T) {
 	r := resultOfCDNOW(t)
 	require.Equal(t, Scorer, r.Recommended)
@@ -120,7 +120,7 @@ func TestScorerIsRecommended(t *testing.T) {
 	require.Contains(t, r.Trust, "one split of 2,357 customers")
 }
 
-// TestShapeOfJSON holds the names that programs read.
+// TestShapeOfJSON verifies the JSON names, on which programs depend.
 func TestShapeOfJSON(t *testing.T) {
 	text, err := json.Marshal(resultOfCDNOW(t))
 	require.NoError(t, err)

@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestDocumentedTable: the page about the models shows what the code finds.
+// TestDocumentedTable verifies that the holdout table in docs/models.md has the computed figures.
 func TestDocumentedTable(t *testing.T) {
 	page, err := os.ReadFile("../../../docs/models.md")
 	require.NoError(t, err)

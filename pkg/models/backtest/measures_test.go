@@ -10,7 +10,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// TestMeasuresAgainstNaive computes every measure again, by its definition and as plainly as can be.
+// TestMeasuresAgainstNaive compares every measure with a direct implementation of its definition.
 func TestMeasuresAgainstNaive(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		n := rapid.IntRange(10, 60).Draw(t, "n")
@@ -72,7 +72,7 @@ func TestMeasuresAgainstNaive(t *testing.T) {
 	})
 }
 
-// naiveECE looks up, for every place in the order, the share of buyers among those with the promise of that place.
+// naiveECE replaces each outcome by the share of buyers among the customers with the same prediction.
 func naiveECE(some, came []float64) float64 {
 	inOrder := append([]float64(nil), some...)
 	sort.Float64s(inOrder)
@@ -96,7 +96,7 @@ func naiveECE(some, came []float64) float64 {
 	return sum / float64(n)
 }
 
-// TestStandardErrors: against the spread over many draws of customers.
+// TestStandardErrors compares the standard errors with those over many samples of customers.
 func TestStandardErrors(t *testing.T) {
 	r := resultOfCDNOW(t)
 	m := r.model(Live)
@@ -104,7 +104,7 @@ func TestStandardErrors(t *testing.T) {
 	require.InDelta(t, .0413, *m.BiasError, .001) // sqrt(2357) * 1.60 / 1882
 }
 
-// TestOrderDoesNotMatter: whoever stands first in the file, ties included.
+// TestOrderDoesNotMatter verifies that the measures do not depend on the order of the customers, including ties.
 func TestOrderDoesNotMatter(t *testing.T) {
 	some := []float64{.1, .1, .1, .1, .1, .1, .3, .3, .3, .3, .3, .3, .3}
 	came := []float64{1, 0, 0, 0, 0, 0, 1, 1, 0, 0, 0, 0, 0}

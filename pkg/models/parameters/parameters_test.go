@@ -15,7 +15,7 @@ import (
 
 var noon = time.Date(2026, 5, 17, 12, 30, 45, 999, time.UTC)
 
-// shop is n customers, of whom every other comes back twice; all by day 20100.
+// shop returns n customers, every second of whom has two repeat purchases; all purchases are up to day 20100.
 func shop(n int) []lifetimes.History {
 	all := make([]lifetimes.History, n)
 	for i := range all {
@@ -58,7 +58,7 @@ func TestFit(t *testing.T) {
 	require.Greater(t, later.Version, f.Version)
 }
 
-// TestFitLooksNoFurther: what comes after the last day has no part in it.
+// TestFitLooksNoFurther verifies that purchases after the last day have no effect.
 func TestFitLooksNoFurther(t *testing.T) {
 	all := shop(400)
 	cut := make([]lifetimes.History, len(all))
@@ -103,7 +103,7 @@ func TestWriteAndRead(t *testing.T) {
 	require.NoError(t, f.Stamp(path))
 	require.Equal(t, "p.yaml", f.Source.File)
 	require.Equal(t, "900a07ac157f03c0829b203f58131e1c9fc376c54504659af31168868ca5e12e", f.Source.SHA256)
-	require.NoError(t, f.Write(path)) // over what was there
+	require.NoError(t, f.Write(path)) // replaces the existing file
 	got, err := Read(path)
 	require.NoError(t, err)
 	require.Equal(t, f, got)
@@ -188,7 +188,7 @@ func FuzzParse(f *testing.F) {
 			require.ErrorIs(t, err, ErrFile)
 			return
 		}
-		again, err := got.Encode() // what is accepted can be written
+		again, err := got.Encode() // an accepted file can be encoded
 		require.NoError(t, err)
 		same, err := Parse(again)
 		require.NoError(t, err)
