@@ -25,11 +25,16 @@ func TestFilesAreAsGenerated(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, string(want), string(got), "%s: run go generate ./schemas", name)
 	}
+	want, err := os.ReadFile(filepath.Join(into, "asyncapi.yaml"))
+	require.NoError(t, err)
+	got, err := os.ReadFile("asyncapi.yaml")
+	require.NoError(t, err)
+	require.Equal(t, string(want), string(got), "run go generate ./schemas")
 	_, err = schemas.JSON("order")
 	require.ErrorContains(t, err, `schema "order": there is none`)
 }
 
-// Everything that asyncapi.yaml refers to is there, and every schema is referred to.
+// TestAsyncAPIRefers checks that every reference in asyncapi.yaml resolves, and that it refers to every schema.
 func TestAsyncAPIRefers(t *testing.T) {
 	page, err := os.ReadFile("asyncapi.yaml")
 	require.NoError(t, err)

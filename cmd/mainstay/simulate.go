@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/mainstay/mainstay/pkg/kafka"
+	"github.com/mainstay/mainstay/pkg/sandbox/shop"
 	"github.com/mainstay/mainstay/pkg/sandbox/shopfeed"
 	"github.com/mainstay/mainstay/schemas/event"
 )
@@ -56,7 +57,7 @@ func (p *program) simulate(ctx context.Context, cmd *cobra.Command) error {
 	}
 	defer a.Close()
 	s.Namespace, s.Genesis = a.Config.Namespace, g
-	for kind := range event.Kinds {
+	for _, kind := range shop.Kinds() {
 		if s.Topics[kind], err = firstTopic(a.Config, kind); err != nil {
 			return err
 		}

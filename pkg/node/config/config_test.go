@@ -125,6 +125,15 @@ func TestBadFiles(t *testing.T) {
 	}
 }
 
+func TestInputTopicsAreNeeded(t *testing.T) {
+	var none []string
+	for kind := range event.Kinds {
+		none = append(none, kind.Descriptor().Topic+": []")
+	}
+	_, err := config.Load(config.Sources{File: "none.yaml", YAML: []byte("kafka: {topics: {" + strings.Join(none, ", ") + "}}")})
+	require.EqualError(t, err, "kafka.topics.purchases (none.yaml:1): there must be at least 1 input topic in kafka.topics")
+}
+
 // golden compares the text of an error; a secret that a fixture holds may not be in it.
 func golden(t *testing.T, file string, err error) {
 	t.Helper()

@@ -62,6 +62,11 @@ type Event struct {
 	Headers    []Header
 }
 
+// Kinds returns the kinds of events that a shop emits.
+func Kinds() []event.Kind {
+	return []event.Kind{event.Purchase, event.Cancellation, event.Referral, event.Survey}
+}
+
 // Header is a record header.
 type Header struct{ Key, Value string }
 

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -347,6 +348,14 @@ func TestThoseWhoStayScoreHigherAndBringMore(t *testing.T) {
 	}
 	require.Greater(t, sum[1]/n[1], sum[0]/n[0]+.5, "mean score")
 	require.Greater(t, brought[1]/orders[1], brought[0]/orders[0], "friends per order")
+}
+
+func TestEmitsEventsOfItsKinds(t *testing.T) {
+	emitted := map[event.Kind]bool{}
+	for e := range open(t, shop.Config{Customers: 300}).Events() {
+		emitted[e.Kind] = true
+	}
+	require.ElementsMatch(t, shop.Kinds(), slices.Collect(maps.Keys(emitted)))
 }
 
 func TestAMixOfNothingIsPurchasesAlone(t *testing.T) {

@@ -1,6 +1,6 @@
-// Command generate writes the JSON Schemas of this folder: go generate ./schemas. The schemas of inputs are made from the
-// decoder's own table of fields. What the decoder does with that table is tested against a reference decoder that does not read
-// the table (reference_test.go in schemas/event), and so are the schemas.
+// Command generate writes the JSON Schemas and asyncapi.yaml: go generate ./schemas. The schemas of inputs are made from the
+// decoder's own table of fields. The tests in schemas/event compare the decoder, and these schemas, with a reference decoder that
+// does not read the table (reference_test.go).
 package main
 
 import (
@@ -36,13 +36,27 @@ func main() {
 	if len(os.Args) > 1 {
 		into = os.Args[1]
 	}
+	if err := generate(into); err != nil {
+		fmt.Fprintf(os.Stderr, "generate: %v\n", err)
+		os.Exit(1)
+	}
+}
+
+func generate(into string) error {
 	for _, f := range append(inputs(), outputs()...) {
 		path := filepath.Join(into, f.name+".schema.json")
 		if err := os.WriteFile(path, append(write(nil, f.schema, ""), '\n'), 0o644); err != nil { //nolint:gosec // for everybody to read
-			fmt.Fprintf(os.Stderr, "write the schema: %v\n", err)
-			os.Exit(1)
+			return fmt.Errorf("write the schema: %w", err)
 		}
 	}
+	page, err := asyncAPI()
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(into, "asyncapi.yaml"), page, 0o644); err != nil { //nolint:gosec // for everybody to read
+		return fmt.Errorf("write asyncapi.yaml: %w", err)
+	}
+	return nil
 }
 
 type file struct {
