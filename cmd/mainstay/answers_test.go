@@ -50,7 +50,7 @@ func TestWorkedExample(t *testing.T) {
 			require.Contains(t, w.must("audit"), "nothing lost, doubled, differing or missing")
 			code, _, errs := w.run("advance", "--to", "2025-01-01")
 			require.Equal(t, exitFailed, code)
-			require.Contains(t, errs, "time does not go back: the ledger already stands at "+twoYears)
+			require.Contains(t, errs, "base time cannot go back: the time of the ledger is already "+twoYears)
 			code, _, errs = w.run("customer", "get", "Ada")
 			require.Equal(t, exitFailed, code)
 			require.Contains(t, errs, "no such customer")

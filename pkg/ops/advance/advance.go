@@ -1,4 +1,5 @@
-// Package advance owns the passing of time under the event clock: the tick that moves a ledger's time on after its last event.
+// Package advance owns advancing base time under the event clock: it appends the tick that moves a ledger's time past its last
+// event.
 //
 // It refuses ledgers with the live clock, inputs that are not read to their end, and times before the ledger's own.
 package advance
@@ -29,14 +30,14 @@ type Request struct {
 
 // The refusals.
 var (
-	ErrLiveClock = errors.New("the ledger has the live clock, under which time passes by itself: `advance` is for clock event")
-	ErrBack      = errors.New("time does not go back")
+	ErrLiveClock = errors.New("the ledger has the live clock, which follows the wall clock: `advance` is only for ledgers with the event clock")
+	ErrBack      = errors.New("base time cannot go back")
 	ErrUnread    = errors.New("the inputs are not read to their end")
-	ErrNoTick    = errors.New("no intake has ever run on this ledger: start `mainstay run` first")
+	ErrNoTick    = errors.New("no intake has run on this ledger yet: start `mainstay run` first")
 )
 
-// Run waits until the intake group has read every input to its end, so that no event is overtaken, and then says in every
-// ledger partition that time has passed.
+// Run waits until the intake group has read every input to its end, so that no event is late because of the tick, and then
+// appends a tick with the new time to every ledger partition.
 func (a *Request) Run(ctx context.Context, k *kafka.Client) error {
 	if a.Genesis.GetClock() != ledger.Clock_CLOCK_EVENT {
 		return ErrLiveClock
@@ -44,25 +45,25 @@ func (a *Request) Run(ctx context.Context, k *kafka.Client) error {
 	if err := a.waitForInputs(ctx, k); err != nil {
 		return err
 	}
-	now, err := a.readLedgerTime(ctx, k)
+	current, err := a.readLedgerTime(ctx, k)
 	if err != nil {
 		return err
 	}
-	if a.To.UnixMilli() < now.latest {
-		return fmt.Errorf("%w: the ledger already stands at %s", ErrBack, time.UnixMilli(now.latest).UTC().Format(time.RFC3339))
+	if a.To.UnixMilli() < current.latest {
+		return fmt.Errorf("%w: the time of the ledger is already %s", ErrBack, time.UnixMilli(current.latest).UTC().Format(time.RFC3339))
 	}
-	return a.append(ctx, k, now)
+	return a.appendTicks(ctx, k, current)
 }
 
 func (a *Request) waitForInputs(ctx context.Context, k *kafka.Client) error {
 	const pause = 50 * time.Millisecond
 	for began := a.Now(); ; {
-		unread, err := a.unread(ctx, k)
+		unread, err := a.firstUnread(ctx, k)
 		if err != nil || unread == "" {
 			return err
 		}
 		if a.Now().Sub(began) > a.Timeout {
-			return fmt.Errorf("%w after %s (%s): is an intake running? `mainstay status` says", ErrUnread, a.Timeout, unread)
+			return fmt.Errorf("%w after %s (%s): check with `mainstay status` that an intake is running", ErrUnread, a.Timeout, unread)
 		}
 		select {
 		case <-ctx.Done():
@@ -72,8 +73,8 @@ func (a *Request) waitForInputs(ctx context.Context, k *kafka.Client) error {
 	}
 }
 
-// unread names an input partition that is not read to its end; "" when there is none.
-func (a *Request) unread(ctx context.Context, k *kafka.Client) (string, error) {
+// firstUnread names an input partition that is not read to its end; "" when there is none.
+func (a *Request) firstUnread(ctx context.Context, k *kafka.Client) (string, error) {
 	found, err := k.Topics(ctx, a.Inputs)
 	if err != nil {
 		return "", fmt.Errorf("look up the inputs: %w", err)
@@ -92,7 +93,7 @@ func (a *Request) unread(ctx context.Context, k *kafka.Client) (string, error) {
 		}
 		committed, err := k.CommittedOffsets(ctx, intake.Group(a.Namespace), t.Name, partitions)
 		if err != nil {
-			return "", fmt.Errorf("read how far %s is read: %w", t.Name, err)
+			return "", fmt.Errorf("read the committed offsets of %s: %w", t.Name, err)
 		}
 		for _, c := range committed {
 			b := bounds[c.Partition]
@@ -104,9 +105,9 @@ func (a *Request) unread(ctx context.Context, k *kafka.Client) (string, error) {
 	return "", nil
 }
 
-// ledgerTime is where the ledger stands in time, as its newest ticks have it.
+// ledgerTime is the time of a ledger and its input set, according to its newest ticks.
 type ledgerTime struct {
-	revision uint64          // the highest one of the input set: the fold ignores ticks of a lower one; 0: there is no tick
+	revision uint64          // the highest revision of the input set: the fold ignores ticks of a lower one; 0: there is no tick
 	inputs   []*ledger.Input // of that revision
 	latest   int64           // ms: the greatest time to which the ledger was advanced, or that an input has
 }
@@ -127,7 +128,7 @@ func (a *Request) readLedgerTime(ctx context.Context, k *kafka.Client) (ledgerTi
 	return now, nil
 }
 
-// apply takes a tick into account; it returns false before the first tick that has an input set.
+// apply updates the ledger's time with a tick. It returns whether an input set is known.
 func (l *ledgerTime) apply(t *ledger.Tick) bool {
 	if t.GetRevision() >= l.revision {
 		l.revision, l.inputs = t.GetRevision(), t.GetInputs()
@@ -139,8 +140,8 @@ func (l *ledgerTime) apply(t *ledger.Tick) bool {
 	return l.revision > 0
 }
 
-func (a *Request) append(ctx context.Context, k *kafka.Client, now ledgerTime) error {
-	payload, err := (&ledger.Tick{Revision: now.revision, Inputs: now.inputs, AdvanceTo: a.To.UnixMilli()}).MarshalVT()
+func (a *Request) appendTicks(ctx context.Context, k *kafka.Client, current ledgerTime) error {
+	payload, err := (&ledger.Tick{Revision: current.revision, Inputs: current.inputs, AdvanceTo: a.To.UnixMilli()}).MarshalVT()
 	if err != nil {
 		return fmt.Errorf("encode the tick: %w", err)
 	}
@@ -159,7 +160,7 @@ func (a *Request) append(ctx context.Context, k *kafka.Client, now ledgerTime) e
 		return fmt.Errorf("append to the ledger: %w", err)
 	}
 	if _, err := producer.Produce(ctx, batches); err != nil {
-		return fmt.Errorf("append to the ledger: %w; advance again: time is said absolutely", err)
+		return fmt.Errorf("append to the ledger: %w; run `advance` again: a repeated tick changes nothing", err)
 	}
 	return nil
 }
