@@ -96,7 +96,7 @@ func naiveECE(some, came []float64) float64 {
 	return sum / float64(n)
 }
 
-// TestStandardErrors compares the standard errors with those over many samples of customers.
+// TestStandardErrors compares the standard errors on CDNOW with precomputed ones over many samples of customers.
 func TestStandardErrors(t *testing.T) {
 	r := resultOfCDNOW(t)
 	m := r.model(Live)
