@@ -1,4 +1,4 @@
-// Command configdoc writes docs/configuration.md from the settings as they stand in the code, so that the page cannot drift.
+// Command configdoc generates docs/configuration.md from the settings in the code.
 package main
 
 import (
@@ -16,10 +16,10 @@ func main() {
 	flag.Parse()
 	page, err := page()
 	if err == nil {
-		err = os.WriteFile(*out, page, 0o644) //nolint:gosec // a page for everybody to read
+		err = os.WriteFile(*out, page, 0o644) //nolint:gosec // public documentation
 	}
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "page:", err)
+		fmt.Fprintln(os.Stderr, "configdoc:", err)
 		os.Exit(1)
 	}
 }
@@ -28,24 +28,25 @@ const head = `<!-- Generated from pkg/node/config by make generate. Do not edit.
 
 # Configuration
 
-Settings come from four places, each over the one before: defaults, a YAML file (` + "`--config FILE` or `MAINSTAY_CONFIG`" + `),
+Settings come from four sources, of which a later one overrides an earlier one: defaults, a YAML file (` + "`--config FILE` or `MAINSTAY_CONFIG`" + `),
 the environment, flags. An unknown key, variable (of those that begin with ` + "`MAINSTAY_`" + `) or flag is an error that names the nearest
-known one; so is a value out of bounds. All that is wrong is said at once, each with where it came from.
-` + "`mainstay config validate`, `config show` and `config print-default`" + ` do what they say; secrets are never printed.
+known one. A value out of bounds is an error as well. All errors are reported at once, each with the source of the value.
+` + "`mainstay config validate` checks a configuration, `config show` prints it, `config print-default`" + ` prints the defaults; secrets
+are never printed.
 
 - **Durations** are written like ` + "`300ms`, `1m30s`, `720h`; **sizes** like `64KiB`, `256MiB`" + `.
-- **Lists** are YAML lists; in a variable or flag the values are parted by commas. **Maps** are written there like
-  ` + "`EUR=1.08,GBP=1.27` and `IRT=IRR*10`" + `. A map adds to what the places before said; a list replaces it.
-- **Secrets** can come from a file of one line: ` + "`{file: PATH}`" + ` in YAML, the variable with ` + "`_FILE`" + ` behind it, or the flag with
-  ` + "`-file`" + ` behind it, which is the only flag they have.
+- **Lists** are YAML lists; in a variable or flag the values are separated by commas. There, **maps** are written like
+  ` + "`EUR=1.08,GBP=1.27` and `IRT=IRR*10`" + `. A map adds to the value of the earlier sources; a list replaces it.
+- **Secrets** can come from a file of one line: ` + "`{file: PATH}`" + ` in YAML, the variable with the suffix ` + "`_FILE`" + `, or the flag with
+  the suffix ` + "`-file`" + `. A secret has no other flag.
 
-What a change of a setting takes:
+What a change of a setting requires, by its mark:
 
 | mark | meaning |
 |---|---|
 | | a restart |
-| revision | a restart, and a higher ` + "`settings_revision`" + `: the value changes answers, so it holds from a place in the ledger on |
-| genesis | another namespace: the value is fixed when the ledger is made |
+| revision | a restart, and a higher ` + "`settings_revision`" + `: the value changes answers, so it takes effect at an offset of the ledger |
+| genesis | another namespace: the value is fixed when the ledger is created |
 `
 
 // page is the whole page: a table of settings for each section, then the defaults as a file.
@@ -64,7 +65,7 @@ func page() ([]byte, error) {
 			if title == "" {
 				title = "General"
 			}
-			fmt.Fprintf(&b, "\n## %s\n\n| setting | default | bounds | what it means | mark |\n|---|---|---|---|---|\n", title)
+			fmt.Fprintf(&b, "\n## %s\n\n| setting | default | bounds | meaning | mark |\n|---|---|---|---|---|\n", title)
 		}
 		row(&b, s)
 	}

@@ -175,6 +175,6 @@ func TestARedisThatEvictsIsRefused(t *testing.T) {
 		p := newProgram(&out, &errs, "", w.environ, nil)
 		p.hooks.Embedded = false
 		require.Equal(t, want, p.main(t.Context(), []string{command}))
-		require.Contains(t, out.String()+errs.String(), "maxmemory-policy is allkeys-lru: under memory pressure Redis would drop state; set it to noeviction")
+		require.Contains(t, out.String()+errs.String(), "maxmemory-policy is allkeys-lru: under memory pressure Redis would evict state; set it to noeviction")
 	}
 }

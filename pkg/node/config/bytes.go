@@ -21,7 +21,7 @@ const (
 
 var errBytes = errors.New("must be a size like 256MiB (B, KiB, MiB, GiB, TiB)")
 
-// units stands from the greatest down, so that the first that divides is the shortest writing.
+// units returns the units in descending order, so that the first that divides a size gives the shortest text.
 func units() []struct {
 	name string
 	size Bytes

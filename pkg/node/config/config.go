@@ -1,15 +1,15 @@
-// Package config owns every setting: its name, default, bounds and meaning, and how it is read: defaults, then a YAML
-// file, then the environment, then flags, each over the one before.
+// Package config owns every setting: its name, default, bounds and documentation, and how it is read: defaults, then a YAML
+// file, then the environment, then flags. A later source overrides an earlier one.
 //
-// It refuses what it does not know: an unknown key or variable is an error that names the nearest known one, and every
-// error names the setting, where its value came from and the bound that it breaks. All errors are reported at once.
-// It refuses to open anything but the files that it is told of; secrets are redacted however they are printed.
+// It refuses unknown settings: an unknown key or variable is an error that names the nearest known one. Every error names
+// the setting, the source of its value and the bound that the value breaks; all errors are reported at once. It refuses to
+// open any file that the operator did not name. Secrets are redacted however they are printed.
 //
 // A setting of the ledger takes its default, bounds and documentation from the table of processors/settings; all others,
-// which concern the process alone, from the struct tags below. Both together are the one source of docs/configuration.md:
+// which concern the process alone, from the struct tags below. docs/configuration.md is generated from both:
 //
 //	yaml    the key                  range   least..most, either may be missing
-//	doc     its documentation        oneof   the values allowed, separated by |
+//	doc     its documentation        oneof   the allowed values, separated by |
 package config
 
 //go:generate go run ../../../cmd/configdoc -o ../../../docs/configuration.md
@@ -22,13 +22,13 @@ import (
 	"github.com/mainstay/mainstay/schemas/money"
 )
 
-// Config is what a process of Mainstay is told. Durations are written as Go durations, sizes with KiB, MiB, GiB.
+// Config is the configuration of a process. Durations are written as Go durations, sizes with KiB, MiB, GiB.
 type Config struct {
 	Namespace        string    `yaml:"namespace"`
-	Roles            []string  `yaml:"roles" oneof:"intake|fold|http" range:"1.." doc:"What this process does. Several processes share the work of a role."`
+	Roles            []string  `yaml:"roles" oneof:"intake|fold|http" range:"1.." doc:"What this process does. Processes with the same role share its work."`
 	Clock            string    `yaml:"clock"`
 	Timezone         string    `yaml:"timezone"`
-	SettingsRevision uint64    `yaml:"settings_revision" range:"1.." doc:"Number of this set of the settings marked (revision). They change answers, so they hold from a place in the ledger on, which the first process with a higher number appends: raise it with every change of one of them, and only then. A process with a lower number, or the same number and other values, refuses to fold, so that a rolling restart cannot flip answers to and fro."`
+	SettingsRevision uint64    `yaml:"settings_revision" range:"1.." doc:"Revision number of the settings marked (revision). Those settings change answers, so their values take effect at an offset of the ledger: the first process that has a higher number appends them there. Raise the number whenever one of those settings changes, and only then. A process that has a lower number, or the same number and other values, refuses to fold, so that answers do not alternate during a rolling restart."`
 	Kafka            Kafka     `yaml:"kafka"`
 	Redis            Redis     `yaml:"redis"`
 	Ledger           Ledger    `yaml:"ledger"`
@@ -53,39 +53,39 @@ type Config struct {
 	Shutdown         Shutdown  `yaml:"shutdown"`
 }
 
-// Kafka says how to reach the cluster and which topics are read.
+// Kafka configures the connection to the cluster and the input topics.
 type Kafka struct {
-	Brokers           []string      `yaml:"brokers" range:"1.." doc:"host:port of some brokers; the others are found through them."`
+	Brokers           []string      `yaml:"brokers" range:"1.." doc:"host:port of at least one broker; the client discovers the others."`
 	ClientID          string        `yaml:"client_id" range:"1..249" doc:"Name of this process in the brokers' logs and quotas."`
 	TLS               TLS           `yaml:"tls"`
 	SASL              SASL          `yaml:"sasl"`
 	Topics            Topics        `yaml:"topics"`
-	InputsRevision    uint64        `yaml:"inputs_revision" range:"1..4294967295" doc:"Number of the set of input topics. Raise it whenever a topic is added or removed: ticks of a lower number are ignored, so that a process with an old list cannot hold back time or hurry it."`
-	Compression       string        `yaml:"compression" oneof:"none|lz4|zstd" doc:"Of the batches that are written. It costs this process about a CPU-second per million events and saves the brokers as much, and disk: worth it where they are the bottleneck. Reading understands every codec of Kafka."`
-	Timeout           time.Duration `yaml:"timeout" range:"100ms..5m" doc:"Of one request, connecting included."`
-	SessionTimeout    time.Duration `yaml:"session_timeout" range:"1s..30m" doc:"A member of a consumer group that is silent for this long loses its partitions. The brokers bound it too (group.min.session.timeout.ms, group.max.session.timeout.ms)."`
-	HeartbeatInterval time.Duration `yaml:"heartbeat_interval" range:"50ms..10m" doc:"At most a third of session_timeout. Short, since a member learns of a rebalance only by its heartbeat."`
-	RebalanceTimeout  time.Duration `yaml:"rebalance_timeout" range:"1s..30m" doc:"How long a rebalance waits for a member to finish what it has begun."`
-	ReplicationFactor int           `yaml:"replication_factor" range:"1..32767" doc:"Of the topics that topics apply makes. 3 for anything that matters; the guarantee rests on Kafka keeping what it acknowledged."`
+	InputsRevision    uint64        `yaml:"inputs_revision" range:"1..4294967295" doc:"Revision number of the set of input topics. Raise it whenever a topic is added or removed: ticks with a lower number are ignored, so that a process with an old list of topics can neither delay nor advance time."`
+	Compression       string        `yaml:"compression" oneof:"none|lz4|zstd" doc:"Codec of the batches that are written. Compression costs this process about one CPU-second per million events; it saves the brokers about as much, and disk space. Enable it where the brokers are the bottleneck. All codecs of Kafka can be read."`
+	Timeout           time.Duration `yaml:"timeout" range:"100ms..5m" doc:"Timeout of one request, including the time to connect."`
+	SessionTimeout    time.Duration `yaml:"session_timeout" range:"1s..30m" doc:"A member of a consumer group that sends no heartbeat for this long loses its partitions. The brokers limit it as well (group.min.session.timeout.ms, group.max.session.timeout.ms)."`
+	HeartbeatInterval time.Duration `yaml:"heartbeat_interval" range:"50ms..10m" doc:"Interval between heartbeats, at most a third of session_timeout. Keep it short: a member learns of a rebalance only from the response to a heartbeat."`
+	RebalanceTimeout  time.Duration `yaml:"rebalance_timeout" range:"1s..30m" doc:"How long a rebalance waits for a member to finish its work and rejoin."`
+	ReplicationFactor int           `yaml:"replication_factor" range:"1..32767" doc:"Replication factor of the topics that mainstay topics apply creates. Use 3 in production: the guarantees depend on Kafka keeping every record that it has acknowledged."`
 }
 
 // TLS of a connection. Files are PEM.
 type TLS struct {
 	Enabled    bool   `yaml:"enabled" doc:"Encrypt every connection."`
-	CAFile     string `yaml:"ca_file" doc:"Certificates to trust instead of the system's."`
-	CertFile   string `yaml:"cert_file" doc:"Own certificate, with key_file, where the server asks for one."`
-	KeyFile    string `yaml:"key_file" doc:"Key of cert_file."`
-	ServerName string `yaml:"server_name" doc:"Name that the server's certificate must bear, if not the host's."`
+	CAFile     string `yaml:"ca_file" doc:"Certificates to trust instead of those of the system."`
+	CertFile   string `yaml:"cert_file" doc:"Client certificate, for servers that require one; needs key_file."`
+	KeyFile    string `yaml:"key_file" doc:"Private key of cert_file."`
+	ServerName string `yaml:"server_name" doc:"Name that the server's certificate must carry. Empty: the host of the address."`
 }
 
 // SASL authenticates to the brokers.
 type SASL struct {
-	Mechanism string `yaml:"mechanism" oneof:"|plain|scram-sha-256|scram-sha-512" doc:"Empty: no authentication."`
-	User      string `yaml:"user" doc:"Who we are."`
-	Password  Secret `yaml:"password" doc:"Read again from its file, if it has one, at each connection, so that it can be rotated."`
+	Mechanism string `yaml:"mechanism" oneof:"|plain|scram-sha-256|scram-sha-512" doc:"Authentication mechanism. Empty: no authentication."`
+	User      string `yaml:"user" doc:"User name."`
+	Password  Secret `yaml:"password" doc:"Password of the user. A password from a file is read again at each connection, so that it can be rotated."`
 }
 
-// Topics are the inputs by kind of event. A topic stands in one list only.
+// Topics are the input topics by kind of event. A topic is in one list only.
 type Topics [event.Kinds][]string
 
 // defaultTopics are the topics that the kinds of event declare.
@@ -96,20 +96,21 @@ func defaultTopics() (t Topics) {
 	return t
 }
 
-// Redis holds the state of customers.
+// Redis configures the connection to the store of the committed state.
 type Redis struct {
 	Addresses  []string      `yaml:"addresses" range:"1.." doc:"host:port of the server, of the sentinels, or of some nodes of the cluster."`
-	Mode       string        `yaml:"mode" oneof:"single|sentinel|cluster" doc:"What the addresses are."`
-	MasterName string        `yaml:"master_name" doc:"The master's name, which sentinels ask for."`
+	Mode       string        `yaml:"mode" oneof:"single|sentinel|cluster" doc:"How Redis is deployed, which determines what the addresses are."`
+	MasterName string        `yaml:"master_name" doc:"Name of the master, which the sentinels require."`
 	Username   string        `yaml:"username" doc:"ACL user; empty for the default user."`
-	Password   Secret        `yaml:"password" doc:"Of that user. Read again from its file, if it has one, at each connection."`
-	DB         int           `yaml:"db" range:"0..65535" doc:"Number of the database; a cluster has only 0."`
+	Password   Secret        `yaml:"password" doc:"Password of the user. A password from a file is read again at each connection, so that it can be rotated."`
+	DB         int           `yaml:"db" range:"0..65535" doc:"Database number; a cluster has only database 0."`
 	TLS        TLS           `yaml:"tls"`
-	Timeout    time.Duration `yaml:"timeout" range:"50ms..5m" doc:"Of connecting, and of one command or pipeline."`
-	PoolSize   int           `yaml:"pool_size" range:"1..10000" doc:"Connections at most. Each partition folded here needs one."`
+	Timeout    time.Duration `yaml:"timeout" range:"50ms..5m" doc:"Timeout of connecting, and of one command or pipeline."`
+	PoolSize   int           `yaml:"pool_size" range:"1..10000" doc:"Maximum number of connections. Each partition that this process folds needs one."`
 }
 
-// Ledger is what may never change in the life of a ledger: to change it, start another namespace and import again.
+// Ledger holds the settings that are fixed when a ledger is created. To change one, start another namespace and import the events
+// into it.
 type Ledger struct {
 	Partitions            int    `yaml:"partitions"`
 	CustomerNormalisation string `yaml:"customer_normalisation"`
@@ -117,50 +118,50 @@ type Ledger struct {
 
 // Outputs are the topics that are written.
 type Outputs struct {
-	Retention time.Duration `yaml:"retention" range:"24h..87600h" doc:"Of the output topics that topics apply makes, and the least that check accepts. A claim may need to find its last outputs."`
+	Retention time.Duration `yaml:"retention" range:"24h..87600h" doc:"Retention of the output topics that mainstay topics apply creates, and the minimum that mainstay check accepts. A claim reads the last outputs of its partition, so they must still exist."`
 }
 
-// Intake turns inputs into entries of the ledger.
+// Intake configures how input records become entries of the ledger.
 type Intake struct {
-	TickInterval    time.Duration `yaml:"tick_interval" range:"10ms..1m" doc:"How often the passing of time enters the ledger, which is kept for ever: with 32 input partitions a tick takes about 1.5 KB in each of its partitions. Under the event clock time passes with events alone, within a second."`
-	CommitInterval  time.Duration `yaml:"commit_interval" range:"10ms..1m" doc:"How often input offsets are committed: what a restart reads again."`
-	FetchMaxBytes   Bytes         `yaml:"fetch_max_bytes" range:"64KiB..1GiB" doc:"Most bytes that one fetch brings."`
-	Anonymous       []string      `yaml:"anonymous" doc:"Customer ids that mean nobody in particular, in any case of letters."`
-	AnonymousPolicy string        `yaml:"anonymous_policy" oneof:"skip|dead_letter" doc:"What is done with events of nobody in particular. Both are counted."`
-	DLQMaxBytes     Bytes         `yaml:"dlq_max_bytes" range:"64KiB..1GiB" doc:"Largest record of the dead-letter topics (max.message.bytes of those that topics apply makes). Above what the inputs allow, since headers are added; a record that still does not fit is cut and marked."`
+	TickInterval    time.Duration `yaml:"tick_interval" range:"10ms..1m" doc:"How often a tick is appended to the ledger. The ledger is kept forever; with 32 input partitions a tick takes about 1.5 KB in each ledger partition. Under the event clock only events advance time, and a tick follows within a second."`
+	CommitInterval  time.Duration `yaml:"commit_interval" range:"10ms..1m" doc:"How often input offsets are committed. A restart reads the records since the last commit again."`
+	FetchMaxBytes   Bytes         `yaml:"fetch_max_bytes" range:"64KiB..1GiB" doc:"Maximum size of one fetch."`
+	Anonymous       []string      `yaml:"anonymous" doc:"Customer ids that stand for an unidentified customer; compared without regard to case."`
+	AnonymousPolicy string        `yaml:"anonymous_policy" oneof:"skip|dead_letter" doc:"Whether events of unidentified customers are skipped or become dead letters. Both are counted."`
+	DLQMaxBytes     Bytes         `yaml:"dlq_max_bytes" range:"64KiB..1GiB" doc:"Maximum size of a record in the dead-letter topics (max.message.bytes of those that mainstay topics apply creates). It should exceed that of the input topics, since headers are added; a record that still does not fit is truncated and marked."`
 }
 
-// Fold turns the ledger into state and outputs.
+// Fold configures how the ledger becomes state and outputs.
 type Fold struct {
-	PublishInterval          time.Duration `yaml:"publish_interval" range:"5ms..10s" doc:"How often outputs are published. Longer is cheaper and later."`
-	MaxTransactionsPerSecond int           `yaml:"max_transactions_per_second" range:"1..10000" doc:"Of this process, over all its partitions; publish_interval is stretched to keep to it. A transaction costs about 1.4 ms of CPU."`
-	CommitInterval           time.Duration `yaml:"commit_interval" range:"10ms..1m" doc:"How often state is committed to Redis while entries come in: what a takeover folds again. A partition that has nothing to do commits within a second."`
-	CacheBytes               Bytes         `yaml:"cache_bytes" range:"1MiB..1TiB" doc:"Memory for customers' states in this process, over all its partitions. The rest is read from Redis when needed."`
-	TransactionTimeout       time.Duration `yaml:"transaction_timeout" range:"1s..15m" doc:"After which the broker aborts a transaction whose owner is gone. Until then readers of committed data wait."`
-	CheckpointInterval       time.Duration `yaml:"checkpoint_interval" range:"1s..10m" doc:"How often a publishing fold writes into the ledger what it has published."`
+	PublishInterval          time.Duration `yaml:"publish_interval" range:"5ms..10s" doc:"How often outputs are published. A longer interval costs less CPU and adds latency."`
+	MaxTransactionsPerSecond int           `yaml:"max_transactions_per_second" range:"1..10000" doc:"Maximum number of transactions per second of this process, over all its partitions; publish_interval is extended to stay within it. A transaction costs about 1.4 ms of CPU."`
+	CommitInterval           time.Duration `yaml:"commit_interval" range:"10ms..1m" doc:"How often state is committed to Redis while entries arrive. The next owner of the partition folds the entries since the last commit again. An idle partition commits within a second."`
+	CacheBytes               Bytes         `yaml:"cache_bytes" range:"1MiB..1TiB" doc:"Memory for the states of customers in this process, over all its partitions. Other states are read from Redis when needed."`
+	TransactionTimeout       time.Duration `yaml:"transaction_timeout" range:"1s..15m" doc:"Timeout after which the broker aborts the transaction of an owner that has died. Until then read-committed consumers wait."`
+	CheckpointInterval       time.Duration `yaml:"checkpoint_interval" range:"1s..10m" doc:"How often the fold records in the ledger the offset up to which it has published."`
 	WakeLimit                int           `yaml:"wake_limit"`
 }
 
-// Money says which amounts count and in what currency.
+// Money configures which amounts count and in which currency.
 type Money struct {
 	Currency        string                 `yaml:"currency"`
-	DefaultCurrency string                 `yaml:"default_currency" doc:"Of events that state none. Empty: such events are dead letters."`
-	Total           string                 `yaml:"total" oneof:"total|subtotal|total_without_tax|total_without_shipping|total_without_tax_and_shipping" doc:"Which amount of a purchase counts. Tax and shipping that are not stated are 0."`
-	Currencies      map[string]money.Alias `yaml:"currencies" doc:"Codes outside ISO 4217, each as a multiple (a power of ten) of one that is in it. Adds to those shipped, which cannot be redefined."`
+	DefaultCurrency string                 `yaml:"default_currency" doc:"Currency of events that state none. Empty: such events become dead letters."`
+	Total           string                 `yaml:"total" oneof:"total|subtotal|total_without_tax|total_without_shipping|total_without_tax_and_shipping" doc:"Which amount of a purchase counts. Tax and shipping count as 0 where a purchase does not state them."`
+	Currencies      map[string]money.Alias `yaml:"currencies" doc:"Currency codes outside ISO 4217, each defined as a multiple (a power of ten) of an ISO 4217 currency. They extend the predefined codes, which cannot be redefined."`
 	Rates           map[string]string      `yaml:"rates"`
 }
 
-// Model is where the models' parameters come from at first.
+// Model configures the initial parameters of the models.
 type Model struct {
-	ParametersFile string `yaml:"parameters_file" doc:"File of parameters that mainstay fit has written. Its parameters enter the ledger when their version is higher than that in force. Empty: the prior's, until a refit."`
+	ParametersFile string `yaml:"parameters_file" doc:"File of parameters written by mainstay fit. The parameters are appended to the ledger if their version is higher than the version in force. Empty: the parameters of the prior, until a refit."`
 }
 
-// Refit learns the models' parameters from the live customers.
+// Refit configures when the models' parameters are fitted to the current customers.
 type Refit struct {
-	Interval time.Duration `yaml:"interval" range:"0s..8760h" doc:"How often the process that holds partition 0 of the ledger refits, the first time after a tenth of it, at most five minutes. 0: never; mainstay refit does it once."`
+	Interval time.Duration `yaml:"interval" range:"0s..8760h" doc:"Interval between refits, which the process that owns ledger partition 0 runs. The first refit runs after a tenth of the interval, at most five minutes. 0: no scheduled refits; mainstay refit runs one."`
 }
 
-// Churn classes the probability that a customer is gone.
+// Churn configures how the probability of churn is classified.
 type Churn struct {
 	Medium              float64 `yaml:"medium"`
 	High                float64 `yaml:"high"`
@@ -169,7 +170,7 @@ type Churn struct {
 	Material            float64 `yaml:"material"`
 }
 
-// CLV is customer lifetime value by model.
+// CLV configures the customer lifetime value that the models predict.
 type CLV struct {
 	PredictionHorizonDays int     `yaml:"prediction_horizon_days"`
 	DiscountRateAnnual    float64 `yaml:"discount_rate_annual"`
@@ -177,24 +178,24 @@ type CLV struct {
 	Material              float64 `yaml:"material"`
 }
 
-// SimpleCLV is the articles' formula.
+// SimpleCLV configures the formula of average purchase value, frequency and lifespan.
 type SimpleCLV struct {
 	LifespanYears float64 `yaml:"lifespan_years"`
 }
 
-// Surveys are the customers' own words.
+// Surveys configures how survey responses count.
 type Surveys struct {
 	WindowDays   int  `yaml:"window_days"`
 	KeepComments bool `yaml:"keep_comments"`
 }
 
-// Memory bounds the state of a customer. Purchase days are kept for ever, whatever stands here.
+// Memory bounds the state of a customer. It does not bound the days of purchase, which are kept forever.
 type Memory struct {
 	Days   int `yaml:"days"`
 	Orders int `yaml:"orders"`
 }
 
-// Dedup bounds the memory of event ids, by which a repeated event is known.
+// Dedup bounds the remembered event ids, by which a repeated event is recognised.
 type Dedup struct {
 	Days   int `yaml:"days"`
 	Events int `yaml:"events"`
@@ -205,45 +206,45 @@ type Tiers struct {
 	MinCustomers int `yaml:"min_customers"`
 }
 
-// Portfolio is the customer base as a whole.
+// Portfolio configures the sums over all customers.
 type Portfolio struct {
 	ContributionInterval time.Duration `yaml:"contribution_interval"`
 }
 
-// Alerts are raised and cleared by rules.
+// Alerts configures the rules that raise and clear alerts.
 type Alerts struct {
 	Rules           Rules   `yaml:"rules"`
-	RulesFile       string  `yaml:"rules_file" doc:"YAML file that holds the rules instead, under the key rules. Its content goes into the ledger: raise settings_revision when it changes."`
+	RulesFile       string  `yaml:"rules_file" doc:"YAML file that holds the rules under the key rules, instead of alerts.rules. Its content is appended to the ledger: raise settings_revision whenever it changes."`
 	PublishBaseline bool    `yaml:"publish_baseline"`
 	LateHours       int     `yaml:"late_hours"`
 	FuseRaises      int     `yaml:"fuse_raises"`
 	FuseShare       float64 `yaml:"fuse_share"`
 }
 
-// HTTP serves health and metrics.
+// HTTP configures the listener of health, metrics and the status page.
 type HTTP struct {
-	Listen string `yaml:"listen" doc:"host:port of health, metrics and the status page; port 0 takes a free one. Empty: none."`
+	Listen string `yaml:"listen" doc:"host:port of health, metrics and the status page; port 0 takes a free port. Empty: not served."`
 }
 
-// Admin serves profiles.
+// Admin configures the listener of pprof.
 type Admin struct {
-	Listen      string `yaml:"listen" doc:"host:port of pprof. Empty: none."`
-	AllowRemote bool   `yaml:"allow_remote" doc:"Let admin.listen be other than loopback. Profiles show what is in memory, customers included."`
+	Listen      string `yaml:"listen" doc:"host:port of pprof. Empty: not served."`
+	AllowRemote bool   `yaml:"allow_remote" doc:"Allow an admin.listen address other than loopback. Profiles show the content of memory, which includes customers."`
 }
 
-// Log is what the process says of itself.
+// Log configures the log of the process.
 type Log struct {
-	Level       string `yaml:"level" oneof:"debug|info|warn|error" doc:"Least severity that is logged."`
-	Format      string `yaml:"format" oneof:"json|console" doc:"json for machines, console for eyes."`
-	CustomerKey Secret `yaml:"customer_key" doc:"Key of the hash that stands for a customer id in logs. Empty: a random one per process, so that hashes of two runs do not compare."`
+	Level       string `yaml:"level" oneof:"debug|info|warn|error" doc:"Minimum severity that is logged."`
+	Format      string `yaml:"format" oneof:"json|console" doc:"Format of log lines: json is machine-readable, console is human-readable."`
+	CustomerKey Secret `yaml:"customer_key" doc:"Key of the hash that replaces a customer id in logs. Empty: a random key per process, so the hashes of two runs cannot be compared."`
 }
 
-// Shutdown is the end.
+// Shutdown configures the end of a process.
 type Shutdown struct {
-	Deadline time.Duration `yaml:"deadline" range:"100ms..10m" doc:"Time to finish what has begun after SIGTERM. A second signal stops at once."`
+	Deadline time.Duration `yaml:"deadline" range:"100ms..10m" doc:"Time to finish work in progress after SIGTERM. A second signal stops the process at once."`
 }
 
-// Default returns the settings that hold where no source gives a value.
+// Default returns the values of the settings for which no source gives one.
 func Default() Config {
 	c := Config{
 		Roles:            []string{"intake", "fold", "http"},

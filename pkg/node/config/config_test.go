@@ -248,7 +248,7 @@ func TestPrintedDefaultsLoadAgain(t *testing.T) {
 	require.NoError(t, config.Print(&out, config.Default(), "json"))
 	require.True(t, json.Valid(out.Bytes()))
 	require.Equal(t, config.Default(), load(t, out.String(), nil, nil), "JSON is YAML")
-	require.ErrorContains(t, config.Print(&out, config.Default(), "toml"), "neither yaml nor json")
+	require.ErrorContains(t, config.Print(&out, config.Default(), "toml"), "use yaml or json")
 }
 
 func TestSecretsAreNeverPrinted(t *testing.T) {

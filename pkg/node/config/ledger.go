@@ -14,7 +14,7 @@ import (
 	"github.com/mainstay/mainstay/schemas/money"
 )
 
-// StepSettings returns the settings that hold by revision, in the form in which they stand in the ledger. The configuration
+// StepSettings returns the settings that hold by revision, in the form of the ledger. The configuration
 // must be valid. Equal settings give equal messages.
 func (c Config) StepSettings() *ledger.SettingsValues {
 	v := new(ledger.SettingsValues)
@@ -45,7 +45,7 @@ func (c Config) Genesis() *ledger.Genesis {
 	return g
 }
 
-// AdoptGenesis takes over the settings that genesis fixes.
+// AdoptGenesis replaces the settings that genesis fixes with those of a ledger.
 func (c *Config) AdoptGenesis(g *ledger.Genesis) {
 	for _, s := range fields() {
 		if s.row == nil || s.row.Holds != settings.Genesis {
@@ -57,6 +57,7 @@ func (c *Config) AdoptGenesis(g *ledger.Genesis) {
 	}
 }
 
+// rates returns the exchange rates in the order of their codes.
 func (m Money) rates() []*ledger.Rate {
 	table, err := money.NewTable(m.Currencies)
 	if err != nil {
@@ -73,9 +74,9 @@ func (m Money) rates() []*ledger.Rate {
 	return all
 }
 
-var errRate = errors.New("must be a decimal above 0, of at most 12 digits before and 12 behind the point")
+var errRate = errors.New("must be a decimal above 0, with at most 12 digits before and 12 after the point")
 
-// rate turns the value of one unit in units of the base into minor units of both, exactly.
+// rate converts an exchange rate between whole units into an exact one between minor units.
 func rate(written string, unit, base money.Unit) (*ledger.Rate, error) {
 	r, ok := new(big.Rat).SetString(written)
 	if !ok || !rateForm.MatchString(written) || r.Sign() <= 0 {
@@ -83,7 +84,7 @@ func rate(written string, unit, base money.Unit) (*ledger.Rate, error) {
 	}
 	r.Mul(r, new(big.Rat).SetFrac(tens(base.Decimals), tens(unit.Decimals)))
 	if !r.Num().IsInt64() || !r.Denom().IsInt64() {
-		return nil, fmt.Errorf("has more digits than fit; it is %q", written)
+		return nil, fmt.Errorf("has too many digits; it is %q", written)
 	}
 	return &ledger.Rate{Currency: unit.Code, Numerator: r.Num().Int64(), Denominator: r.Denom().Int64()}, nil
 }

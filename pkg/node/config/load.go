@@ -9,23 +9,23 @@ import (
 	"strings"
 )
 
-// Sources are where settings come from, each over the one before.
+// Sources are the sources of settings. A later source overrides an earlier one.
 type Sources struct {
 	// File is a YAML file. When it is empty, MAINSTAY_CONFIG of Env names it; when that is not set either, there is none.
 	File string
-	// YAML stands for the file's content where there is no file, in tests above all; File is then only its name in errors.
+	// YAML replaces the content of the file, mainly in tests; File is then only its name in errors.
 	YAML []byte
-	// Env is like os.Environ(). What does not begin with MAINSTAY_ is none of ours.
+	// Env is like os.Environ(). Variables that do not begin with MAINSTAY_ are ignored.
 	Env []string
-	// Flags are the flags that were given, by Setting.Flag.
+	// Flags are the flags that were set, by Setting.Flag.
 	Flags map[string]string
 }
 
-// Error is one thing that is wrong with the settings.
+// Error is one error in the settings.
 type Error struct {
-	Path    string // of the setting; "" where none is meant
-	From    string // file:line, variable or flag; "" for a default
-	Message string // what is wrong, with the bound
+	Path    string // of the setting; "" if the error concerns no known setting
+	From    string // source of the value: file:line, variable or flag; "" for a default
+	Message string // names the bound
 }
 
 // Error is one line: setting (source): message.
@@ -39,10 +39,10 @@ func (e *Error) Error() string {
 	return e.Path + " (" + e.From + "): " + e.Message
 }
 
-// Load reads all sources and validates the result. The error joins an *Error for each thing that is wrong.
+// Load reads all sources and validates the result. The returned error joins all errors in the settings; each is an *Error.
 func Load(src Sources) (Config, error) {
 	l := loader{config: Default(), settings: Settings(), from: map[string]string{}}
-	env, fileName := ours(src.Env)
+	env, fileName := mainstayEnv(src.Env)
 	if src.File == "" {
 		src.File = fileName
 	}
@@ -66,8 +66,8 @@ func Load(src Sources) (Config, error) {
 type loader struct {
 	config   Config
 	settings []Setting
-	from     map[string]string // path: where its value came from
-	broken   []string          // paths whose value could not be read: their bounds are not checked as well
+	from     map[string]string // source of the value, by path
+	broken   []string          // paths whose value could not be read: their bounds are not checked
 	problems []*Error
 }
 
@@ -75,7 +75,7 @@ func (l *loader) problem(path, from, format string, args ...any) {
 	l.problems = append(l.problems, &Error{path, from, fmt.Sprintf(format, args...)})
 }
 
-// set gives a setting the value of a text.
+// set parses a value and assigns it to a setting.
 func (l *loader) set(s *Setting, from, value string) {
 	if err := parse(s.field(&l.config), value); err != nil {
 		l.fail(s, from, err)
@@ -122,11 +122,12 @@ const (
 	envFileMark = "_FILE"
 )
 
-// kubernetesEnv are variables that Kubernetes sets in every pod beside a service whose name begins with mainstay.
+// kubernetesEnv matches the variables that Kubernetes sets in every pod of a namespace that has a service whose name begins with
+// mainstay.
 var kubernetesEnv = regexp.MustCompile(`^MAINSTAY_([A-Z0-9_]+_)?(SERVICE_(HOST|PORT(_[A-Z0-9_]+)?)|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)$`)
 
-// ours picks the variables that are meant for us; the last of the same name stands.
-func ours(environ []string) (env map[string]string, file string) {
+// mainstayEnv selects the variables that set Mainstay's settings; the last of the same name wins.
+func mainstayEnv(environ []string) (env map[string]string, file string) {
 	env = map[string]string{}
 	for _, one := range environ {
 		name, value, _ := strings.Cut(one, "=")
@@ -195,7 +196,7 @@ func (l *loader) flags(flags map[string]string) {
 	l.unknown(left, "no setting has this flag", known)
 }
 
-// rulesFile reads the rules that stand in a file of their own.
+// rulesFile reads the rules from the file that alerts.rules_file names.
 func (l *loader) rulesFile() {
 	const path, inline = "alerts.rules_file", "alerts.rules"
 	name := l.config.Alerts.RulesFile
@@ -204,7 +205,7 @@ func (l *loader) rulesFile() {
 	}
 	l.broken = append(l.broken, path)
 	if _, given := l.from[inline]; given {
-		l.problem(path, l.from[path], "goes without alerts.rules: one of them")
+		l.problem(path, l.from[path], "cannot be set together with alerts.rules; set one of them")
 		return
 	}
 	content, err := os.ReadFile(name) //nolint:gosec // the operator names the file
@@ -216,7 +217,7 @@ func (l *loader) rulesFile() {
 	}
 }
 
-// unknown reports what is left over; values are not shown, they may be secrets.
+// unknown reports the names that no setting has; values are not shown, they may be secrets.
 func (l *loader) unknown(left map[string]string, message string, known []string) {
 	names := make([]string, 0, len(left))
 	for name := range left {

@@ -2,7 +2,7 @@ package config
 
 import "strings"
 
-// didYouMean is "; the nearest is X", or empty when nothing is near.
+// didYouMean returns "; the nearest is X", or an empty string when no known name is near.
 func didYouMean(unknown string, known []string) string {
 	if near := nearest(unknown, known); near != "" {
 		return "; the nearest is " + near
@@ -10,12 +10,12 @@ func didYouMean(unknown string, known []string) string {
 	return ""
 }
 
-// nearest returns the known name that the fewest edits part from the unknown one, the first of several, or "" when even
-// that one differs in more than a third of it. A key in the wrong section counts as near: brokers for kafka.brokers.
+// nearest returns the first known name with the least edit distance to the unknown one, or "" when that distance exceeds a third
+// of the unknown name. A key in the wrong section counts as near: brokers for kafka.brokers.
 func nearest(unknown string, known []string) string {
 	best, least := "", max(2, len(unknown)/3)+1
 	for _, k := range known {
-		d := edits(unknown, k)
+		d := editDistance(unknown, k)
 		if strings.HasSuffix(k, "."+unknown[strings.LastIndexByte(unknown, '.')+1:]) {
 			d = min(d, 2)
 		}
@@ -26,8 +26,8 @@ func nearest(unknown string, known []string) string {
 	return best
 }
 
-// edits is the Levenshtein distance, in bytes.
-func edits(a, b string) int {
+// editDistance is the Levenshtein distance in bytes.
+func editDistance(a, b string) int {
 	row := make([]int, len(b)+1)
 	for j := range row {
 		row[j] = j

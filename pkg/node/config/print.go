@@ -12,7 +12,7 @@ import (
 	"github.com/mainstay/mainstay/processors/settings"
 )
 
-// Print writes the configuration as "yaml", which Load reads again (but for secrets, which are redacted), or as "json".
+// Print writes the configuration as "yaml" or "json". Load reads the YAML again, except for secrets, which are redacted.
 func Print(w io.Writer, c Config, format string) error {
 	var write func(any) error
 	switch format {
@@ -26,7 +26,7 @@ func Print(w io.Writer, c Config, format string) error {
 		encoder.SetIndent("", "  ")
 		write = encoder.Encode
 	default:
-		return fmt.Errorf("format %q is neither yaml nor json", format)
+		return fmt.Errorf("unknown format %q: use yaml or json", format)
 	}
 	if err := write(tree(reflect.ValueOf(c))); err != nil {
 		return fmt.Errorf("print the configuration: %w", err)
@@ -34,7 +34,7 @@ func Print(w io.Writer, c Config, format string) error {
 	return nil
 }
 
-// tree is a section as a mapping in the order of its fields, for both encoders.
+// tree converts a section to a mapping in the order of its fields, for both encoders.
 func tree(v reflect.Value) mapping {
 	var m mapping
 	for _, f := range members(v) {
@@ -58,7 +58,7 @@ func tree(v reflect.Value) mapping {
 	return m
 }
 
-// mapping keeps the order of the configuration, which Go's maps would lose.
+// mapping keeps the order of the configuration, which a Go map would lose.
 type mapping []pair
 
 type pair struct {

@@ -18,12 +18,12 @@ import (
 	"github.com/mainstay/mainstay/processors/settings"
 )
 
-// Rules are alert rules: a list in YAML, or the word shipped for those that come with this release.
+// Rules are alert rules: a list in YAML, or the word shipped for the rules that come with this release.
 type Rules []alert.Rule
 
 const shipped = "shipped"
 
-// RuleError is one thing that is wrong with rules, and where it stands.
+// RuleError is one error in the rules, with its position.
 type RuleError struct {
 	File         string
 	Line, Column int
@@ -35,7 +35,7 @@ func (e *RuleError) Error() string {
 	return fmt.Sprintf("%s:%d:%d: %s", e.File, e.Line, e.Column, e.Message)
 }
 
-// ParseRules reads a rule file: a mapping with the one key rules. The error joins a *RuleError for each thing that is wrong.
+// ParseRules reads a rule file: a mapping with the one key rules. The returned error joins all errors in the rules; each is a *RuleError.
 func ParseRules(file string, content []byte) (Rules, error) {
 	decoder := yaml.NewDecoder(bytes.NewReader(content))
 	var document yaml.Node
@@ -47,10 +47,10 @@ func ParseRules(file string, content []byte) (Rules, error) {
 	}
 	root := document.Content[0]
 	if err := decoder.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
-		return nil, &RuleError{file, root.Line, root.Column, "only one YAML document is read, here is more"}
+		return nil, &RuleError{file, root.Line, root.Column, "the file must hold one YAML document; another one starts after it"}
 	}
 	if root.Kind != yaml.MappingNode || len(root.Content) != 2 || root.Content[0].Value != "rules" {
-		return nil, &RuleError{file, root.Line, root.Column, "must be rules: and a list, and nothing besides"}
+		return nil, &RuleError{file, root.Line, root.Column, "must hold the key rules with a list, and no other key"}
 	}
 	return readRules(file, root.Content[1])
 }
@@ -73,7 +73,7 @@ func readRules(file string, node *yaml.Node) (Rules, error) {
 	}
 	if len(r.errs) == 0 {
 		if i, f := alert.CheckAll(all); f != nil {
-			r.wrong(cmpNode(node.Content[min(i, len(nodes)-1)], nodes[min(i, len(nodes)-1)][f.Field]), "%s", f)
+			r.wrong(fieldOrRule(node.Content[min(i, len(nodes)-1)], nodes[min(i, len(nodes)-1)][f.Field]), "%s", f)
 		}
 	}
 	if len(r.errs) > 0 {
@@ -82,7 +82,8 @@ func readRules(file string, node *yaml.Node) (Rules, error) {
 	return all, nil
 }
 
-func cmpNode(rule, field *yaml.Node) *yaml.Node {
+// fieldOrRule returns the node that an error points to: the field, or the rule if the field is absent.
+func fieldOrRule(rule, field *yaml.Node) *yaml.Node {
 	if field != nil {
 		return field
 	}
@@ -98,12 +99,12 @@ func (r *ruleReader) wrong(at *yaml.Node, format string, args ...any) {
 	r.errs = append(r.errs, &RuleError{r.file, at.Line, at.Column, fmt.Sprintf(format, args...)})
 }
 
-// ruleFields in the order in which they are written.
+// ruleFields returns the fields of a rule in the order in which they are written.
 func ruleFields() []string {
 	return []string{"name", "metric", "above", "below", "clear", "for", "cool_down", "severity", "tiers", "nps"}
 }
 
-// rule reads one, and returns where its fields stand.
+// rule reads a rule; it also returns the nodes of its fields.
 func (r *ruleReader) rule(node *yaml.Node) (alert.Rule, map[string]*yaml.Node) {
 	var rule alert.Rule
 	fields := map[string]*yaml.Node{}
@@ -115,7 +116,7 @@ func (r *ruleReader) rule(node *yaml.Node) (alert.Rule, map[string]*yaml.Node) {
 	for i := 0; i+1 < len(node.Content); i += 2 {
 		key, value := node.Content[i], node.Content[i+1]
 		if fields[key.Value] != nil {
-			r.wrong(key, "%s stands here a second time", key.Value)
+			r.wrong(key, "%s is set twice", key.Value)
 			continue
 		}
 		fields[key.Value] = value
@@ -134,7 +135,7 @@ func (r *ruleReader) rule(node *yaml.Node) (alert.Rule, map[string]*yaml.Node) {
 	}
 	if len(r.errs) == before {
 		if f := rule.Check(); f != nil {
-			r.wrong(cmpNode(node, fields[f.Field]), "%s", f)
+			r.wrong(fieldOrRule(node, fields[f.Field]), "%s", f)
 		}
 	}
 	return rule, fields
@@ -169,7 +170,7 @@ func (r *ruleReader) field(rule *alert.Rule, key, value *yaml.Node) {
 
 func (r *ruleReader) text(key, value *yaml.Node) string {
 	if value.Kind != yaml.ScalarNode || value.Tag == "!!null" {
-		r.wrong(value, "%s: must be a text", key.Value)
+		r.wrong(value, "%s: must be a string", key.Value)
 	}
 	return value.Value
 }
@@ -186,7 +187,7 @@ func (r *ruleReader) number(key, value *yaml.Node) float64 {
 func (r *ruleReader) list(key, value *yaml.Node) []string {
 	all, ok := scalars(value, yaml.SequenceNode)
 	if !ok || len(all) == 0 {
-		r.wrong(value, "%s: must be a list of at least one, like [top_10]; leave the line out for all", key.Value)
+		r.wrong(value, "%s: must be a list of at least one, like [top_10]; remove the line to include all", key.Value)
 	}
 	return all
 }
@@ -197,14 +198,14 @@ func (r *ruleReader) duration(key, value *yaml.Node) time.Duration {
 	case value.Kind != yaml.ScalarNode || err != nil:
 		r.wrong(value, "%s: must be a duration like 7d, 36h or 1d12h; it is %q", key.Value, value.Value)
 	case d == 0:
-		r.wrong(value, "%s: must be above 0; leave the line out for none", key.Value)
+		r.wrong(value, "%s: must be above 0; remove the line for none", key.Value)
 	case d < 0 || d%time.Millisecond != 0:
 		r.wrong(value, "%s: must be above 0, in whole milliseconds; it is %q", key.Value, value.Value)
 	}
 	return d
 }
 
-// parseDays reads a Go duration with days before it.
+// parseDays reads a Go duration that may begin with a number of days.
 func parseDays(text string) (time.Duration, error) {
 	written, rest, found := strings.Cut(text, "d")
 	if !found {
@@ -230,7 +231,7 @@ func daysText(d time.Duration) string {
 	return settings.Duration(d)
 }
 
-// tree is the form in which rules are printed, in YAML and JSON.
+// tree is the form in which rules are encoded in YAML and JSON.
 func (r Rules) tree() any {
 	if reflect.DeepEqual(r, Rules(alert.Shipped())) {
 		return shipped
@@ -260,7 +261,7 @@ func (r Rules) tree() any {
 	return all
 }
 
-// text is tree in one line, as a variable or flag gives it.
+// text is the tree in one line, the form of a variable or flag.
 func (r Rules) text() string {
 	if word, ok := r.tree().(string); ok {
 		return word

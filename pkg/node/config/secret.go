@@ -17,10 +17,10 @@ type Secret struct {
 	file string
 }
 
-// NewSecret makes a secret of a text.
+// NewSecret returns a secret that was not read from a file.
 func NewSecret(text string) Secret { return Secret{text: text} }
 
-// secretFile makes a secret of a file's first line, as files of secrets tend to end in a line break.
+// secretFile reads a secret from a file of one line; a trailing line break is not part of the secret.
 func secretFile(path string) (Secret, error) {
 	b, err := os.ReadFile(path) //nolint:gosec // the operator names the file
 	if err != nil {
@@ -36,10 +36,10 @@ func secretFile(path string) (Secret, error) {
 	return Secret{text: text, file: path}, nil
 }
 
-// Reveal returns the text as it was when the configuration was loaded.
+// Reveal returns the text that the configuration was loaded with.
 func (s Secret) Reveal() string { return s.text }
 
-// Read returns the text as it is now: a secret that came from a file is read again, so that it can be rotated.
+// Read returns the current text: a secret from a file is read again, so that it can be rotated.
 func (s Secret) Read() (string, error) {
 	if s.file == "" {
 		return s.text, nil
@@ -48,10 +48,10 @@ func (s Secret) Read() (string, error) {
 	return now.text, err
 }
 
-// IsSet says whether there is one.
+// IsSet reports whether the secret has a text.
 func (s Secret) IsSet() bool { return s.text != "" }
 
-// String is "(secret)", or empty when there is none.
+// String returns "(secret)", or an empty string when the secret is not set.
 func (s Secret) String() string {
 	if s.text == "" {
 		return ""
@@ -59,7 +59,7 @@ func (s Secret) String() string {
 	return redacted
 }
 
-// Format redacts under every verb; without it %#v and %x would print the fields.
+// Format redacts with every verb; without it %#v and %x would print the fields.
 func (s Secret) Format(f fmt.State, verb rune) {
 	switch {
 	case verb == 'q' || verb == 'v' && f.Flag('#'):
@@ -69,7 +69,7 @@ func (s Secret) Format(f fmt.State, verb rune) {
 	}
 }
 
-// MarshalText redacts in JSON, YAML and whatever else asks for text.
+// MarshalText redacts in every encoding that uses encoding.TextMarshaler.
 func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
 // MarshalJSON redacts.

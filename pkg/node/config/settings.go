@@ -18,18 +18,18 @@ import (
 	"github.com/mainstay/mainstay/schemas/money"
 )
 
-// Setting is one leaf of Config: all that is known of it, for reading, checking and documenting.
+// Setting describes one leaf of Config, for reading, checking and documentation.
 type Setting struct {
 	Path    string // kafka.topics.purchases
-	Env     string // MAINSTAY_KAFKA_TOPICS_PURCHASES; a secret also by _FILE
-	Flag    string // kafka-topics-purchases, without dashes before it; of a secret the name of its file only
+	Env     string // MAINSTAY_KAFKA_TOPICS_PURCHASES; of a secret, also with the suffix _FILE
+	Flag    string // kafka-topics-purchases, without leading dashes; a secret has only a flag that names its file
 	Type    string // string, boolean, whole number, number, duration, size, list, map, rules, secret
 	Default string
 	Bounds  string // in words; empty: none
 	Doc     string
-	Holds   settings.Holds // how the ledger holds it; empty: not at all, it holds until the process restarts
+	Holds   settings.Holds // how the ledger holds it; empty: it is not in the ledger and concerns this process alone
 
-	row         *settings.Setting // in the table of what the ledger holds; nil for a setting of the process alone
+	row         *settings.Setting // in the table of the settings that the ledger holds; nil for a setting of the process alone
 	index       []int
 	oneof       []string
 	least, most string
@@ -45,7 +45,7 @@ func Settings() []Setting {
 }
 
 // fields are all settings without their defaults.
-var fields = sync.OnceValue(func() []Setting { //nolint:gochecknoglobals // a constant that is computed
+var fields = sync.OnceValue(func() []Setting { //nolint:gochecknoglobals // a computed constant
 	rows := map[string]*settings.Setting{}
 	for _, row := range settings.Table() {
 		rows[row.Path] = &row
@@ -150,7 +150,7 @@ func (s *Setting) field(c *Config) reflect.Value {
 	return v
 }
 
-// bounds says in words what is allowed.
+// bounds describes the allowed values.
 func (s *Setting) bounds() string {
 	var rules []string
 	if s.oneof != nil {
@@ -177,7 +177,7 @@ func (s *Setting) bounds() string {
 	return strings.Join(rules, "; ")
 }
 
-// check returns which bound a value breaks, or "".
+// check returns the bound that a value breaks, or "".
 func (s *Setting) check(v reflect.Value) string {
 	if s.row != nil {
 		return s.checkRow(v.Interface())
@@ -217,7 +217,7 @@ func (s *Setting) checkRow(value any) string {
 	return s.row.Check(value)
 }
 
-// bound reads an end of a range; it is written like a value of the setting. Only this package's own tags come here.
+// bound parses an end of a range, which is written like a value of the setting. It panics on a malformed tag of this package.
 func (s *Setting) bound(written string) float64 {
 	switch s.Type {
 	case "duration":
@@ -240,8 +240,8 @@ func must(err error) {
 	}
 }
 
-// parse reads one value from text, as it stands in a scalar of YAML, in a variable or behind a flag. Lists are parted by
-// commas there, maps are like EUR=1.08,GBP=1.27 and IRT=IRR*10. The error is what is wrong, without the text of a secret.
+// parse reads one value from the text of a YAML scalar, variable or flag. In that form the values of a list are separated by
+// commas, and maps are written like EUR=1.08,GBP=1.27 and IRT=IRR*10. The error does not contain the text of a secret.
 func parse(v reflect.Value, from string) error {
 	switch to := v.Addr().Interface().(type) {
 	case *string:
@@ -314,7 +314,7 @@ func list(from string) []string {
 	return all
 }
 
-// parseMap adds to what stands there, on a copy: the defaults are not ours to change.
+// parseMap adds to a copy of the current map, since that map may be shared with the defaults.
 func parseMap[T any](from string, to *map[string]T, example string, value func(string) (T, error)) error {
 	sum := maps.Clone(*to)
 	if sum == nil {
@@ -339,7 +339,7 @@ func parseAlias(from string) (money.Alias, error) {
 	as, times, ok := strings.Cut(from, "*")
 	n, err := strconv.ParseInt(times, 10, 64)
 	if !ok || err != nil {
-		return money.Alias{}, errors.New("a currency and its multiple are needed")
+		return money.Alias{}, errors.New("must be a currency and its multiple")
 	}
 	return money.Alias{As: as, Times: n}, nil
 }
@@ -370,5 +370,5 @@ func textMap[T any](m map[string]T, value func(T) string) string {
 	return strings.Join(all, ",")
 }
 
-// Values are what the setting may be, for one with a fixed set of values; otherwise none.
+// Values returns the allowed values of a setting that has a fixed set of them; nil for others.
 func (s *Setting) Values() []string { return slices.Clone(s.oneof) }

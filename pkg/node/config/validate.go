@@ -15,7 +15,7 @@ import (
 	"github.com/mainstay/mainstay/schemas/money"
 )
 
-// Validate returns an *Error, joined, for every setting that is out of bounds or does not go with the others.
+// Validate returns an *Error, joined, for every setting that is out of bounds or contradicts others.
 func (c Config) Validate() error {
 	var errs []error
 	for _, p := range c.problems() {
@@ -24,7 +24,7 @@ func (c Config) Validate() error {
 	return errors.Join(errs...)
 }
 
-// problems looks at each setting by itself, then at what only several settings together can get wrong.
+// problems checks each setting by itself, then the rules that relate several settings.
 func (c Config) problems() []*Error {
 	v := validator{Config: c}
 	for _, s := range Settings() {
@@ -39,19 +39,19 @@ func (c Config) problems() []*Error {
 	v.money()
 	v.answers()
 	v.listeners()
-	return v.found
+	return v.problems
 }
 
 type validator struct {
 	Config
 
-	found []*Error
+	problems []*Error
 }
 
-// wrong keeps the first problem of each setting: what breaks a bound may break a rule behind it as well.
+// wrong keeps the first problem of each setting: a value that breaks a bound may break a rule among several settings as well.
 func (v *validator) wrong(path, format string, args ...any) {
-	if !slices.ContainsFunc(v.found, func(p *Error) bool { return p.Path == path }) {
-		v.found = append(v.found, &Error{Path: path, Message: fmt.Sprintf(format, args...)})
+	if !slices.ContainsFunc(v.problems, func(p *Error) bool { return p.Path == path }) {
+		v.problems = append(v.problems, &Error{Path: path, Message: fmt.Sprintf(format, args...)})
 	}
 }
 
@@ -67,7 +67,7 @@ func (v *validator) identity() {
 	}
 	for i, role := range v.Roles {
 		if slices.Contains(v.Roles[:i], role) {
-			v.wrong("roles", "%s stands there twice", role)
+			v.wrong("roles", "%s is listed twice", role)
 		}
 	}
 	if n := len(v.Log.CustomerKey.Reveal()); n > 0 && n < 16 {
@@ -94,17 +94,17 @@ func (v *validator) kafka() {
 		for _, topic := range topics {
 			switch before, twice := listed[topic]; {
 			case !topicForm.MatchString(topic) || topic == "." || topic == "..":
-				v.wrong(path, "%q is no name of a topic: 1 to 249 letters, digits, dots, dashes or underscores", topic)
+				v.wrong(path, "%q is not a valid topic name: 1 to 249 letters, digits, dots, dashes or underscores", topic)
 			case twice:
-				v.wrong(path, "the topic %s stands in %s too; a topic stands in one list, once", topic, before)
+				v.wrong(path, "the topic %s is listed in %s too; list it once", topic, before)
 			case strings.HasPrefix(topic, v.Namespace+".") && (strings.HasSuffix(topic, ".v1") || strings.HasSuffix(topic, ".dlq")):
-				v.wrong(path, "the topic %s is one that Mainstay writes itself", topic)
+				v.wrong(path, "Mainstay writes the topic %s itself; it cannot be an input", topic)
 			}
 			listed[topic] = path
 		}
 	}
 	if len(listed) == 0 {
-		v.wrong("kafka.topics.purchases", "there must be at least 1 input topic in kafka.topics")
+		v.wrong("kafka.topics.purchases", "kafka.topics must list at least 1 input topic")
 	}
 }
 
@@ -118,7 +118,7 @@ func (v *validator) redis() {
 	case r.Mode == "sentinel" && r.MasterName == "":
 		v.wrong("redis.master_name", "is needed in mode sentinel")
 	case r.Mode != "sentinel" && r.MasterName != "":
-		v.wrong("redis.master_name", "has a meaning in mode sentinel only; the mode is %s", r.Mode)
+		v.wrong("redis.master_name", "applies only in mode sentinel; the mode is %s", r.Mode)
 	case r.Mode == "cluster" && r.DB != 0:
 		v.wrong("redis.db", "must be 0 in mode cluster; it is %d", r.DB)
 	}
@@ -129,10 +129,10 @@ func (v *validator) redis() {
 
 func (v *validator) tls(path string, t TLS) {
 	if !t.Enabled && (t.CAFile != "" || t.CertFile != "" || t.KeyFile != "" || t.ServerName != "") {
-		v.wrong(path+".enabled", "must be true for the other settings of %s to have a meaning", path)
+		v.wrong(path+".enabled", "must be true if other settings of %s are set", path)
 	}
 	if (t.CertFile == "") != (t.KeyFile == "") {
-		v.wrong(path+".cert_file", "goes with key_file: both or neither")
+		v.wrong(path+".cert_file", "must be set together with key_file")
 	}
 }
 
@@ -154,18 +154,18 @@ func (v *validator) money() {
 	}
 	base, ok := settings.BaseCurrency(m.Currency)
 	if !ok {
-		return // its own check has said so
+		return // reported by the check of money.currency
 	}
 	if _, ok := known(table, m.DefaultCurrency); !ok && m.DefaultCurrency != "" {
-		v.wrong("money.default_currency", "must be empty or a code of ISO 4217, in capitals, or of money.currencies; it is %q", m.DefaultCurrency)
+		v.wrong("money.default_currency", "must be empty, an ISO 4217 code in capitals, or a code of money.currencies; it is %q", m.DefaultCurrency)
 	}
 	for _, code := range slices.Sorted(maps.Keys(m.Rates)) {
 		unit, ok := known(table, code)
 		switch {
 		case !ok:
-			v.wrong("money.rates", "%q is no code of ISO 4217 in capitals", code)
+			v.wrong("money.rates", "%q is not an ISO 4217 code in capitals", code)
 		case unit.Currency == base.Currency:
-			v.wrong("money.rates", "%s is what the base currency counts in; it has no rate", code)
+			v.wrong("money.rates", "base amounts are counted in %s; it has no rate", code)
 		case unit.Currency != code:
 			v.wrong("money.rates", "%s is counted as %s; give the rate of %s", code, unit.Currency, unit.Currency)
 		default:
@@ -176,13 +176,13 @@ func (v *validator) money() {
 	}
 }
 
-// known demands the code as it is written in answers.
+// known returns the unit of a code; the code must be written as it is in outputs.
 func known(table *money.Table, code string) (money.Unit, bool) {
 	unit, ok := table.Lookup([]byte(code))
 	return unit, ok && unit.Code == code
 }
 
-// answers adds what only several settings of the ledger together can get wrong, as Step checks it.
+// answers checks the rules that relate several settings of the ledger; Step checks the same rules.
 func (v *validator) answers() {
 	for _, invalid := range settings.Problems(v.StepSettings()) {
 		v.wrong(invalid.Path, "%s", invalid.Message)
@@ -203,11 +203,11 @@ func (v *validator) listeners() {
 		v.wrong("admin.listen", "must be a loopback address like 127.0.0.1:6060 unless admin.allow_remote is true; it is %q", admin)
 	}
 	if admin != "" && admin == v.HTTP.Listen && !strings.HasSuffix(admin, ":0") {
-		v.wrong("admin.listen", "must be another address than http.listen; both are %q", admin)
+		v.wrong("admin.listen", "must differ from http.listen; both are %q", admin)
 	}
 }
 
-// loopback takes names by their word only for localhost.
+// loopback resolves no names: of names, only localhost counts.
 func loopback(host string) bool {
 	ip := net.ParseIP(host)
 	return host == "localhost" || ip != nil && ip.IsLoopback()
@@ -218,12 +218,12 @@ func (v *validator) addresses(path string, addresses []string) {
 		if problem := addressProblem(a, false); problem != "" {
 			v.wrong(path, "%s", problem)
 		} else if slices.Contains(addresses[:i], a) {
-			v.wrong(path, "%s stands there twice", a)
+			v.wrong(path, "%s is listed twice", a)
 		}
 	}
 }
 
-// addressProblem does not show what may hold a user's name and password.
+// addressProblem omits an address that may contain credentials from its message.
 func addressProblem(address string, listen bool) string {
 	if strings.ContainsAny(address, "@/") {
 		return "must be host:port, without a scheme, user or path"

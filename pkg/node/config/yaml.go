@@ -12,7 +12,7 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// yaml reads a document node by node, so that every problem can name its line and all are found at once.
+// yaml reads a document node by node, so that every problem names its line and all problems are reported at once.
 func (l *loader) yaml(name string, content []byte) {
 	decoder := yaml.NewDecoder(bytes.NewReader(content))
 	var document yaml.Node
@@ -24,7 +24,7 @@ func (l *loader) yaml(name string, content []byte) {
 		return
 	}
 	if err := decoder.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
-		l.problem("", name, "only one YAML document is read, here is more")
+		l.problem("", name, "the file must hold one YAML document; another one starts after it")
 		return
 	}
 	l.section(name, "", document.Content[0])
@@ -44,7 +44,7 @@ func (l *loader) section(file, path string, node *yaml.Node) {
 		key, value := node.Content[i], node.Content[i+1]
 		inner := strings.TrimPrefix(path+"."+key.Value, ".")
 		if seen[key.Value] {
-			l.problem(inner, at(key), "stands here a second time")
+			l.problem(inner, at(key), "is set twice")
 			continue
 		}
 		seen[key.Value] = true
@@ -61,7 +61,7 @@ func (l *loader) section(file, path string, node *yaml.Node) {
 	}
 }
 
-// keys are all settings and sections.
+// keys returns the paths of all settings and sections.
 func (l *loader) keys() []string {
 	var all []string
 	for _, s := range l.settings {
@@ -101,7 +101,7 @@ func (l *loader) leaf(at string, s *Setting, node *yaml.Node) {
 		if values, ok := scalars(node, yaml.MappingNode); ok && len(values) == 2 && values[0] == "file" {
 			l.setSecretFile(s, at, values[1])
 		} else {
-			l.fail(s, at, errors.New("must be a text, or {file: PATH}"))
+			l.fail(s, at, errors.New("must be a string, or {file: PATH}"))
 		}
 	case node.Kind == yaml.ScalarNode:
 		l.set(s, at, node.Value)
@@ -110,7 +110,7 @@ func (l *loader) leaf(at string, s *Setting, node *yaml.Node) {
 	}
 }
 
-// mapping reads {EUR: 1.08} and {IRT: {as: IRR, times: 10}} by way of their form in one line.
+// mapping converts {EUR: 1.08} and {IRT: {as: IRR, times: 10}} to the one-line form of variables and flags, and parses that.
 func (l *loader) mapping(at string, s *Setting, node *yaml.Node) {
 	if node.Kind != yaml.MappingNode {
 		l.fail(s, at, fmt.Errorf("must be a map, not %s", kindName(node)))
@@ -127,7 +127,7 @@ func (l *loader) mapping(at string, s *Setting, node *yaml.Node) {
 			}
 		}
 		if !ok || strings.ContainsAny(key+written, ",=") || slices.ContainsFunc(pairs, func(p string) bool { return strings.HasPrefix(p, key+"=") }) {
-			l.fail(s, at, fmt.Errorf("%s cannot be read, or stands there twice; write like {EUR: 1.08} or {IRT: {as: IRR, times: 10}}", key))
+			l.fail(s, at, fmt.Errorf("%s is malformed or set twice; write it like {EUR: 1.08} or {IRT: {as: IRR, times: 10}}", key))
 			return
 		}
 		pairs = append(pairs, key+"="+written)
@@ -135,8 +135,8 @@ func (l *loader) mapping(at string, s *Setting, node *yaml.Node) {
 	l.set(s, at, strings.Join(pairs, ","))
 }
 
-// scalars returns the texts within a node of that kind, keys and values in turn where it is a mapping; false where
-// anything else lies in it.
+// scalars returns the values of a node of that kind that holds only scalars; of a mapping, keys and values alternate. It returns
+// false for any other node.
 func scalars(node *yaml.Node, kind yaml.Kind) ([]string, bool) {
 	if node.Kind != kind {
 		return nil, false
