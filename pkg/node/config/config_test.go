@@ -131,7 +131,7 @@ func TestInputTopicsAreNeeded(t *testing.T) {
 		none = append(none, kind.Descriptor().Topic+": []")
 	}
 	_, err := config.Load(config.Sources{File: "none.yaml", YAML: []byte("kafka: {topics: {" + strings.Join(none, ", ") + "}}")})
-	require.EqualError(t, err, "kafka.topics.purchases (none.yaml:1): there must be at least 1 input topic in kafka.topics")
+	require.EqualError(t, err, "kafka.topics.purchases (none.yaml:1): kafka.topics must list at least 1 input topic")
 }
 
 // golden compares the text of an error; a secret that a fixture holds may not be in it.
