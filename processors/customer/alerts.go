@@ -2,27 +2,39 @@ package customer
 
 import "github.com/mainstay/mainstay/schemas/state"
 
-// Alerts is what is remembered of a customer's alerts. Episodes that are over, and not cooling down, are not remembered.
+// Alerts is the state of a customer's alerts.
 type Alerts struct {
-	Terms        uint64 // under which parameters and settings he was evaluated last, and 1; 0: never
-	Thresholds   uint64 // version of the thresholds then
-	Opened       uint64 // episodes so far
-	WasHighValue bool   // he was in top_10 or top_20
-	Episodes     []Episode
+	// Terms is 1 plus the number of changes of parameters and settings before the last evaluation; 0: never evaluated.
+	Terms uint64
+	// Thresholds is the version of the thresholds at the last evaluation.
+	Thresholds uint64
+	// Opened is the number of episodes that have fired so far.
+	Opened uint64
+	// WasHighValue is true if the customer was ever in top_10 or top_20.
+	WasHighValue bool
+	// Episodes are those that are pending, firing or cooling down, in the order of Rule. Others are dropped.
+	Episodes []Episode
 }
 
-// Episode is a rule's for one customer.
+// Episode is the episode of one rule for one customer.
 type Episode struct {
-	Rule        uint32 // hash of the rule's name
-	Phase       Phase
-	Kind        Kind   // while it fires
-	FiringAt    int64  // ms; pending: when it will fire; firing: since when
-	CoolDownEnd int64  // ms: end of the cool-down; 0: none
-	Number      uint64 // among the customer's episodes, from 1; while it fires
-	Value       int64  // of the metric when it fired: minor units, or ten thousandths
+	// Rule is the hash of the rule's name.
+	Rule uint32
+	// Phase is pending, firing or cooling down.
+	Phase Phase
+	// Kind says how a firing episode was opened, and so whether subscribers know of it.
+	Kind Kind
+	// FiringAt is the time (ms) at which a pending episode will fire or a firing one has fired.
+	FiringAt int64
+	// CoolDownEnd is the time (ms) at which the cool-down ends; 0: there is none.
+	CoolDownEnd int64
+	// Number numbers the episodes of the customer that have fired, from 1.
+	Number uint64
+	// Value is the metric when the episode fired: minor units of an amount, ten thousandths of anything else.
+	Value int64
 }
 
-// Phase is where an episode stands.
+// Phase is the phase of an episode.
 type Phase uint8
 
 // The phases.
@@ -32,28 +44,28 @@ const (
 	Cooling
 )
 
-// Kind says who was told of a firing episode.
+// Kind says how a firing episode was opened.
 type Kind uint8
 
 // The kinds.
 const (
-	Published  Kind = iota + 1
-	Baseline        // opened silently
-	Initial         // opened silently, and published since that was asked for
-	Suppressed      // held back by the fuse
+	Published  Kind = iota + 1 // an alert was published
+	Baseline                   // opened by a baseline or late evaluation, not published
+	Initial                    // like Baseline, but published, since alerts.publish_baseline is set
+	Suppressed                 // the fuse suppressed the alert
 )
 
-// String is the kind as it is listed.
+// String returns the kind as it is listed.
 func (k Kind) String() string {
 	return [...]string{"", "raised", "baseline", "initial", "suppressed"}[k]
 }
 
-// Told says that subscribers know of the episode.
+// WasPublished reports whether an alert was published for the episode, so that subscribers know of it.
 func (k Kind) WasPublished() bool { return k == Published || k == Initial }
 
-// Find returns the place of a rule's episode, or where it would stand.
+// Find returns the index of a rule's episode, or the index at which to insert it and false.
 func (a *Alerts) Find(rule uint32) (int, bool) {
-	for i := range a.Episodes { // in the order of rules, and rarely more than two
+	for i := range a.Episodes { // rarely more than two
 		if at := a.Episodes[i].Rule; at >= rule {
 			return i, at == rule
 		}

@@ -8,20 +8,20 @@ import (
 	"github.com/mainstay/mainstay/schemas/ledger"
 )
 
-// recent is an event id: 48 bits of the hash of source and id, 16 of the facts', and the UTC day on which it was folded.
+// recent is the id of a recent event.
 type recent struct {
-	fingerprint uint64
-	day         int32
+	fingerprint uint64 // of EventFingerprint: 48 bits of the hash of source and id, then 16 of the facts'
+	day         int32  // UTC day on which the event was folded
 }
 
-// Seen is what the memory says of an event's id.
+// EventMatch is the result of looking an event's id up.
 type EventMatch uint8
 
-// What it can say.
+// The results.
 const (
-	NewEvent   EventMatch = iota
-	SameFacts             // the same id with the same facts
-	OtherFacts            // the same id with other facts
+	NewEvent   EventMatch = iota // the id is not in memory
+	SameFacts                    // the id is in memory with the same facts
+	OtherFacts                   // the id is in memory with other facts
 )
 
 // MatchEvent looks an event's fingerprint up among those of the last dedup_days.
@@ -51,55 +51,55 @@ func (s *State) MatchEvent(t *Terms, m Moment, fingerprint uint64) EventMatch {
 	return seen
 }
 
-// RememberEvent keeps an event's mark.
+// RememberEvent adds an event's fingerprint to memory.
 func (s *State) RememberEvent(m Moment, fingerprint uint64) {
 	s.recent = append(s.recent, recent{fingerprint: fingerprint, day: dayOf(m.Now)})
 	s.recentFilter.add(fingerprint >> 16)
 }
 
-// EventFingerprint is by what an event is known again: source and id, and what it stated.
+// EventFingerprint returns 48 bits of the hash of an event's source and id, then 16 bits of the hash of its facts.
 func EventFingerprint(e *ledger.Event) uint64 {
-	var room [256]byte // one call with all bytes costs a fraction of a running hash
-	text := append(room[:0], e.GetSource()...)
-	text = append(text, 0)
-	text = append(text, e.GetId()...)
-	return xxhash.Sum64(text)>>16<<16 | e.GetFacts()>>48
+	var buffer [256]byte // hashing all bytes in one call is several times faster than a streaming hash
+	key := append(buffer[:0], e.GetSource()...)
+	key = append(key, 0)
+	key = append(key, e.GetId()...)
+	return xxhash.Sum64(key)>>16<<16 | e.GetFacts()>>48
 }
 
-// HasNaturalID reports that an event's id is only the order's, refund's or response's own, as intake makes it where none is stated.
-// Those are remembered anyway.
+// HasNaturalID reports whether an event's id consists of the id of its order, refund or response, as intake builds it for an
+// event that states none. Orders, refunds and responses are in memory by their own ids, so such an event id need not be kept.
 func HasNaturalID(e *ledger.Event) bool {
 	switch id := e.GetId(); {
 	case e.Purchase != nil:
-		return natural(id, "order:", e.Purchase.GetOrderId())
+		return isNaturalID(id, "order:", e.Purchase.GetOrderId())
 	case e.Survey != nil:
-		return natural(id, "response:", e.Survey.GetResponseId())
+		return isNaturalID(id, "response:", e.Survey.GetResponseId())
 	case e.Cancellation != nil && e.Cancellation.GetKind() == ledger.CancellationKind_CANCELLATION_KIND_REFUND:
-		return natural(id, "refund:", e.Cancellation.GetRefundId())
+		return isNaturalID(id, "refund:", e.Cancellation.GetRefundId())
 	}
 	return false
 }
 
-// natural is what, the id, and perhaps @ and the time of an update.
-func natural(id, what, own string) bool {
-	rest, ok := strings.CutPrefix(id, what)
+// isNaturalID reports whether id is prefix and natural id, alone or followed by @ and the time of an update.
+func isNaturalID(id, prefix, naturalID string) bool {
+	suffix, ok := strings.CutPrefix(id, prefix)
 	if !ok {
 		return false
 	}
-	rest, ok = strings.CutPrefix(rest, own)
-	return ok && (rest == "" || rest[0] == '@')
+	suffix, ok = strings.CutPrefix(suffix, naturalID)
+	return ok && (suffix == "" || suffix[0] == '@')
 }
 
-// UnmatchedCancellation is a whole-order cancellation that left memory without having found its order.
+// UnmatchedCancellation is the cancellation of a whole order that left memory before its order arrived.
 type UnmatchedCancellation struct {
-	EventID   string
-	Topic     string
-	Partition int32
-	Offset    int64
+	EventID   string // of the cancellation
+	Topic     string // of its input record
+	Partition int32  // likewise
+	Offset    int64  // likewise
 }
 
-// Expire ends the wait of refunds and cancellations whose order has not come within the memory: refunds stay what they
-// are, less revenue; cancellations are given back to be rejected.
+// ExpirePending removes the refunds and cancellations whose order has not arrived within memory_days. Refunds keep lowering the
+// historic value; cancellations are returned, so that the caller rejects them.
 func (s *State) ExpirePending(t *Terms, m Moment) (unmatched []UnmatchedCancellation) {
 	for i := 0; s.pending > 0 && i < len(s.orderLog.rows); {
 		o := &s.orderLog.rows[i]
@@ -122,7 +122,8 @@ func (s *State) expireOrder(unmatched []UnmatchedCancellation, i int) []Unmatche
 	return unmatched
 }
 
-// Trim drops what base time has made a stranger, oldest first, and what is more than the settings allow.
+// Evict drops orders and event ids that have expired by base time, and those above the limits of the settings, oldest first. It
+// returns the cancellations that it dropped before their order arrived.
 func (s *State) Evict(t *Terms, m Moment) (unmatched []UnmatchedCancellation) {
 	today := dayOf(m.Base)
 	most := int(t.Settings.GetMemoryOrders())
@@ -145,11 +146,11 @@ func (s *State) Evict(t *Terms, m Moment) (unmatched []UnmatchedCancellation) {
 	for _, r := range s.recent[:drop] {
 		s.recentFilter.drop(r.fingerprint >> 16)
 	}
-	s.recent = s.recent[drop:] // nothing is moved: a full memory drops one with each event
+	s.recent = s.recent[drop:] // without a copy: a full memory drops one id with each event
 	return unmatched
 }
 
-// PendingExpiry is when the first pending refund or cancellation leaves memory, ms; 0: none waits.
+// PendingExpiry returns the time (ms) at which the first pending refund or cancellation expires; 0: none is pending.
 func (s *State) PendingExpiry(t *Terms) int64 {
 	if s.pending == 0 {
 		return 0

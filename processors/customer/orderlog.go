@@ -8,42 +8,45 @@ import (
 	"github.com/mainstay/mainstay/schemas/ledger"
 )
 
-// orderLog holds the remembered orders by time, then mark. The marks stand apart, so that looking for one reads little memory.
+// orderLog holds the orders in memory, by time, then fingerprint. The fingerprints are a slice of their own, so that a search
+// reads little memory.
 type orderLog struct {
-	fingerprints []uint64 // 40 bits of the id's hash, then 16 of the facts'
-	rows         []order
-	filter       countingFilter // of the id's part of the marks; nil while there are few
+	fingerprints []uint64       // of the rows, each 40 bits of the id's hash, then 16 of the facts'
+	rows         []order        // as long as fingerprints
+	filter       countingFilter // holds the fingerprints without the bits of the facts; nil while there are few
 }
 
+// order is an order in memory, or what is known of one whose purchase has not arrived.
 type order struct {
-	occurredAt int64 // of the purchase; while it waits, the latest of what is known of it
-	total      int64
-	day        int32 // civil
-	foldedDay  int32 // UTC day on which it was folded
-	flags      uint8
-	details    *details // nil: a plain order, as most are
+	occurredAt int64    // of the purchase, ms; of a pending order, the latest time of its refunds and cancellation
+	total      int64    // minor units; of a pending order 0
+	day        int32    // civil day of occurredAt
+	foldedDay  int32    // UTC day on which it was folded last
+	flags      uint8    // see the constants
+	details    *details // nil: none, as for most orders
 }
 
 const (
-	pending           = 1 << iota // for its purchase
-	cancelled                     // by a cancellation
-	cancelledSnapshot             // by its newest snapshot
+	pending           = 1 << iota // its purchase has not arrived
+	cancelled                     // a cancellation has cancelled it
+	cancelledSnapshot             // its newest snapshot states that it is cancelled
 )
 
+// details are the fields that most orders do not have.
 type details struct {
-	updatedAt    int64
-	refunds      []refund // by mark
-	refunded     int64    // what counts of them
-	cancellation *pendingCancellation
+	updatedAt    int64                // of the newest snapshot, ms; 0: not stated
+	refunds      []refund             // by fingerprint
+	refunded     int64                // sum of the refunds, each refund id counted once
+	cancellation *pendingCancellation // nil unless a cancellation waits for the order
 }
 
-// refund's fingerprint is 63 bits of its id's hash, and 1 where the newest snapshot of the order told it, 0 where it was told apart.
+// refund is a refund of an order.
 type refund struct {
-	fingerprint uint64
-	total       int64
+	fingerprint uint64 // 63 bits of the hash of its id, then 1 if the order's newest snapshot states it, 0 if an event of its own does
+	total       int64  // minor units
 }
 
-// pendingCancellation is what the rejection of a cancellation that never finds its order will have to say.
+// pendingCancellation holds the fields of the rejection that is published if the order of a cancellation does not arrive.
 type pendingCancellation struct {
 	eventID   string
 	topic     string
@@ -55,13 +58,14 @@ func orderFingerprint(id string, facts uint64) uint64 {
 	return xxhash.Sum64String(id)>>24<<16 | facts>>48
 }
 
-// size takes every order for one with some details: what it is for is a bound, and it is asked for often.
+// size estimates how many bytes of memory the log takes. It counts some details for every order, since it is called often and
+// only bounds a cache: to count them exactly would scan all orders.
 func (b *orderLog) size() int {
 	const details = 24
 	return 8*cap(b.fingerprints) + 48*cap(b.rows) + details*len(b.rows) + len(b.filter)
 }
 
-// find looks newest first.
+// find returns the index of the newest order with the id of a fingerprint, -1 if there is none.
 func (b *orderLog) find(fingerprint uint64) int {
 	if len(b.fingerprints) > filteredFrom {
 		if b.filter.tooSmall(len(b.fingerprints)) {
@@ -74,7 +78,7 @@ func (b *orderLog) find(fingerprint uint64) int {
 			return -1
 		}
 	}
-	for i := len(b.fingerprints) - 1; i >= 0; i-- { //nolint:modernize // an iterator is a call for each of a thousand
+	for i := len(b.fingerprints) - 1; i >= 0; i-- { //nolint:modernize // an iterator costs a call per order
 		if (b.fingerprints[i]^fingerprint)>>16 == 0 {
 			return i
 		}
@@ -95,7 +99,7 @@ func (b *orderLog) insert(fingerprint uint64, o order) {
 func (b *orderLog) remove(i int) (fingerprint uint64, o order) {
 	fingerprint, o = b.fingerprints[i], b.rows[i]
 	b.filter.drop(fingerprint >> 16)
-	if i == 0 { // the oldest goes whenever a new one comes to a full orderLog: nothing is moved
+	if i == 0 { // without a copy: a full log drops its oldest order with each new one
 		b.rows[0] = order{}
 		b.fingerprints, b.rows = b.fingerprints[1:], b.rows[1:]
 		return fingerprint, o
@@ -128,13 +132,14 @@ func (o *order) updatedAt() int64 {
 	return o.details.updatedAt
 }
 
-// stands says that the order counts: neither cancelled nor refunded in full. An order of nothing counts.
+// stands reports whether the order is standing: neither pending, cancelled nor refunded in full. An order with a total of 0 is
+// standing.
 func (o *order) stands() bool {
 	refunded := o.refunded()
 	return o.flags == 0 && (refunded == 0 || refunded < o.total)
 }
 
-// excess is what was refunded beyond the order's total.
+// excess returns the amount refunded beyond the order's total; 0 for an order that is pending or cancelled.
 func (o *order) excess() int64 {
 	if o.flags != 0 {
 		return 0
@@ -142,7 +147,8 @@ func (o *order) excess() int64 {
 	return max(0, o.refunded()-o.total)
 }
 
-// owed is what a pending order takes from the historic value: its refunds, unless it is cancelled and will add nothing.
+// pendingRefunds returns the amount by which a pending order lowers the historic value: its refunds. It is 0 for a cancelled one,
+// which will add nothing when its purchase arrives.
 func (o *order) pendingRefunds() int64 {
 	if o.flags != pending {
 		return 0
@@ -157,7 +163,7 @@ func (o *order) ensureDetails() *details {
 	return o.details
 }
 
-// tidy leaves a plain order without details, so that equal orders are equal bytes.
+// dropEmptyDetails removes details in which nothing is set, so that equal orders give equal bytes.
 func (o *order) dropEmptyDetails() {
 	if d := o.details; d != nil && d.updatedAt == 0 && len(d.refunds) == 0 && d.cancellation == nil {
 		o.details = nil
@@ -166,7 +172,7 @@ func (o *order) dropEmptyDetails() {
 
 func refundFingerprint(id string) uint64 { return xxhash.Sum64String(id) &^ 1 }
 
-// told returns the amount of a refund that was told apart.
+// separateRefund returns the amount of a refund that an event of its own states.
 func (d *details) separateRefund(fingerprint uint64) (int64, bool) {
 	i, ok := d.search(fingerprint)
 	if !ok {
@@ -194,7 +200,7 @@ func (d *details) addRefund(fingerprint uint64, total int64) {
 	d.sumRefunds()
 }
 
-// replace forgets what earlier snapshots told, and takes what this one tells.
+// replaceSnapshot replaces the refunds of earlier snapshots by those of a newer one.
 func (d *details) replaceSnapshot(t *Terms, currency string, refunds []*ledger.Refund) {
 	d.refunds = slices.DeleteFunc(d.refunds, func(r refund) bool { return r.fingerprint&1 == 1 })
 	for _, r := range refunds {
@@ -205,7 +211,7 @@ func (d *details) replaceSnapshot(t *Terms, currency string, refunds []*ledger.R
 	d.sumRefunds()
 }
 
-// sum counts each refund once: one told apart goes before the snapshot's word on it.
+// sumRefunds counts each refund once: a refund that both an event of its own and the snapshot state, with the event's amount.
 func (d *details) sumRefunds() {
 	d.refunded = 0
 	for i, r := range d.refunds {

@@ -7,19 +7,19 @@ import (
 	"github.com/mainstay/mainstay/schemas/output"
 )
 
-// Change is what an event did.
+// Change is the effect of an event on a customer.
 type Change struct {
-	// Duplicate: the same was known already, or something newer; nothing changed.
+	// Duplicate is true if the same or something newer was known already; nothing changed.
 	Duplicate bool
-	// Reason, when not empty, is the rejection's (schemas/output): the event, or the Excess of it, was not applied.
+	// Reason is the reason of a rejection (schemas/output): the event, or its Excess, was not applied. Empty: it was applied.
 	Reason string
-	// Excess is what was refunded beyond an order's total, minor units.
+	// Excess is the amount that this event refunds beyond the order's total, minor units.
 	Excess int64
 }
 
 func rejected(reason string) Change { return Change{Reason: reason} }
 
-// Purchase records an order. Its newest snapshot stands; without updated_at the first.
+// RecordPurchase records an order. The snapshot with the latest updated_at holds; without updated_at, the first.
 func (s *State) RecordPurchase(t *Terms, m Moment, e *ledger.Event, p *ledger.Purchase) Change {
 	total, ok := t.Convert(p.GetCurrency(), p.GetTotal())
 	if !ok {
@@ -51,7 +51,7 @@ func (s *State) RecordPurchase(t *Terms, m Moment, e *ledger.Event, p *ledger.Pu
 	return c
 }
 
-// state takes over what a snapshot says.
+// applySnapshot sets the order to a snapshot. A cancellation and refunds that events of their own state remain.
 func (o *order) applySnapshot(t *Terms, e *ledger.Event, p *ledger.Purchase, total int64) {
 	o.occurredAt, o.total, o.day = e.GetOccurredAt(), total, t.Day(e.GetOccurredAt())
 	o.flags &^= pending | cancelledSnapshot
@@ -66,7 +66,7 @@ func (o *order) applySnapshot(t *Terms, e *ledger.Event, p *ledger.Purchase, tot
 	}
 }
 
-// Refund lowers an order, or waits for it.
+// RecordRefund refunds part of an order; if the order has not arrived, the refund stays pending.
 func (s *State) RecordRefund(t *Terms, m Moment, e *ledger.Event, c *ledger.Cancellation) Change {
 	total, ok := t.Convert(c.GetCurrency(), c.GetTotal())
 	if !ok {
@@ -92,7 +92,7 @@ func (s *State) RecordRefund(t *Terms, m Moment, e *ledger.Event, c *ledger.Canc
 	return change
 }
 
-// Cancel takes back an order as a whole, or waits for it.
+// RecordCancellation cancels a whole order; if the order has not arrived, the cancellation stays pending.
 func (s *State) RecordCancellation(t *Terms, m Moment, e *ledger.Event, c *ledger.Cancellation, from *ledger.Origin) Change {
 	fingerprint, o, waits := s.removeForCancellation(t, m, c)
 	if o.flags&cancelled != 0 {
@@ -110,7 +110,8 @@ func (s *State) RecordCancellation(t *Terms, m Moment, e *ledger.Event, c *ledge
 	return Change{}
 }
 
-// note takes the order that a cancellation names out of the orderLog; waits says that its purchase has not come.
+// removeForCancellation removes the order that a cancellation names from memory, or returns a new pending order if there is none.
+// waits is true if the order's purchase has not arrived.
 func (s *State) removeForCancellation(t *Terms, m Moment, c *ledger.Cancellation) (fingerprint uint64, o order, waits bool) {
 	fingerprint = orderFingerprint(c.GetOrderId(), 0)
 	if i := s.findOrder(t, m, fingerprint); i >= 0 {
@@ -123,38 +124,39 @@ func (s *State) removeForCancellation(t *Terms, m Moment, c *ledger.Cancellation
 	return fingerprint, order{foldedDay: dayOf(m.Now), flags: pending}, true
 }
 
-// wait dates an order that has not come by the latest that is known of it.
+// datePending moves the time of a pending order forward to that of one of its refunds or its cancellation.
 func (o *order) datePending(t *Terms, at int64) {
 	o.occurredAt = max(o.occurredAt, at)
 	o.day = t.Day(o.occurredAt)
 }
 
-// Close records the end of a subscription or of the account; the latest time given stands.
+// RecordClosing records the end of a subscription or of the account; of several, the latest holds.
 func (s *State) RecordClosing(e *ledger.Event, c *ledger.Cancellation) Change {
 	at := c.GetEffectiveAt()
 	if at == 0 {
 		at = e.GetOccurredAt()
 	}
-	place := &s.SubscriptionEndedAt
+	end := &s.SubscriptionEndedAt
 	if c.GetKind() == ledger.CancellationKind_CANCELLATION_KIND_ACCOUNT {
-		place = &s.AccountClosedAt
+		end = &s.AccountClosedAt
 	}
-	if at <= *place {
+	if at <= *end {
 		return Change{Duplicate: true}
 	}
-	*place = at
+	*end = at
 	return Change{}
 }
 
-func (c *Change) setExcess(more int64) {
+// setExcess sets the rejection of a refund beyond the order's total, or none if there is no excess.
+func (c *Change) setExcess(excess int64) {
 	c.Reason, c.Excess = "", 0
-	if more > 0 {
-		c.Reason, c.Excess = output.OverRefund, more
+	if excess > 0 {
+		c.Reason, c.Excess = output.OverRefund, excess
 	}
 }
 
-// find is where a remembered order stands in the orderLog, -1 when there is none. One that has outlived the memory is a
-// stranger: it is dropped here, so that the same id makes a new order.
+// findOrder returns the index of an order in memory, -1 if there is none. An order that has expired by now is dropped here, so
+// that the same id makes a new order, whether or not Evict has run.
 func (s *State) findOrder(t *Terms, m Moment, fingerprint uint64) int {
 	i := s.orderLog.find(fingerprint)
 	if i < 0 || s.orderLog.rows[i].flags&pending != 0 || remembered(s.orderLog.rows[i].foldedDay, dayOf(m.Now), t.Settings.GetMemoryDays()) {
@@ -164,9 +166,12 @@ func (s *State) findOrder(t *Terms, m Moment, fingerprint uint64) int {
 	return -1
 }
 
-func remembered(seen, today int32, days uint32) bool { return int64(today)-int64(seen) <= int64(days) }
+// remembered reports whether an item folded on a day is still in a memory of so many days.
+func remembered(folded, today int32, days uint32) bool {
+	return int64(today)-int64(folded) <= int64(days)
+}
 
-// take removes an order and all that it adds to the sums.
+// removeOrder removes an order from memory and from the sums.
 func (s *State) removeOrder(i int) (uint64, order) {
 	fingerprint, o := s.orderLog.remove(i)
 	if o.stands() {
@@ -182,7 +187,7 @@ func (s *State) removeOrder(i int) (uint64, order) {
 	return fingerprint, o
 }
 
-// enter puts an order into the orderLog and into the sums. Excess of the change is the whole excess of the order.
+// addOrder adds an order to memory and to the sums. The Excess that it returns is the whole excess of the order.
 func (s *State) addOrder(fingerprint uint64, o order) Change {
 	s.orderLog.insert(fingerprint, o)
 	if o.stands() {
@@ -200,7 +205,7 @@ func (s *State) addOrder(fingerprint uint64, o order) Change {
 	return change
 }
 
-// forget drops an order from memory; what it added to the sums stays.
+// forgetOrder removes an order from memory alone; the sums keep it.
 func (s *State) forgetOrder(i int) {
 	_, o := s.orderLog.remove(i)
 	if o.stands() {

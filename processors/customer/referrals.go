@@ -11,19 +11,19 @@ import (
 	"github.com/mainstay/mainstay/schemas/output"
 )
 
-// referral is an approval or a voiding, in which this customer is the one referred. They stand by time, id, kind.
+// referral is an approved or voided referral in which this customer is the one referred.
 type referral struct {
-	id       uint64
-	referrer string
-	voided   bool
-	at       int64
+	id       uint64 // hash of the referral id, or of the referrer if no id was stated
+	referrer string // customer id
+	voided   bool   // false: approved
+	at       int64  // time of the event, ms
 }
 
-// mostReferrals of a customer are remembered; more are rejected.
+// mostReferrals bounds the referrals kept of a customer; more are rejected.
 const mostReferrals = 16
 
-// Refer records who referred this customer. Of several approved the first by time stands until it is voided; a referral
-// that was approved while another stood is not applied, then or later.
+// RecordReferral records a referral of this customer. Of several approved referrals the first by time is in force until it is
+// voided; one that was approved while another was in force is never applied.
 func (s *State) RecordReferral(own string, e *ledger.Event, r *ledger.Referral) Change {
 	if r.GetReferrer() == own {
 		return rejected(output.SelfReferral)
@@ -50,7 +50,7 @@ func (s *State) RecordReferral(own string, e *ledger.Event, r *ledger.Referral) 
 	return Change{}
 }
 
-// referralHash stands for the id, or for the referrer where none was stated.
+// referralHash returns the hash of the referral id, or of the referrer if no id is stated.
 func referralHash(r *ledger.Referral) uint64 {
 	if id := r.GetReferralId(); id != "" {
 		return xxhash.Sum64String(id)
@@ -68,7 +68,7 @@ func compareReferrals(a, b referral) int {
 	return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.id, b.id), cmp.Compare(voided(a), voided(b)), strings.Compare(a.referrer, b.referrer))
 }
 
-// Referrer is whose credit this customer is, empty for nobody's.
+// Referrer returns the id of the customer whose referral of this customer is in force; empty for none.
 func (s *State) Referrer() string {
 	i := s.replayReferrals(len(s.referrals))
 	if i < 0 {
@@ -77,34 +77,34 @@ func (s *State) Referrer() string {
 	return s.referrals[i].referrer
 }
 
-// applied says that an approval found nobody, or the same referrer, in its place.
+// applied reports whether, at approval i, no referral was in force, or one by the same referrer.
 func (s *State) applied(i int) bool {
 	before := s.replayReferrals(i)
 	return before < 0 || s.referrals[before].referrer == s.referrals[i].referrer
 }
 
-// trace tells the story of the first n referrals and returns which stands then, -1 for none.
+// replayReferrals replays the first n referrals and returns the index of the one in force after them, -1 for none.
 func (s *State) replayReferrals(n int) int {
-	stands := -1
+	current := -1
 	for i := range s.referrals[:n] {
 		r := &s.referrals[i]
 		switch {
-		case stands < 0 && !r.voided:
-			stands = i
-		case stands >= 0 && r.voided && r.id == s.referrals[stands].id:
-			stands = -1
+		case current < 0 && !r.voided:
+			current = i
+		case current >= 0 && r.voided && r.id == s.referrals[current].id:
+			current = -1
 		}
 	}
-	return stands
+	return current
 }
 
-// credit is what stands for one referred customer.
+// credit is the credit for one customer whom this customer referred.
 type credit struct {
 	from uint64 // hash of the referred customer's id
-	net  int64
+	net  int64  // their realised net revenue, at least 0, minor units
 }
 
-// Credit sets what stands to this customer's name for one whom he referred; it replaces what stood before.
+// SetCredit sets the credit for one customer whom this customer referred, in place of the former one. The amount is absolute.
 func (s *State) SetCredit(c *ledger.Credit) (changed bool) {
 	from := xxhash.Sum64String(c.GetReferred())
 	i, found := slices.BinarySearchFunc(s.credits, from, func(c credit, from uint64) int { return cmp.Compare(c.from, from) })

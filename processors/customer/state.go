@@ -4,72 +4,108 @@ import (
 	"github.com/mainstay/mainstay/pkg/lifetimes"
 )
 
-// State is what is remembered of one customer. Only this package changes it; the scores read it.
+// State is the state of one customer. Events change it through the methods of this package alone; the scores read it. Encode
+// leaves out the sums, counters and filters that Decode computes from the rest.
 type State struct {
-	// Sequence counts the outputs of this customer so far.
+	// Sequence is the number of outputs of this customer so far.
 	Sequence uint64
-	// Next is the time (ms) at which silence next changes an answer; 0: never.
+	// Next is the customer's deadline: the time (ms) at which silence next changes an answer; 0: none.
 	Next int64
-	// Said is what was last published.
+	// LastPublished holds the scores as they were last published.
 	LastPublished LastPublished
-	// Credited is what the referrer was last credited with.
+	// Credited is the credit that was last sent to the customer's referrer.
 	Credited Credited
-	// Promise is what was promised of him and is not settled yet; the zero value is nothing.
+	// Promise is the forecast for this customer whose outcome is not recorded yet; the zero value is none.
 	Promise Promise
-	// AccountClosedAt and SubscriptionEndedAt are ms, 0 while neither happened.
-	AccountClosedAt, SubscriptionEndedAt int64
-	// Alerts is what is remembered of his alerts.
+	// AccountClosedAt is the time (ms) at which the account was closed; 0: it was not.
+	AccountClosedAt int64
+	// SubscriptionEndedAt is the time (ms) at which the latest subscription ended; 0: none did.
+	SubscriptionEndedAt int64
+	// Alerts is the state of the customer's alerts.
 	Alerts Alerts
 
-	days   lifetimes.History // every day with a standing order, for ever
-	net    int64             // sum over days
-	orders int64             // standing ones
+	// days are the days with a standing order, in order of time. They are never dropped.
+	days lifetimes.History
+	// net is the sum of the net amounts of days, minor units.
+	net int64
+	// orders is the number of standing orders of days.
+	orders int64
 
-	orderLog         orderLog
-	pending          int   // orders in the orderLog whose purchase has not come
-	unmatched        int64 // refunds of those
+	// orderLog holds the orders in memory, and the refunds and cancellations that wait for their order.
+	orderLog orderLog
+	// pending is the number of orders in orderLog whose purchase has not arrived.
+	pending int
+	// unmatched is the sum of the refunds of those orders, minor units.
+	unmatched int64
+	// forgottenRefunds is the sum of the refunds whose order had not arrived when they left memory, minor units.
 	forgottenRefunds int64
-	forgottenAt      int64
+	// forgottenAt is the time (ms) of the latest standing order that left memory; 0: none did.
+	forgottenAt int64
 
-	recent       []recent
-	recentFilter countingFilter // of the id's part of the marks; nil while there are few
-	responses    []Response
-	referrals    []referral
-	credits      []credit
-	credit       int64 // sum over credits
+	// recent are the ids of recent events, in the order in which they were folded.
+	recent []recent
+	// recentFilter holds the ids in recent, without the bits of the facts; nil while there are few.
+	recentFilter countingFilter
+	// responses are the survey responses, by type, creation and id.
+	responses []Response
+	// referrals are the approvals and voidings in which this customer is the one referred, by time, id, kind and referrer.
+	referrals []referral
+	// credits holds a credit for each customer whom this customer referred, by the hash of their id.
+	credits []credit
+	// credit is the sum of credits, minor units.
+	credit int64
 }
 
-// Said is what was last published of a customer, as rounded there.
+// LastPublished holds the scores of a customer as they were last published, rounded as published. Amounts are minor units.
 type LastPublished struct {
-	CLV            bool // anything
-	Historic       int64
-	Orders         int64
-	ReferralValue  int64
+	// CLV is true if a CLV was ever published. Otherwise all fields up to Tier are zero.
+	CLV bool
+	// Historic is the historic CLV.
+	Historic int64
+	// Orders is the number of standing orders.
+	Orders int64
+	// ReferralValue is the sum of the credits.
+	ReferralValue int64
+	// PredictedKnown is true if the predicted CLV was known.
 	PredictedKnown bool
-	Predicted      int64
-	Tier           Tier
+	// Predicted is the predicted CLV.
+	Predicted int64
+	// Tier is the value tier.
+	Tier Tier
 
-	Churn       Class
-	Probability int32 // in ten thousandths; -1: unknown
+	// Churn is the class of churn risk; ClassNotPublished: no churn risk was ever published.
+	Churn Class
+	// Probability is the churn probability in ten thousandths; -1: unknown.
+	Probability int32
 
-	Category  Category
-	Score     int32 // -1: none
+	// Category is the Net Promoter category; CategoryNotPublished: no promoter status was ever published.
+	Category Category
+	// Score is the score of the latest survey response that counted; -1: none.
+	Score int32
+	// Responses is the number of survey responses that counted.
 	Responses int32
-	Action    bool // that he has referred somebody
+	// Action is true if the customer had referred somebody.
+	Action bool
 }
 
-// Credited is what stands with the referrer: the amount that was last sent to whom. To is empty when nobody was.
+// Credited is the credit that was last sent to a referrer.
 type Credited struct {
-	To  string
+	// To is the referrer's customer id; empty: no referrer holds a credit for this customer.
+	To string
+	// Net is the amount of the credit, minor units.
 	Net int64
 }
 
-// Promise is a forecast that time will settle.
+// Promise is a forecast of which calibration records the outcome.
 type Promise struct {
-	Day         uint32 // civil day on which it was made, after 1970
-	Days        uint32 // ahead of it, for which it holds; 0: no promise
-	Probability uint32 // of a purchase day within them, ten thousandths
-	Orders      uint32 // expected purchase days within them, thousandths
+	// Day is the civil day on which the promise was made, counted from 1970-01-01.
+	Day uint32
+	// Days is the number of days after Day for which the promise holds; 0: no promise.
+	Days uint32
+	// Probability is the probability of a purchase day within these days, in ten thousandths.
+	Probability uint32
+	// Orders is the expected number of purchase days within these days, in thousandths.
+	Orders uint32
 }
 
 // Tier is a value tier.
@@ -83,7 +119,7 @@ const (
 	Rest
 )
 
-// String is the tier as it stands in outputs; empty for none.
+// String returns the tier as it is written in outputs; empty for none.
 func (t Tier) String() string { return [...]string{"", "top_10", "top_20", "rest"}[t] }
 
 // Class is a class of churn risk.
@@ -99,7 +135,7 @@ const (
 	Churned // the account is closed
 )
 
-// String is the class as it stands in outputs.
+// String returns the class as it is written in outputs.
 func (c Class) String() string {
 	return [...]string{"", "low", "medium", "high", "none", "churned"}[c]
 }
@@ -116,18 +152,18 @@ const (
 	Unknown
 )
 
-// String is the category as it stands in outputs.
+// String returns the category as it is written in outputs.
 func (c Category) String() string {
 	return [...]string{"", "promoter", "passive", "detractor", "unknown"}[c]
 }
 
-// New is a customer of whom nothing is known.
+// New returns the state of a customer without events.
 func New() *State { return &State{LastPublished: LastPublished{Probability: -1, Score: -1}} }
 
-// Deadline is when silence next changes an answer, ms; false: never.
+// Deadline returns the time (ms) at which silence next changes an answer; false if there is none.
 func (s *State) Deadline() (int64, bool) { return s.Next, s.Next != 0 }
 
-// Size is about how many bytes of memory the state takes.
+// Size estimates how many bytes of memory the state takes.
 func (s *State) Size() int {
 	n := 480 + 56*cap(s.Alerts.Episodes) + 16*cap(s.days) + s.orderLog.size() + 16*cap(s.recent) + len(s.recentFilter) + 120*cap(s.responses) + 64*cap(s.referrals) + 16*cap(s.credits)
 	for i := range s.responses {
@@ -140,25 +176,25 @@ func (s *State) Size() int {
 	return n + len(s.Credited.To)
 }
 
-// Historic is the realised net revenue: standing orders less their refunds, less refunds whose order is unknown.
+// Historic returns the realised net revenue: standing orders less their refunds, less refunds whose order is unknown.
 func (s *State) Historic() int64 { return s.net - s.unmatched - s.forgottenRefunds }
 
-// Net is the value of the standing orders alone.
+// Net returns the value of the standing orders alone, without refunds whose order is unknown.
 func (s *State) Net() int64 { return s.net }
 
-// Orders counts the standing orders.
+// Orders returns the number of standing orders.
 func (s *State) Orders() int64 { return s.orders }
 
-// ReferralValue is what stands to this customer's credit from those whom he referred.
+// ReferralValue returns the sum of the credits for the customers whom this customer referred.
 func (s *State) ReferralValue() int64 { return s.credit }
 
-// Referred counts those whom he referred.
+// Referred returns the number of customers whom this customer referred.
 func (s *State) Referred() int { return len(s.credits) }
 
-// Days are the purchase days. They must not be changed.
+// Days returns the purchase days. They must not be changed.
 func (s *State) Days() lifetimes.History { return s.days }
 
-// LastOrderAt is the time of the latest standing order.
+// LastOrderAt returns the time of the latest standing order; false if there is none.
 func (s *State) LastOrderAt() (int64, bool) {
 	if s.orders == 0 {
 		return 0, false
@@ -170,8 +206,8 @@ func (s *State) LastOrderAt() (int64, bool) {
 	return at, true
 }
 
-// Summary is what the models know of him at a moment, in weeks and whole units of the base currency; false without a
-// standing order. It is History.Summary in constant time: the sums are kept.
+// Summary returns the models' input for the customer at a moment, in weeks and whole units of the base currency; false without
+// a standing order. It equals History.Summary, and takes constant time because State keeps the sums.
 func (s *State) Summary(t *Terms, m Moment) (lifetimes.Summary, bool) {
 	n := len(s.days)
 	if n == 0 {
@@ -187,7 +223,7 @@ func (s *State) Summary(t *Terms, m Moment) (lifetimes.Summary, bool) {
 	return out, true
 }
 
-// Closed says that the account was closed by now, and that nothing was ordered since.
+// Closed reports whether the account was closed at or before now, with no order after that.
 func (s *State) Closed(now int64) bool {
 	if s.AccountClosedAt == 0 || s.AccountClosedAt > now {
 		return false

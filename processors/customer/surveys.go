@@ -9,23 +9,23 @@ import (
 	"github.com/mainstay/mainstay/schemas/output"
 )
 
-// Response is what a survey response last last. Responses of one type stand together, by creation, then id.
+// Response is the newest update of a survey response.
 type Response struct {
-	ID        string
-	SurveyID  string
-	Type      ledger.SurveyType
-	Score     int32
-	CreatedAt int64
-	UpdatedAt int64
-	Excluded  bool
-	Comment   string
-	Dimension string
+	ID        string            // unique within Type
+	SurveyID  string            // empty: not stated
+	Type      ledger.SurveyType // only responses of one type are compared
+	Score     int32             // on the scale of Type
+	CreatedAt int64             // ms
+	UpdatedAt int64             // ms
+	Excluded  bool              // the shop excludes the response from all scores
+	Comment   string            // empty: none
+	Dimension string            // empty: none
 }
 
-// mostResponses of one type are kept: the newest.
+// mostResponses bounds the responses kept of one type, to the newest.
 const mostResponses = 32
 
-// Answer records a survey response; the newest update of it stands.
+// RecordResponse records a survey response; of several updates the newest holds.
 func (s *State) RecordResponse(v *ledger.Survey) Change {
 	next := Response{
 		ID: v.GetResponseId(), SurveyID: v.GetSurveyId(), Type: v.GetType(), Score: v.GetScore(),
@@ -60,7 +60,7 @@ func compareResponses(a, b Response) int {
 	return cmp.Or(cmp.Compare(a.Type, b.Type), cmp.Compare(a.CreatedAt, b.CreatedAt), strings.Compare(a.ID, b.ID))
 }
 
-// Responses are those of one type, oldest first. They must not be changed.
+// Responses returns the responses of one type, oldest first. They must not be changed.
 func (s *State) Responses(of ledger.SurveyType) []Response {
 	first := 0
 	for first < len(s.responses) && s.responses[first].Type < of {

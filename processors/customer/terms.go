@@ -16,31 +16,31 @@ const (
 	DaysPerWeek = 7
 )
 
-// Terms are what holds for all customers of a partition at an entry.
+// Terms are the settings, parameters and thresholds in force for all customers of a partition at an entry.
 type Terms struct {
 	Settings   *ledger.SettingsValues
-	Model      output.Model
+	Model      output.Model         // as outputs name it
 	Purchases  *lifetimes.Prepared  // times in weeks
-	Spend      lifetimes.GammaGamma // whole units of Unit; zero: the prior, which knows no scale
+	Spend      lifetimes.GammaGamma // whole units of Unit; zero: the prior, which has no scale
 	Thresholds *ledger.Thresholds   // nil before the first
 	Unit       money.Unit           // of the base currency
 	Zone       *time.Location       // nil: UTC
 }
 
-// Moment is when an entry folds. All in ms.
+// Moment is the time at which an entry is folded, ms.
 type Moment struct {
 	Now   int64 // UTC
-	Local int64 // the same on the clock of the ledger's timezone, as if that were UTC
-	Base  int64 // base time: what is older than a memory by it is forgotten for good
-	Based bool  // base time is defined
+	Local int64 // Now on the clock of the ledger's time zone, as if that clock showed UTC
+	Base  int64 // base time, by which Evict drops what has expired
+	Based bool  // false while base time is not defined
 }
 
-// At is the moment of now.
+// At returns the moment of a time and a base time.
 func (t *Terms) At(now, base int64, based bool) Moment {
 	return Moment{Now: now, Local: t.Local(now), Base: base, Based: based}
 }
 
-// Local is a UTC time on the clock of the ledger's timezone.
+// Local returns a UTC time on the clock of the ledger's time zone.
 func (t *Terms) Local(ms int64) int64 {
 	if t.Zone == nil {
 		return ms
@@ -49,10 +49,11 @@ func (t *Terms) Local(ms int64) int64 {
 	return ms + int64(offset)*1000
 }
 
-// Day is the civil day of a time, counted from 1970-01-01.
+// Day returns the civil day of a time, counted from 1970-01-01.
 func (t *Terms) Day(ms int64) int32 { return dayOf(t.Local(ms)) }
 
-// Until is the UTC time from which the timezone's clock shows local or more; of two, where the clock is set back, the first.
+// Until returns the UTC time from which the clock of the time zone shows local or more; the first of two, if the clock is set
+// back.
 func (t *Terms) Until(local int64) int64 {
 	if t.Zone == nil {
 		return local
@@ -66,7 +67,7 @@ func (t *Terms) Until(local int64) int64 {
 	for behind := local - t.Local(late); behind > 0; behind = local - t.Local(late) {
 		late += behind
 	}
-	for early+1 < late { // the clock skips that time: from the moment on at which it does
+	for early+1 < late { // the clock skips local: search for the moment of the skip
 		if middle := early + (late-early)/2; t.Local(middle) >= local {
 			late = middle
 		} else {
@@ -76,15 +77,15 @@ func (t *Terms) Until(local int64) int64 {
 	return late
 }
 
-// Convert turns an amount into the base currency, rounded half to even; false when there is no rate for it. Amounts are
-// held to 2^52 minor units, so that no sum of a customer's orders leaves int64.
+// Convert converts an amount into the base currency, rounded half to even; false if there is no rate for the currency. Amounts
+// are clamped to 2^52 minor units, so that no sum of a customer's orders overflows int64.
 func (t *Terms) Convert(currency string, minor int64) (int64, bool) {
 	if currency == t.Unit.Currency {
-		return hold(minor), true
+		return clamp(minor), true
 	}
 	for _, r := range t.Settings.GetRates() {
 		if r.GetCurrency() == currency {
-			return hold(ratio(minor, r.GetNumerator(), r.GetDenominator())), true
+			return clamp(ratio(minor, r.GetNumerator(), r.GetDenominator())), true
 		}
 	}
 	return 0, false
@@ -92,9 +93,9 @@ func (t *Terms) Convert(currency string, minor int64) (int64, bool) {
 
 const mostMinor = 1 << 52
 
-func hold(minor int64) int64 { return max(-mostMinor, min(minor, mostMinor)) }
+func clamp(minor int64) int64 { return max(-mostMinor, min(minor, mostMinor)) }
 
-// ratio is v n/d half to even for v >= 0, n and d > 0, saturating.
+// ratio returns v n/d, rounded half to even, for v >= 0, n and d > 0, and at most mostMinor.
 func ratio(v, n, d int64) int64 {
 	by := uint64(d)                               //nolint:gosec // above 0
 	high, low := bits.Mul64(uint64(v), uint64(n)) //nolint:gosec // not negative

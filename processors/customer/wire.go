@@ -11,16 +11,16 @@ import (
 	"github.com/mainstay/mainstay/schemas/state"
 )
 
-// ErrMalformed is a blob that no Encode has written.
+// ErrMalformed means that Encode did not write the blob.
 var ErrMalformed = errors.New("malformed customer state")
 
-// wires are messages kept for their memory.
-var wires = sync.Pool{New: func() any { return new(state.Customer) }} //nolint:gochecknoglobals // memory, no state
+// messages are reused, so that Encode rarely allocates.
+var messages = sync.Pool{New: func() any { return new(state.Customer) }} //nolint:gochecknoglobals // memory, no state
 
-// Encode appends the state in its canonical form: equal states are equal bytes.
+// Encode appends the state in its canonical form: equal states give equal bytes.
 func (s *State) Encode(dst []byte) []byte {
-	w := wires.Get().(*state.Customer)
-	defer wires.Put(w)
+	w := messages.Get().(*state.Customer)
+	defer messages.Put(w)
 	s.write(w)
 	n := w.SizeVT()
 	start := len(dst)
@@ -135,20 +135,20 @@ func (o *order) write(index uint32) *state.OrderDetail {
 	return w
 }
 
-// writeDays writes what the remembered orders leave over of the purchase days. The orderLog is in the order of time, and so,
-// but for a clock set back at midnight, are its days.
+// writeDays writes the purchase days without the orders that are in memory, from which Decode adds them again. The orders are in
+// the order of time, and so are their days, except where a clock is set back at midnight.
 func (s *State) writeDays(w *state.Customer) {
-	rest := leftovers.Get().(*leftover)
-	defer leftovers.Put(rest)
-	rest.days = append(rest.days[:0], s.days...)
-	left, at := rest.days, -1
+	buffer := dayBuffers.Get().(*dayBuffer)
+	defer dayBuffers.Put(buffer)
+	buffer.days = append(buffer.days[:0], s.days...)
+	left, at := buffer.days, -1
 	for i := range s.orderLog.rows {
 		o := &s.orderLog.rows[i]
 		if !o.stands() {
 			continue
 		}
-		if at < 0 || left[at].Day != o.day { // mostly that of the order before
-			at = search(left, o.day)
+		if at < 0 || left[at].Day != o.day { // most orders are on the day of the order before
+			at = searchDay(left, o.day)
 		}
 		if at >= 0 {
 			left[at].Orders--
@@ -165,12 +165,12 @@ func (s *State) writeDays(w *state.Customer) {
 	}
 }
 
-type leftover struct{ days lifetimes.History }
+type dayBuffer struct{ days lifetimes.History }
 
-var leftovers = sync.Pool{New: func() any { return new(leftover) }} //nolint:gochecknoglobals // memory, no state
+var dayBuffers = sync.Pool{New: func() any { return new(dayBuffer) }} //nolint:gochecknoglobals // memory, no state
 
-// search finds a day from the newest, where the remembered ones are.
-func search(days lifetimes.History, day int32) int {
+// searchDay returns the index of a day in days, -1 if it is not there.
+func searchDay(days lifetimes.History, day int32) int {
 	low, high := 0, len(days)
 	for low < high {
 		middle := int(uint(low+high) >> 1)
@@ -204,7 +204,7 @@ func Decode(blob []byte) (*State, error) {
 		return nil, err
 	}
 	if len(w.Recent) != len(w.RecentDay) || len(w.CreditFrom) != len(w.CreditNet) {
-		return nil, fmt.Errorf("%w: columns of different length", ErrMalformed)
+		return nil, fmt.Errorf("%w: columns of recent events or credits of different length", ErrMalformed)
 	}
 	day := int32(0)
 	for i, fingerprint := range w.Recent {

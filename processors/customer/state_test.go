@@ -1,0 +1,114 @@
+package customer
+
+import (
+	"reflect"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/mainstay/mainstay/pkg/lifetimes"
+	"github.com/mainstay/mainstay/schemas/ledger"
+	"github.com/mainstay/mainstay/schemas/money"
+	"github.com/mainstay/mainstay/schemas/state"
+)
+
+// A field of the state that Encode or Decode leaves out fails here, and so does a field that fullState leaves empty.
+func TestStateSurvivesEncoding(t *testing.T) {
+	s := fullState(t)
+	requireFilled(t, "fullState sets no", *s, "filter", "recentFilter") // built when first needed, never encoded
+	var w state.Customer
+	s.write(&w)
+	requireFilled(t, "Encode leaves out", &w)
+
+	blob := s.Encode(nil)
+	again, err := Decode(blob)
+	require.NoError(t, err)
+	require.Equal(t, s, again)
+	require.Equal(t, blob, again.Encode(nil))
+}
+
+// requireFilled requires that every field of a struct, and of the structs in it, is set; in at least one element of a slice. An
+// unexported field of a protobuf message is none of its fields.
+func requireFilled(t *testing.T, what string, of any, except ...string) {
+	t.Helper()
+	filled := map[string]bool{}
+	walkFields(reflect.ValueOf(of), "", filled)
+	for _, name := range except {
+		delete(filled, "orderLog."+name)
+		delete(filled, name)
+	}
+	require.NotEmpty(t, filled)
+	for path, ok := range filled {
+		require.True(t, ok, "%s %s", what, path)
+	}
+}
+
+func walkFields(v reflect.Value, path string, filled map[string]bool) {
+	switch v.Kind() {
+	case reflect.Pointer:
+		if !v.IsNil() {
+			walkFields(v.Elem(), path, filled)
+		}
+	case reflect.Slice:
+		for i := range v.Len() {
+			walkFields(v.Index(i), path, filled)
+		}
+	case reflect.Struct:
+		message := reflect.PointerTo(v.Type()).Implements(reflect.TypeFor[interface{ ProtoMessage() }]())
+		for i := range v.NumField() {
+			f := v.Type().Field(i)
+			if message && !f.IsExported() {
+				continue
+			}
+			at := f.Name
+			if path != "" {
+				at = path + "." + f.Name
+			}
+			filled[at] = filled[at] || !v.Field(i).IsZero()
+			walkFields(v.Field(i), at, filled)
+		}
+	default:
+	}
+}
+
+// fullState builds a state by events, and sets what other packages set.
+func fullState(t *testing.T) *State {
+	terms := &Terms{Settings: &ledger.SettingsValues{MemoryDays: 10, MemoryOrders: 9, DedupDays: 5, DedupEvents: 9}, Unit: money.Unit{Code: "EUR", Currency: "EUR", Decimals: 2}, Zone: time.FixedZone("", 3600)}
+	now := int64(100*DayMS + DayMS - 1)
+	m := terms.At(now, now, true)
+	e := &ledger.Event{Id: "e", Source: "s", OccurredAt: now, Facts: 1 << 60}
+	s := New()
+	buy := func(m Moment, at int64, p *ledger.Purchase) {
+		p.Currency = "EUR"
+		require.Empty(t, s.RecordPurchase(terms, m, &ledger.Event{OccurredAt: at}, p).Reason)
+	}
+	early := terms.At(50*DayMS, 50*DayMS, true)
+	s.RecordRefund(terms, early, &ledger.Event{OccurredAt: early.Now}, &ledger.Cancellation{OrderId: "forgotten", RefundId: "r", Currency: "EUR", Total: 1})
+	buy(early, early.Now, &ledger.Purchase{OrderId: "old", Total: 100})
+	require.Empty(t, s.ExpirePending(terms, m))
+	s.Evict(terms, m)
+	buy(m, now-DayMS, &ledger.Purchase{OrderId: "cancelled", Total: 200, Cancelled: true})
+	buy(m, now, &ledger.Purchase{OrderId: "refunded", Total: 300, UpdatedAt: now, Refunds: []*ledger.Refund{{RefundId: "a", Total: 10}}})
+	s.RecordRefund(terms, m, e, &ledger.Cancellation{OrderId: "waits", RefundId: "b", Currency: "EUR", Total: 20})
+	s.RecordCancellation(terms, m, e, &ledger.Cancellation{OrderId: "unknown"}, &ledger.Origin{Topic: "t", Partition: 1, Offset: 2})
+	s.RecordClosing(e, &ledger.Cancellation{Kind: ledger.CancellationKind_CANCELLATION_KIND_ACCOUNT})
+	s.RecordClosing(e, &ledger.Cancellation{Kind: ledger.CancellationKind_CANCELLATION_KIND_SUBSCRIPTION})
+	s.RecordResponse(&ledger.Survey{ResponseId: "r", SurveyId: "s", Type: ledger.SurveyType_SURVEY_TYPE_NPS, Score: 9, CreatedAt: now, UpdatedAt: now + 1, Excluded: true, Comment: "c", Dimension: "d"})
+	s.RecordReferral("me", e, &ledger.Referral{ReferralId: "r", Referrer: "you", Status: ledger.ReferralStatus_REFERRAL_STATUS_APPROVED})
+	s.RecordReferral("me", &ledger.Event{OccurredAt: now + 1}, &ledger.Referral{ReferralId: "r", Referrer: "you", Status: ledger.ReferralStatus_REFERRAL_STATUS_VOIDED})
+	s.SetCredit(&ledger.Credit{Referred: "them", Net: 30, Approved: true})
+	s.RememberEvent(m, EventFingerprint(e))
+	s.Sequence, s.Next = 1, now+5
+	s.LastPublished = LastPublished{
+		CLV: true, Historic: 1, Orders: 7, ReferralValue: 3, PredictedKnown: true, Predicted: 4, Tier: Top20,
+		Churn: Medium, Probability: 5, Category: Passive, Score: 7, Responses: 6, Action: true,
+	}
+	s.Credited = Credited{To: "you", Net: 8}
+	s.Promise = Promise{Day: 1, Days: 2, Probability: 3, Orders: 4}
+	s.Alerts = Alerts{Terms: 1, Thresholds: 2, Opened: 3, WasHighValue: true, Episodes: []Episode{
+		{Rule: 1, Phase: Firing, Kind: Suppressed, FiringAt: 4, CoolDownEnd: 5, Number: 6, Value: 7},
+	}}
+	require.Equal(t, s.days, lifetimes.History{{Day: 50, Orders: 1, Net: 100}, {Day: 101, Orders: 1, Net: 290}})
+	return s
+}
