@@ -9,17 +9,17 @@ import (
 
 func TestAlertsAreListed(t *testing.T) {
 	rules := "[{name: spent, metric: historic_clv, above: 100, severity: warning}]"
-	w, b := founded(t, "MAINSTAY_MONEY_CURRENCY=EUR", "MAINSTAY_MONEY_DEFAULT_CURRENCY=EUR", "MAINSTAY_ALERTS_RULES="+rules)
-	w.must("send", "purchase", "--customer", "ada", "--order", "1", "--total", "10", "--at", "2026-01-01")
-	w.must("send", "purchase", "--customer", "bob", "--order", "1", "--total", "500", "--at", "2026-01-01")
+	w, b := newRunningWorld(t, "MAINSTAY_MONEY_CURRENCY=EUR", "MAINSTAY_MONEY_DEFAULT_CURRENCY=EUR", "MAINSTAY_ALERTS_RULES="+rules)
+	w.mustRun("send", "purchase", "--customer", "ada", "--order", "1", "--total", "10", "--at", "2026-01-01")
+	w.mustRun("send", "purchase", "--customer", "bob", "--order", "1", "--total", "500", "--at", "2026-01-01")
 	w.customer("ada", orders("1"))
-	w.must("send", "purchase", "--customer", "ada", "--order", "2", "--total", "200", "--at", "2026-01-02")
+	w.mustRun("send", "purchase", "--customer", "ada", "--order", "2", "--total", "200", "--at", "2026-01-02")
 	w.customer("ada", orders("2"))
 	w.customer("bob", orders("1"))
 	require.Equal(t, exitOK, b.stop(), b.errs.String())
 
 	list := func(args ...string) (all []map[string]string) {
-		require.NoError(t, json.Unmarshal([]byte(w.must(append([]string{"alerts", "list", "--output", "json"}, args...)...)), &all))
+		require.NoError(t, json.Unmarshal([]byte(w.mustRun(append([]string{"alerts", "list", "--output", "json"}, args...)...)), &all))
 		return all
 	}
 	raised, baseline := list(), list("--baseline")
@@ -30,8 +30,8 @@ func TestAlertsAreListed(t *testing.T) {
 	require.Len(t, baseline, 1)
 	require.Equal(t, "bob", baseline[0]["customer_id"])
 	require.Equal(t, "baseline", baseline[0]["state"])
-	require.Contains(t, w.must("alerts", "list"), "spent")
-	require.Contains(t, w.must("audit"), "nothing lost, doubled, differing or missing")
+	require.Contains(t, w.mustRun("alerts", "list"), "spent")
+	require.Contains(t, w.mustRun("audit"), "nothing lost, doubled, differing or missing")
 }
 
 func TestRulesAreTried(t *testing.T) {

@@ -17,9 +17,9 @@ func TestWorkedExample(t *testing.T) {
 	days := []string{"2024-01-01", "2024-07-01", "2025-01-01", "2025-07-01", "2025-12-31"}
 	for _, currency := range []string{"USD", "IRT"} {
 		t.Run(currency, func(t *testing.T) {
-			w, b := founded(t, "MAINSTAY_MONEY_CURRENCY="+currency)
+			w, b := newRunningWorld(t, "MAINSTAY_MONEY_CURRENCY="+currency)
 			for i, day := range days[:2] {
-				out := w.must("send", "purchase", "--customer", "ada", "--order", fmt.Sprint(i+1), "--total", "200000", "--currency", currency, "--at", day)
+				out := w.mustRun("send", "purchase", "--customer", "ada", "--order", fmt.Sprint(i+1), "--total", "200000", "--currency", currency, "--at", day)
 				require.Contains(t, out, "sent to purchases, partition")
 			}
 			var file strings.Builder
@@ -27,27 +27,27 @@ func TestWorkedExample(t *testing.T) {
 			for _, day := range days[2:] {
 				fmt.Fprintf(&file, "ada,%s,200000\n", strings.ReplaceAll(day, "-", ""))
 			}
-			out := w.must("import", write(t, "orders.csv", file.String()), "--type", "purchase",
+			out := w.mustRun("import", write(t, "orders.csv", file.String()), "--type", "purchase",
 				"--map", "customer_id=who,occurred_at=day,total=amount", "--time-format", "20060102", "--currency", currency)
 			require.Contains(t, out, "3 rows: 3 sent, 0 refused")
 			w.customer("ada", orders("5"))
 			const twoYears = "2025-12-31T12:00:00Z" // of 365.25 days, since the first order
-			w.must("advance", "--to", twoYears)
+			w.mustRun("advance", "--to", twoYears)
 
 			c := w.customer("ada", func(c map[string]any) bool { return c["as_of"] == twoYears })
 			require.Equal(t, "ada", c["customer_id"])
 			require.Nil(t, c["referrer_customer_id"])
-			require.Equal(t, currency, within(c, "clv", "currency"))
+			require.Equal(t, currency, valueAt(c, "clv", "currency"))
 			for name, want := range map[string]int64{"historic_clv": 1_000_000, "average_order_value": 200_000, "simple_clv": 1_000_000} {
 				got, ok := new(big.Rat).SetString(numberAt(c, "clv", name))
 				require.True(t, ok)
 				require.Zero(t, got.Cmp(big.NewRat(want, 1)), "%s is %s", name, numberAt(c, "clv", name))
 			}
-			require.NotNil(t, within(c, "churn_risk", "churn_probability"))
-			require.Equal(t, "unknown", within(c, "promoter_status", "nps_category"))
+			require.NotNil(t, valueAt(c, "churn_risk", "churn_probability"))
+			require.Equal(t, "unknown", valueAt(c, "promoter_status", "nps_category"))
 
-			require.Contains(t, w.must("customer", "get", "ada"), "orders")
-			require.Contains(t, w.must("audit"), "nothing lost, doubled, differing or missing")
+			require.Contains(t, w.mustRun("customer", "get", "ada"), "orders")
+			require.Contains(t, w.mustRun("audit"), "nothing lost, doubled, differing or missing")
 			code, _, errs := w.run("advance", "--to", "2025-01-01")
 			require.Equal(t, exitFailed, code)
 			require.Contains(t, errs, "base time cannot go back: the time of the ledger is already "+twoYears)
@@ -56,55 +56,55 @@ func TestWorkedExample(t *testing.T) {
 			require.Contains(t, errs, "no such customer")
 			require.NotContains(t, errs, "Ada")
 			require.Equal(t, exitOK, b.stop(), b.errs.String())
-			w.must("customer", "get", "ada") // without a fold
+			w.mustRun("customer", "get", "ada") // without a fold
 		})
 	}
 }
 
 func TestEveryKindOfEvent(t *testing.T) {
-	w, _ := founded(t, "MAINSTAY_MONEY_CURRENCY=EUR", "MAINSTAY_MONEY_DEFAULT_CURRENCY=EUR")
-	w.must("send", "purchase", "--customer", "ada", "--order", "1", "--total", "100", "--at", "2026-01-01")
-	w.must("send", "purchase", "--customer", "bob", "--order", "2", "--total", "40", "--at", "2026-01-02")
+	w, _ := newRunningWorld(t, "MAINSTAY_MONEY_CURRENCY=EUR", "MAINSTAY_MONEY_DEFAULT_CURRENCY=EUR")
+	w.mustRun("send", "purchase", "--customer", "ada", "--order", "1", "--total", "100", "--at", "2026-01-01")
+	w.mustRun("send", "purchase", "--customer", "bob", "--order", "2", "--total", "40", "--at", "2026-01-02")
 	w.customer("ada", orders("1"))
 	w.customer("bob", orders("1"))
-	w.must("send", "cancellation", "--customer", "ada", "--order", "1", "--refund", "r1", "--total", "30", "--at", "2026-01-03")
-	w.must("send", "referral", "--referrer", "ada", "--customer", "bob", "--at", "2026-01-04")
-	w.must("send", "survey", "--customer", "ada", "--score", "9", "--response", "s1", "--at", "2026-01-05")
+	w.mustRun("send", "cancellation", "--customer", "ada", "--order", "1", "--refund", "r1", "--total", "30", "--at", "2026-01-03")
+	w.mustRun("send", "referral", "--referrer", "ada", "--customer", "bob", "--at", "2026-01-04")
+	w.mustRun("send", "survey", "--customer", "ada", "--score", "9", "--response", "s1", "--at", "2026-01-05")
 	ada := w.customer("ada", func(c map[string]any) bool {
-		return numberAt(c, "clv", "historic_clv") == "70.00" && within(c, "promoter_status", "nps_category") == "promoter" &&
+		return numberAt(c, "clv", "historic_clv") == "70.00" && valueAt(c, "promoter_status", "nps_category") == "promoter" &&
 			numberAt(c, "clv", "referral_value") == "40.00"
 	})
 	require.Equal(t, "1", numberAt(ada, "clv", "historic_number_of_orders"))
 	bob := w.customer("bob", func(c map[string]any) bool { return c["referrer_customer_id"] != nil })
 	require.Equal(t, "ada", bob["referrer_customer_id"])
 
-	out := w.must("tail", "clv", "--from", "start", "--customer", "bob", "--max", "1", "--output", "json")
+	out := w.mustRun("tail", "clv", "--from", "start", "--customer", "bob", "--max", "1", "--output", "json")
 	first := object(t, out)
 	require.Equal(t, "bob", first["customer_id"])
 	require.Equal(t, 1, strings.Count(out, "\n"))
-	all := w.must("tail", "clv", "--from", "start", "--follow=false")
+	all := w.mustRun("tail", "clv", "--from", "start", "--follow=false")
 	require.Contains(t, all, "historic 100.00")
 	require.Contains(t, all, "historic 100.00 -> 70.00")
-	require.Contains(t, w.must("tail", "promoter-status", "--from", "start", "--follow=false"), "promoter  score 9")
+	require.Contains(t, w.mustRun("tail", "promoter-status", "--from", "start", "--follow=false"), "promoter  score 9")
 	code, _, errs := w.run("tail", "clw")
 	require.Equal(t, exitUsage, code)
 	require.Contains(t, errs, "known are clv, churn-risk")
 
-	w.eventually(func() bool { return numberAt(object(t, w.must("status", "--output", "json")), "lag") == "0" }, "caught up")
-	s := object(t, w.must("status", "--output", "json"))
+	w.eventually(func() bool { return numberAt(object(t, w.mustRun("status", "--output", "json")), "lag") == "0" }, "caught up")
+	s := object(t, w.mustRun("status", "--output", "json"))
 	require.Equal(t, "event", s["clock"])
 	require.Len(t, s["inputs"], 8)
 	require.Len(t, s["partitions"], 2)
 }
 
 func TestSendWaits(t *testing.T) {
-	w, b := founded(t)
+	w, b := newRunningWorld(t)
 	purchase := func(order string, more ...string) []string {
 		return append([]string{"send", "purchase", "--customer", "ada", "--order", order, "--total", "1", "--currency", "USD", "--wait"}, more...)
 	}
 	for _, order := range []string{"1", "2", "3"} {
-		w.must(purchase(order)...)
-		c := object(t, w.must("customer", "get", "ada", "--output", "json"))
+		w.mustRun(purchase(order)...)
+		c := object(t, w.mustRun("customer", "get", "ada", "--output", "json"))
 		require.Equal(t, order, numberAt(c, "clv", "historic_number_of_orders"))
 	}
 	code, _, errs := w.run("send", "purchase", "--customer", "guest", "--order", "4", "--total", "1", "--currency", "USD", "--wait")
@@ -118,15 +118,15 @@ func TestSendWaits(t *testing.T) {
 }
 
 func TestTailEndsWithASignal(t *testing.T) {
-	w, _ := founded(t)
+	w, _ := newRunningWorld(t)
 	tail := w.start("tail", "clv", "--from", "start")
-	w.must("send", "purchase", "--customer", "ada", "--order", "1", "--total", "1", "--currency", "USD")
+	w.mustRun("send", "purchase", "--customer", "ada", "--order", "1", "--total", "1", "--currency", "USD")
 	w.eventually(func() bool { return strings.Contains(tail.out.String(), "ada") }, "an answer")
 	require.Equal(t, exitOK, tail.stop())
 }
 
 func TestImport(t *testing.T) {
-	w, _ := founded(t)
+	w, _ := newRunningWorld(t)
 	var file strings.Builder
 	file.WriteString("customer_id,occurred_at,total,currency\n")
 	for i := range 50 {
@@ -144,16 +144,16 @@ func TestImport(t *testing.T) {
 	before := w.customer("c1", orders("10"))
 
 	// Again: the same answers, and all duplicates.
-	got := object(t, w.must("import", path, "--type", "purchase", "--output", "json"))
+	got := object(t, w.mustRun("import", path, "--type", "purchase", "--output", "json"))
 	require.Equal(t, "50", numberAt(got, "sent"))
 	require.Equal(t, "50", numberAt(got, "duplicates"))
 	require.Equal(t, "3", numberAt(got, "refused"))
 	require.Len(t, got["refused_rows"], 3)
-	w.must("advance", "--to", "2026-02-01")
+	w.mustRun("advance", "--to", "2026-02-01")
 	after := w.customer("c1", func(c map[string]any) bool { return c["as_of"] == "2026-02-01T00:00:00Z" })
 	require.Equal(t, numberAt(before, "clv", "historic_clv"), numberAt(after, "clv", "historic_clv"))
 	require.Equal(t, "10", numberAt(after, "clv", "historic_number_of_orders"))
-	w.must("audit")
+	w.mustRun("audit")
 
 	// There is nothing to go on from after a whole one.
 	code, _, errs = w.run("import", path, "--type", "purchase", "--resume")
@@ -176,22 +176,22 @@ func TestAFileOfYearsIsKnownAgain(t *testing.T) {
 			revenue.Add(revenue, sales)
 		}
 	}
-	w, _ := founded(t, "MAINSTAY_MONEY_CURRENCY=USD")
+	w, _ := newRunningWorld(t, "MAINSTAY_MONEY_CURRENCY=USD")
 	load := func() map[string]any {
-		return object(t, w.must("import", file, "--type", "purchase",
+		return object(t, w.mustRun("import", file, "--type", "purchase",
 			"--map", "customer_id=sampleid,occurred_at=date,total=sales", "--time-format", "20060102", "--currency", "USD", "--output", "json"))
 	}
 	everybody := func(until string) (told []string, sum map[string]any) {
 		for _, hour := range []string{"T00:00:00Z", "T01:00:00Z"} { // the base is told what partitions said an interval before
-			w.must("advance", "--to", until+hour, "--timeout", "2m")
-			w.eventually(func() bool { return numberAt(object(t, w.must("status", "--output", "json")), "lag") == "0" }, "caught up")
-			w.customer("1", func(c map[string]any) bool { return within(c, "as_of") == until+hour })
+			w.mustRun("advance", "--to", until+hour, "--timeout", "2m")
+			w.eventually(func() bool { return numberAt(object(t, w.mustRun("status", "--output", "json")), "lag") == "0" }, "caught up")
+			w.customer("1", func(c map[string]any) bool { return valueAt(c, "as_of") == until+hour })
 		}
 		for _, id := range []string{"1", "2", "187", "1000", "2357"} {
-			c := object(t, w.must("customer", "get", id, "--output", "json"))
+			c := object(t, w.mustRun("customer", "get", id, "--output", "json"))
 			told = append(told, fmt.Sprint(id, " ", numberAt(c, "clv", "historic_clv"), " ", numberAt(c, "clv", "historic_number_of_orders")))
 		}
-		last := strings.TrimSpace(w.must("tail", "portfolio", "--from", "start", "--follow=false", "--output", "json"))
+		last := strings.TrimSpace(w.mustRun("tail", "portfolio", "--from", "start", "--follow=false", "--output", "json"))
 		return told, object(t, last[strings.LastIndexByte(last, '\n')+1:])
 	}
 	first := load()
@@ -204,14 +204,14 @@ func TestAFileOfYearsIsKnownAgain(t *testing.T) {
 	require.Equal(t, "2357", numberAt(again, "customers"))
 	require.Equal(t, numberAt(sum, "historic_clv"), numberAt(again, "historic_clv"))
 	require.Equal(t, revenue.FloatString(2), numberAt(again, "historic_clv"))
-	w.must("audit")
+	w.mustRun("audit")
 }
 
 func TestImportIntoALiveLedgerSaysWhatThatMeans(t *testing.T) {
 	w := newWorld(t)
-	w.must("topics", "apply")
+	w.mustRun("topics", "apply")
 	path := write(t, "orders.csv", "customer_id,occurred_at,total\nada,2026-01-01,3\n")
-	require.Contains(t, w.must("import", path, "--type", "purchase", "--currency", "USD"), "backfilled as late events")
+	require.Contains(t, w.mustRun("import", path, "--type", "purchase", "--currency", "USD"), "backfilled as late events")
 	code, _, errs := w.run("advance", "--to", "now")
 	require.Equal(t, exitFailed, code)
 	require.Contains(t, errs, "live clock")
@@ -231,9 +231,9 @@ func TestDemo(t *testing.T) {
 	require.Equal(t, "60", numberAt(s, "truth", "value_exact"))
 	require.Equal(t, numberAt(s, "truth", "referred"), numberAt(s, "truth", "referrers_right"))
 	require.Equal(t, numberAt(s, "truth", "referrers"), numberAt(s, "truth", "referral_value_exact"))
-	require.Equal(t, "appended", within(s, "model", "outcome"))
+	require.Equal(t, "appended", valueAt(s, "model", "outcome"))
 	require.Equal(t, "1", numberAt(s, "model", "in_force", "version"))
-	require.Len(t, within(s, "truth", "calibration", "deciles"), 10)
+	require.Len(t, valueAt(s, "truth", "calibration", "deciles"), 10)
 	require.NotEmpty(t, numberAt(s, "truth", "top_decile", "precision"))
 	for _, topic := range []string{"clv", "churn-risk", "promoter-status"} {
 		require.NotEqual(t, "0", numberAt(s, "outputs", topic))
@@ -258,7 +258,7 @@ func TestDemoStaysUpAndCanBeUsed(t *testing.T) {
 		case len(words) == 2 && words[0] == "export":
 			w.environ = append(w.environ, words[1])
 		case len(words) > 0 && words[0] == "mainstay":
-			outputs = append(outputs, w.must(words[1:]...))
+			outputs = append(outputs, w.mustRun(words[1:]...))
 		}
 	}
 	require.Len(t, outputs, 4)

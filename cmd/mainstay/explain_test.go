@@ -10,23 +10,23 @@ import (
 
 // What is explained can be recounted from what was sent.
 func TestCustomerExplain(t *testing.T) {
-	w, _ := founded(t, "MAINSTAY_MONEY_CURRENCY=EUR")
+	w, _ := newRunningWorld(t, "MAINSTAY_MONEY_CURRENCY=EUR")
 	for order, at := range []string{"2026-01-01", "2026-01-08", "2026-01-29"} {
-		w.must("send", "purchase", "--customer", "ada", "--order", string(rune('1'+order)), "--total", "100", "--currency", "EUR", "--at", at)
+		w.mustRun("send", "purchase", "--customer", "ada", "--order", string(rune('1'+order)), "--total", "100", "--currency", "EUR", "--at", at)
 	}
-	w.must("send", "purchase", "--customer", "bob", "--order", "4", "--total", "40", "--currency", "EUR", "--at", "2026-01-30")
-	w.must("send", "cancellation", "--customer", "ada", "--order", "2", "--refund", "r1", "--total", "30", "--currency", "EUR", "--at", "2026-01-31")
-	w.must("send", "cancellation", "--customer", "ada", "--order", "lost", "--refund", "r2", "--total", "5", "--currency", "EUR", "--at", "2026-01-31")
-	w.must("send", "referral", "--referrer", "ada", "--customer", "bob", "--at", "2026-02-01")
-	w.must("send", "survey", "--customer", "ada", "--score", "9", "--response", "s1", "--at", "2026-02-02")
+	w.mustRun("send", "purchase", "--customer", "bob", "--order", "4", "--total", "40", "--currency", "EUR", "--at", "2026-01-30")
+	w.mustRun("send", "cancellation", "--customer", "ada", "--order", "2", "--refund", "r1", "--total", "30", "--currency", "EUR", "--at", "2026-01-31")
+	w.mustRun("send", "cancellation", "--customer", "ada", "--order", "lost", "--refund", "r2", "--total", "5", "--currency", "EUR", "--at", "2026-01-31")
+	w.mustRun("send", "referral", "--referrer", "ada", "--customer", "bob", "--at", "2026-02-01")
+	w.mustRun("send", "survey", "--customer", "ada", "--score", "9", "--response", "s1", "--at", "2026-02-02")
 	w.customer("ada", func(c map[string]any) bool {
-		return numberAt(c, "clv", "historic_clv") == "265.00" && numberAt(c, "clv", "referral_value") == "40.00" && within(c, "promoter_status", "nps_category") == "promoter"
+		return numberAt(c, "clv", "historic_clv") == "265.00" && numberAt(c, "clv", "referral_value") == "40.00" && valueAt(c, "promoter_status", "nps_category") == "promoter"
 	})
-	advanced := object(t, w.must("advance", "--to", "2026-02-05", "--output", "json"))
+	advanced := object(t, w.mustRun("advance", "--to", "2026-02-05", "--output", "json"))
 	require.Equal(t, "2026-02-05T00:00:00Z", advanced["to"])
 	w.customer("ada", func(c map[string]any) bool { return c["as_of"] == "2026-02-05T00:00:00Z" })
 
-	ada := object(t, w.must("customer", "explain", "ada", "--output", "json"))
+	ada := object(t, w.mustRun("customer", "explain", "ada", "--output", "json"))
 	require.Equal(t, []any{
 		map[string]any{"day": "2026-01-01", "orders": json.Number("1"), "net": json.Number("100.00")},
 		map[string]any{"day": "2026-01-08", "orders": json.Number("1"), "net": json.Number("70.00")},
@@ -38,11 +38,11 @@ func TestCustomerExplain(t *testing.T) {
 	}, ada["money"])
 	require.Equal(t, "1", numberAt(ada, "referred_customers"))
 	require.Equal(t, []any{map[string]any{"score": json.Number("9"), "created_at": "2026-02-02T00:00:00Z", "excluded": false}}, ada["nps_responses"])
-	require.Equal(t, "prior", within(ada, "scoring", "status"))
-	require.Nil(t, within(ada, "scoring", "spend"))
+	require.Equal(t, "prior", valueAt(ada, "scoring", "status"))
+	require.Nil(t, valueAt(ada, "scoring", "spend"))
 	require.NotNil(t, ada["next_deadline"])
 
-	sheet := w.must("customer", "explain", "bob")
+	sheet := w.mustRun("customer", "explain", "bob")
 	for _, said := range []string{"2026-01-30 (1: 40.00)", "x = 0 repeat days", "referred by ada", "mbg_nbd, version 0 (prior)"} {
 		require.Contains(t, sheet, said)
 	}

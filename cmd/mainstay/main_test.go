@@ -20,7 +20,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// world is a machine with a Kafka and a Redis, on which command lines are run.
+// world holds an embedded Kafka and Redis, and the environment in which command lines are run.
 type world struct {
 	t       *testing.T
 	servers *embedded.Embedded
@@ -77,15 +77,15 @@ func (w *world) run(args ...string) (code int, out, errs string) {
 	return run(w.t, w.environ, args...)
 }
 
-// must runs a command line that works.
-func (w *world) must(args ...string) string {
+// mustRun runs a command line that must succeed, and returns its output.
+func (w *world) mustRun(args ...string) string {
 	w.t.Helper()
 	code, out, errs := w.run(args...)
 	require.Equal(w.t, exitOK, code, "%v\n%s%s", args, out, errs)
 	return out
 }
 
-// background is a command that goes on.
+// background is a command that runs until it is stopped.
 type background struct {
 	t          *testing.T
 	stopping   chan struct{}
@@ -93,7 +93,7 @@ type background struct {
 	code       chan int
 	out, errs  syncBuffer
 	once, ends sync.Once
-	is         int
+	exit       int
 }
 
 func (w *world) start(args ...string) *background {
@@ -109,27 +109,27 @@ func (w *world) start(args ...string) *background {
 func (b *background) stop() int {
 	b.once.Do(func() { close(b.stopping) })
 	b.ends.Do(func() {
-		b.is = <-b.code
+		b.exit = <-b.code
 		b.cancel()
 	})
-	return b.is
+	return b.exit
 }
 
-// eventually waits for what is on its way through Kafka.
+// eventually waits until a condition holds.
 func (w *world) eventually(holds func() bool, what string) {
 	w.t.Helper()
 	require.Eventually(w.t, holds, 30*time.Second, 20*time.Millisecond, what)
 }
 
-// founded is a world with topics, a ledger under the event clock, and a process that runs.
-func founded(t *testing.T, environ ...string) (*world, *background) {
+// newRunningWorld returns a world with topics, a ledger under the event clock, and a running process.
+func newRunningWorld(t *testing.T, environ ...string) (*world, *background) {
 	t.Helper()
 	w := newWorld(t, append([]string{"MAINSTAY_CLOCK=event", "MAINSTAY_HTTP_LISTEN=127.0.0.1:0"}, environ...)...)
-	w.must("topics", "apply")
+	w.mustRun("topics", "apply")
 	return w, w.start("run")
 }
 
-// customer waits for a customer of whom something holds.
+// customer waits until a condition holds for a customer, and returns that customer.
 func (w *world) customer(id string, holds func(c map[string]any) bool) map[string]any {
 	w.t.Helper()
 	var c map[string]any
@@ -154,7 +154,8 @@ func object(t *testing.T, text string) map[string]any {
 	return m
 }
 
-func within(m map[string]any, path ...string) any {
+// valueAt returns the value at a path of nested JSON objects.
+func valueAt(m map[string]any, path ...string) any {
 	for _, name := range path[:len(path)-1] {
 		m, _ = m[name].(map[string]any)
 	}
@@ -162,7 +163,7 @@ func within(m map[string]any, path ...string) any {
 }
 
 func numberAt(m map[string]any, path ...string) string {
-	n, _ := within(m, path...).(json.Number)
+	n, _ := valueAt(m, path...).(json.Number)
 	return n.String()
 }
 
@@ -177,7 +178,7 @@ func write(t *testing.T, name, content string) string {
 	return path
 }
 
-// Without any server: what is said, and the exit code.
+// Output and exit code of commands that need no server.
 func TestExitCodes(t *testing.T) {
 	const nobody = "MAINSTAY_KAFKA_BROKERS=127.0.0.1:1"
 	good := write(t, "good.json", `{"order_id":"7","customer_id":"ada","total":"49.90","currency":"EUR","occurred_at":"2026-03-01T12:00:00Z"}`)

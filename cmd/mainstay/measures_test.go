@@ -28,16 +28,16 @@ func TestExamplesOfThePageOfMeasures(t *testing.T) {
 			rest = behind
 		}
 	}
-	w, _ := founded(t, "MAINSTAY_MONEY_CURRENCY=EUR", "MAINSTAY_MONEY_DEFAULT_CURRENCY=EUR",
+	w, _ := newRunningWorld(t, "MAINSTAY_MONEY_CURRENCY=EUR", "MAINSTAY_MONEY_DEFAULT_CURRENCY=EUR",
 		"MAINSTAY_ALERTS_RULES=[{name: slipping, metric: churn_probability, above: 0.5, clear: 0.4, for: 10d, severity: warning}]")
-	w.must("send", "purchase", "--customer", "ada", "--order", "1", "--total", "40", "--at", "2026-01-01")
-	w.must("send", "purchase", "--customer", "ada", "--order", "2", "--total", "40", "--at", "2026-01-15")
-	w.must("send", "survey", "--customer", "ada", "--score", "9", "--response", "r", "--at", "2026-01-20")
+	w.mustRun("send", "purchase", "--customer", "ada", "--order", "1", "--total", "40", "--at", "2026-01-01")
+	w.mustRun("send", "purchase", "--customer", "ada", "--order", "2", "--total", "40", "--at", "2026-01-15")
+	w.mustRun("send", "survey", "--customer", "ada", "--score", "9", "--response", "r", "--at", "2026-01-20")
 	w.customer("ada", func(c map[string]any) bool {
-		return within(c, "promoter_status", "nps_category") == "promoter" && orders("2")(c)
+		return valueAt(c, "promoter_status", "nps_category") == "promoter" && orders("2")(c)
 	})
 	const now = "2026-07-01T00:00:00Z"
-	w.must("advance", "--to", now)
+	w.mustRun("advance", "--to", now)
 	ada := w.customer("ada", func(c map[string]any) bool { return c["as_of"] == now })
 	for measure, in := range map[string]string{
 		"historic_clv": "clv", "historic_number_of_orders": "clv", "predicted_number_of_orders": "clv", "predicted_clv": "clv", "total_clv": "clv", "simple_clv": "clv",
@@ -46,22 +46,22 @@ func TestExamplesOfThePageOfMeasures(t *testing.T) {
 		"nps_score": "promoter_status", "average_score": "promoter_status",
 	} {
 		is := numberAt(ada, in, measure)
-		if text, ok := within(ada, in, measure).(string); ok {
+		if text, ok := valueAt(ada, in, measure).(string); ok {
 			is = text
 		}
 		want := example(measure)
 		if measure == "nps_score" {
-			is = within(ada, in, "nps_category").(string)
+			is = valueAt(ada, in, "nps_category").(string)
 		}
 		if strings.Count(want, "-") == 2 { // a day, or a time without its milliseconds
 			is = is[:len(strings.TrimSuffix(want, "Z"))]
 		}
 		require.Equal(t, strings.TrimSuffix(want, "Z"), is, measure)
 	}
-	require.Equal(t, true, within(ada, "promoter_status", "intent"))
-	require.Equal(t, false, within(ada, "promoter_status", "action"))
+	require.Equal(t, true, valueAt(ada, "promoter_status", "intent"))
+	require.Equal(t, false, valueAt(ada, "promoter_status", "action"))
 
-	alert := object(t, w.must("tail", "alerts", "--from", "start", "--max", "1", "--output", "json"))
+	alert := object(t, w.mustRun("tail", "alerts", "--from", "start", "--max", "1", "--output", "json"))
 	require.Equal(t, example("value_at_stake"), numberAt(alert, "value_at_stake"))
 	require.Equal(t, "2026-05-08T00:58:28", alert["raised_at"].(string)[:19])
 	require.Contains(t, page, "2026-05-08T00:58:28Z")
@@ -69,9 +69,9 @@ func TestExamplesOfThePageOfMeasures(t *testing.T) {
 		require.Contains(t, strings.ReplaceAll(page, "\n", " "), `"`+reason.(string)+`"`)
 	}
 
-	w.must("send", "referral", "--referrer", "ada", "--customer", "bob", "--at", "2026-07-01")
-	w.must("send", "purchase", "--customer", "bob", "--order", "3", "--total", "80", "--at", "2026-07-01")
+	w.mustRun("send", "referral", "--referrer", "ada", "--customer", "bob", "--at", "2026-07-01")
+	w.mustRun("send", "purchase", "--customer", "bob", "--order", "3", "--total", "80", "--at", "2026-07-01")
 	w.customer("ada", func(c map[string]any) bool { return numberAt(c, "clv", "referral_value") == example("referral_value") })
-	w.must("send", "cancellation", "--customer", "bob", "--order", "3", "--refund", "r", "--total", "50", "--at", "2026-07-02")
+	w.mustRun("send", "cancellation", "--customer", "bob", "--order", "3", "--refund", "r", "--total", "50", "--at", "2026-07-02")
 	w.customer("ada", func(c map[string]any) bool { return numberAt(c, "clv", "referral_value") == "30.00" })
 }

@@ -34,56 +34,56 @@ func ordersFile(t *testing.T, customers int) string {
 }
 
 func TestRefit(t *testing.T) {
-	w, b := founded(t, "MAINSTAY_MONEY_DEFAULT_CURRENCY=USD", "MAINSTAY_FOLD_WAKE_LIMIT=40")
+	w, b := newRunningWorld(t, "MAINSTAY_MONEY_DEFAULT_CURRENCY=USD", "MAINSTAY_FOLD_WAKE_LIMIT=40")
 	code, _, errs := w.run("refit")
 	require.Equal(t, exitFailed, code)
 	require.Contains(t, errs, "Redis holds no state")
-	w.must("import", ordersFile(t, 300), "--type", "purchase")
-	w.must("advance", "--to", "2025-12-01T00:00:00Z")
+	w.mustRun("import", ordersFile(t, 300), "--type", "purchase")
+	w.mustRun("advance", "--to", "2025-12-01T00:00:00Z")
 	w.customer("c1", func(c map[string]any) bool { return c["as_of"] == "2025-12-01T00:00:00Z" })
-	w.eventually(func() bool { return numberAt(object(t, w.must("status", "--output", "json")), "lag") == "0" }, "caught up")
+	w.eventually(func() bool { return numberAt(object(t, w.mustRun("status", "--output", "json")), "lag") == "0" }, "caught up")
 
-	dry := object(t, w.must("refit", "--dry-run", "--output", "json"))
+	dry := object(t, w.mustRun("refit", "--dry-run", "--output", "json"))
 	require.Equal(t, "dry_run", dry["outcome"])
 	require.Equal(t, "300", numberAt(dry, "customers"))
 	require.Equal(t, "0", numberAt(dry, "in_force", "version"))
-	require.Contains(t, w.must("refit"), "appended to the ledger as version 1")
+	require.Contains(t, w.mustRun("refit"), "appended to the ledger as version 1")
 	for i := range 300 { // whoever they are, and without an event of theirs
 		w.customer(fmt.Sprint("c", i), func(c map[string]any) bool {
-			return numberAt(c, "clv", "model", "version") == "1" && within(c, "clv", "model", "status") == "fitted"
+			return numberAt(c, "clv", "model", "version") == "1" && valueAt(c, "clv", "model", "status") == "fitted"
 		})
 	}
 	refitted := map[string]bool{}
-	for line := range strings.Lines(w.must("tail", "clv", "--from", "start", "--follow=false", "--output", "json")) {
+	for line := range strings.Lines(w.mustRun("tail", "clv", "--from", "start", "--follow=false", "--output", "json")) {
 		// New bounds of tiers are said so too, under the prior before.
-		if o := object(t, line); within(o, "trigger") == "refit" && numberAt(o, "model", "version") == "1" {
+		if o := object(t, line); valueAt(o, "trigger") == "refit" && numberAt(o, "model", "version") == "1" {
 			refitted[fmt.Sprint(o["customer_id"])] = true
 		}
 	}
 	require.Greater(t, len(refitted), 250, "hardly anybody's value stays within 1%")
-	again := object(t, w.must("refit", "--output", "json"))
+	again := object(t, w.mustRun("refit", "--output", "json"))
 	require.Equal(t, "unchanged", again["outcome"])
-	require.Contains(t, w.must("audit"), "nothing lost, doubled, differing or missing")
+	require.Contains(t, w.mustRun("audit"), "nothing lost, doubled, differing or missing")
 	require.Equal(t, exitOK, b.stop(), b.errs.String())
 }
 
 func TestRunBeginsWithAFileOfParameters(t *testing.T) {
 	file := write(t, "parameters.yaml", "")
 	w := newWorld(t, "MAINSTAY_CLOCK=event", "MAINSTAY_HTTP_LISTEN=127.0.0.1:0", "MAINSTAY_MODEL_PARAMETERS_FILE="+file)
-	w.must("topics", "apply")
+	w.mustRun("topics", "apply")
 	code, _, errs := w.run("run")
 	require.Equal(t, exitFailed, code)
 	require.Contains(t, errs, "model.parameters_file: ")
-	w.must("fit", ordersFile(t, 200), "--currency", "EUR", "--to", file)
+	w.mustRun("fit", ordersFile(t, 200), "--currency", "EUR", "--to", file)
 	code, _, errs = w.run("run")
 	require.Equal(t, exitFailed, code)
 	require.Contains(t, errs, "was fitted in EUR, money.currency is USD")
-	f := object(t, w.must("fit", ordersFile(t, 200), "--currency", "USD", "--to", file, "--output", "json"))
+	f := object(t, w.mustRun("fit", ordersFile(t, 200), "--currency", "USD", "--to", file, "--output", "json"))
 	b := w.start("run")
-	w.must("send", "purchase", "--customer", "ada", "--order", "1", "--total", "10", "--currency", "USD", "--at", "2026-01-01")
-	c := w.customer("ada", func(c map[string]any) bool { return within(c, "clv", "model", "status") == "fitted" })
+	w.mustRun("send", "purchase", "--customer", "ada", "--order", "1", "--total", "10", "--currency", "USD", "--at", "2026-01-01")
+	c := w.customer("ada", func(c map[string]any) bool { return valueAt(c, "clv", "model", "status") == "fitted" })
 	require.Equal(t, numberAt(f, "version"), numberAt(c, "clv", "model", "version"))
-	require.Contains(t, w.must("audit"), "nothing lost, doubled, differing or missing")
+	require.Contains(t, w.mustRun("audit"), "nothing lost, doubled, differing or missing")
 	require.Equal(t, exitOK, b.stop(), b.errs.String())
 }
 
@@ -108,43 +108,43 @@ func (b *background) metric(w *world, sample string) string {
 
 // TestRunFitsItself: from the prior, by its schedule alone, to parameters that every customer is scored by.
 func TestRunFitsItself(t *testing.T) {
-	w, b := founded(t, "MAINSTAY_MONEY_DEFAULT_CURRENCY=USD", "MAINSTAY_REFIT_INTERVAL=1s", "MAINSTAY_LOG_LEVEL=info")
-	w.must("send", "purchase", "--customer", "first", "--order", "1", "--total", "10", "--currency", "USD", "--at", "2024-05-01")
+	w, b := newRunningWorld(t, "MAINSTAY_MONEY_DEFAULT_CURRENCY=USD", "MAINSTAY_REFIT_INTERVAL=1s", "MAINSTAY_LOG_LEVEL=info")
+	w.mustRun("send", "purchase", "--customer", "first", "--order", "1", "--total", "10", "--currency", "USD", "--at", "2024-05-01")
 	w.customer("first", func(c map[string]any) bool {
-		return within(c, "clv", "model", "status") == "prior" && within(c, "churn_risk", "model", "name") == within(c, "clv", "model", "name")
+		return valueAt(c, "clv", "model", "status") == "prior" && valueAt(c, "churn_risk", "model", "name") == valueAt(c, "clv", "model", "name")
 	})
 	w.eventually(func() bool { return b.metric(w, `mainstay_refits_total{outcome="no_data"}`) > "0" }, "a refit that finds nobody who came twice")
-	w.must("import", ordersFile(t, 300), "--type", "purchase")
-	w.must("advance", "--to", "2025-12-01T00:00:00Z")
+	w.mustRun("import", ordersFile(t, 300), "--type", "purchase")
+	w.mustRun("advance", "--to", "2025-12-01T00:00:00Z")
 	for i := range 20 {
 		w.customer(fmt.Sprint("c", i), func(c map[string]any) bool {
-			return within(c, "clv", "model", "status") == "fitted" && within(c, "churn_risk", "model", "status") == "fitted"
+			return valueAt(c, "clv", "model", "status") == "fitted" && valueAt(c, "churn_risk", "model", "status") == "fitted"
 		})
 	}
 	w.eventually(func() bool { return b.metric(w, `mainstay_refits_total{outcome="unchanged"}`) > "0" }, "a refit that finds no news")
 	require.Contains(t, b.errs.String(), "refitted the models")
-	require.Contains(t, w.must("audit"), "nothing lost, doubled, differing or missing")
+	require.Contains(t, w.mustRun("audit"), "nothing lost, doubled, differing or missing")
 	require.Equal(t, exitOK, b.stop(), b.errs.String())
 }
 
 // TestARefusedRefitIsSaid: where every order costs the same there is no spread of spending to be found.
 func TestARefusedRefitIsSaid(t *testing.T) {
-	w, b := founded(t, "MAINSTAY_MONEY_DEFAULT_CURRENCY=USD", "MAINSTAY_REFIT_INTERVAL=1s", "MAINSTAY_LOG_LEVEL=info")
+	w, b := newRunningWorld(t, "MAINSTAY_MONEY_DEFAULT_CURRENCY=USD", "MAINSTAY_REFIT_INTERVAL=1s", "MAINSTAY_LOG_LEVEL=info")
 	var file strings.Builder
 	file.WriteString("customer_id,occurred_at,total\n")
 	for i := range 4800 { // sixty customers, eighty weeks
 		at := time.Date(2024, 5, 1+i%60+7*(i/60), 12, 0, 0, 0, time.UTC)
 		fmt.Fprintf(&file, "c%d,%s,20\n", i%60, at.Format(time.RFC3339))
 	}
-	w.must("import", write(t, "orders.csv", file.String()), "--type", "purchase")
-	w.must("advance", "--to", "2026-02-01T00:00:00Z")
+	w.mustRun("import", write(t, "orders.csv", file.String()), "--type", "purchase")
+	w.mustRun("advance", "--to", "2026-02-01T00:00:00Z")
 	w.eventually(func() bool { return b.metric(w, `mainstay_refits_total{outcome="not_converged"}`) > "0" }, "a refusal")
 	w.eventually(func() bool {
 		return strings.Contains(b.errs.String(), "refit refused: the current parameters stay")
 	}, "its reason")
 	require.Equal(t, "0", b.metric(w, `mainstay_refits_total{outcome="appended"}`))
 	c := w.customer("c1", func(c map[string]any) bool { return c["as_of"] == "2026-02-01T00:00:00Z" })
-	require.Equal(t, "prior", within(c, "clv", "model", "status"))
+	require.Equal(t, "prior", valueAt(c, "clv", "model", "status"))
 	code, out, _ := w.run("refit")
 	require.Equal(t, exitFindings, code)
 	require.Contains(t, out, "not_converged: Gamma-Gamma: ")
@@ -163,28 +163,28 @@ func TestARefitOfARealShopRaisesNothing(t *testing.T) {
 			file.WriteString(line)
 		}
 	}
-	w, _ := founded(t, "MAINSTAY_MONEY_CURRENCY=USD",
+	w, _ := newRunningWorld(t, "MAINSTAY_MONEY_CURRENCY=USD",
 		"MAINSTAY_ALERTS_RULES=[{name: slipping, metric: churn_probability, above: 0.5, clear: 0.4, severity: warning}]")
-	w.must("import", write(t, "orders.csv", file.String()), "--type", "purchase",
+	w.mustRun("import", write(t, "orders.csv", file.String()), "--type", "purchase",
 		"--map", "customer_id=sampleid,occurred_at=date,total=sales", "--time-format", "20060102", "--currency", "USD")
 	const now = "1997-10-01T00:00:00Z"
-	w.must("advance", "--to", now)
+	w.mustRun("advance", "--to", now)
 	settled := func(holds func(c map[string]any) bool) {
 		w.customer("1", holds)
-		w.eventually(func() bool { return numberAt(object(t, w.must("status", "--output", "json")), "lag") == "0" }, "caught up")
+		w.eventually(func() bool { return numberAt(object(t, w.mustRun("status", "--output", "json")), "lag") == "0" }, "caught up")
 	}
 	settled(func(c map[string]any) bool { return c["as_of"] == now })
 	published := func() int {
-		return strings.Count(w.must("tail", "alerts", "--from", "start", "--follow=false", "--output", "json"), "\n")
+		return strings.Count(w.mustRun("tail", "alerts", "--from", "start", "--follow=false", "--output", "json"), "\n")
 	}
 	silent := func() int {
-		return strings.Count(w.must("alerts", "list", "--baseline", "--output", "json"), `"alert_id"`)
+		return strings.Count(w.mustRun("alerts", "list", "--baseline", "--output", "json"), `"alert_id"`)
 	}
 	told, baseline := published(), silent()
-	require.Contains(t, w.must("refit"), "appended to the ledger as version 1")
+	require.Contains(t, w.mustRun("refit"), "appended to the ledger as version 1")
 	settled(func(c map[string]any) bool { return numberAt(c, "clv", "model", "version") == "1" })
 	w.eventually(func() bool { return silent() > baseline+1000 }, "episodes that open silently")
 	require.Equal(t, told, published())
 	t.Logf("%d alerts before, %d opened silently before and %d after the refit", told, baseline, silent())
-	w.must("audit")
+	w.mustRun("audit")
 }

@@ -37,14 +37,14 @@ func TestRunWithoutTopicsPrintsTheLineThatMakesThem(t *testing.T) {
 
 	b := w.start("run", "--money.currency", "EUR")
 	w.eventually(func() bool {
-		return strings.Contains(w.must("status", "--money.currency", "EUR"), "group till-fold: Stable, 1 members")
+		return strings.Contains(w.mustRun("status", "--money.currency", "EUR"), "group till-fold: Stable, 1 members")
 	}, "a member")
 	require.Equal(t, exitOK, b.stop(), b.errs.String())
 }
 
 func TestRunRefusesWhatTheLedgerContradicts(t *testing.T) {
 	w := newWorld(t)
-	w.must("topics", "apply")
+	w.mustRun("topics", "apply")
 	for _, c := range []struct{ setting, value string }{
 		{"clock", "event"}, {"timezone", "Europe/Berlin"}, {"money.currency", "EUR"}, {"ledger.customer_normalisation", "lower"}, {"ledger.partitions", "4"},
 	} {
@@ -70,10 +70,10 @@ func TestTopics(t *testing.T) {
 	require.Equal(t, exitFailed, code)
 	require.Contains(t, errs, "mainstay topics apply")
 
-	out = w.must("topics", "apply")
+	out = w.mustRun("topics", "apply")
 	require.Contains(t, out, "16 topics created")
-	require.Contains(t, w.must("topics", "plan"), "all topics exist")
-	again := w.must("topics", "apply")
+	require.Contains(t, w.mustRun("topics", "plan"), "all topics exist")
+	again := w.mustRun("topics", "apply")
 	require.Contains(t, again, "0 topics created")
 	id := func(out string) string {
 		_, rest, _ := strings.Cut(out, "ledger ")
@@ -84,17 +84,17 @@ func TestTopics(t *testing.T) {
 
 	code, out, errs = w.run("check")
 	require.Equal(t, exitOK, code, out+errs)
-	require.Contains(t, w.must("topics", "recreated", "purchases"), "now has incarnation 1")
+	require.Contains(t, w.mustRun("topics", "recreated", "purchases"), "now has incarnation 1")
 	require.Equal(t, map[string]any{"topic": "purchases", "incarnation": json.Number("2")},
-		object(t, w.must("topics", "recreated", "purchases", "--output", "json")))
+		object(t, w.mustRun("topics", "recreated", "purchases", "--output", "json")))
 	code, _, errs = w.run("topics", "recreated", "sales")
 	require.Equal(t, exitUsage, code)
 	require.Contains(t, errs, "is not an input topic")
 }
 
 func TestASecondSignalStopsAtOnce(t *testing.T) {
-	w, b := founded(t)
-	w.eventually(func() bool { return strings.Contains(w.must("status"), "mainstay-fold: Stable, 1 members") }, "a member")
+	w, b := newRunningWorld(t)
+	w.eventually(func() bool { return strings.Contains(w.mustRun("status"), "mainstay-fold: Stable, 1 members") }, "a member")
 	b.cancel()
 	require.Equal(t, exitFailed, <-b.code)
 	require.Contains(t, b.errs.String(), "stopped at once")
@@ -103,7 +103,7 @@ func TestASecondSignalStopsAtOnce(t *testing.T) {
 
 func TestATakenPortNamesTheSetting(t *testing.T) {
 	w := newWorld(t)
-	w.must("topics", "apply")
+	w.mustRun("topics", "apply")
 	code, _, errs := w.run("run", "--http.listen", w.servers.RedisAddress())
 	require.Equal(t, exitFailed, code)
 	require.Contains(t, errs, "http.listen")
@@ -123,17 +123,17 @@ func (b *background) address(w *world) string {
 }
 
 func TestWhatIsHaltedIsSaidAndCured(t *testing.T) {
-	w, b := founded(t, "MAINSTAY_LOG_LEVEL=info")
+	w, b := newRunningWorld(t, "MAINSTAY_LOG_LEVEL=info")
 	purchase := func(order string) {
-		w.must("send", "purchase", "--customer", "ada", "--order", order, "--total", "5", "--currency", "USD")
+		w.mustRun("send", "purchase", "--customer", "ada", "--order", order, "--total", "5", "--currency", "USD")
 	}
 	purchase("1")
 	w.customer("ada", orders("1"))
-	require.Contains(t, w.must("probe", b.address(w)), "ready")
+	require.Contains(t, w.mustRun("probe", b.address(w)), "ready")
 	require.Equal(t, exitOK, b.stop())
 
 	// Nobody reads while records come and go.
-	place := object(t, w.must("send", "purchase", "--customer", "ada", "--order", "2", "--total", "5", "--currency", "USD", "--output", "json"))
+	place := object(t, w.mustRun("send", "purchase", "--customer", "ada", "--order", "2", "--total", "5", "--currency", "USD", "--output", "json"))
 	purchase("3")
 	partition, err := place["partition"].(json.Number).Int64()
 	require.NoError(t, err)
@@ -145,9 +145,9 @@ func TestWhatIsHaltedIsSaidAndCured(t *testing.T) {
 	b = w.start("run")
 	address := b.address(w)
 	w.eventually(func() bool {
-		return strings.Contains(w.must("status", "--http", address, "--settle", "0"), "input_truncated")
+		return strings.Contains(w.mustRun("status", "--http", address, "--settle", "0"), "input_truncated")
 	}, "a halt")
-	out := w.must("status", "--http", address, "--settle", "0")
+	out := w.mustRun("status", "--http", address, "--settle", "0")
 	require.Contains(t, out, "retention deleted records before they were read")
 	require.Contains(t, out, "`mainstay topics recreated purchases`")
 	code, _, errs := w.run("probe", address)
@@ -158,15 +158,15 @@ func TestWhatIsHaltedIsSaidAndCured(t *testing.T) {
 	require.Contains(t, errs, "stop all intakes first")
 
 	require.Equal(t, exitOK, b.stop())
-	w.must("topics", "recreated", "purchases")
+	w.mustRun("topics", "recreated", "purchases")
 	w.start("run")
 	w.customer("ada", orders("2"))
-	w.must("audit")
+	w.mustRun("audit")
 }
 
 func TestARedisThatEvictsIsRefused(t *testing.T) {
 	w := newWorld(t)
-	w.must("topics", "apply")
+	w.mustRun("topics", "apply")
 	require.NoError(t, w.servers.Miniredis().Server().Register("CONFIG", func(c *server.Peer, _ string, args []string) {
 		c.WriteStrings([]string{args[1], map[string]string{"maxmemory-policy": "allkeys-lru", "save": ""}[args[1]]})
 	}))

@@ -12,12 +12,12 @@ func TestSimulate(t *testing.T) {
 	code, _, errs := w.run("simulate")
 	require.Equal(t, exitFailed, code)
 	require.Contains(t, errs, "mainstay topics apply", "the line that makes what is missing")
-	w.must("topics", "apply")
+	w.mustRun("topics", "apply")
 	r := w.start("run")
-	caughtUp := func() bool { return numberAt(object(t, w.must("status", "--output", "json")), "lag") == "0" }
+	caughtUp := func() bool { return numberAt(object(t, w.mustRun("status", "--output", "json")), "lag") == "0" }
 
 	shop := []string{"simulate", "--customers", "60", "--days", "200", "--rate", "0"}
-	told := object(t, w.must(append(shop, "--output", "json")...))
+	told := object(t, w.mustRun(append(shop, "--output", "json")...))
 	require.Equal(t, true, told["caught_up"])
 	w.customer("c-1", func(c map[string]any) bool { return numberAt(c, "clv", "historic_number_of_orders") != "" })
 	w.eventually(caughtUp, "all is read and folded")
@@ -37,7 +37,7 @@ func TestSimulate(t *testing.T) {
 // counted is what was last said of each customer, as far as it is added up and not foretold.
 func (w *world) counted() map[string][3]string {
 	all := map[string][3]string{}
-	for line := range strings.Lines(w.must("tail", "clv", "--from", "start", "--follow=false", "--output", "json")) {
+	for line := range strings.Lines(w.mustRun("tail", "clv", "--from", "start", "--follow=false", "--output", "json")) {
 		c := object(w.t, line)
 		id, _ := c["customer_id"].(string)
 		all[id] = [3]string{numberAt(c, "historic_clv"), numberAt(c, "historic_number_of_orders"), numberAt(c, "referral_value")}

@@ -1,0 +1,47 @@
+package main
+
+import (
+	"encoding/json"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/mainstay/mainstay/pkg/kafka"
+	"github.com/mainstay/mainstay/processors/settings"
+	"github.com/mainstay/mainstay/schemas/ledger"
+)
+
+// Status reports a settings entry that was skipped because a value is out of bounds, with its revision and the reason.
+func TestStatusShowsRefusedSettings(t *testing.T) {
+	w, _ := newRunningWorld(t)
+	require.NotContains(t, w.mustRun("status"), "is not in force")
+
+	values := settings.Default()
+	values.WakeLimit = 20_000
+	payload, err := (&ledger.Settings{Revision: 5, Hash: settings.Hash(values), Values: values}).MarshalVT()
+	require.NoError(t, err)
+	value, err := (&ledger.Entry{Version: ledger.Version, Kind: ledger.Kind_KIND_SETTINGS, Payload: payload}).MarshalVT()
+	require.NoError(t, err)
+	k, err := kafka.New(kafka.Config{Brokers: []string{w.servers.KafkaAddress()}})
+	require.NoError(t, err)
+	defer k.Close()
+	producer, err := k.NewProducer(t.Context())
+	require.NoError(t, err)
+	b := kafka.NewBatch(ledger.Topic("mainstay"), 1)
+	b.Append(0, ledger.AppendKey(nil, "", 1), value, nil)
+	_, err = producer.Produce(t.Context(), []*kafka.Batch{b})
+	require.NoError(t, err)
+
+	const reason = "fold.wake_limit: must be from 1 to 10000; it is 20000"
+	var partitions []any
+	w.eventually(func() bool {
+		partitions, _ = object(t, w.mustRun("status", "--output", "json"))["partitions"].([]any)
+		return len(partitions) == 2 && valueAt(partitions[1].(map[string]any), "settings_refused_revision") != nil
+	}, "the refused revision")
+	skipped := partitions[1].(map[string]any)
+	require.Equal(t, json.Number("5"), skipped["settings_refused_revision"])
+	require.Equal(t, reason, skipped["settings_refused_reason"])
+	require.Empty(t, skipped["halted"], "the partition continues under the settings in force")
+	require.NotContains(t, partitions[0], "settings_refused_revision", "the other partition has not read such an entry")
+	require.Contains(t, w.mustRun("status"), "ledger partition 1: settings_revision 5 is not in force: "+reason)
+}
