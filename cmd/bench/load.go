@@ -15,14 +15,14 @@ import (
 
 const topic = "purchases"
 
-// field names of one namespace's input topic: every pass has topics of its own.
-func inputOf(namespace string) string { return namespace + "." + topic }
+// inputTopic returns the input topic of a namespace: every pass has its own topics.
+func inputTopic(namespace string) string { return namespace + "." + topic }
 
-// found is a place for a pass: its topics are made, nothing is in them.
-func (b *bench) place(ctx context.Context, name string, partitions int) (containers.Program, *source, error) {
+// newPass creates a namespace with empty topics, and returns the program with its settings and a source of its events.
+func (b *bench) newPass(ctx context.Context, name string, partitions int) (containers.Program, *source, error) {
 	namespace := fmt.Sprintf("bench-%s-%d", name, time.Now().UnixMilli())
 	p := b.program.With(map[string]string{
-		"NAMESPACE": namespace, "LEDGER_PARTITIONS": strconv.Itoa(partitions), "KAFKA_TOPICS_PURCHASES": inputOf(namespace),
+		"NAMESPACE": namespace, "LEDGER_PARTITIONS": strconv.Itoa(partitions), "KAFKA_TOPICS_PURCHASES": inputTopic(namespace),
 		"KAFKA_TOPICS_CANCELLATIONS": "", "KAFKA_TOPICS_REFERRALS": "", "KAFKA_TOPICS_SURVEYS": "",
 	})
 	if _, _, err := p.Do(ctx, "topics", "apply"); err != nil {
@@ -43,7 +43,7 @@ func (b *bench) place(ctx context.Context, name string, partitions int) (contain
 	}, nil
 }
 
-// source makes purchases and sends them. Event n has the id "e-<n>".
+// source generates purchases and sends them. Event n has the id "e-<n>".
 type source struct {
 	namespace  string
 	partitions int32
@@ -51,19 +51,19 @@ type source struct {
 	producer   *kafka.Producer
 	rng        *rand.Rand
 	next       int64          // number of the next event
-	sent       []atomic.Int64 // by number: when its produce request was begun, ns; the memory is the bound of a namespace's events
+	sent       []atomic.Int64 // by event number: when its produce request started, ns; the length bounds the events of a namespace
 	value      []byte
 	bytes      int64
-	keys       map[string]struct{} // customers that were chosen
+	keys       map[string]struct{} // customer ids that were sent
 }
 
-// zipf chooses customers: few very often, many once.
+// zipf chooses customers by a zipf distribution: a few very often, many once.
 func (s *source) zipf(customers int) func() int {
 	z := rand.NewZipf(s.rng, 1.1, 1, uint64(customers-1))
 	return func() int { return int(z.Uint64()) }
 }
 
-// purchase appends the next event to a batch of its customer's partition.
+// purchase appends the next event to the batch of its customer's partition.
 func (s *source) purchase(customer int, at time.Time, batch func(partition int32, size int) *kafka.Batch) {
 	if s.keys == nil {
 		s.keys = map[string]struct{}{}
@@ -101,14 +101,14 @@ func appendCents(b []byte, n int) []byte {
 	return append(b, '.', byte('0'+n/10%10), byte('0'+n%10))
 }
 
-// round is what one request carries: at most one batch for each partition.
+// round is the content of one produce request: at most one batch for each partition.
 type round struct {
 	batches []*kafka.Batch
 	from    int64 // first event
-	to      int64 // behind the last one
+	to      int64 // after the last event
 }
 
-// prepare lays n purchases into rounds of about a megabyte, so that sending them costs little.
+// prepare encodes n purchases into rounds of about a megabyte, so that sending them takes little CPU time during a measurement.
 func (s *source) prepare(n int, customer func() int, at func() time.Time) []round {
 	var rounds []round
 	for left := n; left > 0; {
@@ -117,7 +117,7 @@ func (s *source) prepare(n int, customer func() int, at func() time.Time) []roun
 		for full := false; !full && left > 0; left-- {
 			s.purchase(customer(), at(), func(p int32, _ int) *kafka.Batch {
 				if open[p] == nil {
-					open[p] = kafka.NewBatch(inputOf(s.namespace), p)
+					open[p] = kafka.NewBatch(inputTopic(s.namespace), p)
 					r.batches = append(r.batches, open[p])
 				}
 				full = open[p].Bytes() > kafka.MaxBatchBytes/2
@@ -130,7 +130,7 @@ func (s *source) prepare(n int, customer func() int, at func() time.Time) []roun
 	return rounds
 }
 
-// send sends prepared rounds one after the other.
+// send sends prepared rounds in sequence.
 func (s *source) send(ctx context.Context, rounds []round) error {
 	for _, r := range rounds {
 		now := time.Now().UnixNano()
@@ -144,9 +144,9 @@ func (s *source) send(ctx context.Context, rounds []round) error {
 	return nil
 }
 
-// pace sends purchases at a rate, about every 5 ms those that are due, until the time is over. It returns how many it sent
-// and how far it fell behind its own pace at worst.
-func (s *source) pace(ctx context.Context, rate int, customer func() int, until time.Time) (n int, behind time.Duration, err error) {
+// pace sends purchases at a rate until a time; about every 5 ms it sends those that are due. It returns how many it sent and its
+// longest delay, by which it missed the rate.
+func (s *source) pace(ctx context.Context, rate int, customer func() int, until time.Time) (n int, delay time.Duration, err error) {
 	began := time.Now()
 	for now := began; now.Before(until); now = time.Now() {
 		due := int(now.Sub(began).Seconds() * float64(rate))
@@ -157,9 +157,9 @@ func (s *source) pace(ctx context.Context, rate int, customer func() int, until 
 		r := s.prepare(due-n, customer, now.UTC)
 		n = due
 		if err := s.send(ctx, r); err != nil {
-			return n, behind, err
+			return n, delay, err
 		}
-		behind = max(behind, time.Since(now)-5*time.Millisecond)
+		delay = max(delay, time.Since(now)-5*time.Millisecond)
 	}
-	return n, behind, nil
+	return n, delay, nil
 }

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// machine names the processor, as far as the system tells.
+// machine describes the processor and memory, as far as the system reports them.
 func machine() string {
 	model, memory := runtime.GOARCH, ""
 	if text, err := os.ReadFile("/proc/cpuinfo"); err == nil {
@@ -19,8 +19,8 @@ func machine() string {
 	return fmt.Sprintf("%d x %s%s, %s %s, %s", runtime.NumCPU(), model, memory, runtime.GOOS, runtime.GOARCH, runtime.Version())
 }
 
-// loadAverage is how many processes wanted a processor in the last 1, 5 and 15 minutes: above the number of processors,
-// figures are those of a machine that was busy with other things.
+// loadAverage returns the average number of runnable processes in the last 1, 5 and 15 minutes. Above the number of processors, other
+// work has slowed the measurement.
 func loadAverage() string {
 	text, err := os.ReadFile("/proc/loadavg")
 	if err != nil {

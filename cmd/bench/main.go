@@ -1,8 +1,8 @@
-// Command bench measures the whole pipeline on real Kafka and Redis: mainstay runs as a child process, so that the CPU
-// counted is its own; this process makes the load and reads the answers.
+// Command bench measures the whole pipeline on real Kafka and Redis: mainstay runs as a child process, so that its
+// CPU time is measured separately; this process generates the load and reads the answers.
 //
-// It refuses to judge by other than what it measured in this run: every figure is printed with the goal that it is held
-// against, with the machine, the load that it was under, and what is left out.
+// It refuses to report results without their context: every figure is printed with its goal, the machine, the load average and a
+// list of what is not measured.
 package main
 
 import (
@@ -47,21 +47,21 @@ func main() {
 	flag.IntVar(&o.customers, "customers", 100_000, "customers, chosen by a zipf distribution with exponent 1.1")
 	flag.IntVar(&o.base, "base", 100_000, "customers of the one partition whose claim is measured")
 	flag.IntVar(&o.partitions, "partitions", 8, "partitions of the ledger and of the input topic")
-	flag.StringVar(&rates, "rates", "20000,60000", "events a second of the passes at a fixed rate")
-	flag.IntVar(&o.seconds, "seconds", 15, "length of a pass at a fixed rate, after 3 seconds that are not counted")
-	flag.IntVar(&o.takeovers, "takeovers", 3, "owners that are killed")
+	flag.StringVar(&rates, "rates", "20000,60000", "rates of the passes at a fixed rate, in events per second")
+	flag.IntVar(&o.seconds, "seconds", 15, "length of a pass at a fixed rate, after a warm-up of 3 seconds")
+	flag.IntVar(&o.takeovers, "takeovers", 3, "number of owners to kill")
 	flag.StringVar(&o.kafka, "kafka", "", "host:port of a broker instead of a container")
-	flag.StringVar(&o.redis, "redis", "", "host:port of a Redis instead of a container; its memory must be otherwise at rest")
-	flag.StringVar(&o.binary, "mainstay", "", "program to measure instead of building this tree's")
+	flag.StringVar(&o.redis, "redis", "", "host:port of a Redis instead of a container; nothing else may change its memory usage")
+	flag.StringVar(&o.binary, "mainstay", "", "binary to measure; empty: build this tree")
 	flag.StringVar(&o.compression, "compression", "", "kafka.compression of mainstay; empty: its default")
-	flag.StringVar(&o.profiles, "profiles", "", "directory that CPU profiles are kept in; empty: none are kept")
-	flag.Uint64Var(&o.seed, "seed", 1, "of the customers and amounts")
+	flag.StringVar(&o.profiles, "profiles", "", "directory for CPU profiles; empty: they are deleted")
+	flag.Uint64Var(&o.seed, "seed", 1, "seed of the customers and amounts")
 	flag.StringVar(&o.only, "only", "", "parts to run: speed, rates, claim, takeover (comma-separated); empty: all")
 	flag.Parse()
 	for word := range strings.SplitSeq(rates, ",") {
 		rate, err := strconv.Atoi(strings.TrimSpace(word))
 		if err != nil || rate <= 0 {
-			fmt.Fprintf(os.Stderr, "--rates: %q is no number of events a second\n", word)
+			fmt.Fprintf(os.Stderr, "--rates: %q is not a positive whole number\n", word)
 			os.Exit(2)
 		}
 		o.rates = append(o.rates, rate)
@@ -79,12 +79,12 @@ func main() {
 type bench struct {
 	options
 	program containers.Program
-	scratch string // for profiles that are not kept
+	scratch string // for profiles; deleted at the end unless it is --profiles
 	figures []figure
 	closing []func() error
 }
 
-// figure is a measured value and the goal that it is held against.
+// figure is a measured value with its goal.
 type figure struct {
 	name, value, goal string
 	met               bool
@@ -93,8 +93,8 @@ type figure struct {
 func run(ctx context.Context, o options) (err error) {
 	b := &bench{options: o}
 	defer func() {
-		for _, end := range slices.Backward(b.closing) {
-			err = errors.Join(err, end())
+		for _, closer := range slices.Backward(b.closing) {
+			err = errors.Join(err, closer())
 		}
 	}()
 	began := time.Now()
@@ -166,7 +166,8 @@ func (b *bench) setUp(ctx context.Context) error {
 	return nil
 }
 
-func (b *bench) found(name, value, goal string, met bool) {
+// addFigure prints a figure, and keeps it for the report.
+func (b *bench) addFigure(name, value, goal string, met bool) {
 	b.figures = append(b.figures, figure{name, value, goal, met})
 	fmt.Printf("%-84s %s\n", name, value)
 }
@@ -185,7 +186,7 @@ func (b *bench) report(took time.Duration) {
 		}
 		fmt.Printf("%-84s %-22s %s\n", f.name, f.value, verdict)
 	}
-	fmt.Print(`left out: the CPU of Kafka, of Redis and of this process, which all share the machine with mainstay; replication (one
-broker, acks=all of one); TLS and authentication; disks that fail or fill; events other than purchases.
+	fmt.Print(`not measured: the CPU time of Kafka, Redis and this process, which share the machine with mainstay; replication (one broker);
+TLS and authentication; slow or full disks; kinds of events other than purchases.
 `)
 }

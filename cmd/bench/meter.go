@@ -14,21 +14,21 @@ import (
 	"github.com/mainstay/mainstay/pkg/testbed/containers"
 )
 
-// reading is what a process says that it has used since its start.
-type reading struct {
-	cpu         float64 // s, user and system, by the kernel's account
+// usage is the resource usage of a process since its start, from its metrics.
+type usage struct {
+	cpu         float64 // s, user and system, from the kernel
 	allocations float64 // objects
 	allocated   float64 // bytes
-	resident    float64 // bytes now
+	resident    float64 // bytes, current
 }
 
-// meter reads the metrics of a process.
-func meter(ctx context.Context, p *containers.Process) (r reading, err error) {
+// readUsage reads the metrics of a process.
+func readUsage(ctx context.Context, p *containers.Process) (r usage, err error) {
 	body, err := get(ctx, "http://"+p.HTTP+"/metrics", 10*time.Second)
 	if err != nil {
 		return r, err
 	}
-	defer func() { _ = body.Close() }() // it was read
+	defer func() { _ = body.Close() }() // already read
 	wanted := map[string]*float64{
 		"process_cpu_seconds_total": &r.cpu, "go_memstats_mallocs_total": &r.allocations,
 		"go_memstats_alloc_bytes_total": &r.allocated, "process_resident_memory_bytes": &r.resident,
@@ -44,18 +44,18 @@ func meter(ctx context.Context, p *containers.Process) (r reading, err error) {
 		}
 	}
 	for name := range wanted {
-		return r, fmt.Errorf("the process does not say %s", name)
+		return r, fmt.Errorf("the process does not export the metric %s", name)
 	}
 	return r, lines.Err()
 }
 
-// owned are the ledger partitions that a process serves now.
-func owned(ctx context.Context, p *containers.Process) ([]int32, error) {
+// ownedPartitions returns the ledger partitions that a process owns.
+func ownedPartitions(ctx context.Context, p *containers.Process) ([]int32, error) {
 	body, err := get(ctx, "http://"+p.HTTP+"/status", 10*time.Second)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = body.Close() }() // it was read
+	defer func() { _ = body.Close() }() // already read
 	var status struct {
 		Partitions []struct {
 			Partition int32  `json:"partition"`
@@ -89,16 +89,16 @@ func get(ctx context.Context, url string, patience time.Duration) (io.ReadCloser
 		cancel()
 		return nil, fmt.Errorf("get %s: %s", url, answer.Status)
 	}
-	return ending{answer.Body, cancel}, nil
+	return cancelBody{answer.Body, cancel}, nil
 }
 
-// ending ends a request with its body.
-type ending struct {
+// cancelBody releases the context of a request when its body is closed.
+type cancelBody struct {
 	io.ReadCloser
 	cancel context.CancelFunc
 }
 
-func (e ending) Close() error {
+func (e cancelBody) Close() error {
 	defer e.cancel()
 	return e.ReadCloser.Close()
 }

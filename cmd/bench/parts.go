@@ -10,16 +10,16 @@ import (
 	"github.com/mainstay/mainstay/pkg/testbed/containers"
 )
 
-// settle is how long after the last answer the commit to Redis is waited for, which is counted in.
-const settle = 1500 * time.Millisecond
+// commitWait is the time after the last answer in which the state is committed to Redis, so that the CPU time includes the commit.
+const commitWait = 1500 * time.Millisecond
 
-const patience = 10 * time.Minute // with a pass
+const passTimeout = 10 * time.Minute
 
-// speed sends everything first, or as fast as it can, and counts what a million costs.
+// speed measures the cost per million events at full speed: in a fresh process that starts with a backlog, then in a warm one.
 func (b *bench) speed(ctx context.Context) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("the pass took longer than %s", patience))
+	ctx, cancel := context.WithTimeoutCause(ctx, passTimeout, fmt.Errorf("the pass took longer than %s", passTimeout))
 	defer cancel()
-	program, s, err := b.place(ctx, "speed", b.partitions)
+	program, s, err := b.newPass(ctx, "speed", b.partitions)
 	if err != nil {
 		return err
 	}
@@ -32,7 +32,7 @@ func (b *bench) speed(ctx context.Context) error {
 	if err := s.send(ctx, s.prepare(b.events, customer, now)); err != nil {
 		return err
 	}
-	fmt.Printf("%d purchases of %d customers, %d bytes each, are in the topic\n", n, len(s.keys), s.bytes/n)
+	fmt.Printf("%d purchases of %d customers, %d bytes each, are produced\n", n, len(s.keys), s.bytes/n)
 	w := s.watch(ctx)
 	defer w.close()
 	p, err := program.Run(ctx)
@@ -44,22 +44,22 @@ func (b *bench) speed(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("%w\n%s", err, p.Tail(20))
 	}
-	time.Sleep(settle)
-	cold, err := meter(ctx, p)
+	time.Sleep(commitWait)
+	cold, err := readUsage(ctx, p)
 	if err != nil {
 		return err
 	}
 	million := float64(n) / 1e6
-	b.found("CPU-s per 1M, cold: fresh process, from its start", fmt.Sprintf("%.2f", cold.cpu/million), "<= 3", cold.cpu/million <= 3)
-	b.found("events/s, cold: from the process's start", fmt.Sprintf("%.0f", float64(n)/last.Sub(p.Started).Seconds()), "", true)
+	b.addFigure("CPU-s per 1M, cold: fresh process, since its start", fmt.Sprintf("%.2f", cold.cpu/million), "<= 3", cold.cpu/million <= 3)
+	b.addFigure("events/s, cold: since the start of the process", fmt.Sprintf("%.0f", float64(n)/last.Sub(p.Started).Seconds()), "", true)
 	after, err := containers.UsedMemory(ctx, b.redis)
 	if err != nil {
 		return err
 	}
-	b.found(fmt.Sprintf("Redis bytes per customer, %.1f orders each (zipf, all of today)", float64(n)/float64(len(s.keys))),
+	b.addFigure(fmt.Sprintf("Redis bytes per customer, %.1f orders each (zipf, all on one day)", float64(n)/float64(len(s.keys))),
 		fmt.Sprintf("%.0f", float64(after-before)/float64(len(s.keys))), "", true)
 
-	// Once more, with customers, connections and memory as they are by now.
+	// The warm pass: customers are cached, connections are open.
 	rounds := s.prepare(b.events, customer, now)
 	began := time.Now()
 	if err := s.send(ctx, rounds); err != nil {
@@ -69,20 +69,20 @@ func (b *bench) speed(ctx context.Context) error {
 	if last, err = w.await(ctx, 2*n); err != nil {
 		return fmt.Errorf("%w\n%s", err, p.Tail(20))
 	}
-	time.Sleep(settle)
-	warm, err := meter(ctx, p)
+	time.Sleep(commitWait)
+	warm, err := readUsage(ctx, p)
 	if err != nil {
 		return err
 	}
 	used := (warm.cpu - cold.cpu) / million
-	b.found("CPU-s per 1M, warm", fmt.Sprintf("%.2f", used), "<= 3", used <= 3)
-	b.found(fmt.Sprintf("events/s, warm (%.1f s of it also sending them)", sending.Seconds()), fmt.Sprintf("%.0f", float64(n)/last.Sub(began).Seconds()), "", true)
-	b.found("allocations per event, warm", fmt.Sprintf("%.2f (%.0f bytes)", (warm.allocations-cold.allocations)/float64(n), (warm.allocated-cold.allocated)/float64(n)), "", true)
-	b.found("resident memory of the process", fmt.Sprintf("%.0f MB", warm.resident/1e6), "", true)
+	b.addFigure("CPU-s per 1M, warm", fmt.Sprintf("%.2f", used), "<= 3", used <= 3)
+	b.addFigure(fmt.Sprintf("events/s, warm (of which %.1f s while they were being sent)", sending.Seconds()), fmt.Sprintf("%.0f", float64(n)/last.Sub(began).Seconds()), "", true)
+	b.addFigure("allocations per event, warm", fmt.Sprintf("%.2f (%.0f bytes)", (warm.allocations-cold.allocations)/float64(n), (warm.allocated-cold.allocated)/float64(n)), "", true)
+	b.addFigure("resident memory of the process", fmt.Sprintf("%.0f MB", warm.resident/1e6), "", true)
 
-	// And once under the profiler.
+	// The profiled pass is separate, because the profiler takes CPU time.
 	rounds = s.prepare(b.events, customer, now)
-	profile := b.profile(ctx, p, "speed", last.Sub(began)+settle)
+	profile := b.profile(ctx, p, "speed", last.Sub(began)+commitWait)
 	if err := s.send(ctx, rounds); err != nil {
 		return err
 	}
@@ -98,29 +98,29 @@ func (b *bench) speed(ctx context.Context) error {
 	if err := p.Stop(ctx); err != nil {
 		return err
 	}
-	fmt.Printf("getrusage of the process over its whole life: %.2f CPU-s for %d events\n", p.CPU().Seconds(), 3*n)
-	return b.once(w, s)
+	fmt.Printf("getrusage over the life of the process: %.2f CPU-s for %d events\n", p.CPU().Seconds(), 3*n)
+	return b.requireOnce(w, s)
 }
 
-// once says whether every event was answered exactly once.
-func (b *bench) once(w *watcher, s *source) error {
-	lost, doubled := w.check(s.next)
+// requireOnce returns an error unless every event was answered exactly once.
+func (b *bench) requireOnce(w *watcher, s *source) error {
+	lost, doubled := w.countWrong(s.next)
 	fmt.Printf("answers to %d events: %d lost, %d doubled\n", s.next, lost, doubled)
 	if lost+doubled > 0 {
-		return fmt.Errorf("of %d events %d were not answered, %d more than once: no figure counts", s.next, lost, doubled)
+		return fmt.Errorf("of %d events %d were not answered and %d answered more than once: the figures are invalid", s.next, lost, doubled)
 	}
 	return nil
 }
 
 // rate sends at fixed rates and times the answers.
 func (b *bench) rate(ctx context.Context) error {
-	program, s, err := b.place(ctx, "rates", b.partitions)
+	program, s, err := b.newPass(ctx, "rates", b.partitions)
 	if err != nil {
 		return err
 	}
 	w := s.watch(ctx)
 	defer w.close()
-	ctx, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("the passes took longer than %s", patience))
+	ctx, cancel := context.WithTimeoutCause(ctx, passTimeout, fmt.Errorf("the passes took longer than %s", passTimeout))
 	defer cancel()
 	p, err := program.Run(ctx)
 	if err != nil {
@@ -139,26 +139,26 @@ func (b *bench) rate(ctx context.Context) error {
 	if err := p.Stop(ctx); err != nil {
 		return err
 	}
-	return b.once(w, s)
+	return b.requireOnce(w, s)
 }
 
 func (b *bench) atRate(ctx context.Context, p *containers.Process, s *source, w *watcher, customer func() int, rate int) error {
 	length := time.Duration(b.seconds) * time.Second
-	const run, profiled = 3 * time.Second, 10 * time.Second
-	if _, _, err := s.pace(ctx, rate, customer, time.Now().Add(run)); err != nil {
+	const warmUp, profiled = 3 * time.Second, 10 * time.Second
+	if _, _, err := s.pace(ctx, rate, customer, time.Now().Add(warmUp)); err != nil {
 		return err
 	}
-	before, err := meter(ctx, p)
+	before, err := readUsage(ctx, p)
 	if err != nil {
 		return err
 	}
 	first := w.answered()
-	w.timed(s.next)
-	n, behind, err := s.pace(ctx, rate, customer, time.Now().Add(length))
+	w.startTiming(s.next)
+	n, delay, err := s.pace(ctx, rate, customer, time.Now().Add(length))
 	if err != nil {
 		return err
 	}
-	after, err := meter(ctx, p)
+	after, err := readUsage(ctx, p)
 	if err != nil {
 		return err
 	}
@@ -168,22 +168,22 @@ func (b *bench) atRate(ctx context.Context, p *containers.Process, s *source, w 
 		return err
 	}
 	_, p50, p99, most := w.percentiles()
-	// A pipeline that keeps up has a publish interval's events under way, and the generator sends what it should.
+	// A pipeline that keeps up has at most the events of a publish interval in flight. The generator must have kept its rate as well.
 	kept, of := left <= int64(rate/2) && n >= int(length.Seconds()*float64(rate)*.98), fmt.Sprintf("at %d/s", rate)
 	if !kept {
-		of = fmt.Sprintf("at %d/s, NOT KEPT UP WITH: of a growing backlog", rate)
+		of = fmt.Sprintf("at %d/s, NOT KEPT UP: with a growing backlog", rate)
 	}
-	b.found(fmt.Sprintf("events not answered after %d s at %d/s", b.seconds, rate), fmt.Sprintf("%d of %d", left, n), "kept up", kept)
+	b.addFigure(fmt.Sprintf("events not answered after %d s at %d/s", b.seconds, rate), fmt.Sprintf("%d of %d", left, n), "kept up", kept)
 	used := (after.cpu - before.cpu) / float64(answered-first) * 1e6
 	goal, met := "", true
 	if rate >= 60_000 {
 		goal, met = "<= 4", kept && used <= 4
 	}
-	b.found("CPU-s per 1M answered "+of, fmt.Sprintf("%.2f", used), goal, met)
+	b.addFigure("CPU-s per 1M answers "+of, fmt.Sprintf("%.2f", used), goal, met)
 	ms := func(d time.Duration) string { return fmt.Sprintf("%.0f", float64(d)/float64(time.Millisecond)) }
-	b.found("ms from input sent to output readable, p50 / p99 / most, "+of,
+	b.addFigure("ms from input sent to output readable, p50 / p99 / maximum, "+of,
 		ms(p50)+" / "+ms(p99)+" / "+ms(most), "p99 <= 150", kept && p99 <= 150*time.Millisecond)
-	fmt.Printf("the generator was at most %s ms behind its own pace\n", ms(behind))
+	fmt.Printf("the generator was at most %s ms late\n", ms(delay))
 	profile := b.profile(ctx, p, fmt.Sprintf("at-%d", rate), profiled)
 	n, _, err = s.pace(ctx, rate, customer, time.Now().Add(profiled))
 	if err != nil {
@@ -192,11 +192,11 @@ func (b *bench) atRate(ctx context.Context, p *containers.Process, s *source, w 
 	return profile(int64(n))
 }
 
-// claim folds a base of customers into one partition and times how long taking it over needs.
+// claim folds a customer base into one partition and times how long a claim of the partition takes.
 func (b *bench) claim(ctx context.Context) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("the pass took longer than %s", patience))
+	ctx, cancel := context.WithTimeoutCause(ctx, passTimeout, fmt.Errorf("the pass took longer than %s", passTimeout))
 	defer cancel()
-	program, s, err := b.place(ctx, "claim", 1)
+	program, s, err := b.newPass(ctx, "claim", 1)
 	if err != nil {
 		return err
 	}
@@ -204,7 +204,7 @@ func (b *bench) claim(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	// Everybody has one order, and 1.5 more on average; all of them in the last two years.
+	// Every customer has one order, and 1.5 more on average, all within the last two years.
 	next, orders := 0, b.base*5/2
 	customer := func() int {
 		if next++; next <= b.base {
@@ -227,18 +227,18 @@ func (b *bench) claim(ctx context.Context) error {
 	if _, err := w.await(ctx, int64(orders)); err != nil {
 		return fmt.Errorf("%w\n%s", err, p.Tail(20))
 	}
-	time.Sleep(settle)
+	time.Sleep(commitWait)
 	after, err := containers.UsedMemory(ctx, b.redis)
 	if err != nil {
 		return err
 	}
 	each := float64(after-before) / float64(len(s.keys))
-	b.found(fmt.Sprintf("Redis bytes per customer, %d customers, %.1f orders each over two years", len(s.keys), float64(orders)/float64(len(s.keys))),
+	b.addFigure(fmt.Sprintf("Redis bytes per customer, %d customers, %.1f orders each over two years", len(s.keys), float64(orders)/float64(len(s.keys))),
 		fmt.Sprintf("%.0f", each), "<= 300", each <= 300)
 	var longest time.Duration
 	for i := range 3 {
 		if i == 2 {
-			p.Kill() // the last one leaves in a hurry
+			p.Kill() // the last owner does not commit
 		} else if err := p.Stop(ctx); err != nil {
 			return err
 		}
@@ -254,17 +254,17 @@ func (b *bench) claim(ctx context.Context) error {
 			return err
 		}
 		took := claimed.At.Sub(generation)
-		fmt.Printf("claim %d took %s; %s from the process's start\n", i+1, took, claimed.At.Sub(p.Started).Round(time.Millisecond))
+		fmt.Printf("claim %d took %s; %s since the start of the process\n", i+1, took, claimed.At.Sub(p.Started).Round(time.Millisecond))
 		longest = max(longest, took)
 	}
-	b.found(fmt.Sprintf("claim of a partition of %d customers, longest of 3", len(s.keys)), longest.String(), "<= 500ms", longest <= 500*time.Millisecond)
+	b.addFigure(fmt.Sprintf("claim of a partition of %d customers, longest of 3", len(s.keys)), longest.String(), "<= 500ms", longest <= 500*time.Millisecond)
 	if err := p.Stop(ctx); err != nil {
 		return err
 	}
-	return b.once(w, s)
+	return b.requireOnce(w, s)
 }
 
-// generationBefore is when the process learned that the partition is its own.
+// generationBefore returns when the process learned that it owns the partition.
 func generationBefore(p *containers.Process, claimed containers.Line) (at time.Time, err error) {
 	for _, l := range p.Lines() {
 		if l.Message == "generation of the fold group" && !l.At.After(claimed.At) {
@@ -277,16 +277,16 @@ func generationBefore(p *containers.Process, claimed containers.Line) (at time.T
 		}
 	}
 	if at.IsZero() {
-		return at, fmt.Errorf("the process does not say when it was given the partition\n%s", p.Tail(20))
+		return at, fmt.Errorf("the log does not show when the partition was assigned\n%s", p.Tail(20))
 	}
 	return at, nil
 }
 
-// takeover kills one of two processes that share the work, and times until every partition answers again.
+// takeover kills one of two processes that share the partitions, and measures the time until every partition answers again.
 func (b *bench) takeover(ctx context.Context) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("the pass took longer than %s", patience))
+	ctx, cancel := context.WithTimeoutCause(ctx, passTimeout, fmt.Errorf("the pass took longer than %s", passTimeout))
 	defer cancel()
-	program, s, err := b.place(ctx, "takeover", b.partitions)
+	program, s, err := b.newPass(ctx, "takeover", b.partitions)
 	if err != nil {
 		return err
 	}
@@ -304,7 +304,7 @@ func (b *bench) takeover(ctx context.Context) error {
 	next := 0
 	go func() {
 		const rate = 2000
-		_, _, err := s.pace(load, rate, func() int { next++; return next % 1000 }, time.Now().Add(patience))
+		_, _, err := s.pace(load, rate, func() int { next++; return next % 1000 }, time.Now().Add(passTimeout))
 		if load.Err() != nil && ctx.Err() == nil {
 			err = nil
 		}
@@ -317,13 +317,13 @@ func (b *bench) takeover(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		fmt.Printf("takeover %d: %s until its partitions answered, %s until all did\n", i+1, took.Round(time.Millisecond), all.Round(time.Millisecond))
+		fmt.Printf("takeover %d: %s until the partitions of the killed process answered, %s until all did\n", i+1, took.Round(time.Millisecond), all.Round(time.Millisecond))
 		longest = max(longest, took)
 		if both[i%2], err = program.Run(ctx); err != nil {
 			return err
 		}
 	}
-	b.found(fmt.Sprintf("from SIGKILL of an owner until its partitions are served, longest of %d", b.takeovers),
+	b.addFigure(fmt.Sprintf("from SIGKILL of an owner until its partitions answer, longest of %d", b.takeovers),
 		longest.Round(time.Millisecond).String(), "<= 10s", longest <= 10*time.Second)
 	stop()
 	if err := <-loaded; err != nil {
@@ -332,15 +332,15 @@ func (b *bench) takeover(ctx context.Context) error {
 	return nil
 }
 
-// killOne waits until both processes serve half of the partitions, kills one of them, and times until each partition has
-// answered an event that was sent after the kill.
-func (b *bench) killOne(ctx context.Context, w *watcher, both []*containers.Process, victim int) (its, all time.Duration, err error) {
+// killOne waits until both processes own partitions, kills one of them, and measures the time until each partition has answered an
+// event that was sent after the kill.
+func (b *bench) killOne(ctx context.Context, w *watcher, both []*containers.Process, victim int) (victims, all time.Duration, err error) {
 	var partitions []int32
 	for {
-		if partitions, err = owned(ctx, both[victim]); err != nil {
+		if partitions, err = ownedPartitions(ctx, both[victim]); err != nil {
 			return 0, 0, err
 		}
-		others, err := owned(ctx, both[1-victim])
+		others, err := ownedPartitions(ctx, both[1-victim])
 		if err != nil {
 			return 0, 0, err
 		}
@@ -349,15 +349,15 @@ func (b *bench) killOne(ctx context.Context, w *watcher, both []*containers.Proc
 		}
 		select {
 		case <-ctx.Done():
-			return 0, 0, fmt.Errorf("the processes do not share the partitions: %w", context.Cause(ctx))
+			return 0, 0, fmt.Errorf("the partitions were not assigned to both processes: %w", context.Cause(ctx))
 		case <-time.After(200 * time.Millisecond):
 		}
 	}
-	time.Sleep(2 * time.Second) // under load, in the middle of anything
+	time.Sleep(2 * time.Second) // so that the kill interrupts normal work
 	w.mu.Lock()
 	killed := time.Now().UnixNano()
 	first := map[int32]int64{}
-	w.answers = func(partition int32, sent, now int64) {
+	w.onAnswer = func(partition int32, sent, now int64) {
 		if sent > killed && first[partition] == 0 {
 			first[partition] = now
 		}
@@ -366,22 +366,22 @@ func (b *bench) killOne(ctx context.Context, w *watcher, both []*containers.Proc
 	both[victim].Kill()
 	for {
 		w.mu.Lock()
-		done, moved, err := len(first) == b.partitions, w.moved, w.err
+		done, updated, err := len(first) == b.partitions, w.updated, w.err
 		if done {
-			w.answers = nil
+			w.onAnswer = nil
 			for _, at := range first {
 				all = max(all, time.Duration(at-killed))
 			}
 			for _, p := range partitions {
-				its = max(its, time.Duration(first[p]-killed))
+				victims = max(victims, time.Duration(first[p]-killed))
 			}
 		}
 		w.mu.Unlock()
 		if done || err != nil {
-			return its, all, err
+			return victims, all, err
 		}
 		select {
-		case <-moved:
+		case <-updated:
 		case <-ctx.Done():
 			return 0, 0, fmt.Errorf("only %d of %d partitions answered again: %w\n%s", len(first), b.partitions, context.Cause(ctx), both[1-victim].Tail(20))
 		}

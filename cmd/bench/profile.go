@@ -18,8 +18,8 @@ import (
 	"github.com/mainstay/mainstay/pkg/testbed/containers"
 )
 
-// profile starts a CPU profile of a process. The function that it returns waits for its end and prints what the parts cost,
-// for so many events.
+// profile starts a CPU profile of a process. The returned function waits for its end and prints the cost of the parts, for a number
+// of events.
 func (b *bench) profile(ctx context.Context, p *containers.Process, name string, length time.Duration) func(events int64) error {
 	path := filepath.Join(b.scratch, name+".pprof")
 	done := make(chan error, 1)
@@ -48,7 +48,7 @@ func fetch(ctx context.Context, url, path string, patience time.Duration) error 
 	if err != nil {
 		return err
 	}
-	defer func() { _ = body.Close() }() // it was read
+	defer func() { _ = body.Close() }() // already read
 	file, err := os.Create(path)
 	if err != nil {
 		return err
@@ -60,13 +60,13 @@ func fetch(ctx context.Context, url, path string, patience time.Duration) error 
 	return file.Close()
 }
 
-// stack is what a profile saw, the innermost function first.
+// stack is a sample of a profile, the innermost function first.
 type stack struct {
 	took   time.Duration
 	frames []string
 }
 
-// allocations prints which functions allocated, over the life of a process, for so many events.
+// allocations prints which functions allocated over the life of a process, for a number of events.
 func (b *bench) allocations(ctx context.Context, p *containers.Process, name string, events int64) error {
 	path := filepath.Join(b.scratch, name+"-allocations.pprof")
 	if err := fetch(ctx, "http://"+p.Admin+"/debug/pprof/allocs", path, time.Minute); err != nil {
@@ -123,22 +123,22 @@ func readStacks(ctx context.Context, path string) ([]stack, error) {
 	return all, lines.Err()
 }
 
-// part is a share of the work, known by a function: the innermost one that is listed names the part.
+// part names a share of the work by a function. A sample belongs to the part of its innermost listed function.
 type part struct{ function, name string }
 
-// parts are in no order; sides are told apart by sideOf.
+// parts are in the order of the pipeline. partOf adds whether a sample belongs to intake or fold.
 var parts = []part{
 	{"schemas/event.(*Decoder).Decode", "JSON decode and validate"},
-	{"intake.(*run).appendEvent", "entry and batch"},
+	{"intake.(*run).encodeEvent", "entry and batch"},
 	{"kafka.(*Fetcher).Fetch", "fetch"},
 	{"kafka.(*Producer).Produce", "produce, compression and CRC"},
 	{"intake.(*run).appendTick", "ticks"},
 	{"intake.(*run).commit", "input offsets"},
-	{"fold.(*owner).loadCustomers", "customers from Redis"},
+	{"fold.(*claim).loadCustomers", "customers from Redis"},
 	{"ledger.(*Entries).Decode", "entry decode"},
 	{"ledger.(*EventReader).Read", "event decode"},
-	{"processors.(*step).applyEvent", "step: the fact"},
-	{"processors.(*step).loadCustomer", "step: find the customer"},
+	{"processors.(*step).applyEvent", "step: apply the event"},
+	{"processors.(*step).loadCustomer", "step: look up the customer"},
 	{"processors/clv.", "step: value"},
 	{"processors/churn.", "step: churn"},
 	{"processors/promoter.", "step: promoter"},
@@ -146,12 +146,12 @@ var parts = []part{
 	{"output.(*ChurnRiskUpdated).Append", "output JSON"},
 	{"output.(*PromoterStatusUpdated).Append", "output JSON"},
 	{"fold.(*workingSet).Put", "working set"},
-	{"processors.Step", "step: the rest"},
-	{"fold.(*owner).lay", "output headers and batches"},
+	{"processors.Step", "step: other"},
+	{"fold.(*claim).encodePending", "output headers and batches"},
 	{"kafka.(*Transactional).Publish", "transactions, compression and CRC"},
 	{"fold.(*workingSet).changes", "customers encoded"},
 	{"redis.(*Partition).Commit", "commit to Redis"},
-	{"fold.(*owner).foldRecord", "fold: the rest"},
+	{"fold.(*claim).foldRecord", "fold: other"},
 	{"segmentio/kafka-go.", "kafka-go's connections"},
 	{"runtime.gcBgMarkWorker", "garbage collection"},
 	{"runtime.bgsweep", "garbage collection"},
@@ -178,7 +178,7 @@ func partOf(s stack) string {
 			}
 		}
 	}
-	return side + "the rest"
+	return side + "other"
 }
 
 func printParts(stacks []stack, events int64) {

@@ -11,27 +11,26 @@ import (
 	"github.com/mainstay/mainstay/pkg/kafka"
 )
 
-// watcher reads the lifetime values of a namespace as they become readable to readers of committed data. Every accepted
-// purchase says one.
+// watcher consumes the clv topic of a namespace with read-committed isolation. Every purchase must cause exactly one output.
 type watcher struct {
 	source *source
 	cancel context.CancelFunc
 	ended  chan struct{}
 
-	mu      sync.Mutex
-	err     error
-	seen    []uint8 // by event number: how often it was answered
-	count   int64
-	last    time.Time
-	moved   chan struct{}
-	from    int64 // answers to events from here on are timed
-	delays  []time.Duration
-	answers func(partition int32, sent, now int64) // under mu
+	mu       sync.Mutex
+	err      error
+	answers  []uint8 // by event number: the number of outputs that it caused
+	count    int64   // of answers
+	last     time.Time
+	updated  chan struct{} // closed and replaced after each fetch
+	from     int64         // answers to events with at least this number are timed
+	delays   []time.Duration
+	onAnswer func(partition int32, sent, now int64) // called with mu held
 }
 
 func (s *source) watch(ctx context.Context) *watcher {
 	ctx, cancel := context.WithCancel(ctx)
-	w := &watcher{source: s, cancel: cancel, ended: make(chan struct{}), seen: make([]uint8, len(s.sent)), moved: make(chan struct{}), from: int64(len(s.sent))}
+	w := &watcher{source: s, cancel: cancel, ended: make(chan struct{}), answers: make([]uint8, len(s.sent)), updated: make(chan struct{}), from: int64(len(s.sent))}
 	go func() {
 		defer close(w.ended)
 		err := w.read(ctx)
@@ -40,7 +39,7 @@ func (s *source) watch(ctx context.Context) *watcher {
 		if w.err = err; ctx.Err() != nil {
 			w.err = context.Canceled
 		}
-		close(w.moved)
+		close(w.updated)
 	}()
 	return w
 }
@@ -64,14 +63,14 @@ func (w *watcher) read(ctx context.Context) error {
 		w.mu.Lock()
 		for _, p := range got {
 			for i := range p.Records {
-				w.take(p.Partition, p.Records[i].Value, now)
+				w.record(p.Partition, p.Records[i].Value, now)
 			}
 			if p.Err != nil && !kafka.Retriable(p.Err) {
 				err = p.Err
 			}
 		}
-		close(w.moved)
-		w.moved = make(chan struct{})
+		close(w.updated)
+		w.updated = make(chan struct{})
 		w.mu.Unlock()
 		if err != nil {
 			return err
@@ -79,24 +78,24 @@ func (w *watcher) read(ctx context.Context) error {
 	}
 }
 
-func (w *watcher) take(partition int32, value []byte, now time.Time) {
+func (w *watcher) record(partition int32, value []byte, now time.Time) {
 	n := causeOf(value)
-	if n < 0 || n >= int64(len(w.seen)) {
-		return // a timer's, or of nobody we know
+	if n < 0 || n >= int64(len(w.answers)) {
+		return // caused by a timer, or by an event of another source
 	}
-	w.seen[n]++
+	w.answers[n]++
 	w.count++
 	w.last = now
 	sent := w.source.sent[n].Load()
 	if n >= w.from {
 		w.delays = append(w.delays, time.Duration(now.UnixNano()-sent))
 	}
-	if w.answers != nil {
-		w.answers(partition, sent, now.UnixNano())
+	if w.onAnswer != nil {
+		w.onAnswer(partition, sent, now.UnixNano())
 	}
 }
 
-// causeOf is the number of the event that an output answers; -1: none.
+// causeOf returns the number of the event that caused an output; -1: none.
 func causeOf(value []byte) int64 {
 	_, rest, ok := bytes.Cut(value, []byte(`"cause_event_id":"e-`))
 	if !ok {
@@ -112,11 +111,11 @@ func causeOf(value []byte) int64 {
 	return -1
 }
 
-// await waits for so many answers, and tells when the last of them was readable.
+// await waits for a number of answers, and returns when the last of them became readable.
 func (w *watcher) await(ctx context.Context, count int64) (time.Time, error) {
 	for {
 		w.mu.Lock()
-		moved, have, last, err := w.moved, w.count, w.last, w.err
+		updated, have, last, err := w.updated, w.count, w.last, w.err
 		w.mu.Unlock()
 		switch {
 		case have >= count:
@@ -125,18 +124,18 @@ func (w *watcher) await(ctx context.Context, count int64) (time.Time, error) {
 			return last, fmt.Errorf("read answers: %w", err)
 		}
 		select {
-		case <-moved:
+		case <-updated:
 		case <-ctx.Done():
-			return last, fmt.Errorf("%d of %d answers came: %w", have, count, context.Cause(ctx))
+			return last, fmt.Errorf("received %d of %d answers: %w", have, count, context.Cause(ctx))
 		}
 	}
 }
 
-// check counts the events that were answered not once.
-func (w *watcher) check(events int64) (lost, doubled int) {
+// countWrong counts the events that were not answered exactly once.
+func (w *watcher) countWrong(events int64) (lost, doubled int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for _, n := range w.seen[:events] {
+	for _, n := range w.answers[:events] {
 		switch {
 		case n == 0:
 			lost++
@@ -147,26 +146,26 @@ func (w *watcher) check(events int64) (lost, doubled int) {
 	return lost, doubled
 }
 
-// answered is how many answers came so far.
+// answered returns the number of answers so far.
 func (w *watcher) answered() int64 {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.count
 }
 
-// timed starts the timing of answers with an event.
-func (w *watcher) timed(from int64) {
+// startTiming starts to time answers, from an event on.
+func (w *watcher) startTiming(from int64) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.from, w.delays = from, nil
 }
 
-// percentiles ends it.
+// percentiles stops the timing and returns its results.
 func (w *watcher) percentiles() (n int, p50, p99, most time.Duration) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	all := w.delays
-	w.from, w.delays = int64(len(w.seen)), nil
+	w.from, w.delays = int64(len(w.answers)), nil
 	if len(all) == 0 {
 		return 0, 0, 0, 0
 	}
