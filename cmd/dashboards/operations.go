@@ -183,6 +183,11 @@ func refusals() []panel {
 			queries:     []query{{"sum by (reason) (rate(mainstay_rejections_total[$__rate_interval]))" + orNone("reason"), "{{reason}}"}},
 		},
 		{
+			title: "Refused settings", unit: units.Short, noValue: "nothing folded yet", alarm: 1,
+			description: "Settings entries of the ledger within an hour that were refused because a value is out of bounds. 0 is healthy; otherwise `mainstay status` shows the revision and the reason, and a higher settings_revision with corrected values replaces it.",
+			queries:     []query{{"sum(increase(mainstay_settings_refused_total[1h]))", "refused"}},
+		},
+		{
 			title: "Duplicates, by kind", unit: units.RequestsPerSecond, noValue: "nothing folded yet", stacked: true,
 			description: "Ledger entries per second that were dropped as duplicates. Some by origin after a restart of an intake are healthy; many by event mean that a producer sends events twice.",
 			queries:     []query{{"sum by (kind) (rate(mainstay_duplicates_total[$__rate_interval]))" + orNone("kind"), "{{kind}}"}},

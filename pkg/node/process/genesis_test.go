@@ -10,11 +10,11 @@ import (
 
 func TestCheckGenesisNamesEverySetting(t *testing.T) {
 	c := config.Default()
-	founded := c.Genesis()
-	require.NoError(t, CheckGenesis(c, founded))
+	genesis := c.Genesis()
+	require.NoError(t, CheckGenesis(c, genesis))
 
 	c.Clock, c.Timezone, c.Money.Currency, c.Ledger.Partitions, c.Ledger.CustomerNormalisation = "event", "Asia/Tehran", "IRT", 3, "lower"
-	err := CheckGenesis(c, founded)
+	err := CheckGenesis(c, genesis)
 	require.ErrorIs(t, err, ErrGenesisMismatch)
 	for _, setting := range []string{
 		"clock is event here and live in the ledger", "timezone is Asia/Tehran here and UTC", "money.currency is IRT here and USD",
@@ -22,6 +22,6 @@ func TestCheckGenesisNamesEverySetting(t *testing.T) {
 	} {
 		require.ErrorContains(t, err, setting)
 	}
-	c.AdoptGenesis(founded)
-	require.NoError(t, CheckGenesis(c, founded))
+	c.AdoptGenesis(genesis)
+	require.NoError(t, CheckGenesis(c, genesis))
 }

@@ -151,7 +151,7 @@ func forEach(ctx context.Context, k *kafka.Client, namespace string, f Filter, f
 	seen := map[Origin]bool{}
 	for _, t := range topics {
 		if !t.Exists {
-			return foreign, fmt.Errorf("topic %s does not exist: `mainstay topics apply` makes it", t.Name)
+			return foreign, fmt.Errorf("topic %s does not exist: create it with `mainstay topics apply`", t.Name)
 		}
 		for p := range int32(len(t.Leaders)) { //nolint:gosec // a count
 			bounds, err := k.ListOffsets(ctx, t.Name, []int32{p})

@@ -66,20 +66,20 @@ func Check(ctx context.Context, a *app.App) *Report {
 	return r
 }
 
-const patience = 10 * time.Second // for one request: the clients repeat failed ones until the context ends
+const requestTimeout = 10 * time.Second // the clients repeat failed requests until the context ends
 
-func within(ctx context.Context, ask func(context.Context) error) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+func withTimeout(ctx context.Context, request func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
-	return ask(ctx)
+	return request(ctx)
 }
 
 func checkKafka(ctx context.Context, a *app.App, r *Report) bool {
 	where := "kafka.brokers " + strings.Join(a.Config.Kafka.Brokers, ",")
-	if err := within(ctx, a.Kafka.Ping); err != nil {
-		next := "is it running, and is this its address?"
+	if err := withTimeout(ctx, a.Kafka.Ping); err != nil {
+		next := "check that it is running and that the address is right"
 		if errors.Is(err, kafka.ErrAuthorization) {
-			next = "look at kafka.tls and kafka.sasl"
+			next = "check kafka.tls and kafka.sasl"
 		}
 		r.add(Fatal, where, "no broker answers: %v; %s", err, next)
 		return false
@@ -89,7 +89,7 @@ func checkKafka(ctx context.Context, a *app.App, r *Report) bool {
 }
 
 func checkTopics(ctx context.Context, a *app.App, wanted config.Config, r *Report) {
-	err := within(ctx, func(ctx context.Context) error {
+	err := withTimeout(ctx, func(ctx context.Context) error {
 		_, found, err := topics.Plan(ctx, a.Kafka, app.Topics(wanted))
 		if err != nil {
 			return err
@@ -102,21 +102,22 @@ func checkTopics(ctx context.Context, a *app.App, wanted config.Config, r *Repor
 			r.add(severity, "topic "+f.Topic, "%s", f.Text)
 		}
 		if len(found) == 0 {
-			r.add(OK, "topics", "all are there, with the partitions, retention and timestamps that they need")
+			r.add(OK, "topics", "all exist, with the required partitions, retention and timestamps")
 		}
 		return nil
 	})
 	if err != nil {
 		r.add(Fatal, "topics", "%v; the user needs Describe and DescribeConfigs on them", err)
 	}
-	if a.Config.Kafka.ReplicationFactor < 2 { //nolint:mnd // one copy is none
-		r.add(Note, "kafka.replication_factor", "is %d: topics made with it do not outlive their broker; 3 for anything that matters", a.Config.Kafka.ReplicationFactor)
+	if a.Config.Kafka.ReplicationFactor < 2 { //nolint:mnd // below 2 there is no replica
+		r.add(Note, "kafka.replication_factor", "is %d: topics that are created with it are lost with their broker; use 3 in production", a.Config.Kafka.ReplicationFactor)
 	}
 }
 
-// checkLedger compares the ledger with the settings; what is wanted of the topics is then what goes with the ledger.
+// checkLedger compares the ledger with the settings. It replaces the settings in wanted that genesis fixes, so that the topics are
+// compared with what the ledger needs.
 func checkLedger(ctx context.Context, a *app.App, wanted *config.Config, r *Report) {
-	err := within(ctx, func(ctx context.Context) error {
+	err := withTimeout(ctx, func(ctx context.Context) error {
 		g, err := topics.Genesis(ctx, a.Kafka, a.Config.Namespace)
 		if errors.Is(err, topics.ErrNoLedger) {
 			r.add(Fatal, "ledger", "does not exist: create it with `mainstay topics apply`")
@@ -140,15 +141,15 @@ func checkLedger(ctx context.Context, a *app.App, wanted *config.Config, r *Repo
 	}
 }
 
-// checkPermissions tries what can be tried without leaving a trace: reading offsets, both groups, an idempotent producer and
-// a transactional id. Writing to topics cannot be tried without writing.
+// checkPermissions checks the permissions that can be tested without writing records: both groups, an idempotent producer and a
+// transactional id.
 func checkPermissions(ctx context.Context, a *app.App, r *Report) {
 	ns := a.Config.Namespace
 	denied := false
 	for _, try := range []struct {
-		where string
-		ask   func(context.Context) error
-		needs string
+		where   string
+		request func(context.Context) error
+		needs   string
 	}{
 		{"group " + intake.Group(ns), func(ctx context.Context) error {
 			_, _, err := a.Kafka.GroupMembers(ctx, intake.Group(ns))
@@ -167,27 +168,27 @@ func checkPermissions(ctx context.Context, a *app.App, r *Report) {
 			return err
 		}, "Write on transactional ids that begin with " + ns + "-; the broker's transaction.max.timeout.ms must not be below fold.transaction_timeout"},
 	} {
-		if err := within(ctx, try.ask); err != nil {
+		if err := withTimeout(ctx, try.request); err != nil {
 			denied = true
 			r.add(Fatal, try.where, "%v; the user needs %s", err, try.needs)
 		}
 	}
 	if !denied {
-		r.add(OK, "permissions", "groups, idempotence and transactions are allowed; writing to topics is not tried")
+		r.add(OK, "permissions", "groups, idempotence and transactions are allowed; writing to topics is not tested")
 	}
 }
 
 func checkRedis(ctx context.Context, a *app.App, r *Report) {
 	where := "redis.addresses " + strings.Join(a.Config.Redis.Addresses, ",")
 	var found []redis.Finding
-	err := within(ctx, func(ctx context.Context) (err error) {
+	err := withTimeout(ctx, func(ctx context.Context) (err error) {
 		found, err = a.Redis.Check(ctx)
 		return err
 	})
 	if err != nil {
-		next := "is it running, and is this its address?"
+		next := "check that it is running and that the address is right"
 		if errors.Is(err, redis.ErrDenied) {
-			next = "look at redis.username and redis.password"
+			next = "check redis.username and redis.password"
 		}
 		r.add(Fatal, where, "%v; %s", err, next)
 		return
@@ -197,11 +198,11 @@ func checkRedis(ctx context.Context, a *app.App, r *Report) {
 		severity := map[redis.Severity]Severity{redis.SeverityRefuse: Fatal, redis.SeverityWarn: Warn, redis.SeverityNote: Note}[f.Severity]
 		r.add(severity, "redis "+f.Server, "%s", f.Text)
 	}
-	err = within(ctx, func(ctx context.Context) error {
+	err = withTimeout(ctx, func(ctx context.Context) error {
 		_, err := a.Redis.Partition(a.Config.Namespace, 0, int32(a.Config.Ledger.Partitions)).ReadMeta(ctx) //nolint:gosec // bounded by validation
 		return err
 	})
 	if err != nil {
-		r.add(Fatal, where, "%v; keys begin with %q", err, a.Config.Namespace+":")
+		r.add(Fatal, where, "%v; the user needs access to keys that begin with %q", err, a.Config.Namespace+":")
 	}
 }

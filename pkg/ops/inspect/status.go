@@ -162,7 +162,7 @@ func (l *look) inputs(ctx context.Context) error {
 	}
 	for _, t := range topics {
 		if !t.Exists {
-			l.status.Inputs = append(l.status.Inputs, Input{Topic: t.Name, Cause: "the topic does not exist: `mainstay topics apply` makes it"})
+			l.status.Inputs = append(l.status.Inputs, Input{Topic: t.Name, Cause: "the topic does not exist: create it with `mainstay topics apply`"})
 			continue
 		}
 		bounds, err := l.kafka.ListOffsets(ctx, t.Name, count(len(t.Leaders)))

@@ -113,7 +113,7 @@ func (t *Tail) assign(ctx context.Context, k *kafka.Client, f *kafka.Fetcher) (m
 	ends := map[end]int64{}
 	for _, topic := range topics {
 		if !topic.Exists {
-			return nil, fmt.Errorf("topic %s does not exist: `mainstay topics apply` makes it", topic.Name)
+			return nil, fmt.Errorf("topic %s does not exist: create it with `mainstay topics apply`", topic.Name)
 		}
 		bounds, err := k.ListOffsets(ctx, topic.Name, count(len(topic.Leaders)))
 		if err != nil {

@@ -17,9 +17,9 @@ import (
 	"github.com/mainstay/mainstay/schemas/output"
 )
 
-// BenchmarkFold is what a partition does with purchases between fetch and transaction: customers found, entries folded,
-// outputs laid into batches, and every 40,000 entries the changed customers encoded. Customers are chosen by a zipf
-// distribution, as an eighth of 100,000.
+// BenchmarkFold measures the work of a partition between fetch and transaction: looking up customers, folding entries, batching
+// outputs, and encoding the changed customers every 40,000 entries. Customers are chosen by a zipf distribution from an eighth of
+// 100,000.
 func BenchmarkFold(b *testing.B) {
 	c := benchClaim(b)
 	z := rand.NewZipf(rand.New(rand.NewPCG(1, 1)), 1.1, 1, 100_000/8-1)
@@ -75,7 +75,7 @@ func benchClaim(b *testing.B) *claim {
 		o.outputTopics[t] = t.Name("mainstay")
 	}
 	c := &claim{owner: o, state: processors.NewPartition(0), pending: pending{batches: kafka.NewBatches()}}
-	_, c.customers = newShelf(1 << 30)
+	_, c.customers = newFakeStore(1 << 30)
 	payload, err := g.MarshalVT()
 	require.NoError(b, err)
 	_, err = processors.Step(c.state, 0, &ledger.Entry{Version: ledger.Version, Kind: ledger.Kind_KIND_GENESIS, Payload: payload}, c.customers, &c.pending.outputs)

@@ -16,13 +16,13 @@ import (
 	"github.com/mainstay/mainstay/schemas/ledger"
 )
 
-// shelf is what stands in Redis, in maps.
-type shelf struct {
+// mapStore holds committed state in maps, in place of Redis.
+type mapStore struct {
 	blobs     map[string][]byte
 	deadlines map[string]int64
 }
 
-func (s *shelf) Load(ids []string) ([][]byte, error) {
+func (s *mapStore) Load(ids []string) ([][]byte, error) {
 	blobs := make([][]byte, len(ids))
 	for i, id := range ids {
 		blobs[i] = s.blobs[id]
@@ -30,7 +30,7 @@ func (s *shelf) Load(ids []string) ([][]byte, error) {
 	return blobs, nil
 }
 
-func (s *shelf) Due(now int64, limit int) ([]redis.Timer, error) {
+func (s *mapStore) Due(now int64, limit int) ([]redis.Timer, error) {
 	var due []redis.Timer
 	for id, at := range s.deadlines {
 		if at != 0 && at <= now {
@@ -43,7 +43,7 @@ func (s *shelf) Due(now int64, limit int) ([]redis.Timer, error) {
 	return due[:min(limit, len(due))], nil
 }
 
-func (s *shelf) Classes(first, end, classes uint32) ([][]string, error) {
+func (s *mapStore) Classes(first, end, classes uint32) ([][]string, error) {
 	found := make([][]string, end-first)
 	for id := range s.deadlines {
 		if c := ledger.Class(id, classes); c >= first && c < end {
@@ -53,18 +53,19 @@ func (s *shelf) Classes(first, end, classes uint32) ([][]string, error) {
 	return found, nil
 }
 
-// TestACustomerWithoutAStateIsTorn: who stands in a group and has no blob was lost by Redis; state is then folded again.
+// TestACustomerWithoutAStateIsTorn: Redis has lost the state of a customer that is in a group and has no blob, so the snapshot cannot
+// be trusted.
 func TestACustomerWithoutAStateIsTorn(t *testing.T) {
-	set := fold.NewWorkingSet(0, &shelf{map[string][]byte{}, map[string]int64{"c": 5}})
+	set := fold.NewWorkingSet(0, &mapStore{map[string][]byte{}, map[string]int64{"c": 5}})
 	_, err := set.Class(0, 1)
 	require.ErrorIs(t, err, redis.ErrTorn)
 }
 
-// TestWorkingSetAgainstMemory: with customers changing, commits and little memory in between, a fold sees the same as an audit
-// that holds everything.
+// TestWorkingSetAgainstMemory: across changes of customers, commits and evictions, the working set returns the same as a MemStore,
+// which holds everything.
 func TestWorkingSetAgainstMemory(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		stored := &shelf{map[string][]byte{}, map[string]int64{}}
+		stored := &mapStore{map[string][]byte{}, map[string]int64{}}
 		set, memory := fold.NewWorkingSet(int64(rapid.IntRange(0, 40_000).Draw(t, "bytes")), stored), memstore.New()
 		put := func(id string) {
 			s, err := set.Customer(id)
@@ -102,7 +103,7 @@ func TestWorkingSetAgainstMemory(t *testing.T) {
 				for _, timer := range timers {
 					stored.deadlines[timer.ID] = timer.Deadline
 				}
-				require.Len(t, stored.deadlines, len(stored.blobs), "everyone is in a group")
+				require.Len(t, stored.deadlines, len(stored.blobs), "every customer is in a group")
 				set.Committed()
 			case 4:
 				now, limit := rapid.Int64Range(0, 9).Draw(t, "now"), rapid.IntRange(1, 40).Draw(t, "limit")

@@ -13,8 +13,8 @@ import (
 	"github.com/mainstay/mainstay/schemas/output"
 )
 
-// A process goes on under the revision in force, says so when its own was refused, and appends neither that one again nor
-// values that Step would refuse.
+// A process continues under the revision in force. It halts with the reason if its own revision was refused, and appends neither that
+// revision again nor values that Step would refuse.
 func TestProcessWithRefusedSettingsHalts(t *testing.T) {
 	bad := settings.Default()
 	bad.WakeLimit = 20_000
@@ -43,7 +43,7 @@ func TestProcessWithRefusedSettingsHalts(t *testing.T) {
 		return c.checkSettings()
 	}
 	require.NoError(t, check(of(1, settings.Default())), "the revision in force")
-	require.NoError(t, check(of(5, settings.Default())), "a higher one, which mends it")
+	require.NoError(t, check(of(5, settings.Default())), "a higher one replaces the refused one")
 	for want, s := range map[string]*ledger.Settings{
 		"settings_revision 4 stands in the ledger (offset 2) and is not in force": of(4, bad),
 		"correct the value and raise settings_revision to 5":                      of(4, settings.Default()),

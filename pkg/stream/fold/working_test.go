@@ -11,14 +11,14 @@ import (
 	"github.com/mainstay/mainstay/processors/customer"
 )
 
-// shelf stands in for Redis: what was committed.
-type shelf struct {
+// fakeStore holds committed state in place of Redis, and counts loads.
+type fakeStore struct {
 	blobs  map[string][]byte
 	timers map[string]int64
 	loads  int
 }
 
-func (s *shelf) Load(ids []string) ([][]byte, error) {
+func (s *fakeStore) Load(ids []string) ([][]byte, error) {
 	s.loads++
 	blobs := make([][]byte, len(ids))
 	for i, id := range ids {
@@ -27,7 +27,7 @@ func (s *shelf) Load(ids []string) ([][]byte, error) {
 	return blobs, nil
 }
 
-func (s *shelf) Due(now int64, limit int) ([]redis.Timer, error) {
+func (s *fakeStore) Due(now int64, limit int) ([]redis.Timer, error) {
 	var due []redis.Timer
 	for id, at := range s.timers {
 		if at <= now {
@@ -43,11 +43,11 @@ func (s *shelf) Due(now int64, limit int) ([]redis.Timer, error) {
 	return due[:min(limit, len(due))], nil
 }
 
-func (s *shelf) Classes(first, end, _ uint32) ([][]string, error) {
+func (s *fakeStore) Classes(first, end, _ uint32) ([][]string, error) {
 	return make([][]string, end-first), nil
 }
 
-func (s *shelf) commit(w *workingSet) {
+func (s *fakeStore) commit(w *workingSet) {
 	blobs, timers := w.changes()
 	for _, b := range blobs {
 		s.blobs[b.ID] = b.Value
@@ -62,29 +62,29 @@ func (s *shelf) commit(w *workingSet) {
 	w.committed()
 }
 
-func newShelf(limit int64) (*shelf, *workingSet) {
-	s := &shelf{blobs: map[string][]byte{}, timers: map[string]int64{}}
+func newFakeStore(limit int64) (*fakeStore, *workingSet) {
+	s := &fakeStore{blobs: map[string][]byte{}, timers: map[string]int64{}}
 	return s, newWorkingSet(limit, s)
 }
 
-func waking(at int64) *customer.State {
+func stateWithDeadline(at int64) *customer.State {
 	s := customer.New()
 	s.Next = at
 	return s
 }
 
-// Ten times the customers take no more memory, and none of them is lost.
+// Ten times as many customers take no more memory, and none of them is lost.
 func TestWorkingSetKeepsToItsLimit(t *testing.T) {
 	const limit = 50_000
 	peaks := map[int]int64{}
 	for _, customers := range []int{1_000, 10_000} {
-		s, w := newShelf(limit)
+		s, w := newFakeStore(limit)
 		for i := range customers {
 			id := fmt.Sprint(i)
 			c, err := w.Customer(id)
 			require.NoError(t, err)
 			require.Nil(t, c)
-			w.Put(id, waking(int64(i+1)))
+			w.Put(id, stateWithDeadline(int64(i+1)))
 			if i%50 == 49 {
 				s.commit(w)
 				w.evict()
@@ -102,13 +102,13 @@ func TestWorkingSetKeepsToItsLimit(t *testing.T) {
 	require.InDelta(t, peaks[1_000], peaks[10_000], 2)
 }
 
-// What has changed since the last commit is nowhere else, so it stays whatever the limit.
+// A customer that changed since the last commit exists nowhere else, so it is never evicted.
 func TestChangedCustomersStay(t *testing.T) {
-	s, w := newShelf(0)
+	s, w := newFakeStore(0)
 	for i := range 100 {
 		_, err := w.Customer(fmt.Sprint(i))
 		require.NoError(t, err)
-		w.Put(fmt.Sprint(i), waking(1))
+		w.Put(fmt.Sprint(i), stateWithDeadline(1))
 	}
 	w.evict()
 	loads := s.loads
@@ -123,22 +123,22 @@ func TestChangedCustomersStay(t *testing.T) {
 	require.Empty(t, w.customers)
 }
 
-// Redis knows the deadlines of the last commit; what has changed since goes before them.
+// Redis holds the deadlines of the last commit; later changes override them.
 func TestDueTimersAreOverlaid(t *testing.T) {
-	s, w := newShelf(1 << 20)
+	s, w := newFakeStore(1 << 20)
 	for id, at := range map[string]int64{"a": 10, "b": 20, "c": 30, "d": 40} {
-		w.Put(id, waking(at))
+		w.Put(id, stateWithDeadline(at))
 	}
 	s.commit(w)
 	c, err := w.Customer("a")
 	require.NoError(t, err)
-	c.Next = 35 // later than Redis says
+	c.Next = 35 // later than in Redis
 	w.Put("a", c)
 	c, err = w.Customer("b")
 	require.NoError(t, err)
-	c.Next = 0 // none any more
+	c.Next = 0 // removed
 	w.Put("b", c)
-	w.Put("e", waking(5)) // Redis has never heard of it
+	w.Put("e", stateWithDeadline(5)) // not in Redis yet
 	due, err := w.Due(38, 10)
 	require.NoError(t, err)
 	require.Equal(t, []string{"e", "c", "a"}, due)
@@ -150,9 +150,9 @@ func TestDueTimersAreOverlaid(t *testing.T) {
 	require.Equal(t, map[string]int64{"a": 35, "c": 30, "d": 40, "e": 5}, s.timers)
 }
 
-// A timer whose customer is not there: Redis has lost a key, and the snapshot cannot be trusted.
+// A timer without its customer: Redis has lost a key, so the snapshot cannot be trusted.
 func TestTimerWithoutItsCustomerIsTorn(t *testing.T) {
-	s, w := newShelf(1 << 20)
+	s, w := newFakeStore(1 << 20)
 	s.timers["gone"] = 1
 	_, err := w.Due(5, 10)
 	require.ErrorIs(t, err, redis.ErrTorn)

@@ -68,7 +68,7 @@ func (r *run) readInputSet(ctx context.Context) error {
 	var partitions, incarnations uint64
 	for _, t := range topics {
 		if !t.Exists {
-			return fmt.Errorf("input topic %s does not exist: `mainstay topics apply` makes it", t.Name)
+			return fmt.Errorf("input topic %s does not exist: create it with `mainstay topics apply`", t.Name)
 		}
 		incarnation, err := Incarnation(ctx, r.kafka, r.cfg.Namespace, t.Name, t.Leaders)
 		if err != nil {
@@ -86,7 +86,7 @@ func (r *run) readInputSet(ctx context.Context) error {
 			return fmt.Errorf("read the dead-letter topics: %w", err)
 		}
 		if !topics[0].Exists {
-			return fmt.Errorf("dead-letter topic %s does not exist: `mainstay topics apply` makes it", topics[0].Name)
+			return fmt.Errorf("dead-letter topic %s does not exist: create it with `mainstay topics apply`", topics[0].Name)
 		}
 		r.set.deadLetterPartitions[kind] = int32(len(topics[0].Leaders)) //nolint:gosec // a count
 	}

@@ -15,7 +15,7 @@ import (
 	"github.com/mainstay/mainstay/schemas/ledger"
 )
 
-// ErrNoLedger is a ledger that is not there, or was has no genesis entry.
+// ErrNoLedger is a ledger topic that does not exist or has no genesis entry.
 var ErrNoLedger = errors.New("no ledger")
 
 // Genesis reads the first entry of every ledger partition; they must agree.
@@ -39,11 +39,11 @@ func Genesis(ctx context.Context, k *kafka.Client, namespace string) (*ledger.Ge
 		case genesis == nil:
 			genesis = g
 		case !proto.Equal(g, genesis):
-			return nil, halt.New(halt.LedgerForeign, "partition %d of %s begins another ledger (%s) than partition 0 (%s)", p, topic, g.GetLedgerId(), genesis.GetLedgerId())
+			return nil, halt.New(halt.LedgerForeign, "partition %d of %s belongs to another ledger (%s) than partition 0 (%s)", p, topic, g.GetLedgerId(), genesis.GetLedgerId())
 		}
 	}
 	if n := int32(len(there[0].Leaders)); genesis.GetPartitions() != n { //nolint:gosec // a count
-		return nil, halt.New(halt.LedgerForeign, "%s has %d partitions, its first entry says %d: a customer would be looked for in the wrong one; restore the count, or start another namespace", topic, n, genesis.GetPartitions())
+		return nil, halt.New(halt.LedgerForeign, "%s has %d partitions, and was created with %d: customers would be routed to other partitions; restore the number, or start another namespace", topic, n, genesis.GetPartitions())
 	}
 	return genesis, nil
 }
@@ -62,7 +62,7 @@ func genesisOf(ctx context.Context, k *kafka.Client, topic string, partition int
 	_, err = k.ReadCommitted(ctx, topic, partition, 0, b.LastStable, func(r kafka.Record) error {
 		var e ledger.Entry
 		if err := e.UnmarshalVT(r.Value); err != nil || e.GetKind() != ledger.Kind_KIND_GENESIS {
-			return halt.New(halt.LedgerMissing, "%s/%d does not begin with a genesis entry: something else was written to this topic", topic, partition)
+			return halt.New(halt.LedgerMissing, "%s/%d does not start with a genesis entry: another program wrote to this topic, or it was created by hand; see the runbook MainstayPartitionHalted", topic, partition)
 		}
 		genesis = &ledger.Genesis{}
 		if err := genesis.UnmarshalVT(e.GetPayload()); err != nil {
@@ -119,5 +119,5 @@ func createLedger(ctx context.Context, k *kafka.Client, namespace string, g *led
 	if err := txn.Publish(ctx, kafka.Transaction{Batches: batches}); err != nil {
 		return nil, fmt.Errorf("create the ledger: %w", err)
 	}
-	return g, nil // its markers may still be on their way, so it is not read back
+	return g, nil // not read back: its transaction markers may not be visible yet
 }

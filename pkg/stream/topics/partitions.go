@@ -9,9 +9,9 @@ import (
 )
 
 // ErrNoTopic is a topic that does not exist.
-var ErrNoTopic = errors.New("the topic does not exist: `mainstay topics apply` makes it")
+var ErrNoTopic = errors.New("the topic does not exist: create it with `mainstay topics apply`")
 
-// Partitions is the number of partitions of a topic; ErrNoTopic if it does not exist.
+// Partitions returns the number of partitions of a topic, or ErrNoTopic if the topic does not exist.
 func Partitions(ctx context.Context, k *kafka.Client, topic string) (int32, error) {
 	found, err := k.Topics(ctx, []string{topic})
 	if err != nil {

@@ -1,7 +1,7 @@
-// Package topics owns what must stand in Kafka before anything runs: which topics, with how many partitions and which
-// configuration, and the ledger's first entries.
+// Package topics owns what must exist in Kafka before a process starts: the topics with their partitions and configuration, and the
+// first entries of the ledger.
 //
-// It refuses to change what exists: a topic that differs from what is wanted is reported, and mended by a person.
+// It refuses to change an existing topic: a topic that differs from its specification is reported, and corrected by the operator.
 package topics
 
 import (
@@ -17,19 +17,19 @@ import (
 	"github.com/mainstay/mainstay/schemas/output"
 )
 
-// Config is what decides which topics are wanted.
+// Config determines which topics are needed.
 type Config struct {
 	Namespace       string
-	Inputs          []string // topics of events; made when missing
-	DeadLetters     []string // their names
-	InputPartitions int32    // of inputs that are made here
+	Inputs          []string // input topics; created if missing
+	DeadLetters     []string // dead-letter topics
+	InputPartitions int32    // of inputs and dead-letter topics that are created here
 	Partitions      int32    // of the ledger and the outputs
 	Replicas        int16
 	Retention       time.Duration // of the outputs
 	DeadLetterBytes int64
 }
 
-// Kind is what a topic is for.
+// Kind is the purpose of a topic.
 type Kind string
 
 // The kinds.
@@ -41,16 +41,16 @@ const (
 	Imported   Kind = "imports"
 )
 
-// Imports is the topic that remembers which rows of which files were imported.
+// Imports is the topic that records which rows of which files were imported.
 func Imports(namespace string) string { return namespace + ".imports.v1" }
 
-// Wanted is a topic as it should be.
+// Wanted is the specification of a topic.
 type Wanted struct {
 	Kind Kind
 	kafka.TopicSpec
 }
 
-// All returns the topics that are wanted: inputs, dead letters, the ledger, outputs, what was imported.
+// All returns the specifications of all topics: inputs, dead letters, the ledger, outputs, imports.
 func (c Config) All() []Wanted {
 	var all []Wanted
 	add := func(kind Kind, name string, partitions int32, configs map[string]string) {
@@ -62,7 +62,7 @@ func (c Config) All() []Wanted {
 	for _, name := range c.DeadLetters {
 		add(DeadLetter, name, c.InputPartitions, map[string]string{"max.message.bytes": strconv.FormatInt(c.DeadLetterBytes, 10), "retention.ms": "-1"})
 	}
-	// Kept for ever, and stamped by the broker: the ledger's time is the time of appending.
+	// Kept forever, with timestamps from the broker: the time of the ledger is the time at which entries were appended.
 	add(Ledger, ledger.Topic(c.Namespace), c.Partitions, map[string]string{
 		"retention.ms": "-1", "retention.bytes": "-1", "cleanup.policy": "delete", "message.timestamp.type": "LogAppendTime",
 	})
@@ -71,12 +71,12 @@ func (c Config) All() []Wanted {
 			"retention.ms": strconv.FormatInt(c.Retention.Milliseconds(), 10), "cleanup.policy": "delete",
 		})
 	}
-	// Kept for ever, too: importing a file again sends what it does not find here.
+	// Kept forever as well: importing a file again sends the rows that are not recorded here.
 	add(Imported, Imports(c.Namespace), 1, map[string]string{"retention.ms": "-1", "retention.bytes": "-1", "cleanup.policy": "delete"})
 	return all
 }
 
-// Finding is what is wrong with a topic. Fatal ones keep Mainstay from running.
+// Finding is a difference between a topic and its specification. Mainstay cannot run with a fatal one.
 type Finding struct {
 	Topic   string
 	Missing bool
@@ -84,7 +84,7 @@ type Finding struct {
 	Text    string
 }
 
-// Plan compares what is wanted with what is there.
+// Plan compares the specifications with the existing topics. It returns the missing topics and all findings.
 func Plan(ctx context.Context, k *kafka.Client, c Config) ([]Wanted, []Finding, error) {
 	wanted := c.All()
 	names := make([]string, len(wanted))
@@ -102,14 +102,14 @@ func Plan(ctx context.Context, k *kafka.Client, c Config) ([]Wanted, []Finding, 
 		if !t.Exists {
 			missing = append(missing, wanted[i])
 			findings = append(findings, Finding{
-				Topic: t.Name, Missing: true, Fatal: wanted[i].Kind != Imported, Text: "does not exist: `mainstay topics apply` makes it",
+				Topic: t.Name, Missing: true, Fatal: wanted[i].Kind != Imported, Text: "does not exist: create it with `mainstay topics apply`",
 			})
 			continue
 		}
 		present = append(present, t.Name)
 		if n := int32(len(t.Leaders)); n != wanted[i].Partitions && wanted[i].Kind != Input && wanted[i].Kind != DeadLetter && wanted[i].Kind != Imported { //nolint:gosec // a count
 			findings = append(findings, Finding{Topic: t.Name, Fatal: true, Text: fmt.Sprintf(
-				"has %d partitions, the ledger has %d: partitions of a ledger are fixed for its life; restore the count, or start another namespace", n, wanted[i].Partitions)})
+				"has %d partitions, the ledger has %d: the number is fixed when a ledger is created; restore it, or start another namespace", n, wanted[i].Partitions)})
 		}
 	}
 	configs, err := k.TopicConfigs(ctx, present)
@@ -125,10 +125,10 @@ func Plan(ctx context.Context, k *kafka.Client, c Config) ([]Wanted, []Finding, 
 	return missing, findings, nil
 }
 
-// differences names what is worse than wanted; what is merely more (a longer retention, say) is left alone.
+// differences reports configuration that is weaker than specified. Stronger configuration, such as a longer retention, is accepted.
 func differences(w Wanted, got map[string]string) []Finding {
 	var all []Finding
-	say := func(fatal bool, text string, args ...any) {
+	report := func(fatal bool, text string, args ...any) {
 		all = append(all, Finding{Topic: w.Name, Fatal: fatal, Text: fmt.Sprintf(text, args...)})
 	}
 	number := func(key string) int64 {
@@ -141,40 +141,40 @@ func differences(w Wanted, got map[string]string) []Finding {
 	switch w.Kind {
 	case Ledger:
 		if n := number("retention.ms"); n != -1 {
-			say(true, "retention.ms is %d, must be -1: state is folded from the ledger's start", n)
+			report(true, "retention.ms is %d, must be -1: state is folded from the ledger's start", n)
 		}
 		if n := number("retention.bytes"); n != -1 {
-			say(true, "retention.bytes is %d, must be -1: state is folded from the ledger's start", n)
+			report(true, "retention.bytes is %d, must be -1: state is folded from the ledger's start", n)
 		}
 		if p := got["cleanup.policy"]; p != "delete" {
-			say(true, "cleanup.policy is %s, must be delete (with retention -1): compaction would take entries away", p)
+			report(true, "cleanup.policy is %s, must be delete (with retention -1): compaction would delete entries", p)
 		}
 		if t := got["message.timestamp.type"]; t != "LogAppendTime" {
-			say(true, "message.timestamp.type is %s, must be LogAppendTime: an intake takes its clock from it", t)
+			report(true, "message.timestamp.type is %s, must be LogAppendTime: intakes read the clock of the ledger from it", t)
 		}
 	case Output:
 		want, _ := strconv.ParseInt(w.Configs["retention.ms"], 10, 64)
 		if n := number("retention.ms"); n != -1 && n < want {
-			say(n < int64(24*time.Hour/time.Millisecond), "retention.ms is %d, wanted at least %d: a claim may need to find its last outputs", n, want)
+			report(n < int64(24*time.Hour/time.Millisecond), "retention.ms is %d, wanted at least %d: a claim reads the last outputs of its partition, so they must still exist", n, want)
 		}
 		if p := got["cleanup.policy"]; p != "delete" {
-			say(false, "cleanup.policy is %s, wanted delete: `audit` compares from the log start, and compaction leaves gaps", p)
+			report(false, "cleanup.policy is %s, wanted delete: `audit` compares from the log start, and compaction leaves gaps", p)
 		}
 	case DeadLetter:
 		want, _ := strconv.ParseInt(w.Configs["max.message.bytes"], 10, 64)
 		if n := number("max.message.bytes"); n < want {
-			say(false, "max.message.bytes is %d, wanted %d: larger dead letters are cut", n, want)
+			report(false, "max.message.bytes is %d, wanted %d: larger dead letters are truncated", n, want)
 		}
 	case Imported:
 		if ms, size := number("retention.ms"), number("retention.bytes"); ms != -1 || size != -1 {
-			say(false, "retention.ms is %d and retention.bytes %d, wanted -1: a file that is imported again later would count twice", ms, size)
+			report(false, "retention.ms is %d and retention.bytes %d, wanted -1: a file that is imported again after that would count twice", ms, size)
 		}
 	case Input:
 	}
 	return all
 }
 
-// Apply makes what is missing, and creates the ledger if it does not exist.
+// Apply creates missing topics, and the ledger if it does not exist.
 func Apply(ctx context.Context, k *kafka.Client, c Config, g *ledger.Genesis, s *ledger.Settings, logic uint32, random func() uint64) ([]Wanted, *ledger.Genesis, error) {
 	missing, _, err := Plan(ctx, k, c)
 	if err != nil {
