@@ -17,17 +17,17 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	parts "github.com/mainstay/mainstay/pkg/testbed/containers"
+	"github.com/mainstay/mainstay/pkg/testbed/containers"
 )
 
-// TestCompose is one story, since bringing it up takes a minute: it is brought up as a newcomer would, with the simulated shop;
-// the shop's events flow through it, Prometheus sees them, and every question of every board and rule has an answer.
+// TestCompose is one test, since starting the stack takes a minute. It starts the stack with the simulated shop, and checks that the
+// shop's events are processed, that Prometheus has the metrics, and that every query of the dashboards and rules returns data.
 func TestCompose(t *testing.T) {
 	began := time.Now()
-	s := up(t)
-	program := emitter(t, s)
-	sent := shopCaughtUp(t, s)
-	t.Run("what nobody can take is told apart", func(t *testing.T) {
+	s := startStack(t)
+	program := hostProgram(t, s)
+	sent := waitShopCaughtUp(t, s)
+	t.Run("refused events are told apart", func(t *testing.T) {
 		_, _, err := program.Do(t.Context(), "send", "referral", "--referrer", "c-1", "--customer", "c-1")
 		require.NoError(t, err)
 		_, _, err = program.Do(t.Context(), "send", "survey", "--customer", "c-1", "--score", "99", "--force")
@@ -53,30 +53,32 @@ func TestCompose(t *testing.T) {
 		s.await(t, `max(mainstay_audit_last_success_timestamp_seconds)`, 1)
 	})
 
-	t.Run("the image is small and serves", func(t *testing.T) { imageAndHealth(t, s) })
-	t.Run("what was sent is found", func(t *testing.T) { found(t, program) })
-	t.Run("every rule is evaluated", func(t *testing.T) { rules(t, s) })
-	boards(t, s, began)
-	t.Run("the shop ends in order", func(t *testing.T) { shopEnds(t, s) })
+	t.Run("the image is small and serves", func(t *testing.T) { checkImageAndHealth(t, s) })
+	t.Run("a customer has answers", func(t *testing.T) { checkCustomer(t, program) })
+	t.Run("every rule is evaluated", func(t *testing.T) { checkRules(t, s) })
+	checkDashboards(t, s, began)
+	t.Run("the shop stops in order", func(t *testing.T) { stopShop(t, s) })
 }
 
-// leastCustomers have come when the shop's time is now: more than tiers.min_customers, so that there are tiers.
+// leastCustomers is the minimum number of customers when the shop has caught up with the clock. It exceeds tiers.min_customers, so that
+// there are tiers.
 const leastCustomers = 150
 
-// emitter is the program on this machine, which reaches Kafka and Redis by their ports here: the other listener.
-func emitter(t *testing.T, s *stack) parts.Program {
+// hostProgram returns the program on this machine, which reaches Kafka and Redis by their published ports, and so tests the second
+// listener of Kafka.
+func hostProgram(t *testing.T, s *stack) containers.Program {
 	t.Helper()
-	path, err := parts.Build(t.Context(), t.TempDir())
+	path, err := containers.Build(t.Context(), t.TempDir())
 	require.NoError(t, err)
-	return parts.Program{Path: path, Settings: map[string]string{
+	return containers.Program{Path: path, Settings: map[string]string{
 		"KAFKA_BROKERS": s.address("KAFKA_PORT"), "REDIS_ADDRESSES": s.address("REDIS_PORT"), "HTTP_LISTEN": s.address("HTTP_PORT"),
 	}}
 }
 
 var caughtUp = regexp.MustCompile(`(\d+) events sent; the shop's time is now`)
 
-// shopCaughtUp waits until the simulated shop has told what lies behind it, and returns how many events that were.
-func shopCaughtUp(t *testing.T, s *stack) int {
+// waitShopCaughtUp waits until the simulated shop has sent its past events, and returns their number.
+func waitShopCaughtUp(t *testing.T, s *stack) int {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
@@ -97,8 +99,8 @@ func shopCaughtUp(t *testing.T, s *stack) int {
 	}
 }
 
-// shopEnds stops it, which it does at the first signal, with nothing left unsent.
-func shopEnds(t *testing.T, s *stack) {
+// stopShop stops the shop, which must exit with 0 at the first signal.
+func stopShop(t *testing.T, s *stack) {
 	out, err := s.command(t.Context(), "stop", "shop").CombinedOutput()
 	require.NoError(t, err, "%s", out)
 	state, err := s.command(t.Context(), "ps", "--all", "--format", "{{.State}} {{.ExitCode}}", "shop").Output()
@@ -106,7 +108,7 @@ func shopEnds(t *testing.T, s *stack) {
 	require.Equal(t, "exited 0", strings.TrimSpace(string(state)))
 }
 
-func imageAndHealth(t *testing.T, s *stack) {
+func checkImageAndHealth(t *testing.T, s *stack) {
 	const most = 30_000_000
 	out, err := exec.CommandContext(t.Context(), "docker", "image", "inspect", "--format", "{{.Size}} {{.Config.User}}", "mainstay:"+s.version).Output()
 	require.NoError(t, err)
@@ -125,7 +127,7 @@ func imageAndHealth(t *testing.T, s *stack) {
 	}
 }
 
-func found(t *testing.T, p parts.Program) {
+func checkCustomer(t *testing.T, p containers.Program) {
 	out, _, err := p.Do(t.Context(), "customer", "get", "c-1", "--output", "json")
 	require.NoError(t, err)
 	var c struct {
@@ -137,8 +139,8 @@ func found(t *testing.T, p parts.Program) {
 	require.Positive(t, c.CLV.Orders)
 }
 
-// rules makes sure that Prometheus has loaded all rules and can evaluate each, and that the watchdog reaches us.
-func rules(t *testing.T, s *stack) {
+// checkRules checks that Prometheus has loaded and evaluated all rules, and that the watchdog fires.
+func checkRules(t *testing.T, s *stack) {
 	s.await(t, `count(ALERTS{alertname="MainstayWatchdog", alertstate="firing"})`, 1)
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
@@ -152,7 +154,7 @@ func rules(t *testing.T, s *stack) {
 				} `json:"rules"`
 			} `json:"groups"`
 		}
-		_, err := s.ask(ctx, "rules", nil, &all)
+		_, err := s.get(ctx, "rules", nil, &all)
 		require.NoError(t, err)
 		known, waiting := 0, 0
 		for _, g := range all.Groups {
@@ -176,15 +178,15 @@ func rules(t *testing.T, s *stack) {
 	}
 }
 
-// fallback is what stands in for series that are not there yet.
+// fallback matches the part of a query that replaces series that do not exist yet.
 var fallback = regexp.MustCompile(` or (label_replace\(.*\)|vector\(-?\d\))$`)
 
-// quiet are panels that show only the fallback on a system that is new and healthy.
+// quiet lists the panels that show only the fallback on a new and healthy system, with the reason.
 var quiet = map[string]string{
-	"Halted partitions":                     "none is",
-	"Halted partitions, by reason":          "none is",
-	"Firing alerts":                         "none does",
-	"Fuses open":                            "none is",
+	"Halted partitions":                     "the condition does not occur",
+	"Halted partitions, by reason":          "the condition does not occur",
+	"Firing alerts":                         "none fires",
+	"Fuses open":                            "the condition does not occur",
 	"Fuse, by rule":                         "none was ever open",
 	"Late events, by topic":                 "there are none under the live clock",
 	"Last good refit":                       "none is scheduled by default",
@@ -194,16 +196,16 @@ var quiet = map[string]string{
 	"Purchase days, predicted and observed": "the first are due when a horizon has passed",
 }
 
-// boards asks what Grafana would ask, panel by panel, over the time since began. An answer without a number in it is none, and
-// what a fallback says is none where the run gave cause for a better one.
-func boards(t *testing.T, s *stack, began time.Time) {
+// checkDashboards runs the queries of every panel as Grafana would, over the time since began. Each must return a number; except for
+// the quiet panels, it must do so without its fallback.
+func checkDashboards(t *testing.T, s *stack, began time.Time) {
 	paths, err := filepath.Glob(filepath.Join(root, "deploy/grafana/dashboards/*.json"))
 	require.NoError(t, err)
 	require.NotEmpty(t, paths)
 	for _, path := range paths {
 		text, err := os.ReadFile(path)
 		require.NoError(t, err)
-		var board struct {
+		var dashboard struct {
 			Title  string `json:"title"`
 			Panels []struct {
 				Title   string `json:"title"`
@@ -213,13 +215,13 @@ func boards(t *testing.T, s *stack, began time.Time) {
 				} `json:"targets"`
 			} `json:"panels"`
 		}
-		require.NoError(t, json.Unmarshal(text, &board))
-		for _, p := range board.Panels {
+		require.NoError(t, json.Unmarshal(text, &dashboard))
+		for _, p := range dashboard.Panels {
 			for _, q := range p.Targets {
-				t.Run(board.Title+": "+p.Title, func(t *testing.T) {
-					answers(t, s, q.Expr, q.Instant, began)
+				t.Run(dashboard.Title+": "+p.Title, func(t *testing.T) {
+					requireData(t, s, q.Expr, q.Instant, began)
 					if asked := fallback.ReplaceAllString(q.Expr, ""); asked != q.Expr && quiet[p.Title] == "" {
-						answers(t, s, asked, q.Instant, began)
+						requireData(t, s, asked, q.Instant, began)
 					}
 				})
 			}
@@ -227,14 +229,14 @@ func boards(t *testing.T, s *stack, began time.Time) {
 	}
 }
 
-// answers asks until there is an answer: a rate needs two looks at what has only just come to be.
-func answers(t *testing.T, s *stack, promql string, instant bool, began time.Time) {
+// requireData repeats a query until it returns data: a rate needs two samples of a new series.
+func requireData(t *testing.T, s *stack, promql string, instant bool, began time.Time) {
 	t.Helper()
 	promql = strings.ReplaceAll(promql, "$__rate_interval", "1m")
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	for {
-		var a *answer
+		var a *queryResult
 		var err error
 		if instant {
 			a, err = s.query(ctx, promql)
@@ -248,7 +250,7 @@ func answers(t *testing.T, s *stack, promql string, instant bool, began time.Tim
 		}
 		select {
 		case <-ctx.Done():
-			require.FailNow(t, "there is no answer", promql)
+			require.FailNow(t, "the query returns no data", promql)
 		case <-time.After(time.Second):
 		}
 	}

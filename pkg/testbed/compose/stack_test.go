@@ -20,7 +20,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// stack is what docker compose runs under a name and on ports of its own.
+// stack is a compose project with its own name and ports.
 type stack struct {
 	project, version string
 	ports            map[string]int // by variable
@@ -29,9 +29,9 @@ type stack struct {
 
 const root = "../../.."
 
-// up builds the image, starts everything but Grafana, the simulated shop among it, and waits until all is well.
-// It is taken down, volumes and image included, when the test ends.
-func up(t *testing.T) *stack {
+// startStack builds the image, starts all services except Grafana, and waits until they are healthy. The end of the test removes
+// everything, including volumes and the image.
+func startStack(t *testing.T) *stack {
 	t.Helper()
 	name := strings.ToLower(rand.Text()[:8])
 	s := &stack{project: "mainstay-test-" + name, version: "test-" + name, ports: map[string]int{}, client: http.Client{Timeout: 30 * time.Second}}
@@ -45,9 +45,9 @@ func up(t *testing.T) *stack {
 		ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
 		defer cancel()
 		if t.Failed() {
-			t.Log(s.do(ctx, "logs", "--tail", "30"))
+			t.Log(s.output(ctx, "logs", "--tail", "30"))
 		}
-		t.Log(s.do(ctx, "down", "--volumes", "--timeout", "20"))
+		t.Log(s.output(ctx, "down", "--volumes", "--timeout", "20"))
 		left, err := s.command(ctx, "ps", "--all", "--quiet").Output()
 		require.NoError(t, err)
 		require.Empty(t, string(left), "containers are left")
@@ -60,7 +60,7 @@ func up(t *testing.T) *stack {
 	return s
 }
 
-// command is docker compose on the repository's file and the test's.
+// command returns docker compose on the file of the repository and that of the test.
 func (s *stack) command(ctx context.Context, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, "docker", append([]string{
 		"compose", "--profile", "demo", "--project-name", s.project, "--file", "docker-compose.yml", "--file", "pkg/testbed/compose/testdata/test.yml",
@@ -73,8 +73,8 @@ func (s *stack) command(ctx context.Context, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// do is for what a failure of adds nothing.
-func (s *stack) do(ctx context.Context, args ...string) string {
+// output runs a command and returns its output and error, for the log of the test.
+func (s *stack) output(ctx context.Context, args ...string) string {
 	out, err := s.command(ctx, args...).CombinedOutput()
 	return fmt.Sprintf("docker compose %s: %v\n%s", args[0], err, out)
 }
@@ -83,8 +83,8 @@ func (s *stack) address(variable string) string {
 	return net.JoinHostPort("127.0.0.1", strconv.Itoa(s.ports[variable]))
 }
 
-// answer is Prometheus's to a query.
-type answer struct {
+// queryResult is the response of Prometheus to a query.
+type queryResult struct {
 	Result []struct {
 		Value  []any   `json:"value"`  // time, text
 		Values [][]any `json:"values"` // of a range
@@ -92,8 +92,8 @@ type answer struct {
 	warnings []string
 }
 
-// numbers are the samples that are numbers.
-func (a *answer) numbers() (all []float64) {
+// numbers returns the samples that are not NaN.
+func (a *queryResult) numbers() (all []float64) {
 	add := func(sample []any) {
 		if len(sample) == 2 && sample[1] != "NaN" {
 			if v, err := strconv.ParseFloat(sample[1].(string), 64); err == nil {
@@ -110,8 +110,8 @@ func (a *answer) numbers() (all []float64) {
 	return all
 }
 
-// ask sends a request to Prometheus's API and reads the data of its answer.
-func (s *stack) ask(ctx context.Context, path string, values url.Values, into any) (warnings []string, err error) {
+// get sends a request to the API of Prometheus and decodes the data of the response.
+func (s *stack) get(ctx context.Context, path string, values url.Values, into any) (warnings []string, err error) {
 	at := "http://" + s.address("PROMETHEUS_PORT") + "/api/v1/" + path + "?" + values.Encode()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, at, nil)
 	if err != nil {
@@ -119,7 +119,7 @@ func (s *stack) ask(ctx context.Context, path string, values url.Values, into an
 	}
 	response, err := s.client.Do(request)
 	if err != nil {
-		return nil, fmt.Errorf("ask Prometheus: %w", err)
+		return nil, fmt.Errorf("query Prometheus: %w", err)
 	}
 	defer func() { _ = response.Body.Close() }()
 	var body struct {
@@ -130,31 +130,31 @@ func (s *stack) ask(ctx context.Context, path string, values url.Values, into an
 		Infos    []string        `json:"infos"`
 	}
 	if err := json.NewDecoder(response.Body).Decode(&body); err != nil {
-		return nil, fmt.Errorf("ask Prometheus: %w", err)
+		return nil, fmt.Errorf("query Prometheus: %w", err)
 	}
 	if body.Status != "success" {
-		return nil, fmt.Errorf("Prometheus refuses %s: %s", path, body.Error)
+		return nil, fmt.Errorf("Prometheus refused %s: %s", path, body.Error)
 	}
 	return append(body.Warnings, body.Infos...), json.Unmarshal(body.Data, into)
 }
 
-func (s *stack) query(ctx context.Context, promql string) (*answer, error) {
-	var a answer
-	warnings, err := s.ask(ctx, "query", url.Values{"query": {promql}}, &a)
+func (s *stack) query(ctx context.Context, promql string) (*queryResult, error) {
+	var a queryResult
+	warnings, err := s.get(ctx, "query", url.Values{"query": {promql}}, &a)
 	a.warnings = warnings
 	return &a, err
 }
 
-func (s *stack) queryRange(ctx context.Context, promql string, from, to time.Time) (*answer, error) {
-	var a answer
-	warnings, err := s.ask(ctx, "query_range", url.Values{
+func (s *stack) queryRange(ctx context.Context, promql string, from, to time.Time) (*queryResult, error) {
+	var a queryResult
+	warnings, err := s.get(ctx, "query_range", url.Values{
 		"query": {promql}, "start": {from.Format(time.RFC3339)}, "end": {to.Format(time.RFC3339)}, "step": {"5"},
 	}, &a)
 	a.warnings = warnings
 	return &a, err
 }
 
-// await asks until the query's greatest number is at least so much.
+// await repeats a query until one of its samples is at least a number.
 func (s *stack) await(t *testing.T, promql string, least float64) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
@@ -170,7 +170,7 @@ func (s *stack) await(t *testing.T, promql string, least float64) {
 		}
 		select {
 		case <-ctx.Done():
-			require.FailNow(t, "Prometheus does not come to see it", "%s >= %v: %+v %v", promql, least, a, err)
+			require.FailNow(t, "the query does not reach the expected value", "%s >= %v: %+v %v", promql, least, a, err)
 		case <-time.After(time.Second):
 		}
 	}

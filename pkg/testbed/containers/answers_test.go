@@ -18,7 +18,7 @@ import (
 	"github.com/mainstay/mainstay/processors/customer"
 )
 
-// answers are what `customer get --output json` prints of one.
+// answers holds the output of `customer get --output json`.
 type answers struct {
 	AsOf     time.Time `json:"as_of"`
 	Referrer *string   `json:"referrer_customer_id"`
@@ -44,12 +44,12 @@ type answers struct {
 		Responses int    `json:"response_count"`
 	} `json:"promoter_status"`
 
-	days []int64 // purchase days, as state has them
+	days []int64 // days of purchase in the state
 	text string
 }
 
-// everybody reads all customers of a namespace from Redis.
-func everybody(t *testing.T, namespace string, partitions int32) map[string]*answers {
+// readCustomers reads all customers of a namespace from Redis.
+func readCustomers(t *testing.T, namespace string, partitions int32) map[string]*answers {
 	t.Helper()
 	client, err := redis.New(redis.Config{Addresses: []string{store.Address}})
 	require.NoError(t, err)
@@ -83,23 +83,23 @@ func everybody(t *testing.T, namespace string, partitions int32) map[string]*ans
 	return all
 }
 
-// agree compares customer by customer what Mainstay holds with what the recount says.
-func agree(t *testing.T, facts []fact, is map[string]*answers, now time.Time) {
+// requireEqualsRecount compares the answers of every customer with the recount.
+func requireEqualsRecount(t *testing.T, facts []fact, got map[string]*answers, now time.Time) {
 	t.Helper()
-	should := recount(t, facts, now)
-	require.Len(t, is, len(should), "customers")
+	wanted := recount(t, facts, now)
+	require.Len(t, got, len(wanted), "customers")
 	differing := 0
-	for id, want := range should {
-		if got := is[id]; got == nil || !want.is(t, id, got, now) {
+	for id, want := range wanted {
+		if a := got[id]; a == nil || !want.matches(t, id, a, now) {
 			differing++
 		}
 	}
-	require.Zero(t, differing, "customers whose answers differ from the recount, of %d", len(should))
-	t.Logf("recount as of %s: %d customers, all equal", now.Format(time.RFC3339), len(should))
+	require.Zero(t, differing, "customers whose answers differ from the recount, of %d", len(wanted))
+	t.Logf("recount as of %s: %d customers, all equal", now.Format(time.RFC3339), len(wanted))
 }
 
-// is reports whether the answers are those of the recount, and logs what is not.
-func (p *person) is(t *testing.T, id string, got *answers, now time.Time) bool {
+// matches reports whether the answers equal the recount, and logs the differences.
+func (p *recountedCustomer) matches(t *testing.T, id string, got *answers, now time.Time) bool {
 	t.Helper()
 	good := true
 	check := func(what string, ok bool, want, is any) {
@@ -163,9 +163,9 @@ func b2i(b bool) int {
 	return 0
 }
 
-// said reads all that was published of customers and requires that each customer's sequence runs from 1 without a gap or a
-// repetition, and that every purchase that was not cancelled was answered once. It returns the number of outputs.
-func said(t *testing.T, namespace string, partitions int32, facts []fact) int {
+// requirePublishedOnce reads all outputs of customers. It requires that the sequence numbers of each customer run from 1 without a gap
+// or repetition, and that every purchase that was not cancelled was answered once. It returns the number of outputs.
+func requirePublishedOnce(t *testing.T, namespace string, partitions int32, facts []fact) int {
 	t.Helper()
 	k := client(t)
 	sequences := map[string]map[uint64]string{}
@@ -212,7 +212,7 @@ func said(t *testing.T, namespace string, partitions int32, facts []fact) int {
 			}
 		}
 	}
-	cancelled := map[string]bool{} // whose cancellation may have come first: then the purchase changes nothing, and says nothing
+	cancelled := map[string]bool{} // a purchase that arrives after its cancellation changes nothing, so it causes no output
 	for _, f := range facts {
 		if f.Kind == "order" {
 			cancelled[f.Order] = true
@@ -247,21 +247,21 @@ func client(t *testing.T) *kafka.Client {
 	return k
 }
 
-// drained waits until nothing is left to do.
-func drained(ctx context.Context, t *testing.T, p Program) {
+// waitDrained waits until everything that was sent is processed.
+func waitDrained(ctx context.Context, t *testing.T, p Program) {
 	t.Helper()
-	// When the last record is folded, the tick that says so is still to come, within a second: time moves with it.
+	// The tick after the last record follows within a second, and advances base time.
 	const tick = 3 * time.Second
-	caughtUp(ctx, t, p)
+	waitCaughtUp(ctx, t, p)
 	time.Sleep(tick)
-	caughtUp(ctx, t, p)
+	waitCaughtUp(ctx, t, p)
 }
 
-func caughtUp(ctx context.Context, t *testing.T, p Program) {
+func waitCaughtUp(ctx context.Context, t *testing.T, p Program) {
 	t.Helper()
 	for {
 		out, _, err := p.Do(ctx, "status", "--output", "json", "--settle", "5s")
-		require.NoError(t, ctx.Err(), "the work does not come to an end: %s", out)
+		require.NoError(t, ctx.Err(), "the lag does not reach 0: %s", out)
 		if err == nil {
 			var s struct {
 				Lag *int64 `json:"lag"`
@@ -275,8 +275,8 @@ func caughtUp(ctx context.Context, t *testing.T, p Program) {
 	}
 }
 
-// audited runs the command and requires that it finds nothing.
-func audited(ctx context.Context, t *testing.T, p Program) {
+// requireCleanAudit runs an audit, which must find nothing.
+func requireCleanAudit(ctx context.Context, t *testing.T, p Program) {
 	t.Helper()
 	out, code, err := p.Do(ctx, "audit", "--output", "json")
 	require.NoError(t, err, "%s", out)

@@ -33,9 +33,9 @@ func TestCDNOW(t *testing.T) {
 		var c counts
 		require.NoError(t, json.Unmarshal(out, &c))
 		require.Equal(t, counts{6919, 6919, known, 0, 0}, c)
-		drained(ctx, t, p)
+		waitDrained(ctx, t, p)
 	}
-	settled := func() { time.Sleep(2 * time.Second) } // an idle fold commits within a second
+	waitCommit := func() { time.Sleep(2 * time.Second) } // an idle fold commits within a second
 
 	facts := cdnow(t, file)
 	last := facts[0].At
@@ -43,41 +43,41 @@ func TestCDNOW(t *testing.T) {
 		if facts[i].At.After(last) {
 			last = facts[i].At
 		}
-		facts[i].ID = "" // the importer gives them ids of its own
+		facts[i].ID = "" // the importer assigns ids
 	}
 	load(0)
-	settled()
-	first := everybody(t, namespace, partitions)
+	waitCommit()
+	first := readCustomers(t, namespace, partitions)
 	require.Len(t, first, 2357)
-	agree(t, facts, first, last)
-	outputs := said(t, namespace, partitions, facts)
+	requireEqualsRecount(t, facts, first, last)
+	outputs := requirePublishedOnce(t, namespace, partitions, facts)
 	require.GreaterOrEqual(t, outputs, 6919)
-	audited(ctx, t, p)
+	requireCleanAudit(ctx, t, p)
 
-	// A second time: all duplicates, though the file passes 18 months and an order is known again for 400 days.
+	// A second import adds only duplicates, although the file spans 18 months and orders are remembered for 400 days.
 	load(6919)
-	settled()
-	again := everybody(t, namespace, partitions)
+	waitCommit()
+	again := readCustomers(t, namespace, partitions)
 	require.Len(t, again, len(first))
 	for id, before := range first {
 		require.Equal(t, before.CLV, again[id].CLV, "customer %s", id)
 		require.Equal(t, before.Churn, again[id].Churn, "customer %s", id)
 	}
-	agree(t, facts, again, last)
-	require.Equal(t, outputs, said(t, namespace, partitions, facts))
+	requireEqualsRecount(t, facts, again, last)
+	require.Equal(t, outputs, requirePublishedOnce(t, namespace, partitions, facts))
 
-	// As a person asks.
+	// The same answers by the command.
 	out, _, err := p.Do(ctx, "customer", "get", "1", "--output", "json")
 	require.NoError(t, err)
 	var one answers
 	require.NoError(t, json.Unmarshal(out, &one))
 	require.InDelta(t, 100.50, one.CLV.Historic, 1e-9)
 	require.EqualValues(t, 4, one.CLV.Orders)
-	audited(ctx, t, p)
+	requireCleanAudit(ctx, t, p)
 	require.NoError(t, running.Stop(ctx))
 }
 
-// inputs gives a namespace input topics of its own.
+// inputs returns settings that give a namespace its own input topics.
 func inputs(namespace string) map[string]string {
 	return map[string]string{
 		"NAMESPACE": namespace, "KAFKA_TOPICS_PURCHASES": namespace + ".purchases", "KAFKA_TOPICS_CANCELLATIONS": namespace + ".cancellations",

@@ -14,23 +14,23 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-var seedFlag = flag.Uint64("seed", 0, "of the shop and of the kills; 0 takes one from the clock")
+var seedFlag = flag.Uint64("seed", 0, "seed of the shop and of the kills; 0: from the clock")
 
-// strikes are what happens to the parts under load: what, how often.
-var strikes = []struct {
+// kills are the faults under load, and how often each occurs.
+var kills = []struct {
 	name  string
 	times int
-	do    func(*struck, context.Context) error
+	do    func(*victims, context.Context) error
 }{
-	{"mainstay: SIGKILL", 20, (*struck).killMainstay},
-	{"redis: SIGKILL, with its append-only file", 2, (*struck).killRedis},
-	{"redis: SIGKILL, without persistence (emptied)", 2, (*struck).emptyRedis},
-	{"redis: SIGKILL, back on an append-only file that ended seconds before", 1, (*struck).rewindRedis},
-	{"kafka: SIGKILL", 1, (*struck).killKafka},
+	{"mainstay: SIGKILL", 20, (*victims).killMainstay},
+	{"redis: SIGKILL, with its append-only file", 2, (*victims).killRedis},
+	{"redis: SIGKILL, without persistence (emptied)", 2, (*victims).emptyRedis},
+	{"redis: SIGKILL, back on an append-only file that ended seconds before", 1, (*victims).rewindRedis},
+	{"kafka: SIGKILL", 1, (*victims).killKafka},
 }
 
-// TestKills lets two processes share the work of a shop's year while they, Redis and the broker are killed at random moments.
-// Afterwards every customer must equal an independent recount of what was sent, every output must be there once, and the
+// TestKills runs two processes on a year of a simulated shop, while they, Redis and the broker are killed at random moments.
+// Afterwards every customer must equal an independent recount of what was sent, every output must exist once, and the
 // audit must find nothing.
 func TestKills(t *testing.T) {
 	const partitions, customers, planned = 4, 4000, 110 * time.Second
@@ -42,7 +42,7 @@ func TestKills(t *testing.T) {
 	ctx, cancel := context.WithTimeoutCause(t.Context(), 8*time.Minute, fmt.Errorf("TestKills took longer than 8 minutes"))
 	defer cancel()
 	namespace := "kills-" + strconv.FormatUint(seed, 36)
-	s := &struck{t: t, rng: rand.New(rand.NewPCG(seed, 0)), program: program.With(inputs(namespace))}
+	s := &victims{t: t, rng: rand.New(rand.NewPCG(seed, 0)), program: program.With(inputs(namespace))}
 	_, _, err := s.program.Do(ctx, "topics", "apply")
 	require.NoError(t, err)
 	l, err := newLoad(client(t), namespace, seed, customers)
@@ -53,10 +53,10 @@ func TestKills(t *testing.T) {
 	}
 	require.Len(t, kinds, 4)
 	t.Logf("%d records of %d events to be sent: %v", len(l.events), len(l.facts), kinds)
-	for i := range s.both {
-		s.both[i], err = s.program.Run(ctx)
+	for i := range s.processes {
+		s.processes[i], err = s.program.Run(ctx)
 		require.NoError(t, err)
-		defer func() { s.both[i].Kill() }()
+		defer func() { s.processes[i].Kill() }()
 	}
 
 	sending, stop := context.WithCancel(ctx)
@@ -64,8 +64,8 @@ func TestKills(t *testing.T) {
 	ended := make(chan error, 1)
 	go func() { ended <- l.run(sending, int(float64(len(l.events))/planned.Seconds())) }()
 	var order []int
-	for i, strike := range strikes {
-		for range strike.times {
+	for i, kill := range kills {
+		for range kill.times {
 			order = append(order, i)
 		}
 	}
@@ -77,66 +77,67 @@ func TestKills(t *testing.T) {
 		if sent < int64(len(l.events)) {
 			underLoad++
 		}
-		t.Logf("%6.1f s, %d sent: %s", time.Since(began).Seconds(), sent, strikes[i].name)
-		require.NoError(t, strikes[i].do(s, ctx))
+		t.Logf("%6.1f s, %d sent: %s", time.Since(began).Seconds(), sent, kills[i].name)
+		require.NoError(t, kills[i].do(s, ctx))
 	}
-	close(l.hurry)
+	close(l.noPace)
 	require.NoError(t, <-ended)
-	require.Equal(t, len(order), underLoad, "strikes while events were still coming")
-	t.Logf("%d strikes under load in %.0f s; %d records were sent again", len(order), time.Since(began).Seconds(), l.again)
+	require.Equal(t, len(order), underLoad, "kills while events were still being sent")
+	t.Logf("%d kills under load in %.0f s; %d records were sent again", len(order), time.Since(began).Seconds(), l.resent)
 
-	drained(ctx, t, s.program)
+	waitDrained(ctx, t, s.program)
 	t.Logf("drained %.1f s after the start of the kills", time.Since(began).Seconds())
-	for _, p := range s.both {
+	for _, p := range s.processes {
 		require.NoError(t, p.Stop(ctx))
 	}
-	audited(ctx, t, s.program)
-	said(t, namespace, partitions, l.facts)
-	agree(t, l.facts, everybody(t, namespace, partitions), lastOf(l.facts))
+	requireCleanAudit(ctx, t, s.program)
+	requirePublishedOnce(t, namespace, partitions, l.facts)
+	requireEqualsRecount(t, l.facts, readCustomers(t, namespace, partitions), lastOf(l.facts))
 }
 
-// struck is what is killed.
-type struck struct {
-	t       *testing.T
-	rng     *rand.Rand
-	program Program
-	both    [2]*Process
+// victims are the processes that are killed, with the seeded random source.
+type victims struct {
+	t         *testing.T
+	rng       *rand.Rand
+	program   Program
+	processes [2]*Process
 }
 
-func (s *struck) moment() { time.Sleep(time.Duration(s.rng.Int64N(int64(1500 * time.Millisecond)))) }
+func (s *victims) pause() { time.Sleep(time.Duration(s.rng.Int64N(int64(1500 * time.Millisecond)))) }
 
-func (s *struck) killMainstay(ctx context.Context) (err error) {
-	victim := s.rng.IntN(len(s.both))
-	s.both[victim].Kill()
-	s.moment()
-	s.both[victim], err = s.program.Run(ctx)
+func (s *victims) killMainstay(ctx context.Context) (err error) {
+	victim := s.rng.IntN(len(s.processes))
+	s.processes[victim].Kill()
+	s.pause()
+	s.processes[victim], err = s.program.Run(ctx)
 	return err
 }
 
-func (s *struck) again(ctx context.Context, server *Server) error {
+// restart kills a server and starts it again after a pause.
+func (s *victims) restart(ctx context.Context, server *Server) error {
 	if err := server.Kill(ctx); err != nil {
 		return err
 	}
-	s.moment()
+	s.pause()
 	began := time.Now()
 	err := server.Start(ctx)
-	s.t.Logf("         answered again %.1f s after its start", time.Since(began).Seconds())
+	s.t.Logf("         ready %.1f s after its start", time.Since(began).Seconds())
 	return err
 }
 
-func (s *struck) killRedis(ctx context.Context) error { return s.again(ctx, store.Server) }
+func (s *victims) killRedis(ctx context.Context) error { return s.restart(ctx, store.Server) }
 
-func (s *struck) emptyRedis(ctx context.Context) error {
+func (s *victims) emptyRedis(ctx context.Context) error {
 	if err := store.Persist(ctx, false, true); err != nil {
 		return err
 	}
-	if err := s.again(ctx, store.Server); err != nil {
+	if err := s.restart(ctx, store.Server); err != nil {
 		return err
 	}
 	return store.Persist(ctx, true, true)
 }
 
-func (s *struck) rewindRedis(ctx context.Context) error {
+func (s *victims) rewindRedis(ctx context.Context) error {
 	if err := store.Persist(ctx, false, true); err != nil {
 		return err
 	}
@@ -144,7 +145,7 @@ func (s *struck) rewindRedis(ctx context.Context) error {
 		return err
 	}
 	time.Sleep(2 * time.Second)
-	return s.again(ctx, store.Server)
+	return s.restart(ctx, store.Server)
 }
 
-func (s *struck) killKafka(ctx context.Context) error { return s.again(ctx, broker) }
+func (s *victims) killKafka(ctx context.Context) error { return s.restart(ctx, broker) }

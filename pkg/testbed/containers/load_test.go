@@ -15,20 +15,20 @@ import (
 	"github.com/mainstay/mainstay/pkg/sandbox/shop"
 )
 
-// load is a shop whose events go out at a pace, over whatever happens to the broker: a request whose fate is unknown is sent
-// again, as an emitter would. Mainstay knows the repetition by the event's id.
+// load sends the events of a simulated shop at a rate, whatever happens to the broker. It repeats a request whose result is unknown,
+// as a producer would; Mainstay recognises the repeated events by their ids.
 type load struct {
 	kafka     *kafka.Client
 	namespace string
 	events    []shop.Event
 	facts     []fact
 	sent      atomic.Int64
-	again     int           // events that were sent again
-	hurry     chan struct{} // closed: no more pace
+	resent    int           // events that were sent again
+	noPace    chan struct{} // closed: send as fast as possible
 }
 
-// newLoad lives a shop's year. Forms and aliases are left to the decoder's own tests, so that the recount can read with
-// encoding/json alone.
+// newLoad simulates a shop for a year. It uses no aliases and no CloudEvents, which the tests of the decoder cover, so that the recount
+// can read the events with encoding/json alone.
 func newLoad(k *kafka.Client, namespace string, seed uint64, customers int) (*load, error) {
 	mix := shop.DefaultMix()
 	mix.Aliases, mix.CloudEvents = 0, 0
@@ -37,7 +37,7 @@ func newLoad(k *kafka.Client, namespace string, seed uint64, customers int) (*lo
 	if err != nil {
 		return nil, err
 	}
-	l := &load{kafka: k, namespace: namespace, hurry: make(chan struct{})}
+	l := &load{kafka: k, namespace: namespace, noPace: make(chan struct{})}
 	seen := map[string]bool{}
 	for e := range s.Events() {
 		var f fact
@@ -53,7 +53,7 @@ func newLoad(k *kafka.Client, namespace string, seed uint64, customers int) (*lo
 	return l, nil
 }
 
-// run sends all, so many a second.
+// run sends all events, at a rate per second.
 func (l *load) run(ctx context.Context, rate int) error {
 	const partitions, chunk = 4, 50
 	var producer *kafka.Producer
@@ -73,7 +73,7 @@ func (l *load) run(ctx context.Context, rate int) error {
 				open[place] = kafka.NewBatch(topic, partition)
 				batches = append(batches, open[place])
 			}
-			// The time of the record is when it is sent: by the time that it tells of, retention would delete it at once.
+			// The timestamp of the record is the time of sending: retention would delete a record with the time of the event at once.
 			open[place].Append(time.Now().UnixMilli(), e.Key, e.Value, nil)
 		}
 		var err error
@@ -88,7 +88,7 @@ func (l *load) run(ctx context.Context, rate int) error {
 			return fmt.Errorf("after %d events: %w", at, context.Cause(ctx))
 		case errors.Is(err, kafka.ErrReopen), kafka.Retriable(err):
 			producer = nil
-			l.again += len(part)
+			l.resent += len(part)
 			time.Sleep(50 * time.Millisecond)
 			continue
 		case err != nil:
@@ -97,14 +97,14 @@ func (l *load) run(ctx context.Context, rate int) error {
 		at += len(part)
 		l.sent.Store(int64(at))
 		select {
-		case <-l.hurry:
+		case <-l.noPace:
 		case <-time.After(time.Duration(len(part))*time.Second/time.Duration(rate) - time.Since(began)):
 		}
 	}
 	return nil
 }
 
-// lastOf is the time of the latest event.
+// lastOf returns the time of the latest event.
 func lastOf(facts []fact) time.Time {
 	last := facts[0].At
 	for _, f := range facts {

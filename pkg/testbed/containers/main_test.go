@@ -15,16 +15,15 @@ import (
 	"time"
 )
 
-// What all tests of the package share.
+// Shared by all tests of the package.
 var (
 	broker  *Server
 	store   *Redis
 	program Program
 )
 
-// TestMain starts the servers and builds the program once. However the tests end, also by a signal or because their time is
-// over, no container and no process is
-// left behind.
+// TestMain starts the servers and builds the program once. No container and no process remains, even if the
+// tests are ended by a signal or by their time-out.
 func TestMain(m *testing.M) {
 	flag.Parse()
 	dir, err := os.MkdirTemp("", "mainstay-real-")
@@ -33,7 +32,7 @@ func TestMain(m *testing.M) {
 		os.Exit(1)
 	}
 	var once sync.Once
-	leave := func(code int) {
+	exit := func(code int) {
 		once.Do(func() {
 			KillAll()
 			var err error
@@ -54,21 +53,21 @@ func TestMain(m *testing.M) {
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	go func() {
 		<-signals
-		leave(1)
+		exit(1)
 	}()
 	if f := flag.Lookup("test.timeout"); f != nil {
 		if limit, err := time.ParseDuration(f.Value.String()); err == nil && limit > time.Minute {
-			time.AfterFunc(limit-20*time.Second, func() { // the testing package would panic, and leave everything
-				fmt.Fprintln(os.Stderr, "the tests' time is over")
-				leave(1)
+			time.AfterFunc(limit-20*time.Second, func() { // the testing package would panic, without any cleanup
+				fmt.Fprintln(os.Stderr, "the tests timed out")
+				exit(1)
 			})
 		}
 	}
 	if err := setUp(context.Background(), dir); err != nil {
 		fmt.Fprintln(os.Stderr, err)
-		leave(1)
+		exit(1)
 	}
-	leave(m.Run())
+	exit(m.Run())
 }
 
 func setUp(ctx context.Context, dir string) error {

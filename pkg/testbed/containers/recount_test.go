@@ -18,8 +18,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// fact is an event as this recount knows it: read by encoding/json from what was sent, or from a line of a file. Nothing of
-// the code under test is used here.
+// fact is an event of the recount, decoded by encoding/json from a sent payload or read from a line of a file. The recount does not use
+// the code under test.
 type fact struct {
 	Type       string      `json:"type"`
 	ID         string      `json:"event_id"`
@@ -41,7 +41,7 @@ type fact struct {
 	Updated    time.Time   `json:"updated_at"`
 }
 
-// minor is an amount with two decimals at most, in hundredths.
+// minor converts an amount with at most two decimals to hundredths.
 func minor(t *testing.T, n string) int64 {
 	t.Helper()
 	whole, part, _ := strings.Cut(n, ".")
@@ -69,8 +69,8 @@ func cdnow(t *testing.T, path string) []fact {
 	return all
 }
 
-// person is what a batch computation says of a customer. Money is in minor units, times in days and weeks.
-type person struct {
+// recountedCustomer holds the answers of a customer by a batch computation. Money is in minor units, times in days and weeks.
+type recountedCustomer struct {
 	purchases map[string]fact
 	refunds   map[string]map[string]int64 // by order and refund
 	cancelled map[string]bool
@@ -89,13 +89,13 @@ type person struct {
 	alive, soon, expected, predicted float64
 }
 
-// recount computes everybody's answers as of a moment.
-func recount(t *testing.T, facts []fact, now time.Time) map[string]*person {
+// recount computes the answers of all customers as of a time.
+func recount(t *testing.T, facts []fact, now time.Time) map[string]*recountedCustomer {
 	t.Helper()
-	all := map[string]*person{}
-	of := func(id string) *person {
+	all := map[string]*recountedCustomer{}
+	of := func(id string) *recountedCustomer {
 		if all[id] == nil {
-			all[id] = &person{
+			all[id] = &recountedCustomer{
 				purchases: map[string]fact{}, refunds: map[string]map[string]int64{}, cancelled: map[string]bool{}, responses: map[string]fact{},
 			}
 		}
@@ -148,7 +148,7 @@ func recount(t *testing.T, facts []fact, now time.Time) map[string]*person {
 	return all
 }
 
-func (p *person) count(t *testing.T, now time.Time) {
+func (p *recountedCustomer) count(t *testing.T, now time.Time) {
 	p.net = map[int64]int64{}
 	for id, f := range p.purchases {
 		total, refunded := minor(t, f.Total.String()), int64(0)
@@ -197,9 +197,9 @@ func (p *person) count(t *testing.T, now time.Time) {
 	}
 }
 
-// model is MBG/NBD (Batislam, Denizel and Filiztekin 2007) and Gamma-Gamma (Fader and Hardie 2013) under the prior that the
-// product states: r .5, alpha 7.8 weeks, a+b 3 with logit(a/(a+b)) -1; p 6, q 4 around the customer's own average day.
-func (p *person) model(now time.Time) {
+// model computes MBG/NBD (Batislam, Denizel and Filiztekin 2007) and Gamma-Gamma (Fader and Hardie 2013) under the documented
+// prior: r .5, alpha 7.8 weeks, a+b 3 with logit(a/(a+b)) -1; p 6, q 4 around the customer's own average day.
+func (p *recountedCustomer) model(now time.Time) {
 	if len(p.days) == 0 || p.gone {
 		return
 	}
@@ -213,9 +213,9 @@ func (p *person) model(now time.Time) {
 	const soon, horizon = 90.0 / 7, 365.0 / 7
 	p.soon = p.alive * (1 - math.Pow((alpha+age)/(alpha+age+soon), r+x))
 
-	// One who is alive now has not dropped out x+1 times: p ~ Beta(a, b+x+1), lambda ~ Gamma(r+x, alpha+T). Given both, so many
-	// purchases are expected within t: (1 - exp(-lambda p t)) / p. The mean over lambda is in closed form, that over p is taken
-	// by the midpoint rule in the angle whose sine, squared, is p.
+	// A customer who is alive now has not dropped out x+1 times: p ~ Beta(a, b+x+1), lambda ~ Gamma(r+x, alpha+T). Given both, the
+	// expected number of purchases within t is (1 - exp(-lambda p t)) / p. The mean over lambda has a closed form; the mean over p is
+	// computed by the midpoint rule in the angle whose squared sine is p.
 	const steps = 20_000
 	var sum, mass float64
 	for i := range steps {
@@ -244,9 +244,9 @@ func (p *person) model(now time.Time) {
 	p.predicted = p.expected * mean
 }
 
-// class is the churn class at the default limits. within says that the probability is so near to a limit that its rounding
+// class returns the churn class at the default thresholds. near reports that the probability is so near to a threshold that rounding
 // decides.
-func (p *person) class(now time.Time) (class string, within bool) {
+func (p *recountedCustomer) class(now time.Time) (class string, near bool) {
 	risk := 1 - p.alive
 	switch {
 	case p.gone:
@@ -256,16 +256,16 @@ func (p *person) class(now time.Time) (class string, within bool) {
 	case now.Sub(p.lastAt) < 30*24*time.Hour:
 		return "low", false
 	}
-	within = math.Abs(risk-.33) < 1e-6 || math.Abs(risk-.66) < 1e-6
+	near = math.Abs(risk-.33) < 1e-6 || math.Abs(risk-.66) < 1e-6
 	switch {
 	case risk < .33:
-		return "low", within
+		return "low", near
 	case risk < .66:
-		return "medium", within
+		return "medium", near
 	}
-	return "high", within
+	return "high", near
 }
 
-func (p *person) String() string {
+func (p *recountedCustomer) String() string {
 	return fmt.Sprintf("orders %d, historic %d, days %v, referrer %q, score %d", p.orders, p.historic, p.days, p.referrer, p.score)
 }
