@@ -12,22 +12,23 @@ import (
 	"github.com/mainstay/mainstay/schemas/timestamp"
 )
 
-// ID names an episode: the same in every replay, and never that of another one. It begins with a hash of ledger and customer.
+// ID returns the id of an episode: a hash of ledger and customer, then the episode's number. It is unique, and the same in every
+// replay.
 func ID(ledgerID, id string, number uint64) string {
 	var d xxhash.Digest
 	d.Reset()
 	_, _ = d.WriteString(ledgerID)
 	_, _ = d.Write([]byte{0})
 	_, _ = d.WriteString(id)
-	text := strconv.FormatUint(d.Sum64(), 16)
+	hex := strconv.FormatUint(d.Sum64(), 16)
 	const digits = 16
-	return zeros[:digits-len(text)] + text + "-" + strconv.FormatUint(number, 10)
+	return zeros[:digits-len(hex)] + hex + "-" + strconv.FormatUint(number, 10)
 }
 
 const zeros = "0000000000000000"
 
-// Describe fills in an output: everything but what is common to all. Before is what was last said of the customer before this
-// evaluation; reason is why a cleared episode is over.
+// Describe sets all fields of an output except About and AlertID. Before holds the scores published before this evaluation;
+// reason says why a cleared episode has ended.
 func (d *Evaluator) Describe(c *Change, before *customer.LastPublished, reason string, e *output.Alert) {
 	v, r := &d.view, c.rule
 	*e = output.Alert{
@@ -66,8 +67,8 @@ func describeScores(v *view) output.Scores {
 	return x
 }
 
-// reasons are short sentences for whoever has the customer on the phone. Shares are of the metric, and sum to 100%; what the
-// rule demands besides stands behind them, as a condition.
+// reasons appends short sentences for a support agent. Percentages are shares of the metric and sum to 100%. The other conditions
+// of the rule follow them.
 func (r *compiled) reasons(v *view, before *customer.LastPublished, dst []string) []string {
 	switch r.metric.name {
 	case "churn_probability", "value_at_stake", "predicted_clv":
@@ -102,7 +103,7 @@ func (r *compiled) reasons(v *view, before *customer.LastPublished, dst []string
 	return dst
 }
 
-// churnReasons part the probability into what it was directly after the last order and what silence has added since.
+// churnReasons splits the probability into its value directly after the last order and the increase by silence since then.
 func churnReasons(v *view, dst []string) []string {
 	if !v.Risk.Known() {
 		if v.customer.Closed(v.m.Now) {
@@ -124,8 +125,8 @@ func silent(v *view) string {
 	return text
 }
 
-// valueReasons part a fall of the total into what was taken back and what is expected no more, and a total into what was
-// brought and what is expected.
+// valueReasons splits a fall of the total CLV into refunds and the fall of the predicted CLV, and any other total CLV into the
+// historic and the predicted CLV.
 func valueReasons(v *view, before *customer.LastPublished, dst []string) []string {
 	back, less := max(0, before.Historic-v.Value.Historic), max(0, before.Predicted-v.Value.Predicted)
 	if v.Value.Total() < before.Historic+before.Predicted && back+less > 0 {
@@ -147,7 +148,7 @@ func valueReasons(v *view, before *customer.LastPublished, dst []string) []strin
 
 func whole(dst []string, text string) []string { return append(dst, text+": 100%") }
 
-// share is a part in whole percents of a total, 0 to 100.
+// share returns part as a percentage of total, 0 to 100, rounded to a whole number.
 func share(part, total float64) int {
 	if !(total > 0) {
 		return 0

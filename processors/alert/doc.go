@@ -1,9 +1,9 @@
-// Package alert owns episodes: what a rule looks at, when its episode opens and closes, and what a support agent is told.
+// Package alert owns episodes: which metric a rule evaluates, when its episode opens and closes, and what the alert states.
 //
-// An episode is pending while the metric stays on the alert's side for the rule's duration, fires, and is over behind the
-// clear threshold; a cool-down keeps the next one waiting. What silence crosses, it crosses at a moment known in closed form,
-// so an episode begins when it began, however coarsely time is told.
+// An episode is pending while the metric has met the threshold for less than the rule's duration, then fires, and ends when the
+// metric crosses the clear threshold; during a cool-down no other episode fires. The time at which silence alone moves a metric
+// across a threshold is known in closed form, so the start of an episode does not depend on how often ticks arrive.
 //
-// It refuses to alarm for what is not of the customer's own life: a first evaluation, history that comes late, a refit, new
-// thresholds or changed rules open and close episodes silently (baseline). And it refuses floods: see Fuses.
+// It refuses alerts for changes that the customer has not caused: a first evaluation, late events, a refit, new thresholds and
+// changed rules open and close episodes without publishing an alert (baseline). It also refuses floods of alerts: see Fuses.
 package alert

@@ -8,16 +8,18 @@ import (
 	"github.com/mainstay/mainstay/processors/customer"
 )
 
-// Mode says why a customer is evaluated.
+// Mode states why a customer is evaluated.
 type Mode struct {
-	// Baseline: not of his own life. A first evaluation, a refit, new thresholds or changed rules.
+	// Baseline: neither an event of the customer nor passing time is the cause, but a first evaluation, a refit, new thresholds or
+	// changed rules.
 	Baseline bool
-	// Late: an event of long ago. It raises nothing; what subscribers were told of it still ends aloud.
+	// Late: the event happened long ago. It raises no alert; published alerts are still cleared by it.
 	Late bool
-	// Timer: time has passed, and nothing else has happened. Since is when he was next to be looked at: nothing has crossed before.
+	// Timer: only time has passed.
 	Timer bool
+	// Since is the customer's deadline (ms), before which silence has crossed no threshold.
 	Since int64
-	// ThresholdsOnly: only the thresholds of the base have changed.
+	// ThresholdsOnly: only the thresholds of the value tiers have changed.
 	ThresholdsOnly bool
 }
 
@@ -25,25 +27,25 @@ type Mode struct {
 type Change struct {
 	Rule    string
 	State   State
-	Episode customer.Episode
+	Episode customer.Episode // as it fired
 
 	rule  *compiled
-	value float64
+	value float64 // of the metric now
 }
 
-// State is what an episode came to.
+// State says how an episode opened or closed.
 type State uint8
 
-// The states. Only Raised and Cleared, and what opens as customer.Initial, are published.
+// The states. Only Raised, Cleared, and OpenedBaseline of an episode of kind customer.Initial are published.
 const (
-	Raised         State = iota
-	Cleared              // subscribers are told
-	OpenedBaseline       // baseline
-	Suppressed           // by the fuse
-	ClosedUnpublished
+	Raised            State = iota // opened, and an alert is published
+	Cleared                        // closed, and the clearing is published
+	OpenedBaseline                 // opened by a baseline or late evaluation
+	Suppressed                     // opened, and the fuse suppresses the alert
+	ClosedUnpublished              // closed, and nothing is published
 )
 
-// String is the state as a metric's label.
+// String returns the state as a metric's label.
 func (s State) String() string {
 	return [...]string{"raised", "cleared", "baseline", "suppressed", "closed"}[s]
 }
@@ -53,13 +55,15 @@ func (c *Change) Published() bool {
 	return c.State == Raised || c.State == Cleared || c.State == OpenedBaseline && c.Episode.Kind == customer.Initial
 }
 
-// tolerance is far above rounding and far below what anybody reads: at its moment a crossing has happened.
+// tolerance makes a metric that rounding left just below a threshold meet it at the computed time of the crossing. It is far above
+// rounding errors and far below the decimals of any output.
 const tolerance = 1e-9
 
-// near is a probability so close to a threshold that rounding could have it on either side.
+// near is the distance from a threshold within which rounding could put a probability on either side of it.
 const near = 1e-6
 
-// Evaluator moves customers' episodes under the rules. It keeps memory from one evaluation to the next, and nothing else.
+// Evaluator opens and closes customers' episodes by the rules. It reuses memory from one evaluation to the next, and keeps nothing
+// else.
 type Evaluator struct {
 	view
 
@@ -70,8 +74,8 @@ type Evaluator struct {
 	changes   []Change
 }
 
-// Evaluate moves a customer's episodes to where his scores have them, and returns what opened or closed, until the next call.
-// Customers is how many the partition has.
+// Evaluate updates a customer's episodes by their scores and returns those that opened or closed; the result is valid until the
+// next call. Customers is the number of customers of the partition.
 func (e *Evaluator) Evaluate(rules *Rules, t *customer.Terms, m customer.Moment, s *customer.State, scores Scores, mode Mode, fuses *Fuses, customers int64) []Change {
 	e.view = view{Scores: scores, terms: t, m: m, customer: s}
 	e.rules, e.mode, e.fuses, e.customers, e.changes = rules, mode, fuses, customers, e.changes[:0]
@@ -79,7 +83,7 @@ func (e *Evaluator) Evaluate(rules *Rules, t *customer.Terms, m customer.Moment,
 		s.Alerts.WasHighValue = true
 	}
 	if mode.Baseline && !mode.ThresholdsOnly {
-		// What stands of rules that are no more is dropped; nobody is told.
+		// The episodes of removed rules are dropped; their clearing is not published.
 		s.Alerts.Episodes = slices.DeleteFunc(s.Alerts.Episodes, func(e customer.Episode) bool { return rules.find(e.Rule) == nil })
 	}
 	for i := range rules.all {
@@ -108,7 +112,7 @@ func (e *Evaluator) rule(r *compiled) {
 	}
 	switch x := &a.Episodes[i]; {
 	case x.Phase == customer.Firing:
-		// An entry's own time may have run ahead of base time, as of which the cursor looks: what began later it leaves alone.
+		// The rescoring cursor evaluates as of base time, and an entry's time may be later: an episode that began later stays.
 		ahead := e.mode.Baseline && x.FiringAt > e.m.Now
 		if !ahead && (!applies || !r.stays(value)) {
 			e.clear(r, x, value)
@@ -131,7 +135,7 @@ func (e *Evaluator) rule(r *compiled) {
 	}
 }
 
-// appliesTo reports whether the rule is for such customers.
+// appliesTo reports whether the rule applies to a customer of this tier and category.
 func (r *compiled) appliesTo(v *view) bool {
 	if r.tiers != 0 && r.tiers&(1<<v.Value.Tier) == 0 {
 		return false
@@ -139,12 +143,12 @@ func (r *compiled) appliesTo(v *view) bool {
 	return r.categories == 0 || r.categories&(1<<v.Promoter.Category) != 0
 }
 
-// met says that the metric is on the alert's side. What silence raises is never exactly on a threshold from below, so that a
-// crossing has a moment.
+// met reports whether the metric meets the threshold. With a rule on values below it, a metric that silence raises must be strictly
+// below, so that its crossing has a definite time.
 func (r *compiled) met(v *view, value float64) bool {
 	switch {
 	case !r.Below && r.metric.unit == probability:
-		if math.Abs(value-r.at) < near { // the moment decides, to the ms
+		if math.Abs(value-r.at) < near { // the computed time of the crossing decides, to the ms
 			at, ok := r.metric.crosses(v, r.at)
 			return ok && v.m.Now >= at
 		}
@@ -157,7 +161,7 @@ func (r *compiled) met(v *view, value float64) bool {
 	return value <= r.at+tolerance
 }
 
-// stays says that a firing episode goes on: the metric has not come back behind the clear threshold.
+// stays reports whether a firing episode continues: the metric has not crossed the clear threshold.
 func (r *compiled) stays(value float64) bool {
 	switch {
 	case !r.Below:
@@ -168,7 +172,7 @@ func (r *compiled) stays(value float64) bool {
 	return value <= r.clear+tolerance
 }
 
-// since is when the metric came to the alert's side: now by an event, at its own moment by silence.
+// since returns the time at which the metric met the threshold: now if an event caused it, the computed time if silence did.
 func (e *Evaluator) since(r *compiled) int64 {
 	if !e.mode.Timer || r.Below || r.metric.crosses == nil {
 		return e.m.Now
@@ -211,7 +215,7 @@ func (e *Evaluator) clear(r *compiled, x *customer.Episode, value float64) {
 	e.changes = append(e.changes, c)
 }
 
-// hour of the ledger to which an alert counts: base time's where that is known, since an event may run ahead of it.
+// hour returns the hour of the ledger to which an alert counts: at most that of base time, since an event's time may be later.
 func (e *Evaluator) hour(at int64) int64 {
 	if e.m.Based {
 		at = min(at, e.m.Base)
@@ -219,8 +223,9 @@ func (e *Evaluator) hour(at int64) int64 {
 	return at / 3_600_000
 }
 
-// Next is when silence next opens or closes an episode of the customer evaluated last, as far as that is known, ms; 0: never. What the churn risk's own
-// deadlines (at most moved from here, if that is known) come before is left to them.
+// Next returns the time (ms) at which silence next opens or closes an episode of the customer evaluated last, as far as that is
+// known in closed form; 0: never. Crossings of the churn probability at or above moved are left out: the deadline of churn comes
+// before them, and the customer is evaluated then. A moved of 1 leaves none out.
 func (e *Evaluator) Next(moved float64) int64 {
 	v, m, s := &e.view, e.m, e.customer
 	next := int64(0)

@@ -7,24 +7,24 @@ import (
 	"github.com/mainstay/mainstay/schemas/state"
 )
 
-// Fuses hold back what no support team could answer: of each rule, more alerts in an hour of the ledger than the limit. What
-// is held back stays so: its episode is recorded as suppressed and ends silently.
+// Fuses suppress floods of alerts, which no support team could answer: those of a rule above the limit in an hour of the ledger.
+// The episode of a suppressed alert is recorded as suppressed, and its end is not published either.
 type Fuses struct{ all []Fuse }
 
-// Fuse is a rule's, in the hour in which it was last used.
+// Fuse counts the alerts of a rule in the latest hour in which it had any.
 type Fuse struct {
-	Rule       uint32 // hash of its name
-	Hour       int64  // since 1970
-	Raised     int64
-	Suppressed int64 // alerts that were not let through
+	Rule       uint32 // hash of the rule's name
+	Hour       int64  // since 1970-01-01
+	Raised     int64  // alerts published in this hour
+	Suppressed int64  // alerts suppressed in this hour
 }
 
-// limit is how many alerts of a rule are let through in an hour.
+// limit returns how many alerts of a rule may be published in an hour.
 func (r *Rules) limit(customers int64) int64 {
 	return max(r.FuseRaises, int64(r.FuseShare*float64(customers)))
 }
 
-// allow counts an alert, and says whether it is let through. Hours only rise: one that comes late counts to the present.
+// allow counts an alert and reports whether it may be published. A fuse's hour never falls: a late alert counts to the latest hour.
 func (f *Fuses) allow(rule uint32, hour, limit int64) bool {
 	i, found := slices.BinarySearchFunc(f.all, rule, func(x Fuse, rule uint32) int { return cmp.Compare(x.Rule, rule) })
 	if !found {
@@ -53,7 +53,7 @@ func (f *Fuses) Tripped(at int64, each func(rule uint32)) {
 	}
 }
 
-// Encode is the form in which a partition keeps them.
+// Encode returns the fuses as the state of a partition holds them.
 func (f *Fuses) Encode() []*state.Fuse {
 	var all []*state.Fuse
 	for _, x := range f.all {
@@ -62,7 +62,7 @@ func (f *Fuses) Encode() []*state.Fuse {
 	return all
 }
 
-// Decode takes over what Encode gave.
+// Decode replaces the fuses by those that Encode returned.
 func (f *Fuses) Decode(all []*state.Fuse) {
 	f.all = nil
 	for _, w := range all {
@@ -70,7 +70,7 @@ func (f *Fuses) Decode(all []*state.Fuse) {
 	}
 }
 
-// Keep drops the fuses of rules that are no more.
+// Keep drops the fuses of all other rules.
 func (f *Fuses) Keep(rules *Rules) {
 	f.all = slices.DeleteFunc(f.all, func(x Fuse) bool { return rules.find(x.Rule) == nil })
 }

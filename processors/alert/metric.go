@@ -10,14 +10,14 @@ import (
 	"github.com/mainstay/mainstay/schemas/output"
 )
 
-// Scores are a customer's at a moment.
+// Scores are the scores of a customer at a moment.
 type Scores struct {
 	Value    *clv.Value
 	Risk     *churn.Risk
 	Promoter *promoter.Status
 }
 
-// view is a customer as rules see him.
+// view is what rules read of a customer.
 type view struct {
 	Scores
 
@@ -26,7 +26,7 @@ type view struct {
 	customer *customer.State
 }
 
-// unit says how a metric is counted and printed.
+// unit is the unit in which a metric is computed and printed.
 type unit uint8
 
 const (
@@ -37,16 +37,17 @@ const (
 	days
 )
 
-// metric is something that a rule can look at. NaN is unknown, which is on no alert's side.
+// metric is a figure that a rule can compare with a threshold. NaN is unknown, which meets no threshold.
 type metric struct {
 	name  string
 	unit  unit
-	most  float64 // of a threshold; the least is 0
+	most  float64 // upper bound of a threshold; the lower is 0
 	value func(v *view) float64
-	// crosses is the time from which silence has a rising metric at a level or above, past or to come; false: never. Nil
-	// for what silence does not raise, or not at a time known in closed form: that is noticed when the customer is next woken.
+	// crosses returns the time, past or future, from which silence keeps the metric at or above a level; false: never. It is nil
+	// for a metric that silence does not raise, or not at a time known in closed form: such a crossing is found when the customer
+	// is next woken.
 	crosses func(v *view, at float64) (int64, bool)
-	tiered  bool // depends on the thresholds of the base
+	tiered  bool // depends on the thresholds of the value tiers
 }
 
 func metrics() []metric {
@@ -126,7 +127,7 @@ func metricOf(name string) (*metric, bool) {
 	return nil, false
 }
 
-// Metrics are the names of all metrics.
+// Metrics returns the names of all metrics.
 func Metrics() []string {
 	names := make([]string, len(allMetrics))
 	for i := range allMetrics {
@@ -159,16 +160,16 @@ func overdue(v *view) float64 {
 	return float64(max(0, v.m.Now-next)) / customer.DayMS
 }
 
-// cancelled says that a subscription ends or has ended, and nothing was ordered since.
+// cancelled reports whether a subscription ends or has ended, with no order after that.
 func cancelled(v *view) bool {
 	at := v.customer.SubscriptionEndedAt
 	return at != 0 && v.Risk.LastAt <= at
 }
 
-// after is so many days behind a time, rounded up to the ms.
+// after returns the time n days after at, rounded up to the ms.
 func after(at int64, n float64) int64 { return at + int64(math.Ceil(float64(n*customer.DayMS))) }
 
-// atStake is predicted CLV x churn probability, minor units.
+// atStake returns predicted CLV x churn probability, minor units.
 func atStake(v *view) (int64, bool) {
 	if !v.Value.PredictedKnown || !v.Risk.Known() {
 		return 0, false
@@ -176,7 +177,7 @@ func atStake(v *view) (int64, bool) {
 	return int64(math.RoundToEven(float64(float64(v.Value.Predicted) * v.Risk.Probability))), true
 }
 
-// scale of values that are no money, where they are kept.
+// scale is the factor by which values other than amounts are stored as integers.
 const scale = 10_000
 
 func (c *compiled) keep(v float64) int64 {

@@ -14,21 +14,21 @@ import (
 	"github.com/mainstay/mainstay/schemas/money"
 )
 
-// Rule opens an episode when a customer's metric reaches the threshold, and closes it behind the clear threshold.
+// Rule opens an episode when a customer's metric meets the threshold, and closes it when the metric crosses the clear threshold.
 type Rule struct {
 	Name     string
-	Metric   string
-	Below    bool    // the alert's side is at or below the threshold, else at or above it
-	At       float64 // the threshold; money in whole units of the base currency
-	Clear    float64 // on the other side of At or equal to it
-	For      time.Duration
-	CoolDown time.Duration
-	Severity string
-	Tiers    []string // only customers in one of these value tiers; none: all
-	NPS      []string // only customers of one of these categories; none: all
+	Metric   string        // one of Metrics
+	Below    bool          // met at or below the threshold; false: at or above it
+	At       float64       // the threshold; amounts in whole units of the base currency
+	Clear    float64       // the clear threshold: equal to At or on the side where At is not met
+	For      time.Duration // how long the metric must meet the threshold before the episode fires
+	CoolDown time.Duration // after a published episode has closed, in which no other one fires
+	Severity string        // info, warning or critical
+	Tiers    []string      // only customers in one of these value tiers; none: all
+	NPS      []string      // only customers of one of these categories; none: all
 }
 
-// Shipped are the rules that hold when none are given. High value is top_10 or top_20.
+// Shipped returns the default rules. High value is top_10 or top_20.
 func Shipped() []Rule {
 	const day = 24 * time.Hour
 	high := []string{"top_10", "top_20"}
@@ -43,7 +43,7 @@ func Shipped() []Rule {
 	}
 }
 
-// Words of a rule.
+// Bounds of rules.
 const (
 	mostRules  = 64
 	mostName   = 64
@@ -56,7 +56,7 @@ func severities() []string { return []string{"info", "warning", "critical"} }
 func tiers() []string      { return []string{"top_10", "top_20", "rest"} }
 func categories() []string { return []string{"promoter", "passive", "detractor", "unknown"} }
 
-// RuleError is what is wrong with a rule: Field is its name in a rule file.
+// RuleError is an invalid field of a rule. Field is its name in a rule file.
 type RuleError struct {
 	Field   string
 	Message string
@@ -77,7 +77,7 @@ func (r *Rule) Check() *RuleError {
 	case !nameForm(r.Name):
 		return fault("name", "must be 1 to %d small letters, digits or underscores, and begin with a letter; it is %q", mostName, r.Name)
 	case !known:
-		return fault("metric", "no such metric: %q; there are %s", r.Metric, strings.Join(Metrics(), ", "))
+		return fault("metric", "must be one of %s; it is %q", strings.Join(Metrics(), ", "), r.Metric)
 	case !(r.At >= 0 && r.At <= m.most):
 		return fault(side, "must be from 0 to %v for %s; it is %v", m.most, r.Metric, r.At)
 	case !(r.Clear >= 0 && r.Clear <= m.most):
@@ -105,7 +105,7 @@ func among(field string, values, allowed []string) *RuleError {
 		case !slices.Contains(allowed, v):
 			return fault(field, "must be of %s; %q is not", strings.Join(allowed, ", "), v)
 		case slices.Contains(values[:i], v):
-			return fault(field, "%s stands there twice", v)
+			return fault(field, "%s is listed twice", v)
 		}
 	}
 	return nil
@@ -118,7 +118,7 @@ func nameForm(name string) bool {
 	return strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789_") == ""
 }
 
-// CheckAll returns what is wrong with rules together, and with which.
+// CheckAll returns the index of the first invalid rule and what is wrong with it; -1, nil if all rules are valid together.
 func CheckAll(all []Rule) (int, *RuleError) {
 	if len(all) > mostRules {
 		return mostRules, fault("name", "there may be %d rules at most; there are %d", mostRules, len(all))
@@ -130,7 +130,7 @@ func CheckAll(all []Rule) (int, *RuleError) {
 		}
 		id := hash(all[i].Name)
 		if other, taken := seen[id]; taken {
-			return i, fault("name", "%s stands there twice, or is too like %s", all[i].Name, other)
+			return i, fault("name", "%s is used twice, or its hash equals that of %s: choose another name", all[i].Name, other)
 		}
 		seen[id] = all[i].Name
 	}
@@ -139,7 +139,7 @@ func CheckAll(all []Rule) (int, *RuleError) {
 
 func hash(name string) uint32 { return uint32(xxhash.Sum64String(name) >> 32) }
 
-// Wire is the form in which rules stand in the ledger.
+// Wire returns rules in the form in which the ledger holds them.
 func Wire(all []Rule) []*ledger.AlertRule {
 	wire := make([]*ledger.AlertRule, len(all))
 	for i := range all {
@@ -164,7 +164,7 @@ func FromWire(wire []*ledger.AlertRule) []Rule {
 	return all
 }
 
-// duration keeps what is out of bounds out of bounds.
+// duration converts milliseconds; a value out of bounds stays out of bounds.
 func duration(ms int64) time.Duration {
 	if ms > longest.Milliseconds() {
 		return longest + 1
@@ -172,14 +172,14 @@ func duration(ms int64) time.Duration {
 	return time.Duration(max(ms, -1)) * time.Millisecond
 }
 
-// Rules are rules made ready for one partition: amounts in minor units.
+// Rules are compiled rules and the settings for alerts of one partition. Amounts are minor units.
 type Rules struct {
 	all         []compiled
-	percentiles bool // a rule looks at percentiles, which any change of thresholds moves
-	PublishBase bool
-	LateMS      int64
-	FuseRaises  int64
-	FuseShare   float64
+	percentiles bool    // a rule's metric is clv_percentile, which any change of thresholds moves
+	PublishBase bool    // alerts.publish_baseline
+	LateMS      int64   // an event that happened so long before now is late
+	FuseRaises  int64   // alerts of a rule that may be published in an hour
+	FuseShare   float64 // of the partition's customers, likewise; the greater of the two holds
 }
 
 type compiled struct {
@@ -194,7 +194,7 @@ type compiled struct {
 	categories uint8 // bits of customer.Category; 0: all
 }
 
-// Compile makes rules ready that Check finds nothing wrong with.
+// Compile compiles the rules of settings that CheckAll accepts.
 func Compile(v *ledger.SettingsValues, unit money.Unit) Rules {
 	rules := Rules{
 		PublishBase: v.GetAlertsPublishBaseline(), LateMS: int64(v.GetAlertsLateHours()) * 3_600_000,
@@ -228,7 +228,7 @@ func minor(unit money.Unit, major float64) float64 {
 	return math.Inf(int(major))
 }
 
-// Percentiles says that a rule looks at percentiles.
+// Percentiles reports whether a rule's metric is clv_percentile.
 func (r *Rules) Percentiles() bool { return r.percentiles }
 
 // Firing calls each for the customer's firing episodes, in the order of the rules.
@@ -240,7 +240,7 @@ func (r *Rules) Firing(a *customer.Alerts, each func(r *Rule, e *customer.Episod
 	}
 }
 
-// Name is that of a rule's hash, empty for none of these.
+// Name returns the name of the rule with a hash, empty if there is none.
 func (r *Rules) Name(id uint32) string {
 	if c := r.find(id); c != nil {
 		return c.Name

@@ -1,8 +1,9 @@
-// Package calibration owns whether promises are kept: of some customers it notes the probability of an order within the
-// purchase horizon, and when the horizon has passed, whether there was one.
+// Package calibration owns the comparison of forecasts with outcomes. For a sample of the customers it records the forecast
+// probability of an order within the purchase horizon (a promise), and after the horizon whether there was an order.
 //
-// It refuses to say or to change anything: what it finds are sums of integers, for operators to look at. Customers are taken
-// by hash, one in eight, whatever they do: whoever is silent must be settled too, and time must wake him for it.
+// It refuses to publish or to change any score: its results are sums of integers for operators. The sample is one customer in
+// eight, by the hash of the id. It includes silent customers, whom a timer wakes when the horizon has passed: a sample of those who
+// order would be biased.
 package calibration
 
 import (
@@ -13,11 +14,11 @@ import (
 	"github.com/mainstay/mainstay/schemas/state"
 )
 
-// Tenths are the classes of promises, by probability.
+// Tenths is the number of classes of promises, by probability.
 const Tenths = 10
 
-// oneOf is a power of two. Waking every customer once a horizon would cost more than all events where years of history go
-// by in minutes.
+// oneOf is the number of customers of whom one is in the sample, a power of two. To wake every customer once per horizon would cost
+// more than all events when years of history are folded in minutes.
 const oneOf = 8
 
 // Units of a promise.
@@ -26,17 +27,17 @@ const (
 	ordersUnit      = 1000
 )
 
-// Totals are the promises that are settled. The zero value is ready.
+// Totals are sums over the promises whose outcome is recorded. The zero value is ready.
 type Totals struct {
-	Promises    [Tenths]int64
-	Probability [Tenths]int64 // sums, ten thousandths
-	Kept        [Tenths]int64
-	Predicted   int64 // purchase days, thousandths
-	Observed    int64 // purchase days
+	Promises    [Tenths]int64 // number of promises, by tenth of the promised probability
+	Probability [Tenths]int64 // sum of the promised probabilities, ten thousandths
+	Kept        [Tenths]int64 // number of promises with a purchase day within the horizon
+	Predicted   int64         // sum of the expected purchase days, thousandths
+	Observed    int64         // sum of the actual purchase days
 }
 
-// Observe records the outcome of a promise whose horizon has passed, and makes a new promise. It is called whenever a customer is scored; what it notes depends
-// on when that is, and that is a function of the ledger.
+// Observe records the outcome of a customer's promise whose horizon has passed, and makes a new promise. It is called whenever the
+// customer is scored. Its results depend on the times of the calls, which are a function of the ledger.
 func (t *Totals) Observe(terms *customer.Terms, m customer.Moment, id string, s *customer.State) {
 	if ledger.Class(id, oneOf) != 0 {
 		return
@@ -74,7 +75,7 @@ func (t *Totals) recordOutcome(p *customer.Promise, s *customer.State) {
 	t.Observed += n
 }
 
-// Next is when the customer's promise can be settled, ms; 0: nothing is promised.
+// Next returns the time (ms) at which the outcome of the customer's promise can be recorded; 0: there is no promise.
 func Next(terms *customer.Terms, s *customer.State) int64 {
 	if s.Promise.Days == 0 {
 		return 0
@@ -82,7 +83,7 @@ func Next(terms *customer.Terms, s *customer.State) int64 {
 	return terms.Until((int64(s.Promise.Day) + int64(s.Promise.Days) + 1) * customer.DayMS)
 }
 
-// Encode is the form in which a partition keeps them; nil when nothing was ever settled.
+// Encode returns the totals as the state of a partition holds them; nil if no outcome was ever recorded.
 func (t *Totals) Encode() *state.Calibration {
 	if *t == (Totals{}) {
 		return nil
@@ -92,7 +93,7 @@ func (t *Totals) Encode() *state.Calibration {
 	}
 }
 
-// Decode takes over what Encode gave.
+// Decode replaces the totals by those that Encode returned.
 func (t *Totals) Decode(w *state.Calibration) {
 	*t = Totals{Predicted: w.GetPredictedOrders(), Observed: w.GetObservedOrders()}
 	copy(t.Promises[:], w.GetPromises())

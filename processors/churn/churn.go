@@ -1,7 +1,7 @@
-// Package churn answers how likely a customer is gone for good: it scores, decides whether that is worth saying, says it,
-// and knows the moment at which silence alone changes the answer.
+// Package churn owns churn risk: the probability that a customer will never order again, its class, when to publish it, and the
+// time at which silence alone changes it.
 //
-// It refuses to know why it is asked: events, timers and changed parameters are all one to it.
+// It refuses to know why a customer is scored: an event, a timer and new parameters give the same risk.
 package churn
 
 import (
@@ -13,25 +13,25 @@ import (
 	"github.com/mainstay/mainstay/schemas/output"
 )
 
-// Answer is a customer's churn risk at a moment.
+// Risk is a customer's churn risk at a moment.
 type Risk struct {
 	Class       customer.Class
 	Probability float64 // 1 - P(alive); NaN when unknown
 	Horizon     float64 // probability of an order within the purchase horizon; NaN when unknown
-	LastAt      int64   // of the last standing order; 0: none
-	Graced      bool    // low for no other reason than a recent order
+	LastAt      int64   // time of the last standing order, ms; 0: none
+	Graced      bool    // the class is low only because of a recent order
 
-	summary lifetimes.Summary
+	summary lifetimes.Summary // the models' input
 }
 
-// tolerance is far above what rounding does to a probability and far below what anybody reads: at the closed-form moment
-// the probability has reached its limit.
+// tolerance makes a probability that rounding left just below a limit reach it at the time computed in closed form. It is far above
+// rounding errors and far below the decimals of any output.
 const tolerance = 1e-9
 
-// unit of a probability that was said: ten thousandths, as it is printed.
+// unit is the unit of a published probability: ten thousandths.
 const unit = 10_000
 
-// Score is the answer at a moment.
+// Score returns a customer's churn risk at a moment.
 func Score(t *customer.Terms, m customer.Moment, s *customer.State) Risk {
 	a := Risk{Class: customer.None, Probability: math.NaN(), Horizon: math.NaN()}
 	a.LastAt, _ = s.LastOrderAt()
@@ -58,12 +58,12 @@ func Score(t *customer.Terms, m customer.Moment, s *customer.State) Risk {
 	return a
 }
 
-// graceEnd is when an order no longer makes the class low by itself.
+// graceEnd returns the time (ms) up to which the last order alone keeps the class low.
 func graceEnd(t *customer.Terms, lastAt int64) int64 {
 	return lastAt + int64(t.Settings.GetChurnGraceDays())*customer.DayMS
 }
 
-// Rounded is the probability as it is said, in ten thousandths; -1: unknown.
+// Rounded returns the probability as it is published, in ten thousandths; -1: unknown.
 func (a *Risk) Rounded() int32 {
 	if math.IsNaN(a.Probability) {
 		return -1
@@ -71,11 +71,11 @@ func (a *Risk) Rounded() int32 {
 	return int32(math.RoundToEven(a.Probability * unit))
 }
 
-// Known says that there is a probability.
+// Known reports whether the probability is known.
 func (a *Risk) Known() bool { return !math.IsNaN(a.Probability) }
 
-// Material says that the answer differs enough from what was last last. A customer of whom nothing was said and who never
-// ordered is not spoken of, unless he has closed his account.
+// Material reports whether the risk differs enough from the one published last to be published. The first risk is not published for
+// a customer without a standing order, unless the account is closed.
 func Material(t *customer.Terms, a *Risk, last *customer.LastPublished) bool {
 	if last.Churn == customer.ClassNotPublished {
 		return a.Class != customer.None
@@ -87,14 +87,14 @@ func Material(t *customer.Terms, a *Risk, last *customer.LastPublished) bool {
 		math.Abs(a.Probability-float64(last.Probability)/unit) >= t.Settings.GetChurnMaterial()-tolerance
 }
 
-// Remember notes that the answer is last.
+// SetPublished records that the risk is published.
 func SetPublished(a *Risk, last *customer.LastPublished) {
 	last.Churn, last.Probability = a.Class, a.Rounded()
 }
 
-// Next is the first time after now at which silence changes the answer enough to be said, given what was said last: the
-// next class limit that the probability reaches, or its distance from what was last. 0: never. In closed form, rounded up
-// to the ms.
+// Next returns the first time (ms) after now at which silence changes the risk enough to be published: when the probability reaches
+// the limit of the next class, or has moved far enough from the one published last, or when the account closes; 0: never. It is
+// computed in closed form and rounded up to the ms.
 func Next(t *customer.Terms, m customer.Moment, a *Risk, s *customer.State, last *customer.LastPublished) int64 {
 	closes := int64(0)
 	if s.AccountClosedAt > m.Now && a.LastAt <= s.AccountClosedAt {
@@ -124,7 +124,7 @@ func Next(t *customer.Terms, m customer.Moment, a *Risk, s *customer.State, last
 	return earlier(next, closes)
 }
 
-// MovedTo is the probability from which silence is said again, whatever the class: far enough from what was last.
+// MovedTo returns the probability at which silence makes the risk material, whatever the class.
 func MovedTo(t *customer.Terms, last *customer.LastPublished) float64 {
 	return float64(last.Probability)/unit + t.Settings.GetChurnMaterial()
 }
@@ -136,22 +136,22 @@ func earlier(a, b int64) int64 {
 	return a
 }
 
-// latest is the last time that is reckoned with: the year 9999.
+// latest is the latest time that is returned: the end of the year 9999.
 const latest = 253_402_300_799_999
 
-// reaches is when the probability reaches p in silence, after now; 0: never.
+// reaches returns the time (ms) after now at which the probability reaches p in silence; 0: never.
 func reaches(t *customer.Terms, m customer.Moment, a *Risk, s *customer.State, p float64) int64 {
 	local, ok := localOf(t, a, s, p)
 	if !ok {
 		return 0
 	}
 	if local <= float64(m.Local) {
-		return m.Now + 1 // rounding has left it a hair below its limit
+		return m.Now + 1 // rounding left the probability just below p
 	}
 	return max(t.Until(int64(local)), m.Now+1)
 }
 
-// localOf is when the probability reaches p in silence, before now or after, on the clock of the ledger's timezone.
+// localOf returns the time, past or future, at which the probability reaches p in silence, on the clock of the ledger's time zone.
 func localOf(t *customer.Terms, a *Risk, s *customer.State, p float64) (float64, bool) {
 	if p >= 1 {
 		return 0, false
@@ -165,8 +165,8 @@ func localOf(t *customer.Terms, a *Risk, s *customer.State, p float64) (float64,
 	return local, local < latest
 }
 
-// Crosses is the time from which silence has the probability at p or above and outside of grace, in closed form, whether
-// that is past or to come; false: never.
+// Crosses returns the time, past or future, from which silence keeps the probability at or above p after the grace period, in
+// closed form; false: never.
 func Crosses(t *customer.Terms, a *Risk, s *customer.State, p float64) (int64, bool) {
 	if !a.Known() {
 		return 0, false
@@ -182,19 +182,19 @@ func Crosses(t *customer.Terms, a *Risk, s *customer.State, p float64) (int64, b
 	return max(t.Until(int64(local)), end), true
 }
 
-// Graced says that a recent order makes little of the probability, whatever it is.
+// Graced reports whether the last order is so recent that the class is low whatever the probability.
 func Graced(t *customer.Terms, m customer.Moment, a *Risk) bool {
 	return m.Now < graceEnd(t, a.LastAt)
 }
 
-// AtOnce is the probability directly after the last order, before any silence: what is left to silence is the rest.
+// AtOnce returns the probability directly after the last order. Silence has added the rest.
 func AtOnce(t *customer.Terms, a *Risk) float64 {
 	s := a.summary
 	s.T = s.Tx
 	return 1 - t.Purchases.PAlive(s)
 }
 
-// Describe fills in an output: everything but what is common to all and the previous.
+// Describe sets all fields of an output except About and Previous.
 func Describe(t *customer.Terms, m customer.Moment, a *Risk, s *customer.State, last *customer.LastPublished, e *output.ChurnRiskUpdated) {
 	e.Model = t.Model
 	e.Risk = a.Class.String()
@@ -219,7 +219,7 @@ func silence(m customer.Moment, a *Risk) float64 {
 	return float64(max(0, m.Now-a.LastAt)) / customer.DayMS
 }
 
-// reasons are short sentences for a person; the same answer has the same reasons.
+// reasons appends short sentences for a person; equal risks have equal reasons.
 func reasons(t *customer.Terms, m customer.Moment, a *Risk, s *customer.State, dst []string) []string {
 	if a.Class == customer.Churned {
 		return append(dst, "account closed")

@@ -1,6 +1,7 @@
-// Package clv answers what a customer is worth: what he has brought, and what he is expected to bring.
+// Package clv owns customer lifetime value: the historic CLV of a customer and the predicted one, when to publish them, and the
+// value tier.
 //
-// It refuses to count referrals into it: what others bring on his word is told beside, since it is their value already.
+// It refuses to add referrals: revenue of referred customers is part of their own CLV, so it is published as a separate figure.
 package clv
 
 import (
@@ -11,20 +12,20 @@ import (
 	"github.com/mainstay/mainstay/schemas/output"
 )
 
-// Answer is a customer's value at a moment, in minor units.
+// Value is a customer's value at a moment. Amounts are minor units.
 type Value struct {
-	Historic       int64
-	Orders         int64
-	ReferralValue  int64
-	Predicted      int64 // within the prediction horizon
-	PredictedKnown bool  // false without a standing order
-	Expected       float64
-	Percentile     float64 // -1: unknown
-	Tier           customer.Tier
-	Gone           bool // the account is closed
+	Historic       int64         // historic CLV: realised net revenue
+	Orders         int64         // number of standing orders
+	ReferralValue  int64         // sum of the credits for referred customers
+	Predicted      int64         // predicted CLV, within the prediction horizon
+	PredictedKnown bool          // false without a standing order
+	Expected       float64       // number of orders expected within the prediction horizon
+	Percentile     float64       // of the total CLV among all customers; -1: unknown
+	Tier           customer.Tier // by the total CLV
+	Gone           bool          // the account is closed
 }
 
-// Total is the historic and the predicted value.
+// Total returns the total CLV: historic plus predicted.
 func (a *Value) Total() int64 { return a.Historic + a.Predicted }
 
 const (
@@ -32,7 +33,7 @@ const (
 	weeksPerYear = daysPerYear / customer.DaysPerWeek
 )
 
-// Score is the answer at a moment. What was said is needed for the tier, which does not flap at its edge.
+// Score returns a customer's value at a moment. The tier depends on the tier published last, so that it does not flap at a bound.
 func Score(t *customer.Terms, m customer.Moment, s *customer.State, last *customer.LastPublished) Value {
 	a := Value{Historic: s.Historic(), Orders: s.Orders(), ReferralValue: s.ReferralValue(), Percentile: -1}
 	summary, ok := s.Summary(t, m)
@@ -56,22 +57,22 @@ func Score(t *customer.Terms, m customer.Moment, s *customer.State, last *custom
 	return a
 }
 
-// spend is the model of an order's value. A prior knows no currency's scale, so the customer's own average stands in for the
-// base's: one of a single purchase day is expected to spend the same again.
+// spend returns the model of spend per purchase day. The prior has no scale, since it does not depend on the currency; it is scaled
+// by the customer's own average, so a customer with one purchase day is expected to spend the same again.
 func spend(t *customer.Terms, s *customer.State) lifetimes.GammaGamma {
 	if t.Spend != (lifetimes.GammaGamma{}) {
 		return t.Spend
 	}
 	if s.Net() <= 0 {
-		return t.Spend // expects nothing
+		return t.Spend // the zero model, which expects a spend of 0
 	}
 	return lifetimes.PriorGammaGamma(t.Unit.Major(s.Net()) / float64(len(s.Days())))
 }
 
-// mostPredicted keeps sums over customers inside int64.
+// mostPredicted bounds a predicted CLV, so that sums over customers do not overflow int64.
 const mostPredicted = 1 << 52
 
-// Material says that the answer differs enough from what was last last.
+// Material reports whether the value differs enough from the one published last to be published.
 func Material(t *customer.Terms, a *Value, last *customer.LastPublished) bool {
 	if !last.CLV {
 		return a.Orders != 0 || a.Historic != 0 || a.ReferralValue != 0
@@ -84,14 +85,14 @@ func Material(t *customer.Terms, a *Value, last *customer.LastPublished) bool {
 	return total != before && math.Abs(float64(total-before)) >= float64(t.Settings.GetClvMaterial()*math.Abs(float64(before)))
 }
 
-// Remember notes that the answer is last.
+// SetPublished records that the value is published.
 func SetPublished(a *Value, last *customer.LastPublished) {
 	last.CLV = true
 	last.Historic, last.Orders, last.ReferralValue = a.Historic, a.Orders, a.ReferralValue
 	last.PredictedKnown, last.Predicted, last.Tier = a.PredictedKnown, a.Predicted, a.Tier
 }
 
-// Describe fills in an output: everything but what is common to all and the previous.
+// Describe sets all fields of an output except About and Previous.
 func Describe(t *customer.Terms, m customer.Moment, a *Value, s *customer.State, e *output.CLVUpdated) {
 	e.Model = t.Model
 	e.Historic, e.Orders, e.ReferralValue = a.Historic, a.Orders, a.ReferralValue
@@ -123,18 +124,18 @@ func Describe(t *customer.Terms, m customer.Moment, a *Value, s *customer.State,
 	}
 }
 
-// years since the first order, at least one: whole days, in hundredths of a year, so that a date's anniversary is a whole
-// number of years whether or not leap days lie between.
+// years returns the years since the first order, at least 1: whole days, rounded to hundredths of a year, so that an anniversary is
+// a whole number of years whether or not there are leap days in between.
 func years(m customer.Moment, first int32) float64 {
 	days := math.Floor(float64(m.Local)/customer.DayMS) - float64(first)
 	return max(1, math.RoundToEven(days/daysPerYear*100)/100)
 }
 
-// Next is the median time of the next order given that the customer was alive at the last one, to the second; silence does
-// not move it. False when that lies beyond the prediction horizon, or without a standing order.
+// Next returns the median time of the next order, given that the customer was alive at the last one, to the second; silence does
+// not move it. It returns false if that time is beyond the prediction horizon, and without a standing order.
 //
-// Alive and with x repeats at age T, the chance of no order within t is ((alpha+T)/(alpha+T+t))^(r+x): half of it at
-// t = (alpha+T)(2^(1/(r+x)) - 1).
+// For a customer who is alive with x repeats at age T, the probability of no order within t is ((alpha+T)/(alpha+T+t))^(r+x), which
+// is 1/2 at t = (alpha+T)(2^(1/(r+x)) - 1).
 func Next(t *customer.Terms, s *customer.State) (int64, bool) {
 	last, ok := s.LastOrderAt()
 	if !ok {
@@ -142,7 +143,7 @@ func Next(t *customer.Terms, s *customer.State) (int64, bool) {
 	}
 	days := s.Days()
 	age := (float64(days[len(days)-1].Day) - float64(days[0].Day)) / customer.DaysPerWeek
-	weeks := (t.Purchases.Alpha + age) * doublings(t.Purchases.R+float64(len(days)-1))
+	weeks := (t.Purchases.Alpha + age) * rootOf2Minus1(t.Purchases.R+float64(len(days)-1))
 	wait := float64(weeks * customer.DaysPerWeek)
 	if !(wait <= float64(t.Settings.GetPredictionHorizonDays())) {
 		return 0, false
@@ -150,9 +151,9 @@ func Next(t *customer.Terms, s *customer.State) (int64, bool) {
 	return last + int64(math.RoundToEven(float64(wait*86400)))*1000, true
 }
 
-// doublings is 2^(1/n) - 1 for n > 0, from the series of e^y - 1 and its doubling; the same on every machine, which the
-// platform's own powers are not.
-func doublings(n float64) float64 {
+// rootOf2Minus1 returns 2^(1/n) - 1 for n > 0, by the series of e^y - 1 and doubling. The result is the same on every machine, which
+// that of math.Pow is not.
+func rootOf2Minus1(n float64) float64 {
 	y, halved := math.Ln2/n, 0
 	if !(y < 64) {
 		return math.Inf(1)

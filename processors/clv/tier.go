@@ -6,8 +6,8 @@ import (
 	"github.com/mainstay/mainstay/processors/customer"
 )
 
-// rank places a customer among the base: percentile and tier by total value. Both stay unknown without a standing order,
-// and while the base is smaller than tiers_min_customers.
+// rank sets the percentile and the tier by the total CLV. Both stay unknown without a standing order, and while there are fewer
+// customers than tiers_min_customers.
 func rank(t *customer.Terms, a *Value, last *customer.LastPublished) {
 	bounds := t.Thresholds
 	if bounds == nil || a.Orders == 0 || bounds.GetCustomers() < int64(t.Settings.GetTiersMinCustomers()) || len(bounds.GetPercentiles()) < 2 {
@@ -23,29 +23,31 @@ func rank(t *customer.Terms, a *Value, last *customer.LastPublished) {
 	default:
 		a.Tier = customer.Rest
 	}
-	// A tier is kept until the value falls clearly below its bound; what a refund takes is taken at once.
+	// A customer keeps a tier until the total CLV falls 2% below its bound, but loses it at once when a refund lowers the historic
+	// CLV.
 	if last.CLV && a.Historic >= last.Historic && a.Tier > last.Tier {
 		switch {
-		case last.Tier == customer.Top10 && total >= edge(bounds.GetTop_10()):
+		case last.Tier == customer.Top10 && total >= keepBound(bounds.GetTop_10()):
 			a.Tier = customer.Top10
-		case last.Tier == customer.Top20 && total >= edge(bounds.GetTop_20()):
+		case last.Tier == customer.Top20 && total >= keepBound(bounds.GetTop_20()):
 			a.Tier = customer.Top20
 		}
 	}
 }
 
-// Standing is tier and percentile of what was last said, under other thresholds: what a change of those alone does.
+// TierOf returns the tier and percentile of the CLV published last under the thresholds in force: the effect of a change of
+// thresholds alone.
 func TierOf(t *customer.Terms, last *customer.LastPublished) (customer.Tier, float64) {
 	a := Value{Historic: last.Historic, Orders: last.Orders, Predicted: last.Predicted, Percentile: -1}
 	rank(t, &a, last)
 	return a.Tier, a.Percentile
 }
 
-// edge is 2% below a bound.
-func edge(bound int64) int64 { return bound - bound/50 }
+// keepBound returns the total CLV down to which a customer keeps a tier: 2% below its bound.
+func keepBound(bound int64) int64 { return bound - bound/50 }
 
-// percentile is the share of the base strictly below a value plus half of the ties, by the values that stand at equal
-// shares of it, rising from the least to the greatest.
+// percentile returns the percentage of customers strictly below a value plus half of the ties. values are the quantiles of the
+// customers' values at equal fractions, from the least to the greatest.
 func percentile(values []int64, v int64) float64 {
 	steps := len(values) - 1
 	below := sort.Search(len(values), func(i int) bool { return values[i] >= v })

@@ -9,7 +9,7 @@ import (
 	"github.com/mainstay/mainstay/schemas/state"
 )
 
-// Contributions are what partition 0 knows of all partitions.
+// Contributions are the contributions of all partitions, which partition 0 holds.
 type Contributions struct {
 	latest    []*ledger.Contribution // of each partition, by partition
 	published *ledger.Contribution   // the sums last published; nil: none
@@ -41,7 +41,7 @@ func (b *Contributions) Decode(w *state.Partition) {
 	b.latest, b.published = w.Contributions, w.Announced
 }
 
-// Sum adds up what all have contributed, in the order of partitions. Nil when nobody has.
+// Sum adds up all contributions; nil if there is none.
 func (b *Contributions) Sum() *ledger.Contribution {
 	if len(b.latest) == 0 {
 		return nil
@@ -70,17 +70,17 @@ func (b *Contributions) Sum() *ledger.Contribution {
 	return sum
 }
 
-// Announce notes the sums as published and returns those published before, nil if none were.
+// SetPublished records the sums as published and returns those published before, nil if none were.
 func (b *Contributions) SetPublished(sum *ledger.Contribution) (previous *ledger.Contribution) {
 	previous, b.published = b.published, sum
 	return previous
 }
 
-// Announced are the sums last published, nil if none were.
+// Published returns the sums last published, nil if none were.
 func (b *Contributions) Published() *ledger.Contribution { return b.published }
 
-// Draw sets the bounds of the tiers: the total CLV from which the uppermost 10% and 20% begin, and the values at equal
-// fractions of the base. A bucket's customers are taken as spread evenly over it.
+// DrawThresholds computes the thresholds: the total CLV from which the uppermost 10% and 20% of the customers begin, and the
+// quantiles at equal fractions. It takes the customers of a bucket to be spread evenly over it.
 func DrawThresholds(sum *ledger.Contribution) *ledger.Thresholds {
 	t := new(ledger.Thresholds)
 	for _, n := range sum.GetHistogram() {
@@ -99,17 +99,17 @@ func DrawThresholds(sum *ledger.Contribution) *ledger.Thresholds {
 	return t
 }
 
-// fractions is how many equal parts of the base are told apart by a value: a fifth of a percentile point each. Between two of
-// them customers are taken as spread evenly, which those of the uppermost point are not.
+// fractions is the number of equal parts into which quantiles divide the customers, each a fifth of a percentile point. Between two
+// quantiles customers are taken to be spread evenly. Those of the uppermost percentile point are not, so 100 parts would be too few.
 const fractions = 500
 
-// perPoint is how many times a drift goes into a percentile point: bounds are drawn anew when one of their percentiles has
-// come to stand elsewhere by a tenth of a point. Percentiles are then right within half a point with room to spare, and a base
-// that hardly changes is not scored anew again and again.
+// perPoint divides a percentile point into the drift that is accepted: new thresholds are computed when one of the quantiles has
+// drifted by a tenth of a point. Percentiles are then well within half a point, and customers who hardly change are not rescored
+// again and again.
 const perPoint = 10
 
-// Stale says that bounds do not describe the base any more: the number of customers has come to the other side of least, below
-// which there are no tiers, or a value that stands at a percentile has drifted from it.
+// Stale reports whether thresholds no longer describe the customers: the number of customers has crossed least, below which there
+// are no tiers, or a quantile has drifted.
 func Stale(t *ledger.Thresholds, sum *ledger.Contribution, least int64) bool {
 	n := int64(0)
 	for _, count := range sum.GetHistogram() {
@@ -124,7 +124,7 @@ func Stale(t *ledger.Thresholds, sum *ledger.Contribution, least int64) bool {
 		for ; at < b && at < len(sum.GetHistogram()); at++ {
 			below += sum.Histogram[at]
 		}
-		// A bucket's customers are taken as spread evenly over its values: those of this one stand from here to there.
+		// A bucket's customers are taken to be spread evenly over its values. Those with the value v have the ranks from to to.
 		from, to := float64(below), float64(below)
 		if at == b && at < len(sum.GetHistogram()) {
 			share := float64(sum.Histogram[at]) / float64(Floor(b+1)-Floor(b))
@@ -147,7 +147,7 @@ type quantiles struct {
 	below     int64 // customers in lower buckets
 }
 
-// at is the value below which so many of all fractions of the customers lie; they must rise from call to call. All in integers.
+// valueAt returns the value below which so many fractions of the customers are; parts must rise from call to call.
 func (q *quantiles) valueAt(parts int64) int64 {
 	// rank = parts/fractions x customers, kept as a multiple of 1/fractions
 	rank := parts * q.customers
@@ -165,7 +165,7 @@ func (q *quantiles) valueAt(parts int64) int64 {
 	return floor + int64(float64(width)*(float64(within)/float64(n*fractions)))
 }
 
-// Describe fills in the output of the base as a whole: everything but what it says of itself.
+// Describe sets all fields of the portfolio output except About.
 func Describe(sum, previous *ledger.Contribution, t *ledger.Thresholds, least int64, e *output.PortfolioUpdated) {
 	*e = output.PortfolioUpdated{
 		About: e.About, Customers: sum.GetCustomers(), Active: sum.GetActive(),
@@ -187,7 +187,7 @@ func Describe(sum, previous *ledger.Contribution, t *ledger.Thresholds, least in
 	}
 }
 
-// nps is 100 (promoters - detractors)/responses.
+// nps returns the net promoter score: 100 (promoters - detractors) / customers in a category.
 func nps(c *ledger.Contribution) output.Opt[float64] {
 	n := c.GetPromoters() + c.GetPassives() + c.GetDetractors()
 	if n == 0 {
@@ -196,7 +196,7 @@ func nps(c *ledger.Contribution) output.Opt[float64] {
 	return output.Some(100 * float64(c.GetPromoters()-c.GetDetractors()) / float64(n))
 }
 
-// roundedRatio is v/n, halves away from zero.
+// roundedRatio returns v/n, halves rounded away from zero.
 func roundedRatio(v, n int64) int64 {
 	if v < 0 {
 		return -roundedRatio(-v, n)

@@ -6,8 +6,8 @@ import (
 	"github.com/mainstay/mainstay/schemas/ledger"
 )
 
-// Tiers counts the customers of a histogram by the bounds of the tiers: in the uppermost 10%, below them in the uppermost
-// 20%, and the rest. A bucket that a bound cuts is taken as spread evenly.
+// Tiers counts the customers of a histogram by tier: top_10, top_20 and rest. The customers of a bucket that a bound divides are
+// taken to be spread evenly over it.
 func Tiers(sum *ledger.Contribution, t *ledger.Thresholds) (top10, top20, rest int64) {
 	var all int64
 	for i, n := range sum.GetHistogram() {
@@ -18,7 +18,7 @@ func Tiers(sum *ledger.Contribution, t *ledger.Thresholds) (top10, top20, rest i
 	return top10, top20 - top10, all - top20
 }
 
-// above is how many of a bucket's n customers lie at or above a bound.
+// above returns how many of a bucket's n customers are at or above a bound.
 func above(bucket int, n, bound int64) int64 {
 	from, to := Floor(bucket), Floor(bucket+1)
 	share := float64(min(max(0, to-bound), to-from)) / float64(to-from)

@@ -1,8 +1,8 @@
-// Package portfolio owns the customer base as a whole, kept by difference: each customer counts as he was last said, a
-// partition contributes its totals, and partition 0 adds them up and draws the bounds of the value tiers.
+// Package portfolio owns the figures of all customers together. Each partition updates its totals by difference, with each customer
+// counted as last published, and contributes them to partition 0, which adds them up and computes the thresholds of the value tiers.
 //
-// It refuses to look at customers: what it costs does not grow with their number. Everything is an integer, so that the
-// order in which customers change cannot be seen in a sum.
+// It refuses to iterate over customers, so its cost does not grow with their number. All sums are integers, so they do not depend
+// on the order in which customers change.
 package portfolio
 
 import (
@@ -14,24 +14,24 @@ import (
 	"github.com/mainstay/mainstay/schemas/state"
 )
 
-// Totals are sums over the customers of a partition, each as last last.
+// Totals are sums over the customers of a partition, each as last published. Amounts are minor units.
 type Totals struct {
-	Customers    int64    // of whom anything was said
+	Customers    int64    // with any score published
 	Active       int64    // with a standing order, and not churned
-	Classes      [5]int64 // low, medium, high, none, churned
-	Promoters    int64
-	Passives     int64
-	Detractors   int64
-	HistoricCLV  int64
-	PredictedCLV int64
+	Classes      [5]int64 // customers by churn class: low, medium, high, none, churned
+	Promoters    int64    // customers in this category
+	Passives     int64    // likewise
+	Detractors   int64    // likewise
+	HistoricCLV  int64    // sum
+	PredictedCLV int64    // sum over the customers with a standing order
 	// Histogram counts customers with a standing order by the bucket of their total CLV.
 	Histogram []int64
 }
 
-// Add counts a customer in as he was last last.
+// Add adds a customer as last published.
 func (t *Totals) Add(last *customer.LastPublished) { t.count(last, 1) }
 
-// Remove counts him out again, before he changes.
+// Remove removes a customer as last published, before the customer changes.
 func (t *Totals) Remove(last *customer.LastPublished) { t.count(last, -1) }
 
 func (t *Totals) count(last *customer.LastPublished, n int64) {
@@ -67,14 +67,14 @@ func (t *Totals) count(last *customer.LastPublished, n int64) {
 	}
 }
 
-// steps are the buckets of each doubling: one is at most 1.6% wide.
+// steps is the number of buckets per doubling of the amount: the width of a bucket is at most 1.6% of its amounts.
 const (
 	stepBits = 6
 	steps    = 1 << stepBits
 )
 
-// Bucket is where a total CLV is counted: amounts up to 63 minor units have one each, beyond that each doubling is cut
-// into 64. What is negative counts as 0.
+// Bucket returns the bucket of a total CLV: amounts up to 63 minor units have a bucket each, and each doubling above that has 64. A
+// negative amount is counted as 0.
 func Bucket(minor int64) int {
 	if minor < steps {
 		return int(max(0, minor))
@@ -84,7 +84,7 @@ func Bucket(minor int64) int {
 	return shift<<stepBits + int(v>>shift) //nolint:gosec // below 2 * steps
 }
 
-// Floor is the least amount of a bucket.
+// Floor returns the least amount of a bucket.
 func Floor(bucket int) int64 {
 	if bucket < 2*steps {
 		return int64(bucket)
@@ -93,14 +93,14 @@ func Floor(bucket int) int64 {
 	return int64(bucket-shift<<stepBits) << shift
 }
 
-// Clone is a copy that shares nothing.
+// Clone returns a deep copy.
 func (t *Totals) Clone() Totals {
 	c := *t
 	c.Histogram = slices.Clone(t.Histogram)
 	return c
 }
 
-// Encode is the form in which a partition keeps them. Trailing empty buckets are left out.
+// Encode returns the totals as the state of a partition holds them, without empty buckets at the end of the histogram.
 func (t *Totals) Encode() *state.Totals {
 	return &state.Totals{
 		Customers: t.Customers, Active: t.Active, ChurnClasses: t.Classes[:], Promoters: t.Promoters, Passives: t.Passives,
@@ -116,7 +116,7 @@ func (t *Totals) trimmed() []int64 {
 	return t.Histogram[:n]
 }
 
-// Decode takes over what Encode gave.
+// Decode replaces the totals by those that Encode returned.
 func (t *Totals) Decode(w *state.Totals) {
 	*t = Totals{
 		Customers: w.GetCustomers(), Active: w.GetActive(), Promoters: w.GetPromoters(), Passives: w.GetPassives(),
@@ -125,7 +125,7 @@ func (t *Totals) Decode(w *state.Totals) {
 	copy(t.Classes[:], w.GetChurnClasses())
 }
 
-// Contribution is what a partition tells of itself: absolute, in place of what it told before.
+// Contribution returns the partition's contribution: absolute totals, which replace its former contribution.
 func (t *Totals) Contribution(partition int32, offset int64) *ledger.Contribution {
 	return &ledger.Contribution{
 		Partition: partition, Offset: offset, Customers: t.Customers, Active: t.Active, ChurnClasses: t.Classes[:],

@@ -1,6 +1,7 @@
-// Package promoter answers whether a customer would recommend the shop, by the Net Promoter categories.
+// Package promoter owns the promoter status: whether a customer would recommend the shop, by the Net Promoter categories, and when
+// to publish it.
 //
-// It refuses surveys of other types: satisfaction, effort and equity never enter the counts.
+// It refuses surveys of other types: satisfaction, effort and equity are not counted.
 package promoter
 
 import (
@@ -9,18 +10,18 @@ import (
 	"github.com/mainstay/mainstay/schemas/output"
 )
 
-// Answer is a customer's promoter status at a moment. Responses older than the survey window, or excluded, do not count.
+// Status is a customer's promoter status at a moment. Responses older than the survey window, or excluded, do not count.
 type Status struct {
-	Category  customer.Category
-	Latest    *customer.Response // the one that counts: the newest by creation, ties to the greater id; nil: none
-	Responses int32
-	Expires   int64 // when the next of them leaves the window, ms; 0: none will
-	Referred  int64 // customers whom he has brought: what he did, where the category is what he says he would
+	Category  customer.Category  // of Latest
+	Latest    *customer.Response // the newest response that counts, by creation, then id; nil: none
+	Responses int32              // number of responses that count
+	Expires   int64              // time (ms) at which the oldest of them leaves the survey window; 0: there is none
+	Referred  int64              // customers referred: what the customer did, while Category is what they say they would do
 
-	sum int64
+	sum int64 // of the scores that count
 }
 
-// Score is the answer at a moment.
+// Score returns a customer's promoter status at a moment.
 func Score(t *customer.Terms, m customer.Moment, s *customer.State) Status {
 	a := Status{Category: customer.Unknown, Referred: int64(s.Referred())}
 	window := int64(t.Settings.GetSurveyWindowDays()) * customer.DayMS
@@ -59,8 +60,8 @@ func (a *Status) score() int32 {
 	return a.Latest.Score
 }
 
-// Material says that the answer differs from what was last last. A customer who never answered and never referred anybody
-// is not spoken of.
+// Material reports whether the status differs from the one published last. The first status is not published for a customer without
+// a response that counts and without a referred customer.
 func Material(a *Status, last *customer.LastPublished) bool {
 	if last.Category == customer.CategoryNotPublished {
 		return a.Responses > 0 || a.Referred > 0
@@ -68,12 +69,12 @@ func Material(a *Status, last *customer.LastPublished) bool {
 	return a.Referred > 0 != last.Action || a.Category != last.Category || a.score() != last.Score || a.Responses != last.Responses
 }
 
-// Remember notes that the answer is last.
+// SetPublished records that the status is published.
 func SetPublished(a *Status, last *customer.LastPublished) {
 	last.Category, last.Score, last.Responses, last.Action = a.Category, a.score(), a.Responses, a.Referred > 0
 }
 
-// Describe fills in an output: everything but what is common to all and the previous.
+// Describe sets all fields of an output except About and Previous.
 func Describe(a *Status, e *output.PromoterStatusUpdated) {
 	*e = output.PromoterStatusUpdated{
 		About: e.About, Previous: e.Previous, Category: a.Category.String(), Responses: int64(a.Responses),

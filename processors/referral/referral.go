@@ -1,7 +1,8 @@
-// Package referral keeps referrers credited with what those whom they referred have brought: an absolute amount for each,
-// sent to the referrer's partition whenever it changes.
+// Package referral owns the credits of referrers: for each referred customer the referrer is credited with their realised net
+// revenue, as an absolute amount that is sent to the referrer's partition whenever it changes.
 //
-// It refuses to change the referrer itself, who may live in another partition, and to credit credits: one generation only.
+// It refuses to change the referrer, whose state may be in another partition, and to pass credits on: a referrer is credited only
+// for customers whom they referred themselves.
 package referral
 
 import (
@@ -9,8 +10,8 @@ import (
 	"github.com/mainstay/mainstay/schemas/ledger"
 )
 
-// UpdateCredits calls send for each credit that has changed: for the former referrer when another stands now, and for the present
-// one when they are new or the realised net revenue has changed.
+// UpdateCredits calls send for each credit that has changed: with none for the former referrer if the referrer has changed, and
+// with the amount for the present one if the referrer or the amount has changed.
 func UpdateCredits(own string, s *customer.State, send func(referrer string, c *ledger.Credit)) {
 	referrer, net := s.Referrer(), max(0, s.Historic())
 	if s.Credited.To == "" && referrer == "" {
