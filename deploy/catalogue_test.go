@@ -34,7 +34,7 @@ func newCatalogue(t *testing.T) catalogue {
 	return c
 }
 
-// desc is how a Desc prints itself, which is the only way that it tells its name.
+// desc parses the printed form of a Desc, which has no other way to get its name.
 var desc = regexp.MustCompile(`fqName: "([^"]+)".*variableLabels: \{([^}]*)\}`)
 
 // Register implements prometheus.Registerer: it takes note, and registers nothing.

@@ -51,7 +51,7 @@ func statusStats() []panel {
 		},
 		{
 			title: "Time behind", unit: units.Seconds, noValue: "no input read", warn: 60, alarm: 300,
-			description: "How far base time lies behind the ledger's clock, because of the slowest input partition. Deadlines wait for base time. A few seconds are healthy.",
+			description: "Delay of base time against the ledger's clock, caused by the slowest input partition. Deadlines wait for base time. A few seconds are healthy.",
 			queries:     []query{{"max(mainstay_time_behind_seconds)", "behind"}},
 		},
 		{
@@ -101,7 +101,7 @@ func inputs() []panel {
 		},
 		{
 			title: "Time behind, by input partition", unit: units.Seconds, noValue: "no input read", alarm: 300,
-			description: "How far the time up to which each input partition was read lies behind the ledger's clock. A single rising line is a partition that is stuck; it delays every deadline.",
+			description: "Delay of the time up to which each input partition was read, against the ledger's clock. A single rising line is a partition that is stuck; it delays every deadline.",
 			queries:     []query{{"max by (input_topic, input_partition) (mainstay_time_behind_seconds)", "{{input_topic}}/{{input_partition}}"}},
 		},
 		{

@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestAlertsAreListed(t *testing.T) {
+func TestAlertsList(t *testing.T) {
 	rules := "[{name: spent, metric: historic_clv, above: 100, severity: warning}]"
 	w, b := newRunningWorld(t, "MAINSTAY_MONEY_CURRENCY=EUR", "MAINSTAY_MONEY_DEFAULT_CURRENCY=EUR", "MAINSTAY_ALERTS_RULES="+rules)
 	w.mustRun("send", "purchase", "--customer", "ada", "--order", "1", "--total", "10", "--at", "2026-01-01")
@@ -34,7 +34,7 @@ func TestAlertsAreListed(t *testing.T) {
 	require.Contains(t, w.mustRun("audit"), "nothing lost, doubled, differing or missing")
 }
 
-func TestRulesAreTried(t *testing.T) {
+func TestAlertsTest(t *testing.T) {
 	rules := write(t, "rules.yaml", "rules:\n  - {name: slipping, metric: churn_probability, above: 0.5, clear: 0.4, severity: warning}\n")
 	events := write(t, "events.txt", "# a scenario\n2026-01-01 purchase ada order=1 total=40\n2026-01-15 purchase ada order=2 total=40\n2026-07-01 tick\n")
 	code, out, errs := run(t, nil, "alerts", "test", rules, events)

@@ -14,7 +14,7 @@ import (
 	"github.com/mainstay/mainstay/schemas/event"
 )
 
-// The worked example of the articles: 200,000 a purchase, 2.5 purchases a year over 2 years.
+// The worked example of the simple CLV formula: 200,000 per purchase, 2.5 purchases per year, over 2 years.
 func TestWorkedExample(t *testing.T) {
 	days := []string{"2024-01-01", "2024-07-01", "2025-01-01", "2025-07-01", "2025-12-31"}
 	for _, currency := range []string{"USD", "IRT"} {
@@ -58,7 +58,7 @@ func TestWorkedExample(t *testing.T) {
 			require.Contains(t, errs, "no such customer")
 			require.NotContains(t, errs, "Ada")
 			require.Equal(t, exitOK, b.stop(), b.errs.String())
-			w.mustRun("customer", "get", "ada") // without a fold
+			w.mustRun("customer", "get", "ada") // no process runs
 		})
 	}
 }
@@ -99,7 +99,7 @@ func TestEveryKindOfEvent(t *testing.T) {
 	require.Len(t, s["partitions"], 2)
 }
 
-func TestSendWaits(t *testing.T) {
+func TestSendWait(t *testing.T) {
 	w, b := newRunningWorld(t)
 	purchase := func(order string, more ...string) []string {
 		return append([]string{"send", "purchase", "--customer", "ada", "--order", order, "--total", "1", "--currency", "USD", "--wait"}, more...)
@@ -119,7 +119,7 @@ func TestSendWaits(t *testing.T) {
 	require.Contains(t, errs, "--wait: the event was sent, and is not in the answers after 50ms")
 }
 
-func TestTailEndsWithASignal(t *testing.T) {
+func TestTailStopsAtSignal(t *testing.T) {
 	w, _ := newRunningWorld(t)
 	tail := w.start("tail", "clv", "--from", "start")
 	w.mustRun("send", "purchase", "--customer", "ada", "--order", "1", "--total", "1", "--currency", "USD")
@@ -145,7 +145,7 @@ func TestImport(t *testing.T) {
 	require.Contains(t, out, "54 rows: 50 sent, 3 refused, 1 skipped")
 	before := w.customer("c1", orders("10"))
 
-	// Again: the same answers, and all duplicates.
+	// A second import sends only duplicates, and changes no answer.
 	got := object(t, w.mustRun("import", path, "--type", "purchase", "--output", "json"))
 	require.Equal(t, "50", numberAt(got, "sent"))
 	require.Equal(t, "50", numberAt(got, "duplicates"))
@@ -157,7 +157,7 @@ func TestImport(t *testing.T) {
 	require.Equal(t, "10", numberAt(after, "clv", "historic_number_of_orders"))
 	w.mustRun("audit")
 
-	// There is nothing to go on from after a whole one.
+	// After a complete import there is nothing to resume.
 	code, _, errs = w.run("import", path, "--type", "purchase", "--resume")
 	require.Equal(t, exitFailed, code)
 	require.Contains(t, errs, "import without --resume")
@@ -165,9 +165,9 @@ func TestImport(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// The sample spans 18 months, and orders are remembered for 400 days of the events' time: a second import must change nothing
-// all the same.
-func TestAFileOfYearsIsKnownAgain(t *testing.T) {
+// The sample spans 18 months, and orders are remembered for 400 days before the time of the events. A second import must still change
+// nothing.
+func TestRepeatedImportOfLongHistoryChangesNothing(t *testing.T) {
 	file := filepath.Join("..", "..", "pkg", "eventfile", "testdata", "cdnow_sample.csv")
 	content, err := os.ReadFile(file)
 	require.NoError(t, err)
@@ -183,25 +183,25 @@ func TestAFileOfYearsIsKnownAgain(t *testing.T) {
 		return object(t, w.mustRun("import", file, "--type", "purchase",
 			"--map", "customer_id=sampleid,occurred_at=date,total=sales", "--time-format", "20060102", "--currency", "USD", "--output", "json"))
 	}
-	everybody := func(until string) (told []string, sum map[string]any) {
-		for _, hour := range []string{"T00:00:00Z", "T01:00:00Z"} { // the base is told what partitions said an interval before
+	answersAt := func(until string) (answers []string, portfolio map[string]any) {
+		for _, hour := range []string{"T00:00:00Z", "T01:00:00Z"} { // the portfolio includes the contributions of the interval before
 			w.mustRun("advance", "--to", until+hour, "--timeout", "2m")
 			w.eventually(func() bool { return numberAt(object(t, w.mustRun("status", "--output", "json")), "lag") == "0" }, "caught up")
 			w.customer("1", func(c map[string]any) bool { return valueAt(c, "as_of") == until+hour })
 		}
 		for _, id := range []string{"1", "2", "187", "1000", "2357"} {
 			c := object(t, w.mustRun("customer", "get", id, "--output", "json"))
-			told = append(told, fmt.Sprint(id, " ", numberAt(c, "clv", "historic_clv"), " ", numberAt(c, "clv", "historic_number_of_orders")))
+			answers = append(answers, fmt.Sprint(id, " ", numberAt(c, "clv", "historic_clv"), " ", numberAt(c, "clv", "historic_number_of_orders")))
 		}
 		last := strings.TrimSpace(w.mustRun("tail", "portfolio", "--from", "start", "--follow=false", "--output", "json"))
-		return told, object(t, last[strings.LastIndexByte(last, '\n')+1:])
+		return answers, object(t, last[strings.LastIndexByte(last, '\n')+1:])
 	}
 	first := load()
 	require.Equal(t, [3]string{"6919", "6919", "0"}, [3]string{numberAt(first, "rows"), numberAt(first, "sent"), numberAt(first, "duplicates")})
-	before, sum := everybody("1998-07-02")
+	before, sum := answersAt("1998-07-02")
 	second := load()
 	require.Equal(t, [3]string{"6919", "6919", "6919"}, [3]string{numberAt(second, "rows"), numberAt(second, "sent"), numberAt(second, "duplicates")})
-	after, again := everybody("1998-07-03")
+	after, again := answersAt("1998-07-03")
 	require.Equal(t, before, after)
 	require.Equal(t, "2357", numberAt(again, "customers"))
 	require.Equal(t, numberAt(sum, "historic_clv"), numberAt(again, "historic_clv"))
@@ -209,7 +209,7 @@ func TestAFileOfYearsIsKnownAgain(t *testing.T) {
 	w.mustRun("audit")
 }
 
-func TestImportIntoALiveLedgerSaysWhatThatMeans(t *testing.T) {
+func TestImportIntoLiveLedgerWarns(t *testing.T) {
 	w := newWorld(t)
 	w.mustRun("topics", "apply")
 	path := write(t, "orders.csv", "customer_id,occurred_at,total\nada,2026-01-01,3\n")
@@ -246,7 +246,7 @@ func TestDemo(t *testing.T) {
 	require.LessOrEqual(t, wall, time.Since(began).Seconds())
 }
 
-func TestDemoStaysUpAndCanBeUsed(t *testing.T) {
+func TestDemoKeepsRunning(t *testing.T) {
 	w := &world{t: t}
 	b := w.start("demo", "--customers", "20", "--days", "30", "--pace", "100ms")
 	w.eventually(func() bool { return strings.Contains(b.out.String(), "Everything keeps running") }, "the end of the simulated time")

@@ -6,7 +6,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Redis without state is found, unless it is left out.
+// An empty Redis is a finding, unless the audit omits Redis.
 func TestAuditOfAnEmptyRedis(t *testing.T) {
 	w, b := newRunningWorld(t)
 	w.mustRun("send", "purchase", "--customer", "ada", "--order", "1", "--total", "1", "--currency", "USD")

@@ -15,7 +15,7 @@ import (
 	"github.com/mainstay/mainstay/pkg/models/parameters"
 )
 
-// cdnow are the flags that map the CDNOW sample.
+// cdnow returns a command line on the CDNOW sample, with the flags that map its columns.
 func cdnow(command string, more ...string) []string {
 	return append([]string{
 		command, "../../pkg/lifetimes/testdata/cdnow_sample.csv", "--map", "customer_id=sampleid,occurred_at=date,total=sales",
@@ -23,7 +23,7 @@ func cdnow(command string, more ...string) []string {
 	}, more...)
 }
 
-// call runs a command line as a person would.
+// call runs a command line at a fixed time, without servers.
 func call(args ...string) (code int, out, errs string) {
 	var o, e bytes.Buffer
 	p := &program{
@@ -85,11 +85,11 @@ func TestFit(t *testing.T) {
 	require.True(t, json.Valid([]byte(out)))
 }
 
-func TestWrongBacktests(t *testing.T) {
+func TestBacktestErrors(t *testing.T) {
 	for name, c := range map[string]struct {
 		args []string
 		code int
-		says string
+		errs string
 	}{
 		"no file":        {[]string{"backtest", "none.csv"}, exitFailed, "none.csv"},
 		"no argument":    {[]string{"backtest"}, exitUsage, "arg"},
@@ -106,7 +106,7 @@ func TestWrongBacktests(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			code, out, errs := call(c.args...)
 			require.Equal(t, c.code, code, errs)
-			require.Contains(t, errs, c.says)
+			require.Contains(t, errs, c.errs)
 			require.Empty(t, out)
 		})
 	}

@@ -29,7 +29,7 @@ func (p *program) openApp(cmd *cobra.Command) (*app.App, error) {
 	return app.New(c, zap.NewNop(), p.hooks)
 }
 
-// connect makes the clients and fails unless a broker answers: the Kafka client itself would retry for ever.
+// connect makes the clients and fails unless a broker answers: the Kafka client itself would retry forever.
 func (p *program) connect(ctx context.Context, cmd *cobra.Command) (*app.App, error) {
 	a, err := p.openApp(cmd)
 	if err != nil {

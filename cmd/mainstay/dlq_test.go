@@ -35,7 +35,7 @@ func TestDeadLetters(t *testing.T) {
 	require.Equal(t, exitFailed, code)
 	require.Contains(t, errs, "topic/partition/offset")
 
-	// Another process understands them: the default currency is set.
+	// Another process accepts them, since the default currency is set.
 	require.Equal(t, exitOK, b.stop())
 	w.environ = append(w.environ, "MAINSTAY_MONEY_DEFAULT_CURRENCY=USD")
 	w.start("run")

@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// What is explained can be recounted from what was sent.
+// The explanation agrees with the events that were sent.
 func TestCustomerExplain(t *testing.T) {
 	w, _ := newRunningWorld(t, "MAINSTAY_MONEY_CURRENCY=EUR")
 	for order, at := range []string{"2026-01-01", "2026-01-08", "2026-01-29"} {
@@ -43,8 +43,8 @@ func TestCustomerExplain(t *testing.T) {
 	require.NotNil(t, ada["next_deadline"])
 
 	sheet := w.mustRun("customer", "explain", "bob")
-	for _, said := range []string{"2026-01-30 (1: 40.00)", "x = 0 repeat days", "referred by ada", "mbg_nbd, version 0 (prior)"} {
-		require.Contains(t, sheet, said)
+	for _, text := range []string{"2026-01-30 (1: 40.00)", "x = 0 repeat days", "referred by ada", "mbg_nbd, version 0 (prior)"} {
+		require.Contains(t, sheet, text)
 	}
 	require.NotContains(t, strings.ToLower(sheet), "nan")
 	code, _, errs := w.run("customer", "explain", "nobody")

@@ -9,23 +9,23 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The examples of docs/measures.md, computed: Ada lives as the page says, and each measure must come out as it says.
-func TestExamplesOfThePageOfMeasures(t *testing.T) {
+// The examples of docs/measures.md: with the events of the page, each measure must have the value that the page states.
+func TestExamplesOfMeasures(t *testing.T) {
 	content, err := os.ReadFile(filepath.Join("..", "..", "docs", "measures.md"))
 	require.NoError(t, err)
 	page := string(content)
-	// example is the first figure in bold behind a measure's own name in bold.
+	// example returns the first bold figure after the bold name of a measure.
 	example := func(measure string) string {
 		_, rest, found := strings.Cut(page, "**`"+measure+"`**")
 		require.True(t, found, "the page has no measure %s", measure)
 		for {
 			_, bold, more := strings.Cut(rest, "**")
-			figure, behind, closed := strings.Cut(bold, "**")
+			figure, after, closed := strings.Cut(bold, "**")
 			require.True(t, more && closed, "%s has no example", measure)
 			if !strings.HasPrefix(figure, "`") {
 				return figure
 			}
-			rest = behind
+			rest = after
 		}
 	}
 	w, _ := newRunningWorld(t, "MAINSTAY_MONEY_CURRENCY=EUR", "MAINSTAY_MONEY_DEFAULT_CURRENCY=EUR",
@@ -45,18 +45,18 @@ func TestExamplesOfThePageOfMeasures(t *testing.T) {
 		"churn_probability": "churn_risk", "days_since_last_order": "churn_risk", "churn_risk": "churn_risk", "next_check_at": "churn_risk", "probability_of_purchase_in_horizon": "churn_risk",
 		"nps_score": "promoter_status", "average_score": "promoter_status",
 	} {
-		is := numberAt(ada, in, measure)
+		got := numberAt(ada, in, measure)
 		if text, ok := valueAt(ada, in, measure).(string); ok {
-			is = text
+			got = text
 		}
 		want := example(measure)
 		if measure == "nps_score" {
-			is = valueAt(ada, in, "nps_category").(string)
+			got = valueAt(ada, in, "nps_category").(string)
 		}
 		if strings.Count(want, "-") == 2 { // a day, or a time without its milliseconds
-			is = is[:len(strings.TrimSuffix(want, "Z"))]
+			got = got[:len(strings.TrimSuffix(want, "Z"))]
 		}
-		require.Equal(t, strings.TrimSuffix(want, "Z"), is, measure)
+		require.Equal(t, strings.TrimSuffix(want, "Z"), got, measure)
 	}
 	require.Equal(t, true, valueAt(ada, "promoter_status", "intent"))
 	require.Equal(t, false, valueAt(ada, "promoter_status", "action"))

@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// orders of so many customers, one every few weeks on average, some of whom stop.
+// ordersFile writes a file of orders: each customer orders every few weeks on average, and some stop.
 func ordersFile(t *testing.T, customers int) string {
 	var file strings.Builder
 	file.WriteString("customer_id,occurred_at,total\n")
@@ -48,26 +48,26 @@ func TestRefit(t *testing.T) {
 	require.Equal(t, "300", numberAt(dry, "customers"))
 	require.Equal(t, "0", numberAt(dry, "in_force", "version"))
 	require.Contains(t, w.mustRun("refit"), "appended to the ledger as version 1")
-	for i := range 300 { // whoever they are, and without an event of theirs
+	for i := range 300 { // every customer is rescored, without an event
 		w.customer(fmt.Sprint("c", i), func(c map[string]any) bool {
 			return numberAt(c, "clv", "model", "version") == "1" && valueAt(c, "clv", "model", "status") == "fitted"
 		})
 	}
 	refitted := map[string]bool{}
 	for line := range strings.Lines(w.mustRun("tail", "clv", "--from", "start", "--follow=false", "--output", "json")) {
-		// New bounds of tiers are said so too, under the prior before.
+		// New tier thresholds cause outputs with this trigger as well, still under the prior.
 		if o := object(t, line); valueAt(o, "trigger") == "refit" && numberAt(o, "model", "version") == "1" {
 			refitted[fmt.Sprint(o["customer_id"])] = true
 		}
 	}
-	require.Greater(t, len(refitted), 250, "hardly anybody's value stays within 1%")
+	require.Greater(t, len(refitted), 250, "the value of almost every customer changes by more than 1%")
 	again := object(t, w.mustRun("refit", "--output", "json"))
 	require.Equal(t, "unchanged", again["outcome"])
 	require.Contains(t, w.mustRun("audit"), "nothing lost, doubled, differing or missing")
 	require.Equal(t, exitOK, b.stop(), b.errs.String())
 }
 
-func TestRunBeginsWithAFileOfParameters(t *testing.T) {
+func TestRunReadsParametersFile(t *testing.T) {
 	file := write(t, "parameters.yaml", "")
 	w := newWorld(t, "MAINSTAY_CLOCK=event", "MAINSTAY_HTTP_LISTEN=127.0.0.1:0", "MAINSTAY_MODEL_PARAMETERS_FILE="+file)
 	w.mustRun("topics", "apply")
@@ -87,7 +87,7 @@ func TestRunBeginsWithAFileOfParameters(t *testing.T) {
 	require.Equal(t, exitOK, b.stop(), b.errs.String())
 }
 
-// metric is a sample of a process, as its exposition has it; empty where it has none.
+// metric returns a sample from the metrics of a process; empty if there is none.
 func (b *background) metric(w *world, sample string) string {
 	w.t.Helper()
 	request, err := http.NewRequestWithContext(w.t.Context(), http.MethodGet, "http://"+b.address(w)+"/metrics", http.NoBody)
@@ -106,14 +106,14 @@ func (b *background) metric(w *world, sample string) string {
 	return ""
 }
 
-// TestRunFitsItself: from the prior, by its schedule alone, to parameters that every customer is scored by.
-func TestRunFitsItself(t *testing.T) {
+// Scheduled refits replace the prior by fitted parameters, under which every customer is rescored.
+func TestScheduledRefit(t *testing.T) {
 	w, b := newRunningWorld(t, "MAINSTAY_MONEY_DEFAULT_CURRENCY=USD", "MAINSTAY_REFIT_INTERVAL=1s", "MAINSTAY_LOG_LEVEL=info")
 	w.mustRun("send", "purchase", "--customer", "first", "--order", "1", "--total", "10", "--currency", "USD", "--at", "2024-05-01")
 	w.customer("first", func(c map[string]any) bool {
 		return valueAt(c, "clv", "model", "status") == "prior" && valueAt(c, "churn_risk", "model", "name") == valueAt(c, "clv", "model", "name")
 	})
-	w.eventually(func() bool { return b.metric(w, `mainstay_refits_total{outcome="no_data"}`) > "0" }, "a refit that finds nobody who came twice")
+	w.eventually(func() bool { return b.metric(w, `mainstay_refits_total{outcome="no_data"}`) > "0" }, "a refit without repeat buyers")
 	w.mustRun("import", ordersFile(t, 300), "--type", "purchase")
 	w.mustRun("advance", "--to", "2025-12-01T00:00:00Z")
 	for i := range 20 {
@@ -121,14 +121,14 @@ func TestRunFitsItself(t *testing.T) {
 			return valueAt(c, "clv", "model", "status") == "fitted" && valueAt(c, "churn_risk", "model", "status") == "fitted"
 		})
 	}
-	w.eventually(func() bool { return b.metric(w, `mainstay_refits_total{outcome="unchanged"}`) > "0" }, "a refit that finds no news")
+	w.eventually(func() bool { return b.metric(w, `mainstay_refits_total{outcome="unchanged"}`) > "0" }, "a refit with unchanged parameters")
 	require.Contains(t, b.errs.String(), "refitted the models")
 	require.Contains(t, w.mustRun("audit"), "nothing lost, doubled, differing or missing")
 	require.Equal(t, exitOK, b.stop(), b.errs.String())
 }
 
-// TestARefusedRefitIsSaid: where every order costs the same there is no spread of spending to be found.
-func TestARefusedRefitIsSaid(t *testing.T) {
+// If every order has the same value, the spend model cannot be fitted. The refit is refused with the reason.
+func TestRefusedRefitIsReported(t *testing.T) {
 	w, b := newRunningWorld(t, "MAINSTAY_MONEY_DEFAULT_CURRENCY=USD", "MAINSTAY_REFIT_INTERVAL=1s", "MAINSTAY_LOG_LEVEL=info")
 	var file strings.Builder
 	file.WriteString("customer_id,occurred_at,total\n")
@@ -138,7 +138,7 @@ func TestARefusedRefitIsSaid(t *testing.T) {
 	}
 	w.mustRun("import", write(t, "orders.csv", file.String()), "--type", "purchase")
 	w.mustRun("advance", "--to", "2026-02-01T00:00:00Z")
-	w.eventually(func() bool { return b.metric(w, `mainstay_refits_total{outcome="not_converged"}`) > "0" }, "a refusal")
+	w.eventually(func() bool { return b.metric(w, `mainstay_refits_total{outcome="not_converged"}`) > "0" }, "a refused refit")
 	w.eventually(func() bool {
 		return strings.Contains(b.errs.String(), "refit refused: the current parameters stay")
 	}, "its reason")
@@ -151,9 +151,9 @@ func TestARefusedRefitIsSaid(t *testing.T) {
 	require.Equal(t, exitOK, b.stop(), b.errs.String())
 }
 
-// A refit is nobody's own life: on 39 weeks of the sample it puts more than a thousand on the other side of a rule, and not one
-// alert is published for it.
-func TestARefitOfARealShopRaisesNothing(t *testing.T) {
+// A refit is not an event of a customer. On 39 weeks of the sample it moves more than a thousand customers across the threshold of a
+// rule, and no alert is published for them.
+func TestRefitRaisesNoAlerts(t *testing.T) {
 	content, err := os.ReadFile(filepath.Join("..", "..", "pkg", "eventfile", "testdata", "cdnow_sample.csv"))
 	require.NoError(t, err)
 	const until = "19970930"
@@ -169,22 +169,22 @@ func TestARefitOfARealShopRaisesNothing(t *testing.T) {
 		"--map", "customer_id=sampleid,occurred_at=date,total=sales", "--time-format", "20060102", "--currency", "USD")
 	const now = "1997-10-01T00:00:00Z"
 	w.mustRun("advance", "--to", now)
-	settled := func(holds func(c map[string]any) bool) {
+	waitCaughtUp := func(holds func(c map[string]any) bool) {
 		w.customer("1", holds)
 		w.eventually(func() bool { return numberAt(object(t, w.mustRun("status", "--output", "json")), "lag") == "0" }, "caught up")
 	}
-	settled(func(c map[string]any) bool { return c["as_of"] == now })
+	waitCaughtUp(func(c map[string]any) bool { return c["as_of"] == now })
 	published := func() int {
 		return strings.Count(w.mustRun("tail", "alerts", "--from", "start", "--follow=false", "--output", "json"), "\n")
 	}
-	silent := func() int {
+	baselineAlerts := func() int {
 		return strings.Count(w.mustRun("alerts", "list", "--baseline", "--output", "json"), `"alert_id"`)
 	}
-	told, baseline := published(), silent()
+	publishedBefore, baseline := published(), baselineAlerts()
 	require.Contains(t, w.mustRun("refit"), "appended to the ledger as version 1")
-	settled(func(c map[string]any) bool { return numberAt(c, "clv", "model", "version") == "1" })
-	w.eventually(func() bool { return silent() > baseline+1000 }, "episodes that open silently")
-	require.Equal(t, told, published())
-	t.Logf("%d alerts before, %d opened silently before and %d after the refit", told, baseline, silent())
+	waitCaughtUp(func(c map[string]any) bool { return numberAt(c, "clv", "model", "version") == "1" })
+	w.eventually(func() bool { return baselineAlerts() > baseline+1000 }, "alerts that are opened without being published")
+	require.Equal(t, publishedBefore, published())
+	t.Logf("%d alerts published before the refit; opened without being published: %d before, %d after", publishedBefore, baseline, baselineAlerts())
 	w.mustRun("audit")
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/mainstay/mainstay/pkg/kafka"
 )
 
-func TestRunWithoutTopicsPrintsTheLineThatMakesThem(t *testing.T) {
+func TestRunWithoutTopicsPrintsApplyCommand(t *testing.T) {
 	w := newWorld(t, "MAINSTAY_NAMESPACE=till", "MAINSTAY_HTTP_LISTEN=127.0.0.1:0")
 	code, _, errs := w.run("run", "--money.currency", "EUR", "--roles", "intake,fold")
 	require.Equal(t, exitFailed, code)
@@ -23,7 +23,7 @@ func TestRunWithoutTopicsPrintsTheLineThatMakesThem(t *testing.T) {
 			line = strings.TrimSpace(l)
 		}
 	}
-	// It needs nothing but itself, and leaves out what has no part in topics.
+	// The command is complete, and omits settings that topics do not depend on.
 	require.Contains(t, line, "--namespace till")
 	require.Contains(t, line, "--money-currency EUR")
 	require.Contains(t, line, "--kafka-brokers "+w.servers.KafkaAddress())
@@ -42,7 +42,7 @@ func TestRunWithoutTopicsPrintsTheLineThatMakesThem(t *testing.T) {
 	require.Equal(t, exitOK, b.stop(), b.errs.String())
 }
 
-func TestRunRefusesWhatTheLedgerContradicts(t *testing.T) {
+func TestRunRefusesGenesisMismatch(t *testing.T) {
 	w := newWorld(t)
 	w.mustRun("topics", "apply")
 	for _, c := range []struct{ setting, value string }{
@@ -92,7 +92,7 @@ func TestTopics(t *testing.T) {
 	require.Contains(t, errs, "is not an input topic")
 }
 
-func TestASecondSignalStopsAtOnce(t *testing.T) {
+func TestSecondSignalStopsAtOnce(t *testing.T) {
 	w, b := newRunningWorld(t)
 	w.eventually(func() bool { return strings.Contains(w.mustRun("status"), "mainstay-fold: Stable, 1 members") }, "a member")
 	b.cancel()
@@ -101,7 +101,7 @@ func TestASecondSignalStopsAtOnce(t *testing.T) {
 	b.code <- exitFailed // for the clean-up
 }
 
-func TestATakenPortNamesTheSetting(t *testing.T) {
+func TestTakenPortNamesSetting(t *testing.T) {
 	w := newWorld(t)
 	w.mustRun("topics", "apply")
 	code, _, errs := w.run("run", "--http.listen", w.servers.RedisAddress())
@@ -110,7 +110,7 @@ func TestATakenPortNamesTheSetting(t *testing.T) {
 	require.Contains(t, errs, "is taken by another process")
 }
 
-// address of a process, from its log.
+// address returns the HTTP address of a process, from its log.
 func (b *background) address(w *world) string {
 	w.t.Helper()
 	var at string
@@ -122,7 +122,7 @@ func (b *background) address(w *world) string {
 	return at
 }
 
-func TestWhatIsHaltedIsSaidAndCured(t *testing.T) {
+func TestHaltIsReportedAndRemoved(t *testing.T) {
 	w, b := newRunningWorld(t, "MAINSTAY_LOG_LEVEL=info")
 	purchase := func(order string) {
 		w.mustRun("send", "purchase", "--customer", "ada", "--order", order, "--total", "5", "--currency", "USD")
@@ -132,7 +132,7 @@ func TestWhatIsHaltedIsSaidAndCured(t *testing.T) {
 	require.Contains(t, w.mustRun("probe", b.address(w)), "ready")
 	require.Equal(t, exitOK, b.stop())
 
-	// Nobody reads while records come and go.
+	// No process runs while records are added and deleted.
 	place := object(t, w.mustRun("send", "purchase", "--customer", "ada", "--order", "2", "--total", "5", "--currency", "USD", "--output", "json"))
 	purchase("3")
 	partition, err := place["partition"].(json.Number).Int64()
@@ -164,7 +164,7 @@ func TestWhatIsHaltedIsSaidAndCured(t *testing.T) {
 	w.mustRun("audit")
 }
 
-func TestARedisThatEvictsIsRefused(t *testing.T) {
+func TestRunRefusesRedisThatEvicts(t *testing.T) {
 	w := newWorld(t)
 	w.mustRun("topics", "apply")
 	require.NoError(t, w.servers.Miniredis().Server().Register("CONFIG", func(c *server.Peer, _ string, args []string) {

@@ -12,7 +12,7 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files")
 
-// How payloads are read, as a person sees it. A file is named NAME.TOPIC.json.
+// The report of check --sample on payloads. A file is named NAME.TOPIC.json.
 func TestSamples(t *testing.T) {
 	samples, err := filepath.Glob("testdata/samples/*.json")
 	require.NoError(t, err)

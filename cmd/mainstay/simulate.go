@@ -62,14 +62,14 @@ func (p *program) simulate(ctx context.Context, cmd *cobra.Command) error {
 			return err
 		}
 	}
-	told, err := p.runSimulation(ctx, &s, a.Kafka, machine)
+	report, err := p.runSimulation(ctx, &s, a.Kafka, machine)
 	switch {
 	case err != nil:
 		return err
 	case machine:
-		return p.json(told)
+		return p.json(report)
 	}
-	return p.printf("%d events sent, from %s to %s\n", told.Events, told.From.Format(time.DateOnly), told.To.Format(time.DateOnly))
+	return p.printf("%d events sent, from %s to %s\n", report.Events, report.From.Format(time.DateOnly), report.To.Format(time.DateOnly))
 }
 
 // runSimulation shows a progress bar on a terminal, and otherwise prints a line after every tenth.
@@ -96,7 +96,7 @@ func (p *program) runSimulation(ctx context.Context, s *shopfeed.Feed, k *kafka.
 			p.printErr("%s: %d events sent\n", t.To.Format(time.DateOnly), t.Events)
 		}
 	}
-	told, err := s.Run(ctx, k, p.stopping)
+	report, err := s.Run(ctx, k, p.stopping)
 	_ = bar.Finish()
-	return told, err
+	return report, err
 }

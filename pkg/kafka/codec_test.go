@@ -84,7 +84,7 @@ func TestRoundTrip(t *testing.T) {
 			require.NoError(t, err)
 			require.Zero(t, wanted)
 			require.Equal(t, int64(1500), next)
-			require.Equal(t, want, got) // nil and empty told apart
+			require.Equal(t, want, got) // nil and empty differ
 
 			got, _, _, err = d.decode(set, 1200, nil) // a batch may begin before what was asked for
 			require.NoError(t, err)

@@ -45,7 +45,7 @@ func realKafka(t testing.TB) *env {
 // ownKafka is a broker in a container, which may be killed.
 func ownKafka(t testing.TB) *env {
 	t.Helper()
-	// Kafka tells clients its own address, so the port must be known before it starts.
+	// Kafka advertises its own address to clients, so the port must be known before it starts.
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	port := l.Addr().(*net.TCPAddr).Port
@@ -60,7 +60,7 @@ func ownKafka(t testing.TB) *env {
 			Env: map[string]string{
 				"KAFKA_NODE_ID": "1", "KAFKA_PROCESS_ROLES": "broker,controller",
 				// The broker asks itself whether a partition is in a transaction (otherwise 19), and writes markers to itself
-				// (otherwise 51 for ever): it must reach itself by another address than we do.
+				// (otherwise error 51 forever): it must reach itself by another address than the test does.
 				"KAFKA_LISTENERS":                                "PLAINTEXT://:9092,INSIDE://:19092,CONTROLLER://:9093",
 				"KAFKA_ADVERTISED_LISTENERS":                     "INSIDE://localhost:19092,PLAINTEXT://127.0.0.1:" + strconv.Itoa(port),
 				"KAFKA_LISTENER_SECURITY_PROTOCOL_MAP":           "PLAINTEXT:PLAINTEXT,INSIDE:PLAINTEXT,CONTROLLER:PLAINTEXT",

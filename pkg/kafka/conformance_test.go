@@ -31,7 +31,7 @@ var conformance = []struct {
 	{"read at, read last", testReadAt},
 	{"cancelled", testCancelled},
 	{"groups", testGroups},
-	{"a group is told of new partitions", testNewPartitions},
+	{"a group learns of new partitions", testNewPartitions},
 }
 
 func TestConformanceOnFake(t *testing.T) {
@@ -192,7 +192,7 @@ func testCodecs(t *testing.T, e *env) {
 		for i := range 1000 {
 			b.Append(int64(i), nil, fmt.Append(nil, "value ", i), nil)
 		}
-		for range 2 { // the same batch again: packed anew
+		for range 2 { // the same batch again, encoded again
 			_, err = p.Produce(e.ctx(t), []*Batch{b})
 			require.NoError(t, err)
 		}

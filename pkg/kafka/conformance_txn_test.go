@@ -77,7 +77,7 @@ func testAborted(t *testing.T, e *env) {
 		require.ErrorIs(t, err, errInjected)
 		require.NotErrorIs(t, err, ErrFenced)
 		require.ErrorIs(t, x.Publish(ctx, Transaction{}), ErrReopen, "dead")
-		// Open: the last stable offset stands, and nothing behind it is shown.
+		// Open: the last stable offset does not advance, and no record after it is returned.
 		ends, err := c.ListOffsets(ctx, out, []int32{0})
 		require.NoError(t, err)
 		require.Less(t, ends[0].LastStable, ends[0].HighWatermark)
@@ -120,7 +120,7 @@ func testZombie(t *testing.T, e *env) {
 		require.Error(t, err, api)
 		require.True(t, errors.Is(err, ErrFenced) || errors.Is(err, ErrReopen), "%s: %v", api, err)
 		t.Logf("taken over at %s: %v", api, err)
-		if api != "Produce" { // there it may be told 48 in a race, which is not a fence
+		if api != "Produce" { // a race may return error 48 to Produce, which does not mean fenced
 			require.ErrorIs(t, err, ErrFenced, api)
 		}
 		require.NoError(t, publish(next, fmt.Sprint("owner ", i), int64(i+2)), api)

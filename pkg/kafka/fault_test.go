@@ -182,9 +182,9 @@ func TestFetchGoesOnAroundTrouble(t *testing.T) {
 			require.Len(t, got, 1)
 			require.Len(t, got[0].Records, 2)
 			require.Equal(t, 3, h.Hits())
-			require.GreaterOrEqual(t, a.count("Metadata"), asked+3, "leaders looked up anew")
+			require.GreaterOrEqual(t, a.count("Metadata"), asked+3, "leaders are looked up again")
 
-			// Others are not held up, and what lasts is told.
+			// Other partitions are not delayed, and an error that persists is returned.
 			h = e.fake.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Fetch}, Topic: topic, Partitions: []int32{0}, Err: code, Count: -1})
 			f.Assign(topic, 1, 0)
 			got, err = f.Fetch(e.ctx(t), 100*time.Millisecond, 1)

@@ -108,7 +108,7 @@ func (p *Partition) BeginSnapshot(ctx context.Context, ledgerID, snapshot, commi
 	return nil
 }
 
-// watchMeta runs fn with meta watched. If meta changed before EXEC, fn runs again, because only the new content of meta tells whether the
+// watchMeta runs fn with meta watched. If meta changed before EXEC, fn runs again, because only the new content of meta shows whether the
 // claim is lost.
 func (p *Partition) watchMeta(ctx context.Context, node *redis.Client, fn func(*redis.Tx) error) error {
 	const tries = 3 // more are needed only while another owner keeps writing meta

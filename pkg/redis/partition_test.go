@@ -147,7 +147,7 @@ func testTokenStolen(t *testing.T, w world) {
 	require.ErrorIs(t, p.Commit(ctx, redis.Commit{Offset: 2, CommitID: "c2"}), redis.ErrClaimLost)
 	require.ErrorIs(t, p.BeginSnapshot(ctx, "ledger", "s2", "c3", 0), redis.ErrClaimLost)
 	_, _, err = p.SweepSnapshots(ctx)
-	require.NoError(t, err, "nothing to remove, nothing to be told")
+	require.NoError(t, err, "removing what does not exist is no error")
 }
 
 func testTwoOwners(t *testing.T, w world) {

@@ -130,7 +130,7 @@ func testTimersAgainstMap(t *testing.T, w world) {
 		return nil
 	}))
 	require.Equal(t, want, scanned)
-	require.Empty(t, all, "who has no deadline stands there too")
+	require.Empty(t, all, "customers without a deadline are included")
 	groups := 0
 	for _, key := range w.keys(t) {
 		if strings.Contains(key, ":timers:") {

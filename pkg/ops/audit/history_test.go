@@ -82,7 +82,7 @@ func (l *partitionLog) append(r logRecord) {
 	l.Records, l.End = append(l.Records, r), l.End+1
 }
 
-// insert adds a record and moves those behind it.
+// insert adds a record and moves the records after it.
 func (l *partitionLog) insert(i int, r logRecord) {
 	r.Offset = l.Records[i-1].Offset + 1
 	l.Records, l.End = slices.Insert(l.Records, i, r), l.End+1
@@ -180,7 +180,7 @@ func (l *loader) load(ctx context.Context) error {
 	return nil
 }
 
-// runFrom returns the records at next and the offsets right behind it.
+// runFrom returns the records at next and the offset after each.
 func (l *loader) runFrom(next int64) []logRecord {
 	first, _ := slices.BinarySearchFunc(l.log.Records, next, func(r logRecord, at int64) int { return int(r.Offset - at) })
 	end := first
@@ -207,7 +207,7 @@ func fillers(log *partitionLog, n int64) *kafka.Batch {
 	return batch
 }
 
-// inTransaction appends a batch and the marker behind it. To abort, it commits the offset of a member that the group does not
+// inTransaction appends a batch and the marker after it. To abort, it commits the offset of a member that the group does not
 // have, which is refused and leaves the transaction open for its next owner to abort.
 func (l *loader) inTransaction(ctx context.Context, batch *kafka.Batch, commit bool) error {
 	const id, timeout = "load", 10 * time.Second

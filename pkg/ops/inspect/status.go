@@ -56,7 +56,7 @@ type Input struct {
 	Committed int64      `json:"committed"` // everything below it is in the ledger
 	End       int64      `json:"end"`       // last stable offset
 	Lag       int64      `json:"lag"`       // records in between
-	Unstable  int64      `json:"unstable"`  // records of open transactions behind it
+	Unstable  int64      `json:"unstable"`  // records after it, of open transactions
 	Time      *time.Time `json:"time"`      // it is known to be read up to this time
 	Behind    *float64   `json:"time_behind_seconds"`
 	Halted    string     `json:"halted"`

@@ -30,7 +30,7 @@ func appended(t *testing.T, e *embedded.Embedded) time.Time {
 	batch.Append(987654321, nil, []byte("w"), nil)
 	acks, err := producer.Produce(t.Context(), []*kafka.Batch{batch})
 	require.NoError(t, err)
-	require.Positive(t, acks[0].AppendTime, "the answer tells the append time")
+	require.Positive(t, acks[0].AppendTime, "the response contains the append time")
 	for i, value := range []string{"v", "w"} {
 		r, ok, err := client.ReadAtOrBelow(t.Context(), "log", 1, int64(i))
 		require.NoError(t, err, "the batch's checksum is right")

@@ -9,7 +9,7 @@ import (
 
 // joins are the JoinGroup requests of a connection that are not answered yet. A broker starts a member's session when it answers,
 // whether or not the connection still exists, so a member that crashed while joining expires soon. kfake starts no session if the
-// connection is closed, and such a member would keep its partitions for ever. So a connection that is closed during a JoinGroup is
+// connection is closed, and such a member would keep its partitions forever. So a connection that is closed during a JoinGroup is
 // closed for kfake only after the answer.
 type joins struct {
 	mu      sync.Mutex

@@ -7,7 +7,7 @@ import (
 )
 
 // relay adds an unlimited buffer for the answers of a server behind a net.Pipe. A pipe has no buffer, and miniredis answers each
-// command of a pipeline while the client is still writing the rest of it: without a buffer both would wait for ever.
+// command of a pipeline while the client is still writing the rest of it: without a buffer both would wait forever.
 func relay(server net.Conn) net.Conn {
 	client, near := net.Pipe()
 	answers := &queue{}

@@ -18,8 +18,8 @@ import (
 	"github.com/mainstay/mainstay/schemas/output"
 )
 
-// house is a ledger of one partition, folded as it is written, in memory.
-type house struct {
+// memoryLedger is a ledger of one partition in memory; each entry is folded when it is appended.
+type memoryLedger struct {
 	t      *testing.T
 	state  *processors.Partition
 	store  *memstore.MemStore
@@ -28,8 +28,8 @@ type house struct {
 	out    output.Batch
 }
 
-func newHouse(t *testing.T) *house {
-	h := &house{t: t, state: processors.NewPartition(0), store: memstore.New()}
+func newMemoryLedger(t *testing.T) *memoryLedger {
+	h := &memoryLedger{t: t, state: processors.NewPartition(0), store: memstore.New()}
 	h.append(ledger.Kind_KIND_GENESIS, 0, &ledger.Genesis{
 		LedgerId: "truth", Partitions: 1, CustomerHash: "murmur2", CustomerNormalisation: "none", Clock: ledger.Clock_CLOCK_EVENT, Currency: "EUR", Timezone: "UTC",
 	})
@@ -39,7 +39,7 @@ func newHouse(t *testing.T) *house {
 	return h
 }
 
-func (h *house) append(kind ledger.Kind, at int64, body interface{ MarshalVT() ([]byte, error) }) {
+func (h *memoryLedger) append(kind ledger.Kind, at int64, body interface{ MarshalVT() ([]byte, error) }) {
 	h.t.Helper()
 	blob, err := body.MarshalVT()
 	require.NoError(h.t, err)
@@ -47,7 +47,7 @@ func (h *house) append(kind ledger.Kind, at int64, body interface{ MarshalVT() (
 }
 
 // fold steps an entry, and whatever that sends.
-func (h *house) fold(e *ledger.Entry) {
+func (h *memoryLedger) fold(e *ledger.Entry) {
 	for pending := []*ledger.Entry{e}; len(pending) > 0; {
 		e, pending = pending[0], pending[1:]
 		e.Version = ledger.Version
@@ -62,7 +62,7 @@ func (h *house) fold(e *ledger.Entry) {
 	}
 }
 
-func (h *house) event(e *event.Result) {
+func (h *memoryLedger) event(e *event.Result) {
 	blob, err := e.Event.MarshalVT()
 	require.NoError(h.t, err)
 	h.origin++
@@ -71,7 +71,7 @@ func (h *house) event(e *event.Result) {
 	})
 }
 
-func (h *house) tick(at time.Time) {
+func (h *memoryLedger) tick(at time.Time) {
 	h.append(ledger.Kind_KIND_TICK, at.UnixMilli(), &ledger.Tick{
 		Revision: 1, Inputs: []*ledger.Input{{Topic: "shop", Partitions: 1}}, AdvanceTo: at.UnixMilli(),
 		Readings: []*ledger.Reading{{Topic: "shop", Offset: h.origin + 1, Time: at.UnixMilli(), AtEnd: true}},
@@ -79,7 +79,7 @@ func (h *house) tick(at time.Time) {
 }
 
 // live plays the shop's life through the decoder and Step, with a tick each week.
-func (h *house) live(s *shop.Shop, end time.Time) {
+func (h *memoryLedger) live(s *shop.Shop, end time.Time) {
 	options := event.DefaultOptions()
 	options.EventTime = true
 	decoder, err := event.NewDecoder(options)
@@ -106,7 +106,7 @@ func (h *house) live(s *shop.Shop, end time.Time) {
 }
 
 // fit is what a refit does: the models are fitted to what is remembered of every customer.
-func (h *house) fit() {
+func (h *memoryLedger) fit() {
 	today, ok := h.state.Today()
 	require.True(h.t, ok)
 	var rows []lifetimes.Summary
@@ -128,7 +128,7 @@ func (h *house) fit() {
 	})
 }
 
-func (h *house) answers(id string) (processors.CustomerScores, bool) {
+func (h *memoryLedger) answers(id string) (processors.CustomerScores, bool) {
 	s, err := h.store.Customer(id)
 	require.NoError(h.t, err)
 	if s == nil {
@@ -145,7 +145,7 @@ func TestPromisesHoldOnceTheModelsAreFitted(t *testing.T) {
 	end := start.AddDate(0, 0, days)
 	s, err := shop.New(shop.Config{Seed: 1, Customers: customers, Days: days, Start: start})
 	require.NoError(t, err)
-	h := newHouse(t)
+	h := newMemoryLedger(t)
 	h.live(s, end)
 	prior := groundtruth.Compare(s.GroundTruth(), end, year, h.answers)
 	h.fit()

@@ -17,7 +17,7 @@ import (
 
 var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
-// market is a Kafka with the input topics, and a ledger that was founded two days before noon.
+// market is a Kafka with the input topics, and a ledger that was created two days before noon.
 func market(t *testing.T) *kafka.Client {
 	t.Helper()
 	inputs := []embedded.Topic{{Name: ledger.Topic("mainstay"), Partitions: 1}}
@@ -47,11 +47,11 @@ func simulation() *Feed {
 	}
 }
 
-// events is what the shop has behind it at noon, by topic.
+// events returns the events of the shop before noon, by topic.
 func events(t *testing.T, s *Feed) (byTopic map[string]map[string]int, events int64) {
 	t.Helper()
-	founded := noon.Add(-2 * day).Truncate(day)
-	all, err := shop.New(shop.Config{Seed: s.Seed, Customers: s.Customers, Days: s.Days + 365, Start: founded.Add(-time.Duration(s.Days) * day), Currency: "EUR"})
+	created := noon.Add(-2 * day).Truncate(day)
+	all, err := shop.New(shop.Config{Seed: s.Seed, Customers: s.Customers, Days: s.Days + 365, Start: created.Add(-time.Duration(s.Days) * day), Currency: "EUR"})
 	require.NoError(t, err)
 	byTopic = map[string]map[string]int{"sales": {}, "cancellations": {}, "referrals": {}, "surveys": {}}
 	for e := range all.Events() {

@@ -102,7 +102,7 @@ func (c *claim) observeInputs() {
 	}
 	c.observed.inputsAt = now
 	for _, in := range c.state.Inputs() {
-		if in.Reported && c.appendTime > 0 { // while nothing is appended, only this machine's clock tells that time passes
+		if in.Reported && c.appendTime > 0 { // while nothing is appended, only the clock of this machine shows that time passes
 			c.metrics.TimeBehind.WithLabelValues(in.Topic, strconv.Itoa(int(in.Partition))).Set(max(0, float64(max(c.appendTime, now.UnixMilli())-in.Time)/1000))
 		}
 	}

@@ -86,7 +86,7 @@ func (c *claim) fetch(ctx context.Context) ([]kafka.Record, error) {
 	for i := range fetched {
 		part := &fetched[i]
 		if errors.Is(part.Err, kafka.ErrOutOfRange) {
-			return nil, halt.New(halt.LedgerTruncated, "entry %d of %s/%d is wanted, the log holds %d to %d: the ledger is kept for ever; restore it, or start a new one: %w",
+			return nil, halt.New(halt.LedgerTruncated, "entry %d of %s/%d is needed, the log holds %d to %d: the ledger must be kept forever; restore it, or start another namespace: %w",
 				c.fetcher.Position(c.topic, c.partition), c.topic, c.partition, part.LogStart, part.HighWatermark, part.Err)
 		}
 		if part.Err != nil {

@@ -104,7 +104,7 @@ func (s *inputSet) incarnation(topic string) uint32 {
 	return 0
 }
 
-// learnTime appends a tick without readings: its acknowledgement tells the ledger's time, the more precisely the sooner it
+// learnTime appends a tick without readings: its acknowledgement contains the ledger's time, the more precisely the sooner it
 // comes.
 func (r *run) learnTime(ctx context.Context) error {
 	const soon, tries = 250 * time.Millisecond, 3

@@ -75,7 +75,7 @@ func hostProgram(t *testing.T, s *stack) containers.Program {
 	}}
 }
 
-var caughtUp = regexp.MustCompile(`(\d+) events sent; the shop's time is now`)
+var caughtUp = regexp.MustCompile(`(\d+) events sent; the shop has reached the present`)
 
 // waitShopCaughtUp waits until the simulated shop has sent its past events, and returns their number.
 func waitShopCaughtUp(t *testing.T, s *stack) int {
