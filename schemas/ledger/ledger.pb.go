@@ -278,10 +278,10 @@ type Entry struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Version       uint32                 `protobuf:"varint,1,opt,name=version,proto3" json:"version,omitempty"` // 1
 	Kind          Kind                   `protobuf:"varint,2,opt,name=kind,proto3,enum=mainstay.ledger.v1.Kind" json:"kind,omitempty"`
-	Customer      string                 `protobuf:"bytes,3,opt,name=customer,proto3" json:"customer,omitempty"`                                // whom it belongs to; empty when it concerns the partition
-	PayloadKeyId  uint32                 `protobuf:"varint,4,opt,name=payload_key_id,json=payloadKeyId,proto3" json:"payload_key_id,omitempty"` // 0: payload is plain
-	Origin        *Origin                `protobuf:"bytes,5,opt,name=origin,proto3" json:"origin,omitempty"`                                    // where it came from; absent in entries that an owner appends to its own partition
-	After         *Mark                  `protobuf:"bytes,6,opt,name=after,proto3" json:"after,omitempty"`                                      // the origin that this intake run sent to this partition from the same input partition before; absent at a run's start
+	Customer      string                 `protobuf:"bytes,3,opt,name=customer,proto3" json:"customer,omitempty"`                                // id of the customer whose state it changes; empty: it changes the partition's
+	PayloadKeyId  uint32                 `protobuf:"varint,4,opt,name=payload_key_id,json=payloadKeyId,proto3" json:"payload_key_id,omitempty"` // 0: payload is not encrypted
+	Origin        *Origin                `protobuf:"bytes,5,opt,name=origin,proto3" json:"origin,omitempty"`                                    // its source; absent in entries that neither an input record nor another entry caused, such as ticks and settings
+	After         *Mark                  `protobuf:"bytes,6,opt,name=after,proto3" json:"after,omitempty"`                                      // origin of the entry that this intake run sent to this partition from the same input partition before; absent at a run's start
 	Time          int64                  `protobuf:"zigzag64,7,opt,name=time,proto3" json:"time,omitempty"`                                     // the entry's time under the ledger's clock
 	Payload       []byte                 `protobuf:"bytes,8,opt,name=payload,proto3" json:"payload,omitempty"`                                  // the message named like the kind
 	unknownFields protoimpl.UnknownFields
@@ -374,14 +374,15 @@ func (x *Entry) GetPayload() []byte {
 	return nil
 }
 
-// Origin says once and for all where an entry came from. Topic is empty when the source is a partition of this ledger.
+// Origin identifies the source of an entry. It never changes, so an entry that is sent twice is folded once. Topic is empty when the
+// source is a partition of this ledger.
 type Origin struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Topic         string                 `protobuf:"bytes,1,opt,name=topic,proto3" json:"topic,omitempty"`
-	Incarnation   uint32                 `protobuf:"varint,2,opt,name=incarnation,proto3" json:"incarnation,omitempty"` // of the topic: 0, and one more each time it was declared re-created
+	Incarnation   uint32                 `protobuf:"varint,2,opt,name=incarnation,proto3" json:"incarnation,omitempty"` // of the topic: the number of times that it was declared re-created
 	Partition     int32                  `protobuf:"varint,3,opt,name=partition,proto3" json:"partition,omitempty"`
 	Offset        int64                  `protobuf:"varint,4,opt,name=offset,proto3" json:"offset,omitempty"`
-	Ordinal       uint32                 `protobuf:"varint,5,opt,name=ordinal,proto3" json:"ordinal,omitempty"` // within the record
+	Ordinal       uint32                 `protobuf:"varint,5,opt,name=ordinal,proto3" json:"ordinal,omitempty"` // among the entries of one record
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -451,7 +452,7 @@ func (x *Origin) GetOrdinal() uint32 {
 	return 0
 }
 
-// Mark is the part of an origin that rises.
+// Mark is the part of an origin that rises within a source.
 type Mark struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Offset        int64                  `protobuf:"varint,1,opt,name=offset,proto3" json:"offset,omitempty"`
@@ -504,13 +505,13 @@ func (x *Mark) GetOrdinal() uint32 {
 	return 0
 }
 
-// Event is a fact from outside, understood and normalised. One of the bodies is set.
+// Event is a fact that a shop reports, decoded and normalised. One of the bodies is set.
 type Event struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`         // event_id, or the natural key
-	Source        string                 `protobuf:"bytes,2,opt,name=source,proto3" json:"source,omitempty"` // an id is unique within it
+	Source        string                 `protobuf:"bytes,2,opt,name=source,proto3" json:"source,omitempty"` // namespace of the id
 	OccurredAt    int64                  `protobuf:"zigzag64,3,opt,name=occurred_at,json=occurredAt,proto3" json:"occurred_at,omitempty"`
-	Facts         uint64                 `protobuf:"fixed64,4,opt,name=facts,proto3" json:"facts,omitempty"` // hash of what was stated: tells a duplicate from a conflict
+	Facts         uint64                 `protobuf:"fixed64,4,opt,name=facts,proto3" json:"facts,omitempty"` // hash of the fields stated: distinguishes a duplicate from a conflict
 	Purchase      *Purchase              `protobuf:"bytes,10,opt,name=purchase,proto3" json:"purchase,omitempty"`
 	Cancellation  *Cancellation          `protobuf:"bytes,11,opt,name=cancellation,proto3" json:"cancellation,omitempty"`
 	Referral      *Referral              `protobuf:"bytes,12,opt,name=referral,proto3" json:"referral,omitempty"`
@@ -609,10 +610,10 @@ func (x *Event) GetSurvey() *Survey {
 type Purchase struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	OrderId       string                 `protobuf:"bytes,1,opt,name=order_id,json=orderId,proto3" json:"order_id,omitempty"`
-	Total         int64                  `protobuf:"zigzag64,2,opt,name=total,proto3" json:"total,omitempty"` // what counts of it by the money.total setting
+	Total         int64                  `protobuf:"zigzag64,2,opt,name=total,proto3" json:"total,omitempty"` // the amount that counts by the setting money.total
 	Currency      string                 `protobuf:"bytes,3,opt,name=currency,proto3" json:"currency,omitempty"`
 	UpdatedAt     int64                  `protobuf:"zigzag64,4,opt,name=updated_at,json=updatedAt,proto3" json:"updated_at,omitempty"`       // 0: not stated
-	Cancelled     bool                   `protobuf:"varint,5,opt,name=cancelled,proto3" json:"cancelled,omitempty"`                          // the snapshot says that the order is cancelled
+	Cancelled     bool                   `protobuf:"varint,5,opt,name=cancelled,proto3" json:"cancelled,omitempty"`                          // the snapshot states that the order is cancelled
 	CancelledAt   int64                  `protobuf:"zigzag64,6,opt,name=cancelled_at,json=cancelledAt,proto3" json:"cancelled_at,omitempty"` // 0: not stated
 	Refunds       []*Refund              `protobuf:"bytes,7,rep,name=refunds,proto3" json:"refunds,omitempty"`
 	unknownFields protoimpl.UnknownFields

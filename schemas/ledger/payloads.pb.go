@@ -74,7 +74,7 @@ func (Clock) EnumDescriptor() ([]byte, []int) {
 	return file_ledger_payloads_proto_rawDescGZIP(), []int{0}
 }
 
-// Genesis is entry 0 of every ledger partition: what may never change in the life of the ledger.
+// Genesis is entry 0 of every ledger partition: the settings that never change in the life of the ledger.
 type Genesis struct {
 	state                 protoimpl.MessageState `protogen:"open.v1"`
 	LedgerId              string                 `protobuf:"bytes,1,opt,name=ledger_id,json=ledgerId,proto3" json:"ledger_id,omitempty"` // random
@@ -82,8 +82,8 @@ type Genesis struct {
 	CustomerHash          string                 `protobuf:"bytes,3,opt,name=customer_hash,json=customerHash,proto3" json:"customer_hash,omitempty"`                            // "murmur2": (murmur2(id) & 0x7fffffff) mod partitions
 	CustomerNormalisation string                 `protobuf:"bytes,4,opt,name=customer_normalisation,json=customerNormalisation,proto3" json:"customer_normalisation,omitempty"` // "none", "trim" or "lower"
 	Clock                 Clock                  `protobuf:"varint,5,opt,name=clock,proto3,enum=mainstay.ledger.v1.Clock" json:"clock,omitempty"`
-	Currency              string                 `protobuf:"bytes,6,opt,name=currency,proto3" json:"currency,omitempty"` // base currency: ISO 4217, or a code that the settings add
-	Timezone              string                 `protobuf:"bytes,7,opt,name=timezone,proto3" json:"timezone,omitempty"` // IANA name; days are its days
+	Currency              string                 `protobuf:"bytes,6,opt,name=currency,proto3" json:"currency,omitempty"` // base currency: a code of ISO 4217, or IRT
+	Timezone              string                 `protobuf:"bytes,7,opt,name=timezone,proto3" json:"timezone,omitempty"` // IANA name of the time zone in which days begin and end
 	unknownFields         protoimpl.UnknownFields
 	sizeCache             protoimpl.SizeCache
 }
@@ -167,13 +167,13 @@ func (x *Genesis) GetTimezone() string {
 	return ""
 }
 
-// Tick is how the passing of time enters the ledger. An intake member names the input partitions that it owns.
+// Tick reports the passing of time to the ledger. An intake member sends readings of the input partitions that it owns.
 type Tick struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Revision      uint64                 `protobuf:"varint,1,opt,name=revision,proto3" json:"revision,omitempty"` // of the input set; a lower one than was seen is ignored
-	Inputs        []*Input               `protobuf:"bytes,2,rep,name=inputs,proto3" json:"inputs,omitempty"`      // the whole set, owned or not
+	Revision      uint64                 `protobuf:"varint,1,opt,name=revision,proto3" json:"revision,omitempty"` // of the input set; a tick with a lower revision than the highest folded is ignored
+	Inputs        []*Input               `protobuf:"bytes,2,rep,name=inputs,proto3" json:"inputs,omitempty"`      // the whole input set, whether the member owns it or not
 	Readings      []*Reading             `protobuf:"bytes,3,rep,name=readings,proto3" json:"readings,omitempty"`
-	AdvanceTo     int64                  `protobuf:"zigzag64,4,opt,name=advance_to,json=advanceTo,proto3" json:"advance_to,omitempty"` // event clock: time passes to here once all inputs are read to their end; 0: not stated
+	AdvanceTo     int64                  `protobuf:"zigzag64,4,opt,name=advance_to,json=advanceTo,proto3" json:"advance_to,omitempty"` // event clock: base time once all inputs are read to their end; 0: not stated
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -296,7 +296,7 @@ func (x *Input) GetPartitions() int32 {
 	return 0
 }
 
-// Reading: everything of this input partition below offset is in the ledger, and its time is known up to time.
+// Reading states that all records of an input partition below offset are in the ledger, and that its time is known up to time.
 type Reading struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Topic         string                 `protobuf:"bytes,1,opt,name=topic,proto3" json:"topic,omitempty"`
@@ -305,9 +305,9 @@ type Reading struct {
 	Offset        int64                  `protobuf:"varint,4,opt,name=offset,proto3" json:"offset,omitempty"`
 	Time          int64                  `protobuf:"zigzag64,5,opt,name=time,proto3" json:"time,omitempty"`
 	AtEnd         bool                   `protobuf:"varint,6,opt,name=at_end,json=atEnd,proto3" json:"at_end,omitempty"`
-	Last          *Mark                  `protobuf:"bytes,7,opt,name=last,proto3" json:"last,omitempty"`                                // last origin sent from it to this ledger partition by this run; absent: none
-	LastOffset    int64                  `protobuf:"varint,8,opt,name=last_offset,json=lastOffset,proto3" json:"last_offset,omitempty"` // of the last record read, with its fingerprint: tells a topic that was deleted and made again
-	Fingerprint   uint64                 `protobuf:"fixed64,9,opt,name=fingerprint,proto3" json:"fingerprint,omitempty"`                // 0: nothing was read by this run
+	Last          *Mark                  `protobuf:"bytes,7,opt,name=last,proto3" json:"last,omitempty"`                                // origin of the last entry that this intake run sent from it to this ledger partition; absent: none
+	LastOffset    int64                  `protobuf:"varint,8,opt,name=last_offset,json=lastOffset,proto3" json:"last_offset,omitempty"` // of the last record read
+	Fingerprint   uint64                 `protobuf:"fixed64,9,opt,name=fingerprint,proto3" json:"fingerprint,omitempty"`                // of that record, by which a re-created topic is detected; 0: this run has read none
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -405,7 +405,7 @@ func (x *Reading) GetFingerprint() uint64 {
 	return 0
 }
 
-// Settings is what Step reads of the configuration. It holds from its entry's offset on.
+// Settings are the settings that Step reads. They are in force from their entry on.
 type Settings struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Revision      uint64                 `protobuf:"varint,1,opt,name=revision,proto3" json:"revision,omitempty"`
@@ -468,32 +468,32 @@ func (x *Settings) GetValues() *SettingsValues {
 
 type SettingsValues struct {
 	state                  protoimpl.MessageState `protogen:"open.v1"`
-	MemoryDays             uint32                 `protobuf:"varint,1,opt,name=memory_days,json=memoryDays,proto3" json:"memory_days,omitempty"`       // orders, event ids and waiting refunds are remembered this long
-	MemoryOrders           uint32                 `protobuf:"varint,2,opt,name=memory_orders,json=memoryOrders,proto3" json:"memory_orders,omitempty"` // at most this many orders of a customer
-	DedupDays              uint32                 `protobuf:"varint,3,opt,name=dedup_days,json=dedupDays,proto3" json:"dedup_days,omitempty"`          // a repeated event id within it is dropped
-	DedupEvents            uint32                 `protobuf:"varint,4,opt,name=dedup_events,json=dedupEvents,proto3" json:"dedup_events,omitempty"`    // at most this many event ids of a customer
-	ChurnMedium            float64                `protobuf:"fixed64,5,opt,name=churn_medium,json=churnMedium,proto3" json:"churn_medium,omitempty"`   // class medium from this probability
-	ChurnHigh              float64                `protobuf:"fixed64,6,opt,name=churn_high,json=churnHigh,proto3" json:"churn_high,omitempty"`
-	ChurnGraceDays         uint32                 `protobuf:"varint,7,opt,name=churn_grace_days,json=churnGraceDays,proto3" json:"churn_grace_days,omitempty"` // class low within it of an order
-	PurchaseHorizonDays    uint32                 `protobuf:"varint,8,opt,name=purchase_horizon_days,json=purchaseHorizonDays,proto3" json:"purchase_horizon_days,omitempty"`
-	PredictionHorizonDays  uint32                 `protobuf:"varint,9,opt,name=prediction_horizon_days,json=predictionHorizonDays,proto3" json:"prediction_horizon_days,omitempty"`
-	DiscountRateAnnual     float64                `protobuf:"fixed64,10,opt,name=discount_rate_annual,json=discountRateAnnual,proto3" json:"discount_rate_annual,omitempty"` // of predicted_clv; 0: none
-	Margin                 float64                `protobuf:"fixed64,11,opt,name=margin,proto3" json:"margin,omitempty"`                                                     // share of revenue in predicted_clv; 1: revenue
-	SimpleClvLifespanYears float64                `protobuf:"fixed64,12,opt,name=simple_clv_lifespan_years,json=simpleClvLifespanYears,proto3" json:"simple_clv_lifespan_years,omitempty"`
-	SurveyWindowDays       uint32                 `protobuf:"varint,13,opt,name=survey_window_days,json=surveyWindowDays,proto3" json:"survey_window_days,omitempty"`
-	ClvMaterial            float64                `protobuf:"fixed64,14,opt,name=clv_material,json=clvMaterial,proto3" json:"clv_material,omitempty"`                        // relative change of total_clv that is said
-	ChurnMaterial          float64                `protobuf:"fixed64,15,opt,name=churn_material,json=churnMaterial,proto3" json:"churn_material,omitempty"`                  // change of churn_probability that is said
-	WakeLimit              uint32                 `protobuf:"varint,16,opt,name=wake_limit,json=wakeLimit,proto3" json:"wake_limit,omitempty"`                               // customers woken or rescored by one entry at most
-	ContributionMinutes    uint32                 `protobuf:"varint,17,opt,name=contribution_minutes,json=contributionMinutes,proto3" json:"contribution_minutes,omitempty"` // base time between contributions to the totals of the base
-	Rates                  []*Rate                `protobuf:"bytes,18,rep,name=rates,proto3" json:"rates,omitempty"`                                                         // sorted by currency
-	TiersMinCustomers      uint32                 `protobuf:"varint,19,opt,name=tiers_min_customers,json=tiersMinCustomers,proto3" json:"tiers_min_customers,omitempty"`
-	KeepComments           bool                   `protobuf:"varint,20,opt,name=keep_comments,json=keepComments,proto3" json:"keep_comments,omitempty"`
-	ContributionSeconds    uint32                 `protobuf:"varint,30,opt,name=contribution_seconds,json=contributionSeconds,proto3" json:"contribution_seconds,omitempty"`         // in place of contribution_minutes; 0: not stated
-	AlertRules             []*AlertRule           `protobuf:"bytes,40,rep,name=alert_rules,json=alertRules,proto3" json:"alert_rules,omitempty"`                                     // in the order given; none: no alerts
-	AlertsPublishBaseline  bool                   `protobuf:"varint,41,opt,name=alerts_publish_baseline,json=alertsPublishBaseline,proto3" json:"alerts_publish_baseline,omitempty"` // publish what opens and closes silently, with initial: true
-	AlertsLateHours        uint32                 `protobuf:"varint,42,opt,name=alerts_late_hours,json=alertsLateHours,proto3" json:"alerts_late_hours,omitempty"`                   // an event that happened so long before now is history: it raises nothing
-	AlertsFuseRaises       uint32                 `protobuf:"varint,43,opt,name=alerts_fuse_raises,json=alertsFuseRaises,proto3" json:"alerts_fuse_raises,omitempty"`                // alerts of one rule in a partition and ledger hour that are let through at least
-	AlertsFuseShare        float64                `protobuf:"fixed64,44,opt,name=alerts_fuse_share,json=alertsFuseShare,proto3" json:"alerts_fuse_share,omitempty"`                  // of the partition's customers, likewise; the greater of the two holds
+	MemoryDays             uint32                 `protobuf:"varint,1,opt,name=memory_days,json=memoryDays,proto3" json:"memory_days,omitempty"`                                           // days for which orders and pending refunds are kept
+	MemoryOrders           uint32                 `protobuf:"varint,2,opt,name=memory_orders,json=memoryOrders,proto3" json:"memory_orders,omitempty"`                                     // maximum number of orders kept per customer
+	DedupDays              uint32                 `protobuf:"varint,3,opt,name=dedup_days,json=dedupDays,proto3" json:"dedup_days,omitempty"`                                              // days for which event ids are kept
+	DedupEvents            uint32                 `protobuf:"varint,4,opt,name=dedup_events,json=dedupEvents,proto3" json:"dedup_events,omitempty"`                                        // maximum number of event ids kept per customer
+	ChurnMedium            float64                `protobuf:"fixed64,5,opt,name=churn_medium,json=churnMedium,proto3" json:"churn_medium,omitempty"`                                       // churn probability from which the class is medium
+	ChurnHigh              float64                `protobuf:"fixed64,6,opt,name=churn_high,json=churnHigh,proto3" json:"churn_high,omitempty"`                                             // churn probability from which the class is high
+	ChurnGraceDays         uint32                 `protobuf:"varint,7,opt,name=churn_grace_days,json=churnGraceDays,proto3" json:"churn_grace_days,omitempty"`                             // days after an order in which the class is low
+	PurchaseHorizonDays    uint32                 `protobuf:"varint,8,opt,name=purchase_horizon_days,json=purchaseHorizonDays,proto3" json:"purchase_horizon_days,omitempty"`              // of the probability of a purchase
+	PredictionHorizonDays  uint32                 `protobuf:"varint,9,opt,name=prediction_horizon_days,json=predictionHorizonDays,proto3" json:"prediction_horizon_days,omitempty"`        // of predicted_clv
+	DiscountRateAnnual     float64                `protobuf:"fixed64,10,opt,name=discount_rate_annual,json=discountRateAnnual,proto3" json:"discount_rate_annual,omitempty"`               // of predicted_clv; 0: none
+	Margin                 float64                `protobuf:"fixed64,11,opt,name=margin,proto3" json:"margin,omitempty"`                                                                   // share of revenue in predicted_clv; 1: revenue
+	SimpleClvLifespanYears float64                `protobuf:"fixed64,12,opt,name=simple_clv_lifespan_years,json=simpleClvLifespanYears,proto3" json:"simple_clv_lifespan_years,omitempty"` // of simple_clv
+	SurveyWindowDays       uint32                 `protobuf:"varint,13,opt,name=survey_window_days,json=surveyWindowDays,proto3" json:"survey_window_days,omitempty"`                      // days for which a survey response counts
+	ClvMaterial            float64                `protobuf:"fixed64,14,opt,name=clv_material,json=clvMaterial,proto3" json:"clv_material,omitempty"`                                      // relative change of total_clv that is published
+	ChurnMaterial          float64                `protobuf:"fixed64,15,opt,name=churn_material,json=churnMaterial,proto3" json:"churn_material,omitempty"`                                // change of churn_probability that is published
+	WakeLimit              uint32                 `protobuf:"varint,16,opt,name=wake_limit,json=wakeLimit,proto3" json:"wake_limit,omitempty"`                                             // maximum number of customers that one entry wakes or rescores
+	ContributionMinutes    uint32                 `protobuf:"varint,17,opt,name=contribution_minutes,json=contributionMinutes,proto3" json:"contribution_minutes,omitempty"`               // base time between two contributions of a partition
+	Rates                  []*Rate                `protobuf:"bytes,18,rep,name=rates,proto3" json:"rates,omitempty"`                                                                       // sorted by currency
+	TiersMinCustomers      uint32                 `protobuf:"varint,19,opt,name=tiers_min_customers,json=tiersMinCustomers,proto3" json:"tiers_min_customers,omitempty"`                   // number of customers with a standing order below which there are no value tiers
+	KeepComments           bool                   `protobuf:"varint,20,opt,name=keep_comments,json=keepComments,proto3" json:"keep_comments,omitempty"`                                    // keep the comments of survey responses
+	ContributionSeconds    uint32                 `protobuf:"varint,30,opt,name=contribution_seconds,json=contributionSeconds,proto3" json:"contribution_seconds,omitempty"`               // replaces contribution_minutes; 0: not stated
+	AlertRules             []*AlertRule           `protobuf:"bytes,40,rep,name=alert_rules,json=alertRules,proto3" json:"alert_rules,omitempty"`                                           // in the order given; none: no alerts
+	AlertsPublishBaseline  bool                   `protobuf:"varint,41,opt,name=alerts_publish_baseline,json=alertsPublishBaseline,proto3" json:"alerts_publish_baseline,omitempty"`       // also publish episodes of baseline and late evaluations, with initial: true
+	AlertsLateHours        uint32                 `protobuf:"varint,42,opt,name=alerts_late_hours,json=alertsLateHours,proto3" json:"alerts_late_hours,omitempty"`                         // an event that happened so long before now raises no alert
+	AlertsFuseRaises       uint32                 `protobuf:"varint,43,opt,name=alerts_fuse_raises,json=alertsFuseRaises,proto3" json:"alerts_fuse_raises,omitempty"`                      // alerts of one rule per partition and ledger hour that are always published
+	AlertsFuseShare        float64                `protobuf:"fixed64,44,opt,name=alerts_fuse_share,json=alertsFuseShare,proto3" json:"alerts_fuse_share,omitempty"`                        // share of the partition's customers, likewise; the greater of the two limits holds
 	unknownFields          protoimpl.UnknownFields
 	sizeCache              protoimpl.SizeCache
 }
@@ -710,19 +710,19 @@ func (x *SettingsValues) GetAlertsFuseShare() float64 {
 	return 0
 }
 
-// AlertRule opens an episode when a customer's metric reaches the threshold and closes it behind the clear threshold.
+// AlertRule opens an episode when a customer's metric meets the threshold and closes it when the metric crosses the clear threshold.
 type AlertRule struct {
 	state          protoimpl.MessageState `protogen:"open.v1"`
 	Name           string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	Metric         string                 `protobuf:"bytes,2,opt,name=metric,proto3" json:"metric,omitempty"`
-	Below          bool                   `protobuf:"varint,3,opt,name=below,proto3" json:"below,omitempty"`          // the alert's side is at or below the threshold, else at or above it
-	Threshold      float64                `protobuf:"fixed64,4,opt,name=threshold,proto3" json:"threshold,omitempty"` // money in whole units of the base currency
-	ClearThreshold float64                `protobuf:"fixed64,5,opt,name=clear_threshold,json=clearThreshold,proto3" json:"clear_threshold,omitempty"`
-	ForMs          int64                  `protobuf:"zigzag64,6,opt,name=for_ms,json=forMs,proto3" json:"for_ms,omitempty"`                       // the metric must have stayed there for so long; 0: at once
-	CoolDownMs     int64                  `protobuf:"zigzag64,7,opt,name=cool_down_ms,json=coolDownMs,proto3" json:"cool_down_ms,omitempty"`      // after a cleared episode no other one is raised within it
-	Severity       string                 `protobuf:"bytes,8,opt,name=severity,proto3" json:"severity,omitempty"`                                 // info, warning or critical
-	Tiers          []string               `protobuf:"bytes,9,rep,name=tiers,proto3" json:"tiers,omitempty"`                                       // only customers in one of these value tiers; none: all
-	NpsCategories  []string               `protobuf:"bytes,10,rep,name=nps_categories,json=npsCategories,proto3" json:"nps_categories,omitempty"` // only customers of one of these; none: all
+	Below          bool                   `protobuf:"varint,3,opt,name=below,proto3" json:"below,omitempty"`                                          // met at or below the threshold; false: at or above it
+	Threshold      float64                `protobuf:"fixed64,4,opt,name=threshold,proto3" json:"threshold,omitempty"`                                 // amounts in whole units of the base currency
+	ClearThreshold float64                `protobuf:"fixed64,5,opt,name=clear_threshold,json=clearThreshold,proto3" json:"clear_threshold,omitempty"` // likewise
+	ForMs          int64                  `protobuf:"zigzag64,6,opt,name=for_ms,json=forMs,proto3" json:"for_ms,omitempty"`                           // how long the metric must meet the threshold before the episode fires; 0: no time
+	CoolDownMs     int64                  `protobuf:"zigzag64,7,opt,name=cool_down_ms,json=coolDownMs,proto3" json:"cool_down_ms,omitempty"`          // after a published episode has closed, in which no other one fires
+	Severity       string                 `protobuf:"bytes,8,opt,name=severity,proto3" json:"severity,omitempty"`                                     // info, warning or critical
+	Tiers          []string               `protobuf:"bytes,9,rep,name=tiers,proto3" json:"tiers,omitempty"`                                           // only customers in one of these value tiers; none: all
+	NpsCategories  []string               `protobuf:"bytes,10,rep,name=nps_categories,json=npsCategories,proto3" json:"nps_categories,omitempty"`     // only customers of one of these; none: all
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
 }
@@ -827,7 +827,7 @@ func (x *AlertRule) GetNpsCategories() []string {
 	return nil
 }
 
-// Rate: one minor unit of currency is numerator/denominator minor units of the base currency.
+// Rate is an exchange rate: one minor unit of currency is numerator/denominator minor units of the base currency.
 type Rate struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Currency      string                 `protobuf:"bytes,1,opt,name=currency,proto3" json:"currency,omitempty"`
@@ -888,6 +888,7 @@ func (x *Rate) GetDenominator() int64 {
 	return 0
 }
 
+// Logic states that a release of this logic version took the ledger over. A release with a lower version refuses the ledger.
 type Logic struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Version       uint32                 `protobuf:"varint,1,opt,name=version,proto3" json:"version,omitempty"`
@@ -932,17 +933,17 @@ func (x *Logic) GetVersion() uint32 {
 	return 0
 }
 
-// Parameters of the models, as fitted or given. Times in weeks, money in major units of the base currency.
+// Parameters are the parameters of the models. Times are in weeks, amounts in whole units of the base currency.
 type Parameters struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Version       uint64                 `protobuf:"varint,1,opt,name=version,proto3" json:"version,omitempty"`
 	Model         string                 `protobuf:"bytes,2,opt,name=model,proto3" json:"model,omitempty"`   // "mbg_nbd"
 	Status        string                 `protobuf:"bytes,3,opt,name=status,proto3" json:"status,omitempty"` // "prior", "provisional" or "fitted"
-	R             float64                `protobuf:"fixed64,4,opt,name=r,proto3" json:"r,omitempty"`
+	R             float64                `protobuf:"fixed64,4,opt,name=r,proto3" json:"r,omitempty"`         // to b: MBG/NBD
 	Alpha         float64                `protobuf:"fixed64,5,opt,name=alpha,proto3" json:"alpha,omitempty"`
 	A             float64                `protobuf:"fixed64,6,opt,name=a,proto3" json:"a,omitempty"`
 	B             float64                `protobuf:"fixed64,7,opt,name=b,proto3" json:"b,omitempty"`
-	P             float64                `protobuf:"fixed64,8,opt,name=p,proto3" json:"p,omitempty"` // Gamma-Gamma
+	P             float64                `protobuf:"fixed64,8,opt,name=p,proto3" json:"p,omitempty"` // to v: Gamma-Gamma; all 0: the prior
 	Q             float64                `protobuf:"fixed64,9,opt,name=q,proto3" json:"q,omitempty"`
 	V             float64                `protobuf:"fixed64,10,opt,name=v,proto3" json:"v,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -1049,14 +1050,14 @@ func (x *Parameters) GetV() float64 {
 	return 0
 }
 
-// Thresholds: value tiers of the whole base. Bounds are total CLV in minor units of the base currency.
+// Thresholds are the bounds of the value tiers over all customers: total CLV in minor units of the base currency.
 type Thresholds struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Version       uint64                 `protobuf:"varint,1,opt,name=version,proto3" json:"version,omitempty"`
-	Top_10        int64                  `protobuf:"zigzag64,2,opt,name=top_10,json=top10,proto3" json:"top_10,omitempty"`
-	Top_20        int64                  `protobuf:"zigzag64,3,opt,name=top_20,json=top20,proto3" json:"top_20,omitempty"`
-	Percentiles   []int64                `protobuf:"zigzag64,4,rep,packed,name=percentiles,proto3" json:"percentiles,omitempty"`
-	Customers     int64                  `protobuf:"varint,5,opt,name=customers,proto3" json:"customers,omitempty"`
+	Top_10        int64                  `protobuf:"zigzag64,2,opt,name=top_10,json=top10,proto3" json:"top_10,omitempty"`       // from which the uppermost 10% begin
+	Top_20        int64                  `protobuf:"zigzag64,3,opt,name=top_20,json=top20,proto3" json:"top_20,omitempty"`       // from which the uppermost 20% begin
+	Percentiles   []int64                `protobuf:"zigzag64,4,rep,packed,name=percentiles,proto3" json:"percentiles,omitempty"` // quantiles at equal fractions, from the least to the greatest
+	Customers     int64                  `protobuf:"varint,5,opt,name=customers,proto3" json:"customers,omitempty"`              // with a standing order
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1126,12 +1127,12 @@ func (x *Thresholds) GetCustomers() int64 {
 	return 0
 }
 
-// Credit: the amount that now stands to the entry's customer's name for one referred customer. Absolute, never an increment.
+// Credit sets the amount with which the entry's customer, a referrer, is credited for one referred customer. It is absolute.
 type Credit struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Referred      string                 `protobuf:"bytes,1,opt,name=referred,proto3" json:"referred,omitempty"`
-	Net           int64                  `protobuf:"zigzag64,2,opt,name=net,proto3" json:"net,omitempty"` // minor units of the base currency; 0: clawed back
-	Approved      bool                   `protobuf:"varint,3,opt,name=approved,proto3" json:"approved,omitempty"`
+	Referred      string                 `protobuf:"bytes,1,opt,name=referred,proto3" json:"referred,omitempty"`  // id of the referred customer
+	Net           int64                  `protobuf:"zigzag64,2,opt,name=net,proto3" json:"net,omitempty"`         // minor units of the base currency
+	Approved      bool                   `protobuf:"varint,3,opt,name=approved,proto3" json:"approved,omitempty"` // false: the referral is no longer in force, and the credit is removed
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1187,7 +1188,7 @@ func (x *Credit) GetApproved() bool {
 	return false
 }
 
-// Contribution: the totals of one ledger partition as of its offset. Absolute: it replaces that partition's former one.
+// Contribution states the totals of one ledger partition as of an offset. It replaces the partition's former contribution.
 type Contribution struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Partition     int32                  `protobuf:"varint,1,opt,name=partition,proto3" json:"partition,omitempty"`
@@ -1200,7 +1201,7 @@ type Contribution struct {
 	Detractors    int64                  `protobuf:"varint,8,opt,name=detractors,proto3" json:"detractors,omitempty"`
 	HistoricClv   int64                  `protobuf:"zigzag64,9,opt,name=historic_clv,json=historicClv,proto3" json:"historic_clv,omitempty"`
 	PredictedClv  int64                  `protobuf:"zigzag64,10,opt,name=predicted_clv,json=predictedClv,proto3" json:"predicted_clv,omitempty"`
-	Histogram     []int64                `protobuf:"varint,11,rep,packed,name=histogram,proto3" json:"histogram,omitempty"` // of total CLV; bounds are fixed by the logic version
+	Histogram     []int64                `protobuf:"varint,11,rep,packed,name=histogram,proto3" json:"histogram,omitempty"` // customers with a standing order by the bucket of their total CLV; the logic version fixes the buckets
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1312,7 +1313,7 @@ func (x *Contribution) GetHistogram() []int64 {
 	return nil
 }
 
-// Continue: work that one entry may not do alone goes on here.
+// Continue continues the work that exceeded the wake limit of the entry before.
 type Continue struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -1349,7 +1350,7 @@ func (*Continue) Descriptor() ([]byte, []int) {
 	return file_ledger_payloads_proto_rawDescGZIP(), []int{13}
 }
 
-// Checkpoint: outputs up to here (ledger offset, exclusive) are published.
+// Checkpoint states that the outputs below a ledger offset are published.
 type Checkpoint struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Published     int64                  `protobuf:"varint,1,opt,name=published,proto3" json:"published,omitempty"`

@@ -1,7 +1,7 @@
 package money
 
-// minorUnits are the active codes of ISO 4217 by their number of decimals, besides those withdrawn since 2023, which
-// history still states (ANG, BGN, HRK, SLL, ZWL). Metals, baskets and test codes, which have no minor unit, are left out.
+// minorUnits are the active codes of ISO 4217 by their number of decimals, and those withdrawn since 2023, which events of the past
+// still state (ANG, BGN, HRK, SLL, ZWL). Metals, baskets and test codes, which have no minor unit, are left out.
 var minorUnits = map[int]string{
 	0: `BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF`,
 	2: `AED AFN ALL AMD ANG AOA ARS AUD AWG AZN BAM BBD BDT BGN BMD BND BOB BOV BRL BSD BTN BWP BYN BZD
@@ -14,5 +14,5 @@ var minorUnits = map[int]string{
 	4: `CLF UYW`,
 }
 
-// powers of ten: one unit in minor units, by decimals.
+// powers are the powers of ten: one unit in minor units, by decimals.
 var powers = [...]int64{1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10}

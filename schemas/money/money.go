@@ -1,10 +1,9 @@
-// Package money owns amounts: which currencies there are, how an amount is read into int64 minor units, exactly, and how
-// it is written again.
+// Package money owns amounts: the table of currencies, and the exact conversion between decimal text and int64 minor units.
 //
-// It refuses floats on the way in, negative amounts, and amounts beyond int64. Exchange rates are not its business.
+// It refuses to read floats, negative amounts and amounts beyond int64, and to know exchange rates.
 //
-// An alias such as the toman (IRT, 10 IRR) is a code of its own whose amounts are held in minor units of the currency
-// behind it: 1 IRT is 1000 minor units of the rial, so IRT has three decimals here and every amount prints exactly.
+// An alias such as the toman (IRT, 10 IRR) is a code whose amounts are held in minor units of another currency: 1 IRT is 1000 minor
+// units of the rial, so IRT has three decimals here and every amount is written exactly.
 package money
 
 import (
@@ -15,29 +14,29 @@ import (
 	"strings"
 )
 
-// Alias makes a code another name for a multiple of an ISO 4217 currency: 1 IRT is 10 IRR.
+// Alias defines a code as a multiple of an ISO 4217 currency: 1 IRT is 10 IRR.
 type Alias struct {
-	As    string `yaml:"as" json:"as"`       // ISO 4217
+	As    string `yaml:"as" json:"as"`       // a code of ISO 4217
 	Times int64  `yaml:"times" json:"times"` // a power of ten, so that every amount has an exact decimal form
 }
 
-// Shipped returns a copy of the aliases that every table has. They are the only aliases that a ledger's base currency can
-// be: genesis holds the code alone, so every release and every configuration must read the same unit out of it. One is
+// Shipped returns a copy of the aliases that every table has. Only they can be the base currency of a ledger, besides the codes of
+// ISO 4217: genesis holds the code alone, so every release and every configuration must map it to the same unit. A shipped alias is
 // never changed or removed.
 func Shipped() map[string]Alias { return map[string]Alias{"IRT": {As: "IRR", Times: 10}} }
 
-// Unit is a code in which amounts are stated, with what they are held in. The zero Unit is no currency.
+// Unit is a code in which amounts are stated, and the currency in which they are held. The zero Unit is no currency.
 type Unit struct {
 	Code     string // as stated, upper case
-	Currency string // ISO 4217: what amounts are held in; Code itself unless that is an alias
+	Currency string // the code of ISO 4217 in which amounts are held; Code itself unless that is an alias
 	Decimals int    // one Code is 10^Decimals minor units of Currency
 }
 
-// Table is the set of codes that are known.
+// Table is the set of known codes.
 type Table struct{ units map[string]Unit }
 
-// NewTable returns the active codes of ISO 4217, the shipped aliases and these; those may repeat a shipped one and not
-// change it. An error names the alias and what is wrong with it.
+// NewTable returns a table of the active codes of ISO 4217, the shipped aliases and the given ones, which may repeat a shipped alias
+// but not change it. An error names the alias and what is wrong with it.
 func NewTable(aliases map[string]Alias) (*Table, error) {
 	t := &Table{units: make(map[string]Unit, 200)}
 	for decimals, codes := range minorUnits {
@@ -73,13 +72,13 @@ func (t *Table) alias(code string, alias Alias) (Unit, error) {
 	if _, ok := t.units[code]; ok {
 		return Unit{}, fmt.Errorf("money.currencies.%s: is a code of ISO 4217 and cannot be redefined", code)
 	}
-	behind, ok := t.units[alias.As]
+	currency, ok := t.units[alias.As]
 	if !ok {
 		return Unit{}, fmt.Errorf("money.currencies.%s.as: %q is no code of ISO 4217", code, alias.As)
 	}
 	for more := 0; more <= 6; more++ {
 		if alias.Times == powers[more] {
-			return Unit{Code: code, Currency: alias.As, Decimals: behind.Decimals + more}, nil
+			return Unit{Code: code, Currency: alias.As, Decimals: currency.Decimals + more}, nil
 		}
 	}
 	return Unit{}, fmt.Errorf("money.currencies.%s.times: %d is not one of 1, 10, 100 ... 1000000", code, alias.Times)
@@ -110,31 +109,31 @@ var (
 	ErrOverflow = errors.New("beyond int64 in minor units")
 )
 
-// Number says which text stands for a number.
+// Number is the syntax of a number.
 type Number bool
 
-// The two forms of a number.
+// The two syntaxes.
 const (
 	Literal Number = true  // a JSON number, exponent allowed
 	Text    Number = false // a string: digits and a fraction, no exponent, leading zeros allowed
 )
 
-// Parse reads a non-negative amount into minor units, half to even; rounded says that it had more decimals than fit.
+// Parse reads a non-negative amount into minor units, rounded half to even; rounded is true if it had more decimals than the unit.
 func (u Unit) Parse(text []byte, form Number) (minor int64, rounded bool, err error) {
 	return Decimal(text, u.Decimals, form)
 }
 
-// Decimal reads a non-negative decimal number times 10^scale, half to even; rounded says that digits were lost. -0 is 0.
-// An exponent beyond three digits is an overflow, so that no text asks for more work than its length.
+// Decimal reads a non-negative decimal number times 10^scale, rounded half to even; rounded is true if digits were lost. -0 is 0. An
+// exponent beyond three digits is an overflow, so that the work is bounded by the length of the text.
 func Decimal(text []byte, scale int, form Number) (v int64, rounded bool, err error) {
 	n, err := split(text, form)
 	if err != nil {
 		return 0, false, err
 	}
-	keep := n.point + n.exponent + scale // so many digits stand before the point of the result
+	keep := n.point + n.exponent + scale // number of digits before the decimal point of the result
 	var value uint64
-	seen, last := 0, byte('0') // last: the first digit that is cut
-	tail := false              // any other digit but 0 behind it
+	seen, last := 0, byte('0') // last: the first digit after the decimal point of the result
+	tail := false              // a digit other than 0 follows it
 	for _, c := range n.digits {
 		if c == '.' {
 			continue
@@ -160,7 +159,7 @@ func Decimal(text []byte, scale int, form Number) (v int64, rounded bool, err er
 			value *= 10
 		}
 	}
-	if keep < 0 { // the first digit lies further right than the first that is cut
+	if keep < 0 { // the first digit after the decimal point is a 0 that the text does not contain
 		tail, last = tail || last != '0' || n.nonzero, '0'
 	}
 	if last > '5' || last == '5' && (tail || value%2 == 1) {
@@ -175,8 +174,8 @@ func Decimal(text []byte, scale int, form Number) (v int64, rounded bool, err er
 	return int64(value), last != '0' || tail, nil
 }
 
-// number is a decimal number taken apart: digits (with at most one point among them), of which the first point ones
-// stand before the decimal point, times 10^exponent.
+// number is a parsed decimal number: digits, with at most one decimal point among them, after the first point digits, times
+// 10^exponent.
 type number struct {
 	digits            []byte
 	point, exponent   int
@@ -255,7 +254,7 @@ func (u Unit) Append(dst []byte, minor int64) []byte {
 	if u.Decimals == 0 {
 		return strconv.AppendUint(dst, value, 10)
 	}
-	whole, part := value/100, value%100 // as most have it: the compiler knows a way without division
+	whole, part := value/100, value%100 // most units have 2 decimals, and the compiler replaces a division by a constant
 	if u.Decimals != 2 {
 		one := uint64(powers[u.Decimals]) //nolint:gosec // above 0
 		whole, part = value/one, value%one
@@ -269,10 +268,10 @@ func (u Unit) Append(dst []byte, minor int64) []byte {
 	return dst
 }
 
-// Major is an amount in whole units of Code, as the models count.
+// Major returns an amount in whole units of Code, as the models use them.
 func (u Unit) Major(minor int64) float64 { return float64(minor) / float64(powers[u.Decimals]) }
 
-// Minor rounds an amount in whole units of Code half to even to minor units; false where it is no number or beyond int64.
+// Minor converts an amount in whole units of Code to minor units, rounded half to even; false if it is NaN or beyond int64.
 func (u Unit) Minor(major float64) (int64, bool) {
 	scaled := math.RoundToEven(float64(major * float64(powers[u.Decimals])))
 	if !(math.Abs(scaled) < 1<<63) {

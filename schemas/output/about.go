@@ -6,7 +6,7 @@ import (
 	"github.com/mainstay/mainstay/schemas/money"
 )
 
-// Types of output events, as they stand in event_type and ce_type.
+// Types of outputs, as event_type and ce_type state them.
 const (
 	TypeCLV            = "mainstay.customer.clv.updated.v1"
 	TypeChurnRisk      = "mainstay.customer.churn_risk.updated.v1"
@@ -17,14 +17,14 @@ const (
 	TypeRejection      = "mainstay.rejection.v1"
 )
 
-// PortfolioKey is the record key of portfolio outputs, where the others have the customer.
+// PortfolioKey is the record key of portfolio outputs. The key of all other outputs is the customer id.
 const PortfolioKey = "portfolio"
 
-// ID names an output for ever: the ledger entry that caused it and its place among that entry's outputs.
+// ID identifies an output: the ledger entry that caused it and its place among that entry's outputs. A replay gives the same ID.
 type ID struct {
-	Partition int32 // of the ledger
-	Offset    int64
-	Ordinal   uint32
+	Partition int32  // of the ledger
+	Offset    int64  // of the entry
+	Ordinal   uint32 // among the outputs of the entry
 }
 
 // Append writes <ledger partition>-<offset>-<ordinal>.
@@ -36,25 +36,25 @@ func (id ID) Append(dst []byte) []byte {
 	return strconv.AppendUint(dst, uint64(id.Ordinal), 10)
 }
 
-// About is what every output says of itself.
+// About holds the fields that all outputs have in common.
 type About struct {
 	ID       ID
-	Customer string
-	AsOf     int64 // ms: the ledger's time at which this is true
-	Sequence uint64
-	Trigger  Trigger
+	Customer string      // id
+	AsOf     int64       // time of the ledger as of which the output is computed, ms
+	Sequence uint64      // number of the output among those of the customer, from 1
+	Trigger  Trigger     // what caused the output
 	Cause    Opt[string] // event_id of the event that caused it; unknown for timers and refits
-	Currency money.Unit  // the base currency, in which all amounts stand
+	Currency money.Unit  // the base currency, in which all amounts are stated
 }
 
-// Model says which model gave the scores.
+// Model identifies the parameters that a score was computed with.
 type Model struct {
 	Name    string // mbg_nbd
 	Version uint64
 	Status  string // prior, provisional or fitted
 }
 
-// begin writes what all outputs of a customer have in common.
+// begin writes the fields that all outputs with a sequence have in common.
 func (a *About) begin(dst []byte, eventType string) line {
 	l := a.identify(dst, eventType)
 	l.text(`,"customer_id":`, a.Customer)

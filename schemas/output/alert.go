@@ -1,7 +1,6 @@
 package output
 
-// Measure is a figure that a rule looks at: money in minor units, or a number with so many decimals. The zero Measure
-// is unknown.
+// Measure is the value of an alert's metric: an amount in minor units, or a number with its decimals. The zero Measure is unknown.
 type Measure struct {
 	kind     uint8 // 0: unknown, 1: money, 2: number
 	decimals uint8
@@ -9,21 +8,21 @@ type Measure struct {
 	number   float64
 }
 
-// MoneyMeasure is an amount in minor units of the base currency.
+// MoneyMeasure returns an amount in minor units of the base currency.
 func MoneyMeasure(minor int64) Measure { return Measure{kind: 1, minor: minor} }
 
-// ProbabilityMeasure is a probability, CountMeasure a number of orders or responses, DaysMeasure a number of days.
+// ProbabilityMeasure returns a probability, 0 to 1.
 func ProbabilityMeasure(p float64) Measure {
 	return Measure{kind: 2, decimals: probabilityDecimals, number: p}
 }
 
-// CountMeasure is a number of things, expected or counted.
+// CountMeasure returns a number of orders or responses, expected or counted.
 func CountMeasure(n float64) Measure { return Measure{kind: 2, decimals: countDecimals, number: n} }
 
-// DaysMeasure is a number of days.
+// DaysMeasure returns a number of days.
 func DaysMeasure(d float64) Measure { return Measure{kind: 2, decimals: dayDecimals, number: d} }
 
-// PercentMeasure is a percentage or percentile, 0-100.
+// PercentMeasure returns a percentage or percentile, 0 to 100.
 func PercentMeasure(p float64) Measure {
 	return Measure{kind: 2, decimals: percentDecimals, number: p}
 }
@@ -36,7 +35,7 @@ func (l *line) measure(key string, m Measure) {
 	l.optFloat(key, Opt[float64]{Value: m.number, Known: m.kind == 2}, int(m.decimals))
 }
 
-// Alert is mainstay.alert.raised.v1 or, with State cleared, mainstay.alert.cleared.v1. The two of an episode share AlertID.
+// Alert is mainstay.alert.raised.v1 or, if Cleared, mainstay.alert.cleared.v1. Both outputs of an episode have the same AlertID.
 type Alert struct {
 	About
 	AlertID        string
@@ -57,7 +56,7 @@ type Alert struct {
 	Previous       Opt[PreviousAlert]
 }
 
-// Scores are the customer's at the moment of an alert.
+// Scores are the customer's scores when an alert was raised or cleared. Amounts are minor units.
 type Scores struct {
 	HistoricCLV, PredictedCLV, TotalCLV Opt[int64]
 	ValueTier                           Opt[string]
@@ -67,13 +66,13 @@ type Scores struct {
 	NPSCategory                         Opt[string]
 }
 
-// PreviousAlert is what was last published of the episode.
+// PreviousAlert is the output last published for the episode.
 type PreviousAlert struct {
 	Cleared bool
 	Value   Measure
 }
 
-// Type is the event's type by its state.
+// Type returns the type of the output.
 func (e *Alert) Type() string {
 	if e.Cleared {
 		return TypeAlertCleared
@@ -88,7 +87,7 @@ func alertState(cleared bool) string {
 	return "raised"
 }
 
-// Append writes the event as JSON.
+// Append appends the output as JSON.
 func (e *Alert) Append(dst []byte) []byte {
 	l := e.begin(dst, e.Type())
 	l.text(`,"alert_id":`, e.AlertID)

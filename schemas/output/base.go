@@ -1,7 +1,7 @@
 package output
 
-// PortfolioUpdated is mainstay.portfolio.updated.v1: the customer base as a whole. Its key is PortfolioKey; it has no
-// customer and no sequence.
+// PortfolioUpdated is mainstay.portfolio.updated.v1: figures of all customers together. Its key is PortfolioKey; it has no customer
+// and no sequence. Amounts are minor units.
 type PortfolioUpdated struct {
 	About
 	Customers    int64
@@ -18,12 +18,12 @@ type PortfolioUpdated struct {
 	HistoricCLV  int64
 	PredictedCLV int64
 	TotalCLV     int64
-	AverageCLV   Opt[int64] // total by customers
+	AverageCLV   Opt[int64] // total CLV per customer
 	Top10, Top20 Opt[int64] // total CLV from which the value tiers begin
 	Previous     Opt[PreviousPortfolio]
 }
 
-// PreviousPortfolio is what was last published.
+// PreviousPortfolio holds the figures last published.
 type PreviousPortfolio struct {
 	Customers    int64
 	Active       int64
@@ -33,7 +33,7 @@ type PreviousPortfolio struct {
 	TotalCLV     int64
 }
 
-// Append writes the event as JSON.
+// Append appends the output as JSON.
 func (e *PortfolioUpdated) Append(dst []byte) []byte {
 	l := e.identify(dst, TypePortfolio)
 	l.time(`,"as_of":`, e.AsOf)
@@ -75,30 +75,30 @@ func (e *PortfolioUpdated) Append(dst []byte) []byte {
 	return l.dst
 }
 
-// Reasons of a rejection: understood, and not applied.
+// Reasons of a rejection: the event was decoded and not applied, or not wholly.
 const (
-	EventConflict       = "event_conflict"        // an event_id again with other facts; the first stands
-	OrderConflict       = "order_conflict"        // an order_id again under another event_id with other facts
-	OrderForgotten      = "order_forgotten"       // a cancellation whose order never came, or is no longer remembered
-	OverRefund          = "over_refund"           // what exceeds the order's total
-	SelfReferral        = "self_referral"         // referrer and referred are one
-	ReferralTaken       = "referral_taken"        // the first approved referrer stands
+	EventConflict       = "event_conflict"        // the event_id is known with other facts; the first event holds
+	OrderConflict       = "order_conflict"        // the order_id is known from another event_id with other facts; the first holds
+	OrderForgotten      = "order_forgotten"       // the order of a cancellation did not arrive, or has left memory
+	OverRefund          = "over_refund"           // a refund exceeds the order's total; the excess is not applied
+	SelfReferral        = "self_referral"         // referrer and referred customer are the same
+	ReferralTaken       = "referral_taken"        // a referral by another referrer is in force
 	CurrencyUnknownRate = "currency_unknown_rate" // no rate into the base currency
 )
 
-// Rejection is mainstay.rejection.v1: an event that was understood and not applied. It has no sequence. About.Cause is the
-// rejected event's id.
+// Rejection is mainstay.rejection.v1: an event that was decoded and not applied, or not wholly. It has no sequence. About.Cause is
+// the event's id.
 type Rejection struct {
 	About
 	Reason    string
-	Kind      string // purchase, cancellation, referral or survey
-	Topic     string // where the event came from
-	Partition int32
-	Offset    int64
-	Excess    Opt[int64] // over_refund: what was not applied, minor units
+	Kind      string     // purchase, cancellation, referral or survey
+	Topic     string     // of the event's input record
+	Partition int32      // likewise
+	Offset    int64      // likewise
+	Excess    Opt[int64] // over_refund: the amount not applied, minor units
 }
 
-// Append writes the event as JSON.
+// Append appends the output as JSON.
 func (e *Rejection) Append(dst []byte) []byte {
 	l := e.identify(dst, TypeRejection)
 	l.text(`,"customer_id":`, e.Customer)

@@ -8,7 +8,7 @@ type CLVUpdated struct {
 	Predicted                Opt[int64]
 	Total                    Opt[int64]
 	HorizonDays              int64
-	Orders                   int64 // that stand
+	Orders                   int64 // number of standing orders
 	PredictedOrders          Opt[float64]
 	AverageOrderValue        Opt[int64]
 	AverageDaysBetweenOrders Opt[float64] // between purchase days
@@ -17,11 +17,11 @@ type CLVUpdated struct {
 	Simple                   Opt[int64]
 	Percentile               Opt[float64] // 0-100
 	ValueTier                Opt[string]  // top_10, top_20, rest
-	ReferralValue            int64        // credited from those whom the customer referred; not part of any CLV
+	ReferralValue            int64        // sum of the credits for customers whom the customer referred; not part of any CLV
 	Previous                 Opt[PreviousCLV]
 }
 
-// PreviousCLV is what was last published.
+// PreviousCLV holds the figures last published.
 type PreviousCLV struct {
 	Historic      int64
 	Predicted     Opt[int64]
@@ -31,7 +31,7 @@ type PreviousCLV struct {
 	ReferralValue int64
 }
 
-// Append writes the event as JSON.
+// Append appends the output as JSON.
 func (e *CLVUpdated) Append(dst []byte) []byte {
 	l := e.begin(dst, TypeCLV)
 	e.Model.append(&l)
@@ -75,18 +75,18 @@ type ChurnRiskUpdated struct {
 	PurchaseInHorizon  Opt[float64]
 	DaysSinceLastOrder Opt[float64]
 	LastOrderAt        Opt[int64]
-	NextCheckAt        Opt[int64] // when silence alone changes the answer
+	NextCheckAt        Opt[int64] // time at which silence alone changes the risk
 	Reasons            []string
 	Previous           Opt[PreviousChurnRisk]
 }
 
-// PreviousChurnRisk is what was last published.
+// PreviousChurnRisk holds the risk last published.
 type PreviousChurnRisk struct {
 	Probability Opt[float64]
 	Risk        string
 }
 
-// Append writes the event as JSON.
+// Append appends the output as JSON.
 func (e *ChurnRiskUpdated) Append(dst []byte) []byte {
 	l := e.begin(dst, TypeChurnRisk)
 	e.Model.append(&l)
@@ -113,28 +113,28 @@ func (e *ChurnRiskUpdated) Append(dst []byte) []byte {
 // PromoterStatusUpdated is mainstay.customer.promoter_status.updated.v1.
 type PromoterStatusUpdated struct {
 	About
-	Score           Opt[int64]   // of the response that counts, 0-10
+	Score           Opt[int64]   // of the latest response that counts, 0-10
 	Category        string       // promoter, passive, detractor, unknown
-	Responses       int64        // NPS responses that are remembered and not excluded
+	Responses       int64        // number of NPS responses that are within the survey window and not excluded
 	AverageScore    Opt[float64] // of those
 	LastRespondedAt Opt[int64]
 	ResponseID      Opt[string]
 	SurveyID        Opt[string]
 	Comment         Opt[string] // unknown unless surveys.keep_comments
-	Intent          Opt[bool]   // says that he would recommend; unknown without a response
-	Action          bool        // has recommended: somebody whom he referred is credited to him
-	Referred        int64       // how many
+	Intent          Opt[bool]   // the customer says that they would recommend the shop; unknown without a response
+	Action          bool        // the customer has recommended it: they are credited for a referred customer
+	Referred        int64       // number of referred customers for whom they are credited
 	Previous        Opt[PreviousPromoterStatus]
 }
 
-// PreviousPromoterStatus is what was last published.
+// PreviousPromoterStatus holds the status last published.
 type PreviousPromoterStatus struct {
 	Score     Opt[int64]
 	Category  string
 	Responses int64
 }
 
-// Append writes the event as JSON.
+// Append appends the output as JSON.
 func (e *PromoterStatusUpdated) Append(dst []byte) []byte {
 	l := e.begin(dst, TypePromoterStatus)
 	l.optWhole(`,"nps_score":`, e.Score)

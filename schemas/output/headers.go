@@ -9,7 +9,7 @@ import (
 	"github.com/mainstay/mainstay/schemas/timestamp"
 )
 
-// Names of the headers by which Mainstay knows its own outputs.
+// Names of the headers by which Mainstay identifies its own outputs.
 const (
 	HeaderLedgerID  = "mainstay_ledger_id"
 	HeaderPartition = "mainstay_ledger_partition"
@@ -18,12 +18,12 @@ const (
 	HeaderLogic     = "mainstay_logic"
 )
 
-// Envelope is the block of record headers of the outputs of one ledger partition under one logic: CloudEvents 1.0 in
-// binary mode, and what tells an output's place in the ledger. What is the same for all of them is prepared once.
+// Envelope encodes the record headers of the outputs of one ledger partition under one logic version: CloudEvents 1.0 in binary
+// mode, and the output's Identity. The headers that are the same for all outputs are encoded once.
 type Envelope struct {
 	partition int32
-	constant  []byte // count and the headers that never change
-	names     [5]string
+	constant  []byte    // the number of headers, and those that are the same for all outputs
+	names     [5]string // encoded names of the others
 }
 
 // The headers that change with each output, in this order.
@@ -35,7 +35,7 @@ const (
 	nameOrdinal
 )
 
-// NewEnvelope prepares the headers. ce_source is /mainstay/<namespace>/<ledger id>.
+// NewEnvelope returns the envelope of a ledger partition. ce_source is /mainstay/<namespace>/<ledger id>.
 func NewEnvelope(namespace, ledgerID string, partition int32, logic uint32) *Envelope {
 	e := &Envelope{partition: partition}
 	constant := [][2]string{
@@ -56,8 +56,8 @@ func NewEnvelope(namespace, ledgerID string, partition int32, logic uint32) *Env
 	return e
 }
 
-// AppendHeaders writes the header block of an output as it stands in a Kafka record (batch format v2): the count, then
-// names and values, each after its length. It does not allocate beyond dst.
+// AppendHeaders appends the headers of an output in the encoding of a Kafka record (batch format v2): the count, then names and
+// values, each after its length. It does not allocate beyond dst.
 func (e *Envelope) AppendHeaders(dst []byte, r *Record) []byte {
 	dst = append(dst, e.constant...)
 	dst = append(dst, e.names[nameID]...)
@@ -78,8 +78,8 @@ func (e *Envelope) AppendHeaders(dst []byte, r *Record) []byte {
 	return measured(strconv.AppendUint(dst, uint64(r.Ordinal), 10), at)
 }
 
-// measured writes how long the value from at on is into the byte before it, which holds the length of an empty one: a varint
-// has one byte up to 63, and no value that changes is longer.
+// measured writes the length of the value that begins at at into the byte before it, which holds the length of an empty value: the
+// varint of a length up to 63 is one byte, and no value that changes is longer.
 func measured(dst []byte, at int) []byte {
 	dst[at-1] = byte(2 * (len(dst) - at))
 	return dst
@@ -92,10 +92,10 @@ func appendHeader(dst []byte, name, value string) []byte {
 	return append(dst, value...)
 }
 
-// Headers is a block of record headers as it stands in a Kafka record.
+// Headers are record headers in the encoding of a Kafka record.
 type Headers []byte
 
-// Get returns the value of the first header of this name. Bytes that are no block hold no headers.
+// Get returns the value of the first header with a name. Bytes that are not in that encoding hold no headers.
 func (h Headers) Get(name string) ([]byte, bool) {
 	n, rest, ok := varint(h)
 	for ; ok && n > 0; n-- {
@@ -118,7 +118,7 @@ func varint(b []byte) (n int64, rest []byte, ok bool) {
 	return n, b[size:], true
 }
 
-// sized reads a length and so many bytes; a length of -1 is null.
+// sized reads a length and that many bytes; a length of -1 is null.
 func sized(b []byte) (value, rest []byte, ok bool) {
 	n, rest, ok := varint(b)
 	if !ok || n < -1 || n > int64(len(rest)) {
@@ -130,17 +130,17 @@ func sized(b []byte) (value, rest []byte, ok bool) {
 	return rest[:n:n], rest[n:], true
 }
 
-// Identity is an output's place in its ledger, as its headers tell it.
+// Identity identifies an output across ledgers, as its headers state it.
 type Identity struct {
 	LedgerID string
 	ID
-	Logic uint32
+	Logic uint32 // logic version under which it was computed
 }
 
-// ErrForeign is the error of records that Mainstay has not written.
+// ErrForeign means that Mainstay has not written a record.
 var ErrForeign = errors.New("not an output of Mainstay")
 
-// ParseIdentity reads an output's headers, as Headers.Get or any other look-up gives them. Its errors wrap ErrForeign.
+// ParseIdentity reads the identity from an output's headers, by Headers.Get or any other look-up. Its errors wrap ErrForeign.
 func ParseIdentity(header func(name string) ([]byte, bool)) (Identity, error) {
 	ledgerID, ok := header(HeaderLedgerID)
 	if !ok || len(ledgerID) == 0 {

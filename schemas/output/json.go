@@ -9,19 +9,19 @@ import (
 	"github.com/mainstay/mainstay/schemas/timestamp"
 )
 
-// Opt is a value that may be unknown, which is null in JSON. The zero Opt is unknown.
+// Opt is a value that may be unknown, which JSON states as null. The zero Opt is unknown.
 type Opt[T any] struct {
 	Value T
 	Known bool
 }
 
-// Some is a known value.
+// Some returns a known value.
 func Some[T any](v T) Opt[T] { return Opt[T]{Value: v, Known: true} }
 
-// Text is a known text, or null where it is empty.
+// Text returns a known text, or an unknown one if it is empty.
 func Text(s string) Opt[string] { return Opt[string]{Value: s, Known: s != ""} }
 
-// Decimals of what is no money.
+// Decimals of values other than amounts.
 const (
 	probabilityDecimals = 4
 	countDecimals       = 3 // of expected orders
@@ -30,8 +30,8 @@ const (
 	percentDecimals     = 1 // of percentiles and net promoter scores
 )
 
-// line is a JSON object that is being written. A key is a constant that stands as it goes out, with its quotes, the colon
-// behind it and the comma or brace before it, since a million of them are written with every few thousand events.
+// line is a JSON object that is being written. A key is a constant with its quotes, the colon after it and the comma or brace before
+// it, and is copied as it is, since every output has dozens of keys.
 type line struct {
 	dst  []byte
 	unit money.Unit
@@ -134,21 +134,21 @@ func (l *line) time(key string, ms int64) {
 	l.dst = append(l.dst, '"')
 }
 
-// appendFixed writes a finite number with so many decimals, at most four, correctly rounded from its binary value, and never -0.
+// appendFixed appends a finite number with at most four decimals, correctly rounded from its binary value, and never -0.
 func appendFixed(dst []byte, f float64, decimals int) []byte {
 	const most = 1 << 36 // times 10,000 it is still below 2^52, where halves exist
 	if !(math.Abs(f) < most) {
 		return strconv.AppendFloat(dst, f, 'f', decimals, 64)
 	}
-	// The product and what rounding took from it are the scaled number exactly; the latter matters only at a half.
+	// The rounded product and its rounding error add up to the scaled number exactly; the error matters only at a half.
 	scale := [...]float64{1, 10, 100, 1000, 10_000}[decimals]
 	scaled := float64(f * scale)
-	rest := math.FMA(f, scale, -scaled)
+	roundingError := math.FMA(f, scale, -scaled)
 	n := math.RoundToEven(scaled)
 	switch half := scaled - n; {
-	case half == .5 && rest > 0:
+	case half == .5 && roundingError > 0:
 		n++
-	case half == -.5 && rest < 0:
+	case half == -.5 && roundingError < 0:
 		n--
 	}
 	return money.Unit{Decimals: decimals}.Append(dst, int64(n))
@@ -156,7 +156,7 @@ func appendFixed(dst []byte, f float64, decimals int) []byte {
 
 const hex = "0123456789abcdef"
 
-// appendString writes a JSON string. What is not UTF-8 becomes U+FFFD.
+// appendString appends a JSON string. Each byte that is not UTF-8 becomes U+FFFD.
 func appendString(dst []byte, s string) []byte {
 	dst = append(dst, '"')
 	start := 0

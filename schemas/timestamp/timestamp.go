@@ -1,11 +1,11 @@
-// Package timestamp owns the text of a point in time: RFC 3339 in, with any offset and fraction, and RFC 3339 UTC out.
-// Times are milliseconds since 1970-01-01 UTC.
+// Package timestamp owns the text form of a time: it reads RFC 3339 with any offset and fraction, and writes RFC 3339 in UTC. Times
+// are milliseconds since 1970-01-01 UTC.
 //
-// It refuses everything that is not exactly RFC 3339 (section 5.6), and knows no clock and no time zones.
+// It refuses everything that is not exactly RFC 3339 (section 5.6), clocks and time zones.
 package timestamp
 
-// Parse reads RFC 3339. Digits below the millisecond are cut. A leap second (23:59:60 UTC) is the second after it, as
-// Unix counts.
+// Parse reads RFC 3339. Digits below the millisecond are dropped. A leap second (23:59:60 UTC) is the second after it, as in Unix
+// time.
 func Parse(s []byte) (ms int64, ok bool) {
 	if len(s) < len("2006-01-02T15:04:05Z") || s[4] != '-' || s[7] != '-' || s[10]|0x20 != 't' || s[13] != ':' || s[16] != ':' {
 		return 0, false
@@ -67,7 +67,7 @@ func offsetMinutes(s []byte) (minutes int, ok bool) {
 	return 0, false
 }
 
-// two reads two digits; negative where they are none.
+// two reads two digits; negative if they are not digits.
 func two(s []byte) int {
 	tens, ones := s[0]-'0', s[1]-'0'
 	if tens > 9 || ones > 9 {
@@ -76,8 +76,8 @@ func two(s []byte) int {
 	return int(tens)*10 + int(ones)
 }
 
-// Append writes a time as RFC 3339 UTC, with milliseconds only where there are any. Years beyond 0-9999, which RFC 3339
-// cannot say, are written as the nearest that it can.
+// Append appends a time as RFC 3339 in UTC, with milliseconds unless they are 0. A time outside the years 0-9999, which RFC 3339
+// cannot express, is written as the nearest one inside.
 func Append(dst []byte, ms int64) []byte {
 	ms = min(max(ms, earliest), latest)
 	day, inDay := ms/dayMS, ms%dayMS
@@ -106,7 +106,7 @@ func Append(dst []byte, ms int64) []byte {
 	return dst
 }
 
-// put writes a number below 100.
+// put writes a number below 100 as two digits.
 func put(text []byte, n int) {
 	tens := n / 10
 	text[0], text[1] = digit(tens), digit(n-10*tens)
@@ -129,8 +129,8 @@ func daysIn(year, month int) int {
 	return int("\x1f\x1c\x1f\x1e\x1f\x1e\x1f\x1f\x1e\x1f\x1e\x1f"[month-1])
 }
 
-// days counts the days from 1970-01-01 in the proleptic Gregorian calendar. The year is taken to begin in March, so that
-// the leap day is its last, and 400 years are one era of 146,097 days.
+// days returns the days since 1970-01-01 in the proleptic Gregorian calendar. It lets the year begin in March, so that the leap day
+// is its last; 400 years are one era of 146,097 days.
 func days(year, month, day int) int {
 	if month <= 2 {
 		year, month = year-1, month+12
