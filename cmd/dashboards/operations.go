@@ -6,8 +6,8 @@ import (
 	"github.com/grafana/grafana-foundation-sdk/go/units"
 )
 
-// Several processes may export a series of one partition: the last value of a former owner may still be there beside that of the
-// present owner. The greater of them counts.
+// Several processes may export a series of one partition: the last value of a former owner may still exist next to that of the
+// current owner. The greater one counts.
 const (
 	lagRecords  = "max by (group, topic, partition) (mainstay_consumer_lag_records)"
 	ledgerBytes = "max by (partition) (mainstay_ledger_bytes)"

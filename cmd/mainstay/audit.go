@@ -14,7 +14,7 @@ func (p *program) auditCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "audit", Short: "Recompute everything from the ledger and compare it byte for byte", Args: cobra.NoArgs,
 		Long: `Audit folds the ledger from its start into memory and compares, byte for byte, with every published output and with the state
-of every customer in Redis. It changes nothing and can run beside a live system. State that is behind is compared as of its
+of every customer in Redis. It changes nothing and can run on a live system. State that is behind is compared as of its
 offset; state that is not there is counted as missing. With --redis=false, outputs alone are compared.
 
 The exit code is 0 when nothing is lost, doubled, differing or missing, and 3 otherwise. A clean audit that compared Redis too

@@ -29,7 +29,7 @@ func TestDirectivesAndTableAgree(t *testing.T) {
 		marked = append(marked, d.names...)
 	}
 	for _, m := range mutants() {
-		require.NotContains(t, listed, m.name, "a name stands once in the table")
+		require.NotContains(t, listed, m.name, "a name is unique in the table")
 		listed = append(listed, m.name)
 	}
 	require.ElementsMatch(t, listed, slices.Compact(slices.Sorted(slices.Values(marked))))

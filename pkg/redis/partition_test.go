@@ -45,7 +45,7 @@ func conformance(t *testing.T, run func(t *testing.T, part func(*testing.T, worl
 		{"sweep", testSweep},
 		{"a former owner does not sweep", testSweepByFormerOwner},
 		{"read, scan", testReadAndScan},
-		{"scan timers beside a live fold", testScanTimers},
+		{"scan timers during a live fold", testScanTimers},
 		{"classes of customers", testClasses},
 		{"large commit", testLargeCommit},
 	} {

@@ -240,7 +240,7 @@ const (
 	genesisPause   = 50 * time.Millisecond
 )
 
-var errGenesisInvisible = fmt.Errorf("the ledger was created, and is not readable after %s: see that the brokers' transaction coordinator is available", genesisTimeout)
+var errGenesisInvisible = fmt.Errorf("the ledger was created, but is not readable after %s: check that the transaction coordinator of the brokers is available", genesisTimeout)
 
 // Random returns a number from the operating system's source, for names that must be unique.
 func Random() uint64 {

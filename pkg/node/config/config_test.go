@@ -40,7 +40,7 @@ func TestDefaultsAreValid(t *testing.T) {
 	require.Equal(t, config.Default(), load(t, "kafka:\n  # brokers: [a:1]\n", nil, nil))
 }
 
-func TestEachSourceGoesOverTheOneBefore(t *testing.T) {
+func TestLaterSourcesOverrideEarlierOnes(t *testing.T) {
 	const file = "clock: event\nnamespace: from-file\nkafka: {client_id: from-file}\nchurn: {grace_days: 1}"
 	env := []string{"MAINSTAY_NAMESPACE=from-env", "MAINSTAY_KAFKA_CLIENT_ID=first", "MAINSTAY_KAFKA_CLIENT_ID=from-env", "PATH=/bin"}
 	c := load(t, file, env, map[string]string{"kafka-client-id": "from-flag"})
@@ -79,7 +79,7 @@ func TestEverySettingCanBeGivenByEnvironmentAndFlag(t *testing.T) {
 	}
 }
 
-// Others rely on these names.
+// Operators rely on these names.
 func TestFixedEnvironmentNames(t *testing.T) {
 	c := load(t, "", []string{
 		"MAINSTAY_KAFKA_TOPICS_PURCHASES=orders, pos.orders", "MAINSTAY_KAFKA_TOPICS_SURVEYS=", "MAINSTAY_ADMIN_LISTEN=127.0.0.1:0",
@@ -160,7 +160,7 @@ func TestSettingsAreDocumentedAndDistinct(t *testing.T) {
 	}
 }
 
-// What Step reads stands in the ledger by revision: a setting marked so changes the message, any other leaves it alone.
+// A change of a setting marked (revision) changes the settings message of the ledger; a change of any other setting does not.
 func TestStepSettingsAreThoseThatHoldByRevision(t *testing.T) {
 	before, err := proto.Marshal(config.Default().StepSettings())
 	require.NoError(t, err)

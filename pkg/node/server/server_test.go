@@ -116,7 +116,7 @@ func TestCheckThatHangsDoesNotHoldUpTheAnswer(t *testing.T) {
 		require.Equal(t, 503, status)
 		require.Regexp(t, `\[-\] stuck: (no answer within 1ms|still running since an earlier probe)`, body)
 	}
-	require.LessOrEqual(t, runs.Load(), int32(1), "no second run beside the first")
+	require.LessOrEqual(t, runs.Load(), int32(1), "the check does not run twice at once")
 	close(release)
 }
 

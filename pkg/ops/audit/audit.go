@@ -1,7 +1,7 @@
 // Package audit owns the proof that the published outputs and the state in Redis follow from the ledger: it folds the ledger
 // from its start into memory and compares byte for byte.
 //
-// It refuses to change anything: it fences no fold, writes nothing, and runs beside a live system. Outputs of transactions that
+// It refuses to change anything: it fences no fold, writes nothing, and can run on a live system. Outputs of transactions that
 // readers of committed data cannot see yet, and entries beyond the published position, are not judged.
 //
 // Run audits partition after partition; outputs.go compares the output topics, state.go compares Redis, and sends.go follows

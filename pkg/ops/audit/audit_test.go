@@ -119,7 +119,7 @@ func TestFormerReleaseIsFoldedToTheSame(t *testing.T) {
 	require.Positive(t, stored)
 }
 
-// Each kind of difference is found, and nothing besides.
+// Each kind of difference is found, and nothing else.
 func TestDifferences(t *testing.T) {
 	clv := output.CLV.Name(namespace)
 	inRedis := func(damage func(l *loaded)) func(*history) func(*loaded) {

@@ -173,7 +173,7 @@ func TestShow(t *testing.T) {
 	}
 }
 
-// Whatever stands in the record's own headers, none of it is taken for ours, and none of ours for its own.
+// The headers of the record and those that Mainstay adds are never confused, whatever the record's headers hold.
 func TestOwnHeadersAreThoseBeforeOurs(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		name := rapid.SampledFrom([]string{"a", headerTopic, headerOffset, headerCut, "__connect.errors.x", "ce_id"})

@@ -18,11 +18,11 @@ func (c *claim) checkSettings() error {
 	case configured.GetRevision() < revision:
 		return halt.New(halt.SettingsConflict, "settings_revision is %d, the ledger already has %d: this process was configured before that; update its configuration", configured.GetRevision(), revision)
 	case refused != nil && configured.GetRevision() == refused.Revision: // the values in force are not this process's own
-		return halt.New(halt.SettingsConflict, "settings_revision %d stands in the ledger (offset %d) and is not in force, since a value in it is out of bounds: %w; correct the value and raise settings_revision to %d", refused.Revision, refused.Offset, refused.Reason, refused.Revision+1)
+		return halt.New(halt.SettingsConflict, "settings_revision %d is in the ledger (offset %d) but not in force, since a value in it is out of bounds: %w; correct the value and raise settings_revision to %d", refused.Revision, refused.Offset, refused.Reason, refused.Revision+1)
 	case invalid != nil: // before the values reach the ledger
 		return halt.New(halt.SettingsConflict, "settings_revision %d of this process has a value out of bounds: %w; correct it", configured.GetRevision(), invalid)
 	case configured.GetRevision() == revision && hash != configured.GetHash():
-		return halt.New(halt.SettingsConflict, "settings_revision %d stands in the ledger with other values: raise settings_revision when you change what answers depend on, or restore the values", revision)
+		return halt.New(halt.SettingsConflict, "settings_revision %d is in the ledger with other values: raise settings_revision with every change of a setting that answers depend on, or restore the values", revision)
 	}
 	return nil
 }

@@ -30,7 +30,7 @@ const (
 	NotConverged Outcome = "not_converged" // refused
 	Worse        Outcome = "worse"         // refused: worse than the parameters in force on the holdout
 	Unchanged    Outcome = "unchanged"     // the parameters in force fit as well
-	Failed       Outcome = "failed"        // an error occurred; it is returned beside the outcome
+	Failed       Outcome = "failed"        // an error occurred; it is returned with the outcome
 )
 
 // Outcomes returns all outcomes.
