@@ -46,8 +46,8 @@ func TestProcessWithRefusedSettingsHalts(t *testing.T) {
 	require.NoError(t, check(of(5, settings.Default())), "a higher one replaces the refused one")
 	for want, s := range map[string]*ledger.Settings{
 		"settings_revision 4 is in the ledger (offset 2) but not in force": of(4, bad),
-		"correct the value and raise settings_revision to 5":                      of(4, settings.Default()),
-		"settings_revision 5 of this process has a value out of bounds":           of(5, bad),
+		"correct the value and raise settings_revision to 5":               of(4, settings.Default()),
+		"settings_revision 5 of this process has a value out of bounds":    of(5, bad),
 	} {
 		err := check(s)
 		require.ErrorContains(t, err, want)
