@@ -1,5 +1,5 @@
 // Package importer owns the import of files of past events: the rows of a CSV or NDJSON file go into an input topic
-// (import.go), and a record of the lines that were sent keeps each row from being sent twice (sent.go).
+// (import.go), and notes of the lines that were sent prevent a row from being sent twice (sent.go).
 //
 // It refuses to bypass intake: rows become events of an input topic, which intake reads like any other.
 package importer
@@ -18,18 +18,18 @@ import (
 	"github.com/mainstay/mainstay/schemas/event"
 )
 
-// Import is a file on its way into an input topic.
+// Import is a file to be sent to an input topic.
 type Import struct {
 	Path      string
 	Mapping   eventfile.Mapping
 	Kind      event.Kind
 	Topic     string
-	Decoder   *event.Decoder // what intake would refuse is refused here, with its line
+	Decoder   *event.Decoder // refuses what intake would refuse, with its line
 	Namespace string
-	Ledger    string // its id: what was sent before, was sent for this ledger
-	Resume    bool   // fail unless an import of this file was cut off
-	Again     bool   // send every row, whatever was sent before
-	DryRun    bool   // read and judge all, send nothing
+	Ledger    string // its id: rows that were sent for another ledger are sent again
+	Resume    bool   // fail unless an earlier import of this file was interrupted
+	Again     bool   // send every row, also those that were sent before
+	DryRun    bool   // read and check all rows, send nothing
 
 	Now      func() time.Time
 	Random   func() uint64
@@ -37,24 +37,24 @@ type Import struct {
 	Progress func(done, total int64) // bytes
 }
 
-// Counts is what an import did. Of a file that was cut off and is imported again they are those of the whole file.
+// Counts is the result of an import. Where it resumes an interrupted one, they are those of the whole file.
 type Counts struct {
 	Rows    int64             `json:"rows"`       // read, refused ones included
 	Sent    int64             `json:"sent"`       // of them, in the topic now
 	Known   int64             `json:"duplicates"` // of those, sent by an earlier import of this file and not again
 	Refused int64             `json:"refused"`
-	Skipped int64             `json:"skipped"`       // tests, and customers that are nobody in particular
-	From    int               `json:"resumed_after"` // line up to which an import that was cut off had come; 0: there was none
+	Skipped int64             `json:"skipped"`       // tests, and anonymous customers
+	From    int               `json:"resumed_after"` // last line that the interrupted import sent; 0: there was none
 	First   *time.Time        `json:"first_event"`
 	Last    *time.Time        `json:"last_event"`
 	Columns map[string]string `json:"columns"`
 	Bytes   int64             `json:"bytes"`
 }
 
-// ErrNothingToResume says that no import of this file was cut off.
-var ErrNothingToResume = errors.New("there is nothing to go on from: import without --resume")
+// ErrNothingToResume means that no import of this file was interrupted.
+var ErrNothingToResume = errors.New("no interrupted import to resume: import without --resume")
 
-const goesOn = "importing again goes on behind the last row that went in"
+const resumeHint = "run the import again: it resumes after the last row that was sent"
 
 const (
 	flushRows  = 4000
@@ -62,7 +62,7 @@ const (
 )
 
 // Run imports. Rows are sent in order, keyed by customer, in transactions with a note of their lines (sent.go): a row of this
-// file goes out once, however often the import is cut off or repeated, and however old the file is.
+// file is sent once, even if the import is interrupted or repeated, and however old the file is.
 func (im *Import) Run(ctx context.Context, k *kafka.Client) (Counts, error) {
 	reader, err := eventfile.Open(im.Path, im.Mapping)
 	if err != nil {
@@ -71,41 +71,41 @@ func (im *Import) Run(ctx context.Context, k *kafka.Client) (Counts, error) {
 	run := importing{Import: im, reader: reader, open: map[int32]*kafka.Batch{}}
 	run.counts.Columns = reader.Columns()
 	if !im.DryRun {
-		run.sent = newSent(im, reader, k)
+		run.sent = newSentRows(im, reader, k)
 	}
-	err = run.all(ctx, k)
+	err = run.importRows(ctx, k)
 	return run.counts, errors.Join(err, reader.Close())
 }
 
 type importing struct {
 	*Import
 	reader     *eventfile.Reader
-	sent       *sent // nil: a dry run
+	sent       *sentRows // nil in a dry run
 	partitions int32
 	counts     Counts
 
-	open    map[int32]*kafka.Batch // the one being filled, by partition
+	open    map[int32]*kafka.Batch // the batch that is being filled, by partition
 	batches []*kafka.Batch
 	rows    int64
 	bytes   int
 	result  event.Result
 }
 
-func (r *importing) all(ctx context.Context, k *kafka.Client) error {
+func (r *importing) importRows(ctx context.Context, k *kafka.Client) error {
 	if r.sent != nil {
 		var err error
 		if r.partitions, err = topics.Partitions(ctx, k, r.Topic); err != nil {
 			return err
 		}
-		if err := r.sent.recall(ctx); err != nil {
+		if err := r.sent.loadNotes(ctx); err != nil {
 			return err
 		}
-		cut := r.sent.any() && !r.sent.whole
-		if r.Resume && !cut {
+		interrupted := r.sent.wasStarted() && !r.sent.whole
+		if r.Resume && !interrupted {
 			return ErrNothingToResume
 		}
-		if cut {
-			r.counts.From = r.sent.last()
+		if interrupted {
+			r.counts.From = r.sent.lastLine()
 		}
 	}
 	for {
@@ -116,12 +116,12 @@ func (r *importing) all(ctx context.Context, k *kafka.Client) error {
 			return r.finish(ctx)
 		case errors.As(err, &refused):
 			r.counts.Rows++
-			r.refuse(refused)
+			r.refuseRow(refused)
 		case err != nil:
 			return err
 		default:
 			r.counts.Rows++
-			r.take(row)
+			r.packRow(row)
 		}
 		if r.rows >= flushRows || r.bytes >= flushBytes {
 			if err := r.flush(ctx); err != nil {
@@ -130,23 +130,23 @@ func (r *importing) all(ctx context.Context, k *kafka.Client) error {
 		}
 		if r.counts.Rows%1000 == 0 {
 			if err := ctx.Err(); err != nil {
-				return fmt.Errorf("import: %w; %s", context.Cause(ctx), goesOn)
+				return fmt.Errorf("import: %w; %s", context.Cause(ctx), resumeHint)
 			}
 			r.report()
 		}
 	}
 }
 
-func (r *importing) refuse(why *eventfile.RowError) {
+func (r *importing) refuseRow(why *eventfile.RowError) {
 	r.counts.Refused++
-	r.sent.pass(why.Line)
+	r.sent.skipRow(why.Line)
 	if r.Refused != nil {
 		r.Refused(why)
 	}
 }
 
-// take judges a row as intake will, and packs it.
-func (r *importing) take(row eventfile.Row) {
+// packRow checks a row as intake will, and adds it to a batch.
+func (r *importing) packRow(row eventfile.Row) {
 	now := r.Now().UnixMilli()
 	message := event.Message{Key: row.Key, Value: row.Value, Timestamp: now}
 	err := r.Decoder.Decode(r.Kind, &message, now, &r.result)
@@ -155,12 +155,12 @@ func (r *importing) take(row eventfile.Row) {
 		if refused.Detail != "" {
 			reason += ": " + refused.Detail
 		}
-		r.refuse(&eventfile.RowError{Line: row.Line, Field: refused.Field, Reason: reason})
+		r.refuseRow(&eventfile.RowError{Line: row.Line, Field: refused.Field, Reason: reason})
 		return
 	}
 	if r.result.Skip != "" {
 		r.counts.Skipped++
-		r.sent.pass(row.Line)
+		r.sent.skipRow(row.Line)
 		return
 	}
 	at := row.At
@@ -175,12 +175,12 @@ func (r *importing) take(row eventfile.Row) {
 		r.rows, r.bytes = r.rows+1, r.bytes+size
 		return
 	}
-	if r.sent.knows(row.Line) {
+	if r.sent.wasSent(row.Line) {
 		r.counts.Sent, r.counts.Known = r.counts.Sent+1, r.counts.Known+1
 		return
 	}
 	r.rows, r.bytes = r.rows+1, r.bytes+size
-	r.sent.add(row.Line)
+	r.sent.addRow(row.Line)
 	p := murmur2.PartitionFor(row.Key, r.partitions)
 	b := r.open[p]
 	if b == nil || b.Full(size) {
@@ -188,11 +188,11 @@ func (r *importing) take(row eventfile.Row) {
 		r.open[p] = b
 		r.batches = append(r.batches, b)
 	}
-	// Kafka's own time is now: stamped with the past, retention would delete the records before they are read.
+	// The record's timestamp is now: with a past one, retention could delete the record before it is read.
 	b.Append(now, row.Key, row.Value, nil)
 }
 
-// flush sends what is packed, and notes it.
+// flush sends the batches with their note.
 func (r *importing) flush(ctx context.Context) error {
 	if r.sent != nil && r.rows > 0 {
 		if err := r.sent.publish(ctx, r.batches, false); err != nil {
@@ -213,7 +213,7 @@ func (r *importing) report() {
 	}
 }
 
-// finish notes that the file is read to its end.
+// finish sends the note that the file was read to its end.
 func (r *importing) finish(ctx context.Context) error {
 	if err := r.flush(ctx); err != nil {
 		return err

@@ -106,7 +106,7 @@ func TestAnImportThatWasCutOffGoesOn(t *testing.T) {
 	require.ErrorIs(t, err, ErrNothingToResume)
 	im.Resume = false
 	counts, err := im.Run(t.Context(), faulty)
-	require.ErrorContains(t, err, "goes on behind the last row that went in")
+	require.ErrorContains(t, err, "it resumes after the last row that was sent")
 	require.Equal(t, int64(flushRows), counts.Sent)
 	im.Resume = true
 	counts, err = im.Run(t.Context(), whole)
@@ -270,9 +270,9 @@ func TestSpans(t *testing.T) {
 				want[line] = true
 			}
 		}
-		s := sent{spans: joined(all)}
+		s := sentRows{spans: mergeSpans(all)}
 		for line := range 60 {
-			require.Equal(t, want[line], s.knows(line), line)
+			require.Equal(t, want[line], s.wasSent(line), line)
 		}
 	})
 }
