@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// AmbiguousTimeError says that the dates of a column can be read in more than one way, all through the rows looked at.
+// AmbiguousTimeError says that the dates of a column can be read in more than one way, in all rows that were examined.
 type AmbiguousTimeError struct {
 	Column  string
 	Line    int
@@ -14,7 +14,7 @@ type AmbiguousTimeError struct {
 	Layouts []string // Go layouts, each of which fits
 }
 
-// Error names the flag that settles it.
+// Error names the flag that resolves it.
 func (e *AmbiguousTimeError) Error() string {
 	return fmt.Sprintf("event file: %q in column %q (line %d) can be read in %d ways: say which with --time-format \"%s\"",
 		e.Sample, e.Column, e.Line, len(e.Layouts), strings.Join(e.Layouts, `" or --time-format "`))
@@ -28,7 +28,7 @@ type UnknownTimeError struct {
 	Mixed  bool // other rows are of a known format, which this one is not
 }
 
-// Error names the flag that settles it.
+// Error names the flag that resolves it.
 func (e *UnknownTimeError) Error() string {
 	what := "is of no known format"
 	if e.Mixed {
@@ -67,42 +67,42 @@ func families(zone *time.Location) []*timeFormat {
 	}
 }
 
-// detection narrows the formats of one column down, value by value.
+// detection finds the time format of one column, value by value.
 type detection struct {
-	column string
-	left   []*timeFormat
-	read   bool   // some value was of a known format
-	text   string // the first of them
-	line   int
-	bad    *UnknownTimeError
+	column     string
+	candidates []*timeFormat     // the formats that fit all values so far
+	parsed     bool              // some value has a known format
+	sample     string            // the first of them
+	line       int               // of the sample
+	unknown    *UnknownTimeError // the first value of no known format
 }
 
-// see looks at one more value, and tells whether the column is settled.
-func (d *detection) see(text string, line int) (settled bool, err error) {
-	known, fit := false, d.left[:0:0]
-	for _, f := range d.left {
+// narrow drops the candidates that do not fit one more value. It returns whether one candidate remains.
+func (d *detection) narrow(text string, line int) (decided bool, err error) {
+	known, fit := false, d.candidates[:0:0]
+	for _, f := range d.candidates {
 		if t, _, err := f.parse(text); err == nil && plausible(t) {
 			known, fit = true, append(fit, f)
 		}
 	}
 	if !known {
-		unknown := &UnknownTimeError{Column: d.column, Line: line, Sample: shown(text, 40), Mixed: d.read}
-		if d.read && d.knownToOthers(text) {
-			return false, unknown
+		failure := &UnknownTimeError{Column: d.column, Line: line, Sample: shortened(text, 40), Mixed: d.parsed}
+		if d.parsed && d.knownToOthers(text) {
+			return false, failure
 		}
-		if d.bad == nil {
-			d.bad = unknown // a hole in the file, perhaps: refused when its row comes
+		if d.unknown == nil {
+			d.unknown = failure // perhaps a placeholder for no time: Next refuses its row
 		}
 		return false, nil
 	}
-	if !d.read {
-		d.read, d.text, d.line = true, text, line
+	if !d.parsed {
+		d.parsed, d.sample, d.line = true, text, line
 	}
-	d.left = fit
+	d.candidates = fit
 	return len(fit) == 1, nil
 }
 
-// knownToOthers tells that a value is a date, in a format that has been ruled out.
+// knownToOthers reports whether a value fits a format that earlier values have ruled out.
 func (d *detection) knownToOthers(text string) bool {
 	for _, f := range families(time.UTC) {
 		if t, _, err := f.parse(text); err == nil && plausible(t) {
@@ -112,25 +112,26 @@ func (d *detection) knownToOthers(text string) bool {
 	return false
 }
 
-// settle is the format of the column, nil where no row had a value.
-func (d *detection) settle() (*timeFormat, error) {
+// format returns the format of the column, nil if no row has a value.
+func (d *detection) format() (*timeFormat, error) {
 	switch {
-	case !d.read && d.bad != nil:
-		return nil, d.bad
-	case !d.read:
+	case !d.parsed && d.unknown != nil:
+		return nil, d.unknown
+	case !d.parsed:
 		return nil, nil
-	case len(d.left) == 1:
-		return d.left[0], nil
+	case len(d.candidates) == 1:
+		return d.candidates[0], nil
 	}
-	ambiguous := &AmbiguousTimeError{Column: d.column, Line: d.line, Sample: shown(d.text, 40)}
-	for _, f := range d.left {
-		_, layout, _ := f.parse(d.text)
+	ambiguous := &AmbiguousTimeError{Column: d.column, Line: d.line, Sample: shortened(d.sample, 40)}
+	for _, f := range d.candidates {
+		_, layout, _ := f.parse(d.sample)
 		ambiguous.Layouts = append(ambiguous.Layouts, layout)
 	}
 	return nil, ambiguous
 }
 
-// plausible keeps numbers that are no times from being read as Unix time, and years from being read off their place.
+// plausible reports whether a year is likely: it rejects numbers that are not Unix time, and dates whose year is in another
+// position.
 func plausible(t time.Time) bool {
 	y := t.UTC().Year()
 	return y >= earliestYear && y < 2200

@@ -11,7 +11,7 @@ import (
 	"github.com/mainstay/mainstay/schemas/money"
 )
 
-// Mapping says how a file is to be read. Only Type has no default.
+// Mapping is how a file is read. Only Type has no default.
 type Mapping struct {
 	Type string // the name of a kind of event
 
@@ -22,7 +22,7 @@ type Mapping struct {
 
 	TimeFormat string         // a Go layout, strftime, rfc3339, unix, unix_ms, or auto (the default): see times.go
 	Timezone   *time.Location // of times that do not state theirs; default UTC
-	Currency   string         // where a row states none; "" leaves it to intake
+	Currency   string         // of rows that state none; "": intake uses its own default
 
 	// Currencies are the codes known besides ISO 4217; default IRT.
 	Currencies map[string]money.Alias
@@ -61,11 +61,11 @@ type form uint8
 const (
 	plain  form = iota // a string, ids included
 	moment             // a time, written as RFC 3339 in UTC
-	amount             // a number of the file's, written as it stands
+	amount             // a number, written unchanged
 	score              // a whole number
 	flag               // true or false
 	nested             // JSON of its own, only from NDJSON
-	kind               // the type of the event, which must not be another one
+	kind               // the type of the event, which must be that of the mapping
 )
 
 // field is a field of an event as files have it.
@@ -83,11 +83,11 @@ func fieldsOf(k event.Kind) []field {
 		f := field{Field: declared, form: formOf(declared.Format), required: declared.Always() && !declared.Identity, aliases: declared.Aliases}
 		switch declared.Name {
 		case "type":
-			f.aliases = nil // a column named event says nothing about the kind
+			f.aliases = nil // a column named event does not state the kind
 		case "event_id":
 			f.aliases = append(slices.Clone(f.aliases), "ce_id")
 		case "occurred_at":
-			f.required = true // no timestamp of a record stands in
+			f.required = true // there is no record timestamp to use instead
 		}
 		all = append(all, f)
 	}
@@ -130,10 +130,10 @@ func fieldNames(fields []field) []string {
 	return names
 }
 
-// check fills in the defaults and refuses what does not fit, before the file is touched.
+// check fills in the defaults and refuses an invalid mapping, before the file is opened.
 func (m *Mapping) check() error {
 	if m.Type == "" {
-		return fmt.Errorf("event file: which events are these? give --type %s", strings.Join(event.KindNames(), ", "))
+		return fmt.Errorf("event file: the kind of the events is not stated: give --type %s", strings.Join(event.KindNames(), ", "))
 	}
 	k, err := event.ParseKind(m.Type)
 	if err != nil {
@@ -162,7 +162,7 @@ func (m *Mapping) check() error {
 	}
 }
 
-// binding says where a field's value comes from.
+// binding is where a field's value comes from.
 type binding struct {
 	constant string
 	column   string   // mapped
@@ -187,7 +187,7 @@ func (m *Mapping) bind(fields []field) []binding {
 	return bound
 }
 
-// resolve finds the columns of a CSV file in its header, or by number where it has none.
+// resolve finds the columns of a CSV file by its header, or by number if it has none.
 func resolve(bound []binding, fields []field, header []string) error {
 	for i := range bound {
 		b := &bound[i]
@@ -204,7 +204,7 @@ func resolve(bound []binding, fields []field, header []string) error {
 		}
 		if b.column != "" && b.index < 0 {
 			return fmt.Errorf("event file: field %q is mapped to column %q, which the file does not have; its columns are %s",
-				fields[i].Name, b.column, shown(strings.Join(header, ", "), 400))
+				fields[i].Name, b.column, shortened(strings.Join(header, ", "), 400))
 		}
 		if fields[i].form == nested && b.index >= 0 {
 			if b.column != "" {
@@ -214,22 +214,22 @@ func resolve(bound []binding, fields []field, header []string) error {
 		}
 	}
 	for i, f := range fields {
-		if f.required && bound[i].index < 0 && bound[i].constant == "" && !standIn(fields, bound, f.Name) {
+		if f.required && bound[i].index < 0 && bound[i].constant == "" && !createdAtServes(fields, bound, f.Name) {
 			return fmt.Errorf("event file: no column for the field %q: give --map %s=COLUMN; the columns are %s",
-				f.Name, f.Name, shown(strings.Join(header, ", "), 400))
+				f.Name, f.Name, shortened(strings.Join(header, ", "), 400))
 		}
 	}
 	return nil
 }
 
-// standIn says whether created_at stands in for occurred_at.
-func standIn(fields []field, bound []binding, name string) bool {
+// createdAtServes reports whether created_at is used as occurred_at.
+func createdAtServes(fields []field, bound []binding, name string) bool {
 	i := slices.IndexFunc(fields, func(f field) bool { return f.Name == "created_at" })
 	return name == "occurred_at" && i >= 0 && (bound[i].index >= 0 || bound[i].constant != "")
 }
 
-// shown is a value fit for an error: short.
-func shown(text string, most int) string {
+// shortened returns a value cut to a length that fits an error.
+func shortened(text string, most int) string {
 	if len(text) <= most {
 		return text
 	}

@@ -13,7 +13,7 @@ import (
 	"github.com/mainstay/mainstay/schemas/money"
 )
 
-// Purchase is an order as the models need it.
+// Purchase is an order, with what the models need of it.
 type Purchase struct {
 	Customer string
 	At       time.Time // UTC
@@ -22,7 +22,7 @@ type Purchase struct {
 
 // Purchases reads a file of purchases whole, in the order of the file, with the rows that were refused and the unit of
 // the amounts (the zero Unit with two decimals where no currency is stated). An order that is stated again with the same
-// facts counts once, with other facts it is refused; orders of nobody in particular and tests are left out.
+// facts counts once, with other facts it is refused; orders of anonymous customers and tests are left out.
 func Purchases(path string, m Mapping) (purchases []Purchase, unit money.Unit, refused []*RowError, err error) {
 	if m.Type == "" {
 		m.Type = "purchase"
@@ -68,31 +68,31 @@ func Purchases(path string, m Mapping) (purchases []Purchase, unit money.Unit, r
 	}
 }
 
-// purchase reads a row back. The order is "" for a test.
+// purchase decodes a row. The order is "" for a test.
 func (r *Reader) purchase(row Row, unit *money.Unit) (p Purchase, order string, err error) {
-	var said struct {
+	var stated struct {
 		Order    string      `json:"order_id"`
 		Total    json.Number `json:"total"`
 		Currency string      `json:"currency"`
 		Test     bool        `json:"test"`
 	}
-	if err := json.Unmarshal(row.Value, &said); err != nil {
+	if err := json.Unmarshal(row.Value, &stated); err != nil {
 		return p, "", fmt.Errorf("event file: line %d: read back: %w", row.Line, err)
 	}
-	if said.Test {
+	if stated.Test {
 		return p, "", nil
 	}
-	if stated, ok := r.currencies.Lookup([]byte(said.Currency)); ok {
-		if unit.Code != "" && unit.Code != stated.Code {
+	if currency, ok := r.currencies.Lookup([]byte(stated.Currency)); ok {
+		if unit.Code != "" && unit.Code != currency.Code {
 			return p, "", fmt.Errorf("event file: line %d: the file has amounts in %s and in %s: give one currency at a time",
-				row.Line, unit.Code, stated.Code)
+				row.Line, unit.Code, currency.Code)
 		}
-		*unit = stated
+		*unit = currency
 	}
 	p = Purchase{Customer: string(row.Key), At: row.At}
-	p.Amount, _, err = unit.Parse([]byte(said.Total), money.Literal)
+	p.Amount, _, err = unit.Parse([]byte(stated.Total), money.Literal)
 	if err != nil {
 		return p, "", fmt.Errorf("event file: line %d: total: %w", row.Line, err)
 	}
-	return p, said.Order, nil
+	return p, stated.Order, nil
 }

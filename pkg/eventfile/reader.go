@@ -20,14 +20,14 @@ import (
 	"github.com/mainstay/mainstay/schemas/money"
 )
 
-// Reader goes through one file. It is for one goroutine at a time.
+// Reader reads one file. It is not safe for concurrent use.
 type Reader struct {
 	path    string
 	mapping Mapping
 	fields  []field
 	slot    map[string]int // index of a field by its name
 	bound   []binding
-	times   []*timeFormat // per field; nil where it is no time, or no row had one
+	times   []*timeFormat // per field; nil if it is not a time, or no row has a value
 
 	currencies *money.Table
 	decoder    *event.Decoder
@@ -48,8 +48,8 @@ type Reader struct {
 	csv     *csv.Reader
 }
 
-// Open reads the file once for its checksum, finds out how it is written, and stands before the first row. Its errors
-// name the field, the column and the flag that helps; *AmbiguousTimeError and *UnknownTimeError are among them.
+// Open reads the file once for its checksum, detects its format, and positions the reader before the first row. Its errors name
+// the field, the column and the flag to give; *AmbiguousTimeError and *UnknownTimeError are among them.
 func Open(path string, m Mapping) (*Reader, error) {
 	if err := m.check(); err != nil {
 		return nil, err
@@ -72,7 +72,7 @@ func Open(path string, m Mapping) (*Reader, error) {
 	return r, nil
 }
 
-// newDecoder makes the decoder that rows are tried on.
+// newDecoder makes the decoder that checks the rows.
 func (r *Reader) newDecoder() (err error) {
 	m := &r.mapping
 	if r.currencies, err = money.NewTable(m.Currencies); err != nil {
@@ -80,7 +80,7 @@ func (r *Reader) newDecoder() (err error) {
 	}
 	options := event.DefaultOptions()
 	options.Currencies = m.Currencies
-	options.Currency = "EUR" // for a row that states none: intake has its own default, and to try the row any will do
+	options.Currency = "EUR" // for a row that states none: intake has its own default, and any currency serves to check the row
 	if m.Currency != "" {
 		unit, ok := r.currencies.Lookup([]byte(m.Currency))
 		if !ok {
@@ -145,7 +145,7 @@ func (r *Reader) measure() (head []byte, err error) {
 	return head, nil
 }
 
-// content opens the file from its beginning, unpacked.
+// content opens the file at its beginning, decompressed.
 func (r *Reader) content() (io.Reader, error) {
 	if err := r.Close(); err != nil {
 		return nil, err
@@ -160,7 +160,7 @@ func (r *Reader) content() (io.Reader, error) {
 	}
 	r.raw = &counting{in: file}
 	buffered := bufio.NewReaderSize(r.raw, 1<<16)
-	if magic, _ := buffered.Peek(2); !bytes.Equal(magic, []byte{0x1f, 0x8b}) { // an error comes again when it is read
+	if magic, _ := buffered.Peek(2); !bytes.Equal(magic, []byte{0x1f, 0x8b}) { // reading reports the error
 		return buffered, nil
 	}
 	unpacked, err := gzip.NewReader(buffered)
@@ -170,7 +170,7 @@ func (r *Reader) content() (io.Reader, error) {
 	return unpacked, nil
 }
 
-// rewind stands before the first row, behind the header.
+// rewind positions the reader before the first row, after the header.
 func (r *Reader) rewind() error {
 	if err := r.restart(); err != nil || r.ndjson || r.length == 0 {
 		return err
@@ -201,13 +201,13 @@ func (r *Reader) rewind() error {
 	return nil
 }
 
-// restart stands before the first line.
+// restart positions the reader before the first line.
 func (r *Reader) restart() error {
 	content, err := r.content()
 	if err != nil {
 		return err
 	}
-	content = io.LimitReader(content, r.length) // what is appended meanwhile has another checksum
+	content = io.LimitReader(content, r.length) // the checksum does not cover what is appended meanwhile
 	mark := []byte("\ufeff")                    // byte order mark
 	buffered := bufio.NewReaderSize(content, 1<<16)
 	offset := int64(0)
@@ -227,10 +227,10 @@ func (r *Reader) restart() error {
 	return nil
 }
 
-// findTimes settles the format of each column of times: as told, or from the first rows.
+// findTimes finds the format of each column of times: the one that the mapping states, or the one that fits the first rows.
 func (r *Reader) findTimes() error {
 	r.times = make([]*timeFormat, len(r.fields))
-	told, err := parseFormat(r.mapping.TimeFormat, r.mapping.Timezone)
+	stated, err := parseFormat(r.mapping.TimeFormat, r.mapping.Timezone)
 	if err != nil {
 		return err
 	}
@@ -238,16 +238,16 @@ func (r *Reader) findTimes() error {
 	for i, f := range r.fields {
 		switch {
 		case f.form != moment || !r.ndjson && r.bound[i].index < 0 && r.bound[i].constant == "":
-		case told != nil:
-			r.times[i] = told
+		case stated != nil:
+			r.times[i] = stated
 		default:
-			open[i] = &detection{column: r.columnOf(i), left: families(r.mapping.Timezone)}
+			open[i] = &detection{column: r.columnOf(i), candidates: families(r.mapping.Timezone)}
 		}
 	}
 	const rows = 10_000
-	unsettled := len(open)
-	settled := make([]bool, len(r.fields))
-	for n := 0; n < rows && unsettled > 0; n++ {
+	undecided := len(open)
+	decided := make([]bool, len(r.fields))
+	for n := 0; n < rows && undecided > 0; n++ {
 		line, from, err := r.record()
 		if errors.Is(err, io.EOF) {
 			break
@@ -259,24 +259,24 @@ func (r *Reader) findTimes() error {
 			return err
 		}
 		for i := range r.fields {
-			if open[i] == nil || settled[i] {
+			if open[i] == nil || decided[i] {
 				continue
 			}
-			v, ok := from.of(&r.bound[i])
+			v, ok := from.valueOf(&r.bound[i])
 			if !ok || v.json != nil {
 				continue
 			}
-			if settled[i], err = open[i].see(v.text, line); err != nil {
+			if decided[i], err = open[i].narrow(v.text, line); err != nil {
 				return err
 			}
-			if settled[i] {
-				unsettled--
+			if decided[i] {
+				undecided--
 			}
 		}
 	}
 	for i := range r.fields {
 		if open[i] != nil {
-			if r.times[i], err = open[i].settle(); err != nil {
+			if r.times[i], err = open[i].format(); err != nil {
 				return err
 			}
 		}
@@ -296,7 +296,7 @@ func (r *Reader) columnOf(i int) string {
 	return r.fields[i].Name
 }
 
-// Next returns the next row. A *RowError is about one row, and the next call goes on behind it; io.EOF is the end.
+// Next returns the next row. A *RowError concerns one row only, and the next call continues after it; io.EOF is the end.
 func (r *Reader) Next() (Row, error) {
 	line, from, err := r.record()
 	if err != nil {
@@ -305,7 +305,7 @@ func (r *Reader) Next() (Row, error) {
 	return r.event(line, from)
 }
 
-// record reads the next record as it stands in the file.
+// record reads the next record of the file.
 func (r *Reader) record() (int, record, error) {
 	raw, line, err := r.records.next()
 	refuse := func(reason string) (int, record, error) {
@@ -319,7 +319,7 @@ func (r *Reader) record() (int, record, error) {
 	case err != nil:
 		return line, nil, fmt.Errorf("event file: read %s: %w", r.path, err)
 	case !utf8.Valid(raw):
-		r.records.giveBack()
+		r.records.unreadLines()
 		return refuse("not UTF-8")
 	}
 	if r.ndjson {
@@ -331,17 +331,17 @@ func (r *Reader) record() (int, record, error) {
 	}
 	names, err := r.split(raw)
 	if err != nil {
-		r.records.giveBack()
+		r.records.unreadLines()
 		return refuse(err.Error())
 	}
 	if len(names) != len(r.header) {
-		r.records.giveBack()
+		r.records.unreadLines()
 		return refuse(fmt.Sprintf("%d columns instead of %d", len(names), len(r.header)))
 	}
 	return line, cells(names), nil
 }
 
-// split hands one record to the CSV reader.
+// split parses one record as CSV.
 func (r *Reader) split(raw []byte) ([]string, error) {
 	r.feed.Reset(raw)
 	names, err := r.csv.Read()
@@ -357,7 +357,7 @@ func (r *Reader) split(raw []byte) ([]string, error) {
 // SHA256 is the checksum of the content (of a gzipped file, of what is in it), in hexadecimal.
 func (r *Reader) SHA256() string { return r.sum }
 
-// Progress is how many bytes of how many have been read, for a progress bar.
+// Progress returns how many bytes have been read, and how many there are.
 func (r *Reader) Progress() (done, total int64) {
 	if r.onDisk == r.length {
 		return r.records.offset, r.length
@@ -365,7 +365,7 @@ func (r *Reader) Progress() (done, total int64) {
 	return min(r.raw.n, r.onDisk), r.onDisk
 }
 
-// Columns says which column each field is read from, as it came out; of NDJSON, those that were mapped.
+// Columns returns the column that each field is read from; for NDJSON, only the mapped fields.
 func (r *Reader) Columns() map[string]string {
 	found := map[string]string{}
 	for i, f := range r.fields {
@@ -389,7 +389,7 @@ func (r *Reader) Close() error {
 	return nil
 }
 
-// counting counts the bytes that go through.
+// counting counts the bytes that are read through it.
 type counting struct {
 	in io.Reader
 	n  int64
@@ -401,7 +401,7 @@ func (c *counting) Read(p []byte) (int, error) {
 	return n, err //nolint:wrapcheck // a Reader passes errors on as they are
 }
 
-// isNDJSON goes by the name and, where that says nothing, by the first byte.
+// isNDJSON decides by the file's extension, or if that is not a known one, by the first byte.
 func isNDJSON(path string, head []byte) (bool, error) {
 	head = bytes.TrimLeft(bytes.TrimPrefix(head, []byte("\ufeff")), " \t\r\n")
 	switch strings.ToLower(filepath.Ext(strings.TrimSuffix(path, ".gz"))) {
@@ -416,8 +416,8 @@ func isNDJSON(path string, head []byte) (bool, error) {
 	return bytes.HasPrefix(head, []byte("{")), nil
 }
 
-// sniff finds the delimiter: the one that cuts the most of the first records into as many fields as the first of them,
-// then the most fields. Where two do, it is the one that is rarer within text and numbers.
+// sniff finds the delimiter: the one that splits the most of the first records into as many fields as the first record, then the
+// one that gives the most fields. Of equals it takes the one that is rarer within text and numbers.
 func sniff(head []byte) rune {
 	best, most, widest := ',', 0, 1
 	for _, comma := range []rune{'\t', ';', '|', ','} {

@@ -15,14 +15,14 @@ const (
 
 var errLong = errors.New("longer than 1 MiB")
 
-// records cuts content into records: lines, or in CSV as many lines as an open quote holds together. The CSV reader is
-// handed one record at a time, so that a bad one cannot swallow those behind it, and line and offset are always known.
+// records splits content into records: lines, or in CSV all lines that an open quote joins. The CSV reader gets one record at a
+// time, so that a malformed one cannot consume those after it, and line and offset are always known.
 type records struct {
 	in     *bufio.Reader
-	ahead  []byte // read and given back
+	ahead  []byte // read and returned by unreadLines
 	comma  byte   // CSV's delimiter; 0: every line is a record
-	line   int    // lines behind us
-	offset int64  // bytes behind us
+	line   int    // lines read
+	offset int64  // bytes read
 	buf    []byte // the record
 	first  int    // length of its first line
 }
@@ -32,7 +32,7 @@ func newRecords(in io.Reader, comma byte) *records {
 }
 
 // next returns the next record that is not blank, with its line break, and the number of its first line. The bytes are
-// valid until the next call. At the end it is io.EOF; errLong is about one line only.
+// valid until the next call. At the end the error is io.EOF; errLong concerns one line only.
 func (r *records) next() (raw []byte, line int, err error) {
 	for {
 		r.buf = r.buf[:0]
@@ -52,12 +52,12 @@ func (r *records) next() (raw []byte, line int, err error) {
 		soFar := len(r.buf)
 		switch err := r.readLine(); {
 		case errors.Is(err, io.EOF):
-			r.giveBack()
+			r.unreadLines()
 			return r.buf, line, nil
 		case err != nil:
 			return nil, line, err
 		case len(r.buf) > longestQuoted:
-			r.giveBack()
+			r.unreadLines()
 			return r.buf, line, nil
 		}
 		state = quoting(state, r.buf[soFar:], r.comma)
@@ -65,9 +65,9 @@ func (r *records) next() (raw []byte, line int, err error) {
 	return r.buf, line, nil
 }
 
-// giveBack keeps the first line of the record and hands the others out again as records of their own: what seemed to be
-// held together by a quote was not.
-func (r *records) giveBack() {
+// unreadLines keeps only the first line of the record, so that next returns the other lines as records of their own: the quote that
+// seemed to join them is malformed.
+func (r *records) unreadLines() {
 	rest := r.buf[r.first:]
 	if len(rest) == 0 {
 		return
@@ -81,7 +81,7 @@ func (r *records) giveBack() {
 	r.buf = r.buf[:r.first]
 }
 
-// readLine appends one line. A line that is too long is passed over.
+// readLine appends one line. It skips a line that is too long.
 func (r *records) readLine() error {
 	start, long := len(r.buf), false
 	for {
@@ -106,7 +106,7 @@ func (r *records) readLine() error {
 	}
 }
 
-// read returns bytes up to and with the next line break, first of what was given back.
+// read returns bytes up to and with the next line break, first those that unreadLines returned.
 func (r *records) read() ([]byte, error) {
 	if len(r.ahead) == 0 {
 		return r.in.ReadSlice('\n')
@@ -127,7 +127,7 @@ const (
 	closing // a quote within quotes: the end, or the first half of a doubled one
 )
 
-// quoting follows the rules of RFC 4180 through more bytes: a quote opens at the start of a field.
+// quoting applies the quoting rules of RFC 4180 to more bytes: a quote opens only at the start of a field.
 func quoting(state int, more []byte, comma byte) int {
 	if state != quoted && bytes.IndexByte(more, '"') < 0 {
 		return atStart // more ends with a line

@@ -24,7 +24,7 @@ type Row struct {
 	Value  []byte    // JSON with the plain field names, in a fixed order
 }
 
-// RowError says why a row was refused. Reading goes on behind it.
+// RowError is why a row was refused. Reading continues after it.
 type RowError struct {
 	Line   int    `json:"line"`
 	Field  string `json:"field,omitempty"` // "" for the row as a whole
@@ -39,23 +39,23 @@ func (e *RowError) Error() string {
 	return fmt.Sprintf("line %d: %s: %s", e.Line, e.Field, e.Reason)
 }
 
-// value is what a record says of a field: text, or JSON of its own.
+// value is the value of a field in a record: text, or a JSON object or array.
 type value struct {
 	text string
 	json []byte
 }
 
-// record is a row before it is an event. of says what it has for a binding, false where that is nothing.
+// record is a row of the file before it is made an event.
 type record interface {
-	of(b *binding) (value, bool)
+	valueOf(b *binding) (value, bool) // false if it has none
 }
 
-// event turns a record into a row: first every field on its own, then what is missing, then what must agree.
+// event makes an event of a record: it reads every field, fills in defaults, and checks required fields and amounts.
 func (r *Reader) event(line int, from record) (Row, error) {
 	row := Row{Line: line, Offset: r.records.offset}
 	literals, texts := make([]string, len(r.fields)), make([]string, len(r.fields))
 	for i := range r.fields {
-		v, ok := from.of(&r.bound[i])
+		v, ok := from.valueOf(&r.bound[i])
 		if !ok {
 			continue
 		}
@@ -65,14 +65,14 @@ func (r *Reader) event(line int, from record) (Row, error) {
 		}
 		literals[i], texts[i] = literal, v.text
 	}
-	r.complete(line, literals, texts)
+	r.fillDefaults(line, literals, texts)
 	for i, f := range r.fields {
 		reason := ""
 		switch {
-		case literals[i] == "" && (f.required || f.Required && r.holds(f, texts)):
+		case literals[i] == "" && (f.required || f.Required && r.conditionHolds(f, texts)):
 			reason = "missing"
 		case f.form == amount && literals[i] != "":
-			reason = r.judge(literals[i], texts)
+			reason = r.checkAmount(literals[i], texts)
 		}
 		if reason != "" {
 			return Row{}, &RowError{Line: line, Field: f.Name, Reason: reason}
@@ -81,12 +81,12 @@ func (r *Reader) event(line int, from record) (Row, error) {
 	row.Key = []byte(texts[r.slot[r.kind.Descriptor().Customer.Name]])
 	row.At, _ = time.Parse(`"`+time.RFC3339Nano+`"`, literals[r.slot["occurred_at"]]) // just written
 	row.Value = object(r.fields, literals)
-	return row, r.understood(&row)
+	return row, r.checkDecodes(&row)
 }
 
-// understood reads the row as intake will, so that what would become a dead letter is refused here, with its line.
-func (r *Reader) understood(row *Row) error {
-	at := row.At.UnixMilli() // what lies ahead of today is for intake to say, which has a clock
+// checkDecodes decodes the row as intake will, and refuses what would become a dead letter, with its line.
+func (r *Reader) checkDecodes(row *Row) error {
+	at := row.At.UnixMilli() // only intake has a clock, and refuses times in the future
 	err := r.decoder.Decode(r.kind, &event.Message{Key: row.Key, Value: row.Value, Timestamp: at}, at, &r.result)
 	if refused := (*event.Refused)(nil); errors.As(err, &refused) {
 		reason := string(refused.Reason)
@@ -97,10 +97,10 @@ func (r *Reader) understood(row *Row) error {
 		*row = Row{}
 		return &RowError{Line: line, Field: refused.Field, Reason: reason}
 	}
-	return err //nolint:wrapcheck // Decode knows no others
+	return err //nolint:wrapcheck // Decode returns no others
 }
 
-// literal is a value as JSON, or the reason why it cannot be read.
+// literal returns a value as JSON, or the reason why it cannot be read.
 func (r *Reader) literal(i int, v value) (literal, reason string) {
 	if v.json != nil {
 		if r.fields[i].form != nested {
@@ -112,13 +112,13 @@ func (r *Reader) literal(i int, v value) (literal, reason string) {
 	case moment:
 		return r.moment(i, v.text)
 	case amount, score:
-		literal, ok := numeral(v.text, r.mapping.DecimalComma)
+		literal, ok := jsonNumber(v.text, r.mapping.DecimalComma)
 		switch {
 		case !ok && !r.mapping.DecimalComma && strings.Count(v.text, ",") == 1:
 			return "", quote(v.text) + " is not a number: if the comma stands for the decimal point, give --decimal-comma; " +
 				"otherwise export without thousands separators"
 		case !ok:
-			return "", quote(v.text) + " is not a number: digits with a decimal point are, no currency signs or separators"
+			return "", quote(v.text) + " is not a number: give digits with a decimal point, without currency signs or separators"
 		}
 		if r.fields[i].form == score {
 			if _, rounded, err := money.Decimal([]byte(literal), 0, money.Literal); rounded || err != nil {
@@ -138,7 +138,7 @@ func (r *Reader) literal(i int, v value) (literal, reason string) {
 		if other := strings.ToLower(v.text); other != r.mapping.Type && slices.Contains(event.KindNames(), other) {
 			return "", "is a " + other + ": read those with --type " + other
 		}
-		return "", "" // complete writes it
+		return "", "" // fillDefaults writes it
 	case nested:
 		return "", "not a list"
 	default:
@@ -148,7 +148,7 @@ func (r *Reader) literal(i int, v value) (literal, reason string) {
 
 func (r *Reader) moment(i int, text string) (literal, reason string) {
 	format := r.times[i]
-	if format == nil { // no row that was looked at had one
+	if format == nil { // no row that was examined had a time
 		return "", quote(text) + " is the first of its column: give --time-format"
 	}
 	t, _, err := format.parse(text)
@@ -161,8 +161,8 @@ func (r *Reader) moment(i int, text string) (literal, reason string) {
 	return `"` + t.UTC().Format(time.RFC3339Nano) + `"`, ""
 }
 
-// complete writes what a row does not say itself: its type, the currency, an identity.
-func (r *Reader) complete(line int, literals, texts []string) {
+// fillDefaults fills in what a row does not state: its type, the currency, an identity.
+func (r *Reader) fillDefaults(line int, literals, texts []string) {
 	fill := func(name, text string) {
 		if i, ok := r.slot[name]; ok && literals[i] == "" && text != "" {
 			literals[i], texts[i] = string(appendText(nil, text)), text
@@ -177,15 +177,15 @@ func (r *Reader) complete(line int, literals, texts []string) {
 	}
 	identity := r.sum[:12] + "-" + strconv.Itoa(line)
 	for _, f := range r.fields {
-		if f.Identity && r.holds(f, texts) {
+		if f.Identity && r.conditionHolds(f, texts) {
 			fill(f.Name, identity)
 		}
 	}
 }
 
-// holds says whether the condition of a field holds in a row. Where the row does not say it, the first code stands in for a
-// field that is not required.
-func (r *Reader) holds(f field, texts []string) bool {
+// conditionHolds reports whether the condition of a field holds in a row. The first code is the default of a field that is not
+// required.
+func (r *Reader) conditionHolds(f field, texts []string) bool {
 	if f.When == nil {
 		return true
 	}
@@ -196,8 +196,8 @@ func (r *Reader) holds(f field, texts []string) bool {
 	return f.When.Holds(code)
 }
 
-// judge says what is wrong with an amount in the row's currency.
-func (r *Reader) judge(literal string, texts []string) (reason string) {
+// checkAmount returns why an amount in the row's currency is refused, "" if it is not.
+func (r *Reader) checkAmount(literal string, texts []string) (reason string) {
 	decimals := 2
 	if code := texts[r.slot["currency"]]; code != "" {
 		unit, ok := r.currencies.Lookup([]byte(code))
@@ -216,9 +216,9 @@ func (r *Reader) judge(literal string, texts []string) (reason string) {
 	return ""
 }
 
-// numeral is a number as JSON writes it, digit for digit: what spreadsheets leave out (.5, 5., +5) or put before it (007)
-// is made good, without a float.
-func numeral(text string, decimalComma bool) (string, bool) {
+// jsonNumber returns a number in JSON's syntax, digit for digit and without a float: it corrects the forms of spreadsheets that JSON
+// does not allow (.5, 5., +5, 007).
+func jsonNumber(text string, decimalComma bool) (string, bool) {
 	text = strings.TrimSpace(text)
 	if decimalComma {
 		if strings.Contains(text, ".") || strings.Count(text, ",") > 1 {
@@ -276,12 +276,12 @@ func appendText(out []byte, text string) []byte {
 	return append(append(append(out, '"'), text...), '"')
 }
 
-func quote(text string) string { return strconv.Quote(shown(text, 40)) }
+func quote(text string) string { return strconv.Quote(shortened(text, 40)) }
 
 // cells is a CSV record.
 type cells []string
 
-func (c cells) of(b *binding) (value, bool) {
+func (c cells) valueOf(b *binding) (value, bool) {
 	if b.constant != "" {
 		return value{text: b.constant}, true
 	}
@@ -292,7 +292,7 @@ func (c cells) of(b *binding) (value, bool) {
 	return value{text: text}, text != ""
 }
 
-// members is an NDJSON record: an object, and those within it under which fields may lie.
+// members is an NDJSON record: an object, and its objects properties and data, which may hold fields too.
 type members struct {
 	top, properties, data map[string]json.RawMessage
 }
@@ -303,12 +303,12 @@ func parseMembers(raw []byte) (m members, err error) {
 	if json.Unmarshal(raw, &m.top) != nil || m.top == nil {
 		return m, errObject
 	}
-	_ = json.Unmarshal(m.top["properties"], &m.properties) // anything but an object is no place to look
+	_ = json.Unmarshal(m.top["properties"], &m.properties) // only objects hold fields
 	_ = json.Unmarshal(m.top["data"], &m.data)
 	return m, nil
 }
 
-func (m members) of(b *binding) (value, bool) {
+func (m members) valueOf(b *binding) (value, bool) {
 	if b.constant != "" {
 		return value{text: b.constant}, true
 	}
@@ -325,7 +325,7 @@ func (m members) of(b *binding) (value, bool) {
 	return value{}, false
 }
 
-// path finds a member by its whole name, or a.b as a member of a member.
+// path finds a member by its whole name, or by a.b as a member of a member.
 func (m members) path(column string) (value, bool) {
 	at := m.top
 	for {
@@ -344,7 +344,7 @@ func (m members) path(column string) (value, bool) {
 	}
 }
 
-// single is a JSON value as text: of a string its content, of a number its digits. null and "" are nothing.
+// single returns a JSON value as text: the content of a string, the digits of a number. It returns false for null and "".
 func single(raw json.RawMessage) (value, bool) {
 	if len(raw) == 0 || string(raw) == "null" {
 		return value{}, false

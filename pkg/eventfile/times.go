@@ -8,12 +8,12 @@ import (
 	"time"
 )
 
-// timeFormat reads the times of one column: in one of several layouts that are the same to a person, or in Unix time.
+// timeFormat reads the times of one column: in one of several layouts that put the date in the same order, or in Unix time.
 type timeFormat struct {
 	layouts []string
 	perUnit time.Duration // of Unix time; 0: layouts
 	zone    *time.Location
-	last    int // the layout that fitted last
+	last    int // index of the layout that fitted last
 }
 
 var errTime = errors.New("not a time of this format")
@@ -53,7 +53,7 @@ func unixTime(text string, unit time.Duration) (time.Time, error) {
 	return t.Add(time.Duration(part) * unit / time.Second), nil
 }
 
-// parseFormat understands what --time-format says; nil stands for auto.
+// parseFormat parses the value of --time-format; nil is auto.
 func parseFormat(format string, zone *time.Location) (*timeFormat, error) {
 	switch {
 	case format == "" || format == "auto":
@@ -77,7 +77,7 @@ func parseFormat(format string, zone *time.Location) (*timeFormat, error) {
 			return nil, err
 		}
 	}
-	// A layout is one if a day that is written in it reads back as that day.
+	// A layout is valid if a day that is formatted with it parses as the same day.
 	day := time.Date(2031, 11, 28, 0, 0, 0, 0, time.UTC)
 	read, err := time.Parse(layout, day.Format(layout))
 	if err != nil || read.Year() != 2031 || read.YearDay() != day.YearDay() {
@@ -129,7 +129,7 @@ func fromStrftime(format string) (string, error) {
 	return layout.String(), nil
 }
 
-// directive is what Go's layouts call it. Where Go reads one digit or two, that is what is written here.
+// directive returns the part of a Go layout for a directive: of several, the one that also reads one digit.
 func directive(c byte) (string, bool) {
 	switch c {
 	case 'Y':

@@ -78,17 +78,17 @@ func (d *Decoder) readCancellation(c *common) {
 		x.OrderId = d.required(fCancelledOrder)
 		unit, known := d.currency(fRefundCurrency)
 		x.Currency = unit.Currency
-		if v := r.find(fRefundTotal); r.need(fRefundTotal, v) && known {
-			x.Total = d.positive(fRefundTotal, v, unit, c)
+		if v := r.find(fRefundTotal); r.require(fRefundTotal, v) && known {
+			x.Total = d.positiveAmount(fRefundTotal, v, unit, c)
 		}
 		c.key = key{what: "refund:", id: x.RefundId}
 	case ledger.CancellationKind_CANCELLATION_KIND_SUBSCRIPTION:
 		x.SubscriptionId = d.required(fSubscriptionID)
 		x.EffectiveAt, effective = r.time(fEffectiveAt, r.find(fEffectiveAt), math.MaxInt64)
-		c.key = c.again(key{what: "subscription:", id: x.SubscriptionId, at: x.EffectiveAt, timed: effective})
+		c.key = c.withOccurrence(key{what: "subscription:", id: x.SubscriptionId, at: x.EffectiveAt, timed: effective})
 	case ledger.CancellationKind_CANCELLATION_KIND_ACCOUNT:
 		x.EffectiveAt, effective = r.time(fEffectiveAt, r.find(fEffectiveAt), math.MaxInt64)
-		c.key = c.again(key{what: "account", at: x.EffectiveAt, timed: effective})
+		c.key = c.withOccurrence(key{what: "account", at: x.EffectiveAt, timed: effective})
 	}
 	x.Reason = d.reason(c)
 }
@@ -99,7 +99,7 @@ func (d *Decoder) reason(c *common) string {
 	v := d.r.find(fCancelReason)
 	if len(v.text) > limit && v.tok == tokString {
 		c.into.Cut = true
-		d.r.became("other")
+		d.r.recordValue("other")
 		return "other"
 	}
 	return d.r.id(fCancelReason, v, limit)

@@ -11,16 +11,16 @@ import (
 	"github.com/mainstay/mainstay/schemas/money"
 )
 
-// Decoder reads input records. It is for one goroutine at a time.
+// Decoder decodes input records. It is not safe for concurrent use.
 type Decoder struct {
 	opts  Options
 	table *money.Table
 	unit  money.Unit // of Options.Currency; zero: none
-	last  money.Unit // of the last record that stated one: shops rarely change it
+	last  money.Unit // of the last record that stated a currency: shops rarely change it
 	r     reading
 	c     common
 	now   int64
-	canon canonical // what facts is the hash of
+	canon canonical // the bytes that Event.Facts is a hash of
 }
 
 // NewDecoder checks the options; the error names the setting.
@@ -56,7 +56,7 @@ func NewDecoder(o Options) (*Decoder, error) {
 	return d, nil
 }
 
-// Decode reads a record of a topic of this kind. now (ms) is the caller's clock, against which times ahead are refused.
+// Decode decodes a record of a topic of this kind. now (ms) is the caller's clock; times more than 48 h after it are refused.
 // The error is a *Refused.
 func (d *Decoder) Decode(kind Kind, m *Message, now int64, into *Result) error {
 	d.begin(m, now, into)
@@ -67,7 +67,7 @@ func (d *Decoder) Decode(kind Kind, m *Message, now int64, into *Result) error {
 	return nil
 }
 
-// Explain says field by field how Decode reads a record. Its readings show the payload and are for a person to see.
+// Explain returns, field by field, how Decode reads a record. The readings contain the payload: show them to people only.
 func (d *Decoder) Explain(kind Kind, m *Message, now int64) []FieldReading {
 	var into Result
 	d.begin(m, now, &into)
@@ -94,8 +94,8 @@ func (d *Decoder) begin(m *Message, now int64, into *Result) {
 	into.Customer, into.Time, into.Skip, into.Rounded, into.Cut = "", 0, "", false, false
 }
 
-// read is the order in which a record is read: its syntax, its envelope, whether it is a test, what all events have, the
-// body, and last what follows from all that: the id, the facts, and whether it is of nobody in particular.
+// read reads a record in this order: its syntax, its envelope, whether it is a test, the common fields, the body, and last what
+// follows from those: the id, the facts, and whether its customer is anonymous.
 func (d *Decoder) read(kind Kind, m *Message, into *Result) {
 	if m.Null {
 		into.Skip = SkipNull
@@ -120,20 +120,20 @@ func (d *Decoder) read(kind Kind, m *Message, into *Result) {
 	}
 	d.identify(c)
 	d.facts(kind, c)
-	if c.nobody {
-		d.readNobody(into)
+	if c.anonymous {
+		d.handleAnonymous(into)
 	}
 }
 
-// common is what all events have, as far as later steps look at it again.
+// common holds what later steps need of the fields that all events have.
 type common struct {
-	into     *Result
-	occurred bool // occurred_at is stated; so are the next two
-	created  bool
-	updated  bool
-	eventID  string // as stated
-	nobody   bool   // a customer that stands for nobody
-	key      key    // by which the event is known where it has no id of its own
+	into      *Result
+	occurred  bool // occurred_at is stated; so are the next two
+	created   bool
+	updated   bool
+	eventID   string // as stated
+	anonymous bool   // a customer id stands for no particular customer
+	key       key    // the natural key, which identifies an event without event_id
 }
 
 // open scans the record and finds its body: the record itself, or the data of a structured CloudEvent.
@@ -174,7 +174,7 @@ func isStructured(contentType []byte) bool {
 	return len(contentType) >= len(prefix) && bytes.EqualFold(contentType[:len(prefix)], []byte(prefix))
 }
 
-// openStructured keeps the envelope's attributes and scans the event within.
+// openStructured keeps the envelope's attributes and scans the event in its data.
 func (d *Decoder) openStructured() bool {
 	r := &d.r
 	body := &r.places[inBody]
@@ -215,26 +215,26 @@ func (d *Decoder) readType(kind Kind) {
 	v := r.find(fType)
 	switch v.tok {
 	case tokNone:
-		r.stoodIn("topic", kind.String())
+		r.recordDefault("topic", kind.String())
 		return
 	case tokString:
 	default:
 		r.refuse(fType, WrongType, "text is wanted")
 		return
 	}
-	says, ok := kindOfType(v.text)
+	stated, ok := kindOfType(v.text)
 	switch {
 	case !ok:
 		r.refuse(fType, UnknownValue, "")
-	case says != kind:
+	case stated != kind:
 		r.refuse(fType, Mismatch, "the topic holds "+kind.String()+" events")
 	default:
-		r.became(kind.String())
+		r.recordValue(kind.String())
 	}
 }
 
-// kindOfType reads a type: one of the names without regard to ASCII case, which may have a reverse domain name before it and a
-// version behind it, as the types of CloudEvents do: com.example.purchase.v1.
+// kindOfType reads a type: one of the names in any ASCII case, optionally with a reverse domain name as prefix and a version as
+// suffix, as in types of CloudEvents: com.example.purchase.v1.
 func kindOfType(text []byte) (Kind, bool) {
 	if dot := bytes.LastIndexByte(text, '.'); dot >= 0 && len(text)-dot > 2 && text[dot+1]|0x20 == 'v' && digits(text, dot+2) == len(text) {
 		text = text[:dot]
@@ -250,7 +250,7 @@ func kindOfType(text []byte) (Kind, bool) {
 	return 0, false
 }
 
-// equalFold compares without regard to ASCII case; lower is in lower case.
+// equalFold compares in any ASCII case; lower is in lower case.
 func equalFold(text []byte, lower string) bool {
 	if len(text) != len(lower) {
 		return false
@@ -272,10 +272,10 @@ func (d *Decoder) readCommon(kind Kind, m *Message, c *common) {
 	c.eventID = r.id(fEventID, r.find(fEventID), maxID)
 	if e.Source = r.id(fSource, r.find(fSource), maxID); e.Source == "" {
 		e.Source = kind.String()
-		r.stoodIn("topic", e.Source)
+		r.recordDefault("topic", e.Source)
 	}
 	if e.OccurredAt, c.occurred = r.time(fOccurredAt, r.find(fOccurredAt), d.now+ahead); !c.occurred {
-		d.standIn(m, e)
+		d.useRecordTimestamp(m, e)
 	}
 	into.Time = m.Timestamp
 	if d.opts.EventTime {
@@ -284,30 +284,30 @@ func (d *Decoder) readCommon(kind Kind, m *Message, c *common) {
 	into.Customer = d.customer(kinds[kind].Customer, c)
 }
 
-// standIn takes the record's timestamp for an occurred_at that is not stated.
-func (d *Decoder) standIn(m *Message, e *ledger.Event) {
+// useRecordTimestamp uses the record's timestamp as occurred_at, which is not stated.
+func (d *Decoder) useRecordTimestamp(m *Message, e *ledger.Event) {
 	r := &d.r
 	e.OccurredAt = m.Timestamp
-	r.stoodIn("record timestamp", "")
+	r.recordDefault("record timestamp", "")
 	if m.Timestamp < 0 {
 		r.refuse(fOccurredAt, Missing, "and the record has no timestamp")
 		return
 	}
-	r.check(fOccurredAt, m.Timestamp, d.now+ahead)
-	r.becameTime(m.Timestamp)
+	r.checkTime(fOccurredAt, m.Timestamp, d.now+ahead)
+	r.recordTime(m.Timestamp)
 }
 
-// customer reads a customer's id, normalises it, and notes whether it is anybody. null is one of the usual ways to say
-// nobody, and as good as its text.
+// customer reads a customer's id, normalises it, and notes whether it is anonymous. The JSON value null counts like the text
+// "null".
 func (d *Decoder) customer(f *Field, c *common) string {
 	r := &d.r
 	v := r.find(f)
-	if v.tok == tokNone && r.isNull(f) && d.isNobody("null") {
-		c.nobody = true
-		r.stoodIn("null", "null")
+	if v.tok == tokNone && r.isNull(f) && d.isAnonymous("null") {
+		c.anonymous = true
+		r.recordDefault("null", "null")
 		return ""
 	}
-	if !r.need(f, v) {
+	if !r.require(f, v) {
 		return ""
 	}
 	if d.opts.Normalise == NormaliseTrim || d.opts.Normalise == NormaliseLower {
@@ -320,11 +320,11 @@ func (d *Decoder) customer(f *Field, c *common) string {
 		}
 	}
 	id := r.id(f, v, maxCustomer)
-	c.nobody = c.nobody || d.isNobody(id)
+	c.anonymous = c.anonymous || d.isAnonymous(id)
 	return id
 }
 
-func (d *Decoder) isNobody(id string) bool {
+func (d *Decoder) isAnonymous(id string) bool {
 	for _, nobody := range d.opts.Anonymous {
 		if len(nobody) == len(id) && strings.EqualFold(nobody, id) {
 			return true
@@ -333,15 +333,15 @@ func (d *Decoder) isNobody(id string) bool {
 	return false
 }
 
-func (d *Decoder) readNobody(into *Result) {
+func (d *Decoder) handleAnonymous(into *Result) {
 	if d.opts.AnonymousPolicy == AnonymousDeadLetter {
-		d.r.refuse(fCustomerID, Anonymous, "an id that stands for nobody in particular")
+		d.r.refuse(fCustomerID, Anonymous, "an id that stands for no particular customer")
 		return
 	}
 	into.Skip = SkipAnonymous
 }
 
-// currency reads in what the amounts are stated.
+// currency reads the currency of the amounts.
 func (d *Decoder) currency(f *Field) (money.Unit, bool) {
 	r := &d.r
 	v := r.find(f)
@@ -351,7 +351,7 @@ func (d *Decoder) currency(f *Field) (money.Unit, bool) {
 			r.refuse(f, Missing, "and there is no default (money.default_currency)")
 			return d.unit, false
 		}
-		r.stoodIn("setting money.currency", d.unit.Code)
+		r.recordDefault("setting money.currency", d.unit.Code)
 		return d.unit, true
 	case tokString:
 	default:
@@ -368,22 +368,22 @@ func (d *Decoder) currency(f *Field) (money.Unit, bool) {
 		d.last = unit
 	}
 	if r.explain {
-		r.became(unit.Code + ", held in " + unit.Currency + " minor units, " + strconv.Itoa(unit.Decimals) + " decimals")
+		r.recordValue(unit.Code + ", held in " + unit.Currency + " minor units, " + strconv.Itoa(unit.Decimals) + " decimals")
 	}
 	return unit, true
 }
 
 func (d *Decoder) required(f *Field) string {
 	v := d.r.find(f)
-	if !d.r.need(f, v) {
+	if !d.r.require(f, v) {
 		return ""
 	}
 	return d.r.id(f, v, maxID)
 }
 
-// oneOf reads a code, and returns its place among the field's codes; -1 where it is absent or refused.
+// oneOf reads a code, and returns its index in the field's codes; -1 if it is absent or refused.
 func (d *Decoder) oneOf(f *Field) int {
-	const shown = 8 // codes that a refusal lists at most
+	const shown = 8 // most codes that a refusal lists
 	r := &d.r
 	v := r.find(f)
 	if v.tok == tokNone {
@@ -410,15 +410,15 @@ func (d *Decoder) oneOf(f *Field) int {
 	return -1
 }
 
-// counted is an amount, whose rounding is counted.
-func (d *Decoder) counted(f *Field, v value, unit money.Unit, c *common) int64 {
+// amount reads an amount, and notes whether it was rounded.
+func (d *Decoder) amount(f *Field, v value, unit money.Unit, c *common) int64 {
 	minor, rounded, _ := d.r.amount(f, v, unit)
 	c.into.Rounded = c.into.Rounded || rounded
 	return minor
 }
 
-// positive is an amount above 0, also after rounding.
-func (d *Decoder) positive(f *Field, v value, unit money.Unit, c *common) int64 {
+// positiveAmount reads an amount that must be above 0, also after rounding.
+func (d *Decoder) positiveAmount(f *Field, v value, unit money.Unit, c *common) int64 {
 	minor, rounded, stated := d.r.amount(f, v, unit)
 	if stated && minor == 0 {
 		d.r.refuse(f, NotPositive, "a refund is above 0")
@@ -427,8 +427,8 @@ func (d *Decoder) positive(f *Field, v value, unit money.Unit, c *common) int64 
 	return minor
 }
 
-// again tells events of the same thing apart by when they happened, where no better time is stated.
-func (c *common) again(k key) key {
+// withOccurrence adds occurred_at to a key that has no time of its own: it tells events about the same thing apart.
+func (c *common) withOccurrence(k key) key {
 	if !k.timed && c.occurred {
 		k.at, k.timed = c.into.Event.OccurredAt, true
 	}

@@ -259,7 +259,7 @@ func TestOptions(t *testing.T) {
 	require.EqualError(t, err, "customer_id: missing: white space only")
 	o.AnonymousPolicy = AnonymousDeadLetter
 	_, err = decode(t, o, Purchase, message(`{"customer_id":" guest","order_id":"o","total":1,"currency":"EUR"}`))
-	require.EqualError(t, err, "customer_id: anonymous: an id that stands for nobody in particular")
+	require.EqualError(t, err, "customer_id: anonymous: an id that stands for no particular customer")
 	o.KeepComments = true
 	r, err := decode(t, o, Survey, message(`{"customer_id":"c","response_id":"o","score":1,"comment":"`+strings.Repeat("aé", 1000)+`"}`))
 	require.NoError(t, err)

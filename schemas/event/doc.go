@@ -8,5 +8,5 @@
 // first place among the body, the body's `properties` and the body's `data`, at which it is neither null nor an empty
 // string. What stands elsewhere is not looked at. Of a member name that an object repeats, the last one stands, as with
 // nearly every JSON reader. Attributes of CloudEvents (headers or envelope) come after all names within the body.
-// A customer that is null and nothing else is nobody in particular, like the text "null".
+// A customer id that is null stands for no particular customer, like the text "null".
 package event

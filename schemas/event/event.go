@@ -7,7 +7,7 @@ import (
 	"github.com/mainstay/mainstay/schemas/money"
 )
 
-// Message is an input record as far as reading it needs it.
+// Message is the part of an input record that the decoder reads.
 type Message struct {
 	Key, Value []byte
 	Null       bool                             // the value is null: a tombstone
@@ -15,7 +15,7 @@ type Message struct {
 	Header     func(name string) ([]byte, bool) // nil: the record has none
 }
 
-// AnonymousPolicy says what becomes of events of nobody in particular.
+// AnonymousPolicy states what happens to events of anonymous customers: ids that stand for no particular customer.
 type AnonymousPolicy string
 
 // The policies.
@@ -24,17 +24,18 @@ const (
 	AnonymousDeadLetter AnonymousPolicy = "dead_letter"
 )
 
-// Normalise says how customer ids are made equal. Both forms know ASCII only, so that a later Unicode cannot reroute a customer.
+// Normalise is how customer ids are normalised. It handles ASCII only, so that a later version of Unicode cannot move a customer
+// to another partition.
 type Normalise string
 
-// The normalisations, as they stand in a ledger's genesis.
+// The normalisations, as written in a ledger's genesis.
 const (
 	NormaliseNone  Normalise = "none"
-	NormaliseTrim  Normalise = "trim"  // white space at both ends goes
+	NormaliseTrim  Normalise = "trim"  // without white space at both ends
 	NormaliseLower Normalise = "lower" // trim, and A-Z become a-z
 )
 
-// AppendCustomer appends a customer id to dst in its normalised form, as the ledger knows it.
+// AppendCustomer appends a customer id to dst in its normalised form, which the ledger uses.
 func (n Normalise) AppendCustomer(dst, id []byte) []byte {
 	if n != NormaliseTrim && n != NormaliseLower {
 		return append(dst, id...)
@@ -48,7 +49,7 @@ func (n Normalise) AppendCustomer(dst, id []byte) []byte {
 	return dst
 }
 
-// Total says which amount of a purchase counts.
+// Total is which amount of a purchase counts.
 type Total string
 
 // The amounts. Where tax or shipping is not stated it is 0.
@@ -61,19 +62,19 @@ const (
 	maxCustomer, maxID, maxComment       = 256, 1024, 2000 // bytes
 )
 
-// Options are the settings that reading depends on.
+// Options are the settings of a Decoder.
 type Options struct {
-	Currency        string                 // where an event states none; "": it must
+	Currency        string                 // where an event states none; "": every event must state one
 	Currencies      map[string]money.Alias // codes besides ISO 4217
 	Total           Total                  // "": total
-	Anonymous       []string               // customer ids that mean nobody, without regard to ASCII case
+	Anonymous       []string               // customer ids that stand for no particular customer, in any ASCII case
 	AnonymousPolicy AnonymousPolicy        // "": skip
 	Normalise       Normalise              // "": none
 	KeepComments    bool                   // survey comments go into the ledger
 	EventTime       bool                   // the ledger's clock is the events' own time
 }
 
-// DefaultOptions are the options as shipped: no default currency, the toman as an alias, the usual names for nobody.
+// DefaultOptions are the options as shipped: no default currency, the toman as an alias, the usual ids of anonymous customers.
 func DefaultOptions() Options {
 	return Options{
 		Currencies:      money.Shipped(),
@@ -92,22 +93,22 @@ const (
 	SkipSurveyType = "survey_type"
 )
 
-// Result is what a record says. Its strings and bodies point into the message and the decoder: they are valid until the
-// next Decode with this decoder or this result, and as long as the message's bytes stand.
+// Result is a decoded record. Its strings and bodies point into the message and the decoder: they are valid until the next Decode
+// with this decoder or this result, and only while the message's bytes are unchanged.
 type Result struct {
-	Customer string       // whom the event belongs to; the referred customer of a referral
+	Customer string       // the customer of the event; of a referral, the referred one
 	Event    ledger.Event // one body is set
 	Time     int64        // ms: the entry's time under the ledger's clock; Event.OccurredAt or the record's timestamp
-	Skip     string       // "", or the reason for which it is skipped; the rest means nothing then
+	Skip     string       // "", or why it is skipped; then the other fields have no meaning
 	Rounded  bool         // an amount had more decimals than its currency
 	Cut      bool         // a reason became "other", or a comment was shortened
 
 	bodies
-	refunds     []*ledger.Refund // all that this result ever needed
+	refunds     []*ledger.Refund // grows to the most that this result has needed
 	refundTimed []bool           // their occurred_at is stated
 }
 
-// Reason is why a record is refused: a small closed set, fit for a metric's label and a dead letter's class.
+// Reason is why a record is refused: a small closed set, used as a metric's label and a dead letter's class.
 type Reason string
 
 // The reasons.
@@ -127,14 +128,14 @@ const (
 	TooLong      Reason = "too_long"      // an id
 	TooEarly     Reason = "too_early"     // before 1990
 	TooLate      Reason = "too_late"      // more than 48 h ahead
-	Anonymous    Reason = "anonymous"     // nobody in particular, where the policy is to dead-letter that
+	Anonymous    Reason = "anonymous"     // an anonymous customer, if the policy is dead_letter
 )
 
-// Refused says why a record cannot be understood. It holds nothing of the payload.
+// Refused is why a record cannot be decoded. It contains nothing of the payload.
 type Refused struct { //nolint:errname // a record is refused; "refused" is the domain term
 	Field  string // plain name of the field; "" for the record as a whole
 	Reason Reason
-	Detail string // what would have been right
+	Detail string // what is accepted instead
 }
 
 // Error is one line for a log or a header.
@@ -149,11 +150,11 @@ func (r *Refused) Error() string {
 	return field + ": " + string(r.Reason) + ": " + r.Detail
 }
 
-// FieldReading says how one field was read, for a person who asks why. Unlike Refused it shows the payload.
+// FieldReading is how one field was read, for Explain. Unlike Refused it contains the payload.
 type FieldReading struct {
 	Field   string `json:"field"`             // plain name
-	From    string `json:"from,omitempty"`    // JSON path, "header ce_id", "record timestamp", "topic", "setting" or "" where it is absent
-	Text    string `json:"text,omitempty"`    // as it stands there
-	Value   string `json:"value,omitempty"`   // what it became
-	Refused string `json:"refused,omitempty"` // why not
+	From    string `json:"from,omitempty"`    // JSON path, "header ce_id", "record timestamp", "topic", "setting" or "" if it is absent
+	Text    string `json:"text,omitempty"`    // verbatim
+	Value   string `json:"value,omitempty"`   // as decoded
+	Refused string `json:"refused,omitempty"` // why it was refused
 }

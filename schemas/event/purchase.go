@@ -109,15 +109,15 @@ func (d *Decoder) total(unit money.Unit, c *common) int64 {
 		of = fSubtotal
 	}
 	v := d.r.find(of)
-	if !d.r.need(of, v) {
+	if !d.r.require(of, v) {
 		return 0
 	}
-	total := d.counted(of, v, unit, c)
+	total := d.amount(of, v, unit, c)
 	if d.opts.Total == TotalWithoutTax || d.opts.Total == TotalWithoutTaxAndShipping {
-		total -= d.counted(fTax, d.r.find(fTax), unit, c)
+		total -= d.amount(fTax, d.r.find(fTax), unit, c)
 	}
 	if d.opts.Total == TotalWithoutShipping || d.opts.Total == TotalWithoutTaxAndShipping {
-		total = max(total, -1) - d.counted(fShipping, d.r.find(fShipping), unit, c) // below 0 is below 0
+		total = max(total, -1) - d.amount(fShipping, d.r.find(fShipping), unit, c) // below 0 is below 0
 	}
 	if total < 0 {
 		d.r.refuse(of, Negative, "less than the tax and shipping in it")
@@ -149,11 +149,11 @@ func (d *Decoder) refunds(p *ledger.Purchase, unit money.Unit, known bool, c *co
 		}
 		refund := c.into.nextRefund(len(p.Refunds))
 		refund.RefundId, refund.Total, refund.OccurredAt = "", 0, p.UpdatedAt
-		if v := r.part(fPartRefundID); r.need(fPartRefundID, v) {
+		if v := r.part(fPartRefundID); r.require(fPartRefundID, v) {
 			refund.RefundId = r.id(fPartRefundID, v, maxID)
 		}
-		if v := r.part(fPartTotal); r.need(fPartTotal, v) && known {
-			refund.Total = d.positive(fPartTotal, v, unit, c)
+		if v := r.part(fPartTotal); r.require(fPartTotal, v) && known {
+			refund.Total = d.positiveAmount(fPartTotal, v, unit, c)
 		}
 		at, stated := r.time(fPartOccurredAt, r.part(fPartOccurredAt), d.now+ahead)
 		if stated {

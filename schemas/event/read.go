@@ -10,9 +10,9 @@ import (
 	"github.com/mainstay/mainstay/schemas/timestamp"
 )
 
-// value is what stands where a field was found.
+// value is a field's value and where it was found.
 type value struct {
-	text []byte // first, so that all of it stays in registers
+	text []byte // first, so that the struct is passed in registers
 	tok  token  // tokNone: absent
 	at   int8   // place, or one of the two below
 	name name
@@ -23,8 +23,7 @@ const (
 	fromAttribute = -2
 )
 
-// reading is one record that is being read. The first refusal stands; reading goes on behind it, since a person who asks
-// why (Explain) wants to hear about all fields.
+// reading is the record that is being read. The first refusal counts; reading continues after it, since Explain covers all fields.
 type reading struct {
 	scanner
 	header     func(string) ([]byte, bool)
@@ -52,8 +51,8 @@ func (r *reading) refuse(f *Field, reason Reason, detail string) {
 	r.readings[last].Refused = refused.Error()
 }
 
-// found notes for Explain where a field was found; became what it was taken for.
-func (r *reading) found(f *Field, v value) {
+// recordSource notes for Explain where a field was found.
+func (r *reading) recordSource(f *Field, v value) {
 	note := FieldReading{Field: f.Name, Text: string(v.text)}
 	switch {
 	case v.tok == tokNone:
@@ -70,31 +69,32 @@ func (r *reading) found(f *Field, v value) {
 	r.readings = append(r.readings, note)
 }
 
-func (r *reading) became(s string) {
+// recordValue notes for Explain how a field was decoded.
+func (r *reading) recordValue(s string) {
 	if r.explain {
 		r.readings[len(r.readings)-1].Value = s
 	}
 }
 
-// stoodIn notes what stands in for a field that is absent.
-func (r *reading) stoodIn(from, s string) {
+// recordDefault notes for Explain which value is used for an absent field, and where it comes from.
+func (r *reading) recordDefault(from, s string) {
 	if r.explain {
 		note := &r.readings[len(r.readings)-1]
 		note.From, note.Value = from, s
 	}
 }
 
-// find looks a field up: names in order, for each the places in order, and last the attribute of CloudEvents.
+// find looks up a field: its names in order, for each of them the places in order, and last the CloudEvents attribute.
 func (r *reading) find(f *Field) value {
 	if r.present&f.mask == 0 && f.attribute == noAttribute && !r.explain {
 		return value{} // most fields of most records
 	}
 	if n := f.names[0]; r.places[inBody].present&(1<<n) != 0 && !r.explain {
-		return r.at(inBody, n) // most others
+		return r.valueAt(inBody, n) // most others
 	}
 	v := r.lookUp(f)
 	if r.explain {
-		r.found(f, v)
+		r.recordSource(f, v)
 	}
 	return v
 }
@@ -104,7 +104,7 @@ func (r *reading) lookUp(f *Field) value {
 		for _, n := range f.names {
 			for at := inBody; at <= inData; at++ {
 				if r.places[at].present&(1<<n) != 0 {
-					return r.at(at, n)
+					return r.valueAt(at, n)
 				}
 			}
 		}
@@ -132,30 +132,30 @@ func (r *reading) lookUp(f *Field) value {
 	return value{tok: tokString, text: text, at: fromHeader}
 }
 
-func (r *reading) at(at int, n name) value {
+func (r *reading) valueAt(at int, n name) value {
 	s := r.places[at].slots[n]
 	return value{tok: s.tok, text: r.plain(s), at: int8(at), name: n} //nolint:gosec // one of four places
 }
 
-// isNull says that a field which is absent is so because some place states null for it.
+// isNull reports whether some place states null for a field, which is absent.
 func (r *reading) isNull(f *Field) bool {
 	return (r.places[inBody].nulls|r.places[inProperties].nulls|r.places[inData].nulls)&f.mask != 0
 }
 
-// part looks a field of an element up.
+// part looks up a field of an array element.
 func (r *reading) part(f *Field) value {
 	var v value
 	if r.places[inElement].present&f.mask != 0 {
-		v = r.at(inElement, f.names[0])
+		v = r.valueAt(inElement, f.names[0])
 	}
 	if r.explain {
-		r.found(f, v)
+		r.recordSource(f, v)
 	}
 	return v
 }
 
-// need says whether a required field is there.
-func (r *reading) need(f *Field, v value) bool {
+// require reports whether a required field is present, and refuses the record if it is not.
+func (r *reading) require(f *Field, v value) bool {
 	if v.tok == tokNone {
 		r.refuse(f, Missing, "")
 		return false
@@ -163,7 +163,7 @@ func (r *reading) need(f *Field, v value) bool {
 	return true
 }
 
-// id takes text, or a number's literal digits; "" where it is absent.
+// id reads text, or a number's literal digits; "" if it is absent.
 func (r *reading) id(f *Field, v value, limit int) string {
 	if v.tok == tokNone {
 		return ""
@@ -177,11 +177,11 @@ func (r *reading) id(f *Field, v value, limit int) string {
 		return ""
 	}
 	id := view(v.text)
-	r.became(id)
+	r.recordValue(id)
 	return id
 }
 
-// code takes a name from a small set, in lower case, with _ for space and -; "" where it is absent or no such name.
+// code reads a code, and returns it in lower case, with _ for space and -; nil if it is absent or not text.
 func (r *reading) code(f *Field, v value, into *[32]byte) []byte {
 	if v.tok == tokNone {
 		return nil
@@ -204,7 +204,7 @@ func (r *reading) code(f *Field, v value, into *[32]byte) []byte {
 	}
 	code := into[:len(v.text)]
 	if r.explain {
-		r.became(string(code))
+		r.recordValue(string(code))
 	}
 	return code
 }
@@ -214,7 +214,7 @@ const (
 	ahead    = 48 * 3600 * 1000 // ms
 )
 
-// time takes RFC 3339, not before 1990 and not after latest; stated is false where it is absent.
+// time reads RFC 3339, not before 1990 and not after latest; stated is false if it is absent.
 func (r *reading) time(f *Field, v value, latest int64) (ms int64, stated bool) {
 	if v.tok == tokNone {
 		return 0, false
@@ -228,12 +228,12 @@ func (r *reading) time(f *Field, v value, latest int64) (ms int64, stated bool) 
 		r.refuse(f, BadFormat, "a time by RFC 3339 is wanted, such as 2026-03-01T12:00:00Z")
 		return 0, true
 	}
-	r.check(f, ms, latest)
-	r.becameTime(ms)
+	r.checkTime(f, ms, latest)
+	r.recordTime(ms)
 	return ms, true
 }
 
-func (r *reading) check(f *Field, ms, latest int64) {
+func (r *reading) checkTime(f *Field, ms, latest int64) {
 	switch {
 	case ms < earliest:
 		r.refuse(f, TooEarly, "before 1990")
@@ -242,17 +242,17 @@ func (r *reading) check(f *Field, ms, latest int64) {
 	}
 }
 
-func (r *reading) becameTime(ms int64) {
+func (r *reading) recordTime(ms int64) {
 	if r.explain {
-		r.became(string(timestamp.Append(nil, ms)))
+		r.recordValue(string(timestamp.Append(nil, ms)))
 	}
 }
 
-// amount takes a number or its text, exactly; stated is false where it is absent.
+// amount reads a number or its text, exactly; stated is false if it is absent.
 func (r *reading) amount(f *Field, v value, unit money.Unit) (minor int64, rounded, stated bool) {
 	minor, rounded, stated = r.decimal(f, v, unit.Decimals)
 	if stated && r.explain {
-		r.became(string(unit.Append(nil, minor)) + " " + unit.Code)
+		r.recordValue(string(unit.Append(nil, minor)) + " " + unit.Code)
 	}
 	return minor, rounded, stated
 }
@@ -276,14 +276,14 @@ func (r *reading) decimal(f *Field, v value, scale int) (n int64, rounded, state
 	case errors.Is(err, money.ErrNegative):
 		r.refuse(f, Negative, "")
 	case errors.Is(err, money.ErrOverflow):
-		r.refuse(f, Overflow, "beyond what 64 bits hold, or an exponent of more than three digits")
+		r.refuse(f, Overflow, "more than 64 bits, or an exponent of more than three digits")
 	default:
 		r.refuse(f, BadFormat, "digits are wanted, with a point before the decimals")
 	}
 	return 0, false, false
 }
 
-// truth takes true, false, or their text; absent is false.
+// truth reads true, false, or their text; absent is false.
 func (r *reading) truth(f *Field, v value) bool {
 	if v.tok == tokNone {
 		return false
@@ -291,10 +291,10 @@ func (r *reading) truth(f *Field, v value) bool {
 	if v.tok == tokBool || v.tok == tokString {
 		switch string(v.text) {
 		case "true":
-			r.became("true")
+			r.recordValue("true")
 			return true
 		case "false":
-			r.became("false")
+			r.recordValue("false")
 			return false
 		}
 	}
@@ -302,7 +302,7 @@ func (r *reading) truth(f *Field, v value) bool {
 	return false
 }
 
-// view is a string over bytes that must not change while it is used (see Result).
+// view returns a string over bytes that must not change while it is used (see Result).
 func view(b []byte) string {
 	return unsafe.String(unsafe.SliceData(b), len(b)) //nolint:gosec // a copy per field would be the decoder's only allocations
 }

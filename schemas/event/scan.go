@@ -7,7 +7,7 @@ import (
 	"unicode/utf8"
 )
 
-// tokens of JSON.
+// token is a kind of JSON value.
 type token uint8
 
 const (
@@ -22,7 +22,7 @@ const (
 
 const maxDepth = 128
 
-// slot is where a value stands in the record.
+// slot is the position of a value in the record.
 type slot struct {
 	start, end int32 // with quotes
 	tok        token
@@ -36,7 +36,7 @@ type place struct {
 	slots   [maxNames]slot
 }
 
-// The places at which a field may lie, in the order in which they are looked at.
+// The places of fields, in the order in which find searches them.
 const (
 	inBody = iota
 	inProperties
@@ -45,21 +45,20 @@ const (
 	places
 )
 
-func (p *place) forget() { p.present, p.nulls = 0, 0 }
+func (p *place) reset() { p.present, p.nulls = 0, 0 }
 
-// scanner walks over a record once: it checks all of its syntax and notes where the known members lie. It is as strict as
-// RFC 8259.
+// scanner reads a record once: it checks the whole syntax, as strictly as RFC 8259, and notes the positions of the known members.
 type scanner struct {
 	buf     []byte
 	places  [places]place
 	scratch []byte // unescaped strings
-	bad     Reason // why the walk ended
+	bad     Reason // why scanning failed
 }
 
-// document scans one object that is the whole of buf from start on.
+// document scans buf from start to its end, which must be one object.
 func (s *scanner) document(start int) bool {
 	for at := inBody; at <= inData; at++ {
-		s.places[at].forget()
+		s.places[at].reset()
 	}
 	i := s.space(start)
 	if i >= len(s.buf) || s.buf[i] != '{' {
@@ -88,7 +87,7 @@ func (s *scanner) space(i int) int {
 	return i
 }
 
-// object scans from '{' and returns the position behind '}', or -1. Members go to the place, unless that is negative.
+// object scans from '{' and returns the position after '}', or -1. It notes the members in the place, unless that is negative.
 func (s *scanner) object(i, at, depth int) int {
 	if depth > maxDepth {
 		return s.fail(Malformed)
@@ -133,7 +132,7 @@ func (s *scanner) object(i, at, depth int) int {
 	}
 }
 
-// member scans the value of a member and notes it, if its name is known.
+// member scans the value of a member, and notes it if its name is known.
 func (s *scanner) member(i, at int, n name, depth int) int {
 	if n == nUnknown {
 		_, end := s.value(i, -1, depth)
@@ -146,7 +145,7 @@ func (s *scanner) member(i, at int, n name, depth int) int {
 		inner = inData
 	}
 	if inner >= 0 {
-		s.places[inner].forget() // of a repeated member the last stands
+		s.places[inner].reset() // of a repeated member the last counts
 	}
 	v, end := s.value(i, inner, depth)
 	if end < 0 {
@@ -162,7 +161,7 @@ func (s *scanner) member(i, at int, n name, depth int) int {
 		p.nulls |= bit
 	case v.tok == tokString && v.end-v.start == 2:
 		p.present &^= bit
-	case n == nType && v.tok == tokString && string(s.plain(v)) == "track": // Segment's envelope: the name stands in event
+	case n == nType && v.tok == tokString && string(s.plain(v)) == "track": // Segment's envelope: its member event has the name
 		p.present &^= bit
 	default:
 		p.present |= bit
@@ -170,7 +169,7 @@ func (s *scanner) member(i, at int, n name, depth int) int {
 	return end
 }
 
-// value scans any value; the members of an object go to the place at, unless that is negative.
+// value scans any value. It notes the members of an object in the place at, unless that is negative.
 func (s *scanner) value(i, at, depth int) (v slot, end int) {
 	if i >= len(s.buf) {
 		return v, s.fail(Malformed)
@@ -265,9 +264,9 @@ func digits(b []byte, i int) int {
 	return i
 }
 
-// special is where, within eight bytes of a string, the first stands at which the string is more than bytes (a quote, a
-// backslash, a control character); 8 where there is none. Bytes are looked at all at once: a subtraction that borrows from
-// its byte tells one that is below. Bytes behind a hit may be marked wrongly, the first never is.
+// special returns the index of the first quote, backslash or control character within eight bytes of a string; 8 if there is none.
+// It tests all bytes at once: a subtraction borrows from a byte that is below the subtrahend. Bytes after a hit may be marked
+// wrongly; the first mark is always right.
 func special(b uint64) int {
 	const ones, tops = 0x0101010101010101, 0x8080808080808080
 	quote, backslash := b^ones*'"', b^ones*'\\'
@@ -275,7 +274,7 @@ func special(b uint64) int {
 	return bits.TrailingZeros64(marks) / 8
 }
 
-// string scans from the opening quote and returns the position behind the closing one, or -1.
+// string scans from the opening quote and returns the position after the closing one, or -1.
 func (s *scanner) string(i int) (end int, escaped bool) {
 	b := s.buf
 	for i++; i < len(b); {
@@ -341,7 +340,7 @@ func hex4(b []byte, i int) (r rune, ok bool) {
 	return r, true
 }
 
-// plain is the text of a string or a number, or the JSON of anything else.
+// plain returns the text of a string or a number, and the JSON of any other value.
 func (s *scanner) plain(v slot) []byte {
 	if v.tok != tokString {
 		return s.buf[v.start:v.end:v.end]
@@ -390,14 +389,14 @@ func (s *scanner) unescape(raw []byte) []byte {
 	return s.scratch[start:len(s.scratch):len(s.scratch)]
 }
 
-// elements calls each with every element of an array that has been scanned; the members of objects are in inElement.
+// elements calls each with every element of a scanned array; the members of an object are in inElement.
 func (s *scanner) elements(v slot, each func(tok token)) {
 	i := s.space(int(v.start) + 1)
 	if s.buf[i] == ']' {
 		return
 	}
 	for {
-		s.places[inElement].forget()
+		s.places[inElement].reset()
 		e, end := s.value(i, inElement, 1)
 		each(e.tok)
 		if i = s.space(end); s.buf[i] == ']' {

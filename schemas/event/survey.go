@@ -79,11 +79,11 @@ func (d *Decoder) readSurvey(c *common) {
 	var created, updated bool
 	if x.CreatedAt, created = r.time(fCreatedAt, r.find(fCreatedAt), d.now+ahead); !created {
 		x.CreatedAt = c.into.Event.OccurredAt
-		r.stoodIn("occurred_at", "")
+		r.recordDefault("occurred_at", "")
 	}
 	if x.UpdatedAt, updated = r.time(fResponseUpdatedAt, r.find(fResponseUpdatedAt), d.now+ahead); !updated {
 		x.UpdatedAt = x.CreatedAt
-		r.stoodIn("created_at", "")
+		r.recordDefault("created_at", "")
 	}
 	x.Excluded = r.truth(fExcluded, r.find(fExcluded))
 	x.Comment = ""
@@ -91,7 +91,7 @@ func (d *Decoder) readSurvey(c *common) {
 		x.Comment = d.comment(c)
 	}
 	c.created, c.updated = created, updated
-	c.key = c.again(key{what: "response:", id: x.ResponseId, at: x.UpdatedAt, timed: created || updated})
+	c.key = c.withOccurrence(key{what: "response:", id: x.ResponseId, at: x.UpdatedAt, timed: created || updated})
 }
 
 // scale reads the survey's type, and between what its scores lie. Types that are not known are skipped.
@@ -103,7 +103,7 @@ func (d *Decoder) scale(x *ledger.Survey, c *common) (low, high int64, ok bool) 
 	if code == nil {
 		x.Type = ledger.SurveyType_SURVEY_TYPE_NPS
 		if v.tok == tokNone {
-			r.stoodIn("the usual type", "nps")
+			r.recordDefault("the usual type", "nps")
 		}
 		return 0, 10, true
 	}
@@ -130,7 +130,7 @@ func (d *Decoder) scale(x *ledger.Survey, c *common) (low, high int64, ok bool) 
 func (d *Decoder) score(low, high int64) int32 {
 	r := &d.r
 	v := r.find(fScore)
-	if !r.need(fScore, v) {
+	if !r.require(fScore, v) {
 		return 0
 	}
 	score, rounded, ok := r.decimal(fScore, v, 0)
@@ -141,7 +141,7 @@ func (d *Decoder) score(low, high int64) int32 {
 	case score < low || score > high:
 		r.refuse(fScore, OutOfRange, "from "+strconv.FormatInt(low, 10)+" to "+strconv.FormatInt(high, 10))
 	default:
-		r.became(strconv.FormatInt(score, 10))
+		r.recordValue(strconv.FormatInt(score, 10))
 		return int32(score) //nolint:gosec // at most 10
 	}
 	return 0
