@@ -295,7 +295,7 @@ func field(text, name string) string {
 	return value
 }
 
-// TestALookBackEndsNothing: an entry from elsewhere may bring a customer ahead of base time. Scored anew as of base time, the
+// TestALookBackEndsNothing: an entry from elsewhere may bring a customer ahead of base time. Rescored as of base time, the
 // alert that began in between goes on, and is not raised again when base time comes there.
 func TestALookBackEndsNothing(t *testing.T) {
 	w := newWorld(t, genesis(1, ledger.Clock_CLOCK_EVENT))

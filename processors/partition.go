@@ -111,18 +111,6 @@ func (p *Partition) currentMoment(c *customer.State) customer.Moment {
 	return p.terms.At(now, p.state.base, p.state.baseKnown)
 }
 
-// Number returns the partition's number.
-func (p *Partition) Number() int32 { return p.state.number }
-
-// Offset returns the offset of the entry folded last, -1 before the first.
-func (p *Partition) Offset() int64 { return p.state.offset }
-
-// LedgerID names the ledger; empty before genesis.
-func (p *Partition) LedgerID() string { return p.state.genesis.GetLedgerId() }
-
-// Genesis returns entry 0, nil before it. It must not be changed.
-func (p *Partition) Genesis() *ledger.Genesis { return p.state.genesis }
-
 // BaseTime returns the time (ms) up to which all inputs are read; false until a tick has reported every input partition.
 func (p *Partition) BaseTime() (ms int64, ok bool) { return p.state.base, p.state.baseKnown }
 

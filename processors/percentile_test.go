@@ -57,7 +57,7 @@ func clientele(t *rapid.T, w *world, people int) (ids []string, until int64) {
 }
 
 // A customer's percentile is that of sorting the whole base, to half a point, or, where many are worth the same, to the share of
-// those who are worth within 2.6% of what he is: a bucket is 1.6% wide, and 1% is left unsaid of a total that has changed.
+// those who are worth within 2.6% of the customer: a bucket is 1.6% wide, and a total that changed by less than 1% is not published.
 func TestPercentilesOfAnyBase(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		w := newWorld(t, genesis(rapid.Int32Range(1, 4).Draw(t, "partitions"), ledger.Clock_CLOCK_EVENT))

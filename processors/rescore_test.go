@@ -55,9 +55,9 @@ func (w *world) enter(kind ledger.Kind, body interface{ MarshalVT() ([]byte, err
 	w.fold(0, &ledger.Entry{Version: 1, Kind: kind, Payload: blob})
 }
 
-// TestEveryCustomerIsScoredAnewOnce: after new parameters all customers are scored anew, each once, in the order of class and
+// TestEveryCustomerIsRescoredOnce: after new parameters all customers are rescored, each once, in the order of class and
 // id, at most wake_limit with one entry, and never are two entries to go on under way, whatever else comes in between.
-func TestEveryCustomerIsScoredAnewOnce(t *testing.T) {
+func TestEveryCustomerIsRescoredOnce(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		people, limit := rapid.IntRange(0, 90).Draw(t, "people"), rapid.IntRange(1, 40).Draw(t, "limit")
 		w := crowd(t, people, uint32(limit))
@@ -89,12 +89,12 @@ func TestEveryCustomerIsScoredAnewOnce(t *testing.T) {
 			spy.looked = nil
 			return fold(&ledger.Entry{Version: 1, Kind: ledger.Kind_KIND_PARAMETERS, Payload: blob})
 		}
-		anew := terms(1).Rescored
+		rescored := terms(1).Rescored
 		again := rapid.IntRange(0, 8).Draw(t, "again after")
 		come := 0
 		for n := 0; len(p.queue) > 0; n++ {
 			if n == again {
-				anew = terms(2).Rescored // starts again
+				rescored = terms(2).Rescored // starts again
 			}
 			if len(p.queue) == 0 {
 				break
@@ -111,11 +111,11 @@ func TestEveryCustomerIsScoredAnewOnce(t *testing.T) {
 			}
 			e := p.queue[0]
 			p.queue = nil
-			anew += fold(e).Rescored
+			rescored += fold(e).Rescored
 		}
 		_, _, under := p.state.Rescoring()
 		require.False(t, under)
-		require.Len(t, spy.looked, anew)
+		require.Len(t, spy.looked, rescored)
 		old := slices.DeleteFunc(slices.Clone(spy.looked), func(id string) bool { return strings.HasPrefix(id, "new-") })
 		require.Len(t, old, people)
 		require.True(t, slices.IsSortedFunc(spy.looked, func(a, b string) int {
@@ -125,7 +125,7 @@ func TestEveryCustomerIsScoredAnewOnce(t *testing.T) {
 			return strings.Compare(a, b)
 		}), "by class, then id")
 		slices.Sort(spy.looked)
-		require.Len(t, slices.Compact(spy.looked), anew, "nobody twice")
+		require.Len(t, slices.Compact(spy.looked), rescored, "nobody twice")
 	})
 }
 

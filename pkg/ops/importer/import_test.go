@@ -203,7 +203,7 @@ func TestAFileIsKnownAgain(t *testing.T) {
 	again(im, rows, rows)
 	once(t, whole)
 	other := importOf(t, path)
-	other.Ledger = "founded anew"
+	other.Ledger = "another ledger"
 	again(other, 0, rows)
 	mapped := importOf(t, path)
 	mapped.Mapping.Columns = map[string]string{"channel": "=web"}
