@@ -109,6 +109,6 @@ func fullState(t *testing.T) *State {
 	s.Alerts = Alerts{Terms: 1, Thresholds: 2, Opened: 3, WasHighValue: true, Episodes: []Episode{
 		{Rule: 1, Phase: Firing, Kind: Suppressed, FiringAt: 4, CoolDownEnd: 5, Number: 6, Value: 7},
 	}}
-	require.Equal(t, s.days, lifetimes.History{{Day: 50, Orders: 1, Net: 100}, {Day: 101, Orders: 1, Net: 290}})
+	require.Equal(t, lifetimes.History{{Day: 50, Orders: 1, Net: 100}, {Day: 101, Orders: 1, Net: 290}}, s.days)
 	return s
 }
