@@ -5,11 +5,11 @@ import (
 	"fmt"
 )
 
-// ErrRefused is an entry that Step cannot fold. Nothing has changed; the partition stops there, since everything behind it may
-// depend on it. The errors below wrap it.
+// ErrRefused means that Step cannot fold an entry. Nothing has changed. The partition halts at the entry, since the entries after it
+// may depend on it. The errors below wrap ErrRefused.
 var ErrRefused = errors.New("entry refused")
 
-// Why an entry is refused.
+// Reasons why Step cannot fold an entry.
 var (
 	ErrNoGenesis      = fmt.Errorf("%w: the ledger does not begin with genesis", ErrRefused)
 	ErrGenesis        = fmt.Errorf("%w: genesis that cannot be kept", ErrRefused)
@@ -22,17 +22,17 @@ var (
 	ErrNewerLogic     = fmt.Errorf("%w: folded under newer logic", ErrRefused)
 )
 
-// ErrLostTimer is a deadline without a customer: the Store has lost something.
-var ErrLostTimer = errors.New("a deadline without its customer")
+// ErrLostTimer means that Store.Due returned a customer whose state the Store does not have.
+var ErrLostTimer = errors.New("a customer with a deadline has no state")
 
-// ErrLostCustomer is a customer of a class who is not there: the Store has lost something.
-var ErrLostCustomer = errors.New("a customer of a class is not there")
+// ErrLostCustomer means that Store.Class returned a customer whose state the Store does not have.
+var ErrLostCustomer = errors.New("a customer of a hash class has no state")
 
-// ErrState is a partition's state that no Encode of this format has written.
+// ErrState means that a blob is not the state of a partition in this format.
 var ErrState = errors.New("unreadable partition state")
 
-// errBody is an event with no body, two, or one of an unknown kind.
+// errBody means that an event has no body, several, or one of an unknown kind.
 var errBody = errors.New("want one body of a known kind")
 
-// errCustomer is an entry that should belong to somebody.
+// errCustomer means that an entry that must have a customer has none.
 var errCustomer = errors.New("no customer")

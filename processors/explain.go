@@ -9,8 +9,8 @@ import (
 	"github.com/mainstay/mainstay/schemas/timestamp"
 )
 
-// Explanation is what a customer's scores are computed from, for a person who asks why: the customer's history, the statistics of
-// it that the models use, and the terms under which it is scored.
+// Explanation holds the inputs of a customer's scores, for operators and support agents: the history, its statistics that the models
+// use, and the terms in force.
 type Explanation struct {
 	Customer string  `json:"customer_id"`
 	AsOf     string  `json:"as_of"`
@@ -27,10 +27,10 @@ type Explanation struct {
 	Alerts    []Episode  `json:"open_alerts"`
 	Ended     *string    `json:"subscription_ended_at"`
 	Closed    *string    `json:"account_closed_at"`
-	Next      *string    `json:"next_deadline"` // when silence next changes a score; null: never
+	Next      *string    `json:"next_deadline"` // time at which silence next changes an answer; null: none
 }
 
-// Place is the ledger entry folded last.
+// Place identifies the ledger entry folded last.
 type Place struct {
 	Partition int32 `json:"partition"`
 	Offset    int64 `json:"offset"`
@@ -43,23 +43,23 @@ type Day struct {
 	Net    json.Number `json:"net"`
 }
 
-// Stats are the statistics of a history that the models use: times in weeks.
+// Stats are the statistics of a history that the models use. Times are in weeks.
 type Stats struct {
-	Repeats int     `json:"x"`   // days with purchases, the first left out
-	Recency float64 `json:"t_x"` // age at the last of them
-	Age     float64 `json:"t"`   // since the first
+	Repeats int     `json:"x"`   // purchase days after the first
+	Recency float64 `json:"t_x"` // time from the first purchase day to the last
+	Age     float64 `json:"t"`   // time since the first purchase day
 	Mean    float64 `json:"m"`   // net spend of a repeat day
 }
 
-// Money is what the historic value is made of.
+// Money holds the parts of the historic CLV, and the referral value.
 type Money struct {
 	Standing json.Number `json:"standing_orders"`       // net of their refunds
-	Orphaned json.Number `json:"refunds_without_order"` // of orders that are not remembered
+	Orphaned json.Number `json:"refunds_without_order"` // refunds whose order has not arrived or has left memory
 	Historic json.Number `json:"historic_clv"`
 	Referral json.Number `json:"referral_value"`
 }
 
-// Scoring is the terms that are in force for all customers.
+// Scoring holds the terms in force for all customers.
 type Scoring struct {
 	Model      string        `json:"model"`
 	Version    uint64        `json:"version"`
@@ -72,7 +72,7 @@ type Scoring struct {
 	Thresholds *Tiers        `json:"tiers"` // null while there are too few customers
 }
 
-// PurchaseModel are the parameters of MBG/NBD, times in weeks.
+// PurchaseModel holds the parameters of MBG/NBD; times are in weeks.
 type PurchaseModel struct {
 	R     float64 `json:"r"`
 	Alpha float64 `json:"alpha"`
@@ -80,20 +80,20 @@ type PurchaseModel struct {
 	B     float64 `json:"b"`
 }
 
-// SpendModel are the parameters of Gamma-Gamma.
+// SpendModel holds the parameters of Gamma-Gamma.
 type SpendModel struct {
 	P float64 `json:"p"`
 	Q float64 `json:"q"`
 	V float64 `json:"v"`
 }
 
-// Tiers are the total CLV from which the value tiers begin.
+// Tiers holds the total CLV from which the value tiers begin.
 type Tiers struct {
 	Top10 json.Number `json:"top_10"`
 	Top20 json.Number `json:"top_20"`
 }
 
-// Response is an NPS response that is remembered, excluded ones included.
+// Response is an NPS response in memory, excluded ones included.
 type Response struct {
 	Score    int32  `json:"score"`
 	Created  string `json:"created_at"`
@@ -107,7 +107,7 @@ type Episode struct {
 	Raised string `json:"raised_at"`
 }
 
-// Explain returns what the scores of ScoreCustomer are computed from. Neither p nor s changes.
+// Explain returns the inputs of the scores that ScoreCustomer returns. Neither p nor s changes.
 func Explain(p *Partition, id string, s *customer.State) Explanation {
 	t := &p.terms
 	m := p.currentMoment(s)
@@ -154,14 +154,14 @@ func (p *Partition) scoring() Scoring {
 	return s
 }
 
-// money is an amount as outputs write it.
+// money returns an amount as outputs write it.
 func (p *Partition) money(minor int64) json.Number {
 	return json.Number(p.terms.Unit.Append(nil, minor))
 }
 
 func moment(ms int64) string { return string(timestamp.Append(nil, ms)) }
 
-// momentIf is null for what has not happened.
+// momentIf returns nil for 0, which means that it has not happened.
 func momentIf(ms int64) *string {
 	if ms == 0 {
 		return nil

@@ -17,7 +17,7 @@ import (
 type CustomerScores struct {
 	Customer string
 	AsOf     int64  // ms
-	Referrer string // who is credited with this customer's revenue; empty: nobody
+	Referrer string // id of the customer credited with this customer's revenue; empty: none
 	CLV      output.CLVUpdated
 	Churn    output.ChurnRiskUpdated
 	Promoter output.PromoterStatusUpdated
@@ -71,7 +71,7 @@ func (a *CustomerScores) Append(dst []byte) []byte {
 func appendString(dst []byte, s string) []byte {
 	text, err := json.Marshal(s)
 	if err != nil {
-		panic("marshal a string: " + err.Error()) // none fails
+		panic("marshal a string: " + err.Error()) // a string cannot fail
 	}
 	return append(dst, text...)
 }

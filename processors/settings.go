@@ -9,15 +9,15 @@ import (
 	"github.com/mainstay/mainstay/schemas/ledger"
 )
 
-// LogicVersion is raised by a release that changes an answer. State is one version's function of the ledger.
+// LogicVersion is the version of the function that Step computes. A release that changes an answer raises it.
 const LogicVersion = 1
 
-// EntryVersion is the envelope's version that Step reads.
+// EntryVersion is the version of the entries that Step reads.
 const EntryVersion = ledger.Version
 
-// PriorParameters hold until the ledger says others: MBG/NBD at the means of its weak priors (lifetimes.PriorMBGNBD), for
-// weeks. Spend is the Gamma-Gamma prior at each customer's own average, since a prior knows no currency's scale: p, q and v
-// are 0.
+// PriorParameters returns the parameters in force until the ledger has a parameters entry: MBG/NBD at the means of its weak priors
+// (lifetimes.PriorMBGNBD), in weeks. p, q and v are 0, which stands for the Gamma-Gamma prior scaled by each customer's own average,
+// since the prior has no scale of its own.
 func PriorParameters() *ledger.Parameters {
 	m := prior()
 	return &ledger.Parameters{Model: modelName, Status: priorStatus, R: m.R, Alpha: m.Alpha, A: m.A, B: m.B}

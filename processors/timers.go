@@ -6,11 +6,11 @@ import (
 	"github.com/mainstay/mainstay/schemas/output"
 )
 
-// subject is the customer who is being changed.
+// subject is the customer whose state a step changes.
 type subject struct {
 	id    string
 	state *customer.State
-	known bool // before this entry
+	known bool // the customer existed before this entry
 }
 
 func (s *step) loadCustomer(id string) (subject, error) {
@@ -35,7 +35,8 @@ func (p *Partition) momentOf(entryTime int64) customer.Moment {
 	return p.terms.At(now, p.state.base, p.state.baseKnown)
 }
 
-// fireTimers does what time has made due for one customer by now. It returns how many timers fired.
+// fireTimers evaluates alerts under changed terms and scores the customer if their deadline has passed. It returns the number of
+// timers that fired.
 func (s *step) fireTimers(m customer.Moment, c *subject) int {
 	s.evaluateChangedTerms(m, c)
 	at, ok := c.state.Deadline()

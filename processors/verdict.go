@@ -1,28 +1,28 @@
 package processors
 
-// Result is what became of an entry.
+// Result is the outcome of an entry.
 type Result uint8
 
 // The results.
 const (
 	Applied         Result = iota
 	DuplicateOrigin        // its origin, or a later one of the same partition, was folded before
-	DuplicateEvent         // its event_id or its facts were known
-	Gap                    // the entry that its sender sent before it is missing: not folded, the mark stays
-	Rejected               // decoded and not applied, or not wholly: see Verdict.Reason
-	Ignored                // out of date: a tick of a former input set, settings of a former revision
+	DuplicateEvent         // its event id or its facts were known
+	Gap                    // the entry that its sender sent before it is missing: it is not folded, and the mark does not move
+	Rejected               // it was not applied, or not wholly: see Verdict.Reason
+	Ignored                // it is out of date: a tick of a former input set, settings of a former revision
 	SettingsRefused        // settings with a value out of bounds: the settings before them stay in force
 )
 
-// String is the result as a metric's label.
+// String returns the result as a metric's label.
 func (r Result) String() string {
 	return [...]string{"applied", "duplicate_origin", "duplicate_event", "gap", "rejected", "ignored", "settings_refused"}[r]
 }
 
-// Verdict says what an entry did. It feeds the metrics.
+// Verdict is the effect of an entry. It feeds the metrics.
 type Verdict struct {
 	Result   Result
-	Reason   string // of the rejection
+	Reason   string // of the rejection; empty: none
 	Late     bool   // the event happened before base time
 	Woken    int    // customers whose timers fired
 	Rescored int    // customers rescored under new terms

@@ -1,5 +1,4 @@
-// Package memstore owns a partition's customers in memory: the processors.Store of audits, rule tests and fixtures, which
-// fold a whole ledger once.
+// Package memstore owns a processors.Store in memory, for audits, rule tests and fixtures, which fold a whole ledger once.
 //
 // It refuses bounds and persistence: every customer stays in memory, and nothing outlives the process.
 package memstore

@@ -18,8 +18,8 @@ import (
 	"github.com/mainstay/mainstay/schemas/money"
 )
 
-// CustomerHash is the only hash by which a customer id finds its partition. It is no setting, and stands in genesis so that
-// a release with another one would be told apart.
+// CustomerHash is the hash that maps a customer id to its partition. It is no setting; genesis states it so that a release with
+// another hash would refuse the ledger.
 const CustomerHash = "murmur2"
 
 // ValueError is the error of a value that Step refuses.
@@ -44,7 +44,7 @@ func Default() *ledger.SettingsValues {
 	return v
 }
 
-// Hash tells settings of one revision apart. It is a hash of their canonical encoding: equal values, equal hash.
+// Hash returns a hash of the canonical encoding of settings, by which different settings of one revision are detected.
 func Hash(v *ledger.SettingsValues) uint64 {
 	blob, err := v.MarshalVT()
 	if err != nil {
@@ -53,18 +53,18 @@ func Hash(v *ledger.SettingsValues) uint64 {
 	return xxhash.Sum64(blob)
 }
 
-// SetValue writes a value in the form of Default into the setting's field of v; rates as []*ledger.Rate. A value out of
-// bounds stays out of bounds.
+// SetValue sets the setting's field of v. The value has the form of Default, rates that of []*ledger.Rate. A value out of bounds
+// stays out of bounds.
 func (s *Setting) SetValue(v *ledger.SettingsValues, value any) { set(s.inValues(v), value) }
 
-// SetGenesis writes a value in the form of Default into the setting's field of g; nothing for a setting that has none.
+// SetGenesis sets the setting's field of g to a value in the form of Default. It does nothing for a setting without a field there.
 func (s *Setting) SetGenesis(g *ledger.Genesis, value any) {
 	if s.inGenesis != nil {
 		set(s.inGenesis(g), value)
 	}
 }
 
-// OfGenesis returns the setting's value in g in the form of Default; nil for a setting that has no field there.
+// OfGenesis returns the setting's value in g in the form of Default; nil for a setting without a field there.
 func (s *Setting) OfGenesis(g *ledger.Genesis) any {
 	if s.inGenesis == nil {
 		return nil
@@ -199,7 +199,7 @@ func (s *Setting) Check(value any) string {
 	return ""
 }
 
-// Bounds returns in words which values are allowed, "" where the words of Doc say it.
+// Bounds describes which values are allowed; "" if Doc describes it.
 func (s *Setting) Bounds() string {
 	switch _, duration := s.Default.(time.Duration); {
 	case s.OneOf != nil:
@@ -231,7 +231,7 @@ func Duration(d time.Duration) string {
 	return s
 }
 
-// checkTimezone refuses the machine's own zone: the answers of a ledger may not depend on where it is folded.
+// checkTimezone refuses the machine's own zone: the answers of a ledger must not depend on the machine that folds it.
 func checkTimezone(value any) string {
 	if name := value.(string); name == "" || name == "Local" || !isZone(name) {
 		return fmt.Sprintf("must be an IANA name like Europe/Berlin, or UTC; it is %q", name)
@@ -244,9 +244,9 @@ func isZone(name string) bool {
 	return err == nil && zone != time.Local
 }
 
-// checkCurrency accepts ISO 4217 and the shipped aliases. An alias of money.currencies is refused: genesis holds the code
-// alone, and what stands behind the code could change with the configuration of any process. To carry the alias in genesis
-// as well was rejected: amounts are held in the currency behind it in any case, and that one can be the base.
+// checkCurrency accepts ISO 4217 and the shipped aliases. An alias of money.currencies is refused: genesis holds the code alone, and
+// the configuration of any process could change the meaning of the code. To hold the alias in genesis as well was rejected: amounts
+// are held in the currency of which the alias is a multiple, and that currency can be the base.
 func checkCurrency(value any) string {
 	if _, ok := BaseCurrency(value.(string)); !ok {
 		return fmt.Sprintf("must be a code of ISO 4217, in capitals, or IRT (genesis fixes it for the life of the ledger, so a code of money.currencies cannot be the base); it is %q", value)
@@ -258,7 +258,7 @@ func checkCurrency(value any) string {
 func BaseCurrency(code string) (money.Unit, bool) {
 	table, err := money.NewTable(nil)
 	if err != nil {
-		panic(err) // the shipped aliases are fine
+		panic(err) // the shipped aliases are valid
 	}
 	unit, ok := table.Lookup([]byte(code))
 	return unit, ok && unit.Code == code
@@ -285,7 +285,7 @@ func checkRates(value any) string {
 		case r.GetCurrency() == "" || r.GetNumerator() <= 0 || r.GetDenominator() <= 0:
 			return fmt.Sprintf("rate %d: needs a currency, and a numerator and denominator above 0", i+1)
 		case i > 0 && all[i-1].GetCurrency() >= r.GetCurrency():
-			return fmt.Sprintf("rate %d: %s stands there twice, or not in order", i+1, r.GetCurrency())
+			return fmt.Sprintf("rate %d: %s is listed twice, or not in alphabetical order", i+1, r.GetCurrency())
 		}
 	}
 	return ""

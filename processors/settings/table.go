@@ -1,9 +1,9 @@
-// Package settings owns the one table of the settings that answers depend on: those that Step reads, which stand in the
-// ledger by revision, and those that genesis fixes for the life of a ledger. The configuration takes its defaults, bounds
-// and documentation from this table, its values reach the ledger through it, and Step accepts a value by it. So whatever
-// the configuration accepts, Step accepts.
+// Package settings owns the one table of the settings that answers depend on: those that Step reads, which the ledger holds by
+// revision, and those that genesis fixes for the life of a ledger. The configuration takes its defaults, bounds and documentation
+// from this table, writes its values into the ledger through it, and Step validates a value by it. So Step accepts every value that
+// the configuration accepts.
 //
-// It refuses to know where a value comes from, and the settings of a process alone, which no answer depends on.
+// It refuses to know where a value comes from, and the settings of a process, which no answer depends on.
 package settings
 
 import (
@@ -15,7 +15,7 @@ import (
 	"github.com/mainstay/mainstay/schemas/ledger"
 )
 
-// Holds says how long the value of a setting holds.
+// Holds states how long the value of a setting is in force.
 type Holds string
 
 // The two ways in which the ledger holds a setting.
@@ -151,8 +151,8 @@ func revision() []Setting {
 	}
 }
 
-// interval is the contribution interval, which stands in the ledger in minutes where it is a whole number of them, and in
-// seconds otherwise.
+// interval is the contribution interval, which the ledger holds in minutes if it is a whole number of them, and in seconds
+// otherwise.
 type interval ledger.SettingsValues
 
 func (v *interval) duration() time.Duration {
@@ -173,8 +173,8 @@ func (v *interval) set(d time.Duration) {
 	}
 }
 
-// bounded says whether numbers have bounds.
+// bounded reports whether the setting's numbers have bounds.
 func (s *Setting) bounded() bool { return s.Least != 0 || s.Most != 0 }
 
-// within says whether a number lies within the bounds; NaN does not.
+// within reports whether a number is within the bounds; NaN is not.
 func (s *Setting) within(n float64) bool { return !math.IsNaN(n) && n >= s.Least && n <= s.Most }

@@ -1,13 +1,13 @@
 package ledger
 
-// Class is the one of so many classes, a power of two, that a customer belongs to: the low bits of a hash of the id. All
-// customers of a class belong to one class of half as many. Which customers are scored together depends on it, so it is part
-// of the ledger's format, like the hash that gives a customer its partition, and the two are independent.
+// Class returns the hash class of a customer among a number of classes, which is a power of two: the low bits of a hash of the id.
+// All customers of a class also share a class among half as many. The order of rescoring depends on it, so it is part of the
+// ledger's format, like the hash that maps a customer to a partition. The two hashes are independent.
 func Class(customer string, classes uint32) uint32 {
 	return uint32(hashOf(customer)) & (classes - 1) //nolint:gosec // the low bits are meant
 }
 
-// hashOf is FNV-1a with its bits mixed, so that low bits depend on all of the id.
+// hashOf returns FNV-1a with its bits mixed, so that the low bits depend on the whole id.
 func hashOf(id string) uint64 {
 	h := uint64(14695981039346656037)
 	for i := range len(id) {

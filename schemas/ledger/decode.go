@@ -12,7 +12,7 @@ import (
 // themselves, and hand Origin, Mark and the event's body to the generated decoders. The generated decoders of Entry and Event
 // would allocate these inner messages, unless a walk before them found out which are present.
 
-// ErrMalformed is an entry, or an event, that is not the protobuf message it should be.
+// ErrMalformed means that an entry or an event is not a valid protobuf message.
 var ErrMalformed = errors.New("malformed ledger entry")
 
 // Entries decodes the entries of a chunk into memory of its own. The zero value is ready.

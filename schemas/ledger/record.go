@@ -1,6 +1,6 @@
 // Package ledger owns the wire contract of the ledger: the entry, its payloads, and the Kafka record around it.
 //
-// It refuses to interpret: what an entry does to a customer is written in processors.
+// It refuses to interpret entries: processors defines the effect of an entry on a customer.
 package ledger
 
 import (
@@ -9,10 +9,10 @@ import (
 	"github.com/cespare/xxhash/v2"
 )
 
-// Version of the envelope. A reader stops at any other.
+// Version is the version of the envelope. A reader stops at an entry with any other.
 const Version = 1
 
-// Topic is the name of the ledger under a namespace.
+// Topic returns the name of the ledger's topic under a namespace.
 func Topic(namespace string) string { return namespace + ".ledger.v1" }
 
 // AppendKey appends the Kafka key of an entry's record: 8 bytes of the customer's hash, then the nonce. It is unique per
@@ -22,8 +22,8 @@ func AppendKey(dst []byte, customer string, nonce uint64) []byte {
 	return binary.BigEndian.AppendUint64(dst, nonce)
 }
 
-// Fingerprint tells whether the record at an offset is still the one that was read: topics that were deleted and made
-// again cannot be told by name or offset.
+// Fingerprint returns a hash of the record at an offset. If it differs from that of the record that was read before, the topic was
+// deleted and re-created, which neither its name nor its offsets show.
 func Fingerprint(offset int64, key, value []byte) uint64 {
 	var b [8]byte
 	var d xxhash.Digest
