@@ -19,7 +19,7 @@ import (
 	"github.com/mainstay/mainstay/schemas/output"
 )
 
-// chosen is a customer to whom promises are noted.
+// chosen returns a customer of the sample.
 func chosen() string {
 	for i := 0; ; i++ {
 		if id := fmt.Sprint("c", i); ledger.Class(id, 8) == 0 {
@@ -70,7 +70,7 @@ func sumOf(all [calibration.Tenths]int64) (n int64) {
 	return n
 }
 
-// TestPromisesAreKeptWhenTheModelIsTrue: customers who live as the model says keep what it promises, tenth by tenth.
+// TestPromisesAreKeptWhenTheModelIsTrue: the outcomes for customers drawn from the model agree with its forecasts in each tenth.
 func TestPromisesAreKeptWhenTheModelIsTrue(t *testing.T) {
 	random := rand.New(rand.NewPCG(11, 12))
 	const people, r, alpha, stops = 5000, 2.0, 6.0, .15

@@ -25,8 +25,8 @@ func TestBucketsAreOneAfterTheOther(t *testing.T) {
 	require.Zero(t, portfolio.Bucket(-5))
 }
 
-// TestPercentilesAgainstARecount tells 600 customers over four partitions, some of them back to nothing, and compares
-// percentile and tier of each, and the published sums, with sorting them all.
+// TestPercentilesAgainstARecount folds the events of 600 customers in four partitions, refunds some of them in full, and compares
+// the percentile and tier of each, and the published sums, with those by sorting all customers.
 func TestPercentilesAgainstARecount(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	w := newWorld(t, genesis(4, ledger.Clock_CLOCK_EVENT))

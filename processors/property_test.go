@@ -93,7 +93,7 @@ func history(t *rapid.T) []happening {
 	return all
 }
 
-// tell folds happenings in the order given, lets base time pass now and then if so asked, and then until now.
+// tell folds happenings in the given order, with ticks in between if ticking is set, and then a tick at now.
 func tell(t *rapid.T, label string, all []happening, partitions int32, memoryDays uint32, ticking bool, now int64) *world {
 	w := newWorld(t, genesis(partitions, ledger.Clock_CLOCK_EVENT))
 	if memoryDays > 0 {
@@ -145,8 +145,8 @@ func TestAnyOrderOfArrivalGivesTheSameAnswers(t *testing.T) {
 	})
 }
 
-// TestPruningNeverChangesAnAnswer: with little memory, and refunds that come long after, it makes no difference whether base
-// time has let what is too old be dropped, or whether it still lies there.
+// TestPruningNeverChangesAnAnswer: with a short memory, and refunds long after their orders, eviction of expired items by base time
+// changes no answer.
 func TestPruningNeverChangesAnAnswer(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		sorted := history(t)
@@ -161,7 +161,7 @@ func TestPruningNeverChangesAnAnswer(t *testing.T) {
 	})
 }
 
-// bare is an answer without what depends on the order of arrival: what was said before, and how often.
+// bare returns scores without the fields that depend on the order of arrival: the previous output and the number of outputs.
 func bare(a processors.CustomerScores) processors.CustomerScores {
 	a.CLV.About, a.Churn.About, a.Promoter.About = output.About{}, output.About{}, output.About{}
 	a.CLV.Previous, a.Churn.Previous, a.Promoter.Previous = output.Opt[output.PreviousCLV]{}, output.Opt[output.PreviousChurnRisk]{}, output.Opt[output.PreviousPromoterStatus]{}
@@ -217,8 +217,8 @@ func requireRecount(t *rapid.T, id string, r *recount, repeat float64, a process
 	require.Equal(t, class, a.Churn.Risk)
 }
 
-// requireLedgerRules holds what must be true of all that was said: sequences are dense, ordinals too, and what is last said
-// of a customer is what is true but for what is not material.
+// requireLedgerRules requires that the sequences and ordinals of all outputs are dense, and that the last output of a customer
+// differs from the present scores only by what is not material.
 func requireLedgerRules(t *rapid.T, w *world) {
 	requireTotals(t, w)
 	sequence, places := map[string]uint64{}, map[output.ID]uint32{}

@@ -114,7 +114,7 @@ func (a words) time(name string) int64 {
 // cents of an amount with two decimals.
 func (a words) cents(name string) int64 { return int64(a.number(name, 0)*100 + .5) }
 
-// perform folds one line: <time> <what> <whom> name=value ...
+// perform folds one line: <time> <kind> <customer> name=value ...
 func (w *world) perform(line []string) string {
 	if line[0] == "settings" {
 		a := arguments(line[1:])
@@ -216,7 +216,7 @@ func scripted(what string, at int64, a words) *ledger.Event {
 	return fact(e)
 }
 
-// plain is an output in a line: who, how, and the fields that are not null.
+// plain returns an output as one line: customer, type, and the fields that are not null.
 func plain(t *testing.T, s said) string {
 	d := json.NewDecoder(strings.NewReader(s.json))
 	d.UseNumber()

@@ -116,8 +116,8 @@ func TestWakeLimit(t *testing.T) {
 	require.Empty(t, due)
 }
 
-// TestSilenceSpeaksAtItsMoment holds the promise of a deadline: a ms before it nothing is said, at it something is, and what
-// was published always tells the class that is true.
+// TestSilenceSpeaksAtItsMoment: a ms before a deadline nothing is published, at the deadline an output is, and the class last
+// published is always the true one.
 func TestSilenceSpeaksAtItsMoment(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		g := genesis(1, ledger.Clock_CLOCK_EVENT)
@@ -151,7 +151,7 @@ func TestSilenceSpeaksAtItsMoment(t *testing.T) {
 	})
 }
 
-// customers leaves out what is said of nobody in particular.
+// customers returns the outputs that belong to a customer.
 func customers(all []said) []said {
 	var some []said
 	for _, s := range all {

@@ -26,8 +26,8 @@ type shelf struct {
 	fail  error
 }
 
-// settled says that the step is over: a state that it changed and did not put back would live on in a fold's memory, and be
-// another one after a restart.
+// settled ends a step. It fails if the step changed a state without putting it back: a fold would keep the change in memory and
+// lose it at a restart.
 func (s *shelf) settled() {
 	for id, c := range s.lent {
 		require.Equal(s.t, s.blobs[id], c.Encode(nil), "a customer was changed and not put back")
@@ -192,7 +192,7 @@ func (w *world) put(customer string, e *ledger.Event, at int64) processors.Verdi
 	})
 }
 
-// tick says that all that there is has been read, up to a time, and settles.
+// tick folds a tick that reports all inputs as read up to a time.
 func (w *world) tick(at int64) {
 	w.append(ledger.Kind_KIND_TICK, at, &ledger.Tick{
 		Revision: 1, Inputs: []*ledger.Input{{Topic: "purchases", Partitions: 1}},
@@ -230,7 +230,7 @@ func (w *world) answers(id string) processors.CustomerScores {
 	return processors.ScoreCustomer(w.parts[w.partitionOf(id)].state, id, s)
 }
 
-// heard takes what was said since the last call.
+// heard returns the outputs since the last call.
 func (w *world) heard() []said {
 	all := w.said
 	w.said = nil
