@@ -138,7 +138,9 @@ func (p Program) Run(ctx context.Context) (*Process, error) {
 		running.Unlock()
 		close(r.exited)
 	}()
-	line, err := r.Await(ctx, "running")
+	starting, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	line, err := r.Await(starting, "started")
 	if err != nil {
 		r.Kill()
 		return nil, err
