@@ -12,7 +12,7 @@ import (
 	"github.com/mainstay/mainstay/processors/customer"
 )
 
-// snapshot is a partition's state in Redis, read in batches: beside a live fold each has its own R. The zero value is the
+// snapshot is a partition's state in Redis, read in batches: while a fold runs, each batch has its own R. The zero value is the
 // state of an audit that leaves Redis out.
 type snapshot struct {
 	batches   []batch         // ordered by R

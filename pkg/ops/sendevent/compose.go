@@ -11,13 +11,13 @@ import (
 	"github.com/mainstay/mainstay/schemas/event"
 )
 
-// Flag is a field of an event as it is given by hand.
+// Flag is a field of an event that `mainstay send` takes as a flag.
 type Flag struct {
 	*event.Field
 	Required bool
 }
 
-// Flags are the fields of a kind of event that can be given by hand, in the order in which they are written.
+// Flags returns the fields of a kind that `mainstay send` takes as flags, in the order in which Compose writes them.
 func Flags(kind event.Kind) []Flag {
 	var all []Flag
 	for _, f := range kind.Descriptor().Fields {
@@ -40,7 +40,8 @@ func (f Flag) Help() string {
 	return text
 }
 
-// Compose writes an event from texts by flag. unique is an id that no other event of this kind has.
+// Compose returns the record of an event from the values of its flags, by flag name. unique becomes the id of an event whose id
+// was not given; no other event of the kind may have it. The error names the flag.
 func Compose(kind event.Kind, texts map[string]string, now time.Time, unique string) (key, value []byte, err error) {
 	if kind == event.Cancellation {
 		inferKind(texts)
@@ -70,7 +71,7 @@ func Compose(kind event.Kind, texts map[string]string, now time.Time, unique str
 	return []byte(texts[kind.Descriptor().Customer.Flag]), append(out, '}'), nil
 }
 
-// inferKind fills in the kind of a cancellation from the other flags.
+// inferKind sets the kind of a cancellation by which other flags are given.
 func inferKind(texts map[string]string) {
 	if texts["kind"] != "" {
 		return

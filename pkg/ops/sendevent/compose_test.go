@@ -67,7 +67,7 @@ func TestCompose(t *testing.T) {
 	}
 }
 
-// Whatever is typed, the event is JSON that says it, and what the decoder accepts says it too.
+// Any values of the flags give valid JSON with these values, and the decoder reads the same values from it.
 func TestComposedEventsAreRead(t *testing.T) {
 	d, err := event.NewDecoder(event.DefaultOptions())
 	require.NoError(t, err)

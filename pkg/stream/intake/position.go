@@ -15,7 +15,7 @@ type position struct {
 	fingerprint uint64 // of the record at lastOffset; 0: none was read
 }
 
-// metadata is what is committed beside the offset.
+// metadata is the text that is committed with the offset.
 func (p position) metadata(incarnation uint32) string {
 	return fmt.Sprintf("v1 %d %d %016x", incarnation, p.lastOffset, p.fingerprint)
 }

@@ -204,7 +204,7 @@ func outOfRange(topic string, partition int32, offset, logStart, logEnd int64) e
 		offset, topic, partition, logStart, topic)
 }
 
-// halt stops one input partition. The others are read on, but base time stands still until the halt is cured, since the
+// halt stops one input partition. The others are read on, but base time stands still until an operator ends the halt, since the
 // times of the records that are not read are unknown.
 func (r *run) halt(in *inputPartition, err error) {
 	reason, _ := halt.ReasonOf(err)

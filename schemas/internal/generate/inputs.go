@@ -66,8 +66,8 @@ func (d *definitions) present(name string) object {
 	return define(&d.predicates, "has_"+name, object{{"type", "object"}, {"required", list{name}}, {"properties", object{{name, ref(counts)}}}})
 }
 
-// first says that the first of the field's names that is present obeys the rule, or what holds where none is. suffix tells
-// several rules for one field apart.
+// first requires the rule of the first of the field's names that is present, and otherwise applies where no name is present. suffix
+// distinguishes several rules for one field.
 func (d *definitions) first(f *event.Field, suffix string, rule object, absent any) object {
 	if rule[0].name != "$ref" {
 		rule = define(&d.values, f.Name+suffix+"_value", rule)
