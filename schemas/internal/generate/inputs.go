@@ -102,8 +102,8 @@ func (d *definitions) is(f *event.Field, what string, rule object) object {
 	return d.first(f, "_is_"+what, rule, false)
 }
 
-// someone is a required customer; null, with no other id beside it, stands for nobody in particular: such an event is skipped.
-func (d *definitions) someone(f *event.Field) any {
+// requiredCustomer requires a customer id. An event whose only customer id is null has no customer, and is skipped.
+func (d *definitions) requiredCustomer(f *event.Field) any {
 	var nulls list
 	for _, n := range spellings(f) {
 		null := define(&d.predicates, "null_"+n, object{{"type", "object"}, {"required", list{n}}, {"properties", object{{n, object{{"type", "null"}}}}}})
@@ -226,7 +226,7 @@ func (d *definitions) rule(f *event.Field) object {
 func (d *definitions) field(f *event.Field) any {
 	switch {
 	case f.Format == event.CustomerID:
-		return d.someone(f)
+		return d.requiredCustomer(f)
 	case f.Required:
 		return d.required(f, d.rule(f))
 	}
