@@ -6,19 +6,19 @@ import (
 	"sort"
 )
 
-// choose sets Pareto/NBD's share in the odds by comparing the models' areas under the
+// chooseBlend sets Pareto/NBD's share in the odds by comparing the models' areas under the
 // curve, and its share in the counts by comparing their squared errors, after scaling
 // each model's counts to the observed total.
-func (c *Scorer) choose(rows []seen) {
+func (c *Scorer) chooseBlend(rows []holdoutRow) {
 	c.ParetoInOdds = preference(ranksBetter(rows))
-	came, regular, pareto := arrivals(rows), 0.0, 0.0
+	actual, regular, pareto := totalActual(rows), 0.0, 0.0
 	for _, r := range rows {
 		regular += r.regularCount
 		pareto += r.paretoCount
 	}
 	sum, squares := 0.0, 0.0
 	for _, r := range rows {
-		a, b := r.regularCount*came/regular-r.came, r.paretoCount*came/pareto-r.came
+		a, b := r.regularCount*actual/regular-r.actual, r.paretoCount*actual/pareto-r.actual
 		d := a*a - b*b
 		sum += d
 		squares += d * d
@@ -29,11 +29,11 @@ func (c *Scorer) choose(rows []seen) {
 // preference is the probability that Pareto/NBD is the better model, given its advantage
 // in standard errors (normal approximation); 0 or 1 beyond 1.5 standard errors.
 func preference(saves float64) float64 {
-	const doubtless = 1.5
+	const clearDifference = 1.5
 	switch {
-	case saves > doubtless:
+	case saves > clearDifference:
 		return 1
-	case saves < -doubtless:
+	case saves < -clearDifference:
 		return 0
 	}
 	return 0.5 * math.Erfc(-saves/math.Sqrt2)
@@ -42,7 +42,7 @@ func preference(saves float64) float64 {
 // ranksBetter is the area under Pareto/NBD's curve minus the area under the other model's,
 // in standard errors (DeLong, DeLong and Clarke-Pearson 1988, "Comparing the areas under
 // two or more correlated receiver operating characteristic curves").
-func ranksBetter(rows []seen) float64 {
+func ranksBetter(rows []holdoutRow) float64 {
 	score := make([]float64, len(rows))
 	for i, r := range rows {
 		score[i] = r.paretoOdds
@@ -55,7 +55,7 @@ func ranksBetter(rows []seen) float64 {
 	var sum, squares, count [2]float64
 	for i, r := range rows {
 		d, bought := pareto[i]-regular[i], 0
-		if r.came > 0 {
+		if r.actual > 0 {
 			bought = 1
 		}
 		sum[bought] += d
@@ -81,7 +81,7 @@ func inStandardErrors(v, variance float64) float64 {
 
 // placements returns, for each customer who bought, the share of non-buyers with a lower
 // score, and for each non-buyer, the share of buyers with a higher score. Ties count half.
-func placements(score []float64, rows []seen) []float64 {
+func placements(score []float64, rows []holdoutRow) []float64 {
 	order := make([]int, len(rows))
 	for i := range order {
 		order[i] = i
@@ -93,14 +93,14 @@ func placements(score []float64, rows []seen) []float64 {
 		var here [2]float64
 		j := i
 		for ; j < len(order) && score[order[j]] == score[order[i]]; j++ {
-			if rows[order[j]].came > 0 {
+			if rows[order[j]].actual > 0 {
 				here[1]++
 			} else {
 				here[0]++
 			}
 		}
 		for _, k := range order[i:j] {
-			if rows[k].came > 0 {
+			if rows[k].actual > 0 {
 				out[k] = below[0] + here[0]/2
 			} else {
 				out[k] = -(below[1] + here[1]/2) // turned into the share above in the last loop
@@ -111,7 +111,7 @@ func placements(score []float64, rows []seen) []float64 {
 		i = j
 	}
 	for k := range out {
-		if rows[k].came > 0 {
+		if rows[k].actual > 0 {
 			out[k] /= math.Max(below[0], 1)
 		} else {
 			out[k] = 1 + out[k]/math.Max(below[1], 1)
@@ -121,7 +121,7 @@ func placements(score []float64, rows []seen) []float64 {
 }
 
 // chooseLift sets Lift to the value that gives the largest area under the curve.
-func (c *Scorer) chooseLift(rows []seen) {
+func (c *Scorer) chooseLift(rows []holdoutRow) {
 	const plateau = 0.0005 // lifts whose areas differ by less count as equally good
 	lifts := [...]float64{0, 0.25, 0.5, 0.75, 1, 1.25, 1.5, 1.75, 2, 2.5, 3}
 	try, order := *c, make([]int, len(rows))
@@ -145,7 +145,7 @@ func (c *Scorer) chooseLift(rows []seen) {
 
 // areaUnder is the area under the curve: the probability that a buyer has a higher score
 // than a non-buyer.
-func areaUnder(score []float64, rows []seen, order []int) float64 {
+func areaUnder(score []float64, rows []holdoutRow, order []int) float64 {
 	for i := range order {
 		order[i] = i
 	}
@@ -157,7 +157,7 @@ func areaUnder(score []float64, rows []seen, order []int) float64 {
 			j++
 		}
 		for _, k := range order[i:j] {
-			if rows[k].came > 0 {
+			if rows[k].actual > 0 {
 				ranks += float64(i+j+1) / 2
 				buyers++
 			}
@@ -173,14 +173,14 @@ func areaUnder(score []float64, rows []seen, order []int) float64 {
 
 // compare fills in the candidates' measures on the windows and sets Chosen to the model
 // with the highest log score.
-func (t *Training) compare(rows []seen) {
+func (t *Training) compare(rows []holdoutRow) {
 	n := float64(len(rows))
-	came := 0.0
+	actual := 0.0
 	for _, r := range rows {
-		came += r.came
+		actual += r.actual
 	}
 	score, order := make([]float64, len(rows)), make([]int, len(rows))
-	showing := func(name string, odds, count func(seen) float64) {
+	measure := func(name string, odds, count func(holdoutRow) float64) {
 		for i := range t.Candidates {
 			c := &t.Candidates[i]
 			if c.Name != name {
@@ -189,19 +189,19 @@ func (t *Training) compare(rows []seen) {
 			sum, squares := 0.0, 0.0
 			for j, r := range rows {
 				score[j] = odds(r)
-				if r.came > 0 {
+				if r.actual > 0 {
 					c.LogScore -= softplus(-score[j]) / n
 				} else {
 					c.LogScore -= softplus(score[j]) / n
 				}
 				sum += count(r)
-				squares += (count(r) - r.came) * (count(r) - r.came)
+				squares += (count(r) - r.actual) * (count(r) - r.actual)
 			}
-			c.RMSE, c.Bias, c.AUC = math.Sqrt(squares/n), sum/came-1, areaUnder(score, rows, order)
+			c.RMSE, c.Bias, c.AUC = math.Sqrt(squares/n), sum/actual-1, areaUnder(score, rows, order)
 		}
 	}
-	showing(t.Regular.Model.Name(), func(r seen) float64 { return r.regularOdds }, func(r seen) float64 { return r.regularCount })
-	showing(t.Pareto.Model.Name(), func(r seen) float64 { return r.paretoOdds }, func(r seen) float64 { return r.paretoCount })
+	measure(t.Regular.Model.Name(), func(r holdoutRow) float64 { return r.regularOdds }, func(r holdoutRow) float64 { return r.regularCount })
+	measure(t.Pareto.Model.Name(), func(r holdoutRow) float64 { return r.paretoOdds }, func(r holdoutRow) float64 { return r.paretoCount })
 	best := math.Inf(-1)
 	for _, c := range t.Candidates {
 		if c.LogScore != 0 && c.LogScore > best {

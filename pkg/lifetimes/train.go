@@ -88,12 +88,12 @@ func TrainScorer(all []History, now int32, o ScorerOptions) (*Scorer, Training, 
 	if !final.pareto.Converged {
 		c.Pareto = fromParetoTheta([]float64{math.Log(priorR), 0, math.Log(priorR), 0})
 	}
-	c.place(base)
+	c.setPercentiles(base)
 
-	sample := thin(all)
-	var whole, short [][]seen
+	sample := sampleHistories(all)
+	var whole, short [][]holdoutRow
 	for _, w := range windows(first, now, o) {
-		rows, known, err := lookBack(sample, w, o, final.variant)
+		rows, known, err := predictWindow(sample, w, o, final.variant)
 		if err != nil {
 			return nil, Training{}, err
 		}
@@ -110,7 +110,7 @@ func TrainScorer(all []History, now int32, o ScorerOptions) (*Scorer, Training, 
 	}
 	for _, rows := range whole {
 		for i := range rows {
-			tr.Purchases += rows[i].came
+			tr.Purchases += rows[i].actual
 		}
 	}
 	if tr.Purchases < leastPurchases {
@@ -120,15 +120,15 @@ func TrainScorer(all []History, now int32, o ScorerOptions) (*Scorer, Training, 
 			c.ParetoInOdds = logistic(final.pareto.LogLikelihood - final.regular.LogLikelihood)
 			c.ParetoInCounts = c.ParetoInOdds
 		}
-		c.centre(base)
+		c.setCentres(base)
 		return c, tr, nil
 	}
 	pooled := slices.Concat(slices.Concat(whole, short)...)
 	if final.pareto.Converged {
-		c.choose(pooled)
+		c.chooseBlend(pooled)
 	}
 	c.learn(whole, short, max(1, len(base)*len(sample)/len(all)))
-	c.centre(base)
+	c.setCentres(base)
 	tr.compare(pooled)
 	return c, tr, nil
 }
@@ -136,9 +136,9 @@ func TrainScorer(all []History, now int32, o ScorerOptions) (*Scorer, Training, 
 // leastPurchases is the minimum number of purchases in the windows for learning from them.
 const leastPurchases = 200
 
-// thin keeps every n-th customer of a large base, so that at most 50,000 are left, which are
+// sampleHistories keeps every n-th customer of a large base, so that at most 50,000 are left, which are
 // enough to learn a few weights.
-func thin(all []History) []History {
+func sampleHistories(all []History) []History {
 	const most = 50000
 	step := (len(all) + most - 1) / most
 	if step <= 1 {
@@ -208,10 +208,10 @@ func fitBase(base []Customer, o ScorerOptions) (baseFits, []Candidate, error) {
 	return f, append(candidates, Candidate{Name: f.pareto.Model.Name(), LogLikelihood: f.pareto.LogLikelihood}), nil
 }
 
-// soundly fits by maximum likelihood if there are enough repeat buyers and the likelihood has
+// fitWithFallback fits by maximum likelihood if there are enough repeat buyers and the likelihood has
 // a maximum, and with the weak priors otherwise. The priors are not always used because they
 // would predict dropout even for a base in which no customer seems to stop.
-func soundly[M any](c *fitRows, o FitOptions, fit func(FitOptions) (Fit[M], error)) (Fit[M], error) {
+func fitWithFallback[M any](c *fitRows, o FitOptions, fit func(FitOptions) (Fit[M], error)) (Fit[M], error) {
 	if c.repeats >= o.enough() {
 		o.MaximumLikelihood = true
 		if f, err := fit(o); err != nil || f.Converged {
@@ -224,7 +224,7 @@ func soundly[M any](c *fitRows, o FitOptions, fit func(FitOptions) (Fit[M], erro
 
 // fitVariant is fitBetaRows with the model converted to the type of the variant.
 func fitVariant(c *fitRows, o FitOptions, v betaVariant) (Fit[PurchaseModel], error) {
-	fit, err := soundly(c, o, func(o FitOptions) (Fit[MBGCNBD], error) { return fitBetaRows(c, o, v) })
+	fit, err := fitWithFallback(c, o, func(o FitOptions) (Fit[MBGCNBD], error) { return fitBetaRows(c, o, v) })
 	if err != nil {
 		return Fit[PurchaseModel]{}, err
 	}
@@ -232,7 +232,7 @@ func fitVariant(c *fitRows, o FitOptions, v betaVariant) (Fit[PurchaseModel], er
 }
 
 func fitPareto(c *fitRows, o FitOptions) (Fit[ParetoNBD], error) {
-	return soundly(c, o, func(o FitOptions) (Fit[ParetoNBD], error) { return fitParetoRows(c, o) })
+	return fitWithFallback(c, o, func(o FitOptions) (Fit[ParetoNBD], error) { return fitParetoRows(c, o) })
 }
 
 // windows returns the inner splits. The last one has the same ratio to the history before it
@@ -267,17 +267,17 @@ func windows(first, now int32, o ScorerOptions) []Window {
 	return ws
 }
 
-// seen is a customer at a cut: the models' predictions for the window, and the outcome.
-type seen struct {
+// holdoutRow is a customer at a cut: the models' predictions for the window, and the outcome.
+type holdoutRow struct {
 	regularOdds, paretoOdds   float64 // log odds of a purchase
 	regularCount, paretoCount float64 // expected purchases
-	standing                  float64 // R + F + M - 1.5
-	came                      float64 // purchase days in the window
+	percentileSum             float64 // R + F + M - 1.5
+	actual                    float64 // purchase days in the window
 }
 
-// lookBack fits the models to the history up to the cut and returns their predictions with
+// predictWindow fits the models to the history up to the cut and returns their predictions with
 // the outcomes. It returns false if the history up to the cut is too short for a fit.
-func lookBack(all []History, w Window, o ScorerOptions, v betaVariant) ([]seen, bool, error) {
+func predictWindow(all []History, w Window, o ScorerOptions, v betaVariant) ([]holdoutRow, bool, error) {
 	base, _ := gather(all, w.Cut, o)
 	if len(base) == 0 {
 		return nil, false, nil
@@ -303,20 +303,20 @@ func lookBack(all []History, w Window, o ScorerOptions, v betaVariant) ([]seen, 
 		return nil, false, nil
 	}
 	var at Scorer
-	at.place(base)
+	at.setPercentiles(base)
 	model, t := v.model(regular.Model), (float64(w.End)-float64(w.Cut))/o.DaysPerUnit
-	out := make([]seen, 0, len(base))
+	out := make([]holdoutRow, 0, len(base))
 	for _, h := range all {
 		known := h.Until(w.Cut)
 		if len(known) == 0 {
 			continue
 		}
 		s := base[len(out)]
-		out = append(out, seen{
+		out = append(out, holdoutRow{
 			regularOdds: logit(model.PAtLeastOne(s.Summary, t)), paretoOdds: logit(pareto.Model.PAtLeastOne(s.Summary, t)),
 			regularCount: model.Expected(s.Summary, t), paretoCount: pareto.Model.Expected(s.Summary, t),
-			standing: at.standing(s),
-			came:     float64(len(h.Until(w.End)) - len(known)),
+			percentileSum: at.percentileSum(s),
+			actual:        float64(len(h.Until(w.End)) - len(known)),
 		})
 	}
 	return out, true, nil

@@ -88,7 +88,7 @@ func Run(ctx context.Context, all []lifetimes.History, o Options) (*Result, erro
 	}
 	for _, c := range candidates {
 		if c.name == r.Recommended || c.name == Live {
-			r.Tracking.Promised = append(r.Tracking.Promised, h.track(c))
+			r.Tracking.Predicted = append(r.Tracking.Predicted, h.track(c))
 		}
 	}
 	r.Tracking.SplitWeek, r.Tracking.Actual = h.splitWeek(), h.trackActual()
@@ -106,7 +106,7 @@ type holdout struct {
 	customers                 []lifetimes.Customer // state at the split
 	rows                      []lifetimes.Summary  // summaries of customers
 	known, later              []lifetimes.History  // histories up to the split, and up to the end
-	came, spent               []float64            // purchase days and net value after the split, by customer
+	actual, spent             []float64            // purchase days and net value after the split, by customer
 }
 
 func divide(all []lifetimes.History, o Options) (*holdout, error) {
@@ -154,7 +154,7 @@ func divide(all []lifetimes.History, o Options) (*holdout, error) {
 		later := one.Until(h.until)
 		h.customers, h.rows = append(h.customers, c), append(h.rows, c.Summary)
 		h.known, h.later = append(h.known, known), append(h.later, later)
-		h.came = append(h.came, float64(len(later)-len(known)))
+		h.actual = append(h.actual, float64(len(later)-len(known)))
 		h.spent = append(h.spent, float64(later[len(known):].Net())/h.minorPerUnit)
 	}
 	if len(h.customers) < leastCustomers {
@@ -174,10 +174,10 @@ func (h *holdout) result() *Result {
 		if c.X > 0 {
 			r.RepeatBuyers++
 		}
-		if h.came[i] > 0 {
+		if h.actual[i] > 0 {
 			r.HoldoutBuyers++
 		}
-		r.HoldoutPurchases += int(h.came[i])
+		r.HoldoutPurchases += int(h.actual[i])
 		r.HoldoutSpend += h.spent[i]
 	}
 	if h.until > h.last {

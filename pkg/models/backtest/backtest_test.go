@@ -95,8 +95,8 @@ func TestLittle(t *testing.T) {
 	}{
 		"once each":          {base(200, 0), Options{}, "cannot be assessed"},
 		"quiet second part":  {news, Options{Split: on(60)}, "cannot be assessed"},
-		"nobody came twice":  {base(40, 0, 90), Options{Split: on(60)}, "its parameters are those of the prior"},
-		"few came":           {append(base(12, 0, 80), base(30, 0)...), Options{Split: on(60)}, "only 12 customers bought"},
+		"no repeat buyers":   {base(40, 0, 90), Options{Split: on(60)}, "its parameters are those of the prior"},
+		"few buyers":         {append(base(12, 0, 80), base(30, 0)...), Options{Split: on(60)}, "only 12 customers bought"},
 		"one giant":          {giant, Options{Split: on(60)}, "one split of 40 customers"},
 		"free of charge":     {free, Options{Split: on(95)}, "one split of 60 customers"},
 		"refunded away":      {refunded(), Options{Split: on(95)}, "one split of 60 customers"},
@@ -199,5 +199,5 @@ func TestRule(t *testing.T) {
 		made("first", 1, .05, -.5), made("far off", 1.03, 0, -.3), made("short", 1, -.2, -.3), made("good", 1.01, -.1, -.4), failed,
 	}}
 	require.Equal(t, "good", r.best().Name)
-	require.Nil(t, (&Result{Models: []Model{{Name: "nothing came"}}}).best())
+	require.Nil(t, (&Result{Models: []Model{{Name: "without measures"}}}).best())
 }

@@ -178,8 +178,8 @@ func TestTracking(t *testing.T) {
 	require.Equal(t, Point{1, count(day("1997-01-07"))}, r.Tracking.Actual[0])
 	require.Equal(t, Point{39, count(day("1997-09-30"))}, r.Tracking.Actual[38])
 	require.Equal(t, Point{78, count(day("1998-06-30"))}, r.Tracking.Actual[77])
-	require.Len(t, r.Tracking.Promised, 2)
-	for _, course := range r.Tracking.Promised {
+	require.Len(t, r.Tracking.Predicted, 2)
+	for _, course := range r.Tracking.Predicted {
 		start, end := course.Forecast[0], course.Forecast[len(course.Forecast)-1]
 		require.Equal(t, Point{39, count(day("1997-09-30"))}, start)
 		require.InDelta(t, (1+*r.model(course.Name).Bias)*float64(r.HoldoutPurchases), end.Total-start.Total, 1e-6)

@@ -11,34 +11,34 @@ import (
 // judge predicts the second part with a model and measures the error.
 func (h *holdout) judge(c candidate, spend lifetimes.GammaGamma) Model {
 	n := len(h.customers)
-	p := promises{make([]float64, n), make([]float64, n), make([]float64, n)}
+	p := predictions{make([]float64, n), make([]float64, n), make([]float64, n)}
 	for i, one := range h.customers {
-		p.expected[i], p.some[i] = c.promise(one, h.horizon)
+		p.expected[i], p.probability[i] = c.predict(one, h.horizon)
 		p.spend[i] = p.expected[i] * spend.ExpectedSpend(one.X, one.M)
 	}
-	m := h.showing(c.name, p)
+	m := h.measureAll(c.name, p)
 	m.LogLikelihood = finite(c.logLikelihood)
 	m.Status, m.FittedBy, m.Problem = c.status, c.fittedBy, c.problem
 	return m
 }
 
-// showing measures predictions, of a model or of a simple rule.
-func (h *holdout) showing(name string, p promises) Model {
-	m := Model{Name: name, Measures: measure(p, h.came, h.spent)}
-	promised := p.expected
-	if promised == nil {
-		promised = p.some
+// measureAll measures predictions, of a model or of a simple rule.
+func (h *holdout) measureAll(name string, p predictions) Model {
+	m := Model{Name: name, Measures: measure(p, h.actual, h.spent)}
+	predicted := p.expected
+	if predicted == nil {
+		predicted = p.probability
 	}
-	m.Lift = tenths(p.some, promised, h.came)
+	m.Lift = tenths(p.probability, predicted, h.actual)
 	slices.Reverse(m.Lift)
 	if p.expected == nil {
 		return m
 	}
-	bought := make([]float64, len(h.came))
-	for i, n := range h.came {
+	bought := make([]float64, len(h.actual))
+	for i, n := range h.actual {
 		bought[i] = math.Min(n, 1)
 	}
-	m.ByPromise = tenths(p.some, p.some, bought)
+	m.ByProbability = tenths(p.probability, p.probability, bought)
 	m.ByFrequency = h.byFrequency(p.expected)
 	return m
 }
@@ -51,8 +51,8 @@ func (h *holdout) byFrequency(expected []float64) []Group {
 	for i, c := range h.customers {
 		g := &groups[min(c.X, mostRepeats)]
 		g.Customers++
-		g.Promised += expected[i]
-		g.Came += h.came[i]
+		g.Predicted += expected[i]
+		g.Actual += h.actual[i]
 	}
 	for x := range groups {
 		g := &groups[x]
@@ -61,8 +61,8 @@ func (h *holdout) byFrequency(expected []float64) []Group {
 			g.Name += "+"
 		}
 		if g.Customers > 0 {
-			g.Promised /= float64(g.Customers)
-			g.Came /= float64(g.Customers)
+			g.Predicted /= float64(g.Customers)
+			g.Actual /= float64(g.Customers)
 		}
 	}
 	return groups
@@ -93,17 +93,17 @@ func (h *holdout) judgeBaselines() []Model {
 		}
 	}
 	return []Model{
-		h.showing("naive x/T", h.poisson(pace)),
-		h.showing("last 26 weeks, scaled", h.poisson(lately)),
-		h.showing("days of silence", promises{some: silence}),
-		h.showing("RFM", promises{some: rfm}),
+		h.measureAll("naive x/T", h.poisson(pace)),
+		h.measureAll("last 26 weeks, scaled", h.poisson(lately)),
+		h.measureAll("days of silence", predictions{probability: silence}),
+		h.measureAll("RFM", predictions{probability: rfm}),
 	}
 }
 
-func (h *holdout) poisson(expected []float64) promises {
-	p := promises{expected: expected, some: make([]float64, len(expected)), spend: make([]float64, len(expected))}
+func (h *holdout) poisson(expected []float64) predictions {
+	p := predictions{expected: expected, probability: make([]float64, len(expected)), spend: make([]float64, len(expected))}
 	for i, e := range expected {
-		p.some[i] = -math.Expm1(-e)
+		p.probability[i] = -math.Expm1(-e)
 		p.spend[i] = e * h.customers[i].M
 	}
 	return p

@@ -5,10 +5,10 @@ import (
 	"sort"
 )
 
-// promises are the predictions for each customer. A rule that only ranks has no expected counts and no spend, and its field some holds
-// scores instead of probabilities.
-type promises struct {
-	expected, some, spend []float64
+// predictions are the predictions for each customer. A rule that only ranks has no expected counts and no spend, and its field
+// probability holds scores.
+type predictions struct {
+	expected, probability, spend []float64
 }
 
 // measure compares predictions with the observed purchases and spend.
@@ -24,30 +24,30 @@ type promises struct {
 //     order does not matter.
 //   - LogScore: mean natural logarithm of the probability that was predicted for the observed outcome (purchase or none).
 //   - SpendMAE: mean absolute error of net value, expected purchases times expected value of a purchase.
-func measure(p promises, came, spent []float64) Measures {
-	bought := make([]float64, len(came))
-	for i, n := range came {
+func measure(p predictions, actual, spent []float64) Measures {
+	bought := make([]float64, len(actual))
+	for i, n := range actual {
 		bought[i] = math.Min(n, 1)
 	}
 	var m Measures
-	m.AUC, m.AUCError = areaUnderCurve(p.some, bought)
+	m.AUC, m.AUCError = areaUnderCurve(p.probability, bought)
 	if p.expected == nil {
 		return m
 	}
-	m.ECE, m.LogScore = calibrationError(p.some, bought), logScore(p.some, bought)
+	m.ECE, m.LogScore = calibrationError(p.probability, bought), logScore(p.probability, bought)
 	if p.spend != nil {
 		m.SpendMAE, _ = meanErrors(p.spend, spent)
 	}
-	m.MAE, m.RMSE = meanErrors(p.expected, came)
-	m.Correlation = correlation(p.expected, came)
-	m.Bias, m.BiasError = bias(p.expected, came)
+	m.MAE, m.RMSE = meanErrors(p.expected, actual)
+	m.Correlation = correlation(p.expected, actual)
+	m.Bias, m.BiasError = bias(p.expected, actual)
 	return m
 }
 
-func meanErrors(promised, came []float64) (absolute, squared *float64) {
-	a, s, n := 0.0, 0.0, float64(len(came))
-	for i := range came {
-		d := promised[i] - came[i]
+func meanErrors(predicted, actual []float64) (absolute, squared *float64) {
+	a, s, n := 0.0, 0.0, float64(len(actual))
+	for i := range actual {
+		d := predicted[i] - actual[i]
 		a += math.Abs(d)
 		s += d * d
 	}
@@ -66,15 +66,15 @@ func correlation(a, b []float64) *float64 {
 }
 
 // bias returns the bias and its standard error, that of a sum of independent differences.
-func bias(promised, came []float64) (share, standardError *float64) {
+func bias(predicted, actual []float64) (share, standardError *float64) {
 	total, off := 0.0, 0.0
-	for i := range came {
-		total += came[i]
-		off += promised[i] - came[i]
+	for i := range actual {
+		total += actual[i]
+		off += predicted[i] - actual[i]
 	}
-	each, squares := off/float64(len(came)), 0.0
-	for i := range came {
-		d := promised[i] - came[i] - each
+	each, squares := off/float64(len(actual)), 0.0
+	for i := range actual {
+		d := predicted[i] - actual[i] - each
 		squares += d * d
 	}
 	return finite(off / total), finite(math.Sqrt(squares) / total)
@@ -107,24 +107,24 @@ func ranks(values []float64) []float64 {
 	return out
 }
 
-func calibrationError(some, bought []float64) *float64 {
+func calibrationError(probability, bought []float64) *float64 {
 	sum := 0.0
-	for _, bin := range tenths(some, some, bought) {
-		sum += math.Abs(bin.Promised-bin.Came) * float64(bin.Customers)
+	for _, bin := range tenths(probability, probability, bought) {
+		sum += math.Abs(bin.Predicted-bin.Actual) * float64(bin.Customers)
 	}
-	return finite(sum / float64(len(some)))
+	return finite(sum / float64(len(probability)))
 }
 
 // tenths divides customers, sorted by score, into ten bins of equal size. Customers with equal scores each count as their mean.
-func tenths(score, promised, came []float64) []Group {
+func tenths(score, predicted, actual []float64) []Group {
 	order := sorted(score)
 	n := len(order)
 	p, c := make([]float64, n), make([]float64, n)
 	each(order, score, func(from, to int) {
 		sumP, sumC := 0.0, 0.0
 		for _, i := range order[from:to] {
-			sumP += promised[i]
-			sumC += came[i]
+			sumP += predicted[i]
+			sumC += actual[i]
 		}
 		for k := from; k < to; k++ {
 			p[k], c[k] = sumP/float64(to-from), sumC/float64(to-from)
@@ -134,19 +134,19 @@ func tenths(score, promised, came []float64) []Group {
 	for b := range 10 {
 		from, to := b*n/10, (b+1)*n/10
 		if from < to {
-			out = append(out, Group{Customers: to - from, Promised: mean(p[from:to]), Came: mean(c[from:to])})
+			out = append(out, Group{Customers: to - from, Predicted: mean(p[from:to]), Actual: mean(c[from:to])})
 		}
 	}
 	return out
 }
 
 // logScore limits probabilities to [1e-6, 1-1e-6], so that a single surprise does not dominate the mean.
-func logScore(some, bought []float64) *float64 {
+func logScore(probability, bought []float64) *float64 {
 	sum := 0.0
-	for i, p := range some {
+	for i, p := range probability {
 		sum += logProbability(p, bought[i])
 	}
-	return finite(sum / float64(len(some)))
+	return finite(sum / float64(len(probability)))
 }
 
 func logProbability(p, bought float64) float64 {

@@ -15,16 +15,16 @@ func TestMeasuresAgainstNaive(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		n := rapid.IntRange(10, 60).Draw(t, "n")
 		probability := rapid.OneOf(rapid.Float64Range(0.001, 0.999), rapid.SampledFrom([]float64{.1, .2, .2, .5})) // ties
-		var p promises
-		var came, spent []float64
+		var p predictions
+		var actual, spent []float64
 		for range n {
 			p.expected = append(p.expected, rapid.Float64Range(0, 9).Draw(t, "expected"))
-			p.some = append(p.some, probability.Draw(t, "some"))
+			p.probability = append(p.probability, probability.Draw(t, "probability"))
 			p.spend = append(p.spend, rapid.Float64Range(-10, 500).Draw(t, "spend"))
-			came = append(came, float64(rapid.IntRange(0, 3).Draw(t, "came")))
+			actual = append(actual, float64(rapid.IntRange(0, 3).Draw(t, "actual")))
 			spent = append(spent, rapid.Float64Range(-10, 500).Draw(t, "spent"))
 		}
-		m := measure(p, came, spent)
+		m := measure(p, actual, spent)
 		same := func(what string, want float64, got *float64) {
 			t.Helper()
 			switch {
@@ -38,24 +38,24 @@ func TestMeasuresAgainstNaive(t *testing.T) {
 		}
 		absolute, squares, spend, score := 0.0, 0.0, 0.0, 0.0
 		pairs, won := 0.0, 0.0
-		totalPromised, totalCame := 0.0, 0.0
+		totalPredicted, totalActual := 0.0, 0.0
 		for i := range n {
-			absolute += math.Abs(p.expected[i]-came[i]) / float64(n)
-			squares += (p.expected[i] - came[i]) * (p.expected[i] - came[i]) / float64(n)
+			absolute += math.Abs(p.expected[i]-actual[i]) / float64(n)
+			squares += (p.expected[i] - actual[i]) * (p.expected[i] - actual[i]) / float64(n)
 			spend += math.Abs(p.spend[i]-spent[i]) / float64(n)
-			totalPromised, totalCame = totalPromised+p.expected[i], totalCame+came[i]
-			if came[i] > 0 {
-				score += math.Log(p.some[i]) / float64(n)
+			totalPredicted, totalActual = totalPredicted+p.expected[i], totalActual+actual[i]
+			if actual[i] > 0 {
+				score += math.Log(p.probability[i]) / float64(n)
 			} else {
-				score += math.Log(1-p.some[i]) / float64(n)
+				score += math.Log(1-p.probability[i]) / float64(n)
 			}
 			for j := range n {
-				if came[i] > 0 && came[j] == 0 {
+				if actual[i] > 0 && actual[j] == 0 {
 					pairs++
 					switch {
-					case p.some[i] > p.some[j]:
+					case p.probability[i] > p.probability[j]:
 						won++
-					case p.some[i] == p.some[j]:
+					case p.probability[i] == p.probability[j]:
 						won += .5
 					}
 				}
@@ -66,25 +66,25 @@ func TestMeasuresAgainstNaive(t *testing.T) {
 		same("spend MAE", spend, m.SpendMAE)
 		same("log score", score, m.LogScore)
 		same("AUC", won/pairs, m.AUC)
-		same("bias", totalPromised/totalCame-1, m.Bias)
-		same("correlation", stat.Correlation(p.expected, came, nil), m.Correlation)
-		same("ECE", naiveECE(p.some, came), m.ECE)
+		same("bias", totalPredicted/totalActual-1, m.Bias)
+		same("correlation", stat.Correlation(p.expected, actual, nil), m.Correlation)
+		same("ECE", naiveECE(p.probability, actual), m.ECE)
 	})
 }
 
 // naiveECE replaces each outcome by the share of buyers among the customers with the same prediction.
-func naiveECE(some, came []float64) float64 {
-	inOrder := append([]float64(nil), some...)
+func naiveECE(probability, actual []float64) float64 {
+	inOrder := append([]float64(nil), probability...)
 	sort.Float64s(inOrder)
-	n, sum := len(some), 0.0
+	n, sum := len(probability), 0.0
 	for b := range 10 {
 		off := 0.0
 		for place := b * n / 10; place < (b+1)*n/10; place++ {
 			alike, bought := 0.0, 0.0
-			for i := range some {
-				if some[i] == inOrder[place] {
+			for i := range probability {
+				if probability[i] == inOrder[place] {
 					alike++
-					if came[i] > 0 {
+					if actual[i] > 0 {
 						bought++
 					}
 				}
@@ -106,13 +106,13 @@ func TestStandardErrors(t *testing.T) {
 
 // TestOrderDoesNotMatter verifies that the measures do not depend on the order of the customers, including ties.
 func TestOrderDoesNotMatter(t *testing.T) {
-	some := []float64{.1, .1, .1, .1, .1, .1, .3, .3, .3, .3, .3, .3, .3}
-	came := []float64{1, 0, 0, 0, 0, 0, 1, 1, 0, 0, 0, 0, 0}
-	want := *calibrationError(some, came)
+	probability := []float64{.1, .1, .1, .1, .1, .1, .3, .3, .3, .3, .3, .3, .3}
+	actual := []float64{1, 0, 0, 0, 0, 0, 1, 1, 0, 0, 0, 0, 0}
+	want := *calibrationError(probability, actual)
 	for i, j := 0, 5; i < j; i, j = i+1, j-1 {
-		came[i], came[j] = came[j], came[i]
+		actual[i], actual[j] = actual[j], actual[i]
 	}
-	require.InDelta(t, want, *calibrationError(some, came), 1e-12)
+	require.InDelta(t, want, *calibrationError(probability, actual), 1e-12)
 }
 
 func TestTicks(t *testing.T) {

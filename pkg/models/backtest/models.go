@@ -20,8 +20,8 @@ type candidate struct {
 	name                      string
 	status, fittedBy, problem string
 	logLikelihood             float64
-	// promise returns the expected number of purchases of a customer in the next t weeks, and the probability of at least one.
-	promise func(c lifetimes.Customer, t float64) (expected, some float64)
+	// predict returns the expected number of purchases of a customer in the next t weeks, and the probability of at least one.
+	predict func(c lifetimes.Customer, t float64) (expected, probability float64)
 	// newcomer returns the expected number of purchases of a new customer in the t weeks after the first purchase.
 	newcomer func(t float64) float64
 }
@@ -82,21 +82,21 @@ func improving(c []candidate) bool {
 
 // fitted fits by maximum likelihood if there are enough repeat buyers and the fit converges, otherwise with the weak priors.
 func fitted[M lifetimes.PurchaseModel](h *holdout, run func([]lifetimes.Summary, lifetimes.FitOptions) (lifetimes.Fit[M], error)) (candidate, error) {
-	f, by, err := soundly(h.rows, run)
+	f, by, err := fitWithFallback(h.rows, run)
 	if err != nil {
 		return candidate{}, err
 	}
 	m := f.Model
 	return candidate{
 		name: m.Name(), status: string(f.Status), fittedBy: by, problem: f.Problem, logLikelihood: f.LogLikelihood,
-		promise: func(c lifetimes.Customer, t float64) (float64, float64) {
+		predict: func(c lifetimes.Customer, t float64) (float64, float64) {
 			return m.Expected(c.Summary, t), m.PAtLeastOne(c.Summary, t)
 		},
 		newcomer: func(t float64) float64 { return m.Expected(lifetimes.Summary{}, t) },
 	}, nil
 }
 
-func soundly[M any](rows []lifetimes.Summary, run func([]lifetimes.Summary, lifetimes.FitOptions) (lifetimes.Fit[M], error)) (lifetimes.Fit[M], string, error) {
+func fitWithFallback[M any](rows []lifetimes.Summary, run func([]lifetimes.Summary, lifetimes.FitOptions) (lifetimes.Fit[M], error)) (lifetimes.Fit[M], string, error) {
 	f, err := run(rows, lifetimes.FitOptions{MaximumLikelihood: true})
 	if err == nil && f.Converged && f.Status == lifetimes.StatusFitted {
 		return f, "maximum likelihood", nil
@@ -113,7 +113,7 @@ func trained(h *holdout, all []lifetimes.History, o Options) (candidate, error) 
 	share := s.ParetoInCounts
 	c := candidate{
 		name: Scorer, status: string(training.Status), fittedBy: "weak priors",
-		promise: func(c lifetimes.Customer, t float64) (float64, float64) {
+		predict: func(c lifetimes.Customer, t float64) (float64, float64) {
 			score := s.Score(c, h.horizon)
 			if t == h.horizon || !(score.ModelExpected > 0) {
 				return score.Expected, score.PAtLeastOne
@@ -138,7 +138,7 @@ func trained(h *holdout, all []lifetimes.History, o Options) (candidate, error) 
 }
 
 func fitSpend(h *holdout) (lifetimes.GammaGamma, error) {
-	f, _, err := soundly(h.rows, lifetimes.FitGammaGamma)
+	f, _, err := fitWithFallback(h.rows, lifetimes.FitGammaGamma)
 	if err != nil {
 		return f.Model, fmt.Errorf("backtest: fit spend: %w", err)
 	}

@@ -87,7 +87,7 @@ type course struct {
 func (r *Result) courses() []course {
 	out := []course{{"actual", r.Tracking.Actual}}
 	for _, class := range []string{"second", "first"} {
-		for _, t := range r.Tracking.Promised {
+		for _, t := range r.Tracking.Predicted {
 			if (class == "first") == (t.Name == r.Recommended) {
 				out = append(out, course{class, t.Fit}, course{class, t.Forecast})
 			}
@@ -112,7 +112,7 @@ func (r *Result) drawFrequency() picture {
 	most := 0.0
 	for _, m := range models {
 		for _, g := range m.ByFrequency {
-			most = math.Max(most, math.Max(g.Promised, g.Came))
+			most = math.Max(most, math.Max(g.Predicted, g.Actual))
 		}
 	}
 	groups := models[0].ByFrequency
@@ -123,7 +123,7 @@ func (r *Result) drawFrequency() picture {
 		p.text(p.x(at), p.bottom+16, "middle", "tick", g.Name)
 		p.text(p.x(at), p.bottom+31, "middle", "small", "n "+grouped(g.Customers))
 		if g.Customers > 0 {
-			p.bar("came", at-0.3, at+0.3, g.Came, fmt.Sprintf("%s repeat purchases: %s with %.2f purchases on average", g.Name, counted(g.Customers, "customer"), g.Came))
+			p.bar("observed", at-0.3, at+0.3, g.Actual, fmt.Sprintf("%s repeat purchases: %s with %.2f purchases on average", g.Name, counted(g.Customers, "customer"), g.Actual))
 		}
 	}
 	p.base("repeat purchases before the split")
@@ -131,14 +131,14 @@ func (r *Result) drawFrequency() picture {
 		shift := 0.1 * float64(1-2*i) * float64(len(models)-1)
 		for x, g := range m.ByFrequency {
 			if g.Customers > 0 {
-				p.dot(keys[i].Class, float64(x)-shift, g.Promised, 5, fmt.Sprintf("%s predicted %.2f", m.Name, g.Promised))
+				p.dot(keys[i].Class, float64(x)-shift, g.Predicted, 5, fmt.Sprintf("%s predicted %.2f", m.Name, g.Predicted))
 			}
 		}
 	}
 	return picture{
 		"Calibration by frequency",
 		"Mean purchases after the split, by the number of repeat purchases before it. A dot at the top of a bar is a correct prediction.",
-		append([]key{{"came", "actual"}}, keys...), p.end(),
+		append([]key{{"observed", "actual"}}, keys...), p.end(),
 	}
 }
 
@@ -146,8 +146,8 @@ func (r *Result) drawReliability() picture {
 	models, keys := r.drawn()
 	most := 0.1
 	for _, m := range models {
-		for _, g := range m.ByPromise {
-			most = math.Max(most, math.Max(g.Promised, g.Came))
+		for _, g := range m.ByProbability {
+			most = math.Max(most, math.Max(g.Predicted, g.Actual))
 		}
 	}
 	most = math.Min(1, above(most))
@@ -157,12 +157,12 @@ func (r *Result) drawReliability() picture {
 	fmt.Fprintf(&p.b, `<line x1="%.1f" y1="%.1f" x2="%.1f" y2="%.1f" class="mark"/>`, p.x(0), p.y(0), p.x(most), p.y(most))
 	for i, m := range slices.Backward(models) {
 		var line []Point
-		for _, g := range m.ByPromise {
-			line = append(line, Point{g.Promised, g.Came})
+		for _, g := range m.ByProbability {
+			line = append(line, Point{g.Predicted, g.Actual})
 		}
 		p.line(keys[i].Class+" thin", line)
-		for _, g := range m.ByPromise {
-			p.dot(keys[i].Class, g.Promised, g.Came, 5, fmt.Sprintf("%s: %s, predicted probability %.3f, share of buyers %.3f", m.Name, counted(g.Customers, "customer"), g.Promised, g.Came))
+		for _, g := range m.ByProbability {
+			p.dot(keys[i].Class, g.Predicted, g.Actual, 5, fmt.Sprintf("%s: %s, predicted probability %.3f, share of buyers %.3f", m.Name, counted(g.Customers, "customer"), g.Predicted, g.Actual))
 		}
 	}
 	return picture{
@@ -178,7 +178,7 @@ func (r *Result) drawLift() picture {
 	average := float64(r.HoldoutPurchases) / float64(r.Customers)
 	lift := func(g Group) float64 {
 		if average > 0 {
-			return g.Came / average
+			return g.Actual / average
 		}
 		return 0
 	}
@@ -193,7 +193,7 @@ func (r *Result) drawLift() picture {
 	for i, g := range chosen.Lift {
 		at := float64(i + 1)
 		p.text(p.x(at), p.bottom+17, "middle", "tick", strconv.Itoa(i+1))
-		p.bar("first", at-0.38, at-0.01, lift(g), fmt.Sprintf("decile %d: %.2f purchases on average, %.1f times the mean", i+1, g.Came, lift(g)))
+		p.bar("first", at-0.38, at-0.01, lift(g), fmt.Sprintf("decile %d: %.2f purchases on average, %.1f times the mean", i+1, g.Actual, lift(g)))
 		p.text(p.x(at-0.19), p.y(lift(g))-5, "middle", "small", fmt.Sprintf("%.1f", lift(g)))
 	}
 	p.base("tenths of the customers, by decreasing predicted probability")
@@ -203,7 +203,7 @@ func (r *Result) drawLift() picture {
 	}
 	top := 0.0
 	if len(chosen.Lift) > 0 && r.HoldoutPurchases > 0 {
-		top = chosen.Lift[0].Came * float64(chosen.Lift[0].Customers) / float64(r.HoldoutPurchases)
+		top = chosen.Lift[0].Actual * float64(chosen.Lift[0].Customers) / float64(r.HoldoutPurchases)
 	}
 	return picture{
 		"Lift by decile", fmt.Sprintf("The tenth of the customers with the highest predicted probability made %.0f%% of the purchases after the split. For comparison: the same by RFM rank.", 100*top),

@@ -34,9 +34,9 @@ type Model struct {
 	FittedBy string `json:"fitted_by,omitempty"`
 	Problem  string `json:"problem,omitempty"`
 
-	ByFrequency []Group `json:"-"` // by repeat purchases before the split
-	ByPromise   []Group `json:"-"` // tenths of the customers by predicted probability, ascending
-	Lift        []Group `json:"-"` // tenths of the customers by predicted probability, descending
+	ByFrequency   []Group `json:"-"` // by repeat purchases before the split
+	ByProbability []Group `json:"-"` // tenths of the customers by predicted probability, ascending
+	Lift          []Group `json:"-"` // tenths of the customers by predicted probability, descending
 }
 
 // Measures compare predictions with observations; a measure is nil if it is not defined. See measures.go.
@@ -57,16 +57,16 @@ type Measures struct {
 
 // Group is a group of customers, with their mean predicted and mean observed value.
 type Group struct {
-	Name           string
-	Customers      int
-	Promised, Came float64
+	Name              string
+	Customers         int
+	Predicted, Actual float64
 }
 
 // Tracking is the number of repeat purchases by week, of the customers with a purchase up to the split.
 type Tracking struct {
 	SplitWeek float64   // from the first purchase
 	Actual    []Point   // at the end of each week
-	Promised  []Tracked // of the recommended model and of Live
+	Predicted []Tracked // of the recommended model and of Live
 }
 
 // Tracked is the number of repeat purchases by week that a model predicts.

@@ -43,8 +43,8 @@ func (h *holdout) trackActual() []Point {
 	return points
 }
 
-// mostPromises limits the number of predictions in track; beyond it, track uses a sample of every n-th customer and scales the total.
-const mostPromises = 2_000_000
+// mostPredictions limits the number of predictions in track; beyond it, track uses a sample of every n-th customer and scales the total.
+const mostPredictions = 2_000_000
 
 // track computes the course of a model: up to the split from its expectation for new customers, after it from its prediction for each
 // customer.
@@ -70,7 +70,7 @@ func (h *holdout) track(c candidate) Tracked {
 	}
 
 	sample := h.customers
-	if step := len(sample) * len(after) / mostPromises; step > 0 {
+	if step := len(sample) * len(after) / mostPredictions; step > 0 {
 		sample = nil
 		for i := 0; i < len(h.customers); i += step + 1 {
 			sample = append(sample, h.customers[i])
@@ -78,19 +78,19 @@ func (h *holdout) track(c candidate) Tracked {
 	}
 	scale := 1.0
 	if len(sample) < len(h.customers) {
-		scale = promised(c, h.customers, h.horizon) / promised(c, sample, h.horizon)
+		scale = totalPredicted(c, h.customers, h.horizon) / totalPredicted(c, sample, h.horizon)
 	}
 	for _, day := range after {
-		total := float64(repeats) + scale*promised(c, sample, float64(day-h.split)/7)
+		total := float64(repeats) + scale*totalPredicted(c, sample, float64(day-h.split)/7)
 		t.Forecast = append(t.Forecast, Point{h.week(day), total})
 	}
 	return t
 }
 
-func promised(c candidate, customers []lifetimes.Customer, t float64) float64 {
+func totalPredicted(c candidate, customers []lifetimes.Customer, t float64) float64 {
 	total := 0.0
 	for _, one := range customers {
-		expected, _ := c.promise(one, t)
+		expected, _ := c.predict(one, t)
 		total += expected
 	}
 	return total
