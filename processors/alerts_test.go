@@ -39,29 +39,29 @@ func under(rules []alert.Rule) func(*ledger.SettingsValues) {
 func TestAnyOrderOfArrivalLeavesTheSameAlertsOpen(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		all := history(t)
-		now := beginning + rapid.Int64Range(300*24, 398*24).Draw(t, "now")*3_600_000
+		now := start + rapid.Int64Range(300*24, 398*24).Draw(t, "now")*3_600_000
 		sorted := slices.Clone(all)
-		slices.SortStableFunc(sorted, func(a, b happening) int { return cmp.Compare(a.OccurredAt, b.OccurredAt) })
-		tell := func(label string, all []happening, partitions int32) *world {
+		slices.SortStableFunc(sorted, func(a, b customerEvent) int { return cmp.Compare(a.OccurredAt, b.OccurredAt) })
+		foldAll := func(label string, all []customerEvent, partitions int32) *world {
 			w := newWorld(t, genesis(partitions, ledger.Clock_CLOCK_EVENT))
 			w.settings(under(plainRules))
 			for _, h := range all {
 				w.put(h.customer, h.Event, h.OccurredAt)
 				if rapid.IntRange(0, 9).Draw(t, label+" tick") == 0 {
-					w.settle()
+					w.drain()
 					w.tick(h.OccurredAt)
 				}
 			}
-			w.settle()
+			w.drain()
 			w.tick(now)
 			return w
 		}
-		one := tell("one", sorted, 1)
-		two := tell("two", rapid.Permutation(all).Draw(t, "mixed"), rapid.Int32Range(1, 4).Draw(t, "partitions"))
+		one := foldAll("one", sorted, 1)
+		two := foldAll("two", rapid.Permutation(all).Draw(t, "mixed"), rapid.Int32Range(1, 4).Draw(t, "partitions"))
 		for _, w := range []*world{one, two} {
 			for _, p := range w.parts {
-				for id := range p.shelf.blobs {
-					want, got := called(w.answers(id)), opened(w, id)
+				for id := range p.store.blobs {
+					want, got := called(w.scores(id)), opened(w, id)
 					if want["slipping"] && !got["slipping_long"] { // for less than a day
 						delete(want, "slipping_long")
 						require.Greater(t, pendingSince(w, id), now-day, id)
@@ -71,7 +71,7 @@ func TestAnyOrderOfArrivalLeavesTheSameAlertsOpen(t *testing.T) {
 			}
 			requireEpisodes(t, w)
 		}
-		for id := range one.parts[0].shelf.blobs {
+		for id := range one.parts[0].store.blobs {
 			require.Equal(t, opened(one, id), opened(two, id), id)
 		}
 	})
@@ -108,7 +108,7 @@ func pendingSince(w *world, id string) int64 {
 
 func opened(w *world, id string) map[string]bool {
 	open := map[string]bool{}
-	if w.state(id) == nil { // a referrer who was told of a credit, or was not since it had been voided before
+	if w.state(id) == nil { // a referrer who was sent a credit, or was not because it had been voided before
 		return open
 	}
 	for _, a := range processors.OpenAlerts(w.parts[w.partitionOf(id)].state, id, w.state(id)) {
@@ -120,7 +120,7 @@ func opened(w *world, id string) map[string]bool {
 // requireEpisodes holds what was published of episodes: raised once, cleared once and afterwards.
 func requireEpisodes(t *rapid.T, w *world) {
 	state := map[string]string{}
-	for _, s := range w.said {
+	for _, s := range w.outputs {
 		if s.Topic != output.Alerts {
 			continue
 		}
@@ -136,7 +136,7 @@ func requireEpisodes(t *rapid.T, w *world) {
 }
 
 // TestSilenceRaisesAtItsMoment: a ms before the closed-form moment, and the duration behind it, nothing is raised; at it the
-// alert is, once, however coarsely time was told on the way.
+// alert is, once, however coarse the ticks on the way are.
 func TestSilenceRaisesAtItsMoment(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		g := genesis(1, ledger.Clock_CLOCK_EVENT)
@@ -159,7 +159,7 @@ func TestSilenceRaisesAtItsMoment(t *testing.T) {
 		}
 		w, start := begin()
 		raised := func(w *world) (all []string) {
-			for _, s := range w.heard() {
+			for _, s := range w.takeOutputs() {
 				if s.Topic == output.Alerts && field(s.json, "state") == "raised" {
 					all = append(all, field(s.json, "raised_at"))
 				}
@@ -187,7 +187,7 @@ func TestSilenceRaisesAtItsMoment(t *testing.T) {
 		}
 		w.tick(max(w.base(), due-1))
 		require.Empty(t, raised(w), "before its time")
-		p := w.answers("c").Churn.Probability.Value
+		p := w.scores("c").Churn.Probability.Value
 		w.tick(due)
 		require.Equal(t, leap, raised(w), "at its time")
 		if rule.For == 0 && due > start+1 && due > at+31*day+sum(gaps) {
@@ -214,12 +214,12 @@ func TestRefitRaisesNothing(t *testing.T) {
 	}
 	now := at + 60*day
 	w.tick(now)
-	w.heard()
+	w.takeOutputs()
 	w.append(ledger.Kind_KIND_PARAMETERS, now, &ledger.Parameters{Version: 1, Model: "mbg_nbd", Status: "fitted", R: 3, Alpha: 3, A: 1, B: 2, P: 6, Q: 4, V: 15})
 	for i := range 300 { // each is touched
 		w.event(fmt.Sprint("c", i), survey("s", 8, now+1, now+1))
 	}
-	for _, s := range w.heard() {
+	for _, s := range w.takeOutputs() {
 		require.NotEqual(t, output.Alerts, s.Topic, s.json)
 	}
 	baseline := 0
@@ -232,7 +232,7 @@ func TestRefitRaisesNothing(t *testing.T) {
 	require.Equal(t, 300, baseline)
 }
 
-func TestFuseHoldsBackAFlood(t *testing.T) {
+func TestFuseSuppressesAFlood(t *testing.T) {
 	w := newWorld(t, genesis(1, ledger.Clock_CLOCK_EVENT))
 	w.settings(under([]alert.Rule{{Name: "spent", Metric: "historic_clv", At: 50, Clear: 50, Severity: "info"}}))
 	at := ms("2024-01-01")
@@ -241,7 +241,7 @@ func TestFuseHoldsBackAFlood(t *testing.T) {
 		w.event(fmt.Sprint("c", i), purchase("1", 100, at))
 	}
 	w.tick(at + 1)
-	w.heard()
+	w.takeOutputs()
 	counts := map[string]int{}
 	for i := range people {
 		for _, a := range w.event(fmt.Sprint("c", i), purchase("2", 10_000, at+2)).Alerts {
@@ -295,15 +295,15 @@ func field(text, name string) string {
 	return value
 }
 
-// TestALookBackEndsNothing: an entry from elsewhere may bring a customer ahead of base time. Rescored as of base time, the
+// TestEarlierEvaluationEndsNoLaterEpisode: an entry from elsewhere may bring a customer ahead of base time. Rescored as of base time, the
 // alert that began in between goes on, and is not raised again when base time comes there.
-func TestALookBackEndsNothing(t *testing.T) {
+func TestEarlierEvaluationEndsNoLaterEpisode(t *testing.T) {
 	w := newWorld(t, genesis(1, ledger.Clock_CLOCK_EVENT))
 	w.settings(under([]alert.Rule{{Name: "slipping", Metric: "churn_probability", At: .4, Clear: .35, Severity: "warning"}}))
 	at := ms("2024-01-01")
 	w.event("c", purchase("1", 1000, at))
 	w.tick(at + day)
-	w.heard()
+	w.takeOutputs()
 	credit, err := (&ledger.Credit{Referred: "friend", Approved: true, Net: 100}).MarshalVT()
 	require.NoError(t, err)
 	w.fold(0, &ledger.Entry{
@@ -311,11 +311,11 @@ func TestALookBackEndsNothing(t *testing.T) {
 	})
 	require.True(t, opened(w, "c")["slipping"])
 	w.enter(ledger.Kind_KIND_PARAMETERS, func() *ledger.Parameters { v := processors.PriorParameters(); v.Version = 1; return v }())
-	w.settle()
+	w.drain()
 	require.True(t, opened(w, "c")["slipping"])
 	w.tick(at + 310*day)
 	var raised []string
-	for _, s := range w.heard() {
+	for _, s := range w.takeOutputs() {
 		if s.Topic == output.Alerts {
 			raised = append(raised, field(s.json, "state")+" "+field(s.json, "alert_id"))
 		}

@@ -28,7 +28,7 @@ func chosen() string {
 	}
 }
 
-func TestAPromiseIsSettledWhenItsTimeHasCome(t *testing.T) {
+func TestPromiseOutcomeIsRecordedAfterHorizon(t *testing.T) {
 	w := newWorld(t, genesis(1, ledger.Clock_CLOCK_EVENT))
 	id, at := chosen(), ms("2024-01-01")+5*3_600_000
 	w.event(id, purchase("1", 1000, at))
@@ -70,8 +70,8 @@ func sumOf(all [calibration.Tenths]int64) (n int64) {
 	return n
 }
 
-// TestPromisesAreKeptWhenTheModelIsTrue: the outcomes for customers drawn from the model agree with its forecasts in each tenth.
-func TestPromisesAreKeptWhenTheModelIsTrue(t *testing.T) {
+// TestForecastsAreCalibratedUnderTheTrueModel: the outcomes for customers drawn from the model agree with its forecasts in each tenth.
+func TestForecastsAreCalibratedUnderTheTrueModel(t *testing.T) {
 	random := rand.New(rand.NewPCG(11, 12))
 	const people, r, alpha, stops = 5000, 2.0, 6.0, .15
 	type order struct {

@@ -50,7 +50,7 @@ func FuzzStep(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, kind int32, id string, at int64, payload []byte) {
 		p := processors.NewPartition(0)
-		store := &shelf{t: t, blobs: map[string][]byte{}}
+		store := &encodingStore{t: t, blobs: map[string][]byte{}}
 		g, err := genesis(2, ledger.Clock_CLOCK_LIVE).MarshalVT()
 		require.NoError(t, err)
 		var out output.Batch

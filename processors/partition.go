@@ -211,7 +211,7 @@ func (p *Partition) Inputs() []Input {
 	p.state.eachInput(func(k sourceKey, s *state.Source) {
 		in := Input{Topic: k.topic, Incarnation: k.incarnation, Partition: k.partition, Mark: -1}
 		if s != nil {
-			in.Reported, in.Position, in.Time, in.AtEnd = s.GetHeard(), s.GetPosition(), s.GetTime(), s.GetAtEnd()
+			in.Reported, in.Position, in.Time, in.AtEnd = s.GetReported(), s.GetPosition(), s.GetTime(), s.GetAtEnd()
 			if s.GetMarked() {
 				in.Mark = s.GetOffset()
 			}

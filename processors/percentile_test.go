@@ -49,10 +49,10 @@ func clientele(t *rapid.T, w *world, people int) (ids []string, until int64) {
 			}
 		}
 		if i%50 == 0 {
-			w.settle()
+			w.drain()
 		}
 	}
-	w.settle()
+	w.drain()
 	return ids, until + 2*day
 }
 
@@ -69,7 +69,7 @@ func TestPercentilesOfAnyBase(t *testing.T) {
 		requireTotals(t, w)
 		var standing []int64
 		for _, id := range ids {
-			if a := w.answers(id); a.CLV.Orders > 0 {
+			if a := w.scores(id); a.CLV.Orders > 0 {
 				standing = append(standing, a.CLV.Total.Value)
 			}
 		}
@@ -81,7 +81,7 @@ func TestPercentilesOfAnyBase(t *testing.T) {
 		}
 		const near = .026
 		for _, id := range ids {
-			a := w.answers(id)
+			a := w.scores(id)
 			if a.CLV.Orders == 0 {
 				require.False(t, a.CLV.Percentile.Known || a.CLV.ValueTier.Known)
 				continue
@@ -93,9 +93,9 @@ func TestPercentilesOfAnyBase(t *testing.T) {
 	})
 }
 
-// However the values of some thousand customers are spread, and whatever refunds take back of them, the histogram tells every
-// percentile to half a point, as long as no value is that of many.
-func TestPercentilesToHalfAPoint(t *testing.T) {
+// TestPercentileErrorIsBelowHalfAPoint: for any spread of the values of some thousand customers, and after any refunds, percentiles
+// from the histogram are within half a point of the exact ones, as long as few customers share a value.
+func TestPercentileErrorIsBelowHalfAPoint(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		random := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 0))
 		spread := rapid.Float64Range(.5, 1.8).Draw(t, "spread")
@@ -138,12 +138,12 @@ func TestPercentilesToHalfAPoint(t *testing.T) {
 	})
 }
 
-// requireTotals says that what a partition has kept by difference is what its customers come to.
+// requireTotals requires that the totals that a partition has updated by difference equal the sums over its customers.
 func requireTotals(t require.TestingT, w *world) {
 	for _, p := range w.parts {
 		var sum portfolio.Totals
-		for id := range p.shelf.blobs {
-			s, err := customer.Decode(p.shelf.blobs[id])
+		for id := range p.store.blobs {
+			s, err := customer.Decode(p.store.blobs[id])
 			require.NoError(t, err)
 			sum.Add(&s.LastPublished)
 		}

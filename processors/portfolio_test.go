@@ -14,7 +14,7 @@ import (
 	"github.com/mainstay/mainstay/schemas/output"
 )
 
-func TestBucketsAreOneAfterTheOther(t *testing.T) {
+func TestBucketsAreContiguous(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		v := rapid.Int64Range(0, 1<<53).Draw(t, "value")
 		b := portfolio.Bucket(v)
@@ -67,7 +67,7 @@ func TestPercentilesAgainstARecount(t *testing.T) {
 	}
 	require.Equal(t, historic, published.HistoricCLV)
 	last := ""
-	for _, s := range w.heard() {
+	for _, s := range w.takeOutputs() {
 		if s.Topic == output.Portfolio {
 			last = s.json
 		}
@@ -82,12 +82,12 @@ func TestPercentilesAgainstARecount(t *testing.T) {
 	}
 	tiers := map[string]int{}
 	for i := range people {
-		a := w.answers(name(i))
+		a := w.scores(name(i))
 		if a.CLV.Orders == 0 {
 			require.False(t, a.CLV.Percentile.Known || a.CLV.ValueTier.Known)
 			continue
 		}
-		require.InDelta(t, rank(a.CLV.Total.Value), a.CLV.Percentile.Value, .5, name(i)) // predictions age between what was said and now
+		require.InDelta(t, rank(a.CLV.Total.Value), a.CLV.Percentile.Value, .5, name(i)) // predictions age between publication and now
 		tiers[a.CLV.ValueTier.Value]++
 	}
 	require.InDelta(t, .1*float64(len(standing)), tiers["top_10"], 3)
@@ -98,7 +98,7 @@ func TestTierDoesNotFlapAndFallsWithARefund(t *testing.T) {
 	w := newWorld(t, genesis(1, ledger.Clock_CLOCK_EVENT))
 	at := ms("2024-01-01")
 	w.event("c", purchase("1", 10_000, at))
-	total := w.answers("c").CLV.Total.Value
+	total := w.scores("c").CLV.Total.Value
 	version := uint64(0)
 	bounds := func(top int64) {
 		version++
@@ -109,7 +109,7 @@ func TestTierDoesNotFlapAndFallsWithARefund(t *testing.T) {
 		w.append(ledger.Kind_KIND_THRESHOLDS, at, &ledger.Thresholds{Version: version, Top_10: top, Top_20: top / 2, Percentiles: v, Customers: 1000})
 	}
 	tier := func(order string) string {
-		w.heard()
+		w.takeOutputs()
 		w.event("c", purchase(order, 0, at)) // touches, and changes nothing of worth
 		return w.state("c").LastPublished.Tier.String()
 	}
@@ -123,8 +123,8 @@ func TestTierDoesNotFlapAndFallsWithARefund(t *testing.T) {
 	require.Equal(t, "top_20", tier("5"), "and is not regained below the bound")
 	bounds(total)
 	require.Equal(t, "top_10", tier("6"))
-	w.heard()
+	w.takeOutputs()
 	w.event("c", refund("r", "1", 100, at))
-	said := w.heard()
-	require.Contains(t, said[0].json, `"value_tier":"top_20"`, "what a refund takes is said at once")
+	outputs := w.takeOutputs()
+	require.Contains(t, outputs[0].json, `"value_tier":"top_20"`, "a tier lost by a refund is published at once")
 }

@@ -16,28 +16,28 @@ import (
 	"github.com/mainstay/mainstay/schemas/output"
 )
 
-// happening is an event of a customer.
-type happening struct {
+// customerEvent is an event of a customer.
+type customerEvent struct {
 	customer string
 	*ledger.Event
 }
 
-var beginning = ms("2023-01-01")
+var start = ms("2023-01-01")
 
 // history draws what may happen to a few customers within the memory: nothing in it contradicts itself.
-func history(t *rapid.T) []happening {
+func history(t *rapid.T) []customerEvent {
 	const people = 4
-	var all []happening
+	var all []customerEvent
 	name := func(i int) string { return fmt.Sprint("customer-", i) }
 	moment := func() int64 {
 		// hours repeat, so that days are shared and times tie
-		return beginning + rapid.Int64Range(0, 250*24).Draw(t, "hour")*3_600_000
+		return start + rapid.Int64Range(0, 250*24).Draw(t, "hour")*3_600_000
 	}
 	add := func(i int, e *ledger.Event) {
 		if rapid.Bool().Draw(t, "stated id") {
 			e.Id = fmt.Sprint("stated-", len(all))
 		}
-		all = append(all, happening{name(i), e})
+		all = append(all, customerEvent{name(i), e})
 	}
 	for i := range people {
 		for o := range rapid.IntRange(0, 7).Draw(t, "orders") {
@@ -49,7 +49,7 @@ func history(t *rapid.T) []happening {
 				if u > 0 || rapid.Bool().Draw(t, "dated") {
 					e.Purchase.UpdatedAt = at + int64(u+1)*1000
 					e.Purchase.Cancelled = rapid.IntRange(0, 5).Draw(t, "cancelled") == 0
-					for f := range rapid.IntRange(0, 2).Draw(t, "told refunds") {
+					for f := range rapid.IntRange(0, 2).Draw(t, "snapshot refunds") {
 						e.Purchase.Refunds = append(e.Purchase.Refunds, &ledger.Refund{RefundId: fmt.Sprint("refund-", f), Total: rapid.Int64Range(1, 3000).Draw(t, "refund"), OccurredAt: at})
 					}
 				}
@@ -93,8 +93,8 @@ func history(t *rapid.T) []happening {
 	return all
 }
 
-// tell folds happenings in the given order, with ticks in between if ticking is set, and then a tick at now.
-func tell(t *rapid.T, label string, all []happening, partitions int32, memoryDays uint32, ticking bool, now int64) *world {
+// foldAll folds events in the given order, with ticks in between if ticking is set, and then a tick at now.
+func foldAll(t *rapid.T, label string, all []customerEvent, partitions int32, memoryDays uint32, ticking bool, now int64) *world {
 	w := newWorld(t, genesis(partitions, ledger.Clock_CLOCK_EVENT))
 	if memoryDays > 0 {
 		w.settings(func(v *ledger.SettingsValues) { v.MemoryDays, v.MemoryOrders = memoryDays, 4 })
@@ -102,13 +102,13 @@ func tell(t *rapid.T, label string, all []happening, partitions int32, memoryDay
 	for _, h := range all {
 		w.put(h.customer, h.Event, h.OccurredAt)
 		if rapid.IntRange(0, 3).Draw(t, label+" settle") == 0 {
-			w.settle()
+			w.drain()
 		}
 		if ticking && rapid.IntRange(0, 9).Draw(t, label+" tick") == 0 {
 			w.tick(h.OccurredAt)
 		}
 	}
-	w.settle()
+	w.drain()
 	w.tick(now)
 	return w
 }
@@ -116,9 +116,9 @@ func tell(t *rapid.T, label string, all []happening, partitions int32, memoryDay
 func TestAnyOrderOfArrivalGivesTheSameAnswers(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		all := history(t)
-		now := beginning + rapid.Int64Range(300*24, 398*24).Draw(t, "now")*3_600_000
+		now := start + rapid.Int64Range(300*24, 398*24).Draw(t, "now")*3_600_000
 		sorted := slices.Clone(all)
-		slices.SortStableFunc(sorted, func(a, b happening) int { return cmp.Compare(a.OccurredAt, b.OccurredAt) })
+		slices.SortStableFunc(sorted, func(a, b customerEvent) int { return cmp.Compare(a.OccurredAt, b.OccurredAt) })
 		mixed := rapid.Permutation(all).Draw(t, "mixed")
 		for _, h := range mixed {
 			if rapid.IntRange(0, 4).Draw(t, "again") == 0 {
@@ -126,8 +126,8 @@ func TestAnyOrderOfArrivalGivesTheSameAnswers(t *testing.T) {
 				mixed = slices.Insert(slices.Clone(mixed), at, h)
 			}
 		}
-		one := tell(t, "one", sorted, 1, 0, true, now)
-		two := tell(t, "two", mixed, rapid.Int32Range(1, 5).Draw(t, "partitions"), 0, rapid.Bool().Draw(t, "ticking"), now)
+		one := foldAll(t, "one", sorted, 1, 0, true, now)
+		two := foldAll(t, "two", mixed, rapid.Int32Range(1, 5).Draw(t, "partitions"), 0, rapid.Bool().Draw(t, "ticking"), now)
 		events := map[string][]*ledger.Event{}
 		for _, h := range all {
 			events[h.customer] = append(events[h.customer], h.Event)
@@ -135,7 +135,7 @@ func TestAnyOrderOfArrivalGivesTheSameAnswers(t *testing.T) {
 		want := recountAll(events, now)
 		for _, id := range slices.Sorted(maps.Keys(want)) {
 			r := want[id]
-			a, b := one.answers(id), two.answers(id)
+			a, b := one.scores(id), two.scores(id)
 			requireRecount(t, id, r, repeat(events[id], r), a)
 			require.Equal(t, bare(a), bare(b), id)
 		}
@@ -150,13 +150,13 @@ func TestAnyOrderOfArrivalGivesTheSameAnswers(t *testing.T) {
 func TestPruningNeverChangesAnAnswer(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		sorted := history(t)
-		slices.SortStableFunc(sorted, func(a, b happening) int { return cmp.Compare(a.OccurredAt, b.OccurredAt) })
-		now := beginning + 300*day
+		slices.SortStableFunc(sorted, func(a, b customerEvent) int { return cmp.Compare(a.OccurredAt, b.OccurredAt) })
+		now := start + 300*day
 		memory := rapid.Uint32Range(1, 90).Draw(t, "memory")
-		pruned := tell(t, "pruned", sorted, 1, memory, true, now)
-		kept := tell(t, "kept", sorted, 1, memory, false, now)
-		for id := range kept.parts[0].shelf.blobs {
-			require.Equal(t, bare(kept.answers(id)), bare(pruned.answers(id)), id)
+		pruned := foldAll(t, "pruned", sorted, 1, memory, true, now)
+		kept := foldAll(t, "kept", sorted, 1, memory, false, now)
+		for id := range kept.parts[0].store.blobs {
+			require.Equal(t, bare(kept.scores(id)), bare(pruned.scores(id)), id)
 		}
 	})
 }
@@ -165,7 +165,7 @@ func TestPruningNeverChangesAnAnswer(t *testing.T) {
 func bare(a processors.CustomerScores) processors.CustomerScores {
 	a.CLV.About, a.Churn.About, a.Promoter.About = output.About{}, output.About{}, output.About{}
 	a.CLV.Previous, a.Churn.Previous, a.Promoter.Previous = output.Opt[output.PreviousCLV]{}, output.Opt[output.PreviousChurnRisk]{}, output.Opt[output.PreviousPromoterStatus]{}
-	a.Churn.NextCheckAt = output.Opt[int64]{} // depends on the probability last said
+	a.Churn.NextCheckAt = output.Opt[int64]{} // depends on the probability last published
 	return a
 }
 
@@ -222,7 +222,7 @@ func requireRecount(t *rapid.T, id string, r *recount, repeat float64, a process
 func requireLedgerRules(t *rapid.T, w *world) {
 	requireTotals(t, w)
 	sequence, places := map[string]uint64{}, map[output.ID]uint32{}
-	for _, s := range w.heard() {
+	for _, s := range w.takeOutputs() {
 		place := output.ID{Partition: s.partition, Offset: s.Offset}
 		require.Equal(t, places[place], s.Ordinal)
 		places[place]++
@@ -234,7 +234,7 @@ func requireLedgerRules(t *rapid.T, w *world) {
 	}
 	for _, p := range w.parts {
 		base, _ := p.state.BaseTime()
-		for id := range p.shelf.blobs {
+		for id := range p.store.blobs {
 			state := w.state(id)
 			require.Equal(t, sequence[id], state.Sequence)
 			if at, ok := state.Deadline(); ok {

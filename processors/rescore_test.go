@@ -15,15 +15,15 @@ import (
 	"github.com/mainstay/mainstay/schemas/output"
 )
 
-// watched is a shelf that notes who is looked at.
-type watched struct {
-	*shelf
-	looked []string
+// recordingStore records which customers are loaded.
+type recordingStore struct {
+	*encodingStore
+	loaded []string
 }
 
-func (w *watched) Customer(id string) (*customer.State, error) {
-	w.looked = append(w.looked, id)
-	return w.shelf.Customer(id)
+func (w *recordingStore) Customer(id string) (*customer.State, error) {
+	w.loaded = append(w.loaded, id)
+	return w.encodingStore.Customer(id)
 }
 
 // fitted are parameters under which the answers differ from the prior's, and from those of another version.
@@ -33,7 +33,7 @@ func fitted(version uint64) *ledger.Parameters {
 	}
 }
 
-// crowd is a world of one partition with so many customers, a day apart, whom time has reached.
+// crowd returns a world of one partition with so many customers, whose first orders are a day apart, after a tick 200 days later.
 func crowd(t require.TestingT, people int, limit uint32) *world {
 	w := newWorld(t, genesis(1, ledger.Clock_CLOCK_EVENT))
 	w.settings(func(v *ledger.SettingsValues) { v.WakeLimit, v.TiersMinCustomers = limit, 5 })
@@ -45,7 +45,7 @@ func crowd(t require.TestingT, people int, limit uint32) *world {
 		}
 	}
 	w.tick(at + 200*day)
-	w.heard()
+	w.takeOutputs()
 	return w
 }
 
@@ -56,16 +56,16 @@ func (w *world) enter(kind ledger.Kind, body interface{ MarshalVT() ([]byte, err
 }
 
 // TestEveryCustomerIsRescoredOnce: after new parameters all customers are rescored, each once, in the order of class and
-// id, at most wake_limit with one entry, and never are two entries to go on under way, whatever else comes in between.
+// id, at most wake_limit with one entry, and at most one continue entry is appended at any time, whatever entries come in between.
 func TestEveryCustomerIsRescoredOnce(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		people, limit := rapid.IntRange(0, 90).Draw(t, "people"), rapid.IntRange(1, 40).Draw(t, "limit")
 		w := crowd(t, people, uint32(limit))
 		p := w.parts[0]
-		spy := &watched{shelf: p.shelf}
+		recorder := &recordingStore{encodingStore: p.store}
 		fold := func(e *ledger.Entry) processors.Verdict {
 			var out output.Batch
-			v, err := processors.Step(p.state, p.offset, e, spy, &out)
+			v, err := processors.Step(p.state, p.offset, e, recorder, &out)
 			require.NoError(t, err)
 			p.state, err = processors.DecodePartition(p.state.Encode(nil))
 			require.NoError(t, err)
@@ -86,7 +86,7 @@ func TestEveryCustomerIsRescoredOnce(t *testing.T) {
 			}
 			blob, err := fitted(version).MarshalVT()
 			require.NoError(t, err)
-			spy.looked = nil
+			recorder.loaded = nil
 			return fold(&ledger.Entry{Version: 1, Kind: ledger.Kind_KIND_PARAMETERS, Payload: blob})
 		}
 		rescored := terms(1).Rescored
@@ -100,14 +100,14 @@ func TestEveryCustomerIsRescoredOnce(t *testing.T) {
 				break
 			}
 			if rapid.IntRange(0, 3).Draw(t, "event") == 0 {
-				looked := spy.looked
+				loaded := recorder.loaded
 				id := fmt.Sprint("new-", come)
 				come++
 				e, err := purchase("1", 700, ms("2024-08-01")).MarshalVT()
 				require.NoError(t, err)
 				w.origin++
 				fold(&ledger.Entry{Version: 1, Kind: ledger.Kind_KIND_EVENT, Customer: id, Time: ms("2024-08-01"), Payload: e, Origin: &ledger.Origin{Topic: "purchases", Offset: w.origin}})
-				spy.looked = looked
+				recorder.loaded = loaded
 			}
 			e := p.queue[0]
 			p.queue = nil
@@ -115,49 +115,49 @@ func TestEveryCustomerIsRescoredOnce(t *testing.T) {
 		}
 		_, _, under := p.state.Rescoring()
 		require.False(t, under)
-		require.Len(t, spy.looked, rescored)
-		old := slices.DeleteFunc(slices.Clone(spy.looked), func(id string) bool { return strings.HasPrefix(id, "new-") })
+		require.Len(t, recorder.loaded, rescored)
+		old := slices.DeleteFunc(slices.Clone(recorder.loaded), func(id string) bool { return strings.HasPrefix(id, "new-") })
 		require.Len(t, old, people)
-		require.True(t, slices.IsSortedFunc(spy.looked, func(a, b string) int {
+		require.True(t, slices.IsSortedFunc(recorder.loaded, func(a, b string) int {
 			if x, y := ledger.Class(a, classes), ledger.Class(b, classes); x != y {
 				return int(x) - int(y)
 			}
 			return strings.Compare(a, b)
 		}), "by class, then id")
-		slices.Sort(spy.looked)
-		require.Len(t, slices.Compact(spy.looked), rescored, "nobody twice")
+		slices.Sort(recorder.loaded)
+		require.Len(t, slices.Compact(recorder.loaded), rescored, "nobody twice")
 	})
 }
 
-// TestHoweverItIsCutTheSameIsSaid: how many customers an entry may score changes nothing in what is said of each.
-func TestHoweverItIsCutTheSameIsSaid(t *testing.T) {
+// TestWakeLimitChangesNoOutput: how many customers an entry may score does not change the outputs of any customer.
+func TestWakeLimitChangesNoOutput(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		people := rapid.IntRange(1, 50).Draw(t, "people")
 		version := rapid.Uint64Range(1, 9).Draw(t, "version")
-		tell := func(limit uint32) (all []string) {
+		foldAll := func(limit uint32) (all []string) {
 			w := crowd(t, people, limit)
 			w.append(ledger.Kind_KIND_PARAMETERS, 0, fitted(version))
-			for _, s := range customers(w.heard()) {
+			for _, s := range customers(w.takeOutputs()) {
 				require.Equal(t, output.TriggerRefit, s.Trigger)
 				require.Contains(t, s.json, `"trigger":"refit","cause_event_id":null`)
 				_, behind, _ := strings.Cut(s.json, ",") // behind its id, which names the entry
 				all = append(all, behind)
 			}
-			for id := range w.parts[0].shelf.blobs {
+			for id := range w.parts[0].store.blobs {
 				before := w.state(id).Encode(nil)
 				w.enter(ledger.Kind_KIND_CONTINUE, &ledger.Continue{})
 				require.Equal(t, before, w.state(id).Encode(nil), "nothing is left to do")
 			}
 			return all
 		}
-		one := tell(1)
+		one := foldAll(1)
 		require.NotEmpty(t, one)
-		require.Equal(t, one, tell(rapid.Uint32Range(2, 200).Draw(t, "limit")))
+		require.Equal(t, one, foldAll(rapid.Uint32Range(2, 200).Draw(t, "limit")))
 	})
 }
 
-// TestNewTermsReachTheSilent: parameters, bounds and settings, each by itself, move whoever has not been touched.
-func TestNewTermsReachTheSilent(t *testing.T) {
+// TestNewTermsReachInactiveCustomers: parameters, bounds and settings, each by itself, move whoever has not been touched.
+func TestNewTermsReachInactiveCustomers(t *testing.T) {
 	w := crowd(t, 40, 7)
 	tiers := func() map[string]int {
 		n := map[string]int{}
@@ -172,32 +172,32 @@ func TestNewTermsReachTheSilent(t *testing.T) {
 		w.tick(now)
 	}
 	require.Equal(t, map[string]int{"top_10": 4, "top_20": 4, "rest": 32}, tiers(), "from the base's own bounds, by nothing but time")
-	w.heard()
+	w.takeOutputs()
 	bounds := &ledger.Thresholds{Version: 100, Top_10: 1, Top_20: 1, Percentiles: make([]int64, 101), Customers: 40}
 	w.append(ledger.Kind_KIND_THRESHOLDS, now, bounds)
 	require.Equal(t, map[string]int{"top_10": 40}, tiers())
-	for _, s := range w.heard() {
+	for _, s := range w.takeOutputs() {
 		require.Equal(t, output.TriggerRefit, s.Trigger)
 	}
 	w.settings(func(v *ledger.SettingsValues) { v.WakeLimit, v.TiersMinCustomers, v.ChurnHigh = 7, 41, .34 })
 	require.Equal(t, map[string]int{"": 40}, tiers(), "the base is too small by the new settings")
-	for _, s := range w.heard() {
+	for _, s := range w.takeOutputs() {
 		require.NotContains(t, s.json, `"churn_risk":"medium","purchase`)
 	}
 }
 
-// TestTheModelIsNamed: without any customer to learn from, answers are the prior's and say so; then those of the entry.
-func TestTheModelIsNamed(t *testing.T) {
+// TestOutputsNameTheModel: without any customer to learn from, answers are the prior's and say so; then those of the entry.
+func TestOutputsNameTheModel(t *testing.T) {
 	w := newWorld(t, genesis(1, ledger.Clock_CLOCK_EVENT))
 	w.event("c", purchase("1", 1000, ms("2024-01-01")))
-	all := w.heard()
+	all := w.takeOutputs()
 	require.Len(t, all, 2)
 	for _, s := range all {
 		require.Contains(t, s.json, `"model":{"name":"mbg_nbd","version":0,"status":"prior"}`)
 	}
 	w.append(ledger.Kind_KIND_PARAMETERS, 0, fitted(3))
 	w.event("c", purchase("2", 1000, ms("2024-02-01")))
-	for _, s := range w.heard() {
+	for _, s := range w.takeOutputs() {
 		require.Contains(t, s.json, `"model":{"name":"mbg_nbd","version":3,"status":"fitted"}`)
 	}
 }

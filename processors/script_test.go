@@ -67,7 +67,7 @@ func play(t *testing.T, script string) string {
 		if note := w.perform(words); note != "" {
 			b.WriteString("> " + note + "\n")
 		}
-		for _, s := range w.heard() {
+		for _, s := range w.takeOutputs() {
 			b.WriteString("> " + plain(t, s) + "\n")
 		}
 	}
@@ -143,7 +143,7 @@ func (w *world) perform(line []string) string {
 		return ""
 	}
 	if line[0] == "get" {
-		a := w.answers(line[1])
+		a := w.scores(line[1])
 		return string(a.Append(nil))
 	}
 	at := ms(line[0])
@@ -217,7 +217,7 @@ func scripted(what string, at int64, a words) *ledger.Event {
 }
 
 // plain returns an output as one line: customer, type, and the fields that are not null.
-func plain(t *testing.T, s said) string {
+func plain(t *testing.T, s published) string {
 	d := json.NewDecoder(strings.NewReader(s.json))
 	d.UseNumber()
 	_, err := d.Token()

@@ -34,9 +34,9 @@ func TestRefusedSettingsAreSkipped(t *testing.T) {
 
 	at := ms("2024-01-01")
 	w.event("c", purchase("o1", 1000, at))
-	w.heard()
+	w.takeOutputs()
 	require.Equal(t, processors.SettingsRefused, w.revise(5, bad))
-	require.Empty(t, w.heard(), "nobody is rescored under settings that are not in force")
+	require.Empty(t, w.takeOutputs(), "nobody is rescored under settings that are not in force")
 	_, _, rescoring := w.parts[0].state.Rescoring()
 	require.False(t, rescoring)
 	revision, days := inForce()
@@ -49,7 +49,7 @@ func TestRefusedSettingsAreSkipped(t *testing.T) {
 	require.EqualError(t, refused.Reason, "fold.wake_limit: must be from 1 to 10000; it is 20000")
 
 	require.Equal(t, processors.Applied, w.event("c", purchase("o2", 1000, at+day)).Result)
-	require.EqualValues(t, 2000, w.answers("c").CLV.Historic)
+	require.EqualValues(t, 2000, w.scores("c").CLV.Historic)
 
 	first := refused.Offset
 	require.Equal(t, processors.SettingsRefused, w.revise(5, bad), "a second owner may have appended it too")
@@ -81,6 +81,6 @@ func TestRefusedFirstSettings(t *testing.T) {
 func TestUnreadableSettingsHalt(t *testing.T) {
 	w := newWorld(t, genesis(1, ledger.Clock_CLOCK_LIVE))
 	p := w.parts[0]
-	_, err := processors.Step(p.state, p.offset+1, &ledger.Entry{Version: 1, Kind: ledger.Kind_KIND_SETTINGS, Payload: []byte{0xff}}, p.shelf, new(output.Batch))
+	_, err := processors.Step(p.state, p.offset+1, &ledger.Entry{Version: 1, Kind: ledger.Kind_KIND_SETTINGS, Payload: []byte{0xff}}, p.store, new(output.Batch))
 	require.ErrorIs(t, err, processors.ErrMalformed)
 }

@@ -42,7 +42,7 @@ func fullState() partitionState {
 		number: 1, offset: 2, genesis: &ledger.Genesis{LedgerId: "l"}, settingsRevision: 3, settingsHash: 4, settings: settings.Default(), refused: &state.RefusedSettings{Offset: 3}, logic: 5,
 		parameters: PriorParameters(), thresholds: &ledger.Thresholds{Version: 6}, checkpoint: 7, inputRevision: 8,
 		inputs:      []*ledger.Input{{Topic: "t", Partitions: 1}},
-		sources:     map[sourceKey]*state.Source{{"t", 1, 2}: {Topic: "t", Incarnation: 1, Partition: 2, Heard: true}},
+		sources:     map[sourceKey]*state.Source{{"t", 1, 2}: {Topic: "t", Incarnation: 1, Partition: 2, Reported: true}},
 		ledgerMarks: map[int32]mark{3: {4, 5}},
 		baseKnown:   true, base: 9, advanceTo: 10, latest: 11, continuePending: true, rescoring: &state.Rescoring{Classes: 4, Class: 1, After: "c"},
 		totals: portfolio.Totals{
@@ -56,6 +56,6 @@ func fullState() partitionState {
 	}
 	s.contributions.Replace(&ledger.Contribution{Partition: 1, Customers: 2})
 	s.contributions.SetPublished(&ledger.Contribution{Customers: 2})
-	s.fuses.Decode([]*state.Fuse{{Rule: 1, Hour: 2, Raised: 3, Held: 4}})
+	s.fuses.Decode([]*state.Fuse{{Rule: 1, Hour: 2, Raised: 3, Suppressed: 4}})
 	return s
 }

@@ -26,20 +26,20 @@ func TestWorkedExample(t *testing.T) {
 			e.Purchase.Currency = c.code
 			w.event("c", fact(e))
 		}
-		a := w.answers("c")
+		a := w.scores("c")
 		require.Equal(t, 1_000_000*c.minor, a.CLV.Historic)
 		require.Equal(t, output.Some(1_000_000*c.minor), a.CLV.Simple)
 		require.Equal(t, output.Some(200_000*c.minor), a.CLV.AverageOrderValue)
 		require.EqualValues(t, 5, a.CLV.Orders)
-		last := w.heard()
+		last := w.takeOutputs()
 		require.Contains(t, last[len(last)-1].json+last[len(last)-2].json, `"historic_clv":1000000.0`)
 		require.Contains(t, string(a.Append(nil)), `"simple_clv":1000000.0`)
 	}
 }
 
 func TestStepRefuses(t *testing.T) {
-	fresh := func() (*processors.Partition, *shelf) {
-		return processors.NewPartition(0), &shelf{t: t, blobs: map[string][]byte{}}
+	fresh := func() (*processors.Partition, *encodingStore) {
+		return processors.NewPartition(0), &encodingStore{t: t, blobs: map[string][]byte{}}
 	}
 	g, err := genesis(2, ledger.Clock_CLOCK_LIVE).MarshalVT()
 	require.NoError(t, err)
@@ -98,7 +98,7 @@ func TestOriginsAndGaps(t *testing.T) {
 	again := entry("e", 1, 0, nil)
 	again.Origin.Incarnation = 1
 	require.Equal(t, processors.Applied, w.fold(0, again).Result, "a topic made again begins again")
-	require.EqualValues(t, 5, w.answers("c").CLV.Orders)
+	require.EqualValues(t, 5, w.scores("c").CLV.Orders)
 }
 
 func TestEventIDs(t *testing.T) {
@@ -112,7 +112,7 @@ func TestEventIDs(t *testing.T) {
 	other := purchase("o2", 100, at)
 	other.Id = "e1"
 	require.Equal(t, output.EventConflict, w.event("c", other).Reason)
-	require.Equal(t, processors.DuplicateEvent, w.event("c", other).Result, "a rejection is said once")
+	require.Equal(t, processors.DuplicateEvent, w.event("c", other).Result, "a rejection is published once")
 	again := purchase("o1", 100, at)
 	again.Id = "e2"
 	require.Equal(t, processors.DuplicateEvent, w.event("c", again).Result, "the same order under another id")
@@ -123,9 +123,9 @@ func TestEventIDs(t *testing.T) {
 	late := purchase("o3", 100, at)
 	late.Id = "e1"
 	require.Equal(t, processors.Applied, w.put("c", late, at+8*day).Result, "outside of the window the id is new")
-	require.EqualValues(t, 200, w.answers("c").CLV.Historic)
+	require.EqualValues(t, 200, w.scores("c").CLV.Historic)
 	rejections := 0
-	for _, s := range w.heard() {
+	for _, s := range w.takeOutputs() {
 		if s.Topic == output.Rejections {
 			rejections++
 		}

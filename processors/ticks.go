@@ -58,13 +58,13 @@ func (s *partitionState) applyReading(r *ledger.Reading) {
 		}
 	}
 	source := s.source(k)
-	if !source.GetHeard() || r.GetOffset() >= source.GetPosition() {
+	if !source.GetReported() || r.GetOffset() >= source.GetPosition() {
 		source.Position, source.AtEnd = r.GetOffset(), r.GetAtEnd()
 	}
-	if !source.GetHeard() || r.GetTime() > source.GetTime() {
+	if !source.GetReported() || r.GetTime() > source.GetTime() {
 		source.Time = r.GetTime()
 	}
-	source.Heard = true
+	source.Reported = true
 }
 
 func (s *partitionState) isMember(k sourceKey) bool {
@@ -91,11 +91,11 @@ func (s *partitionState) eachInput(f func(k sourceKey, source *state.Source)) {
 func (s *partitionState) moveBase() {
 	some, all, ended := false, true, true
 	var least, latest int64
-	held := false
+	found := false
 	event := s.genesis.GetClock() == ledger.Clock_CLOCK_EVENT
 	s.eachInput(func(_ sourceKey, source *state.Source) {
 		some = true
-		if source == nil || !source.GetHeard() {
+		if source == nil || !source.GetReported() {
 			all = false
 			return
 		}
@@ -104,11 +104,11 @@ func (s *partitionState) moveBase() {
 			return
 		}
 		ended = false
-		if !held || source.GetTime() < least {
-			held, least = true, source.GetTime()
+		if !found || source.GetTime() < least {
+			found, least = true, source.GetTime()
 		}
 	})
-	//mutant:base-time-of-some if !some || !all && !held
+	//mutant:base-time-of-some if !some || !all && !found
 	if !some || !all {
 		return
 	}

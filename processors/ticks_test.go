@@ -82,7 +82,7 @@ func TestWakeLimit(t *testing.T) {
 		w.event(fmt.Sprintf("c%02d", 9-i), purchase("1", 1000, at+int64(i)*day))
 	}
 	w.tick(at + 10*day)
-	w.heard()
+	w.takeOutputs()
 	p := w.parts[0]
 	blob, err := (&ledger.Tick{
 		Revision: 1, Inputs: []*ledger.Input{{Topic: "purchases", Partitions: 1}},
@@ -102,23 +102,23 @@ func TestWakeLimit(t *testing.T) {
 	require.Equal(t, 1, continues())
 	require.Equal(t, 3, w.fold(0, &ledger.Entry{Version: 1, Kind: ledger.Kind_KIND_TICK, Payload: blob}).Woken)
 	require.Equal(t, 1, continues(), "never a second one while one is under way")
-	w.settle()
+	w.drain()
 	var order []string
-	for _, s := range w.heard() {
+	for _, s := range w.takeOutputs() {
 		if s.Topic == output.ChurnRisk {
 			order = append(order, s.Key)
 		}
 	}
 	// the latest came first by name
 	require.Equal(t, "c09 c08 c07 c06 c05 c04 c03 c02 c01 c00", strings.Join(order, " "), "by deadline")
-	due, err := p.shelf.Due(at+100*day, 1)
+	due, err := p.store.Due(at+100*day, 1)
 	require.NoError(t, err)
 	require.Empty(t, due)
 }
 
-// TestSilenceSpeaksAtItsMoment: a ms before a deadline nothing is published, at the deadline an output is, and the class last
+// TestTimersFireAtTheirDeadline: a ms before a deadline nothing is published, at the deadline an output is, and the class last
 // published is always the true one.
-func TestSilenceSpeaksAtItsMoment(t *testing.T) {
+func TestTimersFireAtTheirDeadline(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		g := genesis(1, ledger.Clock_CLOCK_EVENT)
 		g.Timezone = rapid.SampledFrom([]string{"UTC", "Asia/Tehran", "America/New_York", "Pacific/Auckland"}).Draw(t, "zone")
@@ -140,20 +140,20 @@ func TestSilenceSpeaksAtItsMoment(t *testing.T) {
 				return
 			}
 			require.Greater(t, next, at)
-			w.heard()
+			w.takeOutputs()
 			w.tick(next - 1)
-			require.Empty(t, customers(w.heard()), "before its time")
-			asOf := w.answers("c")
+			require.Empty(t, customers(w.takeOutputs()), "before its time")
+			asOf := w.scores("c")
 			w.tick(next)
-			require.NotEmpty(t, customers(w.heard()), "at its time, %v before", asOf.Churn)
+			require.NotEmpty(t, customers(w.takeOutputs()), "at its time, %v before", asOf.Churn)
 			at = next
 		}
 	})
 }
 
 // customers returns the outputs that belong to a customer.
-func customers(all []said) []said {
-	var some []said
+func customers(all []published) []published {
+	var some []published
 	for _, s := range all {
 		if s.Topic != output.Portfolio {
 			some = append(some, s)

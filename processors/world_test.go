@@ -18,38 +18,38 @@ import (
 	"github.com/mainstay/mainstay/schemas/output"
 )
 
-// shelf is a Store that holds nothing but bytes: every state goes through its encoding on every step.
-type shelf struct {
-	t     require.TestingT
-	blobs map[string][]byte
-	lent  map[string]*customer.State // what this step has been given
-	fail  error
+// encodingStore is a Store that holds nothing but bytes: every state goes through its encoding on every step.
+type encodingStore struct {
+	t      require.TestingT
+	blobs  map[string][]byte
+	loaded map[string]*customer.State // what this step has been given
+	fail   error
 }
 
-// settled ends a step. It fails if the step changed a state without putting it back: a fold would keep the change in memory and
+// requireAllPut ends a step. It fails if the step changed a state without putting it back: a fold would keep the change in memory and
 // lose it at a restart.
-func (s *shelf) settled() {
-	for id, c := range s.lent {
+func (s *encodingStore) requireAllPut() {
+	for id, c := range s.loaded {
 		require.Equal(s.t, s.blobs[id], c.Encode(nil), "a customer was changed and not put back")
 	}
-	clear(s.lent)
+	clear(s.loaded)
 }
 
-func (s *shelf) Customer(id string) (*customer.State, error) {
+func (s *encodingStore) Customer(id string) (*customer.State, error) {
 	blob, ok := s.blobs[id]
 	if !ok || s.fail != nil {
 		return nil, s.fail
 	}
 	c, err := customer.Decode(blob)
-	if s.lent == nil {
-		s.lent = map[string]*customer.State{}
+	if s.loaded == nil {
+		s.loaded = map[string]*customer.State{}
 	}
-	s.lent[id] = c
+	s.loaded[id] = c
 	return c, err
 }
 
-func (s *shelf) Put(id string, c *customer.State) {
-	delete(s.lent, id)
+func (s *encodingStore) Put(id string, c *customer.State) {
+	delete(s.loaded, id)
 	blob := c.Encode(nil)
 	again, err := customer.Decode(blob)
 	require.NoError(s.t, err)
@@ -57,7 +57,7 @@ func (s *shelf) Put(id string, c *customer.State) {
 	s.blobs[id] = blob
 }
 
-func (s *shelf) Due(now int64, limit int) ([]string, error) {
+func (s *encodingStore) Due(now int64, limit int) ([]string, error) {
 	type timer struct {
 		at int64
 		id string
@@ -80,7 +80,7 @@ func (s *shelf) Due(now int64, limit int) ([]string, error) {
 	return ids, s.fail
 }
 
-func (s *shelf) Class(class, classes uint32) ([]string, error) {
+func (s *encodingStore) Class(class, classes uint32) ([]string, error) {
 	var ids []string
 	for id := range s.blobs {
 		if ledger.Class(id, classes) == class {
@@ -97,18 +97,18 @@ type world struct {
 	genesis *ledger.Genesis
 	parts   []*part
 	origin  int64
-	said    []said
+	outputs []published
 }
 
 type part struct {
 	state  *processors.Partition
-	shelf  *shelf
+	store  *encodingStore
 	offset int64
 	queue  []*ledger.Entry
 	log    []*ledger.Entry
 }
 
-type said struct {
+type published struct {
 	partition int32
 	output.Record
 	json string
@@ -119,7 +119,7 @@ func newWorld(t require.TestingT, g *ledger.Genesis) *world {
 	blob, err := g.MarshalVT()
 	require.NoError(t, err)
 	for i := range g.GetPartitions() {
-		w.parts = append(w.parts, &part{state: processors.NewPartition(i), shelf: &shelf{t: t, blobs: map[string][]byte{}}})
+		w.parts = append(w.parts, &part{state: processors.NewPartition(i), store: &encodingStore{t: t, blobs: map[string][]byte{}}})
 		w.fold(i, &ledger.Entry{Version: 1, Kind: ledger.Kind_KIND_GENESIS, Payload: blob})
 	}
 	return w
@@ -135,16 +135,16 @@ func genesis(partitions int32, clock ledger.Clock) *ledger.Genesis {
 func (w *world) fold(i int32, e *ledger.Entry) processors.Verdict {
 	p := w.parts[i]
 	var out output.Batch
-	v, err := processors.Step(p.state, p.offset, e, p.shelf, &out)
+	v, err := processors.Step(p.state, p.offset, e, p.store, &out)
 	require.NoError(w.t, err)
-	p.shelf.settled()
+	p.store.requireAllPut()
 	blob := p.state.Encode(nil)
 	p.state, err = processors.DecodePartition(blob)
 	require.NoError(w.t, err)
 	require.Equal(w.t, blob, p.state.Encode(nil), "encoding is not canonical")
 	for k := range out.Records {
 		r := out.Records[k]
-		w.said = append(w.said, said{i, r, string(out.Value(&r))})
+		w.outputs = append(w.outputs, published{i, r, string(out.Value(&r))})
 	}
 	for k, s := range out.Sends {
 		s.Entry.Origin = &ledger.Origin{Partition: i, Offset: p.offset, Ordinal: uint32(k)}
@@ -156,8 +156,8 @@ func (w *world) fold(i int32, e *ledger.Entry) processors.Verdict {
 	return v
 }
 
-// settle folds what partitions have sent each other until nothing is under way.
-func (w *world) settle() {
+// drain folds what partitions have sent each other until nothing is under way.
+func (w *world) drain() {
 	for busy := true; busy; {
 		busy = false
 		for i, p := range w.parts {
@@ -178,7 +178,7 @@ func (w *world) partitionOf(customer string) int32 {
 // event appends an event of a customer with an origin of its own, and settles.
 func (w *world) event(customer string, e *ledger.Event) processors.Verdict {
 	v := w.put(customer, e, e.GetOccurredAt())
-	w.settle()
+	w.drain()
 	return v
 }
 
@@ -208,7 +208,7 @@ func (w *world) append(kind ledger.Kind, at int64, body interface{ MarshalVT() (
 	for i := range w.parts {
 		w.fold(int32(i), &ledger.Entry{Version: 1, Kind: kind, Time: at, Payload: blob})
 	}
-	w.settle()
+	w.drain()
 }
 
 func (w *world) settings(change func(v *ledger.SettingsValues)) {
@@ -219,21 +219,21 @@ func (w *world) settings(change func(v *ledger.SettingsValues)) {
 }
 
 func (w *world) state(id string) *customer.State {
-	s, err := w.parts[w.partitionOf(id)].shelf.Customer(id)
+	s, err := w.parts[w.partitionOf(id)].store.Customer(id)
 	require.NoError(w.t, err)
 	return s
 }
 
-func (w *world) answers(id string) processors.CustomerScores {
+func (w *world) scores(id string) processors.CustomerScores {
 	s := w.state(id)
 	require.NotNil(w.t, s, "no customer %s", id)
 	return processors.ScoreCustomer(w.parts[w.partitionOf(id)].state, id, s)
 }
 
-// heard returns the outputs since the last call.
-func (w *world) heard() []said {
-	all := w.said
-	w.said = nil
+// takeOutputs returns the outputs since the last call.
+func (w *world) takeOutputs() []published {
+	all := w.outputs
+	w.outputs = nil
 	return all
 }
 

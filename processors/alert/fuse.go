@@ -57,7 +57,7 @@ func (f *Fuses) Tripped(at int64, each func(rule uint32)) {
 func (f *Fuses) Encode() []*state.Fuse {
 	var all []*state.Fuse
 	for _, x := range f.all {
-		all = append(all, &state.Fuse{Rule: x.Rule, Hour: x.Hour, Raised: x.Raised, Held: x.Suppressed})
+		all = append(all, &state.Fuse{Rule: x.Rule, Hour: x.Hour, Raised: x.Raised, Suppressed: x.Suppressed})
 	}
 	return all
 }
@@ -66,7 +66,7 @@ func (f *Fuses) Encode() []*state.Fuse {
 func (f *Fuses) Decode(all []*state.Fuse) {
 	f.all = nil
 	for _, w := range all {
-		f.all = append(f.all, Fuse{Rule: w.GetRule(), Hour: w.GetHour(), Raised: w.GetRaised(), Suppressed: w.GetHeld()})
+		f.all = append(f.all, Fuse{Rule: w.GetRule(), Hour: w.GetHour(), Raised: w.GetRaised(), Suppressed: w.GetSuppressed()})
 	}
 }
 

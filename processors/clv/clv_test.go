@@ -8,7 +8,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-func TestDoublings(t *testing.T) {
+func TestRootOf2Minus1(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		n := math.Exp(rapid.Float64Range(-4, 20).Draw(t, "ln n"))
 		require.InEpsilon(t, math.Expm1(math.Ln2/n), rootOf2Minus1(n), 1e-12)

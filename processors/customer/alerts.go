@@ -75,23 +75,23 @@ func (a *Alerts) Find(rule uint32) (int, bool) {
 
 func (s *State) writeAlerts(w *state.Alerts) {
 	a := &s.Alerts
-	*w = state.Alerts{Terms: a.Terms, Thresholds: a.Thresholds, Opened: a.Opened, HeldHigh: a.WasHighValue, Episodes: w.Episodes[:0]}
+	*w = state.Alerts{Terms: a.Terms, Thresholds: a.Thresholds, Opened: a.Opened, WasHighValue: a.WasHighValue, Episodes: w.Episodes[:0]}
 	for i := range a.Episodes {
 		e := &a.Episodes[i]
 		w.Episodes = append(w.Episodes, &state.Episode{
-			Rule: e.Rule, Phase: uint32(e.Phase), Kind: uint32(e.Kind), At: e.FiringAt, Cool: e.CoolDownEnd, Number: e.Number, Value: e.Value,
+			Rule: e.Rule, Phase: uint32(e.Phase), Kind: uint32(e.Kind), FiringAt: e.FiringAt, CoolDownEnd: e.CoolDownEnd, Number: e.Number, Value: e.Value,
 		})
 	}
 }
 
 func (s *State) readAlerts(w *state.Alerts) {
-	s.Alerts = Alerts{Terms: w.GetTerms(), Thresholds: w.GetThresholds(), Opened: w.GetOpened(), WasHighValue: w.GetHeldHigh()}
+	s.Alerts = Alerts{Terms: w.GetTerms(), Thresholds: w.GetThresholds(), Opened: w.GetOpened(), WasHighValue: w.GetWasHighValue()}
 	for _, e := range w.GetEpisodes() {
 		//mutant:episodes-lost-on-reclaim insert continue
 		s.Alerts.Episodes = append(s.Alerts.Episodes, Episode{
 			//mutant:episodes-reopen-on-reclaim replace Phase: Pending
 			Phase: Phase(min(e.GetPhase(), uint32(Cooling))), Kind: Kind(min(e.GetKind(), uint32(Suppressed))),
-			Rule: e.GetRule(), FiringAt: e.GetAt(), CoolDownEnd: e.GetCool(), Number: e.GetNumber(), Value: e.GetValue(),
+			Rule: e.GetRule(), FiringAt: e.GetFiringAt(), CoolDownEnd: e.GetCoolDownEnd(), Number: e.GetNumber(), Value: e.GetValue(),
 		})
 	}
 }

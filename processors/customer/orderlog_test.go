@@ -8,7 +8,7 @@ import (
 )
 
 // A long orderLog finds with its countingFilter what one would find by looking through it, whatever came and went.
-func TestBookFindsWhatIsThere(t *testing.T) {
+func TestOrderLogFindsEveryOrder(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var b orderLog
 		ids := rapid.SampledFrom([]uint64{2, 150}).Draw(t, "ids") // of two, a counter gets full

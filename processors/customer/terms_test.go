@@ -35,7 +35,7 @@ func TestUntil(t *testing.T) {
 	}
 }
 
-func TestUntilIsTheMoment(t *testing.T) {
+func TestUntilIsTheFirstMoment(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		zone, err := time.LoadLocation(rapid.SampledFrom([]string{"America/New_York", "Europe/Berlin", "Australia/Lord_Howe", "Asia/Tehran", "Africa/Casablanca"}).Draw(t, "zone"))
 		require.NoError(t, err)

@@ -36,7 +36,7 @@ func (s *State) write(w *state.Customer) {
 		OrderMarks: w.OrderMarks[:0], OrderAt: w.OrderAt[:0], OrderTotal: w.OrderTotal[:0], OrderShift: w.OrderShift[:0], OrderSeen: w.OrderSeen[:0],
 		OrderDetails: w.OrderDetails[:0], Day: w.Day[:0], DayOrders: w.DayOrders[:0], DayNet: w.DayNet[:0],
 		Recent: w.Recent[:0], RecentDay: w.RecentDay[:0], Responses: w.Responses[:0], Referrals: w.Referrals[:0],
-		CreditFrom: w.CreditFrom[:0], CreditNet: w.CreditNet[:0], Said: w.Said, Promise: w.Promise[:0], Alerts: w.Alerts,
+		CreditFrom: w.CreditFrom[:0], CreditNet: w.CreditNet[:0], LastPublished: w.LastPublished, Promise: w.Promise[:0], Alerts: w.Alerts,
 	}
 	if p := s.Promise; p.Days > 0 {
 		w.Promise = append(w.Promise, p.Day, p.Days, p.Probability, p.Orders)
@@ -65,19 +65,19 @@ func (s *State) write(w *state.Customer) {
 	for _, c := range s.credits {
 		w.CreditFrom, w.CreditNet = append(w.CreditFrom, c.from), append(w.CreditNet, c.net)
 	}
-	if w.Said == nil {
-		w.Said = new(state.Said)
+	if w.LastPublished == nil {
+		w.LastPublished = new(state.LastPublished)
 	}
-	s.writeLastPublished(w.Said)
+	s.writeLastPublished(w.LastPublished)
 	if w.Alerts == nil {
 		w.Alerts = new(state.Alerts)
 	}
 	s.writeAlerts(w.Alerts)
 }
 
-func (s *State) writeLastPublished(w *state.Said) {
+func (s *State) writeLastPublished(w *state.LastPublished) {
 	last := &s.LastPublished
-	*w = state.Said{
+	*w = state.LastPublished{
 		Clv: last.CLV, PredictedKnown: last.PredictedKnown, Predicted: last.Predicted, Tier: uint32(last.Tier),
 		ChurnClass: uint32(last.Churn), ChurnProbability: uint32(last.Probability + 1), //nolint:gosec // -1 at least
 		Category: uint32(last.Category), Score: uint32(last.Score + 1), Responses: uint32(last.Responses), //nolint:gosec // likewise
@@ -225,7 +225,7 @@ func Decode(blob []byte) (*State, error) {
 		s.credits = append(s.credits, credit{from: from, net: w.CreditNet[i]})
 		s.credit += w.CreditNet[i]
 	}
-	s.readLastPublished(w.GetSaid())
+	s.readLastPublished(w.GetLastPublished())
 	if err := s.readPromise(w.Promise); err != nil {
 		return nil, err
 	}
@@ -233,7 +233,7 @@ func Decode(blob []byte) (*State, error) {
 	return s, nil
 }
 
-func (s *State) readLastPublished(w *state.Said) {
+func (s *State) readLastPublished(w *state.LastPublished) {
 	s.LastPublished = LastPublished{
 		CLV: w.GetClv(), PredictedKnown: w.GetPredictedKnown(), Predicted: w.GetPredicted(), Tier: Tier(w.GetTier() & 3),
 		Churn: Class(min(w.GetChurnClass(), uint32(Churned))), Probability: int32(w.GetChurnProbability()) - 1, //nolint:gosec // as written

@@ -33,12 +33,12 @@ func (b *Contributions) Replace(c *ledger.Contribution) bool {
 
 // Encode writes the contributions into the state of their partition.
 func (b *Contributions) Encode(w *state.Partition) {
-	w.Contributions, w.Announced = b.latest, b.published
+	w.Contributions, w.PublishedSums = b.latest, b.published
 }
 
 // Decode reads what Encode wrote.
 func (b *Contributions) Decode(w *state.Partition) {
-	b.latest, b.published = w.Contributions, w.Announced
+	b.latest, b.published = w.Contributions, w.PublishedSums
 }
 
 // Sum adds up all contributions; nil if there is none.

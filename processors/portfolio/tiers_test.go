@@ -33,7 +33,7 @@ func TestTiersAreATenthAndAFifth(t *testing.T) {
 	})
 }
 
-func TestTiersCutABucketWhereTheBoundLies(t *testing.T) {
+func TestTierCountsInterpolateWithinABucket(t *testing.T) {
 	sum := &ledger.Contribution{Histogram: make([]int64, Bucket(1024)+1)}
 	sum.Histogram[Bucket(1024)] = 8 // 1024 to 1039
 	top10, top20, rest := Tiers(sum, &ledger.Thresholds{Top_10: 1036, Top_20: 1028})

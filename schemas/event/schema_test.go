@@ -335,12 +335,12 @@ func FuzzDecode(f *testing.F) {
 		d := decoder(t, x.opts)
 		var first, second Result
 		agree(t, all[x.kind], d, &first, x)
-		said, _ := first.Event.MarshalVT() // before the decoder's next record
+		encoded, _ := first.Event.MarshalVT() // before the decoder's next record
 		d.Explain(x.kind, x.message(), now)
 		if agree(t, all[x.kind], d, &second, x).event != nil {
 			again, err := second.Event.MarshalVT()
 			require.NoError(t, err)
-			require.Equal(t, said, again)
+			require.Equal(t, encoded, again)
 		}
 	})
 }

@@ -47,15 +47,15 @@ type Customer struct {
 	ForgottenRefunds int64   `protobuf:"zigzag64,18,opt,name=forgotten_refunds,json=forgottenRefunds,proto3" json:"forgotten_refunds,omitempty"` // sum of the refunds whose order had not arrived when they left memory
 	ForgottenAt      int64   `protobuf:"zigzag64,19,opt,name=forgotten_at,json=forgottenAt,proto3" json:"forgotten_at,omitempty"`                // time of the latest standing order that left memory
 	// Recent event ids in the order in which they were folded: 48 bits of the hash of source and id, 16 of the facts'.
-	Recent     []uint64    `protobuf:"fixed64,11,rep,packed,name=recent,proto3" json:"recent,omitempty"`
-	RecentDay  []int32     `protobuf:"zigzag32,12,rep,packed,name=recent_day,json=recentDay,proto3" json:"recent_day,omitempty"`   // UTC day folded, each less the one before
-	Said       *Said       `protobuf:"bytes,13,opt,name=said,proto3" json:"said,omitempty"`                                        // scores as last published
-	Responses  []*Response `protobuf:"bytes,14,rep,name=responses,proto3" json:"responses,omitempty"`                              // by type, creation, id
-	Referrals  []*Referral `protobuf:"bytes,20,rep,name=referrals,proto3" json:"referrals,omitempty"`                              // in which this customer is the one referred, by time, id, status
-	CreditedTo string      `protobuf:"bytes,21,opt,name=credited_to,json=creditedTo,proto3" json:"credited_to,omitempty"`          // id of the referrer that the credit below was sent to; empty: none
-	Credited   int64       `protobuf:"zigzag64,22,opt,name=credited,proto3" json:"credited,omitempty"`                             // amount of that credit
-	CreditFrom []uint64    `protobuf:"fixed64,23,rep,packed,name=credit_from,json=creditFrom,proto3" json:"credit_from,omitempty"` // hashes of the ids of the customers whom this customer referred, rising
-	CreditNet  []int64     `protobuf:"zigzag64,24,rep,packed,name=credit_net,json=creditNet,proto3" json:"credit_net,omitempty"`   // the credit for each
+	Recent        []uint64       `protobuf:"fixed64,11,rep,packed,name=recent,proto3" json:"recent,omitempty"`
+	RecentDay     []int32        `protobuf:"zigzag32,12,rep,packed,name=recent_day,json=recentDay,proto3" json:"recent_day,omitempty"`   // UTC day folded, each less the one before
+	LastPublished *LastPublished `protobuf:"bytes,13,opt,name=last_published,json=lastPublished,proto3" json:"last_published,omitempty"` // scores as last published
+	Responses     []*Response    `protobuf:"bytes,14,rep,name=responses,proto3" json:"responses,omitempty"`                              // by type, creation, id
+	Referrals     []*Referral    `protobuf:"bytes,20,rep,name=referrals,proto3" json:"referrals,omitempty"`                              // in which this customer is the one referred, by time, id, status
+	CreditedTo    string         `protobuf:"bytes,21,opt,name=credited_to,json=creditedTo,proto3" json:"credited_to,omitempty"`          // id of the referrer that the credit below was sent to; empty: none
+	Credited      int64          `protobuf:"zigzag64,22,opt,name=credited,proto3" json:"credited,omitempty"`                             // amount of that credit
+	CreditFrom    []uint64       `protobuf:"fixed64,23,rep,packed,name=credit_from,json=creditFrom,proto3" json:"credit_from,omitempty"` // hashes of the ids of the customers whom this customer referred, rising
+	CreditNet     []int64        `protobuf:"zigzag64,24,rep,packed,name=credit_net,json=creditNet,proto3" json:"credit_net,omitempty"`   // the credit for each
 	// The forecast whose outcome is not recorded yet: civil day on which it was made, days ahead, probability of an order within
 	// them in ten thousandths, expected orders in thousandths; absent: none.
 	Promise             []uint32 `protobuf:"varint,40,rep,packed,name=promise,proto3" json:"promise,omitempty"`
@@ -208,9 +208,9 @@ func (x *Customer) GetRecentDay() []int32 {
 	return nil
 }
 
-func (x *Customer) GetSaid() *Said {
+func (x *Customer) GetLastPublished() *LastPublished {
 	if x != nil {
-		return x.Said
+		return x.LastPublished
 	}
 	return nil
 }
@@ -288,11 +288,11 @@ func (x *Customer) GetAlerts() *Alerts {
 // Alerts is the state of a customer's alerts.
 type Alerts struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Terms         uint64                 `protobuf:"varint,1,opt,name=terms,proto3" json:"terms,omitempty"`                       // 1 plus Partition.alert_terms at the last evaluation; 0: never evaluated
-	Thresholds    uint64                 `protobuf:"varint,2,opt,name=thresholds,proto3" json:"thresholds,omitempty"`             // version of the thresholds at the last evaluation
-	Opened        uint64                 `protobuf:"varint,3,opt,name=opened,proto3" json:"opened,omitempty"`                     // number of episodes that have fired so far
-	HeldHigh      bool                   `protobuf:"varint,4,opt,name=held_high,json=heldHigh,proto3" json:"held_high,omitempty"` // the customer was in top_10 or top_20
-	Episodes      []*Episode             `protobuf:"bytes,5,rep,name=episodes,proto3" json:"episodes,omitempty"`                  // by rule
+	Terms         uint64                 `protobuf:"varint,1,opt,name=terms,proto3" json:"terms,omitempty"`                                     // 1 plus Partition.alert_terms at the last evaluation; 0: never evaluated
+	Thresholds    uint64                 `protobuf:"varint,2,opt,name=thresholds,proto3" json:"thresholds,omitempty"`                           // version of the thresholds at the last evaluation
+	Opened        uint64                 `protobuf:"varint,3,opt,name=opened,proto3" json:"opened,omitempty"`                                   // number of episodes that have fired so far
+	WasHighValue  bool                   `protobuf:"varint,4,opt,name=was_high_value,json=wasHighValue,proto3" json:"was_high_value,omitempty"` // the customer was in top_10 or top_20
+	Episodes      []*Episode             `protobuf:"bytes,5,rep,name=episodes,proto3" json:"episodes,omitempty"`                                // by rule
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -348,9 +348,9 @@ func (x *Alerts) GetOpened() uint64 {
 	return 0
 }
 
-func (x *Alerts) GetHeldHigh() bool {
+func (x *Alerts) GetWasHighValue() bool {
 	if x != nil {
-		return x.HeldHigh
+		return x.WasHighValue
 	}
 	return false
 }
@@ -365,13 +365,13 @@ func (x *Alerts) GetEpisodes() []*Episode {
 // Episode is the episode of one rule.
 type Episode struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Rule          uint32                 `protobuf:"fixed32,1,opt,name=rule,proto3" json:"rule,omitempty"`    // hash of the rule's name
-	Phase         uint32                 `protobuf:"varint,2,opt,name=phase,proto3" json:"phase,omitempty"`   // 1: pending, 2: firing, 3: cooling down
-	Kind          uint32                 `protobuf:"varint,3,opt,name=kind,proto3" json:"kind,omitempty"`     // firing: 1: published, 2: baseline, 3: baseline and published, 4: suppressed
-	At            int64                  `protobuf:"zigzag64,4,opt,name=at,proto3" json:"at,omitempty"`       // pending: time at which it will fire; firing: time at which it fired
-	Cool          int64                  `protobuf:"zigzag64,5,opt,name=cool,proto3" json:"cool,omitempty"`   // end of the cool-down; 0: none
-	Number        uint64                 `protobuf:"varint,6,opt,name=number,proto3" json:"number,omitempty"` // firing: its number among the customer's episodes, from 1
-	Value         int64                  `protobuf:"zigzag64,7,opt,name=value,proto3" json:"value,omitempty"` // firing: the metric when it fired; minor units of an amount, ten thousandths of anything else
+	Rule          uint32                 `protobuf:"fixed32,1,opt,name=rule,proto3" json:"rule,omitempty"`                                     // hash of the rule's name
+	Phase         uint32                 `protobuf:"varint,2,opt,name=phase,proto3" json:"phase,omitempty"`                                    // 1: pending, 2: firing, 3: cooling down
+	Kind          uint32                 `protobuf:"varint,3,opt,name=kind,proto3" json:"kind,omitempty"`                                      // firing: 1: published, 2: baseline, 3: baseline and published, 4: suppressed
+	FiringAt      int64                  `protobuf:"zigzag64,4,opt,name=firing_at,json=firingAt,proto3" json:"firing_at,omitempty"`            // pending: time at which it will fire; firing: time at which it fired
+	CoolDownEnd   int64                  `protobuf:"zigzag64,5,opt,name=cool_down_end,json=coolDownEnd,proto3" json:"cool_down_end,omitempty"` // end of the cool-down; 0: none
+	Number        uint64                 `protobuf:"varint,6,opt,name=number,proto3" json:"number,omitempty"`                                  // firing: its number among the customer's episodes, from 1
+	Value         int64                  `protobuf:"zigzag64,7,opt,name=value,proto3" json:"value,omitempty"`                                  // firing: the metric when it fired; minor units of an amount, ten thousandths of anything else
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -427,16 +427,16 @@ func (x *Episode) GetKind() uint32 {
 	return 0
 }
 
-func (x *Episode) GetAt() int64 {
+func (x *Episode) GetFiringAt() int64 {
 	if x != nil {
-		return x.At
+		return x.FiringAt
 	}
 	return 0
 }
 
-func (x *Episode) GetCool() int64 {
+func (x *Episode) GetCoolDownEnd() int64 {
 	if x != nil {
-		return x.Cool
+		return x.CoolDownEnd
 	}
 	return 0
 }
@@ -566,9 +566,9 @@ func (x *OrderDetail) GetOffset() int64 {
 	return 0
 }
 
-// Said holds the scores as last published. Figures of which every change is published are encoded as the difference from the
+// LastPublished holds the scores as last published. Figures of which every change is published are encoded as the difference from the
 // present figure, which is mostly 0.
-type Said struct {
+type LastPublished struct {
 	state            protoimpl.MessageState `protogen:"open.v1"`
 	Clv              bool                   `protobuf:"varint,1,opt,name=clv,proto3" json:"clv,omitempty"`                                                   // a CLV was published
 	Historic         int64                  `protobuf:"zigzag64,2,opt,name=historic,proto3" json:"historic,omitempty"`                                       // historic CLV, less the present
@@ -587,20 +587,20 @@ type Said struct {
 	sizeCache        protoimpl.SizeCache
 }
 
-func (x *Said) Reset() {
-	*x = Said{}
+func (x *LastPublished) Reset() {
+	*x = LastPublished{}
 	mi := &file_state_state_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
 
-func (x *Said) String() string {
+func (x *LastPublished) String() string {
 	return protoimpl.X.MessageStringOf(x)
 }
 
-func (*Said) ProtoMessage() {}
+func (*LastPublished) ProtoMessage() {}
 
-func (x *Said) ProtoReflect() protoreflect.Message {
+func (x *LastPublished) ProtoReflect() protoreflect.Message {
 	mi := &file_state_state_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -612,96 +612,96 @@ func (x *Said) ProtoReflect() protoreflect.Message {
 	return mi.MessageOf(x)
 }
 
-// Deprecated: Use Said.ProtoReflect.Descriptor instead.
-func (*Said) Descriptor() ([]byte, []int) {
+// Deprecated: Use LastPublished.ProtoReflect.Descriptor instead.
+func (*LastPublished) Descriptor() ([]byte, []int) {
 	return file_state_state_proto_rawDescGZIP(), []int{4}
 }
 
-func (x *Said) GetClv() bool {
+func (x *LastPublished) GetClv() bool {
 	if x != nil {
 		return x.Clv
 	}
 	return false
 }
 
-func (x *Said) GetHistoric() int64 {
+func (x *LastPublished) GetHistoric() int64 {
 	if x != nil {
 		return x.Historic
 	}
 	return 0
 }
 
-func (x *Said) GetOrders() int64 {
+func (x *LastPublished) GetOrders() int64 {
 	if x != nil {
 		return x.Orders
 	}
 	return 0
 }
 
-func (x *Said) GetReferralValue() int64 {
+func (x *LastPublished) GetReferralValue() int64 {
 	if x != nil {
 		return x.ReferralValue
 	}
 	return 0
 }
 
-func (x *Said) GetPredictedKnown() bool {
+func (x *LastPublished) GetPredictedKnown() bool {
 	if x != nil {
 		return x.PredictedKnown
 	}
 	return false
 }
 
-func (x *Said) GetPredicted() int64 {
+func (x *LastPublished) GetPredicted() int64 {
 	if x != nil {
 		return x.Predicted
 	}
 	return 0
 }
 
-func (x *Said) GetTier() uint32 {
+func (x *LastPublished) GetTier() uint32 {
 	if x != nil {
 		return x.Tier
 	}
 	return 0
 }
 
-func (x *Said) GetChurnClass() uint32 {
+func (x *LastPublished) GetChurnClass() uint32 {
 	if x != nil {
 		return x.ChurnClass
 	}
 	return 0
 }
 
-func (x *Said) GetChurnProbability() uint32 {
+func (x *LastPublished) GetChurnProbability() uint32 {
 	if x != nil {
 		return x.ChurnProbability
 	}
 	return 0
 }
 
-func (x *Said) GetCategory() uint32 {
+func (x *LastPublished) GetCategory() uint32 {
 	if x != nil {
 		return x.Category
 	}
 	return 0
 }
 
-func (x *Said) GetScore() uint32 {
+func (x *LastPublished) GetScore() uint32 {
 	if x != nil {
 		return x.Score
 	}
 	return 0
 }
 
-func (x *Said) GetResponses() uint32 {
+func (x *LastPublished) GetResponses() uint32 {
 	if x != nil {
 		return x.Responses
 	}
 	return 0
 }
 
-func (x *Said) GetAction() bool {
+func (x *LastPublished) GetAction() bool {
 	if x != nil {
 		return x.Action
 	}
@@ -907,7 +907,7 @@ type Partition struct {
 	Totals           *Totals                `protobuf:"bytes,16,opt,name=totals,proto3" json:"totals,omitempty"`                                             // of the partition's customers
 	Contributions    []*ledger.Contribution `protobuf:"bytes,18,rep,name=contributions,proto3" json:"contributions,omitempty"`                               // partition 0: the latest of each partition, by partition
 	LedgerMarks      []*LedgerMark          `protobuf:"bytes,19,rep,name=ledger_marks,json=ledgerMarks,proto3" json:"ledger_marks,omitempty"`                // by partition
-	Announced        *ledger.Contribution   `protobuf:"bytes,21,opt,name=announced,proto3" json:"announced,omitempty"`                                       // partition 0: the sums last published
+	PublishedSums    *ledger.Contribution   `protobuf:"bytes,21,opt,name=published_sums,json=publishedSums,proto3" json:"published_sums,omitempty"`          // partition 0: the sums last published
 	Number           int32                  `protobuf:"varint,22,opt,name=number,proto3" json:"number,omitempty"`                                            // of the partition
 	Checkpoint       int64                  `protobuf:"varint,24,opt,name=checkpoint,proto3" json:"checkpoint,omitempty"`                                    // outputs below this offset are published, by the last checkpoint entry; 0: none
 	Latest           int64                  `protobuf:"zigzag64,25,opt,name=latest,proto3" json:"latest,omitempty"`                                          // the latest time at which an entry of a customer was folded
@@ -1078,9 +1078,9 @@ func (x *Partition) GetLedgerMarks() []*LedgerMark {
 	return nil
 }
 
-func (x *Partition) GetAnnounced() *ledger.Contribution {
+func (x *Partition) GetPublishedSums() *ledger.Contribution {
 	if x != nil {
-		return x.Announced
+		return x.PublishedSums
 	}
 	return nil
 }
@@ -1211,10 +1211,10 @@ func (x *RefusedSettings) GetOffset() int64 {
 // Fuse counts the alerts of a rule in an hour of the ledger.
 type Fuse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Rule          uint32                 `protobuf:"fixed32,1,opt,name=rule,proto3" json:"rule,omitempty"`    // hash of the rule's name
-	Hour          int64                  `protobuf:"zigzag64,2,opt,name=hour,proto3" json:"hour,omitempty"`   // hours since 1970
-	Raised        int64                  `protobuf:"varint,3,opt,name=raised,proto3" json:"raised,omitempty"` // alerts published
-	Held          int64                  `protobuf:"varint,4,opt,name=held,proto3" json:"held,omitempty"`     // alerts suppressed
+	Rule          uint32                 `protobuf:"fixed32,1,opt,name=rule,proto3" json:"rule,omitempty"`            // hash of the rule's name
+	Hour          int64                  `protobuf:"zigzag64,2,opt,name=hour,proto3" json:"hour,omitempty"`           // hours since 1970
+	Raised        int64                  `protobuf:"varint,3,opt,name=raised,proto3" json:"raised,omitempty"`         // alerts published
+	Suppressed    int64                  `protobuf:"varint,4,opt,name=suppressed,proto3" json:"suppressed,omitempty"` // alerts suppressed
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1270,9 +1270,9 @@ func (x *Fuse) GetRaised() int64 {
 	return 0
 }
 
-func (x *Fuse) GetHeld() int64 {
+func (x *Fuse) GetSuppressed() int64 {
 	if x != nil {
-		return x.Held
+		return x.Suppressed
 	}
 	return 0
 }
@@ -1424,7 +1424,7 @@ type Source struct {
 	Marked        bool                   `protobuf:"varint,4,opt,name=marked,proto3" json:"marked,omitempty"`             // an event from it was folded: offset and ordinal are set
 	Offset        int64                  `protobuf:"varint,5,opt,name=offset,proto3" json:"offset,omitempty"`             // of the latest event folded
 	Ordinal       uint32                 `protobuf:"varint,6,opt,name=ordinal,proto3" json:"ordinal,omitempty"`           // likewise, within its record
-	Heard         bool                   `protobuf:"varint,7,opt,name=heard,proto3" json:"heard,omitempty"`               // a tick has reported it: position, time and at_end are set
+	Reported      bool                   `protobuf:"varint,7,opt,name=reported,proto3" json:"reported,omitempty"`         // a tick has reported it: position, time and at_end are set
 	Position      int64                  `protobuf:"varint,8,opt,name=position,proto3" json:"position,omitempty"`         // all its records below this offset are in the ledger
 	Time          int64                  `protobuf:"zigzag64,9,opt,name=time,proto3" json:"time,omitempty"`               // its time is known up to here
 	AtEnd         bool                   `protobuf:"varint,10,opt,name=at_end,json=atEnd,proto3" json:"at_end,omitempty"` // position was its end when it was read
@@ -1504,9 +1504,9 @@ func (x *Source) GetOrdinal() uint32 {
 	return 0
 }
 
-func (x *Source) GetHeard() bool {
+func (x *Source) GetReported() bool {
 	if x != nil {
-		return x.Heard
+		return x.Reported
 	}
 	return false
 }
@@ -1706,7 +1706,7 @@ var File_state_state_proto protoreflect.FileDescriptor
 
 const file_state_state_proto_rawDesc = "" +
 	"\n" +
-	"\x11state/state.proto\x12\x11mainstay.state.v1\x1a\x15ledger/payloads.proto\"\xe1\a\n" +
+	"\x11state/state.proto\x12\x11mainstay.state.v1\x1a\x15ledger/payloads.proto\"\xfd\a\n" +
 	"\bCustomer\x12\x1a\n" +
 	"\bsequence\x18\x01 \x01(\x04R\bsequence\x12\x1a\n" +
 	"\bdeadline\x18\x02 \x01(\x12R\bdeadline\x12\x1f\n" +
@@ -1731,8 +1731,8 @@ const file_state_state_proto_rawDesc = "" +
 	"\fforgotten_at\x18\x13 \x01(\x12R\vforgottenAt\x12\x16\n" +
 	"\x06recent\x18\v \x03(\x06R\x06recent\x12\x1d\n" +
 	"\n" +
-	"recent_day\x18\f \x03(\x11R\trecentDay\x12+\n" +
-	"\x04said\x18\r \x01(\v2\x17.mainstay.state.v1.SaidR\x04said\x129\n" +
+	"recent_day\x18\f \x03(\x11R\trecentDay\x12G\n" +
+	"\x0elast_published\x18\r \x01(\v2 .mainstay.state.v1.LastPublishedR\rlastPublished\x129\n" +
 	"\tresponses\x18\x0e \x03(\v2\x1b.mainstay.state.v1.ResponseR\tresponses\x129\n" +
 	"\treferrals\x18\x14 \x03(\v2\x1b.mainstay.state.v1.ReferralR\treferrals\x12\x1f\n" +
 	"\vcredited_to\x18\x15 \x01(\tR\n" +
@@ -1745,21 +1745,21 @@ const file_state_state_proto_rawDesc = "" +
 	"\apromise\x18( \x03(\rR\apromise\x12*\n" +
 	"\x11account_closed_at\x18\x19 \x01(\x12R\x0faccountClosedAt\x122\n" +
 	"\x15subscription_ended_at\x18\x1a \x01(\x12R\x13subscriptionEndedAt\x121\n" +
-	"\x06alerts\x18< \x01(\v2\x19.mainstay.state.v1.AlertsR\x06alerts\"\xab\x01\n" +
+	"\x06alerts\x18< \x01(\v2\x19.mainstay.state.v1.AlertsR\x06alerts\"\xb4\x01\n" +
 	"\x06Alerts\x12\x14\n" +
 	"\x05terms\x18\x01 \x01(\x04R\x05terms\x12\x1e\n" +
 	"\n" +
 	"thresholds\x18\x02 \x01(\x04R\n" +
 	"thresholds\x12\x16\n" +
-	"\x06opened\x18\x03 \x01(\x04R\x06opened\x12\x1b\n" +
-	"\theld_high\x18\x04 \x01(\bR\bheldHigh\x126\n" +
-	"\bepisodes\x18\x05 \x03(\v2\x1a.mainstay.state.v1.EpisodeR\bepisodes\"\x99\x01\n" +
+	"\x06opened\x18\x03 \x01(\x04R\x06opened\x12$\n" +
+	"\x0ewas_high_value\x18\x04 \x01(\bR\fwasHighValue\x126\n" +
+	"\bepisodes\x18\x05 \x03(\v2\x1a.mainstay.state.v1.EpisodeR\bepisodes\"\xb6\x01\n" +
 	"\aEpisode\x12\x12\n" +
 	"\x04rule\x18\x01 \x01(\aR\x04rule\x12\x14\n" +
 	"\x05phase\x18\x02 \x01(\rR\x05phase\x12\x12\n" +
-	"\x04kind\x18\x03 \x01(\rR\x04kind\x12\x0e\n" +
-	"\x02at\x18\x04 \x01(\x12R\x02at\x12\x12\n" +
-	"\x04cool\x18\x05 \x01(\x12R\x04cool\x12\x16\n" +
+	"\x04kind\x18\x03 \x01(\rR\x04kind\x12\x1b\n" +
+	"\tfiring_at\x18\x04 \x01(\x12R\bfiringAt\x12\"\n" +
+	"\rcool_down_end\x18\x05 \x01(\x12R\vcoolDownEnd\x12\x16\n" +
 	"\x06number\x18\x06 \x01(\x04R\x06number\x12\x14\n" +
 	"\x05value\x18\a \x01(\x12R\x05value\"\xfa\x01\n" +
 	"\vOrderDetail\x12\x14\n" +
@@ -1772,8 +1772,8 @@ const file_state_state_proto_rawDesc = "" +
 	"\bevent_id\x18\x06 \x01(\tR\aeventId\x12\x14\n" +
 	"\x05topic\x18\a \x01(\tR\x05topic\x12\x1c\n" +
 	"\tpartition\x18\b \x01(\x05R\tpartition\x12\x16\n" +
-	"\x06offset\x18\t \x01(\x03R\x06offset\"\x84\x03\n" +
-	"\x04Said\x12\x10\n" +
+	"\x06offset\x18\t \x01(\x03R\x06offset\"\x8d\x03\n" +
+	"\rLastPublished\x12\x10\n" +
 	"\x03clv\x18\x01 \x01(\bR\x03clv\x12\x1a\n" +
 	"\bhistoric\x18\x02 \x01(\x12R\bhistoric\x12\x16\n" +
 	"\x06orders\x18\x03 \x01(\x12R\x06orders\x12%\n" +
@@ -1805,7 +1805,7 @@ const file_state_state_proto_rawDesc = "" +
 	"\x02id\x18\x01 \x01(\x06R\x02id\x12\x1a\n" +
 	"\breferrer\x18\x02 \x01(\tR\breferrer\x12\x16\n" +
 	"\x06voided\x18\x03 \x01(\bR\x06voided\x12\x0e\n" +
-	"\x02at\x18\x04 \x01(\x12R\x02at\"\xba\n" +
+	"\x02at\x18\x04 \x01(\x12R\x02at\"\xc3\n" +
 	"\n" +
 	"\tPartition\x12\x16\n" +
 	"\x06format\x18\x01 \x01(\rR\x06format\x12\x16\n" +
@@ -1831,8 +1831,8 @@ const file_state_state_proto_rawDesc = "" +
 	"\x10continue_pending\x18\x0f \x01(\bR\x0fcontinuePending\x121\n" +
 	"\x06totals\x18\x10 \x01(\v2\x19.mainstay.state.v1.TotalsR\x06totals\x12F\n" +
 	"\rcontributions\x18\x12 \x03(\v2 .mainstay.ledger.v1.ContributionR\rcontributions\x12@\n" +
-	"\fledger_marks\x18\x13 \x03(\v2\x1d.mainstay.state.v1.LedgerMarkR\vledgerMarks\x12>\n" +
-	"\tannounced\x18\x15 \x01(\v2 .mainstay.ledger.v1.ContributionR\tannounced\x12\x16\n" +
+	"\fledger_marks\x18\x13 \x03(\v2\x1d.mainstay.state.v1.LedgerMarkR\vledgerMarks\x12G\n" +
+	"\x0epublished_sums\x18\x15 \x01(\v2 .mainstay.ledger.v1.ContributionR\rpublishedSums\x12\x16\n" +
 	"\x06number\x18\x16 \x01(\x05R\x06number\x12\x1e\n" +
 	"\n" +
 	"checkpoint\x18\x18 \x01(\x03R\n" +
@@ -1850,12 +1850,14 @@ const file_state_state_proto_rawDesc = "" +
 	"\x10refused_settings\x18? \x01(\v2\".mainstay.state.v1.RefusedSettingsR\x0frefusedSettings\"c\n" +
 	"\x0fRefusedSettings\x128\n" +
 	"\bsettings\x18\x01 \x01(\v2\x1c.mainstay.ledger.v1.SettingsR\bsettings\x12\x16\n" +
-	"\x06offset\x18\x02 \x01(\x03R\x06offset\"Z\n" +
+	"\x06offset\x18\x02 \x01(\x03R\x06offset\"f\n" +
 	"\x04Fuse\x12\x12\n" +
 	"\x04rule\x18\x01 \x01(\aR\x04rule\x12\x12\n" +
 	"\x04hour\x18\x02 \x01(\x12R\x04hour\x12\x16\n" +
-	"\x06raised\x18\x03 \x01(\x03R\x06raised\x12\x12\n" +
-	"\x04held\x18\x04 \x01(\x03R\x04held\"Q\n" +
+	"\x06raised\x18\x03 \x01(\x03R\x06raised\x12\x1e\n" +
+	"\n" +
+	"suppressed\x18\x04 \x01(\x03R\n" +
+	"suppressed\"Q\n" +
 	"\tRescoring\x12\x18\n" +
 	"\aclasses\x18\x01 \x01(\rR\aclasses\x12\x14\n" +
 	"\x05class\x18\x02 \x01(\rR\x05class\x12\x14\n" +
@@ -1865,15 +1867,15 @@ const file_state_state_proto_rawDesc = "" +
 	"\vprobability\x18\x02 \x03(\x03R\vprobability\x12\x12\n" +
 	"\x04kept\x18\x03 \x03(\x03R\x04kept\x12)\n" +
 	"\x10predicted_orders\x18\x04 \x01(\x03R\x0fpredictedOrders\x12'\n" +
-	"\x0fobserved_orders\x18\x05 \x01(\x03R\x0eobservedOrders\"\x85\x02\n" +
+	"\x0fobserved_orders\x18\x05 \x01(\x03R\x0eobservedOrders\"\x8b\x02\n" +
 	"\x06Source\x12\x14\n" +
 	"\x05topic\x18\x01 \x01(\tR\x05topic\x12 \n" +
 	"\vincarnation\x18\x02 \x01(\rR\vincarnation\x12\x1c\n" +
 	"\tpartition\x18\x03 \x01(\x05R\tpartition\x12\x16\n" +
 	"\x06marked\x18\x04 \x01(\bR\x06marked\x12\x16\n" +
 	"\x06offset\x18\x05 \x01(\x03R\x06offset\x12\x18\n" +
-	"\aordinal\x18\x06 \x01(\rR\aordinal\x12\x14\n" +
-	"\x05heard\x18\a \x01(\bR\x05heard\x12\x1a\n" +
+	"\aordinal\x18\x06 \x01(\rR\aordinal\x12\x1a\n" +
+	"\breported\x18\a \x01(\bR\breported\x12\x1a\n" +
 	"\bposition\x18\b \x01(\x03R\bposition\x12\x12\n" +
 	"\x04time\x18\t \x01(\x12R\x04time\x12\x15\n" +
 	"\x06at_end\x18\n" +
@@ -1914,7 +1916,7 @@ var file_state_state_proto_goTypes = []any{
 	(*Alerts)(nil),                // 1: mainstay.state.v1.Alerts
 	(*Episode)(nil),               // 2: mainstay.state.v1.Episode
 	(*OrderDetail)(nil),           // 3: mainstay.state.v1.OrderDetail
-	(*Said)(nil),                  // 4: mainstay.state.v1.Said
+	(*LastPublished)(nil),         // 4: mainstay.state.v1.LastPublished
 	(*Response)(nil),              // 5: mainstay.state.v1.Response
 	(*Referral)(nil),              // 6: mainstay.state.v1.Referral
 	(*Partition)(nil),             // 7: mainstay.state.v1.Partition
@@ -1935,7 +1937,7 @@ var file_state_state_proto_goTypes = []any{
 }
 var file_state_state_proto_depIdxs = []int32{
 	3,  // 0: mainstay.state.v1.Customer.order_details:type_name -> mainstay.state.v1.OrderDetail
-	4,  // 1: mainstay.state.v1.Customer.said:type_name -> mainstay.state.v1.Said
+	4,  // 1: mainstay.state.v1.Customer.last_published:type_name -> mainstay.state.v1.LastPublished
 	5,  // 2: mainstay.state.v1.Customer.responses:type_name -> mainstay.state.v1.Response
 	6,  // 3: mainstay.state.v1.Customer.referrals:type_name -> mainstay.state.v1.Referral
 	1,  // 4: mainstay.state.v1.Customer.alerts:type_name -> mainstay.state.v1.Alerts
@@ -1949,7 +1951,7 @@ var file_state_state_proto_depIdxs = []int32{
 	14, // 12: mainstay.state.v1.Partition.totals:type_name -> mainstay.state.v1.Totals
 	20, // 13: mainstay.state.v1.Partition.contributions:type_name -> mainstay.ledger.v1.Contribution
 	13, // 14: mainstay.state.v1.Partition.ledger_marks:type_name -> mainstay.state.v1.LedgerMark
-	20, // 15: mainstay.state.v1.Partition.announced:type_name -> mainstay.ledger.v1.Contribution
+	20, // 15: mainstay.state.v1.Partition.published_sums:type_name -> mainstay.ledger.v1.Contribution
 	10, // 16: mainstay.state.v1.Partition.rescoring:type_name -> mainstay.state.v1.Rescoring
 	11, // 17: mainstay.state.v1.Partition.calibration:type_name -> mainstay.state.v1.Calibration
 	9,  // 18: mainstay.state.v1.Partition.fuses:type_name -> mainstay.state.v1.Fuse

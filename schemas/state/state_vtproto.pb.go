@@ -235,8 +235,8 @@ func (m *Customer) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 			dAtA[i] = 0x72
 		}
 	}
-	if m.Said != nil {
-		size, err := m.Said.MarshalToSizedBufferVT(dAtA[:i])
+	if m.LastPublished != nil {
+		size, err := m.LastPublished.MarshalToSizedBufferVT(dAtA[:i])
 		if err != nil {
 			return 0, err
 		}
@@ -459,9 +459,9 @@ func (m *Alerts) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 			dAtA[i] = 0x2a
 		}
 	}
-	if m.HeldHigh {
+	if m.WasHighValue {
 		i--
-		if m.HeldHigh {
+		if m.WasHighValue {
 			dAtA[i] = 1
 		} else {
 			dAtA[i] = 0
@@ -527,13 +527,13 @@ func (m *Episode) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 		i--
 		dAtA[i] = 0x30
 	}
-	if m.Cool != 0 {
-		i = protohelpers.EncodeVarint(dAtA, i, uint64((uint64(m.Cool)<<1)^uint64((m.Cool>>63))))
+	if m.CoolDownEnd != 0 {
+		i = protohelpers.EncodeVarint(dAtA, i, uint64((uint64(m.CoolDownEnd)<<1)^uint64((m.CoolDownEnd>>63))))
 		i--
 		dAtA[i] = 0x28
 	}
-	if m.At != 0 {
-		i = protohelpers.EncodeVarint(dAtA, i, uint64((uint64(m.At)<<1)^uint64((m.At>>63))))
+	if m.FiringAt != 0 {
+		i = protohelpers.EncodeVarint(dAtA, i, uint64((uint64(m.FiringAt)<<1)^uint64((m.FiringAt>>63))))
 		i--
 		dAtA[i] = 0x20
 	}
@@ -658,7 +658,7 @@ func (m *OrderDetail) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 	return len(dAtA) - i, nil
 }
 
-func (m *Said) MarshalVT() (dAtA []byte, err error) {
+func (m *LastPublished) MarshalVT() (dAtA []byte, err error) {
 	if m == nil {
 		return nil, nil
 	}
@@ -671,12 +671,12 @@ func (m *Said) MarshalVT() (dAtA []byte, err error) {
 	return dAtA[:n], nil
 }
 
-func (m *Said) MarshalToVT(dAtA []byte) (int, error) {
+func (m *LastPublished) MarshalToVT(dAtA []byte) (int, error) {
 	size := m.SizeVT()
 	return m.MarshalToSizedBufferVT(dAtA[:size])
 }
 
-func (m *Said) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
+func (m *LastPublished) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 	if m == nil {
 		return 0, nil
 	}
@@ -1047,8 +1047,8 @@ func (m *Partition) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 		i--
 		dAtA[i] = 0xb0
 	}
-	if m.Announced != nil {
-		if vtmsg, ok := interface{}(m.Announced).(interface {
+	if m.PublishedSums != nil {
+		if vtmsg, ok := interface{}(m.PublishedSums).(interface {
 			MarshalToSizedBufferVT([]byte) (int, error)
 		}); ok {
 			size, err := vtmsg.MarshalToSizedBufferVT(dAtA[:i])
@@ -1058,7 +1058,7 @@ func (m *Partition) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 			i -= size
 			i = protohelpers.EncodeVarint(dAtA, i, uint64(size))
 		} else {
-			encoded, err := proto.Marshal(m.Announced)
+			encoded, err := proto.Marshal(m.PublishedSums)
 			if err != nil {
 				return 0, err
 			}
@@ -1396,8 +1396,8 @@ func (m *Fuse) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 		i -= len(m.unknownFields)
 		copy(dAtA[i:], m.unknownFields)
 	}
-	if m.Held != 0 {
-		i = protohelpers.EncodeVarint(dAtA, i, uint64(m.Held))
+	if m.Suppressed != 0 {
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(m.Suppressed))
 		i--
 		dAtA[i] = 0x20
 	}
@@ -1626,9 +1626,9 @@ func (m *Source) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 		i--
 		dAtA[i] = 0x40
 	}
-	if m.Heard {
+	if m.Reported {
 		i--
-		if m.Heard {
+		if m.Reported {
 			dAtA[i] = 1
 		} else {
 			dAtA[i] = 0
@@ -1904,8 +1904,8 @@ func (m *Customer) SizeVT() (n int) {
 		}
 		n += 1 + protohelpers.SizeOfVarint(uint64(l)) + l
 	}
-	if m.Said != nil {
-		l = m.Said.SizeVT()
+	if m.LastPublished != nil {
+		l = m.LastPublished.SizeVT()
 		n += 1 + l + protohelpers.SizeOfVarint(uint64(l))
 	}
 	if len(m.Responses) > 0 {
@@ -1993,7 +1993,7 @@ func (m *Alerts) SizeVT() (n int) {
 	if m.Opened != 0 {
 		n += 1 + protohelpers.SizeOfVarint(uint64(m.Opened))
 	}
-	if m.HeldHigh {
+	if m.WasHighValue {
 		n += 2
 	}
 	if len(m.Episodes) > 0 {
@@ -2021,11 +2021,11 @@ func (m *Episode) SizeVT() (n int) {
 	if m.Kind != 0 {
 		n += 1 + protohelpers.SizeOfVarint(uint64(m.Kind))
 	}
-	if m.At != 0 {
-		n += 1 + protohelpers.SizeOfZigzag(uint64(m.At))
+	if m.FiringAt != 0 {
+		n += 1 + protohelpers.SizeOfZigzag(uint64(m.FiringAt))
 	}
-	if m.Cool != 0 {
-		n += 1 + protohelpers.SizeOfZigzag(uint64(m.Cool))
+	if m.CoolDownEnd != 0 {
+		n += 1 + protohelpers.SizeOfZigzag(uint64(m.CoolDownEnd))
 	}
 	if m.Number != 0 {
 		n += 1 + protohelpers.SizeOfVarint(uint64(m.Number))
@@ -2080,7 +2080,7 @@ func (m *OrderDetail) SizeVT() (n int) {
 	return n
 }
 
-func (m *Said) SizeVT() (n int) {
+func (m *LastPublished) SizeVT() (n int) {
 	if m == nil {
 		return 0
 	}
@@ -2306,13 +2306,13 @@ func (m *Partition) SizeVT() (n int) {
 			n += 2 + l + protohelpers.SizeOfVarint(uint64(l))
 		}
 	}
-	if m.Announced != nil {
-		if size, ok := interface{}(m.Announced).(interface {
+	if m.PublishedSums != nil {
+		if size, ok := interface{}(m.PublishedSums).(interface {
 			SizeVT() int
 		}); ok {
 			l = size.SizeVT()
 		} else {
-			l = proto.Size(m.Announced)
+			l = proto.Size(m.PublishedSums)
 		}
 		n += 2 + l + protohelpers.SizeOfVarint(uint64(l))
 	}
@@ -2394,8 +2394,8 @@ func (m *Fuse) SizeVT() (n int) {
 	if m.Raised != 0 {
 		n += 1 + protohelpers.SizeOfVarint(uint64(m.Raised))
 	}
-	if m.Held != 0 {
-		n += 1 + protohelpers.SizeOfVarint(uint64(m.Held))
+	if m.Suppressed != 0 {
+		n += 1 + protohelpers.SizeOfVarint(uint64(m.Suppressed))
 	}
 	n += len(m.unknownFields)
 	return n
@@ -2483,7 +2483,7 @@ func (m *Source) SizeVT() (n int) {
 	if m.Ordinal != 0 {
 		n += 1 + protohelpers.SizeOfVarint(uint64(m.Ordinal))
 	}
-	if m.Heard {
+	if m.Reported {
 		n += 2
 	}
 	if m.Position != 0 {
@@ -3241,7 +3241,7 @@ func (m *Customer) UnmarshalVT(dAtA []byte) error {
 			}
 		case 13:
 			if wireType != 2 {
-				return fmt.Errorf("proto: wrong wireType = %d for field Said", wireType)
+				return fmt.Errorf("proto: wrong wireType = %d for field LastPublished", wireType)
 			}
 			var msglen int
 			for shift := uint(0); ; shift += 7 {
@@ -3268,10 +3268,10 @@ func (m *Customer) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			if m.Said == nil {
-				m.Said = &Said{}
+			if m.LastPublished == nil {
+				m.LastPublished = &LastPublished{}
 			}
-			if err := m.Said.UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+			if err := m.LastPublished.UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex
@@ -3988,7 +3988,7 @@ func (m *Alerts) UnmarshalVT(dAtA []byte) error {
 			}
 		case 4:
 			if wireType != 0 {
-				return fmt.Errorf("proto: wrong wireType = %d for field HeldHigh", wireType)
+				return fmt.Errorf("proto: wrong wireType = %d for field WasHighValue", wireType)
 			}
 			var v int
 			for shift := uint(0); ; shift += 7 {
@@ -4005,7 +4005,7 @@ func (m *Alerts) UnmarshalVT(dAtA []byte) error {
 					break
 				}
 			}
-			m.HeldHigh = bool(v != 0)
+			m.WasHighValue = bool(v != 0)
 		case 5:
 			if wireType != 2 {
 				return fmt.Errorf("proto: wrong wireType = %d for field Episodes", wireType)
@@ -4141,7 +4141,7 @@ func (m *Episode) UnmarshalVT(dAtA []byte) error {
 			}
 		case 4:
 			if wireType != 0 {
-				return fmt.Errorf("proto: wrong wireType = %d for field At", wireType)
+				return fmt.Errorf("proto: wrong wireType = %d for field FiringAt", wireType)
 			}
 			var v uint64
 			for shift := uint(0); ; shift += 7 {
@@ -4159,10 +4159,10 @@ func (m *Episode) UnmarshalVT(dAtA []byte) error {
 				}
 			}
 			v = (v >> 1) ^ uint64((int64(v&1)<<63)>>63)
-			m.At = int64(v)
+			m.FiringAt = int64(v)
 		case 5:
 			if wireType != 0 {
-				return fmt.Errorf("proto: wrong wireType = %d for field Cool", wireType)
+				return fmt.Errorf("proto: wrong wireType = %d for field CoolDownEnd", wireType)
 			}
 			var v uint64
 			for shift := uint(0); ; shift += 7 {
@@ -4180,7 +4180,7 @@ func (m *Episode) UnmarshalVT(dAtA []byte) error {
 				}
 			}
 			v = (v >> 1) ^ uint64((int64(v&1)<<63)>>63)
-			m.Cool = int64(v)
+			m.CoolDownEnd = int64(v)
 		case 6:
 			if wireType != 0 {
 				return fmt.Errorf("proto: wrong wireType = %d for field Number", wireType)
@@ -4585,7 +4585,7 @@ func (m *OrderDetail) UnmarshalVT(dAtA []byte) error {
 	}
 	return nil
 }
-func (m *Said) UnmarshalVT(dAtA []byte) error {
+func (m *LastPublished) UnmarshalVT(dAtA []byte) error {
 	l := len(dAtA)
 	iNdEx := 0
 	for iNdEx < l {
@@ -4608,10 +4608,10 @@ func (m *Said) UnmarshalVT(dAtA []byte) error {
 		fieldNum := int32(wire >> 3)
 		wireType := int(wire & 0x7)
 		if wireType == 4 {
-			return fmt.Errorf("proto: Said: wiretype end group for non-group")
+			return fmt.Errorf("proto: LastPublished: wiretype end group for non-group")
 		}
 		if fieldNum <= 0 {
-			return fmt.Errorf("proto: Said: illegal tag %d (wire type %d)", fieldNum, wire)
+			return fmt.Errorf("proto: LastPublished: illegal tag %d (wire type %d)", fieldNum, wire)
 		}
 		switch fieldNum {
 		case 1:
@@ -5870,7 +5870,7 @@ func (m *Partition) UnmarshalVT(dAtA []byte) error {
 			iNdEx = postIndex
 		case 21:
 			if wireType != 2 {
-				return fmt.Errorf("proto: wrong wireType = %d for field Announced", wireType)
+				return fmt.Errorf("proto: wrong wireType = %d for field PublishedSums", wireType)
 			}
 			var msglen int
 			for shift := uint(0); ; shift += 7 {
@@ -5897,17 +5897,17 @@ func (m *Partition) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			if m.Announced == nil {
-				m.Announced = &ledger.Contribution{}
+			if m.PublishedSums == nil {
+				m.PublishedSums = &ledger.Contribution{}
 			}
-			if unmarshal, ok := interface{}(m.Announced).(interface {
+			if unmarshal, ok := interface{}(m.PublishedSums).(interface {
 				UnmarshalVT([]byte) error
 			}); ok {
 				if err := unmarshal.UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
 					return err
 				}
 			} else {
-				if err := proto.Unmarshal(dAtA[iNdEx:postIndex], m.Announced); err != nil {
+				if err := proto.Unmarshal(dAtA[iNdEx:postIndex], m.PublishedSums); err != nil {
 					return err
 				}
 			}
@@ -6391,9 +6391,9 @@ func (m *Fuse) UnmarshalVT(dAtA []byte) error {
 			}
 		case 4:
 			if wireType != 0 {
-				return fmt.Errorf("proto: wrong wireType = %d for field Held", wireType)
+				return fmt.Errorf("proto: wrong wireType = %d for field Suppressed", wireType)
 			}
-			m.Held = 0
+			m.Suppressed = 0
 			for shift := uint(0); ; shift += 7 {
 				if shift >= 64 {
 					return protohelpers.ErrIntOverflow
@@ -6403,7 +6403,7 @@ func (m *Fuse) UnmarshalVT(dAtA []byte) error {
 				}
 				b := dAtA[iNdEx]
 				iNdEx++
-				m.Held |= int64(b&0x7F) << shift
+				m.Suppressed |= int64(b&0x7F) << shift
 				if b < 0x80 {
 					break
 				}
@@ -7027,7 +7027,7 @@ func (m *Source) UnmarshalVT(dAtA []byte) error {
 			}
 		case 7:
 			if wireType != 0 {
-				return fmt.Errorf("proto: wrong wireType = %d for field Heard", wireType)
+				return fmt.Errorf("proto: wrong wireType = %d for field Reported", wireType)
 			}
 			var v int
 			for shift := uint(0); ; shift += 7 {
@@ -7044,7 +7044,7 @@ func (m *Source) UnmarshalVT(dAtA []byte) error {
 					break
 				}
 			}
-			m.Heard = bool(v != 0)
+			m.Reported = bool(v != 0)
 		case 8:
 			if wireType != 0 {
 				return fmt.Errorf("proto: wrong wireType = %d for field Position", wireType)

@@ -81,7 +81,7 @@ type Fold struct {
 
 	mu     sync.Mutex
 	status map[int32]Status
-	fuses  map[int32]map[string]bool // by partition and rule: whether the rule's alerts are held back
+	fuses  map[int32]map[string]bool // by partition and rule: whether the rule's alerts are suppressed
 }
 
 // Status is the state of a partition that is assigned to this process.

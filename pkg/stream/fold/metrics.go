@@ -117,7 +117,7 @@ func (c *claim) observeCalibration() {
 	c.metrics.SetOrderDays(c.partition, float64(calibration.Predicted)/1000, calibration.Observed)
 }
 
-// observeFuses shows the rules whose alerts are held back in some partition of this process.
+// observeFuses shows the rules whose alerts are suppressed in some partition of this process.
 func (c *claim) observeFuses() {
 	open := map[string]bool{}
 	c.state.TrippedFuses(func(rule string) { open[rule] = true })

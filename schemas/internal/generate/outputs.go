@@ -32,23 +32,23 @@ func eventKinds() (names list) {
 	return names
 }
 
-// told is a field of an output.
-type told struct {
+// outputField is a field of an output.
+type outputField struct {
 	name, kind, doc string
-	within          []told // of an object
+	within          []outputField // of an object
 }
 
 func outputs() []file {
-	id := []told{{"event_id", "id", "<ledger partition>-<offset>-<ordinal>; equal to ce_id, the same in every replay", nil}}
-	customer := []told{{"customer_id", "text", "The customer; also the record's key", nil}}
-	asOf := []told{{"as_of", "time", "The ledger's time at which this is true", nil}}
-	sequence := []told{{"sequence", "whole", "Of this customer over all topics, without gaps", nil}}
-	cause := []told{{"trigger", "trigger", "What made it due", nil}, {"cause_event_id", "text?", "event_id of the event that caused it", nil}, {"currency", "text", "Of all amounts", nil}}
+	id := []outputField{{"event_id", "id", "<ledger partition>-<offset>-<ordinal>; equal to ce_id, the same in every replay", nil}}
+	customer := []outputField{{"customer_id", "text", "The customer; also the record's key", nil}}
+	asOf := []outputField{{"as_of", "time", "The ledger's time at which this is true", nil}}
+	sequence := []outputField{{"sequence", "whole", "Of this customer over all topics, without gaps", nil}}
+	cause := []outputField{{"trigger", "trigger", "What made it due", nil}, {"cause_event_id", "text?", "event_id of the event that caused it", nil}, {"currency", "text", "Of all amounts", nil}}
 	about := concat(id, customer, asOf, sequence, cause)
-	model := []told{{"model", "object", "Which model gave the scores", []told{{"name", "text", "", nil}, {"version", "whole", "", nil}, {"status", "modelled", "", nil}}}}
-	nps := told{"nps_score", "whole?", "0-10, of the response that counts", nil}
+	model := []outputField{{"model", "object", "Which model gave the scores", []outputField{{"name", "text", "", nil}, {"version", "whole", "", nil}, {"status", "modelled", "", nil}}}}
+	nps := outputField{"nps_score", "whole?", "0-10, of the response that counts", nil}
 	return []file{
-		output("clv", "A customer's lifetime value changed.", []string{"mainstay.customer.clv.updated.v1"}, concat(about, model, []told{
+		output("clv", "A customer's lifetime value changed.", []string{"mainstay.customer.clv.updated.v1"}, concat(about, model, []outputField{
 			{"historic_clv", "money", "Net value of the orders that stand", nil},
 			{"predicted_clv", "money?", "Of the prediction horizon", nil},
 			{"total_clv", "money?", "historic_clv + predicted_clv", nil},
@@ -63,9 +63,9 @@ func outputs() []file {
 			{"clv_percentile", "number?", "0-100", nil},
 			{"value_tier", "tier?", "", nil},
 			{"referral_value", "money", "From customers that this one referred; not part of any CLV", nil},
-			{"previous", "object?", "As last published", []told{{"historic_clv", "money", "", nil}, {"predicted_clv", "money?", "", nil}, {"total_clv", "money?", "", nil}, {"historic_number_of_orders", "whole", "", nil}, {"value_tier", "tier?", "", nil}, {"referral_value", "money", "", nil}}},
+			{"previous", "object?", "As last published", []outputField{{"historic_clv", "money", "", nil}, {"predicted_clv", "money?", "", nil}, {"total_clv", "money?", "", nil}, {"historic_number_of_orders", "whole", "", nil}, {"value_tier", "tier?", "", nil}, {"referral_value", "money", "", nil}}},
 		})),
-		output("churn-risk", "A customer's churn risk changed.", []string{"mainstay.customer.churn_risk.updated.v1"}, concat(about, model, []told{
+		output("churn-risk", "A customer's churn risk changed.", []string{"mainstay.customer.churn_risk.updated.v1"}, concat(about, model, []outputField{
 			{"churn_probability", "probability?", "1 - P(alive) at as_of", nil},
 			{"churn_risk", "churn", "", nil},
 			{"purchase_horizon_days", "whole", "", nil},
@@ -74,9 +74,9 @@ func outputs() []file {
 			{"last_order_at", "time?", "", nil},
 			{"next_check_at", "time?", "When silence alone changes the answer", nil},
 			{"reasons", "texts", "", nil},
-			{"previous", "object?", "As last published", []told{{"churn_probability", "probability?", "", nil}, {"churn_risk", "churn", "", nil}}},
+			{"previous", "object?", "As last published", []outputField{{"churn_probability", "probability?", "", nil}, {"churn_risk", "churn", "", nil}}},
 		})),
-		output("promoter-status", "What a customer says in surveys changed.", []string{"mainstay.customer.promoter_status.updated.v1"}, concat(about, []told{
+		output("promoter-status", "What a customer says in surveys changed.", []string{"mainstay.customer.promoter_status.updated.v1"}, concat(about, []outputField{
 			nps,
 			{"nps_category", "category", "Computed from the score", nil},
 			{"response_count", "whole", "", nil},
@@ -88,9 +88,9 @@ func outputs() []file {
 			{"intent", "truth?", "Says that they would recommend; null without a response that counts", nil},
 			{"action", "truth", "Has recommended: an approved referral names them as the referrer", nil},
 			{"referred_customers", "whole", "How many", nil},
-			{"previous", "object?", "As last published", []told{nps, {"nps_category", "category", "", nil}, {"response_count", "whole", "", nil}}},
+			{"previous", "object?", "As last published", []outputField{nps, {"nps_category", "category", "", nil}, {"response_count", "whole", "", nil}}},
 		})),
-		output("alert", "An alert was raised or cleared.", []string{"mainstay.alert.raised.v1", "mainstay.alert.cleared.v1"}, concat(about, []told{
+		output("alert", "An alert was raised or cleared.", []string{"mainstay.alert.raised.v1", "mainstay.alert.cleared.v1"}, concat(about, []outputField{
 			{"alert_id", "text", "One per episode", nil},
 			{"state", "state", "", nil},
 			{"rule", "text", "", nil},
@@ -105,13 +105,13 @@ func outputs() []file {
 			{"value", "number?", "", nil},
 			{"threshold", "number?", "", nil},
 			{"clear_threshold", "number?", "", nil},
-			{"scores", "object", "The customer's at that moment", []told{{"historic_clv", "money?", "", nil}, {"predicted_clv", "money?", "", nil}, {"total_clv", "money?", "", nil}, {"value_tier", "tier?", "", nil}, {"churn_probability", "probability?", "", nil}, {"churn_risk", "churn?", "", nil}, nps, {"nps_category", "category?", "", nil}}},
-			{"previous", "object?", "As last published of this episode", []told{{"state", "state", "", nil}, {"value", "number?", "", nil}}},
+			{"scores", "object", "The customer's at that moment", []outputField{{"historic_clv", "money?", "", nil}, {"predicted_clv", "money?", "", nil}, {"total_clv", "money?", "", nil}, {"value_tier", "tier?", "", nil}, {"churn_probability", "probability?", "", nil}, {"churn_risk", "churn?", "", nil}, nps, {"nps_category", "category?", "", nil}}},
+			{"previous", "object?", "As last published of this episode", []outputField{{"state", "state", "", nil}, {"value", "number?", "", nil}}},
 		})),
-		output("portfolio", "The customer base as a whole.", []string{"mainstay.portfolio.updated.v1"}, concat(id, asOf, cause, []told{
+		output("portfolio", "The customer base as a whole.", []string{"mainstay.portfolio.updated.v1"}, concat(id, asOf, cause, []outputField{
 			{"customers", "whole", "", nil},
 			{"active_customers", "whole", "With a standing order and not churned", nil},
-			{"churn_risk", "object", "Customers by class", []told{{"low", "whole", "", nil}, {"medium", "whole", "", nil}, {"high", "whole", "", nil}, {"none", "whole", "", nil}, {"churned", "whole", "", nil}}},
+			{"churn_risk", "object", "Customers by class", []outputField{{"low", "whole", "", nil}, {"medium", "whole", "", nil}, {"high", "whole", "", nil}, {"none", "whole", "", nil}, {"churned", "whole", "", nil}}},
 			{"promoters", "whole", "", nil},
 			{"passives", "whole", "", nil},
 			{"detractors", "whole", "", nil},
@@ -120,34 +120,34 @@ func outputs() []file {
 			{"predicted_clv", "money", "", nil},
 			{"total_clv", "money", "", nil},
 			{"average_clv", "money?", "", nil},
-			{"tiers", "object", "Total CLV from which they begin", []told{{"top_10", "money?", "", nil}, {"top_20", "money?", "", nil}}},
-			{"previous", "object?", "As last published", []told{{"customers", "whole", "", nil}, {"active_customers", "whole", "", nil}, {"nps", "number?", "", nil}, {"historic_clv", "money", "", nil}, {"predicted_clv", "money", "", nil}, {"total_clv", "money", "", nil}}},
+			{"tiers", "object", "Total CLV from which they begin", []outputField{{"top_10", "money?", "", nil}, {"top_20", "money?", "", nil}}},
+			{"previous", "object?", "As last published", []outputField{{"customers", "whole", "", nil}, {"active_customers", "whole", "", nil}, {"nps", "number?", "", nil}, {"historic_clv", "money", "", nil}, {"predicted_clv", "money", "", nil}, {"total_clv", "money", "", nil}}},
 		})),
-		output("rejection", "An event was understood and not applied.", []string{"mainstay.rejection.v1"}, concat(id, customer, asOf, cause, []told{
+		output("rejection", "An event was understood and not applied.", []string{"mainstay.rejection.v1"}, concat(id, customer, asOf, cause, []outputField{
 			{"reason", "rejected", "", nil},
 			{"kind", "event", "Of the event", nil},
-			{"origin", "object", "Where the event came from", []told{{"topic", "text", "", nil}, {"partition", "whole", "", nil}, {"offset", "whole", "", nil}}},
+			{"origin", "object", "Where the event came from", []outputField{{"topic", "text", "", nil}, {"partition", "whole", "", nil}, {"offset", "whole", "", nil}}},
 			{"excess", "money?", "over_refund: what was not applied", nil},
 		})),
 	}
 }
 
-func concat(parts ...[]told) (all []told) {
+func concat(parts ...[]outputField) (all []outputField) {
 	for _, p := range parts {
 		all = append(all, p...)
 	}
 	return all
 }
 
-func output(name, doc string, types []string, fields []told) file {
+func output(name, doc string, types []string, fields []outputField) file {
 	schema := object{
 		{"$schema", "https://json-schema.org/draft/2020-12/schema"},
 		{"$id", base + name + ".schema.json"},
 		{"title", name},
 		{"description", doc + " The value of a Kafka record whose headers are those of CloudEvents 1.0 in binary mode. Generated: see internal/generate."},
 	}
-	event := told{"event_type", "text", "Equal to ce_type", nil}
-	body := objectOf(append([]told{fields[0], event}, fields[1:]...))
+	event := outputField{"event_type", "text", "Equal to ce_type", nil}
+	body := objectOf(append([]outputField{fields[0], event}, fields[1:]...))
 	for i := range body {
 		if properties, ok := body[i].value.(object); ok && body[i].name == "properties" {
 			enum := make(list, len(types))
@@ -161,7 +161,7 @@ func output(name, doc string, types []string, fields []told) file {
 }
 
 // objectOf is an object with all these fields and no others.
-func objectOf(fields []told) object {
+func objectOf(fields []outputField) object {
 	var properties object
 	var required list
 	for _, f := range fields {
