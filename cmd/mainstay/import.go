@@ -2,6 +2,11 @@ package main
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -14,11 +19,13 @@ import (
 
 func (p *program) importCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "import FILE", Short: "Import history from a CSV or NDJSON file", Args: cobra.ExactArgs(1),
-		Long: `Import sends the rows of a file, plain or gzipped, as events to the input topic of their kind, keyed by customer.
+		Use: "import FILE", Short: "Import history from a CSV, NDJSON or JSON file", Args: cobra.ExactArgs(1),
+		Long: `Import sends the rows of a file as events to the input topic of their kind, keyed by customer. The file is CSV, NDJSON or a JSON
+array, in UTF-8 or UTF-16, plain or compressed (gzip, zstd, zip). Titles before the header of a CSV file are skipped.
 
---map assigns columns to fields; a field that is not mapped is read from the column of its own name. A column that begins with
-= is a constant: --map kind==refund. A row without an identity (such as an order id) gets one from the file's content and its
+--map assigns columns to fields; a field that is not mapped is read from the column of its own name. A column whose
+name has a comma stands in quotes: --map 'total="Total, incl. VAT"'. A column that begins with = is a constant: --map kind==refund.
+A row without an identity (such as an order id) gets one from the file's content and its
 line number, so importing the same file again changes nothing. Refused rows are printed with line and reason, and skipped.
 
 --resume continues an import that was interrupted.`,
@@ -98,12 +105,22 @@ func (p *program) runImport(ctx context.Context, cmd *cobra.Command, a *app.App,
 	return counts, refused, err
 }
 
+// importReport prints the result. A file of which no row is an event is an error: it is not what the user meant to import.
 func (p *program) importReport(machine, dry bool, g *ledger.Genesis, c importer.Counts, refused []*eventfile.RowError) error {
+	var nothing error
+	switch {
+	case c.Rows == 0:
+		nothing = errors.New("the file has no rows; nothing was sent")
+	case c.Refused == c.Rows:
+		nothing = errors.New("every row was refused; nothing was sent")
+	}
 	if machine {
-		return p.json(map[string]any{
-			"rows": c.Rows, "sent": c.Sent, "duplicates": c.Known, "refused": c.Refused, "skipped": c.Skipped, "resumed_after": c.From,
-			"first_event": c.First, "last_event": c.Last, "columns": c.Columns, "dry_run": dry, "refused_rows": refused,
-		})
+		sendable := c.Rows - c.Refused - c.Skipped
+		return errors.Join(p.json(map[string]any{
+			"rows": c.Rows, "sendable": sendable, "sent": c.Sent, "duplicates": c.Known, "refused": c.Refused, "skipped": c.Skipped,
+			"skipped_by_reason": c.Skips, "resumed_after": c.From, "first_event": c.First, "last_event": c.Last, "columns": c.Columns,
+			"dry_run": dry, "refused_rows": refused,
+		}), nothing)
 	}
 	for _, r := range refused {
 		if err := p.printf("refused: %v\n", r); err != nil {
@@ -120,8 +137,12 @@ func (p *program) importReport(machine, dry bool, g *ledger.Genesis, c importer.
 	if dry {
 		done, n = "would be sent", c.Rows-c.Refused-c.Skipped
 	}
-	if err := p.printf("%d rows: %d %s, %d refused, %d skipped; events from %s to %s\n", c.Rows, n, done, c.Refused, c.Skipped, formatTime(c.First), formatTime(c.Last)); err != nil {
+	if err := p.printf("%d rows: %d %s, %d refused, %d skipped%s; events from %s to %s\n",
+		c.Rows, n, done, c.Refused, c.Skipped, skipReasons(c.Skips), formatTime(c.First), formatTime(c.Last)); err != nil {
 		return err
+	}
+	if nothing != nil {
+		return nothing
 	}
 	if c.Known > 0 {
 		if err := p.printf("%d of these rows were sent by an earlier import of this file, and not again by this one\n", c.Known); err != nil {
@@ -132,4 +153,16 @@ func (p *program) importReport(machine, dry bool, g *ledger.Genesis, c importer.
 		return p.printf("the ledger's clock is live, so the events are backfilled as late events; no alerts are raised for them\n")
 	}
 	return nil
+}
+
+// skipReasons is " (anonymous 3, test 1)", or "" if no row was skipped.
+func skipReasons(skips map[string]int64) string {
+	if len(skips) == 0 {
+		return ""
+	}
+	var reasons []string
+	for _, reason := range slices.Sorted(maps.Keys(skips)) {
+		reasons = append(reasons, fmt.Sprintf("%s %d", reason, skips[reason]))
+	}
+	return " (" + strings.Join(reasons, ", ") + ")"
 }

@@ -183,6 +183,9 @@ func TestExitCodes(t *testing.T) {
 	const unreachable = "MAINSTAY_KAFKA_BROKERS=127.0.0.1:1"
 	good := write(t, "good.json", `{"order_id":"7","customer_id":"ada","total":"49.90","currency":"EUR","occurred_at":"2026-03-01T12:00:00Z"}`)
 	bad := write(t, "bad.json", `{"order_id":"7","customer_id":"ada","total":-1,"currency":"EUR"}`)
+	header := write(t, "header.csv", "customer_id,occurred_at,total\n")
+	noNumber := write(t, "no_number.csv", "customer_id,occurred_at,total\nada,2026-03-01,?\n")
+	guests := write(t, "guests.csv", "customer_id,occurred_at,total,currency,test\nguest,2026-03-01,1,EUR,\nada,2026-03-01,1,EUR,\nada,2026-03-01,1,EUR,true\n")
 	for name, c := range map[string]struct {
 		args    []string
 		environ []string
@@ -223,6 +226,10 @@ func TestExitCodes(t *testing.T) {
 		"import without type":          {[]string{"import", good}, nil, exitUsage, "--type:"},
 		"import with a bad map":        {[]string{"import", good, "--type", "purchase", "--map", "customer=x"}, nil, exitUsage, `unknown field "customer"`},
 		"import dry run":               {[]string{"import", good, "--type", "purchase", "--dry-run"}, nil, exitOK, "1 rows: 1 would be sent, 0 refused"},
+		"import of a header":           {[]string{"import", header, "--type", "purchase", "--dry-run"}, nil, exitFailed, "the file has no rows"},
+		"import of refused rows":       {[]string{"import", noNumber, "--type", "purchase", "--dry-run"}, nil, exitFailed, "every row was refused"},
+		"import of refused rows, JSON": {[]string{"import", noNumber, "--type", "purchase", "--dry-run", "-o", "json"}, nil, exitFailed, `"sendable": 0`},
+		"import of skipped rows":       {[]string{"import", guests, "--type", "purchase", "--dry-run"}, nil, exitOK, "1 would be sent, 0 refused, 2 skipped (anonymous 1, test 1)"},
 		"demo without customers":       {[]string{"demo", "--customers", "0"}, nil, exitUsage, "at least 1"},
 		"simulation without customers": {[]string{"simulate", "--customers", "0"}, nil, exitUsage, "at least 1"},
 		"simulation without broker":    {[]string{"simulate"}, []string{unreachable}, exitFailed, "kafka.brokers: none of 127.0.0.1:1 answers"},

@@ -32,15 +32,21 @@ type Mapping struct {
 	NoHeader     bool // CSV without a line of names: its columns are 1, 2, 3 ...
 }
 
-// ParseMap reads "customer_id=sampleid,occurred_at=date,total=sales" into fields and columns.
+// ParseMap reads `customer_id=sampleid,occurred_at=date,total="Total, incl. VAT"` into fields and columns. A column in quotes may
+// contain commas; a quote within is doubled.
 func ParseMap(text string) (map[string]string, error) {
 	columns := map[string]string{}
-	for pair := range strings.SplitSeq(text, ",") {
+	for text != "" {
+		pair := text[:pairEnd(text)]
+		text = strings.TrimPrefix(text[len(pair):], ",")
 		if strings.TrimSpace(pair) == "" {
 			continue
 		}
 		field, column, ok := strings.Cut(pair, "=")
 		field, column = strings.TrimSpace(field), strings.TrimSpace(column)
+		if len(column) > 1 && column[0] == '"' && column[len(column)-1] == '"' {
+			column = strings.ReplaceAll(column[1:len(column)-1], `""`, `"`)
+		}
 		if !ok || field == "" || column == "" {
 			return nil, fmt.Errorf("map: %q is not field=column", pair)
 		}
@@ -53,6 +59,22 @@ func ParseMap(text string) (map[string]string, error) {
 		columns[field] = column
 	}
 	return columns, nil
+}
+
+// pairEnd returns the length of the first pair of a map: up to a comma that no quotes enclose.
+func pairEnd(text string) int {
+	quoted := false
+	for i := 0; i < len(text); i++ {
+		switch {
+		case quoted && strings.HasPrefix(text[i:], `""`):
+			i++
+		case text[i] == '"' && (quoted || strings.HasSuffix(strings.TrimRight(text[:i], " "), "=")):
+			quoted = !quoted
+		case text[i] == ',' && !quoted:
+			return i
+		}
+	}
+	return len(text)
 }
 
 // form is how the value of a field is read and written.
@@ -213,13 +235,24 @@ func resolve(bound []binding, fields []field, header []string) error {
 			b.index = -1
 		}
 	}
+	var missing, flags []string
 	for i, f := range fields {
 		if f.required && bound[i].index < 0 && bound[i].constant == "" && !createdAtServes(fields, bound, f.Name) {
-			return fmt.Errorf("event file: no column for the field %q: give --map %s=COLUMN; the columns are %s",
-				f.Name, f.Name, shortened(strings.Join(header, ", "), 400))
+			missing, flags = append(missing, f.Name), append(flags, f.Name+"=COLUMN")
 		}
 	}
+	if len(missing) > 0 {
+		return fmt.Errorf("event file: no column for the %s %s: give --map %s; the columns are %s",
+			plural("field", len(missing)), strings.Join(missing, ", "), strings.Join(flags, ","), shortened(strings.Join(header, ", "), 400))
+	}
 	return nil
+}
+
+func plural(noun string, n int) string {
+	if n == 1 {
+		return noun
+	}
+	return noun + "s"
 }
 
 // createdAtServes reports whether created_at is used as occurred_at.

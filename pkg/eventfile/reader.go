@@ -1,18 +1,11 @@
 package eventfile
 
 import (
-	"bufio"
 	"bytes"
-	"compress/gzip"
-	"crypto/sha256"
 	"encoding/csv"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
-	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -34,14 +27,16 @@ type Reader struct {
 	kind       event.Kind
 	result     event.Result
 
-	sum    string // of the content
-	length int64  // of the content, bytes
-	onDisk int64
-	ndjson bool
-	comma  rune
-	header []string
+	sum       string // of the content
+	length    int64  // of the content, bytes
+	onDisk    int64
+	syntax    syntax
+	crOnly    bool // its lines end with carriage returns alone
+	skipLines int  // titles, and Excel's hint of the delimiter, before the header
+	comma     rune
+	header    []string
 
-	file    io.Closer
+	files   []io.Closer
 	raw     *counting // bytes of the file itself
 	records *records
 	feed    *bytes.Reader
@@ -99,132 +94,19 @@ func (r *Reader) prepare() error {
 	if err != nil {
 		return err
 	}
-	if r.ndjson, err = isNDJSON(r.path, head); err != nil {
-		return err
-	}
-	if !r.ndjson {
-		r.comma = r.mapping.Delimiter
-		if r.comma == 0 {
-			r.comma = sniff(head)
-		}
-	}
-	if err := r.rewind(); err != nil {
-		return err
-	}
-	if !r.ndjson && len(r.header) > 0 {
-		if err := resolve(r.bound, r.fields, r.header); err != nil {
+	r.syntax = syntaxOf(r.path, head)
+	r.crOnly = r.syntax == csvSyntax && bytes.IndexByte(head, '\n') < 0 && bytes.IndexByte(head, '\r') >= 0
+	if r.syntax == csvSyntax {
+		if err := r.findHeader(head); err != nil {
 			return err
 		}
+	} else if err := r.rewind(); err != nil {
+		return err
 	}
 	if err := r.findTimes(); err != nil {
 		return err
 	}
 	return r.rewind()
-}
-
-// measure reads the whole content for its checksum and length, and returns its beginning.
-func (r *Reader) measure() (head []byte, err error) {
-	content, err := r.content()
-	if err != nil {
-		return nil, err
-	}
-	buffered := bufio.NewReaderSize(content, 1<<16)
-	head, err = buffered.Peek(1 << 16)
-	if err != nil && !errors.Is(err, io.EOF) {
-		return nil, fmt.Errorf("event file: read %s: %w", r.path, err)
-	}
-	head = bytes.Clone(head)
-	if bytes.HasPrefix(head, []byte("\xff\xfe")) || bytes.HasPrefix(head, []byte("\xfe\xff")) {
-		return nil, fmt.Errorf("event file: %s is UTF-16: save it as CSV in UTF-8", r.path)
-	}
-	sum := sha256.New()
-	if r.length, err = io.Copy(sum, buffered); err != nil {
-		return nil, fmt.Errorf("event file: read %s: %w", r.path, err)
-	}
-	r.sum = hex.EncodeToString(sum.Sum(nil))
-	return head, nil
-}
-
-// content opens the file at its beginning, decompressed.
-func (r *Reader) content() (io.Reader, error) {
-	if err := r.Close(); err != nil {
-		return nil, err
-	}
-	file, err := os.Open(r.path)
-	if err != nil {
-		return nil, fmt.Errorf("event file: %w", err)
-	}
-	r.file = file
-	if stat, err := file.Stat(); err == nil {
-		r.onDisk = stat.Size()
-	}
-	r.raw = &counting{in: file}
-	buffered := bufio.NewReaderSize(r.raw, 1<<16)
-	if magic, _ := buffered.Peek(2); !bytes.Equal(magic, []byte{0x1f, 0x8b}) { // reading reports the error
-		return buffered, nil
-	}
-	unpacked, err := gzip.NewReader(buffered)
-	if err != nil {
-		return nil, fmt.Errorf("event file: unpack %s: %w", r.path, err)
-	}
-	return unpacked, nil
-}
-
-// rewind positions the reader before the first row, after the header.
-func (r *Reader) rewind() error {
-	if err := r.restart(); err != nil || r.ndjson || r.length == 0 {
-		return err
-	}
-	raw, line, err := r.records.next()
-	if errors.Is(err, io.EOF) {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("event file: %s, line %d: %w", r.path, line, err)
-	}
-	if !utf8.Valid(raw) {
-		return fmt.Errorf("event file: %s, line %d: not UTF-8: save it as CSV in UTF-8", r.path, line)
-	}
-	names, err := r.split(raw)
-	if err != nil {
-		return fmt.Errorf("event file: %s, line %d: %w", r.path, line, err)
-	}
-	for i := range names {
-		if names[i] = strings.TrimSpace(names[i]); r.mapping.NoHeader {
-			names[i] = strconv.Itoa(i + 1)
-		}
-	}
-	r.header = names
-	if r.mapping.NoHeader {
-		return r.restart()
-	}
-	return nil
-}
-
-// restart positions the reader before the first line.
-func (r *Reader) restart() error {
-	content, err := r.content()
-	if err != nil {
-		return err
-	}
-	content = io.LimitReader(content, r.length) // the checksum does not cover what is appended meanwhile
-	mark := []byte("\ufeff")                    // byte order mark
-	buffered := bufio.NewReaderSize(content, 1<<16)
-	offset := int64(0)
-	if first, err := buffered.Peek(len(mark)); err == nil && bytes.Equal(first, mark) {
-		_, _ = buffered.Discard(len(mark)) // has just been peeked at
-		offset = int64(len(mark))
-	}
-	comma := byte(0)
-	if !r.ndjson {
-		comma = byte(r.comma) //nolint:gosec // one of four ASCII characters
-		r.csv = csv.NewReader(r.feed)
-		r.csv.Comma, r.csv.FieldsPerRecord = r.comma, -1
-		r.csv.TrimLeadingSpace = r.comma != '\t'
-	}
-	r.records = newRecords(buffered, comma)
-	r.records.offset = offset
-	return nil
 }
 
 // findTimes finds the format of each column of times: the one that the mapping states, or the one that fits the first rows.
@@ -237,7 +119,7 @@ func (r *Reader) findTimes() error {
 	open := map[int]*detection{}
 	for i, f := range r.fields {
 		switch {
-		case f.form != moment || !r.ndjson && r.bound[i].index < 0 && r.bound[i].constant == "":
+		case f.form != moment || r.syntax == csvSyntax && r.bound[i].index < 0 && r.bound[i].constant == "":
 		case stated != nil:
 			r.times[i] = stated
 		default:
@@ -312,7 +194,7 @@ func (r *Reader) record() (int, record, error) {
 		return line, nil, &RowError{Line: line, Reason: reason}
 	}
 	switch {
-	case errors.Is(err, errLong):
+	case errors.Is(err, errLong), errors.Is(err, errUnclosed):
 		return refuse(err.Error())
 	case errors.Is(err, io.EOF):
 		return line, nil, io.EOF
@@ -322,7 +204,7 @@ func (r *Reader) record() (int, record, error) {
 		r.records.unreadLines()
 		return refuse("not UTF-8")
 	}
-	if r.ndjson {
+	if r.syntax != csvSyntax {
 		m, err := parseMembers(raw)
 		if err != nil {
 			return refuse(err.Error())
@@ -333,6 +215,9 @@ func (r *Reader) record() (int, record, error) {
 	if err != nil {
 		r.records.unreadLines()
 		return refuse(err.Error())
+	}
+	for len(names) > len(r.header) && strings.TrimSpace(names[len(names)-1]) == "" { // delimiters that end the line
+		names = names[:len(names)-1]
 	}
 	if len(names) != len(r.header) {
 		r.records.unreadLines()
@@ -374,73 +259,4 @@ func (r *Reader) Columns() map[string]string {
 		}
 	}
 	return found
-}
-
-// Close closes the file.
-func (r *Reader) Close() error {
-	if r.file == nil {
-		return nil
-	}
-	err := r.file.Close()
-	r.file = nil
-	if err != nil {
-		return fmt.Errorf("event file: %w", err)
-	}
-	return nil
-}
-
-// counting counts the bytes that are read through it.
-type counting struct {
-	in io.Reader
-	n  int64
-}
-
-func (c *counting) Read(p []byte) (int, error) {
-	n, err := c.in.Read(p)
-	c.n += int64(n)
-	return n, err //nolint:wrapcheck // a Reader passes errors on as they are
-}
-
-// isNDJSON decides by the file's extension, or if that is not a known one, by the first byte.
-func isNDJSON(path string, head []byte) (bool, error) {
-	head = bytes.TrimLeft(bytes.TrimPrefix(head, []byte("\ufeff")), " \t\r\n")
-	switch strings.ToLower(filepath.Ext(strings.TrimSuffix(path, ".gz"))) {
-	case ".csv", ".tsv":
-		return false, nil
-	case ".ndjson", ".jsonl", ".json":
-		if bytes.HasPrefix(head, []byte("[")) {
-			return false, fmt.Errorf("event file: %s is a JSON array: one object a line is needed (jq -c '.[]')", path)
-		}
-		return true, nil
-	}
-	return bytes.HasPrefix(head, []byte("{")), nil
-}
-
-// sniff finds the delimiter: the one that splits the most of the first records into as many fields as the first record, then the
-// one that gives the most fields. Of equals it takes the one that is rarer within text and numbers.
-func sniff(head []byte) rune {
-	best, most, widest := ',', 0, 1
-	for _, comma := range []rune{'\t', ';', '|', ','} {
-		cut := newRecords(bytes.NewReader(head), byte(comma)) //nolint:gosec // ASCII
-		alike, width := 0, 0
-		for range 20 {
-			raw, _, err := cut.next()
-			if err != nil {
-				break
-			}
-			one := csv.NewReader(bytes.NewReader(raw))
-			one.Comma, one.TrimLeadingSpace, one.LazyQuotes = comma, comma != '\t', true
-			names, err := one.Read()
-			if width == 0 {
-				width = len(names)
-			}
-			if err == nil && len(names) == width {
-				alike++
-			}
-		}
-		if width > 1 && (alike > most || alike == most && width > widest) {
-			best, most, widest = comma, alike, width
-		}
-	}
-	return best
 }

@@ -13,7 +13,10 @@ const (
 	longestQuoted = 1 << 18 // bytes; a quote that is open for longer was never closed
 )
 
-var errLong = errors.New("longer than 1 MiB")
+var (
+	errLong     = errors.New("longer than 1 MiB")
+	errUnclosed = errors.New("the file ends within its JSON array: it was cut off")
+)
 
 // records splits content into records: lines, or in CSV all lines that an open quote joins. The CSV reader gets one record at a
 // time, so that a malformed one cannot consume those after it, and line and offset are always known.
@@ -21,6 +24,8 @@ type records struct {
 	in     *bufio.Reader
 	ahead  []byte // read and returned by unreadLines
 	comma  byte   // CSV's delimiter; 0: every line is a record
+	array  bool   // a record is an element of a JSON array, and its number takes the place of a line's
+	opened bool   // the bracket of the array has been read
 	line   int    // lines read
 	offset int64  // bytes read
 	buf    []byte // the record
@@ -31,9 +36,27 @@ func newRecords(in io.Reader, comma byte) *records {
 	return &records{in: bufio.NewReaderSize(in, 1<<16), comma: comma}
 }
 
+// skip passes over a byte order mark and a number of lines at the beginning.
+func (r *records) skip(lines int) error {
+	if first, err := r.in.Peek(len(byteOrderMark)); err == nil && bytes.Equal(first, byteOrderMark) {
+		_, _ = r.in.Discard(len(byteOrderMark)) // has just been peeked at
+		r.offset = int64(len(byteOrderMark))
+	}
+	for range lines {
+		r.buf = r.buf[:0]
+		if err := r.readLine(); err != nil && !errors.Is(err, errLong) && !errors.Is(err, io.EOF) {
+			return err
+		}
+	}
+	return nil
+}
+
 // next returns the next record that is not blank, with its line break, and the number of its first line. The bytes are
 // valid until the next call. At the end the error is io.EOF; errLong concerns one line only.
 func (r *records) next() (raw []byte, line int, err error) {
+	if r.array {
+		return r.element()
+	}
 	for {
 		r.buf = r.buf[:0]
 		line, r.first = r.line+1, 0
@@ -63,6 +86,60 @@ func (r *records) next() (raw []byte, line int, err error) {
 		state = quoting(state, r.buf[soFar:], r.comma)
 	}
 	return r.buf, line, nil
+}
+
+// element returns the next element of a JSON array. It follows quotes and brackets only: whether the element is valid JSON is the
+// caller's to find out. errLong concerns one element only; io.EOF follows errUnclosed.
+func (r *records) element() (raw []byte, number int, err error) {
+	r.buf = r.buf[:0]
+	var depth, size int
+	var inString, escaped bool
+	for {
+		c, err := r.in.ReadByte()
+		switch {
+		case errors.Is(err, io.EOF) && r.opened:
+			r.opened = false
+			return nil, r.line + 1, errUnclosed
+		case err != nil:
+			return nil, r.line + 1, err //nolint:wrapcheck // the caller names the file
+		}
+		r.offset++
+		outside := depth == 0 && !inString
+		switch {
+		case !r.opened && c == '[':
+			r.opened = true
+			continue
+		case outside && (c == ' ' || c == '\t' || c == '\r' || c == '\n' || !r.opened): // what follows the array is not read
+			continue
+		case outside && (c == ',' || c == ']'):
+			r.opened = c == ','
+			if size == 0 && r.opened {
+				continue
+			}
+			if size == 0 {
+				return nil, r.line + 1, io.EOF
+			}
+			r.line++
+			if size > longestLine {
+				return nil, r.line, errLong
+			}
+			return r.buf, r.line, nil
+		case escaped:
+			escaped = false
+		case inString && c == '\\':
+			escaped = true
+		case c == '"':
+			inString = !inString
+		case inString:
+		case c == '{' || c == '[':
+			depth++
+		case c == '}' || c == ']':
+			depth--
+		}
+		if size++; size <= longestLine {
+			r.buf = append(r.buf, c)
+		}
+	}
 }
 
 // unreadLines keeps only the first line of the record, so that next returns the other lines as records of their own: the quote that

@@ -43,7 +43,8 @@ type Counts struct {
 	Sent    int64             `json:"sent"`       // of them, in the topic now
 	Known   int64             `json:"duplicates"` // of those, sent by an earlier import of this file and not again
 	Refused int64             `json:"refused"`
-	Skipped int64             `json:"skipped"`       // tests, and anonymous customers
+	Skipped int64             `json:"skipped"`
+	Skips   map[string]int64  `json:"skipped_by_reason"`
 	From    int               `json:"resumed_after"` // last line that the interrupted import sent; 0: there was none
 	First   *time.Time        `json:"first_event"`
 	Last    *time.Time        `json:"last_event"`
@@ -69,7 +70,7 @@ func (im *Import) Run(ctx context.Context, k *kafka.Client) (Counts, error) {
 		return Counts{}, err
 	}
 	run := importing{Import: im, reader: reader, open: map[int32]*kafka.Batch{}}
-	run.counts.Columns = reader.Columns()
+	run.counts.Columns, run.counts.Skips = reader.Columns(), map[string]int64{}
 	if !im.DryRun {
 		run.sent = newSentRows(im, reader, k)
 	}
@@ -160,6 +161,7 @@ func (r *importing) packRow(row eventfile.Row) {
 	}
 	if r.result.Skip != "" {
 		r.counts.Skipped++
+		r.counts.Skips[string(r.result.Skip)]++
 		r.sent.skipRow(row.Line)
 		return
 	}
