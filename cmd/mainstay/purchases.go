@@ -2,6 +2,7 @@ package main
 
 import (
 	"math"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -18,7 +19,7 @@ import (
 func addFileFlags(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.String("map", "", "column of each field: field=column,field=column")
-	f.String("time-format", "auto", "format of times: a Go layout (2006-01-02), strftime (%Y-%m-%d), rfc3339, unix, unix_ms or auto")
+	f.String("time-format", "auto", "format of times: a Go layout (2006-01-02), strftime (%Y-%m-%d), or one of "+strings.Join(eventfile.TimeFormats(), ", "))
 	f.String("timezone", "", "IANA name of the time zone of times that state none (default UTC)")
 	f.String("currency", "", "currency of rows that state none")
 	f.String("delimiter", "", "CSV delimiter: , ; | or tab (default: detected)")

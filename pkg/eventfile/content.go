@@ -12,6 +12,7 @@ import (
 	"io"
 	"os"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/klauspost/compress/zstd"
@@ -120,8 +121,8 @@ func (r *Reader) unzipped(file *os.File) (io.Reader, error) {
 // Close closes the file.
 func (r *Reader) Close() error {
 	var failed error
-	for i := len(r.files) - 1; i >= 0; i-- {
-		failed = errors.Join(failed, r.files[i].Close())
+	for _, file := range slices.Backward(r.files) {
+		failed = errors.Join(failed, file.Close())
 	}
 	r.files = nil
 	if failed != nil {

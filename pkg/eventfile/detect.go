@@ -35,35 +35,34 @@ func (e *UnknownTimeError) Error() string {
 		what = "is of another format than the rows before it"
 	}
 	return fmt.Sprintf("event file: %q in column %q (line %d) %s: give --time-format, as a Go layout (2006-01-02 15:04:05), "+
-		"strftime (%%Y-%%m-%%d), unix or unix_ms", e.Sample, e.Column, e.Line, what)
+		"strftime (%%Y-%%m-%%d), or one of %s", e.Sample, e.Column, e.Line, what, strings.Join(TimeFormats(), ", "))
 }
 
 // families are the formats that auto knows; each is one way of reading a date.
 func families(zone *time.Location) []*timeFormat {
-	clock := func(dates ...string) *timeFormat {
-		f := &timeFormat{zone: zone}
-		for _, date := range dates {
-			f.layouts = append(f.layouts, date)
-			for _, hours := range []string{"15:04:05", "15:04", "3:04:05 PM", "3:04 PM", "3:04:05 pm", "3:04 pm"} {
-				f.layouts = append(f.layouts, date+" "+hours)
-			}
+	clock := func(dates ...string) *timeFormat { return &timeFormat{layouts: withClock(dates...), zone: zone} }
+	iso := &timeFormat{zone: zone, layouts: append(withClock("2006-01-02", "2006-1-2"), time.RFC3339)}
+	for _, clock := range []string{"2006-01-02 15:04:05", "2006-01-02T15:04:05", "2006-01-02T15:04", "2006-01-02 15:04"} {
+		for _, offset := range []string{"Z07:00", " Z07:00", "Z0700", " Z0700", "Z07", " Z07"} {
+			iso.layouts = append(iso.layouts, clock+offset)
 		}
-		return f
 	}
 	return []*timeFormat{
-		{zone: zone, layouts: []string{
-			"2006-01-02", time.RFC3339, "2006-01-02 15:04:05", "2006-01-02T15:04:05", "2006-01-02 15:04:05Z07:00",
-			"2006-01-02 15:04:05 Z07:00", "2006-01-02 15:04:05Z07", "2006-01-02 15:04:05 -0700", "2006-01-02T15:04:05-0700",
-			"2006-01-02 15:04", "2006-01-02T15:04", "2006-01-02T15:04Z07:00", "2006-1-2", "2006-1-2 15:04:05", "2006-1-2 15:04",
-		}},
+		iso,
 		{zone: zone, layouts: []string{"20060102", "20060102150405", "20060102 15:04:05", "20060102 15:04", "20060102T150405", "20060102T150405Z07:00"}},
 		clock("2006/1/2"),
 		clock("2.1.2006"), clock("2/1/2006"), clock("1/2/2006"), clock("2-1-2006"), clock("1-2-2006"),
 		clock("2.1.06"), clock("2/1/06"), clock("1/2/06"), clock("06/1/2"), clock("2-1-06"), clock("1-2-06"), clock("06-1-2"),
 		clock("2 Jan 2006", "2-Jan-2006", "2 January 2006", "Jan 2, 2006", "Jan 2 2006", "January 2, 2006", "2-Jan-06"),
-		{zone: zone, layouts: []string{time.RFC1123Z, "Mon, 2 Jan 2006 15:04:05 -0700", "Mon Jan 2 15:04:05 2006"}},
+		{zone: zone, layouts: []string{
+			time.RFC1123Z, "Mon, 2 Jan 2006 15:04:05 -0700", "Mon, 2 Jan 2006 15:04:05", "Mon Jan 2 15:04:05 2006", "Mon Jan 2 2006 15:04:05 GMT-0700",
+		}},
+		calendarFormat(jalali(), zone), calendarFormat(ummAlQura(), zone),
 		{perUnit: time.Second},
 		{perUnit: time.Millisecond},
+		{perUnit: time.Microsecond},
+		{perUnit: time.Nanosecond},
+		{serial: true, zone: zone},
 	}
 }
 

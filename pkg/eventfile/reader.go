@@ -26,6 +26,7 @@ type Reader struct {
 	decoder    *event.Decoder
 	kind       event.Kind
 	result     event.Result
+	word       string // the currency that an amount of the row names by a word
 
 	sum       string // of the content
 	length    int64  // of the content, bytes

@@ -378,6 +378,15 @@ func TestOpenSaysWhatToDo(t *testing.T) {
 	}
 }
 
+// Ids that went through a floating-point number are refused, since others may have become equal to them.
+func TestConvertedIDsAreRefused(t *testing.T) {
+	path := write(t, "a.csv", "customer_id,order_id,occurred_at,total\n90001.0,1,2024-01-01,1\na,8.20983E+17,2024-01-01,1\n1e5,1,2024-01-01,1\nv1.0,2.50,2024-01-01,1\n")
+	rows, refused := all(t, open(t, path, eventfile.Mapping{Type: "purchase"}))
+	require.Len(t, rows, 1)
+	require.Len(t, refused, 3)
+	require.EqualError(t, &refused[0], `line 2: customer_id: "90001.0" is an id that a spreadsheet or a program has turned into a number: export the ids as text`)
+}
+
 func ExampleOpen() {
 	columns, _ := eventfile.ParseMap("customer_id=sampleid,occurred_at=date,total=sales")
 	r, err := eventfile.Open(cdnow, eventfile.Mapping{Type: "purchase", Columns: columns, TimeFormat: "%Y%m%d", Currency: "USD"})

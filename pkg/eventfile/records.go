@@ -38,7 +38,7 @@ func newRecords(in io.Reader, comma byte) *records {
 
 // skip passes over a byte order mark and a number of lines at the beginning.
 func (r *records) skip(lines int) error {
-	if first, err := r.in.Peek(len(byteOrderMark)); err == nil && bytes.Equal(first, byteOrderMark) {
+	if first, err := r.in.Peek(len(byteOrderMark)); err == nil && string(first) == byteOrderMark {
 		_, _ = r.in.Discard(len(byteOrderMark)) // has just been peeked at
 		r.offset = int64(len(byteOrderMark))
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -54,10 +55,14 @@ type record interface {
 func (r *Reader) event(line int, from record) (Row, error) {
 	row := Row{Line: line, Offset: r.records.offset}
 	literals, texts := make([]string, len(r.fields)), make([]string, len(r.fields))
+	r.word = ""
 	for i := range r.fields {
 		v, ok := from.valueOf(&r.bound[i])
 		if !ok {
 			continue
+		}
+		if code := currencyOfWord(v.text); code != "" && r.fields[i].Format == event.Currency {
+			v.text = code
 		}
 		literal, reason := r.literal(i, v)
 		if reason != "" {
@@ -112,7 +117,11 @@ func (r *Reader) literal(i int, v value) (literal, reason string) {
 	case moment:
 		return r.moment(i, v.text)
 	case amount, score:
-		literal, ok := jsonNumber(v.text, r.mapping.DecimalComma)
+		text, word := cutCurrencyWord(plainDigits(v.text))
+		if word != "" {
+			r.word = word
+		}
+		literal, ok := jsonNumber(text, r.mapping.DecimalComma)
 		switch {
 		case !ok && !r.mapping.DecimalComma && strings.Count(v.text, ",") == 1:
 			return "", quote(v.text) + " is not a number: if the comma stands for the decimal point, give --decimal-comma; " +
@@ -142,9 +151,15 @@ func (r *Reader) literal(i int, v value) (literal, reason string) {
 	case nested:
 		return "", "not a list"
 	default:
+		if f := r.fields[i].Format; (f == event.Identifier || f == event.CustomerID) && convertedID.MatchString(v.text) {
+			return "", quote(v.text) + " is an id that a spreadsheet or a program has turned into a number: export the ids as text"
+		}
 		return string(appendText(nil, v.text)), ""
 	}
 }
+
+// convertedID matches what is left of an id that was stored as a floating-point number. Its digits may no longer be those of the id.
+var convertedID = regexp.MustCompile(`^\d+\.0+$|^\d(\.\d+)?[eE]\+?\d+$`)
 
 func (r *Reader) moment(i int, text string) (literal, reason string) {
 	format := r.times[i]
@@ -170,6 +185,7 @@ func (r *Reader) fillDefaults(line int, literals, texts []string) {
 	}
 	fill("type", r.mapping.Type)
 	if i, ok := r.slot["total"]; ok && literals[i] != "" {
+		fill("currency", r.word)
 		fill("currency", r.mapping.Currency)
 	}
 	if i, ok := r.slot["created_at"]; ok && literals[r.slot["occurred_at"]] == "" {
@@ -200,6 +216,9 @@ func (r *Reader) conditionHolds(f field, texts []string) bool {
 func (r *Reader) checkAmount(literal string, texts []string) (reason string) {
 	decimals := 2
 	if code := texts[r.slot["currency"]]; code != "" {
+		if r.word != "" && !strings.EqualFold(r.word, code) {
+			return "is in " + r.word + ", and the row's currency is " + quote(code)
+		}
 		unit, ok := r.currencies.Lookup([]byte(code))
 		if !ok {
 			return "the currency " + quote(code) + " is unknown"
@@ -220,6 +239,12 @@ func (r *Reader) checkAmount(literal string, texts []string) (reason string) {
 // does not allow (.5, 5., +5, 007).
 func jsonNumber(text string, decimalComma bool) (string, bool) {
 	text = strings.TrimSpace(text)
+	if strings.ContainsAny(text, "٫٬") { // the decimal point and the separator of thousands of Persian and Arabic
+		if strings.ContainsAny(text, ".,") || strings.Contains(text[max(0, strings.Index(text, "٫")):], "٬") && strings.Contains(text, "٫") {
+			return "", false
+		}
+		text, decimalComma = strings.NewReplacer("٫", ".", "٬", "").Replace(text), false
+	}
 	if decimalComma {
 		if strings.Contains(text, ".") || strings.Count(text, ",") > 1 {
 			return "", false

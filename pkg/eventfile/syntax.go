@@ -21,12 +21,14 @@ const (
 	arraySyntax         // one JSON array of objects
 )
 
+const delimiters = ",;\t|"
+
 // titleLines is how many lines may precede the header of a CSV file.
 const titleLines = 10
 
 // syntaxOf decides by the file's extension, or if that is not a known one, by the first byte.
 func syntaxOf(path string, head []byte) syntax {
-	head = bytes.TrimLeft(bytes.TrimPrefix(head, byteOrderMark), " \t\r\n")
+	head = bytes.TrimLeft(bytes.TrimPrefix(head, []byte(byteOrderMark)), " \t\r\n")
 	name := strings.ToLower(path)
 	for _, packed := range []string{".gz", ".zst", ".zip"} {
 		name = strings.TrimSuffix(name, packed)
@@ -43,12 +45,12 @@ func syntaxOf(path string, head []byte) syntax {
 	return csvSyntax
 }
 
-var byteOrderMark = []byte("\ufeff")
+const byteOrderMark = "\ufeff" // of UTF-8
 
 // findHeader finds the header of a CSV file and its delimiter: the first line that has a column for every field that a row needs.
 // Lines before it are titles, or Excel's hint of the delimiter (sep=;). The error is that of the first line.
 func (r *Reader) findHeader(head []byte) error {
-	head = bytes.TrimPrefix(head, byteOrderMark)
+	head = bytes.TrimPrefix(head, []byte(byteOrderMark))
 	if r.crOnly {
 		head = bytes.ReplaceAll(head, []byte{'\r'}, []byte{'\n'})
 	}
@@ -85,7 +87,7 @@ func (r *Reader) findHeader(head []byte) error {
 func delimiterHint(head []byte) rune {
 	line, _, _ := bytes.Cut(head, []byte{'\n'})
 	stated, ok := strings.CutPrefix(strings.ToLower(strings.Trim(string(line), "\"\r ")), "sep=")
-	if !ok || len(stated) != 1 || !strings.Contains(",;\t|", stated) {
+	if !ok || len(stated) != 1 || !strings.Contains(delimiters, stated) {
 		return 0
 	}
 	return rune(stated[0])

@@ -170,7 +170,8 @@ func TestMalformedElementsAreNamed(t *testing.T) {
 	require.Len(t, rows, 2)
 	require.Equal(t, []int{1, 4}, []int{rows[0].Line, rows[1].Line})
 	require.Equal(t, []eventfile.RowError{
-		{Line: 2, Reason: "not one JSON object"}, {Line: 3, Reason: "not one JSON object"},
+		{Line: 2, Reason: "not one JSON object"},
+		{Line: 3, Reason: "not one JSON object"},
 		{Line: 5, Reason: "the file ends within its JSON array: it was cut off"},
 	}, refused)
 }

@@ -1,7 +1,7 @@
 package eventfile_test
 
 import (
-	"strings"
+	"fmt"
 	"testing"
 	"time"
 
@@ -61,6 +61,29 @@ func TestTimeFormats(t *testing.T) {
 		{"", nil, "01.02.2023 10:00", "2023-02-01T10:00:00Z"},
 		{"", nil, "2-Jan-2024", "2024-01-02T00:00:00Z"},
 		{"", nil, "2024/1/2", "2024-01-02T00:00:00Z"},
+		{"", tehran, "2026-03-01 12:00:00 UTC", "2026-03-01T12:00:00Z"},
+		{"", tehran, "2026-03-02 12:00:00.123456 UTC", "2026-03-02T12:00:00.123456Z"},
+		{"", tehran, "02/13/2023 4:05 PM GMT", "2023-02-13T16:05:00Z"},
+		{"", nil, "2026-03-01T12:00:00Z[UTC]", "2026-03-01T12:00:00Z"},
+		{"", nil, "2026-03-01T12:00:00+01:00[Europe/Berlin]", "2026-03-01T11:00:00Z"},
+		{"", nil, "2026-03-01T12:00:00+0100", "2026-03-01T11:00:00Z"},
+		{"", nil, "2026-03-01 12:00:00+0100", "2026-03-01T11:00:00Z"},
+		{"", nil, "Sun Mar 01 2026 12:00:00 GMT+0100 (CET)", "2026-03-01T11:00:00Z"},
+		{"", nil, "2026-03-01, 12:00:00", "2026-03-01T12:00:00Z"},
+		{"", nil, "12/13/2025, 8:26:05\u202fAM", "2025-12-13T08:26:05Z"},
+		{"", nil, "1704067200123456", "2024-01-01T00:00:00.123456Z"},
+		{"", nil, "1704067200123456789", "2024-01-01T00:00:00.123456789Z"},
+		{"unix_ns", nil, "1704067200123456789", "2024-01-01T00:00:00.123456789Z"},
+		{"", nil, "46082.520833333336", "2026-03-01T12:30:00Z"},
+		{"excel", tehran, "46082", "2026-02-28T20:30:00Z"},
+		{"", nil, "1404/05/12", "2025-08-03T00:00:00Z"},
+		{"", tehran, "1404-5-12 14:30", "2025-08-03T11:00:00Z"},
+		{"", nil, "۱۴۰۴/۰۵/۱۲", "2025-08-03T00:00:00Z"},
+		{"", nil, "١٤٠٤/٠٥/١٢، ١٤:٣٠", "2025-08-03T14:30:00Z"},
+		{"jalali", nil, "04/05/12", "2025-08-03T00:00:00Z"},
+		{"jalali", nil, "99/12/30", "2021-03-20T00:00:00Z"},
+		{"hijri", nil, "1447/02/09", "2025-08-03T00:00:00Z"},
+		{"hijri", nil, "1446-09-01 20:00", "2025-03-01T20:00:00Z"},
 	} {
 		times, refused, err := reading(t, c.format, c.zone, c.text)
 		require.NoError(t, err, c.text)
@@ -108,7 +131,7 @@ func TestAmbiguousDatesAreRefused(t *testing.T) {
 
 	_, _, err = reading(t, "auto", nil, "01/02/03")
 	require.ErrorAs(t, err, &ambiguous)
-	require.Len(t, ambiguous.Layouts, 3, strings.Join(ambiguous.Layouts, " "))
+	require.Equal(t, []string{"2/1/06", "1/2/06", "06/1/2", "jalali"}, ambiguous.Layouts)
 }
 
 func TestUnknownAndMixedDatesAreRefused(t *testing.T) {
@@ -123,4 +146,82 @@ func TestUnknownAndMixedDatesAreRefused(t *testing.T) {
 	require.Equal(t, 3, unknown.Line)
 	_, _, err = reading(t, "auto", nil, "01/02/2023", "12345")
 	require.ErrorContains(t, err, "can be read in 2 ways", "what is no date at all settles nothing")
+}
+
+// Lunar and solar Hijri years of today are both plausible, so the column's calendar is asked for.
+func TestHijriCalendarsAreAskedFor(t *testing.T) {
+	var ambiguous *eventfile.AmbiguousTimeError
+	_, _, err := reading(t, "auto", nil, "1447/02/09")
+	require.ErrorAs(t, err, &ambiguous)
+	require.Equal(t, []string{"jalali", "hijri"}, ambiguous.Layouts)
+	for _, format := range []string{"jalali", "hijri"} {
+		_, refused, err := reading(t, format, nil, "1447/13/01", "1447/02/32", "1447/2", "1447/02/01x")
+		require.NoError(t, err)
+		require.Len(t, refused, 4)
+	}
+	_, refused, err := reading(t, "jalali", nil, "1404/12/30", "1404/07/31")
+	require.NoError(t, err)
+	require.Len(t, refused, 2, "1404 is no leap year, and the seventh month has 30 days")
+}
+
+// TestJalaliCalendar walks from day to day with the lengths of the months and the leap years of the 33-year cycle, which holds for
+// the years 1343 to 1472.
+func TestJalaliCalendar(t *testing.T) {
+	day := time.Date(1991, 3, 21, 0, 0, 0, 0, time.UTC) // 1370/01/01
+	var texts, want []string
+	for year := 1370; year < 1460; year++ {
+		for month := 1; month <= 12; month++ {
+			length := 31
+			if month > 6 {
+				length = 30
+			}
+			if month == 12 && (year*8+29)%33 >= 8 {
+				length = 29
+			}
+			for d := 1; d <= length; d++ {
+				if d == 1 || d == length {
+					texts, want = append(texts, fmt.Sprintf("%d/%02d/%02d", year, month, d)), append(want, day.Format(time.RFC3339))
+				}
+				day = day.AddDate(0, 0, 1)
+			}
+		}
+	}
+	times, refused, err := reading(t, "jalali", nil, texts...)
+	require.NoError(t, err)
+	require.Empty(t, refused)
+	require.Equal(t, want, times)
+}
+
+// Clocks that are set forward or back: a time shown twice is the first, a skipped one is read with the offset before the change.
+func TestCivilTimesAtClockChanges(t *testing.T) {
+	berlin, err := time.LoadLocation("Europe/Berlin")
+	require.NoError(t, err)
+	times, refused, err := reading(t, "auto", berlin, "2025-10-26 01:59", "2025-10-26 02:30", "2025-10-26 03:00", "2025-03-30 01:59", "2025-03-30 02:30", "2025-03-30 03:00")
+	require.NoError(t, err)
+	require.Empty(t, refused)
+	require.Equal(t, []string{
+		"2025-10-25T23:59:00Z", "2025-10-26T00:30:00Z", "2025-10-26T02:00:00Z", "2025-03-30T00:59:00Z", "2025-03-30T01:30:00Z", "2025-03-30T01:00:00Z",
+	}, times)
+}
+
+// A Persian file gives the events of its Gregorian twin, byte for byte.
+func TestPersianFileIsItsGregorianTwin(t *testing.T) {
+	tehran, err := time.LoadLocation("Asia/Tehran")
+	require.NoError(t, err)
+	m := eventfile.Mapping{Type: "purchase", Timezone: tehran}
+	m.Columns, err = eventfile.ParseMap("customer_id=مشتری,order_id=سفارش,occurred_at=تاریخ,total=مبلغ,currency=واحد")
+	require.NoError(t, err)
+	persian, refused := all(t, open(t, write(t, "p.csv", "\ufeffمشتری,سفارش,تاریخ,مبلغ,واحد\n"+
+		"سارا,الف-۱,۱۴۰۴/۰۵/۱۲ ۱۴:۳۰,۱۲۰٬۰۰۰,تومان\nc-2,o-2,۱۴۰۳/۱۲/۳۰ ۰۰:۰۰,۱٬۲۵۰٬۰۰۰ ریال,\nc-3,o-3,١٤٠٤/٠١/٠١ ٠٠:٠٠,٧٫٥,تومان\n"), m))
+	require.Empty(t, refused)
+	twin, refused := all(t, open(t, write(t, "g.csv", "customer_id,order_id,occurred_at,total,currency\n"+
+		"سارا,الف-۱,2025-08-03 14:30,120000,IRT\nc-2,o-2,2025-03-20 00:00,1250000,IRR\nc-3,o-3,2025-03-21 00:00,7.5,IRT\n"),
+		eventfile.Mapping{Type: "purchase", Timezone: tehran}))
+	require.Empty(t, refused)
+	require.Equal(t, values(twin), values(persian))
+
+	m.Columns["currency"] = "=IRR"
+	_, refused = all(t, open(t, write(t, "q.csv", "مشتری,سفارش,تاریخ,مبلغ\na,1,۱۴۰۴/۰۵/۱۲,۱۰ تومان\na,2,۱۴۰۴/۰۵/۱۲,۱٫۰۰۰٬۰\n"), m))
+	require.Equal(t, []string{`line 2: total: is in IRT, and the row's currency is "IRR"`, "line 3: total: \"۱٫۰۰۰٬۰\" is not a number: give digits with a decimal point, without currency signs or separators"},
+		[]string{refused[0].Error(), refused[1].Error()})
 }

@@ -161,7 +161,7 @@ func (r *importing) packRow(row eventfile.Row) {
 	}
 	if r.result.Skip != "" {
 		r.counts.Skipped++
-		r.counts.Skips[string(r.result.Skip)]++
+		r.counts.Skips[r.result.Skip]++
 		r.sent.skipRow(row.Line)
 		return
 	}
