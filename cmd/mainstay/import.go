@@ -115,9 +115,9 @@ func (p *program) importReport(machine, dry bool, g *ledger.Genesis, c importer.
 		nothing = errors.New("every row was refused; nothing was sent")
 	}
 	if machine {
-		sendable := c.Rows - c.Refused - c.Skipped
+		sendable := c.Rows - c.Refused - c.Skipped - c.Summed
 		return errors.Join(p.json(map[string]any{
-			"rows": c.Rows, "sendable": sendable, "sent": c.Sent, "duplicates": c.Known, "refused": c.Refused, "skipped": c.Skipped,
+			"rows": c.Rows, "sendable": sendable, "sent": c.Sent, "duplicates": c.Known, "refused": c.Refused, "summed": c.Summed, "skipped": c.Skipped,
 			"skipped_by_reason": c.Skips, "resumed_after": c.From, "first_event": c.First, "last_event": c.Last, "columns": c.Columns,
 			"dry_run": dry, "refused_rows": refused,
 		}), nothing)
@@ -135,11 +135,16 @@ func (p *program) importReport(machine, dry bool, g *ledger.Genesis, c importer.
 	done := "sent"
 	n := c.Sent
 	if dry {
-		done, n = "would be sent", c.Rows-c.Refused-c.Skipped
+		done, n = "would be sent", c.Rows-c.Refused-c.Skipped-c.Summed
 	}
 	if err := p.printf("%d rows: %d %s, %d refused, %d skipped%s; events from %s to %s\n",
 		c.Rows, n, done, c.Refused, c.Skipped, skipReasons(c.Skips), formatTime(c.First), formatTime(c.Last)); err != nil {
 		return err
+	}
+	if c.Summed > 0 {
+		if err := p.printf("%d of these rows are further lines of their orders; each order is sent once, with the sum of its lines\n", c.Summed); err != nil {
+			return err
+		}
 	}
 	if nothing != nil {
 		return nothing

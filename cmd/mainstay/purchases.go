@@ -24,6 +24,8 @@ func addFileFlags(cmd *cobra.Command) {
 	f.String("currency", "", "currency of rows that state none")
 	f.String("delimiter", "", "CSV delimiter: , ; | or tab (default: detected)")
 	f.Bool("decimal-comma", false, "amounts have a decimal comma: 49,90")
+	addChoiceFlag(cmd, "lines", "", "", "rows with one order id and different totals: sum adds them up, refuse keeps the first (default: an error)",
+		string(eventfile.LinesSum), string(eventfile.LinesRefuse))
 	f.Bool("no-header", false, "the CSV has no header line; its columns are named 1, 2, 3 ...")
 	f.Int("show-refused", 20, "number of refused rows to print; all are counted")
 }
@@ -99,6 +101,7 @@ func fileMapping(cmd *cobra.Command, currencies map[string]money.Alias) (eventfi
 	m.Currency, _ = f.GetString("currency")
 	m.DecimalComma, _ = f.GetBool("decimal-comma")
 	m.NoHeader, _ = f.GetBool("no-header")
+	m.Lines = eventfile.Lines(choiceOf(cmd, "lines"))
 	columns, _ := f.GetString("map")
 	var err error
 	if m.Columns, err = eventfile.ParseMap(columns); err != nil {

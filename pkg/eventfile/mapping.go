@@ -29,6 +29,7 @@ type Mapping struct {
 
 	Delimiter    rune // of CSV; 0 finds out among , ; tab and |
 	DecimalComma bool // amounts are written 49,90
+	Lines        Lines
 	NoHeader     bool // CSV without a line of names: its columns are 1, 2, 3 ...
 }
 
@@ -175,6 +176,11 @@ func (m *Mapping) check() error {
 	}
 	if m.Currencies == nil {
 		m.Currencies = event.DefaultOptions().Currencies
+	}
+	switch m.Lines {
+	case LinesUnknown, LinesSum, LinesRefuse:
+	default:
+		return fmt.Errorf("event file: --lines must be %s or %s; it is %q", LinesSum, LinesRefuse, m.Lines)
 	}
 	switch m.Delimiter {
 	case 0, ',', ';', '\t', '|':

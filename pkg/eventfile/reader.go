@@ -37,6 +37,8 @@ type Reader struct {
 	comma     rune
 	header    []string
 
+	orders map[string]*order // of rows that may repeat one; nil: none may
+
 	files   []io.Closer
 	raw     *counting // bytes of the file itself
 	records *records
@@ -105,6 +107,12 @@ func (r *Reader) prepare() error {
 		return err
 	}
 	if err := r.findTimes(); err != nil {
+		return err
+	}
+	if err := r.rewind(); err != nil {
+		return err
+	}
+	if err := r.findOrders(); err != nil {
 		return err
 	}
 	return r.rewind()
@@ -181,11 +189,19 @@ func (r *Reader) columnOf(i int) string {
 
 // Next returns the next row. A *RowError concerns one row only, and the next call continues after it; io.EOF is the end.
 func (r *Reader) Next() (Row, error) {
-	line, from, err := r.record()
-	if err != nil {
-		return Row{}, err
+	for {
+		line, from, err := r.record()
+		if err != nil {
+			return Row{}, err
+		}
+		if partOf, err := r.repeats(line, from); partOf || err != nil {
+			if err != nil {
+				return Row{}, err
+			}
+			continue
+		}
+		return r.event(line, from)
 	}
-	return r.event(line, from)
 }
 
 // record reads the next record of the file.

@@ -18,7 +18,8 @@ import (
 
 // Row is one row of the file as an event, ready to be produced.
 type Row struct {
-	Line   int       // of the file, where the row begins; the first is 1
+	Line   int       // of the file, where the row begins; the first is 1. In a JSON array, the element's number
+	Lines  int       // how many rows of the file it sums up; 1 unless Mapping.Lines is LinesSum
 	Offset int64     // bytes of the content up to the end of the row
 	At     time.Time // when it occurred, UTC
 	Key    []byte    // the customer's id; of a referral, the referred customer's
@@ -53,11 +54,26 @@ type record interface {
 
 // event makes an event of a record: it reads every field, fills in defaults, and checks required fields and amounts.
 func (r *Reader) event(line int, from record) (Row, error) {
-	row := Row{Line: line, Offset: r.records.offset}
+	row := Row{Line: line, Lines: 1, Offset: r.records.offset}
+	summed := r.summed(from)
+	if summed != nil {
+		row.Lines = summed.rows
+	}
 	literals, texts := make([]string, len(r.fields)), make([]string, len(r.fields))
 	r.word = ""
 	for i := range r.fields {
 		v, ok := from.valueOf(&r.bound[i])
+		if summed != nil {
+			switch name := r.fields[i].Name; name {
+			case "total":
+				_, r.word = cutCurrencyWord(plainDigits(v.text))
+				texts[i] = summed.total.FloatString(summed.decimals)
+				literals[i] = texts[i]
+				continue
+			case "customer_id", "currency":
+				v.text, ok = summed.stated[name], summed.stated[name] != ""
+			}
+		}
 		if !ok {
 			continue
 		}

@@ -43,6 +43,7 @@ type Counts struct {
 	Sent    int64             `json:"sent"`       // of them, in the topic now
 	Known   int64             `json:"duplicates"` // of those, sent by an earlier import of this file and not again
 	Refused int64             `json:"refused"`
+	Summed  int64             `json:"summed"` // lines of orders, beyond one an order: see eventfile.LinesSum
 	Skipped int64             `json:"skipped"`
 	Skips   map[string]int64  `json:"skipped_by_reason"`
 	From    int               `json:"resumed_after"` // last line that the interrupted import sent; 0: there was none
@@ -121,7 +122,8 @@ func (r *importing) importRows(ctx context.Context, k *kafka.Client) error {
 		case err != nil:
 			return err
 		default:
-			r.counts.Rows++
+			r.counts.Rows += int64(row.Lines)
+			r.counts.Summed += int64(row.Lines - 1)
 			r.packRow(row)
 		}
 		if r.rows >= flushRows || r.bytes >= flushBytes {

@@ -1,0 +1,176 @@
+package eventfile
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"math/big"
+	"strconv"
+	"strings"
+
+	"github.com/mainstay/mainstay/schemas/event"
+)
+
+// Lines is what the rows of a file of purchases mean that have the same order id, no updated_at, and different totals.
+type Lines string
+
+// The meanings.
+const (
+	LinesUnknown Lines = ""       // opening the file fails with a *RepeatedOrderError
+	LinesSum     Lines = "sum"    // each row is a line of its order; the order's total is the sum
+	LinesRefuse  Lines = "refuse" // the first row is the order; the others are refused
+)
+
+// RepeatedOrderError says that rows have the same order id and different totals.
+type RepeatedOrderError struct {
+	Column       string
+	First, Again int // lines
+}
+
+// Error names the flag that resolves it.
+func (e *RepeatedOrderError) Error() string {
+	return fmt.Sprintf("event file: lines %d and %d have the same order id (column %q) and different totals: give --lines sum if each row is a "+
+		"line of its order, or --lines refuse to read only the first row of each order", e.First, e.Again, e.Column)
+}
+
+// order is what all rows with one order id state.
+type order struct {
+	first    int               // line
+	rows     int               // number of them
+	stated   map[string]string // customer and currency, of the first row that has them
+	total    *big.Rat          // of the first row, or of all; nil if a total is not a number
+	decimals int
+	refused  *RowError // why the order cannot be summed
+}
+
+// findOrders reads the whole file for rows with the same order id, before the first row is an event. Snapshots, which have
+// updated_at, may repeat an order. It keeps about 200 bytes for each order.
+func (r *Reader) findOrders() error {
+	if r.kind != event.Purchase || !r.reads("order_id") || r.reads("updated_at") && r.mapping.Lines != LinesSum {
+		return nil
+	}
+	r.orders = map[string]*order{}
+	for {
+		line, from, err := r.record()
+		switch refused := (*RowError)(nil); {
+		case errors.Is(err, io.EOF):
+			return nil
+		case errors.As(err, &refused): // Next refuses it
+		case err != nil:
+			return err
+		default:
+			if err := r.addToOrder(line, from); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// addToOrder notes one row. Where rows are summed, a line may leave out its total, its customer and its currency, as exports do
+// that state them in the first line of an order only.
+func (r *Reader) addToOrder(line int, from record) error {
+	id := r.orderID(from)
+	if id == "" {
+		return nil
+	}
+	total, decimals := r.lineTotal(from)
+	o := r.orders[id]
+	if o == nil {
+		o = &order{first: line, stated: map[string]string{}, total: total}
+		r.orders[id] = o
+	} else {
+		switch {
+		case r.mapping.Lines == LinesSum && total != nil && o.total != nil:
+			o.total.Add(o.total, total)
+		case r.mapping.Lines == LinesUnknown && !sameTotal(o.total, total):
+			return &RepeatedOrderError{Column: r.columnOf(r.slot["order_id"]), First: o.first, Again: line}
+		}
+	}
+	o.rows, o.decimals = o.rows+1, max(o.decimals, decimals)
+	if r.mapping.Lines != LinesSum || o.refused != nil {
+		return nil
+	}
+	if total == nil {
+		o.refused = &RowError{Line: line, Field: "total", Reason: "not a number, in a line of the order that begins in line " + strconv.Itoa(o.first)}
+	}
+	for _, name := range []string{"customer_id", "currency"} {
+		switch text := r.text(from, name); {
+		case text == "":
+		case o.stated[name] == "":
+			o.stated[name] = text
+		case o.stated[name] != text:
+			o.refused = &RowError{Line: line, Field: name, Reason: "another one than in the lines before it of the same order, which begins in line " + strconv.Itoa(o.first)}
+		}
+	}
+	return nil
+}
+
+// sameTotal reports whether two rows with one order id may repeat each other. A row whose total is not a number is refused by itself.
+func sameTotal(a, b *big.Rat) bool { return a == nil || b == nil || a.Cmp(b) == 0 }
+
+// repeats decides on a row that has the order id of an earlier one: whether it is part of that order, or refused.
+func (r *Reader) repeats(line int, from record) (partOf bool, err error) {
+	o := r.orders[r.orderID(from)]
+	if o == nil || o.rows == 1 {
+		return false, nil
+	}
+	switch sum := r.mapping.Lines == LinesSum; {
+	case sum && o.refused == nil:
+		return line != o.first, nil
+	case sum && line == o.refused.Line:
+		return false, o.refused
+	case sum:
+		return false, &RowError{Line: line, Field: "order_id", Reason: "of an order that is refused because of line " + strconv.Itoa(o.refused.Line)}
+	}
+	if total, _ := r.lineTotal(from); !sameTotal(o.total, total) {
+		return false, &RowError{Line: line, Field: "total", Reason: "another one than in line " + strconv.Itoa(o.first) + ", which has the same order id"}
+	}
+	return false, nil
+}
+
+// summed returns the order that begins with a row and has more lines, nil if there is none.
+func (r *Reader) summed(from record) *order {
+	if o := r.orders[r.orderID(from)]; o != nil && o.rows > 1 && r.mapping.Lines == LinesSum {
+		return o
+	}
+	return nil
+}
+
+// reads reports whether a field is read from the file.
+func (r *Reader) reads(name string) bool {
+	b := r.bound[r.slot[name]]
+	return b.constant == "" && (b.index >= 0 || b.column != "" || r.syntax != csvSyntax && name == "order_id")
+}
+
+func (r *Reader) text(from record, name string) string {
+	v, _ := from.valueOf(&r.bound[r.slot[name]])
+	return v.text
+}
+
+// orderID identifies the order of a row among those of the file, "" if it has none. An order belongs to its customer, whom lines of
+// an order may leave out.
+func (r *Reader) orderID(from record) string {
+	if r.orders == nil {
+		return ""
+	}
+	id := r.text(from, "order_id")
+	if id == "" || r.mapping.Lines == LinesSum {
+		return id
+	}
+	return id + "\x00" + r.text(from, "customer_id") + "\x00" + r.text(from, "updated_at")
+}
+
+// lineTotal returns the total of a row: 0 if it states none, nil if it is not a number.
+func (r *Reader) lineTotal(from record) (total *big.Rat, decimals int) {
+	text, _ := cutCurrencyWord(plainDigits(r.text(from, "total")))
+	if text == "" {
+		return new(big.Rat), 0
+	}
+	literal, ok := jsonNumber(text, r.mapping.DecimalComma)
+	if !ok || strings.ContainsAny(literal, "eE") {
+		return nil, 0
+	}
+	total, _ = new(big.Rat).SetString(literal)
+	_, fraction, _ := strings.Cut(literal, ".")
+	return total, len(fraction)
+}
