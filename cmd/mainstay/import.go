@@ -67,7 +67,7 @@ func (p *program) importFile(ctx context.Context, cmd *cobra.Command, args []str
 		return err
 	}
 	defer a.Close()
-	im.Ledger = genesis.GetLedgerId()
+	im.Ledger, im.Convertible = genesis.GetLedgerId(), a.Config.Money.Convertible
 	if im.Decoder, err = a.Decoder(genesis); err != nil {
 		return err
 	}
@@ -119,7 +119,7 @@ func (p *program) importReport(machine, dry bool, g *ledger.Genesis, c importer.
 		return errors.Join(p.json(map[string]any{
 			"rows": c.Rows, "sendable": sendable, "sent": c.Sent, "duplicates": c.Known, "refused": c.Refused, "summed": c.Summed, "skipped": c.Skipped,
 			"skipped_by_reason": c.Skips, "resumed_after": c.From, "first_event": c.First, "last_event": c.Last, "columns": c.Columns,
-			"dry_run": dry, "refused_rows": refused,
+			"dry_run": dry, "refused_rows": refused, "warning": c.Warning,
 		}), nothing)
 	}
 	for _, r := range refused {
@@ -140,6 +140,11 @@ func (p *program) importReport(machine, dry bool, g *ledger.Genesis, c importer.
 	if err := p.printf("%d rows: %d %s, %d refused, %d skipped%s; events from %s to %s\n",
 		c.Rows, n, done, c.Refused, c.Skipped, skipReasons(c.Skips), formatTime(c.First), formatTime(c.Last)); err != nil {
 		return err
+	}
+	if c.Warning != "" {
+		if err := p.printf("warning: %s\n", c.Warning); err != nil {
+			return err
+		}
 	}
 	if c.Summed > 0 {
 		if err := p.printf("%d of these rows are further lines of their orders; each order is sent once, with the sum of its lines\n", c.Summed); err != nil {

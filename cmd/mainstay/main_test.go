@@ -229,6 +229,8 @@ func TestExitCodes(t *testing.T) {
 		"import of a header":           {[]string{"import", header, "--type", "purchase", "--dry-run"}, nil, exitFailed, "the file has no rows"},
 		"import of refused rows":       {[]string{"import", noNumber, "--type", "purchase", "--dry-run"}, nil, exitFailed, "every row was refused"},
 		"import of refused rows, JSON": {[]string{"import", noNumber, "--type", "purchase", "--dry-run", "-o", "json"}, nil, exitFailed, `"sendable": 0`},
+		"import without a rate":        {[]string{"import", guests, "--type", "purchase", "--dry-run"}, []string{"MAINSTAY_MONEY_CURRENCY=USD"}, exitOK, "warning: import: line 2: there is no exchange rate for EUR into the base currency: set money.rates.EUR"},
+		"import with a rate":           {[]string{"import", guests, "--type", "purchase", "--dry-run"}, []string{"MAINSTAY_MONEY_CURRENCY=USD", "MAINSTAY_MONEY_RATES=EUR=1.1"}, exitOK, "1 would be sent"},
 		"import of skipped rows":       {[]string{"import", guests, "--type", "purchase", "--dry-run"}, nil, exitOK, "1 would be sent, 0 refused, 2 skipped (anonymous 1, test 1)"},
 		"demo without customers":       {[]string{"demo", "--customers", "0"}, nil, exitUsage, "at least 1"},
 		"simulation without customers": {[]string{"simulate", "--customers", "0"}, nil, exitUsage, "at least 1"},

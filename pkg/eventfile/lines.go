@@ -43,13 +43,26 @@ type order struct {
 	refused  *RowError // why the order cannot be summed
 }
 
-// findOrders reads the whole file for rows with the same order id, before the first row is an event. Snapshots, which have
-// updated_at, may repeat an order. It keeps about 200 bytes for each order.
-func (r *Reader) findOrders() error {
-	if r.kind != event.Purchase || !r.reads("order_id") || r.reads("updated_at") && r.mapping.Lines != LinesSum {
+// survey reads the whole file before the first row is an event: for its currencies, and for rows with the same order id. Snapshots,
+// which have updated_at, may repeat an order. It keeps about 200 bytes for each order.
+func (r *Reader) survey() error {
+	if r.kind == event.Purchase && r.reads("order_id") && (!r.reads("updated_at") || r.mapping.Lines == LinesSum) {
+		r.orders = map[string]*order{}
+	}
+	if r.mapping.Currency != "" {
+		r.firstLine[r.mapping.Currency] = 0
+	}
+	i, ok := r.slot["currency"]
+	constant := ok && r.bound[i].constant != ""
+	if constant {
+		r.noteCurrency(r.bound[i].constant, 0)
+	}
+	if !ok || constant || r.syntax == csvSyntax && r.bound[i].index < 0 {
+		i = -1
+	}
+	if i < 0 && r.orders == nil {
 		return nil
 	}
-	r.orders = map[string]*order{}
 	for {
 		line, from, err := r.record()
 		switch refused := (*RowError)(nil); {
@@ -59,12 +72,29 @@ func (r *Reader) findOrders() error {
 		case err != nil:
 			return err
 		default:
+			if i >= 0 {
+				r.noteCurrency(r.text(from, "currency"), line)
+			}
 			if err := r.addToOrder(line, from); err != nil {
 				return err
 			}
 		}
 	}
 }
+
+func (r *Reader) noteCurrency(text string, line int) {
+	if code := currencyOfWord(text); code != "" {
+		text = code
+	}
+	if unit, ok := r.currencies.Lookup([]byte(text)); ok { // Next refuses an unknown one
+		if _, noted := r.firstLine[unit.Code]; !noted {
+			r.firstLine[unit.Code] = line
+		}
+	}
+}
+
+// Currencies returns the codes of the currencies in the file, each with the first line that has it; 0 if a flag states it.
+func (r *Reader) Currencies() map[string]int { return r.firstLine }
 
 // addToOrder notes one row. Where rows are summed, a line may leave out its total, its customer and its currency, as exports do
 // that state them in the first line of an order only.

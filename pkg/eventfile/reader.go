@@ -37,7 +37,8 @@ type Reader struct {
 	comma     rune
 	header    []string
 
-	orders map[string]*order // of rows that may repeat one; nil: none may
+	orders    map[string]*order // of rows that may repeat one; nil: none may
+	firstLine map[string]int    // of each currency
 
 	files   []io.Closer
 	raw     *counting // bytes of the file itself
@@ -56,7 +57,7 @@ func Open(path string, m Mapping) (*Reader, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Reader{path: path, mapping: m, kind: kind, fields: fieldsOf(kind), slot: map[string]int{}, feed: bytes.NewReader(nil)}
+	r := &Reader{path: path, mapping: m, kind: kind, fields: fieldsOf(kind), slot: map[string]int{}, firstLine: map[string]int{}, feed: bytes.NewReader(nil)}
 	for i, f := range r.fields {
 		r.slot[f.Name] = i
 	}
@@ -112,7 +113,7 @@ func (r *Reader) prepare() error {
 	if err := r.rewind(); err != nil {
 		return err
 	}
-	if err := r.findOrders(); err != nil {
+	if err := r.survey(); err != nil {
 		return err
 	}
 	return r.rewind()

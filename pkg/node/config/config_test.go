@@ -215,6 +215,13 @@ func tagged(t *testing.T, in reflect.Type, key string) []int {
 	return nil
 }
 
+func TestConvertible(t *testing.T) {
+	m := load(t, `money: {currency: IRR, rates: {EUR: "45000"}}`, nil, nil).Money
+	for code, want := range map[string]bool{"IRR": true, "irt": true, "EUR": true, "USD": false, "XXQ": false} {
+		require.Equal(t, want, m.Convertible(code), code)
+	}
+}
+
 func TestRatesAreExactInMinorUnits(t *testing.T) {
 	rates := func(base, from string) []*ledger.Rate {
 		return load(t, "money: {currency: "+base+", rates: "+from+"}", nil, nil).StepSettings().GetRates()

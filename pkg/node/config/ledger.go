@@ -74,6 +74,18 @@ func (m Money) rates() []*ledger.Rate {
 	return all
 }
 
+// Convertible reports whether an amount in a currency can be converted into the base currency.
+func (m Money) Convertible(code string) bool {
+	table, err := money.NewTable(m.Currencies)
+	if err != nil {
+		return false // not valid
+	}
+	unit, known := table.Lookup([]byte(code))
+	base, _ := table.Lookup([]byte(m.Currency))
+	return known && (unit.Currency == base.Currency ||
+		slices.ContainsFunc(m.rates(), func(r *ledger.Rate) bool { return r.GetCurrency() == unit.Currency }))
+}
+
 var errRate = errors.New("must be a decimal above 0, with at most 12 digits before and 12 after the point")
 
 // rate converts an exchange rate between whole units into an exact one between minor units.

@@ -9,6 +9,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
+	"strconv"
 	"time"
 
 	"github.com/mainstay/mainstay/pkg/eventfile"
@@ -31,6 +34,10 @@ type Import struct {
 	Again     bool   // send every row, also those that were sent before
 	DryRun    bool   // read and check all rows, send nothing
 
+	// Convertible reports whether there is a rate for a currency. A file with another currency is refused as a whole, since the fold
+	// would reject each of these events.
+	Convertible func(code string) bool
+
 	Now      func() time.Time
 	Random   func() uint64
 	Refused  func(*eventfile.RowError)
@@ -50,6 +57,7 @@ type Counts struct {
 	First   *time.Time        `json:"first_event"`
 	Last    *time.Time        `json:"last_event"`
 	Columns map[string]string `json:"columns"`
+	Warning string            `json:"warning,omitempty"` // of a dry run: why the import will fail unless the ledger has other settings
 	Bytes   int64             `json:"bytes"`
 }
 
@@ -71,12 +79,34 @@ func (im *Import) Run(ctx context.Context, k *kafka.Client) (Counts, error) {
 		return Counts{}, err
 	}
 	run := importing{Import: im, reader: reader, open: map[int32]*kafka.Batch{}}
+	if err := im.checkCurrencies(reader); err != nil {
+		if !im.DryRun { // the ledger may have other settings than a dry run, which does not connect to it
+			return Counts{}, errors.Join(err, reader.Close())
+		}
+		run.counts.Warning = err.Error()
+	}
 	run.counts.Columns, run.counts.Skips = reader.Columns(), map[string]int64{}
 	if !im.DryRun {
 		run.sent = newSentRows(im, reader, k)
 	}
 	err = run.importRows(ctx, k)
 	return run.counts, errors.Join(err, reader.Close())
+}
+
+func (im *Import) checkCurrencies(reader *eventfile.Reader) error {
+	lines := reader.Currencies()
+	for _, code := range slices.Sorted(maps.Keys(lines)) {
+		if im.Convertible(code) {
+			continue
+		}
+		where := "--currency"
+		if lines[code] > 0 {
+			where = "line " + strconv.Itoa(lines[code])
+		}
+		return fmt.Errorf("import: %s: there is no exchange rate for %s into the base currency: set money.rates.%s, restart the processes with it, "+
+			"and import then; nothing was sent", where, code, code)
+	}
+	return nil
 }
 
 type importing struct {

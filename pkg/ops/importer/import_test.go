@@ -50,7 +50,8 @@ func importOf(t *testing.T, path string) *Import {
 	return &Import{
 		Path: path, Mapping: eventfile.Mapping{Type: "purchase"}, Kind: event.Purchase, Topic: "purchases", Decoder: d,
 		Namespace: "test", Ledger: "l", Now: func() time.Time { return noon },
-		Random: func() uint64 { random++; return random },
+		Random:      func() uint64 { random++; return random },
+		Convertible: func(string) bool { return true },
 	}
 }
 
@@ -118,6 +119,21 @@ func TestAnImportThatWasCutOffGoesOn(t *testing.T) {
 	once(t, whole)
 	_, err = im.Run(t.Context(), whole)
 	require.ErrorIs(t, err, ErrNothingToResume)
+}
+
+// A file with a currency that cannot be converted is refused before anything is sent.
+func TestACurrencyWithoutARateIsRefused(t *testing.T) {
+	whole, _ := broker(t, nil)
+	im := importOf(t, file(t))
+	im.Mapping.Currency = "EUR"
+	im.Convertible = func(code string) bool { return code != "EUR" }
+	_, err := im.Run(t.Context(), whole)
+	require.EqualError(t, err, "import: --currency: there is no exchange rate for EUR into the base currency: set money.rates.EUR, restart the processes with it, and import then; nothing was sent")
+	require.Empty(t, inTopic(t, whole))
+	im.DryRun = true
+	counts, err := im.Run(t.Context(), nil)
+	require.NoError(t, err)
+	require.Contains(t, counts.Warning, "no exchange rate for EUR")
 }
 
 // once says that every row lies in the topic once.
