@@ -1,7 +1,7 @@
 package processors_test
 
 import (
-	"maps"
+	"cmp"
 	"math"
 	"sort"
 
@@ -12,6 +12,7 @@ import (
 // papers. It calls nothing of the code under test. Weeks, cents, UTC days, default settings.
 type recount struct {
 	net, historic, referral     float64
+	repeat                      float64 // net of all days but the first
 	orders, days                int
 	first, last                 int64 // days
 	lastAt                      int64
@@ -20,12 +21,6 @@ type recount struct {
 	referrer                    string
 	score, responses            int // score -1: none
 	scores                      int
-}
-
-type fate struct {
-	snapshot  *ledger.Event
-	apart     map[string]int64
-	cancelled bool
 }
 
 // The prior that the product states, to be compared with lifetimes' own: r, alpha, a, b.
@@ -62,60 +57,137 @@ func recountAll(events map[string][]*ledger.Event, now int64) map[string]*recoun
 	return all
 }
 
+// halfEven returns v*n/d rounded half to even.
+func halfEven(v, n, d int64) int64 {
+	q, rest := v*n/d, v*n%d
+	if 2*rest > d || 2*rest == d && q%2 == 1 {
+		q++
+	}
+	return q
+}
+
+func euros(total int64, currency string) int64 {
+	if currency == "USD" {
+		return halfEven(total, dollar, 1000)
+	}
+	return total
+}
+
+// statements are what has been stated of an order.
+type statements struct {
+	snapshots []*ledger.Event
+	cancelled []int64                         // times of its cancellations
+	apart     map[string]*ledger.Cancellation // its refunds that are events of their own
+}
+
+// newest returns the snapshot that states something last; less decides between two of the same time.
+func (o *statements) newest(states func(p *ledger.Purchase) bool, less func(a, b *ledger.Event) int) *ledger.Event {
+	var newest *ledger.Event
+	for _, e := range o.snapshots {
+		if states(e.Purchase) && (newest == nil || cmp.Or(cmp.Compare(e.Purchase.UpdatedAt, newest.Purchase.UpdatedAt), less(e, newest)) > 0) {
+			newest = e
+		}
+	}
+	return newest
+}
+
+func (o *statements) occurredAt() int64 {
+	stated := o.newest(func(p *ledger.Purchase) bool { return !p.TimeStoodIn }, func(a, b *ledger.Event) int { return cmp.Compare(a.OccurredAt, b.OccurredAt) })
+	if stated != nil {
+		return stated.OccurredAt
+	}
+	first := int64(math.MaxInt64)
+	for _, e := range o.snapshots {
+		first = min(first, e.OccurredAt)
+	}
+	return first
+}
+
+func (o *statements) isCancelled() bool {
+	at, is := int64(-1), false
+	for _, e := range o.snapshots {
+		if p := e.Purchase; (p.Cancelled || p.StatusStated && p.UpdatedAt > 0) && (p.UpdatedAt > at || p.UpdatedAt == at && p.Cancelled) {
+			at, is = p.UpdatedAt, p.Cancelled
+		}
+	}
+	for _, c := range o.cancelled {
+		is = is || c >= at
+	}
+	return is
+}
+
+func refundSum(e *ledger.Event) (sum int64) {
+	for _, f := range e.Purchase.Refunds {
+		sum += f.Total
+	}
+	return sum
+}
+
+// amount returns the total of the order and its refunds, in its own currency.
+func (o *statements) amount() (total, refunded int64, currency string) {
+	p := o.newest(func(*ledger.Purchase) bool { return true }, func(a, b *ledger.Event) int { return cmp.Compare(a.Purchase.Total, b.Purchase.Total) }).Purchase
+	refunds := map[string]int64{}
+	list := o.newest(func(p *ledger.Purchase) bool { return len(p.Refunds) > 0 || p.RefundsStated && p.UpdatedAt > 0 },
+		func(a, b *ledger.Event) int { return cmp.Compare(refundSum(a), refundSum(b)) })
+	if list != nil {
+		for _, f := range list.Purchase.Refunds {
+			refunds[f.RefundId] = f.Total
+		}
+	}
+	for id, c := range o.apart {
+		refunds[id] = c.Total
+		if p.Currency != c.Currency {
+			refunds[id] = halfEven(c.Total, 1000, dollar) // euros for an order in dollars
+		}
+	}
+	for _, f := range refunds {
+		refunded += f
+	}
+	return p.Total, refunded, p.Currency
+}
+
 func (r *recount) purchases(list []*ledger.Event, now int64) {
-	orders := map[string]*fate{}
-	order := func(id string) *fate {
+	orders := map[string]*statements{}
+	order := func(id string) *statements {
 		if orders[id] == nil {
-			orders[id] = &fate{apart: map[string]int64{}}
+			orders[id] = &statements{apart: map[string]*ledger.Cancellation{}}
 		}
 		return orders[id]
 	}
 	closedAt := int64(0)
 	for _, e := range list {
 		if p := e.Purchase; p != nil {
-			if o := order(p.OrderId); o.snapshot == nil || p.UpdatedAt > o.snapshot.Purchase.UpdatedAt {
-				o.snapshot = e
-			}
+			order(p.OrderId).snapshots = append(order(p.OrderId).snapshots, e)
 		}
 		if c := e.Cancellation; c != nil {
 			switch c.Kind {
 			case ledger.CancellationKind_CANCELLATION_KIND_REFUND:
-				order(c.OrderId).apart[c.RefundId] = c.Total
+				order(c.OrderId).apart[c.RefundId] = c
 			case ledger.CancellationKind_CANCELLATION_KIND_ORDER:
-				order(c.OrderId).cancelled = true
+				order(c.OrderId).cancelled = append(order(c.OrderId).cancelled, e.OccurredAt)
 			case ledger.CancellationKind_CANCELLATION_KIND_ACCOUNT:
 				closedAt = max(closedAt, e.OccurredAt)
 			default:
 			}
 		}
 	}
-	perDay := map[int64]bool{}
+	perDay := map[int64]float64{}
 	for _, o := range orders {
-		refunds := map[string]int64{}
-		if o.snapshot != nil {
-			for _, f := range o.snapshot.Purchase.Refunds {
-				refunds[f.RefundId] = f.Total
-			}
-		}
-		maps.Copy(refunds, o.apart)
-		refunded := int64(0)
-		for _, total := range refunds {
-			refunded += total
-		}
-		if o.snapshot == nil {
-			if !o.cancelled {
-				r.historic -= float64(refunded)
+		if len(o.snapshots) == 0 {
+			for _, c := range o.apart {
+				r.historic -= float64(euros(c.Total, c.Currency))
 			}
 			continue
 		}
-		p := o.snapshot.Purchase
-		if o.cancelled || p.Cancelled || refunded > 0 && refunded >= p.Total {
+		total, refunded, currency := o.amount()
+		if o.isCancelled() || refunded > 0 && refunded >= total {
 			continue
 		}
 		r.orders++
-		r.net += float64(p.Total - refunded)
-		perDay[o.snapshot.OccurredAt/86_400_000] = true
-		r.lastAt = max(r.lastAt, o.snapshot.OccurredAt)
+		net := float64(max(0, euros(total, currency)-euros(refunded, currency)))
+		r.net += net
+		perDay[o.occurredAt()/86_400_000] += net
+		r.lastAt = max(r.lastAt, o.occurredAt())
 	}
 	r.historic += r.net
 	r.days = len(perDay)
@@ -123,6 +195,7 @@ func (r *recount) purchases(list []*ledger.Event, now int64) {
 	for d := range perDay {
 		r.first, r.last = min(r.first, d), max(r.last, d)
 	}
+	r.repeat = r.net - perDay[r.first]
 	r.closed = closedAt > 0 && closedAt <= now && r.lastAt <= closedAt
 }
 
@@ -157,13 +230,17 @@ func (r *recount) refer(list []*ledger.Event) {
 		}
 	}
 	sort.Slice(all, func(i, j int) bool { return all[i].OccurredAt < all[j].OccurredAt })
-	id := ""
-	for _, e := range all {
-		switch v := e.Referral; {
-		case v.Status == ledger.ReferralStatus_REFERRAL_STATUS_APPROVED && r.referrer == "":
-			r.referrer, id = v.Referrer, v.ReferralId
-		case v.Status == ledger.ReferralStatus_REFERRAL_STATUS_VOIDED && v.ReferralId == id:
-			r.referrer, id = "", ""
+	for i, e := range all {
+		if e.Referral.Status != ledger.ReferralStatus_REFERRAL_STATUS_APPROVED {
+			continue
+		}
+		voided := false
+		for _, later := range all[i:] {
+			voided = voided || later.Referral.Status == ledger.ReferralStatus_REFERRAL_STATUS_VOIDED && later.Referral.ReferralId == e.Referral.ReferralId
+		}
+		if !voided {
+			r.referrer = e.Referral.Referrer
+			return
 		}
 	}
 }
@@ -210,31 +287,4 @@ func (r *recount) spend(repeat float64) float64 {
 		return own
 	}
 	return 6 * (v + repeat) / (6*x + 3)
-}
-
-// repeat is the net value of all days but the first.
-func repeat(list []*ledger.Event, r *recount) float64 {
-	var without []*ledger.Event
-	drop := map[string]bool{}
-	newest := map[string]*ledger.Event{}
-	for _, e := range list {
-		if p := e.Purchase; p != nil && (newest[p.OrderId] == nil || p.UpdatedAt > newest[p.OrderId].Purchase.UpdatedAt) {
-			newest[p.OrderId] = e
-		}
-	}
-	for id, e := range newest {
-		drop[id] = e.OccurredAt/86_400_000 == r.first
-	}
-	for _, e := range list {
-		if p := e.Purchase; p != nil && drop[p.OrderId] {
-			continue
-		}
-		if c := e.Cancellation; c != nil && drop[c.OrderId] {
-			continue
-		}
-		without = append(without, e)
-	}
-	other := &recount{}
-	other.purchases(without, 0)
-	return other.net
 }

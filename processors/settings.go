@@ -10,7 +10,7 @@ import (
 )
 
 // LogicVersion is the version of the function that Step computes. A release that changes an answer raises it.
-const LogicVersion = 1
+const LogicVersion = 2
 
 // EntryVersion is the version of the entries that Step reads.
 const EntryVersion = ledger.Version

@@ -76,7 +76,7 @@ func newPartitionState(number int32) partitionState {
 
 // stateFormat is the format of encoded partitions and customers. Decode refuses any other, and the fold then rebuilds both from
 // the ledger.
-const stateFormat = 2
+const stateFormat = 3
 
 func (s *partitionState) encode() *state.Partition {
 	w := &state.Partition{

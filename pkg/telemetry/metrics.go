@@ -64,7 +64,7 @@ func NewIntake(reg prometheus.Registerer) *Intake {
 		Consumer: newConsumer(reg, "intake"),
 		RecordsConsumed: counters(reg, "records_consumed_total",
 			"Input records read, by result: accepted, skipped or dead_letter.", "topic", "result"),
-		RecordsSkipped: counters(reg, "records_skipped_total", "Input records skipped on purpose: neither accepted nor dead letters.", "reason"),
+		RecordsSkipped: counters(reg, "records_skipped_total", "Input records skipped on purpose: neither accepted nor dead letters. With reason zero_refund: refunds of 0 left out of orders that were accepted.", "reason"),
 		DLQRecords:     counters(reg, "dlq_records_total", "Input records written to the dead-letter topic.", "topic", "reason"),
 		TimeBehind:     timeBehind(reg),
 	}

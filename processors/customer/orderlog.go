@@ -4,8 +4,6 @@ import (
 	"slices"
 
 	"github.com/cespare/xxhash/v2"
-
-	"github.com/mainstay/mainstay/schemas/ledger"
 )
 
 // orderLog holds the orders in memory, by time, then fingerprint. The fingerprints are a slice of their own, so that a search
@@ -19,7 +17,7 @@ type orderLog struct {
 // order is an order in memory, or what is known of one whose purchase has not arrived.
 type order struct {
 	occurredAt int64    // of the purchase, ms; of a pending order, the latest time of its refunds and cancellation
-	total      int64    // minor units; of a pending order 0
+	total      int64    // minor units of the base currency; of a pending order 0
 	day        int32    // civil day of occurredAt
 	foldedDay  int32    // UTC day on which it was folded last
 	flags      uint8    // see the constants
@@ -27,23 +25,41 @@ type order struct {
 }
 
 const (
-	pending           = 1 << iota // its purchase has not arrived
-	cancelled                     // a cancellation has cancelled it
-	cancelledSnapshot             // its newest snapshot states that it is cancelled
+	pending       = 1 << iota // its purchase has not arrived
+	cancelled                 // the newest statement of its status says that it is cancelled
+	timeStoodIn               // no snapshot has stated occurred_at
+	statusStated              // its status was stated, at details.statusAt
+	refundsStated             // a snapshot has stated its refunds, at details.refundsAt
 )
 
 // details are the fields that most orders do not have.
 type details struct {
 	updatedAt    int64                // of the newest snapshot, ms; 0: not stated
+	timeAt       int64                // updated_at of the newest snapshot that states occurred_at
+	statusAt     int64                // likewise the status; or the time of the cancellation, if that is later
+	refundsAt    int64                // likewise the refunds
 	refunds      []refund             // by fingerprint
-	refunded     int64                // sum of the refunds, each refund id counted once
+	refunded     int64                // sum of the refunds in the base currency, each refund id counted once; at most the total
+	excess       int64                // amount refunded beyond the total, likewise
+	whole        bool                 // the whole order is refunded
+	foreign      *foreign             // nil: the order is in the base currency
 	cancellation *pendingCancellation // nil unless a cancellation waits for the order
 }
 
 // refund is a refund of an order.
 type refund struct {
-	fingerprint uint64 // 63 bits of the hash of its id, then 1 if the order's newest snapshot states it, 0 if an event of its own does
-	total       int64  // minor units
+	fingerprint uint64 // 63 bits of the hash of its id, then 1 if a snapshot of the order states it, 0 if an event of its own does
+	total       int64  // minor units of the base currency
+	currency    string // empty: the base currency
+	amount      int64  // minor units of currency; 0 in the base currency
+}
+
+// foreign is the total of an order in another currency, and the rate at which the order was converted. Its refunds are summed in
+// that currency and then converted at that rate: to convert each would leave a cent of an order that is refunded in full.
+type foreign struct {
+	currency               string
+	total                  int64 // minor units of currency
+	numerator, denominator int64 // of the rate
 }
 
 // pendingCancellation holds the fields of the rejection that is published if the order of a cancellation does not arrive.
@@ -116,108 +132,4 @@ func (b *orderLog) latestStanding() (int64, bool) {
 		}
 	}
 	return 0, false
-}
-
-func (o *order) refunded() int64 {
-	if o.details == nil {
-		return 0
-	}
-	return o.details.refunded
-}
-
-func (o *order) updatedAt() int64 {
-	if o.details == nil {
-		return 0
-	}
-	return o.details.updatedAt
-}
-
-// stands reports whether the order is standing: neither pending, cancelled nor refunded in full. An order with a total of 0 is
-// standing.
-func (o *order) stands() bool {
-	refunded := o.refunded()
-	return o.flags == 0 && (refunded == 0 || refunded < o.total)
-}
-
-// excess returns the amount refunded beyond the order's total; 0 for an order that is pending or cancelled.
-func (o *order) excess() int64 {
-	if o.flags != 0 {
-		return 0
-	}
-	return max(0, o.refunded()-o.total)
-}
-
-// pendingRefunds returns the amount by which a pending order lowers the historic value: its refunds. It is 0 for a cancelled one,
-// which will add nothing when its purchase arrives.
-func (o *order) pendingRefunds() int64 {
-	if o.flags != pending {
-		return 0
-	}
-	return o.refunded()
-}
-
-func (o *order) ensureDetails() *details {
-	if o.details == nil {
-		o.details = new(details)
-	}
-	return o.details
-}
-
-// dropEmptyDetails removes details in which nothing is set, so that equal orders give equal bytes.
-func (o *order) dropEmptyDetails() {
-	if d := o.details; d != nil && d.updatedAt == 0 && len(d.refunds) == 0 && d.cancellation == nil {
-		o.details = nil
-	}
-}
-
-func refundFingerprint(id string) uint64 { return xxhash.Sum64String(id) &^ 1 }
-
-// separateRefund returns the amount of a refund that an event of its own states.
-func (d *details) separateRefund(fingerprint uint64) (int64, bool) {
-	i, ok := d.search(fingerprint)
-	if !ok {
-		return 0, false
-	}
-	return d.refunds[i].total, true
-}
-
-func (d *details) search(fingerprint uint64) (int, bool) {
-	return slices.BinarySearchFunc(d.refunds, fingerprint, func(r refund, m uint64) int {
-		switch {
-		case r.fingerprint < m:
-			return -1
-		case r.fingerprint > m:
-			return 1
-		}
-		return 0
-	})
-}
-
-func (d *details) addRefund(fingerprint uint64, total int64) {
-	if i, ok := d.search(fingerprint); !ok {
-		d.refunds = slices.Insert(d.refunds, i, refund{fingerprint, total})
-	}
-	d.sumRefunds()
-}
-
-// replaceSnapshot replaces the refunds of earlier snapshots by those of a newer one.
-func (d *details) replaceSnapshot(t *Terms, currency string, refunds []*ledger.Refund) {
-	d.refunds = slices.DeleteFunc(d.refunds, func(r refund) bool { return r.fingerprint&1 == 1 })
-	for _, r := range refunds {
-		if total, ok := t.Convert(currency, r.GetTotal()); ok {
-			d.addRefund(refundFingerprint(r.GetRefundId())|1, total)
-		}
-	}
-	d.sumRefunds()
-}
-
-// sumRefunds counts each refund once: a refund that both an event of its own and the snapshot state, with the event's amount.
-func (d *details) sumRefunds() {
-	d.refunded = 0
-	for i, r := range d.refunds {
-		if r.fingerprint&1 == 1 && i > 0 && d.refunds[i-1].fingerprint == r.fingerprint&^1 {
-			continue
-		}
-		d.refunded = min(d.refunded+r.total, 1<<62)
-	}
 }

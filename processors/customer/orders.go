@@ -19,71 +19,61 @@ type Change struct {
 
 func rejected(reason string) Change { return Change{Reason: reason} }
 
-// RecordPurchase records an order. The snapshot with the latest updated_at holds; without updated_at, the first.
+// RecordPurchase records an order, or a snapshot of one: what the snapshot states holds unless a newer one states otherwise. Of
+// several without updated_at the first holds.
 func (s *State) RecordPurchase(t *Terms, m Moment, e *ledger.Event, p *ledger.Purchase) Change {
 	total, ok := t.Convert(p.GetCurrency(), p.GetTotal())
 	if !ok {
 		return rejected(output.CurrencyUnknownRate)
 	}
 	fingerprint := orderFingerprint(p.GetOrderId(), e.GetFacts())
-	i := s.findOrder(t, m, fingerprint)
-	if i < 0 {
-		o := order{foldedDay: dayOf(m.Now)}
-		o.applySnapshot(t, e, p, total)
-		return s.addOrder(fingerprint, o)
-	}
-	if o := &s.orderLog.rows[i]; o.flags&pending == 0 {
-		switch known := o.updatedAt(); {
-		case s.orderLog.fingerprints[i] == fingerprint && p.GetUpdatedAt() == known:
-			return Change{Duplicate: true}
-		case p.GetUpdatedAt() == 0 || p.GetUpdatedAt() == known:
+	o := order{flags: pending}
+	if i := s.findOrder(t, m, fingerprint); i >= 0 {
+		first := &s.orderLog.rows[i]
+		if p.GetUpdatedAt() == 0 && first.flags&pending == 0 && first.updatedAt() == 0 {
+			if s.orderLog.fingerprints[i] == fingerprint {
+				return Change{Duplicate: true}
+			}
 			return rejected(output.OrderConflict)
-		case p.GetUpdatedAt() < known:
-			return Change{Duplicate: true}
+		}
+		var known uint64
+		if known, o = s.removeOrder(i); o.flags&pending == 0 && p.GetUpdatedAt() <= o.updatedAt() {
+			fingerprint = known // the facts of the snapshot that states the amount
 		}
 	}
-	_, o := s.removeOrder(i)
 	before := o.excess()
-	o.applySnapshot(t, e, p, total)
-	o.foldedDay = max(o.foldedDay, dayOf(m.Now))
+	changed, conflict := o.apply(t, e, p, total)
+	if changed {
+		o.foldedDay = max(o.foldedDay, dayOf(m.Now))
+	}
 	c := s.addOrder(fingerprint, o)
 	c.setExcess(c.Excess - before)
-	return c
-}
-
-// applySnapshot sets the order to a snapshot. A cancellation and refunds that events of their own state remain.
-func (o *order) applySnapshot(t *Terms, e *ledger.Event, p *ledger.Purchase, total int64) {
-	o.occurredAt, o.total, o.day = e.GetOccurredAt(), total, t.Day(e.GetOccurredAt())
-	o.flags &^= pending | cancelledSnapshot
-	if p.GetCancelled() {
-		o.flags |= cancelledSnapshot
+	switch {
+	case changed:
+		return c
+	case conflict:
+		return rejected(output.OrderConflict)
 	}
-	if o.details != nil || p.GetUpdatedAt() != 0 || len(p.GetRefunds()) > 0 {
-		d := o.ensureDetails()
-		d.updatedAt, d.cancellation = p.GetUpdatedAt(), nil
-		d.replaceSnapshot(t, p.GetCurrency(), p.GetRefunds())
-		o.dropEmptyDetails()
-	}
+	return Change{Duplicate: true}
 }
 
 // RecordRefund refunds part of an order; if the order has not arrived, the refund stays pending.
 func (s *State) RecordRefund(t *Terms, m Moment, e *ledger.Event, c *ledger.Cancellation) Change {
-	total, ok := t.Convert(c.GetCurrency(), c.GetTotal())
+	r, ok := t.refund(c.GetRefundId(), c.GetCurrency(), c.GetTotal())
 	if !ok {
 		return rejected(output.CurrencyUnknownRate)
 	}
 	fingerprint, o, waits := s.removeForCancellation(t, m, c)
-	id := refundFingerprint(c.GetRefundId())
-	if known, ok := o.ensureDetails().separateRefund(id); ok {
+	if known, ok := o.ensureDetails().separateRefund(r.fingerprint); ok {
 		o.dropEmptyDetails()
 		s.addOrder(fingerprint, o)
-		if known != total {
+		if known.currency != r.currency || known.amount != r.amount || r.currency == "" && known.total != r.total {
 			return rejected(output.EventConflict)
 		}
 		return Change{Duplicate: true}
 	}
 	before := o.excess()
-	o.details.addRefund(id, total)
+	o.addRefund(r)
 	if waits {
 		o.datePending(t, e.GetOccurredAt())
 	}
@@ -92,22 +82,21 @@ func (s *State) RecordRefund(t *Terms, m Moment, e *ledger.Event, c *ledger.Canc
 	return change
 }
 
-// RecordCancellation cancels a whole order; if the order has not arrived, the cancellation stays pending.
+// RecordCancellation cancels a whole order, unless a snapshot that is newer than the cancellation states its status. If the order
+// has not arrived, the cancellation stays pending.
 func (s *State) RecordCancellation(t *Terms, m Moment, e *ledger.Event, c *ledger.Cancellation, from *ledger.Origin) Change {
 	fingerprint, o, waits := s.removeForCancellation(t, m, c)
-	if o.flags&cancelled != 0 {
-		s.addOrder(fingerprint, o)
-		return Change{Duplicate: true}
-	}
-	o.flags |= cancelled
-	if waits {
+	o.ensureDetails()
+	changed := o.applyStatus(true, e.GetOccurredAt())
+	if changed && waits {
 		o.datePending(t, e.GetOccurredAt())
-		o.ensureDetails().cancellation = &pendingCancellation{
+		o.details.cancellation = &pendingCancellation{
 			eventID: strings.Clone(e.GetId()), topic: strings.Clone(from.GetTopic()), partition: from.GetPartition(), offset: from.GetOffset(),
 		}
 	}
+	o.dropEmptyDetails()
 	s.addOrder(fingerprint, o)
-	return Change{}
+	return Change{Duplicate: !changed}
 }
 
 // removeForCancellation removes the order that a cancellation names from memory, or returns a new pending order if there is none.
@@ -175,9 +164,8 @@ func remembered(folded, today int32, days uint32) bool {
 func (s *State) removeOrder(i int) (uint64, order) {
 	fingerprint, o := s.orderLog.remove(i)
 	if o.stands() {
-		net := o.total - o.refunded()
-		s.days = s.days.Remove(o.day, net)
-		s.net -= net
+		s.days = s.days.Remove(o.day, o.net())
+		s.net -= o.net()
 		s.orders--
 	}
 	if o.flags&pending != 0 {
@@ -191,9 +179,8 @@ func (s *State) removeOrder(i int) (uint64, order) {
 func (s *State) addOrder(fingerprint uint64, o order) Change {
 	s.orderLog.insert(fingerprint, o)
 	if o.stands() {
-		net := o.total - o.refunded()
-		s.days = s.days.Add(o.day, net)
-		s.net += net
+		s.days = s.days.Add(o.day, o.net())
+		s.net += o.net()
 		s.orders++
 	}
 	if o.flags&pending != 0 {

@@ -23,7 +23,7 @@ type referral struct {
 const mostReferrals = 16
 
 // RecordReferral records a referral of this customer. Of several approved referrals the first by time is in force until it is
-// voided; one that was approved while another was in force is never applied.
+// voided; then the next one is. One that is approved while another is in force is rejected, and waits for that.
 func (s *State) RecordReferral(own string, e *ledger.Event, r *ledger.Referral) Change {
 	if r.GetReferrer() == own {
 		return rejected(output.SelfReferral)
@@ -44,7 +44,7 @@ func (s *State) RecordReferral(own string, e *ledger.Event, r *ledger.Referral) 
 	}
 	next.referrer = strings.Clone(next.referrer)
 	s.referrals = slices.Insert(s.referrals, i, next)
-	if !next.voided && !s.applied(i) {
+	if !next.voided && s.inForce() >= 0 && s.referrals[s.inForce()].referrer != next.referrer {
 		return rejected(output.ReferralTaken)
 	}
 	return Change{}
@@ -70,32 +70,25 @@ func compareReferrals(a, b referral) int {
 
 // Referrer returns the id of the customer whose referral of this customer is in force; empty for none.
 func (s *State) Referrer() string {
-	i := s.replayReferrals(len(s.referrals))
+	i := s.inForce()
 	if i < 0 {
 		return ""
 	}
 	return s.referrals[i].referrer
 }
 
-// applied reports whether, at approval i, no referral was in force, or one by the same referrer.
-func (s *State) applied(i int) bool {
-	before := s.replayReferrals(i)
-	return before < 0 || s.referrals[before].referrer == s.referrals[i].referrer
-}
-
-// replayReferrals replays the first n referrals and returns the index of the one in force after them, -1 for none.
-func (s *State) replayReferrals(n int) int {
-	current := -1
-	for i := range s.referrals[:n] {
+// inForce returns the index of the first approval that is not voided after it, -1 if there is none.
+func (s *State) inForce() int {
+	for i := range s.referrals {
 		r := &s.referrals[i]
-		switch {
-		case current < 0 && !r.voided:
-			current = i
-		case current >= 0 && r.voided && r.id == s.referrals[current].id:
-			current = -1
+		if r.voided {
+			continue
+		}
+		if !slices.ContainsFunc(s.referrals[i+1:], func(v referral) bool { return v.voided && v.id == r.id }) {
+			return i
 		}
 	}
-	return current
+	return -1
 }
 
 // credit is the credit for one customer whom this customer referred.

@@ -1,6 +1,7 @@
 package customer
 
 import (
+	"cmp"
 	"reflect"
 	"testing"
 	"time"
@@ -74,13 +75,13 @@ func walkFields(v reflect.Value, path string, filled map[string]bool) {
 
 // fullState builds a state by events, and sets what other packages set.
 func fullState(t *testing.T) *State {
-	terms := &Terms{Settings: &ledger.SettingsValues{MemoryDays: 10, MemoryOrders: 9, DedupDays: 5, DedupEvents: 9}, Unit: money.Unit{Code: "EUR", Currency: "EUR", Decimals: 2}, Zone: time.FixedZone("", 3600)}
+	terms := &Terms{Settings: &ledger.SettingsValues{MemoryDays: 10, MemoryOrders: 9, DedupDays: 5, DedupEvents: 9, Rates: []*ledger.Rate{{Currency: "USD", Numerator: 9, Denominator: 10}}}, Unit: money.Unit{Code: "EUR", Currency: "EUR", Decimals: 2}, Zone: time.FixedZone("", 3600)}
 	now := int64(100*DayMS + DayMS - 1)
 	m := terms.At(now, now, true)
 	e := &ledger.Event{Id: "e", Source: "s", OccurredAt: now, Facts: 1 << 60}
 	s := New()
 	buy := func(m Moment, at int64, p *ledger.Purchase) {
-		p.Currency = "EUR"
+		p.Currency = cmp.Or(p.Currency, "EUR")
 		require.Empty(t, s.RecordPurchase(terms, m, &ledger.Event{OccurredAt: at}, p).Reason)
 	}
 	early := terms.At(50*DayMS, 50*DayMS, true)
@@ -90,6 +91,8 @@ func fullState(t *testing.T) *State {
 	s.Evict(terms, m)
 	buy(m, now-DayMS, &ledger.Purchase{OrderId: "cancelled", Total: 200, Cancelled: true})
 	buy(m, now, &ledger.Purchase{OrderId: "refunded", Total: 300, UpdatedAt: now, Refunds: []*ledger.Refund{{RefundId: "a", Total: 10}}})
+	buy(m, now, &ledger.Purchase{OrderId: "foreign", Total: 40, Currency: "USD"})
+	s.RecordRefund(terms, m, e, &ledger.Cancellation{OrderId: "foreign", RefundId: "f", Currency: "USD", Total: 50})
 	s.RecordRefund(terms, m, e, &ledger.Cancellation{OrderId: "waits", RefundId: "b", Currency: "EUR", Total: 20})
 	s.RecordCancellation(terms, m, e, &ledger.Cancellation{OrderId: "unknown"}, &ledger.Origin{Topic: "t", Partition: 1, Offset: 2})
 	s.RecordClosing(e, &ledger.Cancellation{Kind: ledger.CancellationKind_CANCELLATION_KIND_ACCOUNT})

@@ -83,12 +83,21 @@ func (t *Terms) Convert(currency string, minor int64) (int64, bool) {
 	if currency == t.Unit.Currency {
 		return clamp(minor), true
 	}
+	r := t.rate(currency)
+	if r == nil {
+		return 0, false
+	}
+	return clamp(ratio(minor, r.GetNumerator(), r.GetDenominator())), true
+}
+
+// rate returns the rate of a currency into the base currency, nil if there is none.
+func (t *Terms) rate(currency string) *ledger.Rate {
 	for _, r := range t.Settings.GetRates() {
 		if r.GetCurrency() == currency {
-			return clamp(ratio(minor, r.GetNumerator(), r.GetDenominator())), true
+			return r
 		}
 	}
-	return 0, false
+	return nil
 }
 
 const mostMinor = 1 << 52

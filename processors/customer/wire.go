@@ -125,8 +125,24 @@ func (o *order) write(index uint32) *state.OrderDetail {
 	w := &state.OrderDetail{Index: index, Flags: uint32(o.flags)}
 	if d := o.details; d != nil {
 		w.UpdatedAt = d.updatedAt
-		for _, r := range d.refunds {
+		if o.flags&(pending|timeStoodIn) == 0 {
+			w.TimeAge = d.updatedAt - d.timeAt
+		}
+		if o.flags&statusStated != 0 {
+			w.StatusAge = d.updatedAt - d.statusAt
+		}
+		if o.flags&refundsStated != 0 {
+			w.RefundsAge = d.updatedAt - d.refundsAt
+		}
+		if f := d.foreign; f != nil {
+			w.Foreign = &state.ForeignTotal{Currency: f.currency, Total: f.total, Numerator: f.numerator, Denominator: f.denominator}
+		}
+		for i := range d.refunds {
+			r := &d.refunds[i]
 			w.Refund, w.RefundTotal = append(w.Refund, r.fingerprint), append(w.RefundTotal, r.total)
+			if r.currency != "" {
+				w.ForeignRefunds = append(w.ForeignRefunds, &state.ForeignRefund{Index: uint32(i), Currency: r.currency, Amount: r.amount})
+			}
 		}
 		if d.cancellation != nil {
 			w.EventId, w.Topic, w.Partition, w.Offset = d.cancellation.eventID, d.cancellation.topic, d.cancellation.partition, d.cancellation.offset
@@ -152,7 +168,7 @@ func (s *State) writeDays(w *state.Customer) {
 		}
 		if at >= 0 {
 			left[at].Orders--
-			left[at].Net -= o.total - o.refunded()
+			left[at].Net -= o.net()
 		}
 	}
 	day := int32(0)
@@ -303,13 +319,15 @@ func (s *State) readOrderLog(w *state.Customer) error {
 		if index += int(d.GetIndex()); index >= n || len(d.Refund) != len(d.RefundTotal) {
 			return fmt.Errorf("%w: details of no order", ErrMalformed)
 		}
-		s.orderLog.rows[index].read(d)
+		if err := s.orderLog.rows[index].read(d); err != nil {
+			return err
+		}
 	}
 	for i := range s.orderLog.rows {
 		o := &s.orderLog.rows[i]
 		if o.stands() {
-			s.days = s.days.Add(o.day, o.total-o.refunded())
-			s.net += o.total - o.refunded()
+			s.days = s.days.Add(o.day, o.net())
+			s.net += o.net()
 			s.orders++
 		}
 		if o.flags&pending != 0 {
@@ -320,16 +338,41 @@ func (s *State) readOrderLog(w *state.Customer) error {
 	return nil
 }
 
-func (o *order) read(w *state.OrderDetail) {
-	o.flags = uint8(w.GetFlags() & (pending | cancelled | cancelledSnapshot))
+func (o *order) read(w *state.OrderDetail) error {
+	o.flags = uint8(w.GetFlags() & (pending | cancelled | timeStoodIn | statusStated | refundsStated))
 	d := &details{updatedAt: w.GetUpdatedAt()}
+	if o.flags&(pending|timeStoodIn) == 0 {
+		d.timeAt = d.updatedAt - w.GetTimeAge()
+	}
+	if o.flags&statusStated != 0 {
+		d.statusAt = d.updatedAt - w.GetStatusAge()
+	}
+	if o.flags&refundsStated != 0 {
+		d.refundsAt = d.updatedAt - w.GetRefundsAge()
+	}
+	if f := w.GetForeign(); f != nil {
+		if f.GetNumerator() <= 0 || f.GetDenominator() <= 0 || f.GetTotal() < 0 {
+			return fmt.Errorf("%w: total in another currency", ErrMalformed)
+		}
+		d.foreign = &foreign{currency: f.GetCurrency(), total: f.GetTotal(), numerator: f.GetNumerator(), denominator: f.GetDenominator()}
+	}
 	for i, fingerprint := range w.Refund {
+		if w.RefundTotal[i] < 0 {
+			return fmt.Errorf("%w: refund below 0", ErrMalformed)
+		}
 		d.refunds = append(d.refunds, refund{fingerprint: fingerprint, total: w.RefundTotal[i]})
 	}
-	d.sumRefunds()
+	for _, f := range w.ForeignRefunds {
+		if int(f.GetIndex()) >= len(d.refunds) {
+			return fmt.Errorf("%w: amount of no refund", ErrMalformed)
+		}
+		d.refunds[f.GetIndex()].currency, d.refunds[f.GetIndex()].amount = f.GetCurrency(), f.GetAmount()
+	}
 	if w.GetTopic() != "" || w.GetEventId() != "" {
 		d.cancellation = &pendingCancellation{eventID: w.GetEventId(), topic: w.GetTopic(), partition: w.GetPartition(), offset: w.GetOffset()}
 	}
 	o.details = d
+	o.sumRefunds()
 	o.dropEmptyDetails()
+	return nil
 }

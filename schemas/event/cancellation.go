@@ -41,7 +41,7 @@ var (
 
 var cancellation = Descriptor{
 	Name: "cancellation", Topic: "cancellations", Topics: "Topics of cancellations and refunds.",
-	Title: "An order, a part of one, a subscription or an account is given up.", Types: []string{"cancellation"}, Customer: fCustomerID,
+	Title: "An order, a part of one, a subscription or an account is given up.", Types: []string{"cancellation"}, Customer: fCustomerID, Occurred: fOccurredAt,
 	Fields:  withCommon(fCustomerID, fKind, fRefundID, fCancelledOrder, fRefundTotal, fRefundCurrency, fSubscriptionID, fEffectiveAt, fCancelReason),
 	Example: "--customer me --order 1 --refund 1 --total 10 --currency EUR",
 	read:    (*Decoder).readCancellation,

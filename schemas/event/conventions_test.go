@@ -122,7 +122,7 @@ func TestReadingAnEvent(t *testing.T) {
 		holds(t, "an order that is "+status+" does not count", o, reads{Purchase, `{` + o1 + `"total":9,"status":"` + status + `"}`, "cancelled:true"})
 	}
 	for status := range strings.FieldsSeq("open pending placed on_hold authorized authorised confirmed processing partially_paid paid shipped delivered fulfilled partially_fulfilled partially_refunded complete completed closed") {
-		holds(t, "an order that is "+status+" counts", o, reads{Purchase, `{` + o1 + `"total":9,"status":"` + status + `"}`, "total:900 currency:'EUR'}"})
+		holds(t, "an order that is "+status+" counts", o, reads{Purchase, `{` + o1 + `"total":9,"status":"` + status + `"}`, "total:900 currency:'EUR' time_stood_in:true status_stated:true}"})
 	}
 	holds(t, "of a member that is repeated the last one stands, with all that lies within", o,
 		reads{Purchase, `{` + o1 + `"properties":{"total":2},"properties":{"x":1}}`, "total: missing"},
@@ -161,7 +161,9 @@ func TestRefusedByTheConventions(t *testing.T) {
 		reads{Cancellation, `{` + o1 + `"kind":"refund","refund_id":"r1","total":0}`, "total: not_positive"},
 		reads{Cancellation, `{` + o1 + `"kind":"refund","refund_id":"r1","total":-1}`, "total: negative"},
 		reads{Cancellation, `{` + o1 + `"kind":"refund","refund_id":"r1","total":0.004}`, "total: not_positive"},
-		reads{Purchase, `{` + o1 + `"total":9,"refunds":[{"refund_id":"r1","total":0}]}`, "refunds.total: not_positive"})
+		reads{Purchase, `{` + o1 + `"total":9,"refunds":[{"refund_id":"r1","total":-1}]}`, "refunds.total: negative"})
+	holds(t, "a refund of 0 in a snapshot is left out", o,
+		reads{Purchase, `{` + o1 + `"total":9,"refunds":[{"refund_id":"r1","total":3},{"refund_id":"r2","total":"0.00"}]}`, "refunds:{refund_id:'r1' total:300"})
 	holds(t, "beyond int64 minor units", o,
 		reads{Purchase, `{` + o1 + `"total":92233720368547758.07}`, "total:9223372036854775807"}, reads{Purchase, `{` + o1 + `"total":92233720368547758.08}`, "total: overflow"})
 	for _, scale := range []struct{ surveyType, low, high, below, above string }{{"nps", "0", "10", "-1", "11"}, {"csat", "1", "5", "0", "6"}, {"ces", "1", "7", "0", "8"}} {
@@ -190,9 +192,9 @@ func TestMoneyByTheConventions(t *testing.T) {
 		reads{Purchase, `{` + o1 + `"total":49.90}`, "total:4990"}, reads{Purchase, `{` + o1 + `"total":"49.90"}`, "total:4990"},
 		reads{Purchase, `{` + o1 + `"total":4.99e1}`, "total:4990"}, reads{Purchase, `{` + o1 + `"total":"4.99e1"}`, "total: bad_format"})
 	holds(t, "more decimals than the currency has are rounded half to even and counted", o,
-		reads{Purchase, `{` + o1 + `"total":0.125}`, "total:12 currency:'EUR'} rounded"}, reads{Purchase, `{` + o1 + `"total":0.135}`, "total:14 currency:'EUR'} rounded"},
-		reads{Purchase, `{` + o1 + `"total":0.5,"currency":"JPY"}`, "rounded"}, reads{Purchase, `{` + o1 + `"total":1.2345,"currency":"KWD"}`, "total:1234 currency:'KWD'} rounded"})
-	holds(t, "a zero total is an order", o, reads{Purchase, `{` + o1 + `"total":0}`, "purchase:{order_id:'o1' currency:'EUR'}"})
+		reads{Purchase, `{` + o1 + `"total":0.125}`, "total:12 currency:'EUR' time_stood_in:true} rounded"}, reads{Purchase, `{` + o1 + `"total":0.135}`, "total:14 currency:'EUR' time_stood_in:true} rounded"},
+		reads{Purchase, `{` + o1 + `"total":0.5,"currency":"JPY"}`, "rounded"}, reads{Purchase, `{` + o1 + `"total":1.2345,"currency":"KWD"}`, "total:1234 currency:'KWD' time_stood_in:true} rounded"})
+	holds(t, "a zero total is an order", o, reads{Purchase, `{` + o1 + `"total":0}`, "purchase:{order_id:'o1' currency:'EUR' time_stood_in:true}"})
 	none := options()
 	none.Currency = ""
 	holds(t, "without currency the configured default, if there is one", none, reads{Purchase, `{` + o1 + `"total":1}`, "currency: missing"}, reads{Purchase, `{` + o1 + `"total":1,"currency":"EUR"}`, "total:100"})

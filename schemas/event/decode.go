@@ -91,7 +91,7 @@ func (d *Decoder) begin(m *Message, now int64, into *Result) {
 	r.buf, r.scratch, r.header, r.structured, r.refused, r.bad = m.Value, r.scratch[:0], m.Header, false, nil, ""
 	d.now = now
 	into.Event = ledger.Event{}
-	into.Customer, into.Time, into.Skip, into.Rounded, into.Cut = "", 0, "", false, false
+	into.Customer, into.Time, into.Skip, into.Rounded, into.Cut, into.NoRefunds = "", 0, "", false, false, 0
 }
 
 // read reads a record in this order: its syntax, its envelope, whether it is a test, the common fields, the body, and last what
@@ -274,7 +274,7 @@ func (d *Decoder) readCommon(kind Kind, m *Message, c *common) {
 		e.Source = kind.String()
 		r.recordDefault("topic", e.Source)
 	}
-	if e.OccurredAt, c.occurred = r.time(fOccurredAt, r.find(fOccurredAt), d.now+ahead); !c.occurred {
+	if e.OccurredAt, c.occurred = r.time(kinds[kind].Occurred, r.find(kinds[kind].Occurred), d.now+ahead); !c.occurred {
 		d.useRecordTimestamp(m, e)
 	}
 	into.Time = m.Timestamp
@@ -425,6 +425,16 @@ func (d *Decoder) positiveAmount(f *Field, v value, unit money.Unit, c *common) 
 	}
 	c.into.Rounded = c.into.Rounded || rounded
 	return minor
+}
+
+// fineAmount reads an amount in thousandths of the minor unit.
+func (d *Decoder) fineAmount(f *Field, v value, unit money.Unit, c *common) int64 {
+	fine, rounded, stated := d.r.decimal(f, v, unit.Decimals+fineDecimals)
+	c.into.Rounded = c.into.Rounded || rounded || fine%fineUnits != 0
+	if stated && d.r.explain {
+		d.r.recordValue(string(unit.Append(nil, fine/fineUnits)) + " " + unit.Code)
+	}
+	return fine
 }
 
 // withOccurrence adds occurred_at to a key that has no time of its own: it tells events about the same thing apart.

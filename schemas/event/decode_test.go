@@ -101,14 +101,14 @@ func TestBodies(t *testing.T) {
 		kind        Kind
 		value, want string
 	}{
-		{Purchase, `{"customer_id":1001,"order_id":1.50,"total":1e2,"currency":"JPY"}`, `1001 | id:'order:1.50' source:'purchase' occurred_at:1780271999000 purchase:{order_id:'1.50' total:100 currency:'JPY'}`},
+		{Purchase, `{"customer_id":1001,"order_id":1.50,"total":1e2,"currency":"JPY"}`, `1001 | id:'order:1.50' source:'purchase' occurred_at:1780271999000 purchase:{order_id:'1.50' total:100 currency:'JPY' time_stood_in:true}`},
 		{Purchase, `{` + at + `"order_id":"o1","total":200000,"currency":"irt","source":"shop"}`, `c1 | id:'order:o1' source:'shop' occurred_at:1772366400000 purchase:{order_id:'o1' total:200000000 currency:'IRR'}`},
 		{
 			Purchase, `{` + at + `"order_id":"o1","total":0.125,"status":"Partially Refunded","updated_at":"2026-03-02T12:00:00Z","refunds":[{"refund_id":7,"total":"0.05"},{"refund_id":"r2","total":0.015,"occurred_at":"2026-03-03T12:00:00Z"}]}`,
-			`c1 | id:'order:o1@1772452800000' source:'purchase' occurred_at:1772366400000 purchase:{order_id:'o1' total:12 currency:'EUR' updated_at:1772452800000 refunds:{refund_id:'7' total:5 occurred_at:1772452800000} refunds:{refund_id:'r2' total:2 occurred_at:1772539200000}} rounded`,
+			`c1 | id:'order:o1@1772452800000' source:'purchase' occurred_at:1772366400000 purchase:{order_id:'o1' total:12 currency:'EUR' updated_at:1772452800000 refunds:{refund_id:'7' total:5 occurred_at:1772452800000} refunds:{refund_id:'r2' total:2 occurred_at:1772539200000} status_stated:true refunds_stated:true} rounded`,
 		},
-		{Purchase, `{` + at + `"order_id":"o1","total":5,"status":"voided"}`, `c1 | id:'order:o1' source:'purchase' occurred_at:1772366400000 purchase:{order_id:'o1' total:500 currency:'EUR' cancelled:true}`},
-		{Purchase, `{` + at + `"order_id":"o1","total":5,"status":"paid","cancelled_at":"2026-03-02T12:00:00Z"}`, `c1 | id:'order:o1' source:'purchase' occurred_at:1772366400000 purchase:{order_id:'o1' total:500 currency:'EUR' cancelled:true cancelled_at:1772452800000}`},
+		{Purchase, `{` + at + `"order_id":"o1","total":5,"status":"voided"}`, `c1 | id:'order:o1' source:'purchase' occurred_at:1772366400000 purchase:{order_id:'o1' total:500 currency:'EUR' cancelled:true status_stated:true}`},
+		{Purchase, `{` + at + `"order_id":"o1","total":5,"status":"paid","cancelled_at":"2026-03-02T12:00:00Z"}`, `c1 | id:'order:o1' source:'purchase' occurred_at:1772366400000 purchase:{order_id:'o1' total:500 currency:'EUR' cancelled:true cancelled_at:1772452800000 status_stated:true}`},
 		{Cancellation, `{` + at + `"kind":"order","order_id":"o1","cancel_reason":"fraud"}`, `c1 | id:'cancellation:o1' source:'cancellation' occurred_at:1772366400000 cancellation:{kind:CANCELLATION_KIND_ORDER order_id:'o1' reason:'fraud'}`},
 		{Cancellation, `{` + at + `"kind":"Refund","order_id":"o1","refund_id":"r1","total":"5.00","cancel_reason":"she did not like the colour at all"}`, `c1 | id:'refund:r1' source:'cancellation' occurred_at:1772366400000 cancellation:{kind:CANCELLATION_KIND_REFUND order_id:'o1' refund_id:'r1' total:500 currency:'EUR' reason:'other'} cut`},
 		{Cancellation, `{` + at + `"kind":"subscription","subscription_id":"s1","effective_at":"2027-01-01T00:00:00Z"}`, `c1 | id:'subscription:s1@1798761600000' source:'cancellation' occurred_at:1772366400000 cancellation:{kind:CANCELLATION_KIND_SUBSCRIPTION subscription_id:'s1' effective_at:1798761600000}`},
@@ -181,7 +181,7 @@ func TestRefused(t *testing.T) {
 		{Purchase, p + `"total":1,"refunds":{}}`, "refunds", WrongType},
 		{Purchase, p + `"total":1,"refunds":[1]}`, "refunds", WrongType},
 		{Purchase, p + `"total":1,"refunds":[{"total":1}]}`, "refunds.refund_id", Missing},
-		{Purchase, p + `"total":1,"refunds":[{"refund_id":"r","total":0.001}]}`, "refunds.total", NotPositive},
+		{Purchase, p + `"total":1,"refunds":[{"refund_id":"r","total":-0.001}]}`, "refunds.total", Negative},
 		{Purchase, p + `"total":1,"test":"yes"}`, "test", WrongType},
 		{Purchase, `{"specversion":"0.3","data":` + plainPurchase + `}`, "specversion", UnknownValue},
 		{Purchase, `{"specversion":"1.0"}`, "data", Missing},

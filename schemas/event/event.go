@@ -79,7 +79,7 @@ func DefaultOptions() Options {
 	return Options{
 		Currencies:      money.Shipped(),
 		Total:           TotalTotal,
-		Anonymous:       []string{"0", "null", "undefined", "anonymous", "guest"},
+		Anonymous:       []string{"0", "0.0", "null", "undefined", "anonymous", "guest", "nan", "none", "nil", "n/a", "<na>", "\\N", "-"},
 		AnonymousPolicy: AnonymousSkip,
 		Normalise:       NormaliseNone,
 	}
@@ -91,6 +91,7 @@ const (
 	SkipTest       = "test"
 	SkipAnonymous  = "anonymous"
 	SkipSurveyType = "survey_type"
+	SkipDraft      = "draft" // a purchase that is no order yet
 )
 
 // Result is a decoded record. Its strings and bodies point into the message and the decoder: they are valid until the next Decode
@@ -102,6 +103,8 @@ type Result struct {
 	Skip     string       // "", or why it is skipped; then the other fields have no meaning
 	Rounded  bool         // an amount had more decimals than its currency
 	Cut      bool         // a reason became "other", or a comment was shortened
+
+	NoRefunds int // refunds of a snapshot that are left out since they are of 0
 
 	bodies
 	refunds     []*ledger.Refund // grows to the most that this result has needed

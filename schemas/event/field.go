@@ -122,5 +122,10 @@ var fRecord = &Field{}
 // withCommon is the fields of an event of some kind, in the order in which tools write them: those of every event with the
 // customer among them, and those of the kind.
 func withCommon(customer *Field, own ...*Field) []*Field {
-	return append([]*Field{fType, fEventID, fOccurredAt, customer, fSource, fSchemaVersion, fTest}, own...)
+	return withTime(fOccurredAt, customer, own...)
+}
+
+// withTime is withCommon with another field in place of fOccurredAt.
+func withTime(occurred, customer *Field, own ...*Field) []*Field {
+	return append([]*Field{fType, fEventID, occurred, customer, fSource, fSchemaVersion, fTest}, own...)
 }

@@ -29,6 +29,7 @@ type Descriptor struct {
 	Types    []string // what its type may be called, in lower case
 	Fields   []*Field // in the order in which they are written
 	Customer *Field   // the customer that the event belongs to
+	Occurred *Field   // when it happened
 	Example  string   // flags of an example of `send`
 
 	read  func(*Decoder, *common)                  // reads the body, and sets the natural key

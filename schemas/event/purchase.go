@@ -1,7 +1,9 @@
 package event
 
 import (
+	"cmp"
 	"slices"
+	"strings"
 
 	"github.com/mainstay/mainstay/schemas/ledger"
 	"github.com/mainstay/mainstay/schemas/money"
@@ -13,10 +15,15 @@ var (
 		"open", "pending", "placed", "on_hold", "authorized", "authorised", "confirmed", "processing", "partially_paid", "paid", "shipped", "delivered",
 		"fulfilled", "partially_fulfilled", "partially_refunded", "complete", "completed", "closed",
 	}
-	cancelledStatuses = []string{"cancelled", "canceled", "voided", "refunded", "failed", "declined", "expired"}
+	cancelledStatuses = []string{"cancelled", "canceled", "voided", "refunded", "failed", "declined", "expired", "trash"}
+	draftStatuses     = []string{"draft", "auto_draft", "checkout_draft"} // not an order yet: skipped
 )
 
 var (
+	fOrderedAt = declare(Field{
+		Name: "occurred_at", Aliases: []string{"timestamp", "time", "created_at", "processed_at"}, Attribute: "time", Format: Time, Example: fOccurredAt.Example,
+		Flag: fOccurredAt.Flag, Default: fOccurredAt.Default, Doc: fOccurredAt.Doc + " A snapshot without it leaves the order's time as it is.",
+	})
 	fOrderID = declare(Field{
 		Name: "order_id", Aliases: []string{"transaction_id", "id"}, Format: Identifier, Required: true, Identity: true, Example: "o-2001", Flag: "order",
 		Doc: "The order.",
@@ -36,25 +43,25 @@ var (
 		Name: "updated_at", Format: Time, Example: "2026-03-02T09:00:00Z", Flag: "updated-at", Doc: "The event is a snapshot of its order as of then; the newest stands.",
 	})
 	fStatus = declare(Field{
-		Name: "status", Format: Code, Codes: slices.Concat(standingStatuses, cancelledStatuses), Example: "paid", Flag: "status",
-		Doc: "Of the order, in any case: paid, shipped, cancelled ...",
+		Name: "status", Format: Code, Codes: slices.Concat(standingStatuses, cancelledStatuses, draftStatuses), Example: "paid", Flag: "status",
+		Doc: "Of the order, in any case: paid, shipped, cancelled ... Without it a snapshot says nothing of it.",
 	})
 	fCancelledAt = declare(Field{Name: "cancelled_at", Format: Time, Example: "2026-03-02T09:00:00Z", Doc: "The order is cancelled."})
 	fRefunds     = declare(Field{
 		Name: "refunds", Format: Objects, Parts: []*Field{fPartRefundID, fPartTotal, fPartOccurredAt},
-		Example: []map[string]any{{"refund_id": "r-1", "total": 5}}, Doc: "What was paid back of the order up to now; each refund_id counts once.",
+		Example: []map[string]any{{"refund_id": "r-1", "total": 5}}, Doc: "What was paid back of the order up to now; each refund_id counts once. Without it a snapshot says nothing of refunds; [] says that there are none.",
 	})
 
 	// Of an element of refunds.
 	fPartRefundID   = declarePart("refunds.", Field{Name: "refund_id", Format: Identifier, Required: true})
-	fPartTotal      = declarePart("refunds.", Field{Name: "total", Format: PositiveAmount, Required: true})
+	fPartTotal      = declarePart("refunds.", Field{Name: "total", Format: Amount, Required: true})
 	fPartOccurredAt = declarePart("refunds.", Field{Name: "occurred_at", Format: Time})
 )
 
 var purchase = Descriptor{
 	Name: "purchase", Topic: "purchases", Topics: "Topics of purchases. May be empty, as the others, but not all of them.",
-	Title: "An order, or a snapshot of one.", Types: []string{"purchase", "order completed", "order.completed"}, Customer: fCustomerID,
-	Fields: withCommon(fCustomerID, fOrderID, fTotal, fCurrency, fSubtotal, fTax, fShipping,
+	Title: "An order, or a snapshot of one.", Types: []string{"purchase", "order completed", "order.completed"}, Customer: fCustomerID, Occurred: fOrderedAt,
+	Fields: withTime(fOrderedAt, fCustomerID, fOrderID, fTotal, fCurrency, fSubtotal, fTax, fShipping,
 		declare(Field{Name: "discount", Format: Amount, Optional: true, Flag: "discount", Doc: "Discount that was given; not read."}),
 		declare(Field{Name: "coupon", Optional: true, Flag: "coupon", Doc: "Code of a coupon; not read."}),
 		declare(Field{Name: "channel", Optional: true, Flag: "channel", Doc: "Web, store, app, phone ...; not read."}),
@@ -97,7 +104,13 @@ func (d *Decoder) readPurchase(c *common) {
 	var updated, cancelled bool
 	p.UpdatedAt, updated = r.time(fUpdatedAt, r.find(fUpdatedAt), d.now+ahead)
 	p.CancelledAt, cancelled = r.time(fCancelledAt, r.find(fCancelledAt), d.now+ahead)
-	p.Cancelled = d.cancels() || cancelled
+	status := d.oneOf(fStatus)
+	if status >= len(standingStatuses)+len(cancelledStatuses) {
+		c.into.Skip = SkipDraft
+	}
+	// An order refunded in full, or never paid, counts as little as a cancelled one.
+	p.Cancelled = status >= len(standingStatuses) || cancelled
+	p.StatusStated, p.TimeStoodIn = status >= 0 || cancelled, !c.occurred
 	d.refunds(p, unit, known, c)
 	c.key = key{what: "order:", id: p.OrderId, at: p.UpdatedAt, timed: updated}
 }
@@ -125,17 +138,12 @@ func (d *Decoder) total(unit money.Unit, c *common) int64 {
 	return total
 }
 
-// cancels reads the order's status. An order refunded in full, or never paid, counts as little as a cancelled one.
-func (d *Decoder) cancels() bool {
-	return d.oneOf(fStatus) >= len(standingStatuses)
-}
-
 // refunds reads the refunds of a snapshot. Their times stand in for each other: the refund's, the snapshot's, the order's.
 func (d *Decoder) refunds(p *ledger.Purchase, unit money.Unit, known bool, c *common) {
 	r := &d.r
 	p.Refunds, c.into.refundTimed = p.Refunds[:0], c.into.refundTimed[:0]
 	v := r.find(fRefunds)
-	if v.tok == tokNone {
+	if p.RefundsStated = v.tok != tokNone; !p.RefundsStated {
 		return
 	}
 	if v.tok != tokArray {
@@ -153,7 +161,7 @@ func (d *Decoder) refunds(p *ledger.Purchase, unit money.Unit, known bool, c *co
 			refund.RefundId = r.id(fPartRefundID, v, maxID)
 		}
 		if v := r.part(fPartTotal); r.require(fPartTotal, v) && known {
-			refund.Total = d.positiveAmount(fPartTotal, v, unit, c)
+			refund.Total = d.fineAmount(fPartTotal, v, unit, c)
 		}
 		at, stated := r.time(fPartOccurredAt, r.part(fPartOccurredAt), d.now+ahead)
 		if stated {
@@ -164,6 +172,52 @@ func (d *Decoder) refunds(p *ledger.Purchase, unit money.Unit, known bool, c *co
 		p.Refunds = append(p.Refunds, refund)
 		c.into.refundTimed = append(c.into.refundTimed, stated)
 	})
+	roundRefunds(p.Refunds)
+	kept := 0
+	for i, refund := range p.Refunds {
+		if refund.Total > 0 { // nothing may be left of an amount that is rounded
+			p.Refunds[kept], p.Refunds[i] = refund, p.Refunds[kept]
+			c.into.refundTimed[kept] = c.into.refundTimed[i]
+			kept++
+		}
+	}
+	c.into.NoRefunds += len(p.Refunds) - kept
+	p.Refunds, c.into.refundTimed = p.Refunds[:kept], c.into.refundTimed[:kept]
+}
+
+// Refunds of a snapshot are read with three decimals more than their currency has.
+const (
+	fineDecimals = 3
+	fineUnits    = 1000
+)
+
+// roundRefunds rounds amounts in thousandths of the minor unit to minor units so that their sum is right: to round each by itself
+// would leave a cent of an order of 10.01 of which 5.005 was paid back twice. The order of the list does not matter.
+func roundRefunds(all []*ledger.Refund) {
+	var odd []*ledger.Refund // those that are no whole minor units
+	whole, fractions := int64(0), int64(0)
+	for _, r := range all {
+		if fraction := r.Total % fineUnits; fraction != 0 {
+			odd = append(odd, r)
+			whole += r.Total / fineUnits
+			fractions += fraction
+		}
+	}
+	slices.SortFunc(odd, func(a, b *ledger.Refund) int {
+		return cmp.Or(cmp.Compare(b.Total%fineUnits, a.Total%fineUnits), strings.Compare(a.RefundId, b.RefundId))
+	})
+	up := fractions / fineUnits
+	if rest := fractions % fineUnits; rest > fineUnits/2 || rest == fineUnits/2 && (whole+up)%2 == 1 {
+		up++
+	}
+	for i, r := range odd {
+		if r.Total -= r.Total % fineUnits; int64(i) < up {
+			r.Total += fineUnits
+		}
+	}
+	for _, r := range all {
+		r.Total /= fineUnits
+	}
 }
 
 // nextRefund reuses what former results had.

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
+	"math/big"
 	"math/bits"
 	"regexp"
 	"strings"
@@ -45,7 +46,10 @@ func (r *reference) typed(kind Kind) {
 }
 
 // stated are the times that the record states itself.
-type stated struct{ occurred, created, updated bool }
+type stated struct {
+	occurred, created, updated bool
+	refunds                    []bool
+}
 
 // read reads what all events have, and the body.
 func (r *reference) read(kind Kind, timestamp int64) {
@@ -57,6 +61,9 @@ func (r *reference) read(kind Kind, timestamp int64) {
 	}
 	r.typed(kind)
 	when := r.get("occurred_at timestamp time ce:time")
+	if kind == Purchase {
+		when = r.get("occurred_at timestamp time created_at processed_at ce:time")
+	}
 	e := &ledger.Event{Id: r.id("event_id", r.get("event_id messageId ce:id"), 1024), Source: r.id("source", r.get("source ce:source"), 1024)}
 	e.OccurredAt = r.at("occurred_at", when, timestamp, r.latest())
 	if when.value == nil {
@@ -78,7 +85,7 @@ func (r *reference) read(kind Kind, timestamp int64) {
 	var natural string
 	switch kind {
 	case Purchase:
-		natural = r.purchase(e)
+		natural = r.purchase(e, &s)
 	case Cancellation:
 		natural = r.cancellation(e, s)
 	case Referral:
@@ -109,7 +116,7 @@ func again(at int64, stated bool) string {
 	return fmt.Sprintf("@%d", at)
 }
 
-func (r *reference) purchase(e *ledger.Event) (natural string) {
+func (r *reference) purchase(e *ledger.Event, s *stated) (natural string) {
 	unit := r.currency()
 	p := &ledger.Purchase{OrderId: r.id("order_id", r.need("order_id", "order_id transaction_id id"), 1024), Currency: unit.Currency}
 	field, spellings := "total", "total total_price value revenue"
@@ -133,10 +140,11 @@ func (r *reference) purchase(e *ledger.Event) (natural string) {
 	}
 	updated, cancelled := r.get("updated_at"), r.get("cancelled_at")
 	p.UpdatedAt, p.CancelledAt = r.at("updated_at", updated, 0, r.latest()), r.at("cancelled_at", cancelled, 0, r.latest())
-	gone := strings.Fields("cancelled canceled voided refunded failed declined expired")
+	gone := strings.Fields("cancelled canceled voided refunded failed declined expired trash")
 	good := strings.Fields("open pending placed on_hold authorized authorised confirmed processing partially_paid paid shipped delivered fulfilled partially_fulfilled partially_refunded complete completed closed")
-	status := r.code("status", r.get("status"), append(good, gone...)...)
+	status := r.code("status", r.get("status"), append(append(good, gone...), "draft", "auto_draft", "checkout_draft")...)
 	p.Cancelled = cancelled.value != nil || status != "" && strings.Contains(" "+strings.Join(gone, " ")+" ", " "+status+" ")
+	p.StatusStated, p.TimeStoodIn, p.RefundsStated = status != "" || cancelled.value != nil, !s.occurred, r.get("refunds").value != nil
 	all, isList := r.get("refunds").value.([]any)
 	if !isList && r.get("refunds").value != nil {
 		r.refuse("refunds", WrongType, true)
@@ -162,13 +170,58 @@ func (r *reference) purchase(e *ledger.Event) (natural string) {
 		if updated.value != nil {
 			at = p.UpdatedAt
 		}
+		fine := int64(0)
+		if v := member("total"); v.value != nil {
+			fine, _, _ = r.amount("refunds.total", v, unit.Decimals+3)
+			r.rounded = r.rounded || fine%1000 != 0
+		}
 		p.Refunds = append(p.Refunds, &ledger.Refund{
-			RefundId: r.id("refunds.refund_id", member("refund_id"), 1024), Total: r.positive("refunds.total", member("total"), unit.Decimals),
+			RefundId: r.id("refunds.refund_id", member("refund_id"), 1024), Total: fine,
 			OccurredAt: r.at("refunds.occurred_at", member("occurred_at"), at, r.latest()),
 		})
+		s.refunds = append(s.refunds, member("occurred_at").value != nil)
+	}
+	r.round(p, s)
+	if strings.Contains(status, "draft") && len(r.refusals) == 0 {
+		r.skip = SkipDraft
 	}
 	e.Purchase = p
 	return "order:" + p.OrderId + again(p.UpdatedAt, updated.value != nil)
+}
+
+// round rounds refunds in thousandths down, and then one after the other up, the greatest fraction first, until their sum is the
+// rounded sum of all. It leaves out those of 0.
+func (r *reference) round(p *ledger.Purchase, s *stated) {
+	sum, down := new(big.Int), new(big.Int)
+	fraction := map[*ledger.Refund]int64{}
+	for _, x := range p.Refunds {
+		if fraction[x] = x.Total % 1000; fraction[x] != 0 {
+			sum.Add(sum, big.NewInt(x.Total))
+			down.Add(down, big.NewInt(x.Total/1000))
+		}
+		x.Total /= 1000
+	}
+	want, rest := new(big.Int).DivMod(sum, big.NewInt(1000), new(big.Int))
+	if rest.Int64() > 500 || rest.Int64() == 500 && want.Bit(0) == 1 {
+		want.Add(want, big.NewInt(1))
+	}
+	for range want.Sub(want, down).Int64() {
+		var next *ledger.Refund
+		for _, x := range p.Refunds {
+			if fraction[x] > 0 && (next == nil || fraction[x] > fraction[next] || fraction[x] == fraction[next] && x.RefundId < next.RefundId) {
+				next = x
+			}
+		}
+		next.Total++
+		fraction[next] = 0
+	}
+	refunds, stated := p.Refunds, s.refunds
+	p.Refunds, s.refunds = nil, nil
+	for i, x := range refunds {
+		if x.Total > 0 {
+			p.Refunds, s.refunds = append(p.Refunds, x), append(s.refunds, stated[i])
+		}
+	}
 }
 
 func (r *reference) cancellation(e *ledger.Event, s stated) (natural string) {
@@ -309,10 +362,8 @@ func (r *reference) canonical(kind Kind, e *ledger.Event, s stated) []byte {
 	case Purchase:
 		p := e.Purchase
 		put(p.OrderId, p.Total, p.Currency, p.UpdatedAt, p.Cancelled, p.CancelledAt, int64(len(p.Refunds)))
-		all, _ := r.get("refunds").value.([]any)
 		for i, x := range p.Refunds {
-			at := all[i].(map[string]any)["occurred_at"]
-			put(x.RefundId, x.Total, when(x.OccurredAt, at != nil && at != ""))
+			put(x.RefundId, x.Total, when(x.OccurredAt, s.refunds[i]))
 		}
 	case Cancellation:
 		x := e.Cancellation

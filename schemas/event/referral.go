@@ -20,7 +20,7 @@ var (
 
 var referral = Descriptor{
 	Name: "referral", Topic: "referrals", Topics: "Topics of referrals.",
-	Title: "A customer referred another.", Types: []string{"referral"}, Customer: fReferred,
+	Title: "A customer referred another.", Types: []string{"referral"}, Customer: fReferred, Occurred: fOccurredAt,
 	Fields: withCommon(declare(Field{Name: "customer_id", Aliases: []string{"userId"}, Optional: true, Doc: "Not read: a referral names both customers."}),
 		fReferralID, declare(Field{Name: "referral_code", Optional: true, Flag: "referral-code", Doc: "Code that was used; not read."}),
 		fReferrer, fReferred, fReferralStatus),

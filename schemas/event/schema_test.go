@@ -109,7 +109,7 @@ var vocabulary = [Kinds]map[string][]string{
 		"customer_id userId": {`"c1"`, `1001`, `" C1 "`, `"Guest"`}, "order_id transaction_id id": {`"o1"`, `7.50`}, "total total_price value revenue": amounts,
 		"currency": {`"EUR"`, `"usd"`, `"IRT"`, `"point"`, `"Jpy"`}, "status": {`"paid"`, `"On Hold"`, `"canceled"`}, "updated_at": times, "cancelled_at": times,
 		"subtotal": amounts, "tax": {`1`, `"0.50"`, `-1`, `[]`, `0.005`}, "shipping": {`2.5`, `"100"`},
-		"refunds": {`[]`, `[{"refund_id":"r1","total":1.5}]`, `[{"refund_id":7,"total":"2","occurred_at":"2026-01-01T00:00:00Z"},{"refund_id":"r2","total":1}]`},
+		"refunds": {`[]`, `[{"refund_id":"r1","total":1.5}]`, `[{"refund_id":7,"total":"2","occurred_at":"2026-01-01T00:00:00Z"},{"refund_id":"r2","total":1}]`, `[{"refund_id":1,"total":0},{"refund_id":2,"total":5.005},{"refund_id":3,"total":"5.005"},{"refund_id":4,"total":0.004}]`},
 		"type":    {`"purchase"`, `"track"`, `"com.example.order.completed.v2"`}, "event": {`"Order Completed"`},
 	},
 	Cancellation: {
@@ -150,7 +150,7 @@ var nearly = map[string][]string{
 	"status":        {`"On-Hold"`, `"on hold"`, `"onhold"`, `"APPROVED"`, `"Kancelled"`, `"refunded"`},
 	"currency":      {`"eu"`, `"XAU"`, `"EURO"`, `"ABCDEFGHI"`, `" EUR"`, `"pOiNt"`, `978`},
 	"cancel_reason": {`"` + strings.Repeat("x", 32) + `"`, `"` + strings.Repeat("x", 33) + `"`, `1` + strings.Repeat("0", 32), `"é é é é é é é é é é é é"`},
-	"refunds":       {`[{"refund_id":1,"total":0.005}]`, `[{"refund_id":"r","total":"-1"}]`, `[{"refund_id":"r","total":1,"occurred_at":"1989-01-01T00:00:00Z"}]`, `[[]]`, `{}`, `[{"refund_id":null,"total":1}]`},
+	"refunds":       {`[{"refund_id":"r","total":"-1"}]`, `[{"refund_id":"r","total":1,"occurred_at":"1989-01-01T00:00:00Z"}]`, `[[]]`, `{}`, `[{"refund_id":null,"total":1}]`},
 }
 
 // document draws a document that is right but for a few members.

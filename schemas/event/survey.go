@@ -41,7 +41,7 @@ var (
 
 var survey = Descriptor{
 	Name: "survey", Topic: "surveys", Topics: "Topics of survey responses.",
-	Title: "A response to a survey.", Types: []string{"survey"}, Customer: fCustomerID,
+	Title: "A response to a survey.", Types: []string{"survey"}, Customer: fCustomerID, Occurred: fOccurredAt,
 	Fields:  withCommon(fCustomerID, fResponseID, fSurveyID, fSurveyType, fDimension, fScore, fComment, fCreatedAt, fResponseUpdatedAt, fExcluded),
 	Example: "--customer me --score 9",
 	read:    (*Decoder).readSurvey,

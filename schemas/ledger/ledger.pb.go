@@ -616,6 +616,9 @@ type Purchase struct {
 	Cancelled     bool                   `protobuf:"varint,5,opt,name=cancelled,proto3" json:"cancelled,omitempty"`                          // the snapshot states that the order is cancelled
 	CancelledAt   int64                  `protobuf:"zigzag64,6,opt,name=cancelled_at,json=cancelledAt,proto3" json:"cancelled_at,omitempty"` // 0: not stated
 	Refunds       []*Refund              `protobuf:"bytes,7,rep,name=refunds,proto3" json:"refunds,omitempty"`
+	TimeStoodIn   bool                   `protobuf:"varint,8,opt,name=time_stood_in,json=timeStoodIn,proto3" json:"time_stood_in,omitempty"`      // occurred_at was not stated: the record's timestamp stands in
+	StatusStated  bool                   `protobuf:"varint,9,opt,name=status_stated,json=statusStated,proto3" json:"status_stated,omitempty"`     // so that cancelled: false means that the order counts; cancelled: true always means what it says
+	RefundsStated bool                   `protobuf:"varint,10,opt,name=refunds_stated,json=refundsStated,proto3" json:"refunds_stated,omitempty"` // so that no refunds means none; otherwise it says nothing of them
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -697,6 +700,27 @@ func (x *Purchase) GetRefunds() []*Refund {
 		return x.Refunds
 	}
 	return nil
+}
+
+func (x *Purchase) GetTimeStoodIn() bool {
+	if x != nil {
+		return x.TimeStoodIn
+	}
+	return false
+}
+
+func (x *Purchase) GetStatusStated() bool {
+	if x != nil {
+		return x.StatusStated
+	}
+	return false
+}
+
+func (x *Purchase) GetRefundsStated() bool {
+	if x != nil {
+		return x.RefundsStated
+	}
+	return false
 }
 
 type Refund struct {
@@ -1061,7 +1085,7 @@ const file_ledger_ledger_proto_rawDesc = "" +
 	" \x01(\v2\x1c.mainstay.ledger.v1.PurchaseR\bpurchase\x12D\n" +
 	"\fcancellation\x18\v \x01(\v2 .mainstay.ledger.v1.CancellationR\fcancellation\x128\n" +
 	"\breferral\x18\f \x01(\v2\x1c.mainstay.ledger.v1.ReferralR\breferral\x122\n" +
-	"\x06survey\x18\r \x01(\v2\x1a.mainstay.ledger.v1.SurveyR\x06survey\"\xed\x01\n" +
+	"\x06survey\x18\r \x01(\v2\x1a.mainstay.ledger.v1.SurveyR\x06survey\"\xdd\x02\n" +
 	"\bPurchase\x12\x19\n" +
 	"\border_id\x18\x01 \x01(\tR\aorderId\x12\x14\n" +
 	"\x05total\x18\x02 \x01(\x12R\x05total\x12\x1a\n" +
@@ -1070,7 +1094,11 @@ const file_ledger_ledger_proto_rawDesc = "" +
 	"updated_at\x18\x04 \x01(\x12R\tupdatedAt\x12\x1c\n" +
 	"\tcancelled\x18\x05 \x01(\bR\tcancelled\x12!\n" +
 	"\fcancelled_at\x18\x06 \x01(\x12R\vcancelledAt\x124\n" +
-	"\arefunds\x18\a \x03(\v2\x1a.mainstay.ledger.v1.RefundR\arefunds\"\\\n" +
+	"\arefunds\x18\a \x03(\v2\x1a.mainstay.ledger.v1.RefundR\arefunds\x12\"\n" +
+	"\rtime_stood_in\x18\b \x01(\bR\vtimeStoodIn\x12#\n" +
+	"\rstatus_stated\x18\t \x01(\bR\fstatusStated\x12%\n" +
+	"\x0erefunds_stated\x18\n" +
+	" \x01(\bR\rrefundsStated\"\\\n" +
 	"\x06Refund\x12\x1b\n" +
 	"\trefund_id\x18\x01 \x01(\tR\brefundId\x12\x14\n" +
 	"\x05total\x18\x02 \x01(\x12R\x05total\x12\x1f\n" +

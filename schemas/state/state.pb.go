@@ -457,13 +457,20 @@ func (x *Episode) GetValue() int64 {
 
 // OrderDetail holds the fields of an order that most orders do not have.
 type OrderDetail struct {
-	state     protoimpl.MessageState `protogen:"open.v1"`
-	Index     uint32                 `protobuf:"varint,1,opt,name=index,proto3" json:"index,omitempty"`                            // index of the order, each less the one before
-	Flags     uint32                 `protobuf:"varint,2,opt,name=flags,proto3" json:"flags,omitempty"`                            // 1: its purchase has not arrived, 2: cancelled by a cancellation, 4: cancelled by its newest snapshot
-	UpdatedAt int64                  `protobuf:"zigzag64,3,opt,name=updated_at,json=updatedAt,proto3" json:"updated_at,omitempty"` // of its newest snapshot; 0: not stated
-	// Refunds, rising: 63 bits of the hash of the id, then 1 if the newest snapshot states it, 0 if an event of its own does.
-	Refund      []uint64 `protobuf:"fixed64,4,rep,packed,name=refund,proto3" json:"refund,omitempty"`
-	RefundTotal []int64  `protobuf:"zigzag64,5,rep,packed,name=refund_total,json=refundTotal,proto3" json:"refund_total,omitempty"` // the amount of each
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Index uint32                 `protobuf:"varint,1,opt,name=index,proto3" json:"index,omitempty"` // index of the order, each less the one before
+	// 1: its purchase has not arrived, 2: cancelled, 4: no snapshot has stated occurred_at, 8: its status was stated, 16: a snapshot
+	// has stated its refunds.
+	Flags      uint32        `protobuf:"varint,2,opt,name=flags,proto3" json:"flags,omitempty"`
+	UpdatedAt  int64         `protobuf:"zigzag64,3,opt,name=updated_at,json=updatedAt,proto3" json:"updated_at,omitempty"`     // of its newest snapshot; 0: not stated
+	TimeAge    int64         `protobuf:"zigzag64,10,opt,name=time_age,json=timeAge,proto3" json:"time_age,omitempty"`          // updated_at less that of the newest snapshot that states occurred_at
+	StatusAge  int64         `protobuf:"zigzag64,11,opt,name=status_age,json=statusAge,proto3" json:"status_age,omitempty"`    // likewise the status, or less the time of the cancellation
+	RefundsAge int64         `protobuf:"zigzag64,12,opt,name=refunds_age,json=refundsAge,proto3" json:"refunds_age,omitempty"` // likewise the refunds
+	Foreign    *ForeignTotal `protobuf:"bytes,13,opt,name=foreign,proto3" json:"foreign,omitempty"`                            // absent: the order is in the base currency
+	// Refunds, rising: 63 bits of the hash of the id, then 1 if a snapshot states it, 0 if an event of its own does.
+	Refund         []uint64         `protobuf:"fixed64,4,rep,packed,name=refund,proto3" json:"refund,omitempty"`
+	RefundTotal    []int64          `protobuf:"zigzag64,5,rep,packed,name=refund_total,json=refundTotal,proto3" json:"refund_total,omitempty"` // the amount of each in the base currency
+	ForeignRefunds []*ForeignRefund `protobuf:"bytes,14,rep,name=foreign_refunds,json=foreignRefunds,proto3" json:"foreign_refunds,omitempty"` // those in another currency, in the order of refund
 	// The cancellation that waits for this order, if any: its event id and input record, for its rejection.
 	EventId       string `protobuf:"bytes,6,opt,name=event_id,json=eventId,proto3" json:"event_id,omitempty"`
 	Topic         string `protobuf:"bytes,7,opt,name=topic,proto3" json:"topic,omitempty"`
@@ -524,6 +531,34 @@ func (x *OrderDetail) GetUpdatedAt() int64 {
 	return 0
 }
 
+func (x *OrderDetail) GetTimeAge() int64 {
+	if x != nil {
+		return x.TimeAge
+	}
+	return 0
+}
+
+func (x *OrderDetail) GetStatusAge() int64 {
+	if x != nil {
+		return x.StatusAge
+	}
+	return 0
+}
+
+func (x *OrderDetail) GetRefundsAge() int64 {
+	if x != nil {
+		return x.RefundsAge
+	}
+	return 0
+}
+
+func (x *OrderDetail) GetForeign() *ForeignTotal {
+	if x != nil {
+		return x.Foreign
+	}
+	return nil
+}
+
 func (x *OrderDetail) GetRefund() []uint64 {
 	if x != nil {
 		return x.Refund
@@ -534,6 +569,13 @@ func (x *OrderDetail) GetRefund() []uint64 {
 func (x *OrderDetail) GetRefundTotal() []int64 {
 	if x != nil {
 		return x.RefundTotal
+	}
+	return nil
+}
+
+func (x *OrderDetail) GetForeignRefunds() []*ForeignRefund {
+	if x != nil {
+		return x.ForeignRefunds
 	}
 	return nil
 }
@@ -566,6 +608,136 @@ func (x *OrderDetail) GetOffset() int64 {
 	return 0
 }
 
+// ForeignTotal is the total of an order in another currency, and the rate at which it was converted.
+type ForeignTotal struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Currency      string                 `protobuf:"bytes,1,opt,name=currency,proto3" json:"currency,omitempty"`
+	Total         int64                  `protobuf:"zigzag64,2,opt,name=total,proto3" json:"total,omitempty"` // minor units of currency
+	Numerator     int64                  `protobuf:"varint,3,opt,name=numerator,proto3" json:"numerator,omitempty"`
+	Denominator   int64                  `protobuf:"varint,4,opt,name=denominator,proto3" json:"denominator,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ForeignTotal) Reset() {
+	*x = ForeignTotal{}
+	mi := &file_state_state_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ForeignTotal) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ForeignTotal) ProtoMessage() {}
+
+func (x *ForeignTotal) ProtoReflect() protoreflect.Message {
+	mi := &file_state_state_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ForeignTotal.ProtoReflect.Descriptor instead.
+func (*ForeignTotal) Descriptor() ([]byte, []int) {
+	return file_state_state_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *ForeignTotal) GetCurrency() string {
+	if x != nil {
+		return x.Currency
+	}
+	return ""
+}
+
+func (x *ForeignTotal) GetTotal() int64 {
+	if x != nil {
+		return x.Total
+	}
+	return 0
+}
+
+func (x *ForeignTotal) GetNumerator() int64 {
+	if x != nil {
+		return x.Numerator
+	}
+	return 0
+}
+
+func (x *ForeignTotal) GetDenominator() int64 {
+	if x != nil {
+		return x.Denominator
+	}
+	return 0
+}
+
+// ForeignRefund is the amount of a refund in another currency.
+type ForeignRefund struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Index         uint32                 `protobuf:"varint,1,opt,name=index,proto3" json:"index,omitempty"` // of the refund
+	Currency      string                 `protobuf:"bytes,2,opt,name=currency,proto3" json:"currency,omitempty"`
+	Amount        int64                  `protobuf:"zigzag64,3,opt,name=amount,proto3" json:"amount,omitempty"` // minor units of currency
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ForeignRefund) Reset() {
+	*x = ForeignRefund{}
+	mi := &file_state_state_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ForeignRefund) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ForeignRefund) ProtoMessage() {}
+
+func (x *ForeignRefund) ProtoReflect() protoreflect.Message {
+	mi := &file_state_state_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ForeignRefund.ProtoReflect.Descriptor instead.
+func (*ForeignRefund) Descriptor() ([]byte, []int) {
+	return file_state_state_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *ForeignRefund) GetIndex() uint32 {
+	if x != nil {
+		return x.Index
+	}
+	return 0
+}
+
+func (x *ForeignRefund) GetCurrency() string {
+	if x != nil {
+		return x.Currency
+	}
+	return ""
+}
+
+func (x *ForeignRefund) GetAmount() int64 {
+	if x != nil {
+		return x.Amount
+	}
+	return 0
+}
+
 // LastPublished holds the scores as last published. Figures of which every change is published are encoded as the difference from the
 // present figure, which is mostly 0.
 type LastPublished struct {
@@ -589,7 +761,7 @@ type LastPublished struct {
 
 func (x *LastPublished) Reset() {
 	*x = LastPublished{}
-	mi := &file_state_state_proto_msgTypes[4]
+	mi := &file_state_state_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -601,7 +773,7 @@ func (x *LastPublished) String() string {
 func (*LastPublished) ProtoMessage() {}
 
 func (x *LastPublished) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[4]
+	mi := &file_state_state_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -614,7 +786,7 @@ func (x *LastPublished) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LastPublished.ProtoReflect.Descriptor instead.
 func (*LastPublished) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{4}
+	return file_state_state_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *LastPublished) GetClv() bool {
@@ -726,7 +898,7 @@ type Response struct {
 
 func (x *Response) Reset() {
 	*x = Response{}
-	mi := &file_state_state_proto_msgTypes[5]
+	mi := &file_state_state_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -738,7 +910,7 @@ func (x *Response) String() string {
 func (*Response) ProtoMessage() {}
 
 func (x *Response) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[5]
+	mi := &file_state_state_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -751,7 +923,7 @@ func (x *Response) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Response.ProtoReflect.Descriptor instead.
 func (*Response) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{5}
+	return file_state_state_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Response) GetId() string {
@@ -830,7 +1002,7 @@ type Referral struct {
 
 func (x *Referral) Reset() {
 	*x = Referral{}
-	mi := &file_state_state_proto_msgTypes[6]
+	mi := &file_state_state_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -842,7 +1014,7 @@ func (x *Referral) String() string {
 func (*Referral) ProtoMessage() {}
 
 func (x *Referral) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[6]
+	mi := &file_state_state_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -855,7 +1027,7 @@ func (x *Referral) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Referral.ProtoReflect.Descriptor instead.
 func (*Referral) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{6}
+	return file_state_state_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Referral) GetId() uint64 {
@@ -924,7 +1096,7 @@ type Partition struct {
 
 func (x *Partition) Reset() {
 	*x = Partition{}
-	mi := &file_state_state_proto_msgTypes[7]
+	mi := &file_state_state_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -936,7 +1108,7 @@ func (x *Partition) String() string {
 func (*Partition) ProtoMessage() {}
 
 func (x *Partition) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[7]
+	mi := &file_state_state_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -949,7 +1121,7 @@ func (x *Partition) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Partition.ProtoReflect.Descriptor instead.
 func (*Partition) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{7}
+	return file_state_state_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Partition) GetFormat() uint32 {
@@ -1166,7 +1338,7 @@ type RefusedSettings struct {
 
 func (x *RefusedSettings) Reset() {
 	*x = RefusedSettings{}
-	mi := &file_state_state_proto_msgTypes[8]
+	mi := &file_state_state_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1178,7 +1350,7 @@ func (x *RefusedSettings) String() string {
 func (*RefusedSettings) ProtoMessage() {}
 
 func (x *RefusedSettings) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[8]
+	mi := &file_state_state_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1191,7 +1363,7 @@ func (x *RefusedSettings) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RefusedSettings.ProtoReflect.Descriptor instead.
 func (*RefusedSettings) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{8}
+	return file_state_state_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *RefusedSettings) GetSettings() *ledger.Settings {
@@ -1221,7 +1393,7 @@ type Fuse struct {
 
 func (x *Fuse) Reset() {
 	*x = Fuse{}
-	mi := &file_state_state_proto_msgTypes[9]
+	mi := &file_state_state_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1233,7 +1405,7 @@ func (x *Fuse) String() string {
 func (*Fuse) ProtoMessage() {}
 
 func (x *Fuse) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[9]
+	mi := &file_state_state_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1246,7 +1418,7 @@ func (x *Fuse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Fuse.ProtoReflect.Descriptor instead.
 func (*Fuse) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{9}
+	return file_state_state_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Fuse) GetRule() uint32 {
@@ -1289,7 +1461,7 @@ type Rescoring struct {
 
 func (x *Rescoring) Reset() {
 	*x = Rescoring{}
-	mi := &file_state_state_proto_msgTypes[10]
+	mi := &file_state_state_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1301,7 +1473,7 @@ func (x *Rescoring) String() string {
 func (*Rescoring) ProtoMessage() {}
 
 func (x *Rescoring) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[10]
+	mi := &file_state_state_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1314,7 +1486,7 @@ func (x *Rescoring) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Rescoring.ProtoReflect.Descriptor instead.
 func (*Rescoring) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{10}
+	return file_state_state_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Rescoring) GetClasses() uint32 {
@@ -1352,7 +1524,7 @@ type Calibration struct {
 
 func (x *Calibration) Reset() {
 	*x = Calibration{}
-	mi := &file_state_state_proto_msgTypes[11]
+	mi := &file_state_state_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1364,7 +1536,7 @@ func (x *Calibration) String() string {
 func (*Calibration) ProtoMessage() {}
 
 func (x *Calibration) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[11]
+	mi := &file_state_state_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1377,7 +1549,7 @@ func (x *Calibration) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Calibration.ProtoReflect.Descriptor instead.
 func (*Calibration) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{11}
+	return file_state_state_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Calibration) GetPromises() []int64 {
@@ -1434,7 +1606,7 @@ type Source struct {
 
 func (x *Source) Reset() {
 	*x = Source{}
-	mi := &file_state_state_proto_msgTypes[12]
+	mi := &file_state_state_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1446,7 +1618,7 @@ func (x *Source) String() string {
 func (*Source) ProtoMessage() {}
 
 func (x *Source) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[12]
+	mi := &file_state_state_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1459,7 +1631,7 @@ func (x *Source) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Source.ProtoReflect.Descriptor instead.
 func (*Source) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{12}
+	return file_state_state_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Source) GetTopic() string {
@@ -1544,7 +1716,7 @@ type LedgerMark struct {
 
 func (x *LedgerMark) Reset() {
 	*x = LedgerMark{}
-	mi := &file_state_state_proto_msgTypes[13]
+	mi := &file_state_state_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1556,7 +1728,7 @@ func (x *LedgerMark) String() string {
 func (*LedgerMark) ProtoMessage() {}
 
 func (x *LedgerMark) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[13]
+	mi := &file_state_state_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1569,7 +1741,7 @@ func (x *LedgerMark) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LedgerMark.ProtoReflect.Descriptor instead.
 func (*LedgerMark) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{13}
+	return file_state_state_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *LedgerMark) GetPartition() int32 {
@@ -1611,7 +1783,7 @@ type Totals struct {
 
 func (x *Totals) Reset() {
 	*x = Totals{}
-	mi := &file_state_state_proto_msgTypes[14]
+	mi := &file_state_state_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1623,7 +1795,7 @@ func (x *Totals) String() string {
 func (*Totals) ProtoMessage() {}
 
 func (x *Totals) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[14]
+	mi := &file_state_state_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1636,7 +1808,7 @@ func (x *Totals) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Totals.ProtoReflect.Descriptor instead.
 func (*Totals) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{14}
+	return file_state_state_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Totals) GetCustomers() int64 {
@@ -1761,18 +1933,35 @@ const file_state_state_proto_rawDesc = "" +
 	"\tfiring_at\x18\x04 \x01(\x12R\bfiringAt\x12\"\n" +
 	"\rcool_down_end\x18\x05 \x01(\x12R\vcoolDownEnd\x12\x16\n" +
 	"\x06number\x18\x06 \x01(\x04R\x06number\x12\x14\n" +
-	"\x05value\x18\a \x01(\x12R\x05value\"\xfa\x01\n" +
+	"\x05value\x18\a \x01(\x12R\x05value\"\xdb\x03\n" +
 	"\vOrderDetail\x12\x14\n" +
 	"\x05index\x18\x01 \x01(\rR\x05index\x12\x14\n" +
 	"\x05flags\x18\x02 \x01(\rR\x05flags\x12\x1d\n" +
 	"\n" +
-	"updated_at\x18\x03 \x01(\x12R\tupdatedAt\x12\x16\n" +
+	"updated_at\x18\x03 \x01(\x12R\tupdatedAt\x12\x19\n" +
+	"\btime_age\x18\n" +
+	" \x01(\x12R\atimeAge\x12\x1d\n" +
+	"\n" +
+	"status_age\x18\v \x01(\x12R\tstatusAge\x12\x1f\n" +
+	"\vrefunds_age\x18\f \x01(\x12R\n" +
+	"refundsAge\x129\n" +
+	"\aforeign\x18\r \x01(\v2\x1f.mainstay.state.v1.ForeignTotalR\aforeign\x12\x16\n" +
 	"\x06refund\x18\x04 \x03(\x06R\x06refund\x12!\n" +
-	"\frefund_total\x18\x05 \x03(\x12R\vrefundTotal\x12\x19\n" +
+	"\frefund_total\x18\x05 \x03(\x12R\vrefundTotal\x12I\n" +
+	"\x0fforeign_refunds\x18\x0e \x03(\v2 .mainstay.state.v1.ForeignRefundR\x0eforeignRefunds\x12\x19\n" +
 	"\bevent_id\x18\x06 \x01(\tR\aeventId\x12\x14\n" +
 	"\x05topic\x18\a \x01(\tR\x05topic\x12\x1c\n" +
 	"\tpartition\x18\b \x01(\x05R\tpartition\x12\x16\n" +
-	"\x06offset\x18\t \x01(\x03R\x06offset\"\x8d\x03\n" +
+	"\x06offset\x18\t \x01(\x03R\x06offset\"\x80\x01\n" +
+	"\fForeignTotal\x12\x1a\n" +
+	"\bcurrency\x18\x01 \x01(\tR\bcurrency\x12\x14\n" +
+	"\x05total\x18\x02 \x01(\x12R\x05total\x12\x1c\n" +
+	"\tnumerator\x18\x03 \x01(\x03R\tnumerator\x12 \n" +
+	"\vdenominator\x18\x04 \x01(\x03R\vdenominator\"Y\n" +
+	"\rForeignRefund\x12\x14\n" +
+	"\x05index\x18\x01 \x01(\rR\x05index\x12\x1a\n" +
+	"\bcurrency\x18\x02 \x01(\tR\bcurrency\x12\x16\n" +
+	"\x06amount\x18\x03 \x01(\x12R\x06amount\"\x8d\x03\n" +
 	"\rLastPublished\x12\x10\n" +
 	"\x03clv\x18\x01 \x01(\bR\x03clv\x12\x1a\n" +
 	"\bhistoric\x18\x02 \x01(\x12R\bhistoric\x12\x16\n" +
@@ -1910,58 +2099,62 @@ func file_state_state_proto_rawDescGZIP() []byte {
 	return file_state_state_proto_rawDescData
 }
 
-var file_state_state_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
+var file_state_state_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
 var file_state_state_proto_goTypes = []any{
 	(*Customer)(nil),              // 0: mainstay.state.v1.Customer
 	(*Alerts)(nil),                // 1: mainstay.state.v1.Alerts
 	(*Episode)(nil),               // 2: mainstay.state.v1.Episode
 	(*OrderDetail)(nil),           // 3: mainstay.state.v1.OrderDetail
-	(*LastPublished)(nil),         // 4: mainstay.state.v1.LastPublished
-	(*Response)(nil),              // 5: mainstay.state.v1.Response
-	(*Referral)(nil),              // 6: mainstay.state.v1.Referral
-	(*Partition)(nil),             // 7: mainstay.state.v1.Partition
-	(*RefusedSettings)(nil),       // 8: mainstay.state.v1.RefusedSettings
-	(*Fuse)(nil),                  // 9: mainstay.state.v1.Fuse
-	(*Rescoring)(nil),             // 10: mainstay.state.v1.Rescoring
-	(*Calibration)(nil),           // 11: mainstay.state.v1.Calibration
-	(*Source)(nil),                // 12: mainstay.state.v1.Source
-	(*LedgerMark)(nil),            // 13: mainstay.state.v1.LedgerMark
-	(*Totals)(nil),                // 14: mainstay.state.v1.Totals
-	(*ledger.Genesis)(nil),        // 15: mainstay.ledger.v1.Genesis
-	(*ledger.SettingsValues)(nil), // 16: mainstay.ledger.v1.SettingsValues
-	(*ledger.Parameters)(nil),     // 17: mainstay.ledger.v1.Parameters
-	(*ledger.Thresholds)(nil),     // 18: mainstay.ledger.v1.Thresholds
-	(*ledger.Input)(nil),          // 19: mainstay.ledger.v1.Input
-	(*ledger.Contribution)(nil),   // 20: mainstay.ledger.v1.Contribution
-	(*ledger.Settings)(nil),       // 21: mainstay.ledger.v1.Settings
+	(*ForeignTotal)(nil),          // 4: mainstay.state.v1.ForeignTotal
+	(*ForeignRefund)(nil),         // 5: mainstay.state.v1.ForeignRefund
+	(*LastPublished)(nil),         // 6: mainstay.state.v1.LastPublished
+	(*Response)(nil),              // 7: mainstay.state.v1.Response
+	(*Referral)(nil),              // 8: mainstay.state.v1.Referral
+	(*Partition)(nil),             // 9: mainstay.state.v1.Partition
+	(*RefusedSettings)(nil),       // 10: mainstay.state.v1.RefusedSettings
+	(*Fuse)(nil),                  // 11: mainstay.state.v1.Fuse
+	(*Rescoring)(nil),             // 12: mainstay.state.v1.Rescoring
+	(*Calibration)(nil),           // 13: mainstay.state.v1.Calibration
+	(*Source)(nil),                // 14: mainstay.state.v1.Source
+	(*LedgerMark)(nil),            // 15: mainstay.state.v1.LedgerMark
+	(*Totals)(nil),                // 16: mainstay.state.v1.Totals
+	(*ledger.Genesis)(nil),        // 17: mainstay.ledger.v1.Genesis
+	(*ledger.SettingsValues)(nil), // 18: mainstay.ledger.v1.SettingsValues
+	(*ledger.Parameters)(nil),     // 19: mainstay.ledger.v1.Parameters
+	(*ledger.Thresholds)(nil),     // 20: mainstay.ledger.v1.Thresholds
+	(*ledger.Input)(nil),          // 21: mainstay.ledger.v1.Input
+	(*ledger.Contribution)(nil),   // 22: mainstay.ledger.v1.Contribution
+	(*ledger.Settings)(nil),       // 23: mainstay.ledger.v1.Settings
 }
 var file_state_state_proto_depIdxs = []int32{
 	3,  // 0: mainstay.state.v1.Customer.order_details:type_name -> mainstay.state.v1.OrderDetail
-	4,  // 1: mainstay.state.v1.Customer.last_published:type_name -> mainstay.state.v1.LastPublished
-	5,  // 2: mainstay.state.v1.Customer.responses:type_name -> mainstay.state.v1.Response
-	6,  // 3: mainstay.state.v1.Customer.referrals:type_name -> mainstay.state.v1.Referral
+	6,  // 1: mainstay.state.v1.Customer.last_published:type_name -> mainstay.state.v1.LastPublished
+	7,  // 2: mainstay.state.v1.Customer.responses:type_name -> mainstay.state.v1.Response
+	8,  // 3: mainstay.state.v1.Customer.referrals:type_name -> mainstay.state.v1.Referral
 	1,  // 4: mainstay.state.v1.Customer.alerts:type_name -> mainstay.state.v1.Alerts
 	2,  // 5: mainstay.state.v1.Alerts.episodes:type_name -> mainstay.state.v1.Episode
-	15, // 6: mainstay.state.v1.Partition.genesis:type_name -> mainstay.ledger.v1.Genesis
-	16, // 7: mainstay.state.v1.Partition.settings:type_name -> mainstay.ledger.v1.SettingsValues
-	17, // 8: mainstay.state.v1.Partition.parameters:type_name -> mainstay.ledger.v1.Parameters
-	18, // 9: mainstay.state.v1.Partition.thresholds:type_name -> mainstay.ledger.v1.Thresholds
-	19, // 10: mainstay.state.v1.Partition.inputs:type_name -> mainstay.ledger.v1.Input
-	12, // 11: mainstay.state.v1.Partition.sources:type_name -> mainstay.state.v1.Source
-	14, // 12: mainstay.state.v1.Partition.totals:type_name -> mainstay.state.v1.Totals
-	20, // 13: mainstay.state.v1.Partition.contributions:type_name -> mainstay.ledger.v1.Contribution
-	13, // 14: mainstay.state.v1.Partition.ledger_marks:type_name -> mainstay.state.v1.LedgerMark
-	20, // 15: mainstay.state.v1.Partition.published_sums:type_name -> mainstay.ledger.v1.Contribution
-	10, // 16: mainstay.state.v1.Partition.rescoring:type_name -> mainstay.state.v1.Rescoring
-	11, // 17: mainstay.state.v1.Partition.calibration:type_name -> mainstay.state.v1.Calibration
-	9,  // 18: mainstay.state.v1.Partition.fuses:type_name -> mainstay.state.v1.Fuse
-	8,  // 19: mainstay.state.v1.Partition.refused_settings:type_name -> mainstay.state.v1.RefusedSettings
-	21, // 20: mainstay.state.v1.RefusedSettings.settings:type_name -> mainstay.ledger.v1.Settings
-	21, // [21:21] is the sub-list for method output_type
-	21, // [21:21] is the sub-list for method input_type
-	21, // [21:21] is the sub-list for extension type_name
-	21, // [21:21] is the sub-list for extension extendee
-	0,  // [0:21] is the sub-list for field type_name
+	4,  // 6: mainstay.state.v1.OrderDetail.foreign:type_name -> mainstay.state.v1.ForeignTotal
+	5,  // 7: mainstay.state.v1.OrderDetail.foreign_refunds:type_name -> mainstay.state.v1.ForeignRefund
+	17, // 8: mainstay.state.v1.Partition.genesis:type_name -> mainstay.ledger.v1.Genesis
+	18, // 9: mainstay.state.v1.Partition.settings:type_name -> mainstay.ledger.v1.SettingsValues
+	19, // 10: mainstay.state.v1.Partition.parameters:type_name -> mainstay.ledger.v1.Parameters
+	20, // 11: mainstay.state.v1.Partition.thresholds:type_name -> mainstay.ledger.v1.Thresholds
+	21, // 12: mainstay.state.v1.Partition.inputs:type_name -> mainstay.ledger.v1.Input
+	14, // 13: mainstay.state.v1.Partition.sources:type_name -> mainstay.state.v1.Source
+	16, // 14: mainstay.state.v1.Partition.totals:type_name -> mainstay.state.v1.Totals
+	22, // 15: mainstay.state.v1.Partition.contributions:type_name -> mainstay.ledger.v1.Contribution
+	15, // 16: mainstay.state.v1.Partition.ledger_marks:type_name -> mainstay.state.v1.LedgerMark
+	22, // 17: mainstay.state.v1.Partition.published_sums:type_name -> mainstay.ledger.v1.Contribution
+	12, // 18: mainstay.state.v1.Partition.rescoring:type_name -> mainstay.state.v1.Rescoring
+	13, // 19: mainstay.state.v1.Partition.calibration:type_name -> mainstay.state.v1.Calibration
+	11, // 20: mainstay.state.v1.Partition.fuses:type_name -> mainstay.state.v1.Fuse
+	10, // 21: mainstay.state.v1.Partition.refused_settings:type_name -> mainstay.state.v1.RefusedSettings
+	23, // 22: mainstay.state.v1.RefusedSettings.settings:type_name -> mainstay.ledger.v1.Settings
+	23, // [23:23] is the sub-list for method output_type
+	23, // [23:23] is the sub-list for method input_type
+	23, // [23:23] is the sub-list for extension type_name
+	23, // [23:23] is the sub-list for extension extendee
+	0,  // [0:23] is the sub-list for field type_name
 }
 
 func init() { file_state_state_proto_init() }
@@ -1975,7 +2168,7 @@ func file_state_state_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_state_state_proto_rawDesc), len(file_state_state_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   15,
+			NumMessages:   17,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -272,7 +272,7 @@ func Default() Config {
 			TickInterval:    5 * time.Second,
 			CommitInterval:  time.Second,
 			FetchMaxBytes:   16 * MiB,
-			Anonymous:       []string{"0", "null", "undefined", "anonymous", "guest"},
+			Anonymous:       []string{"0", "0.0", "null", "undefined", "anonymous", "guest", "nan", "none", "nil", "n/a", "<na>", "\\N", "-"},
 			AnonymousPolicy: "skip",
 			DLQMaxBytes:     4 * MiB,
 		},

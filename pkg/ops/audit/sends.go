@@ -3,6 +3,7 @@ package audit
 import (
 	"context"
 	"fmt"
+	"maps"
 
 	"github.com/mainstay/mainstay/pkg/kafka"
 	"github.com/mainstay/mainstay/schemas/ledger"
@@ -73,6 +74,11 @@ func (s *sends) scanBeyond(ctx context.Context, k *kafka.Client, topic string, e
 		}
 	}
 	return nil
+}
+
+// dropBelow forgets what the entries of a partition below an offset have sent.
+func (s *sends) dropBelow(partition int32, offset int64) {
+	maps.DeleteFunc(s.sent, func(id sendID, _ bool) bool { return id.partition == partition && id.offset < offset })
 }
 
 func (s *sends) eachUndelivered(each func(sendID)) {

@@ -46,6 +46,9 @@ func (r *run) encodeRecord(in *inputPartition, index int, rec *kafka.Record, now
 		r.countSkipped(in.topic, e.decoded.Skip)
 		return nil
 	}
+	for range e.decoded.NoRefunds {
+		r.metrics.RecordsSkipped.WithLabelValues("zero_refund").Inc()
+	}
 	entryTime := e.decoded.Time
 	if r.cfg.Genesis.GetClock() == ledger.Clock_CLOCK_LIVE {
 		entryTime = min(entryTime, now) // a shop's clock that is ahead must not move the ledger's time
