@@ -1,6 +1,6 @@
 // Command mutants breaks the rules of the protocol one at a time and checks that a test notices: the fault test or, for rules
-// that concern alerts alone, the alert scenarios. It prints a table: the rule, what is broken, and the seed or story that
-// noticed. A mutant that survives is a hole in the proof, and the exit status is 1.
+// that it does not concern, the alert scenarios or tests of one package. It prints a table: the rule, what is broken, and the
+// seed, story or test that noticed. A mutant that survives is a hole in the proof, and the exit status is 1.
 //
 //	go run ./cmd/mutants [-seeds 200] [-only NAME] [-tenth N]
 //
@@ -40,6 +40,7 @@ type proof struct {
 var (
 	failedSeed     = regexp.MustCompile(`seed (\d+) \((\w+) clock\).*\n\s+(.*)`)
 	failedScenario = regexp.MustCompile(`--- FAIL: TestScenarios/(\S+)`)
+	failedTest     = regexp.MustCompile(`(?m)^--- FAIL: (Test\S+)`)
 )
 
 func faultTest() []proof {
@@ -63,6 +64,20 @@ func scenarios() []proof {
 		func(output string) string {
 			var all []string
 			for _, found := range failedScenario.FindAllStringSubmatch(output, -1) {
+				all = append(all, found[1])
+			}
+			return strings.Join(all, ", ")
+		},
+	}}
+}
+
+// unitTests are the tests of one package that a regular expression selects.
+func unitTests(pkg, run string) []proof {
+	return []proof{{
+		func(int, uint64) []string { return []string{pkg, "-run=" + run} },
+		func(output string) string {
+			var all []string
+			for _, found := range failedTest.FindAllStringSubmatch(output, -1) {
 				all = append(all, found[1])
 			}
 			return strings.Join(all, ", ")
@@ -148,7 +163,7 @@ func run(ctx context.Context, overlay string, p proof, seeds int, first uint64) 
 	case strings.Contains(output, "panic:"), strings.Contains(output, "deadlock"):
 		return "the test panicked or deadlocked", true
 	}
-	return "FAILED, BUT NOT BY A SEED OR A STORY:\n" + output, false
+	return "FAILED, BUT NOT BY A SEED, A STORY OR A TEST:\n" + output, false
 }
 
 // writeOverlay writes the mutated files, and the table by which go test reads them instead of the originals.

@@ -50,5 +50,7 @@ func mutants() []mutant {
 		{rule: "18", name: "commit-before-publish", broken: "Redis is committed before the outputs are published"},
 		{rule: "18", name: "commit-skips-timers", broken: "a commit does not write timers"},
 		{rule: "18", name: "commit-skips-moved-timers", broken: "a commit does not write timers that moved"},
+		{rule: "access", name: "session-not-renewed", broken: "a session of SASL is used until the broker closes it", by: unitTests("./pkg/kafka", "^TestSessionsAreRenewedInTime$")},
+		{rule: "access", name: "session-renewed-in-flight", broken: "a session of SASL is renewed while a response is awaited", by: unitTests("./pkg/kafka", "^TestSessionWaitsForResponses$")},
 	}
 }

@@ -41,7 +41,10 @@ func New(cfg Config) (*Client, error) {
 	}
 	c := &Client{cfg: cfg, addr: kafka.TCP(cfg.Brokers...), mechanism: mechanism, dialer: newDialer(cfg.Dial)}
 	c.transport = &kafka.Transport{
-		Dial: c.dialer.dial, ClientID: cfg.ClientID, TLS: cfg.TLS, SASL: mechanism, MetadataTTL: cfg.MetadataTTL,
+		ClientID: cfg.ClientID, MetadataTTL: cfg.MetadataTTL,
+		Dial: func(ctx context.Context, nw, address string) (net.Conn, error) {
+			return c.connect(ctx, c.dialer, nw, address)
+		},
 		// No topics: Transport needs the brokers' addresses only. Leaders are cached in the client, which can refresh them as
 		// soon as a broker answers that it is not the leader.
 		MetadataTopics: []string{},

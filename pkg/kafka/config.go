@@ -21,8 +21,9 @@ type Config struct {
 	Brokers []string
 	// ClientID identifies this process in the brokers' logs and quotas; "mainstay" when empty.
 	ClientID string
-	// TLS, when set, encrypts every connection. An empty ServerName is replaced by the broker's host name.
-	TLS *tls.Config
+	// TLS, when set, encrypts every connection. It is called for each one, so that certificates can be rotated; the result is not
+	// changed. An empty ServerName stands for the broker's host name.
+	TLS func() (*tls.Config, error)
 	// SASL, when its Mechanism is set, authenticates every connection.
 	SASL SASL
 	// Dial opens connections; nil means a net.Dialer. Tests use an in-memory network.
@@ -47,12 +48,16 @@ type Call struct {
 	API, Topic, Group, TxnID string
 }
 
-// SASL holds the credentials. Password is called for each connection, so that the password can be rotated, and its result is not stored.
+// SASL holds the credentials. Password and Token are called for each authentication, so that they can be rotated, and their results are
+// not stored.
 type SASL struct {
-	// Mechanism is "plain", "scram-sha-256", "scram-sha-512", or "" for none.
+	// Mechanism is the name of one of Mechanisms, or "" for none. It determines which of the other fields are needed.
 	Mechanism string
 	User      string
 	Password  func(ctx context.Context) (string, error)
+	Token     func(ctx context.Context) (string, error)
+	// Extensions accompany a token (KIP-342).
+	Extensions map[string]string
 }
 
 // String returns the mechanism only, so that formatting with %v never logs a user or password.

@@ -13,6 +13,7 @@
 // # Reading order
 //
 //	config.go, client.go   a client, and send, through which every request passes
+//	session.go, sasl.go   connections: encryption, authentication, and renewing it
 //	metadata.go, coordinator.go   leaders of partitions, coordinators of groups and transactional ids
 //	batch.go, recordset.go  encoding and decoding of record batches
 //	fetch.go, read.go      the fetcher of many partitions; reads of single records and ranges
@@ -23,5 +24,5 @@
 //
 // Reader returns control records and aborted records, and silently continues after records that retention deleted. Writer is never
 // idempotent. Client looks up the coordinator before every transactional request and ignores the error of that lookup. This package
-// therefore uses only kafka-go's Transport (connections, routing, TLS, SASL), its message codecs and its ConsumerGroup.
+// therefore uses only kafka-go's Transport (pooling of connections, routing), its message codecs and its ConsumerGroup.
 package kafka

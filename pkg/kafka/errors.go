@@ -5,7 +5,9 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"net"
 	"strconv"
+	"strings"
 
 	"github.com/segmentio/kafka-go"
 )
@@ -57,6 +59,8 @@ const (
 	CodeTopicAuthorizationFailed     Code = 29
 	CodeGroupAuthorizationFailed     Code = 30
 	CodeClusterAuthorizationFailed   Code = 31
+	CodeUnsupportedSASLMechanism     Code = 33
+	CodeIllegalSASLState             Code = 34
 	CodeTopicAlreadyExists           Code = 36
 	CodeNotController                Code = 41
 	CodeInvalidProducerEpoch         Code = 47
@@ -142,7 +146,7 @@ func (c Code) Is(target error) bool {
 	case CodeUnknownTopicOrPartition:
 		return target == ErrUnknownTopic
 	case CodeTopicAuthorizationFailed, CodeGroupAuthorizationFailed, CodeClusterAuthorizationFailed,
-		CodeTransactionalIDAuthFailed, CodeSASLAuthenticationFailed:
+		CodeTransactionalIDAuthFailed, CodeUnsupportedSASLMechanism, CodeIllegalSASLState, CodeSASLAuthenticationFailed:
 		return target == ErrAuthorization
 	case CodeCorruptMessage:
 		return target == ErrCorrupt
@@ -236,11 +240,18 @@ func classify(ctx context.Context, err error) error {
 			return &transportError{err}
 		}
 		return fmt.Errorf("%w: %w", Code(ke), err)
-	case errors.As(err, &cert):
+	case errors.As(err, &cert), rejectedCertificate(err):
 		return fmt.Errorf("%w: %w", ErrAuthorization, err)
 	default:
 		return &transportError{err}
 	}
+}
+
+// rejectedCertificate reports whether the broker's TLS refused the certificate of the client. crypto/tls has no type for that: a broker
+// that speaks TLS 1.3 says so in an alert after the handshake.
+func rejectedCertificate(err error) bool {
+	remote, ok := errors.AsType[*net.OpError](err)
+	return ok && remote.Op == "remote error" && strings.Contains(remote.Err.Error(), "certificate")
 }
 
 func codeError(code int16) error {

@@ -346,7 +346,7 @@ func TestAuthentication(t *testing.T) {
 				e := fake(t, 1, kfake.EnableSASL(), kfake.Superuser(wire, user, secret))
 				with := func(password string) func(*Config) {
 					return func(cfg *Config) {
-						cfg.SASL = SASL{mechanism, user, func(context.Context) (string, error) { return password, nil }}
+						cfg.SASL = SASL{Mechanism: mechanism, User: user, Password: func(context.Context) (string, error) { return password, nil }}
 					}
 				}
 				c, _ := e.client(t, with(secret))
@@ -374,7 +374,7 @@ func TestRefusedPasswordsAreNotTriedAgain(t *testing.T) {
 		require.ErrorIs(t, err, ErrAuthorization)
 		require.False(t, Retriable(err))
 	}
-	m, err := SASL{"scram-sha-256", "user", func(context.Context) (string, error) { return "pencil", nil }}.mechanism()
+	m, err := SASL{Mechanism: "scram-sha-256", User: "user", Password: func(context.Context) (string, error) { return "pencil", nil }}.mechanism()
 	require.NoError(t, err)
 	for _, first := range []string{"", "r=other,s=QSXCR+Q6sek8bf92,i=4096", "e=unknown-user", "r=%s,s=x!,i=1", "r=%sx,s=QUFB,i=99999999"} {
 		conversation, hello, err := m.Start(t.Context())

@@ -2,7 +2,6 @@ package kafka
 
 import (
 	"context"
-	"crypto/tls"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -63,7 +62,7 @@ func (c *Client) NewGroup(cfg GroupConfig) (*Group, error) {
 	inner, err := kafka.NewConsumerGroup(kafka.ConsumerGroupConfig{
 		ID: cfg.ID, Brokers: c.cfg.Brokers, Topics: cfg.Topics,
 		Dialer: &kafka.Dialer{
-			ClientID: c.cfg.ClientID, SASLMechanism: c.mechanism, Timeout: c.cfg.Timeout,
+			ClientID: c.cfg.ClientID, Timeout: c.cfg.Timeout,
 			DialFunc: func(dctx context.Context, nw, address string) (net.Conn, error) {
 				return g.dial(ctx, dctx, nw, address)
 			},
@@ -81,27 +80,11 @@ func (c *Client) NewGroup(cfg GroupConfig) (*Group, error) {
 	return g, nil
 }
 
-// dial applies TLS here and not in kafka.Dialer, so that Around sees the requests unencrypted.
+// dial encrypts and authenticates here and not in kafka.Dialer, so that Around sees the group's requests, unencrypted, and no others.
 func (g *Group) dial(life, ctx context.Context, nw, address string) (net.Conn, error) {
-	conn, err := g.dialer.dial(ctx, nw, address)
+	conn, err := g.client.connect(ctx, g.dialer, nw, address)
 	if err != nil {
 		return nil, err
-	}
-	if g.client.cfg.TLS != nil {
-		cfg := g.client.cfg.TLS
-		if cfg.ServerName == "" {
-			host, _, err := net.SplitHostPort(address)
-			if err != nil {
-				return nil, errors.Join(err, conn.Close())
-			}
-			cfg = cfg.Clone()
-			cfg.ServerName = host
-		}
-		t := tls.Client(conn, cfg)
-		if err := t.HandshakeContext(ctx); err != nil {
-			return nil, errors.Join(fmt.Errorf("tls handshake: %w", err), conn.Close())
-		}
-		conn = t
 	}
 	if g.client.cfg.Around == nil {
 		return conn, nil

@@ -105,7 +105,7 @@ func TestEncryption(t *testing.T) {
 	trusted.AddCert(web.Certificate())
 	synctest.Test(t, func(t *testing.T) {
 		e := fake(t, 1, kfake.TLS(&tls.Config{Certificates: web.TLS.Certificates, MinVersion: tls.VersionTLS12}))
-		c, a := e.client(t, func(cfg *Config) { cfg.TLS = &tls.Config{RootCAs: trusted, ServerName: "example.com"} })
+		c, a := e.client(t, func(cfg *Config) { cfg.TLS = trusting(trusted) })
 		topic := e.topic(t, c, 1)
 		p, err := c.NewProducer(e.ctx(t))
 		require.NoError(t, err)
@@ -119,7 +119,7 @@ func TestEncryption(t *testing.T) {
 		require.NoError(t, g.Close(e.ctx(t)))
 		require.Positive(t, a.count("LeaveGroup"))
 
-		c, _ = e.client(t, func(cfg *Config) { cfg.TLS = &tls.Config{RootCAs: x509.NewCertPool(), ServerName: "example.com"} })
+		c, _ = e.client(t, func(cfg *Config) { cfg.TLS = trusting(x509.NewCertPool()) })
 		_, err = c.NewProducer(e.ctx(t))
 		require.ErrorIs(t, err, ErrAuthorization, "an unknown certificate does not get better")
 	})
@@ -144,4 +144,8 @@ func TestStartsBeforeTheBroker(t *testing.T) {
 		require.Less(t, time.Since(start), 21*time.Second, "not a metadata period later") // virtual time
 		require.NoError(t, x.Publish(e.ctx(t), Transaction{Batches: []*Batch{batch(topic, 0, "a")}}))
 	})
+}
+
+func trusting(pool *x509.CertPool) func() (*tls.Config, error) {
+	return func() (*tls.Config, error) { return &tls.Config{RootCAs: pool, ServerName: "example.com"}, nil }
 }

@@ -11,6 +11,8 @@ import (
 	"errors"
 	"fmt"
 	"hash"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -18,30 +20,66 @@ import (
 	"github.com/segmentio/kafka-go/sasl/plain"
 )
 
-// mechanism returns nil for no authentication.
-func (s SASL) mechanism() (sasl.Mechanism, error) {
-	if s.Mechanism == "" {
-		return nil, nil //nolint:nilnil // kafka-go's value for no authentication
-	}
-	if s.Password == nil {
-		return nil, errors.New("no password source")
-	}
-	switch s.Mechanism {
-	case "plain":
-		return plainMechanism{s}, nil
-	case "scram-sha-256":
-		return scramMechanism{s, "SCRAM-SHA-256", sha256.New}, nil
-	case "scram-sha-512":
-		return scramMechanism{s, "SCRAM-SHA-512", sha512.New}, nil
-	default:
-		return nil, fmt.Errorf("mechanism %q is not one of plain, scram-sha-256, scram-sha-512", s.Mechanism)
+// Credentials are what a mechanism needs of SASL.
+type Credentials string
+
+// The credentials.
+const (
+	CredentialsPassword Credentials = "password" // User and Password
+	CredentialsToken    Credentials = "token"    // Token
+	CredentialsAWS      Credentials = "aws"      // Token, which is signed with the credentials of AWS
+)
+
+// Mechanism is an authentication mechanism that this package supports.
+type Mechanism struct {
+	Name  string // in SASL.Mechanism
+	Wire  string // in the protocol
+	Needs Credentials
+
+	start func(SASL, Mechanism) sasl.Mechanism
+}
+
+// Mechanisms returns all supported mechanisms.
+func Mechanisms() []Mechanism {
+	return []Mechanism{
+		{"plain", "PLAIN", CredentialsPassword, func(s SASL, m Mechanism) sasl.Mechanism { return plainMechanism{m.Wire, s} }},
+		{"scram-sha-256", "SCRAM-SHA-256", CredentialsPassword, func(s SASL, m Mechanism) sasl.Mechanism { return scramMechanism{s, m.Wire, sha256.New} }},
+		{"scram-sha-512", "SCRAM-SHA-512", CredentialsPassword, func(s SASL, m Mechanism) sasl.Mechanism { return scramMechanism{s, m.Wire, sha512.New} }},
+		{"oauthbearer", "OAUTHBEARER", CredentialsToken, func(s SASL, m Mechanism) sasl.Mechanism { return bearerMechanism{m.Wire, s} }},
+		// Of the two mechanisms of Amazon MSK, the other (AWS_MSK_IAM) does the same with a message of its own.
+		{"aws-msk-iam", "OAUTHBEARER", CredentialsAWS, func(s SASL, m Mechanism) sasl.Mechanism { return bearerMechanism{m.Wire, s} }},
 	}
 }
 
-type plainMechanism struct{ config SASL }
+// mechanism returns nil for no authentication.
+func (s SASL) mechanism() (sasl.Mechanism, error) {
+	if s.Mechanism == "" {
+		return nil, nil //nolint:nilnil // no authentication
+	}
+	var names []string
+	for _, m := range Mechanisms() {
+		names = append(names, m.Name)
+		switch {
+		case m.Name != s.Mechanism:
+		case m.Needs == CredentialsPassword && s.Password == nil:
+			return nil, fmt.Errorf("mechanism %s needs a source of its password", m.Name)
+		case m.Needs != CredentialsPassword && s.Token == nil:
+			return nil, fmt.Errorf("mechanism %s needs a source of its token", m.Name)
+		default:
+			return m.start(s, m), nil
+		}
+	}
+	return nil, fmt.Errorf("mechanism %q is not one of %s", s.Mechanism, strings.Join(names, ", "))
+}
 
-// Name returns the name of the mechanism (RFC 4616).
-func (plainMechanism) Name() string { return "PLAIN" }
+// plainMechanism is RFC 4616.
+type plainMechanism struct {
+	name   string
+	config SASL
+}
+
+// Name returns the name of the mechanism.
+func (m plainMechanism) Name() string { return m.name }
 
 // Start reads the current password.
 func (m plainMechanism) Start(ctx context.Context) (sasl.StateMachine, []byte, error) {
@@ -139,4 +177,42 @@ func (c *scramConversation) mac(key []byte, message string) []byte {
 	h := hmac.New(c.hash, key)
 	h.Write([]byte(message))
 	return h.Sum(nil)
+}
+
+// bearerMechanism is OAUTHBEARER (RFC 7628, KIP-255).
+type bearerMechanism struct {
+	name   string
+	config SASL
+}
+
+// Name returns the name of the mechanism.
+func (m bearerMechanism) Name() string { return m.name }
+
+// Start reads the current token and returns the only message of the client. Extensions are sorted, for tests.
+func (m bearerMechanism) Start(ctx context.Context) (sasl.StateMachine, []byte, error) {
+	token, err := m.config.Token(ctx)
+	if err != nil {
+		return nil, nil, fmt.Errorf("get token: %w", err)
+	}
+	const separator = "\x01"
+	parts := []string{"n,,", "auth=Bearer " + token}
+	for _, name := range slices.Sorted(maps.Keys(m.config.Extensions)) {
+		parts = append(parts, name+"="+m.config.Extensions[name])
+	}
+	return new(bearerConversation), []byte(strings.Join(parts, separator) + separator + separator), nil
+}
+
+type bearerConversation struct{ rejection []byte }
+
+// Next ends the conversation. A broker that rejects the token says why in a challenge of JSON; it reports the failure only after the
+// client has acknowledged that.
+func (c *bearerConversation) Next(_ context.Context, challenge []byte) (bool, []byte, error) {
+	switch {
+	case c.rejection != nil:
+		return false, nil, fmt.Errorf("%w: oauthbearer: the token was rejected: %q", CodeSASLAuthenticationFailed, c.rejection)
+	case len(challenge) == 0:
+		return true, nil, nil
+	}
+	c.rejection = challenge
+	return false, []byte{1}, nil
 }

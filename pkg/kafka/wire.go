@@ -10,7 +10,7 @@ import (
 )
 
 // This file bypasses kafka-go's routing and codecs: a protocol.RawExchanger chooses its broker and writes its own bytes, while Transport
-// still owns connections, TLS and SASL.
+// still owns the pool of connections.
 
 // anyBroker routes a request to an arbitrary broker.
 const anyBroker int32 = -1

@@ -2,6 +2,7 @@ package redis
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -68,12 +69,22 @@ func errorClass(err error) error {
 		}
 		return nil
 	}
+	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok || rejectedCertificate(err) {
+		return ErrDenied
+	}
 	if _, ok := errors.AsType[net.Error](err); ok || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) ||
 		errors.Is(err, io.ErrClosedPipe) || errors.Is(err, redis.ErrPoolTimeout) || errors.Is(err, redis.ErrPoolExhausted) ||
 		errors.Is(err, redis.ErrClosed) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
 		return ErrUnavailable
 	}
 	return nil
+}
+
+// rejectedCertificate reports whether the server's TLS refused the certificate of the client. crypto/tls has no type for that: a server
+// that speaks TLS 1.3 says so in an alert after the handshake.
+func rejectedCertificate(err error) bool {
+	remote, ok := errors.AsType[*net.OpError](err)
+	return ok && remote.Op == "remote error" && strings.Contains(remote.Err.Error(), "certificate")
 }
 
 // isReply reports whether err is an error reply of the server, as opposed to a missing reply.

@@ -58,9 +58,15 @@ type Config struct {
 	Username   string
 	Password   func() (string, error) // called for each new connection, so that the password can be rotated; nil: none
 	DB         int                    // must be 0 in a cluster
-	TLS        *tls.Config            // nil: plain text
 
-	Dialer   func(ctx context.Context, network, address string) (net.Conn, error) // nil: TCP, with TLS when set
+	// SentinelUsername and SentinelPassword are those of the sentinels themselves; ModeSentinel only. go-redis takes them once, at New.
+	SentinelUsername, SentinelPassword string
+
+	// TLS, when set, encrypts every connection, also to sentinels. It is called for each one, so that certificates can be rotated; the
+	// result is not changed. An empty ServerName stands for the host of the address.
+	TLS func() (*tls.Config, error)
+
+	Dialer   func(ctx context.Context, network, address string) (net.Conn, error) // nil: TCP
 	Timeout  time.Duration                                                        // of dialling, reading and writing, each; 0: 3 s
 	PoolSize int                                                                  // connections per node; 0: go-redis's own choice
 
@@ -94,6 +100,7 @@ func New(c Config) (*Client, error) {
 	pushes := &maintnotifications.Config{Mode: maintnotifications.ModeDisabled} // a feature of Redis Cloud that starts goroutines
 	credentials := credentialsFrom(c.Username, c.Password)
 	hook := aroundHook{call: c.Around}
+	dial := c.dialer()
 
 	switch c.Mode {
 	case ModeSingle, "":
@@ -101,7 +108,7 @@ func New(c Config) (*Client, error) {
 			return nil, fmt.Errorf("redis: %d addresses for a single server: give one, or set redis.mode to %q or %q", len(c.Addresses), ModeCluster, ModeSentinel)
 		}
 		client := redis.NewClient(&redis.Options{
-			Addr: c.Addresses[0], DB: c.DB, TLSConfig: c.TLS, Dialer: c.Dialer, CredentialsProviderContext: credentials,
+			Addr: c.Addresses[0], DB: c.DB, Dialer: dial, CredentialsProviderContext: credentials,
 			Protocol: 2, DisableIdentity: true, ContextTimeoutEnabled: true, MaxRetries: retries, MaintNotificationsConfig: pushes,
 			DialTimeout: c.Timeout, ReadTimeout: c.Timeout, WriteTimeout: c.Timeout, PoolSize: c.PoolSize, DialerRetries: 1,
 		})
@@ -112,8 +119,8 @@ func New(c Config) (*Client, error) {
 			return nil, errors.New("redis: mode sentinel needs redis.master_name")
 		}
 		client := redis.NewFailoverClient(&redis.FailoverOptions{
-			MasterName: c.MasterName, SentinelAddrs: c.Addresses,
-			DB: c.DB, TLSConfig: c.TLS, Dialer: c.Dialer, CredentialsProviderContext: credentials,
+			MasterName: c.MasterName, SentinelAddrs: c.Addresses, SentinelUsername: c.SentinelUsername, SentinelPassword: c.SentinelPassword,
+			DB: c.DB, Dialer: dial, CredentialsProviderContext: credentials,
 			Protocol: 2, DisableIdentity: true, ContextTimeoutEnabled: true, MaxRetries: retries,
 			DialTimeout: c.Timeout, ReadTimeout: c.Timeout, WriteTimeout: c.Timeout, PoolSize: c.PoolSize, DialerRetries: 1,
 		})
@@ -124,7 +131,7 @@ func New(c Config) (*Client, error) {
 			return nil, fmt.Errorf("redis: database %d in a cluster: a cluster has only database 0 (redis.db)", c.DB)
 		}
 		client := redis.NewClusterClient(&redis.ClusterOptions{
-			Addrs: c.Addresses, TLSConfig: c.TLS, Dialer: c.Dialer, CredentialsProviderContext: credentials,
+			Addrs: c.Addresses, Dialer: dial, CredentialsProviderContext: credentials,
 			Protocol: 2, DisableIdentity: true, ContextTimeoutEnabled: true, MaxRetries: retries, MaintNotificationsConfig: pushes,
 			DialTimeout: c.Timeout, ReadTimeout: c.Timeout, WriteTimeout: c.Timeout, PoolSize: c.PoolSize, DialerRetries: 1,
 		})
@@ -132,22 +139,6 @@ func New(c Config) (*Client, error) {
 		return &Client{cluster: client, embedded: c.Embedded}, nil
 	default:
 		return nil, fmt.Errorf("redis: unknown mode %q: redis.mode is one of %s, %s, %s", c.Mode, ModeSingle, ModeCluster, ModeSentinel)
-	}
-}
-
-func credentialsFrom(username string, password func() (string, error)) func(context.Context) (string, string, error) {
-	if username == "" && password == nil {
-		return nil
-	}
-	return func(context.Context) (string, string, error) {
-		if password == nil {
-			return username, "", nil
-		}
-		secret, err := password()
-		if err != nil {
-			return "", "", fmt.Errorf("read the password of Redis: %w", err)
-		}
-		return username, secret, nil
 	}
 }
 

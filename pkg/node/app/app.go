@@ -7,13 +7,10 @@ package app
 import (
 	"context"
 	"crypto/rand"
-	"crypto/tls"
-	"crypto/x509"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"net"
-	"os"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -70,25 +67,26 @@ func New(c config.Config, log *zap.Logger, hooks Hooks) (*App, error) {
 	if hooks.Now == nil {
 		hooks.Now = time.Now
 	}
-	kafkaTLS, err := tlsConfig(c.Kafka.TLS, "kafka.tls")
+	kafkaTLS, err := tlsSource(c.Kafka.TLS, "kafka.tls")
 	if err != nil {
 		return nil, err
 	}
 	k, err := kafka.New(kafka.Config{
 		Brokers: c.Kafka.Brokers, ClientID: c.Kafka.ClientID, TLS: kafkaTLS,
-		SASL: kafka.SASL{Mechanism: c.Kafka.SASL.Mechanism, User: c.Kafka.SASL.User, Password: func(context.Context) (string, error) { return c.Kafka.SASL.Password.Read() }},
+		SASL: saslSource(c.Kafka.SASL, hooks.Now),
 		Dial: hooks.KafkaDial, Around: hooks.KafkaAround, Compression: c.Kafka.Compression, Timeout: c.Kafka.Timeout,
 	})
 	if err != nil {
 		return nil, err
 	}
-	redisTLS, err := tlsConfig(c.Redis.TLS, "redis.tls")
+	redisTLS, err := tlsSource(c.Redis.TLS, "redis.tls")
 	if err != nil {
 		return nil, err
 	}
 	r, err := redis.New(redis.Config{
 		Addresses: c.Redis.Addresses, Mode: redis.Mode(c.Redis.Mode), MasterName: c.Redis.MasterName,
 		Username: c.Redis.Username, Password: c.Redis.Password.Read, DB: c.Redis.DB, TLS: redisTLS, Timeout: c.Redis.Timeout,
+		SentinelUsername: c.Redis.SentinelUsername, SentinelPassword: c.Redis.SentinelPassword.Reveal(),
 		PoolSize: c.Redis.PoolSize, Dialer: hooks.RedisDial, Around: hooks.RedisAround, Embedded: hooks.Embedded,
 	})
 	if err != nil {
@@ -247,29 +245,4 @@ func Random() uint64 {
 	var b [8]byte
 	_, _ = rand.Read(b[:]) // never fails
 	return binary.LittleEndian.Uint64(b[:])
-}
-
-func tlsConfig(t config.TLS, setting string) (*tls.Config, error) {
-	if !t.Enabled {
-		return nil, nil //nolint:nilnil // plain text
-	}
-	c := &tls.Config{ServerName: t.ServerName, MinVersion: tls.VersionTLS12}
-	if t.CAFile != "" {
-		pem, err := os.ReadFile(t.CAFile)
-		if err != nil {
-			return nil, fmt.Errorf("%s.ca_file: %w", setting, err)
-		}
-		c.RootCAs = x509.NewCertPool()
-		if !c.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("%s.ca_file: %s holds no certificate in PEM form", setting, t.CAFile)
-		}
-	}
-	if t.CertFile != "" {
-		pair, err := tls.LoadX509KeyPair(t.CertFile, t.KeyFile)
-		if err != nil {
-			return nil, fmt.Errorf("%s.cert_file: %w", setting, err)
-		}
-		c.Certificates = []tls.Certificate{pair}
-	}
-	return c, nil
 }

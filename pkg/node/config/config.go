@@ -69,20 +69,33 @@ type Kafka struct {
 	ReplicationFactor int           `yaml:"replication_factor" range:"1..32767" doc:"Replication factor of the topics that mainstay topics apply creates. Use 3 in production: the guarantees depend on Kafka keeping every record that it has acknowledged."`
 }
 
-// TLS of a connection. Files are PEM.
+// TLS of a connection. Files are PEM, and are read again at each connection.
 type TLS struct {
 	Enabled    bool   `yaml:"enabled" doc:"Encrypt every connection."`
-	CAFile     string `yaml:"ca_file" doc:"Certificates to trust instead of those of the system."`
+	CAFile     string `yaml:"ca_file" doc:"Certificates to trust instead of those of the system. The files of certificates and keys are read again at each connection, so that they can be rotated."`
 	CertFile   string `yaml:"cert_file" doc:"Client certificate, for servers that require one; needs key_file."`
 	KeyFile    string `yaml:"key_file" doc:"Private key of cert_file."`
 	ServerName string `yaml:"server_name" doc:"Name that the server's certificate must carry. Empty: the host of the address."`
 }
 
-// SASL authenticates to the brokers.
+// SASL authenticates to the brokers. The mechanisms are those of pkg/kafka.
 type SASL struct {
-	Mechanism string `yaml:"mechanism" oneof:"|plain|scram-sha-256|scram-sha-512" doc:"Authentication mechanism. Empty: no authentication."`
-	User      string `yaml:"user" doc:"User name."`
-	Password  Secret `yaml:"password" doc:"Password of the user. A password from a file is read again at each connection, so that it can be rotated."`
+	Mechanism string `yaml:"mechanism" doc:"Authentication mechanism. Empty: no authentication. A broker that limits the lifetime of a session (connections.max.reauth.ms) gets a new authentication in time on the same connection."`
+	User      string `yaml:"user" doc:"User name, for the mechanisms with a password."`
+	Password  Secret `yaml:"password" doc:"Password of the user. A password from a file is read again at each authentication, so that it can be rotated."`
+	OAuth     OAuth  `yaml:"oauth"`
+	AWSRegion string `yaml:"aws_region" doc:"Region of the cluster, for the mechanism aws-msk-iam. The credentials are those of the environment (AWS_ACCESS_KEY_ID), of the web identity (EKS), of the container (ECS, EKS Pod Identity) or of the instance (EC2)."`
+}
+
+// OAuth configures where the tokens of the mechanism oauthbearer come from: a file or a token endpoint.
+type OAuth struct {
+	TokenFile    string            `yaml:"token_file" doc:"File with a token for the mechanism oauthbearer, which something else keeps up to date. It is read again at each authentication."`
+	TokenURL     string            `yaml:"token_url" doc:"Token endpoint of the identity provider, from which tokens are fetched with client credentials; instead of token_file."`
+	ClientID     string            `yaml:"client_id" doc:"Client id at the identity provider."`
+	ClientSecret Secret            `yaml:"client_secret" doc:"Secret of the client. A secret from a file is read again for each token."`
+	Scopes       []string          `yaml:"scopes" doc:"Scopes to request of the identity provider."`
+	CAFile       string            `yaml:"ca_file" doc:"Certificates to trust at the identity provider instead of those of the system."`
+	Extensions   map[string]string `yaml:"extensions" doc:"Extensions that accompany a token (KIP-342), such as logicalCluster and identityPoolId of Confluent Cloud."`
 }
 
 // Topics are the input topics by kind of event. A topic is in one list only.
@@ -98,15 +111,17 @@ func defaultTopics() (t Topics) {
 
 // Redis configures the connection to the store of the committed state.
 type Redis struct {
-	Addresses  []string      `yaml:"addresses" range:"1.." doc:"host:port of the server, of the sentinels, or of some nodes of the cluster."`
-	Mode       string        `yaml:"mode" oneof:"single|sentinel|cluster" doc:"How Redis is deployed, which determines what the addresses are."`
-	MasterName string        `yaml:"master_name" doc:"Name of the master, which the sentinels require."`
-	Username   string        `yaml:"username" doc:"ACL user; empty for the default user."`
-	Password   Secret        `yaml:"password" doc:"Password of the user. A password from a file is read again at each connection, so that it can be rotated."`
-	DB         int           `yaml:"db" range:"0..65535" doc:"Database number; a cluster has only database 0."`
-	TLS        TLS           `yaml:"tls"`
-	Timeout    time.Duration `yaml:"timeout" range:"50ms..5m" doc:"Timeout of connecting, and of one command or pipeline."`
-	PoolSize   int           `yaml:"pool_size" range:"1..10000" doc:"Maximum number of connections. Each partition that this process folds needs one."`
+	Addresses        []string      `yaml:"addresses" range:"1.." doc:"host:port of the server, of the sentinels, or of some nodes of the cluster."`
+	Mode             string        `yaml:"mode" oneof:"single|sentinel|cluster" doc:"How Redis is deployed, which determines what the addresses are."`
+	MasterName       string        `yaml:"master_name" doc:"Name of the master, which the sentinels require."`
+	Username         string        `yaml:"username" doc:"ACL user; empty for the default user."`
+	Password         Secret        `yaml:"password" doc:"Password of the user. A password from a file is read again at each connection, so that it can be rotated."`
+	SentinelUsername string        `yaml:"sentinel_username" doc:"ACL user of the sentinels themselves; empty for their default user."`
+	SentinelPassword Secret        `yaml:"sentinel_password" doc:"Password of the sentinels themselves, where they have one (requirepass or an ACL user). It is read once, at start."`
+	DB               int           `yaml:"db" range:"0..65535" doc:"Database number; a cluster has only database 0."`
+	TLS              TLS           `yaml:"tls"`
+	Timeout          time.Duration `yaml:"timeout" range:"50ms..5m" doc:"Timeout of connecting, and of one command or pipeline."`
+	PoolSize         int           `yaml:"pool_size" range:"1..10000" doc:"Maximum number of connections. Each partition that this process folds needs one."`
 }
 
 // Ledger holds the settings that are fixed when a ledger is created. To change one, start another namespace and import the events
@@ -252,6 +267,7 @@ func Default() Config {
 		Kafka: Kafka{
 			Brokers:           []string{"127.0.0.1:9092"},
 			ClientID:          "mainstay",
+			SASL:              SASL{OAuth: OAuth{Scopes: []string{}, Extensions: map[string]string{}}},
 			Topics:            defaultTopics(),
 			InputsRevision:    1,
 			Compression:       "none",

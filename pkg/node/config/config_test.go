@@ -71,8 +71,12 @@ func TestEverySettingCanBeGivenByEnvironmentAndFlag(t *testing.T) {
 			value, env = secret, s.Env+"_FILE="
 		}
 		_, err := config.Load(config.Sources{Env: []string{env + value}, Flags: map[string]string{s.Flag: value}})
-		if s.Path == "kafka.sasl.password" {
-			require.EqualError(t, err, "kafka.sasl.mechanism: is needed with a user or password")
+		switch s.Path {
+		case "kafka.sasl.password", "kafka.sasl.oauth.client_secret":
+			require.EqualError(t, err, "kafka.sasl.mechanism: is needed with "+s.Path)
+			continue
+		case "redis.sentinel_password":
+			require.ErrorContains(t, err, "applies only in mode sentinel; the mode is single")
 			continue
 		}
 		require.NoError(t, err, s.Path)
@@ -347,4 +351,41 @@ func FuzzYAML(f *testing.F) {
 			require.Equal(t, c, again)
 		}
 	})
+}
+
+func TestCredentialsBelongToTheirMechanism(t *testing.T) {
+	for _, test := range []struct{ sasl, want string }{
+		{"mechanism: plain, user: u, password: p", ""},
+		{"mechanism: plain, user: u", "kafka.sasl.password: is needed with kafka.sasl.mechanism plain"},
+		{"mechanism: scram-sha-512, user: u, password: p, aws_region: eu", "kafka.sasl.aws_region (configuration:1): does not apply to kafka.sasl.mechanism scram-sha-512"},
+		{"aws_region: eu", "kafka.sasl.mechanism: is needed with kafka.sasl.aws_region"},
+		{"mechanism: aws-msk-iam, aws_region: eu", "kafka.tls.enabled: must be true with kafka.sasl.mechanism aws-msk-iam"},
+		{"mechanism: aws-msk-iam", "kafka.sasl.aws_region: is needed with kafka.sasl.mechanism aws-msk-iam\nkafka.tls.enabled: must be true with kafka.sasl.mechanism aws-msk-iam"},
+		{"mechanism: oauthbearer, oauth: {token_file: f, extensions: {logicalCluster: lkc-1}}", ""},
+		{"mechanism: oauthbearer, oauth: {token_file: f, extensions: {auth: x}}", `kafka.sasl.oauth.extensions (configuration:1): the name of an extension consists of letters, and is not auth; it is "auth"`},
+		{"mechanism: oauthbearer", "kafka.sasl.oauth.token_file: is needed with kafka.sasl.mechanism oauthbearer"},
+		{"mechanism: oauthbearer, user: u, oauth: {token_file: f}", "kafka.sasl.user (configuration:1): does not apply to kafka.sasl.mechanism oauthbearer"},
+		{"mechanism: oauthbearer, oauth: {token_url: 'https://id/token', client_id: i, client_secret: s, scopes: [a]}", ""},
+		{"mechanism: oauthbearer, oauth: {token_url: 'https://id/token', client_id: i}", "kafka.sasl.oauth.client_secret: is needed with kafka.sasl.mechanism oauthbearer"},
+		{"mechanism: oauthbearer, oauth: {token_url: 'https://me:x@id/', client_id: i, client_secret: s}", "kafka.sasl.oauth.token_url (configuration:1): must be a URL like https://id.example.com/token, without a user"},
+		{"mechanism: oauthbearer, oauth: {token_file: f, ca_file: c}", "kafka.sasl.oauth.token_file (configuration:1): cannot be set together with token_url and the settings that belong to it"},
+		{"mechanism: gssapi", "kafka.sasl.mechanism (configuration:1): must be one of empty, plain, scram-sha-256, scram-sha-512, oauthbearer, aws-msk-iam; it is gssapi"},
+	} {
+		_, err := config.Load(config.Sources{YAML: []byte("kafka: {sasl: {" + test.sasl + "}}")})
+		if test.want == "" {
+			require.NoError(t, err, test.sasl)
+		} else {
+			require.EqualError(t, err, test.want, test.sasl)
+		}
+	}
+}
+
+func TestSentinelsHaveCredentialsOfTheirOwn(t *testing.T) {
+	const sentinel = "redis: {mode: sentinel, master_name: m, "
+	c := load(t, sentinel+"sentinel_username: u, sentinel_password: p}", nil, nil)
+	require.Equal(t, "p", c.Redis.SentinelPassword.Reveal())
+	_, err := config.Load(config.Sources{YAML: []byte(sentinel + "sentinel_username: u}")})
+	require.EqualError(t, err, "redis.sentinel_password: is needed with redis.sentinel_username")
+	_, err = config.Load(config.Sources{YAML: []byte("redis: {sentinel_username: u}")})
+	require.EqualError(t, err, "redis.sentinel_username (configuration:1): applies only in mode sentinel; the mode is single")
 }

@@ -99,6 +99,9 @@ func appendFields(all []Setting, rows map[string]*settings.Setting, within refle
 		if values, ok := f.tag.Lookup("oneof"); ok {
 			s.oneof = strings.Split(values, "|")
 		}
+		if path == mechanismPath {
+			s.oneof = mechanismNames()
+		}
 		s.least, s.most, _ = strings.Cut(f.tag.Get("range"), "..")
 		s.Bounds = s.bounds()
 		all = append(all, s)

@@ -78,16 +78,7 @@ func (v *validator) identity() {
 func (v *validator) kafka() {
 	v.addresses("kafka.brokers", v.Kafka.Brokers)
 	v.tls("kafka.tls", v.Kafka.TLS)
-	sasl := v.Kafka.SASL
-	switch {
-	case sasl.Mechanism != "" && sasl.User == "":
-		v.wrong("kafka.sasl.user", "is needed with kafka.sasl.mechanism")
-	case sasl.Mechanism != "" && !sasl.Password.IsSet():
-		v.wrong("kafka.sasl.password", "is needed with kafka.sasl.mechanism")
-	case sasl.Mechanism == "" && (sasl.User != "" || sasl.Password.IsSet()):
-		v.wrong("kafka.sasl.mechanism", "is needed with a user or password")
-	}
-
+	v.sasl()
 	listed := map[string]string{}
 	for kind, topics := range v.Kafka.Topics {
 		path := "kafka.topics." + event.Kind(kind).Descriptor().Topic
@@ -121,6 +112,16 @@ func (v *validator) redis() {
 		v.wrong("redis.master_name", "applies only in mode sentinel; the mode is %s", r.Mode)
 	case r.Mode == "cluster" && r.DB != 0:
 		v.wrong("redis.db", "must be 0 in mode cluster; it is %d", r.DB)
+	}
+	switch sentinel := r.SentinelUsername != "" || r.SentinelPassword.IsSet(); {
+	case sentinel && r.Mode != "sentinel":
+		path := "redis.sentinel_password"
+		if !r.SentinelPassword.IsSet() {
+			path = "redis.sentinel_username"
+		}
+		v.wrong(path, "applies only in mode sentinel; the mode is %s", r.Mode)
+	case r.SentinelUsername != "" && !r.SentinelPassword.IsSet():
+		v.wrong("redis.sentinel_password", "is needed with redis.sentinel_username")
 	}
 	if r.Username != "" && !r.Password.IsSet() {
 		v.wrong("redis.password", "is needed with redis.username")
