@@ -14,6 +14,7 @@ RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/root/.cache
 
 FROM gcr.io/distroless/static-debian13:nonroot
 COPY --from=build /mainstay /mainstay
+# Reachable from outside the container, so only /livez and /readyz are served until http.tokens_file or http.allow_anonymous is set.
 ENV MAINSTAY_HTTP_LISTEN=:8080
 EXPOSE 8080
 USER 65532:65532

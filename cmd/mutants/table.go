@@ -52,5 +52,7 @@ func mutants() []mutant {
 		{rule: "18", name: "commit-skips-moved-timers", broken: "a commit does not write timers that moved"},
 		{rule: "access", name: "session-not-renewed", broken: "a session of SASL is used until the broker closes it", by: unitTests("./pkg/kafka", "^TestSessionsAreRenewedInTime$")},
 		{rule: "access", name: "session-renewed-in-flight", broken: "a session of SASL is renewed while a response is awaited", by: unitTests("./pkg/kafka", "^TestSessionWaitsForResponses$")},
+		{rule: "access", name: "any-token-is-accepted", broken: "a request with any token passes", by: unitTests("./pkg/node/server", "^TestTokensOpenWhatTheirScopesSay$")},
+		{rule: "access", name: "scope-is-not-checked", broken: "a token opens what its scopes do not name", by: unitTests("./pkg/node/server", "^TestTokensOpenWhatTheirScopesSay$")},
 	}
 }

@@ -238,7 +238,9 @@ type Alerts struct {
 
 // HTTP configures the listener of health, metrics and the status page.
 type HTTP struct {
-	Listen string `yaml:"listen" doc:"host:port of health, metrics and the status page; port 0 takes a free port. Empty: not served."`
+	Listen         string `yaml:"listen" doc:"host:port of health, metrics and the status page; port 0 takes a free port. Empty: not served. On an address other than loopback, only /livez and /readyz are served unless tokens_file or allow_anonymous is set."`
+	TokensFile     string `yaml:"tokens_file" doc:"YAML file of the hashes of bearer tokens, as mainstay token prints them. If it is set, every request but /livez and /readyz needs a token, on loopback and for admin.listen too. The file is read again when it changes."`
+	AllowAnonymous bool   `yaml:"allow_anonymous" doc:"Serve everything of http.listen without tokens on an address other than loopback. Only for a network that nobody else can reach."`
 }
 
 // Admin configures the listener of pprof.

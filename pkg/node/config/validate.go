@@ -203,6 +203,12 @@ func (v *validator) listeners() {
 	if host, _, err := net.SplitHostPort(admin); err == nil && !v.Admin.AllowRemote && !loopback(host) {
 		v.wrong("admin.listen", "must be a loopback address like 127.0.0.1:6060 unless admin.allow_remote is true; it is %q", admin)
 	}
+	if host, _, err := net.SplitHostPort(admin); err == nil && v.Admin.AllowRemote && !loopback(host) && v.HTTP.TokensFile == "" {
+		v.wrong("http.tokens_file", "is needed with admin.listen %s, which is not a loopback address", admin)
+	}
+	if v.HTTP.TokensFile != "" && v.HTTP.AllowAnonymous {
+		v.wrong("http.allow_anonymous", "contradicts http.tokens_file")
+	}
 	if admin != "" && admin == v.HTTP.Listen && !strings.HasSuffix(admin, ":0") {
 		v.wrong("admin.listen", "must differ from http.listen; both are %q", admin)
 	}

@@ -102,6 +102,7 @@ func (p *Process) listen(ctx context.Context, reg prometheus.Gatherer) error {
 	var err error
 	p.server, err = server.Listen(ctx, server.Options{
 		Listen: c.HTTP.Listen, AdminListen: c.Admin.Listen, AllowRemoteAdmin: c.Admin.AllowRemote,
+		TokensFile: c.HTTP.TokensFile, AllowAnonymous: c.HTTP.AllowAnonymous,
 		Checks: checks, Metrics: reg, StatusLines: p.statusLines, StatusJSON: func() any { return p.Status(time.Now()) },
 		Title: "Mainstay " + p.build.Version, Log: p.log, Deadline: c.Shutdown.Deadline,
 	})

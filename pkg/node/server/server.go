@@ -1,5 +1,7 @@
 // Package server owns the HTTP endpoints of a process: health, metrics, a status page, and pprof on a listener of its own.
 //
+// Off loopback it serves health alone unless there are tokens, or it is configured to (tokens.go).
+//
 // It refuses to define health (the caller passes checks), to serve profiles on anything but loopback unless configured to, and to
 // exceed the shutdown deadline: requests that are still running then are aborted.
 package server
@@ -25,6 +27,11 @@ type Options struct {
 	Listen           string // http.listen
 	AdminListen      string // admin.listen: pprof
 	AllowRemoteAdmin bool   // admin.allow_remote
+	TokensFile       string // http.tokens_file; empty: none
+	AllowAnonymous   bool   // http.allow_anonymous
+
+	// Network opens listeners; nil means TCP. Tests use an in-memory network.
+	Network func(ctx context.Context, network, address string) (net.Listener, error)
 
 	Checks      []Check // of /readyz
 	Metrics     prometheus.Gatherer
@@ -55,19 +62,30 @@ type endpoint struct {
 
 // Listen binds the addresses. Errors name the setting at fault. The caller must call Run afterwards, or Close.
 func Listen(ctx context.Context, opts Options) (*Server, error) {
+	if opts.Network == nil {
+		opts.Network = new(net.ListenConfig).Listen
+	}
 	s := &Server{opts: opts, ready: newReadiness(opts.Checks)}
+	var tokens *tokenFile
+	if opts.TokensFile != "" {
+		tokens = &tokenFile{path: opts.TokensFile, log: opts.Log}
+		if _, err := tokens.load(); err != nil {
+			return nil, fmt.Errorf("http.tokens_file (MAINSTAY_HTTP_TOKENS_FILE): %s: %w", opts.TokensFile, err)
+		}
+	}
+	public, admin := &access{tokens: tokens}, &access{tokens: tokens}
 	for _, l := range []struct {
 		address, setting string
 		handler          http.Handler
 		write            time.Duration // a profile takes as long as its request says
 	}{
-		{opts.Listen, "http.listen (MAINSTAY_HTTP_LISTEN)", s.routes(), 30 * time.Second},
-		{opts.AdminListen, "admin.listen (MAINSTAY_ADMIN_LISTEN)", adminRoutes(), 10 * time.Minute},
+		{opts.Listen, "http.listen (MAINSTAY_HTTP_LISTEN)", s.routes(public), 30 * time.Second},
+		{opts.AdminListen, "admin.listen (MAINSTAY_ADMIN_LISTEN)", adminRoutes(admin), 10 * time.Minute},
 	} {
 		var listener net.Listener
 		if l.address != "" {
 			var err error
-			if listener, err = listen(ctx, l.setting, l.address); err != nil {
+			if listener, err = listen(ctx, opts, l.setting, l.address); err != nil {
 				return nil, errors.Join(err, s.Close())
 			}
 		}
@@ -81,15 +99,28 @@ func Listen(ctx context.Context, opts Options) (*Server, error) {
 			ErrorLog:          zap.NewStdLog(opts.Log.Named("http")),
 		}})
 	}
-	if admin := s.endpoints[1].listener; admin != nil && !opts.AllowRemoteAdmin && !loopback(admin.Addr()) {
-		err := fmt.Errorf("admin.listen (MAINSTAY_ADMIN_LISTEN): %s is not a loopback address: profiles show what is in memory; set admin.allow_remote to allow it", opts.AdminListen)
-		return nil, errors.Join(err, s.Close())
+	if at := s.endpoints[0].listener; at != nil && tokens == nil && !opts.AllowAnonymous && !loopback(at.Addr()) {
+		public.closed = true
+		opts.Log.Warn("only /livez and /readyz are served: http.listen is not a loopback address and there are no tokens; set http.tokens_file, or http.allow_anonymous where the network is trusted",
+			zap.String("address", s.Address()))
+	}
+	if at := s.endpoints[1].listener; at != nil && !loopback(at.Addr()) {
+		var err error
+		switch {
+		case !opts.AllowRemoteAdmin:
+			err = fmt.Errorf("admin.listen (MAINSTAY_ADMIN_LISTEN): %s is not a loopback address: profiles show what is in memory; set admin.allow_remote to allow it", opts.AdminListen)
+		case tokens == nil:
+			err = fmt.Errorf("admin.listen (MAINSTAY_ADMIN_LISTEN): %s is not a loopback address: set http.tokens_file, so that profiles need a token", opts.AdminListen)
+		}
+		if err != nil {
+			return nil, errors.Join(err, s.Close())
+		}
 	}
 	return s, nil
 }
 
-func listen(ctx context.Context, setting, address string) (net.Listener, error) {
-	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
+func listen(ctx context.Context, opts Options, setting, address string) (net.Listener, error) {
+	listener, err := opts.Network(ctx, "tcp", address)
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
 		return nil, fmt.Errorf("%s: %s is taken by another process; set another port, or 0 for a free one: %w", setting, address, err)
@@ -168,29 +199,29 @@ func (s *Server) Close() error {
 	return err
 }
 
-func (s *Server) routes() http.Handler {
+func (s *Server) routes(who *access) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { writeText(w, http.StatusOK, "ok\n") })
 	mux.HandleFunc("GET /readyz", s.readyz)
-	mux.Handle("GET /metrics", promhttp.HandlerFor(s.opts.Metrics, promhttp.HandlerOpts{
+	mux.Handle("GET /metrics", who.require(ScopeMetrics, promhttp.HandlerFor(s.opts.Metrics, promhttp.HandlerOpts{
 		ErrorLog: zap.NewStdLog(s.opts.Log.Named("metrics")), ErrorHandling: promhttp.ContinueOnError, MaxRequestsInFlight: 4,
-	}))
+	})))
 	if s.opts.StatusJSON != nil {
-		mux.HandleFunc("GET /status", s.statusJSON)
+		mux.Handle("GET /status", who.require(ScopeStatus, http.HandlerFunc(s.statusJSON)))
 	}
-	mux.HandleFunc("GET /{$}", s.page)
+	mux.Handle("GET /{$}", who.require(ScopeStatus, http.HandlerFunc(s.page)))
 	return mux
 }
 
 // adminRoutes registers pprof explicitly: its import registers only on the default mux, which is not served.
-func adminRoutes() http.Handler {
+func adminRoutes(who *access) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
 	mux.HandleFunc("GET /debug/pprof/cmdline", pprof.Cmdline)
 	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
 	mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
 	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
-	return mux
+	return who.require(ScopeProfile, mux)
 }
 
 func writeText(w http.ResponseWriter, status int, body string) {

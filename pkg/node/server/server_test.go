@@ -6,6 +6,8 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
+	"path/filepath"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -190,6 +192,8 @@ func TestAdminIsOffByDefaultAndNeverRemoteUnasked(t *testing.T) {
 	require.ErrorContains(t, err, "admin.listen (MAINSTAY_ADMIN_LISTEN): 0.0.0.0:0 is not a loopback address")
 
 	opts.AllowRemoteAdmin = true
+	opts.TokensFile = filepath.Join(t.TempDir(), "tokens")
+	require.NoError(t, os.WriteFile(opts.TokensFile, nil, 0o600))
 	require.NotEmpty(t, serve(t, opts).AdminAddress())
 }
 

@@ -1,0 +1,172 @@
+package server
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+	"go.yaml.in/yaml/v3"
+)
+
+// Scope is what a token opens.
+type Scope string
+
+// The scopes.
+const (
+	ScopeMetrics Scope = "metrics" // /metrics
+	ScopeStatus  Scope = "status"  // / and /status
+	ScopeProfile Scope = "profile" // pprof, on the admin listener
+)
+
+// Scopes returns all scopes.
+func Scopes() []Scope { return []Scope{ScopeMetrics, ScopeStatus, ScopeProfile} }
+
+// Token is an entry of the file of tokens, which is a YAML list. The file holds hashes, so reading it opens nothing. A hash without salt
+// suffices, because a token is random and long, unlike a password.
+type Token struct {
+	Name   string  `yaml:"name"`   // for people: whose token it is
+	SHA256 string  `yaml:"sha256"` // of the token, in hexadecimal digits
+	Scopes []Scope `yaml:"scopes,flow"`
+}
+
+// NewToken returns the entry of a token.
+func NewToken(name, token string, scopes []Scope) Token {
+	sum := sha256.Sum256([]byte(token))
+	return Token{Name: name, SHA256: hex.EncodeToString(sum[:]), Scopes: scopes}
+}
+
+// ParseTokens reads the content of a file of tokens.
+func ParseTokens(content []byte) ([]Token, error) {
+	var all []Token
+	decoder := yaml.NewDecoder(bytes.NewReader(content))
+	decoder.KnownFields(true)
+	if err := decoder.Decode(&all); err != nil && !errors.Is(err, io.EOF) {
+		return nil, fmt.Errorf("must be a YAML list of entries with name, sha256 and scopes: %w", err)
+	}
+	for i, t := range all {
+		sum, err := hex.DecodeString(t.SHA256)
+		switch {
+		case err != nil || len(sum) != sha256.Size:
+			return nil, fmt.Errorf("entry %d (%s): sha256 must be %d hexadecimal digits", i+1, t.Name, 2*sha256.Size)
+		case len(t.Scopes) == 0:
+			return nil, fmt.Errorf("entry %d (%s): scopes must name at least one of %v", i+1, t.Name, Scopes())
+		}
+		for _, scope := range t.Scopes {
+			if !slices.Contains(Scopes(), scope) {
+				return nil, fmt.Errorf("entry %d (%s): scope %q is not one of %v", i+1, t.Name, scope, Scopes())
+			}
+		}
+	}
+	return all, nil
+}
+
+// tokenFile reads the file again when it has changed. While it cannot be read, no token is accepted: a file is changed to revoke tokens, too.
+type tokenFile struct {
+	path string
+	log  *zap.Logger
+
+	mu       sync.Mutex
+	modified time.Time
+	size     int64
+	tokens   []Token
+	err      error
+}
+
+func (f *tokenFile) load() ([]Token, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	state, err := os.Stat(f.path)
+	if err == nil && f.err == nil && state.ModTime().Equal(f.modified) && state.Size() == f.size {
+		return f.tokens, nil
+	}
+	var content []byte
+	if err == nil {
+		content, err = os.ReadFile(f.path)
+	}
+	var tokens []Token
+	if err == nil {
+		tokens, err = ParseTokens(content)
+	}
+	switch {
+	case err != nil && f.err == nil:
+		f.log.Error("no token is accepted: the file of tokens cannot be read", zap.String("setting", "http.tokens_file"), zap.String("file", f.path), zap.Error(err))
+	case err == nil && !f.modified.IsZero():
+		f.log.Info("read the file of tokens again", zap.String("file", f.path), zap.Int("tokens", len(tokens)))
+	}
+	f.tokens, f.err = tokens, err
+	if err == nil {
+		f.modified, f.size = state.ModTime(), state.Size()
+	}
+	return tokens, err
+}
+
+// find compares with every entry, and in constant time, so that the time of an answer says nothing about the hashes.
+func find(tokens []Token, presented string) (found Token, ok bool) {
+	want := NewToken("", presented, nil).SHA256
+	for _, t := range tokens {
+		//mutant:any-token-is-accepted if true || $
+		if subtle.ConstantTimeCompare([]byte(strings.ToLower(t.SHA256)), []byte(want)) == 1 {
+			found, ok = t, true
+		}
+	}
+	return found, ok
+}
+
+// access decides who may request what on one listener.
+type access struct {
+	tokens *tokenFile // nil: there are none
+	closed bool       // without tokens, nobody may
+}
+
+// require lets a request pass that bears a token with a scope.
+func (a *access) require(scope Scope, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if a.tokens == nil {
+			if a.closed {
+				refuse(w, http.StatusUnauthorized, "", "this address serves only /livez and /readyz, because it is not a loopback address and http.tokens_file is not set\n")
+				return
+			}
+			next.ServeHTTP(w, r)
+			return
+		}
+		tokens, err := a.tokens.load()
+		if err != nil {
+			refuse(w, http.StatusInternalServerError, "", "the file of tokens cannot be read; see the log\n")
+			return
+		}
+		scheme, presented, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+		if !strings.EqualFold(scheme, "Bearer") || presented == "" {
+			refuse(w, http.StatusUnauthorized, "", "a bearer token is needed: Authorization: Bearer TOKEN\n")
+			return
+		}
+		token, ok := find(tokens, strings.TrimSpace(presented))
+		//mutant:scope-is-not-checked insert token.Scopes = Scopes()
+		switch {
+		case !ok:
+			refuse(w, http.StatusUnauthorized, `, error="invalid_token"`, "unknown token\n")
+		case !slices.Contains(token.Scopes, scope):
+			refuse(w, http.StatusForbidden, `, error="insufficient_scope", scope="`+string(scope)+`"`, "the token lacks the scope "+string(scope)+"\n")
+		default:
+			next.ServeHTTP(w, r)
+		}
+	})
+}
+
+// refuse answers as RFC 6750 says.
+func refuse(w http.ResponseWriter, status int, challenge, text string) {
+	if status != http.StatusInternalServerError {
+		w.Header().Set("WWW-Authenticate", `Bearer realm="mainstay"`+challenge)
+	}
+	writeText(w, status, text)
+}
