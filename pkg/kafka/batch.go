@@ -31,8 +31,8 @@ const (
 	attrControl       = 0x20
 )
 
-// MaxBatchBytes is the maximum size of a batch before compression. Brokers accept 1,048,588 bytes by default (message.max.bytes) and
-// reject larger batches with 10.
+// MaxBatchBytes is the maximum size of a batch before compression, unless Batches.Limit lowers it. Brokers accept 1,048,588 bytes by
+// default (message.max.bytes) and reject larger batches with 10.
 const MaxBatchBytes = 1 << 20
 
 // recordOverhead is the maximum number of bytes that a record adds to its key, value and headers: six varints and the attributes.
@@ -53,6 +53,7 @@ type Batch struct {
 	maxTimestamp   int64
 	buf            []byte // header and records
 	compressed     []byte // header and compressed records, when there is a codec
+	limit          int    // of Bytes, for Full
 	// shared is set when a request with these bytes got no response: the connection may still write them, so they must be copied
 	// before they are modified.
 	shared bool
@@ -60,7 +61,7 @@ type Batch struct {
 
 // NewBatch returns an empty batch.
 func NewBatch(topic string, partition int32) *Batch {
-	return &Batch{topic: topic, partition: partition, buf: make([]byte, batchHeader, 4096)}
+	return &Batch{topic: topic, partition: partition, buf: make([]byte, batchHeader, 4096), limit: MaxBatchBytes}
 }
 
 // Topic returns the topic that the batch is for.
@@ -109,7 +110,32 @@ func (b *Batch) Bytes() int { return len(b.buf) }
 // Full reports whether a record of nextSize bytes (key, value and headers) does not fit. An empty batch is never full: a record that is
 // too large for any batch is rejected by the broker (10).
 func (b *Batch) Full(nextSize int) bool {
-	return b.count > 0 && len(b.buf)+nextSize+recordOverhead > MaxBatchBytes
+	return b.count > 0 && len(b.buf)+nextSize+recordOverhead > b.limit
+}
+
+// Records calls each for the records, in order. A record is valid until the batch is modified; its Offset is its number in the batch. An
+// error of each stops the iteration and is returned unchanged.
+func (b *Batch) Records(each func(Record) error) error {
+	data := b.buf[batchHeader:]
+	for n := range b.count {
+		size, rest, ok := readVarint(data)
+		if !ok || size < 1 || size > int64(len(rest)) {
+			return fmt.Errorf("%w: record %d of a batch for %s/%d", ErrCorrupt, n, b.topic, b.partition)
+		}
+		r := rest[1:size:size] // after the attributes
+		data = rest[size:]
+		delta, r, ok1 := readVarint(r)
+		_, r, ok2 := readVarint(r)
+		key, r, ok3 := readVarbytes(r)
+		value, r, ok4 := readVarbytes(r)
+		if !ok1 || !ok2 || !ok3 || !ok4 {
+			return fmt.Errorf("%w: record %d of a batch for %s/%d", ErrCorrupt, n, b.topic, b.partition)
+		}
+		if err := each(Record{Offset: int64(n), Timestamp: b.firstTimestamp + delta, Key: key, Value: value, headers: r}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Reset removes all records and keeps the memory.

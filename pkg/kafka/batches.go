@@ -11,11 +11,21 @@ var batchPool = sync.Pool{New: func() any { return NewBatch("", 0) }} //nolint:g
 type Batches struct {
 	all      []*Batch
 	current  map[topicPartition]*Batch
-	lastUsed *Batch // the batch returned last: consecutive records often have the same partition
+	lastUsed *Batch         // the batch returned last: consecutive records often have the same partition
+	limits   map[string]int // by topic, if below MaxBatchBytes
 }
 
 // NewBatches returns an empty collection.
 func NewBatches() *Batches { return &Batches{current: map[topicPartition]*Batch{}} }
+
+// Limit lowers the maximum size of the topic's batches that are started from now on: to its max.message.bytes, which compression can only
+// fall short of. A larger n than MaxBatchBytes has no effect. A record that does not fit gets a batch of its own.
+func (s *Batches) Limit(topic string, n int) {
+	if s.limits == nil {
+		s.limits = map[string]int{}
+	}
+	s.limits[topic] = min(n, MaxBatchBytes)
+}
 
 // BatchFor returns the partition's batch with room for a record of size bytes (key, value and headers).
 func (s *Batches) BatchFor(topic string, partition int32, size int) *Batch {
@@ -29,7 +39,10 @@ func (s *Batches) BatchFor(topic string, partition int32, size int) *Batch {
 		return b
 	}
 	b = batchPool.Get().(*Batch) //nolint:forcetypeassert // the pool holds nothing else
-	b.topic, b.partition = topic, partition
+	b.topic, b.partition, b.limit = topic, partition, MaxBatchBytes
+	if limit, ok := s.limits[topic]; ok {
+		b.limit = limit
+	}
 	s.current[at], s.lastUsed = b, b
 	s.all = append(s.all, b)
 	return b

@@ -47,22 +47,30 @@ const (
 	CodeRequestTimedOut              Code = 7
 	CodeBrokerNotAvailable           Code = 8
 	CodeReplicaNotAvailable          Code = 9
+	CodeMessageTooLarge              Code = 10
 	CodeNetworkException             Code = 13
 	CodeCoordinatorLoadInProgress    Code = 14
 	CodeCoordinatorNotAvailable      Code = 15
 	CodeNotCoordinator               Code = 16
+	CodeInvalidTopic                 Code = 17
+	CodeRecordListTooLarge           Code = 18
 	CodeNotEnoughReplicas            Code = 19
 	CodeNotEnoughReplicasAfterAppend Code = 20
+	CodeInvalidRequiredAcks          Code = 21
 	CodeIllegalGeneration            Code = 22
 	CodeUnknownMemberID              Code = 25
 	CodeRebalanceInProgress          Code = 27
 	CodeTopicAuthorizationFailed     Code = 29
 	CodeGroupAuthorizationFailed     Code = 30
 	CodeClusterAuthorizationFailed   Code = 31
+	CodeInvalidTimestamp             Code = 32
 	CodeUnsupportedSASLMechanism     Code = 33
 	CodeIllegalSASLState             Code = 34
+	CodeUnsupportedVersion           Code = 35
 	CodeTopicAlreadyExists           Code = 36
 	CodeNotController                Code = 41
+	CodeUnsupportedForMessageFormat  Code = 43
+	CodePolicyViolation              Code = 44
 	CodeInvalidProducerEpoch         Code = 47
 	CodeInvalidTxnState              Code = 48
 	CodeInvalidProducerIDMapping     Code = 49
@@ -74,7 +82,9 @@ const (
 	codeGroupIDNotFound              Code = 69
 	CodeFencedLeaderEpoch            Code = 74
 	CodeUnknownLeaderEpoch           Code = 75
+	CodeUnsupportedCompressionType   Code = 76
 	CodeOffsetNotAvailable           Code = 78
+	CodeInvalidRecord                Code = 87
 	CodeProducerFenced               Code = 90
 )
 
@@ -129,7 +139,7 @@ func (c Code) name() string {
 		return "producer fenced"
 	case 120:
 		return "transaction abortable"
-	case 87:
+	case CodeInvalidRecord:
 		return "invalid record"
 	default:
 		return ""

@@ -142,8 +142,7 @@ func TestProducerRepeatsOnlyWhatWasAnswered(t *testing.T) {
 		})
 	}
 	for _, deadly := range []*kerr.Error{
-		kerr.OutOfOrderSequenceNumber, kerr.MessageTooLarge, kerr.InvalidProducerEpoch, kerr.UnknownServerError,
-		kerr.TopicAuthorizationFailed, kerr.InvalidRecord,
+		kerr.OutOfOrderSequenceNumber, kerr.InvalidProducerEpoch, kerr.UnknownServerError, kerr.CorruptMessage,
 	} {
 		bubble(t, deadly.Message, func(t *testing.T, e *env) {
 			c, _ := e.client(t)

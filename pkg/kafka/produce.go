@@ -37,6 +37,8 @@ type pendingBatch struct {
 	ack   Ack
 	sent  bool
 	err   error // of the response, or outcomeUnknown
+	// appended: an earlier attempt was answered as appended without enough replicas.
+	appended bool
 }
 
 // batchWriter is the common part of Producer and Transactional: an identity and the next sequence number of each partition.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/segmentio/kafka-go/protocol/initproducerid"
@@ -30,19 +31,23 @@ func (c *Client) NewProducer(ctx context.Context) (*Producer, error) {
 // a partition are sent one after the other.
 //
 // A batch is sent again, until the context ends, only after the broker has responded that it is not the leader, or that too few replicas
-// acknowledged in time; a batch that was appended nevertheless is recognised by its sequence number. Any other error, in particular a
-// missing response, wraps ErrReopen and makes the producer unusable: the batches may have been appended or not, and may still be
-// appended later. The caller must then use a new producer and start again from the last position known to be committed.
+// acknowledged in time; a batch that was appended nevertheless is recognised by its sequence number. If brokers refuse batches for good
+// (see Code.ProduceOutcome) and acknowledge all others, the error is a *RefusedError, beside the Acks of the others. Any other error, in
+// particular a missing response, wraps ErrReopen: the batches may have been appended or not, and may still be appended later. The caller
+// must then use a new producer and start again from the last position known to be committed. After any error the producer is unusable.
 func (p *Producer) Produce(ctx context.Context, batches []*Batch) ([]Ack, error) {
 	if p.failure != nil {
 		return nil, p.failure
 	}
 	acks, err := p.produce(ctx, batches)
-	if err != nil {
-		p.failure = fmt.Errorf("produce: %w: %w", ErrReopen, err)
-		return nil, p.failure
+	if err == nil {
+		return acks, nil
 	}
-	return acks, nil
+	p.failure = fmt.Errorf("produce: %w: %w", ErrReopen, err)
+	if refused, ok := errors.AsType[*RefusedError](err); ok {
+		return acks, refused
+	}
+	return nil, p.failure
 }
 
 func (p *Producer) produce(ctx context.Context, batches []*Batch) ([]Ack, error) {
@@ -51,12 +56,20 @@ func (p *Producer) produce(ctx context.Context, batches []*Batch) ([]Ack, error)
 		return nil, err
 	}
 	by := make(map[*Batch]Ack, len(batches))
+	var refused []RefusedBatch
 	for _, flights := range rounds {
-		if err := p.sendUntilAcked(ctx, flights); err != nil {
+		if len(refused) > 0 {
+			flights, refused = withhold(flights, refused)
+		}
+		refusedNow, err := p.sendUntilAnswered(ctx, flights)
+		if err != nil {
 			return nil, err
 		}
+		refused = append(refused, refusedNow...)
 		for _, f := range flights {
-			by[f.batch] = f.ack
+			if f.err == nil {
+				by[f.batch] = f.ack
+			}
 		}
 	}
 	acks := make([]Ack, len(batches))
@@ -67,11 +80,32 @@ func (p *Producer) produce(ctx context.Context, batches []*Batch) ([]Ack, error)
 		}
 		acks[i] = a
 	}
+	if len(refused) > 0 {
+		return acks, &RefusedError{refused}
+	}
 	return acks, nil
 }
 
-// sendUntilAcked repeats a round for the batches whose error allows it (mayResend), until the context ends.
-func (p *Producer) sendUntilAcked(ctx context.Context, flights []*pendingBatch) error {
+// withhold takes the batches out of a round whose partition has refused an earlier one: their sequence numbers would leave a gap, and
+// their records would overtake the refused ones.
+func withhold(flights []*pendingBatch, refused []RefusedBatch) ([]*pendingBatch, []RefusedBatch) {
+	var kept []*pendingBatch
+	for _, f := range flights {
+		if slices.ContainsFunc(refused, func(r RefusedBatch) bool {
+			return r.Batch.topic == f.batch.topic && r.Batch.partition == f.batch.partition
+		}) {
+			refused = append(refused, RefusedBatch{Batch: f.batch})
+			continue
+		}
+		kept = append(kept, f)
+	}
+	return kept, refused
+}
+
+// sendUntilAnswered repeats a round for the batches whose answer allows it (OutcomeAgain), until each is acknowledged or refused for good,
+// or the context ends. The broker has answered, so the request is no longer in flight; and whether the batch was appended (7, 20) or not
+// (the other codes), the broker recognises it among the last five batches of the producer and partition.
+func (p *Producer) sendUntilAnswered(ctx context.Context, flights []*pendingBatch) (refused []RefusedBatch, err error) {
 	start := time.Now()
 	for wait := minBackoff; ; wait = min(2*wait, maxBackoff) {
 		p.writer.sendRound(ctx, flights)
@@ -80,38 +114,28 @@ func (p *Producer) sendUntilAcked(ctx context.Context, flights []*pendingBatch) 
 			if f.err == nil {
 				continue
 			}
-			if !p.mayResend(f, time.Since(start)) {
-				return f.err
+			outcome, code := f.outcome()
+			if code == CodeUnknownTopicOrPartition && time.Since(start) < p.writer.client.cfg.Timeout {
+				outcome = OutcomeAgain // a topic that was just created may be unknown for a while
 			}
-			p.writer.client.invalidateLeader(f.batch.topic)
-			again = append(again, f)
+			switch outcome {
+			case OutcomeAgain:
+				p.writer.client.invalidateLeader(f.batch.topic)
+				again = append(again, f)
+			case OutcomeRecordRefused, OutcomeTopicRefused:
+				p.writer.client.invalidateLeader(f.batch.topic) // a refusal for lack of permission may come from the cached metadata
+				refused = append(refused, RefusedBatch{f.batch, code, f.err})
+			case OutcomeUnknown:
+				return nil, f.err
+			}
 		}
 		if len(again) == 0 {
-			return nil
+			return refused, nil
 		}
 		if err := pause(ctx, wait); err != nil {
-			return fmt.Errorf("%w: %w", err, again[0].err)
+			return nil, fmt.Errorf("%w: %w", err, again[0].err)
 		}
 		flights = again
-	}
-}
-
-// mayResend reports whether the same bytes and sequence number may be sent again. The broker has responded, so the request is no longer in
-// flight; and whether the batch was appended (7, 20) or not (the other codes), the broker recognises it among the last five batches of
-// the producer and partition. A topic that was just created may be unknown (3) for a while.
-func (p *Producer) mayResend(f *pendingBatch, tried time.Duration) bool {
-	var c Code
-	if outcomeUnknown(f.err) || !errors.As(f.err, &c) {
-		return false
-	}
-	switch c {
-	case CodeLeaderNotAvailable, CodeNotLeaderOrFollower, CodeRequestTimedOut, CodeNotEnoughReplicas,
-		CodeNotEnoughReplicasAfterAppend, CodeStorageError, CodeFencedLeaderEpoch, CodeUnknownLeaderEpoch:
-		return true
-	case CodeUnknownTopicOrPartition:
-		return tried < p.writer.client.cfg.Timeout
-	default:
-		return false
 	}
 }
 
