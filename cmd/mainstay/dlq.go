@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -118,13 +119,14 @@ func (p *program) dlqShow(ctx context.Context, cmd *cobra.Command, args []string
 	}
 	if machine {
 		return p.json(map[string]any{
-			"topic": l.Topic, "partition": l.Partition, "offset": l.Offset, "timestamp": l.Timestamp, "origin": l.Origin, "reason": l.Reason,
+			"topic": l.Topic, "partition": l.Partition, "offset": l.Offset, "timestamp": l.Timestamp, "record_timestamp_ms": l.RecordTimestamp, "origin": l.Origin, "reason": l.Reason,
 			"message": l.Message, "cut_from_bytes": l.Cut, "key": redacted(l.Key), "value": redacted(l.Value), "headers": headers,
 		})
 	}
 	rows := [][]string{
 		{"came from", fmt.Sprintf("%s/%d/%d", l.Origin.Topic, l.Origin.Partition, l.Origin.Offset)},
 		{"at", formatTime(&l.Timestamp)},
+		{"record's timestamp", recordTime(l.RecordTimestamp)},
 		{"reason", l.Reason},
 		{"message", l.Message},
 		{"key", redacted(l.Key)},
@@ -136,6 +138,14 @@ func (p *program) dlqShow(ctx context.Context, cmd *cobra.Command, args []string
 		rows = append(rows, []string{"cut from", fmt.Sprintf("%d bytes", l.Cut)})
 	}
 	return p.table([]string{"DEAD LETTER", args[0]}, append(rows, []string{"value", redacted(l.Value)}))
+}
+
+// recordTime is a record's own timestamp, which may be anything: as a time if it can be written as one, else as a number.
+func recordTime(ms int64) string {
+	if t := time.UnixMilli(ms).UTC(); t.Year() >= 1 && t.Year() <= 9999 {
+		return formatTime(&t)
+	}
+	return strconv.FormatInt(ms, 10) + " ms, which is no time"
 }
 
 func (p *program) dlqReplay(ctx context.Context, cmd *cobra.Command, _ []string) error {

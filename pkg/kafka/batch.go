@@ -38,6 +38,9 @@ const MaxBatchBytes = 1 << 20
 // recordOverhead is the maximum number of bytes that a record adds to its key, value and headers: six varints and the attributes.
 const recordOverhead = 5 + 1 + 10 + 5 + 5 + 5
 
+// SingleRecordOverhead is the maximum size of a batch with one record, without its key, value and headers, before compression.
+const SingleRecordOverhead = batchHeader + recordOverhead
+
 // checksum returns the CRC-32C of b.
 func checksum(b []byte) uint32 {
 	return crc32.Checksum(b, crc32.MakeTable(crc32.Castagnoli)) // crc32 builds the table once

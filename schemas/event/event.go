@@ -134,6 +134,13 @@ const (
 	Anonymous    Reason = "anonymous"     // an anonymous customer, if the policy is dead_letter
 )
 
+// The reasons for which the ledger refuses the entry of an event that was decoded (kafka.Code.ProduceOutcome).
+const (
+	TooLarge         Reason = "too_large"         // for the ledger's max.message.bytes
+	InvalidTimestamp Reason = "invalid_timestamp" // too far from the broker's time, in a ledger without LogAppendTime
+	InvalidRecord    Reason = "invalid_record"    // by a check of the cluster's own
+)
+
 // Refused is why a record cannot be decoded. It contains nothing of the payload.
 type Refused struct { //nolint:errname // a record is refused; "refused" is the domain term
 	Field  string // plain name of the field; "" for the record as a whole

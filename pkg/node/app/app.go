@@ -114,16 +114,15 @@ func (a *App) Intake(g *ledger.Genesis, reg prometheus.Registerer) (*intake.Inta
 	return intake.New(intake.Config{
 		Namespace: c.Namespace, Genesis: g, Topics: Inputs(c), Revision: uint32(c.Kafka.InputsRevision), Decoder: decoder, //nolint:gosec // bounded by validation
 		Linger: a.hooks.Linger, TickInterval: c.Intake.TickInterval, CommitInterval: c.Intake.CommitInterval,
-		FetchMaxBytes: int32(min(c.Intake.FetchMaxBytes, 1<<30)), DeadLetterBytes: int(c.Intake.DLQMaxBytes) - deadLetterRoom, //nolint:gosec // bounded
+		FetchMaxBytes: int32(min(c.Intake.FetchMaxBytes, 1<<30)), DeadLetterBytes: int(c.Intake.DLQMaxBytes), //nolint:gosec // bounded
 		SessionTimeout: c.Kafka.SessionTimeout, HeartbeatInterval: c.Kafka.HeartbeatInterval, RebalanceTimeout: c.Kafka.RebalanceTimeout,
 		HaltRetry: haltRetry, Now: a.hooks.Now, Random: a.hooks.Random, AtStep: a.hooks.AtStep,
 	}, a.Kafka, telemetry.NewIntake(reg), a.log.Named("intake")), nil
 }
 
 const (
-	linger         = 25 * time.Millisecond // of the intake's fetch: half of the fold's default publish interval
-	haltRetry      = 30 * time.Second
-	deadLetterRoom = 8 << 10 // reserved for the batch header and the headers that are added
+	linger    = 25 * time.Millisecond // of the intake's fetch: half of the fold's default publish interval
+	haltRetry = 30 * time.Second
 )
 
 // Fold assembles a fold for a ledger.

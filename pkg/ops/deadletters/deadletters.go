@@ -26,7 +26,6 @@ const (
 	headerOffset    = "__connect.errors.offset"
 	headerReason    = "__connect.errors.exception.class.name"
 	headerMessage   = "__connect.errors.exception.message"
-	headerCut       = "mainstay_cut_from_bytes"
 	prefixAdded     = "__connect.errors."
 	reasonPrefix    = "mainstay."
 )
@@ -36,7 +35,10 @@ type DeadLetter struct {
 	Topic     string // of the dead letters
 	Partition int32
 	Offset    int64
-	Timestamp time.Time // the record's own Kafka timestamp
+	Timestamp time.Time // when it became a dead letter
+	// RecordTimestamp is the record's own Kafka timestamp in Unix ms, which may be no sensible time. Letters of releases that
+	// did not state it bear it as Timestamp.
+	RecordTimestamp int64
 
 	Origin  Origin
 	Reason  string // such as bad_format
@@ -45,6 +47,8 @@ type DeadLetter struct {
 
 	Key, Value []byte
 	Headers    []kafka.Header // the record's own
+
+	timestampStated, keyAdded bool
 }
 
 // Origin is the input record. Two dead letters of one origin are duplicates.
@@ -57,13 +61,22 @@ type Origin struct {
 // ErrForeign is the error of a record that intake did not write.
 var ErrForeign = errors.New("not a dead letter of Mainstay")
 
+// latest is the last millisecond of the year 9999, in Unix ms: no later time can be written in RFC 3339.
+const latest = 253_402_300_799_999
+
 func parse(topic string, partition int32, r kafka.Record) (DeadLetter, error) {
 	var all []kafka.Header
 	for key, value := range r.Headers() {
 		all = append(all, kafka.Header{Key: key, Value: value})
 	}
 	l, err := parseHeaders(topic, partition, r.Offset, all)
-	l.Timestamp, l.Key, l.Value = time.UnixMilli(r.Timestamp).UTC(), r.Key, r.Value
+	l.Timestamp, l.Value = time.UnixMilli(min(r.Timestamp, latest)).UTC(), r.Value
+	if !l.keyAdded {
+		l.Key = r.Key
+	}
+	if !l.timestampStated {
+		l.RecordTimestamp = r.Timestamp
+	}
 	return l, err
 }
 
@@ -102,8 +115,12 @@ func parseHeaders(topic string, partition int32, offset int64, all []kafka.Heade
 			l.Reason = strings.TrimPrefix(string(h.Value), reasonPrefix)
 		case headerMessage:
 			l.Message = string(h.Value)
-		case headerCut:
+		case intake.HeaderCut:
 			l.Cut = number(h, 64)
+		case intake.HeaderTimestamp:
+			l.RecordTimestamp, l.timestampStated = number(h, 64), true
+		case intake.HeaderKeyAdded:
+			l.keyAdded = true
 		default:
 			if !strings.HasPrefix(h.Key, prefixAdded) {
 				return l, fmt.Errorf("%s/%d offset %d: %w: unexpected header %s behind those of intake", topic, partition, offset, ErrForeign, h.Key)
@@ -118,12 +135,12 @@ type Filter struct {
 	Kinds  []event.Kind // whose topics are read; none: all
 	Topic  string       // that they came from
 	Reason string
-	Since  time.Time // by the record's own timestamp
+	Since  time.Time // by the time at which they became dead letters
 }
 
 func (f Filter) matches(l *DeadLetter) bool {
 	return (f.Topic == "" || l.Origin.Topic == f.Topic) && (f.Reason == "" || l.Reason == f.Reason) &&
-		(f.Since.IsZero() || !l.Timestamp.Before(f.Since))
+		(f.Since.IsZero() || !l.Timestamp.Before(f.Since) || l.Timestamp.UnixMilli() < 0) // below 0: it was stored without a timestamp
 }
 
 // Topics returns the dead-letter topics that the filter reads.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/mainstay/mainstay/pkg/kafka"
 	"github.com/mainstay/mainstay/pkg/sandbox/embedded"
+	"github.com/mainstay/mainstay/pkg/stream/intake"
 	"github.com/mainstay/mainstay/schemas/event"
 )
 
@@ -119,7 +120,7 @@ func TestReplayIsBoundedAndChooses(t *testing.T) {
 	put(t, k, 0, early, nil, []byte("1"), block(origin, 1, "malformed"))
 	put(t, k, 0, late, nil, []byte("2"), block(origin, 2, "missing"))
 	put(t, k, 1, late, nil, []byte("2"), block(origin, 2, "missing")) // dead-lettered twice
-	put(t, k, 0, late, nil, []byte("3"), block(origin, 3, "missing", kafka.Header{Key: headerCut, Value: []byte("9999999")}))
+	put(t, k, 0, late, nil, []byte("3"), block(origin, 3, "missing", kafka.Header{Key: intake.HeaderCut, Value: []byte("9999999")}))
 	put(t, k, 0, late, nil, []byte("4"), block("sales", 4, "missing"))
 	put(t, k, 0, late, nil, []byte("5"), nil) // somebody else's
 	put(t, k, 0, late, nil, []byte("6"), block(origin, 6, "missing"))
@@ -176,7 +177,7 @@ func TestShow(t *testing.T) {
 // The headers of the record and those that Mainstay adds are never confused, whatever the record's headers hold.
 func TestOwnHeadersAreThoseBeforeOurs(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		name := rapid.SampledFrom([]string{"a", headerTopic, headerOffset, headerCut, "__connect.errors.x", "ce_id"})
+		name := rapid.SampledFrom([]string{"a", headerTopic, headerOffset, intake.HeaderCut, "__connect.errors.x", "ce_id"})
 		own := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) kafka.Header {
 			return kafka.Header{Key: name.Draw(t, "name"), Value: rapid.SliceOfN(rapid.Byte(), 0, 4).Draw(t, "value")}
 		}), 0, 12).Draw(t, "own")

@@ -101,7 +101,7 @@ func (s *sending) add(ctx context.Context, l *DeadLetter, to int32) error {
 		s.open[at] = b
 		s.batches = append(s.batches, b)
 	}
-	b.Append(l.Timestamp.UnixMilli(), l.Key, l.Value, headers)
+	b.Append(l.RecordTimestamp, l.Key, l.Value, headers)
 	if s.bytes += size; s.bytes >= maxRequestBytes {
 		return s.flush(ctx)
 	}

@@ -162,16 +162,48 @@ func (c *Consumer) Pause(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// Backoff is the pause between attempts that fail: it doubles from 20 ms to 2 s, and begins again after an attempt that
-// made progress. The zero value is ready to use.
+// Pauses after a failed attempt.
+const (
+	FirstPause   = 20 * time.Millisecond
+	LongestPause = 2 * time.Second
+)
+
+// Backoff is the pause between attempts that fail: it doubles from FirstPause to LongestPause, and begins again after an
+// attempt that made progress. The zero value is ready to use.
 type Backoff struct{ last time.Duration }
 
 // Next returns the pause after a failed attempt.
 func (b *Backoff) Next(progressed bool) time.Duration {
-	const first, longest = 20 * time.Millisecond, 2 * time.Second
 	if progressed {
 		b.last = 0
 	}
-	b.last = min(max(2*b.last, first), longest)
+	b.last = min(max(2*b.last, FirstPause), LongestPause)
 	return b.last
+}
+
+// Backoffs are the pauses after failures of several causes: each cause has its own, which neither the success nor the failure
+// of anything else shortens. The zero value is ready to use.
+type Backoffs struct{ causes map[string]pausedCause }
+
+type pausedCause struct {
+	pause time.Duration
+	at    time.Time
+}
+
+// forgetAfter is how long a cause must not have occurred, beyond its last pause, for its pauses to begin again.
+const forgetAfter = time.Minute
+
+// Next returns the pause after a failure: it doubles from FirstPause to longest.
+func (b *Backoffs) Next(cause string, longest time.Duration, now time.Time) time.Duration {
+	if b.causes == nil {
+		b.causes = map[string]pausedCause{}
+	}
+	last := b.causes[cause]
+	//mutant:back-off-reset if true || $
+	if now.Sub(last.at) > last.pause+forgetAfter {
+		last.pause = 0
+	}
+	last.pause, last.at = min(max(2*last.pause, FirstPause), longest), now
+	b.causes[cause] = last
+	return last.pause
 }

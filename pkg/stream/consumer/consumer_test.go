@@ -192,3 +192,22 @@ func TestBackoff(t *testing.T) {
 	}
 	require.Equal(t, []time.Duration{20, 40, 80, 20, 40, 80, 160, 320, 640, 1280, 2000, 2000}, pauses)
 }
+
+// Each cause has its own pauses, which nothing but its own absence shortens.
+func TestBackoffs(t *testing.T) {
+	var b consumer.Backoffs
+	now := time.Unix(0, 0)
+	var pauses []time.Duration
+	for range 6 {
+		pauses = append(pauses, b.Next("refused", 300*time.Millisecond, now))
+		require.Equal(t, consumer.FirstPause, b.Next(now.String(), time.Minute, now), "another cause")
+		now = now.Add(time.Second)
+	}
+	require.Equal(t, []time.Duration{20, 40, 80, 160, 300, 300}, func() (ms []time.Duration) {
+		for _, p := range pauses {
+			ms = append(ms, p/time.Millisecond)
+		}
+		return ms
+	}())
+	require.Equal(t, consumer.FirstPause, b.Next("refused", time.Second, now.Add(2*time.Minute)), "it had not occurred for long")
+}

@@ -24,6 +24,9 @@ const (
 	LogicOlder               Reason = "logic_older"                // a newer release has folded this ledger
 	EntryRefused             Reason = "entry_refused"              // an entry has an unknown kind or version, or cannot be decoded
 	StepPanicked             Reason = "step_panicked"              // a defect of this release
+	NotAuthorized            Reason = "not_authorized"             // Kafka denies a permission
+	LedgerRefuses            Reason = "ledger_refuses"             // the ledger topic refuses everything that is appended
+	DeadLetterRefused        Reason = "dead_letter_refused"        // a dead-letter topic refuses a record in every form
 	InputTruncated           Reason = "input_truncated"            // input records were deleted before they were read
 	InputRecreated           Reason = "input_recreated"            // the input topic is not the one that was read before
 )

@@ -2,6 +2,7 @@ package intake
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -19,8 +20,6 @@ type appends struct {
 	pending    produceBatch      // being filled
 	inflight   produceBatch      // sent, and not acknowledged
 	result     chan produceResult
-	// acknowledged: this run has had an acknowledgement, so the next run need not back off.
-	acknowledged bool
 	//mutant:two-in-flight-unordered insert before chan produceResult
 }
 
@@ -35,6 +34,13 @@ type ledgerPartition struct {
 type produceBatch struct {
 	*kafka.Batches
 	positions []reachedPosition
+	letters   []sentLetter
+}
+
+// sentLetter is a dead letter and the record batch that holds it.
+type sentLetter struct {
+	batch *kafka.Batch
+	letter
 }
 
 type reachedPosition struct {
@@ -54,7 +60,13 @@ func (b *produceBatch) addPosition(in *inputPartition) {
 
 func (b *produceBatch) reset() {
 	b.Reset()
-	b.positions = b.positions[:0]
+	b.positions, b.letters = b.positions[:0], b.letters[:0]
+}
+
+// limit sets the maximum size of a topic's batches in bytes.
+func (a *appends) limit(topic string, n int) {
+	a.pending.Limit(topic, n)
+	a.inflight.Limit(topic, n)
 }
 
 // send sends the pending batch once the request before it is acknowledged.
@@ -108,13 +120,19 @@ func (r *run) poll(ctx context.Context) error {
 
 func (r *run) acknowledge(ctx context.Context, result produceResult) error {
 	r.appends.result = nil
-	if result.err != nil {
+	refused, ok := errors.AsType[*kafka.RefusedError](result.err)
+	if result.err != nil && !ok {
 		return fmt.Errorf("append to the ledger: %w", result.err)
 	}
-	r.appends.acknowledged = true
 	for _, ack := range result.acks {
 		if ack.Topic == r.appends.topic && ack.AppendTime >= 0 {
 			r.clock.learn(ack.AppendTime, result.answeredAt)
+		}
+	}
+	//mutant:refusal-starts-again replace if ok { return refused }
+	if ok {
+		if err := r.settle(ctx, refused); err != nil {
+			return err
 		}
 	}
 	r.markAcknowledged()
@@ -124,7 +142,10 @@ func (r *run) acknowledge(ctx context.Context, result produceResult) error {
 // markAcknowledged moves the inputs to the positions that the batch in flight had reached.
 func (r *run) markAcknowledged() {
 	for _, p := range r.appends.inflight.positions {
-		p.input.acknowledged = p.position
+		//mutant:refused-letter-acknowledged if true || $
+		if p.input.held == nil {
+			p.input.acknowledged = p.position
+		}
 	}
 	r.appends.inflight.positions = r.appends.inflight.positions[:0]
 }

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"strconv"
 
 	"github.com/mainstay/mainstay/pkg/kafka"
 	"github.com/mainstay/mainstay/pkg/kafka/murmur2"
@@ -53,7 +52,7 @@ func (r *run) encodeRecord(in *inputPartition, index int, rec *kafka.Record, now
 	if r.cfg.Genesis.GetClock() == ledger.Clock_CLOCK_LIVE {
 		entryTime = min(entryTime, now) // a shop's clock that is ahead must not move the ledger's time
 	}
-	in.time = max(in.time, entryTime)
+	in.read.time = max(in.read.time, entryTime)
 	r.encodeEvent(in, index, rec.Offset, entryTime)
 	in.gauges.accepted.Inc()
 	return nil
@@ -96,37 +95,4 @@ func marshal(into []byte, m message) []byte {
 		panic(err) // strings were checked by the decoder; there is nothing else that can fail
 	}
 	return into
-}
-
-// DeadLetterTopic is the dead-letter topic of the input topics that hold a kind of event.
-func DeadLetterTopic(namespace string, kind event.Kind) string {
-	return namespace + "." + kind.Descriptor().Topic + ".dlq"
-}
-
-// deadLetter adds the record as it is to the pending batch, with headers that say where it came from and why it was refused.
-// It goes to the partition of the same number, modulo the partition count. A record that is too large is cut and marked as
-// cut, so that it cannot stop the stream.
-func (r *run) deadLetter(in *inputPartition, rec *kafka.Record, why *event.Refused) {
-	e := &r.encoder
-	e.headers = append(e.headers[:0],
-		kafka.Header{Key: "__connect.errors.topic", Value: []byte(in.topic)},
-		kafka.Header{Key: "__connect.errors.partition", Value: strconv.AppendInt(nil, int64(in.partition), 10)},
-		kafka.Header{Key: "__connect.errors.offset", Value: strconv.AppendInt(nil, rec.Offset, 10)},
-		kafka.Header{Key: "__connect.errors.stage", Value: []byte("VALUE_CONVERTER")},
-		kafka.Header{Key: "__connect.errors.class.name", Value: []byte("mainstay.intake")},
-		kafka.Header{Key: "__connect.errors.exception.class.name", Value: []byte("mainstay." + string(why.Reason))},
-		kafka.Header{Key: "__connect.errors.exception.message", Value: []byte(why.Error())},
-	)
-	key, value := rec.Key, rec.Value
-	if size := len(key) + len(value) + len(rec.RawHeaders()); size > r.cfg.DeadLetterBytes {
-		e.headers = append(e.headers, kafka.Header{Key: "mainstay_cut_from_bytes", Value: strconv.AppendInt(nil, int64(size), 10)})
-		key, value = key[:min(len(key), 1024)], value[:min(len(value), r.cfg.DeadLetterBytes/2)]
-		e.raw = kafka.EncodeHeaders(e.raw[:0], e.headers)
-	} else {
-		e.raw = kafka.AppendHeaders(e.raw[:0], rec.RawHeaders(), e.headers)
-	}
-	topic := DeadLetterTopic(r.cfg.Namespace, in.kind)
-	partition := in.partition % r.set.deadLetterPartitions[in.kind]
-	r.appends.pending.BatchFor(topic, partition, len(key)+len(value)+len(e.raw)).Append(rec.Timestamp, key, value, e.raw)
-	r.countDeadLetter(in.topic, string(why.Reason))
 }

@@ -11,11 +11,13 @@
 // An entry may be appended twice: the fold drops an entry at or below the mark of its origin. An entry may be missing when a
 // produce request fails: each entry names the one sent before it (after), and the fold refuses an entry whose predecessor it
 // has not folded. An input offset is committed only when everything below it is acknowledged, so the next run appends the
-// refused entries again. At most one produce request is in flight, so the order of the entries is kept.
+// refused entries again. At most one produce request is in flight, so the order of the entries is kept. What brokers refuse for good is set apart without sending
+// again what they have acknowledged: see run.settle.
 package intake
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"slices"
 	"sync"
@@ -43,7 +45,7 @@ type Config struct {
 	TickInterval      time.Duration
 	CommitInterval    time.Duration
 	FetchMaxBytes     int32
-	DeadLetterBytes   int // a larger dead letter is cut, and marked as cut
+	DeadLetterBytes   int // a larger dead letter is cut, and marked as cut, even if its topic would accept it
 	SessionTimeout    time.Duration
 	HeartbeatInterval time.Duration
 	RebalanceTimeout  time.Duration
@@ -65,6 +67,9 @@ type Intake struct {
 	consumer *consumer.Consumer
 	metrics  *telemetry.Intake
 	log      *zap.Logger
+
+	backoff consumer.Backoffs        // between runs
+	held    map[inputID]*heldLetters // of the runs, one after the other
 
 	mu     sync.Mutex
 	status []Status
@@ -92,7 +97,7 @@ func New(cfg Config, k *kafka.Client, metrics *telemetry.Intake, log *zap.Logger
 		ID: Group(cfg.Namespace), Topics: slices.Sorted(maps.Keys(cfg.Topics)),
 		SessionTimeout: cfg.SessionTimeout, HeartbeatInterval: cfg.HeartbeatInterval, RebalanceTimeout: cfg.RebalanceTimeout,
 	}
-	return &Intake{cfg: cfg, kafka: k, consumer: consumer.New("intake", group, k, &metrics.Consumer, log), metrics: metrics, log: log}
+	return &Intake{cfg: cfg, kafka: k, consumer: consumer.New("intake", group, k, &metrics.Consumer, log), metrics: metrics, log: log, held: map[inputID]*heldLetters{}}
 }
 
 // Run reads until it is drained, or until the context ends: then it stops wherever it is.
@@ -105,9 +110,10 @@ func (in *Intake) Run(ctx context.Context) error {
 	})
 }
 
-// runs starts one run after the other: after an error, the next one starts from the committed offsets with a new producer id.
+// runs starts one run after the other: after an error, the next one starts from the committed offsets with a new producer id. The
+// pauses between them grow for each cause on its own, whatever else succeeds meanwhile: a run that gets as far as appending
+// before it fails would append the same entries again and again.
 func (in *Intake) runs(ctx context.Context, gen *kafka.Generation) {
-	var backoff consumer.Backoff
 	for {
 		r := newRun(in, gen)
 		err := r.serve(ctx)
@@ -115,12 +121,52 @@ func (in *Intake) runs(ctx context.Context, gen *kafka.Generation) {
 		if ctx.Err() != nil || err == nil {
 			return
 		}
-		pause := backoff.Next(r.appends.acknowledged)
+		if errors.Is(err, errReadable) {
+			in.log.Info("starting again", zap.Error(err))
+			continue
+		}
+		err = in.haltAll(gen, err)
+		pause := in.backoff.Next(in.causeOf(err))
 		in.log.Warn("starting again from the committed offsets", zap.Error(err), zap.Duration("in", pause))
 		if !in.consumer.Pause(ctx, pause) {
 			return
 		}
 	}
+}
+
+// causeOf returns the name of what failed, and the longest pause after it: what a server answers for good is not asked again as
+// often as one that does not answer.
+func (in *Intake) causeOf(err error) (cause string, longest time.Duration, now time.Time) {
+	now, longest = in.cfg.Now(), in.cfg.HaltRetry
+	if reason, ok := halt.ReasonOf(err); ok {
+		return string(reason), longest, now
+	}
+	if code, ok := errors.AsType[kafka.Code](err); ok && !kafka.Retriable(err) && !errors.Is(err, kafka.ErrFenced) {
+		return code.Error(), longest, now
+	}
+	return "no answer", consumer.LongestPause, now
+}
+
+// haltAll shows all assigned input partitions as halted if the error is one that an operator must remove the cause of. The next
+// run tries again.
+func (in *Intake) haltAll(gen *kafka.Generation, err error) error {
+	reason, ok := halt.ReasonOf(err)
+	if !ok && errors.Is(err, kafka.ErrAuthorization) {
+		reason, ok = halt.NotAuthorized, true
+		err = halt.New(reason, "%w; `mainstay check` names the permission that is missing", err)
+	}
+	if !ok {
+		return err
+	}
+	var all []Status
+	for topic, partitions := range gen.Assignments {
+		for _, p := range partitions {
+			all = append(all, Status{Topic: topic, Partition: p, Halted: reason, Cause: err.Error()})
+			in.metrics.Consumer.Halted.WithLabelValues(haltedPartition(topic, p), string(reason)).Set(1)
+		}
+	}
+	in.setStatus(all)
+	return err
 }
 
 // Drain asks Run to wait for the acknowledgement of what is read, commit it, leave the group and return nil.

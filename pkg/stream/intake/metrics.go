@@ -30,8 +30,8 @@ func newGauges(m *telemetry.Intake, topic string, partition int32) gauges {
 func (g gauges) set(in *inputPartition, clock int64) {
 	g.lag.Set(float64(in.lag))
 	g.unstable.Set(float64(in.unstable))
-	behind := max(0, float64(clock-in.time)/1000)
-	if in.time == 0 || clock == 0 {
+	behind := max(0, float64(clock-in.read.time)/1000)
+	if in.read.time == 0 || clock == 0 {
 		behind = 0
 	}
 	g.behind.Set(behind)

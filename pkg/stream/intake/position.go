@@ -13,6 +13,12 @@ type position struct {
 	offset      int64  // of the next record
 	lastOffset  int64  // of the last record below offset; transaction markers may stand between the two
 	fingerprint uint64 // of the record at lastOffset; 0: none was read
+	time        int64  // ms; everything before it is below offset; 0: not known. It is not committed
+}
+
+// sameRecord says that both are the same place in the same records.
+func (p position) sameRecord(q position) bool {
+	return p.offset == q.offset && p.fingerprint == q.fingerprint
 }
 
 // metadata is the text that is committed with the offset.
@@ -32,23 +38,6 @@ func parsePosition(offset int64, metadata string) (p position, incarnation uint3
 	return p, incarnation, nil
 }
 
-// Incarnation of an input topic: 0, and one more each time that it was declared re-created.
-func Incarnation(ctx context.Context, k *kafka.Client, namespace, topic string, leaders []int32) (uint32, error) {
-	committed, err := k.CommittedOffsets(ctx, Group(namespace), topic, partitionsOf(leaders))
-	if err != nil {
-		return 0, fmt.Errorf("read the committed offsets of %s: %w", topic, err)
-	}
-	var newest uint32
-	for _, c := range committed {
-		_, incarnation, err := parsePosition(c.Offset, c.Metadata)
-		if err != nil {
-			return 0, err
-		}
-		newest = max(newest, incarnation)
-	}
-	return newest, nil
-}
-
 // DeclareRecreated declares that an input topic was deleted and created again, or that records lost to retention are given
 // up: all its partitions are read from their start under a new incarnation. No intake may be running.
 func DeclareRecreated(ctx context.Context, k *kafka.Client, namespace, topic string) (uint32, error) {
@@ -60,11 +49,11 @@ func DeclareRecreated(ctx context.Context, k *kafka.Client, namespace, topic str
 	if !t.Exists {
 		return 0, fmt.Errorf("topic %s does not exist", topic)
 	}
-	last, err := Incarnation(ctx, k, namespace, topic, t.Leaders)
+	incarnations, err := Incarnations(ctx, k, namespace, topics)
 	if err != nil {
 		return 0, err
 	}
-	partitions := partitionsOf(t.Leaders)
+	last, partitions := incarnations[topic], partitionsOf(t.Leaders)
 	bounds, err := k.ListOffsets(ctx, topic, partitions)
 	if err != nil {
 		return 0, fmt.Errorf("read the bounds of %s: %w", topic, err)

@@ -31,7 +31,8 @@ type run struct {
 	inputs  []*inputPartition // the assigned ones, by topic and partition
 	appends appends
 	encoder encoder
-	cancel  context.CancelFunc // of the requests
+	cancel  context.CancelFunc   // of the requests
+	ticked  map[inputID]position // see tickedPosition; nil: not read yet
 
 	tickedAt, committedAt time.Time
 	readSinceTick         bool // under the event clock a tick is appended only then
@@ -39,9 +40,9 @@ type run struct {
 
 // inputSet is all input topics, assigned to this process or not, as every tick carries it: base time waits for all of them.
 type inputSet struct {
-	topics               []*ledger.Input
-	revision             uint64               // rises with every change of topics
-	deadLetterPartitions map[event.Kind]int32 // partition count of each kind's dead-letter topic
+	topics       []*ledger.Input
+	revision     uint64 // rises with every change of topics
+	letterTopics map[event.Kind]letterTopic
 }
 
 // inputPartition is one assigned input partition. committed <= acknowledged <= read.
@@ -58,13 +59,19 @@ type inputPartition struct {
 	// heard: the last fetch was answered, so that a tick may say how far the partition is read.
 	heard         bool
 	atEnd         bool  // the last fetch reached the end, and no open transaction hides records
-	time          int64 // ms; the partition is read up to this time
 	lag, unstable int64 // records up to the last stable offset, and above it
 
-	halted      halt.Reason // empty: the partition is read
-	cause       string      // of the halt
-	lookAgainAt time.Time   // a halted partition is checked again then
+	halted      halt.Reason  // empty: the partition is read
+	cause       string       // of the halt
+	held        *heldLetters // why it is halted, if by dead letters that are refused
+	lookAgainAt time.Time    // a halted partition is checked again then
 	gauges      gauges
+}
+
+// inputID names an input partition.
+type inputID struct {
+	topic     string
+	partition int32
 }
 
 func newRun(in *Intake, gen *kafka.Generation) *run {
@@ -137,7 +144,8 @@ func (r *run) serve(ctx context.Context) (err error) {
 
 // finish waits until all that was read is acknowledged, and commits it.
 func (r *run) finish(ctx context.Context) error {
-	for range 2 { // the request in flight, then the one that was filled meanwhile
+	r.appendTick() // so that the ledger knows the position, however long ago it was, when the committed offset has expired
+	for range 2 {  // the request in flight, then the one that was filled meanwhile
 		if err := r.send(ctx); err != nil {
 			return err
 		}
@@ -186,8 +194,8 @@ func (r *run) encodeFetched(fetched []kafka.Fetched, before int64) error {
 		//mutant:open-transaction-ignored insert in.atEnd = f.Next == f.LastStable
 		in.lag, in.unstable = f.LastStable-f.Next, f.HighWatermark-f.LastStable
 		if in.atEnd && r.cfg.Genesis.GetClock() == ledger.Clock_CLOCK_LIVE {
-			//mutant:end-after-fetch replace in.time = max(in.time, r.clock.now(r.cfg.Now()))
-			in.time = max(in.time, before)
+			//mutant:end-after-fetch replace in.read.time = max(in.read.time, r.clock.now(r.cfg.Now()))
+			in.read.time = max(in.read.time, before)
 		}
 		r.appends.pending.addPosition(in)
 	}
@@ -215,15 +223,37 @@ func (r *run) halt(in *inputPartition, err error) {
 	r.fetcher.Unassign(in.topic, in.partition)
 }
 
-// checkHalted returns an error, which starts a new run, once a halted partition can be read again.
+// errReadable ends a run, so that the next one reads a partition that was halted.
+var errReadable = errors.New("an input partition can be read again")
+
+// checkHalted looks at halted partitions again, each in its time: one that is held back by dead letters goes on once they are
+// accepted; it returns an error, which starts a new run, when another one can be read again.
 func (r *run) checkHalted(ctx context.Context) error {
 	for _, in := range r.inputs {
 		if in.halted == "" || r.cfg.Now().Before(in.lookAgainAt) {
 			continue
 		}
 		in.lookAgainAt = r.cfg.Now().Add(r.cfg.HaltRetry)
-		if _, err := r.startPosition(ctx, in.topic, in.partition); err == nil {
-			return fmt.Errorf("%s/%d can be read again", in.topic, in.partition)
+		bounds, err := r.kafka.ListOffsets(ctx, in.topic, []int32{in.partition})
+		if err != nil {
+			return fmt.Errorf("read the bounds of %s/%d: %w", in.topic, in.partition, err)
+		}
+		in.lag = bounds[in.partition].LastStable - in.read.offset
+		_, err = r.startPosition(ctx, in.topic, in.partition)
+		switch {
+		case in.held != nil && err == nil:
+			if err := r.sendHeld(ctx, in); err != nil {
+				return err
+			}
+		case err == nil:
+			return fmt.Errorf("%s/%d: %w", in.topic, in.partition, errReadable)
+		case in.held != nil:
+			if _, halted := halt.ReasonOf(err); !halted {
+				return err
+			}
+			in.held = nil // its records are not the ones any more that the letters are about
+			delete(r.held, inputID{in.topic, in.partition})
+			r.halt(in, err)
 		}
 	}
 	return nil
@@ -240,7 +270,7 @@ func (r *run) commitIfDue(ctx context.Context) error {
 func (r *run) commit(ctx context.Context) error {
 	var offsets []kafka.TopicPartitionOffset
 	for _, in := range r.inputs {
-		if in.acknowledged.offset > in.committed && in.halted == "" {
+		if in.acknowledged.offset > in.committed && in.mayCommit() {
 			offsets = append(offsets, kafka.TopicPartitionOffset{
 				Topic: in.topic, Partition: in.partition, Offset: in.acknowledged.offset,
 				Metadata: in.acknowledged.metadata(in.incarnation),
@@ -258,12 +288,15 @@ func (r *run) commit(ctx context.Context) error {
 		return fmt.Errorf("commit input offsets: %w", err)
 	}
 	for _, in := range r.inputs {
-		if in.halted == "" {
+		if in.mayCommit() {
 			in.committed = max(in.committed, in.acknowledged.offset)
 		}
 	}
 	return nil
 }
+
+// mayCommit says that the acknowledged position is one of the records that are in the topic now.
+func (in *inputPartition) mayCommit() bool { return in.halted == "" || in.held != nil }
 
 // indexOf returns the index of an assigned partition in r.inputs.
 func (r *run) indexOf(topic string, partition int32) int {
@@ -286,7 +319,7 @@ func (r *run) observe() {
 	for i, in := range r.inputs {
 		all[i] = Status{
 			Topic: in.topic, Partition: in.partition, Read: in.read.offset, Committed: in.committed, Lag: in.lag, Unstable: in.unstable,
-			Time: in.time, Halted: in.halted, Cause: in.cause,
+			Time: in.read.time, Halted: in.halted, Cause: in.cause,
 		}
 		in.gauges.set(in, now)
 	}

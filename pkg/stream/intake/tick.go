@@ -32,12 +32,12 @@ func (r *run) appendTick() {
 	t := ledger.Tick{Revision: r.set.revision, Inputs: r.set.topics}
 	var inputs []int // indexes of the readings' input partitions
 	for i, in := range r.inputs {
-		if !in.heard || in.halted != "" || (in.time == 0 && !in.atEnd) {
+		if !in.heard || in.halted != "" || (in.read.time == 0 && !in.atEnd) {
 			continue
 		}
 		inputs = append(inputs, i)
 		t.Readings = append(t.Readings, &ledger.Reading{
-			Topic: in.topic, Incarnation: in.incarnation, Partition: in.partition, Offset: in.read.offset, Time: in.time, AtEnd: in.atEnd,
+			Topic: in.topic, Incarnation: in.incarnation, Partition: in.partition, Offset: in.read.offset, Time: in.read.time, AtEnd: in.atEnd,
 			LastOffset: in.read.lastOffset, Fingerprint: in.read.fingerprint,
 		})
 	}

@@ -7,6 +7,7 @@ package ledgerscan
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/mainstay/mainstay/pkg/kafka"
 	"github.com/mainstay/mainstay/schemas/ledger"
@@ -17,12 +18,17 @@ import (
 // where it is not.
 const firstSpan = 10_000
 
-// Backward calls visit with the committed entries of a kind, span by span from the end of a ledger partition down to floor
+// Backward is BackwardOf for one kind.
+func Backward(ctx context.Context, k *kafka.Client, topic string, partition int32, floor int64, kind ledger.Kind, visit func(*ledger.Entry) bool) error {
+	return BackwardOf(ctx, k, topic, partition, floor, []ledger.Kind{kind}, visit)
+}
+
+// BackwardOf calls visit with the committed entries of some kinds, span by span from the end of a ledger partition down to floor
 // or to the start of the log. Within a span, entries come in ledger order. After the span in which visit returned true for
 // some entry, the search ends: of several that match, the last one visited is the newest.
 //
 // Reading single records backwards was rejected: Kafka serves only forwards, so that each step would be a request.
-func Backward(ctx context.Context, k *kafka.Client, topic string, partition int32, floor int64, kind ledger.Kind, visit func(*ledger.Entry) bool) error {
+func BackwardOf(ctx context.Context, k *kafka.Client, topic string, partition int32, floor int64, kinds []ledger.Kind, visit func(*ledger.Entry) bool) error {
 	bounds, err := k.ListOffsets(ctx, topic, []int32{partition})
 	if err != nil {
 		return fmt.Errorf("read the bounds of %s/%d: %w", topic, partition, err)
@@ -33,7 +39,7 @@ func Backward(ctx context.Context, k *kafka.Client, topic string, partition int3
 	for span := int64(firstSpan); end > floor && !matched; span *= 4 {
 		start := max(floor, end-span)
 		_, err := k.ReadCommitted(ctx, topic, partition, start, end, func(r kafka.Record) error {
-			if k, err := ledger.KindOf(r.Value); err != nil || k != kind {
+			if k, err := ledger.KindOf(r.Value); err != nil || !slices.Contains(kinds, k) {
 				return nil //nolint:nilerr // passed over, as the package's doc says
 			}
 			var e ledger.Entry
@@ -46,7 +52,7 @@ func Backward(ctx context.Context, k *kafka.Client, topic string, partition int3
 			return nil
 		})
 		if err != nil {
-			return fmt.Errorf("look for a %s entry in %s/%d below %d: %w", kind, topic, partition, end, err)
+			return fmt.Errorf("look for a %v entry in %s/%d below %d: %w", kinds, topic, partition, end, err)
 		}
 		end = start
 	}
