@@ -143,7 +143,7 @@ type Intake struct {
 	FetchMaxBytes   Bytes         `yaml:"fetch_max_bytes" range:"64KiB..1GiB" doc:"Maximum size of one fetch."`
 	Anonymous       []string      `yaml:"anonymous" doc:"Customer ids that stand for an unidentified customer; compared without regard to case."`
 	AnonymousPolicy string        `yaml:"anonymous_policy" oneof:"skip|dead_letter" doc:"Whether events of unidentified customers are skipped or become dead letters. Both are counted."`
-	DLQMaxBytes     Bytes         `yaml:"dlq_max_bytes" range:"64KiB..1GiB" doc:"Maximum size of a record in the dead-letter topics (max.message.bytes of those that mainstay topics apply creates). It should exceed that of the input topics, since headers are added; a record that still does not fit is truncated and marked."`
+	DLQMaxBytes     Bytes         `yaml:"dlq_max_bytes" range:"64KiB..1GiB" doc:"Maximum size of a record in the dead-letter topics (max.message.bytes of those that mainstay topics apply creates). It should exceed that of the input topics, since headers are added; a record that does not fit into it, or into what its topic allows, is truncated and marked."`
 }
 
 // Fold configures how the ledger becomes state and outputs.

@@ -61,6 +61,7 @@ func Check(ctx context.Context, a *app.App) *Report {
 		checkLedger(ctx, a, &wanted, r)
 		checkTopics(ctx, a, wanted, r)
 		checkPermissions(ctx, a, r)
+		checkOperations(ctx, a, r)
 	}
 	checkRedis(ctx, a, r)
 	return r
@@ -141,8 +142,7 @@ func checkLedger(ctx context.Context, a *app.App, wanted *config.Config, r *Repo
 	}
 }
 
-// checkPermissions checks the permissions that can be tested without writing records: both groups, an idempotent producer and a
-// transactional id.
+// checkPermissions checks the permissions on what is not a topic: both groups, an idempotent producer and a transactional id.
 func checkPermissions(ctx context.Context, a *app.App, r *Report) {
 	ns := a.Config.Namespace
 	denied := false
@@ -174,7 +174,7 @@ func checkPermissions(ctx context.Context, a *app.App, r *Report) {
 		}
 	}
 	if !denied {
-		r.add(OK, "permissions", "groups, idempotence and transactions are allowed; writing to topics is not tested")
+		r.add(OK, "permissions", "groups, idempotence and transactions are allowed")
 	}
 }
 

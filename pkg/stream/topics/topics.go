@@ -60,7 +60,7 @@ func (c Config) All() []Wanted {
 		add(Input, name, c.InputPartitions, nil)
 	}
 	for _, name := range c.DeadLetters {
-		add(DeadLetter, name, c.InputPartitions, map[string]string{"max.message.bytes": strconv.FormatInt(c.DeadLetterBytes, 10), "retention.ms": "-1"})
+		add(DeadLetter, name, c.InputPartitions, map[string]string{"max.message.bytes": strconv.FormatInt(c.DeadLetterBytes, 10), "retention.ms": "-1", "cleanup.policy": "delete"})
 	}
 	// Kept forever, with timestamps from the broker: the time of the ledger is the time at which entries were appended.
 	add(Ledger, ledger.Topic(c.Namespace), c.Partitions, map[string]string{
@@ -125,6 +125,9 @@ func Plan(ctx context.Context, k *kafka.Client, c Config) ([]Wanted, []Finding, 
 	return missing, findings, nil
 }
 
+// leastMessageBytes is the max.message.bytes below which not even a tick of many inputs, or a dead letter that is cut, fits.
+const leastMessageBytes = 16 << 10
+
 // differences reports configuration that is weaker than specified. Stronger configuration, such as a longer retention, is accepted.
 func differences(w Wanted, got map[string]string) []Finding {
 	var all []Finding
@@ -149,6 +152,9 @@ func differences(w Wanted, got map[string]string) []Finding {
 		if p := got["cleanup.policy"]; p != "delete" {
 			report(true, "cleanup.policy is %s, must be delete (with retention -1): compaction would delete entries", p)
 		}
+		if n := number("max.message.bytes"); n < kafka.MaxBatchBytes {
+			report(n < leastMessageBytes, "max.message.bytes is %d, wanted at least %d (the default is 1048588): larger entries become dead letters", n, kafka.MaxBatchBytes)
+		}
 		if t := got["message.timestamp.type"]; t != "LogAppendTime" {
 			report(true, "message.timestamp.type is %s, must be LogAppendTime: intakes read the clock of the ledger from it", t)
 		}
@@ -163,7 +169,10 @@ func differences(w Wanted, got map[string]string) []Finding {
 	case DeadLetter:
 		want, _ := strconv.ParseInt(w.Configs["max.message.bytes"], 10, 64)
 		if n := number("max.message.bytes"); n < want {
-			report(false, "max.message.bytes is %d, wanted %d: larger dead letters are truncated", n, want)
+			report(n < leastMessageBytes, "max.message.bytes is %d, wanted %d: larger dead letters are truncated", n, want)
+		}
+		if p := got["cleanup.policy"]; p != "delete" {
+			report(false, "cleanup.policy is %s, wanted delete: compaction keeps one dead letter for each key, and records without a key get their origin as key", p)
 		}
 	case Imported:
 		if ms, size := number("retention.ms"), number("retention.bytes"); ms != -1 || size != -1 {
