@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/mainstay/mainstay/processors/customer"
+	"github.com/mainstay/mainstay/processors/model"
 	"github.com/mainstay/mainstay/schemas/ledger"
 	"github.com/mainstay/mainstay/schemas/timestamp"
 )
@@ -61,23 +62,46 @@ type Money struct {
 
 // Scoring holds the terms in force for all customers.
 type Scoring struct {
-	Model      string        `json:"model"`
-	Version    uint64        `json:"version"`
-	Status     string        `json:"status"`
-	Purchases  PurchaseModel `json:"purchases"`
-	Spend      *SpendModel   `json:"spend"` // null: the prior, by the customer's own average
-	Medium     float64       `json:"churn_medium"`
-	High       float64       `json:"churn_high"`
-	GraceDays  uint32        `json:"churn_grace_days"`
-	Thresholds *Tiers        `json:"tiers"` // null while there are too few customers
+	Model      string         `json:"model"`
+	Version    uint64         `json:"version"`
+	Status     string         `json:"status"`
+	Purchases  *PurchaseModel `json:"purchases"`        // null: pareto_nbd, which has Pareto alone
+	Pareto     *ParetoModel   `json:"pareto,omitempty"` // of pareto_nbd and blended
+	Blend      *Blend         `json:"blend,omitempty"`  // of blended
+	Spend      *SpendModel    `json:"spend"`            // null: the prior, by the customer's own average
+	Medium     float64        `json:"churn_medium"`
+	High       float64        `json:"churn_high"`
+	GraceDays  uint32         `json:"churn_grace_days"`
+	Thresholds *Tiers         `json:"tiers"` // null while there are too few customers
 }
 
-// PurchaseModel holds the parameters of MBG/NBD; times are in weeks.
+// PurchaseModel holds the parameters of MBG/NBD or BG/NBD; times are in weeks.
 type PurchaseModel struct {
 	R     float64 `json:"r"`
 	Alpha float64 `json:"alpha"`
 	A     float64 `json:"a"`
 	B     float64 `json:"b"`
+}
+
+// ParetoModel holds the parameters of Pareto/NBD; times are in weeks.
+type ParetoModel struct {
+	R     float64 `json:"r"`
+	Alpha float64 `json:"alpha"`
+	S     float64 `json:"s"`
+	Beta  float64 `json:"beta"`
+}
+
+// Blend holds the weights of the blended scorer and its corrections; see lifetimes.Scorer. The percentiles are left out.
+type Blend struct {
+	BGNBD   bool    `json:"bg_nbd"` // Purchases is BG/NBD; false: MBG/NBD
+	Odds    float64 `json:"pareto_in_odds"`
+	Counts  float64 `json:"pareto_in_counts"`
+	Lift    float64 `json:"lift"`
+	Shift   float64 `json:"shift"`
+	Slope   float64 `json:"slope"`
+	Level   float64 `json:"level"`
+	Power   float64 `json:"power"`
+	Horizon float64 `json:"horizon"` // weeks for which the corrections were learned
 }
 
 // SpendModel holds the parameters of Gamma-Gamma.
@@ -142,8 +166,8 @@ func (p *Partition) scoring() Scoring {
 	t := &p.terms
 	s := Scoring{
 		Model: t.Model.Name, Version: t.Model.Version, Status: t.Model.Status,
-		Purchases: PurchaseModel{t.Purchases.R, t.Purchases.Alpha, t.Purchases.A, t.Purchases.B},
-		Medium:    t.Settings.GetChurnMedium(), High: t.Settings.GetChurnHigh(), GraceDays: t.Settings.GetChurnGraceDays(),
+		Purchases: purchaseModel(p.state.parameters), Pareto: paretoModel(p.state.parameters), Blend: blend(p.state.parameters),
+		Medium: t.Settings.GetChurnMedium(), High: t.Settings.GetChurnHigh(), GraceDays: t.Settings.GetChurnGraceDays(),
 	}
 	if g := t.Spend; g.V > 0 {
 		s.Spend = &SpendModel{g.P, g.Q, g.V}
@@ -152,6 +176,32 @@ func (p *Partition) scoring() Scoring {
 		s.Thresholds = &Tiers{p.money(v.GetTop_10()), p.money(v.GetTop_20())}
 	}
 	return s
+}
+
+func purchaseModel(v *ledger.Parameters) *PurchaseModel {
+	if v.GetModel() == model.ParetoNBD {
+		return nil
+	}
+	return &PurchaseModel{v.GetR(), v.GetAlpha(), v.GetA(), v.GetB()}
+}
+
+func paretoModel(v *ledger.Parameters) *ParetoModel {
+	p := v.GetPareto()
+	if p == nil {
+		return nil
+	}
+	return &ParetoModel{p.GetR(), p.GetAlpha(), p.GetS(), p.GetBeta()}
+}
+
+func blend(v *ledger.Parameters) *Blend {
+	b := v.GetBlend()
+	if b == nil {
+		return nil
+	}
+	return &Blend{
+		BGNBD: b.GetBgNbd(), Odds: b.GetParetoInOdds(), Counts: b.GetParetoInCounts(), Lift: b.GetLift(), Shift: b.GetShift(), Slope: b.GetSlope(),
+		Level: b.GetLevel(), Power: b.GetPower(), Horizon: b.GetHorizon(),
+	}
 }
 
 // money returns an amount as outputs write it.

@@ -5,10 +5,10 @@ import (
 	"time"
 	_ "time/tzdata" // days are civil days, also where the machine has no time zones
 
-	"github.com/mainstay/mainstay/pkg/lifetimes"
 	"github.com/mainstay/mainstay/processors/alert"
 	"github.com/mainstay/mainstay/processors/calibration"
 	"github.com/mainstay/mainstay/processors/customer"
+	"github.com/mainstay/mainstay/processors/model"
 	"github.com/mainstay/mainstay/processors/portfolio"
 	"github.com/mainstay/mainstay/processors/settings"
 	"github.com/mainstay/mainstay/schemas/ledger"
@@ -22,8 +22,9 @@ import (
 type Partition struct {
 	state partitionState
 
-	terms customer.Terms // derived from state by deriveTerms
-	rules alert.Rules    // likewise
+	terms    customer.Terms     // derived from state by deriveTerms
+	rules    alert.Rules        // likewise
+	predicts *ledger.Parameters // those that terms.Purchases has
 
 	scratch scratch // memory of the step under way
 }
@@ -91,10 +92,10 @@ func (p *Partition) deriveTerms() {
 	p.rules = alert.Compile(s.settings, p.terms.Unit)
 	s.fuses.Keep(&p.rules)
 	p.terms.Thresholds = s.thresholds
-	if m := purchases(s.parameters); p.terms.Purchases == nil || p.terms.Purchases.MBGNBD != m {
-		p.terms.Purchases = lifetimes.NewPrepared(m)
+	if p.predicts != s.parameters {
+		p.terms.Purchases, p.predicts = model.New(s.parameters), s.parameters
 	}
-	p.terms.Spend = spending(s.parameters)
+	p.terms.Spend = model.Spend(s.parameters)
 	p.terms.Model = output.Model{Name: s.parameters.GetModel(), Version: s.parameters.GetVersion(), Status: s.parameters.GetStatus()}
 }
 

@@ -1,11 +1,12 @@
 package processors
 
 import (
+	"errors"
 	"fmt"
-	"slices"
 	"sync"
 
 	"github.com/mainstay/mainstay/pkg/lifetimes"
+	"github.com/mainstay/mainstay/processors/model"
 	"github.com/mainstay/mainstay/schemas/ledger"
 )
 
@@ -20,38 +21,16 @@ const EntryVersion = ledger.Version
 // since the prior has no scale of its own.
 func PriorParameters() *ledger.Parameters {
 	m := prior()
-	return &ledger.Parameters{Model: modelName, Status: priorStatus, R: m.R, Alpha: m.Alpha, A: m.A, B: m.B}
+	return &ledger.Parameters{Model: model.MBGNBD, Status: string(lifetimes.StatusPrior), R: m.R, Alpha: m.Alpha, A: m.A, B: m.B}
 }
 
 var prior = sync.OnceValue(lifetimes.PriorMBGNBD) //nolint:gochecknoglobals // a constant that is computed
 
-const (
-	modelName   = "mbg_nbd"
-	priorStatus = "prior"
-)
-
+// validateParameters returns an error that wraps ErrUnknownModel, or another one.
 func validateParameters(v *ledger.Parameters) error {
-	if v.GetModel() != modelName {
-		return fmt.Errorf("%w: model %q", ErrUnknownModel, v.GetModel())
+	err := model.Validate(v)
+	if errors.Is(err, model.ErrUnknown) {
+		return fmt.Errorf("%w: %w", ErrUnknownModel, err)
 	}
-	if !slices.Contains([]string{priorStatus, "provisional", "fitted"}, v.GetStatus()) {
-		return fmt.Errorf("%w: status %q", ErrUnknownModel, v.GetStatus())
-	}
-	if err := purchases(v).Validate(); err != nil {
-		return fmt.Errorf("parameters: %w", err)
-	}
-	if s := spending(v); s != (lifetimes.GammaGamma{}) {
-		if err := s.Validate(); err != nil {
-			return fmt.Errorf("parameters: %w", err)
-		}
-	}
-	return nil
-}
-
-func purchases(v *ledger.Parameters) lifetimes.MBGNBD {
-	return lifetimes.MBGNBD{R: v.GetR(), Alpha: v.GetAlpha(), A: v.GetA(), B: v.GetB()}
-}
-
-func spending(v *ledger.Parameters) lifetimes.GammaGamma {
-	return lifetimes.GammaGamma{P: v.GetP(), Q: v.GetQ(), V: v.GetV()}
+	return err
 }

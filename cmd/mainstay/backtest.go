@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/mainstay/mainstay/pkg/models/backtest"
 )
@@ -67,10 +69,29 @@ func (p *program) backtest(ctx context.Context, cmd *cobra.Command, args []strin
 	if machine {
 		return p.json(result)
 	}
-	if err := p.backtestTable(result); err != nil || report == "" {
+	if err := p.backtestTable(result); err != nil {
 		return err
 	}
-	return p.printf("report: %s\n", report)
+	if report != "" {
+		if err := p.printf("report: %s\n", report); err != nil {
+			return err
+		}
+	}
+	return p.printf("fit the recommended model with\n  %s\n", p.fitLine(cmd, args[0], result.Choice))
+}
+
+// fitLine returns the command line that fits a model to the file of a backtest, with the flags of the backtest that describe the
+// file, and the settings.
+func (p *program) fitLine(cmd *cobra.Command, file, choice string) string {
+	line := []string{p.name, "fit", shellQuote(file)}
+	cmd.Flags().Visit(func(f *pflag.Flag) {
+		switch f.Name {
+		case "split", "until", "report", "output", "show-refused", "model-choice":
+		default:
+			line = append(line, "--"+f.Name+"="+shellQuote(f.Value.String()))
+		}
+	})
+	return strings.Join(append(line, "--model-choice="+choice, "--to=parameters.yaml"), " ")
 }
 
 func writeReport(r *backtest.Result, path, title string) error {

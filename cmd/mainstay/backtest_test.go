@@ -41,7 +41,16 @@ func TestBacktest(t *testing.T) {
 	require.Empty(t, errs)
 	require.Regexp(t, `(?m)^MBG/NBD +0\.7648 +1\.607 +0\.6273 +-16\.2% +0\.7601 +0\.055 `, out)
 	require.Regexp(t, `(?m)^RFM +- +- +- +- +0\.7804 `, out)
-	require.Contains(t, out, "recommended: ")
+	require.Contains(t, out, "recommended: blended scorer")
+	// The last line is the command that fits the recommended model, and fit ends with the command that puts it in force.
+	last := strings.Fields(out[strings.LastIndex(out, "mainstay fit"):])
+	require.Contains(t, last, "--model-choice=blended")
+	parametersFile := filepath.Join(t.TempDir(), "parameters.yaml")
+	last[len(last)-1] = "--to=" + parametersFile
+	code, fit, errs := call(last[1:]...)
+	require.Equal(t, exitOK, code, errs)
+	require.True(t, strings.HasSuffix(fit, "mainstay run --model-parameters-file="+parametersFile+"\n"), fit)
+	require.Contains(t, fit, "\nblended, version")
 	page, err := os.ReadFile(report)
 	require.NoError(t, err)
 	require.Contains(t, string(page), "<title>Backtest of cdnow_sample.csv</title>")
@@ -79,6 +88,12 @@ func TestFit(t *testing.T) {
 	printed, err := parameters.Parse([]byte(out))
 	require.NoError(t, err)
 	require.Equal(t, f, printed)
+
+	code, _, errs = call(cdnow("fit", "--until", "1997-06-30", "--to", path)...)
+	require.Equal(t, exitFailed, code)
+	require.Contains(t, errs, "was fitted to purchases until 1997-09-30, and the fit until 1997-06-30; give another --to, or --overwrite")
+	code, _, errs = call(cdnow("fit", "--until", "1997-06-30", "--to", path, "--overwrite")...)
+	require.Equal(t, exitOK, code, errs)
 
 	code, out, errs = call(cdnow("fit", "--until", "1997-09-30", "--to", "-", "-o", "json")...)
 	require.Equal(t, exitOK, code, errs)

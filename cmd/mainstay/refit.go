@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -12,8 +13,8 @@ import (
 func (p *program) refitCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "refit", Short: "Fit the models to the live customers and apply the parameters", Args: cobra.NoArgs,
-		Long: `Refit reads every customer from Redis, fits MBG/NBD and Gamma-Gamma with weak priors, and appends the parameters to all partitions
-of the ledger. The folds then rescore every customer in the background and publish material changes with the trigger refit.
+		Long: `Refit reads every customer from Redis, fits a model of purchase counts (the setting model.choice) and Gamma-Gamma with weak priors,
+and appends the parameters to all partitions of the ledger. The folds then rescore every customer in the background and publish material changes with the trigger refit.
 
 A fit that does not converge, or that predicts the last purchase horizon worse than the current parameters, is refused: exit
 code 3, and nothing changes. Run it while the folds are running and caught up. The setting refit.interval runs it on a schedule.`,
@@ -56,17 +57,32 @@ func (p *program) refit(ctx context.Context, cmd *cobra.Command, _ []string) err
 
 func (p *program) refitTable(r *refit.Result) error {
 	row := func(what string, v refit.Parameters) []string {
-		return []string{what, fmt.Sprint(v.Version), v.Status, formatFloat(v.R), formatFloat(v.Alpha), formatFloat(v.A), formatFloat(v.B), formatFloat(v.P), formatFloat(v.Q), formatFloat(v.V)}
+		pareto := "-"
+		if m := v.Pareto; m != nil {
+			pareto = strings.Join([]string{formatFloat(m.R), formatFloat(m.Alpha), formatFloat(m.S), formatFloat(m.Beta)}, " ")
+		}
+		return []string{
+			what, fmt.Sprint(v.Version), v.Model, v.Status, formatFloat(v.R), formatFloat(v.Alpha), formatFloat(v.A), formatFloat(v.B), pareto,
+			formatFloat(v.P), formatFloat(v.Q), formatFloat(v.V),
+		}
 	}
 	rows := [][]string{row("current", r.InForce)}
 	if r.Fitted.Version > 0 {
 		rows = append(rows, row("fitted", r.Fitted))
 	}
-	if err := p.table([]string{"PARAMETERS", "VERSION", "STATUS", "R", "ALPHA", "A", "B", "P", "Q", "V"}, rows); err != nil {
+	if err := p.table([]string{"PARAMETERS", "VERSION", "MODEL", "STATUS", "R", "ALPHA", "A", "B", "PARETO R ALPHA S BETA", "P", "Q", "V"}, rows); err != nil {
 		return err
 	}
 	if err := p.printf("\n%d customers, %d of them repeat buyers\n", r.Customers, r.RepeatBuyers); err != nil {
 		return err
+	}
+	if err := p.choice(r.Choice); err != nil {
+		return err
+	}
+	for _, note := range r.Notes {
+		if err := p.printf("note: %s\n", note); err != nil {
+			return err
+		}
 	}
 	if h := r.Holdout; h.Customers > 0 {
 		if err := p.printf("log loss on the last %g days, %d customers: %.4f fitted, %.4f current\n", h.Days, h.Customers, h.Candidate, h.InForce); err != nil {

@@ -74,11 +74,11 @@ func TestRunReadsParametersFile(t *testing.T) {
 	code, _, errs := w.run("run")
 	require.Equal(t, exitFailed, code)
 	require.Contains(t, errs, "model.parameters_file: ")
-	w.mustRun("fit", ordersFile(t, 200), "--currency", "EUR", "--to", file)
+	w.mustRun("fit", ordersFile(t, 200), "--currency", "EUR", "--to", file, "--overwrite")
 	code, _, errs = w.run("run")
 	require.Equal(t, exitFailed, code)
 	require.Contains(t, errs, "was fitted in EUR, money.currency is USD")
-	f := object(t, w.mustRun("fit", ordersFile(t, 200), "--currency", "USD", "--to", file, "--output", "json"))
+	f := object(t, w.mustRun("fit", ordersFile(t, 200), "--currency", "USD", "--to", file, "--overwrite", "--output", "json"))
 	b := w.start("run")
 	w.mustRun("send", "purchase", "--customer", "ada", "--order", "1", "--total", "10", "--currency", "USD", "--at", "2026-01-01")
 	c := w.customer("ada", func(c map[string]any) bool { return valueAt(c, "clv", "model", "status") == "fitted" })
@@ -127,27 +127,53 @@ func TestScheduledRefit(t *testing.T) {
 	require.Equal(t, exitOK, b.stop(), b.errs.String())
 }
 
-// If every order has the same value, the spend model cannot be fitted. The refit is refused with the reason.
+// Customers who all bought every week until the purchase horizon before now, and nothing since, are predicted better by parameters
+// under which everybody stops. The refit is refused with the reason.
 func TestRefusedRefitIsReported(t *testing.T) {
-	w, b := newRunningWorld(t, "MAINSTAY_MONEY_DEFAULT_CURRENCY=USD", "MAINSTAY_REFIT_INTERVAL=1s", "MAINSTAY_LOG_LEVEL=info")
+	inForce := write(t, "parameters.yaml", `format: mainstay/parameters/v1
+version: 4
+model: mbg_nbd
+status: fitted
+time_unit: week
+currency: USD
+purchases: {r: 0.01, alpha: 50, a: 20, b: 0.5}
+diagnostics: {converged: true}
+`)
+	w, b := newRunningWorld(t, "MAINSTAY_MONEY_DEFAULT_CURRENCY=USD", "MAINSTAY_REFIT_INTERVAL=1s", "MAINSTAY_LOG_LEVEL=info",
+		"MAINSTAY_MODEL_PARAMETERS_FILE="+inForce)
 	var file strings.Builder
 	file.WriteString("customer_id,occurred_at,total\n")
 	for i := range 4800 { // sixty customers, eighty weeks
 		at := time.Date(2024, 5, 1+i%60+7*(i/60), 12, 0, 0, 0, time.UTC)
-		fmt.Fprintf(&file, "c%d,%s,20\n", i%60, at.Format(time.RFC3339))
+		fmt.Fprintf(&file, "c%d,%s,%d\n", i%60, at.Format(time.RFC3339), 20+i%7)
 	}
 	w.mustRun("import", write(t, "orders.csv", file.String()), "--type", "purchase")
-	w.mustRun("advance", "--to", "2026-02-01T00:00:00Z")
-	w.eventually(func() bool { return b.metric(w, `mainstay_refits_total{outcome="not_converged"}`) > "0" }, "a refused refit")
+	w.mustRun("advance", "--to", "2026-04-15T00:00:00Z")
+	w.eventually(func() bool { return b.metric(w, `mainstay_refits_total{outcome="worse"}`) > "0" }, "a refused refit")
 	w.eventually(func() bool {
 		return strings.Contains(b.errs.String(), "refit refused: the current parameters stay")
 	}, "its reason")
-	require.Equal(t, "0", b.metric(w, `mainstay_refits_total{outcome="appended"}`))
-	c := w.customer("c1", func(c map[string]any) bool { return c["as_of"] == "2026-02-01T00:00:00Z" })
-	require.Equal(t, "prior", valueAt(c, "clv", "model", "status"))
 	code, out, _ := w.run("refit")
 	require.Equal(t, exitFindings, code)
-	require.Contains(t, out, "not_converged: Gamma-Gamma: ")
+	require.Contains(t, out, "worse: on the last 90 days ")
+	require.Contains(t, out, "that of version ")
+	require.Equal(t, exitOK, b.stop(), b.errs.String())
+}
+
+// TestEveryModelIsPutInForce fits each model to the live customers. The outputs name it, and the audit finds nothing.
+func TestEveryModelIsPutInForce(t *testing.T) {
+	w, b := newRunningWorld(t, "MAINSTAY_MONEY_DEFAULT_CURRENCY=USD")
+	w.mustRun("import", ordersFile(t, 200), "--type", "purchase")
+	w.mustRun("advance", "--to", "2025-12-01T00:00:00Z")
+	w.customer("c1", func(c map[string]any) bool { return c["as_of"] == "2025-12-01T00:00:00Z" })
+	for i, name := range []string{"bg_nbd", "mbg_nbd", "pareto_nbd", "blended"} {
+		require.Contains(t, w.mustRun("refit", "--model-choice", name), fmt.Sprintf("appended to the ledger as version %d", i+1))
+		w.customer("c1", func(c map[string]any) bool {
+			return valueAt(c, "clv", "model", "name") == name && valueAt(c, "churn_risk", "model", "name") == name
+		})
+		require.Contains(t, w.mustRun("customer", "explain", "c1"), name+fmt.Sprintf(", version %d (", i+1))
+	}
+	require.Contains(t, w.mustRun("audit"), "nothing lost, doubled, differing or missing")
 	require.Equal(t, exitOK, b.stop(), b.errs.String())
 }
 

@@ -58,6 +58,19 @@ func faultTest() []proof {
 	}}
 }
 
+// goTest is a test of one package that runs no seeds.
+func goTest(pkg, name string) []proof {
+	return []proof{{
+		func(int, uint64) []string { return []string{pkg, "-run=^" + name + "$"} },
+		func(output string) string {
+			if strings.Contains(output, "--- FAIL: "+name) {
+				return name
+			}
+			return ""
+		},
+	}}
+}
+
 func scenarios() []proof {
 	return []proof{{
 		func(int, uint64) []string { return []string{"./pkg/sandbox/ruletest", "-run=^TestScenarios$"} },

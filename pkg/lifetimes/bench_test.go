@@ -65,6 +65,45 @@ func BenchmarkScore(b *testing.B) {
 	run("Scorer", func(s Summary) float64 { return c.Score(Customer{Summary: s, Net: 50}, 39).Expected })
 }
 
+// BenchmarkEvent measures the scores that the stream computes for one event: whether the
+// customer is alive, the orders within a year, and the age at which silence changes the
+// answer. No result is in a cache from an earlier event.
+func BenchmarkEvent(b *testing.B) {
+	scorer := func(odds, counts float64) *Predictor {
+		c, _, err := TrainScorer(cdnow(b), civilDay(b, "19970930"), ScorerOptions{Horizon: 52})
+		if err != nil {
+			b.Fatal(err)
+		}
+		c.ParetoInOdds, c.ParetoInCounts = odds, counts
+		return NewScorerPredictor(c)
+	}
+	for _, run := range []struct {
+		name string
+		p    *Predictor
+	}{
+		{"MBGNBD", NewPredictor(publishedMBG)},
+		{"BGNBD", NewPredictor(publishedBG)},
+		{"ParetoNBD", NewPredictor(publishedPN)},
+		{"MBGCNBD2", NewPredictor(MBGCNBD{2, .58, 2.29, 1.13, 1.58})},
+		{"Scorer", scorer(.4, .4)},
+		{"ScorerOfPareto", scorer(1, 1)},
+	} {
+		b.Run(run.name, func(b *testing.B) {
+			b.ReportAllocs()
+			for i := 0; b.Loop(); i++ {
+				s := Customer{Summary: benchSummaries[i&7], Net: 50}
+				s.T += float64(i&1023) / 7168
+				if s.X > 0 {
+					s.Tx += float64(i&1023) / 7168
+				}
+				alive := run.p.PAlive(s.Summary)
+				age, _ := run.p.AliveUntil(s.Summary, alive-.05)
+				sink += run.p.Expected(s, 52) + age
+			}
+		})
+	}
+}
+
 // benchBase makes n customers of a shop that buys for two years.
 func benchBase(n int) []Summary {
 	r := rand.New(rand.NewPCG(3, 4))

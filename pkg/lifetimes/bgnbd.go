@@ -119,6 +119,13 @@ func (m BGNBD) alive(s Summary) float64 {
 }
 
 func (m BGNBD) customer(s Summary) betaCustomer {
+	c := m.buys(s)
+	c.alive = m.alive(s)
+	return c
+}
+
+// buys is customer without P(alive).
+func (m BGNBD) buys(s Summary) betaCustomer {
 	x := float64(s.X)
-	return betaCustomer{shape: m.R + x, age: m.Alpha + s.T, a: m.A, b: m.B + x, alive: m.alive(s)}
+	return betaCustomer{shape: m.R + x, age: m.Alpha + s.T, a: m.A, b: m.B + x}
 }

@@ -26,9 +26,9 @@ func (c *Scorer) setCentres(base []Customer) {
 	odds := 0.0
 	sum, power := 0.0, 0.0
 	for _, s := range base {
-		z, _ := c.odds(s.Summary, c.Horizon)
+		z, _ := c.blend().odds(s.Summary, c.Horizon)
 		odds += z + c.Lift*c.percentileSum(s)
-		n := c.count(s.Summary, c.Horizon)
+		n := c.blend().count(s.Summary, c.Horizon)
 		sum += n
 		if n > 0 {
 			power += math.Pow(n, c.Power)

@@ -29,6 +29,10 @@ type PurchaseModel interface {
 	// PurchaseUntil is the age at which PAtLeastOne(horizon) falls to h if nothing more is
 	// bought; the notes on AliveUntil apply.
 	PurchaseUntil(s Summary, horizon, h float64) (age float64, ok bool)
+	// MedianWait is the time from the last purchase within which a customer who does not stop
+	// makes the next one with probability 1/2; +Inf if it is not representable. It reads X and
+	// Tx only.
+	MedianWait(s Summary) float64
 	// LogLikelihood is the natural logarithm of the likelihood of the Summary; times
 	// count as densities, so values compare within one unit of time only.
 	LogLikelihood(s Summary) float64

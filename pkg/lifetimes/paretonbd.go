@@ -85,8 +85,10 @@ func (m ParetoNBD) Discounted(s Summary, t, delta float64) float64 {
 }
 
 // AliveUntil is the age at which PAlive falls to h without another purchase, at least s.Tx;
-// see PurchaseModel. It is solved numerically between the closed forms for Alpha = Beta =
-// the smaller, and Alpha = Beta = the greater of the two.
+// see PurchaseModel. The age lies between the closed forms for Alpha = Beta = the smaller, and
+// Alpha = Beta = the greater of the two. Newton's method finds it in two or three steps: with
+// odds D of having stopped and w = r+s+x, ln(1 + w/s D) is linear in ln(Beta+age) if Alpha =
+// Beta, and nearly so otherwise.
 func (m ParetoNBD) AliveUntil(s Summary, h float64) (float64, bool) {
 	s.T = s.Tx
 	if !m.answers(s) || !(h > 0) {
@@ -97,23 +99,49 @@ func (m ParetoNBD) AliveUntil(s Summary, h float64) (float64, bool) {
 	}
 	w := m.S + m.R + float64(s.X)
 	odds := ln((1 - h) / h)
+	lnWS := ln(w / m.S)
+	target := softplus(lnWS + odds)
 	bound := func(c float64) float64 {
-		return s.Tx + float64((c+s.Tx)*expm1(softplus(ln(w/m.S)+odds)/w))
+		return s.Tx + float64((c+s.Tx)*expm1(target/w))
 	}
 	low, high := bound(math.Min(m.Alpha, m.Beta)), bound(math.Max(m.Alpha, m.Beta))
 	if low > math.MaxFloat64 {
 		return 0, false
 	}
 	high = math.Min(high, math.MaxFloat64/4)
-	dead := func(age float64) float64 {
+	shape := m.R + float64(s.X)
+	from, to := low, high
+	age := math.Min(math.Max(bound(m.Beta), low), high)
+	for range mostNewtonSteps {
 		s.T = math.Max(age, s.Tx)
-		return odds - m.lnDead(s)
+		dead := m.lnDead(s) + lnWS
+		// The derivative of ln(1 + w/s D) with respect to ln(Beta+age).
+		some := logistic(dead)
+		slope := float64(some*(float64(shape*((m.Beta+s.T)/(m.Alpha+s.T)))+m.S)) + float64(w*(1-some))
+		miss := softplus(dead) - target
+		if miss > 0 {
+			to = age
+		} else {
+			from = age
+		}
+		age = s.T + float64((m.Beta+s.T)*expm1(-miss/slope))
+		// The error after a step is of the order of the square of miss.
+		if math.Abs(miss) < 1e-5 {
+			return math.Max(s.Tx, age), true
+		}
+		if !(age > from && age < to) {
+			age = from + float64(0.5*(to-from))
+		}
 	}
-	if dead(high) > 0 && high >= math.MaxFloat64/8 {
-		return 0, false
+	if s.T = math.Max(s.Tx, age); high >= math.MaxFloat64/8 && m.lnDead(s) < odds-1e-6 {
+		return 0, false // not representable
 	}
-	return math.Max(s.Tx, solveAge(math.Max(m.Alpha, m.Beta), low, high, dead)), true
+	return s.T, true
 }
+
+// mostNewtonSteps bounds the steps of Newton's method; a step outside of the bracket is
+// replaced by a bisection.
+const mostNewtonSteps = 200
 
 // PurchaseUntil is the age at which PAtLeastOne(horizon) falls to h without another
 // purchase, at least s.Tx; see PurchaseModel.

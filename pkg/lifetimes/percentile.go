@@ -1,6 +1,9 @@
 package lifetimes
 
-import "sort"
+import (
+	"fmt"
+	"sort"
+)
 
 // Percentiles is the distribution function of the values of a population, with ties counted
 // half: Share[i], from 0 to 1, is the share of the population below At[i]. At is ascending
@@ -62,4 +65,22 @@ func (p Percentiles) Of(v float64) float64 {
 	}
 	part := (v - p.At[low-1]) / (p.At[low] - p.At[low-1])
 	return p.Share[low-1] + float64(part*(p.Share[low]-p.Share[low-1]))
+}
+
+// validate returns an error that wraps ErrParameter for points that are not ascending, shares
+// outside 0 to 1 or descending, or more than 258 points.
+func (p Percentiles) validate() error {
+	if len(p.At) != len(p.Share) || len(p.At) > percentilePoints+2 {
+		return fmt.Errorf("%w: percentiles have %d points and %d shares, want as many, and at most %d", ErrParameter, len(p.At), len(p.Share), percentilePoints+2)
+	}
+	for i := range p.At {
+		before := 0.0
+		if i > 0 {
+			before = p.Share[i-1]
+		}
+		if !isFinite(p.At[i]) || i > 0 && !(p.At[i] > p.At[i-1]) || !(p.Share[i] >= before && p.Share[i] <= 1) {
+			return fmt.Errorf("%w: percentiles: point %d is (%v, %v), want ascending points and shares from 0 to 1", ErrParameter, i, p.At[i], p.Share[i])
+		}
+	}
+	return nil
 }

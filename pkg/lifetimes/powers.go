@@ -101,6 +101,19 @@ func (at *panelPlace) advance() {
 	at.grown = at.a + at.start
 }
 
+// seriesPowers bounds the terms of series; at z < 1/2 and p z < 12 it needs fewer.
+const seriesPowers = 200
+
+// inverses holds 1/n.
+//
+//nolint:gochecknoglobals // a table: Go has no constant arrays
+var inverses = func() (t [seriesPowers + 1]float64) {
+	for n := 1; n <= seriesPowers; n++ {
+		t[n] = 1 / float64(n)
+	}
+	return t
+}()
+
 // series expands the power with the smaller time a in powers with the greater time b: with
 // d = b-a, z = d/b and k = p+q-1, the integral is b (1-z)^p times the sum of (p)_n/n! z^n
 // (1 - (1+length/b)^-(k+n))/(k+n). All terms are positive; few are needed if a and b are of
@@ -117,7 +130,7 @@ func (w powerIntegral) series() (float64, bool) {
 		}
 		// For small x, 1 - e^-x would cancel.
 		sum, term := 0.0, 1.0
-		for n := 0.0; n < 200; n++ {
+		for n := 0.0; n < seriesPowers; n++ {
 			add := -term * expm1(-(k+n)*u) / (k + n)
 			sum += add
 			if add < 1e-16*sum {
@@ -128,13 +141,13 @@ func (w powerIntegral) series() (float64, bool) {
 		return w.b * exp(w.p*ln1p(-z)) * sum, true
 	}
 	sum, term, left, fall := 0.0, 1.0, exp(-k*u), w.b/(w.b+w.length)
-	for n := 0.0; n < 200; n++ {
+	for n := 0.0; n < seriesPowers; n++ {
 		add := term * (1 - left) / (k + n)
 		sum += add
 		if add < 1e-16*sum {
 			break
 		}
-		term *= (w.p + n) / (n + 1) * z
+		term *= float64((w.p+n)*z) * inverses[int(n)+1]
 		left = float64(left * fall)
 	}
 	return w.b * exp(w.p*ln1p(-z)) * sum, true

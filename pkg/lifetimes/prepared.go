@@ -2,11 +2,11 @@ package lifetimes
 
 import "math"
 
-// Prepared is an MBGNBD with a cache, for scoring many customers one after the other. Its
-// results equal those of the MBGNBD bit for bit. Create one with NewPrepared. It is not safe
-// for concurrent use.
+// Prepared is a purchase model with a cache, for scoring many customers one after the other.
+// Its results equal those of the model bit for bit. Create one with NewPrepared. It is not
+// safe for concurrent use.
 type Prepared struct {
-	MBGNBD
+	PurchaseModel
 
 	last  Summary         // the latest argument of PAlive
 	alive float64         // PAlive(last)
@@ -23,35 +23,68 @@ type aliveUntil struct {
 }
 
 // NewPrepared returns a Prepared for m with an empty cache.
-func NewPrepared(m MBGNBD) *Prepared {
-	return &Prepared{MBGNBD: m, last: Summary{X: -1}}
+func NewPrepared(m PurchaseModel) *Prepared {
+	return &Prepared{PurchaseModel: m, last: Summary{X: -1}}
 }
 
-// PAlive is MBGNBD.PAlive; it caches the latest result.
+// PAlive is that of the model; it caches the latest result.
 func (p *Prepared) PAlive(s Summary) float64 {
 	if s != p.last {
-		p.last, p.alive = s, p.MBGNBD.PAlive(s)
+		p.last, p.alive = s, p.PurchaseModel.PAlive(s)
 	}
 	return p.alive
 }
 
-// AliveUntil is MBGNBD.AliveUntil; it caches up to 256 results.
+// AliveUntil is that of the model; it caches up to 256 results.
 func (p *Prepared) AliveUntil(s Summary, h float64) (float64, bool) {
-	hash := (math.Float64bits(h) + 3*math.Float64bits(s.Tx) + uint64(s.X)) * 0x9e3779b97f4a7c15 //nolint:gosec // bits
-	a := &p.ages[hash>>56]
-	if !a.asked || a.x != s.X || a.tx != s.Tx || a.h != h {
-		*a = aliveUntil{asked: true, x: s.X, tx: s.Tx, h: h}
-		a.age, a.ok = p.MBGNBD.AliveUntil(s, h)
+	a := &p.ages[ageSlot(s, h)]
+	if !a.holds(s, h) {
+		age, ok := p.PurchaseModel.AliveUntil(s, h)
+		a.set(s, h, age, ok)
 	}
 	return a.age, a.ok
 }
 
-// Expected is MBGNBD.Expected; it reuses a cached PAlive.
+// ageSlot returns the index in a cache of 256 results of AliveUntil.
+func ageSlot(s Summary, h float64) uint64 {
+	return (math.Float64bits(h) + 3*math.Float64bits(s.Tx) + uint64(s.X)) * 0x9e3779b97f4a7c15 >> 56 //nolint:gosec // bits
+}
+
+func (a *aliveUntil) holds(s Summary, h float64) bool {
+	return a.asked && a.x == s.X && a.tx == s.Tx && a.h == h
+}
+
+func (a *aliveUntil) set(s Summary, h, age float64, ok bool) {
+	*a = aliveUntil{asked: true, x: s.X, tx: s.Tx, h: h, age: age, ok: ok}
+}
+
+// Expected is that of the model; it reuses a cached PAlive where the model allows it.
 func (p *Prepared) Expected(s Summary, t float64) float64 {
-	if !p.answers(s) || !validSpan(t) {
-		return p.MBGNBD.Expected(s, t)
+	switch m := p.PurchaseModel.(type) {
+	case MBGNBD:
+		if m.answers(s) && validSpan(t) {
+			c := m.buys(s)
+			c.alive = p.PAlive(s)
+			return c.expected(t)
+		}
+	case BGNBD:
+		if m.answers(s) && validSpan(t) {
+			c := m.buys(s)
+			c.alive = p.PAlive(s)
+			return c.expected(t)
+		}
+	case ParetoNBD:
+		if m.answers(s) && validSpan(t) {
+			return p.PAlive(s) * m.rate(s) * m.living(s, t)
+		}
 	}
-	c := p.buys(s)
-	c.alive = p.PAlive(s)
-	return c.expected(t)
+	return p.PurchaseModel.Expected(s, t)
+}
+
+// PAtLeastOne is that of the model; it reuses a cached PAlive where the model allows it.
+func (p *Prepared) PAtLeastOne(s Summary, t float64) float64 {
+	if m, ok := p.PurchaseModel.(ParetoNBD); ok && m.answers(s) && validSpan(t) {
+		return p.PAlive(s) * m.firstPurchase(s, t)
+	}
+	return p.PurchaseModel.PAtLeastOne(s, t)
 }

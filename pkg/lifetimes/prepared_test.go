@@ -8,7 +8,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// Prepared returns the results of MBGNBD, regardless of which customers it scored before.
+// TestPreparedIsTheModel verifies that Prepared returns the results of the model, regardless of which customers it scored before.
 func TestPreparedIsTheModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		positive := func(name string) float64 { return math.Exp(rapid.Float64Range(-6, 6).Draw(t, name)) }

@@ -1,6 +1,9 @@
 package lifetimes
 
-import "math"
+import (
+	"fmt"
+	"math"
+)
 
 // Scorer is the recommended way to score a customer base. It blends a beta-dropout model
 // (BG/NBD, MBG/NBD or MBG/CNBD-k, whichever has the highest likelihood) with Pareto/NBD,
@@ -87,18 +90,18 @@ func (c *Scorer) Score(s Customer, t float64) Score {
 	out.Recency = 1 - c.Silence.Of(s.T-s.Tx)
 	out.Frequency = c.Repeats.Of(float64(s.X))
 	out.Value = c.Value.Of(s.Net)
-	out.PAlive = blend(c.ParetoInOdds, s.Summary, c.Regular.PAlive, c.Pareto.PAlive)
+	b := c.blend()
+	out.PAlive = b.alive(s.Summary)
 	if t == 0 {
 		return out
 	}
-	z, some := c.odds(s.Summary, t)
+	z, some := b.odds(s.Summary, t)
 	out.ModelPAtLeastOne = some
-	z += float64(c.Lift * ((out.Recency + out.Frequency + out.Value) - 1.5))
-	out.PAtLeastOne = logistic((c.Centre + c.Shift) + float64(c.Slope*(z-c.Centre)))
-	out.ModelExpected = c.count(s.Summary, t)
+	out.PAtLeastOne = c.corrected(z, (out.Recency+out.Frequency+out.Value)-1.5)
+	out.ModelExpected = b.count(s.Summary, t)
 	reference := out.ModelExpected
 	if t != c.Horizon {
-		reference = c.count(s.Summary, c.Horizon)
+		reference = b.count(s.Summary, c.Horizon)
 	}
 	// P and E are recalibrated separately and could otherwise contradict each other.
 	out.Expected = math.Max(out.PAtLeastOne, out.ModelExpected*c.multiplier(reference))
@@ -109,35 +112,94 @@ func (c *Scorer) answers(s Summary) bool {
 	return c.Regular != nil && c.Pareto.answers(s)
 }
 
-func blend(share float64, s Summary, regular, pareto func(Summary) float64) float64 {
-	switch share {
-	case 0:
-		return regular(s)
-	case 1:
-		return pareto(s)
+// corrected is the probability for blended log odds z and a sum of percentiles.
+func (c *Scorer) corrected(z, percentileSum float64) float64 {
+	z += float64(c.Lift * percentileSum)
+	return logistic((c.Centre + c.Shift) + float64(c.Slope*(z-c.Centre)))
+}
+
+// Validate returns an error that wraps ErrParameter for a model that is missing or invalid, a
+// weight outside 0 to 1, a correction that is not finite or would reverse an order, and for
+// percentiles that are not ascending.
+func (c *Scorer) Validate() error {
+	const name = "scorer"
+	if c.Regular == nil {
+		return parameterError(name, "regular model", 0, "a model")
 	}
-	return float64((1-share)*regular(s)) + float64(share*pareto(s))
+	if err := c.Regular.Validate(); err != nil {
+		return err
+	}
+	if err := c.Pareto.Validate(); err != nil {
+		return err
+	}
+	for _, p := range []struct {
+		name        string
+		v           float64
+		least, most float64
+	}{
+		{"weight in odds", c.ParetoInOdds, 0, 1},
+		{"weight in counts", c.ParetoInCounts, 0, 1},
+		{"lift", c.Lift, 0, 10},
+		{"centre", c.Centre, -100, 100},
+		{"shift", c.Shift, -10, 10},
+		{"slope", c.Slope, 0.1, 10},
+		{"level", c.Level, 0.01, 100},
+		{"power", c.Power, 0.1, 10},
+		{"typical", c.Typical, 0, greatestParameter},
+		{"horizon", c.Horizon, leastParameter, greatestParameter},
+	} {
+		if !(p.v >= p.least && p.v <= p.most) {
+			return parameterError(name, p.name, p.v, fmt.Sprintf("%v to %v", p.least, p.most))
+		}
+	}
+	for _, p := range []Percentiles{c.Silence, c.Repeats, c.Value} {
+		if err := p.validate(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// blend is a Scorer with the implementations of its models that are to be used.
+type blend struct {
+	*Scorer
+	regular, pareto PurchaseModel
+}
+
+func (c *Scorer) blend() blend { return blend{c, c.Regular, &c.Pareto} }
+
+// alive is the blended probability that the customer has not stopped.
+func (b blend) alive(s Summary) float64 {
+	switch share := b.ParetoInOdds; share {
+	case 0:
+		return b.regular.PAlive(s)
+	case 1:
+		return b.pareto.PAlive(s)
+	default:
+		return float64((1-share)*b.regular.PAlive(s)) + float64(share*b.pareto.PAlive(s))
+	}
 }
 
 // odds returns the blended log odds of a purchase, and the corresponding probability.
-func (c *Scorer) odds(s Summary, t float64) (float64, float64) {
+func (b blend) odds(s Summary, t float64) (float64, float64) {
 	z := 0.0
-	if c.ParetoInOdds < 1 {
-		z = (1 - c.ParetoInOdds) * logit(c.Regular.PAtLeastOne(s, t))
+	if b.ParetoInOdds < 1 {
+		z = (1 - b.ParetoInOdds) * logit(b.regular.PAtLeastOne(s, t))
 	}
-	if c.ParetoInOdds > 0 {
-		z += float64(c.ParetoInOdds * logit(c.Pareto.PAtLeastOne(s, t)))
+	if b.ParetoInOdds > 0 {
+		z += float64(b.ParetoInOdds * logit(b.pareto.PAtLeastOne(s, t)))
 	}
 	return z, logistic(z)
 }
 
-func (c *Scorer) count(s Summary, t float64) float64 {
+// count is the blended expected number of purchases.
+func (b blend) count(s Summary, t float64) float64 {
 	n := 0.0
-	if c.ParetoInCounts < 1 {
-		n = (1 - c.ParetoInCounts) * c.Regular.Expected(s, t)
+	if b.ParetoInCounts < 1 {
+		n = (1 - b.ParetoInCounts) * b.regular.Expected(s, t)
 	}
-	if c.ParetoInCounts > 0 {
-		n += float64(c.ParetoInCounts * c.Pareto.Expected(s, t))
+	if b.ParetoInCounts > 0 {
+		n += float64(b.ParetoInCounts * b.pareto.Expected(s, t))
 	}
 	return n
 }

@@ -13,6 +13,8 @@ type ScorerOptions struct {
 	// DaysPerUnit and MinorPerUnit are those of History.Summary; values that are not positive
 	// mean 7 (weeks) and 100.
 	DaysPerUnit, MinorPerUnit float64
+	// SingleStage leaves out MBG/CNBD-k with k > 1, whose scores take several times as long.
+	SingleStage bool
 	// Fit configures the fits of the models.
 	Fit FitOptions
 }
@@ -188,7 +190,11 @@ func fitBase(base []Customer, o ScorerOptions) (baseFits, []Candidate, error) {
 	var f baseFits
 	var candidates []Candidate
 	last := math.Inf(-1)
-	for _, v := range []betaVariant{{stages: 1, loyal: true}, {stages: 1}, {stages: 2}, {stages: 3}, {stages: 4}} {
+	variants := []betaVariant{{stages: 1, loyal: true}, {stages: 1}, {stages: 2}, {stages: 3}, {stages: 4}}
+	if o.SingleStage {
+		variants = variants[:2]
+	}
+	for _, v := range variants {
 		fit, err := fitVariant(c, o.Fit, v)
 		if err != nil {
 			return baseFits{}, nil, err

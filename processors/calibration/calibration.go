@@ -47,7 +47,7 @@ func (t *Totals) Observe(terms *customer.Terms, m customer.Moment, id string, s 
 		t.recordOutcome(p, s)
 		*p = customer.Promise{}
 	}
-	summary, ok := s.Summary(terms, m)
+	input, ok := s.Customer(terms, m)
 	if s.Promise.Days > 0 || !ok || s.Closed(m.Now) || today < 0 || today > math.MaxUint16 {
 		return
 	}
@@ -55,8 +55,8 @@ func (t *Totals) Observe(terms *customer.Terms, m customer.Moment, id string, s 
 	weeks := float64(days) / customer.DaysPerWeek
 	s.Promise = customer.Promise{
 		Day: uint32(today), Days: days,
-		Probability: uint32(math.RoundToEven(float64(terms.Purchases.PAtLeastOne(summary, weeks) * probabilityUnit))),
-		Orders:      uint32(math.RoundToEven(min(float64(terms.Purchases.Expected(summary, weeks)*ordersUnit), mostOrders))),
+		Probability: uint32(math.RoundToEven(float64(terms.Purchases.PAtLeastOne(input, weeks) * probabilityUnit))),
+		Orders:      uint32(math.RoundToEven(min(float64(terms.Purchases.Expected(input, weeks)*ordersUnit), mostOrders))),
 	}
 }
 

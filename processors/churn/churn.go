@@ -21,7 +21,7 @@ type Risk struct {
 	LastAt      int64   // time of the last standing order, ms; 0: none
 	Graced      bool    // the class is low only because of a recent order
 
-	summary lifetimes.Summary // the models' input
+	input lifetimes.Customer // the models' input
 }
 
 // tolerance makes a probability that rounding left just below a limit reach it at the time computed in closed form. It is far above
@@ -35,7 +35,7 @@ const unit = 10_000
 func Score(t *customer.Terms, m customer.Moment, s *customer.State) Risk {
 	a := Risk{Class: customer.None, Probability: math.NaN(), Horizon: math.NaN()}
 	a.LastAt, _ = s.LastOrderAt()
-	summary, ok := s.Summary(t, m)
+	input, ok := s.Customer(t, m)
 	switch {
 	case s.Closed(m.Now):
 		a.Class = customer.Churned
@@ -43,8 +43,8 @@ func Score(t *customer.Terms, m customer.Moment, s *customer.State) Risk {
 	case !ok:
 		return a
 	}
-	a.summary = summary
-	a.Probability = 1 - t.Purchases.PAlive(summary)
+	a.input = input
+	a.Probability = 1 - t.Purchases.PAlive(input.Summary)
 	switch graced := m.Now < graceEnd(t, a.LastAt); {
 	case a.Probability < t.Settings.GetChurnMedium()-tolerance:
 		a.Class = customer.Low
@@ -111,15 +111,21 @@ func Next(t *customer.Terms, m customer.Moment, a *Risk, s *customer.State, last
 		limit = t.Settings.GetChurnHigh()
 	default: // nothing is above high
 	}
-	next := int64(0)
-	if limit < 1 {
-		next = reaches(t, m, a, s, limit)
-		if grace := graceEnd(t, a.LastAt); a.Class == customer.Low && next != 0 {
-			next = max(next, grace)
-		}
-	}
+	// The lower of the two probabilities is reached first. The other deadline is computed only where the grace period delays the
+	// class: it costs as much as all other scores.
+	moved := math.Inf(1)
 	if last.Probability >= 0 {
-		next = earlier(next, reaches(t, m, a, s, MovedTo(t, last)))
+		moved = MovedTo(t, last)
+	}
+	if moved <= limit {
+		return earlier(reaches(t, m, a, s, moved), closes)
+	}
+	next, delayed := reaches(t, m, a, s, limit), false
+	if grace := graceEnd(t, a.LastAt); a.Class == customer.Low && next != 0 && next < grace {
+		next, delayed = grace, true
+	}
+	if delayed || next == 0 {
+		next = earlier(next, reaches(t, m, a, s, moved))
 	}
 	return earlier(next, closes)
 }
@@ -156,11 +162,12 @@ func localOf(t *customer.Terms, a *Risk, s *customer.State, p float64) (float64,
 	if p >= 1 {
 		return 0, false
 	}
-	weeks, ok := t.Purchases.AliveUntil(a.summary, 1-p)
+	weeks, ok := t.Purchases.AliveUntil(a.input.Summary, 1-p)
 	if !ok {
 		return 0, false
 	}
 	first, _ := s.Days().First()
+	//mutant:deadline-late insert weeks *= 1.0001
 	local := math.Ceil(float64((float64(first) + float64(weeks*customer.DaysPerWeek)) * customer.DayMS))
 	return local, local < latest
 }
@@ -189,7 +196,7 @@ func Graced(t *customer.Terms, m customer.Moment, a *Risk) bool {
 
 // AtOnce returns the probability directly after the last order. Silence has added the rest.
 func AtOnce(t *customer.Terms, a *Risk) float64 {
-	s := a.summary
+	s := a.input.Summary
 	s.T = s.Tx
 	return 1 - t.Purchases.PAlive(s)
 }
@@ -203,7 +210,7 @@ func Describe(t *customer.Terms, m customer.Moment, a *Risk, s *customer.State, 
 	e.DaysSinceLastOrder, e.LastOrderAt, e.NextCheckAt = output.Opt[float64]{}, output.Opt[int64]{}, output.Opt[int64]{}
 	if a.Known() {
 		e.Probability = output.Some(a.Probability)
-		e.PurchaseInHorizon = output.Some(t.Purchases.PAtLeastOne(a.summary, float64(t.Settings.GetPurchaseHorizonDays())/customer.DaysPerWeek))
+		e.PurchaseInHorizon = output.Some(t.Purchases.PAtLeastOne(a.input, float64(t.Settings.GetPurchaseHorizonDays())/customer.DaysPerWeek))
 	}
 	if a.LastAt != 0 {
 		e.LastOrderAt = output.Some(a.LastAt)

@@ -36,19 +36,19 @@ const (
 // Score returns a customer's value at a moment. The tier depends on the tier published last, so that it does not flap at a bound.
 func Score(t *customer.Terms, m customer.Moment, s *customer.State, last *customer.LastPublished) Value {
 	a := Value{Historic: s.Historic(), Orders: s.Orders(), ReferralValue: s.ReferralValue(), Percentile: -1}
-	summary, ok := s.Summary(t, m)
+	input, ok := s.Customer(t, m)
 	if !ok {
 		return a
 	}
 	a.PredictedKnown = true
 	if a.Gone = s.Closed(m.Now); !a.Gone {
 		horizon := float64(t.Settings.GetPredictionHorizonDays()) / customer.DaysPerWeek
-		a.Expected = t.Purchases.Expected(summary, horizon)
+		a.Expected = t.Purchases.Expected(input, horizon)
 		worth := a.Expected
 		if rate := t.Settings.GetDiscountRateAnnual(); rate > 0 {
-			worth = t.Purchases.Discounted(summary, horizon, lifetimes.DiscountRate(rate, weeksPerYear))
+			worth = t.Purchases.Discounted(input, horizon, lifetimes.DiscountRate(rate, weeksPerYear))
 		}
-		value := t.Settings.GetMargin() * worth * spend(t, s).ExpectedSpend(summary.X, summary.M)
+		value := t.Settings.GetMargin() * worth * spend(t, s).ExpectedSpend(input.X, input.M)
 		if a.Predicted, ok = t.Unit.Minor(value); !ok || a.Predicted > mostPredicted {
 			a.Predicted = mostPredicted
 		}
@@ -133,9 +133,6 @@ func years(m customer.Moment, first int32) float64 {
 
 // Next returns the median time of the next order, given that the customer was alive at the last one, to the second; silence does
 // not move it. It returns false if that time is beyond the prediction horizon, and without a standing order.
-//
-// For a customer who is alive with x repeats at age T, the probability of no order within t is ((alpha+T)/(alpha+T+t))^(r+x), which
-// is 1/2 at t = (alpha+T)(2^(1/(r+x)) - 1).
 func Next(t *customer.Terms, s *customer.State) (int64, bool) {
 	last, ok := s.LastOrderAt()
 	if !ok {
@@ -143,31 +140,9 @@ func Next(t *customer.Terms, s *customer.State) (int64, bool) {
 	}
 	days := s.Days()
 	age := (float64(days[len(days)-1].Day) - float64(days[0].Day)) / customer.DaysPerWeek
-	weeks := (t.Purchases.Alpha + age) * rootOf2Minus1(t.Purchases.R+float64(len(days)-1))
-	wait := float64(weeks * customer.DaysPerWeek)
+	wait := float64(t.Purchases.MedianWait(lifetimes.Summary{X: len(days) - 1, Tx: age, T: age}) * customer.DaysPerWeek)
 	if !(wait <= float64(t.Settings.GetPredictionHorizonDays())) {
 		return 0, false
 	}
 	return last + int64(math.RoundToEven(float64(wait*86400)))*1000, true
-}
-
-// rootOf2Minus1 returns 2^(1/n) - 1 for n > 0, by the series of e^y - 1 and doubling. The result is the same on every machine, which
-// that of math.Pow is not.
-func rootOf2Minus1(n float64) float64 {
-	y, halved := math.Ln2/n, 0
-	if !(y < 64) {
-		return math.Inf(1)
-	}
-	for ; y > .5; halved++ {
-		y /= 2
-	}
-	term, sum := y, y
-	for k := 2.0; term > 1e-18*sum; k++ {
-		term = float64(term * y / k)
-		sum += term
-	}
-	for ; halved > 0; halved-- {
-		sum = float64(sum * (sum + 2))
-	}
-	return sum
 }

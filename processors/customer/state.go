@@ -223,6 +223,12 @@ func (s *State) Summary(t *Terms, m Moment) (lifetimes.Summary, bool) {
 	return out, true
 }
 
+// Customer returns Summary with the net value of all purchases.
+func (s *State) Customer(t *Terms, m Moment) (lifetimes.Customer, bool) {
+	summary, ok := s.Summary(t, m)
+	return lifetimes.Customer{Summary: summary, Net: t.Unit.Major(s.net)}, ok
+}
+
 // Closed reports whether the account was closed at or before now, with no order after that.
 func (s *State) Closed(now int64) bool {
 	if s.AccountClosedAt == 0 || s.AccountClosedAt > now {

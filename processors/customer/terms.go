@@ -20,7 +20,7 @@ const (
 type Terms struct {
 	Settings   *ledger.SettingsValues
 	Model      output.Model         // as outputs name it
-	Purchases  *lifetimes.Prepared  // times in weeks
+	Purchases  *lifetimes.Predictor // times in weeks, amounts as in Spend
 	Spend      lifetimes.GammaGamma // whole units of Unit; zero: the prior, which has no scale
 	Thresholds *ledger.Thresholds   // nil before the first
 	Unit       money.Unit           // of the base currency

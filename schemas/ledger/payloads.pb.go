@@ -937,15 +937,17 @@ func (x *Logic) GetVersion() uint32 {
 type Parameters struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Version       uint64                 `protobuf:"varint,1,opt,name=version,proto3" json:"version,omitempty"`
-	Model         string                 `protobuf:"bytes,2,opt,name=model,proto3" json:"model,omitempty"`   // "mbg_nbd"
+	Model         string                 `protobuf:"bytes,2,opt,name=model,proto3" json:"model,omitempty"`   // "mbg_nbd", "bg_nbd", "pareto_nbd" or "blended"
 	Status        string                 `protobuf:"bytes,3,opt,name=status,proto3" json:"status,omitempty"` // "prior", "provisional" or "fitted"
-	R             float64                `protobuf:"fixed64,4,opt,name=r,proto3" json:"r,omitempty"`         // to b: MBG/NBD
+	R             float64                `protobuf:"fixed64,4,opt,name=r,proto3" json:"r,omitempty"`         // to b: MBG/NBD or BG/NBD; of "blended" its beta-dropout model
 	Alpha         float64                `protobuf:"fixed64,5,opt,name=alpha,proto3" json:"alpha,omitempty"`
 	A             float64                `protobuf:"fixed64,6,opt,name=a,proto3" json:"a,omitempty"`
 	B             float64                `protobuf:"fixed64,7,opt,name=b,proto3" json:"b,omitempty"`
 	P             float64                `protobuf:"fixed64,8,opt,name=p,proto3" json:"p,omitempty"` // to v: Gamma-Gamma; all 0: the prior
 	Q             float64                `protobuf:"fixed64,9,opt,name=q,proto3" json:"q,omitempty"`
 	V             float64                `protobuf:"fixed64,10,opt,name=v,proto3" json:"v,omitempty"`
+	Pareto        *ParetoParameters      `protobuf:"bytes,11,opt,name=pareto,proto3" json:"pareto,omitempty"` // of "pareto_nbd" and "blended"
+	Blend         *BlendParameters       `protobuf:"bytes,12,opt,name=blend,proto3" json:"blend,omitempty"`   // of "blended"
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1050,6 +1052,290 @@ func (x *Parameters) GetV() float64 {
 	return 0
 }
 
+func (x *Parameters) GetPareto() *ParetoParameters {
+	if x != nil {
+		return x.Pareto
+	}
+	return nil
+}
+
+func (x *Parameters) GetBlend() *BlendParameters {
+	if x != nil {
+		return x.Blend
+	}
+	return nil
+}
+
+type ParetoParameters struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	R             float64                `protobuf:"fixed64,1,opt,name=r,proto3" json:"r,omitempty"`
+	Alpha         float64                `protobuf:"fixed64,2,opt,name=alpha,proto3" json:"alpha,omitempty"`
+	S             float64                `protobuf:"fixed64,3,opt,name=s,proto3" json:"s,omitempty"`
+	Beta          float64                `protobuf:"fixed64,4,opt,name=beta,proto3" json:"beta,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ParetoParameters) Reset() {
+	*x = ParetoParameters{}
+	mi := &file_ledger_payloads_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ParetoParameters) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ParetoParameters) ProtoMessage() {}
+
+func (x *ParetoParameters) ProtoReflect() protoreflect.Message {
+	mi := &file_ledger_payloads_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ParetoParameters.ProtoReflect.Descriptor instead.
+func (*ParetoParameters) Descriptor() ([]byte, []int) {
+	return file_ledger_payloads_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *ParetoParameters) GetR() float64 {
+	if x != nil {
+		return x.R
+	}
+	return 0
+}
+
+func (x *ParetoParameters) GetAlpha() float64 {
+	if x != nil {
+		return x.Alpha
+	}
+	return 0
+}
+
+func (x *ParetoParameters) GetS() float64 {
+	if x != nil {
+		return x.S
+	}
+	return 0
+}
+
+func (x *ParetoParameters) GetBeta() float64 {
+	if x != nil {
+		return x.Beta
+	}
+	return 0
+}
+
+// BlendParameters are the weights and corrections of the blended scorer, with the fields of lifetimes.Scorer.
+type BlendParameters struct {
+	state          protoimpl.MessageState `protogen:"open.v1"`
+	BgNbd          bool                   `protobuf:"varint,1,opt,name=bg_nbd,json=bgNbd,proto3" json:"bg_nbd,omitempty"` // the beta-dropout model is BG/NBD; false: MBG/NBD
+	ParetoInOdds   float64                `protobuf:"fixed64,2,opt,name=pareto_in_odds,json=paretoInOdds,proto3" json:"pareto_in_odds,omitempty"`
+	ParetoInCounts float64                `protobuf:"fixed64,3,opt,name=pareto_in_counts,json=paretoInCounts,proto3" json:"pareto_in_counts,omitempty"`
+	Lift           float64                `protobuf:"fixed64,4,opt,name=lift,proto3" json:"lift,omitempty"`
+	Centre         float64                `protobuf:"fixed64,5,opt,name=centre,proto3" json:"centre,omitempty"`
+	Shift          float64                `protobuf:"fixed64,6,opt,name=shift,proto3" json:"shift,omitempty"`
+	Slope          float64                `protobuf:"fixed64,7,opt,name=slope,proto3" json:"slope,omitempty"`
+	Level          float64                `protobuf:"fixed64,8,opt,name=level,proto3" json:"level,omitempty"`
+	Power          float64                `protobuf:"fixed64,9,opt,name=power,proto3" json:"power,omitempty"`
+	Typical        float64                `protobuf:"fixed64,10,opt,name=typical,proto3" json:"typical,omitempty"`
+	Horizon        float64                `protobuf:"fixed64,11,opt,name=horizon,proto3" json:"horizon,omitempty"` // weeks
+	Silence        *Percentiles           `protobuf:"bytes,12,opt,name=silence,proto3" json:"silence,omitempty"`   // weeks since the last purchase
+	Repeats        *Percentiles           `protobuf:"bytes,13,opt,name=repeats,proto3" json:"repeats,omitempty"`   // purchase days after the first
+	Value          *Percentiles           `protobuf:"bytes,14,opt,name=value,proto3" json:"value,omitempty"`       // net value of all purchases
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *BlendParameters) Reset() {
+	*x = BlendParameters{}
+	mi := &file_ledger_payloads_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BlendParameters) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BlendParameters) ProtoMessage() {}
+
+func (x *BlendParameters) ProtoReflect() protoreflect.Message {
+	mi := &file_ledger_payloads_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BlendParameters.ProtoReflect.Descriptor instead.
+func (*BlendParameters) Descriptor() ([]byte, []int) {
+	return file_ledger_payloads_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *BlendParameters) GetBgNbd() bool {
+	if x != nil {
+		return x.BgNbd
+	}
+	return false
+}
+
+func (x *BlendParameters) GetParetoInOdds() float64 {
+	if x != nil {
+		return x.ParetoInOdds
+	}
+	return 0
+}
+
+func (x *BlendParameters) GetParetoInCounts() float64 {
+	if x != nil {
+		return x.ParetoInCounts
+	}
+	return 0
+}
+
+func (x *BlendParameters) GetLift() float64 {
+	if x != nil {
+		return x.Lift
+	}
+	return 0
+}
+
+func (x *BlendParameters) GetCentre() float64 {
+	if x != nil {
+		return x.Centre
+	}
+	return 0
+}
+
+func (x *BlendParameters) GetShift() float64 {
+	if x != nil {
+		return x.Shift
+	}
+	return 0
+}
+
+func (x *BlendParameters) GetSlope() float64 {
+	if x != nil {
+		return x.Slope
+	}
+	return 0
+}
+
+func (x *BlendParameters) GetLevel() float64 {
+	if x != nil {
+		return x.Level
+	}
+	return 0
+}
+
+func (x *BlendParameters) GetPower() float64 {
+	if x != nil {
+		return x.Power
+	}
+	return 0
+}
+
+func (x *BlendParameters) GetTypical() float64 {
+	if x != nil {
+		return x.Typical
+	}
+	return 0
+}
+
+func (x *BlendParameters) GetHorizon() float64 {
+	if x != nil {
+		return x.Horizon
+	}
+	return 0
+}
+
+func (x *BlendParameters) GetSilence() *Percentiles {
+	if x != nil {
+		return x.Silence
+	}
+	return nil
+}
+
+func (x *BlendParameters) GetRepeats() *Percentiles {
+	if x != nil {
+		return x.Repeats
+	}
+	return nil
+}
+
+func (x *BlendParameters) GetValue() *Percentiles {
+	if x != nil {
+		return x.Value
+	}
+	return nil
+}
+
+// Percentiles are a distribution over the customers: share[i] of them are below at[i], ties counted half.
+type Percentiles struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	At            []float64              `protobuf:"fixed64,1,rep,packed,name=at,proto3" json:"at,omitempty"`
+	Share         []float64              `protobuf:"fixed64,2,rep,packed,name=share,proto3" json:"share,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Percentiles) Reset() {
+	*x = Percentiles{}
+	mi := &file_ledger_payloads_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Percentiles) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Percentiles) ProtoMessage() {}
+
+func (x *Percentiles) ProtoReflect() protoreflect.Message {
+	mi := &file_ledger_payloads_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Percentiles.ProtoReflect.Descriptor instead.
+func (*Percentiles) Descriptor() ([]byte, []int) {
+	return file_ledger_payloads_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *Percentiles) GetAt() []float64 {
+	if x != nil {
+		return x.At
+	}
+	return nil
+}
+
+func (x *Percentiles) GetShare() []float64 {
+	if x != nil {
+		return x.Share
+	}
+	return nil
+}
+
 // Thresholds are the bounds of the value tiers over all customers: total CLV in minor units of the base currency.
 type Thresholds struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1064,7 +1350,7 @@ type Thresholds struct {
 
 func (x *Thresholds) Reset() {
 	*x = Thresholds{}
-	mi := &file_ledger_payloads_proto_msgTypes[10]
+	mi := &file_ledger_payloads_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1076,7 +1362,7 @@ func (x *Thresholds) String() string {
 func (*Thresholds) ProtoMessage() {}
 
 func (x *Thresholds) ProtoReflect() protoreflect.Message {
-	mi := &file_ledger_payloads_proto_msgTypes[10]
+	mi := &file_ledger_payloads_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1089,7 +1375,7 @@ func (x *Thresholds) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Thresholds.ProtoReflect.Descriptor instead.
 func (*Thresholds) Descriptor() ([]byte, []int) {
-	return file_ledger_payloads_proto_rawDescGZIP(), []int{10}
+	return file_ledger_payloads_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Thresholds) GetVersion() uint64 {
@@ -1139,7 +1425,7 @@ type Credit struct {
 
 func (x *Credit) Reset() {
 	*x = Credit{}
-	mi := &file_ledger_payloads_proto_msgTypes[11]
+	mi := &file_ledger_payloads_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1151,7 +1437,7 @@ func (x *Credit) String() string {
 func (*Credit) ProtoMessage() {}
 
 func (x *Credit) ProtoReflect() protoreflect.Message {
-	mi := &file_ledger_payloads_proto_msgTypes[11]
+	mi := &file_ledger_payloads_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1164,7 +1450,7 @@ func (x *Credit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Credit.ProtoReflect.Descriptor instead.
 func (*Credit) Descriptor() ([]byte, []int) {
-	return file_ledger_payloads_proto_rawDescGZIP(), []int{11}
+	return file_ledger_payloads_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Credit) GetReferred() string {
@@ -1208,7 +1494,7 @@ type Contribution struct {
 
 func (x *Contribution) Reset() {
 	*x = Contribution{}
-	mi := &file_ledger_payloads_proto_msgTypes[12]
+	mi := &file_ledger_payloads_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1220,7 +1506,7 @@ func (x *Contribution) String() string {
 func (*Contribution) ProtoMessage() {}
 
 func (x *Contribution) ProtoReflect() protoreflect.Message {
-	mi := &file_ledger_payloads_proto_msgTypes[12]
+	mi := &file_ledger_payloads_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1233,7 +1519,7 @@ func (x *Contribution) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Contribution.ProtoReflect.Descriptor instead.
 func (*Contribution) Descriptor() ([]byte, []int) {
-	return file_ledger_payloads_proto_rawDescGZIP(), []int{12}
+	return file_ledger_payloads_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Contribution) GetPartition() int32 {
@@ -1322,7 +1608,7 @@ type Continue struct {
 
 func (x *Continue) Reset() {
 	*x = Continue{}
-	mi := &file_ledger_payloads_proto_msgTypes[13]
+	mi := &file_ledger_payloads_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1334,7 +1620,7 @@ func (x *Continue) String() string {
 func (*Continue) ProtoMessage() {}
 
 func (x *Continue) ProtoReflect() protoreflect.Message {
-	mi := &file_ledger_payloads_proto_msgTypes[13]
+	mi := &file_ledger_payloads_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1347,7 +1633,7 @@ func (x *Continue) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Continue.ProtoReflect.Descriptor instead.
 func (*Continue) Descriptor() ([]byte, []int) {
-	return file_ledger_payloads_proto_rawDescGZIP(), []int{13}
+	return file_ledger_payloads_proto_rawDescGZIP(), []int{16}
 }
 
 // Checkpoint states that the outputs below a ledger offset are published.
@@ -1360,7 +1646,7 @@ type Checkpoint struct {
 
 func (x *Checkpoint) Reset() {
 	*x = Checkpoint{}
-	mi := &file_ledger_payloads_proto_msgTypes[14]
+	mi := &file_ledger_payloads_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1372,7 +1658,7 @@ func (x *Checkpoint) String() string {
 func (*Checkpoint) ProtoMessage() {}
 
 func (x *Checkpoint) ProtoReflect() protoreflect.Message {
-	mi := &file_ledger_payloads_proto_msgTypes[14]
+	mi := &file_ledger_payloads_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1385,7 +1671,7 @@ func (x *Checkpoint) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Checkpoint.ProtoReflect.Descriptor instead.
 func (*Checkpoint) Descriptor() ([]byte, []int) {
-	return file_ledger_payloads_proto_rawDescGZIP(), []int{14}
+	return file_ledger_payloads_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Checkpoint) GetPublished() int64 {
@@ -1488,7 +1774,7 @@ const file_ledger_payloads_proto_rawDesc = "" +
 	"\tnumerator\x18\x02 \x01(\x03R\tnumerator\x12 \n" +
 	"\vdenominator\x18\x03 \x01(\x03R\vdenominator\"!\n" +
 	"\x05Logic\x12\x18\n" +
-	"\aversion\x18\x01 \x01(\rR\aversion\"\xbe\x01\n" +
+	"\aversion\x18\x01 \x01(\rR\aversion\"\xb7\x02\n" +
 	"\n" +
 	"Parameters\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\x04R\aversion\x12\x14\n" +
@@ -1501,7 +1787,33 @@ const file_ledger_payloads_proto_rawDesc = "" +
 	"\x01p\x18\b \x01(\x01R\x01p\x12\f\n" +
 	"\x01q\x18\t \x01(\x01R\x01q\x12\f\n" +
 	"\x01v\x18\n" +
-	" \x01(\x01R\x01v\"\x94\x01\n" +
+	" \x01(\x01R\x01v\x12<\n" +
+	"\x06pareto\x18\v \x01(\v2$.mainstay.ledger.v1.ParetoParametersR\x06pareto\x129\n" +
+	"\x05blend\x18\f \x01(\v2#.mainstay.ledger.v1.BlendParametersR\x05blend\"X\n" +
+	"\x10ParetoParameters\x12\f\n" +
+	"\x01r\x18\x01 \x01(\x01R\x01r\x12\x14\n" +
+	"\x05alpha\x18\x02 \x01(\x01R\x05alpha\x12\f\n" +
+	"\x01s\x18\x03 \x01(\x01R\x01s\x12\x12\n" +
+	"\x04beta\x18\x04 \x01(\x01R\x04beta\"\xdd\x03\n" +
+	"\x0fBlendParameters\x12\x15\n" +
+	"\x06bg_nbd\x18\x01 \x01(\bR\x05bgNbd\x12$\n" +
+	"\x0epareto_in_odds\x18\x02 \x01(\x01R\fparetoInOdds\x12(\n" +
+	"\x10pareto_in_counts\x18\x03 \x01(\x01R\x0eparetoInCounts\x12\x12\n" +
+	"\x04lift\x18\x04 \x01(\x01R\x04lift\x12\x16\n" +
+	"\x06centre\x18\x05 \x01(\x01R\x06centre\x12\x14\n" +
+	"\x05shift\x18\x06 \x01(\x01R\x05shift\x12\x14\n" +
+	"\x05slope\x18\a \x01(\x01R\x05slope\x12\x14\n" +
+	"\x05level\x18\b \x01(\x01R\x05level\x12\x14\n" +
+	"\x05power\x18\t \x01(\x01R\x05power\x12\x18\n" +
+	"\atypical\x18\n" +
+	" \x01(\x01R\atypical\x12\x18\n" +
+	"\ahorizon\x18\v \x01(\x01R\ahorizon\x129\n" +
+	"\asilence\x18\f \x01(\v2\x1f.mainstay.ledger.v1.PercentilesR\asilence\x129\n" +
+	"\arepeats\x18\r \x01(\v2\x1f.mainstay.ledger.v1.PercentilesR\arepeats\x125\n" +
+	"\x05value\x18\x0e \x01(\v2\x1f.mainstay.ledger.v1.PercentilesR\x05value\"3\n" +
+	"\vPercentiles\x12\x0e\n" +
+	"\x02at\x18\x01 \x03(\x01R\x02at\x12\x14\n" +
+	"\x05share\x18\x02 \x03(\x01R\x05share\"\x94\x01\n" +
 	"\n" +
 	"Thresholds\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\x04R\aversion\x12\x15\n" +
@@ -1552,39 +1864,47 @@ func file_ledger_payloads_proto_rawDescGZIP() []byte {
 }
 
 var file_ledger_payloads_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_ledger_payloads_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
+var file_ledger_payloads_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
 var file_ledger_payloads_proto_goTypes = []any{
-	(Clock)(0),             // 0: mainstay.ledger.v1.Clock
-	(*Genesis)(nil),        // 1: mainstay.ledger.v1.Genesis
-	(*Tick)(nil),           // 2: mainstay.ledger.v1.Tick
-	(*Input)(nil),          // 3: mainstay.ledger.v1.Input
-	(*Reading)(nil),        // 4: mainstay.ledger.v1.Reading
-	(*Settings)(nil),       // 5: mainstay.ledger.v1.Settings
-	(*SettingsValues)(nil), // 6: mainstay.ledger.v1.SettingsValues
-	(*AlertRule)(nil),      // 7: mainstay.ledger.v1.AlertRule
-	(*Rate)(nil),           // 8: mainstay.ledger.v1.Rate
-	(*Logic)(nil),          // 9: mainstay.ledger.v1.Logic
-	(*Parameters)(nil),     // 10: mainstay.ledger.v1.Parameters
-	(*Thresholds)(nil),     // 11: mainstay.ledger.v1.Thresholds
-	(*Credit)(nil),         // 12: mainstay.ledger.v1.Credit
-	(*Contribution)(nil),   // 13: mainstay.ledger.v1.Contribution
-	(*Continue)(nil),       // 14: mainstay.ledger.v1.Continue
-	(*Checkpoint)(nil),     // 15: mainstay.ledger.v1.Checkpoint
-	(*Mark)(nil),           // 16: mainstay.ledger.v1.Mark
+	(Clock)(0),               // 0: mainstay.ledger.v1.Clock
+	(*Genesis)(nil),          // 1: mainstay.ledger.v1.Genesis
+	(*Tick)(nil),             // 2: mainstay.ledger.v1.Tick
+	(*Input)(nil),            // 3: mainstay.ledger.v1.Input
+	(*Reading)(nil),          // 4: mainstay.ledger.v1.Reading
+	(*Settings)(nil),         // 5: mainstay.ledger.v1.Settings
+	(*SettingsValues)(nil),   // 6: mainstay.ledger.v1.SettingsValues
+	(*AlertRule)(nil),        // 7: mainstay.ledger.v1.AlertRule
+	(*Rate)(nil),             // 8: mainstay.ledger.v1.Rate
+	(*Logic)(nil),            // 9: mainstay.ledger.v1.Logic
+	(*Parameters)(nil),       // 10: mainstay.ledger.v1.Parameters
+	(*ParetoParameters)(nil), // 11: mainstay.ledger.v1.ParetoParameters
+	(*BlendParameters)(nil),  // 12: mainstay.ledger.v1.BlendParameters
+	(*Percentiles)(nil),      // 13: mainstay.ledger.v1.Percentiles
+	(*Thresholds)(nil),       // 14: mainstay.ledger.v1.Thresholds
+	(*Credit)(nil),           // 15: mainstay.ledger.v1.Credit
+	(*Contribution)(nil),     // 16: mainstay.ledger.v1.Contribution
+	(*Continue)(nil),         // 17: mainstay.ledger.v1.Continue
+	(*Checkpoint)(nil),       // 18: mainstay.ledger.v1.Checkpoint
+	(*Mark)(nil),             // 19: mainstay.ledger.v1.Mark
 }
 var file_ledger_payloads_proto_depIdxs = []int32{
 	0,  // 0: mainstay.ledger.v1.Genesis.clock:type_name -> mainstay.ledger.v1.Clock
 	3,  // 1: mainstay.ledger.v1.Tick.inputs:type_name -> mainstay.ledger.v1.Input
 	4,  // 2: mainstay.ledger.v1.Tick.readings:type_name -> mainstay.ledger.v1.Reading
-	16, // 3: mainstay.ledger.v1.Reading.last:type_name -> mainstay.ledger.v1.Mark
+	19, // 3: mainstay.ledger.v1.Reading.last:type_name -> mainstay.ledger.v1.Mark
 	6,  // 4: mainstay.ledger.v1.Settings.values:type_name -> mainstay.ledger.v1.SettingsValues
 	8,  // 5: mainstay.ledger.v1.SettingsValues.rates:type_name -> mainstay.ledger.v1.Rate
 	7,  // 6: mainstay.ledger.v1.SettingsValues.alert_rules:type_name -> mainstay.ledger.v1.AlertRule
-	7,  // [7:7] is the sub-list for method output_type
-	7,  // [7:7] is the sub-list for method input_type
-	7,  // [7:7] is the sub-list for extension type_name
-	7,  // [7:7] is the sub-list for extension extendee
-	0,  // [0:7] is the sub-list for field type_name
+	11, // 7: mainstay.ledger.v1.Parameters.pareto:type_name -> mainstay.ledger.v1.ParetoParameters
+	12, // 8: mainstay.ledger.v1.Parameters.blend:type_name -> mainstay.ledger.v1.BlendParameters
+	13, // 9: mainstay.ledger.v1.BlendParameters.silence:type_name -> mainstay.ledger.v1.Percentiles
+	13, // 10: mainstay.ledger.v1.BlendParameters.repeats:type_name -> mainstay.ledger.v1.Percentiles
+	13, // 11: mainstay.ledger.v1.BlendParameters.value:type_name -> mainstay.ledger.v1.Percentiles
+	12, // [12:12] is the sub-list for method output_type
+	12, // [12:12] is the sub-list for method input_type
+	12, // [12:12] is the sub-list for extension type_name
+	12, // [12:12] is the sub-list for extension extendee
+	0,  // [0:12] is the sub-list for field type_name
 }
 
 func init() { file_ledger_payloads_proto_init() }
@@ -1599,7 +1919,7 @@ func file_ledger_payloads_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_ledger_payloads_proto_rawDesc), len(file_ledger_payloads_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   15,
+			NumMessages:   18,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

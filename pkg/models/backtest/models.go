@@ -5,15 +5,22 @@ import (
 	"math"
 
 	"github.com/mainstay/mainstay/pkg/lifetimes"
+	"github.com/mainstay/mainstay/processors/model"
 )
 
 // Names of models with a special role.
 const (
-	// Live is the model that the stream scores with.
+	// Live is the model that the stream scores with unless another is put in force.
 	Live = "MBG/NBD"
 	// Scorer is lifetimes.Scorer, which blends models and recalibrates the result.
 	Scorer = "blended scorer"
 )
+
+// choiceOf returns the value of the setting model.choice for a model; false for a model that the stream cannot run.
+func choiceOf(name string) (string, bool) {
+	choice, ok := map[string]string{Live: model.MBGNBD, "BG/NBD": model.BGNBD, "Pareto/NBD": model.ParetoNBD, Scorer: model.Blended}[name]
+	return choice, ok
+}
 
 // candidate is a fitted model.
 type candidate struct {
@@ -106,7 +113,9 @@ func fitWithFallback[M any](rows []lifetimes.Summary, run func([]lifetimes.Summa
 }
 
 func trained(h *holdout, all []lifetimes.History, o Options) (candidate, error) {
-	s, training, err := lifetimes.TrainScorer(all, h.split, lifetimes.ScorerOptions{Horizon: h.horizon, MinorPerUnit: o.MinorPerUnit})
+	s, training, err := lifetimes.TrainScorer(all, h.split, lifetimes.ScorerOptions{
+		Horizon: h.horizon, MinorPerUnit: o.MinorPerUnit, SingleStage: true,
+	})
 	if err != nil {
 		return candidate{}, err
 	}

@@ -30,11 +30,12 @@ const leastBuyers = 30
 // recommend selects a model and sets the reason and the statement on how far to trust it.
 func (r *Result) recommend() {
 	r.Recommended = Live
-	r.Why = "It is the model that the stream uses; there are too few purchases to distinguish the models."
+	r.Why = "It is the default; there are too few purchases to distinguish the models."
 	if best := r.best(); best != nil && r.HoldoutBuyers >= leastBuyers && r.RepeatBuyers > 0 {
 		r.Recommended = best.Name
 		r.Why = "Of the models whose RMSE is within 2% of the lowest and whose bias is within 10 points of the lowest, it has the best log score."
 	}
+	r.Choice, _ = choiceOf(r.Recommended)
 	chosen := r.model(r.Recommended)
 	r.Trust = r.trust(chosen)
 	if r.HoldoutBuyers < leastBuyers || r.RepeatBuyers == 0 {
@@ -49,9 +50,12 @@ func (r *Result) recommend() {
 		}
 	}
 	if live := r.model(Live); chosen != live {
-		r.Notes = append(r.Notes, fmt.Sprintf("The stream uses %s: %s.", Live, live.figures("AUC", "ECE", "RMSE", "bias")))
+		r.Notes = append(r.Notes, fmt.Sprintf("The default is %s: %s.", Live, live.figures("AUC", "ECE", "RMSE", "bias")))
 	}
 	for _, m := range r.Models {
+		if _, ok := choiceOf(m.Name); !ok && m.Problem == "" && m.LogScore != nil && *m.LogScore > v(chosen.LogScore) {
+			r.Notes = append(r.Notes, fmt.Sprintf("%s has a better log score, %.4f; it is not recommended, since its scores take too long for a stream.", m.Name, *m.LogScore))
+		}
 		if m.Problem != "" {
 			r.Notes = append(r.Notes, fmt.Sprintf("The fit of %s failed (%s). Its figures are of the best parameters found; it is not recommended.", m.Name, m.Problem))
 		}
@@ -64,7 +68,7 @@ func (r *Result) best() *Model {
 	var able []*Model
 	for i := range r.Models {
 		m := &r.Models[i]
-		if m.Problem != "" || m.RMSE == nil || m.Bias == nil || m.LogScore == nil {
+		if _, runs := choiceOf(m.Name); !runs || m.Problem != "" || m.RMSE == nil || m.Bias == nil || m.LogScore == nil {
 			continue
 		}
 		able = append(able, m)

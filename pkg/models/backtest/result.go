@@ -14,7 +14,8 @@ type Result struct {
 	HoldoutSpend     float64  `json:"holdout_spend"`     // units of the currency
 	Models           []Model  `json:"models"`
 	Baselines        []Model  `json:"baselines"`
-	Recommended      string   `json:"recommended"` // name of one of the models
+	Recommended      string   `json:"recommended"` // name of one of the models that a stream can run
+	Choice           string   `json:"choice"`      // its name in the setting model.choice
 	Why              string   `json:"why"`
 	Trust            string   `json:"trust"`
 	Notes            []string `json:"notes"`

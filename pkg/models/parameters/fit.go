@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/mainstay/mainstay/pkg/lifetimes"
+	"github.com/mainstay/mainstay/processors/model"
 )
 
 // ErrFit is returned for a fit whose parameters must not be used.
@@ -28,38 +29,43 @@ type FitOptions struct {
 	// MinorPerUnit is the number of minor units per unit of the currency; Currency is its ISO 4217 code.
 	MinorPerUnit float64
 	Currency     string
+	// Model is one of Choices.
+	Model string
+	// HorizonDays is the time span for which models are compared and the blended scorer is trained: the purchase horizon.
+	HorizonDays float64
 	// Now is stored as fitted_at and determines the version, so that a later fit has a higher one.
 	Now time.Time
 }
 
-// Fit fits MBG/NBD and Gamma-Gamma with their weak priors to the customers with a purchase up to Until. The caller sets the file name and
-// hash of the source (Stamp). The error is lifetimes.ErrNoData without such customers, and ErrFit for a fit that failed.
+// Fit fits the chosen model and Gamma-Gamma with their weak priors to the customers with a purchase up to Until. The caller sets the
+// file name and hash of the source (Stamp). The error is lifetimes.ErrNoData without such customers, and ErrFit for a day that is
+// more than ten years after the last purchase. File.Notes states what could not be fitted, and what stands in its place.
 func Fit(all []lifetimes.History, o FitOptions) (*File, error) {
-	var rows []lifetimes.Summary
 	first, last := int32(math.MaxInt32), int32(math.MinInt32)
 	for _, h := range all {
 		if h = h.Until(o.Until); len(h) > 0 {
 			first, last = min(first, h[0].Day), max(last, h[len(h)-1].Day)
-			rows = append(rows, h.Summary(float64(o.Until), 7, o.MinorPerUnit))
 		}
 	}
-	if len(rows) == 0 {
+	if last == math.MinInt32 {
 		return nil, fmt.Errorf("parameters: %w: no customer had bought by %s", lifetimes.ErrNoData, civil(o.Until))
 	}
 	if o.Until-last > farthest {
 		return nil, fmt.Errorf("%w: the last purchase is on %s, more than ten years before --until %s; give an earlier --until", ErrFit, civil(last), civil(o.Until))
 	}
-	purchases, err := lifetimes.FitMBGNBD(rows, lifetimes.FitOptions{})
-	if err != nil {
-		return nil, fmt.Errorf("parameters: fit purchases: %w", err)
+	data := Data{Histories: all, Now: float64(o.Until), MinorPerUnit: o.MinorPerUnit}
+	var choice *Choice
+	name := o.Model
+	if name == Auto {
+		var err error
+		if choice, err = Choose(data, model.MBGNBD, o.HorizonDays); err != nil {
+			return nil, fmt.Errorf("parameters: choose a model: %w", err)
+		}
+		name = choice.Model
 	}
-	spend, err := lifetimes.FitGammaGamma(rows, lifetimes.FitOptions{})
+	e, err := Fitted(data, name, o.HorizonDays)
 	if err != nil {
-		return nil, fmt.Errorf("parameters: fit spend: %w", err)
-	}
-	if !purchases.Converged {
-		return nil, fmt.Errorf("%w: MBG/NBD on %d customers, %d of them repeat buyers: %s; run `mainstay backtest`, and check the mapping of the columns",
-			ErrFit, purchases.Customers, purchases.RepeatBuyers, purchases.Problem)
+		return nil, err
 	}
 	at := o.Now.UTC().Truncate(time.Second)
 	version, err := strconv.ParseUint(at.Format("20060102150405"), 10, 64)
@@ -67,22 +73,10 @@ func Fit(all []lifetimes.History, o FitOptions) (*File, error) {
 		return nil, fmt.Errorf("parameters: version from %v: %w", at, err)
 	}
 	f := &File{
-		Format: Format, Version: version, Model: Model, Status: string(purchases.Status), FittedAt: at, TimeUnit: "week", Currency: o.Currency,
-		Purchases: Purchases(purchases.Model),
-		Diagnostics: Diagnostics{
-			Converged: true, Customers: purchases.Customers, RepeatBuyers: purchases.RepeatBuyers,
-			LogLikelihood: purchases.LogLikelihood, GradientNorm: purchases.GradientNorm,
-			StandardErrors: Purchases(purchases.StandardErrors),
-		},
-		Source: Source{First: civil(first), Until: civil(o.Until)},
+		Format: Format, Version: version, FittedAt: at, TimeUnit: "week", Currency: o.Currency,
+		Diagnostics: e.Diagnostics, Source: Source{First: civil(first), Until: civil(o.Until)}, Choice: choice, Notes: e.Notes,
 	}
-	if spend.Status != lifetimes.StatusPrior {
-		if !spend.Converged {
-			return nil, fmt.Errorf("%w: Gamma-Gamma on %d repeat buyers: %s; check the column of amounts", ErrFit, spend.RepeatBuyers, spend.Problem)
-		}
-		s, e := Spend(spend.Model), Spend(spend.StandardErrors)
-		f.Spend, f.Diagnostics.SpendErrors = &s, &e
-	}
+	f.setModel(e.Parameters)
 	return f, nil
 }
 

@@ -12,19 +12,16 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"go.yaml.in/yaml/v3"
 
-	"github.com/mainstay/mainstay/pkg/lifetimes"
-	"github.com/mainstay/mainstay/schemas/ledger"
+	"github.com/mainstay/mainstay/processors/model"
 )
 
 // Format is the version of the file format.
 const Format = "mainstay/parameters/v1"
-
-// Model is the name of the purchase model, MBG/NBD, as in the ledger.
-const Model = "mbg_nbd"
 
 // ErrFile is wrapped by each error about the content of a file.
 var ErrFile = errors.New("not a usable parameter file")
@@ -34,25 +31,62 @@ type File struct {
 	Format string `yaml:"format" json:"format"`
 	// Version increases with every fit; a ledger accepts only a higher version than its own.
 	Version uint64 `yaml:"version" json:"version"`
-	Model   string `yaml:"model" json:"model"`
+	// Model is one of model.Names.
+	Model string `yaml:"model" json:"model"`
 	// Status is lifetimes.Status: prior, provisional or fitted.
 	Status   string    `yaml:"status" json:"status"`
 	FittedAt time.Time `yaml:"fitted_at" json:"fitted_at"`
 	TimeUnit string    `yaml:"time_unit" json:"time_unit"` // week
 	// Currency is the ISO 4217 code of the amounts; empty if the source has none.
 	Currency    string      `yaml:"currency" json:"currency"`
-	Purchases   Purchases   `yaml:"purchases" json:"purchases"`
-	Spend       *Spend      `yaml:"spend" json:"spend"` // absent without repeat buyers: the prior does not know the scale of a currency
+	Purchases   *Purchases  `yaml:"purchases,omitempty" json:"purchases,omitempty"` // of all models but pareto_nbd
+	Pareto      *Pareto     `yaml:"pareto,omitempty" json:"pareto,omitempty"`       // of pareto_nbd and blended
+	Blend       *Blend      `yaml:"blend,omitempty" json:"blend,omitempty"`         // of blended
+	Spend       *Spend      `yaml:"spend" json:"spend"`                             // absent without repeat buyers: the prior does not know the scale of a currency
 	Diagnostics Diagnostics `yaml:"diagnostics" json:"diagnostics"`
 	Source      Source      `yaml:"source" json:"source"`
+	Choice      *Choice     `yaml:"choice,omitempty" json:"choice,omitempty"` // how the model was chosen; absent if it was given
+	Notes       []string    `yaml:"notes,omitempty" json:"notes,omitempty"`   // what the fit fell back to
 }
 
-// Purchases are the parameters of MBG/NBD, with time in weeks.
+// Purchases are the parameters of MBG/NBD or BG/NBD, with time in weeks.
 type Purchases struct {
 	R     float64 `yaml:"r" json:"r"`
 	Alpha float64 `yaml:"alpha" json:"alpha"`
 	A     float64 `yaml:"a" json:"a"`
 	B     float64 `yaml:"b" json:"b"`
+}
+
+// Pareto are the parameters of Pareto/NBD, with time in weeks.
+type Pareto struct {
+	R     float64 `yaml:"r" json:"r"`
+	Alpha float64 `yaml:"alpha" json:"alpha"`
+	S     float64 `yaml:"s" json:"s"`
+	Beta  float64 `yaml:"beta" json:"beta"`
+}
+
+// Blend holds the weights and corrections of the blended scorer; see lifetimes.Scorer. Times are in weeks, amounts in major units.
+type Blend struct {
+	BGNBD          bool        `yaml:"bg_nbd" json:"bg_nbd"` // the beta-dropout model is BG/NBD; false: MBG/NBD
+	ParetoInOdds   float64     `yaml:"pareto_in_odds" json:"pareto_in_odds"`
+	ParetoInCounts float64     `yaml:"pareto_in_counts" json:"pareto_in_counts"`
+	Lift           float64     `yaml:"lift" json:"lift"`
+	Centre         float64     `yaml:"centre" json:"centre"`
+	Shift          float64     `yaml:"shift" json:"shift"`
+	Slope          float64     `yaml:"slope" json:"slope"`
+	Level          float64     `yaml:"level" json:"level"`
+	Power          float64     `yaml:"power" json:"power"`
+	Typical        float64     `yaml:"typical" json:"typical"`
+	Horizon        float64     `yaml:"horizon" json:"horizon"`
+	Silence        Percentiles `yaml:"silence" json:"silence"`
+	Repeats        Percentiles `yaml:"repeats" json:"repeats"`
+	Value          Percentiles `yaml:"value" json:"value"`
+}
+
+// Percentiles are a distribution over the customers; see lifetimes.Percentiles.
+type Percentiles struct {
+	At    []float64 `yaml:"at,flow" json:"at"`
+	Share []float64 `yaml:"share,flow" json:"share"`
 }
 
 // Spend are the parameters of Gamma-Gamma; v is in major units of the currency.
@@ -64,13 +98,15 @@ type Spend struct {
 
 // Diagnostics describe the fit; see lifetimes.Diagnostics.
 type Diagnostics struct {
-	Converged      bool      `yaml:"converged" json:"converged"`
-	Customers      int       `yaml:"customers" json:"customers"`
-	RepeatBuyers   int       `yaml:"repeat_buyers" json:"repeat_buyers"`
-	LogLikelihood  float64   `yaml:"log_likelihood" json:"log_likelihood"`
-	GradientNorm   float64   `yaml:"gradient_norm" json:"gradient_norm"`
-	StandardErrors Purchases `yaml:"standard_errors" json:"standard_errors"` // 0: not determined by the data
-	SpendErrors    *Spend    `yaml:"spend_errors" json:"spend_errors"`
+	Converged     bool    `yaml:"converged" json:"converged"`
+	Customers     int     `yaml:"customers" json:"customers"`
+	RepeatBuyers  int     `yaml:"repeat_buyers" json:"repeat_buyers"`
+	LogLikelihood float64 `yaml:"log_likelihood" json:"log_likelihood"`
+	GradientNorm  float64 `yaml:"gradient_norm" json:"gradient_norm"`
+	// The standard error of each parameter; 0: not determined by the data. The blended scorer has none for purchases.
+	StandardErrors *Purchases `yaml:"standard_errors,omitempty" json:"standard_errors,omitempty"`
+	ParetoErrors   *Pareto    `yaml:"pareto_errors,omitempty" json:"pareto_errors,omitempty"`
+	SpendErrors    *Spend     `yaml:"spend_errors" json:"spend_errors"`
 }
 
 // Source describes the data of the fit.
@@ -91,36 +127,35 @@ func (f *File) Validate() error {
 		return bad("format is %q; this release reads %q", f.Format, Format)
 	case f.Version == 0:
 		return bad("version is 0, the version of the built-in prior; it must be at least 1")
-	case f.Model != Model:
-		return bad("model is %q; this release has %q", f.Model, Model)
+	case !slices.Contains(model.Names(), f.Model):
+		return bad("model is %q; this release has %s", f.Model, strings.Join(model.Names(), ", "))
 	case f.TimeUnit != "week":
 		return bad("time_unit is %q; it must be \"week\"", f.TimeUnit)
-	case !slices.Contains([]lifetimes.Status{lifetimes.StatusPrior, lifetimes.StatusProvisional, lifetimes.StatusFitted}, lifetimes.Status(f.Status)):
+	case !slices.Contains(model.Statuses(), f.Status):
 		return bad("status is %q; it must be prior, provisional or fitted", f.Status)
 	case !f.Diagnostics.Converged:
 		return bad("diagnostics.converged is false: these parameters must not be used")
 	}
-	if err := lifetimes.MBGNBD(f.Purchases).Validate(); err != nil {
-		return bad("purchases: %w", err)
-	}
-	if f.Spend != nil {
-		if err := lifetimes.GammaGamma(*f.Spend).Validate(); err != nil {
-			return bad("spend: %w", err)
+	// The keys of the model, and those of other models.
+	for _, key := range []struct {
+		name         string
+		given, wants bool
+	}{
+		{"purchases", f.Purchases != nil, f.Model != model.ParetoNBD},
+		{"pareto", f.Pareto != nil, f.Model == model.ParetoNBD || f.Model == model.Blended},
+		{"blend", f.Blend != nil, f.Model == model.Blended},
+	} {
+		switch {
+		case key.wants && !key.given:
+			return bad("%s is missing, which model %s has", key.name, f.Model)
+		case key.given && !key.wants:
+			return bad("%s is given, which model %s does not have", key.name, f.Model)
 		}
 	}
+	if err := model.Validate(f.Ledger()); err != nil {
+		return bad("%w", err)
+	}
 	return nil
-}
-
-// Ledger returns the payload of a parameters entry. Without Spend, p, q and v are 0, as in the built-in prior.
-func (f *File) Ledger() *ledger.Parameters {
-	p := &ledger.Parameters{
-		Version: f.Version, Model: f.Model, Status: f.Status,
-		R: f.Purchases.R, Alpha: f.Purchases.Alpha, A: f.Purchases.A, B: f.Purchases.B,
-	}
-	if f.Spend != nil {
-		p.P, p.Q, p.V = f.Spend.P, f.Spend.Q, f.Spend.V
-	}
-	return p
 }
 
 // most is the maximum size of a file in bytes, far above what the format can need.

@@ -49,7 +49,7 @@ func TestFit(t *testing.T) {
 	}
 	want, err := lifetimes.FitMBGNBD(rows, lifetimes.FitOptions{})
 	require.NoError(t, err)
-	require.Equal(t, want.Model, lifetimes.MBGNBD(f.Purchases))
+	require.Equal(t, want.Model, lifetimes.MBGNBD(*f.Purchases))
 	spend, err := lifetimes.FitGammaGamma(rows, lifetimes.FitOptions{})
 	require.NoError(t, err)
 	require.Equal(t, spend.Model, lifetimes.GammaGamma(*f.Spend))
@@ -113,7 +113,7 @@ func TestWriteAndRead(t *testing.T) {
 
 	p := got.Ledger()
 	require.Equal(t, processors.PriorParameters().GetModel(), p.GetModel())
-	require.Equal(t, Purchases{p.GetR(), p.GetAlpha(), p.GetA(), p.GetB()}, f.Purchases)
+	require.Equal(t, Purchases{p.GetR(), p.GetAlpha(), p.GetA(), p.GetB()}, *f.Purchases)
 	require.Equal(t, Spend{p.GetP(), p.GetQ(), p.GetV()}, *f.Spend)
 	require.Equal(t, f.Version, p.GetVersion())
 	require.Equal(t, "fitted", p.GetStatus())
@@ -140,7 +140,9 @@ func TestParseRefuses(t *testing.T) {
 		"key twice":          {"currency:", "model: mbg_nbd\ncurrency:", "already defined"},
 		"version 0":          {"version: 20260517123045", "version: 0", "at least 1"},
 		"negative version":   {"version: 20260517123045", "version: -1", "cannot unmarshal"},
-		"another model":      {"mbg_nbd", "bg_nbd", `this release has "mbg_nbd"`},
+		"another model":      {"model: mbg_nbd", "model: sbg", "this release has mbg_nbd, bg_nbd, pareto_nbd, blended"},
+		"keys of another":    {"model: mbg_nbd", "model: pareto_nbd", "purchases is given, which model pareto_nbd does not have"},
+		"keys missing":       {"model: mbg_nbd", "model: blended", "pareto is missing, which model blended has"},
 		"unknown status":     {"status: fitted", "status: good", "prior, provisional or fitted"},
 		"another time unit":  {"time_unit: week", "time_unit: day", `must be "week"`},
 		"not converged":      {"converged: true", "converged: false", "must not be used"},

@@ -142,7 +142,7 @@ func (a *App) Fold(g *ledger.Genesis, reg prometheus.Registerer) *fold.Fold {
 // Refit fits the models to the live customers, once.
 func (a *App) Refit(ctx context.Context, g *ledger.Genesis, dryRun bool) (*refit.Result, error) {
 	return refit.Run(ctx, refit.Config{
-		Namespace: a.Config.Namespace, Genesis: g, DryRun: dryRun, Timeout: refitTimeout, Random: a.hooks.Random,
+		Namespace: a.Config.Namespace, Genesis: g, DryRun: dryRun, Timeout: refitTimeout, Random: a.hooks.Random, Choice: a.Config.Model.Choice,
 	}, a.Kafka, a.Redis)
 }
 

@@ -166,8 +166,9 @@ type Money struct {
 	Rates           map[string]string      `yaml:"rates"`
 }
 
-// Model configures the initial parameters of the models.
+// Model configures the initial parameters of the models, and which model a refit fits.
 type Model struct {
+	Choice         string `yaml:"choice" oneof:"auto|mbg_nbd|bg_nbd|pareto_nbd|blended" doc:"Model that mainstay fit and refits put in force. auto: the one that predicted the last purchase horizon best; the model in force is kept unless another is better by more than chance."`
 	ParametersFile string `yaml:"parameters_file" doc:"File of parameters written by mainstay fit. The parameters are appended to the ledger if their version is higher than the version in force. Empty: the parameters of the prior, until a refit."`
 }
 
@@ -294,6 +295,7 @@ func Default() Config {
 			AnonymousPolicy: "skip",
 			DLQMaxBytes:     4 * MiB,
 		},
+		Model: Model{Choice: "auto"},
 		Fold: Fold{
 			PublishInterval:          100 * time.Millisecond,
 			MaxTransactionsPerSecond: 80,

@@ -34,8 +34,11 @@ func RenderExplanation(b *processors.Explanation) []string {
 		add("model input", "none: there is no standing order")
 	}
 	c := b.Scoring
-	p := c.Purchases
-	add("model", "%s, version %d (%s): r %.4g, alpha %.4g, a %.4g, b %.4g", c.Model, c.Version, c.Status, p.R, p.Alpha, p.A, p.B)
+	add("model", "%s, version %d (%s): %s", c.Model, c.Version, c.Status, describePurchases(c))
+	if w := c.Blend; w != nil {
+		add("blend", "pareto_nbd has weight %.2f in probabilities and %.2f in counts; lift %.2f, shift %.2f, slope %.2f, level %.2f, power %.2f",
+			w.Odds, w.Counts, w.Lift, w.Shift, w.Slope, w.Level, w.Power)
+	}
 	if s := c.Spend; s != nil {
 		add("spend", "Gamma-Gamma: p %.4g, q %.4g, v %.4g", s.P, s.Q, s.V)
 	} else {
@@ -66,6 +69,28 @@ func RenderExplanation(b *processors.Explanation) []string {
 		add("account", "closed %s", *b.Closed)
 	}
 	return lines
+}
+
+// describePurchases lists the parameters of the purchase models.
+func describePurchases(c processors.Scoring) string {
+	var parts []string
+	if p := c.Purchases; p != nil {
+		name := ""
+		if c.Blend != nil && c.Blend.BGNBD {
+			name = "bg_nbd "
+		} else if c.Blend != nil {
+			name = "mbg_nbd "
+		}
+		parts = append(parts, fmt.Sprintf("%sr %.4g, alpha %.4g, a %.4g, b %.4g", name, p.R, p.Alpha, p.A, p.B))
+	}
+	if p := c.Pareto; p != nil {
+		name := ""
+		if c.Blend != nil {
+			name = "pareto_nbd "
+		}
+		parts = append(parts, fmt.Sprintf("%sr %.4g, alpha %.4g, s %.4g, beta %.4g", name, p.R, p.Alpha, p.S, p.Beta))
+	}
+	return strings.Join(parts, "; ")
 }
 
 func or(text *string, none string) string {

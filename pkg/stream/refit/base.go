@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 
 	"github.com/mainstay/mainstay/pkg/lifetimes"
+	"github.com/mainstay/mainstay/pkg/models/parameters"
 	"github.com/mainstay/mainstay/pkg/redis"
 	"github.com/mainstay/mainstay/processors"
 	"github.com/mainstay/mainstay/processors/customer"
@@ -15,16 +17,14 @@ import (
 // ErrNoState is a partition of which Redis holds nothing that can be fitted to.
 var ErrNoState = errors.New("Redis holds no state of this ledger yet")
 
-// mostRows bounds the memory of a refit to about 200 MB. A larger base is fitted to a part of it, chosen by hash: at a million
-// customers a parameter is known to its third digit.
-const mostRows = 1 << 20
+// mostRows bounds the memory of a refit to about 100 MB at ten purchase days each. A larger base is fitted to a part of it, chosen
+// by hash: at half a million customers a parameter is known to its third digit.
+const mostRows = 1 << 19
 
-// row is the input of the fits for one customer.
+// row is the history of one customer.
 type row struct {
-	class  uint32 // of the id's hash, to drop rows by
-	now    lifetimes.Summary
-	before lifetimes.Summary // at the split; X is -1 if the customer's first order came later
-	after  int32             // purchase days after the split
+	class uint32 // of the id's hash, to drop rows by
+	days  lifetimes.History
 }
 
 // base holds the customers of all partitions who have a standing order, or an even sample of them.
@@ -33,6 +33,7 @@ type base struct {
 	most    int    // rows
 	part    uint32 // one of so many is kept, a power of two
 	inForce *ledger.Parameters
+	today   float64 // the least base time of the partitions, as a civil day with its fraction
 	horizon float64 // days after the split
 	money   float64 // minor units of a unit
 }
@@ -57,13 +58,13 @@ func (b *base) keep(r row) {
 	}
 }
 
-// collect reads the customers of all partitions from Redis, each as of the base time of their partition, while folds go on. If a
+// collect reads the customers of all partitions from Redis, while folds go on. If a
 // partition begins a new snapshot during the scan, all partitions are read again. A scan returns a customer twice if Redis resizes
 // its hash meanwhile; they then count twice, which does not change a fit.
 func collect(ctx context.Context, r *redis.Client, namespace string, g *ledger.Genesis) (*base, error) {
 	const tries = 3
 	for try := 1; ; try++ {
-		b := &base{most: mostRows, part: 1, inForce: processors.PriorParameters()}
+		b := &base{most: mostRows, part: 1, inForce: processors.PriorParameters(), today: math.Inf(1)}
 		var err error
 		for p := int32(0); p < g.GetPartitions() && err == nil; p++ {
 			if err = b.scan(ctx, r.Partition(namespace, p, g.GetPartitions()), g.GetLedgerId()); err != nil {
@@ -98,6 +99,7 @@ func (b *base) scan(ctx context.Context, p *redis.Partition, ledgerID string) er
 	if !ok {
 		return nil // without a base time nobody's silence is known
 	}
+	b.today = min(b.today, today)
 	b.money, b.horizon = state.MinorPerUnit(), float64(state.Settings().GetPurchaseHorizonDays())
 	err = p.ScanCustomers(ctx, func(_ redis.Meta, blobs []redis.Blob) error {
 		for _, blob := range blobs {
@@ -106,7 +108,7 @@ func (b *base) scan(ctx context.Context, p *redis.Partition, ledgerID string) er
 				return fmt.Errorf("decode a customer: %w", err)
 			}
 			if days := s.Days(); len(days) > 0 {
-				b.keep(b.row(blob.ID, days, today))
+				b.keep(row{ledger.Class(blob.ID, rowClasses), days})
 			}
 		}
 		return nil
@@ -117,11 +119,11 @@ func (b *base) scan(ctx context.Context, p *redis.Partition, ledgerID string) er
 	return nil
 }
 
-func (b *base) row(id string, days lifetimes.History, today float64) row {
-	r := row{class: ledger.Class(id, rowClasses), now: days.Summary(today, customer.DaysPerWeek, b.money)}
-	split := today - b.horizon
-	known := days.Until(int32(split)) // the day on which the split falls counts as known: its end is
-	r.before = known.Summary(max(split, 0), customer.DaysPerWeek, b.money)
-	r.after = int32(len(days) - len(known)) //nolint:gosec // days of a life
-	return r
+// data returns what the models are fitted to.
+func (b *base) data() parameters.Data {
+	d := parameters.Data{Now: b.today, MinorPerUnit: b.money, Histories: make([]lifetimes.History, len(b.rows))}
+	for i := range b.rows {
+		d.Histories[i] = b.rows[i].days
+	}
+	return d
 }

@@ -3,8 +3,7 @@ package refit
 import (
 	"math"
 
-	"github.com/mainstay/mainstay/pkg/lifetimes"
-	"github.com/mainstay/mainstay/processors/customer"
+	"github.com/mainstay/mainstay/pkg/models/parameters"
 )
 
 // Holdout compares how two sets of parameters predict the orders after a split in time: the mean log loss of the probability of
@@ -32,44 +31,25 @@ func (h Holdout) Worse() bool {
 // leastJudged is the smallest number of customers for which the comparison is made.
 const leastJudged = 50
 
-// judge fits to the orders before the split, and compares the losses after it.
-func (b *base) judge(inForce lifetimes.MBGNBD) (Holdout, error) {
+// judge fits the named model to the orders before the split, and compares the losses after it.
+func (b *base) judge(data parameters.Data, name string) (Holdout, error) {
 	h := Holdout{Days: b.horizon}
-	var known []lifetimes.Summary
-	for i := range b.rows {
-		if b.rows[i].before.X >= 0 {
-			known = append(known, b.rows[i].before)
-		}
-	}
-	if len(known) < leastJudged {
+	split := parameters.Split(data, b.horizon)
+	if len(split.Known) < leastJudged {
 		return h, nil
 	}
-	fit, err := lifetimes.FitMBGNBD(known, lifetimes.FitOptions{})
-	if err != nil || !fit.Converged || fit.Status == lifetimes.StatusPrior {
+	candidate, err := split.Fit(name)
+	if err != nil || candidate == nil {
 		return h, err // too little data before the split for a fit: nothing to compare
 	}
-	weeks := b.horizon / customer.DaysPerWeek
-	var a, c, d, dd float64
-	for i := range b.rows {
-		r := &b.rows[i]
-		if r.before.X < 0 {
-			continue
-		}
-		old, candidate := loss(inForce.PAtLeastOne(r.before, weeks), r.after > 0), loss(fit.Model.PAtLeastOne(r.before, weeks), r.after > 0)
-		a, c = a+old, c+candidate
-		d, dd = d+candidate-old, dd+(candidate-old)*(candidate-old)
+	old, fitted := split.Losses(b.inForce), split.Losses(candidate)
+	n, d, dd := float64(len(old)), 0.0, 0.0
+	for i := range old {
+		h.InForce, h.Candidate = h.InForce+old[i]/n, h.Candidate+fitted[i]/n
+		d += fitted[i] - old[i]
+		dd += (fitted[i] - old[i]) * (fitted[i] - old[i])
 	}
-	n := float64(len(known))
-	h.Customers, h.InForce, h.Candidate = len(known), a/n, c/n
+	h.Customers = len(old)
 	h.Error = math.Sqrt(max(0, dd/n-(d/n)*(d/n)) / n)
 	return h, nil
-}
-
-// loss is minus the log of the probability of what happened, bounded so that one customer cannot make it infinite.
-func loss(p float64, happened bool) float64 {
-	const least = 1e-6
-	if !happened {
-		p = 1 - p
-	}
-	return -math.Log(min(max(p, least), 1))
 }

@@ -8,14 +8,16 @@ package refit
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
+	"strings"
 	"time"
 
 	"github.com/mainstay/mainstay/pkg/kafka"
 	"github.com/mainstay/mainstay/pkg/lifetimes"
+	"github.com/mainstay/mainstay/pkg/models/parameters"
 	"github.com/mainstay/mainstay/pkg/redis"
-	"github.com/mainstay/mainstay/processors"
 	"github.com/mainstay/mainstay/schemas/ledger"
 )
 
@@ -45,6 +47,8 @@ type Config struct {
 	DryRun    bool
 	Timeout   time.Duration // of the transaction
 	Random    func() uint64
+	// Choice is the model to fit, one of parameters.Choices.
+	Choice string
 }
 
 // Result is the outcome of a refit, with the figures that led to it.
@@ -59,6 +63,10 @@ type Result struct {
 	Customers    int    `json:"customers"`
 	RepeatBuyers int    `json:"repeat_buyers"`
 	OneOf        uint32 `json:"one_of"`
+	// Choice is how the model was chosen; null if it was given.
+	Choice *parameters.Choice `json:"choice"`
+	// Notes state what could not be fitted, and what stands in its place.
+	Notes []string `json:"notes,omitempty"`
 }
 
 // Parameters are those of a model, times in weeks, money in units of the base currency. P, q and v are 0 where spend is the
@@ -74,13 +82,19 @@ type Parameters struct {
 	P       float64 `json:"p"`
 	Q       float64 `json:"q"`
 	V       float64 `json:"v"`
+	// Pareto holds the parameters of Pareto/NBD; null for other models than pareto_nbd and blended.
+	Pareto *parameters.Pareto `json:"pareto,omitempty"`
 }
 
 func shown(v *ledger.Parameters) Parameters {
-	return Parameters{
+	shown := Parameters{
 		Version: v.GetVersion(), Model: v.GetModel(), Status: v.GetStatus(),
 		R: v.GetR(), Alpha: v.GetAlpha(), A: v.GetA(), B: v.GetB(), P: v.GetP(), Q: v.GetQ(), V: v.GetV(),
 	}
+	if p := v.GetPareto(); p != nil {
+		shown.Pareto = &parameters.Pareto{R: p.GetR(), Alpha: p.GetAlpha(), S: p.GetS(), Beta: p.GetBeta()}
+	}
+	return shown
 }
 
 // Run is one refit. A refusal is no error: Result.Outcome says it.
@@ -89,7 +103,7 @@ func Run(ctx context.Context, cfg Config, k *kafka.Client, r *redis.Client) (*Re
 	if err != nil {
 		return nil, fmt.Errorf("read the customers to fit to: %w", err)
 	}
-	result, fitted, err := b.fit()
+	result, fitted, err := b.fit(cfg.Choice)
 	if err != nil || result.Outcome != Appended {
 		return result, err
 	}
@@ -103,54 +117,52 @@ func Run(ctx context.Context, cfg Config, k *kafka.Client, r *redis.Client) (*Re
 	return result, nil
 }
 
-// fit fits to all that is known, and decides. Appended means: to be appended.
-func (b *base) fit() (*Result, *ledger.Parameters, error) {
-	rows := make([]lifetimes.Summary, len(b.rows))
-	for i := range b.rows {
-		rows[i] = b.rows[i].now
-	}
-	result := &Result{InForce: shown(b.inForce), Customers: len(rows), OneOf: b.part}
+// fit fits to all that is known, and decides. Appended means: to be appended. The model is choice, or the one that predicted the
+// last horizon best if choice is parameters.Auto.
+func (b *base) fit(choice string) (*Result, *ledger.Parameters, error) {
+	result := &Result{InForce: shown(b.inForce), Customers: len(b.rows), OneOf: b.part}
 	refuse := func(o Outcome, format string, args ...any) (*Result, *ledger.Parameters, error) {
 		result.Outcome, result.Reason = o, fmt.Sprintf(format, args...)
 		return result, nil, nil
 	}
-	if len(rows) == 0 {
-		return refuse(NoData, "there is no customer with a standing order")
+	for i := range b.rows {
+		if len(b.rows[i].days) > 1 {
+			result.RepeatBuyers++
+		}
 	}
-	purchases, err := lifetimes.FitMBGNBD(rows, lifetimes.FitOptions{})
-	if err != nil {
-		return nil, nil, fmt.Errorf("fit purchases: %w", err)
-	}
-	result.RepeatBuyers = purchases.RepeatBuyers
-	if purchases.Status == lifetimes.StatusPrior {
-		return refuse(NoData, "none of %d customers has bought on two days", len(rows))
-	}
-	spend, err := lifetimes.FitGammaGamma(rows, lifetimes.FitOptions{})
-	if err != nil {
-		return nil, nil, fmt.Errorf("fit spend: %w", err)
-	}
-	m := purchases.Model
-	fitted := &ledger.Parameters{
-		Version: b.inForce.GetVersion() + 1, Model: b.inForce.GetModel(), Status: string(purchases.Status), R: m.R, Alpha: m.Alpha, A: m.A, B: m.B,
-	}
-	if spend.Status != lifetimes.StatusPrior {
-		fitted.P, fitted.Q, fitted.V = spend.Model.P, spend.Model.Q, spend.Model.V
-	}
-	result.Fitted = shown(fitted)
 	switch {
-	case !purchases.Converged:
-		return refuse(NotConverged, "MBG/NBD: %s", purchases.Problem)
-	case spend.Status != lifetimes.StatusPrior && !spend.Converged:
-		return refuse(NotConverged, "Gamma-Gamma: %s", spend.Problem)
+	case len(b.rows) == 0:
+		return refuse(NoData, "there is no customer with a standing order")
+	case result.RepeatBuyers == 0:
+		return refuse(NoData, "none of %d customers has bought on two days", len(b.rows))
 	}
-	if err := processors.ValidateParameters(fitted); err != nil {
-		return refuse(NotConverged, "%v", err)
+	data, name := b.data(), choice
+	if name == parameters.Auto {
+		chosen, err := parameters.Choose(data, b.inForce.GetModel(), b.horizon)
+		if err != nil {
+			return nil, nil, fmt.Errorf("choose a model: %w", err)
+		}
+		result.Choice, name = chosen, chosen.Model
 	}
-	v := b.inForce
-	if result.Holdout, err = b.judge(lifetimes.MBGNBD{R: v.GetR(), Alpha: v.GetAlpha(), A: v.GetA(), B: v.GetB()}); err != nil {
+	estimate, err := parameters.Fitted(data, name, b.horizon)
+	if errors.Is(err, lifetimes.ErrNoData) {
+		return refuse(NoData, "no customer had bought by the least base time of the partitions")
+	} else if err != nil {
+		return nil, nil, fmt.Errorf("fit the models: %w", err)
+	}
+	fitted := estimate.Parameters
+	fitted.Version = b.inForce.GetVersion() + 1
+	if fitted.GetV() == 0 { // spend is not fitted: the spend model in force stays
+		fitted.P, fitted.Q, fitted.V = b.inForce.GetP(), b.inForce.GetQ(), b.inForce.GetV()
+	}
+	result.Fitted, result.Notes = shown(fitted), estimate.Notes
+	if fitted.GetModel() != name || fitted.GetStatus() == string(lifetimes.StatusPrior) {
+		return refuse(NotConverged, "%s", strings.Join(estimate.Notes, "; "))
+	}
+	if result.Holdout, err = b.judge(data, name); err != nil {
 		return nil, nil, fmt.Errorf("fit to what was known before the holdout: %w", err)
 	}
-	switch h := result.Holdout; {
+	switch h, v := result.Holdout, b.inForce; {
 	case h.Worse():
 		return refuse(Worse, "on the last %g days the fit's log loss is %.4f, that of version %d is %.4f", h.Days, h.Candidate, v.GetVersion(), h.InForce)
 	case same(v, fitted):
@@ -162,9 +174,40 @@ func (b *base) fit() (*Result, *ledger.Parameters, error) {
 
 // same reports whether two sets of parameters are so close that re-scoring all customers would change nothing.
 func same(a, b *ledger.Parameters) bool {
-	near := func(x, y float64) bool { return math.Abs(x-y) <= 1e-3*max(math.Abs(x), math.Abs(y)) }
-	return a.GetStatus() == b.GetStatus() && near(a.GetR(), b.GetR()) && near(a.GetAlpha(), b.GetAlpha()) && near(a.GetA(), b.GetA()) && near(a.GetB(), b.GetB()) &&
-		near(a.GetP(), b.GetP()) && near(a.GetQ(), b.GetQ()) && near(a.GetV(), b.GetV())
+	if a.GetModel() != b.GetModel() || a.GetStatus() != b.GetStatus() || a.GetBlend().GetBgNbd() != b.GetBlend().GetBgNbd() {
+		return false
+	}
+	one, other := numbers(a), numbers(b)
+	for i := range one {
+		if math.Abs(one[i]-other[i]) > 1e-3*max(math.Abs(one[i]), math.Abs(other[i])) {
+			return false
+		}
+	}
+	return near(a.GetBlend().GetSilence(), b.GetBlend().GetSilence()) && near(a.GetBlend().GetRepeats(), b.GetBlend().GetRepeats()) &&
+		near(a.GetBlend().GetValue(), b.GetBlend().GetValue())
+}
+
+// numbers lists all parameters but percentiles.
+func numbers(v *ledger.Parameters) []float64 {
+	p, b := v.GetPareto(), v.GetBlend()
+	return []float64{
+		v.GetR(), v.GetAlpha(), v.GetA(), v.GetB(), v.GetP(), v.GetQ(), v.GetV(), p.GetR(), p.GetAlpha(), p.GetS(), p.GetBeta(),
+		b.GetParetoInOdds(), b.GetParetoInCounts(), b.GetLift(), b.GetCentre(), b.GetShift(), b.GetSlope(), b.GetLevel(), b.GetPower(),
+		b.GetTypical(), b.GetHorizon(),
+	}
+}
+
+// near reports whether two distributions differ by less than half a percentile point at every point.
+func near(a, b *ledger.Percentiles) bool {
+	for _, pair := range [][2]*ledger.Percentiles{{a, b}, {b, a}} {
+		other := lifetimes.Percentiles{At: pair[1].GetAt(), Share: pair[1].GetShare()}
+		for i, at := range pair[0].GetAt() {
+			if math.Abs(other.Of(at)-pair[0].GetShare()[i]) > .005 {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // Append appends parameters to all partitions of the ledger in one transaction: all have them, or none. Of two that append at

@@ -2,25 +2,31 @@ package refit
 
 import (
 	"fmt"
-	"math"
 	"math/rand/v2"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/mainstay/mainstay/pkg/lifetimes"
+	"github.com/mainstay/mainstay/pkg/models/parameters"
 	"github.com/mainstay/mainstay/processors"
+	"github.com/mainstay/mainstay/processors/model"
 	"github.com/mainstay/mainstay/schemas/ledger"
 )
 
 const today = 700.5
 
-func empty() *base {
-	return &base{most: mostRows, part: 1, inForce: processors.PriorParameters(), horizon: 90, money: 100}
+func rowOf(i int, days lifetimes.History) row {
+	return row{ledger.Class(fmt.Sprint("c", i), rowClasses), days}
 }
 
-// shop is customers who buy as MBG/NBD says, at rates around one order in so many weeks, and stop by chance after each.
-func shop(n int, weeks, stops float64) *base {
+func empty() *base {
+	return &base{most: mostRows, part: 1, inForce: processors.PriorParameters(), today: today, horizon: 90, money: 100}
+}
+
+// shop is customers who buy as MBG/NBD says, at rates around one order in three weeks, and stop after one of ten.
+func shop(n int) *base {
+	const weeks, stops = 3, .1
 	random := rand.New(rand.NewPCG(1, 2))
 	b := empty()
 	for i := range n {
@@ -33,14 +39,14 @@ func shop(n int, weeks, stops float64) *base {
 			}
 			days = days.Add(int32(at), int64(1000+random.IntN(5000)))
 		}
-		b.keep(b.row(fmt.Sprint("c", i), days, today))
+		b.keep(rowOf(i, days))
 	}
 	return b
 }
 
 func TestFitIsBetterThanThePrior(t *testing.T) {
-	b := shop(3000, 3, .1)
-	result, fitted, err := b.fit()
+	b := shop(3000)
+	result, fitted, err := b.fit(model.MBGNBD)
 	require.NoError(t, err)
 	require.Equal(t, Appended, result.Outcome, result.Reason)
 	require.EqualValues(t, 1, fitted.GetVersion())
@@ -54,7 +60,7 @@ func TestFitIsBetterThanThePrior(t *testing.T) {
 
 	// What was just put in force is no worse than itself, and no news.
 	b.inForce = fitted
-	result, again, err := b.fit()
+	result, again, err := b.fit(model.MBGNBD)
 	require.NoError(t, err)
 	require.Equal(t, Unchanged, result.Outcome)
 	require.Nil(t, again)
@@ -69,7 +75,7 @@ func weekly(price func(i int) int64) *base {
 		for d := int32(100 + i%50); d < int32(today-b.horizon); d += 7 {
 			days = days.Add(d, price(i))
 		}
-		b.keep(b.row(fmt.Sprint("c", i), days, today))
+		b.keep(rowOf(i, days))
 	}
 	return b
 }
@@ -78,7 +84,7 @@ func weekly(price func(i int) int64) *base {
 func TestWorseIsRefused(t *testing.T) {
 	b := weekly(func(i int) int64 { return 1000 + int64(i*37%900) })
 	b.inForce = &ledger.Parameters{Version: 4, Model: "mbg_nbd", Status: "fitted", R: .01, Alpha: 50, A: 20, B: .5}
-	result, fitted, err := b.fit()
+	result, fitted, err := b.fit(model.MBGNBD)
 	require.NoError(t, err)
 	require.Equal(t, Worse, result.Outcome)
 	require.Nil(t, fitted)
@@ -86,34 +92,64 @@ func TestWorseIsRefused(t *testing.T) {
 	require.EqualValues(t, 5, result.Fitted.Version)
 }
 
-// TestNotConvergedIsRefused: where all pay the same there is no spread of spending to be found.
-func TestNotConvergedIsRefused(t *testing.T) {
-	result, fitted, err := weekly(func(int) int64 { return 1000 }).fit()
+// TestSpendInForceStays verifies that a base in which all pay the same is fitted, and keeps the spend model in force.
+func TestSpendInForceStays(t *testing.T) {
+	b := shop(500)
+	for _, r := range b.rows {
+		for i := range r.days {
+			r.days[i].Net = 1000
+		}
+	}
+	b.inForce.P, b.inForce.Q, b.inForce.V = 6, 4, 15
+	result, fitted, err := b.fit(model.MBGNBD)
 	require.NoError(t, err)
-	require.Equal(t, NotConverged, result.Outcome)
-	require.Contains(t, result.Reason, "Gamma-Gamma: ")
-	require.Nil(t, fitted)
+	require.Equal(t, Appended, result.Outcome, result.Reason)
+	require.Contains(t, result.Notes[0], "all repeat purchases have the same value")
+	require.Equal(t, []float64{6, 4, 15}, []float64{fitted.GetP(), fitted.GetQ(), fitted.GetV()})
+}
+
+// TestEveryModelIsRefitted verifies that a refit puts each model in force, that the same fit again changes nothing, and that the
+// choice of a model compares all of them.
+func TestEveryModelIsRefitted(t *testing.T) {
+	b := shop(800)
+	for _, name := range model.Names() {
+		b.inForce = processors.PriorParameters()
+		result, fitted, err := b.fit(name)
+		require.NoError(t, err)
+		require.Equal(t, Appended, result.Outcome, "%s: %s", name, result.Reason)
+		require.Equal(t, name, fitted.GetModel())
+		require.NoError(t, processors.ValidateParameters(fitted))
+		b.inForce = fitted
+		result, _, err = b.fit(name)
+		require.NoError(t, err)
+		require.Equal(t, Unchanged, result.Outcome, name)
+		require.Equal(t, name, result.InForce.Model)
+	}
+	result, _, err := b.fit(parameters.Auto)
+	require.NoError(t, err)
+	require.Len(t, result.Choice.Compared, len(model.Names()))
+	require.Equal(t, model.Blended, result.Choice.Incumbent)
 }
 
 func TestTooLittle(t *testing.T) {
 	b := empty()
-	result, fitted, err := b.fit()
+	result, fitted, err := b.fit(model.MBGNBD)
 	require.NoError(t, err)
 	require.Equal(t, NoData, result.Outcome)
 	require.Nil(t, fitted)
 	for i := range 300 {
-		b.keep(b.row(fmt.Sprint("c", i), lifetimes.History{}.Add(int32(i), 100), today))
+		b.keep(rowOf(i, lifetimes.History{}.Add(int32(i), 100)))
 	}
-	result, _, err = b.fit()
+	result, _, err = b.fit(model.MBGNBD)
 	require.NoError(t, err)
 	require.Equal(t, NoData, result.Outcome)
 	require.Contains(t, result.Reason, "none of 300 customers")
 	// A handful of repeat buyers is fitted, and said to be provisional; nothing is judged on a base too young to be split.
 	b = empty()
 	for i := range 30 {
-		b.keep(b.row(fmt.Sprint("c", i), lifetimes.History{}.Add(680, 100).Add(int32(681+i%15), 100), today))
+		b.keep(rowOf(i, lifetimes.History{}.Add(680, 100).Add(int32(681+i%15), 100)))
 	}
-	result, fitted, err = b.fit()
+	result, fitted, err = b.fit(model.MBGNBD)
 	require.NoError(t, err)
 	require.Equal(t, Appended, result.Outcome)
 	require.Equal(t, "provisional", fitted.GetStatus())
@@ -122,8 +158,8 @@ func TestTooLittle(t *testing.T) {
 
 // TestLargeBaseIsFittedToAnEvenPart: memory is bounded, and which part is kept does not depend on the order.
 func TestLargeBaseIsFittedToAnEvenPart(t *testing.T) {
-	all := shop(8000, 3, .1)
-	whole, _, err := all.fit()
+	all := shop(8000)
+	whole, _, err := all.fit(model.MBGNBD)
 	require.NoError(t, err)
 	parts := [2]*base{empty(), empty()}
 	for k, b := range parts {
@@ -138,21 +174,11 @@ func TestLargeBaseIsFittedToAnEvenPart(t *testing.T) {
 		require.EqualValues(t, 8, b.part)
 		require.InDelta(t, 1000, len(b.rows), 120)
 	}
-	one, _, err := parts[0].fit()
+	one, _, err := parts[0].fit(model.MBGNBD)
 	require.NoError(t, err)
-	other, _, err := parts[1].fit()
+	other, _, err := parts[1].fit(model.MBGNBD)
 	require.NoError(t, err)
 	require.InEpsilon(t, one.Fitted.Alpha, other.Fitted.Alpha, 1e-3)
 	require.Equal(t, one.Customers, other.Customers)
 	require.InEpsilon(t, whole.Fitted.R/whole.Fitted.Alpha, one.Fitted.R/one.Fitted.Alpha, .2)
-}
-
-func TestNoSurpriseIsInfinite(t *testing.T) {
-	for _, p := range []float64{0, 1, 1e-300} {
-		for _, happened := range []bool{true, false} {
-			l := loss(p, happened)
-			require.False(t, math.IsInf(l, 0) || math.IsNaN(l) || l < 0)
-		}
-	}
-	require.InDelta(t, math.Ln2, loss(.5, true), 1e-12)
 }

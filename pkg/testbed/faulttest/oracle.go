@@ -12,9 +12,9 @@ import (
 
 	"github.com/mainstay/mainstay/pkg/kafka"
 	"github.com/mainstay/mainstay/pkg/kafka/murmur2"
-	"github.com/mainstay/mainstay/pkg/lifetimes"
 	"github.com/mainstay/mainstay/pkg/ops/audit"
 	"github.com/mainstay/mainstay/processors"
+	"github.com/mainstay/mainstay/processors/model"
 	"github.com/mainstay/mainstay/schemas/event"
 )
 
@@ -234,7 +234,7 @@ func (r *recount) class(w *world, c *customerTotals, at int64) (class string, su
 		return "none", true
 	}
 	of := func(ms int64) string {
-		p := c.churnProbability(ms)
+		p := c.churnProbability(w.model, ms)
 		switch {
 		case p >= w.cfg.Churn.High:
 			return "high"
@@ -248,7 +248,7 @@ func (r *recount) class(w *world, c *customerTotals, at int64) (class string, su
 	return class, class == of(at-slack) && class == of(at+slack)
 }
 
-func (c *customerTotals) churnProbability(ms int64) float64 {
+func (c *customerTotals) churnProbability(m liveModel, ms int64) float64 {
 	first, last := int64(math.MaxInt64), int64(math.MinInt64)
 	for d := range c.days {
 		first, last = min(first, d), max(last, d)
@@ -256,18 +256,13 @@ func (c *customerTotals) churnProbability(ms int64) float64 {
 	x := float64(len(c.days) - 1)
 	tx := float64(last-first) / 7
 	age := max(float64(ms)/86400_000-float64(first), float64(last-first)) / 7
-	return churnProbability(x, tx, age)
-}
-
-// churnProbability is 1 - P(alive) of MBG/NBD (Batislam, Denizel & Filiztekin 2007) under the prior parameters; times are in weeks.
-func churnProbability(x, tx, age float64) float64 {
-	m := lifetimes.PriorMBGNBD()
-	odds := m.A / (m.B + x) * math.Exp((m.R+x)*math.Log((m.Alpha+age)/(m.Alpha+tx)))
-	return odds / (1 + odds)
+	return m.churnProbability(x, tx, age)
 }
 
 // churnAfter is the churn probability of a customer with one order, a duration after the start of that day.
-func churnAfter(d time.Duration) float64 { return churnProbability(0, 0, d.Hours()/24/7) }
+func churnAfter(d time.Duration) float64 {
+	return liveModel(model.MBGNBD).churnProbability(0, 0, d.Hours()/24/7)
+}
 
 // committedState is the state of a ledger partition in Redis, nil if none was committed.
 func (w *world) committedState(p int32) *processors.Partition {

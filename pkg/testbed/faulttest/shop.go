@@ -7,7 +7,6 @@ import (
 
 	"github.com/mainstay/mainstay/pkg/kafka"
 	"github.com/mainstay/mainstay/pkg/stream/refit"
-	"github.com/mainstay/mainstay/processors"
 )
 
 // The shop has few customers, so that much happens to each.
@@ -131,11 +130,10 @@ func (w *world) produceInputs() {
 	}
 }
 
-// refit appends other spending parameters, which change every value. Churn stays what the recount computes.
+// refit appends parameters with another spend model, which changes every value, and with another purchase model in three of four
+// worlds under the event clock. Under the live clock the churn thresholds are those of the prior.
 func (w *world) refit() {
-	v := processors.PriorParameters()
-	v.Version, v.Status, v.P, v.Q, v.V = 1, "provisional", 6, 4, 50
-	err := refit.Append(w.ctx, refit.Config{Namespace: w.cfg.Namespace, Genesis: w.genesis, Timeout: 30 * time.Second, Random: w.random}, w.client.Kafka, v)
+	err := refit.Append(w.ctx, refit.Config{Namespace: w.cfg.Namespace, Genesis: w.genesis, Timeout: 30 * time.Second, Random: w.random}, w.client.Kafka, w.model.parameters())
 	if err != nil {
 		panic(err) // the shop's requests have no faults
 	}

@@ -26,6 +26,7 @@ import (
 // inputs, a subscriber to the outputs, and the faults.
 type world struct {
 	seed     uint64
+	model    liveModel // put in force half-way
 	cfg      config.Config
 	log      *zap.Logger
 	ctx      context.Context //nolint:containedctx // the life of the world
@@ -107,7 +108,7 @@ func newWorld(seed uint64, faults []fault, rng *rand.Rand, coverage *coverage, l
 		return nil, fmt.Errorf("start the servers: %w", err)
 	}
 	w := &world{
-		seed: seed, cfg: settings(seed, env), log: log, env: env, coverage: coverage, rng: rng,
+		seed: seed, model: liveModelOf(seed), cfg: settings(seed, env), log: log, env: env, coverage: coverage, rng: rng,
 		faults: &schedule{planned: faults, reached: map[step]int{}}, subscriber: newSubscriber(),
 		running: map[string][]*process{}, heldRequests: map[string][]func(){}, partlyWritten: map[string]bool{},
 	}

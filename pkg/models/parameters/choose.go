@@ -1,0 +1,181 @@
+package parameters
+
+import (
+	"math"
+	"slices"
+
+	"github.com/mainstay/mainstay/pkg/lifetimes"
+	"github.com/mainstay/mainstay/processors/model"
+	"github.com/mainstay/mainstay/schemas/ledger"
+)
+
+// Auto stands for the model that Choose chooses.
+const Auto = "auto"
+
+// Choices returns the values of the setting model.choice.
+func Choices() []string { return append([]string{Auto}, model.Names()...) }
+
+// mostForChoice bounds the time of a choice; the standard error of a difference is small enough at this size.
+const mostForChoice = 20_000
+
+// The least data for which models are compared. With less, differences are chance.
+const (
+	leastKnown  = 50 // customers known at the split
+	leastBuyers = 30 // of them, after it
+)
+
+// The rule of a choice: the lowest log loss, among the models whose error of counts and of the total is near the lowest, as in
+// backtest. The incumbent stays unless the other is better by more than chance, so that refits do not switch back and forth.
+const (
+	rmseLimit   = 1.02 // of the lowest
+	biasLimit   = 0.10 // above the lowest
+	clearlyMore = 1.0  // standard errors
+)
+
+// Compared is how well a model predicted the purchases after a split in time, fitted to those before it.
+type Compared struct {
+	Model   string  `yaml:"model" json:"model"`
+	LogLoss float64 `yaml:"log_loss" json:"log_loss"` // mean, of the probability of a purchase
+	RMSE    float64 `yaml:"rmse" json:"rmse"`         // of the number of purchase days
+	Bias    float64 `yaml:"bias" json:"bias"`         // predicted / actual total - 1
+
+	losses []float64
+}
+
+// Choice is a choice of a model, with the figures that led to it.
+type Choice struct {
+	Model     string     `yaml:"model" json:"model"`
+	Incumbent string     `yaml:"incumbent" json:"incumbent"`
+	Days      float64    `yaml:"days" json:"days"`           // after the split
+	Customers int        `yaml:"customers" json:"customers"` // known at the split; 0: too few data, and the incumbent stays
+	Buyers    int        `yaml:"buyers" json:"buyers"`       // of them, after the split
+	Compared  []Compared `yaml:"compared" json:"compared"`
+}
+
+// Choose compares all models on the last horizonDays of the data and chooses one.
+func Choose(d Data, incumbent string, horizonDays float64) (*Choice, error) {
+	choice := &Choice{Model: incumbent, Incumbent: incumbent, Days: horizonDays}
+	d = d.thinned(mostForChoice)
+	h := Split(d, horizonDays)
+	if len(h.Known) < leastKnown || h.Buyers() < leastBuyers {
+		return choice, nil
+	}
+	for _, name := range model.Names() {
+		v, err := h.Fit(name)
+		if err != nil {
+			return nil, err
+		}
+		if v != nil {
+			choice.Compared = append(choice.Compared, h.compare(v))
+		}
+	}
+	choice.Customers, choice.Buyers = len(h.Known), h.Buyers()
+	choice.decide()
+	return choice, nil
+}
+
+// decide sets the model from what was compared.
+func (c *Choice) decide() {
+	rmse, bias := math.Inf(1), math.Inf(1)
+	for _, m := range c.Compared {
+		rmse, bias = min(rmse, m.RMSE), min(bias, math.Abs(m.Bias))
+	}
+	best := -1
+	for i, m := range c.Compared {
+		if m.RMSE <= rmse*rmseLimit && math.Abs(m.Bias) <= bias+biasLimit && (best < 0 || m.LogLoss < c.Compared[best].LogLoss) {
+			best = i
+		}
+	}
+	if best < 0 {
+		return
+	}
+	held := slices.IndexFunc(c.Compared, func(m Compared) bool { return m.Model == c.Incumbent })
+	if held < 0 || held != best && gain(c.Compared[held].losses, c.Compared[best].losses) > clearlyMore {
+		c.Model = c.Compared[best].Model
+	}
+}
+
+// gain is the mean difference of two losses of the same customers, in standard errors.
+func gain(a, b []float64) float64 {
+	n, sum, squares := float64(len(a)), 0.0, 0.0
+	for i := range a {
+		d := a[i] - b[i]
+		sum += d
+		squares += d * d
+	}
+	variance := squares/n - (sum/n)*(sum/n)
+	if !(variance > 0) {
+		return 0
+	}
+	return sum / n / math.Sqrt(variance/n)
+}
+
+// Holdout is a history that is split in time.
+type Holdout struct {
+	Before Data                 // up to the split
+	Days   float64              // after it
+	Known  []lifetimes.Customer // customers with a purchase up to the split, as of then
+	After  []int                // their purchase days after it
+}
+
+// Split splits off the last days of the data.
+func Split(d Data, days float64) *Holdout {
+	h := &Holdout{Before: d.At(d.Now - days), Days: days}
+	for _, history := range d.Histories {
+		c, ok := h.Before.customer(history)
+		if !ok {
+			continue
+		}
+		h.Known = append(h.Known, c)
+		h.After = append(h.After, len(history.Until(d.day()))-len(history.Until(h.Before.day())))
+	}
+	return h
+}
+
+// Buyers is the number of customers with a purchase after the split.
+func (h *Holdout) Buyers() int {
+	n := 0
+	for _, after := range h.After {
+		n += min(after, 1)
+	}
+	return n
+}
+
+// Fit fits the named model to the purchases before the split; nil if the fit cannot be used.
+func (h *Holdout) Fit(name string) (*ledger.Parameters, error) {
+	e, problem, err := fitModel(h.Before, h.Before.rows(), name, h.Days)
+	if err != nil || problem != "" || e.Parameters.GetStatus() == string(lifetimes.StatusPrior) {
+		return nil, err
+	}
+	return e.Parameters, nil
+}
+
+// Losses returns, for each customer, minus the logarithm of the probability that the parameters gave to what happened after the
+// split: a purchase or none.
+func (h *Holdout) Losses(v *ledger.Parameters) []float64 { return h.compare(v).losses }
+
+func (h *Holdout) compare(v *ledger.Parameters) Compared {
+	p, weeks := model.New(v), h.Days/daysPerWeek
+	c := Compared{Model: v.GetModel(), losses: make([]float64, len(h.Known))}
+	predicted, actual, squares := 0.0, 0.0, 0.0
+	for i, one := range h.Known {
+		c.losses[i] = loss(p.PAtLeastOne(one, weeks), h.After[i] > 0)
+		c.LogLoss += c.losses[i]
+		expected := p.Expected(one, weeks)
+		miss := expected - float64(h.After[i])
+		predicted, actual, squares = predicted+expected, actual+float64(h.After[i]), squares+miss*miss
+	}
+	n := float64(len(h.Known))
+	c.LogLoss /= n
+	c.RMSE, c.Bias = math.Sqrt(squares/n), predicted/math.Max(actual, 1)-1
+	return c
+}
+
+// loss is minus the log of the probability of what happened, bounded so that one customer cannot make it infinite.
+func loss(p float64, happened bool) float64 {
+	const least = 1e-6
+	if !happened {
+		p = 1 - p
+	}
+	return -math.Log(min(max(p, least), 1))
+}
