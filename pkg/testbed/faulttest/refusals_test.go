@@ -28,7 +28,7 @@ import (
 func inUncompressedWorld(t *testing.T, seed uint64, test func(t *testing.T, w *world)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		w, err := newWorld(seed, nil, rand.New(rand.NewPCG(1, 1)), newCoverage(), zap.NewNop()) //nolint:gosec // repeatable
+		w, err := newWorld(seed, nil, rand.New(rand.NewPCG(1, 1)), newCoverage(), zap.NewNop())
 		require.NoError(t, err)
 		defer w.close()
 		w.cfg.Kafka.Compression = "none"
@@ -64,7 +64,7 @@ func (w *world) refuse(topic string, with *kerr.Error, when func(batch []byte) b
 // stampedAhead says that a record of an uncompressed batch is stamped further ahead than brokers accept by default.
 func stampedAhead(batch []byte) bool {
 	const atMaxTimestamp = 35
-	return int64(binary.BigEndian.Uint64(batch[atMaxTimestamp:])) > time.Now().Add(time.Hour).UnixMilli() //nolint:gosec // as the protocol has it
+	return int64(binary.BigEndian.Uint64(batch[atMaxTimestamp:])) > time.Now().Add(time.Hour).UnixMilli()
 }
 
 // withoutKey says that a record of an uncompressed batch has no key.
@@ -208,7 +208,7 @@ func TestRefusedForEver(t *testing.T) {
 					require.LessOrEqual(t, ticks-ticksBefore, int(w.genesis.GetPartitions())*int(time.Since(began)/every+3), "ticks")
 					if topic != "mainstay.ledger.v1" {
 						require.Empty(t, w.unread(t, "surveys"), "other inputs go on")
-						require.Len(t, w.letters(t), 0)
+						require.Empty(t, w.letters(t))
 					}
 
 					remove()
@@ -235,7 +235,7 @@ func TestRefusedForEver(t *testing.T) {
 // unread names a partition of an input topic that is not read to its end.
 func (w *world) unread(t *testing.T, topic string) string {
 	t.Helper()
-	for p := range int32(w.cfg.Ledger.Partitions) { //nolint:gosec // small
+	for p := range int32(w.cfg.Ledger.Partitions) {
 		bounds, err := w.client.Kafka.ListOffsets(w.ctx, topic, []int32{p})
 		require.NoError(t, err)
 		committed, _, err := w.client.Kafka.CommittedOffset(w.ctx, intake.Group(w.cfg.Namespace), topic, p)
