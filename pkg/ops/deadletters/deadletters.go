@@ -35,7 +35,7 @@ type DeadLetter struct {
 	Topic     string // of the dead letters
 	Partition int32
 	Offset    int64
-	Timestamp time.Time // when it became a dead letter
+	Timestamp time.Time // when it became a dead letter; of one that is stored without a timestamp, the record's own
 	// RecordTimestamp is the record's own Kafka timestamp in Unix ms, which may be no sensible time. Letters of releases that
 	// did not state it bear it as Timestamp.
 	RecordTimestamp int64
@@ -70,13 +70,18 @@ func parse(topic string, partition int32, r kafka.Record) (DeadLetter, error) {
 		all = append(all, kafka.Header{Key: key, Value: value})
 	}
 	l, err := parseHeaders(topic, partition, r.Offset, all)
-	l.Timestamp, l.Value = time.UnixMilli(min(r.Timestamp, latest)).UTC(), r.Value
+	l.Value = r.Value
 	if !l.keyAdded {
 		l.Key = r.Key
 	}
 	if !l.timestampStated {
 		l.RecordTimestamp = r.Timestamp
 	}
+	at := r.Timestamp
+	if at < 0 {
+		at = max(l.RecordTimestamp, 0)
+	}
+	l.Timestamp = time.UnixMilli(min(at, latest)).UTC()
 	return l, err
 }
 
@@ -140,7 +145,7 @@ type Filter struct {
 
 func (f Filter) matches(l *DeadLetter) bool {
 	return (f.Topic == "" || l.Origin.Topic == f.Topic) && (f.Reason == "" || l.Reason == f.Reason) &&
-		(f.Since.IsZero() || !l.Timestamp.Before(f.Since) || l.Timestamp.UnixMilli() < 0) // below 0: it was stored without a timestamp
+		(f.Since.IsZero() || !l.Timestamp.Before(f.Since))
 }
 
 // Topics returns the dead-letter topics that the filter reads.

@@ -2,6 +2,8 @@ package deadletters
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"testing"
 	"time"
 
@@ -109,6 +111,36 @@ func TestReplaySendsWhatWas(t *testing.T) {
 		got = append(got, was{string(r.Key), string(r.Value), string(r.RawHeaders()), r.Timestamp})
 	}
 	require.Equal(t, want, got)
+}
+
+// What intake adds to a dead letter is taken away again: its own timestamp, and the key of a record without one.
+func TestReplayOfAStampedAndKeyedLetter(t *testing.T) {
+	k := broker(t)
+	const recordTime = 1795799654458000 // in microseconds, by mistake
+	at := time.UnixMilli(1_700_000_000_000)
+	header := func(name, value string) kafka.Header { return kafka.Header{Key: name, Value: []byte(value)} }
+	stamped := append(added(origin, 0, 7, "too_late"), header(intake.HeaderTimestamp, fmt.Sprint(recordTime)), header(intake.HeaderKeyAdded, "true"))
+	put(t, k, 0, at, []byte("purchases/0/7"), []byte("{}"), kafka.EncodeHeaders(nil, stamped))
+	unstamped := append(added(origin, 0, 8, "malformed"), header(intake.HeaderTimestamp, "1600000000000"))
+	put(t, k, 1, time.UnixMilli(-1), []byte("k"), []byte("x"), kafka.EncodeHeaders(nil, unstamped))
+
+	l, err := Show(t.Context(), k, letters+"/0/0")
+	require.NoError(t, err)
+	require.Equal(t, at.UTC(), l.Timestamp)
+	require.Nil(t, l.Key)
+	require.EqualValues(t, recordTime, l.RecordTimestamp)
+	l, err = Show(t.Context(), k, letters+"/1/0")
+	require.NoError(t, err)
+	require.Equal(t, time.UnixMilli(1600000000000).UTC(), l.Timestamp, "stored without a timestamp")
+
+	wet := Replay{Max: 10, Apply: true}
+	_, err = wet.Run(t.Context(), k, "mainstay", []string{origin})
+	require.NoError(t, err)
+	got := read(t, k, origin)
+	require.Len(t, got, 2)
+	require.EqualValues(t, recordTime, got[0].Timestamp)
+	require.Nil(t, got[0].Key)
+	require.Empty(t, slices.Collect(maps.Keys(maps.Collect(got[0].Headers()))))
 }
 
 func TestReplayIsBoundedAndChooses(t *testing.T) {

@@ -47,6 +47,9 @@ func (r *run) settle(ctx context.Context, refused *kafka.RefusedError) error {
 	if err := r.renewProducer(ctx); err != nil {
 		return err
 	}
+	if err := r.readLimits(ctx); err != nil { // they may have changed since the run began
+		return err
+	}
 	letters, err := r.settleEntries(ctx, refused)
 	if err != nil {
 		return err
