@@ -100,6 +100,29 @@ func TestFit(t *testing.T) {
 	require.True(t, json.Valid([]byte(out)))
 }
 
+// TestFitReadsWhatTheStreamReads verifies that settings of intake decide which orders count.
+func TestFitReadsWhatTheStreamReads(t *testing.T) {
+	path := write(t, "orders.csv", `customer_id,order_id,occurred_at,total,subtotal,currency,status
+ A ,1,2025-01-01T23:30:00-08:00,10,8,EUR,completed
+a,2,2025-02-01T23:30:00-08:00,10,8,EUR,completed
+a,3,2025-03-01T00:00:00Z,10,8,EUR,cancelled
+walk-in,4,2025-03-01T00:00:00Z,10,8,EUR,completed
+`)
+	fit := func(args ...string) (customers, repeats float64, first string) {
+		code, out, errs := call(append([]string{"fit", path, "--to", "-", "-o", "json"}, args...)...)
+		require.Equal(t, exitOK, code, errs)
+		var f parameters.File
+		require.NoError(t, json.Unmarshal([]byte(out), &f))
+		return float64(f.Diagnostics.Customers), float64(f.Diagnostics.RepeatBuyers), f.Source.First
+	}
+	customers, repeats, first := fit()
+	require.Equal(t, []float64{3, 0}, []float64{customers, repeats})
+	require.Equal(t, "2025-01-02", first)
+	customers, repeats, first = fit("--intake-anonymous", "walk-in", "--ledger-customer-normalisation", "lower", "--timezone", "America/Los_Angeles")
+	require.Equal(t, []float64{1, 1}, []float64{customers, repeats})
+	require.Equal(t, "2025-01-01", first)
+}
+
 func TestBacktestErrors(t *testing.T) {
 	for name, c := range map[string]struct {
 		args []string

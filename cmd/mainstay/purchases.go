@@ -9,7 +9,7 @@ import (
 
 	"github.com/mainstay/mainstay/pkg/eventfile"
 	"github.com/mainstay/mainstay/pkg/lifetimes"
-	"github.com/mainstay/mainstay/pkg/models/backtest"
+	"github.com/mainstay/mainstay/pkg/models/orderfile"
 	"github.com/mainstay/mainstay/pkg/node/app"
 	"github.com/mainstay/mainstay/schemas/event"
 	"github.com/mainstay/mainstay/schemas/money"
@@ -62,14 +62,17 @@ func (p *program) readPurchases(cmd *cobra.Command, path string) (purchases, err
 		if zone, err = time.LoadLocation(c.Timezone); err != nil {
 			return out, usage("timezone: %v", err)
 		}
+		m.Timezone = zone
 	}
-	read, unit, refused, err := eventfile.Purchases(path, m)
+	o := orderfile.Options{Mapping: m, Event: app.EventOptions(c, nil), Zone: zone, Now: p.now()}
+	o.Event.Normalise = event.Normalise(c.Ledger.CustomerNormalisation)
+	read, err := orderfile.Read(path, o)
 	if err != nil {
 		return out, err
 	}
 	show, _ := cmd.Flags().GetInt("show-refused")
-	out = purchases{all: backtest.Gather(read, zone), unit: unit, refused: len(refused)}
-	printed := refused[:min(max(show, 0), len(refused))]
+	out = purchases{all: read.Histories, unit: read.Unit, refused: len(read.Refused)}
+	printed := read.Refused[:min(max(show, 0), len(read.Refused))]
 	for _, r := range printed {
 		p.printErr("refused: %v\n", r)
 	}

@@ -107,8 +107,9 @@ func (r *Reader) event(line int, from record) (Row, error) {
 
 // checkDecodes decodes the row as intake will, and refuses what would become a dead letter, with its line.
 func (r *Reader) checkDecodes(row *Row) error {
-	at := row.At.UnixMilli() // only intake has a clock, and refuses times in the future
-	err := r.decoder.Decode(r.kind, &event.Message{Key: row.Key, Value: row.Value, Timestamp: at}, at, &r.result)
+	// Only intake has a clock, and refuses times in the future. An order may have been updated long after it was placed.
+	const noClock = 253_402_300_799_999 // the end of the year 9999, ms
+	err := r.decoder.Decode(r.kind, &event.Message{Key: row.Key, Value: row.Value, Timestamp: row.At.UnixMilli()}, noClock, &r.result)
 	if refused := (*event.Refused)(nil); errors.As(err, &refused) {
 		reason := string(refused.Reason)
 		if refused.Detail != "" {

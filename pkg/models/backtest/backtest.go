@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/mainstay/mainstay/pkg/eventfile"
 	"github.com/mainstay/mainstay/pkg/lifetimes"
 )
 
@@ -31,23 +30,6 @@ type Options struct {
 	MinorPerUnit float64
 	// Progress, if not nil, is called before each step.
 	Progress func(step string, done, total int)
-}
-
-// Gather groups purchases into histories by customer, in the order of first appearance and without ids. Days are civil days of the
-// zone.
-func Gather(purchases []eventfile.Purchase, zone *time.Location) []lifetimes.History {
-	var all []lifetimes.History
-	place := map[string]int{}
-	for _, p := range purchases {
-		i, known := place[p.Customer]
-		if !known {
-			i = len(all)
-			place[p.Customer] = i
-			all = append(all, nil)
-		}
-		all[i] = all[i].Add(civilDay(p.At.In(zone)), p.Amount)
-	}
-	return all
 }
 
 // Run fits the models, predicts and measures. The error is ErrSplit, ErrTooFew, the error of a fit, or that of the context.

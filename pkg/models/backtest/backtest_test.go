@@ -14,7 +14,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/mainstay/mainstay/pkg/eventfile"
 	"github.com/mainstay/mainstay/pkg/lifetimes"
 )
 
@@ -166,17 +165,6 @@ func readable(t *testing.T, page string) {
 	}
 }
 
-func TestGather(t *testing.T) {
-	tehran, err := time.LoadLocation("Asia/Tehran")
-	require.NoError(t, err)
-	late := time.Date(2024, 5, 1, 21, 0, 0, 0, time.UTC) // the 2nd in Tehran
-	all := Gather([]eventfile.Purchase{
-		{Customer: "b", At: late, Amount: 100}, {Customer: "a", At: late, Amount: 7}, {Customer: "b", At: late.Add(time.Hour), Amount: 50},
-	}, tehran)
-	require.Equal(t, []lifetimes.History{{{Day: 19845, Orders: 2, Net: 150}}, {{Day: 19845, Orders: 1, Net: 7}}}, all)
-	require.Equal(t, "2024-05-02", date(all[0][0].Day))
-}
-
 func TestDefaultSplit(t *testing.T) {
 	r, err := Run(context.Background(), base(20, 0, 81), Options{}) // days 0 to 100
 	require.NoError(t, err)
@@ -187,17 +175,25 @@ func TestDefaultSplit(t *testing.T) {
 	require.Equal(t, date(20045), r.Split)
 }
 
-// TestRule verifies that the limits of RMSE and bias exclude a model with a better log score.
+// TestRule verifies that the limits of RMSE and bias exclude a model with a better log score, and so do a failed fit and a model that
+// the stream cannot run.
 func TestRule(t *testing.T) {
 	some := func(v float64) *float64 { return &v }
 	made := func(name string, rmse, bias, score float64) Model {
 		return Model{Name: name, Measures: Measures{RMSE: some(rmse), Bias: some(bias), LogScore: some(score), AUC: some(.7)}}
 	}
-	failed := made("failed", 1, 0, -.1)
+	models := func(better Model) Result {
+		return Result{Models: []Model{made("BG/NBD", 1, .05, -.5), better, made("MBG/NBD", 1.01, -.1, -.4)}}
+	}
+	failed := made("Pareto/NBD", 1, 0, -.1)
 	failed.Problem = "the gradient did not vanish"
-	r := Result{Models: []Model{
-		made("first", 1, .05, -.5), made("far off", 1.03, 0, -.3), made("short", 1, -.2, -.3), made("good", 1.01, -.1, -.4), failed,
-	}}
-	require.Equal(t, "good", r.best().Name)
-	require.Nil(t, (&Result{Models: []Model{{Name: "without measures"}}}).best())
+	for what, better := range map[string]Model{
+		"RMSE": made("Pareto/NBD", 1.03, 0, -.3), "bias": made(Scorer, 1, -.2, -.3), "failed": failed, "too slow": made("MBG/CNBD-2", 1, 0, -.1),
+	} {
+		r := models(better)
+		require.Equal(t, "MBG/NBD", r.best().Name, what)
+	}
+	r := models(made("Pareto/NBD", 1.01, .1, -.3))
+	require.Equal(t, "Pareto/NBD", r.best().Name)
+	require.Nil(t, (&Result{Models: []Model{{Name: "BG/NBD"}}}).best())
 }

@@ -12,6 +12,8 @@ import (
 
 	"github.com/mainstay/mainstay/pkg/eventfile"
 	"github.com/mainstay/mainstay/pkg/lifetimes"
+	"github.com/mainstay/mainstay/pkg/models/orderfile"
+	"github.com/mainstay/mainstay/schemas/event"
 )
 
 // readCDNOW reads the CDNOW sample; see pkg/lifetimes/testdata.
@@ -20,12 +22,13 @@ func readCDNOW() ([]lifetimes.History, error) {
 	if err != nil {
 		return nil, err
 	}
-	purchases, _, refused, err := eventfile.Purchases("../../lifetimes/testdata/cdnow_sample.csv",
-		eventfile.Mapping{Columns: columns, TimeFormat: "20060102", Currency: "USD"})
-	if err == nil && len(refused) > 0 {
-		err = refused[0]
+	orders, err := orderfile.Read("../../lifetimes/testdata/cdnow_sample.csv", orderfile.Options{
+		Mapping: eventfile.Mapping{Columns: columns, TimeFormat: "20060102", Currency: "USD"}, Event: event.DefaultOptions(), Now: time.Now(),
+	})
+	if err != nil {
+		return nil, err
 	}
-	return Gather(purchases, time.UTC), err
+	return orders.Histories, nil
 }
 
 func cdnow(t testing.TB) []lifetimes.History {
@@ -128,7 +131,7 @@ func TestShapeOfJSON(t *testing.T) {
 	require.NoError(t, json.Unmarshal(text, &got))
 	require.ElementsMatch(t, []string{
 		"first", "split", "until", "weeks_before", "weeks_after", "customers", "repeat_buyers", "holdout_buyers",
-		"holdout_purchases", "holdout_spend", "models", "baselines", "recommended", "why", "trust", "notes",
+		"holdout_purchases", "holdout_spend", "models", "baselines", "recommended", "choice", "why", "trust", "notes",
 	}, keys(got))
 	require.IsType(t, "", got["recommended"])
 	named := false
