@@ -81,23 +81,29 @@ type errorResponse struct {
 	steps []step
 	key   kmsg.Key
 	errs  []*kerr.Error
+	// topic is the only one that is concerned; empty: all. The errors then last until requests for it have been answered with them.
+	topic string
 }
 
 // errorResponses: the codes are 51 concurrent transactions, 14 coordinator load in progress, 15 coordinator not available,
-// 16 not coordinator, 19 not enough replicas, 6 not leader, 74 fenced leader epoch.
+// 16 not coordinator, 19 not enough replicas, 6 not leader, 74 fenced leader epoch; refusals for good are 10 message too large,
+// 29 topic authorization failed, 32 invalid timestamp, 87 invalid record. What the ledger refuses for a record's sake changes
+// the answers, so that TestRefusedRecords covers it.
 func errorResponses() []errorResponse {
 	busy := []*kerr.Error{kerr.ConcurrentTransactions, kerr.CoordinatorLoadInProgress, kerr.CoordinatorNotAvailable, kerr.NotCoordinator}
 	away := busy[1:]
 	return []errorResponse{
-		{[]step{"fold.InitProducerId"}, kmsg.InitProducerID, busy},
-		{[]step{"fold.AddPartitionsToTxn"}, kmsg.AddPartitionsToTxn, busy},
-		{[]step{"fold.AddOffsetsToTxn"}, kmsg.AddOffsetsToTxn, busy},
-		{[]step{"fold.TxnOffsetCommit"}, kmsg.TxnOffsetCommit, away},
-		{[]step{"fold.EndTxn"}, kmsg.EndTxn, busy},
-		{[]step{"fold.OffsetFetch", "intake.OffsetFetch"}, kmsg.OffsetFetch, away},
-		{[]step{"fold.Produce", "intake.Produce"}, kmsg.Produce, []*kerr.Error{kerr.NotEnoughReplicas, kerr.NotLeaderForPartition}},
-		{[]step{"fold.Fetch", "intake.Fetch"}, kmsg.Fetch, []*kerr.Error{kerr.FencedLeaderEpoch, kerr.NotLeaderForPartition}},
-		{[]step{"intake.OffsetCommit"}, kmsg.OffsetCommit, away},
+		{[]step{"fold.InitProducerId"}, kmsg.InitProducerID, busy, ""},
+		{[]step{"fold.AddPartitionsToTxn"}, kmsg.AddPartitionsToTxn, busy, ""},
+		{[]step{"fold.AddOffsetsToTxn"}, kmsg.AddOffsetsToTxn, busy, ""},
+		{[]step{"fold.TxnOffsetCommit"}, kmsg.TxnOffsetCommit, away, ""},
+		{[]step{"fold.EndTxn"}, kmsg.EndTxn, busy, ""},
+		{[]step{"fold.OffsetFetch", "intake.OffsetFetch"}, kmsg.OffsetFetch, away, ""},
+		{[]step{"fold.Produce", "intake.Produce"}, kmsg.Produce, []*kerr.Error{kerr.NotEnoughReplicas, kerr.NotLeaderForPartition}, ""},
+		{[]step{"fold.Fetch", "intake.Fetch"}, kmsg.Fetch, []*kerr.Error{kerr.FencedLeaderEpoch, kerr.NotLeaderForPartition}, ""},
+		{[]step{"intake.OffsetCommit"}, kmsg.OffsetCommit, away, ""},
+		{[]step{"intake.Produce"}, kmsg.Produce, []*kerr.Error{kerr.TopicAuthorizationFailed}, "mainstay.ledger.v1"},
+		{[]step{"intake.Produce"}, kmsg.Produce, []*kerr.Error{kerr.MessageTooLarge, kerr.InvalidTimestamp, kerr.InvalidRecord}, "mainstay.purchases.dlq"},
 	}
 }
 

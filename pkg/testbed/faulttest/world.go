@@ -320,9 +320,14 @@ func (w *world) answerError(f fault) (stop func()) {
 			continue
 		}
 		for _, e := range r.errs {
-			if brokerError(e) == f.kind {
-				return w.env.Cluster().Fault(kfake.Fault{Keys: []kmsg.Key{r.key}, Err: e, Count: 1 + w.intn(3)}).Remove
+			if brokerError(e) != f.kind {
+				continue
 			}
+			installed := w.env.Cluster().Fault(kfake.Fault{Keys: []kmsg.Key{r.key}, Topic: r.topic, Err: e, Count: 1 + w.intn(3)})
+			if r.topic != "" {
+				return func() {}
+			}
+			return installed.Remove
 		}
 	}
 	panic("no such error response: " + f.pair())
