@@ -12,7 +12,7 @@ import (
 func scored(t *testing.T, all []History, split, end int32) (Training, measures) {
 	t.Helper()
 	_, known, actual := holdout(all, split, end)
-	c, tr, err := TrainScorer(all, split, ScorerOptions{Horizon: float64(end-split) / 7})
+	c, tr, err := TrainScorer(all, split, ScorerOptions{Horizon: float64(end-split) / 7, SingleStage: *singleStage})
 	require.NoError(t, err)
 	var expected, some []float64
 	for _, h := range known {
