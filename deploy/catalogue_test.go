@@ -18,6 +18,7 @@ func newCatalogue(t *testing.T) catalogue {
 	t.Helper()
 	c := catalogue{}
 	telemetry.NewProcess(c, telemetry.Build{}, telemetry.ConfigInfo{})
+	telemetry.NewKafka(c)
 	telemetry.NewRedis(c, func() telemetry.PoolStats { return telemetry.PoolStats{} })
 	telemetry.NewIntake(c)
 	telemetry.NewFold(c)
@@ -35,7 +36,7 @@ func newCatalogue(t *testing.T) catalogue {
 }
 
 // desc parses the printed form of a Desc, which has no other way to get its name.
-var desc = regexp.MustCompile(`fqName: "([^"]+)".*variableLabels: \{([^}]*)\}`)
+var desc = regexp.MustCompile(`fqName: "([^"]+)".*constLabels: \{([^}]*)\}, variableLabels: \{([^}]*)\}`)
 
 // Register implements prometheus.Registerer: it takes note, and registers nothing.
 func (c catalogue) Register(col prometheus.Collector) error {
@@ -44,7 +45,10 @@ func (c catalogue) Register(col prometheus.Collector) error {
 	close(all)
 	for d := range all {
 		m := desc.FindStringSubmatch(d.String())
-		labels := strings.FieldsFunc(m[2], func(r rune) bool { return r == ',' })
+		labels := strings.FieldsFunc(m[3], func(r rune) bool { return r == ',' })
+		if name, _, ok := strings.Cut(m[2], "="); ok {
+			labels = append(labels, name)
+		}
 		c[m[1]] = labels
 		if _, ok := col.(prometheus.Observer); ok {
 			delete(c, m[1])
@@ -81,7 +85,7 @@ func (c catalogue) holds(t *testing.T, where, promql string) (named int) {
 			continue
 		}
 		for _, l := range matcher.FindAllStringSubmatch(m[2], -1) {
-			require.Contains(t, append([]string{"job", "instance"}, labels...), l[1], "%s: a label of %s", where, name)
+			require.Contains(t, append([]string{"job", "instance", "namespace"}, labels...), l[1], "%s: a label of %s", where, name)
 		}
 	}
 	return named

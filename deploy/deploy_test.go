@@ -11,8 +11,18 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
 	"github.com/stretchr/testify/require"
+	"go.uber.org/zap"
 	"go.yaml.in/yaml/v3"
+
+	"github.com/mainstay/mainstay/pkg/stream/failure"
+	"github.com/mainstay/mainstay/pkg/stream/fold"
+	"github.com/mainstay/mainstay/pkg/stream/intake"
+	"github.com/mainstay/mainstay/pkg/telemetry"
+	"github.com/mainstay/mainstay/schemas/event"
+	"github.com/mainstay/mainstay/schemas/output"
 )
 
 const (
@@ -180,6 +190,44 @@ func TestEveryReasonIsDocumented(t *testing.T) {
 		require.NoError(t, err)
 		for _, reason := range reasons(t, explained.source, explained.of) {
 			require.Contains(t, string(page), strings.Replace(explained.form, "%", reason, 1))
+		}
+	}
+}
+
+// A series that is born with its first value has no increase that Prometheus could see, so every reason has one from the start.
+func TestEveryReasonHasASeriesFromTheStart(t *testing.T) {
+	var letters []string
+	for _, r := range event.Reasons() {
+		letters = append(letters, string(r))
+	}
+	require.ElementsMatch(t, reasons(t, "../schemas/event/event.go", "Reason"), letters)
+	require.ElementsMatch(t, reasons(t, "../schemas/output/base.go", ""), output.RejectionReasons())
+	require.ElementsMatch(t, reasons(t, "../pkg/stream/failure/failure.go", "Cause"), failure.Names(failure.All()))
+
+	reg := prometheus.NewRegistry()
+	intake.New(intake.Config{Topics: map[string]event.Kind{"a": 0, "b": 1}}, nil, telemetry.NewIntake(reg), zap.NewNop())
+	fold.New(fold.Config{}, nil, nil, telemetry.NewFold(reg), zap.NewNop())
+	for name, series := range map[string]int{
+		"mainstay_dlq_records_total": 2 * len(letters), "mainstay_records_consumed_total": 2 * 3, "mainstay_records_skipped_total": len(event.Skips()),
+		"mainstay_rejections_total": len(output.RejectionReasons()), "mainstay_intake_runs_failed_total": len(failure.All()),
+	} {
+		n, err := testutil.GatherAndCount(reg, name)
+		require.NoError(t, err)
+		require.Equal(t, series, n, name)
+	}
+}
+
+// A cause is a label of alerts, so the operator who is paged for it finds it on the page.
+func TestEveryCauseIsDocumented(t *testing.T) {
+	for page, causes := range map[string][]failure.Cause{
+		"MainstayKafkaDown.md": failure.Kafka(), "MainstayRedisErrors.md": failure.Redis(), "MainstayClaimsFailing.md": failure.All(),
+	} {
+		text, err := os.ReadFile(filepath.Join(pages, page))
+		require.NoError(t, err)
+		for _, cause := range causes {
+			if cause != failure.Halted { // its alert is MainstayPartitionHalted
+				require.Contains(t, string(text), "`"+string(cause)+"`", page)
+			}
 		}
 	}
 }

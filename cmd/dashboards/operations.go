@@ -105,6 +105,19 @@ func inputs() []panel {
 			queries:     []query{{"max by (input_topic, input_partition) (mainstay_time_behind_seconds)", "{{input_topic}}/{{input_partition}}"}},
 		},
 		{
+			title: "Time without progress", unit: units.Seconds, noValue: "no partition assigned", alarm: 300,
+			description: "Time since the partition of each topic that has waited longest was last read and acknowledged (inputs) or committed (ledger), or had nothing left to do. A few seconds are healthy.",
+			queries:     []query{{"max by (group, topic) (mainstay_partition_stalled_seconds)", "{{group}} {{topic}}"}},
+		},
+		{
+			title: "Failed claims and runs, by cause", unit: units.Short, noValue: "nothing scraped", stacked: true,
+			description: "Claims of ledger partitions and runs of the intake within 5 minutes that ended with an error and began again. A few after a restart or a rebalance are healthy.",
+			queries: []query{
+				{"sum by (cause) (increase(mainstay_claims_failed_total[5m]))", "claims {{cause}}"},
+				{"sum by (cause) (increase(mainstay_intake_runs_failed_total[5m]))", "runs {{cause}}"},
+			},
+		},
+		{
 			title: "Throughput", unit: units.RequestsPerSecond, noValue: "nothing read yet", stacked: true,
 			description: "Input records read per second, by topic and result.",
 			queries:     []query{{"sum by (topic, result) (rate(mainstay_records_consumed_total[$__rate_interval]))", "{{topic}} {{result}}"}},
@@ -232,12 +245,18 @@ func stores() []panel {
 			},
 		},
 		{
-			title: "Redis errors and time-outs", unit: units.Short, noValue: "nothing scraped",
-			description: "Failed checks of Redis, and time-outs while waiting for a connection, within 5 minutes. 0 is healthy.",
+			title: "Failed probes and time-outs", unit: units.Short, noValue: "nothing scraped",
+			description: "Failed probes of Kafka and Redis by cause, and time-outs while waiting for a connection to Redis, within 5 minutes. 0 is healthy.",
 			queries: []query{
-				{"sum(increase(mainstay_redis_errors_total[5m]))", "errors"},
+				{"sum by (cause) (increase(mainstay_kafka_errors_total[5m]))", "{{cause}}"},
+				{"sum by (cause) (increase(mainstay_redis_errors_total[5m]))", "{{cause}}"},
 				{"sum(increase(mainstay_redis_pool_timeouts_total[5m]))", "pool time-outs"},
 			},
+		},
+		{
+			title: "Kafka and Redis reached", unit: units.PercentUnit, noValue: "nothing scraped",
+			description: "Share of the processes whose last probe of the server succeeded. 100% is healthy; otherwise follow MainstayKafkaDown or MainstayRedisErrors.",
+			queries:     []query{{"avg(mainstay_kafka_up)", "Kafka"}, {"avg(mainstay_redis_up)", "Redis"}},
 		},
 	}
 }

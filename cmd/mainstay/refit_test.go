@@ -113,7 +113,7 @@ func TestScheduledRefit(t *testing.T) {
 	w.customer("first", func(c map[string]any) bool {
 		return valueAt(c, "clv", "model", "status") == "prior" && valueAt(c, "churn_risk", "model", "name") == valueAt(c, "clv", "model", "name")
 	})
-	w.eventually(func() bool { return b.metric(w, `mainstay_refits_total{outcome="no_data"}`) > "0" }, "a refit without repeat buyers")
+	w.eventually(func() bool { return b.metric(w, `mainstay_refits_total{namespace="mainstay",outcome="no_data"}`) > "0" }, "a refit without repeat buyers")
 	w.mustRun("import", ordersFile(t, 300), "--type", "purchase")
 	w.mustRun("advance", "--to", "2025-12-01T00:00:00Z")
 	for i := range 20 {
@@ -121,7 +121,7 @@ func TestScheduledRefit(t *testing.T) {
 			return valueAt(c, "clv", "model", "status") == "fitted" && valueAt(c, "churn_risk", "model", "status") == "fitted"
 		})
 	}
-	w.eventually(func() bool { return b.metric(w, `mainstay_refits_total{outcome="unchanged"}`) > "0" }, "a refit with unchanged parameters")
+	w.eventually(func() bool { return b.metric(w, `mainstay_refits_total{namespace="mainstay",outcome="unchanged"}`) > "0" }, "a refit with unchanged parameters")
 	require.Contains(t, b.errs.String(), "refitted the models")
 	require.Contains(t, w.mustRun("audit"), "nothing lost, doubled, differing or missing")
 	require.Equal(t, exitOK, b.stop(), b.errs.String())
@@ -149,7 +149,7 @@ diagnostics: {converged: true}
 	}
 	w.mustRun("import", write(t, "orders.csv", file.String()), "--type", "purchase")
 	w.mustRun("advance", "--to", "2026-04-15T00:00:00Z")
-	w.eventually(func() bool { return b.metric(w, `mainstay_refits_total{outcome="worse"}`) > "0" }, "a refused refit")
+	w.eventually(func() bool { return b.metric(w, `mainstay_refits_total{namespace="mainstay",outcome="worse"}`) > "0" }, "a refused refit")
 	w.eventually(func() bool {
 		return strings.Contains(b.errs.String(), "refit refused: the current parameters stay")
 	}, "its reason")

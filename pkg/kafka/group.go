@@ -29,6 +29,8 @@ type GroupConfig struct {
 	// WatchInterval is how often each member compares the assignment with the topics' partitions; a difference ends the generation.
 	// 5 s when 0.
 	WatchInterval time.Duration
+	// Retrying is called with every retriable error while Next waits for a generation; nil: no calls.
+	Retrying func(error)
 }
 
 func (g GroupConfig) withDefaults() GroupConfig {
@@ -109,6 +111,9 @@ func (g *Group) Next(ctx context.Context) (*Generation, error) {
 		}
 		if last = classify(ctx, err); !Retriable(last) && !errors.Is(last, ErrFenced) { // 25: kafka-go joins as a new member
 			return nil, fmt.Errorf("next generation of %s: %w", g.id, last)
+		}
+		if g.cfg.Retrying != nil {
+			g.cfg.Retrying(last)
 		}
 	}
 }

@@ -50,10 +50,7 @@ func (c *Client) Check(ctx context.Context) ([]Finding, error) {
 }
 
 func (c *Client) check(ctx context.Context, node *redis.Client) ([]Finding, error) {
-	server := node.Options().Addr
-	if c.master != "" {
-		server = "master " + c.master
-	}
+	server := c.nameOf(node)
 	if err := node.Ping(ctx).Err(); err != nil {
 		return nil, wrapClass(err, "ping Redis at %s", server)
 	}

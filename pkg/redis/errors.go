@@ -18,6 +18,12 @@ var (
 	// commit has been repeated.
 	ErrUnavailable = errors.New("redis is unavailable")
 
+	// ErrFull: maxmemory is reached, so that writes are refused. It is an ErrUnavailable.
+	ErrFull = fmt.Errorf("%w: its memory is full (maxmemory)", ErrUnavailable)
+
+	// ErrRefusesWrites: the server is a replica, or it cannot persist what it is sent (MISCONF, NOREPLICAS). It is an ErrUnavailable.
+	ErrRefusesWrites = fmt.Errorf("%w: it refuses writes", ErrUnavailable)
+
 	// ErrClaimLost: token or commit id in meta are not those of this claim, because Redis was restored or emptied, or another owner
 	// has claimed the partition. Nothing computed since the last publish may be published: drop the cache and claim again.
 	ErrClaimLost = errors.New("redis does not hold this claim's last commit")
@@ -48,7 +54,7 @@ func wrapClass(err error, format string, args ...any) error {
 
 // errorClass returns the class of err, or nil for an unexpected error, which callers treat as permanent.
 func errorClass(err error) error {
-	for _, class := range []error{ErrUnavailable, ErrClaimLost, ErrTorn, ErrCommitPending, ErrDenied, ErrUnknownFormat} {
+	for _, class := range []error{ErrFull, ErrRefusesWrites, ErrUnavailable, ErrClaimLost, ErrTorn, ErrCommitPending, ErrDenied, ErrUnknownFormat} {
 		if errors.Is(err, class) {
 			return class
 		}
@@ -60,8 +66,11 @@ func errorClass(err error) error {
 			return ErrTorn
 		case "NOAUTH", "WRONGPASS", "NOPERM":
 			return ErrDenied
-		case "LOADING", "READONLY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "MOVED", "ASK", "NOREPLICAS", "MISCONF", "OOM", "BUSY",
-			"UNBLOCKED", "EXECABORT":
+		case "OOM":
+			return ErrFull
+		case "READONLY", "MISCONF", "NOREPLICAS":
+			return ErrRefusesWrites
+		case "LOADING", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "MOVED", "ASK", "BUSY", "UNBLOCKED", "EXECABORT":
 			return ErrUnavailable
 		}
 		if strings.Contains(reply.Error(), "max number of clients reached") {

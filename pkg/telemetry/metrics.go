@@ -29,6 +29,7 @@ type Consumer struct {
 	Halted             *prometheus.GaugeVec // partition (of an input: topic/partition), reason: 1; the series is deleted when the partition continues
 	AssignedPartitions prometheus.Gauge
 	Rebalances         prometheus.Counter
+	Stalled            *PartitionAges // topic, partition: since the last progress
 }
 
 func newConsumer(reg prometheus.Registerer, group string) Consumer {
@@ -45,6 +46,9 @@ func newConsumer(reg prometheus.Registerer, group string) Consumer {
 			"1 for a partition that has stopped until an operator removes the cause.", "group", "partition", "reason").MustCurryWith(label),
 		AssignedPartitions: gauges(reg, "assigned_partitions", "Partitions assigned to this process.", "group").With(label),
 		Rebalances:         counters(reg, "rebalances_total", "Generations of the consumer group that this process has joined.", "group").With(label),
+		Stalled: newPartitionAges(reg, "partition_stalled_seconds",
+			"Seconds since a partition last made progress, or had nothing left to do. A ledger partition makes progress when its state is committed, an input partition when what was read of it is acknowledged.",
+			label, "topic", "partition"),
 	}
 }
 
@@ -55,7 +59,8 @@ type Intake struct {
 	RecordsConsumed *prometheus.CounterVec // topic, result: accepted, skipped or dead_letter
 	RecordsSkipped  *prometheus.CounterVec // reason
 	DLQRecords      *prometheus.CounterVec // topic, reason
-	TimeBehind      *prometheus.GaugeVec   // input_topic, input_partition
+	RunsFailed      *prometheus.CounterVec // cause
+	TimeBehind      *PartitionAges         // input_topic, input_partition
 }
 
 // NewIntake returns the metrics of an intake.
@@ -66,7 +71,9 @@ func NewIntake(reg prometheus.Registerer) *Intake {
 			"Input records read, by result: accepted, skipped or dead_letter.", "topic", "result"),
 		RecordsSkipped: counters(reg, "records_skipped_total", "Input records skipped on purpose: neither accepted nor dead letters. With reason zero_refund: refunds of 0 left out of orders that were accepted.", "reason"),
 		DLQRecords:     counters(reg, "dlq_records_total", "Input records written to the dead-letter topic.", "topic", "reason"),
-		TimeBehind:     timeBehind(reg),
+		RunsFailed: counters(reg, "intake_runs_failed_total",
+			"Times that reading the inputs began again from the committed offsets after an error, by cause.", "cause"),
+		TimeBehind: timeBehind(reg),
 	}
 }
 
@@ -78,9 +85,10 @@ type Fold struct {
 	EventAge        prometheus.Histogram   // from the event's own time to the publication of its outputs
 	LateRecords     *prometheus.CounterVec // topic: of the input
 	Duplicates      *prometheus.CounterVec // kind: origin or event
+	ClaimsFailed    *prometheus.CounterVec // partition, cause
 	CommitDuration  prometheus.Histogram
 	PublishDuration prometheus.Histogram
-	TimeBehind      *prometheus.GaugeVec   // input_topic, input_partition: as known from the ledger, so that a dead intake is visible
+	TimeBehind      *PartitionAges         // input_topic, input_partition: as known from the ledger, so that a dead intake is visible
 	Outputs         *prometheus.CounterVec // topic, trigger
 	Rejections      *prometheus.CounterVec // reason
 	SettingsRefused prometheus.Counter
@@ -96,8 +104,10 @@ func NewFold(reg prometheus.Registerer) *Fold {
 		Consumer: newConsumer(reg, "fold"), Calibration: newCalibration(reg),
 		EventAge: histogram(reg, "event_age_seconds", "Age of an event in seconds, from its own time to the publication of its outputs.",
 			.05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600, 6*3600, 24*3600, 7*24*3600, 30*24*3600),
-		LateRecords:    counters(reg, "late_records_total", "Events that were older than base time when they were folded.", "topic"),
-		Duplicates:     counters(reg, "duplicates_total", "Ledger entries dropped as duplicates: origin or gap (resent by an intake), or event (known event_id).", "kind"),
+		LateRecords: counters(reg, "late_records_total", "Events that were older than base time when they were folded.", "topic"),
+		Duplicates:  counters(reg, "duplicates_total", "Ledger entries dropped as duplicates: origin or gap (resent by an intake), or event (known event_id).", "kind"),
+		ClaimsFailed: counters(reg, "claims_failed_total",
+			"Claims of a ledger partition that ended with an error, by cause; the partition is claimed again.", "partition", "cause"),
 		CommitDuration: histogram(reg, "commit_duration_seconds", "Duration of a commit of state to Redis in seconds.", roundTripBuckets()...),
 		PublishDuration: histogram(reg, "publish_duration_seconds",
 			"Duration of a Kafka transaction in seconds, from its first request to its end.", roundTripBuckets()...),
@@ -113,11 +123,17 @@ func NewFold(reg prometheus.Registerer) *Fold {
 	}
 }
 
+// The sources of the time behind, and of the time since the last progress.
+const (
+	ByIntake = "intake"
+	ByFold   = "fold"
+)
+
 // timeBehind is one metric for intake and fold. A single input partition that is stuck delays every deadline, so it must be visible even
 // if its intake is dead.
-func timeBehind(reg prometheus.Registerer) *prometheus.GaugeVec {
-	return gauges(reg, "time_behind_seconds",
-		"Seconds between the time up to which an input partition is read and the ledger's clock.", "input_topic", "input_partition")
+func timeBehind(reg prometheus.Registerer) *PartitionAges {
+	return newPartitionAges(reg, "time_behind_seconds",
+		"Seconds between the time up to which an input partition is read and the ledger's clock.", nil, "input_topic", "input_partition")
 }
 
 // roundTripBuckets returns histogram buckets for one or a few round trips, in seconds.

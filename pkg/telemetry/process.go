@@ -58,7 +58,6 @@ func buildOf(linkedVersion, linkedRevision string, info *debug.BuildInfo) Build 
 
 // ConfigInfo is the labels of the metric config_info.
 type ConfigInfo struct {
-	Namespace        string
 	Clock            string
 	Roles            string // joined by commas
 	SettingsRevision uint64
@@ -69,12 +68,17 @@ type Process struct {
 	auditLastSuccess prometheus.Gauge
 }
 
+// WithNamespace returns a registerer that adds the label namespace to every series, so that one Prometheus can watch several namespaces.
+func WithNamespace(reg prometheus.Registerer, name string) prometheus.Registerer {
+	return prometheus.WrapRegistererWith(prometheus.Labels{"namespace": name}, reg)
+}
+
 // NewProcess returns the metrics of the process and sets build_info and config_info.
 func NewProcess(reg prometheus.Registerer, b Build, c ConfigInfo) *Process {
 	gauges(reg, "build_info", "1; the labels identify the binary.", "version", "revision", "goversion").
 		WithLabelValues(b.Version, b.Revision, b.Go).Set(1)
-	gauges(reg, "config_info", "1; the labels are settings of this process.", "namespace", "clock", "roles", "settings_revision").
-		WithLabelValues(c.Namespace, c.Clock, c.Roles, strconv.FormatUint(c.SettingsRevision, 10)).Set(1)
+	gauges(reg, "config_info", "1; the labels are settings of this process.", "clock", "roles", "settings_revision").
+		WithLabelValues(c.Clock, c.Roles, strconv.FormatUint(c.SettingsRevision, 10)).Set(1)
 	return &Process{
 		auditLastSuccess: gauges(reg, "audit_last_success_timestamp_seconds",
 			"Unix time of the last audit without differences; 0 if there was none.").WithLabelValues(),
@@ -92,19 +96,43 @@ type PoolStats struct {
 	Total, Idle                   uint64 // open now
 }
 
-// Redis is the metrics of a Redis client.
-type Redis struct {
-	MemoryRatio prometheus.Gauge   // used_memory / maxmemory; 0 without maxmemory
-	Errors      prometheus.Counter // checks that failed, or found a configuration that would lose state
+// Reachability is the metrics of a server that is probed once a second.
+type Reachability struct {
+	Up     prometheus.Gauge       // 1: the last probe succeeded
+	Errors *prometheus.CounterVec // cause: failed probes
 }
 
-// NewRedis returns the metrics of a Redis client; pool is called at every scrape and must not block.
-func NewRedis(reg prometheus.Registerer, pool func() PoolStats) *Redis {
+// NewKafka returns the metrics of the probes of Kafka, with a series for each cause.
+func NewKafka(reg prometheus.Registerer, causes ...string) *Reachability {
+	return newReachability(reg, "kafka", "a broker answers", causes)
+}
+
+func newReachability(reg prometheus.Registerer, server, healthy string, causes []string) *Reachability {
+	r := &Reachability{
+		Up: gauges(reg, server+"_up", "1 while "+healthy+", 0 otherwise, as of the last probe (one per second).").WithLabelValues(),
+		Errors: counters(reg, server+"_errors_total",
+			"Probes (one per second) after which it did not hold that "+healthy+", by cause.", "cause"),
+	}
+	for _, cause := range causes {
+		r.Errors.WithLabelValues(cause)
+	}
+	return r
+}
+
+// Redis is the metrics of a Redis client.
+type Redis struct {
+	Reachability
+
+	MemoryRatio prometheus.Gauge // used_memory / maxmemory; 0 without maxmemory
+}
+
+// NewRedis returns the metrics of a Redis client, with a series for each cause of errors; pool is called at every scrape and must not
+// block.
+func NewRedis(reg prometheus.Registerer, pool func() PoolStats, causes ...string) *Redis {
 	register(reg, newPoolCollector(pool))
 	return &Redis{
-		MemoryRatio: gauges(reg, "redis_memory_ratio", "used_memory / maxmemory of the fullest Redis server; 0 without maxmemory.").WithLabelValues(),
-		Errors: counters(reg, "redis_errors_total",
-			"Checks of Redis (one every 15 s) that got no answer or found a configuration that would lose state.").WithLabelValues(),
+		Reachability: *newReachability(reg, "redis", "Redis answers, accepts writes and would not lose state", causes),
+		MemoryRatio:  gauges(reg, "redis_memory_ratio", "used_memory / maxmemory of the fullest Redis server; 0 without maxmemory.").WithLabelValues(),
 	}
 }
 

@@ -23,8 +23,9 @@ mainstay_alerts_total{rule,state}
 mainstay_assigned_partitions{group}
 mainstay_audit_last_success_timestamp_seconds{}
 mainstay_build_info{goversion,revision,version}
+mainstay_claims_failed_total{cause,partition}
 mainstay_commit_duration_seconds{}
-mainstay_config_info{clock,namespace,roles,settings_revision}
+mainstay_config_info{clock,roles,settings_revision}
 mainstay_consumer_lag_records{group,partition,topic}
 mainstay_consumer_lag_seconds{group,partition,topic}
 mainstay_customer_equity{currency}
@@ -37,17 +38,21 @@ mainstay_dlq_records_total{reason,topic}
 mainstay_duplicates_total{kind}
 mainstay_event_age_seconds{}
 mainstay_historic_clv{currency}
+mainstay_intake_runs_failed_total{cause}
+mainstay_kafka_errors_total{cause}
+mainstay_kafka_up{}
 mainstay_late_records_total{topic}
 mainstay_ledger_bytes{partition}
 mainstay_nps{}
 mainstay_nps_standard_error{}
 mainstay_outputs_total{topic,trigger}
 mainstay_partition_halted{group,partition,reason}
+mainstay_partition_stalled_seconds{group,partition,topic}
 mainstay_publish_duration_seconds{}
 mainstay_rebalances_total{group}
 mainstay_records_consumed_total{result,topic}
 mainstay_records_skipped_total{reason}
-mainstay_redis_errors_total{}
+mainstay_redis_errors_total{cause}
 mainstay_redis_memory_ratio{}
 mainstay_redis_pool_connections{}
 mainstay_redis_pool_hits_total{}
@@ -55,6 +60,7 @@ mainstay_redis_pool_idle_connections{}
 mainstay_redis_pool_misses_total{}
 mainstay_redis_pool_stale_connections_total{}
 mainstay_redis_pool_timeouts_total{}
+mainstay_redis_up{}
 mainstay_rejections_total{reason}
 mainstay_settings_refused_total{}
 mainstay_time_behind_seconds{input_partition,input_topic}
@@ -64,9 +70,10 @@ mainstay_unstable_records{group,partition,topic}
 // everything is a registry in which every family has a series.
 func everything() *prometheus.Registry {
 	reg := prometheus.NewPedanticRegistry()
-	p := NewProcess(reg, Build{Version: "v1", Revision: "abc", Go: "go1"}, ConfigInfo{"mainstay", "live", "intake,fold", 7})
+	p := NewProcess(reg, Build{Version: "v1", Revision: "abc", Go: "go1"}, ConfigInfo{"live", "intake,fold", 7})
 	p.SetAuditLastSuccess(time.UnixMilli(1500))
-	NewRedis(reg, func() PoolStats { return PoolStats{Hits: 1, Misses: 2, Timeouts: 3, Stale: 4, Total: 5, Idle: 6} }).MemoryRatio.Set(.5)
+	NewRedis(reg, func() PoolStats { return PoolStats{Hits: 1, Misses: 2, Timeouts: 3, Stale: 4, Total: 5, Idle: 6} }, "c").MemoryRatio.Set(.5)
+	NewKafka(reg, "c").Up.Set(1)
 	in, fold := NewIntake(reg), NewFold(reg)
 	for _, c := range []Consumer{in.Consumer, fold.Consumer} {
 		c.LagRecords.WithLabelValues("t", "0").Set(1)
@@ -78,8 +85,14 @@ func everything() *prometheus.Registry {
 	in.RecordsConsumed.WithLabelValues("t", "accepted").Inc()
 	in.RecordsSkipped.WithLabelValues("r").Inc()
 	in.DLQRecords.WithLabelValues("t", "r").Inc()
-	in.TimeBehind.WithLabelValues("t", "0").Set(1)
-	fold.TimeBehind.WithLabelValues("t", "0").Set(2)
+	still := func() time.Time { return time.UnixMilli(0) }
+	in.TimeBehind.now, in.Stalled.now, fold.Stalled.now = still, still, still
+	in.TimeBehind.Set(ByIntake, "t", "0", time.Second)
+	fold.TimeBehind.Set(ByFold, "t", "0", 2*time.Second)
+	in.Stalled.Begin(ByIntake, "t", "0")
+	fold.Stalled.Begin(ByFold, "t", "0")
+	in.RunsFailed.WithLabelValues("c").Inc()
+	fold.ClaimsFailed.WithLabelValues("0", "c").Inc()
 	fold.EventAge.Observe(1)
 	fold.LateRecords.WithLabelValues("t").Inc()
 	fold.Duplicates.WithLabelValues("origin").Inc()
@@ -145,7 +158,7 @@ func TestValues(t *testing.T) {
 mainstay_audit_last_success_timestamp_seconds 1.5
 # HELP mainstay_config_info 1; the labels are settings of this process.
 # TYPE mainstay_config_info gauge
-mainstay_config_info{clock="live",namespace="mainstay",roles="intake,fold",settings_revision="7"} 1
+mainstay_config_info{clock="live",roles="intake,fold",settings_revision="7"} 1
 # HELP mainstay_rebalances_total Generations of the consumer group that this process has joined.
 # TYPE mainstay_rebalances_total counter
 mainstay_rebalances_total{group="fold"} 1
@@ -159,6 +172,58 @@ mainstay_time_behind_seconds{input_partition="0",input_topic="t"} 2
 `
 	require.NoError(t, testutil.GatherAndCompare(everything(), strings.NewReader(want), "mainstay_audit_last_success_timestamp_seconds",
 		"mainstay_config_info", "mainstay_rebalances_total", "mainstay_redis_pool_timeouts_total", "mainstay_time_behind_seconds"))
+}
+
+// An age grows at every scrape, whether or not somebody still reports it, and the greatest of several reports is exported.
+func TestAgesGrowByThemselves(t *testing.T) {
+	reg := prometheus.NewPedanticRegistry()
+	now := time.UnixMilli(0)
+	ages := NewIntake(reg).TimeBehind
+	ages.now = func() time.Time { return now }
+	require.Same(t, ages, NewFold(reg).TimeBehind, "one metric for both")
+	read := func() map[string]float64 {
+		families, err := reg.Gather()
+		require.NoError(t, err)
+		all := map[string]float64{}
+		for _, f := range families {
+			if f.GetName() == "mainstay_time_behind_seconds" {
+				for _, m := range f.GetMetric() {
+					all[m.GetLabel()[1].GetValue()+"/"+m.GetLabel()[0].GetValue()] = m.GetGauge().GetValue()
+				}
+			}
+		}
+		return all
+	}
+	ages.Set(ByIntake, "t", "0", 2*time.Second)
+	ages.Set(ByFold, "t", "0", 5*time.Second)
+	ages.Begin(ByFold, "t", "1")
+	require.Equal(t, map[string]float64{"t/0": 5, "t/1": 0}, read())
+	now = now.Add(time.Hour)
+	require.Equal(t, map[string]float64{"t/0": 3605, "t/1": 3600}, read())
+	ages.Begin(ByFold, "t", "1")
+	ages.Set(ByIntake, "t", "0", 0)
+	ages.DeleteSource(ByFold)
+	require.Equal(t, map[string]float64{"t/0": 0}, read())
+	_, ok := ages.Age(ByFold, "t", "1")
+	require.False(t, ok)
+	ages.Delete(ByIntake, "t", "0")
+	require.Empty(t, read())
+}
+
+func TestNamespaceIsALabelOfEverySeries(t *testing.T) {
+	reg := prometheus.NewPedanticRegistry()
+	wrapped := WithNamespace(reg, "till")
+	require.Same(t, NewFold(wrapped).Stalled, NewFold(wrapped).Stalled, "built twice, registered once")
+	NewFold(wrapped).Stalled.Begin(ByFold, "t", "0")
+	NewKafka(wrapped, "c")
+	families, err := reg.Gather()
+	require.NoError(t, err)
+	require.NotEmpty(t, families)
+	for _, f := range families {
+		for _, m := range f.GetMetric() {
+			require.Contains(t, m.String(), `name:"namespace" value:"till"`, f.GetName())
+		}
+	}
 }
 
 func TestStructsOfOneRegistryShareTheirSeries(t *testing.T) {

@@ -94,6 +94,9 @@ const (
 	SkipDraft      = "draft" // a purchase that is no order yet
 )
 
+// Skips returns all reasons for which an event is skipped.
+func Skips() []string { return []string{SkipNull, SkipTest, SkipAnonymous, SkipSurveyType, SkipDraft} }
+
 // Result is a decoded record. Its strings and bodies point into the message and the decoder: they are valid until the next Decode
 // with this decoder or this result, and only while the message's bytes are unchanged.
 type Result struct {
@@ -140,6 +143,14 @@ const (
 	InvalidTimestamp Reason = "invalid_timestamp" // too far from the broker's time, in a ledger without LogAppendTime
 	InvalidRecord    Reason = "invalid_record"    // by a check of the cluster's own
 )
+
+// Reasons returns all reasons.
+func Reasons() []Reason {
+	return []Reason{
+		Malformed, Encoding, Missing, WrongType, BadFormat, UnknownValue, Mismatch, Negative, NotPositive, Overflow, OutOfRange, NotWhole, TooLong,
+		TooEarly, TooLate, Anonymous, TooLarge, InvalidTimestamp, InvalidRecord,
+	}
+}
 
 // Refused is why a record cannot be decoded. It contains nothing of the payload.
 type Refused struct { //nolint:errname // a record is refused; "refused" is the domain term

@@ -86,6 +86,11 @@ const (
 	CurrencyUnknownRate = "currency_unknown_rate" // no rate into the base currency
 )
 
+// RejectionReasons returns all reasons of a rejection.
+func RejectionReasons() []string {
+	return []string{EventConflict, OrderConflict, OrderForgotten, OverRefund, SelfReferral, ReferralTaken, CurrencyUnknownRate}
+}
+
 // Rejection is mainstay.rejection.v1: an event that was decoded and not applied, or not wholly. It has no sequence. About.Cause is
 // the event's id.
 type Rejection struct {

@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -18,8 +17,8 @@ import (
 	"github.com/mainstay/mainstay/pkg/node/app"
 	"github.com/mainstay/mainstay/pkg/node/server"
 	"github.com/mainstay/mainstay/pkg/redis"
+	"github.com/mainstay/mainstay/pkg/stream/failure"
 	"github.com/mainstay/mainstay/pkg/stream/fold"
-	"github.com/mainstay/mainstay/pkg/stream/halt"
 	"github.com/mainstay/mainstay/pkg/stream/intake"
 	"github.com/mainstay/mainstay/pkg/stream/refit"
 	"github.com/mainstay/mainstay/pkg/telemetry"
@@ -40,7 +39,7 @@ type Process struct {
 	log     *zap.Logger
 	started time.Time
 	build   telemetry.Build
-	redis   *telemetry.Redis
+	redis   *telemetry.Redis // nil without the role fold
 	ledger  *prometheus.GaugeVec // bytes by partition
 	refits  *telemetry.Refit
 	metrics *telemetry.Process
@@ -49,26 +48,30 @@ type Process struct {
 	fold   *fold.Fold     // nil: not a role of this process
 	server *server.Server // nil: not a role of this process
 
-	mu           sync.Mutex
-	redisProblem error // found by the last check of Redis; watchRedis logs when it changes
-}
+	kafkaWatch *watch
+	redisWatch *watch // nil without the role fold
 
-// ErrRedisRefused is a Redis whose settings would lose state.
-var ErrRedisRefused = errors.New("refuse Redis")
+	// What the last check of Redis found, and when; used by the goroutine of redisWatch.
+	redisChecked time.Time
+	redisProblem error
+}
 
 // New assembles the roles and binds the HTTP addresses. A process that folds refuses a Redis whose settings would lose state.
 func New(ctx context.Context, a *app.App, g *ledger.Genesis, log *zap.Logger, now time.Time) (*Process, error) {
 	c := a.Config
-	reg := telemetry.NewRegistry()
+	registry := telemetry.NewRegistry()
+	reg := telemetry.WithNamespace(registry, c.Namespace)
 	p := &Process{app: a, genesis: g, log: log, started: now, build: telemetry.ReadBuild()}
 	p.metrics = telemetry.NewProcess(reg, p.build, telemetry.ConfigInfo{
-		Namespace: c.Namespace, Clock: c.Clock, Roles: join(c.Roles), SettingsRevision: c.SettingsRevision,
+		Clock: c.Clock, Roles: join(c.Roles), SettingsRevision: c.SettingsRevision,
 	})
-	p.redis = telemetry.NewRedis(reg, p.pool)
+	p.kafkaWatch = newWatch("kafka", "kafka.brokers", a.Kafka.Ping, failure.OfKafka, telemetry.NewKafka(reg, failure.Names(failure.Kafka())...), log)
 	if slices.Contains(c.Roles, Fold) {
 		if err := p.checkRedis(ctx); err != nil {
 			return nil, err
 		}
+		p.redis = telemetry.NewRedis(reg, p.pool, failure.Names(failure.Redis())...)
+		p.redisWatch = newWatch("redis", "redis.addresses", p.probeRedis, failure.OfRedis, &p.redis.Reachability, log)
 		p.ledger = telemetry.NewFold(reg).LedgerBytes
 		p.fold = a.Fold(g, reg)
 		outcomes := make([]string, 0, len(refit.Outcomes()))
@@ -84,7 +87,7 @@ func New(ctx context.Context, a *app.App, g *ledger.Genesis, log *zap.Logger, no
 		}
 	}
 	if slices.Contains(c.Roles, HTTP) {
-		if err := p.listen(ctx, reg); err != nil {
+		if err := p.listen(ctx, registry); err != nil {
 			return nil, err
 		}
 	}
@@ -94,11 +97,12 @@ func New(ctx context.Context, a *app.App, g *ledger.Genesis, log *zap.Logger, no
 func (p *Process) listen(ctx context.Context, reg prometheus.Gatherer) error {
 	c := p.app.Config
 	const patience = 2 * time.Second
-	checks := []server.Check{{Name: "kafka", Timeout: patience, Run: p.app.Kafka.Ping}}
-	if p.fold != nil {
-		checks = append(checks, server.Check{Name: "redis", Timeout: patience, Run: p.checkRedis})
+	// What the watches know, not a probe of its own: an answer within milliseconds, and the same as in metrics and log.
+	checks := []server.Check{{Name: "kafka", Timeout: patience, Run: p.kafkaWatch.failing}}
+	if p.redisWatch != nil {
+		checks = append(checks, server.Check{Name: "redis", Timeout: patience, Run: p.redisWatch.failing})
 	}
-	checks = append(checks, server.Check{Name: "partitions", Timeout: patience, Run: func(context.Context) error { return p.haltedPartitions() }})
+	checks = append(checks, server.Check{Name: "partitions", Timeout: patience, Run: p.partitionProblems})
 	var err error
 	p.server, err = server.Listen(ctx, server.Options{
 		Listen: c.HTTP.Listen, AdminListen: c.Admin.Listen, AllowRemoteAdmin: c.Admin.AllowRemote,
@@ -125,30 +129,10 @@ func (p *Process) checkRedis(ctx context.Context) error {
 	}
 	for _, f := range found {
 		if f.Severity == redis.SeverityRefuse {
-			return fmt.Errorf("%w: %s: %s", ErrRedisRefused, f.Server, f.Text)
+			return fmt.Errorf("%w: %s: %s", failure.ErrLosesState, f.Server, f.Text)
 		}
 	}
 	return nil
-}
-
-// haltedPartitions is an error that names the halted partitions of this process; nil if there are none.
-func (p *Process) haltedPartitions() error {
-	var all []error
-	if p.intake != nil {
-		for _, s := range p.intake.Status() {
-			if s.Halted != "" {
-				all = append(all, fmt.Errorf("input %s/%d is halted: %s", s.Topic, s.Partition, s.Halted))
-			}
-		}
-	}
-	if p.fold != nil {
-		for _, s := range p.fold.Status() {
-			if s.Halted != "" {
-				all = append(all, fmt.Errorf("ledger partition %d is halted: %s", s.Partition, s.Halted))
-			}
-		}
-	}
-	return errors.Join(all...)
 }
 
 // Address is the bound HTTP address; empty without the role http.
@@ -187,12 +171,14 @@ func (p *Process) Run(ctx context.Context, stopping <-chan struct{}) error {
 			ended <- err
 		}()
 	}
+	go p.kafkaWatch.run(work)
 	if p.intake != nil {
 		start(Intake, p.intake.Run)
 	}
 	if p.fold != nil {
 		start(Fold, p.fold.Run)
-		go p.watchRedis(work)
+		go p.redisWatch.run(work)
+		go p.readRedisGauges(work)
 		go p.watchLedgerSize(work)
 		if every := p.app.Config.Refit.Interval; every > 0 {
 			go p.refitOnSchedule(work, every, p.refits)
@@ -259,8 +245,20 @@ func (p *Process) drain(ctx context.Context, ended <-chan error, roles int) erro
 	return failed
 }
 
-// watchRedis checks Redis periodically: its eviction policy can be changed at runtime.
-func (p *Process) watchRedis(ctx context.Context) {
+// probeRedis writes to Redis, and checks from time to time whether its settings would lose state: they can be changed at runtime.
+func (p *Process) probeRedis(ctx context.Context) error {
+	const checkEvery = 15 * time.Second
+	if err := p.app.Redis.Probe(ctx, p.app.Config.Namespace, p.genesis.GetPartitions()); err != nil {
+		return err
+	}
+	if now := time.Now(); p.redisProblem != nil || now.Sub(p.redisChecked) >= checkEvery {
+		p.redisProblem, p.redisChecked = p.checkRedis(ctx), now
+	}
+	return p.redisProblem
+}
+
+// readRedisGauges reads what is only exported. After an error the gauges keep their values: redis_up says that Redis is away.
+func (p *Process) readRedisGauges(ctx context.Context) {
 	const every = 15 * time.Second
 	t := time.NewTicker(every)
 	defer t.Stop()
@@ -275,17 +273,6 @@ func (p *Process) watchRedis(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-t.C:
-		}
-		err := p.checkRedis(ctx)
-		if err != nil && ctx.Err() == nil {
-			p.redis.Errors.Inc()
-		}
-		p.mu.Lock()
-		changed := (err == nil) != (p.redisProblem == nil)
-		p.redisProblem = err
-		p.mu.Unlock()
-		if changed && err != nil {
-			p.log.Error("the settings of Redis would lose state", zap.Error(err), zap.String("reason", string(halt.RedisEvicts)))
 		}
 	}
 }

@@ -13,6 +13,7 @@ package consumer
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -33,14 +34,26 @@ type Consumer struct {
 
 	drained   chan struct{} // closed by Drain
 	drainOnce sync.Once
+
+	mu      sync.Mutex
+	joining error // of the last attempt to join; nil: there was none since the last generation
+	late    bool  // the next generation has taken longer than lateAfter
 }
+
+// lateAfter is how long a member waits for a generation before it says so. A rebalance takes about a second.
+const lateAfter = 4 * time.Second
+
+// ErrNotJoined is the error of a member that waits for a generation, for longer than a rebalance takes. It owns no partition meanwhile.
+var ErrNotJoined = errors.New("no generation of the consumer group")
 
 // Worker serves a share of a generation's partitions until its context ends or the consumer is drained.
 type Worker func(ctx context.Context)
 
 // New returns a consumer that Run makes a member of the group.
 func New(name string, cfg kafka.GroupConfig, k *kafka.Client, metrics *telemetry.Consumer, log *zap.Logger) *Consumer {
-	return &Consumer{name: name, cfg: cfg, kafka: k, metrics: metrics, log: log, drained: make(chan struct{})}
+	c := &Consumer{name: name, cfg: cfg, kafka: k, metrics: metrics, log: log, drained: make(chan struct{})}
+	c.cfg.Retrying = c.joinFailed
+	return c
 }
 
 // Drain asks the workers to finish and Run to leave the group and return nil.
@@ -71,18 +84,57 @@ func (c *Consumer) Run(ctx context.Context, workers func(*kafka.Generation) []Wo
 	}()
 
 	for {
-		gen, err := group.Next(joining)
+		gen, err := c.next(joining, group)
 		switch {
 		case err == nil:
 			c.serve(ctx, gen, workers)
 		case joining.Err() == nil:
-			c.log.Warn("no generation of the "+c.name+" group yet", zap.Error(err))
+			c.joinFailed(err)
 			c.Pause(joining, time.Second)
 		}
 		if c.isDrained() || joining.Err() != nil {
 			return ctx.Err()
 		}
 	}
+}
+
+// next waits for a generation, and says so in the log when that takes long.
+func (c *Consumer) next(ctx context.Context, group *kafka.Group) (*kafka.Generation, error) {
+	timer := time.AfterFunc(lateAfter, func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if !c.late && ctx.Err() == nil {
+			c.late = true
+			c.log.Warn("no generation of the "+c.name+" group yet", zap.Duration("for", lateAfter), zap.Error(c.joining))
+		}
+	})
+	defer timer.Stop()
+	gen, err := group.Next(ctx)
+	if err == nil {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.joining, c.late = nil, false
+	}
+	return gen, err
+}
+
+func (c *Consumer) joinFailed(err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.joining = err
+}
+
+// NotJoined returns ErrNotJoined, with the last error, while this member has waited for a generation for long; nil otherwise.
+func (c *Consumer) NotJoined() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case !c.late:
+		return nil
+	case c.joining == nil:
+		return fmt.Errorf("%w %s", ErrNotJoined, c.cfg.ID)
+	}
+	return fmt.Errorf("%w %s: %w", ErrNotJoined, c.cfg.ID, c.joining)
 }
 
 // serve runs the workers of a generation. One that returns first waits for the others: the first return would end the
@@ -127,6 +179,7 @@ func (c *Consumer) serve(ctx context.Context, gen *kafka.Generation, workers fun
 	working.Wait()
 	close(done)
 	ended.Wait()
+	c.metrics.AssignedPartitions.Set(0)
 }
 
 // leaveGroup gives the membership back, so that other members need not wait for the end of the session.
@@ -136,7 +189,6 @@ func (c *Consumer) leaveGroup(ctx context.Context, group *kafka.Group) {
 	if err := group.Close(ctx); err != nil {
 		c.log.Warn("the "+c.name+" group was not left in order: its partitions wait for the end of the session", zap.Error(err))
 	}
-	c.metrics.AssignedPartitions.Set(0)
 }
 
 func (c *Consumer) isDrained() bool {

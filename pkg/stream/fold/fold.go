@@ -17,6 +17,8 @@ package fold
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -26,9 +28,11 @@ import (
 	"github.com/mainstay/mainstay/pkg/kafka"
 	"github.com/mainstay/mainstay/pkg/redis"
 	"github.com/mainstay/mainstay/pkg/stream/consumer"
+	"github.com/mainstay/mainstay/pkg/stream/failure"
 	"github.com/mainstay/mainstay/pkg/stream/halt"
 	"github.com/mainstay/mainstay/pkg/telemetry"
 	"github.com/mainstay/mainstay/schemas/ledger"
+	"github.com/mainstay/mainstay/schemas/output"
 )
 
 // Config configures a Fold. Durations are of monotonic time.
@@ -80,21 +84,24 @@ type Fold struct {
 	active atomic.Int32 // partitions assigned in this generation, which share the transactions per second and the cache
 
 	mu     sync.Mutex
-	status map[int32]Status
+	status map[int32]Status          // of the partitions of the last generation: they stay while the next one is awaited
+	served map[int32]bool            // partitions that have a worker
 	fuses  map[int32]map[string]bool // by partition and rule: whether the rule's alerts are suppressed
 }
 
 // Status is the state of a partition that is assigned to this process.
 type Status struct {
 	Partition  int32
-	Folded     int64     // everything below is folded
-	Published  int64     // K
-	Committed  int64     // R
-	LagRecords int64     // entries left to fold, up to the last stable offset
-	Commit     time.Time // of the last commit to Redis
-	BaseTime   int64     // ms; 0 while undefined
+	Folded     int64         // everything below is folded
+	Published  int64         // K
+	Committed  int64         // R
+	LagRecords int64         // entries left to fold, up to the last stable offset
+	Commit     time.Time     // of the last commit to Redis
+	BaseTime   int64         // ms; 0 while undefined
+	Stalled    time.Duration // since the last commit, or since there was last nothing to commit
 	Halted     halt.Reason
-	Cause      string // of the halt, or of the last claim that failed
+	Failing    failure.Cause // of the last claim; empty while it lasts
+	Cause      string        // of the halt, or of the last claim that failed
 }
 
 // New returns a fold; Run starts it.
@@ -109,21 +116,27 @@ func New(cfg Config, k *kafka.Client, r *redis.Client, metrics *telemetry.Fold, 
 		ID: Group(cfg.Namespace), Topics: []string{ledger.Topic(cfg.Namespace)},
 		SessionTimeout: cfg.SessionTimeout, HeartbeatInterval: cfg.HeartbeatInterval, RebalanceTimeout: cfg.RebalanceTimeout,
 	}
+	for _, reason := range output.RejectionReasons() { // a series that is born with its first value has no increase
+		metrics.Rejections.WithLabelValues(reason)
+	}
 	return &Fold{
 		cfg: cfg, kafka: k, redis: r, consumer: consumer.New("fold", group, k, &metrics.Consumer, log), metrics: metrics, log: log,
-		status: map[int32]Status{}, fuses: map[int32]map[string]bool{},
+		status: map[int32]Status{}, served: map[int32]bool{}, fuses: map[int32]map[string]bool{},
 	}
 }
 
 // Run folds until it is drained, or until the context ends: then it stops wherever it is.
 func (f *Fold) Run(ctx context.Context) error {
+	defer f.forgetAllBut(nil)
 	return f.consumer.Run(ctx, func(gen *kafka.Generation) []consumer.Worker {
 		partitions := gen.Assignments[ledger.Topic(f.cfg.Namespace)]
+		f.forgetAllBut(partitions)
 		f.active.Store(int32(len(partitions))) //nolint:gosec // a partition count
 		workers := make([]consumer.Worker, len(partitions))
 		for i, p := range partitions {
 			workers[i] = func(ctx context.Context) {
-				defer f.forget(p)
+				f.setServed(p, true)
+				defer f.setServed(p, false)
 				newOwner(f, gen, p).run(ctx)
 			}
 		}
@@ -139,18 +152,39 @@ func (f *Fold) Holds(partition int32) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	s, ok := f.status[partition]
-	return ok && s.Halted == ""
+	return ok && f.served[partition] && s.Halted == ""
 }
 
-// Status returns the state of the assigned partitions, in no order.
+// Status returns the state of the assigned partitions, in no order; while the next generation is awaited, of those of the last one.
 func (f *Fold) Status() []Status {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	all := make([]Status, 0, len(f.status))
 	for _, s := range f.status {
+		s.Stalled, _ = f.metrics.Stalled.Age(telemetry.ByFold, ledger.Topic(f.cfg.Namespace), strconv.Itoa(int(s.Partition)))
 		all = append(all, s)
 	}
 	return all
+}
+
+// NotJoined returns why this process has been without a generation of the group, if for longer than a rebalance takes; nil otherwise.
+func (f *Fold) NotJoined() error { return f.consumer.NotJoined() }
+
+// continueStatus returns the status of a partition that was assigned to this process in the last generation too, and an empty one
+// otherwise.
+func (f *Fold) continueStatus(partition int32) Status {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if _, ok := f.status[partition]; !ok {
+		f.status[partition] = Status{Partition: partition}
+	}
+	return f.status[partition]
+}
+
+func (f *Fold) setServed(partition int32, served bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.served[partition] = served
 }
 
 func (f *Fold) setStatus(s Status) {
@@ -159,14 +193,22 @@ func (f *Fold) setStatus(s Status) {
 	f.status[s.Partition] = s
 }
 
-// forget deletes the status and the series of a partition that another process may own now.
-func (f *Fold) forget(partition int32) {
-	f.setFuses(partition, nil)
-	f.deleteSeries(partition)
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	delete(f.status, partition)
-	delete(f.fuses, partition)
+// forgetAllBut deletes the status and the series of partitions that are not assigned any more. It is called with the partitions of a
+// new generation and not when one ends: in an outage none follows, and then the last lag and the time since the last progress are what
+// an operator needs.
+func (f *Fold) forgetAllBut(assigned []int32) {
+	for _, s := range f.Status() {
+		if slices.Contains(assigned, s.Partition) {
+			continue
+		}
+		f.setFuses(s.Partition, nil)
+		f.deleteSeries(s.Partition)
+		f.mu.Lock()
+		delete(f.status, s.Partition)
+		delete(f.served, s.Partition)
+		delete(f.fuses, s.Partition)
+		f.mu.Unlock()
+	}
 }
 
 // publishInterval is the shortest time between two transactions of one partition: each costs the process about 1.4 ms of CPU

@@ -8,6 +8,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 
+	"github.com/mainstay/mainstay/pkg/stream/failure"
+	"github.com/mainstay/mainstay/pkg/telemetry"
 	"github.com/mainstay/mainstay/processors"
 	"github.com/mainstay/mainstay/schemas/ledger"
 	"github.com/mainstay/mainstay/schemas/output"
@@ -83,6 +85,9 @@ func (c *claim) reportPositions() {
 func (c *claim) observe() {
 	c.reportPositions()
 	c.observeFuses()
+	if c.lag <= 0 && c.folded == c.committed {
+		c.progressed()
+	}
 	c.gauges.lag.Set(float64(max(c.lag, 0)))
 	behind := 0.0
 	if c.lag > 0 && c.appendTime > 0 {
@@ -103,7 +108,8 @@ func (c *claim) observeInputs() {
 	c.observed.inputsAt = now
 	for _, in := range c.state.Inputs() {
 		if in.Reported && c.appendTime > 0 { // while nothing is appended, only the clock of this machine shows that time passes
-			c.metrics.TimeBehind.WithLabelValues(in.Topic, strconv.Itoa(int(in.Partition))).Set(max(0, float64(max(c.appendTime, now.UnixMilli())-in.Time)/1000))
+			behind := max(0, time.Duration(max(c.appendTime, now.UnixMilli())-in.Time)*time.Millisecond)
+			c.metrics.TimeBehind.Set(telemetry.ByFold, in.Topic, strconv.Itoa(int(in.Partition)), behind)
 		}
 	}
 }
@@ -143,6 +149,15 @@ func (f *Fold) setFuses(partition int32, open map[string]bool) {
 			}
 			f.metrics.AlertFuseOpen.WithLabelValues(rule).Set(anywhere)
 		}
+	}
+}
+
+// beginSeries begins the series of the partition that must not be born with their first event: the increase from nothing to the first
+// value is invisible to Prometheus.
+func (o *owner) beginSeries() {
+	o.metrics.Stalled.Begin(telemetry.ByFold, o.topic, o.label)
+	for _, cause := range failure.All() {
+		o.metrics.ClaimsFailed.WithLabelValues(o.label, string(cause))
 	}
 }
 

@@ -10,7 +10,9 @@ import (
 	"github.com/mainstay/mainstay/pkg/kafka"
 	"github.com/mainstay/mainstay/pkg/redis"
 	"github.com/mainstay/mainstay/pkg/stream/consumer"
+	"github.com/mainstay/mainstay/pkg/stream/failure"
 	"github.com/mainstay/mainstay/pkg/stream/halt"
+	"github.com/mainstay/mainstay/pkg/telemetry"
 	"github.com/mainstay/mainstay/processors"
 	"github.com/mainstay/mainstay/schemas/ledger"
 	"github.com/mainstay/mainstay/schemas/output"
@@ -24,6 +26,7 @@ type owner struct {
 	gen       *kafka.Generation // under which the partition is assigned; fences commits of its offsets
 	partition int32
 	topic     string // of the ledger
+	label     string // the partition, as a label of metrics
 	store     *redis.Partition
 	log       *zap.Logger
 
@@ -37,11 +40,12 @@ type owner struct {
 	rebuild bool
 	// redisAhead counts the claims in a row that found R above K.
 	redisAhead int
+	complaints consumer.Complaints
 }
 
 func newOwner(f *Fold, gen *kafka.Generation, partition int32) *owner {
 	o := &owner{
-		Fold: f, gen: gen, partition: partition, topic: ledger.Topic(f.cfg.Namespace),
+		Fold: f, gen: gen, partition: partition, topic: ledger.Topic(f.cfg.Namespace), label: strconv.Itoa(int(partition)),
 		store:    f.redis.Partition(f.cfg.Namespace, partition, f.cfg.Genesis.GetPartitions()),
 		gauges:   f.gaugesOf(ledger.Topic(f.cfg.Namespace), partition),
 		envelope: output.NewEnvelope(f.cfg.Namespace, f.cfg.Genesis.GetLedgerId(), partition, processors.LogicVersion),
@@ -51,6 +55,8 @@ func newOwner(f *Fold, gen *kafka.Generation, partition int32) *owner {
 	for t := range output.Topics {
 		o.outputTopics[t] = t.Name(f.cfg.Namespace)
 	}
+	o.beginSeries()
+	o.status = f.continueStatus(partition)
 	return o
 }
 
@@ -73,15 +79,32 @@ func (o *owner) run(ctx context.Context) {
 		if reason, ok := halt.ReasonOf(err); ok {
 			failed.Halted = reason
 			o.log.Error("partition halted", zap.String("reason", string(reason)), zap.Error(err))
-			o.metrics.Consumer.Halted.WithLabelValues(strconv.Itoa(int(o.partition)), string(reason)).Set(1)
+			o.metrics.Consumer.Halted.WithLabelValues(o.label, string(reason)).Set(1)
 			pause = o.cfg.HaltRetry
-		} else {
-			o.log.Warn("claiming the partition again", zap.Error(err))
 		}
+		o.countFailure(&failed, err)
 		o.setStatus(failed)
 		if !o.consumer.Pause(ctx, pause) {
 			return
 		}
+	}
+}
+
+// countFailure counts and logs a claim that failed.
+func (o *owner) countFailure(failed *Status, err error) {
+	failed.Failing = failure.Of(err)
+	o.metrics.ClaimsFailed.WithLabelValues(o.label, string(failed.Failing)).Inc()
+	level := o.complaints.Failed(string(failed.Failing), o.cfg.Now())
+	if failed.Halted == "" { // a halt is logged with its reason
+		o.log.Log(level, "claiming the partition again", zap.String("cause", string(failed.Failing)), zap.Int("failed", o.complaints.Failures()), zap.Error(err))
+	}
+}
+
+// progressed resets the time since the last progress: a commit succeeded, or there is nothing to commit.
+func (o *owner) progressed() {
+	o.metrics.Stalled.Set(telemetry.ByFold, o.topic, o.label, 0)
+	if lasted, failed := o.complaints.Over(o.cfg.Now()); failed > 0 {
+		o.log.Info("the partition makes progress again", zap.Int("failed", failed), zap.Duration("after", lasted))
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"math"
 	"strconv"
 
+	"github.com/mainstay/mainstay/pkg/telemetry"
 	"github.com/mainstay/mainstay/processors/portfolio"
 	"github.com/mainstay/mainstay/schemas/ledger"
 )
@@ -57,7 +58,9 @@ func (f *Fold) deleteSeries(partition int32) {
 	f.metrics.LagSeconds.DeleteLabelValues(topic, p)
 	f.metrics.Consumer.Halted.DeletePartialMatch(map[string]string{"partition": p})
 	f.metrics.LedgerBytes.DeleteLabelValues(p)
+	f.metrics.Stalled.Delete(telemetry.ByFold, topic, p)
 	if partition == 0 {
+		f.metrics.TimeBehind.DeleteSource(telemetry.ByFold)
 		f.metrics.Portfolio.Reset()
 	}
 }

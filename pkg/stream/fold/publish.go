@@ -151,6 +151,7 @@ func (c *claim) commit(ctx context.Context) error {
 	c.observeCalibration()
 	c.customers.committed()
 	c.committed, c.committedAt = c.folded, now
+	c.progressed()
 	return c.sweep(ctx)
 }
 

@@ -19,7 +19,6 @@ const (
 	LedgerRecreated          Reason = "ledger_recreated"           // the entry below R is not the one that was folded
 	PublishedPositionUnknown Reason = "published_position_unknown" // no evidence of K is left
 	RedisAheadOfKafka        Reason = "redis_ahead_of_kafka"       // R is above K: Kafka lost acknowledged records
-	RedisEvicts              Reason = "redis_evicts"               // Redis has an eviction policy that drops keys without expiry
 	SettingsConflict         Reason = "settings_conflict"          // the ledger has a higher settings revision, or other values under this one
 	LogicOlder               Reason = "logic_older"                // a newer release has folded this ledger
 	EntryRefused             Reason = "entry_refused"              // an entry has an unknown kind or version, or cannot be decoded

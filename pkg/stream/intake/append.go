@@ -144,6 +144,9 @@ func (r *run) markAcknowledged() {
 	for _, p := range r.appends.inflight.positions {
 		//mutant:refused-letter-acknowledged if true || $
 		if p.input.held == nil {
+			if p.position.offset > p.input.acknowledged.offset || p.input.lag <= 0 {
+				r.progressed(p.input.topic, p.input.partition)
+			}
 			p.input.acknowledged = p.position
 		}
 	}

@@ -20,6 +20,7 @@ import (
 	"errors"
 	"maps"
 	"slices"
+	"strconv"
 	"sync"
 	"time"
 
@@ -27,6 +28,7 @@ import (
 
 	"github.com/mainstay/mainstay/pkg/kafka"
 	"github.com/mainstay/mainstay/pkg/stream/consumer"
+	"github.com/mainstay/mainstay/pkg/stream/failure"
 	"github.com/mainstay/mainstay/pkg/stream/halt"
 	"github.com/mainstay/mainstay/pkg/telemetry"
 	"github.com/mainstay/mainstay/schemas/event"
@@ -70,9 +72,10 @@ type Intake struct {
 
 	backoff consumer.Backoffs        // between runs
 	held    map[inputID]*heldLetters // of the runs, one after the other
+	complaints consumer.Complaints // of runs; used by the one goroutine that runs them
 
 	mu     sync.Mutex
-	status []Status
+	status []Status // of the partitions of the last generation: they stay while the next one is awaited
 }
 
 // Status is the state of an input partition that is assigned to this process.
@@ -81,11 +84,13 @@ type Status struct {
 	Partition int32
 	Read      int64 // next offset to read
 	Committed int64
-	Lag       int64 // records left to read, up to the last stable offset
-	Unstable  int64 // records above the last stable offset: a producer's transaction is open
-	Time      int64 // ms; the partition is read up to this time
+	Lag       int64         // records left to read, up to the last stable offset
+	Unstable  int64         // records above the last stable offset: a producer's transaction is open
+	Time      int64         // ms; the partition is read up to this time
+	Stalled   time.Duration // since what was read of it was last acknowledged, or since there was last nothing to read
 	Halted    halt.Reason
-	Cause     string // of the halt
+	Failing   failure.Cause // of the last run; empty while it lasts
+	Cause     string        // of the halt, or of the last run that failed
 }
 
 // New returns an intake; Run starts it.
@@ -97,12 +102,16 @@ func New(cfg Config, k *kafka.Client, metrics *telemetry.Intake, log *zap.Logger
 		ID: Group(cfg.Namespace), Topics: slices.Sorted(maps.Keys(cfg.Topics)),
 		SessionTimeout: cfg.SessionTimeout, HeartbeatInterval: cfg.HeartbeatInterval, RebalanceTimeout: cfg.RebalanceTimeout,
 	}
-	return &Intake{cfg: cfg, kafka: k, consumer: consumer.New("intake", group, k, &metrics.Consumer, log), metrics: metrics, log: log, held: map[inputID]*heldLetters{}}
+	in := &Intake{cfg: cfg, kafka: k, consumer: consumer.New("intake", group, k, &metrics.Consumer, log), metrics: metrics, log: log, held: map[inputID]*heldLetters{}}
+	in.beginSeries()
+	return in
 }
 
 // Run reads until it is drained, or until the context ends: then it stops wherever it is.
 func (in *Intake) Run(ctx context.Context) error {
+	defer in.forgetAllBut(nil)
 	return in.consumer.Run(ctx, func(gen *kafka.Generation) []consumer.Worker {
+		in.forgetAllBut(gen.Assignments)
 		if len(gen.Assignments) == 0 {
 			return nil
 		}
@@ -127,7 +136,7 @@ func (in *Intake) runs(ctx context.Context, gen *kafka.Generation) {
 		}
 		err = in.haltAll(gen, err)
 		pause := in.backoff.Next(in.causeOf(err))
-		in.log.Warn("starting again from the committed offsets", zap.Error(err), zap.Duration("in", pause))
+		in.countFailure(err, pause)
 		if !in.consumer.Pause(ctx, pause) {
 			return
 		}
@@ -172,12 +181,20 @@ func (in *Intake) haltAll(gen *kafka.Generation, err error) error {
 // Drain asks Run to wait for the acknowledgement of what is read, commit it, leave the group and return nil.
 func (in *Intake) Drain() { in.consumer.Drain() }
 
-// Status returns the state of the assigned input partitions.
+// Status returns the state of the assigned input partitions; while the next generation is awaited, of those of the last one.
 func (in *Intake) Status() []Status {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	return slices.Clone(in.status)
+	all := slices.Clone(in.status)
+	for i := range all {
+		s := &all[i]
+		s.Stalled, _ = in.metrics.Stalled.Age(telemetry.ByIntake, s.Topic, strconv.Itoa(int(s.Partition)))
+	}
+	return all
 }
+
+// NotJoined returns why this process has been without a generation of the group, if for longer than a rebalance takes; nil otherwise.
+func (in *Intake) NotJoined() error { return in.consumer.NotJoined() }
 
 func (in *Intake) setStatus(all []Status) {
 	in.mu.Lock()

@@ -12,6 +12,8 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/mainstay/mainstay/pkg/kafka"
+	"github.com/mainstay/mainstay/pkg/stream/consumer"
+	"github.com/mainstay/mainstay/pkg/stream/failure"
 	"github.com/mainstay/mainstay/pkg/stream/halt"
 	"github.com/mainstay/mainstay/schemas/event"
 	"github.com/mainstay/mainstay/schemas/ledger"
@@ -61,10 +63,12 @@ type inputPartition struct {
 	atEnd         bool  // the last fetch reached the end, and no open transaction hides records
 	lag, unstable int64 // records up to the last stable offset, and above it
 
-	halted      halt.Reason  // empty: the partition is read
-	cause       string       // of the halt
-	held        *heldLetters // why it is halted, if by dead letters that are refused
-	lookAgainAt time.Time    // a halted partition is checked again then
+	halted      halt.Reason         // empty: the partition is read
+	cause       string              // of the halt, or of the last fetch if that failed
+	failing     failure.Cause       // of the last fetch; empty if it was answered
+	complaints  consumer.Complaints // of fetches
+	held        *heldLetters        // why it is halted, if by dead letters that are refused
+	lookAgainAt time.Time           // a halted partition is checked again then
 	gauges      gauges
 }
 
@@ -95,10 +99,6 @@ func (r *run) close() {
 	if r.appends.result != nil {
 		<-r.appends.result
 		r.appends.result = nil
-	}
-	r.setStatus(nil)
-	for _, in := range r.inputs {
-		r.deleteSeries(in.topic, in.partition)
 	}
 }
 
@@ -176,7 +176,9 @@ func (r *run) encodeFetched(fetched []kafka.Fetched, before int64) error {
 			continue
 		case f.Err != nil:
 			in.heard = false // how far it is read is unknown: no tick may say so
-			r.log.Warn("input partition is not answering", zap.String("topic", f.Topic), zap.Int32("input_partition", f.Partition), zap.Error(f.Err))
+			in.failing, in.cause = failure.Of(f.Err), f.Err.Error()
+			level := in.complaints.Failed(string(in.failing), r.cfg.Now())
+			r.log.Log(level, "input partition is not answering", zap.String("topic", f.Topic), zap.Int32("input_partition", f.Partition), zap.Error(f.Err))
 			continue
 		}
 		for j := range f.Records {
@@ -190,6 +192,7 @@ func (r *run) encodeFetched(fetched []kafka.Fetched, before int64) error {
 			r.readSinceTick = true
 		}
 		r.readSinceTick = r.readSinceTick || in.atEnd != f.AtEnd() || !in.heard
+		in.failing, in.cause, in.complaints = "", "", consumer.Complaints{}
 		in.heard, in.atEnd, in.read.offset = true, f.AtEnd(), f.Next
 		//mutant:open-transaction-ignored insert in.atEnd = f.Next == f.LastStable
 		in.lag, in.unstable = f.LastStable-f.Next, f.HighWatermark-f.LastStable
@@ -319,7 +322,7 @@ func (r *run) observe() {
 	for i, in := range r.inputs {
 		all[i] = Status{
 			Topic: in.topic, Partition: in.partition, Read: in.read.offset, Committed: in.committed, Lag: in.lag, Unstable: in.unstable,
-			Time: in.read.time, Halted: in.halted, Cause: in.cause,
+			Time: in.read.time, Halted: in.halted, Failing: in.failing, Cause: in.cause,
 		}
 		in.gauges.set(in, now)
 	}
