@@ -115,6 +115,9 @@ func (p *Partition) currentMoment(c *customer.State) customer.Moment {
 // BaseTime returns the time (ms) up to which all inputs are read; false until a tick has reported every input partition.
 func (p *Partition) BaseTime() (ms int64, ok bool) { return p.state.base, p.state.baseKnown }
 
+// Genesis returns entry 0 of the ledger, nil before it is folded. It must not be changed.
+func (p *Partition) Genesis() *ledger.Genesis { return p.state.genesis }
+
 // SettingsRevision returns the revision of the settings in force and their hash; 0, 0 for the defaults.
 func (p *Partition) SettingsRevision() (revision, hash uint64) {
 	return p.state.settingsRevision, p.state.settingsHash

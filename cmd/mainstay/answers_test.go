@@ -92,8 +92,8 @@ func TestEveryKindOfEvent(t *testing.T) {
 	require.Equal(t, exitUsage, code)
 	require.Contains(t, errs, "known are clv, churn-risk")
 
-	w.eventually(func() bool { return numberAt(object(t, w.mustRun("status", "--output", "json")), "lag") == "0" }, "caught up")
-	s := object(t, w.mustRun("status", "--output", "json"))
+	w.eventually(func() bool { return numberAt(object(t, w.status()), "lag") == "0" }, "caught up")
+	s := object(t, w.status())
 	require.Equal(t, "event", s["clock"])
 	require.Len(t, s["inputs"], 2*int(event.Kinds), "partitions")
 	require.Len(t, s["partitions"], 2)
@@ -186,7 +186,7 @@ func TestRepeatedImportOfLongHistoryChangesNothing(t *testing.T) {
 	answersAt := func(until string) (answers []string, portfolio map[string]any) {
 		for _, hour := range []string{"T00:00:00Z", "T01:00:00Z"} { // the portfolio includes the contributions of the interval before
 			w.mustRun("advance", "--to", until+hour, "--timeout", "2m")
-			w.eventually(func() bool { return numberAt(object(t, w.mustRun("status", "--output", "json")), "lag") == "0" }, "caught up")
+			w.eventually(func() bool { return numberAt(object(t, w.status()), "lag") == "0" }, "caught up")
 			w.customer("1", func(c map[string]any) bool { return valueAt(c, "as_of") == until+hour })
 		}
 		for _, id := range []string{"1", "2", "187", "1000", "2357"} {

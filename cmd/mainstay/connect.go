@@ -5,18 +5,21 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"go.uber.org/zap"
 
 	"github.com/mainstay/mainstay/pkg/kafka"
 	"github.com/mainstay/mainstay/pkg/node/app"
+	"github.com/mainstay/mainstay/pkg/stream/lookup"
 	"github.com/mainstay/mainstay/pkg/stream/topics"
 	"github.com/mainstay/mainstay/schemas/ledger"
 )
 
-// A command connects in one of three depths: openApp makes the clients and connects to nothing, connect has a broker that
-// answers, openLedger has read the ledger's genesis. In all three the caller closes the App. A wrapper that opens the ledger
+// A command connects in one of four depths: openApp makes the clients and connects to nothing, connect has a broker that
+// answers, openLedger has read the ledger's genesis, openLedgerOrRedis has found it wherever it could. In all of them the caller closes
+// the App. A wrapper that opens the ledger
 // before the command's function was tried: flags have to be validated before anything is connected to, so each command would
 // have become two functions.
 
@@ -71,4 +74,52 @@ func (p *program) openLedger(ctx context.Context, cmd *cobra.Command) (*app.App,
 	}
 	a.Config.AdoptGenesis(g)
 	return a, g, nil
+}
+
+// openRedis makes the clients and reads the ledger's genesis from Redis alone, so that it works while Kafka is away. Only if Redis holds
+// no state of this namespace it asks Kafka, which knows whether there is a ledger.
+func (p *program) openRedis(ctx context.Context, cmd *cobra.Command) (*app.App, *ledger.Genesis, error) {
+	a, err := p.openApp(cmd)
+	if err != nil {
+		return nil, nil, err
+	}
+	g, err := genesisInRedis(ctx, a)
+	switch {
+	case err == nil:
+		a.Config.AdoptGenesis(g)
+		return a, g, nil
+	case errors.Is(err, lookup.ErrNoState):
+		a.Close()
+		return p.openLedger(ctx, cmd)
+	}
+	a.Close()
+	return nil, nil, fmt.Errorf("redis.addresses %s: %w", strings.Join(a.Config.Redis.Addresses, ","), err)
+}
+
+func genesisInRedis(ctx context.Context, a *app.App) (*ledger.Genesis, error) {
+	return lookup.Genesis(ctx, a.Redis, a.Config.Namespace, int32(a.Config.Ledger.Partitions)) //nolint:gosec // bounded by validation
+}
+
+// openLedgerOrRedis reads the ledger's genesis from Kafka, and from Redis if Kafka does not answer: then it returns why as well. The
+// genesis is nil if neither answers.
+func (p *program) openLedgerOrRedis(ctx context.Context, cmd *cobra.Command) (a *app.App, g *ledger.Genesis, kafkaDown, err error) {
+	a, err = p.openApp(cmd)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	kafkaDown = func() error {
+		const patience = 5 * time.Second
+		ctx, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("no answer within %s", patience))
+		defer cancel()
+		return ping(ctx, a)
+	}()
+	if kafkaDown == nil {
+		a.Close()
+		a, g, err = p.openLedger(ctx, cmd)
+		return a, g, nil, err
+	}
+	if g, err = genesisInRedis(ctx, a); err == nil {
+		a.Config.AdoptGenesis(g)
+	}
+	return a, g, kafkaDown, nil
 }

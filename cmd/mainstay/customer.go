@@ -22,12 +22,12 @@ func (p *program) customerCommand() *cobra.Command {
 	}
 	addOutputFlag(get)
 	addOutputFlag(explain)
-	return commandGroup("customer", "Show or explain a customer's answers, from Redis", get, explain)
+	return commandGroup("customer", "Show or explain a customer's answers, from Redis; Kafka need not answer", get, explain)
 }
 
 func (p *program) customerGet(ctx context.Context, cmd *cobra.Command, args []string) error {
 	machine := asJSON(cmd)
-	a, g, err := p.openLedger(ctx, cmd)
+	a, g, err := p.openRedis(ctx, cmd)
 	if err != nil {
 		return err
 	}
@@ -49,7 +49,7 @@ func (p *program) customerGet(ctx context.Context, cmd *cobra.Command, args []st
 		return err
 	}
 	for _, l := range lines {
-		if err := p.printf("%s\n", l); err != nil {
+		if err := p.printf("%s\n", printable(l)); err != nil {
 			return err
 		}
 	}
@@ -58,7 +58,7 @@ func (p *program) customerGet(ctx context.Context, cmd *cobra.Command, args []st
 
 func (p *program) customerExplain(ctx context.Context, cmd *cobra.Command, args []string) error {
 	machine := asJSON(cmd)
-	a, g, err := p.openLedger(ctx, cmd)
+	a, g, err := p.openRedis(ctx, cmd)
 	if err != nil {
 		return err
 	}
@@ -71,7 +71,7 @@ func (p *program) customerExplain(ctx context.Context, cmd *cobra.Command, args 
 		return p.json(explanation)
 	}
 	for _, l := range lookup.RenderExplanation(&explanation) {
-		if err := p.printf("%s\n", l); err != nil {
+		if err := p.printf("%s\n", printable(l)); err != nil {
 			return err
 		}
 	}

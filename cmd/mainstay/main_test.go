@@ -85,6 +85,14 @@ func (w *world) mustRun(args ...string) string {
 	return out
 }
 
+// status returns the status as JSON, healthy or not: right after its start a process has no partitions.
+func (w *world) status() string {
+	w.t.Helper()
+	_, out, errs := w.run("status", "--output", "json")
+	require.NotEmpty(w.t, out, errs)
+	return out
+}
+
 // background is a command that runs until it is stopped.
 type background struct {
 	t          *testing.T

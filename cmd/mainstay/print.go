@@ -1,32 +1,46 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
 
 	"github.com/schollz/progressbar/v3"
+
+	"github.com/mainstay/mainstay/pkg/telemetry"
 )
 
 // json prints a value, indented.
 func (p *program) json(v any) error {
-	encoder := json.NewEncoder(p.out)
+	var text bytes.Buffer
+	encoder := json.NewEncoder(&text)
 	encoder.SetEscapeHTML(false)
 	encoder.SetIndent("", "  ")
 	if err := encoder.Encode(v); err != nil {
 		return fmt.Errorf("print: %w", err)
 	}
-	return nil
+	return p.printf("%s", telemetry.EscapeControls(text.String()))
 }
 
-// table prints rows with their columns aligned; every row has as many cells as the header.
+// printable escapes what ids and payloads may contain and a terminal would act on: control characters, line breaks and tabs included.
+func printable(s string) string {
+	return strings.NewReplacer("\n", `\n`, "\r", `\r`, "\t", `\t`).Replace(telemetry.EscapeControls(s))
+}
+
+// table prints rows with their columns aligned; every row has as many cells as the header. Its cells may be ids.
 func (p *program) table(header []string, rows [][]string) error {
 	w := tabwriter.NewWriter(p.out, 0, 0, 2, ' ', 0)
 	for _, row := range append([][]string{header}, rows...) {
+		row = slices.Clone(row)
+		for i := range row {
+			row[i] = printable(row[i])
+		}
 		if _, err := fmt.Fprintln(w, strings.TrimRight(strings.Join(row, "\t"), "\t")); err != nil {
 			return fmt.Errorf("print: %w", err)
 		}
@@ -37,16 +51,18 @@ func (p *program) table(header []string, rows [][]string) error {
 	return nil
 }
 
-// printf writes to the output.
+// printf writes to the output, with control characters but line breaks and tabs escaped.
 func (p *program) printf(format string, args ...any) error {
-	if _, err := fmt.Fprintf(p.out, format, args...); err != nil {
+	if _, err := io.WriteString(p.out, telemetry.EscapeControls(fmt.Sprintf(format, args...))); err != nil {
 		return fmt.Errorf("print: %w", err)
 	}
 	return nil
 }
 
 // printErr writes to the error output. A failure to write there cannot be reported anywhere.
-func (p *program) printErr(format string, args ...any) { _, _ = fmt.Fprintf(p.err, format, args...) }
+func (p *program) printErr(format string, args ...any) {
+	_, _ = io.WriteString(p.err, telemetry.EscapeControls(fmt.Sprintf(format, args...)))
+}
 
 // bar is a progress bar on the error output. It draws nothing unless that is a terminal.
 func (p *program) bar(what string, bytes bool) *progressbar.ProgressBar {
@@ -80,6 +96,23 @@ func formatSeconds(s *float64) string {
 		return "-"
 	}
 	return time.Duration(*s * float64(time.Second)).Round(100 * time.Millisecond).String()
+}
+
+// unknown is printed for what a server that does not answer would know. A 0 there would be read as a fact.
+const unknown = "?"
+
+func formatKnown(n *int64) string {
+	if n == nil {
+		return unknown
+	}
+	return formatInt(*n)
+}
+
+func orUnknown(s string) string {
+	if s == "" {
+		return unknown
+	}
+	return s
 }
 
 func formatInt(n int64) string { return strconv.FormatInt(n, 10) }

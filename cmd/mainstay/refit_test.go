@@ -41,7 +41,7 @@ func TestRefit(t *testing.T) {
 	w.mustRun("import", ordersFile(t, 300), "--type", "purchase")
 	w.mustRun("advance", "--to", "2025-12-01T00:00:00Z")
 	w.customer("c1", func(c map[string]any) bool { return c["as_of"] == "2025-12-01T00:00:00Z" })
-	w.eventually(func() bool { return numberAt(object(t, w.mustRun("status", "--output", "json")), "lag") == "0" }, "caught up")
+	w.eventually(func() bool { return numberAt(object(t, w.status()), "lag") == "0" }, "caught up")
 
 	dry := object(t, w.mustRun("refit", "--dry-run", "--output", "json"))
 	require.Equal(t, "dry_run", dry["outcome"])
@@ -121,7 +121,9 @@ func TestScheduledRefit(t *testing.T) {
 			return valueAt(c, "clv", "model", "status") == "fitted" && valueAt(c, "churn_risk", "model", "status") == "fitted"
 		})
 	}
-	w.eventually(func() bool { return b.metric(w, `mainstay_refits_total{namespace="mainstay",outcome="unchanged"}`) > "0" }, "a refit with unchanged parameters")
+	w.eventually(func() bool {
+		return b.metric(w, `mainstay_refits_total{namespace="mainstay",outcome="unchanged"}`) > "0"
+	}, "a refit with unchanged parameters")
 	require.Contains(t, b.errs.String(), "refitted the models")
 	require.Contains(t, w.mustRun("audit"), "nothing lost, doubled, differing or missing")
 	require.Equal(t, exitOK, b.stop(), b.errs.String())
@@ -197,7 +199,7 @@ func TestRefitRaisesNoAlerts(t *testing.T) {
 	w.mustRun("advance", "--to", now)
 	waitCaughtUp := func(holds func(c map[string]any) bool) {
 		w.customer("1", holds)
-		w.eventually(func() bool { return numberAt(object(t, w.mustRun("status", "--output", "json")), "lag") == "0" }, "caught up")
+		w.eventually(func() bool { return numberAt(object(t, w.status()), "lag") == "0" }, "caught up")
 	}
 	waitCaughtUp(func(c map[string]any) bool { return c["as_of"] == now })
 	published := func() int {

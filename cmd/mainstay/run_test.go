@@ -37,7 +37,8 @@ func TestRunWithoutTopicsPrintsApplyCommand(t *testing.T) {
 
 	b := w.start("run", "--money.currency", "EUR")
 	w.eventually(func() bool {
-		return strings.Contains(w.mustRun("status", "--money.currency", "EUR"), "group till-fold: Stable, 1 members")
+		_, out, _ := w.run("status", "--money.currency", "EUR") // exit code 3 while there is none
+		return strings.Contains(out, "group till-fold: Stable, 1 members")
 	}, "a member")
 	require.Equal(t, exitOK, b.stop(), b.errs.String())
 }
@@ -94,7 +95,10 @@ func TestTopics(t *testing.T) {
 
 func TestSecondSignalStopsAtOnce(t *testing.T) {
 	w, b := newRunningWorld(t)
-	w.eventually(func() bool { return strings.Contains(w.mustRun("status"), "mainstay-fold: Stable, 1 members") }, "a member")
+	w.eventually(func() bool {
+		_, out, _ := w.run("status")
+		return strings.Contains(out, "mainstay-fold: Stable, 1 members")
+	}, "a member")
 	b.cancel()
 	require.Equal(t, exitFailed, <-b.code)
 	require.Contains(t, b.errs.String(), "stopped at once")
@@ -145,9 +149,12 @@ func TestHaltIsReportedAndRemoved(t *testing.T) {
 	b = w.start("run")
 	address := b.address(w)
 	w.eventually(func() bool {
-		return strings.Contains(w.mustRun("status", "--http", address, "--settle", "0"), "input_truncated")
+		_, out, _ := w.run("status", "--http", address, "--settle", "0")
+		return strings.Contains(out, "input_truncated")
 	}, "a halt")
-	out := w.mustRun("status", "--http", address, "--settle", "0")
+	code, out, _ := w.run("status", "--http", address, "--settle", "0")
+	require.Equal(t, exitFindings, code, out)
+	require.Contains(t, strings.Split(out, "\n")[0], "Not healthy: ")
 	require.Contains(t, out, "retention deleted records before they were read")
 	require.Contains(t, out, "`mainstay topics recreated purchases`")
 	code, _, errs := w.run("probe", address)

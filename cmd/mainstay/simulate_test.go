@@ -14,7 +14,7 @@ func TestSimulate(t *testing.T) {
 	require.Contains(t, errs, "mainstay topics apply", "the command that creates the topics")
 	w.mustRun("topics", "apply")
 	r := w.start("run")
-	caughtUp := func() bool { return numberAt(object(t, w.mustRun("status", "--output", "json")), "lag") == "0" }
+	caughtUp := func() bool { return numberAt(object(t, w.status()), "lag") == "0" }
 
 	shop := []string{"simulate", "--customers", "60", "--days", "200", "--rate", "0"}
 	report := object(t, w.mustRun(append(shop, "--output", "json")...))

@@ -16,7 +16,10 @@ func (p *program) statusCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "status", Short: "Show partitions, owners, lag, last commits and halts", Args: cobra.NoArgs,
 		Long: `Status reads Kafka and Redis, and asks the processes at --http (default: the one at http.listen, if it answers) for the causes of
-halts, which only they know. Lag counts records up to the last stable offset; 0 means caught up.`,
+halts, which only they know. Lag counts records up to the last stable offset; 0 means caught up.
+
+The first line says how Mainstay is. What is not known, because a server does not answer, is shown as ?. The exit code is 3 if something
+is wrong: Kafka or Redis does not answer, no process owns a partition, a partition is halted or makes no progress.`,
 		RunE: p.interruptible(p.status),
 	}
 	cmd.Flags().StringSlice("http", nil, "processes to ask, host:port")
@@ -27,12 +30,12 @@ halts, which only they know. Lag counts records up to the last stable offset; 0 
 
 func (p *program) status(ctx context.Context, cmd *cobra.Command, _ []string) error {
 	machine := asJSON(cmd)
-	a, g, err := p.openLedger(ctx, cmd)
+	a, g, kafkaDown, err := p.openLedgerOrRedis(ctx, cmd)
 	if err != nil {
 		return err
 	}
 	defer a.Close()
-	c := inspect.StatusConfig{Namespace: a.Config.Namespace, Genesis: g, Inputs: app.Topics(a.Config).Inputs, Now: p.now}
+	c := inspect.StatusConfig{Namespace: a.Config.Namespace, Genesis: g, Inputs: app.Topics(a.Config).Inputs, KafkaDown: kafkaDown, Now: p.now}
 	c.Settle, _ = cmd.Flags().GetDuration("settle")
 	c.HTTP, _ = cmd.Flags().GetStringSlice("http")
 	if len(c.HTTP) == 0 && a.Config.HTTP.Listen != "" {
@@ -43,13 +46,28 @@ func (p *program) status(ctx context.Context, cmd *cobra.Command, _ []string) er
 		return err
 	}
 	if machine {
-		return p.json(s)
+		err = p.json(s)
+	} else {
+		err = p.statusTables(s)
 	}
-	return p.statusTables(s)
+	if err == nil && !s.Healthy {
+		return errFindings
+	}
+	return err
 }
 
 func (p *program) statusTables(s *inspect.Status) error {
-	if err := p.printf("namespace %s, ledger %s, clock %s, lag %d\n", s.Namespace, s.LedgerID, s.Clock, s.Lag); err != nil {
+	if err := p.printf("%s\n", printable(s.Headline)); err != nil {
+		return err
+	}
+	if len(s.Problems) > 1 {
+		for _, problem := range s.Problems {
+			if err := p.printf("  - %s\n", printable(problem)); err != nil {
+				return err
+			}
+		}
+	}
+	if err := p.printf("\nnamespace %s, ledger %s, clock %s, lag %s\n", s.Namespace, orUnknown(s.LedgerID), s.Clock, formatKnown(s.Lag)); err != nil {
 		return err
 	}
 	for _, g := range s.Groups {
@@ -62,19 +80,11 @@ func (p *program) statusTables(s *inspect.Status) error {
 			return err
 		}
 	}
-	for _, f := range s.Partitions {
-		if f.RefusedRevision == 0 {
-			continue
-		}
-		if err := p.printf("ledger partition %d: settings_revision %d is not in force: %s\n", f.Partition, f.RefusedRevision, f.RefusedReason); err != nil {
-			return err
-		}
-	}
 	rows := make([][]string, len(s.Inputs))
 	for i, in := range s.Inputs {
 		rows[i] = []string{
-			fmt.Sprintf("%s/%d", in.Topic, in.Partition), orDash(in.Owner), formatInt(in.Committed), formatInt(in.End), formatInt(in.Lag),
-			formatInt(in.Unstable), formatTime(in.Time), formatSeconds(in.Behind), orDash(in.Halted), in.Cause,
+			fmt.Sprintf("%s/%d", in.Topic, in.Partition), orDash(in.Owner), formatKnown(in.Committed), formatKnown(in.End), formatKnown(in.Lag),
+			formatKnown(in.Unstable), formatTime(in.Time), formatSeconds(in.Behind), orDash(in.Halted), in.Cause,
 		}
 	}
 	if err := p.printf("\n"); err != nil {
@@ -86,8 +96,8 @@ func (p *program) statusTables(s *inspect.Status) error {
 	rows = make([][]string, len(s.Partitions))
 	for i, f := range s.Partitions {
 		rows[i] = []string{
-			formatInt(int64(f.Partition)), orDash(f.Owner), formatInt(f.Published), formatInt(f.Committed), formatInt(f.End), formatInt(f.Lag),
-			formatInt(f.Customers), formatTime(f.Time), formatSeconds(f.Behind), formatTime(f.LastCommit), orDash(f.Halted), f.Cause,
+			formatInt(int64(f.Partition)), orDash(f.Owner), formatKnown(f.Published), formatKnown(f.Committed), formatKnown(f.End), formatKnown(f.Lag),
+			formatKnown(f.Customers), formatTime(f.Time), formatSeconds(f.Behind), formatTime(f.LastCommit), orDash(f.Halted), f.Cause,
 		}
 	}
 	if err := p.printf("\n"); err != nil {

@@ -14,7 +14,7 @@ import (
 // Status reports a settings entry that was skipped because a value is out of bounds, with its revision and the reason.
 func TestStatusShowsRefusedSettings(t *testing.T) {
 	w, _ := newRunningWorld(t)
-	require.NotContains(t, w.mustRun("status"), "is not in force")
+	require.NotContains(t, w.status(), "is not in force")
 
 	values := settings.Default()
 	values.WakeLimit = 20_000
@@ -35,7 +35,7 @@ func TestStatusShowsRefusedSettings(t *testing.T) {
 	const reason = "fold.wake_limit: must be from 1 to 10000; it is 20000"
 	var partitions []any
 	w.eventually(func() bool {
-		partitions, _ = object(t, w.mustRun("status", "--output", "json"))["partitions"].([]any)
+		partitions, _ = object(t, w.status())["partitions"].([]any)
 		return len(partitions) == 2 && valueAt(partitions[1].(map[string]any), "settings_refused_revision") != nil
 	}, "the refused revision")
 	skipped := partitions[1].(map[string]any)
@@ -43,5 +43,7 @@ func TestStatusShowsRefusedSettings(t *testing.T) {
 	require.Equal(t, reason, skipped["settings_refused_reason"])
 	require.Empty(t, skipped["halted"], "the partition continues under the settings in force")
 	require.NotContains(t, partitions[0], "settings_refused_revision", "the other partition has not read such an entry")
-	require.Contains(t, w.mustRun("status"), "ledger partition 1: settings_revision 5 is not in force: "+reason)
+	code, out, _ := w.run("status")
+	require.Equal(t, exitFindings, code)
+	require.Contains(t, out, "ledger partition 1: settings_revision 5 is not in force: "+reason)
 }

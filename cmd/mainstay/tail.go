@@ -96,10 +96,10 @@ func (p *program) printRecord(s inspect.TailRecord, machine, payload bool) error
 	timestamp := time.UnixMilli(s.Timestamp).UTC().Format("15:04:05.000")
 	switch {
 	case answer:
-		return p.printf("%s  %s\n", timestamp, lookup.RenderOutput(s.Value))
+		return p.printf("%s  %s\n", timestamp, printable(lookup.RenderOutput(s.Value)))
 	case payload:
-		return p.printf("%s  %s/%d/%d  %s  %s  %s\n", timestamp, s.Topic, s.Partition, s.Offset, orDash(string(reason)), s.Record.Key, s.Value)
+		return p.printf("%s  %s/%d/%d  %s  %s  %s\n", timestamp, s.Topic, s.Partition, s.Offset, printable(orDash(string(reason))), printable(string(s.Record.Key)), printable(string(s.Value)))
 	default:
-		return p.printf("%s  %s/%d/%d  %s\n", timestamp, s.Topic, s.Partition, s.Offset, strings.TrimSpace(fmt.Sprintf("%s %d bytes", reason, len(s.Value))))
+		return p.printf("%s  %s/%d/%d  %s\n", timestamp, s.Topic, s.Partition, s.Offset, strings.TrimSpace(fmt.Sprintf("%s %d bytes", printable(string(reason)), len(s.Value))))
 	}
 }

@@ -27,7 +27,7 @@ func TestOutcome(t *testing.T) {
 		"done":             {[]error{nil, nil}, nil, false, nil},
 		"in part":          {[]error{nil, odd, nil}, odd, true, ErrTorn},
 		"in part, full":    {[]error{full, nil}, full, true, ErrTorn},
-		"refused":          {[]error{full, full}, full, false, ErrUnavailable},
+		"refused":          {[]error{full, full}, full, false, ErrFull},
 		"aborted":          {[]error{full, reply("EXECABORT")}, reply("EXECABORT"), false, ErrUnavailable},
 		"answer cut short": {[]error{nil, io.EOF}, io.EOF, false, ErrUnavailable},
 		"watched":          {[]error{redis.TxFailedErr, redis.TxFailedErr}, redis.TxFailedErr, false, nil},

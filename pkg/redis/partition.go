@@ -26,7 +26,11 @@ type Partition struct {
 // Partition returns the state of a ledger partition. namespace is a valid Kafka topic name; partitions is the partition count of the
 // ledger, which never changes.
 func (c *Client) Partition(namespace string, partition, partitions int32) *Partition {
-	prefix := fmt.Sprintf("%s:{%s}:", namespace, hashTag(partition, partitions))
+	return c.partitionAt(namespace, hashTag(partition, partitions))
+}
+
+func (c *Client) partitionAt(namespace, tag string) *Partition {
+	prefix := fmt.Sprintf("%s:{%s}:", namespace, tag)
 	return &Partition{client: c, prefix: prefix, metaKey: prefix + "meta"}
 }
 

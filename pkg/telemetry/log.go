@@ -39,7 +39,7 @@ func NewLogger(w io.Writer, format, level string) (*zap.Logger, zap.AtomicLevel,
 	default:
 		return nil, zap.AtomicLevel{}, fmt.Errorf("log.format: %q is neither json nor console", format)
 	}
-	return zap.New(zapcore.NewCore(encoder, zapcore.Lock(zapcore.AddSync(w)), atomic)), atomic, nil
+	return zap.New(zapcore.NewCore(encoder, zapcore.Lock(zapcore.AddSync(escapingWriter{w})), atomic)), atomic, nil
 }
 
 // CustomerHasher identifies customers in logs by a keyed hash of their ids, so that logs contain no ids. An operator who has the key

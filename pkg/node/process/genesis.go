@@ -1,10 +1,14 @@
 package process
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
+	"github.com/mainstay/mainstay/pkg/node/app"
 	"github.com/mainstay/mainstay/pkg/node/config"
+	"github.com/mainstay/mainstay/pkg/stream/fold"
+	"github.com/mainstay/mainstay/processors"
 	"github.com/mainstay/mainstay/processors/settings"
 	"github.com/mainstay/mainstay/schemas/ledger"
 )
@@ -26,4 +30,25 @@ func CheckGenesis(c config.Config, g *ledger.Genesis) error {
 		}
 	}
 	return errors.Join(all...)
+}
+
+// checkSettings returns an error, with the settings and both values, if some partition is already folded under other settings: a process
+// that joined would halt every partition that it takes from a process that can fold it. What is committed to Redis is looked at, which is
+// all that can be read at once; a fold checks each settings entry of the ledger as well.
+func (p *Process) checkSettings(ctx context.Context) error {
+	configured := app.Settings(p.app.Config)
+	for n := range p.genesis.GetPartitions() {
+		meta, err := p.app.Redis.Partition(p.app.Config.Namespace, n, p.genesis.GetPartitions()).ReadMeta(ctx)
+		if err != nil || !meta.Exists || meta.Offset == 0 || meta.LedgerID != p.genesis.GetLedgerId() {
+			continue // the claim decides about it
+		}
+		state, err := processors.DecodePartition(meta.State)
+		if err != nil {
+			continue // of another release: the ledger is folded again
+		}
+		if err := fold.CheckSettings(configured, state); err != nil {
+			return fmt.Errorf("this process does not join: %w (ledger partition %d)", err, n)
+		}
+	}
+	return nil
 }

@@ -39,7 +39,7 @@ type Process struct {
 	log     *zap.Logger
 	started time.Time
 	build   telemetry.Build
-	redis   *telemetry.Redis // nil without the role fold
+	redis   *telemetry.Redis     // nil without the role fold
 	ledger  *prometheus.GaugeVec // bytes by partition
 	refits  *telemetry.Refit
 	metrics *telemetry.Process
@@ -70,6 +70,9 @@ func New(ctx context.Context, a *app.App, g *ledger.Genesis, log *zap.Logger, no
 		if err := p.checkRedis(ctx); err != nil {
 			return nil, err
 		}
+		if err := p.checkSettings(ctx); err != nil {
+			return nil, err
+		}
 		p.redis = telemetry.NewRedis(reg, p.pool, failure.Names(failure.Redis())...)
 		p.redisWatch = newWatch("redis", "redis.addresses", p.probeRedis, failure.OfRedis, &p.redis.Reachability, log)
 		p.ledger = telemetry.NewFold(reg).LedgerBytes
@@ -96,13 +99,16 @@ func New(ctx context.Context, a *app.App, g *ledger.Genesis, log *zap.Logger, no
 
 func (p *Process) listen(ctx context.Context, reg prometheus.Gatherer) error {
 	c := p.app.Config
-	const patience = 2 * time.Second
 	// What the watches know, not a probe of its own: an answer within milliseconds, and the same as in metrics and log.
-	checks := []server.Check{{Name: "kafka", Timeout: patience, Run: p.kafkaWatch.failing}}
-	if p.redisWatch != nil {
-		checks = append(checks, server.Check{Name: "redis", Timeout: patience, Run: p.redisWatch.failing})
+	check := func(name string, problem func() error) server.Check {
+		const patience = 2 * time.Second
+		return server.Check{Name: name, Timeout: patience, Run: func(context.Context) error { return problem() }}
 	}
-	checks = append(checks, server.Check{Name: "partitions", Timeout: patience, Run: p.partitionProblems})
+	checks := []server.Check{check("kafka", p.kafkaWatch.failing)}
+	if p.redisWatch != nil {
+		checks = append(checks, check("redis", p.redisWatch.failing))
+	}
+	checks = append(checks, check("partitions", p.partitionProblems))
 	var err error
 	p.server, err = server.Listen(ctx, server.Options{
 		Listen: c.HTTP.Listen, AdminListen: c.Admin.Listen, AllowRemoteAdmin: c.Admin.AllowRemote,

@@ -1,7 +1,6 @@
 package process
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -20,31 +19,66 @@ const (
 
 // partitionProblems is an error that names the halted partitions of this process, and counts by cause those that make no progress; nil
 // if all is well.
-func (p *Process) partitionProblems(context.Context) error {
-	var all []error
+func (p *Process) partitionProblems() error {
+	return errors.Join(append(p.halts(), p.stalls()...)...)
+}
+
+// problems are the texts of what is wrong, but for halts, which the status of the partition has.
+func (p *Process) problems() []string {
+	texts := []string{}
+	add := func(name string, err error) {
+		if err != nil {
+			texts = append(texts, name+err.Error())
+		}
+	}
+	add("kafka: ", p.kafkaWatch.failing())
+	if p.redisWatch != nil {
+		add("redis: ", p.redisWatch.failing())
+	}
+	for _, err := range p.stalls() {
+		add("", err)
+	}
+	return texts
+}
+
+func (p *Process) halts() (all []error) {
 	if p.intake != nil {
-		var stalled stalls
 		for _, s := range p.intake.Status() {
 			if s.Halted != "" {
 				all = append(all, fmt.Errorf("input %s/%d is halted: %s", s.Topic, s.Partition, s.Halted))
-			} else {
-				stalled.add(s.Stalled, s.Failing, s.Cause)
 			}
 		}
-		all = append(all, stalled.errors("input", p.intake.NotJoined())...)
 	}
 	if p.fold != nil {
-		var stalled stalls
 		for _, s := range p.fold.Status() {
 			if s.Halted != "" {
 				all = append(all, fmt.Errorf("ledger partition %d is halted: %s", s.Partition, s.Halted))
-			} else {
-				stalled.add(s.Stalled, s.Failing, s.Cause)
 			}
 		}
-		all = append(all, stalled.errors("ledger", p.fold.NotJoined())...)
 	}
-	return errors.Join(all...)
+	return all
+}
+
+func (p *Process) stalls() (all []error) {
+	if p.intake != nil {
+		var inputs stalls
+		for _, s := range p.intake.Status() {
+			if s.Halted == "" {
+				inputs.add(s.Stalled, s.Failing, s.Cause)
+			}
+		}
+		all = inputs.errors("input", p.intake.NotJoined())
+	}
+	if p.fold != nil {
+		var partitions stalls
+		for _, s := range p.fold.Status() {
+			if s.Halted == "" {
+				partitions.add(s.Stalled, s.Failing, s.Cause)
+			}
+		}
+		all = append(all, partitions.errors("ledger", p.fold.NotJoined())...)
+	}
+	return all
 }
 
 // stalls counts the partitions of a role that make no progress.

@@ -21,6 +21,7 @@ type Status struct {
 	Roles      []string        `json:"roles"`
 	StartedAt  time.Time       `json:"started_at"`
 	At         time.Time       `json:"at"`
+	Problems   []string        `json:"problems"` // as in /readyz, without halts
 	Inputs     []Input         `json:"inputs"`
 	Partitions []Partition     `json:"partitions"` // ledger partitions that this process folds
 }
@@ -56,6 +57,7 @@ func (p *Process) Status(now time.Time) Status {
 	s := Status{
 		Build: p.build, Namespace: p.app.Config.Namespace, LedgerID: p.genesis.GetLedgerId(), Clock: "live",
 		Roles: p.app.Config.Roles, StartedAt: p.started.UTC(), At: now.UTC(), Inputs: []Input{}, Partitions: []Partition{},
+		Problems: p.problems(),
 	}
 	if p.genesis.GetClock() == ledger.Clock_CLOCK_EVENT {
 		s.Clock = "event"

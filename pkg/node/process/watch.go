@@ -100,7 +100,7 @@ func (w *watch) fails(err error) {
 }
 
 // failing returns nil while the server works, otherwise since when it does not, and why.
-func (w *watch) failing(context.Context) error {
+func (w *watch) failing() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.err == nil {

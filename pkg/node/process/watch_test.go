@@ -61,7 +61,7 @@ func TestAnOutageIsLoggedOnceWithinFiveSecondsAndOnceAtItsEnd(t *testing.T) {
 				time.Sleep(5 * time.Second)
 				require.Len(t, log.FilterMessage("redis fails").All(), 1)
 				require.Equal(t, "redis_unreachable", log.All()[0].ContextMap()["cause"])
-				require.ErrorContains(t, w.failing(t.Context()), "redis_unreachable for ")
+				require.ErrorContains(t, w.failing(), "redis_unreachable for ")
 				require.Zero(t, testutil.ToFloat64(w.metrics.Up))
 				time.Sleep(12 * time.Hour)
 				require.Equal(t, 1, log.Len(), "no flood")
@@ -73,7 +73,7 @@ func TestAnOutageIsLoggedOnceWithinFiveSecondsAndOnceAtItsEnd(t *testing.T) {
 				end := log.FilterMessage("redis works again").All()
 				require.Len(t, end, 1)
 				require.InDelta(t, 12*time.Hour, end[0].ContextMap()["after"], float64(10*time.Second))
-				require.NoError(t, w.failing(t.Context()))
+				require.NoError(t, w.failing())
 				require.InDelta(t, 1, testutil.ToFloat64(w.metrics.Up), 0)
 			})
 		})
@@ -89,7 +89,7 @@ func TestOneFailedProbeIsNoOutage(t *testing.T) {
 		s.err = nil
 		time.Sleep(time.Minute)
 		require.Zero(t, log.Len())
-		require.NoError(t, w.failing(t.Context()))
+		require.NoError(t, w.failing())
 	})
 }
 
@@ -101,7 +101,7 @@ func TestAnotherCauseIsLogged(t *testing.T) {
 		time.Sleep(time.Minute)
 		require.Equal(t, 2, log.Len())
 		require.Equal(t, "redis_full", log.All()[1].ContextMap()["cause"])
-		require.ErrorContains(t, w.failing(t.Context()), "redis_full for 1m")
+		require.ErrorContains(t, w.failing(), "redis_full for 1m")
 	})
 }
 

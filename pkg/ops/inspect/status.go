@@ -20,13 +20,17 @@ import (
 	"github.com/mainstay/mainstay/schemas/ledger"
 )
 
-// Status holds the positions of all partitions, from Kafka and Redis, with the halts that running processes report.
+// Status holds the positions of all partitions, from Kafka and Redis, with the halts that running processes report. What is not known,
+// because a server does not answer, is null.
 type Status struct {
+	Healthy    bool             `json:"healthy"`
+	Headline   string           `json:"headline"` // one sentence
+	Problems   []string         `json:"problems"`
 	Namespace  string           `json:"namespace"`
 	LedgerID   string           `json:"ledger_id"`
 	Clock      string           `json:"clock"`
 	At         time.Time        `json:"at"`
-	Lag        int64            `json:"lag"` // unprocessed records of inputs and ledger; caught up is 0
+	Lag        *int64           `json:"lag"` // unprocessed records of inputs and ledger; caught up is 0
 	Groups     []Group          `json:"groups"`
 	Inputs     []Input          `json:"inputs"`
 	Partitions []Partition      `json:"partitions"`
@@ -53,10 +57,10 @@ type Input struct {
 	Topic     string     `json:"topic"`
 	Partition int32      `json:"partition"`
 	Owner     string     `json:"owner"`     // empty: none
-	Committed int64      `json:"committed"` // everything below it is in the ledger
-	End       int64      `json:"end"`       // last stable offset
-	Lag       int64      `json:"lag"`       // records in between
-	Unstable  int64      `json:"unstable"`  // records after it, of open transactions
+	Committed *int64     `json:"committed"` // everything below it is in the ledger
+	End       *int64     `json:"end"`       // last stable offset
+	Lag       *int64     `json:"lag"`       // records in between
+	Unstable  *int64     `json:"unstable"`  // records after it, of open transactions
 	Time      *time.Time `json:"time"`      // it is known to be read up to this time
 	Behind    *float64   `json:"time_behind_seconds"`
 	Halted    string     `json:"halted"`
@@ -67,14 +71,14 @@ type Input struct {
 type Partition struct {
 	Partition  int32      `json:"partition"`
 	Owner      string     `json:"owner"`
-	Published  int64      `json:"published"` // ledger offset up to which outputs are out
-	Committed  int64      `json:"committed"` // ledger offset up to which Redis holds state
-	End        int64      `json:"end"`
-	Lag        int64      `json:"lag"`
+	Published  *int64     `json:"published"` // ledger offset up to which outputs are out
+	Committed  *int64     `json:"committed"` // ledger offset up to which Redis holds state
+	End        *int64     `json:"end"`
+	Lag        *int64     `json:"lag"`
 	Time       *time.Time `json:"time"` // the customer base's
 	Behind     *float64   `json:"time_behind_seconds"`
 	LastCommit *time.Time `json:"last_commit"`
-	Customers  int64      `json:"customers"`
+	Customers  *int64     `json:"customers"`
 	// RefusedRevision is that of a settings entry that was skipped, with the reason; 0: none above the revision in force.
 	RefusedRevision uint64 `json:"settings_refused_revision,omitempty"`
 	RefusedReason   string `json:"settings_refused_reason,omitempty"`
@@ -89,33 +93,42 @@ type StatusConfig struct {
 	Inputs    []string // topics
 	HTTP      []string // addresses of processes to query
 	Quiet     bool     // a process that does not answer is not reported: its address is a default
+	KafkaDown error    // Kafka did not answer before: it is not asked again
 	Settle    time.Duration
 	Now       func() time.Time
 }
 
 // ReadStatus queries Kafka, Redis and the processes. It reads the ends first and then the positions, repeatedly until they have
-// reached the ends or Settle is over: offsets are committed once a second, and would otherwise always be behind.
+// reached the ends or Settle is over: offsets are committed once a second, and would otherwise always be behind. A server that does not
+// answer is a problem in the status and no error.
 func ReadStatus(ctx context.Context, c StatusConfig, k *kafka.Client, r *redis.Client) (*Status, error) {
 	l := look{StatusConfig: c, kafka: k, redis: r, clock: "live", status: &Status{
-		Namespace: c.Namespace, LedgerID: c.Genesis.GetLedgerId(), At: c.Now().UTC(),
+		Namespace: c.Namespace, LedgerID: c.Genesis.GetLedgerId(), At: c.Now().UTC(), Problems: []string{},
 		Groups: []Group{}, Inputs: []Input{}, Partitions: []Partition{}, Processes: []QueriedProcess{},
 	}}
 	if c.Genesis.GetClock() == ledger.Clock_CLOCK_EVENT {
 		l.clock = "event"
 	}
 	l.status.Clock = l.clock
-	for _, step := range []func(context.Context) error{l.groups, l.inputs, l.partitions, l.waitCaughtUp, l.states} {
-		if err := step(ctx); err != nil {
-			return nil, err
+	for _, p := range count(int(c.Genesis.GetPartitions())) {
+		l.status.Partitions = append(l.status.Partitions, Partition{Partition: p})
+	}
+	kafkaDown := c.KafkaDown
+	for _, step := range []func(context.Context) error{l.groups, l.inputs, l.partitions, l.waitCaughtUp} {
+		if kafkaDown == nil {
+			kafkaDown = withTimeout(ctx, step)
 		}
 	}
+	if err := ctx.Err(); err != nil {
+		return nil, fmt.Errorf("read the status: %w", context.Cause(ctx))
+	}
+	if kafkaDown != nil {
+		l.problem("Kafka does not answer: %v", kafkaDown)
+	}
+	l.states(ctx)
 	l.queryProcesses(ctx)
-	for i := range l.status.Inputs {
-		l.status.Lag += l.status.Inputs[i].Lag
-	}
-	for i := range l.status.Partitions {
-		l.status.Lag += l.status.Partitions[i].Lag
-	}
+	l.sumLag()
+	l.judge(kafkaDown == nil)
 	return l.status, nil
 }
 
@@ -126,6 +139,12 @@ type look struct {
 	clock  string
 	status *Status
 	owners map[string]string // "group topic/partition"
+}
+
+const missingTopic = "the topic does not exist: create it with `mainstay topics apply`"
+
+func (l *look) problem(format string, args ...any) {
+	l.status.Problems = append(l.status.Problems, fmt.Sprintf(format, args...))
 }
 
 func (l *look) groups(ctx context.Context) error {
@@ -162,7 +181,8 @@ func (l *look) inputs(ctx context.Context) error {
 	}
 	for _, t := range topics {
 		if !t.Exists {
-			l.status.Inputs = append(l.status.Inputs, Input{Topic: t.Name, Cause: "the topic does not exist: create it with `mainstay topics apply`"})
+			l.status.Inputs = append(l.status.Inputs, Input{Topic: t.Name, Cause: missingTopic})
+			l.problem("input topic %s does not exist: create it with `mainstay topics apply`", t.Name)
 			continue
 		}
 		bounds, err := l.kafka.ListOffsets(ctx, t.Name, count(len(t.Leaders)))
@@ -173,7 +193,7 @@ func (l *look) inputs(ctx context.Context) error {
 			b := bounds[p]
 			l.status.Inputs = append(l.status.Inputs, Input{
 				Topic: t.Name, Partition: p, Owner: l.owners[place(intake.Group(l.Namespace), t.Name, p)],
-				Committed: b.Start, End: b.LastStable, Unstable: b.HighWatermark - b.LastStable,
+				Committed: &b.Start, End: &b.LastStable, Unstable: new(b.HighWatermark - b.LastStable),
 			})
 		}
 	}
@@ -187,10 +207,9 @@ func (l *look) partitions(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("read the ends of the ledger: %w", err)
 	}
-	for _, p := range all {
-		l.status.Partitions = append(l.status.Partitions, Partition{
-			Partition: p, Owner: l.owners[place(fold.Group(l.Namespace), topic, p)], End: bounds[p].LastStable,
-		})
+	for i := range l.status.Partitions {
+		p := &l.status.Partitions[i]
+		p.Owner, p.End = l.owners[place(fold.Group(l.Namespace), topic, p.Partition)], new(bounds[p.Partition].LastStable)
 	}
 	return nil
 }
@@ -237,11 +256,13 @@ func (l *look) positions(ctx context.Context) (behind bool, err error) {
 		if err != nil {
 			return false, err
 		}
-		in.Committed = max(in.Committed, offset)
-		if in.Lag, err = l.countRecords(ctx, in.Topic, in.Partition, in.Committed, in.End); err != nil {
+		in.Committed = new(max(*in.Committed, offset))
+		lag, err := l.countRecords(ctx, in.Topic, in.Partition, *in.Committed, *in.End)
+		if err != nil {
 			return false, err
 		}
-		behind = behind || in.Lag > 0 && in.Owner != ""
+		in.Lag = &lag
+		behind = behind || lag > 0 && in.Owner != ""
 	}
 	topic := ledger.Topic(l.Namespace)
 	for i := range l.status.Partitions {
@@ -250,11 +271,13 @@ func (l *look) positions(ctx context.Context) (behind bool, err error) {
 		if err != nil {
 			return false, err
 		}
-		p.Published = max(p.Published, offset)
-		if p.Lag, err = l.countRecords(ctx, topic, p.Partition, p.Published, p.End); err != nil {
+		p.Published = new(max(0, offset))
+		lag, err := l.countRecords(ctx, topic, p.Partition, *p.Published, *p.End)
+		if err != nil {
 			return false, err
 		}
-		behind = behind || p.Lag > 0 && p.Owner != ""
+		p.Lag = &lag
+		behind = behind || lag > 0 && p.Owner != ""
 	}
 	return behind, nil
 }
@@ -283,47 +306,75 @@ func (l *look) countRecords(ctx context.Context, topic string, partition int32, 
 	return n, nil
 }
 
-// states reads the state in Redis. A Redis that does not answer is reported where its state would stand.
-func (l *look) states(ctx context.Context) error {
+// states reads the state in Redis.
+func (l *look) states(ctx context.Context) {
 	now := l.Now()
+	if l.Genesis == nil { // Kafka does not answer, and Redis does not say either how many partitions there are
+		err := withTimeout(ctx, func(ctx context.Context) error {
+			_, err := l.redis.Partition(l.Namespace, 0, 1).ReadMeta(ctx)
+			return err
+		})
+		if err != nil {
+			l.problem("Redis does not answer: %v", err)
+		} else {
+			l.problem("Redis holds no state of namespace %s", l.Namespace)
+		}
+		return
+	}
 	for i := range l.status.Partitions {
 		p := &l.status.Partitions[i]
-		meta, err := l.redis.Partition(l.Namespace, p.Partition, l.Genesis.GetPartitions()).ReadMeta(ctx)
+		var meta redis.Meta
+		err := withTimeout(ctx, func(ctx context.Context) (err error) {
+			meta, err = l.redis.Partition(l.Namespace, p.Partition, l.Genesis.GetPartitions()).ReadMeta(ctx)
+			return err
+		})
 		switch {
+		case errors.Is(err, redis.ErrUnavailable), errors.Is(err, redis.ErrDenied):
+			l.problem("Redis does not answer: %v", err)
+			return // the others would be waited for as long
 		case err != nil:
 			p.Cause = err.Error()
+			l.problem("ledger partition %d: %v", p.Partition, err)
 			continue
 		case !meta.Exists || meta.Offset == 0:
+			p.Committed, p.Customers = new(int64(0)), new(int64(0))
 			continue
 		case meta.LedgerID != l.Genesis.GetLedgerId():
 			p.Cause = "Redis holds the state of another ledger: " + meta.LedgerID
+			l.problem("ledger partition %d: %s", p.Partition, p.Cause)
 			continue
 		}
-		p.Committed = meta.Offset
-		p.LastCommit = moment(meta.UpdatedAt)
+		p.Committed, p.LastCommit = &meta.Offset, moment(meta.UpdatedAt)
 		state, err := processors.DecodePartition(meta.State)
-		if err != nil {
+		if err != nil { // of another release: its fold folds the ledger again
 			p.Cause = err.Error()
 			continue
 		}
-		p.Customers = state.Totals().Customers
+		p.Customers = new(state.Totals().Customers)
 		if r := state.RefusedSettings(); r != nil {
 			p.RefusedRevision, p.RefusedReason = r.Revision, r.Reason.Error()
+			l.problem("ledger partition %d: settings_revision %d is not in force: %s", p.Partition, r.Revision, p.RefusedReason)
 		}
 		if base, ok := state.BaseTime(); ok {
 			p.Time, p.Behind = l.behind(base, now)
 		}
 		l.inputTimes(state, now)
 	}
-	return nil
 }
 
 // inputTimes takes the greatest time that any partition of the ledger knows of each input.
 func (l *look) inputTimes(state *processors.Partition, now time.Time) {
 	for _, known := range state.Inputs() {
 		i := slices.IndexFunc(l.status.Inputs, func(in Input) bool { return in.Topic == known.Topic && in.Partition == known.Partition })
-		if i < 0 || !known.Reported || known.Time == 0 {
+		if !known.Reported || known.Time == 0 {
 			continue
+		}
+		if i < 0 { // Kafka did not say that it exists
+			if len(l.status.Groups) > 0 {
+				continue
+			}
+			i = len(l.status.Inputs)
+			l.status.Inputs = append(l.status.Inputs, Input{Topic: known.Topic, Partition: known.Partition})
 		}
 		in := &l.status.Inputs[i]
 		if in.Time == nil || in.Time.UnixMilli() < known.Time {
@@ -352,10 +403,14 @@ func (l *look) queryProcesses(ctx context.Context) {
 		if err != nil {
 			if !l.Quiet {
 				l.status.Processes = append(l.status.Processes, QueriedProcess{Address: address, Error: err.Error()})
+				l.problem("process %s does not answer: %v", address, err)
 			}
 			continue
 		}
 		l.status.Processes = append(l.status.Processes, QueriedProcess{Address: address, Roles: s.Roles, Version: s.Build.Version})
+		for _, problem := range s.Problems {
+			l.problem("process %s: %s", address, problem)
+		}
 		for _, reported := range s.Inputs {
 			for i := range l.status.Inputs {
 				if in := &l.status.Inputs[i]; in.Topic == reported.Topic && in.Partition == reported.Partition {

@@ -56,9 +56,14 @@ func Of(err error) Cause {
 		cause Cause
 	}{
 		{ErrLosesState, RedisLosesState},
-		{redis.ErrFull, RedisFull}, {redis.ErrRefusesWrites, RedisRefuses}, {redis.ErrDenied, RedisDenied},
-		{redis.ErrUnavailable, RedisUnreachable}, {redis.ErrTorn, StateTorn}, {redis.ErrClaimLost, ClaimLost},
-		{kafka.ErrAuthorization, KafkaDenied}, {kafka.ErrFenced, ClaimLost},
+		{redis.ErrFull, RedisFull},
+		{redis.ErrRefusesWrites, RedisRefuses},
+		{redis.ErrDenied, RedisDenied},
+		{redis.ErrUnavailable, RedisUnreachable},
+		{redis.ErrTorn, StateTorn},
+		{redis.ErrClaimLost, ClaimLost},
+		{kafka.ErrAuthorization, KafkaDenied},
+		{kafka.ErrFenced, ClaimLost},
 	} {
 		if errors.Is(err, class.err) {
 			return class.cause
