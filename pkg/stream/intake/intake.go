@@ -70,9 +70,9 @@ type Intake struct {
 	metrics  *telemetry.Intake
 	log      *zap.Logger
 
-	backoff consumer.Backoffs        // between runs
-	held    map[inputID]*heldLetters // of the runs, one after the other
-	complaints consumer.Complaints // of runs; used by the one goroutine that runs them
+	backoff    consumer.Backoffs        // between runs
+	held       map[inputID]*heldLetters // of the runs, one after the other
+	complaints consumer.Complaints      // of runs; used by the one goroutine that runs them
 
 	mu     sync.Mutex
 	status []Status // of the partitions of the last generation: they stay while the next one is awaited
