@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"go.uber.org/zap"
@@ -13,6 +14,7 @@ import (
 	"github.com/mainstay/mainstay/pkg/node/app"
 	"github.com/mainstay/mainstay/pkg/node/config"
 	"github.com/mainstay/mainstay/pkg/node/process"
+	"github.com/mainstay/mainstay/pkg/ops/inspect"
 	"github.com/mainstay/mainstay/pkg/stream/topics"
 	"github.com/mainstay/mainstay/pkg/telemetry"
 	"github.com/mainstay/mainstay/schemas/ledger"
@@ -24,9 +26,12 @@ func (p *program) runCommand() *cobra.Command {
 		Long: `Run starts the roles in --roles: intake reads the inputs into the ledger, fold computes the answers from the ledger, http serves
 /livez, /readyz, /metrics and /status. Processes with the same role share its partitions.
 
+It does not start with a fatal finding of check, unless --ignore-findings is given, which is logged as an error.
+
 The first SIGINT or SIGTERM drains the process, at most until shutdown.deadline; a second one stops it at once.`,
 		RunE: p.drainable(p.run),
 	}
+	cmd.Flags().Bool("ignore-findings", false, "start in spite of fatal findings of `check`; the guarantees do not hold then")
 	return cmd
 }
 
@@ -62,6 +67,10 @@ func (p *program) run(ctx context.Context, cmd *cobra.Command) error {
 	if err := process.CheckGenesis(c, g); err != nil {
 		return err
 	}
+	ignore, _ := cmd.Flags().GetBool("ignore-findings")
+	if err := checkBeforeStart(ctx, a, ignore, log); err != nil {
+		return err
+	}
 	if a.Parameters, err = startingParameters(c); err != nil {
 		return err
 	}
@@ -77,6 +86,28 @@ func (p *program) run(ctx context.Context, cmd *cobra.Command) error {
 		return err
 	}
 	log.Info("drained")
+	return nil
+}
+
+// checkBeforeStart refuses to start where `check` has a fatal finding: what it finds would otherwise be noticed when data is lost.
+func checkBeforeStart(ctx context.Context, a *app.App, ignore bool, log *zap.Logger) error {
+	report := inspect.Check(ctx, a)
+	var fatal []string
+	for _, f := range report.Findings {
+		switch f.Severity {
+		case inspect.Fatal:
+			fatal = append(fatal, f.Where+": "+f.Text)
+		case inspect.Warn:
+			log.Warn("finding of check", zap.String("where", f.Where), zap.String("finding", f.Text))
+		case inspect.Note, inspect.OK:
+		}
+	}
+	if len(fatal) > 0 && !ignore {
+		return fmt.Errorf("`mainstay check` has %d fatal findings:\n  %s\ncorrect them; --ignore-findings starts in spite of them, without the guarantees", len(fatal), strings.Join(fatal, "\n  "))
+	}
+	for _, finding := range fatal {
+		log.Error("STARTED IN SPITE OF A FATAL FINDING OF CHECK (--ignore-findings): the guarantees do not hold", zap.String("finding", finding))
+	}
 	return nil
 }
 

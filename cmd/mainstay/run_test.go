@@ -185,3 +185,50 @@ func TestRunRefusesRedisThatEvicts(t *testing.T) {
 		require.Contains(t, out.String()+errs.String(), "maxmemory-policy is allkeys-lru: under memory pressure Redis would evict state; set it to noeviction")
 	}
 }
+
+// What check calls fatal stops run, which would otherwise lose data unnoticed; a flag overrides it, loudly.
+func TestRunStopsOnFatalFindings(t *testing.T) {
+	w := newWorld(t, "MAINSTAY_HTTP_LISTEN=127.0.0.1:0")
+	require.NoError(t, w.servers.Cluster().CreateTopic("mainstay.ledger.v1", 2, map[string]string{
+		"retention.ms": "86400000", "message.timestamp.type": "LogAppendTime",
+	}))
+	w.mustRun("topics", "apply")
+	code, out, _ := w.run("check")
+	require.Equal(t, exitFindings, code)
+	require.Contains(t, out, "retention.ms is 86400000, must be -1")
+	code, _, errs := w.run("run")
+	require.Equal(t, exitFailed, code)
+	require.Contains(t, errs, "topic mainstay.ledger.v1: retention.ms is 86400000, must be -1")
+	require.Contains(t, errs, "--ignore-findings")
+
+	b := w.start("run", "--ignore-findings")
+	w.eventually(func() bool {
+		return strings.Contains(b.errs.String(), `"level":"error"`) && strings.Contains(b.errs.String(), "STARTED IN SPITE OF A FATAL FINDING")
+	}, "a loud line")
+	require.Equal(t, exitOK, b.stop(), b.errs.String())
+}
+
+// A Redis that accepts no writes answers PING: only a write shows it.
+func TestCheckFailsOnARedisThatRefusesWrites(t *testing.T) {
+	w := newWorld(t)
+	w.mustRun("topics", "apply")
+	for reply, next := range map[string]string{
+		"OOM command not allowed when used memory > 'maxmemory'.": "raise maxmemory",
+		"MISCONF Redis is configured to save RDB snapshots":       "INFO persistence",
+		"READONLY You can't write against a read only replica.":   "INFO replication",
+	} {
+		w.servers.Miniredis().Server().SetPreHook(func(c *server.Peer, cmd string, _ ...string) bool {
+			if cmd == "SET" {
+				c.WriteError(reply)
+				return true
+			}
+			return false
+		})
+		code, out, _ := w.run("check")
+		require.Equal(t, exitFindings, code, out)
+		require.Contains(t, out, next)
+		code, _, errs := w.run("run")
+		require.Equal(t, exitFailed, code)
+		require.Contains(t, errs, next)
+	}
+}

@@ -21,6 +21,8 @@ type Topic struct {
 	Name    string
 	Exists  bool
 	Leaders []int32 // broker id by partition, -1 without a leader; the length is the partition count
+	// Replicas is the replication factor, the least of all partitions.
+	Replicas int
 }
 
 // TopicSpec describes a topic to create. Replicas 0 means the broker's default replication factor.
@@ -59,7 +61,10 @@ func (c *Client) Topics(ctx context.Context, names []string) ([]Topic, error) {
 			}
 			t.Exists = !errors.Is(err, ErrUnknownTopic)
 			t.Leaders = make([]int32, len(r.Partitions))
-			for _, p := range r.Partitions {
+			for i, p := range r.Partitions {
+				if n := len(p.ReplicaNodes); i == 0 || n < t.Replicas {
+					t.Replicas = n
+				}
 				if int(p.PartitionIndex) < len(t.Leaders) {
 					t.Leaders[p.PartitionIndex] = p.LeaderID
 				}

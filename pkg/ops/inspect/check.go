@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -57,14 +58,36 @@ func (r *Report) add(severity Severity, where, text string, args ...any) {
 func Check(ctx context.Context, a *app.App) *Report {
 	r := &Report{Findings: []Finding{}}
 	if checkKafka(ctx, a, r) {
-		wanted := a.Config
-		checkLedger(ctx, a, &wanted, r)
-		checkTopics(ctx, a, wanted, r)
+		checkLedgerAndTopics(ctx, a, r)
 		checkPermissions(ctx, a, r)
 		checkOperations(ctx, a, r)
 	}
-	checkRedis(ctx, a, r)
+	if slices.Contains(a.Config.Roles, process.Fold) {
+		checkRedis(ctx, a, r)
+	}
 	return r
+}
+
+// checkLedgerAndTopics repeats the two checks while what was just created is still spreading: for some seconds after `topics apply` some
+// brokers know topics that others do not, and the one that is asked may be any of them.
+func checkLedgerAndTopics(ctx context.Context, a *app.App, r *Report) {
+	const patience, pause = 5 * time.Second, 250 * time.Millisecond
+	waiting, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	for {
+		attempt, wanted := &Report{}, a.Config
+		checkLedger(ctx, a, &wanted, attempt)
+		if spreading := checkTopics(ctx, a, wanted, attempt); spreading {
+			select {
+			case <-waiting.Done():
+			case <-time.After(pause):
+				continue
+			}
+		}
+		r.Fatal, r.Warnings = r.Fatal+attempt.Fatal, r.Warnings+attempt.Warnings
+		r.Findings = append(r.Findings, attempt.Findings...)
+		return
+	}
 }
 
 const requestTimeout = 10 * time.Second // the clients repeat failed requests until the context ends
@@ -89,12 +112,15 @@ func checkKafka(ctx context.Context, a *app.App, r *Report) bool {
 	return true
 }
 
-func checkTopics(ctx context.Context, a *app.App, wanted config.Config, r *Report) {
+// checkTopics reports whether topics look as if they were just being created: some exist and some do not, or not on every broker.
+func checkTopics(ctx context.Context, a *app.App, wanted config.Config, r *Report) (spreading bool) {
 	err := withTimeout(ctx, func(ctx context.Context) error {
-		_, found, err := topics.Plan(ctx, a.Kafka, app.Topics(wanted))
+		all := app.Topics(wanted)
+		missing, found, err := topics.Plan(ctx, a.Kafka, all)
 		if err != nil {
 			return err
 		}
+		spreading = len(missing) > 0 && len(missing) < len(all.All()) || len(missing) == 0 && r.Fatal > 0 && r.Findings[0].Text == noLedger
 		for _, f := range found {
 			severity := Warn
 			if f.Fatal {
@@ -108,12 +134,16 @@ func checkTopics(ctx context.Context, a *app.App, wanted config.Config, r *Repor
 		return nil
 	})
 	if err != nil {
+		spreading = errors.Is(err, kafka.ErrUnknownTopic) || kafka.Retriable(err)
 		r.add(Fatal, "topics", "%v; the user needs Describe and DescribeConfigs on them", err)
 	}
 	if a.Config.Kafka.ReplicationFactor < 2 { //nolint:mnd // below 2 there is no replica
 		r.add(Note, "kafka.replication_factor", "is %d: topics that are created with it are lost with their broker; use 3 in production", a.Config.Kafka.ReplicationFactor)
 	}
+	return spreading
 }
+
+const noLedger = "does not exist: create it with `mainstay topics apply`"
 
 // checkLedger compares the ledger with the settings. It replaces the settings in wanted that genesis fixes, so that the topics are
 // compared with what the ledger needs.
@@ -121,7 +151,7 @@ func checkLedger(ctx context.Context, a *app.App, wanted *config.Config, r *Repo
 	err := withTimeout(ctx, func(ctx context.Context) error {
 		g, err := topics.Genesis(ctx, a.Kafka, a.Config.Namespace)
 		if errors.Is(err, topics.ErrNoLedger) {
-			r.add(Fatal, "ledger", "does not exist: create it with `mainstay topics apply`")
+			r.add(Fatal, "ledger", noLedger)
 			return nil
 		}
 		if err != nil {
@@ -197,6 +227,20 @@ func checkRedis(ctx context.Context, a *app.App, r *Report) {
 	for _, f := range found {
 		severity := map[redis.Severity]Severity{redis.SeverityRefuse: Fatal, redis.SeverityWarn: Warn, redis.SeverityNote: Note}[f.Severity]
 		r.add(severity, "redis "+f.Server, "%s", f.Text)
+	}
+	err = withTimeout(ctx, func(ctx context.Context) error {
+		return a.Redis.Probe(ctx, a.Config.Namespace, int32(a.Config.Ledger.Partitions)) //nolint:gosec // bounded by validation
+	})
+	if err != nil {
+		next := "the user needs to write keys that begin with \"" + a.Config.Namespace + ":\""
+		switch {
+		case errors.Is(err, redis.ErrFull):
+			next = "raise maxmemory; nothing can be folded until then"
+		case errors.Is(err, redis.ErrRefusesWrites):
+			next = "look at INFO replication and INFO persistence: it is a replica, or it cannot write to its disk"
+		}
+		r.add(Fatal, where, "%v; %s", err, next)
+		return
 	}
 	err = withTimeout(ctx, func(ctx context.Context) error {
 		_, err := a.Redis.Partition(a.Config.Namespace, 0, int32(a.Config.Ledger.Partitions)).ReadMeta(ctx) //nolint:gosec // bounded by validation

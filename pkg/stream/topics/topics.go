@@ -8,6 +8,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"time"
@@ -50,10 +51,25 @@ type Wanted struct {
 	kafka.TopicSpec
 }
 
+// With three replicas a record is acknowledged once two brokers have it, so that one can be lost, and one can be away while records are
+// accepted. With two replicas either would stop the other, so that nothing is demanded.
+const (
+	minInSync    = "min.insync.replicas"
+	safeReplicas = 3
+	safeInSync   = 2
+)
+
 // All returns the specifications of all topics: inputs, dead letters, the ledger, outputs, imports.
 func (c Config) All() []Wanted {
 	var all []Wanted
 	add := func(kind Kind, name string, partitions int32, configs map[string]string) {
+		if c.Replicas >= safeReplicas {
+			configs = maps.Clone(configs)
+			if configs == nil {
+				configs = map[string]string{}
+			}
+			configs[minInSync] = strconv.Itoa(safeInSync)
+		}
 		all = append(all, Wanted{kind, kafka.TopicSpec{Name: name, Partitions: partitions, Replicas: c.Replicas, Configs: configs}})
 	}
 	for _, name := range c.Inputs {
@@ -116,13 +132,25 @@ func Plan(ctx context.Context, k *kafka.Client, c Config) ([]Wanted, []Finding, 
 	if err != nil {
 		return nil, nil, fmt.Errorf("read the topics' configuration: %w", err)
 	}
-	for _, w := range wanted {
+	for i, w := range wanted {
 		if got := configs[w.Name]; got != nil {
 			findings = append(findings, differences(w, got)...)
+			findings = append(findings, weakReplication(there[i], got[minInSync])...)
 		}
 	}
 	slices.SortStableFunc(findings, func(a, b Finding) int { return cmp.Compare(a.Topic, b.Topic) })
 	return missing, findings, nil
+}
+
+// weakReplication reports a topic that acknowledges a record as soon as one of several replicas has it.
+func weakReplication(t kafka.Topic, inSync string) []Finding {
+	n, err := strconv.Atoi(inSync)
+	if t.Replicas < safeReplicas || err != nil || n >= safeInSync {
+		return nil
+	}
+	return []Finding{{Topic: t.Name, Text: fmt.Sprintf(
+		"%s is %d with %d replicas, wanted %d: a record that a single broker has is acknowledged, and lost with that broker; set it with `kafka-configs.sh --alter --entity-type topics --entity-name %s --add-config %s=%d`",
+		minInSync, n, t.Replicas, safeInSync, t.Name, minInSync, safeInSync)}}
 }
 
 // leastMessageBytes is the max.message.bytes below which not even a tick of many inputs, or a dead letter that is cut, fits.
