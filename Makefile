@@ -8,12 +8,14 @@ SEEDS    ?= 200
 FUZZTIME ?= 5s
 
 LINT_VERSION := v2.15.0
+VULN_VERSION := v1.9.0
 BUF_VERSION  := v1.50.0
 LINT := bin/golangci-lint-$(LINT_VERSION)
+VULN := bin/govulncheck-$(VULN_VERSION)
 
 LDFLAGS := -s -w -X github.com/mainstay/mainstay/pkg/telemetry.version=$(VERSION)
 # One hash over all generated files, so that check-generate works in a clean clone and in a changed tree.
-GENERATED = { find schemas -name '*.pb.go' -print0 -o -name '*.json' -print0 | sort -z | xargs -0 cat; cat schemas/asyncapi.yaml docs/configuration.md deploy/grafana/dashboards/*.json; } | sha256sum
+GENERATED = { find schemas -name '*.pb.go' -print0 -o -name '*.json' -print0 | sort -z | xargs -0 cat; cat schemas/asyncapi.yaml docs/configuration.md docs/licences.md deploy/grafana/dashboards/*.json; } | sha256sum
 # Packages with tests that need Kafka and Redis in containers.
 REAL = $(shell grep -rl --include='*_test.go' '^//go:build real' . | xargs -r -n1 dirname | sort -u)
 
@@ -26,7 +28,7 @@ build: ## build bin/mainstay
 	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/mainstay ./cmd/mainstay
 
 .PHONY: generate
-generate: ## generate code from the .proto files, the JSON Schemas, schemas/asyncapi.yaml, docs/configuration.md and the Grafana dashboards
+generate: ## generate code from the .proto files, the JSON Schemas, schemas/asyncapi.yaml, docs/configuration.md, docs/licences.md and the Grafana dashboards
 	go run github.com/bufbuild/buf/cmd/buf@$(BUF_VERSION) generate
 	go run github.com/bufbuild/buf/cmd/buf@$(BUF_VERSION) generate --template buf.gen.ledger.yaml
 	go generate ./...
@@ -47,6 +49,19 @@ lint: $(LINT) ## run golangci-lint, including the import rules, the clock rule a
 .PHONY: format
 format: $(LINT) ## format every file
 	$(LINT) fmt
+
+$(VULN):
+	GOBIN=$(CURDIR)/bin go install golang.org/x/vuln/cmd/govulncheck@$(VULN_VERSION)
+	mv bin/govulncheck $(VULN)
+
+.PHONY: vulncheck
+vulncheck: $(VULN) ## look for known vulnerabilities in the code that the binary calls (needs https://vuln.go.dev, or a copy of it in GOVULNDB); for a weekly job
+	@code=0; $(VULN) ./cmd/mainstay || code=$$?; \
+	case $$code in \
+	  0) ;; \
+	  3) echo 'vulncheck: vulnerabilities were found' >&2 ;; \
+	  *) echo 'vulncheck: NO VERDICT: the check did not run to its end. If the database could not be fetched, set GOVULNDB to a copy of it.' >&2 ;; \
+	esac; exit $$code
 
 .PHONY: test
 test: ## run all tests that do not need Docker

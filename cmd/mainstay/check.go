@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/mainstay/mainstay/pkg/node/app"
+	"github.com/mainstay/mainstay/pkg/ops/access"
 	"github.com/mainstay/mainstay/pkg/ops/inspect"
 	"github.com/mainstay/mainstay/schemas/event"
 )
@@ -29,8 +30,18 @@ payload is refused (exit code 3). FILE may be - for standard input.`,
 	p.addTopicFlag(cmd, "input topic of the sample")
 	cmd.Flags().StringArray("header", nil, "header of the sample's record, name=value, for CloudEvents in binary mode")
 	cmd.Flags().String("key", "", "key of the sample's record")
+	addUserFlag(cmd, "permissions", "whose permissions to check: those of a process, or of an operator who creates topics and sends events")
 	addOutputFlag(cmd)
 	return cmd
+}
+
+// addUserFlag adds a flag that names a user of Kafka by what it does.
+func addUserFlag(cmd *cobra.Command, name, usage string) {
+	var users []string
+	for _, u := range access.Users() {
+		users = append(users, string(u))
+	}
+	addChoiceFlag(cmd, name, "", users[0], usage, users...)
 }
 
 func (p *program) check(ctx context.Context, cmd *cobra.Command, _ []string) error {
@@ -48,7 +59,7 @@ func (p *program) check(ctx context.Context, cmd *cobra.Command, _ []string) err
 	if file != "" {
 		return p.sample(cmd, a, file, topic, machine)
 	}
-	report := inspect.Check(ctx, a)
+	report := inspect.Check(ctx, a, access.User(choiceOf(cmd, "permissions")))
 	if machine {
 		err = p.json(report)
 	} else {

@@ -14,6 +14,7 @@ import (
 	"github.com/mainstay/mainstay/pkg/node/app"
 	"github.com/mainstay/mainstay/pkg/node/config"
 	"github.com/mainstay/mainstay/pkg/node/process"
+	"github.com/mainstay/mainstay/pkg/ops/access"
 	"github.com/mainstay/mainstay/pkg/ops/inspect"
 	"github.com/mainstay/mainstay/pkg/stream/topics"
 	"github.com/mainstay/mainstay/pkg/telemetry"
@@ -91,7 +92,7 @@ func (p *program) run(ctx context.Context, cmd *cobra.Command) error {
 
 // checkBeforeStart refuses to start where `check` has a fatal finding: what it finds would otherwise be noticed when data is lost.
 func checkBeforeStart(ctx context.Context, a *app.App, ignore bool, log *zap.Logger) error {
-	report := inspect.Check(ctx, a)
+	report := inspect.Check(ctx, a, access.Process)
 	var fatal []string
 	for _, f := range report.Findings {
 		switch f.Severity {

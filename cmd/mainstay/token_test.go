@@ -24,7 +24,10 @@ func TestToken(t *testing.T) {
 	code, out, errs = run(t, nil, "token", "x", "--scope", "profile", "--output", "json")
 	require.Equal(t, exitOK, code, errs)
 	require.Empty(t, errs)
-	var made struct{ Token, Entry string }
+	var made struct {
+		Token string `json:"token"`
+		Entry string `json:"entry"`
+	}
 	require.NoError(t, json.Unmarshal([]byte(out), &made))
 	require.Contains(t, made.Entry, server.NewToken("x", made.Token, nil).SHA256)
 

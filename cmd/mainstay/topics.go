@@ -19,8 +19,17 @@ import (
 func (p *program) topicsCommand() *cobra.Command {
 	plan := &cobra.Command{
 		Use: "plan", Short: "Show what apply would create, and topics that are configured wrongly (exit code 3)", Args: cobra.NoArgs,
-		RunE: p.interruptible(p.topicsPlan),
+		Long: `Plan compares the topics with what the configuration needs, and changes nothing.
+
+With --acls it prints instead, without connecting, the commands that grant Mainstay what it needs in Kafka and Redis and nothing else:
+for the principal of the processes, and for that of the operator who creates topics and sends events. Both may be one.`,
+		Example: "  " + p.name + " topics plan --acls --principal User:mainstay > grants.sh",
+		RunE:    p.interruptible(p.topicsPlan),
 	}
+	plan.Flags().Bool("acls", false, "print the commands that grant the permissions, instead")
+	plan.Flags().String("principal", "User:mainstay", "with --acls: principal of the processes in Kafka")
+	plan.Flags().String("operator", "User:mainstay-operator", "with --acls: principal of the operator in Kafka")
+	plan.Flags().String("redis-user", "mainstay", "with --acls: user in Redis")
 	apply := &cobra.Command{
 		Use: "apply", Short: "Create missing topics and the ledger; existing ones are not changed", Args: cobra.NoArgs,
 		RunE: p.interruptible(p.topicsApply),
@@ -60,6 +69,9 @@ func topicRows(all []topics.Wanted) (list []topicRow, rows [][]string) {
 
 func (p *program) topicsPlan(ctx context.Context, cmd *cobra.Command, _ []string) error {
 	machine := asJSON(cmd)
+	if acls, _ := cmd.Flags().GetBool("acls"); acls {
+		return p.printGrants(cmd, machine)
+	}
 	a, err := p.connect(ctx, cmd)
 	if err != nil {
 		return err

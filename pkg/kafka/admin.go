@@ -207,7 +207,7 @@ type Member struct {
 // GroupMembers returns the members of a group (classic protocol) with their assignments, and the state of the group ("Stable", "Empty",
 // "Dead", ...). Retriable errors are retried until the context ends.
 func (c *Client) GroupMembers(ctx context.Context, group string) (members []Member, state string, err error) {
-	err = c.withCoordinatorRetrying(ctx, groupCoordinator, group, func(broker int32) error {
+	err = c.withGroupCoordinator(ctx, group, func(broker int32) error {
 		res, err := request[*describegroups.Response](ctx, c, Call{API: "DescribeGroups", Group: group}, broker,
 			&describegroups.Request{Groups: []string{group}})
 		if err != nil {

@@ -58,11 +58,11 @@ func (c *Client) withCoordinator(ctx context.Context, kind int8, name string, do
 	}
 }
 
-// withCoordinatorRetrying is withCoordinator for reads, and for writes that may be repeated at any time: it also repeats requests without a
-// response, until the context ends.
-func (c *Client) withCoordinatorRetrying(ctx context.Context, kind int8, name string, do func(broker int32) error) error {
+// withGroupCoordinator is withCoordinator for requests to the coordinator of a group, which may be repeated at any time: it also repeats
+// those without a response, until the context ends.
+func (c *Client) withGroupCoordinator(ctx context.Context, group string, do func(broker int32) error) error {
 	for wait := minBackoff; ; wait = min(2*wait, maxBackoff) {
-		err := c.withCoordinator(ctx, kind, name, do)
+		err := c.withCoordinator(ctx, groupCoordinator, group, do)
 		if !Retriable(err) || errors.Is(err, CodeRebalanceInProgress) {
 			return err
 		}

@@ -206,7 +206,7 @@ func (gen *Generation) Heartbeat(ctx context.Context) error {
 	group := gen.inner.GroupID
 	ctx, cancel := gen.withGeneration(ctx)
 	defer cancel()
-	err := gen.client.withCoordinatorRetrying(ctx, groupCoordinator, group, func(broker int32) error {
+	err := gen.client.withGroupCoordinator(ctx, group, func(broker int32) error {
 		return gen.client.heartbeat(ctx, broker, group, gen.ID, gen.Member)
 	})
 	return gen.fencedError("heartbeat", err)

@@ -37,7 +37,7 @@ func (c *Client) CommittedOffsets(ctx context.Context, group, topic string, part
 	req := &offsetfetch.Request{
 		GroupID: group, Topics: []offsetfetch.RequestTopic{{Name: topic, PartitionIndexes: partitions}},
 	}
-	err := c.withCoordinatorRetrying(ctx, groupCoordinator, group, func(broker int32) error {
+	err := c.withGroupCoordinator(ctx, group, func(broker int32) error {
 		res, err := request[*offsetfetch.Response](ctx, c, Call{API: "OffsetFetch", Topic: topic, Group: group}, broker, req)
 		if err != nil {
 			return err

@@ -2,15 +2,8 @@ package app_test
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
 	"errors"
-	"math/big"
 	"net"
 	"os"
 	"path/filepath"
@@ -27,64 +20,8 @@ import (
 	"github.com/mainstay/mainstay/pkg/node/app"
 	"github.com/mainstay/mainstay/pkg/node/config"
 	"github.com/mainstay/mainstay/pkg/redis"
+	"github.com/mainstay/mainstay/pkg/testbed/certificates"
 )
-
-// authority issues certificates.
-type authority struct {
-	t    *testing.T
-	cert *x509.Certificate
-	key  *ecdsa.PrivateKey
-	n    int64
-}
-
-func newAuthority(t *testing.T) *authority {
-	t.Helper()
-	a := &authority{t: t}
-	a.cert, a.key = a.issue("authority", func(c *x509.Certificate) { c.IsCA, c.BasicConstraintsValid = true, true })
-	return a
-}
-
-func (a *authority) issue(name string, edit func(*x509.Certificate)) (*x509.Certificate, *ecdsa.PrivateKey) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	require.NoError(a.t, err)
-	a.n++
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(a.n), Subject: pkix.Name{CommonName: name}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, DNSNames: []string{"localhost"},
-	}
-	if edit != nil {
-		edit(template)
-	}
-	parent, signer := a.cert, a.key
-	if parent == nil {
-		parent, signer = template, key
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, parent, key.Public(), signer)
-	require.NoError(a.t, err)
-	cert, err := x509.ParseCertificate(der)
-	require.NoError(a.t, err)
-	return cert, key
-}
-
-func (a *authority) pool() *x509.CertPool {
-	pool := x509.NewCertPool()
-	pool.AddCert(a.cert)
-	return pool
-}
-
-// write writes the certificate and key of a name as files.
-func (a *authority) write(name, certFile, keyFile string) {
-	cert, key := a.issue(name, nil)
-	writePEM(a.t, certFile, "CERTIFICATE", cert.Raw)
-	der, err := x509.MarshalECPrivateKey(key)
-	require.NoError(a.t, err)
-	writePEM(a.t, keyFile, "EC PRIVATE KEY", der)
-}
-
-func writePEM(t *testing.T, path, kind string, der []byte) {
-	t.Helper()
-	require.NoError(t, os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), 0o600))
-}
 
 // server is a TLS configuration that demands a client's certificate, and remembers the last one.
 type server struct {
@@ -92,18 +29,17 @@ type server struct {
 	seen string
 }
 
-func (s *server) config(a *authority) *tls.Config {
-	cert, key := a.issue("server", nil)
-	return &tls.Config{
-		Certificates: []tls.Certificate{{Certificate: [][]byte{cert.Raw}, PrivateKey: key}},
-		ClientAuth:   tls.RequireAndVerifyClientCert, ClientCAs: a.pool(), MinVersion: tls.VersionTLS12,
-		VerifyConnection: func(c tls.ConnectionState) error {
-			s.mu.Lock()
-			defer s.mu.Unlock()
-			s.seen = c.PeerCertificates[0].Subject.CommonName
-			return nil
-		},
+func (s *server) config(t *testing.T, a *certificates.Authority) *tls.Config {
+	t.Helper()
+	c, err := a.Server()
+	require.NoError(t, err)
+	c.VerifyConnection = func(state tls.ConnectionState) error {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.seen = state.PeerCertificates[0].Subject.CommonName
+		return nil
 	}
+	return c
 }
 
 func (s *server) last() string {
@@ -139,19 +75,22 @@ func (c *cutter) cut() {
 
 // A client's certificate, its key and the trusted authority are those that the files hold when a connection is opened.
 func TestCertificatesAreReadAtEachConnection(t *testing.T) {
-	trusted, stranger := newAuthority(t), newAuthority(t)
+	trusted, err := certificates.NewAuthority(time.Now())
+	require.NoError(t, err)
+	stranger, err := certificates.NewAuthority(time.Now())
+	require.NoError(t, err)
 	var broker, store server
-	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.TLS(broker.config(trusted)))
+	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.TLS(broker.config(t, trusted)))
 	require.NoError(t, err)
 	t.Cleanup(cluster.Close)
 	mini := miniredis.NewMiniRedis()
-	require.NoError(t, mini.StartTLS(store.config(trusted)))
+	require.NoError(t, mini.StartTLS(store.config(t, trusted)))
 	t.Cleanup(mini.Close)
 
 	dir := t.TempDir()
 	files := config.TLS{Enabled: true, CAFile: filepath.Join(dir, "ca"), CertFile: filepath.Join(dir, "cert"), KeyFile: filepath.Join(dir, "key")}
-	writePEM(t, files.CAFile, "CERTIFICATE", trusted.cert.Raw)
-	trusted.write("first", files.CertFile, files.KeyFile)
+	require.NoError(t, os.WriteFile(files.CAFile, trusted.PEM(), 0o600))
+	require.NoError(t, trusted.Write("first", files.CertFile, files.KeyFile))
 	c := config.Default()
 	c.Kafka.Brokers, c.Kafka.TLS = cluster.ListenAddrs(), files
 	c.Redis.Addresses, c.Redis.TLS = []string{mini.Addr()}, files
@@ -178,11 +117,11 @@ func TestCertificatesAreReadAtEachConnection(t *testing.T) {
 	require.NoError(t, errors.Join(connect()))
 	require.Equal(t, []string{"first", "first"}, []string{broker.last(), store.last()})
 
-	trusted.write("second", files.CertFile, files.KeyFile)
+	require.NoError(t, trusted.Write("second", files.CertFile, files.KeyFile))
 	require.NoError(t, errors.Join(connect()))
 	require.Equal(t, []string{"second", "second"}, []string{broker.last(), store.last()})
 
-	stranger.write("third", files.CertFile, files.KeyFile)
+	require.NoError(t, stranger.Write("third", files.CertFile, files.KeyFile))
 	kafkaErr, redisErr := connect()
 	require.ErrorIs(t, kafkaErr, kafka.ErrAuthorization)
 	require.ErrorIs(t, redisErr, redis.ErrDenied)
@@ -193,9 +132,9 @@ func TestCertificatesAreReadAtEachConnection(t *testing.T) {
 	require.ErrorContains(t, kafkaErr, "kafka.tls.cert_file")
 	require.ErrorIs(t, redisErr, redis.ErrUnavailable)
 
-	trusted.write("fourth", files.CertFile, files.KeyFile)
+	require.NoError(t, trusted.Write("fourth", files.CertFile, files.KeyFile))
 	require.NoError(t, errors.Join(connect()))
-	writePEM(t, files.CAFile, "CERTIFICATE", stranger.cert.Raw)
+	require.NoError(t, os.WriteFile(files.CAFile, stranger.PEM(), 0o600))
 	kafkaErr, redisErr = connect()
 	require.ErrorIs(t, kafkaErr, kafka.ErrAuthorization)
 	require.ErrorIs(t, redisErr, redis.ErrDenied)

@@ -12,9 +12,8 @@ import (
 	"github.com/mainstay/mainstay/pkg/node/app"
 	"github.com/mainstay/mainstay/pkg/node/config"
 	"github.com/mainstay/mainstay/pkg/node/process"
+	"github.com/mainstay/mainstay/pkg/ops/access"
 	"github.com/mainstay/mainstay/pkg/redis"
-	"github.com/mainstay/mainstay/pkg/stream/fold"
-	"github.com/mainstay/mainstay/pkg/stream/intake"
 	"github.com/mainstay/mainstay/pkg/stream/topics"
 )
 
@@ -54,13 +53,12 @@ func (r *Report) add(severity Severity, where, text string, args ...any) {
 	r.Findings = append(r.Findings, Finding{severity, where, fmt.Sprintf(text, args...)})
 }
 
-// Check validates configuration and connectivity. A check that depends on one that failed is left out.
-func Check(ctx context.Context, a *app.App) *Report {
+// Check validates configuration, connectivity and what a user is permitted. A check that depends on one that failed is left out.
+func Check(ctx context.Context, a *app.App, user access.User) *Report {
 	r := &Report{Findings: []Finding{}}
 	if checkKafka(ctx, a, r) {
 		checkLedgerAndTopics(ctx, a, r)
-		checkPermissions(ctx, a, r)
-		checkOperations(ctx, a, r)
+		checkPermissions(ctx, a, user, r)
 	}
 	if slices.Contains(a.Config.Roles, process.Fold) {
 		checkRedis(ctx, a, r)
@@ -172,39 +170,30 @@ func checkLedger(ctx context.Context, a *app.App, wanted *config.Config, r *Repo
 	}
 }
 
-// checkPermissions checks the permissions on what is not a topic: both groups, an idempotent producer and a transactional id.
-func checkPermissions(ctx context.Context, a *app.App, r *Report) {
-	ns := a.Config.Namespace
-	denied := false
-	for _, try := range []struct {
-		where   string
-		request func(context.Context) error
-		needs   string
-	}{
-		{"group " + intake.Group(ns), func(ctx context.Context) error {
-			_, _, err := a.Kafka.GroupMembers(ctx, intake.Group(ns))
-			return err
-		}, "Read on the group"},
-		{"group " + fold.Group(ns), func(ctx context.Context) error {
-			_, _, err := a.Kafka.GroupMembers(ctx, fold.Group(ns))
-			return err
-		}, "Read on the group"},
-		{"idempotent producing", func(ctx context.Context) error {
-			_, err := a.Kafka.NewProducer(ctx)
-			return err
-		}, "Write on the topics, or IdempotentWrite on the cluster"},
-		{"transactional id " + ns + "-check", func(ctx context.Context) error {
-			_, err := a.Kafka.OpenTransactional(ctx, ns+"-check", a.Config.Fold.TransactionTimeout)
-			return err
-		}, "Write on transactional ids that begin with " + ns + "-; the broker's transaction.max.timeout.ms must not be below fold.transaction_timeout"},
-	} {
-		if err := withTimeout(ctx, try.request); err != nil {
-			denied = true
-			r.add(Fatal, try.where, "%v; the user needs %s", err, try.needs)
-		}
+// checkPermissions compares what the brokers permit with what a process needs.
+func checkPermissions(ctx context.Context, a *app.App, user access.User, r *Report) {
+	var denied []access.Denied
+	var untold []string
+	err := withTimeout(ctx, func(ctx context.Context) (err error) {
+		denied, untold, err = access.Check(ctx, a.Kafka, a.Config, user)
+		return err
+	})
+	if err != nil {
+		r.add(Fatal, "permissions", "%v", err)
+		return
 	}
-	if !denied {
-		r.add(OK, "permissions", "groups, idempotence and transactions are allowed")
+	for _, d := range denied {
+		name := d.Name
+		if d.Prefixed {
+			name += "*"
+		}
+		r.add(Fatal, strings.ReplaceAll(string(d.Resource), "-", " ")+" "+name, "%v", d)
+	}
+	switch {
+	case len(untold) > 0:
+		r.add(Note, "permissions", "the brokers do not tell what they permit on %s: it is not tested", strings.Join(untold, ", "))
+	case len(denied) == 0:
+		r.add(OK, "permissions", "the %s may do what it needs with every topic, group and transactional id", user)
 	}
 }
 
@@ -224,9 +213,15 @@ func checkRedis(ctx context.Context, a *app.App, r *Report) {
 		return
 	}
 	r.add(OK, where, "answers")
-	for _, f := range found {
-		severity := map[redis.Severity]Severity{redis.SeverityRefuse: Fatal, redis.SeverityWarn: Warn, redis.SeverityNote: Note}[f.Severity]
-		r.add(severity, "redis "+f.Server, "%s", f.Text)
+	addRedis(found, r)
+	err = withTimeout(ctx, func(ctx context.Context) error {
+		found, err := a.Redis.CheckPermissions(ctx, a.Config.Namespace)
+		addRedis(found, r)
+		return err
+	})
+	if err != nil {
+		r.add(Fatal, where, "%v", err)
+		return
 	}
 	err = withTimeout(ctx, func(ctx context.Context) error {
 		return a.Redis.Probe(ctx, a.Config.Namespace, int32(a.Config.Ledger.Partitions)) //nolint:gosec // bounded by validation
@@ -248,5 +243,12 @@ func checkRedis(ctx context.Context, a *app.App, r *Report) {
 	})
 	if err != nil {
 		r.add(Fatal, where, "%v; the user needs access to keys that begin with %q", err, a.Config.Namespace+":")
+	}
+}
+
+func addRedis(found []redis.Finding, r *Report) {
+	for _, f := range found {
+		severity := map[redis.Severity]Severity{redis.SeverityRefuse: Fatal, redis.SeverityWarn: Warn, redis.SeverityNote: Note}[f.Severity]
+		r.add(severity, "redis "+f.Server, "%s", f.Text)
 	}
 }

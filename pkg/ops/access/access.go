@@ -1,0 +1,91 @@
+// Package access owns the permissions that Mainstay needs of Kafka and Redis: one table, from which the commands that grant them are
+// printed and by which they are checked.
+//
+// It refuses to grant anything itself, and to ask for more than is used: a test on real servers takes each permission away.
+package access
+
+import (
+	"github.com/mainstay/mainstay/pkg/kafka"
+	"github.com/mainstay/mainstay/pkg/node/app"
+	"github.com/mainstay/mainstay/pkg/node/config"
+	"github.com/mainstay/mainstay/pkg/stream/fold"
+	"github.com/mainstay/mainstay/pkg/stream/intake"
+	"github.com/mainstay/mainstay/pkg/stream/topics"
+)
+
+// User is a principal, by what it does.
+type User string
+
+// The users. They may be one principal, which then needs what both need.
+const (
+	Process  User = "process"  // mainstay run, check, status, audit, customer, alerts
+	Operator User = "operator" // topics apply, send, import, simulate, tail, dlq, refit, advance, topics recreated
+)
+
+// Users returns all users.
+func Users() []User { return []User{Process, Operator} }
+
+// Resource is the kind of a resource of Kafka, as the flags of kafka-acls.sh name it.
+type Resource string
+
+// The resources.
+const (
+	Topic           Resource = "topic"
+	Group           Resource = "group"
+	TransactionalID Resource = "transactional-id"
+)
+
+// Permission is what a user may do with one resource.
+type Permission struct {
+	Resource   Resource
+	Name       string
+	Prefixed   bool // every resource whose name begins with Name
+	Operations []kafka.Operation
+}
+
+// Read, Write and Describe of the table below. Read and Write include Describe.
+const (
+	read     = kafka.OperationRead
+	write    = kafka.OperationWrite
+	create   = kafka.OperationCreate
+	describe = kafka.OperationDescribe
+	configs  = kafka.OperationDescribeConfigs
+)
+
+// ofTopics is what each user does with topics, by their kind.
+func ofTopics(user User, kind topics.Kind) []kafka.Operation {
+	return map[User]map[topics.Kind][]kafka.Operation{
+		Process: {
+			topics.Input:      {read, configs},
+			topics.DeadLetter: {write, configs},
+			topics.Ledger:     {read, write, configs},
+			topics.Output:     {read, write, configs}, // read: what was published last, by which a claim continues
+			topics.Imported:   {describe, configs},
+		},
+		Operator: {
+			topics.Input:      {read, write, create, configs},
+			topics.DeadLetter: {read, create, configs},
+			topics.Ledger:     {read, write, create, configs},
+			topics.Output:     {read, create, configs},
+			topics.Imported:   {read, write, create, configs},
+		},
+	}[user][kind]
+}
+
+// Kafka returns the permissions that a user needs under a configuration.
+func Kafka(c config.Config, user User) []Permission {
+	var all []Permission
+	for _, t := range app.Topics(c).All() {
+		all = append(all, Permission{Resource: Topic, Name: t.Name, Operations: ofTopics(user, t.Kind)})
+	}
+	// A process is a member of both groups. An operator reads what they have committed; topics recreated commits for the intakes.
+	ofFold := read
+	if user == Operator {
+		ofFold = describe
+	}
+	return append(all,
+		Permission{Resource: Group, Name: intake.Group(c.Namespace), Operations: []kafka.Operation{read}},
+		Permission{Resource: Group, Name: fold.Group(c.Namespace), Operations: []kafka.Operation{ofFold}},
+		Permission{Resource: TransactionalID, Name: c.Namespace + "-", Prefixed: true, Operations: []kafka.Operation{write}},
+	)
+}
