@@ -84,8 +84,8 @@ func (c *Client) check(ctx context.Context, node *redis.Client) ([]Finding, erro
 	if role := facts["role"]; role != "" && role != "master" {
 		add(SeverityRefuse, "not_master", "this server is a %s: give the address of the master, or use mode sentinel or cluster", role)
 	}
-	if version := facts["redis_version"]; version != "" && majorVersion(version) < 6 {
-		add(SeverityRefuse, "version", "Redis %s is too old: 6.2 or later is needed", version)
+	if version := facts["redis_version"]; version != "" && olderThan(version, 6, 2) {
+		add(SeverityRefuse, "version", "Redis %s is too old: 6.2 or later is needed, since a commit lowers the bounds of timers with ZADD LT", version)
 	} else if version != "" {
 		add(SeverityNote, "version", "Redis %s", version)
 	}
@@ -171,8 +171,12 @@ func configValue(ctx context.Context, node *redis.Client, name string) (string, 
 
 func parseUint(s string) uint64 { n, _ := strconv.ParseUint(s, 10, 64); return n }
 
-func majorVersion(version string) int {
-	s, _, _ := strings.Cut(version, ".")
-	n, _ := strconv.Atoi(s)
-	return n
+// olderThan reports whether a version, such as 6.0.16 or 8.0-rc1, is older than major.minor. A part that is no number counts as 0.
+func olderThan(version string, major, minor int) bool {
+	first, rest, _ := strings.Cut(version, ".")
+	second, _, _ := strings.Cut(rest, ".")
+	x, _ := strconv.Atoi(first)
+	second, _, _ = strings.Cut(second, "-")
+	y, _ := strconv.Atoi(second)
+	return x < major || x == major && y < minor
 }

@@ -13,6 +13,8 @@ import (
 type Blob struct {
 	ID    string
 	Value []byte
+	// Known is true in a commit if the snapshot holds a blob of the customer already: Commit counts the customers.
+	Known bool
 }
 
 // Commit is the content of one commit: the changes since the last one, after folding the ledger up to Offset.
@@ -52,7 +54,12 @@ func (p *Partition) Commit(ctx context.Context, c Commit) error {
 	}
 	next := Meta{
 		Exists: true, LedgerID: p.committed.LedgerID, Snapshot: p.committed.Snapshot, Offset: c.Offset, CommitID: c.CommitID,
-		State: c.State, Fingerprint: c.Fingerprint, UpdatedAt: c.UpdatedAt,
+		State: c.State, Fingerprint: c.Fingerprint, UpdatedAt: c.UpdatedAt, customers: p.committed.customers,
+	}
+	for i := range c.Customers {
+		if !c.Customers[i].Known {
+			next.customers++
+		}
 	}
 	err = p.watchMeta(ctx, node, func(tx *redis.Tx) error { return p.commit(ctx, tx, c, &next) })
 	switch {
@@ -93,33 +100,48 @@ func (p *Partition) commit(ctx context.Context, tx *redis.Tx, c Commit, next *Me
 	if err := p.checkClaim(held.Val()); err != nil {
 		return err
 	}
-	plan := p.planTimers(c.Timers, customers.Val()+int64(len(c.Customers)))
+	if err := p.checkCount(customers.Val()); err != nil {
+		return err
+	}
+	plan := p.planTimers(c.Timers, next.customers)
 	if err := plan.readSplit(ctx, tx, keys); err != nil {
 		return err
 	}
 	next.groups = plan.groups
 
 	p.pendingCommit = c.CommitID // from here on the outcome may be unknown to the caller
-	cmds, err := tx.TxPipelined(ctx, func(pipe redis.Pipeliner) error {
+	var added []*redis.Cmd
+	cmds, err := exec(ctx, tx, func(pipe redis.Pipeliner) error {
 		for first := 0; first < len(c.Customers); first += maxPairsPerCommand {
 			some := c.Customers[first:min(first+maxPairsPerCommand, len(c.Customers))]
 			fields := make([]any, 0, 2*len(some)+2)
 			fields = append(fields, "hset", keys.customers)
 			for i := range some {
-				fields = append(fields, some[i].ID, some[i].Value)
+				fields = append(fields, some[i].ID, sealBlob(some[i].ID, some[i].Value))
 			}
-			_ = pipe.Do(ctx, fields...)
+			added = append(added, pipe.Do(ctx, fields...))
 		}
 		plan.write(ctx, pipe, keys)
 		pipe.HSet(ctx, p.metaKey, next.values()...)
 		return nil
 	})
-	return execError(cmds, err)
+	if err := execError(cmds, err); err != nil {
+		return err
+	}
+	total := p.committed.customers
+	for _, cmd := range added {
+		n, _ := cmd.Int64() // of the customers in this HSET, those without a blob before
+		total += n
+	}
+	if total != next.customers {
+		return fmt.Errorf("%w: %d customers after the commit instead of %d", ErrTorn, total, next.customers)
+	}
+	return nil
 }
 
 // execError returns ErrTorn for an EXEC of which some commands succeeded, and err unchanged if Redis refused it as a whole.
 func execError(cmds []redis.Cmder, err error) error {
-	if err == nil || errors.Is(err, redis.TxFailedErr) || !isReply(err) {
+	if err == nil || errors.Is(err, redis.TxFailedErr) || errors.Is(err, errAborted) || !isReply(err) {
 		return err
 	}
 	for _, cmd := range cmds {

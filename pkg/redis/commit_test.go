@@ -28,7 +28,9 @@ func TestOutcome(t *testing.T) {
 		"in part":          {[]error{nil, odd, nil}, odd, true, ErrTorn},
 		"in part, full":    {[]error{full, nil}, full, true, ErrTorn},
 		"refused":          {[]error{full, full}, full, false, ErrFull},
-		"aborted":          {[]error{full, reply("EXECABORT")}, reply("EXECABORT"), false, ErrUnavailable},
+		"aborted":          {[]error{full, reply("EXECABORT")}, reply("EXECABORT"), false, ErrFull},
+		"aborted, denied":  {[]error{nil, reply("NOPERM no permission"), reply("EXECABORT")}, reply("EXECABORT"), false, ErrDenied},
+		"aborted, unsaid":  {[]error{reply("EXECABORT"), reply("EXECABORT")}, reply("EXECABORT"), false, ErrUnavailable},
 		"answer cut short": {[]error{nil, io.EOF}, io.EOF, false, ErrUnavailable},
 		"watched":          {[]error{redis.TxFailedErr, redis.TxFailedErr}, redis.TxFailedErr, false, nil},
 	} {
@@ -39,7 +41,7 @@ func TestOutcome(t *testing.T) {
 				cmd.SetErr(err)
 				cmds = append(cmds, cmd)
 			}
-			got := execError(cmds, c.err)
+			got := execError(cmds, abortCause(cmds, c.err))
 			require.Equal(t, c.torn, errors.Is(got, ErrTorn))
 			require.Equal(t, c.err == nil, got == nil)
 			if got != nil {

@@ -28,7 +28,7 @@ var (
 	// has claimed the partition. Nothing computed since the last publish may be published: drop the cache and claim again.
 	ErrClaimLost = errors.New("redis does not hold this claim's last commit")
 
-	// ErrTorn: the stored state is not the complete result of a commit. Begin a new snapshot and fold the ledger again. Until then the
+	// ErrTorn: the stored state is not the complete result of a commit, or it was damaged. Begin a new snapshot and fold the ledger again. Until then the
 	// partition refuses everything but Claim and BeginSnapshot.
 	ErrTorn = errors.New("the partition's state in redis is torn")
 
@@ -60,8 +60,7 @@ func errorClass(err error) error {
 		}
 	}
 	if reply, ok := errors.AsType[redis.Error](err); ok {
-		code, _, _ := strings.Cut(reply.Error(), " ")
-		switch code {
+		switch replyCode(reply) {
 		case "WRONGTYPE":
 			return ErrTorn
 		case "NOAUTH", "WRONGPASS", "NOPERM":
@@ -100,4 +99,36 @@ func rejectedCertificate(err error) bool {
 func isReply(err error) bool {
 	_, ok := errors.AsType[redis.Error](err)
 	return ok
+}
+
+// replyCode returns the first word of an error reply, by which servers classify it.
+func replyCode(reply redis.Error) string {
+	code, _, _ := strings.Cut(reply.Error(), " ")
+	return code
+}
+
+// exec queues commands in one MULTI and executes it.
+func exec(ctx context.Context, on interface {
+	TxPipelined(ctx context.Context, fn func(redis.Pipeliner) error) ([]redis.Cmder, error)
+}, queue func(redis.Pipeliner) error,
+) ([]redis.Cmder, error) {
+	cmds, err := on.TxPipelined(ctx, queue)
+	return cmds, abortCause(cmds, err)
+}
+
+// errAborted: the server has discarded a whole transaction.
+var errAborted = errors.New("the transaction was discarded")
+
+// abortCause adds the cause to an EXECABORT, which only says that the transaction was discarded: the reply to the command that the
+// server refused to queue.
+func abortCause(cmds []redis.Cmder, err error) error {
+	if reply, ok := errors.AsType[redis.Error](err); !ok || replyCode(reply) != "EXECABORT" {
+		return err
+	}
+	for _, cmd := range cmds {
+		if refused, ok := errors.AsType[redis.Error](cmd.Err()); ok && replyCode(refused) != "EXECABORT" {
+			return fmt.Errorf("%w, since %s was refused: %w", errAborted, cmd.Name(), refused)
+		}
+	}
+	return fmt.Errorf("%w: %w", errAborted, err)
 }

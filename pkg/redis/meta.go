@@ -17,15 +17,20 @@ type Meta struct {
 	State       []byte // the partition's own state; nil before the first commit
 	Fingerprint uint64 // of ledger entry R-1, to recognise a replaced ledger
 	UpdatedAt   int64  // Unix ms, by the committer's clock
+	customers   int64  // number of customers with a blob, to recognise a hash that has lost some
 	groups      uint32 // number of timer groups
 }
 
-// metaFormat is the version of the layout in Redis.
-const metaFormat = "1"
+// metaFormat is the version of the layout in Redis. State in formerFormat, which has neither checksums nor a count of customers, is folded
+// again from the ledger instead of being migrated.
+const (
+	metaFormat   = "2"
+	formerFormat = "1"
+)
 
 // metaFields are the fields in the order in which parseMeta reads them.
 func metaFields() []string {
-	return []string{"ledger", "snapshot", "offset", "commit", "state", "fingerprint", "updated", "groups", "format"}
+	return []string{"ledger", "snapshot", "offset", "commit", "state", "fingerprint", "updated", "groups", "format", "customers"}
 }
 
 // values returns meta as field-value pairs for HSET.
@@ -34,6 +39,7 @@ func (m Meta) values() []any {
 		"commit", m.CommitID, "format", metaFormat, "ledger", m.LedgerID, "snapshot", m.Snapshot,
 		"offset", strconv.FormatInt(m.Offset, 10), "state", m.State, "fingerprint", strconv.FormatUint(m.Fingerprint, 16),
 		"updated", strconv.FormatInt(m.UpdatedAt, 10), "groups", strconv.FormatUint(uint64(m.groups), 10),
+		"customers", strconv.FormatInt(m.customers, 10),
 	}
 }
 
@@ -59,12 +65,15 @@ func parseMeta(cmd *redis.SliceCmd) (Meta, error) {
 	if text(1) == "" { // no snapshot: at most the token of a claim
 		return Meta{}, nil
 	}
-	if f := text(8); f != metaFormat {
+	if f := text(8); f == formerFormat {
+		return Meta{}, fmt.Errorf("%w: it has format %s of an earlier release, this one writes %s", ErrTorn, f, metaFormat)
+	} else if f != metaFormat {
 		return Meta{}, fmt.Errorf("%w: %q, this release writes %q", ErrUnknownFormat, f, metaFormat)
 	}
 	m := Meta{
 		Exists: true, LedgerID: text(0), Snapshot: text(1), Offset: int64(number(2, 10, 63)), CommitID: text(3),
 		Fingerprint: number(5, 16, 64), UpdatedAt: int64(number(6, 10, 63)), groups: uint32(number(7, 10, 32)),
+		customers: int64(number(9, 10, 63)),
 	}
 	if state := text(4); state != "" {
 		m.State = []byte(state)

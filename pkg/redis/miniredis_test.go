@@ -36,11 +36,19 @@ func virtual(t *testing.T) world {
 			switch command[0] {
 			case "SET":
 				require.NoError(t, e.Miniredis().Set(command[1], command[2]))
+			case "DEL":
+				e.Miniredis().Del(command[1])
+			case "HDEL":
+				e.Miniredis().HDel(command[1], command[2])
 			case "HSET":
 				e.Miniredis().HSet(command[1], command[2:]...)
 			default:
 				require.FailNow(t, "unknown command", command[0])
 			}
+		},
+		swap: func(_ *testing.T, key, first, second string) {
+			one, two := e.Miniredis().HGet(key, first), e.Miniredis().HGet(key, second)
+			e.Miniredis().HSet(key, first, two, second, one)
 		},
 	}
 }

@@ -20,6 +20,7 @@ type world struct {
 	keys    func(*testing.T) []string
 	spoil   func(t *testing.T, key string) // replaces a key by one of another type
 	outside func(t *testing.T, command ...string)
+	swap    func(t *testing.T, key, first, second string) // the values of two fields of a hash
 }
 
 // conformance is what any Redis must show; each part gets an empty one.
@@ -42,6 +43,9 @@ func conformance(t *testing.T, run func(t *testing.T, part func(*testing.T, worl
 		{"timers in order", testTimersInOrder},
 		{"timers as in a naive map", testTimersAgainstMap},
 		{"another snapshot", testSnapshots},
+		{"customers damaged or lost", testDamagedCustomers},
+		{"the former snapshot goes first", testFormerSnapshotGoesFirst},
+		{"a claim makes room", testClaimMakesRoom},
 		{"sweep", testSweep},
 		{"a former owner does not sweep", testSweepByFormerOwner},
 		{"read, scan", testReadAndScan},
@@ -84,6 +88,15 @@ func blobs(pairs ...string) (out []redis.Blob) {
 	return out
 }
 
+// known is blobs of customers that the snapshot holds already.
+func known(pairs ...string) []redis.Blob {
+	all := blobs(pairs...)
+	for i := range all {
+		all[i].Known = true
+	}
+	return all
+}
+
 func texts(blobs [][]byte) (out []string) {
 	for _, b := range blobs {
 		out = append(out, string(b))
@@ -113,7 +126,7 @@ func testCommitsAndLoads(t *testing.T, w world) {
 	require.NoError(t, err)
 	require.Equal(t, [][]byte{[]byte("1"), nil, []byte(odd), {}}, got)
 
-	require.NoError(t, p.Commit(ctx, redis.Commit{Offset: 11, CommitID: "c2", Customers: blobs("x", "2")}))
+	require.NoError(t, p.Commit(ctx, redis.Commit{Offset: 11, CommitID: "c2", Customers: known("x", "2")}))
 	q := w.partition(t)
 	meta, err = q.Claim(ctx, "b")
 	require.NoError(t, err)
@@ -157,7 +170,7 @@ func testTwoOwners(t *testing.T, w world) {
 	q := w.partition(t)
 	_, err := q.Claim(ctx, "b")
 	require.NoError(t, err)
-	require.NoError(t, q.Commit(ctx, redis.Commit{Offset: 2, CommitID: "c2", Customers: blobs("x", "2")}))
+	require.NoError(t, q.Commit(ctx, redis.Commit{Offset: 2, CommitID: "c2", Customers: known("x", "2")}))
 	require.ErrorIs(t, p.Commit(ctx, redis.Commit{Offset: 9, CommitID: "c9", Customers: blobs("x", "9")}), redis.ErrClaimLost)
 	got, err := q.LoadCustomers(ctx, []string{"x"})
 	require.NoError(t, err)
@@ -175,7 +188,7 @@ func testGoesBack(t *testing.T, w world) {
 	p := w.owned(t)
 	require.NoError(t, p.Commit(ctx, redis.Commit{Offset: 1, CommitID: "c1", Customers: blobs("x", "1"), Timers: []redis.Timer{{ID: "x", Deadline: 5}}}))
 	back := w.copy(t)
-	require.NoError(t, p.Commit(ctx, redis.Commit{Offset: 2, CommitID: "c2", Customers: blobs("x", "2"), Timers: []redis.Timer{{ID: "x", Deadline: 7}}}))
+	require.NoError(t, p.Commit(ctx, redis.Commit{Offset: 2, CommitID: "c2", Customers: known("x", "2"), Timers: []redis.Timer{{ID: "x", Deadline: 7}}}))
 	_, err := p.LoadCustomers(ctx, []string{"x"})
 	require.NoError(t, err)
 	back() // the token is the same, the commit is not
@@ -229,7 +242,7 @@ func testOlderCopy(t *testing.T, w world) {
 	}
 	require.NoError(t, p.Commit(ctx, redis.Commit{Offset: 1, CommitID: "c1", Customers: blobs("x", "1"), Timers: timers(10)}))
 	back := w.copy(t)
-	require.NoError(t, p.Commit(ctx, redis.Commit{Offset: 2, CommitID: "c2", Customers: blobs("x", "2", "y", "2"), Timers: timers(20)}))
+	require.NoError(t, p.Commit(ctx, redis.Commit{Offset: 2, CommitID: "c2", Customers: append(known("x", "2"), blobs("y", "2")...), Timers: timers(20)}))
 	back()
 	require.EqualValues(t, 1, claimed(t, p, "b").Offset)
 	got, err := p.LoadCustomers(ctx, []string{"x", "y"})
@@ -331,7 +344,7 @@ func testChangedAfterCheck(t *testing.T, w world) {
 		require.NoError(t, p.Commit(ctx, redis.Commit{Offset: 1, CommitID: "c1", Customers: blobs("x", "1")}))
 		then = func() { change(back) }
 		settled(t, func() error {
-			return p.Commit(ctx, redis.Commit{Offset: 2, CommitID: "c2", Customers: blobs("x", "2")})
+			return p.Commit(ctx, redis.Commit{Offset: 2, CommitID: "c2", Customers: known("x", "2")})
 		}, redis.ErrClaimLost)
 		meta, err := p.ReadMeta(ctx)
 		require.NoError(t, err)
@@ -384,8 +397,11 @@ func testWrongTypeAtMeta(t *testing.T, w world) {
 	_, err = p.Claim(ctx, "c")
 	require.ErrorIs(t, err, redis.ErrTorn)
 	require.NoError(t, p.BeginSnapshot(ctx, "ledger", "s3", "c2", 1), "claimed nevertheless")
-	w.outside(t, "HSET", w.keys(t)[0], "format", "2")
+	w.outside(t, "HSET", w.keys(t)[0], "format", "1")
 	_, err = p.Claim(ctx, "d")
+	require.ErrorIs(t, err, redis.ErrTorn, "an earlier release's state is folded again")
+	w.outside(t, "HSET", w.keys(t)[0], "format", "3")
+	_, err = p.Claim(ctx, "e")
 	require.ErrorIs(t, err, redis.ErrUnknownFormat)
 }
 

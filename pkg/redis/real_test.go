@@ -114,6 +114,11 @@ func realWorld(t *testing.T, config own.Config, at string) world {
 			}
 			require.NoError(t, direct.Do(ctx, arguments...).Err())
 		},
+		swap: func(t *testing.T, key, first, second string) {
+			values, err := direct.HMGet(ctx, key, first, second).Result()
+			require.NoError(t, err)
+			require.NoError(t, direct.HSet(ctx, key, first, values[1], second, values[0]).Err())
+		},
 	}
 }
 

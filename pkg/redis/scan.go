@@ -3,7 +3,6 @@ package redis
 import (
 	"context"
 	"errors"
-	"strings"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -40,10 +39,14 @@ func (p *Partition) ReadCustomers(ctx context.Context, ids []string) (Meta, [][]
 		if errors.Is(err, ErrSnapshotChanged) {
 			continue
 		}
+		var blobs [][]byte
+		if err == nil {
+			blobs, err = openBlobs(ids, get.Val())
+		}
 		if err != nil {
 			return Meta{}, nil, wrapClass(err, "read %d customers from %s", len(ids), p.prefix)
 		}
-		return meta, blobsOf(get.Val()), nil
+		return meta, blobs, nil
 	}
 	return Meta{}, nil, wrapClass(ErrSnapshotChanged, "read %d customers from %s", len(ids), p.prefix)
 }
@@ -55,7 +58,7 @@ func (p *Partition) readUnderSnapshot(ctx context.Context, snapshot string, read
 		return Meta{}, err
 	}
 	var get *redis.SliceCmd
-	_, err = node.TxPipelined(ctx, func(tx redis.Pipeliner) error {
+	_, err = exec(ctx, node, func(tx redis.Pipeliner) error {
 		get = tx.HMGet(ctx, p.metaKey, metaFields()...)
 		reads(tx)
 		return nil
@@ -81,6 +84,15 @@ const scanBatch = 512
 // with a newer blob. The error is ErrSnapshotChanged if another snapshot is begun meanwhile; an error of each ends the scan and is
 // returned unchanged.
 func (p *Partition) ScanCustomers(ctx context.Context, each func(Meta, []Blob) error) error {
+	return p.scanCustomers(ctx, false, each)
+}
+
+// AuditCustomers is ScanCustomers for an audit: a blob that is not the one that was written has a nil Value, instead of being ErrTorn.
+func (p *Partition) AuditCustomers(ctx context.Context, each func(Meta, []Blob) error) error {
+	return p.scanCustomers(ctx, true, each)
+}
+
+func (p *Partition) scanCustomers(ctx context.Context, damaged bool, each func(Meta, []Blob) error) error {
 	seen, err := p.ReadMeta(ctx)
 	if err != nil || !seen.Exists {
 		return err
@@ -97,7 +109,11 @@ func (p *Partition) ScanCustomers(ctx context.Context, each func(Meta, []Blob) e
 		page, next := scanned.Val()
 		blobs := make([]Blob, 0, len(page)/2)
 		for i := 0; i+1 < len(page); i += 2 {
-			blobs = append(blobs, Blob{ID: page[i], Value: []byte(page[i+1])})
+			value, err := openBlob(page[i], page[i+1])
+			if err != nil && !damaged {
+				return wrapClass(err, "scan the customers of %s", p.prefix)
+			}
+			blobs = append(blobs, Blob{ID: page[i], Value: value})
 		}
 		if len(blobs) > 0 {
 			if err := each(meta, blobs); err != nil {
@@ -146,56 +162,4 @@ func (p *Partition) ScanTimers(ctx context.Context, each func(Meta, []Timer) err
 		first, groups = end, meta.groups
 	}
 	return nil
-}
-
-// SweepSnapshots deletes keys of former snapshots of this partition. A call examines about 10,000 keys of the node; done reports whether
-// the scan of all keys is complete. Only the owner may call it: a check of meta under WATCH prevents a former owner from deleting a
-// snapshot that a later owner has begun.
-func (p *Partition) SweepSnapshots(ctx context.Context) (removed int, done bool, err error) {
-	ctx = withCallName(ctx, "sweep")
-	if err := p.checkUsable(); err != nil {
-		return 0, false, wrapClass(err, "sweep %s", p.prefix)
-	}
-	node, err := p.client.node(ctx, p.metaKey)
-	if err != nil {
-		return 0, false, err
-	}
-	var old []string
-	for range 10 {
-		page, next, err := node.Scan(ctx, p.sweepCursor, p.prefix+"*", 1000).Result()
-		if err != nil {
-			return 0, false, wrapClass(err, "look for former snapshots in %s", p.prefix)
-		}
-		for _, key := range page {
-			if key != p.metaKey && !strings.HasPrefix(key, p.prefix+p.committed.Snapshot+":") {
-				old = append(old, key)
-			}
-		}
-		if p.sweepCursor = next; next == 0 {
-			done = true
-			break
-		}
-	}
-	if len(old) == 0 {
-		return 0, done, nil
-	}
-	err = p.watchMeta(ctx, node, func(tx *redis.Tx) error {
-		held, err := tx.HMGet(ctx, p.metaKey, "token", "commit").Result()
-		if err != nil {
-			return err
-		}
-		if err := p.checkClaim(held); err != nil {
-			return err
-		}
-		_, err = tx.TxPipelined(ctx, func(pipe redis.Pipeliner) error {
-			pipe.Unlink(ctx, old...) // frees memory in the background: the blobs are one large key
-			return nil
-		})
-		return err
-	})
-	if err != nil {
-		p.sweepCursor = 0 // keys that were found but not deleted must be found again
-		return 0, false, wrapClass(err, "remove former snapshots from %s", p.prefix)
-	}
-	return len(old), done, nil
 }

@@ -70,8 +70,8 @@ func testTimersAgainstMap(t *testing.T, w world) {
 			if changed[id] {
 				return
 			}
+			c.Customers = append(c.Customers, redis.Blob{ID: id, Value: []byte("v"), Known: all[id]})
 			changed[id], all[id] = true, true
-			c.Customers = append(c.Customers, redis.Blob{ID: id, Value: []byte("v")})
 			timer := redis.Timer{ID: id, Deadline: now + 1 + r.Int64N(300)}
 			if r.IntN(5) == 0 {
 				timer = redis.Timer{ID: id}
@@ -224,7 +224,7 @@ func testLargeCommit(t *testing.T, w world) {
 		c := redis.Commit{Offset: int64(round), CommitID: fmt.Sprint("c", round)}
 		for i := range 5000 {
 			id := fmt.Sprint("c", i)
-			c.Customers = append(c.Customers, redis.Blob{ID: id, Value: fmt.Append(nil, round, strings.Repeat("x", 150))})
+			c.Customers = append(c.Customers, redis.Blob{ID: id, Value: fmt.Append(nil, round, strings.Repeat("x", 150)), Known: round > 0})
 			c.Timers = append(c.Timers, redis.Timer{ID: id, Deadline: int64(round*5000 + i)})
 		}
 		require.NoError(t, p.Commit(ctx, c))

@@ -3,13 +3,16 @@ package audit_test
 import (
 	"compress/gzip"
 	"context"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
+	"hash/crc32"
 	"maps"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -139,7 +142,27 @@ func (h *history) load(t *testing.T) (*embedded.Embedded, *kafka.Client) {
 		all[i] = string(s)
 	}
 	require.NoError(t, servers.Restore(all))
+	upgrade(servers)
 	return servers, client
+}
+
+// upgrade gives the state in Redis, which has the layout of the earlier release, the present one: a checksum behind each blob, and the
+// number of customers in meta.
+func upgrade(servers *embedded.Embedded) {
+	r := servers.Miniredis()
+	for _, key := range r.Keys() {
+		if !strings.HasSuffix(key, meta) || r.HGet(key, "format") != "1" {
+			continue
+		}
+		customersKey := strings.TrimSuffix(key, meta) + ":" + r.HGet(key, "snapshot") + customers
+		ids, _ := r.HKeys(customersKey) //nolint:errcheck // no key: no customers
+		for _, id := range ids {
+			blob := r.HGet(customersKey, id)
+			sum := crc32.Checksum([]byte(id+blob), crc32.MakeTable(crc32.Castagnoli))
+			r.HSet(customersKey, id, string(binary.BigEndian.AppendUint32([]byte(blob), sum)))
+		}
+		r.HSet(key, "format", "2", "customers", strconv.Itoa(len(ids)))
+	}
 }
 
 // loader appends a partition's records at their offsets. A transaction's marker takes one offset; where more are missing, an

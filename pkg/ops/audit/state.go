@@ -67,7 +67,7 @@ func readSnapshotOnce(ctx context.Context, p *redis.Partition, ledgerID string) 
 		s.maxOffset = m.Offset
 		return nil
 	}
-	err = p.ScanCustomers(ctx, func(m redis.Meta, blobs []redis.Blob) error {
+	err = p.AuditCustomers(ctx, func(m redis.Meta, blobs []redis.Blob) error {
 		s.batches = append(s.batches, batch{meta: m, blobs: blobs})
 		return rise(m)
 	})

@@ -38,8 +38,8 @@ type owner struct {
 	status Status
 	// rebuild is set when a read finds the snapshot in Redis torn: the next claim begins a new snapshot.
 	rebuild bool
-	// redisAhead counts the claims in a row that found R above K.
-	redisAhead int
+	// redisAhead counts the claims in a row that found R above K, beyondLedger those that found K above the ledger's end.
+	redisAhead, beyondLedger int
 	complaints consumer.Complaints
 }
 
@@ -72,6 +72,7 @@ func (o *owner) run(ctx context.Context) {
 		}
 		if errors.Is(err, redis.ErrTorn) {
 			o.rebuild = true
+			o.store.MarkTorn() // a blob that does not decode is torn for the fold alone
 		}
 		pause := backoff.Next(o.status.Published > published)
 		failed := o.status

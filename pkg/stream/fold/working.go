@@ -87,8 +87,9 @@ func (w *workingSet) load() error {
 	}
 	for i, h := range w.missing {
 		if blobs[i] != nil {
+			//mutant:undecodable-claimed-again replace if h.state, err = customer.Decode(blobs[i]); err != nil { return err }
 			if h.state, err = customer.Decode(blobs[i]); err != nil {
-				return fmt.Errorf("decode a customer: %w", err)
+				return fmt.Errorf("decode a customer: %w: %w", redis.ErrTorn, err)
 			}
 			h.deadline, _ = h.state.Deadline()
 			h.committed = true
@@ -231,7 +232,7 @@ func (w *workingSet) changes() ([]redis.Blob, []redis.Timer) {
 	blobs := make([]redis.Blob, len(w.dirty))
 	var timers []redis.Timer
 	for i, h := range w.dirty {
-		blobs[i] = redis.Blob{ID: h.id, Value: h.state.Encode(nil)}
+		blobs[i] = redis.Blob{ID: h.id, Value: h.state.Encode(nil), Known: h.committed}
 		//mutant:commit-skips-timers if false && $
 		//mutant:commit-skips-moved-timers if $ && h.deadline == 0
 		if at, _ := h.state.Deadline(); at != h.deadline || !h.committed {

@@ -37,6 +37,8 @@ const (
 	redisRestored             faultKind = "Redis restored"
 	redisEmptied              faultKind = "Redis emptied"
 	redisMetaLost             faultKind = "Redis meta lost"
+	redisCustomerLost         faultKind = "Redis customer lost"
+	redisCustomersDamaged     faultKind = "Redis customers damaged"
 	redisEmptiedOffsetExpired faultKind = "Redis emptied, and the offset expired"
 	rebalance                 faultKind = "rebalance"
 	inputTxnLeftOpen          faultKind = "input transaction left open"
@@ -124,7 +126,7 @@ func allFaults() []fault {
 	}
 	all = append(all, fault{step: "fold.EndTxn", kind: lateInClaim}, fault{step: "fold.EndTxn", kind: lateInTxn})
 	for _, s := range labelledSteps() {
-		for _, k := range []faultKind{crashBefore, pauseShort, zombie, redisRestored, redisEmptied, redisMetaLost, oldOutputsDeleted, rebalance, inputTxnLeftOpen} {
+		for _, k := range []faultKind{crashBefore, pauseShort, zombie, redisRestored, redisEmptied, redisMetaLost, redisCustomerLost, redisCustomersDamaged, oldOutputsDeleted, rebalance, inputTxnLeftOpen} {
 			all = append(all, fault{step: s, kind: k})
 		}
 	}

@@ -44,7 +44,7 @@ type process struct {
 // startProcess starts a process, which runs until it crashes or is drained.
 func (w *world) startProcess(role string) *process {
 	p := &process{w: w, role: role, done: make(chan struct{}), conns: map[net.Conn]struct{}{}, reg: prometheus.NewRegistry()}
-	skew := time.Duration(w.intn(3)-1) * 40 * time.Second // machines' clocks differ
+	skew := w.clocksAhead + time.Duration(w.intn(3)-1)*40*time.Second // machines' clocks differ
 	p.ctx, p.kill = context.WithCancel(w.ctx)
 	a, err := app.New(w.cfg, w.log.With(zap.String("role", role), zap.Int("process", w.nextProcess())), app.Hooks{
 		KafkaDial: p.dial(w.env.DialKafka), RedisDial: p.dial(w.env.DialRedis),

@@ -53,6 +53,9 @@ func (w *world) produceInputs() {
 			at = begin.AddDate(0, 0, days-400).Add(time.Duration(w.intn(86400)) * time.Second)
 		}
 		stamp := at.UTC().Format(time.RFC3339Nano)
+		w.mu.Lock()
+		w.shopTime = stamp
+		w.mu.Unlock()
 		if i%newcomerEvery == newcomerEvery-1 {
 			w.newcomer(producer, i, stamp)
 		}

@@ -37,6 +37,8 @@ type world struct {
 	faults   *schedule
 	coverage *coverage
 
+	clocksAhead time.Duration // of the machines that processes run on, before the servers' clocks
+
 	mu            sync.Mutex // guards what follows
 	rng           *rand.Rand
 	processes     int                   // started so far
@@ -46,6 +48,8 @@ type world struct {
 	heldRequests  map[string][]func() // that will arrive late, by transactional id; see holdRequest
 	partlyWritten map[string]bool     // transactional ids with a held request that have written since
 	leaveNextOpen bool                // the shop leaves its next transaction open
+	damaged       bool                // customers in Redis were damaged
+	shopTime      string              // occurred_at of the shop's last event
 	subscriber    *subscriber
 	lateEvents    []string // problems found by checkLateEvents
 	history       []string // what happened, printed when the seed fails
@@ -167,6 +171,7 @@ func run(seed uint64, faults int, coverage *coverage, log *zap.Logger) (history,
 	w.produceInputs()
 	time.Sleep(15 * time.Second) // for faults that are due later, and for zombies to resume
 	w.faults.clear()
+	w.readDamaged()
 	time.Sleep(15 * time.Second)
 	problems = append(problems, w.waitUntilIdle()...)
 	w.shutDown()
@@ -268,6 +273,10 @@ func (w *world) injectOutside(kind faultKind, role string) {
 		}
 	case redisMetaLost:
 		w.loseMeta()
+	case redisCustomerLost:
+		w.loseCustomer()
+	case redisCustomersDamaged:
+		w.damageCustomers()
 	case oldOutputsDeleted:
 		w.deleteOldOutputs()
 	case redisEmptiedOffsetExpired:
