@@ -212,6 +212,16 @@ func (d *details) separateRefund(fingerprint uint64) (refund, bool) {
 	return d.refunds[i], true
 }
 
+// separateRefunds returns the number of refunds that events of their own state.
+func (d *details) separateRefunds() (n int) {
+	for i := range d.refunds {
+		if d.refunds[i].fingerprint&1 == 0 {
+			n++
+		}
+	}
+	return n
+}
+
 func (d *details) search(fingerprint uint64) (int, bool) {
 	return slices.BinarySearchFunc(d.refunds, fingerprint, func(r refund, m uint64) int { return cmp.Compare(r.fingerprint, m) })
 }

@@ -3,6 +3,7 @@ package customer
 import (
 	"strings"
 
+	"github.com/mainstay/mainstay/schemas/event"
 	"github.com/mainstay/mainstay/schemas/ledger"
 	"github.com/mainstay/mainstay/schemas/output"
 )
@@ -71,6 +72,12 @@ func (s *State) RecordRefund(t *Terms, m Moment, e *ledger.Event, c *ledger.Canc
 			return rejected(output.EventConflict)
 		}
 		return Change{Duplicate: true}
+	}
+	//mutant:refunds-unlimited if false && $
+	if o.details.separateRefunds() >= event.MaxRefunds {
+		o.dropEmptyDetails()
+		s.addOrder(fingerprint, o)
+		return rejected(output.TooManyRefunds)
 	}
 	before := o.excess()
 	o.addRefund(r)

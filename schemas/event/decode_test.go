@@ -180,6 +180,7 @@ func TestRefused(t *testing.T) {
 		{Purchase, p + `"total":1,"status":"lost"}`, "status", UnknownValue},
 		{Purchase, p + `"total":1,"refunds":{}}`, "refunds", WrongType},
 		{Purchase, p + `"total":1,"refunds":[1]}`, "refunds", WrongType},
+		{Purchase, p + `"total":1,"refunds":` + refundsOf(1001) + `}`, "refunds", TooMany},
 		{Purchase, p + `"total":1,"refunds":[{"total":1}]}`, "refunds.refund_id", Missing},
 		{Purchase, p + `"total":1,"refunds":[{"refund_id":"r","total":-0.001}]}`, "refunds.total", Negative},
 		{Purchase, p + `"total":1,"test":"yes"}`, "test", WrongType},
@@ -349,4 +350,18 @@ func TestAppendCustomerIsWhatTheDecoderDoes(t *testing.T) {
 			}
 		})
 	}
+}
+
+// refundsOf is the refunds of a snapshot that has n of them.
+func refundsOf(n int) string {
+	return `[` + strings.TrimSuffix(strings.Repeat(`{"refund_id":"r","total":1},`, n), ",") + `]`
+}
+
+func TestAsManyRefundsAsAllowed(t *testing.T) {
+	d, err := NewDecoder(DefaultOptions())
+	require.NoError(t, err)
+	var got Result
+	err = d.Decode(Purchase, &Message{Value: []byte(`{"customer_id":"c1","order_id":"o1","total":1,"currency":"EUR","refunds":` + refundsOf(MaxRefunds) + `}`), Timestamp: now}, now, &got)
+	require.NoError(t, err)
+	require.Len(t, got.Event.Purchase.Refunds, 1000)
 }

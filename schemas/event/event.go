@@ -132,6 +132,7 @@ const (
 	OutOfRange   Reason = "out_of_range"  // a score
 	NotWhole     Reason = "not_whole"     // a score
 	TooLong      Reason = "too_long"      // an id
+	TooMany      Reason = "too_many"      // refunds of an order
 	TooEarly     Reason = "too_early"     // before 1990
 	TooLate      Reason = "too_late"      // more than 48 h ahead
 	Anonymous    Reason = "anonymous"     // an anonymous customer, if the policy is dead_letter

@@ -34,6 +34,7 @@ type Field struct {
 	Identity  bool     // the identity of what the event is about; an import makes one for rows that have none
 	Optional  bool     // the JSON Schema does not constrain it: it is not read, or only under some settings
 	Parts     []*Field // of Objects
+	MaxItems  int      // of Objects that are read: more elements are refused
 
 	Doc     string
 	Example any

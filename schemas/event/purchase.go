@@ -3,6 +3,7 @@ package event
 import (
 	"cmp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/mainstay/mainstay/schemas/ledger"
@@ -18,6 +19,10 @@ var (
 	cancelledStatuses = []string{"cancelled", "canceled", "voided", "refunded", "failed", "declined", "expired", "trash"}
 	draftStatuses     = []string{"draft", "auto_draft", "checkout_draft"} // not an order yet: skipped
 )
+
+// MaxRefunds is the most refunds of one order: in a snapshot of it, and likewise as events of their own. All refunds of an order are part of
+// the customer's state, so without a limit an order with tens of thousands of them would slow down every event of its customer.
+const MaxRefunds = 1000
 
 var (
 	fOrderedAt = declare(Field{
@@ -48,8 +53,8 @@ var (
 	})
 	fCancelledAt = declare(Field{Name: "cancelled_at", Format: Time, Example: "2026-03-02T09:00:00Z", Doc: "The order is cancelled."})
 	fRefunds     = declare(Field{
-		Name: "refunds", Format: Objects, Parts: []*Field{fPartRefundID, fPartTotal, fPartOccurredAt},
-		Example: []map[string]any{{"refund_id": "r-1", "total": 5}}, Doc: "What was paid back of the order up to now; each refund_id counts once. Without it a snapshot says nothing of refunds; [] says that there are none.",
+		Name: "refunds", Format: Objects, Parts: []*Field{fPartRefundID, fPartTotal, fPartOccurredAt}, MaxItems: MaxRefunds,
+		Example: []map[string]any{{"refund_id": "r-1", "total": 5}}, Doc: "What was paid back of the order up to now, at most 1,000 refunds; each refund_id counts once. Without it a snapshot says nothing of refunds; [] says that there are none.",
 	})
 
 	// Of an element of refunds.
@@ -150,7 +155,14 @@ func (d *Decoder) refunds(p *ledger.Purchase, unit money.Unit, known bool, c *co
 		r.refuse(fRefunds, WrongType, "an array is wanted")
 		return
 	}
+	left := fRefunds.MaxItems
 	r.elements(r.places[v.at].slots[nRefunds], func(tok token) {
+		if left--; left < 0 {
+			if left == -1 {
+				r.refuse(fRefunds, TooMany, "at most "+strconv.Itoa(fRefunds.MaxItems))
+			}
+			return
+		}
 		if tok != tokObject {
 			r.refuse(fRefunds, WrongType, "objects are wanted")
 			return

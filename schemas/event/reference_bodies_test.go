@@ -149,6 +149,10 @@ func (r *reference) purchase(e *ledger.Event, s *stated) (natural string) {
 	if !isList && r.get("refunds").value != nil {
 		r.refuse("refunds", WrongType, true)
 	}
+	if len(all) > 1000 {
+		r.refuse("refunds", TooMany, true)
+		all = all[:1000]
+	}
 	for _, one := range all {
 		part, ok := one.(map[string]any)
 		if !ok {

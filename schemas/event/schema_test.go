@@ -150,7 +150,7 @@ var nearly = map[string][]string{
 	"status":        {`"On-Hold"`, `"on hold"`, `"onhold"`, `"APPROVED"`, `"Kancelled"`, `"refunded"`},
 	"currency":      {`"eu"`, `"XAU"`, `"EURO"`, `"ABCDEFGHI"`, `" EUR"`, `"pOiNt"`, `978`},
 	"cancel_reason": {`"` + strings.Repeat("x", 32) + `"`, `"` + strings.Repeat("x", 33) + `"`, `1` + strings.Repeat("0", 32), `"é é é é é é é é é é é é"`},
-	"refunds":       {`[{"refund_id":"r","total":"-1"}]`, `[{"refund_id":"r","total":1,"occurred_at":"1989-01-01T00:00:00Z"}]`, `[[]]`, `{}`, `[{"refund_id":null,"total":1}]`},
+	"refunds":       {`[{"refund_id":"r","total":"-1"}]`, `[{"refund_id":"r","total":1,"occurred_at":"1989-01-01T00:00:00Z"}]`, `[[]]`, `{}`, `[{"refund_id":null,"total":1}]`, refundsOf(1000), refundsOf(1001)},
 }
 
 // document draws a document that is right but for a few members.

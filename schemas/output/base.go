@@ -81,6 +81,7 @@ const (
 	OrderConflict       = "order_conflict"        // the order_id is known from another event_id with other facts; the first holds
 	OrderForgotten      = "order_forgotten"       // the order of a cancellation did not arrive, or has left memory
 	OverRefund          = "over_refund"           // a refund exceeds the order's total; the excess is not applied
+	TooManyRefunds      = "too_many_refunds"      // the order has 1,000 refunds that events of their own state; further ones are not applied
 	SelfReferral        = "self_referral"         // referrer and referred customer are the same
 	ReferralTaken       = "referral_taken"        // a referral by another referrer is in force
 	CurrencyUnknownRate = "currency_unknown_rate" // no rate into the base currency

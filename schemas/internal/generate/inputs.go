@@ -214,7 +214,11 @@ func (d *definitions) rule(f *event.Field) object {
 			parts = append(parts, when(d.present(member), object{{"properties", object{{member, d.rule(p)}}}}, !p.Required))
 		}
 		define(&d.fields, f.Name+"_element", object{{"type", "object"}, {"allOf", parts}})
-		return object{{"type", "array"}, {"items", ref(f.Name + "_element")}}
+		rule := object{{"type", "array"}, {"items", ref(f.Name + "_element")}}
+		if f.MaxItems > 0 {
+			rule = append(rule, member{"maxItems", f.MaxItems})
+		}
+		return rule
 	case event.Text:
 		return object{{"type", "string"}}
 	default:

@@ -19,7 +19,7 @@ var kinds = map[string]object{
 	"severity":    {{"type", "string"}, {"enum", list{"info", "warning", "critical"}}},
 	"trigger":     {{"type", "string"}, {"enum", list{"event", "timer", "refit", "replay"}}},
 	"event":       {{"type", "string"}, {"enum", eventKinds()}},
-	"rejected":    {{"type", "string"}, {"enum", list{"event_conflict", "order_conflict", "order_forgotten", "over_refund", "self_referral", "referral_taken", "currency_unknown_rate"}}},
+	"rejected":    {{"type", "string"}, {"enum", list{"event_conflict", "order_conflict", "order_forgotten", "over_refund", "too_many_refunds", "self_referral", "referral_taken", "currency_unknown_rate"}}},
 	"id":          {{"type", "string"}, {"pattern", "^[0-9]+-[0-9]+-[0-9]+$"}},
 	"modelled":    {{"type", "string"}, {"enum", list{"prior", "provisional", "fitted"}}},
 }
