@@ -123,6 +123,9 @@ func (o *owner) claim(ctx context.Context) (*claim, error) {
 		return nil, c.committedAbovePublished()
 	}
 	o.redisAhead = 0
+	if err := c.checkPublished(ctx, evidence); err != nil {
+		return nil, err
+	}
 	now := o.cfg.Now()
 	c.publishedAt, c.committedAt, c.checkpointedAt = now, now, now.Add(-o.cfg.CheckpointInterval)
 	c.fetcher = o.kafka.NewFetcher(kafka.FetcherConfig{MaxBytes: fetchMaxBytes, PartitionMaxBytes: fetchMaxBytes})

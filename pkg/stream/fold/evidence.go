@@ -17,6 +17,7 @@ type evidence struct {
 	topic     string
 	partition int32
 	offset    int64  // committed by the group; -1: none, or expired
+	metadata  string // committed with it
 	tail      int64  // one above the ledger offset of the last output that is still kept; -1: none
 	emptied   string // an output topic whose partition has lost all its records; empty: there is none
 }
@@ -25,7 +26,7 @@ type evidence struct {
 func readEvidence(ctx context.Context, k *kafka.Client, namespace, ledgerID string, partition int32) (evidence, error) {
 	e := evidence{namespace: namespace, topic: ledger.Topic(namespace), partition: partition, tail: -1}
 	var err error
-	if e.offset, _, err = k.CommittedOffset(ctx, Group(namespace), e.topic, partition); err != nil {
+	if e.offset, e.metadata, err = k.CommittedOffset(ctx, Group(namespace), e.topic, partition); err != nil {
 		return e, fmt.Errorf("read the published position: %w", err)
 	}
 	for t := range output.Topics {
@@ -86,4 +87,69 @@ func lastCheckpoint(ctx context.Context, k *kafka.Client, topic string, partitio
 		return 0, fmt.Errorf("read the last checkpoint: %w", err)
 	}
 	return published, nil
+}
+
+// publishedMetadata is committed to the group with K: the fingerprint of the entry below K. Like an intake's, it recognises a ledger
+// that has other entries than those whose outputs are published.
+func publishedMetadata(fingerprint uint64) string { return fmt.Sprintf("v1 %016x", fingerprint) }
+
+// beyondLedger is the fingerprint in the metadata of an offset that lay above the ledger's end. No entry has it.
+const beyondLedger = 0
+
+// fingerprint returns what publishedMetadata has committed with the group's offset; false if the offset was set by hand, by another tool
+// or by an earlier release.
+func (e evidence) fingerprint() (uint64, bool) {
+	var fingerprint uint64
+	_, err := fmt.Sscanf(e.metadata, "v1 %x", &fingerprint)
+	return fingerprint, err == nil
+}
+
+// checkPublished compares K with the ledger. If Kafka has lost the last entries of the ledger (an unclean leader election) but not what
+// says that their outputs are published, or if somebody has set the group's offset too high, then other entries are appended below K,
+// and nobody would ever publish their outputs.
+func (c *claim) checkPublished(ctx context.Context, e evidence) error {
+	bounds, err := c.kafka.ListOffsets(ctx, c.topic, []int32{c.partition})
+	if err != nil {
+		return fmt.Errorf("read the bounds of the ledger: %w", err)
+	}
+	recorded, known := e.fingerprint()
+	//mutant:k-beyond-ledger if false && $
+	if end := bounds[c.partition].HighWatermark; c.published > end {
+		return c.publishedBeyondLedger(ctx, e, end, known)
+	}
+	c.beyondLedger = 0
+	if !known {
+		return nil
+	}
+	current, err := fingerprintBelow(ctx, c.kafka, c.topic, c.partition, e.offset)
+	//mutant:k-unfingerprinted if $ || true
+	if err != nil || current == recorded {
+		return err
+	}
+	if recorded == beyondLedger {
+		return halt.New(halt.PublishedBeyondLedger, "the offset of group %s in %s/%d is %d: it was above the ledger's end when it was first read, and entries below it have been appended since; delete the offset",
+			Group(e.namespace), c.topic, c.partition, e.offset)
+	}
+	return halt.New(halt.LedgerRecreated, "the entry before offset %d of %s/%d is not the one whose outputs were published: Kafka lost acknowledged entries, or the topic was re-created or restored; restore the right one, or start with a new namespace",
+		e.offset, c.topic, c.partition)
+}
+
+// publishedBeyondLedger is the error for K above the ledger's end. The first time it does not halt: the end may have been read from a
+// replica that had not caught up. An offset without a fingerprint then gets one that no entry has. Otherwise the halt would end by
+// itself as soon as the ledger has grown beyond the offset.
+func (c *claim) publishedBeyondLedger(ctx context.Context, e evidence, end int64, known bool) error {
+	c.beyondLedger++
+	err := fmt.Errorf("outputs are published up to %d of %s/%d, but the ledger ends at %d", c.published, c.topic, c.partition, end)
+	if c.beyondLedger < 2 {
+		return err
+	}
+	if e.offset == c.published && !known {
+		//mutant:k-beyond-forgotten delete
+		if err := c.gen.CommitOffsets(ctx, []kafka.TopicPartitionOffset{{
+			Topic: c.topic, Partition: c.partition, Offset: e.offset, Metadata: publishedMetadata(beyondLedger),
+		}}); err != nil {
+			return fmt.Errorf("mark the group's offset as above the ledger's end: %w", err)
+		}
+	}
+	return halt.New(halt.PublishedBeyondLedger, "%w (evidence: offset of group %s %d, outputs %d): Kafka lost acknowledged entries, or the offset was set by hand", err, Group(e.namespace), e.offset, e.tail)
 }

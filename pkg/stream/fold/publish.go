@@ -68,7 +68,7 @@ func (c *claim) publish(ctx context.Context) error {
 		Generation: c.gen.ID,
 		//mutant:no-fence delete
 		Member: c.gen.Member,
-		Topic:  c.topic, Partition: c.partition, Offset: c.folded,
+		Topic:  c.topic, Partition: c.partition, Offset: c.folded, Metadata: publishedMetadata(c.fingerprint),
 	})
 	if err != nil {
 		return fmt.Errorf("publish up to %d: %w", c.folded, err)

@@ -18,6 +18,7 @@ const (
 	LedgerTruncated          Reason = "ledger_truncated"           // entries were deleted before they were folded
 	LedgerRecreated          Reason = "ledger_recreated"           // the entry below R is not the one that was folded
 	PublishedPositionUnknown Reason = "published_position_unknown" // no evidence of K is left
+	PublishedBeyondLedger    Reason = "published_beyond_ledger"    // K is above the ledger's end: Kafka lost acknowledged entries, or K was set by hand
 	RedisAheadOfKafka        Reason = "redis_ahead_of_kafka"       // R is above K: Kafka lost acknowledged records
 	SettingsConflict         Reason = "settings_conflict"          // the ledger has a higher settings revision, or other values under this one
 	LogicOlder               Reason = "logic_older"                // a newer release has folded this ledger
