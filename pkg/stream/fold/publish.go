@@ -52,7 +52,7 @@ func (c *claim) publish(ctx context.Context) error {
 		c.appendOwn(ledger.Kind_KIND_CHECKPOINT, &ledger.Checkpoint{Published: c.folded})
 		c.checkpointedAt, outputsSince = now, false
 	}
-	if err := c.encodePending(now.UnixMilli()); err != nil {
+	if err := c.encodePending(); err != nil {
 		return err
 	}
 	batches := c.pending.batches.All()
@@ -98,14 +98,18 @@ func (c *claim) appendOwn(kind ledger.Kind, payload interface{ MarshalVT() ([]by
 
 // encodePending encodes the outputs into Kafka batches. Each output goes to the partition of its topic that has the number of
 // the ledger partition, where a claim looks for it as evidence of K.
-func (c *claim) encodePending(now int64) error {
-	p := &c.pending
+//
+// A record bears the time at which its entry was appended to the ledger, never the time of this machine: a broker refuses records that are
+// stamped more than an hour ahead of its own clock. Output topics should have LogAppendTime anyway, see topics.Config.
+func (c *claim) encodePending() error {
+	p, stamp := &c.pending, c.appendTime
+	//mutant:machine-time-outputs insert stamp = c.cfg.Now().UnixMilli()
 	for i := range p.outputs.Records {
 		r := &p.outputs.Records[i]
 		value := p.outputs.Value(r)
 		p.headers = c.envelope.AppendHeaders(p.headers[:0], r)
 		p.key = append(p.key[:0], r.Key...)
-		p.batches.BatchFor(c.outputTopics[r.Topic], c.partition, len(p.key)+len(value)+len(p.headers)).Append(now, p.key, value, p.headers)
+		p.batches.BatchFor(c.outputTopics[r.Topic], c.partition, len(p.key)+len(value)+len(p.headers)).Append(stamp, p.key, value, p.headers)
 		p.counts[r.Topic][r.Trigger]++
 	}
 	p.outputCount += len(p.outputs.Records)
@@ -116,7 +120,7 @@ func (c *claim) encodePending(now int64) error {
 			return fmt.Errorf("encode an entry for partition %d: %w", s.Partition, err)
 		}
 		p.key = ledger.AppendKey(p.key[:0], s.Entry.GetCustomer(), c.cfg.Random())
-		p.batches.BatchFor(c.topic, s.Partition, len(p.key)+len(value)).Append(now, p.key, value, nil)
+		p.batches.BatchFor(c.topic, s.Partition, len(p.key)+len(value)).Append(stamp, p.key, value, nil)
 	}
 	p.outputs.Reset()
 	return nil

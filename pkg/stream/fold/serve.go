@@ -129,13 +129,12 @@ func (c *claim) foldChunk(ctx context.Context, chunk []kafka.Record) error {
 	if err := c.cfg.AtStep(ctx, StepFold); err != nil {
 		return err
 	}
-	now := c.cfg.Now().UnixMilli()
 	for i := range chunk {
 		c.entry, c.customers.lastLookup = c.entries[i], c.chunkCustomers[i]
 		if err := c.foldRecord(&chunk[i]); err != nil {
 			return err
 		}
-		if err := c.encodePending(now); err != nil {
+		if err := c.encodePending(); err != nil {
 			return err
 		}
 	}

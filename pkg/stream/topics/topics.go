@@ -82,9 +82,11 @@ func (c Config) All() []Wanted {
 	add(Ledger, ledger.Topic(c.Namespace), c.Partitions, map[string]string{
 		"retention.ms": "-1", "retention.bytes": "-1", "cleanup.policy": "delete", "message.timestamp.type": "LogAppendTime",
 	})
+	// Retention counts from a record's timestamp. With LogAppendTime that is when the output was published, whatever clock the ledger has,
+	// however old the entry is, and whatever the clocks of machines show. The time of the answer is in the record (as_of).
 	for t := range output.Topics {
 		add(Output, t.Name(c.Namespace), c.Partitions, map[string]string{
-			"retention.ms": strconv.FormatInt(c.Retention.Milliseconds(), 10), "cleanup.policy": "delete",
+			"retention.ms": strconv.FormatInt(c.Retention.Milliseconds(), 10), "cleanup.policy": "delete", "message.timestamp.type": "LogAppendTime",
 		})
 	}
 	// Kept forever as well: importing a file again sends the rows that are not recorded here.
@@ -193,6 +195,9 @@ func differences(w Wanted, got map[string]string) []Finding {
 		}
 		if p := got["cleanup.policy"]; p != "delete" {
 			report(false, "cleanup.policy is %s, wanted delete: `audit` compares from the log start, and compaction leaves gaps", p)
+		}
+		if t := got["message.timestamp.type"]; t != "LogAppendTime" {
+			report(false, "message.timestamp.type is %s, wanted LogAppendTime: retention then counts from when an output is published, and not from when its entry was appended, which after an outage is earlier", t)
 		}
 	case DeadLetter:
 		want, _ := strconv.ParseInt(w.Configs["max.message.bytes"], 10, 64)
