@@ -85,8 +85,10 @@ func (b *Batch) Append(timestampMs int64, key, value, headers []byte) {
 	b.maxTimestamp = max(b.maxTimestamp, timestampMs)
 	delta := timestampMs - b.firstTimestamp
 	if free := cap(b.buf) - len(b.buf); free < len(key)+len(value)+len(headers)+recordOverhead {
-		// Doubled, because append would grow a large buffer by a quarter each time and copy it more often.
-		b.buf = slices.Grow(b.buf, max(len(b.buf), len(key)+len(value)+len(headers)+recordOverhead))
+		// Doubled, because append would grow a large buffer by a quarter each time and copy it more often; but not beyond what a batch
+		// may have.
+		need := len(key) + len(value) + len(headers) + recordOverhead
+		b.buf = slices.Grow(b.buf, max(need, min(len(b.buf), MaxBatchBytes-len(b.buf))))
 	}
 	size := 1 + varintLen(delta) + varintLen(int64(b.count)) + varbytesLen(key) + varbytesLen(value) + max(1, len(headers))
 	buf := binary.AppendVarint(b.buf, int64(size))

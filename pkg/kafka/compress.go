@@ -38,10 +38,11 @@ func codecNamed(name string) (codec, bool) {
 	}
 }
 
-// maxDecompressedBytes bounds one batch after decompression: brokers bound only the compressed size.
-const maxDecompressedBytes = 256 << 20
+// maxReadBatchBytes bounds a batch that is read, as it is sent and after decompression. Brokers bound only the former, by a setting of the
+// topic, and 1 MB of zstd can hold 1 GB.
+const maxReadBatchBytes = 32 << 20
 
-var errTooLarge = fmt.Errorf("%w: more than %d bytes after decompression", ErrCorrupt, maxDecompressedBytes)
+var errTooLarge = fmt.Errorf("%w: more than %d bytes", ErrCorrupt, maxReadBatchBytes)
 
 // compressor compresses batches. Encoders are large and expensive to create, so each batchWriter keeps its own. They are not shared through
 // a pool, because they hold channels, which must not leave a synctest bubble.
@@ -97,7 +98,7 @@ type decompressor struct {
 	zstd *zstd.Decoder
 }
 
-// decompress appends the decompressed src to dst.
+// decompress appends the decompressed src to dst, which is empty.
 func (u *decompressor) decompress(c codec, dst, src []byte) ([]byte, error) {
 	switch c {
 	case codecGzip:
@@ -119,13 +120,17 @@ func (u *decompressor) decompress(c codec, dst, src []byte) ([]byte, error) {
 	case codecZstd:
 		if u.zstd == nil {
 			// With concurrency 1 and without a stream the decoder has no goroutines and need not be closed.
-			r, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(maxDecompressedBytes))
+			r, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(maxReadBatchBytes))
 			if err != nil {
 				return nil, err
 			}
 			u.zstd = r
 		}
-		return u.zstd.DecodeAll(src, dst)
+		data, err := u.zstd.DecodeAll(src, dst)
+		if errors.Is(err, zstd.ErrDecoderSizeExceeded) || errors.Is(err, zstd.ErrWindowSizeExceeded) {
+			err = errTooLarge
+		}
+		return data, err
 	default:
 		return nil, fmt.Errorf("unknown codec %d", c)
 	}
@@ -136,7 +141,7 @@ func readAll(dst []byte, r io.Reader) ([]byte, error) {
 		dst = slices.Grow(dst, 64<<10)
 		n, err := r.Read(dst[len(dst):cap(dst)])
 		dst = dst[:len(dst)+n]
-		if len(dst)-start > maxDecompressedBytes {
+		if len(dst)-start > maxReadBatchBytes {
 			return nil, errTooLarge
 		}
 		if errors.Is(err, io.EOF) {
@@ -168,7 +173,7 @@ func decodeSnappy(dst, src []byte) ([]byte, error) {
 		if dst, err = decodeSnappyBlock(dst, block); err != nil {
 			return nil, err
 		}
-		if len(dst)-start > maxDecompressedBytes {
+		if len(dst)-start > maxReadBatchBytes {
 			return nil, errTooLarge
 		}
 	}
@@ -183,7 +188,7 @@ func decodeSnappyBlock(dst, block []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if n > maxDecompressedBytes {
+	if n > maxReadBatchBytes {
 		return nil, errTooLarge
 	}
 	dst = slices.Grow(dst, n)

@@ -17,9 +17,13 @@ const fetchVersion = 11
 // minFetchRetry is how long a Fetch with a shorter maxWait retries while leaders move.
 const minFetchRetry = 500 * time.Millisecond
 
-// FetcherConfig bounds a fetch response in bytes. A single batch larger than both bounds is still returned.
+// maxKeptRecords is the most records whose memory is used again by the next fetch: 88 bytes each.
+const maxKeptRecords = 64 << 10
+
+// FetcherConfig bounds a fetch response in bytes. A single batch larger than both bounds is still returned, up to 32 MiB; a larger one is
+// ErrCorrupt.
 type FetcherConfig struct {
-	MaxBytes          int32 // per leader and request; 16 MiB when 0
+	MaxBytes          int32 // per leader and request, and of what a fetch decompresses; 16 MiB when 0
 	PartitionMaxBytes int32 // per partition and request; 2 MiB when 0
 }
 
@@ -34,6 +38,7 @@ type Fetcher struct {
 	requests    map[int32]*fetchRequest
 	rotation    int // index of the partition that the next request names first
 	decoder     recordSetDecoder
+	records     []Record // of all partitions in a fetch
 	results     []Fetched
 }
 
@@ -47,7 +52,6 @@ type fetchPosition struct {
 	topicPartition
 	next     int64
 	maxBytes int32
-	records  []Record
 	err      error // retriable error of this fetch
 	answered bool  // whether this fetch has a result for it
 }
@@ -80,7 +84,10 @@ func (c *Client) NewFetcher(cfg FetcherConfig) *Fetcher {
 	if cfg.PartitionMaxBytes <= 0 {
 		cfg.PartitionMaxBytes = 2 << 20
 	}
-	return &Fetcher{client: c, cfg: cfg, byPartition: map[topicPartition]*fetchPosition{}, requests: map[int32]*fetchRequest{}}
+	return &Fetcher{
+		client: c, cfg: cfg, byPartition: map[topicPartition]*fetchPosition{}, requests: map[int32]*fetchRequest{},
+		decoder: recordSetDecoder{budget: int(cfg.MaxBytes)},
+	}
 }
 
 // Assign adds a partition, or changes its position: the next fetch starts at offset.
@@ -135,7 +142,10 @@ func (f *Fetcher) Position(topic string, partition int32) int64 {
 //
 // The error is that of the context or ErrClosed; positions have not moved then. The result is valid until the next Fetch.
 func (f *Fetcher) Fetch(ctx context.Context, maxWait time.Duration, minBytes int32) ([]Fetched, error) {
-	f.results = f.results[:0]
+	f.results, f.records = f.results[:0], f.records[:0]
+	if cap(f.records) > maxKeptRecords {
+		f.records = nil
+	}
 	f.decoder.reset()
 	for _, p := range f.partitions {
 		p.err, p.answered = nil, false
@@ -237,7 +247,7 @@ func (f *Fetcher) fetchRound(ctx context.Context, wait time.Duration, minBytes i
 	side.Wait()
 	for _, l := range active {
 		if l.err == nil {
-			l.err = f.readResponse(l.response)
+			l.err = f.readResponse(l.response, l.cut)
 		}
 		if l.err != nil {
 			for _, p := range l.partitions {
@@ -256,11 +266,19 @@ type fetchRequest struct {
 	partitions []*fetchPosition
 	encoded    []byte
 	response   []byte
+	cut        bool // response has lost its end
 	err        error
 }
 
 func (l *fetchRequest) exchange(ctx context.Context, f *Fetcher, wait time.Duration, minBytes int32) {
-	m := &rawRequest{key: protocol.Fetch, version: fetchVersion, broker: l.broker, correlation: f.client.correlation.Add(1), response: l.response}
+	// A response can exceed what was asked for by one batch. What comes behind it, or behind the part of it that is read, is discarded.
+	most := 2*int(f.cfg.MaxBytes) + maxReadBatchBytes
+	if cap(l.response) > 2*int(f.cfg.MaxBytes) {
+		l.response = nil
+	}
+	m := &rawRequest{
+		key: protocol.Fetch, version: fetchVersion, broker: l.broker, correlation: f.client.correlation.Add(1), response: l.response, most: most,
+	}
 	call := Call{API: "Fetch"}
 	if len(f.topics) == 1 {
 		call.Topic = f.topics[0]
@@ -271,7 +289,7 @@ func (l *fetchRequest) exchange(ctx context.Context, f *Fetcher, wait time.Durat
 		l.encoded, l.response = nil, nil // the connection may still use them
 		return
 	}
-	l.response = m.response
+	l.response, l.cut = m.response, m.cut
 }
 
 // encode appends the request to b. None of the fields that are -1 may be 0: ReplicaID 0 is a broker, CurrentLeaderEpoch 0 is fenced after
@@ -312,9 +330,9 @@ func (l *fetchRequest) encode(b []byte, f *Fetcher, correlation int32, wait time
 	return b
 }
 
-// readResponse decodes the response of one leader.
-func (f *Fetcher) readResponse(answer []byte) error {
-	r := responseReader{rest: answer}
+// readResponse decodes the response of one leader. If its end was cut off, the partitions in it are answered by the next request.
+func (f *Fetcher) readResponse(answer []byte, cut bool) error {
+	r := responseReader{rest: answer, cut: cut}
 	r.take(8) // correlation id, throttle time
 	if err := codeError(r.i16()); err != nil {
 		return fmt.Errorf("Fetch: %w", err)
@@ -332,6 +350,9 @@ func (f *Fetcher) readResponse(answer []byte) error {
 			}
 			r.take(4) // preferred replica, which is set only for clients with a rack
 			set := r.bytes()
+			if r.short && cut {
+				return nil
+			}
 			if r.short {
 				return fmt.Errorf("Fetch: %w", &transportError{errShortResponse})
 			}
@@ -349,12 +370,13 @@ func (f *Fetcher) applyPartition(p *fetchPosition, code int16, got Fetched, set 
 	switch err := codeError(code); {
 	case err == nil:
 		var wanted int
-		p.records, got.Next, wanted, got.Err = f.decoder.decode(set, p.next, p.records[:0])
+		first := len(f.records)
+		f.records, got.Next, wanted, got.Err = f.decoder.decode(set, p.next, f.records)
 		if wanted > 0 && got.Next == p.next {
 			// A broker returns a batch above the limit only for the first partition of a request: raise this one's limit.
-			p.maxBytes = max(p.maxBytes, int32(min(max(2*int(p.maxBytes), wanted), maxResponseBytes/2)))
+			p.maxBytes = max(p.maxBytes, int32(min(max(2*int(p.maxBytes), wanted), maxReadBatchBytes)))
 		}
-		got.Records, p.next = p.records, got.Next
+		got.Records, p.next = f.records[first:len(f.records):len(f.records)], got.Next
 	case errors.Is(err, ErrOutOfRange):
 		got.Next, got.Err = p.next, &OutOfRangeError{p.topic, p.partition, p.next, got.LogStart}
 	case errors.Is(err, ErrUnknownTopic), Code(code).retriable():

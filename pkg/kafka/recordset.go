@@ -15,13 +15,21 @@ type abortedTransaction struct {
 
 // recordSetDecoder decodes the record set of a fetch response. Its memory is reused: the results of decode are valid until reset.
 type recordSetDecoder struct {
-	arena            []byte               // decompressed batches, one after the other
+	arena            []byte               // decompressed batches, one after the other; a new one is begun when it is full
+	decompressed     int                  // bytes since reset
+	budget           int                  // of decompressed, 0: none; once it is reached, further compressed batches are left to the next fetch
 	aborted          []abortedTransaction // aborted transactions listed in the current response
 	abortedProducers []int64              // producers whose aborted transaction has begun and not ended
 	decompressor     decompressor
 }
 
-func (d *recordSetDecoder) reset() { d.arena = d.arena[:0] }
+// reset makes the results of earlier calls invalid. Memory that one unusually large batch has needed is not kept.
+func (d *recordSetDecoder) reset() {
+	d.arena, d.decompressed = d.arena[:0], 0
+	if cap(d.arena) > 2*d.budget {
+		d.arena = nil
+	}
+}
 
 // decode appends to out the committed data records with offsets from from on. next is the offset to continue from, past control records,
 // aborted records and emptied batches; it equals from if the set holds no complete batch. wanted, when not 0, is the size in bytes of a
@@ -42,15 +50,18 @@ func (d *recordSetDecoder) decode(set []byte, from int64, out []Record) (records
 		if size < batchHeader || set[atMagic] != 2 {
 			return out, next, 0, unlessProgress(next > from, fmt.Errorf("%w: length %d, magic %d", ErrCorrupt, size, set[atMagic]))
 		}
+		base := int64(binary.BigEndian.Uint64(set[atBaseOffset:]))
+		if size > maxReadBatchBytes {
+			return out, next, 0, unlessProgress(next > from, fmt.Errorf("batch at %d: %w: it has %d", base, errTooLarge, size))
+		}
 		if size > len(set) {
 			return out, next, size, nil
 		}
 		b := set[:size]
 		set = set[size:]
 		if checksum(b[atAttributes:]) != binary.BigEndian.Uint32(b[atCRC:]) {
-			return out, next, 0, unlessProgress(next > from, fmt.Errorf("%w: CRC of the batch at %d", ErrCorrupt, binary.BigEndian.Uint64(b)))
+			return out, next, 0, unlessProgress(next > from, fmt.Errorf("%w: CRC of the batch at %d", ErrCorrupt, base))
 		}
-		base := int64(binary.BigEndian.Uint64(b[atBaseOffset:]))
 		end := base + int64(int32(binary.BigEndian.Uint32(b[atLastOffset:]))) + 1
 		if base < 0 || end <= base {
 			return out, next, 0, unlessProgress(next > from, fmt.Errorf("%w: batch from %d to %d", ErrCorrupt, base, end))
@@ -67,10 +78,13 @@ func (d *recordSetDecoder) decode(set []byte, from int64, out []Record) (records
 				d.abortedProducers = slices.DeleteFunc(d.abortedProducers, func(p int64) bool { return p == producer })
 			}
 		case attributes&attrTransactional != 0 && slices.Contains(d.abortedProducers, producer):
+		//mutant:decompress-unbounded replace case false:
+		case end > from && d.budget > 0 && d.decompressed >= d.budget && attributes&attrCodec != 0:
+			return out, next, 0, nil
 		case end > from:
 			keep := len(out)
 			if out, err = d.records(b, base, end, from, out); err != nil {
-				return out[:keep], next, 0, unlessProgress(next > from, fmt.Errorf("batch at %d: %w", base, err))
+				return out[:keep], next, 0, unlessProgress(next > from, fmt.Errorf("batch from %d to %d: %w", base, end-1, err))
 			}
 		}
 		next = max(next, end)
@@ -92,12 +106,10 @@ func (d *recordSetDecoder) records(b []byte, base, end, from int64, out []Record
 	n := int(int32(binary.BigEndian.Uint32(b[atCount:])))
 	data := b[batchHeader:]
 	if c := codec(attributes & attrCodec); c != codecNone {
-		mark := len(d.arena)
-		grown, err := d.decompressor.decompress(c, d.arena, data)
-		if err != nil {
-			return out, fmt.Errorf("%w: decompress: %w", ErrCorrupt, err)
+		var err error
+		if data, err = d.decompress(c, data); err != nil {
+			return out, err
 		}
-		d.arena, data = grown, grown[mark:len(grown):len(grown)]
 	}
 	const smallest = 7 // bytes of a record with neither key nor value
 	if n < 0 || n > len(data)/smallest {
@@ -131,6 +143,22 @@ func (d *recordSetDecoder) records(b []byte, base, end, from int64, out []Record
 		out = append(out, Record{Offset: base + offset, Timestamp: time, Key: key, Value: value, headers: r})
 	}
 	return out, nil
+}
+
+// decompress decompresses a batch into the arena.
+func (d *recordSetDecoder) decompress(c codec, data []byte) ([]byte, error) {
+	free := d.arena[len(d.arena):]
+	whole, err := d.decompressor.decompress(c, free, data)
+	if err != nil {
+		return nil, fmt.Errorf("%w: decompress: %w", ErrCorrupt, err)
+	}
+	if len(whole) <= cap(free) {
+		d.arena = d.arena[:len(d.arena)+len(whole)]
+	} else {
+		d.arena = whole // the records of earlier batches keep the former arena
+	}
+	d.decompressed += len(whole)
+	return whole[:len(whole):len(whole)], nil
 }
 
 // isAbort reports whether the control batch is an abort marker. The key of its record is version, then type, 0 for abort (KIP-98).

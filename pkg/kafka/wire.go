@@ -63,6 +63,8 @@ type rawRequest struct {
 	pieces      [][]byte // the request, including its length prefix
 	response    []byte   // before: a buffer to use; after: the response without its length prefix
 	correlation int32    // correlation id, which the response must repeat
+	most        int      // bytes of the response that are kept; 0: all
+	cut         bool     // after: the response was longer
 }
 
 // ApiKey implements protocol.Message.
@@ -99,12 +101,19 @@ func (m *rawRequest) RawExchange(rw io.ReadWriter) (protocol.Message, error) {
 	if n < 4 || n > maxResponseBytes {
 		return nil, fmt.Errorf("response of %d bytes", n)
 	}
-	if cap(m.response) < n {
-		m.response = make([]byte, n+n/4)
+	kept := n
+	if m.cut = m.most > 0 && n > m.most; m.cut {
+		kept = m.most
 	}
-	m.response = m.response[:n]
+	if cap(m.response) < kept {
+		m.response = make([]byte, kept+kept/4)
+	}
+	m.response = m.response[:kept]
 	if _, err := io.ReadFull(rw, m.response); err != nil {
 		return nil, fmt.Errorf("read response: %w", err)
+	}
+	if _, err := io.CopyN(io.Discard, rw, int64(n-kept)); err != nil {
+		return nil, fmt.Errorf("read the rest of the response: %w", err)
 	}
 	if got := int32(binary.BigEndian.Uint32(m.response)); got != m.correlation {
 		return nil, fmt.Errorf("response to request %d, want %d", got, m.correlation)
@@ -133,6 +142,7 @@ var errShortResponse = errors.New("response is truncated")
 type responseReader struct {
 	rest  []byte
 	short bool
+	cut   bool // the response has lost its end: bytes returns what is left of its last field
 }
 
 func (c *responseReader) take(n int) []byte {
@@ -170,7 +180,13 @@ func (c *responseReader) i64() int64 {
 func (c *responseReader) str() []byte { return c.take(max(0, int(c.i16()))) }
 
 // bytes reads bytes or nullable bytes; the result points into the response.
-func (c *responseReader) bytes() []byte { return c.take(max(0, int(c.i32()))) }
+func (c *responseReader) bytes() []byte {
+	n := max(0, int(c.i32()))
+	if c.cut {
+		n = min(n, len(c.rest))
+	}
+	return c.take(n)
+}
 
 // count reads the length of an array, 0 for null. A length that exceeds the remaining bytes is a short response.
 func (c *responseReader) count() int {

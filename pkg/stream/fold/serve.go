@@ -89,6 +89,9 @@ func (c *claim) fetch(ctx context.Context) ([]kafka.Record, error) {
 			return nil, halt.New(halt.LedgerTruncated, "entry %d of %s/%d is needed, the log holds %d to %d: the ledger must be kept forever; restore it, or start another namespace: %w",
 				c.fetcher.Position(c.topic, c.partition), c.topic, c.partition, part.LogStart, part.HighWatermark, part.Err)
 		}
+		if errors.Is(part.Err, kafka.ErrCorrupt) {
+			return nil, halt.New(halt.LedgerUnreadable, "%w: restore the topic from another replica", part.Err)
+		}
 		if part.Err != nil {
 			return nil, fmt.Errorf("fetch the ledger: %w", part.Err)
 		}

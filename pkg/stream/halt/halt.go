@@ -16,6 +16,7 @@ const (
 	LedgerMissing            Reason = "ledger_missing"             // the ledger has no genesis entry
 	LedgerForeign            Reason = "ledger_foreign"             // Redis or an output topic holds the data of another ledger
 	LedgerTruncated          Reason = "ledger_truncated"           // entries were deleted before they were folded
+	LedgerUnreadable         Reason = "ledger_unreadable"          // a batch of entries is damaged
 	LedgerRecreated          Reason = "ledger_recreated"           // the entry below R is not the one that was folded
 	PublishedPositionUnknown Reason = "published_position_unknown" // no evidence of K is left
 	PublishedBeyondLedger    Reason = "published_beyond_ledger"    // K is above the ledger's end: Kafka lost acknowledged entries, or K was set by hand
@@ -28,6 +29,7 @@ const (
 	LedgerRefuses            Reason = "ledger_refuses"             // the ledger topic refuses everything that is appended
 	DeadLetterRefused        Reason = "dead_letter_refused"        // a dead-letter topic refuses a record in every form
 	InputTruncated           Reason = "input_truncated"            // input records were deleted before they were read
+	InputUnreadable          Reason = "input_unreadable"           // a batch of records is damaged, or too large
 	InputRecreated           Reason = "input_recreated"            // the input topic is not the one that was read before
 )
 

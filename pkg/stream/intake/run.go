@@ -174,6 +174,10 @@ func (r *run) encodeFetched(fetched []kafka.Fetched, before int64) error {
 		case errors.Is(f.Err, kafka.ErrOutOfRange):
 			r.halt(in, outOfRange(in.topic, in.partition, in.read.offset, f.LogStart, f.HighWatermark))
 			continue
+		//mutant:unreadable-warned replace case false:
+		case errors.Is(f.Err, kafka.ErrCorrupt):
+			r.halt(in, unreadable(f.Err, in.topic))
+			continue
 		case f.Err != nil:
 			in.heard = false // how far it is read is unknown: no tick may say so
 			in.failing, in.cause = failure.Of(f.Err), f.Err.Error()
@@ -215,6 +219,11 @@ func outOfRange(topic string, partition int32, offset, logStart, logEnd int64) e
 		offset, topic, partition, logStart, topic)
 }
 
+// unreadable is the error for a batch that is damaged or too large. Its records cannot be sent to the dead letters.
+func unreadable(err error, topic string) error {
+	return halt.New(halt.InputUnreadable, "%w: without its records, %s can be read on from behind it only after the group's offset is set there", err, topic)
+}
+
 // halt stops one input partition. The others are read on, but base time stands still until an operator ends the halt, since the
 // times of the records that are not read are unknown.
 func (r *run) halt(in *inputPartition, err error) {
@@ -243,6 +252,9 @@ func (r *run) checkHalted(ctx context.Context) error {
 		}
 		in.lag = bounds[in.partition].LastStable - in.read.offset
 		_, err = r.startPosition(ctx, in.topic, in.partition)
+		if err == nil && in.halted == halt.InputUnreadable { // a new run would halt again, after it has stopped all other inputs
+			_, err = r.kafka.ReadCommitted(ctx, in.topic, in.partition, in.read.offset, in.read.offset+1, func(kafka.Record) error { return nil })
+		}
 		switch {
 		case in.held != nil && err == nil:
 			if err := r.sendHeld(ctx, in); err != nil {
