@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"slices"
 	"strings"
 
@@ -13,6 +14,7 @@ import (
 	"github.com/mainstay/mainstay/pkg/models/parameters"
 	"github.com/mainstay/mainstay/pkg/node/app"
 	"github.com/mainstay/mainstay/pkg/node/config"
+	"github.com/mainstay/mainstay/pkg/node/memory"
 	"github.com/mainstay/mainstay/pkg/node/process"
 	"github.com/mainstay/mainstay/pkg/ops/access"
 	"github.com/mainstay/mainstay/pkg/ops/inspect"
@@ -75,13 +77,21 @@ func (p *program) run(ctx context.Context, cmd *cobra.Command) error {
 	if a.Parameters, err = startingParameters(c); err != nil {
 		return err
 	}
+	limit := memory.OfProcess(cacheBytes(c))
+	if limit.Bytes > 0 {
+		debug.SetMemoryLimit(limit.Bytes)
+	}
+	if limit.Short {
+		log.Warn("the container's memory limit is less than fold.cache_bytes and 150 MB: garbage collection will take more CPU; raise the one or lower the other",
+			zap.Int64("container_bytes", limit.Container), zap.Int64("cache_bytes", cacheBytes(c)))
+	}
 	running, err := process.New(ctx, a, g, log, p.now())
 	if err != nil {
 		return err
 	}
 	build := telemetry.ReadBuild()
 	log.Info("started", zap.String("version", build.Version), zap.String("revision", build.Revision), zap.Strings("roles", c.Roles),
-		zap.String("namespace", c.Namespace), zap.String("ledger", g.GetLedgerId()), zap.String("clock", c.Clock),
+		zap.String("namespace", c.Namespace), zap.String("ledger", g.GetLedgerId()), zap.String("clock", c.Clock), zap.Stringer("memory_limit", limit),
 		zap.String("http", running.Address()), zap.String("admin", running.AdminAddress()))
 	if err := running.Run(ctx, p.stopping); err != nil {
 		return err
@@ -110,6 +120,14 @@ func checkBeforeStart(ctx context.Context, a *app.App, ignore bool, log *zap.Log
 		log.Error("STARTED IN SPITE OF A FATAL FINDING OF CHECK (--ignore-findings): the guarantees do not hold", zap.String("finding", finding))
 	}
 	return nil
+}
+
+// cacheBytes returns how much memory the process gives to customers.
+func cacheBytes(c config.Config) int64 {
+	if !slices.Contains(c.Roles, process.Fold) {
+		return 0
+	}
+	return int64(c.Fold.CacheBytes)
 }
 
 // startingParameters reads model.parameters_file; nil if it is not set.

@@ -128,7 +128,8 @@ func (o *owner) claim(ctx context.Context) (*claim, error) {
 	}
 	now := o.cfg.Now()
 	c.publishedAt, c.committedAt, c.checkpointedAt = now, now, now.Add(-o.cfg.CheckpointInterval)
-	c.fetcher = o.kafka.NewFetcher(kafka.FetcherConfig{MaxBytes: fetchMaxBytes, PartitionMaxBytes: fetchMaxBytes})
+	most := int32(o.share(fetchBytes, leastFetchBytes, mostFetchBytes)) //nolint:gosec // a few MiB
+	c.fetcher = o.kafka.NewFetcher(kafka.FetcherConfig{MaxBytes: most, PartitionMaxBytes: most})
 	c.fetcher.Assign(o.topic, o.partition, c.folded)
 	o.log.Info("partition claimed", zap.Int64("published", c.published), zap.Int64("committed", c.committed))
 	if err := c.checkSettings(); err != nil {
@@ -155,7 +156,7 @@ func (c *claim) restore(ctx context.Context, meta redis.Meta) error {
 		c.rebuild = false
 	}
 	c.folded = c.committed
-	c.customers = newWorkingSet(c.cfg.CacheBytes/int64(max(1, c.active.Load())), claimedStore{ctx, c.store})
+	c.customers = newWorkingSet(cacheShare(c.cfg.CacheBytes)/int64(max(1, c.active.Load())), claimedStore{ctx, c.store})
 	return nil
 }
 

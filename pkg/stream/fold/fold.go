@@ -52,7 +52,7 @@ type Config struct {
 	HeartbeatInterval        time.Duration
 	RebalanceTimeout         time.Duration
 	HaltRetry                time.Duration // between two claims of a halted partition
-	CacheBytes               int64         // of customers kept in memory by the process, over all partitions
+	CacheBytes               int64         // for customers kept in memory by the process, over all partitions; a quarter is for the garbage collector
 
 	Customers *telemetry.CustomerHasher // identifies customers in log lines; nil: with a random key
 

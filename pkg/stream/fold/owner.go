@@ -40,7 +40,7 @@ type owner struct {
 	rebuild bool
 	// redisAhead counts the claims in a row that found R above K, beyondLedger those that found K above the ledger's end.
 	redisAhead, beyondLedger int
-	complaints consumer.Complaints
+	complaints               consumer.Complaints
 }
 
 func newOwner(f *Fold, gen *kafka.Generation, partition int32) *owner {

@@ -18,11 +18,23 @@ import (
 const (
 	chunkEntries   = 512     // entries whose customers are loaded in one request
 	publishEntries = 8000    // a transaction is not made larger than about this
-	publishBytes   = 4 << 20 // of outputs
 	commitDirty    = 20_000  // changed customers that a commit does not let pile up
 	fetchMinBytes  = 1 << 20 // below saturation a fetch waits for time, not for bytes: one wake-up per publish
-	fetchMaxBytes  = 4 << 20
+
+	// The memory of fetches and transactions does not grow with the number of partitions that a process owns. With few partitions
+	// each has more, which saves requests.
+	fetchBytes        = 8 << 20 // of all partitions
+	leastFetchBytes   = 512 << 10
+	mostFetchBytes    = 4 << 20
+	publishBytes      = 16 << 20 // of outputs in transactions, of all partitions
+	leastPublishBytes = 512 << 10
+	mostPublishBytes  = 4 << 20
 )
+
+// share is a partition's part of a budget of the process.
+func (f *Fold) share(budget, least, most int) int {
+	return min(most, max(least, budget/max(1, int(f.active.Load()))))
+}
 
 // serve fetches, folds, publishes and commits until an error, or until the fold is drained: then it returns errDrained.
 func (c *claim) serve(ctx context.Context) error {
@@ -78,7 +90,9 @@ func (c *claim) fetch(ctx context.Context) ([]kafka.Record, error) {
 	if !c.pending.empty() {
 		wait = max(time.Millisecond, wait-c.cfg.Now().Sub(c.publishedAt))
 	}
-	fetched, err := c.fetcher.Fetch(ctx, wait, fetchMinBytes)
+	// A broker waits for as many bytes as are asked for, also where they do not fit into the response.
+	least := min(fetchMinBytes, c.share(fetchBytes, leastFetchBytes, mostFetchBytes)/2)
+	fetched, err := c.fetcher.Fetch(ctx, wait, int32(least)) //nolint:gosec // at most 1 MiB
 	if err != nil {
 		return nil, fmt.Errorf("fetch the ledger: %w", err)
 	}
@@ -110,12 +124,12 @@ func (c *claim) foldRecords(ctx context.Context, records []kafka.Record) error {
 		if err := c.foldChunk(ctx, chunk); err != nil {
 			return err
 		}
-		if c.pending.entries >= publishEntries || c.pending.outputBytes >= publishBytes {
+		if c.pending.entries >= publishEntries || c.pending.outputBytes >= c.share(publishBytes, leastPublishBytes, mostPublishBytes) {
 			if err := c.publish(ctx); err != nil {
 				return err
 			}
 		}
-		if c.customers.changed() >= commitDirty {
+		if c.customers.changed() >= commitDirty || c.customers.crowded() {
 			if err := c.commit(ctx); err != nil {
 				return err
 			}

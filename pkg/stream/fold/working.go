@@ -16,7 +16,8 @@ import (
 // the others as the memory setting allows. Step reads and writes customers through it, as its processors.Store.
 type workingSet struct {
 	limit      int64 // bytes
-	bytes      int64 // taken, estimated
+	bytes      int64 // taken, estimated; never less than what is taken, see TestCacheCountsWhatItTakes
+	dirtyBytes int64 // of bytes, those of dirty
 	customers  map[string]*cachedCustomer
 	lastLookup *cachedCustomer   // Step asks for the same customer several times in a row
 	evictable  *list.List        // of *cachedCustomer: the unchanged ones, the least recently used in front
@@ -27,6 +28,10 @@ type workingSet struct {
 	store      committedStore
 	classes    classWindow
 }
+
+// cacheShare returns how many bytes of the memory setting customers may take. The rest is room for the garbage collector, which would
+// otherwise run all the time to keep the process within the setting (see pkg/node/memory).
+func cacheShare(setting int64) int64 { return setting / 4 * 3 }
 
 // committedStore is the partition in Redis, as of the last commit.
 type committedStore interface {
@@ -127,6 +132,7 @@ func (w *workingSet) Put(id string, s *customer.State) {
 		return
 	}
 	h.dirty = true
+	w.dirtyBytes += h.size
 	//mutant:evict-changed if false && $
 	if h.element != nil {
 		w.evictable.Remove(h.element)
@@ -178,6 +184,9 @@ func (w *workingSet) Due(now int64, limit int) ([]string, error) {
 }
 
 func (w *workingSet) changed() int { return len(w.dirty) }
+
+// crowded reports whether changed customers, which cannot be evicted, take more than half of the memory setting.
+func (w *workingSet) crowded() bool { return w.dirtyBytes > w.limit/2 }
 
 // classWindow is the hash classes that were read from Redis since the last commit: some more than the one that was asked for,
 // since they are walked in order.
@@ -250,7 +259,7 @@ func (w *workingSet) committed() {
 		h.element = w.evictable.PushBack(h)
 	}
 	clear(w.dirty)
-	w.dirty = w.dirty[:0]
+	w.dirty, w.dirtyBytes = w.dirty[:0], 0
 	w.classes = classWindow{created: w.classes.created[:0]}
 }
 
@@ -267,6 +276,9 @@ func (w *workingSet) resize(h *cachedCustomer) {
 		size += int64(h.state.Size())
 	}
 	w.bytes += size - h.size
+	if h.dirty {
+		w.dirtyBytes += size - h.size
+	}
 	h.size = size
 }
 
