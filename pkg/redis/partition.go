@@ -38,7 +38,8 @@ func (c *Client) partitionAt(namespace, tag string) *Partition {
 // Claim writes the token, which must be new and random, and loads meta in the same MULTI. From then on a former owner gets ErrClaimLost,
 // and all that it committed before is contained in the returned Meta. After a lost reply, claim again with the same or another token.
 // ErrTorn: the partition is claimed, but meta is unreadable; begin a new snapshot. If Redis is full, Claim deletes the keys of the
-// partition that are never read again, such as a torn snapshot, and returns ErrFull if there are none.
+// partition that are never read again, such as a torn snapshot; the error is ErrFull if there are none, or if Redis has not freed their
+// memory yet.
 func (p *Partition) Claim(ctx context.Context, token string) (Meta, error) {
 	ctx = withCallName(ctx, "claim")
 	if p.torn {

@@ -4,8 +4,10 @@ package redis_test
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -164,13 +166,57 @@ func TestRealCheck(t *testing.T) {
 	p := full.Partition("test", 0, 1)
 	_, err = p.Claim(t.Context(), "a")
 	require.ErrorIs(t, err, own.ErrUnavailable)
+	require.ErrorIs(t, err, own.ErrFull)
+	require.ErrorContains(t, err, "hset was refused: OOM", "EXECABORT alone says nothing")
 	require.NoError(t, direct.ConfigSet(t.Context(), "maxmemory", "0").Err())
 	_, err = p.Claim(t.Context(), "a")
 	require.NoError(t, err)
 	require.NoError(t, p.BeginSnapshot(t.Context(), "ledger", "s1", "c0", 1))
 	require.NoError(t, direct.ConfigSet(t.Context(), "maxmemory", "1").Err())
 	commit := own.Commit{Offset: 1, CommitID: "c1", Customers: blobs("x", "1")}
-	require.ErrorIs(t, p.Commit(t.Context(), commit), own.ErrUnavailable)
+	require.ErrorIs(t, p.Commit(t.Context(), commit), own.ErrFull)
 	require.NoError(t, direct.ConfigSet(t.Context(), "maxmemory", "0").Err())
 	require.NoError(t, p.Commit(t.Context(), commit))
+}
+
+// There is room for one snapshot: a rebuild deletes the former one first. And if a snapshot that is torn fills Redis, so that it does not
+// even accept the token of a claim, the claim deletes it.
+func TestRealRebuildInAFullRedis(t *testing.T) {
+	at := address(t, "--save", "", "--maxmemory", "30mb", "--maxmemory-policy", "noeviction")
+	client, err := own.New(own.Config{Addresses: []string{at}})
+	require.NoError(t, err)
+	defer closed(t, client)
+	direct := redis.NewClient(&redis.Options{Addr: at})
+	defer closed(t, direct)
+	fill := func(p *own.Partition, tag string, commits int) error {
+		for c := range commits {
+			commit := own.Commit{Offset: int64(c) + 1, CommitID: fmt.Sprint(tag, c), State: []byte("s")}
+			for i := range 1000 {
+				commit.Customers = append(commit.Customers, own.Blob{ID: fmt.Sprintf("customer-%d-%d", c, i), Value: []byte(strings.Repeat(tag, 150))})
+			}
+			if err := p.Commit(t.Context(), commit); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	p := client.Partition("test", 0, 1)
+	_, err = p.Claim(t.Context(), "t0")
+	require.NoError(t, err)
+	for n := range 3 {
+		require.NoError(t, p.BeginSnapshot(t.Context(), "ledger", fmt.Sprint("s", n), fmt.Sprint("begin", n), 1))
+		require.NoError(t, fill(p, fmt.Sprint(n), 70), "snapshot %d", n)
+	}
+
+	require.ErrorIs(t, fill(p, "3", 200), own.ErrTorn, "the first of them contradicts the count")
+	require.NoError(t, direct.ConfigSet(t.Context(), "maxmemory", "10mb").Err())
+	require.ErrorContains(t, direct.Set(t.Context(), "probe", "x", 0).Err(), "OOM")
+	var meta own.Meta
+	require.Eventually(t, func() bool { // Redis frees memory in the background
+		meta, err = p.Claim(t.Context(), "t1")
+		return err == nil
+	}, 20*time.Second, 50*time.Millisecond)
+	require.False(t, meta.Exists)
+	require.NoError(t, p.BeginSnapshot(t.Context(), "ledger", "s4", "begin4", 1))
+	require.NoError(t, fill(p, "4", 10))
 }
