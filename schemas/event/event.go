@@ -148,7 +148,7 @@ const (
 // Reasons returns all reasons.
 func Reasons() []Reason {
 	return []Reason{
-		Malformed, Encoding, Missing, WrongType, BadFormat, UnknownValue, Mismatch, Negative, NotPositive, Overflow, OutOfRange, NotWhole, TooLong,
+		Malformed, Encoding, Missing, WrongType, BadFormat, UnknownValue, Mismatch, Negative, NotPositive, Overflow, OutOfRange, NotWhole, TooLong, TooMany,
 		TooEarly, TooLate, Anonymous, TooLarge, InvalidTimestamp, InvalidRecord,
 	}
 }

@@ -89,7 +89,7 @@ const (
 
 // RejectionReasons returns all reasons of a rejection.
 func RejectionReasons() []string {
-	return []string{EventConflict, OrderConflict, OrderForgotten, OverRefund, SelfReferral, ReferralTaken, CurrencyUnknownRate}
+	return []string{EventConflict, OrderConflict, OrderForgotten, OverRefund, TooManyRefunds, SelfReferral, ReferralTaken, CurrencyUnknownRate}
 }
 
 // Rejection is mainstay.rejection.v1: an event that was decoded and not applied, or not wholly. It has no sequence. About.Cause is
