@@ -36,6 +36,7 @@ func Commands() []Command {
 		{"zadd", commits, key(1, "member")},
 		{"zrem", commits, key("member")},
 		{"del", commits, key()},
+		{"hdel", "removing former state", key("field")},
 		{"unlink", "removing former state", key()},
 		{"hmget", loads, key("field")},
 		{"hlen", loads, key()},
