@@ -50,7 +50,8 @@ func (s *step) publishPortfolio() {
 	}
 	least := int64(p.settings.GetTiersMinCustomers())
 	bounds := p.thresholds
-	if portfolio.Stale(bounds, sum, least) {
+	// Until intake takes over, the thresholds of a copy are those of the ledger that is copied.
+	if !p.copying() && portfolio.Stale(bounds, sum, least) {
 		bounds = portfolio.DrawThresholds(sum)
 		bounds.Version = p.thresholds.GetVersion() + 1
 		for partition := range p.genesis.GetPartitions() {

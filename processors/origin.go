@@ -8,10 +8,11 @@ import (
 )
 
 // checkOrigin finds entries that were folded before, and those that follow a missing one. Ticks, and entries that an owner
-// appends to its own partition, have no origin.
+// appends to its own partition, have no origin. A copied entry is not checked: see ledger.Copied.
 func (s *partitionState) checkOrigin(e *ledger.Entry) Result {
 	o := e.GetOrigin()
-	if o == nil {
+	//mutant:copied-origins-checked if o == nil
+	if o == nil || e.GetCopied() != nil { // it was checked in the ledger that it was copied from
 		return Applied
 	}
 	at := mark{o.GetOffset(), o.GetOrdinal()}
@@ -52,6 +53,10 @@ func (s *partitionState) advanceMark(e *ledger.Entry) {
 		return
 	}
 	source := s.source(keyOf(o))
+	//mutant:copied-marks-fall if false && $
+	if e.GetCopied() != nil && source.GetMarked() && !(mark{o.GetOffset(), o.GetOrdinal()}).above(mark{source.GetOffset(), source.GetOrdinal()}) {
+		return // what intake appends behind the copy is held against the greatest mark
+	}
 	source.Marked, source.Offset, source.Ordinal = true, o.GetOffset(), o.GetOrdinal()
 }
 

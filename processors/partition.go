@@ -118,6 +118,10 @@ func (p *Partition) BaseTime() (ms int64, ok bool) { return p.state.base, p.stat
 // Genesis returns entry 0 of the ledger, nil before it is folded. It must not be changed.
 func (p *Partition) Genesis() *ledger.Genesis { return p.state.genesis }
 
+// Copying reports whether the ledger is a copy that is not finished: its time is that of the ledger that is copied, and no intake
+// has taken over.
+func (p *Partition) Copying() bool { return p.state.copying() }
+
 // SettingsRevision returns the revision of the settings in force and their hash; 0, 0 for the defaults.
 func (p *Partition) SettingsRevision() (revision, hash uint64) {
 	return p.state.settingsRevision, p.state.settingsHash

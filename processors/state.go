@@ -98,9 +98,13 @@ func (s *partitionState) sortedSources() []*state.Source {
 		all = append(all, source)
 	}
 	slices.SortFunc(all, func(a, b *state.Source) int {
-		return cmp.Or(strings.Compare(a.GetTopic(), b.GetTopic()), cmp.Compare(a.GetIncarnation(), b.GetIncarnation()), cmp.Compare(a.GetPartition(), b.GetPartition()))
+		return compareKeys(sourceKey{a.GetTopic(), a.GetIncarnation(), a.GetPartition()}, sourceKey{b.GetTopic(), b.GetIncarnation(), b.GetPartition()})
 	})
 	return all
+}
+
+func compareKeys(a, b sourceKey) int {
+	return cmp.Or(strings.Compare(a.topic, b.topic), cmp.Compare(a.incarnation, b.incarnation), cmp.Compare(a.partition, b.partition))
 }
 
 func (s *partitionState) sortedLedgerMarks() []*state.LedgerMark {

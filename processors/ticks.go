@@ -18,28 +18,36 @@ func (s *step) foldTick() (Verdict, error) {
 		return Verdict{}, fmt.Errorf("%w tick: %w", ErrMalformed, err)
 	}
 	p := s.state
-	if t.GetRevision() < p.inputRevision {
-		return Verdict{Result: Ignored}, nil
-	}
-	if t.GetRevision() > p.inputRevision || p.inputs == nil {
-		p.inputRevision, p.inputs = t.GetRevision(), t.Inputs
-		slices.SortFunc(p.inputs, func(a, b *ledger.Input) int {
-			return cmp.Or(strings.Compare(a.GetTopic(), b.GetTopic()), cmp.Compare(a.GetIncarnation(), b.GetIncarnation()))
-		})
-	}
-	for _, r := range t.Readings {
-		p.applyReading(r)
-	}
-	p.advanceTo = max(p.advanceTo, t.GetAdvanceTo())
-	p.advanceMark(s.entry)
 	before, wasKnown := p.base, p.baseKnown
-	p.moveBase()
+	if r := p.applyTick(s.entry, &t); r != Applied {
+		return Verdict{Result: r}, nil
+	}
 	v, err := s.wake()
 	if err != nil {
 		return v, err
 	}
 	s.contribute(before, wasKnown)
 	return v, nil
+}
+
+// applyTick applies the readings of a tick and moves base time. It ignores a tick of a former input set.
+func (s *partitionState) applyTick(e *ledger.Entry, t *ledger.Tick) Result {
+	if t.GetRevision() < s.inputRevision {
+		return Ignored
+	}
+	if t.GetRevision() > s.inputRevision || s.inputs == nil {
+		s.inputRevision, s.inputs = t.GetRevision(), t.Inputs
+		slices.SortFunc(s.inputs, func(a, b *ledger.Input) int {
+			return cmp.Or(strings.Compare(a.GetTopic(), b.GetTopic()), cmp.Compare(a.GetIncarnation(), b.GetIncarnation()))
+		})
+	}
+	for _, r := range t.Readings {
+		s.applyReading(r)
+	}
+	s.advanceTo = max(s.advanceTo, t.GetAdvanceTo())
+	s.advanceMark(e)
+	s.moveBase()
+	return Applied
 }
 
 // applyReading applies one reading of a tick. It ignores a reading of an input partition outside of the input set, and a reading

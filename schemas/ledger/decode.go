@@ -9,7 +9,7 @@ import (
 )
 
 // Decoding an entry reads each of its bytes once. Entries.Decode and EventReader.Read walk the fields of Entry and Event
-// themselves, and hand Origin, Mark and the event's body to the generated decoders. The generated decoders of Entry and Event
+// themselves, and hand Origin, Mark, Copied and the event's body to the generated decoders. The generated decoders of Entry and Event
 // would allocate these inner messages, unless a walk before them found out which are present.
 
 // ErrMalformed means that an entry or an event is not a valid protobuf message.
@@ -25,6 +25,7 @@ type entrySlot struct {
 	entry  Entry
 	origin Origin
 	after  Mark
+	copied Copied
 }
 
 // Reset makes the memory of all entries decoded so far available again.
@@ -74,7 +75,13 @@ func (s *entrySlot) decode(value []byte) error {
 			e.Time = zigzag(f.value)
 		case f.is(8, sized):
 			e.Payload = f.bytes
-		case f.number <= 8:
+		case f.is(9, sized):
+			if e.Copied == nil {
+				s.copied = Copied{}
+				e.Copied = &s.copied
+			}
+			f.check(e.Copied.UnmarshalVTUnsafe(f.bytes))
+		case f.number <= 9:
 			f.check(errWireType)
 		}
 	}

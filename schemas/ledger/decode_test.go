@@ -19,6 +19,9 @@ func drawEntry(t *rapid.T) *Entry {
 	if rapid.Bool().Draw(t, "has after") {
 		e.After = &Mark{Offset: rapid.Int64().Draw(t, "after"), Ordinal: rapid.Uint32().Draw(t, "after's ordinal")}
 	}
+	if rapid.Bool().Draw(t, "is copied") {
+		e.Copied = &Copied{Partition: rapid.Int32().Draw(t, "copied from partition"), Offset: rapid.Int64().Draw(t, "copied from offset")}
+	}
 	return e
 }
 
@@ -75,7 +78,7 @@ func TestEventReaderReadsWhatWasWritten(t *testing.T) {
 
 // Whatever the bytes, Decode and Read give what the generated decoders give (but for unknown fields), or refuse.
 func FuzzDecode(f *testing.F) {
-	value, err := (&Entry{Version: 1, Kind: Kind_KIND_EVENT, Customer: "c", Origin: &Origin{Topic: "t", Offset: 7}, After: &Mark{Offset: 3}, Payload: []byte("p")}).MarshalVT()
+	value, err := (&Entry{Version: 1, Kind: Kind_KIND_EVENT, Customer: "c", Origin: &Origin{Topic: "t", Offset: 7}, After: &Mark{Offset: 3}, Copied: &Copied{Partition: 1, Offset: 9}, Payload: []byte("p")}).MarshalVT()
 	require.NoError(f, err)
 	f.Add(value)
 	value, err = (&Event{Id: "1", Source: "s", OccurredAt: 5, Facts: 6, Purchase: &Purchase{OrderId: "o", Refunds: []*Refund{{RefundId: "r"}}}}).MarshalVT()

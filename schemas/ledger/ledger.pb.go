@@ -284,6 +284,7 @@ type Entry struct {
 	After         *Mark                  `protobuf:"bytes,6,opt,name=after,proto3" json:"after,omitempty"`                                      // origin of the entry that this intake run sent to this partition from the same input partition before; absent at a run's start
 	Time          int64                  `protobuf:"zigzag64,7,opt,name=time,proto3" json:"time,omitempty"`                                     // the entry's time under the ledger's clock
 	Payload       []byte                 `protobuf:"bytes,8,opt,name=payload,proto3" json:"payload,omitempty"`                                  // the message named like the kind
+	Copied        *Copied                `protobuf:"bytes,9,opt,name=copied,proto3" json:"copied,omitempty"`                                    // its place in the ledger that it was copied from; absent: it was not copied
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -374,6 +375,68 @@ func (x *Entry) GetPayload() []byte {
 	return nil
 }
 
+func (x *Entry) GetCopied() *Copied {
+	if x != nil {
+		return x.Copied
+	}
+	return nil
+}
+
+// Copied is the place of an entry in the ledger of which this one is a copy (Genesis.copied_from). Such an entry was admitted there, and
+// is appended exactly once and in order by its transaction. So its origin is not checked again: entries of several partitions of
+// that ledger are merged, and the origins of one source do not rise in every merged order.
+type Copied struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Partition     int32                  `protobuf:"varint,1,opt,name=partition,proto3" json:"partition,omitempty"`
+	Offset        int64                  `protobuf:"varint,2,opt,name=offset,proto3" json:"offset,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Copied) Reset() {
+	*x = Copied{}
+	mi := &file_ledger_ledger_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Copied) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Copied) ProtoMessage() {}
+
+func (x *Copied) ProtoReflect() protoreflect.Message {
+	mi := &file_ledger_ledger_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Copied.ProtoReflect.Descriptor instead.
+func (*Copied) Descriptor() ([]byte, []int) {
+	return file_ledger_ledger_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *Copied) GetPartition() int32 {
+	if x != nil {
+		return x.Partition
+	}
+	return 0
+}
+
+func (x *Copied) GetOffset() int64 {
+	if x != nil {
+		return x.Offset
+	}
+	return 0
+}
+
 // Origin identifies the source of an entry. It never changes, so an entry that is sent twice is folded once. Topic is empty when the
 // source is a partition of this ledger.
 type Origin struct {
@@ -389,7 +452,7 @@ type Origin struct {
 
 func (x *Origin) Reset() {
 	*x = Origin{}
-	mi := &file_ledger_ledger_proto_msgTypes[1]
+	mi := &file_ledger_ledger_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -401,7 +464,7 @@ func (x *Origin) String() string {
 func (*Origin) ProtoMessage() {}
 
 func (x *Origin) ProtoReflect() protoreflect.Message {
-	mi := &file_ledger_ledger_proto_msgTypes[1]
+	mi := &file_ledger_ledger_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -414,7 +477,7 @@ func (x *Origin) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Origin.ProtoReflect.Descriptor instead.
 func (*Origin) Descriptor() ([]byte, []int) {
-	return file_ledger_ledger_proto_rawDescGZIP(), []int{1}
+	return file_ledger_ledger_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *Origin) GetTopic() string {
@@ -463,7 +526,7 @@ type Mark struct {
 
 func (x *Mark) Reset() {
 	*x = Mark{}
-	mi := &file_ledger_ledger_proto_msgTypes[2]
+	mi := &file_ledger_ledger_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -475,7 +538,7 @@ func (x *Mark) String() string {
 func (*Mark) ProtoMessage() {}
 
 func (x *Mark) ProtoReflect() protoreflect.Message {
-	mi := &file_ledger_ledger_proto_msgTypes[2]
+	mi := &file_ledger_ledger_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -488,7 +551,7 @@ func (x *Mark) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Mark.ProtoReflect.Descriptor instead.
 func (*Mark) Descriptor() ([]byte, []int) {
-	return file_ledger_ledger_proto_rawDescGZIP(), []int{2}
+	return file_ledger_ledger_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *Mark) GetOffset() int64 {
@@ -522,7 +585,7 @@ type Event struct {
 
 func (x *Event) Reset() {
 	*x = Event{}
-	mi := &file_ledger_ledger_proto_msgTypes[3]
+	mi := &file_ledger_ledger_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -534,7 +597,7 @@ func (x *Event) String() string {
 func (*Event) ProtoMessage() {}
 
 func (x *Event) ProtoReflect() protoreflect.Message {
-	mi := &file_ledger_ledger_proto_msgTypes[3]
+	mi := &file_ledger_ledger_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -547,7 +610,7 @@ func (x *Event) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Event.ProtoReflect.Descriptor instead.
 func (*Event) Descriptor() ([]byte, []int) {
-	return file_ledger_ledger_proto_rawDescGZIP(), []int{3}
+	return file_ledger_ledger_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Event) GetId() string {
@@ -625,7 +688,7 @@ type Purchase struct {
 
 func (x *Purchase) Reset() {
 	*x = Purchase{}
-	mi := &file_ledger_ledger_proto_msgTypes[4]
+	mi := &file_ledger_ledger_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -637,7 +700,7 @@ func (x *Purchase) String() string {
 func (*Purchase) ProtoMessage() {}
 
 func (x *Purchase) ProtoReflect() protoreflect.Message {
-	mi := &file_ledger_ledger_proto_msgTypes[4]
+	mi := &file_ledger_ledger_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -650,7 +713,7 @@ func (x *Purchase) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Purchase.ProtoReflect.Descriptor instead.
 func (*Purchase) Descriptor() ([]byte, []int) {
-	return file_ledger_ledger_proto_rawDescGZIP(), []int{4}
+	return file_ledger_ledger_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Purchase) GetOrderId() string {
@@ -734,7 +797,7 @@ type Refund struct {
 
 func (x *Refund) Reset() {
 	*x = Refund{}
-	mi := &file_ledger_ledger_proto_msgTypes[5]
+	mi := &file_ledger_ledger_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -746,7 +809,7 @@ func (x *Refund) String() string {
 func (*Refund) ProtoMessage() {}
 
 func (x *Refund) ProtoReflect() protoreflect.Message {
-	mi := &file_ledger_ledger_proto_msgTypes[5]
+	mi := &file_ledger_ledger_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -759,7 +822,7 @@ func (x *Refund) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Refund.ProtoReflect.Descriptor instead.
 func (*Refund) Descriptor() ([]byte, []int) {
-	return file_ledger_ledger_proto_rawDescGZIP(), []int{5}
+	return file_ledger_ledger_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Refund) GetRefundId() string {
@@ -799,7 +862,7 @@ type Cancellation struct {
 
 func (x *Cancellation) Reset() {
 	*x = Cancellation{}
-	mi := &file_ledger_ledger_proto_msgTypes[6]
+	mi := &file_ledger_ledger_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -811,7 +874,7 @@ func (x *Cancellation) String() string {
 func (*Cancellation) ProtoMessage() {}
 
 func (x *Cancellation) ProtoReflect() protoreflect.Message {
-	mi := &file_ledger_ledger_proto_msgTypes[6]
+	mi := &file_ledger_ledger_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -824,7 +887,7 @@ func (x *Cancellation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Cancellation.ProtoReflect.Descriptor instead.
 func (*Cancellation) Descriptor() ([]byte, []int) {
-	return file_ledger_ledger_proto_rawDescGZIP(), []int{6}
+	return file_ledger_ledger_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Cancellation) GetKind() CancellationKind {
@@ -895,7 +958,7 @@ type Referral struct {
 
 func (x *Referral) Reset() {
 	*x = Referral{}
-	mi := &file_ledger_ledger_proto_msgTypes[7]
+	mi := &file_ledger_ledger_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -907,7 +970,7 @@ func (x *Referral) String() string {
 func (*Referral) ProtoMessage() {}
 
 func (x *Referral) ProtoReflect() protoreflect.Message {
-	mi := &file_ledger_ledger_proto_msgTypes[7]
+	mi := &file_ledger_ledger_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -920,7 +983,7 @@ func (x *Referral) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Referral.ProtoReflect.Descriptor instead.
 func (*Referral) Descriptor() ([]byte, []int) {
-	return file_ledger_ledger_proto_rawDescGZIP(), []int{7}
+	return file_ledger_ledger_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Referral) GetReferralId() string {
@@ -961,7 +1024,7 @@ type Survey struct {
 
 func (x *Survey) Reset() {
 	*x = Survey{}
-	mi := &file_ledger_ledger_proto_msgTypes[8]
+	mi := &file_ledger_ledger_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -973,7 +1036,7 @@ func (x *Survey) String() string {
 func (*Survey) ProtoMessage() {}
 
 func (x *Survey) ProtoReflect() protoreflect.Message {
-	mi := &file_ledger_ledger_proto_msgTypes[8]
+	mi := &file_ledger_ledger_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -986,7 +1049,7 @@ func (x *Survey) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Survey.ProtoReflect.Descriptor instead.
 func (*Survey) Descriptor() ([]byte, []int) {
-	return file_ledger_ledger_proto_rawDescGZIP(), []int{8}
+	return file_ledger_ledger_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Survey) GetResponseId() string {
@@ -1056,7 +1119,7 @@ var File_ledger_ledger_proto protoreflect.FileDescriptor
 
 const file_ledger_ledger_proto_rawDesc = "" +
 	"\n" +
-	"\x13ledger/ledger.proto\x12\x12mainstay.ledger.v1\"\xa3\x02\n" +
+	"\x13ledger/ledger.proto\x12\x12mainstay.ledger.v1\"\xd7\x02\n" +
 	"\x05Entry\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\rR\aversion\x12,\n" +
 	"\x04kind\x18\x02 \x01(\x0e2\x18.mainstay.ledger.v1.KindR\x04kind\x12\x1a\n" +
@@ -1065,7 +1128,11 @@ const file_ledger_ledger_proto_rawDesc = "" +
 	"\x06origin\x18\x05 \x01(\v2\x1a.mainstay.ledger.v1.OriginR\x06origin\x12.\n" +
 	"\x05after\x18\x06 \x01(\v2\x18.mainstay.ledger.v1.MarkR\x05after\x12\x12\n" +
 	"\x04time\x18\a \x01(\x12R\x04time\x12\x18\n" +
-	"\apayload\x18\b \x01(\fR\apayload\"\x90\x01\n" +
+	"\apayload\x18\b \x01(\fR\apayload\x122\n" +
+	"\x06copied\x18\t \x01(\v2\x1a.mainstay.ledger.v1.CopiedR\x06copied\">\n" +
+	"\x06Copied\x12\x1c\n" +
+	"\tpartition\x18\x01 \x01(\x05R\tpartition\x12\x16\n" +
+	"\x06offset\x18\x02 \x01(\x03R\x06offset\"\x90\x01\n" +
 	"\x06Origin\x12\x14\n" +
 	"\x05topic\x18\x01 \x01(\tR\x05topic\x12 \n" +
 	"\vincarnation\x18\x02 \x01(\rR\vincarnation\x12\x1c\n" +
@@ -1185,39 +1252,41 @@ func file_ledger_ledger_proto_rawDescGZIP() []byte {
 }
 
 var file_ledger_ledger_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_ledger_ledger_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
+var file_ledger_ledger_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
 var file_ledger_ledger_proto_goTypes = []any{
 	(Kind)(0),             // 0: mainstay.ledger.v1.Kind
 	(CancellationKind)(0), // 1: mainstay.ledger.v1.CancellationKind
 	(ReferralStatus)(0),   // 2: mainstay.ledger.v1.ReferralStatus
 	(SurveyType)(0),       // 3: mainstay.ledger.v1.SurveyType
 	(*Entry)(nil),         // 4: mainstay.ledger.v1.Entry
-	(*Origin)(nil),        // 5: mainstay.ledger.v1.Origin
-	(*Mark)(nil),          // 6: mainstay.ledger.v1.Mark
-	(*Event)(nil),         // 7: mainstay.ledger.v1.Event
-	(*Purchase)(nil),      // 8: mainstay.ledger.v1.Purchase
-	(*Refund)(nil),        // 9: mainstay.ledger.v1.Refund
-	(*Cancellation)(nil),  // 10: mainstay.ledger.v1.Cancellation
-	(*Referral)(nil),      // 11: mainstay.ledger.v1.Referral
-	(*Survey)(nil),        // 12: mainstay.ledger.v1.Survey
+	(*Copied)(nil),        // 5: mainstay.ledger.v1.Copied
+	(*Origin)(nil),        // 6: mainstay.ledger.v1.Origin
+	(*Mark)(nil),          // 7: mainstay.ledger.v1.Mark
+	(*Event)(nil),         // 8: mainstay.ledger.v1.Event
+	(*Purchase)(nil),      // 9: mainstay.ledger.v1.Purchase
+	(*Refund)(nil),        // 10: mainstay.ledger.v1.Refund
+	(*Cancellation)(nil),  // 11: mainstay.ledger.v1.Cancellation
+	(*Referral)(nil),      // 12: mainstay.ledger.v1.Referral
+	(*Survey)(nil),        // 13: mainstay.ledger.v1.Survey
 }
 var file_ledger_ledger_proto_depIdxs = []int32{
 	0,  // 0: mainstay.ledger.v1.Entry.kind:type_name -> mainstay.ledger.v1.Kind
-	5,  // 1: mainstay.ledger.v1.Entry.origin:type_name -> mainstay.ledger.v1.Origin
-	6,  // 2: mainstay.ledger.v1.Entry.after:type_name -> mainstay.ledger.v1.Mark
-	8,  // 3: mainstay.ledger.v1.Event.purchase:type_name -> mainstay.ledger.v1.Purchase
-	10, // 4: mainstay.ledger.v1.Event.cancellation:type_name -> mainstay.ledger.v1.Cancellation
-	11, // 5: mainstay.ledger.v1.Event.referral:type_name -> mainstay.ledger.v1.Referral
-	12, // 6: mainstay.ledger.v1.Event.survey:type_name -> mainstay.ledger.v1.Survey
-	9,  // 7: mainstay.ledger.v1.Purchase.refunds:type_name -> mainstay.ledger.v1.Refund
-	1,  // 8: mainstay.ledger.v1.Cancellation.kind:type_name -> mainstay.ledger.v1.CancellationKind
-	2,  // 9: mainstay.ledger.v1.Referral.status:type_name -> mainstay.ledger.v1.ReferralStatus
-	3,  // 10: mainstay.ledger.v1.Survey.type:type_name -> mainstay.ledger.v1.SurveyType
-	11, // [11:11] is the sub-list for method output_type
-	11, // [11:11] is the sub-list for method input_type
-	11, // [11:11] is the sub-list for extension type_name
-	11, // [11:11] is the sub-list for extension extendee
-	0,  // [0:11] is the sub-list for field type_name
+	6,  // 1: mainstay.ledger.v1.Entry.origin:type_name -> mainstay.ledger.v1.Origin
+	7,  // 2: mainstay.ledger.v1.Entry.after:type_name -> mainstay.ledger.v1.Mark
+	5,  // 3: mainstay.ledger.v1.Entry.copied:type_name -> mainstay.ledger.v1.Copied
+	9,  // 4: mainstay.ledger.v1.Event.purchase:type_name -> mainstay.ledger.v1.Purchase
+	11, // 5: mainstay.ledger.v1.Event.cancellation:type_name -> mainstay.ledger.v1.Cancellation
+	12, // 6: mainstay.ledger.v1.Event.referral:type_name -> mainstay.ledger.v1.Referral
+	13, // 7: mainstay.ledger.v1.Event.survey:type_name -> mainstay.ledger.v1.Survey
+	10, // 8: mainstay.ledger.v1.Purchase.refunds:type_name -> mainstay.ledger.v1.Refund
+	1,  // 9: mainstay.ledger.v1.Cancellation.kind:type_name -> mainstay.ledger.v1.CancellationKind
+	2,  // 10: mainstay.ledger.v1.Referral.status:type_name -> mainstay.ledger.v1.ReferralStatus
+	3,  // 11: mainstay.ledger.v1.Survey.type:type_name -> mainstay.ledger.v1.SurveyType
+	12, // [12:12] is the sub-list for method output_type
+	12, // [12:12] is the sub-list for method input_type
+	12, // [12:12] is the sub-list for extension type_name
+	12, // [12:12] is the sub-list for extension extendee
+	0,  // [0:12] is the sub-list for field type_name
 }
 
 func init() { file_ledger_ledger_proto_init() }
@@ -1231,7 +1300,7 @@ func file_ledger_ledger_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_ledger_ledger_proto_rawDesc), len(file_ledger_ledger_proto_rawDesc)),
 			NumEnums:      4,
-			NumMessages:   9,
+			NumMessages:   10,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

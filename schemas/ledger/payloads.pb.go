@@ -82,8 +82,9 @@ type Genesis struct {
 	CustomerHash          string                 `protobuf:"bytes,3,opt,name=customer_hash,json=customerHash,proto3" json:"customer_hash,omitempty"`                            // "murmur2": (murmur2(id) & 0x7fffffff) mod partitions
 	CustomerNormalisation string                 `protobuf:"bytes,4,opt,name=customer_normalisation,json=customerNormalisation,proto3" json:"customer_normalisation,omitempty"` // "none", "trim" or "lower"
 	Clock                 Clock                  `protobuf:"varint,5,opt,name=clock,proto3,enum=mainstay.ledger.v1.Clock" json:"clock,omitempty"`
-	Currency              string                 `protobuf:"bytes,6,opt,name=currency,proto3" json:"currency,omitempty"` // base currency: a code of ISO 4217, or IRT
-	Timezone              string                 `protobuf:"bytes,7,opt,name=timezone,proto3" json:"timezone,omitempty"` // IANA name of the time zone in which days begin and end
+	Currency              string                 `protobuf:"bytes,6,opt,name=currency,proto3" json:"currency,omitempty"`                       // base currency: a code of ISO 4217, or IRT
+	Timezone              string                 `protobuf:"bytes,7,opt,name=timezone,proto3" json:"timezone,omitempty"`                       // IANA name of the time zone in which days begin and end
+	CopiedFrom            *CopiedFrom            `protobuf:"bytes,8,opt,name=copied_from,json=copiedFrom,proto3" json:"copied_from,omitempty"` // absent: the ledger is not a copy
 	unknownFields         protoimpl.UnknownFields
 	sizeCache             protoimpl.SizeCache
 }
@@ -167,6 +168,74 @@ func (x *Genesis) GetTimezone() string {
 	return ""
 }
 
+func (x *Genesis) GetCopiedFrom() *CopiedFrom {
+	if x != nil {
+		return x.CopiedFrom
+	}
+	return nil
+}
+
+// CopiedFrom names the ledger of which a ledger is a copy.
+type CopiedFrom struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Namespace     string                 `protobuf:"bytes,1,opt,name=namespace,proto3" json:"namespace,omitempty"`
+	LedgerIds     []string               `protobuf:"bytes,2,rep,name=ledger_ids,json=ledgerIds,proto3" json:"ledger_ids,omitempty"` // its id, then the id of the ledger that it is a copy of itself, and so on
+	Without       uint64                 `protobuf:"fixed64,3,opt,name=without,proto3" json:"without,omitempty"`                    // hash of the ids of the customers that were left out; 0: none were
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CopiedFrom) Reset() {
+	*x = CopiedFrom{}
+	mi := &file_ledger_payloads_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CopiedFrom) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CopiedFrom) ProtoMessage() {}
+
+func (x *CopiedFrom) ProtoReflect() protoreflect.Message {
+	mi := &file_ledger_payloads_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CopiedFrom.ProtoReflect.Descriptor instead.
+func (*CopiedFrom) Descriptor() ([]byte, []int) {
+	return file_ledger_payloads_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *CopiedFrom) GetNamespace() string {
+	if x != nil {
+		return x.Namespace
+	}
+	return ""
+}
+
+func (x *CopiedFrom) GetLedgerIds() []string {
+	if x != nil {
+		return x.LedgerIds
+	}
+	return nil
+}
+
+func (x *CopiedFrom) GetWithout() uint64 {
+	if x != nil {
+		return x.Without
+	}
+	return 0
+}
+
 // Tick reports the passing of time to the ledger. An intake member sends readings of the input partitions that it owns.
 type Tick struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -180,7 +249,7 @@ type Tick struct {
 
 func (x *Tick) Reset() {
 	*x = Tick{}
-	mi := &file_ledger_payloads_proto_msgTypes[1]
+	mi := &file_ledger_payloads_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -192,7 +261,7 @@ func (x *Tick) String() string {
 func (*Tick) ProtoMessage() {}
 
 func (x *Tick) ProtoReflect() protoreflect.Message {
-	mi := &file_ledger_payloads_proto_msgTypes[1]
+	mi := &file_ledger_payloads_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -205,7 +274,7 @@ func (x *Tick) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Tick.ProtoReflect.Descriptor instead.
 func (*Tick) Descriptor() ([]byte, []int) {
-	return file_ledger_payloads_proto_rawDescGZIP(), []int{1}
+	return file_ledger_payloads_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *Tick) GetRevision() uint64 {
@@ -247,7 +316,7 @@ type Input struct {
 
 func (x *Input) Reset() {
 	*x = Input{}
-	mi := &file_ledger_payloads_proto_msgTypes[2]
+	mi := &file_ledger_payloads_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -259,7 +328,7 @@ func (x *Input) String() string {
 func (*Input) ProtoMessage() {}
 
 func (x *Input) ProtoReflect() protoreflect.Message {
-	mi := &file_ledger_payloads_proto_msgTypes[2]
+	mi := &file_ledger_payloads_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -272,7 +341,7 @@ func (x *Input) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Input.ProtoReflect.Descriptor instead.
 func (*Input) Descriptor() ([]byte, []int) {
-	return file_ledger_payloads_proto_rawDescGZIP(), []int{2}
+	return file_ledger_payloads_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *Input) GetTopic() string {
@@ -314,7 +383,7 @@ type Reading struct {
 
 func (x *Reading) Reset() {
 	*x = Reading{}
-	mi := &file_ledger_payloads_proto_msgTypes[3]
+	mi := &file_ledger_payloads_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -326,7 +395,7 @@ func (x *Reading) String() string {
 func (*Reading) ProtoMessage() {}
 
 func (x *Reading) ProtoReflect() protoreflect.Message {
-	mi := &file_ledger_payloads_proto_msgTypes[3]
+	mi := &file_ledger_payloads_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -339,7 +408,7 @@ func (x *Reading) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Reading.ProtoReflect.Descriptor instead.
 func (*Reading) Descriptor() ([]byte, []int) {
-	return file_ledger_payloads_proto_rawDescGZIP(), []int{3}
+	return file_ledger_payloads_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Reading) GetTopic() string {
@@ -417,7 +486,7 @@ type Settings struct {
 
 func (x *Settings) Reset() {
 	*x = Settings{}
-	mi := &file_ledger_payloads_proto_msgTypes[4]
+	mi := &file_ledger_payloads_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -429,7 +498,7 @@ func (x *Settings) String() string {
 func (*Settings) ProtoMessage() {}
 
 func (x *Settings) ProtoReflect() protoreflect.Message {
-	mi := &file_ledger_payloads_proto_msgTypes[4]
+	mi := &file_ledger_payloads_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -442,7 +511,7 @@ func (x *Settings) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Settings.ProtoReflect.Descriptor instead.
 func (*Settings) Descriptor() ([]byte, []int) {
-	return file_ledger_payloads_proto_rawDescGZIP(), []int{4}
+	return file_ledger_payloads_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Settings) GetRevision() uint64 {
@@ -500,7 +569,7 @@ type SettingsValues struct {
 
 func (x *SettingsValues) Reset() {
 	*x = SettingsValues{}
-	mi := &file_ledger_payloads_proto_msgTypes[5]
+	mi := &file_ledger_payloads_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -512,7 +581,7 @@ func (x *SettingsValues) String() string {
 func (*SettingsValues) ProtoMessage() {}
 
 func (x *SettingsValues) ProtoReflect() protoreflect.Message {
-	mi := &file_ledger_payloads_proto_msgTypes[5]
+	mi := &file_ledger_payloads_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -525,7 +594,7 @@ func (x *SettingsValues) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SettingsValues.ProtoReflect.Descriptor instead.
 func (*SettingsValues) Descriptor() ([]byte, []int) {
-	return file_ledger_payloads_proto_rawDescGZIP(), []int{5}
+	return file_ledger_payloads_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *SettingsValues) GetMemoryDays() uint32 {
@@ -729,7 +798,7 @@ type AlertRule struct {
 
 func (x *AlertRule) Reset() {
 	*x = AlertRule{}
-	mi := &file_ledger_payloads_proto_msgTypes[6]
+	mi := &file_ledger_payloads_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -741,7 +810,7 @@ func (x *AlertRule) String() string {
 func (*AlertRule) ProtoMessage() {}
 
 func (x *AlertRule) ProtoReflect() protoreflect.Message {
-	mi := &file_ledger_payloads_proto_msgTypes[6]
+	mi := &file_ledger_payloads_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -754,7 +823,7 @@ func (x *AlertRule) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AlertRule.ProtoReflect.Descriptor instead.
 func (*AlertRule) Descriptor() ([]byte, []int) {
-	return file_ledger_payloads_proto_rawDescGZIP(), []int{6}
+	return file_ledger_payloads_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *AlertRule) GetName() string {
@@ -839,7 +908,7 @@ type Rate struct {
 
 func (x *Rate) Reset() {
 	*x = Rate{}
-	mi := &file_ledger_payloads_proto_msgTypes[7]
+	mi := &file_ledger_payloads_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -851,7 +920,7 @@ func (x *Rate) String() string {
 func (*Rate) ProtoMessage() {}
 
 func (x *Rate) ProtoReflect() protoreflect.Message {
-	mi := &file_ledger_payloads_proto_msgTypes[7]
+	mi := &file_ledger_payloads_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -864,7 +933,7 @@ func (x *Rate) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Rate.ProtoReflect.Descriptor instead.
 func (*Rate) Descriptor() ([]byte, []int) {
-	return file_ledger_payloads_proto_rawDescGZIP(), []int{7}
+	return file_ledger_payloads_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Rate) GetCurrency() string {
@@ -898,7 +967,7 @@ type Logic struct {
 
 func (x *Logic) Reset() {
 	*x = Logic{}
-	mi := &file_ledger_payloads_proto_msgTypes[8]
+	mi := &file_ledger_payloads_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -910,7 +979,7 @@ func (x *Logic) String() string {
 func (*Logic) ProtoMessage() {}
 
 func (x *Logic) ProtoReflect() protoreflect.Message {
-	mi := &file_ledger_payloads_proto_msgTypes[8]
+	mi := &file_ledger_payloads_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -923,7 +992,7 @@ func (x *Logic) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Logic.ProtoReflect.Descriptor instead.
 func (*Logic) Descriptor() ([]byte, []int) {
-	return file_ledger_payloads_proto_rawDescGZIP(), []int{8}
+	return file_ledger_payloads_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Logic) GetVersion() uint32 {
@@ -954,7 +1023,7 @@ type Parameters struct {
 
 func (x *Parameters) Reset() {
 	*x = Parameters{}
-	mi := &file_ledger_payloads_proto_msgTypes[9]
+	mi := &file_ledger_payloads_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -966,7 +1035,7 @@ func (x *Parameters) String() string {
 func (*Parameters) ProtoMessage() {}
 
 func (x *Parameters) ProtoReflect() protoreflect.Message {
-	mi := &file_ledger_payloads_proto_msgTypes[9]
+	mi := &file_ledger_payloads_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -979,7 +1048,7 @@ func (x *Parameters) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Parameters.ProtoReflect.Descriptor instead.
 func (*Parameters) Descriptor() ([]byte, []int) {
-	return file_ledger_payloads_proto_rawDescGZIP(), []int{9}
+	return file_ledger_payloads_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Parameters) GetVersion() uint64 {
@@ -1078,7 +1147,7 @@ type ParetoParameters struct {
 
 func (x *ParetoParameters) Reset() {
 	*x = ParetoParameters{}
-	mi := &file_ledger_payloads_proto_msgTypes[10]
+	mi := &file_ledger_payloads_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1090,7 +1159,7 @@ func (x *ParetoParameters) String() string {
 func (*ParetoParameters) ProtoMessage() {}
 
 func (x *ParetoParameters) ProtoReflect() protoreflect.Message {
-	mi := &file_ledger_payloads_proto_msgTypes[10]
+	mi := &file_ledger_payloads_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1103,7 +1172,7 @@ func (x *ParetoParameters) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ParetoParameters.ProtoReflect.Descriptor instead.
 func (*ParetoParameters) Descriptor() ([]byte, []int) {
-	return file_ledger_payloads_proto_rawDescGZIP(), []int{10}
+	return file_ledger_payloads_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *ParetoParameters) GetR() float64 {
@@ -1157,7 +1226,7 @@ type BlendParameters struct {
 
 func (x *BlendParameters) Reset() {
 	*x = BlendParameters{}
-	mi := &file_ledger_payloads_proto_msgTypes[11]
+	mi := &file_ledger_payloads_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1169,7 +1238,7 @@ func (x *BlendParameters) String() string {
 func (*BlendParameters) ProtoMessage() {}
 
 func (x *BlendParameters) ProtoReflect() protoreflect.Message {
-	mi := &file_ledger_payloads_proto_msgTypes[11]
+	mi := &file_ledger_payloads_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1182,7 +1251,7 @@ func (x *BlendParameters) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BlendParameters.ProtoReflect.Descriptor instead.
 func (*BlendParameters) Descriptor() ([]byte, []int) {
-	return file_ledger_payloads_proto_rawDescGZIP(), []int{11}
+	return file_ledger_payloads_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *BlendParameters) GetBgNbd() bool {
@@ -1294,7 +1363,7 @@ type Percentiles struct {
 
 func (x *Percentiles) Reset() {
 	*x = Percentiles{}
-	mi := &file_ledger_payloads_proto_msgTypes[12]
+	mi := &file_ledger_payloads_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1306,7 +1375,7 @@ func (x *Percentiles) String() string {
 func (*Percentiles) ProtoMessage() {}
 
 func (x *Percentiles) ProtoReflect() protoreflect.Message {
-	mi := &file_ledger_payloads_proto_msgTypes[12]
+	mi := &file_ledger_payloads_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1319,7 +1388,7 @@ func (x *Percentiles) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Percentiles.ProtoReflect.Descriptor instead.
 func (*Percentiles) Descriptor() ([]byte, []int) {
-	return file_ledger_payloads_proto_rawDescGZIP(), []int{12}
+	return file_ledger_payloads_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Percentiles) GetAt() []float64 {
@@ -1350,7 +1419,7 @@ type Thresholds struct {
 
 func (x *Thresholds) Reset() {
 	*x = Thresholds{}
-	mi := &file_ledger_payloads_proto_msgTypes[13]
+	mi := &file_ledger_payloads_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1362,7 +1431,7 @@ func (x *Thresholds) String() string {
 func (*Thresholds) ProtoMessage() {}
 
 func (x *Thresholds) ProtoReflect() protoreflect.Message {
-	mi := &file_ledger_payloads_proto_msgTypes[13]
+	mi := &file_ledger_payloads_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1375,7 +1444,7 @@ func (x *Thresholds) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Thresholds.ProtoReflect.Descriptor instead.
 func (*Thresholds) Descriptor() ([]byte, []int) {
-	return file_ledger_payloads_proto_rawDescGZIP(), []int{13}
+	return file_ledger_payloads_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Thresholds) GetVersion() uint64 {
@@ -1425,7 +1494,7 @@ type Credit struct {
 
 func (x *Credit) Reset() {
 	*x = Credit{}
-	mi := &file_ledger_payloads_proto_msgTypes[14]
+	mi := &file_ledger_payloads_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1437,7 +1506,7 @@ func (x *Credit) String() string {
 func (*Credit) ProtoMessage() {}
 
 func (x *Credit) ProtoReflect() protoreflect.Message {
-	mi := &file_ledger_payloads_proto_msgTypes[14]
+	mi := &file_ledger_payloads_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1450,7 +1519,7 @@ func (x *Credit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Credit.ProtoReflect.Descriptor instead.
 func (*Credit) Descriptor() ([]byte, []int) {
-	return file_ledger_payloads_proto_rawDescGZIP(), []int{14}
+	return file_ledger_payloads_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Credit) GetReferred() string {
@@ -1494,7 +1563,7 @@ type Contribution struct {
 
 func (x *Contribution) Reset() {
 	*x = Contribution{}
-	mi := &file_ledger_payloads_proto_msgTypes[15]
+	mi := &file_ledger_payloads_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1506,7 +1575,7 @@ func (x *Contribution) String() string {
 func (*Contribution) ProtoMessage() {}
 
 func (x *Contribution) ProtoReflect() protoreflect.Message {
-	mi := &file_ledger_payloads_proto_msgTypes[15]
+	mi := &file_ledger_payloads_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1519,7 +1588,7 @@ func (x *Contribution) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Contribution.ProtoReflect.Descriptor instead.
 func (*Contribution) Descriptor() ([]byte, []int) {
-	return file_ledger_payloads_proto_rawDescGZIP(), []int{15}
+	return file_ledger_payloads_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Contribution) GetPartition() int32 {
@@ -1608,7 +1677,7 @@ type Continue struct {
 
 func (x *Continue) Reset() {
 	*x = Continue{}
-	mi := &file_ledger_payloads_proto_msgTypes[16]
+	mi := &file_ledger_payloads_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1620,7 +1689,7 @@ func (x *Continue) String() string {
 func (*Continue) ProtoMessage() {}
 
 func (x *Continue) ProtoReflect() protoreflect.Message {
-	mi := &file_ledger_payloads_proto_msgTypes[16]
+	mi := &file_ledger_payloads_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1633,7 +1702,7 @@ func (x *Continue) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Continue.ProtoReflect.Descriptor instead.
 func (*Continue) Descriptor() ([]byte, []int) {
-	return file_ledger_payloads_proto_rawDescGZIP(), []int{16}
+	return file_ledger_payloads_proto_rawDescGZIP(), []int{17}
 }
 
 // Checkpoint states that the outputs below a ledger offset are published.
@@ -1646,7 +1715,7 @@ type Checkpoint struct {
 
 func (x *Checkpoint) Reset() {
 	*x = Checkpoint{}
-	mi := &file_ledger_payloads_proto_msgTypes[17]
+	mi := &file_ledger_payloads_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1658,7 +1727,7 @@ func (x *Checkpoint) String() string {
 func (*Checkpoint) ProtoMessage() {}
 
 func (x *Checkpoint) ProtoReflect() protoreflect.Message {
-	mi := &file_ledger_payloads_proto_msgTypes[17]
+	mi := &file_ledger_payloads_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1671,7 +1740,7 @@ func (x *Checkpoint) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Checkpoint.ProtoReflect.Descriptor instead.
 func (*Checkpoint) Descriptor() ([]byte, []int) {
-	return file_ledger_payloads_proto_rawDescGZIP(), []int{17}
+	return file_ledger_payloads_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Checkpoint) GetPublished() int64 {
@@ -1685,7 +1754,7 @@ var File_ledger_payloads_proto protoreflect.FileDescriptor
 
 const file_ledger_payloads_proto_rawDesc = "" +
 	"\n" +
-	"\x15ledger/payloads.proto\x12\x12mainstay.ledger.v1\x1a\x13ledger/ledger.proto\"\x8b\x02\n" +
+	"\x15ledger/payloads.proto\x12\x12mainstay.ledger.v1\x1a\x13ledger/ledger.proto\"\xcc\x02\n" +
 	"\aGenesis\x12\x1b\n" +
 	"\tledger_id\x18\x01 \x01(\tR\bledgerId\x12\x1e\n" +
 	"\n" +
@@ -1695,7 +1764,15 @@ const file_ledger_payloads_proto_rawDesc = "" +
 	"\x16customer_normalisation\x18\x04 \x01(\tR\x15customerNormalisation\x12/\n" +
 	"\x05clock\x18\x05 \x01(\x0e2\x19.mainstay.ledger.v1.ClockR\x05clock\x12\x1a\n" +
 	"\bcurrency\x18\x06 \x01(\tR\bcurrency\x12\x1a\n" +
-	"\btimezone\x18\a \x01(\tR\btimezone\"\xad\x01\n" +
+	"\btimezone\x18\a \x01(\tR\btimezone\x12?\n" +
+	"\vcopied_from\x18\b \x01(\v2\x1e.mainstay.ledger.v1.CopiedFromR\n" +
+	"copiedFrom\"c\n" +
+	"\n" +
+	"CopiedFrom\x12\x1c\n" +
+	"\tnamespace\x18\x01 \x01(\tR\tnamespace\x12\x1d\n" +
+	"\n" +
+	"ledger_ids\x18\x02 \x03(\tR\tledgerIds\x12\x18\n" +
+	"\awithout\x18\x03 \x01(\x06R\awithout\"\xad\x01\n" +
 	"\x04Tick\x12\x1a\n" +
 	"\brevision\x18\x01 \x01(\x04R\brevision\x121\n" +
 	"\x06inputs\x18\x02 \x03(\v2\x19.mainstay.ledger.v1.InputR\x06inputs\x127\n" +
@@ -1864,47 +1941,49 @@ func file_ledger_payloads_proto_rawDescGZIP() []byte {
 }
 
 var file_ledger_payloads_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_ledger_payloads_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
+var file_ledger_payloads_proto_msgTypes = make([]protoimpl.MessageInfo, 19)
 var file_ledger_payloads_proto_goTypes = []any{
 	(Clock)(0),               // 0: mainstay.ledger.v1.Clock
 	(*Genesis)(nil),          // 1: mainstay.ledger.v1.Genesis
-	(*Tick)(nil),             // 2: mainstay.ledger.v1.Tick
-	(*Input)(nil),            // 3: mainstay.ledger.v1.Input
-	(*Reading)(nil),          // 4: mainstay.ledger.v1.Reading
-	(*Settings)(nil),         // 5: mainstay.ledger.v1.Settings
-	(*SettingsValues)(nil),   // 6: mainstay.ledger.v1.SettingsValues
-	(*AlertRule)(nil),        // 7: mainstay.ledger.v1.AlertRule
-	(*Rate)(nil),             // 8: mainstay.ledger.v1.Rate
-	(*Logic)(nil),            // 9: mainstay.ledger.v1.Logic
-	(*Parameters)(nil),       // 10: mainstay.ledger.v1.Parameters
-	(*ParetoParameters)(nil), // 11: mainstay.ledger.v1.ParetoParameters
-	(*BlendParameters)(nil),  // 12: mainstay.ledger.v1.BlendParameters
-	(*Percentiles)(nil),      // 13: mainstay.ledger.v1.Percentiles
-	(*Thresholds)(nil),       // 14: mainstay.ledger.v1.Thresholds
-	(*Credit)(nil),           // 15: mainstay.ledger.v1.Credit
-	(*Contribution)(nil),     // 16: mainstay.ledger.v1.Contribution
-	(*Continue)(nil),         // 17: mainstay.ledger.v1.Continue
-	(*Checkpoint)(nil),       // 18: mainstay.ledger.v1.Checkpoint
-	(*Mark)(nil),             // 19: mainstay.ledger.v1.Mark
+	(*CopiedFrom)(nil),       // 2: mainstay.ledger.v1.CopiedFrom
+	(*Tick)(nil),             // 3: mainstay.ledger.v1.Tick
+	(*Input)(nil),            // 4: mainstay.ledger.v1.Input
+	(*Reading)(nil),          // 5: mainstay.ledger.v1.Reading
+	(*Settings)(nil),         // 6: mainstay.ledger.v1.Settings
+	(*SettingsValues)(nil),   // 7: mainstay.ledger.v1.SettingsValues
+	(*AlertRule)(nil),        // 8: mainstay.ledger.v1.AlertRule
+	(*Rate)(nil),             // 9: mainstay.ledger.v1.Rate
+	(*Logic)(nil),            // 10: mainstay.ledger.v1.Logic
+	(*Parameters)(nil),       // 11: mainstay.ledger.v1.Parameters
+	(*ParetoParameters)(nil), // 12: mainstay.ledger.v1.ParetoParameters
+	(*BlendParameters)(nil),  // 13: mainstay.ledger.v1.BlendParameters
+	(*Percentiles)(nil),      // 14: mainstay.ledger.v1.Percentiles
+	(*Thresholds)(nil),       // 15: mainstay.ledger.v1.Thresholds
+	(*Credit)(nil),           // 16: mainstay.ledger.v1.Credit
+	(*Contribution)(nil),     // 17: mainstay.ledger.v1.Contribution
+	(*Continue)(nil),         // 18: mainstay.ledger.v1.Continue
+	(*Checkpoint)(nil),       // 19: mainstay.ledger.v1.Checkpoint
+	(*Mark)(nil),             // 20: mainstay.ledger.v1.Mark
 }
 var file_ledger_payloads_proto_depIdxs = []int32{
 	0,  // 0: mainstay.ledger.v1.Genesis.clock:type_name -> mainstay.ledger.v1.Clock
-	3,  // 1: mainstay.ledger.v1.Tick.inputs:type_name -> mainstay.ledger.v1.Input
-	4,  // 2: mainstay.ledger.v1.Tick.readings:type_name -> mainstay.ledger.v1.Reading
-	19, // 3: mainstay.ledger.v1.Reading.last:type_name -> mainstay.ledger.v1.Mark
-	6,  // 4: mainstay.ledger.v1.Settings.values:type_name -> mainstay.ledger.v1.SettingsValues
-	8,  // 5: mainstay.ledger.v1.SettingsValues.rates:type_name -> mainstay.ledger.v1.Rate
-	7,  // 6: mainstay.ledger.v1.SettingsValues.alert_rules:type_name -> mainstay.ledger.v1.AlertRule
-	11, // 7: mainstay.ledger.v1.Parameters.pareto:type_name -> mainstay.ledger.v1.ParetoParameters
-	12, // 8: mainstay.ledger.v1.Parameters.blend:type_name -> mainstay.ledger.v1.BlendParameters
-	13, // 9: mainstay.ledger.v1.BlendParameters.silence:type_name -> mainstay.ledger.v1.Percentiles
-	13, // 10: mainstay.ledger.v1.BlendParameters.repeats:type_name -> mainstay.ledger.v1.Percentiles
-	13, // 11: mainstay.ledger.v1.BlendParameters.value:type_name -> mainstay.ledger.v1.Percentiles
-	12, // [12:12] is the sub-list for method output_type
-	12, // [12:12] is the sub-list for method input_type
-	12, // [12:12] is the sub-list for extension type_name
-	12, // [12:12] is the sub-list for extension extendee
-	0,  // [0:12] is the sub-list for field type_name
+	2,  // 1: mainstay.ledger.v1.Genesis.copied_from:type_name -> mainstay.ledger.v1.CopiedFrom
+	4,  // 2: mainstay.ledger.v1.Tick.inputs:type_name -> mainstay.ledger.v1.Input
+	5,  // 3: mainstay.ledger.v1.Tick.readings:type_name -> mainstay.ledger.v1.Reading
+	20, // 4: mainstay.ledger.v1.Reading.last:type_name -> mainstay.ledger.v1.Mark
+	7,  // 5: mainstay.ledger.v1.Settings.values:type_name -> mainstay.ledger.v1.SettingsValues
+	9,  // 6: mainstay.ledger.v1.SettingsValues.rates:type_name -> mainstay.ledger.v1.Rate
+	8,  // 7: mainstay.ledger.v1.SettingsValues.alert_rules:type_name -> mainstay.ledger.v1.AlertRule
+	12, // 8: mainstay.ledger.v1.Parameters.pareto:type_name -> mainstay.ledger.v1.ParetoParameters
+	13, // 9: mainstay.ledger.v1.Parameters.blend:type_name -> mainstay.ledger.v1.BlendParameters
+	14, // 10: mainstay.ledger.v1.BlendParameters.silence:type_name -> mainstay.ledger.v1.Percentiles
+	14, // 11: mainstay.ledger.v1.BlendParameters.repeats:type_name -> mainstay.ledger.v1.Percentiles
+	14, // 12: mainstay.ledger.v1.BlendParameters.value:type_name -> mainstay.ledger.v1.Percentiles
+	13, // [13:13] is the sub-list for method output_type
+	13, // [13:13] is the sub-list for method input_type
+	13, // [13:13] is the sub-list for extension type_name
+	13, // [13:13] is the sub-list for extension extendee
+	0,  // [0:13] is the sub-list for field type_name
 }
 
 func init() { file_ledger_payloads_proto_init() }
@@ -1919,7 +1998,7 @@ func file_ledger_payloads_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_ledger_payloads_proto_rawDesc), len(file_ledger_payloads_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   18,
+			NumMessages:   19,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -34,3 +34,11 @@ func Fingerprint(offset int64, key, value []byte) uint64 {
 	}
 	return d.Sum64()
 }
+
+// FirstID returns the id of a ledger, or of the one that it is a copy of in the end: an import into that one counts for the copy too.
+func FirstID(g *Genesis) string {
+	if ids := g.GetCopiedFrom().GetLedgerIds(); len(ids) > 0 {
+		return ids[len(ids)-1]
+	}
+	return g.GetLedgerId()
+}
