@@ -14,6 +14,7 @@ import (
 	"github.com/mainstay/mainstay/pkg/node/process"
 	"github.com/mainstay/mainstay/pkg/ops/access"
 	"github.com/mainstay/mainstay/pkg/redis"
+	"github.com/mainstay/mainstay/pkg/stream/intake"
 	"github.com/mainstay/mainstay/pkg/stream/topics"
 )
 
@@ -163,7 +164,11 @@ func checkLedger(ctx context.Context, a *app.App, wanted *config.Config, r *Repo
 			return nil
 		}
 		r.add(OK, "ledger", "%s, %d partitions, clock %s, currency %s, timezone %s", g.GetLedgerId(), g.GetPartitions(), a.Config.Clock, g.GetCurrency(), g.GetTimezone())
-		return nil
+		finished, err := intake.CopyFinished(ctx, a.Kafka, a.Config.Namespace, g)
+		if err == nil && !finished {
+			r.add(Warn, "ledger", "is a copy of %s that is not finished: intakes wait; finish it with `mainstay ledger copy --finish`", g.GetCopiedFrom().GetNamespace())
+		}
+		return err
 	})
 	if err != nil {
 		r.add(Fatal, "ledger", "%v", err)

@@ -106,6 +106,9 @@ func (c *claim) observeInputs() {
 		return
 	}
 	c.observed.inputsAt = now
+	if c.state.Copying() { // no input is read: the copy's progress is the copying command's
+		return
+	}
 	for _, in := range c.state.Inputs() {
 		if in.Reported && c.appendTime > 0 { // while nothing is appended, only the clock of this machine shows that time passes
 			behind := max(0, time.Duration(max(c.appendTime, now.UnixMilli())-in.Time)*time.Millisecond)

@@ -52,6 +52,9 @@ func (c *claim) appendSettings() {
 	if c.lag > 0 || c.folded == 0 || c.settingsAppended || c.folded < c.published {
 		return
 	}
+	if c.state.Copying() { // the settings and parameters of the ledger that is copied are still to come
+		return
+	}
 	if revision, _ := c.state.SettingsRevision(); c.cfg.Settings.GetRevision() > revision {
 		c.appendOwn(ledger.Kind_KIND_SETTINGS, c.cfg.Settings)
 		c.settingsAppended = true

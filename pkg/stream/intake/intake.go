@@ -110,6 +110,10 @@ func New(cfg Config, k *kafka.Client, metrics *telemetry.Intake, log *zap.Logger
 // Run reads until it is drained, or until the context ends: then it stops wherever it is.
 func (in *Intake) Run(ctx context.Context) error {
 	defer in.forgetAllBut(nil)
+	//mutant:intake-before-hand-over delete
+	if !in.waitForHandOver(ctx) {
+		return ctx.Err()
+	}
 	return in.consumer.Run(ctx, func(gen *kafka.Generation) []consumer.Worker {
 		in.forgetAllBut(gen.Assignments)
 		if len(gen.Assignments) == 0 {

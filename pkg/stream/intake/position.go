@@ -70,8 +70,11 @@ func DeclareRecreated(ctx context.Context, k *kafka.Client, namespace, topic str
 }
 
 // partitionsOf returns the numbers of all partitions of a topic.
-func partitionsOf(leaders []int32) []int32 {
-	partitions := make([]int32, len(leaders))
+func partitionsOf(leaders []int32) []int32 { return partitionsTo(int32(len(leaders))) } //nolint:gosec // a count
+
+// partitionsTo returns the numbers of n partitions.
+func partitionsTo(n int32) []int32 {
+	partitions := make([]int32, n)
 	for i := range partitions {
 		partitions[i] = int32(i)
 	}

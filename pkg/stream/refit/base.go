@@ -17,6 +17,9 @@ import (
 // ErrNoState is a partition of which Redis holds nothing that can be fitted to.
 var ErrNoState = errors.New("Redis holds no state of this ledger yet")
 
+// ErrCopying means that the ledger is a copy that is not finished: the parameters of the ledger that is copied are still to come.
+var ErrCopying = errors.New("the ledger is a copy that is not finished: refit after `mainstay ledger copy --finish`")
+
 // mostRows bounds the memory of a refit to about 100 MB at ten purchase days each. A larger base is fitted to a part of it, chosen
 // by hash: at half a million customers a parameter is known to its third digit.
 const mostRows = 1 << 19
@@ -91,6 +94,9 @@ func (b *base) scan(ctx context.Context, p *redis.Partition, ledgerID string) er
 	state, err := processors.DecodePartition(meta.State)
 	if err != nil {
 		return fmt.Errorf("decode the partition's state: %w", err)
+	}
+	if state.Copying() {
+		return ErrCopying
 	}
 	if v := state.Parameters(); v.GetVersion() > b.inForce.GetVersion() {
 		b.inForce = v
