@@ -67,7 +67,7 @@ func (p *program) importFile(ctx context.Context, cmd *cobra.Command, args []str
 		return err
 	}
 	defer a.Close()
-	im.Ledger, im.Convertible = genesis.GetLedgerId(), a.Config.Money.Convertible
+	im.Ledger, im.Convertible = ledger.FirstID(genesis), a.Config.Money.Convertible
 	if im.Decoder, err = a.Decoder(genesis); err != nil {
 		return err
 	}

@@ -123,6 +123,15 @@ func (b *background) stop() int {
 	return b.exit
 }
 
+// wait waits until the command ends by itself, and returns the exit code.
+func (b *background) wait() int {
+	b.ends.Do(func() {
+		b.exit = <-b.code
+		b.cancel()
+	})
+	return b.exit
+}
+
 // eventually waits until a condition holds.
 func (w *world) eventually(holds func() bool, what string) {
 	w.t.Helper()

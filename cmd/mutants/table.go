@@ -18,6 +18,13 @@ func mutants() []mutant {
 		{rule: "6", name: "episodes-lost-on-reclaim", broken: "open alerts are forgotten on reclaim"},
 		{rule: "3", name: "no-input-marks", broken: "a record that came twice counts twice", seed: 59},
 		{rule: "3", name: "no-ledger-marks", broken: "entries from other partitions have no mark, and credits are added by difference"},
+		{rule: "3", name: "copied-origins-checked", broken: "the origins of copied entries are checked, so merged entries are dropped", by: ledgerCopy()},
+		{rule: "3", name: "copied-marks-fall", broken: "a copied entry lowers the mark of its source", by: ledgerCopy()},
+		{rule: "3", name: "copy-keeps-duplicates", broken: "entries that the fold drops by their origin are copied", by: ledgerCopy()},
+		{rule: "3", name: "copy-in-order-of-reading", broken: "the copy's order depends on when the partitions are read", by: ledgerCopy()},
+		{rule: "3", name: "copy-names-referrer", broken: "a copy names a customer who is left out as the referrer of another", by: goTest("./pkg/ops/ledgercopy", "TestCustomersAreLeftOut")},
+		{rule: "9", name: "uncommitted-handed-over", broken: "inputs are handed over although an intake has not committed what it appended", by: goTest("./pkg/ops/ledgercopy", "TestRefusals")},
+		{rule: "9", name: "intake-before-hand-over", broken: "the intake of a copy appends before the inputs are handed over", by: goTest("./cmd/mainstay", "TestLedgerCopy")},
 		{rule: "6", name: "batch-time", broken: "all entries of a batch have the time of its first"},
 		{rule: "7", name: "split-transaction", broken: "the outputs of an entry are in two transactions"},
 		{rule: "7", name: "no-continue", broken: "no continue entry is appended when more customers are due than one entry may wake"},
@@ -78,3 +85,5 @@ func mutants() []mutant {
 		{rule: "access", name: "scope-is-not-checked", broken: "a token opens what its scopes do not name", by: unitTests("./pkg/node/server", "^TestTokensOpenWhatTheirScopesSay$")},
 	}
 }
+
+func ledgerCopy() []proof { return goTest("./pkg/ops/ledgercopy", "TestCopyTellsEveryCustomerTheSame") }

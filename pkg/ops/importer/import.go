@@ -29,7 +29,7 @@ type Import struct {
 	Topic     string
 	Decoder   *event.Decoder // refuses what intake would refuse, with its line
 	Namespace string
-	Ledger    string // its id: rows that were sent for another ledger are sent again
+	Ledger    string // its ledger.FirstID: rows that were sent for another ledger are sent again
 	Resume    bool   // fail unless an earlier import of this file was interrupted
 	Again     bool   // send every row, also those that were sent before
 	DryRun    bool   // read and check all rows, send nothing

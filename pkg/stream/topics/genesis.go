@@ -43,7 +43,7 @@ func Genesis(ctx context.Context, k *kafka.Client, namespace string) (*ledger.Ge
 		}
 	}
 	if n := int32(len(there[0].Leaders)); genesis.GetPartitions() != n { //nolint:gosec // a count
-		return nil, halt.New(halt.LedgerForeign, "%s has %d partitions, and was created with %d: customers would be routed to other partitions; restore the number, or start another namespace", topic, n, genesis.GetPartitions())
+		return nil, halt.New(halt.LedgerForeign, "%s has %d partitions, and was created with %d: customers would be routed to other partitions; restore the ledger, and use `mainstay ledger copy` for more partitions", topic, n, genesis.GetPartitions())
 	}
 	return genesis, nil
 }

@@ -177,6 +177,9 @@ func run(seed uint64, faults int, coverage *coverage, log *zap.Logger) (history,
 	w.shutDown()
 	loops.Wait()
 	problems = append(problems, w.verify()...)
+	if seed/2%2 == 0 { // under both clocks
+		problems = append(problems, w.verifyCopy()...)
+	}
 	return w.history, problems
 }
 

@@ -1,0 +1,87 @@
+package ledgercopy
+
+import (
+	"fmt"
+
+	"github.com/mainstay/mainstay/pkg/kafka/murmur2"
+	"github.com/mainstay/mainstay/processors"
+	"github.com/mainstay/mainstay/schemas/ledger"
+)
+
+// copyItem copies an item, behind a tick with its base time.
+func (c *copier) copyItem(it item) error {
+	copied := &ledger.Copied{Partition: it.partition, Offset: it.offset}
+	if it.base > c.base {
+		c.base = it.base
+		if err := c.copyTick(it.base, copied); err != nil {
+			return err
+		}
+	}
+	if it.entry == nil {
+		return nil
+	}
+	old := it.entry
+	e := &ledger.Entry{
+		Version: old.GetVersion(), Kind: old.GetKind(), Customer: old.GetCustomer(), Time: old.GetTime(), Payload: old.GetPayload(), Copied: copied,
+	}
+	if e.GetKind() != ledger.Kind_KIND_EVENT { // holds for all customers
+		return c.copyToAll(e)
+	}
+	e.Origin = old.GetOrigin()
+	if left, err := c.isLeftOut(e); left || err != nil {
+		return err
+	}
+	value, err := encode(e)
+	if err != nil {
+		return err
+	}
+	to := murmur2.PartitionFor([]byte(e.GetCustomer()), c.genesis.GetPartitions())
+	return c.out.add(&c.out.targets[to], value, e.GetCustomer())
+}
+
+// copyTick copies base time.
+func (c *copier) copyTick(base int64, copied *ledger.Copied) error {
+	payload, err := processors.CopyTick(c.merge.topic, base).MarshalVT()
+	if err != nil {
+		return fmt.Errorf("encode a tick: %w", err)
+	}
+	return c.copyToAll(&ledger.Entry{Version: ledger.Version, Kind: ledger.Kind_KIND_TICK, Time: base, Payload: payload, Copied: copied})
+}
+
+// copyToAll copies an entry without origin to all partitions. The origin that thresholds have is a partition of the old ledger.
+func (c *copier) copyToAll(e *ledger.Entry) error {
+	value, err := encode(e)
+	if err != nil {
+		return err
+	}
+	for i := range c.out.targets {
+		if err := c.out.add(&c.out.targets[i], value, ""); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func encode(e *ledger.Entry) ([]byte, error) {
+	value, err := e.MarshalVT()
+	if err != nil {
+		return nil, fmt.Errorf("encode an entry: %w", err)
+	}
+	return value, nil
+}
+
+// isLeftOut reports whether an event concerns a customer of whom nothing is copied: it is theirs, or it names them as the referrer.
+func (c *copier) isLeftOut(e *ledger.Entry) (bool, error) {
+	if len(c.without) == 0 {
+		return false, nil
+	}
+	if c.without[e.GetCustomer()] {
+		return true, nil
+	}
+	event, err := c.events.Read(e.GetPayload())
+	if err != nil {
+		return false, fmt.Errorf("entry %d of %s/%d: %w", e.GetCopied().GetOffset(), c.merge.topic, e.GetCopied().GetPartition(), err)
+	}
+	//mutant:copy-names-referrer insert event.Referral = nil
+	return c.without[event.GetReferral().GetReferrer()], nil
+}
