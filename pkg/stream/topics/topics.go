@@ -76,7 +76,7 @@ func (c Config) All() []Wanted {
 		add(Input, name, c.InputPartitions, nil)
 	}
 	for _, name := range c.DeadLetters {
-		add(DeadLetter, name, c.InputPartitions, map[string]string{"max.message.bytes": strconv.FormatInt(c.DeadLetterBytes, 10), "retention.ms": "-1", "cleanup.policy": "delete"})
+		add(DeadLetter, name, c.InputPartitions, map[string]string{"max.message.bytes": strconv.FormatInt(c.DeadLetterBytes, 10), "retention.ms": strconv.FormatInt(deadLetterRetention.Milliseconds(), 10), "cleanup.policy": "delete"})
 	}
 	// Kept forever, with timestamps from the broker: the time of the ledger is the time at which entries were appended.
 	add(Ledger, ledger.Topic(c.Namespace), c.Partitions, map[string]string{
@@ -127,7 +127,7 @@ func Plan(ctx context.Context, k *kafka.Client, c Config) ([]Wanted, []Finding, 
 		present = append(present, t.Name)
 		if n := int32(len(t.Leaders)); n != wanted[i].Partitions && wanted[i].Kind != Input && wanted[i].Kind != DeadLetter && wanted[i].Kind != Imported { //nolint:gosec // a count
 			findings = append(findings, Finding{Topic: t.Name, Fatal: true, Text: fmt.Sprintf(
-				"has %d partitions, the ledger has %d: the number is fixed when a ledger is created; restore it, or start another namespace", n, wanted[i].Partitions)})
+				"has %d partitions, the ledger has %d: the number is fixed when a ledger is created; restore it, or copy the ledger with `mainstay ledger copy`", n, wanted[i].Partitions)})
 		}
 	}
 	configs, err := k.TopicConfigs(ctx, present)
@@ -154,6 +154,10 @@ func weakReplication(t kafka.Topic, inSync string) []Finding {
 		"%s is %d with %d replicas, wanted %d: a record that a single broker has is acknowledged, and lost with that broker; set it with `kafka-configs.sh --alter --entity-type topics --entity-name %s --add-config %s=%d`",
 		minInSync, n, t.Replicas, safeInSync, t.Name, minInSync, safeInSync)}}
 }
+
+// deadLetterRetention is long enough to find out why records were refused, and to replay them. Without a limit, whatever personal data
+// records held would be kept for ever, and no one would know.
+const deadLetterRetention = 30 * 24 * time.Hour
 
 // leastMessageBytes is the max.message.bytes below which not even a tick of many inputs, or a dead letter that is cut, fits.
 const leastMessageBytes = 16 << 10
@@ -203,6 +207,9 @@ func differences(w Wanted, got map[string]string) []Finding {
 		want, _ := strconv.ParseInt(w.Configs["max.message.bytes"], 10, 64)
 		if n := number("max.message.bytes"); n < want {
 			report(n < leastMessageBytes, "max.message.bytes is %d, wanted %d: larger dead letters are truncated", n, want)
+		}
+		if n := number("retention.ms"); n < 0 {
+			report(false, "retention.ms is %d, wanted %d: dead letters hold records as they were sent, personal data included", n, deadLetterRetention.Milliseconds())
 		}
 		if p := got["cleanup.policy"]; p != "delete" {
 			report(false, "cleanup.policy is %s, wanted delete: compaction keeps one dead letter for each key, and records without a key get their origin as key", p)
