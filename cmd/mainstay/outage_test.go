@@ -8,9 +8,9 @@ import (
 )
 
 // headline returns the first line of the status, and whether the exit code says that something is wrong.
-func (w *world) headline(args ...string) (line string, wrong bool) {
+func (w *world) headline() (line string, wrong bool) {
 	w.t.Helper()
-	code, out, errs := w.run(append([]string{"status", "--settle", "0"}, args...)...)
+	code, out, errs := w.run("status", "--settle", "0")
 	require.Contains(w.t, []int{exitOK, exitFindings}, code, errs)
 	return strings.Split(out, "\n")[0], code == exitFindings
 }

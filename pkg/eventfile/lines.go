@@ -118,7 +118,7 @@ func (r *Reader) addToOrder(line int, from record) error {
 	}
 	o.rows, o.decimals = o.rows+1, max(o.decimals, decimals)
 	if r.mapping.Lines != LinesSum || o.refused != nil {
-		return nil
+		return nil //nolint:nilerr // Next returns o.refused with the row
 	}
 	if total == nil {
 		o.refused = &RowError{Line: line, Field: "total", Reason: "not a number, in a line of the order that begins in line " + strconv.Itoa(o.first)}
