@@ -6,7 +6,6 @@ import (
 	"github.com/mainstay/mainstay/processors/clv"
 	"github.com/mainstay/mainstay/processors/customer"
 	"github.com/mainstay/mainstay/processors/promoter"
-	"github.com/mainstay/mainstay/schemas/ledger"
 	"github.com/mainstay/mainstay/schemas/output"
 )
 
@@ -20,15 +19,7 @@ type AlertCount struct {
 // It returns when silence next opens or closes one, ms; 0: never.
 func (s *step) evaluateAlerts(m customer.Moment, c *subject, trigger output.Trigger, cause string) int64 {
 	x := &s.scratch.scores
-	mode := alert.Mode{
-		//mutant:first-evaluation-raises replace Baseline: trigger == output.TriggerRefit
-		//mutant:terms-raise,thresholds-raise replace Baseline: !s.state.evaluatedUnderTerms(c.state)
-		Baseline: trigger == output.TriggerRefit || !s.state.evaluatedUnderTerms(c.state),
-		Timer:    trigger == output.TriggerTimer, Since: c.state.Next,
-		//mutant:late-history-raises replace Late: false
-		Late: trigger == output.TriggerEvent && s.eventIsLate(m),
-	}
-	s.evaluate(m, c, trigger, cause, &x.previous, mode)
+	s.evaluate(m, c, trigger, cause, &x.previous, s.alertMode(m, c.state, trigger))
 	s.state.noteEvaluated(&c.state.Alerts)
 	moved := 1.0
 	if x.risk.Known() && c.state.LastPublished.Probability >= 0 {
@@ -48,27 +39,35 @@ func (s *step) evaluate(m customer.Moment, c *subject, trigger output.Trigger, c
 		}
 		w.alert.About = w.aboutCustomer(m, c, trigger, cause)
 		w.alert.AlertID = alert.ID(s.state.genesis.GetLedgerId(), c.id, change.Episode.Number)
-		x.evaluator.Describe(change, previous, s.clearedReason(trigger), &w.alert)
+		x.evaluator.Describe(change, previous, &w.alert)
 		w.write(output.Alerts, w.alert.Type(), &w.alert.About, w.appendAlert)
 	}
 }
 
-// clearedReason is why an episode is cleared, by the entry.
-func (s *step) clearedReason(trigger output.Trigger) string {
-	switch {
-	case trigger == output.TriggerTimer:
-		return "time"
-	case trigger == output.TriggerRefit:
-		return "refit"
-	case s.entry.GetKind() == ledger.Kind_KIND_CREDIT:
-		return "referral_credit"
+// alertMode returns why the customer is evaluated after an entry. By then they have been evaluated under the terms in force, unless
+// this entry is their first: a customer who appears counts as having been on the other side of every threshold, except in a base
+// so small that it has no tiers, where all customers are new.
+func (s *step) alertMode(m customer.Moment, c *customer.State, trigger output.Trigger) alert.Mode {
+	switch trigger {
+	case output.TriggerThresholds, output.TriggerParameters, output.TriggerSettings:
+		// Tiers depend on the published tier too, so they may move only now.
+		return alert.Mode{Baseline: true, ThresholdsOnly: true}
+	case output.TriggerTimer:
+		return alert.Mode{Timer: true, Since: c.Next}
+	default:
 	}
-	return kindOf(s.scratch.events.Last())
+	return alert.Mode{
+		//mutant:first-evaluation-raises replace Baseline: false
+		//mutant:first-evaluation-silent replace Baseline: c.Alerts.Terms == 0
+		Baseline: c.Alerts.Terms == 0 && !s.p.terms.HasTiers(),
+		//mutant:late-history-raises replace Late: false
+		Late: s.isHistory(m),
+	}
 }
 
-// eventIsLate reports whether the event happened so long before now that it raises no alerts.
-func (s *step) eventIsLate(m customer.Moment) bool {
-	return s.entry.GetKind() == ledger.Kind_KIND_EVENT && m.Now-s.scratch.events.Last().GetOccurredAt() > s.p.rules.LateMS
+// isHistory reports whether what the entry reports happened so long before now that it raises no alerts.
+func (s *step) isHistory(m customer.Moment) bool {
+	return s.occurredAt != 0 && m.Now-s.occurredAt > s.p.rules.LateMS
 }
 
 // evaluatedUnderTerms reports whether the customer's alerts were last evaluated under the terms in force.
@@ -81,8 +80,8 @@ func (s *partitionState) noteEvaluated(a *customer.Alerts) {
 	a.Terms, a.Thresholds = s.alertTerms+1, s.thresholds.GetVersion()
 }
 
-// evaluateChangedTerms evaluates a customer whose alerts were last evaluated under other terms, as of the change, and publishes
-// nothing. What an event or passing time crosses afterwards is a crossing of the customer's own, and raises an alert. So it runs
+// evaluateChangedTerms evaluates a customer whose alerts were last evaluated under other terms, as of the change. It publishes only
+// the clearing of alerts that were published. What an event or passing time crosses afterwards is a crossing of the customer's own, and raises an alert. So it runs
 // before the customer's timers.
 func (s *step) evaluateChangedTerms(m customer.Moment, c *subject) {
 	p, a := s.p, &c.state.Alerts
@@ -102,7 +101,11 @@ func (s *step) evaluateChangedTerms(m customer.Moment, c *subject) {
 	}
 	x := &s.scratch.scores
 	x.value, x.risk, x.status = clv.Score(&p.terms, m, c.state, last), churn.Score(&p.terms, m, c.state), promoter.Score(&p.terms, m, c.state)
-	s.evaluate(m, c, output.TriggerRefit, "", last, mode)
+	trigger := s.state.rescoringTrigger()
+	if mode.ThresholdsOnly {
+		trigger = output.TriggerThresholds
+	}
+	s.evaluate(m, c, trigger, "", last, mode)
 	s.state.noteEvaluated(a)
 	if next := s.scratch.evaluator.Next(1); next != 0 {
 		c.state.Next = earliest(c.state.Next, next)

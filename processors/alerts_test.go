@@ -85,6 +85,9 @@ func called(a processors.CustomerScores) map[string]bool {
 			open[rule] = true
 		}
 	}
+	if a.Churn.Risk == "churned" { // a closed account clears what is open
+		return open
+	}
 	graced := a.AsOf < a.Churn.LastOrderAt.Value+30*day
 	slipping := a.Churn.Probability.Known && a.Churn.Probability.Value >= .4 && !graced
 	set("slipping", slipping)
@@ -117,7 +120,8 @@ func opened(w *world, id string) map[string]bool {
 	return open
 }
 
-// requireEpisodes holds what was published of episodes: raised once, cleared once and afterwards.
+// requireEpisodes requires that every alert is raised once and cleared once, afterwards, and that a subscriber of the alerts holds
+// those alerts open that are: no published episode ends without an output.
 func requireEpisodes(t *rapid.T, w *world) {
 	state := map[string]string{}
 	for _, s := range w.outputs {
@@ -132,6 +136,20 @@ func requireEpisodes(t *rapid.T, w *world) {
 			require.Equal(t, "raised", state[id], s.json)
 		}
 		state[id] = now
+	}
+	open := map[string]bool{}
+	for _, p := range w.parts {
+		for id := range p.store.blobs {
+			for _, a := range processors.OpenAlerts(p.state, id, w.state(id)) {
+				open[a.AlertID] = a.State == "raised" || a.State == "initial"
+			}
+		}
+	}
+	for id, published := range state {
+		require.Equal(t, published == "raised", open[id], "alert %s", id)
+	}
+	for id, published := range open {
+		require.True(t, !published || state[id] == "raised", "alert %s is open and was not published", id)
 	}
 }
 

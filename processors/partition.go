@@ -89,7 +89,7 @@ func (p *Partition) adoptGenesis(g *ledger.Genesis) error {
 func (p *Partition) deriveTerms() {
 	s := &p.state
 	p.terms.Settings = s.settings
-	p.rules = alert.Compile(s.settings, p.terms.Unit)
+	p.rules = alert.Compile(s.settings, s.retiredRules, p.terms.Unit)
 	s.fuses.Keep(&p.rules)
 	p.terms.Thresholds = s.thresholds
 	if p.predicts != s.parameters {

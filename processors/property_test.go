@@ -86,6 +86,9 @@ func history(t *rapid.T) []customerEvent {
 			id := fmt.Sprint("referral-", k)
 			at := moment() + int64(k) // never two at once
 			add(i, refer(id, name(by), ledger.ReferralStatus_REFERRAL_STATUS_APPROVED, at))
+			if rapid.IntRange(0, 2).Draw(t, "pending before") == 0 {
+				add(i, refer(id, name(by), ledger.ReferralStatus_REFERRAL_STATUS_PENDING, at-rapid.Int64Range(1, 45).Draw(t, "earlier")*86_400_000+200))
+			}
 			if rapid.IntRange(0, 2).Draw(t, "voided") == 0 {
 				add(i, refer(id, name(by), ledger.ReferralStatus_REFERRAL_STATUS_VOIDED, at+rapid.Int64Range(1, 45).Draw(t, "later")*86_400_000+500))
 			}

@@ -22,7 +22,12 @@ func (s *step) scoreAndPublish(m customer.Moment, c *subject, trigger output.Tri
 	s.state.totals.Remove(last)
 
 	x.value = clv.Score(t, m, state, last)
-	if clv.Material(t, &x.value, last) {
+	isMaterial := clv.Material(t, &x.value, last)
+	if trigger == output.TriggerThresholds { // nothing else has moved for that reason
+		//mutant:thresholds-publish-values delete
+		isMaterial = last.CLV && x.value.Tier != last.Tier
+	}
+	if isMaterial {
 		w.clv.About = w.aboutCustomer(m, c, trigger, cause)
 		w.clv.Previous = previousCLV(last)
 		clv.Describe(t, m, &x.value, state, &w.clv)
@@ -46,8 +51,9 @@ func (s *step) scoreAndPublish(m customer.Moment, c *subject, trigger output.Tri
 		w.write(output.PromoterStatus, output.TypePromoterStatus, &w.promoter.About, w.appendPromoter)
 	}
 	s.state.totals.Add(last)
-	referral.UpdateCredits(c.id, state, func(referrer string, k *ledger.Credit) {
+	referral.UpdateCredits(t, c.id, state, func(referrer string, k *ledger.Credit) {
 		to := murmur2.PartitionFor([]byte(referrer), s.state.genesis.GetPartitions())
+		k.CauseEventId, k.OccurredAt = cause, s.occurredAt
 		s.send(to, &ledger.Entry{Kind: ledger.Kind_KIND_CREDIT, Customer: referrer, Time: m.Now}, k)
 	})
 	s.state.calibration.Observe(t, m, c.id, state)

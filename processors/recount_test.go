@@ -19,7 +19,9 @@ type recount struct {
 	alive, expected, atLeastOne float64
 	closed                      bool
 	referrer                    string
-	score, responses            int // score -1: none
+	referredAt                  int64
+	perDay                      map[int64]float64 // net
+	score, responses            int               // score -1: none
 	scores                      int
 }
 
@@ -51,7 +53,13 @@ func recountAll(events map[string][]*ledger.Event, now int64) map[string]*recoun
 	}
 	for _, r := range all {
 		if r.referrer != "" {
-			all[r.referrer].referral += max(0, r.historic)
+			after := r.historic
+			for d, net := range r.perDay {
+				if d < r.referredAt/86_400_000 {
+					after -= net
+				}
+			}
+			all[r.referrer].referral += max(0, after)
 		}
 	}
 	return all
@@ -195,6 +203,7 @@ func (r *recount) purchases(list []*ledger.Event, now int64) {
 	for d := range perDay {
 		r.first, r.last = min(r.first, d), max(r.last, d)
 	}
+	r.perDay = perDay
 	r.repeat = r.net - perDay[r.first]
 	r.closed = closedAt > 0 && closedAt <= now && r.lastAt <= closedAt
 }
@@ -239,7 +248,12 @@ func (r *recount) refer(list []*ledger.Event) {
 			voided = voided || later.Referral.Status == ledger.ReferralStatus_REFERRAL_STATUS_VOIDED && later.Referral.ReferralId == e.Referral.ReferralId
 		}
 		if !voided {
-			r.referrer = e.Referral.Referrer
+			r.referrer, r.referredAt = e.Referral.Referrer, e.OccurredAt
+			for _, same := range all[:i] {
+				if same.Referral.ReferralId == e.Referral.ReferralId && same.Referral.Status == ledger.ReferralStatus_REFERRAL_STATUS_PENDING {
+					r.referredAt = min(r.referredAt, same.OccurredAt)
+				}
+			}
 			return
 		}
 	}

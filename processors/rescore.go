@@ -1,6 +1,7 @@
 package processors
 
 import (
+	"github.com/mainstay/mainstay/schemas/ledger"
 	"github.com/mainstay/mainstay/schemas/output"
 	"github.com/mainstay/mainstay/schemas/state"
 )
@@ -10,8 +11,8 @@ import (
 // a bounded number with each entry. Which customer is rescored with which entry is a function of the ledger alone. Newer terms
 // put the cursor back before the first class.
 //
-// The customer has done nothing and no time has passed for them, so the outputs have trigger refit, whichever terms are new, and
-// only material changes are published.
+// The customer has done nothing and no time has passed for them, so the outputs name the new terms as their trigger, and only
+// material changes are published; with new thresholds alone, only changes of the tier.
 
 // customersPerClass is about how many customers a hash class has.
 const customersPerClass = 16
@@ -19,13 +20,25 @@ const customersPerClass = 16
 // maxClasses keeps the number of classes in 32 bits with room to double.
 const maxClasses = 1 << 28
 
-// startRescoring puts the cursor before the first class.
-func (s *partitionState) startRescoring() {
+// startRescoring puts the cursor before the first class. What a rescoring under way was for remains to be done.
+func (s *partitionState) startRescoring(kind ledger.Kind) {
+	terms := map[ledger.Kind]uint32{ledger.Kind_KIND_THRESHOLDS: 1, ledger.Kind_KIND_PARAMETERS: 2, ledger.Kind_KIND_SETTINGS: 3}[kind]
 	classes := uint32(1)
 	for n := s.totals.Customers / customersPerClass; int64(classes) < n && classes < maxClasses; {
 		classes *= 2
 	}
-	s.rescoring = &state.Rescoring{Classes: classes}
+	s.rescoring = &state.Rescoring{Classes: classes, Terms: max(terms, s.rescoring.GetTerms())}
+}
+
+// rescoringTrigger returns the trigger of what the rescoring under way publishes.
+func (s *partitionState) rescoringTrigger() output.Trigger {
+	switch s.rescoring.GetTerms() {
+	case 1:
+		return output.TriggerThresholds
+	case 2:
+		return output.TriggerParameters
+	}
+	return output.TriggerSettings
 }
 
 // rescore rescores the next customers of the cursor, at most limit. It drops the cursor at the end of the last class.
@@ -52,6 +65,8 @@ func (s *step) rescore(limit int) (done int, err error) {
 		r.Class, r.After = r.GetClass()+1, ""
 		if r.GetClass() == r.GetClasses() {
 			s.state.rescoring, r = nil, nil
+			s.state.retiredRules = nil // every customer's episodes of them are closed
+			s.p.deriveTerms()
 		}
 	}
 	return done, nil
@@ -68,7 +83,7 @@ func (s *step) rescoreCustomer(id string) error {
 	}
 	m := s.p.currentMoment(c.state)
 	if s.fireTimers(m, &c) == 0 {
-		s.scoreAndPublish(m, &c, output.TriggerRefit, "")
+		s.scoreAndPublish(m, &c, s.state.rescoringTrigger(), "")
 	}
 	s.store.Put(id, c.state) // changed in any case: the state remembers under which terms the alerts were evaluated
 	return nil

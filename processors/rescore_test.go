@@ -138,8 +138,8 @@ func TestWakeLimitChangesNoOutput(t *testing.T) {
 			w := crowd(t, people, limit)
 			w.append(ledger.Kind_KIND_PARAMETERS, 0, fitted(version))
 			for _, s := range customers(w.takeOutputs()) {
-				require.Equal(t, output.TriggerRefit, s.Trigger)
-				require.Contains(t, s.json, `"trigger":"refit","cause_event_id":null`)
+				require.Equal(t, output.TriggerParameters, s.Trigger)
+				require.Contains(t, s.json, `"trigger":"parameters","cause_event_id":null`)
 				_, behind, _ := strings.Cut(s.json, ",") // behind its id, which names the entry
 				all = append(all, behind)
 			}
@@ -176,8 +176,10 @@ func TestNewTermsReachInactiveCustomers(t *testing.T) {
 	bounds := &ledger.Thresholds{Version: 100, Top_10: 1, Top_20: 1, Percentiles: make([]int64, 101), Customers: 40}
 	w.append(ledger.Kind_KIND_THRESHOLDS, now, bounds)
 	require.Equal(t, map[string]int{"top_10": 40}, tiers())
-	for _, s := range w.takeOutputs() {
-		require.Equal(t, output.TriggerRefit, s.Trigger)
+	for _, s := range customers(w.takeOutputs()) {
+		require.Equal(t, output.TriggerThresholds, s.Trigger)
+		_, previous, _ := strings.Cut(s.json, `"previous":`)
+		require.NotContains(t, previous, `"value_tier":"top_10"`, "whose tier stays is not published")
 	}
 	w.settings(func(v *ledger.SettingsValues) { v.WakeLimit, v.TiersMinCustomers, v.ChurnHigh = 7, 41, .34 })
 	require.Equal(t, map[string]int{"": 40}, tiers(), "the base is too small by the new settings")

@@ -133,9 +133,12 @@ func (w *world) perform(line []string) string {
 					continue
 				}
 				n := a.number(name, 0)
-				if field.Kind().String() == "double" {
+				switch field.Kind().String() {
+				case "double":
 					v.ProtoReflect().Set(field, valueOf(n))
-				} else {
+				case "enum":
+					v.ProtoReflect().Set(field, valueOf(protoreflect.EnumNumber(n)))
+				default:
 					v.ProtoReflect().Set(field, valueOf(uint32(n)))
 				}
 			}

@@ -46,6 +46,8 @@ type partitionState struct {
 	calibration   calibration.Totals
 	contributions portfolio.Contributions // partition 0: what all partitions have contributed
 
+	retiredRules []*ledger.AlertRule // removed rules of which customers may have open episodes, in the order of their removal
+
 	alertTerms uint64 // how often parameters or settings have changed
 	alertSince int64  // when they last changed, ms
 	fuses      alert.Fuses
@@ -86,7 +88,7 @@ func (s *partitionState) encode() *state.Partition {
 		InputRevision: s.inputRevision, Inputs: s.inputs, Sources: s.sortedSources(), LedgerMarks: s.sortedLedgerMarks(),
 		BaseKnown: s.baseKnown, BaseTime: s.base, AdvanceTo: s.advanceTo, Latest: s.latest, ContinuePending: s.continuePending,
 		Totals: s.totals.Encode(), Rescoring: s.rescoring, Calibration: s.calibration.Encode(),
-		AlertTerms: s.alertTerms, AlertSince: s.alertSince, Fuses: s.fuses.Encode(),
+		AlertTerms: s.alertTerms, AlertSince: s.alertSince, Fuses: s.fuses.Encode(), RetiredRules: s.retiredRules,
 	}
 	s.contributions.Encode(w)
 	return w
@@ -150,5 +152,6 @@ func decodePartitionState(blob []byte) (partitionState, error) {
 	s.contributions.Decode(w)
 	s.alertTerms, s.alertSince = w.GetAlertTerms(), w.GetAlertSince()
 	s.fuses.Decode(w.GetFuses())
+	s.retiredRules = w.RetiredRules
 	return s, nil
 }

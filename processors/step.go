@@ -58,6 +58,8 @@ type step struct {
 	entry   *ledger.Entry
 	store   Store
 	out     *output.Batch
+
+	occurredAt int64 // ms; when what the entry reports happened; 0: it reports nothing that happened
 }
 
 // scratch is memory that steps use one after the other, so that a step allocates nothing for it. Nothing in it has a meaning
@@ -139,6 +141,7 @@ func (s *step) foldEvent() (Verdict, error) {
 	s.state.advanceMark(s.entry)
 	verdict := Verdict{Late: s.state.baseKnown && s.entry.GetTime() < s.state.base}
 	verdict.Woken = s.fireTimers(m, &c)
+	s.occurredAt = e.GetOccurredAt()
 	change := s.applyEvent(m, &c, e)
 	switch {
 	case change.Duplicate:
@@ -247,8 +250,9 @@ func (s *step) foldCredit() (Verdict, error) {
 	}
 	s.state.advanceMark(s.entry)
 	verdict := Verdict{Woken: s.fireTimers(m, &c)}
+	s.occurredAt = k.GetOccurredAt()
 	c.state.SetCredit(&k)
-	s.scoreAndPublish(m, &c, output.TriggerEvent, "")
+	s.scoreAndPublish(m, &c, output.TriggerCredit, k.GetCauseEventId())
 	s.store.Put(c.id, c.state)
 	return verdict, nil
 }

@@ -2,6 +2,7 @@ package processors
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/mainstay/mainstay/processors/settings"
 	"github.com/mainstay/mainstay/schemas/ledger"
@@ -41,7 +42,7 @@ func (s *step) foldTerms() (Verdict, error) {
 	if result != Applied || !scoresDependOn(s.entry.GetKind()) {
 		return Verdict{Result: result}, nil
 	}
-	p.startRescoring()
+	p.startRescoring(s.entry.GetKind())
 	return s.wake()
 }
 
@@ -78,11 +79,26 @@ func (s *partitionState) applySettings(payload []byte, offset int64) (Result, er
 		}
 		return SettingsRefused, nil
 	}
+	s.retireRules(v.GetValues().GetAlertRules())
 	s.settingsRevision, s.settingsHash, s.settings = v.GetRevision(), v.GetHash(), v.GetValues()
 	if s.refused.GetSettings().GetRevision() <= v.GetRevision() {
 		s.refused = nil
 	}
 	return Applied, nil
+}
+
+// retireRules keeps the rules that new ones do not include, until every customer's episodes of them are closed.
+func (s *partitionState) retireRules(next []*ledger.AlertRule) {
+	named := func(name string) func(*ledger.AlertRule) bool {
+		return func(r *ledger.AlertRule) bool { return r.GetName() == name }
+	}
+	kept := slices.Clone(s.retiredRules)
+	for _, r := range s.settings.GetAlertRules() {
+		if !slices.ContainsFunc(kept, named(r.GetName())) {
+			kept = append(kept, r)
+		}
+	}
+	s.retiredRules = slices.DeleteFunc(kept, func(r *ledger.AlertRule) bool { return slices.ContainsFunc(next, named(r.GetName())) })
 }
 
 func (s *partitionState) applyLogic(payload []byte) error {

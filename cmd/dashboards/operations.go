@@ -139,7 +139,7 @@ func folds() []panel {
 	return []panel{
 		{
 			title: "Outputs", unit: units.RequestsPerSecond, noValue: "nothing published yet", stacked: true,
-			description: "Outputs published per second, by topic and trigger: an event, a timer, a refit or a replay.",
+			description: "Outputs published per second, by topic and trigger: an event, a credit, a timer, thresholds, parameters, settings or a replay.",
 			queries:     []query{{"sum by (topic, trigger) (rate(mainstay_outputs_total[$__rate_interval]))", "{{topic}} {{trigger}}"}},
 		},
 		{

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -101,7 +102,7 @@ func (p *program) alertsTest(_ context.Context, cmd *cobra.Command, args []strin
 	if err := s.Run(story, func(string, []string) error { return nil }); err != nil {
 		return fmt.Errorf("%s: %w", args[1], err)
 	}
-	episodes := s.Episodes()
+	episodes := slices.DeleteFunc(s.Episodes(), func(e ruletest.Episode) bool { return !e.Published() })
 	if machine {
 		return p.json(episodes)
 	}

@@ -55,8 +55,7 @@ func TestRefit(t *testing.T) {
 	}
 	refitted := map[string]bool{}
 	for line := range strings.Lines(w.mustRun("tail", "clv", "--from", "start", "--follow=false", "--output", "json")) {
-		// New tier thresholds cause outputs with this trigger as well, still under the prior.
-		if o := object(t, line); valueAt(o, "trigger") == "refit" && numberAt(o, "model", "version") == "1" {
+		if o := object(t, line); valueAt(o, "trigger") == "parameters" {
 			refitted[fmt.Sprint(o["customer_id"])] = true
 		}
 	}

@@ -4,7 +4,14 @@ package main
 func mutants() []mutant {
 	return []mutant{
 		{rule: "alerts", name: "late-history-raises", broken: "an event of long ago raises alerts", by: scenarios()},
-		{rule: "alerts", name: "first-evaluation-raises", broken: "the first evaluation of a customer raises alerts", by: append(scenarios(), faultTest()...)},
+		{rule: "alerts", name: "first-evaluation-raises", broken: "the first evaluation of a customer raises alerts in a base without tiers", by: scenarios()},
+		{rule: "alerts", name: "first-evaluation-silent", broken: "the first evaluation of a customer who appears live raises no alerts", by: scenarios()},
+		{rule: "alerts", name: "terms-clear-silently", broken: "new parameters, thresholds or settings end published alerts without an output", by: append(scenarios(), faultTest()...)},
+		{rule: "alerts", name: "removed-rule-clears-silently", broken: "the alerts of a removed rule end without an output", by: scenarios()},
+		{rule: "alerts", name: "baseline-ends-waiting", broken: "new terms turn an alert that is waiting out its duration into a silent one", by: scenarios()},
+		{rule: "alerts", name: "thresholds-publish-values", broken: "new thresholds publish values of customers whose tier stays", by: unitTests("./processors", "^TestNewTermsReachInactiveCustomers$")},
+		{rule: "alerts", name: "notice-ignored", broken: "a cancelled subscription changes no class before its end", by: unitTests("./processors", "^TestScripts$")},
+		{rule: "19", name: "credit-before-referral", broken: "a referrer is credited with what was paid before the referral", by: scenarios()},
 		{rule: "alerts", name: "refit-raises", broken: "a refit, new thresholds or changed rules raise alerts", by: scenarios()},
 		// A customer is evaluated silently by the cursor and, where an event comes first, at that event: each of the next two breaks both.
 		{rule: "alerts", name: "terms-raise", broken: "new parameters or settings do not make the next evaluation silent", by: scenarios()},

@@ -27,9 +27,8 @@ func ID(ledgerID, id string, number uint64) string {
 
 const zeros = "0000000000000000"
 
-// Describe sets all fields of an output except About and AlertID. Before holds the scores published before this evaluation;
-// reason says why a cleared episode has ended.
-func (d *Evaluator) Describe(c *Change, before *customer.LastPublished, reason string, e *output.Alert) {
+// Describe sets all fields of an output except About and AlertID. Before holds the scores published before this evaluation.
+func (d *Evaluator) Describe(c *Change, before *customer.LastPublished, e *output.Alert) {
 	v, r := &d.view, c.rule
 	*e = output.Alert{
 		About: e.About, AlertID: e.AlertID, Reasons: e.Reasons[:0], Rule: r.Name, Severity: r.Severity, Metric: r.Metric,
@@ -41,11 +40,8 @@ func (d *Evaluator) Describe(c *Change, before *customer.LastPublished, reason s
 		e.ValueAtStake = output.Some(at)
 	}
 	if c.State == Cleared {
-		e.Cleared, e.ClearedAt, e.ClearedReason = true, output.Some(v.m.Now), output.Text(reason)
+		e.Cleared, e.ClearedAt, e.ClearedReason = true, output.Some(v.m.Now), output.Text(c.Reason)
 		e.Previous = output.Some(output.PreviousAlert{Value: r.measure(r.kept(c.Episode.Value))})
-		if v.customer.Closed(v.m.Now) {
-			e.ClearedReason = output.Text("account_closed")
-		}
 	}
 	e.Reasons = r.reasons(v, before, e.Reasons)
 }
@@ -76,7 +72,11 @@ func (r *compiled) reasons(v *view, before *customer.LastPublished, dst []string
 	case "days_since_last_order", "days_overdue":
 		dst = whole(dst, silent(v))
 	case "total_clv", "clv_percentile", "value_tier", "high_value_lost":
-		dst = valueReasons(v, before, dst)
+		if v.Value.Gone {
+			dst = whole(dst, ending(v))
+		} else {
+			dst = valueReasons(v, before, dst)
+		}
 	case "historic_clv", "number_of_orders":
 		dst = whole(dst, count(v.Value.Orders, "order", "orders")+" standing, worth "+worth(v, v.Value.Historic))
 	case "referral_value":
@@ -88,9 +88,12 @@ func (r *compiled) reasons(v *view, before *customer.LastPublished, dst []string
 			dst = whole(dst, "no answer that counts")
 		}
 	case "subscription_cancelled":
-		if cancelled(v) {
-			dst = whole(dst, "subscription ended on "+date(v.customer.SubscriptionEndedAt))
-		} else {
+		switch at, reason := v.customer.SubscriptionEndedAt, v.customer.SubscriptionEndReason; {
+		case v.customer.SubscriptionCancelled() && at > v.m.Now:
+			dst = whole(dst, churn.Ending("subscription ends on ", at, reason))
+		case v.customer.SubscriptionCancelled():
+			dst = whole(dst, churn.Ending("subscription ended on ", at, reason))
+		default:
 			dst = whole(dst, "ordered again since the subscription ended")
 		}
 	}
@@ -106,14 +109,22 @@ func (r *compiled) reasons(v *view, before *customer.LastPublished, dst []string
 // churnReasons splits the probability into its value directly after the last order and the increase by silence since then.
 func churnReasons(v *view, dst []string) []string {
 	if !v.Risk.Known() {
-		if v.customer.Closed(v.m.Now) {
-			return whole(dst, "account closed")
+		if v.Value.Gone {
+			return whole(dst, ending(v))
 		}
 		return whole(dst, "no standing order")
 	}
 	first := share(churn.AtOnce(v.terms, v.Risk), v.Risk.Probability)
 	bought := count(int64(len(v.customer.Days())), "purchase day", "purchase days")
 	return append(dst, silent(v)+": "+percents(100-first), "leaves anyway after "+bought+": "+percents(first))
+}
+
+// ending describes why a customer is gone.
+func ending(v *view) string {
+	if s := v.customer; s.Closed(v.m.Now) {
+		return churn.Ending("account closed on ", s.AccountClosedAt, s.AccountCloseReason)
+	}
+	return churn.Ending("subscription ended on ", v.customer.SubscriptionEndedAt, v.customer.SubscriptionEndReason)
 }
 
 func silent(v *view) string {

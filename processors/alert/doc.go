@@ -4,6 +4,6 @@
 // metric crosses the clear threshold; during a cool-down no other episode fires. The time at which silence alone moves a metric
 // across a threshold is known in closed form, so the start of an episode does not depend on how often ticks arrive.
 //
-// It refuses alerts for changes that the customer has not caused: a first evaluation, late events, a refit, new thresholds and
-// changed rules open and close episodes without publishing an alert (baseline). It also refuses floods of alerts: see Fuses.
+// It refuses alerts for changes that the customer has not caused: late events, a refit, new thresholds and changed rules open
+// episodes without publishing an alert (baseline). It also refuses floods of alerts: see Fuses.
 package alert

@@ -10,8 +10,8 @@ import (
 
 // Mode states why a customer is evaluated.
 type Mode struct {
-	// Baseline: neither an event of the customer nor passing time is the cause, but a first evaluation, a refit, new thresholds or
-	// changed rules.
+	// Baseline: neither an event of the customer nor passing time is the cause, but new parameters, thresholds or settings, or the
+	// customer's first evaluation in a base without tiers. It raises no alert, and touches no episode that is waiting to fire.
 	Baseline bool
 	// Late: the event happened long ago. It raises no alert; published alerts are still cleared by it.
 	Late bool
@@ -27,11 +27,20 @@ type Mode struct {
 type Change struct {
 	Rule    string
 	State   State
+	Reason  string           // of a closed episode; see the constants
 	Episode customer.Episode // as it fired
 
 	rule  *compiled
 	value float64 // of the metric now
 }
+
+// Why an episode closed.
+const (
+	Condition     = "condition"      // an event or passing time ended the condition
+	TermsChanged  = "terms_changed"  // new parameters, thresholds or settings ended it
+	RuleRemoved   = "rule_removed"   // the settings no longer have the rule
+	AccountClosed = "account_closed" // the customer has closed their account
+)
 
 // State says how an episode opened or closed.
 type State uint8
@@ -42,7 +51,7 @@ const (
 	Cleared                        // closed, and the clearing is published
 	OpenedBaseline                 // opened by a baseline or late evaluation
 	Suppressed                     // opened, and the fuse suppresses the alert
-	ClosedUnpublished              // closed, and nothing is published
+	ClosedUnpublished              // closed, of an episode that was never published
 )
 
 // String returns the state as a metric's label.
@@ -83,8 +92,7 @@ func (e *Evaluator) Evaluate(rules *Rules, t *customer.Terms, m customer.Moment,
 		s.Alerts.WasHighValue = true
 	}
 	if mode.Baseline && !mode.ThresholdsOnly {
-		// The episodes of removed rules are dropped; their clearing is not published.
-		s.Alerts.Episodes = slices.DeleteFunc(s.Alerts.Episodes, func(e customer.Episode) bool { return rules.find(e.Rule) == nil })
+		e.closeRetired()
 	}
 	for i := range rules.all {
 		r := &rules.all[i]
@@ -119,6 +127,8 @@ func (e *Evaluator) rule(r *compiled) {
 		}
 	case !met:
 		*x = customer.Episode{Rule: r.id, Phase: customer.Cooling, CoolDownEnd: x.CoolDownEnd}
+	//mutant:baseline-ends-waiting replace case false:
+	case x.Phase == customer.Pending && (e.mode.Baseline || e.mode.Late): // it began by the customer's own life
 	case e.mode.Baseline || e.mode.Late:
 		e.fire(r, x, value, e.m.Now)
 	default:
@@ -135,8 +145,12 @@ func (e *Evaluator) rule(r *compiled) {
 	}
 }
 
-// appliesTo reports whether the rule applies to a customer of this tier and category.
+// appliesTo reports whether the rule applies to a customer of this tier and category. To one who has closed the account only that
+// they are lost does.
 func (r *compiled) appliesTo(v *view) bool {
+	if v.customer.Closed(v.m.Now) && r.metric.name != "high_value_lost" {
+		return false
+	}
 	if r.tiers != 0 && r.tiers&(1<<v.Value.Tier) == 0 {
 		return false
 	}
@@ -161,9 +175,14 @@ func (r *compiled) met(v *view, value float64) bool {
 	return value <= r.at+tolerance
 }
 
-// stays reports whether a firing episode continues: the metric has not crossed the clear threshold.
+// stays reports whether a firing episode continues: the metric has not crossed the clear threshold. A clear threshold at a bound
+// that the metric cannot cross is crossed at the bound.
 func (r *compiled) stays(value float64) bool {
 	switch {
+	case !r.Below && r.clear == 0 && !r.metric.negative:
+		return value > tolerance
+	case r.Below && r.Clear == r.metric.most && r.metric.bounded:
+		return value < r.clear-tolerance
 	case !r.Below:
 		return value >= r.clear-tolerance
 	case r.metric.crosses != nil:
@@ -204,15 +223,44 @@ func (e *Evaluator) fire(r *compiled, x *customer.Episode, value float64, at int
 }
 
 func (e *Evaluator) clear(r *compiled, x *customer.Episode, value float64) {
-	c := Change{Rule: r.Name, rule: r, value: value, State: ClosedUnpublished, Episode: *x}
+	c := Change{Rule: r.Name, rule: r, value: value, State: ClosedUnpublished, Reason: e.reason(), Episode: *x}
 	cool := int64(0)
-	if x.Kind.WasPublished() && (!e.mode.Baseline || e.rules.PublishBase) {
+	//mutant:terms-clear-silently if x.Kind.WasPublished() && !e.mode.Baseline
+	if x.Kind.WasPublished() {
 		c.State = Cleared
 		//mutant:no-cool-down replace cool = e.m.Now
 		cool = e.m.Now + r.coolMS
 	}
 	*x = customer.Episode{Rule: r.id, Phase: customer.Cooling, CoolDownEnd: cool}
 	e.changes = append(e.changes, c)
+}
+
+func (e *Evaluator) reason() string {
+	switch {
+	case e.customer.Closed(e.m.Now):
+		return AccountClosed
+	case e.mode.Baseline:
+		return TermsChanged
+	}
+	return Condition
+}
+
+// closeRetired drops the episodes of rules that the settings no longer have. Those that were published are cleared.
+func (e *Evaluator) closeRetired() {
+	e.customer.Alerts.Episodes = slices.DeleteFunc(e.customer.Alerts.Episodes, func(x customer.Episode) bool {
+		if e.rules.find(x.Rule) != nil {
+			return false
+		}
+		if r := e.rules.retiredRule(x.Rule); r != nil && x.Phase == customer.Firing {
+			c := Change{Rule: r.Name, rule: r, value: r.metric.value(&e.view), State: ClosedUnpublished, Reason: RuleRemoved, Episode: x}
+			//mutant:removed-rule-clears-silently if false
+			if x.Kind.WasPublished() {
+				c.State = Cleared
+			}
+			e.changes = append(e.changes, c)
+		}
+		return true
+	})
 }
 
 // hour returns the hour of the ledger to which an alert counts: at most that of base time, since an event's time may be later.

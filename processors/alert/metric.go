@@ -39,10 +39,12 @@ const (
 
 // metric is a figure that a rule can compare with a threshold. NaN is unknown, which meets no threshold.
 type metric struct {
-	name  string
-	unit  unit
-	most  float64 // upper bound of a threshold; the lower is 0
-	value func(v *view) float64
+	name string
+	unit unit
+	most float64 // upper bound of a threshold; the lower is 0
+	// bounded: the metric is never above most. negative: it may be below 0.
+	bounded, negative bool
+	value             func(v *view) float64
 	// crosses returns the time, past or future, from which silence keeps the metric at or above a level; false: never. It is nil
 	// for a metric that silence does not raise, or not at a time known in closed form: such a crossing is found when the customer
 	// is next woken.
@@ -52,7 +54,7 @@ type metric struct {
 
 func metrics() []metric {
 	return []metric{
-		{name: "churn_probability", unit: probability, most: 1, value: func(v *view) float64 { return v.Risk.Probability }, crosses: func(v *view, at float64) (int64, bool) {
+		{name: "churn_probability", unit: probability, most: 1, bounded: true, value: func(v *view) float64 { return v.Risk.Probability }, crosses: func(v *view, at float64) (int64, bool) {
 			return churn.Crosses(v.terms, v.Risk, v.customer, at)
 		}},
 		{name: "days_since_last_order", unit: days, most: 3650, value: silence, crosses: func(v *view, at float64) (int64, bool) {
@@ -62,9 +64,9 @@ func metrics() []metric {
 			next, ok := clv.Next(v.terms, v.customer)
 			return after(next, at), ok && !v.Value.Gone
 		}},
-		{name: "historic_clv", unit: amount, most: mostAmount, value: func(v *view) float64 { return float64(v.Value.Historic) }},
+		{name: "historic_clv", unit: amount, most: mostAmount, negative: true, value: func(v *view) float64 { return float64(v.Value.Historic) }},
 		{name: "predicted_clv", unit: amount, most: mostAmount, value: func(v *view) float64 { return whenKnown(v, v.Value.Predicted) }},
-		{name: "total_clv", unit: amount, most: mostAmount, value: func(v *view) float64 { return whenKnown(v, v.Value.Total()) }},
+		{name: "total_clv", unit: amount, most: mostAmount, negative: true, value: func(v *view) float64 { return whenKnown(v, v.Value.Total()) }},
 		{name: "value_at_stake", unit: amount, most: mostAmount, value: func(v *view) float64 {
 			at, ok := atStake(v)
 			if !ok {
@@ -74,13 +76,13 @@ func metrics() []metric {
 		}},
 		{name: "referral_value", unit: amount, most: mostAmount, value: func(v *view) float64 { return float64(v.Value.ReferralValue) }},
 		{name: "number_of_orders", most: 1e6, value: func(v *view) float64 { return float64(v.Value.Orders) }},
-		{name: "clv_percentile", unit: percent, most: 100, tiered: true, value: func(v *view) float64 {
+		{name: "clv_percentile", unit: percent, most: 100, bounded: true, tiered: true, value: func(v *view) float64 {
 			if v.Value.Percentile < 0 {
 				return math.NaN()
 			}
 			return v.Value.Percentile
 		}},
-		{name: "value_tier", most: 2, tiered: true, value: func(v *view) float64 {
+		{name: "value_tier", most: 2, bounded: true, tiered: true, value: func(v *view) float64 {
 			switch v.Value.Tier {
 			case customer.Top10:
 				return 2
@@ -92,27 +94,27 @@ func metrics() []metric {
 			}
 			return math.NaN()
 		}},
-		{name: "high_value_lost", most: 1, tiered: true, value: func(v *view) float64 {
+		{name: "high_value_lost", most: 1, bounded: true, tiered: true, value: func(v *view) float64 {
 			switch {
-			case v.Value.Tier == customer.NoTier && v.Value.Orders > 0:
+			case v.Value.Tier == customer.NoTier && v.Value.Orders > 0 && !v.Value.Gone:
 				return math.NaN() // there are no tiers
 			case v.customer.Alerts.WasHighValue && !high(v.Value.Tier):
 				return 1
 			}
 			return 0
 		}},
-		{name: "nps_score", most: 10, value: func(v *view) float64 {
+		{name: "nps_score", most: 10, bounded: true, value: func(v *view) float64 {
 			if v.Promoter.Latest == nil {
 				return math.NaN()
 			}
 			return float64(v.Promoter.Latest.Score)
 		}},
-		{name: "subscription_cancelled", most: 1, value: func(v *view) float64 {
-			if cancelled(v) && v.customer.SubscriptionEndedAt <= v.m.Now {
+		{name: "subscription_cancelled", most: 1, bounded: true, value: func(v *view) float64 {
+			if v.customer.SubscriptionCancelled() {
 				return 1
 			}
 			return 0
-		}, crosses: func(v *view, _ float64) (int64, bool) { return v.customer.SubscriptionEndedAt, cancelled(v) }},
+		}},
 	}
 }
 
@@ -158,12 +160,6 @@ func overdue(v *view) float64 {
 		return math.NaN()
 	}
 	return float64(max(0, v.m.Now-next)) / customer.DayMS
-}
-
-// cancelled reports whether a subscription ends or has ended, with no order after that.
-func cancelled(v *view) bool {
-	at := v.customer.SubscriptionEndedAt
-	return at != 0 && v.Risk.LastAt <= at
 }
 
 // after returns the time n days after at, rounded up to the ms.

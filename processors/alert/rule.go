@@ -34,7 +34,7 @@ func Shipped() []Rule {
 	high := []string{"top_10", "top_20"}
 	return []Rule{
 		{Name: "high_value_gained", Metric: "value_tier", At: 1, Clear: 1, Severity: "info"},
-		{Name: "high_value_lost", Metric: "high_value_lost", At: 1, Clear: 1, Severity: "warning"},
+		{Name: "high_value_lost", Metric: "high_value_lost", At: 1, Clear: 1, Severity: "critical"},
 		{Name: "churn_risk_high", Metric: "churn_probability", At: .66, Clear: .5, For: day, CoolDown: 7 * day, Severity: "warning"},
 		{Name: "high_value_at_risk", Metric: "churn_probability", At: .66, Clear: .5, CoolDown: 7 * day, Severity: "critical", Tiers: high},
 		{Name: "top_decile_detractor", Metric: "nps_score", Below: true, At: 6, Clear: 6, Severity: "critical", Tiers: []string{"top_10"}},
@@ -82,6 +82,10 @@ func (r *Rule) Check() *RuleError {
 		return fault(side, "must be from 0 to %v for %s; it is %v", m.most, r.Metric, r.At)
 	case !(r.Clear >= 0 && r.Clear <= m.most):
 		return fault("clear", "must be from 0 to %v for %s; it is %v", m.most, r.Metric, r.Clear)
+	case !r.Below && r.At == 0 && !m.negative:
+		return fault(side, "must be above 0 for %s, which is never below it; it is 0", r.Metric)
+	case r.Below && r.At == m.most && m.bounded:
+		return fault(side, "must be below %v for %s, which is never above it; it is %v", m.most, r.Metric, r.At)
 	case !r.Below && r.Clear > r.At:
 		return fault("clear", "must be at or below the threshold (above: %v), on the side away from the alert; it is %v", r.At, r.Clear)
 	case r.Below && r.Clear < r.At:
@@ -175,11 +179,12 @@ func duration(ms int64) time.Duration {
 // Rules are compiled rules and the settings for alerts of one partition. Amounts are minor units.
 type Rules struct {
 	all         []compiled
-	percentiles bool    // a rule's metric is clv_percentile, which any change of thresholds moves
-	PublishBase bool    // alerts.publish_baseline
-	LateMS      int64   // an event that happened so long before now is late
-	FuseRaises  int64   // alerts of a rule that may be published in an hour
-	FuseShare   float64 // of the partition's customers, likewise; the greater of the two holds
+	retired     []compiled // removed, while customers may have episodes of them
+	percentiles bool       // a rule's metric is clv_percentile, which any change of thresholds moves
+	PublishBase bool       // alerts.publish_baseline
+	LateMS      int64      // an event that happened so long before now is late
+	FuseRaises  int64      // alerts of a rule that may be published in an hour
+	FuseShare   float64    // of the partition's customers, likewise; the greater of the two holds
 }
 
 type compiled struct {
@@ -194,13 +199,22 @@ type compiled struct {
 	categories uint8 // bits of customer.Category; 0: all
 }
 
-// Compile compiles the rules of settings that CheckAll accepts.
-func Compile(v *ledger.SettingsValues, unit money.Unit) Rules {
+// Compile compiles the rules of settings that CheckAll accepts, and rules that such settings had before.
+func Compile(v *ledger.SettingsValues, retired []*ledger.AlertRule, unit money.Unit) Rules {
 	rules := Rules{
 		PublishBase: v.GetAlertsPublishBaseline(), LateMS: int64(v.GetAlertsLateHours()) * 3_600_000,
 		FuseRaises: int64(v.GetAlertsFuseRaises()), FuseShare: v.GetAlertsFuseShare(),
 	}
-	for _, r := range FromWire(v.GetAlertRules()) {
+	rules.all, rules.retired = compile(v.GetAlertRules(), unit), compile(retired, unit)
+	for i := range rules.all {
+		rules.percentiles = rules.percentiles || rules.all[i].metric.name == "clv_percentile"
+	}
+	return rules
+}
+
+func compile(wire []*ledger.AlertRule, unit money.Unit) []compiled {
+	var all []compiled
+	for _, r := range FromWire(wire) {
 		m, known := metricOf(r.Metric)
 		if !known {
 			continue
@@ -215,10 +229,9 @@ func Compile(v *ledger.SettingsValues, unit money.Unit) Rules {
 		for _, n := range r.NPS {
 			c.categories |= 1 << (slices.Index(categories(), n) + int(customer.Promoter))
 		}
-		rules.percentiles = rules.percentiles || m.name == "clv_percentile"
-		rules.all = append(rules.all, c)
+		all = append(all, c)
 	}
-	return rules
+	return all
 }
 
 func minor(unit money.Unit, major float64) float64 {
@@ -248,10 +261,14 @@ func (r *Rules) Name(id uint32) string {
 	return ""
 }
 
-func (r *Rules) find(id uint32) *compiled {
-	for i := range r.all {
-		if r.all[i].id == id {
-			return &r.all[i]
+func (r *Rules) find(id uint32) *compiled { return byID(r.all, id) }
+
+func (r *Rules) retiredRule(id uint32) *compiled { return byID(r.retired, id) }
+
+func byID(all []compiled, id uint32) *compiled {
+	for i := range all {
+		if all[i].id == id {
+			return &all[i]
 		}
 	}
 	return nil

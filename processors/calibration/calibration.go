@@ -48,7 +48,7 @@ func (t *Totals) Observe(terms *customer.Terms, m customer.Moment, id string, s 
 		*p = customer.Promise{}
 	}
 	input, ok := s.Customer(terms, m)
-	if s.Promise.Days > 0 || !ok || s.Closed(m.Now) || today < 0 || today > math.MaxUint16 {
+	if s.Promise.Days > 0 || !ok || s.Gone(terms, m.Now) || today < 0 || today > math.MaxUint16 {
 		return
 	}
 	days := terms.Settings.GetPurchaseHorizonDays()

@@ -10,7 +10,9 @@ import (
 
 	"github.com/mainstay/mainstay/pkg/lifetimes"
 	"github.com/mainstay/mainstay/processors/customer"
+	"github.com/mainstay/mainstay/schemas/ledger"
 	"github.com/mainstay/mainstay/schemas/output"
+	"github.com/mainstay/mainstay/schemas/timestamp"
 )
 
 // Risk is a customer's churn risk at a moment.
@@ -37,7 +39,7 @@ func Score(t *customer.Terms, m customer.Moment, s *customer.State) Risk {
 	a.LastAt, _ = s.LastOrderAt()
 	input, ok := s.Customer(t, m)
 	switch {
-	case s.Closed(m.Now):
+	case s.Gone(t, m.Now):
 		a.Class = customer.Churned
 		return a
 	case !ok:
@@ -54,6 +56,10 @@ func Score(t *customer.Terms, m customer.Moment, s *customer.State) Risk {
 		a.Class = customer.Medium
 	default:
 		a.Class = customer.High
+	}
+	//mutant:notice-ignored if false && $
+	if s.SubscriptionCancelled() && t.Settings.GetChurnSubscriptionEnd() != ledger.SubscriptionEnd_SUBSCRIPTION_END_IGNORE {
+		a.Class, a.Graced = customer.High, false
 	}
 	return a
 }
@@ -99,6 +105,9 @@ func Next(t *customer.Terms, m customer.Moment, a *Risk, s *customer.State, last
 	closes := int64(0)
 	if s.AccountClosedAt > m.Now && a.LastAt <= s.AccountClosedAt {
 		closes = s.AccountClosedAt
+	}
+	if s.SubscriptionEndedAt > m.Now && s.Gone(t, s.SubscriptionEndedAt) {
+		closes = earlier(closes, s.SubscriptionEndedAt)
 	}
 	if !a.Known() {
 		return closes
@@ -229,7 +238,10 @@ func silence(m customer.Moment, a *Risk) float64 {
 // reasons appends short sentences for a person; equal risks have equal reasons.
 func reasons(t *customer.Terms, m customer.Moment, a *Risk, s *customer.State, dst []string) []string {
 	if a.Class == customer.Churned {
-		return append(dst, "account closed")
+		if s.Closed(m.Now) {
+			return append(dst, Ending("account closed on ", s.AccountClosedAt, s.AccountCloseReason))
+		}
+		return append(dst, Ending("subscription ended on ", s.SubscriptionEndedAt, s.SubscriptionEndReason))
 	} else if !a.Known() {
 		return append(dst, "no standing order")
 	}
@@ -243,10 +255,23 @@ func reasons(t *customer.Terms, m customer.Moment, a *Risk, s *customer.State, d
 	if a.Graced {
 		dst = append(dst, "within "+strconv.Itoa(int(t.Settings.GetChurnGraceDays()))+" days of an order")
 	}
-	if s.SubscriptionEndedAt != 0 && s.SubscriptionEndedAt <= m.Now {
-		dst = append(dst, "subscription ended")
+	switch {
+	case s.SubscriptionEndedAt == 0:
+	case s.SubscriptionEndedAt <= m.Now:
+		dst = append(dst, Ending("subscription ended on ", s.SubscriptionEndedAt, s.SubscriptionEndReason))
+	default:
+		dst = append(dst, Ending("subscription ends on ", s.SubscriptionEndedAt, s.SubscriptionEndReason))
 	}
 	return dst
+}
+
+// Ending describes the end of a subscription or an account: its day, and the code of its reason where there is one.
+func Ending(text string, at int64, reason string) string {
+	text += string(timestamp.Append(nil, at))[:len("2006-01-02")]
+	if reason == "" {
+		return text
+	}
+	return text + " (" + reason + ")"
 }
 
 func days(n float64) string { return strconv.FormatFloat(n, 'f', 1, 64) + " days" }

@@ -22,7 +22,7 @@ type Value struct {
 	Expected       float64       // number of orders expected within the prediction horizon
 	Percentile     float64       // of the total CLV among all customers; -1: unknown
 	Tier           customer.Tier // by the total CLV
-	Gone           bool          // the account is closed
+	Gone           bool          // the account is closed, or a subscription has ended
 }
 
 // Total returns the total CLV: historic plus predicted.
@@ -41,7 +41,7 @@ func Score(t *customer.Terms, m customer.Moment, s *customer.State, last *custom
 		return a
 	}
 	a.PredictedKnown = true
-	if a.Gone = s.Closed(m.Now); !a.Gone {
+	if a.Gone = s.Gone(t, m.Now); !a.Gone {
 		horizon := float64(t.Settings.GetPredictionHorizonDays()) / customer.DaysPerWeek
 		a.Expected = t.Purchases.Expected(input, horizon)
 		worth := a.Expected

@@ -6,11 +6,11 @@ import (
 	"github.com/mainstay/mainstay/processors/customer"
 )
 
-// rank sets the percentile and the tier by the total CLV. Both stay unknown without a standing order, and while there are fewer
+// rank sets the percentile and the tier by the total CLV. Both stay unknown without a standing order, for a customer who is gone, and while there are fewer
 // customers than tiers_min_customers.
 func rank(t *customer.Terms, a *Value, last *customer.LastPublished) {
 	bounds := t.Thresholds
-	if bounds == nil || a.Orders == 0 || bounds.GetCustomers() < int64(t.Settings.GetTiersMinCustomers()) || len(bounds.GetPercentiles()) < 2 {
+	if !t.HasTiers() || a.Orders == 0 || a.Gone || len(bounds.GetPercentiles()) < 2 {
 		return
 	}
 	total := a.Total()
@@ -38,7 +38,7 @@ func rank(t *customer.Terms, a *Value, last *customer.LastPublished) {
 // TierOf returns the tier and percentile of the CLV published last under the thresholds in force: the effect of a change of
 // thresholds alone.
 func TierOf(t *customer.Terms, last *customer.LastPublished) (customer.Tier, float64) {
-	a := Value{Historic: last.Historic, Orders: last.Orders, Predicted: last.Predicted, Percentile: -1}
+	a := Value{Historic: last.Historic, Orders: last.Orders, Predicted: last.Predicted, Percentile: -1, Gone: last.Churn == customer.Churned}
 	rank(t, &a, last)
 	return a.Tier, a.Percentile
 }

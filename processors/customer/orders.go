@@ -132,14 +132,14 @@ func (s *State) RecordClosing(e *ledger.Event, c *ledger.Cancellation) Change {
 	if at == 0 {
 		at = e.GetOccurredAt()
 	}
-	end := &s.SubscriptionEndedAt
+	end, reason := &s.SubscriptionEndedAt, &s.SubscriptionEndReason
 	if c.GetKind() == ledger.CancellationKind_CANCELLATION_KIND_ACCOUNT {
-		end = &s.AccountClosedAt
+		end, reason = &s.AccountClosedAt, &s.AccountCloseReason
 	}
 	if at <= *end {
 		return Change{Duplicate: true}
 	}
-	*end = at
+	*end, *reason = at, strings.Clone(c.GetReason())
 	return Change{}
 }
 

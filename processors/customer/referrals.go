@@ -11,12 +11,13 @@ import (
 	"github.com/mainstay/mainstay/schemas/output"
 )
 
-// referral is an approved or voided referral in which this customer is the one referred.
+// referral is a pending, approved or voided referral in which this customer is the one referred.
 type referral struct {
 	id       uint64 // hash of the referral id, or of the referrer if no id was stated
 	referrer string // customer id
-	voided   bool   // false: approved
-	at       int64  // time of the event, ms
+	voided   bool
+	pending  bool  // neither approved nor voided yet
+	at       int64 // time of the event, ms
 }
 
 // mostReferrals bounds the referrals kept of a customer; more are rejected.
@@ -28,12 +29,9 @@ func (s *State) RecordReferral(own string, e *ledger.Event, r *ledger.Referral) 
 	if r.GetReferrer() == own {
 		return rejected(output.SelfReferral)
 	}
-	if r.GetStatus() == ledger.ReferralStatus_REFERRAL_STATUS_PENDING {
-		return Change{}
-	}
 	next := referral{
 		id: referralHash(r), referrer: r.GetReferrer(), at: e.GetOccurredAt(),
-		voided: r.GetStatus() == ledger.ReferralStatus_REFERRAL_STATUS_VOIDED,
+		voided: r.GetStatus() == ledger.ReferralStatus_REFERRAL_STATUS_VOIDED, pending: r.GetStatus() == ledger.ReferralStatus_REFERRAL_STATUS_PENDING,
 	}
 	i, found := slices.BinarySearchFunc(s.referrals, next, compareReferrals)
 	switch {
@@ -44,7 +42,7 @@ func (s *State) RecordReferral(own string, e *ledger.Event, r *ledger.Referral) 
 	}
 	next.referrer = strings.Clone(next.referrer)
 	s.referrals = slices.Insert(s.referrals, i, next)
-	if !next.voided && s.inForce() >= 0 && s.referrals[s.inForce()].referrer != next.referrer {
+	if !next.voided && !next.pending && s.inForce() >= 0 && s.referrals[s.inForce()].referrer != next.referrer {
 		return rejected(output.ReferralTaken)
 	}
 	return Change{}
@@ -59,13 +57,16 @@ func referralHash(r *ledger.Referral) uint64 {
 }
 
 func compareReferrals(a, b referral) int {
-	voided := func(r referral) int {
-		if r.voided {
-			return 1
+	status := func(r referral) int {
+		switch {
+		case r.voided:
+			return 2
+		case r.pending:
+			return 0
 		}
-		return 0
+		return 1
 	}
-	return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.id, b.id), cmp.Compare(voided(a), voided(b)), strings.Compare(a.referrer, b.referrer))
+	return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.id, b.id), cmp.Compare(status(a), status(b)), strings.Compare(a.referrer, b.referrer))
 }
 
 // Referrer returns the id of the customer whose referral of this customer is in force; empty for none.
@@ -81,7 +82,7 @@ func (s *State) Referrer() string {
 func (s *State) inForce() int {
 	for i := range s.referrals {
 		r := &s.referrals[i]
-		if r.voided {
+		if r.voided || r.pending {
 			continue
 		}
 		if !slices.ContainsFunc(s.referrals[i+1:], func(v referral) bool { return v.voided && v.id == r.id }) {
@@ -89,6 +90,32 @@ func (s *State) inForce() int {
 		}
 	}
 	return -1
+}
+
+// CreditedNet returns what the referrer is credited with: the net revenue from the civil day of the referral on, which is that of
+// its first event, approved or not. With referral.credit all it is the net revenue of all time. The purchase days are kept for ever, so the
+// amount does not depend on what is in memory. Refunds whose order is unknown reduce it.
+func (s *State) CreditedNet(t *Terms) int64 {
+	i := s.inForce()
+	if i < 0 {
+		return 0
+	}
+	if t.Settings.GetReferralCredit() == ledger.ReferralCredit_REFERRAL_CREDIT_ALL {
+		return max(0, s.Historic())
+	}
+	at := s.referrals[i].at
+	for _, r := range s.referrals[:i] {
+		if r.id == s.referrals[i].id && !r.voided {
+			at = min(at, r.at)
+		}
+	}
+	//mutant:credit-before-referral replace before := s.days.Until(-1 << 30)
+	before := s.days.Until(t.Day(at) - 1)
+	net := s.Historic()
+	for _, d := range before {
+		net -= d.Net
+	}
+	return max(0, net)
 }
 
 // credit is the credit for one customer whom this customer referred.

@@ -2,6 +2,7 @@ package customer
 
 import (
 	"github.com/mainstay/mainstay/pkg/lifetimes"
+	"github.com/mainstay/mainstay/schemas/ledger"
 )
 
 // State is the state of one customer. Events change it through the methods of this package alone; the scores read it. Encode
@@ -19,8 +20,10 @@ type State struct {
 	Promise Promise
 	// AccountClosedAt is the time (ms) at which the account was closed; 0: it was not.
 	AccountClosedAt int64
-	// SubscriptionEndedAt is the time (ms) at which the latest subscription ended; 0: none did.
+	// SubscriptionEndedAt is the time (ms) at which the latest subscription that was cancelled ends or ended; 0: none was.
 	SubscriptionEndedAt int64
+	// AccountCloseReason and SubscriptionEndReason are the codes that were stated with them; empty: none.
+	AccountCloseReason, SubscriptionEndReason string
 	// Alerts is the state of the customer's alerts.
 	Alerts Alerts
 
@@ -132,7 +135,7 @@ const (
 	Medium
 	High
 	None    // no standing order
-	Churned // the account is closed
+	Churned // the account is closed, or a subscription has ended
 )
 
 // String returns the class as it is written in outputs.
@@ -173,7 +176,7 @@ func (s *State) Size() int {
 	for i := range s.referrals {
 		n += len(s.referrals[i].referrer)
 	}
-	return n + len(s.Credited.To)
+	return n + len(s.Credited.To) + len(s.AccountCloseReason) + len(s.SubscriptionEndReason)
 }
 
 // Historic returns the realised net revenue: standing orders less their refunds, less refunds whose order is unknown.
@@ -227,6 +230,17 @@ func (s *State) Summary(t *Terms, m Moment) (lifetimes.Summary, bool) {
 func (s *State) Customer(t *Terms, m Moment) (lifetimes.Customer, bool) {
 	summary, ok := s.Summary(t, m)
 	return lifetimes.Customer{Summary: summary, Net: t.Unit.Major(s.net)}, ok
+}
+
+// SubscriptionCancelled reports whether a subscription was cancelled, with no order after its end.
+func (s *State) SubscriptionCancelled() bool {
+	at, ok := s.LastOrderAt()
+	return s.SubscriptionEndedAt != 0 && (!ok || at <= s.SubscriptionEndedAt)
+}
+
+// Gone reports whether the customer is churned by an event: the account is closed, or a subscription has ended and counts for that.
+func (s *State) Gone(t *Terms, now int64) bool {
+	return s.Closed(now) || t.Settings.GetChurnSubscriptionEnd() == ledger.SubscriptionEnd_SUBSCRIPTION_END_CHURNED && s.SubscriptionCancelled() && s.SubscriptionEndedAt <= now
 }
 
 // Closed reports whether the account was closed at or before now, with no order after that.

@@ -92,14 +92,18 @@ func fullState(t *testing.T) *State {
 	buy(m, now-DayMS, &ledger.Purchase{OrderId: "cancelled", Total: 200, Cancelled: true})
 	buy(m, now, &ledger.Purchase{OrderId: "refunded", Total: 300, UpdatedAt: now, Refunds: []*ledger.Refund{{RefundId: "a", Total: 10}}})
 	buy(m, now, &ledger.Purchase{OrderId: "foreign", Total: 40, Currency: "USD"})
-	s.RecordRefund(terms, m, e, &ledger.Cancellation{OrderId: "foreign", RefundId: "f", Currency: "USD", Total: 50})
+	for _, refund := range []string{"f", "g"} {
+		s.RecordRefund(terms, m, e, &ledger.Cancellation{OrderId: "foreign", RefundId: refund, Currency: "USD", Total: 50})
+	}
+	buy(m, now, &ledger.Purchase{OrderId: "refunded", Total: 300, UpdatedAt: now + 1, TimeStoodIn: true}) // states neither refunds nor the time
 	s.RecordRefund(terms, m, e, &ledger.Cancellation{OrderId: "waits", RefundId: "b", Currency: "EUR", Total: 20})
 	s.RecordCancellation(terms, m, e, &ledger.Cancellation{OrderId: "unknown"}, &ledger.Origin{Topic: "t", Partition: 1, Offset: 2})
-	s.RecordClosing(e, &ledger.Cancellation{Kind: ledger.CancellationKind_CANCELLATION_KIND_ACCOUNT})
-	s.RecordClosing(e, &ledger.Cancellation{Kind: ledger.CancellationKind_CANCELLATION_KIND_SUBSCRIPTION})
+	s.RecordClosing(e, &ledger.Cancellation{Kind: ledger.CancellationKind_CANCELLATION_KIND_ACCOUNT, Reason: "price"})
+	s.RecordClosing(e, &ledger.Cancellation{Kind: ledger.CancellationKind_CANCELLATION_KIND_SUBSCRIPTION, Reason: "price"})
 	s.RecordResponse(&ledger.Survey{ResponseId: "r", SurveyId: "s", Type: ledger.SurveyType_SURVEY_TYPE_NPS, Score: 9, CreatedAt: now, UpdatedAt: now + 1, Excluded: true, Comment: "c", Dimension: "d"})
 	s.RecordReferral("me", e, &ledger.Referral{ReferralId: "r", Referrer: "you", Status: ledger.ReferralStatus_REFERRAL_STATUS_APPROVED})
 	s.RecordReferral("me", &ledger.Event{OccurredAt: now + 1}, &ledger.Referral{ReferralId: "r", Referrer: "you", Status: ledger.ReferralStatus_REFERRAL_STATUS_VOIDED})
+	s.RecordReferral("me", e, &ledger.Referral{ReferralId: "p", Referrer: "you", Status: ledger.ReferralStatus_REFERRAL_STATUS_PENDING})
 	s.SetCredit(&ledger.Credit{Referred: "them", Net: 30, Approved: true})
 	s.RememberEvent(m, EventFingerprint(e))
 	s.Sequence, s.Next = 1, now+5

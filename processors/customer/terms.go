@@ -27,6 +27,11 @@ type Terms struct {
 	Zone       *time.Location       // nil: UTC
 }
 
+// HasTiers reports whether the base is large enough for value tiers.
+func (t *Terms) HasTiers() bool {
+	return t.Thresholds != nil && t.Thresholds.GetCustomers() >= int64(t.Settings.GetTiersMinCustomers())
+}
+
 // Moment is the time at which an entry is folded, ms.
 type Moment struct {
 	Now   int64 // UTC

@@ -44,6 +44,7 @@ func (s *State) write(w *state.Customer) {
 	w.Sequence, w.Deadline = s.Sequence, s.Next
 	w.ForgottenRefunds, w.ForgottenAt = s.forgottenRefunds, s.forgottenAt
 	w.AccountClosedAt, w.SubscriptionEndedAt = s.AccountClosedAt, s.SubscriptionEndedAt
+	w.AccountCloseReason, w.SubscriptionEndReason = s.AccountCloseReason, s.SubscriptionEndReason
 	w.CreditedTo, w.Credited = s.Credited.To, s.Credited.Net
 	s.writeOrderLog(w)
 	s.writeDays(w)
@@ -60,7 +61,7 @@ func (s *State) write(w *state.Customer) {
 		})
 	}
 	for _, r := range s.referrals {
-		w.Referrals = append(w.Referrals, &state.Referral{Id: r.id, Referrer: r.referrer, Voided: r.voided, At: r.at})
+		w.Referrals = append(w.Referrals, &state.Referral{Id: r.id, Referrer: r.referrer, Voided: r.voided, Pending: r.pending, At: r.at})
 	}
 	for _, c := range s.credits {
 		w.CreditFrom, w.CreditNet = append(w.CreditFrom, c.from), append(w.CreditNet, c.net)
@@ -212,6 +213,7 @@ func Decode(blob []byte) (*State, error) {
 	s.Sequence, s.Next = w.GetSequence(), w.GetDeadline()
 	s.forgottenRefunds, s.forgottenAt = w.GetForgottenRefunds(), w.GetForgottenAt()
 	s.AccountClosedAt, s.SubscriptionEndedAt = w.GetAccountClosedAt(), w.GetSubscriptionEndedAt()
+	s.AccountCloseReason, s.SubscriptionEndReason = w.GetAccountCloseReason(), w.GetSubscriptionEndReason()
 	s.Credited = Credited{To: w.GetCreditedTo(), Net: w.GetCredited()}
 	if err := s.readDays(w); err != nil {
 		return nil, err
@@ -234,7 +236,7 @@ func Decode(blob []byte) (*State, error) {
 		})
 	}
 	for _, r := range w.Referrals {
-		s.referrals = append(s.referrals, referral{id: r.GetId(), referrer: r.GetReferrer(), voided: r.GetVoided(), at: r.GetAt()})
+		s.referrals = append(s.referrals, referral{id: r.GetId(), referrer: r.GetReferrer(), voided: r.GetVoided(), pending: r.GetPending(), at: r.GetAt()})
 	}
 	for i, from := range w.CreditFrom {
 		//mutant:credits-lost-on-reclaim insert continue

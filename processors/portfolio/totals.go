@@ -24,7 +24,7 @@ type Totals struct {
 	Detractors   int64    // likewise
 	HistoricCLV  int64    // sum
 	PredictedCLV int64    // sum over the customers with a standing order
-	// Histogram counts customers with a standing order by the bucket of their total CLV.
+	// Histogram counts customers with a standing order who are not churned by the bucket of their total CLV.
 	Histogram []int64
 }
 
@@ -59,6 +59,8 @@ func (t *Totals) count(last *customer.LastPublished, n int64) {
 	t.HistoricCLV += n * last.Historic
 	if last.Orders > 0 {
 		t.PredictedCLV += n * last.Predicted
+	}
+	if last.Orders > 0 && last.Churn != customer.Churned {
 		b := Bucket(last.Historic + last.Predicted)
 		if b >= len(t.Histogram) {
 			t.Histogram = append(t.Histogram, make([]int64, b+1-len(t.Histogram))...)

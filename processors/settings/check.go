@@ -90,6 +90,10 @@ func set(field, value any) {
 		*to = value.(bool)
 	case *string:
 		*to = value.(string)
+	case *ledger.SubscriptionEnd:
+		*to = ledger.SubscriptionEnd(slices.Index(subscriptionEnds(), value.(string))) //nolint:gosec // -1 is out of bounds
+	case *ledger.ReferralCredit:
+		*to = ledger.ReferralCredit(slices.Index(referralCredits(), value.(string))) //nolint:gosec // likewise
 	case *ledger.Clock:
 		*to = map[string]ledger.Clock{"live": ledger.Clock_CLOCK_LIVE, "event": ledger.Clock_CLOCK_EVENT}[value.(string)]
 	case *interval:
@@ -115,6 +119,10 @@ func get(field any) any {
 		return *from
 	case *string:
 		return *from
+	case *ledger.SubscriptionEnd:
+		return nameOf(subscriptionEnds(), int(*from))
+	case *ledger.ReferralCredit:
+		return nameOf(referralCredits(), int(*from))
 	case *ledger.Clock:
 		return map[ledger.Clock]string{ledger.Clock_CLOCK_LIVE: "live", ledger.Clock_CLOCK_EVENT: "event"}[*from]
 	case *interval:
@@ -126,6 +134,17 @@ func get(field any) any {
 	default:
 		panic(fmt.Sprintf("settings: no setting can be a %T", field))
 	}
+}
+
+// The values of settings that the ledger holds by their number.
+func subscriptionEnds() []string { return []string{"churned", "high", "ignore"} }
+func referralCredits() []string  { return []string{"after", "all"} }
+
+func nameOf(names []string, number int) string {
+	if number < 0 || number >= len(names) {
+		return ""
+	}
+	return names[number]
 }
 
 // Validate returns an error that joins a *ValueError for each of the values that Step refuses.

@@ -83,6 +83,9 @@ func revision() []Setting {
 	toggle := func(path string, in func(*values) any, doc string) Setting {
 		return Setting{Path: path, Holds: Revision, Doc: doc, Default: false, inValues: in}
 	}
+	oneOf := func(path string, names []string, in func(*values) any, doc string) Setting {
+		return Setting{Path: path, Holds: Revision, Doc: doc, Default: names[0], OneOf: names, inValues: in}
+	}
 	const (
 		century  = 36500 // days
 		decade   = 3650  // days
@@ -106,6 +109,8 @@ func revision() []Setting {
 		// A change of 0 would be reached at once, and so wake the customer again every millisecond.
 		number("churn.material", .05, .001, 1, func(v *values) any { return &v.ChurnMaterial },
 			"Change of the churn probability that is published. A change of class is always published."),
+		oneOf("churn.subscription_end", subscriptionEnds(), func(v *values) any { return &v.ChurnSubscriptionEnd },
+			"Effect of a cancelled subscription on the class: churned (high from the cancellation on, churned from its end until the next order), high (until the next order after its end), or ignore."),
 		whole("clv.prediction_horizon_days", 365, 1, decade, func(v *values) any { return &v.PredictionHorizonDays },
 			"Days that predicted_clv looks ahead."),
 		number("clv.discount_rate_annual", 0, 0, 10, func(v *values) any { return &v.DiscountRateAnnual },
@@ -117,6 +122,8 @@ func revision() []Setting {
 			"Relative change of total_clv that is published."),
 		number("simple_clv.lifespan_years", 2, .01, 100, func(v *values) any { return &v.SimpleClvLifespanYears },
 			"Assumed lifetime of a customer in years: simple_clv = average order value x orders per year x lifetime."),
+		oneOf("referral.credit", referralCredits(), func(v *values) any { return &v.ReferralCredit },
+			"Which payments of a referred customer count in the referrer's referral_value: after (from the day of the referral on) or all."),
 		whole("surveys.window_days", 365, 1, century, func(v *values) any { return &v.SurveyWindowDays },
 			"Days for which a response counts towards promoter status."),
 		toggle("surveys.keep_comments", func(v *values) any { return &v.KeepComments },
@@ -141,7 +148,7 @@ func revision() []Setting {
 			Doc: "Alert rules: a list in the form of alerts.rules_file, or the word shipped (docs/measures.md describes both).",
 		},
 		toggle("alerts.publish_baseline", func(v *values) any { return &v.AlertsPublishBaseline },
-			"Also publish episodes that open or close silently (first evaluation, import, refit, new thresholds, changed rules), with initial true."),
+			"Also publish episodes that open silently (history, refit, new thresholds, changed rules), with initial true."),
 		whole("alerts.late_hours", 48, 0, century*24, func(v *values) any { return &v.AlertsLateHours },
 			"Age in hours at which an event counts as history when it is folded: it changes the state and raises no alert."),
 		whole("alerts.fuse_raises", 100, 0, billions, func(v *values) any { return &v.AlertsFuseRaises },

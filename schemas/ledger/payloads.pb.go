@@ -74,6 +74,103 @@ func (Clock) EnumDescriptor() ([]byte, []int) {
 	return file_ledger_payloads_proto_rawDescGZIP(), []int{0}
 }
 
+// SubscriptionEnd states what the end of a subscription does to churn risk.
+type SubscriptionEnd int32
+
+const (
+	SubscriptionEnd_SUBSCRIPTION_END_CHURNED SubscriptionEnd = 0 // high from the cancellation on, churned from the end on until the next order
+	SubscriptionEnd_SUBSCRIPTION_END_HIGH    SubscriptionEnd = 1 // high until the next order after the end
+	SubscriptionEnd_SUBSCRIPTION_END_IGNORE  SubscriptionEnd = 2 // nothing
+)
+
+// Enum value maps for SubscriptionEnd.
+var (
+	SubscriptionEnd_name = map[int32]string{
+		0: "SUBSCRIPTION_END_CHURNED",
+		1: "SUBSCRIPTION_END_HIGH",
+		2: "SUBSCRIPTION_END_IGNORE",
+	}
+	SubscriptionEnd_value = map[string]int32{
+		"SUBSCRIPTION_END_CHURNED": 0,
+		"SUBSCRIPTION_END_HIGH":    1,
+		"SUBSCRIPTION_END_IGNORE":  2,
+	}
+)
+
+func (x SubscriptionEnd) Enum() *SubscriptionEnd {
+	p := new(SubscriptionEnd)
+	*p = x
+	return p
+}
+
+func (x SubscriptionEnd) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (SubscriptionEnd) Descriptor() protoreflect.EnumDescriptor {
+	return file_ledger_payloads_proto_enumTypes[1].Descriptor()
+}
+
+func (SubscriptionEnd) Type() protoreflect.EnumType {
+	return &file_ledger_payloads_proto_enumTypes[1]
+}
+
+func (x SubscriptionEnd) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use SubscriptionEnd.Descriptor instead.
+func (SubscriptionEnd) EnumDescriptor() ([]byte, []int) {
+	return file_ledger_payloads_proto_rawDescGZIP(), []int{1}
+}
+
+// ReferralCredit states which payments of a referred customer are credited.
+type ReferralCredit int32
+
+const (
+	ReferralCredit_REFERRAL_CREDIT_AFTER ReferralCredit = 0 // from the day of the referral on
+	ReferralCredit_REFERRAL_CREDIT_ALL   ReferralCredit = 1
+)
+
+// Enum value maps for ReferralCredit.
+var (
+	ReferralCredit_name = map[int32]string{
+		0: "REFERRAL_CREDIT_AFTER",
+		1: "REFERRAL_CREDIT_ALL",
+	}
+	ReferralCredit_value = map[string]int32{
+		"REFERRAL_CREDIT_AFTER": 0,
+		"REFERRAL_CREDIT_ALL":   1,
+	}
+)
+
+func (x ReferralCredit) Enum() *ReferralCredit {
+	p := new(ReferralCredit)
+	*p = x
+	return p
+}
+
+func (x ReferralCredit) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (ReferralCredit) Descriptor() protoreflect.EnumDescriptor {
+	return file_ledger_payloads_proto_enumTypes[2].Descriptor()
+}
+
+func (ReferralCredit) Type() protoreflect.EnumType {
+	return &file_ledger_payloads_proto_enumTypes[2]
+}
+
+func (x ReferralCredit) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use ReferralCredit.Descriptor instead.
+func (ReferralCredit) EnumDescriptor() ([]byte, []int) {
+	return file_ledger_payloads_proto_rawDescGZIP(), []int{2}
+}
+
 // Genesis is entry 0 of every ledger partition: the settings that never change in the life of the ledger.
 type Genesis struct {
 	state                 protoimpl.MessageState `protogen:"open.v1"`
@@ -563,6 +660,8 @@ type SettingsValues struct {
 	AlertsLateHours        uint32                 `protobuf:"varint,42,opt,name=alerts_late_hours,json=alertsLateHours,proto3" json:"alerts_late_hours,omitempty"`                         // an event that happened so long before now raises no alert
 	AlertsFuseRaises       uint32                 `protobuf:"varint,43,opt,name=alerts_fuse_raises,json=alertsFuseRaises,proto3" json:"alerts_fuse_raises,omitempty"`                      // alerts of one rule per partition and ledger hour that are always published
 	AlertsFuseShare        float64                `protobuf:"fixed64,44,opt,name=alerts_fuse_share,json=alertsFuseShare,proto3" json:"alerts_fuse_share,omitempty"`                        // share of the partition's customers, likewise; the greater of the two limits holds
+	ChurnSubscriptionEnd   SubscriptionEnd        `protobuf:"varint,45,opt,name=churn_subscription_end,json=churnSubscriptionEnd,proto3,enum=mainstay.ledger.v1.SubscriptionEnd" json:"churn_subscription_end,omitempty"`
+	ReferralCredit         ReferralCredit         `protobuf:"varint,46,opt,name=referral_credit,json=referralCredit,proto3,enum=mainstay.ledger.v1.ReferralCredit" json:"referral_credit,omitempty"`
 	unknownFields          protoimpl.UnknownFields
 	sizeCache              protoimpl.SizeCache
 }
@@ -777,6 +876,20 @@ func (x *SettingsValues) GetAlertsFuseShare() float64 {
 		return x.AlertsFuseShare
 	}
 	return 0
+}
+
+func (x *SettingsValues) GetChurnSubscriptionEnd() SubscriptionEnd {
+	if x != nil {
+		return x.ChurnSubscriptionEnd
+	}
+	return SubscriptionEnd_SUBSCRIPTION_END_CHURNED
+}
+
+func (x *SettingsValues) GetReferralCredit() ReferralCredit {
+	if x != nil {
+		return x.ReferralCredit
+	}
+	return ReferralCredit_REFERRAL_CREDIT_AFTER
 }
 
 // AlertRule opens an episode when a customer's metric meets the threshold and closes it when the metric crosses the clear threshold.
@@ -1485,9 +1598,11 @@ func (x *Thresholds) GetCustomers() int64 {
 // Credit sets the amount with which the entry's customer, a referrer, is credited for one referred customer. It is absolute.
 type Credit struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Referred      string                 `protobuf:"bytes,1,opt,name=referred,proto3" json:"referred,omitempty"`  // id of the referred customer
-	Net           int64                  `protobuf:"zigzag64,2,opt,name=net,proto3" json:"net,omitempty"`         // minor units of the base currency
-	Approved      bool                   `protobuf:"varint,3,opt,name=approved,proto3" json:"approved,omitempty"` // false: the referral is no longer in force, and the credit is removed
+	Referred      string                 `protobuf:"bytes,1,opt,name=referred,proto3" json:"referred,omitempty"`                               // id of the referred customer
+	Net           int64                  `protobuf:"zigzag64,2,opt,name=net,proto3" json:"net,omitempty"`                                      // minor units of the base currency
+	Approved      bool                   `protobuf:"varint,3,opt,name=approved,proto3" json:"approved,omitempty"`                              // false: the referral is no longer in force, and the credit is removed
+	CauseEventId  string                 `protobuf:"bytes,4,opt,name=cause_event_id,json=causeEventId,proto3" json:"cause_event_id,omitempty"` // of the referred customer's event; empty: no event caused it
+	OccurredAt    int64                  `protobuf:"zigzag64,5,opt,name=occurred_at,json=occurredAt,proto3" json:"occurred_at,omitempty"`      // of that event
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1541,6 +1656,20 @@ func (x *Credit) GetApproved() bool {
 		return x.Approved
 	}
 	return false
+}
+
+func (x *Credit) GetCauseEventId() string {
+	if x != nil {
+		return x.CauseEventId
+	}
+	return ""
+}
+
+func (x *Credit) GetOccurredAt() int64 {
+	if x != nil {
+		return x.OccurredAt
+	}
+	return 0
 }
 
 // Contribution states the totals of one ledger partition as of an offset. It replaces the partition's former contribution.
@@ -1799,7 +1928,8 @@ const file_ledger_payloads_proto_rawDesc = "" +
 	"\bSettings\x12\x1a\n" +
 	"\brevision\x18\x01 \x01(\x04R\brevision\x12\x12\n" +
 	"\x04hash\x18\x02 \x01(\x06R\x04hash\x12:\n" +
-	"\x06values\x18\x03 \x01(\v2\".mainstay.ledger.v1.SettingsValuesR\x06values\"\xf5\b\n" +
+	"\x06values\x18\x03 \x01(\v2\".mainstay.ledger.v1.SettingsValuesR\x06values\"\x9d\n" +
+	"\n" +
 	"\x0eSettingsValues\x12\x1f\n" +
 	"\vmemory_days\x18\x01 \x01(\rR\n" +
 	"memoryDays\x12#\n" +
@@ -1832,7 +1962,9 @@ const file_ledger_payloads_proto_rawDesc = "" +
 	"\x17alerts_publish_baseline\x18) \x01(\bR\x15alertsPublishBaseline\x12*\n" +
 	"\x11alerts_late_hours\x18* \x01(\rR\x0falertsLateHours\x12,\n" +
 	"\x12alerts_fuse_raises\x18+ \x01(\rR\x10alertsFuseRaises\x12*\n" +
-	"\x11alerts_fuse_share\x18, \x01(\x01R\x0falertsFuseShare\"\xa6\x02\n" +
+	"\x11alerts_fuse_share\x18, \x01(\x01R\x0falertsFuseShare\x12Y\n" +
+	"\x16churn_subscription_end\x18- \x01(\x0e2#.mainstay.ledger.v1.SubscriptionEndR\x14churnSubscriptionEnd\x12K\n" +
+	"\x0freferral_credit\x18. \x01(\x0e2\".mainstay.ledger.v1.ReferralCreditR\x0ereferralCredit\"\xa6\x02\n" +
 	"\tAlertRule\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n" +
 	"\x06metric\x18\x02 \x01(\tR\x06metric\x12\x14\n" +
@@ -1897,11 +2029,14 @@ const file_ledger_payloads_proto_rawDesc = "" +
 	"\x06top_10\x18\x02 \x01(\x12R\x05top10\x12\x15\n" +
 	"\x06top_20\x18\x03 \x01(\x12R\x05top20\x12 \n" +
 	"\vpercentiles\x18\x04 \x03(\x12R\vpercentiles\x12\x1c\n" +
-	"\tcustomers\x18\x05 \x01(\x03R\tcustomers\"R\n" +
+	"\tcustomers\x18\x05 \x01(\x03R\tcustomers\"\x99\x01\n" +
 	"\x06Credit\x12\x1a\n" +
 	"\breferred\x18\x01 \x01(\tR\breferred\x12\x10\n" +
 	"\x03net\x18\x02 \x01(\x12R\x03net\x12\x1a\n" +
-	"\bapproved\x18\x03 \x01(\bR\bapproved\"\xdf\x02\n" +
+	"\bapproved\x18\x03 \x01(\bR\bapproved\x12$\n" +
+	"\x0ecause_event_id\x18\x04 \x01(\tR\fcauseEventId\x12\x1f\n" +
+	"\voccurred_at\x18\x05 \x01(\x12R\n" +
+	"occurredAt\"\xdf\x02\n" +
 	"\fContribution\x12\x1c\n" +
 	"\tpartition\x18\x01 \x01(\x05R\tpartition\x12\x16\n" +
 	"\x06offset\x18\x02 \x01(\x03R\x06offset\x12\x1c\n" +
@@ -1926,7 +2061,14 @@ const file_ledger_payloads_proto_rawDesc = "" +
 	"\x11CLOCK_UNSPECIFIED\x10\x00\x12\x0e\n" +
 	"\n" +
 	"CLOCK_LIVE\x10\x01\x12\x0f\n" +
-	"\vCLOCK_EVENT\x10\x02B-Z+github.com/mainstay/mainstay/schemas/ledgerb\x06proto3"
+	"\vCLOCK_EVENT\x10\x02*g\n" +
+	"\x0fSubscriptionEnd\x12\x1c\n" +
+	"\x18SUBSCRIPTION_END_CHURNED\x10\x00\x12\x19\n" +
+	"\x15SUBSCRIPTION_END_HIGH\x10\x01\x12\x1b\n" +
+	"\x17SUBSCRIPTION_END_IGNORE\x10\x02*D\n" +
+	"\x0eReferralCredit\x12\x19\n" +
+	"\x15REFERRAL_CREDIT_AFTER\x10\x00\x12\x17\n" +
+	"\x13REFERRAL_CREDIT_ALL\x10\x01B-Z+github.com/mainstay/mainstay/schemas/ledgerb\x06proto3"
 
 var (
 	file_ledger_payloads_proto_rawDescOnce sync.Once
@@ -1940,50 +2082,54 @@ func file_ledger_payloads_proto_rawDescGZIP() []byte {
 	return file_ledger_payloads_proto_rawDescData
 }
 
-var file_ledger_payloads_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
+var file_ledger_payloads_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
 var file_ledger_payloads_proto_msgTypes = make([]protoimpl.MessageInfo, 19)
 var file_ledger_payloads_proto_goTypes = []any{
 	(Clock)(0),               // 0: mainstay.ledger.v1.Clock
-	(*Genesis)(nil),          // 1: mainstay.ledger.v1.Genesis
-	(*CopiedFrom)(nil),       // 2: mainstay.ledger.v1.CopiedFrom
-	(*Tick)(nil),             // 3: mainstay.ledger.v1.Tick
-	(*Input)(nil),            // 4: mainstay.ledger.v1.Input
-	(*Reading)(nil),          // 5: mainstay.ledger.v1.Reading
-	(*Settings)(nil),         // 6: mainstay.ledger.v1.Settings
-	(*SettingsValues)(nil),   // 7: mainstay.ledger.v1.SettingsValues
-	(*AlertRule)(nil),        // 8: mainstay.ledger.v1.AlertRule
-	(*Rate)(nil),             // 9: mainstay.ledger.v1.Rate
-	(*Logic)(nil),            // 10: mainstay.ledger.v1.Logic
-	(*Parameters)(nil),       // 11: mainstay.ledger.v1.Parameters
-	(*ParetoParameters)(nil), // 12: mainstay.ledger.v1.ParetoParameters
-	(*BlendParameters)(nil),  // 13: mainstay.ledger.v1.BlendParameters
-	(*Percentiles)(nil),      // 14: mainstay.ledger.v1.Percentiles
-	(*Thresholds)(nil),       // 15: mainstay.ledger.v1.Thresholds
-	(*Credit)(nil),           // 16: mainstay.ledger.v1.Credit
-	(*Contribution)(nil),     // 17: mainstay.ledger.v1.Contribution
-	(*Continue)(nil),         // 18: mainstay.ledger.v1.Continue
-	(*Checkpoint)(nil),       // 19: mainstay.ledger.v1.Checkpoint
-	(*Mark)(nil),             // 20: mainstay.ledger.v1.Mark
+	(SubscriptionEnd)(0),     // 1: mainstay.ledger.v1.SubscriptionEnd
+	(ReferralCredit)(0),      // 2: mainstay.ledger.v1.ReferralCredit
+	(*Genesis)(nil),          // 3: mainstay.ledger.v1.Genesis
+	(*CopiedFrom)(nil),       // 4: mainstay.ledger.v1.CopiedFrom
+	(*Tick)(nil),             // 5: mainstay.ledger.v1.Tick
+	(*Input)(nil),            // 6: mainstay.ledger.v1.Input
+	(*Reading)(nil),          // 7: mainstay.ledger.v1.Reading
+	(*Settings)(nil),         // 8: mainstay.ledger.v1.Settings
+	(*SettingsValues)(nil),   // 9: mainstay.ledger.v1.SettingsValues
+	(*AlertRule)(nil),        // 10: mainstay.ledger.v1.AlertRule
+	(*Rate)(nil),             // 11: mainstay.ledger.v1.Rate
+	(*Logic)(nil),            // 12: mainstay.ledger.v1.Logic
+	(*Parameters)(nil),       // 13: mainstay.ledger.v1.Parameters
+	(*ParetoParameters)(nil), // 14: mainstay.ledger.v1.ParetoParameters
+	(*BlendParameters)(nil),  // 15: mainstay.ledger.v1.BlendParameters
+	(*Percentiles)(nil),      // 16: mainstay.ledger.v1.Percentiles
+	(*Thresholds)(nil),       // 17: mainstay.ledger.v1.Thresholds
+	(*Credit)(nil),           // 18: mainstay.ledger.v1.Credit
+	(*Contribution)(nil),     // 19: mainstay.ledger.v1.Contribution
+	(*Continue)(nil),         // 20: mainstay.ledger.v1.Continue
+	(*Checkpoint)(nil),       // 21: mainstay.ledger.v1.Checkpoint
+	(*Mark)(nil),             // 22: mainstay.ledger.v1.Mark
 }
 var file_ledger_payloads_proto_depIdxs = []int32{
 	0,  // 0: mainstay.ledger.v1.Genesis.clock:type_name -> mainstay.ledger.v1.Clock
-	2,  // 1: mainstay.ledger.v1.Genesis.copied_from:type_name -> mainstay.ledger.v1.CopiedFrom
-	4,  // 2: mainstay.ledger.v1.Tick.inputs:type_name -> mainstay.ledger.v1.Input
-	5,  // 3: mainstay.ledger.v1.Tick.readings:type_name -> mainstay.ledger.v1.Reading
-	20, // 4: mainstay.ledger.v1.Reading.last:type_name -> mainstay.ledger.v1.Mark
-	7,  // 5: mainstay.ledger.v1.Settings.values:type_name -> mainstay.ledger.v1.SettingsValues
-	9,  // 6: mainstay.ledger.v1.SettingsValues.rates:type_name -> mainstay.ledger.v1.Rate
-	8,  // 7: mainstay.ledger.v1.SettingsValues.alert_rules:type_name -> mainstay.ledger.v1.AlertRule
-	12, // 8: mainstay.ledger.v1.Parameters.pareto:type_name -> mainstay.ledger.v1.ParetoParameters
-	13, // 9: mainstay.ledger.v1.Parameters.blend:type_name -> mainstay.ledger.v1.BlendParameters
-	14, // 10: mainstay.ledger.v1.BlendParameters.silence:type_name -> mainstay.ledger.v1.Percentiles
-	14, // 11: mainstay.ledger.v1.BlendParameters.repeats:type_name -> mainstay.ledger.v1.Percentiles
-	14, // 12: mainstay.ledger.v1.BlendParameters.value:type_name -> mainstay.ledger.v1.Percentiles
-	13, // [13:13] is the sub-list for method output_type
-	13, // [13:13] is the sub-list for method input_type
-	13, // [13:13] is the sub-list for extension type_name
-	13, // [13:13] is the sub-list for extension extendee
-	0,  // [0:13] is the sub-list for field type_name
+	4,  // 1: mainstay.ledger.v1.Genesis.copied_from:type_name -> mainstay.ledger.v1.CopiedFrom
+	6,  // 2: mainstay.ledger.v1.Tick.inputs:type_name -> mainstay.ledger.v1.Input
+	7,  // 3: mainstay.ledger.v1.Tick.readings:type_name -> mainstay.ledger.v1.Reading
+	22, // 4: mainstay.ledger.v1.Reading.last:type_name -> mainstay.ledger.v1.Mark
+	9,  // 5: mainstay.ledger.v1.Settings.values:type_name -> mainstay.ledger.v1.SettingsValues
+	11, // 6: mainstay.ledger.v1.SettingsValues.rates:type_name -> mainstay.ledger.v1.Rate
+	10, // 7: mainstay.ledger.v1.SettingsValues.alert_rules:type_name -> mainstay.ledger.v1.AlertRule
+	1,  // 8: mainstay.ledger.v1.SettingsValues.churn_subscription_end:type_name -> mainstay.ledger.v1.SubscriptionEnd
+	2,  // 9: mainstay.ledger.v1.SettingsValues.referral_credit:type_name -> mainstay.ledger.v1.ReferralCredit
+	14, // 10: mainstay.ledger.v1.Parameters.pareto:type_name -> mainstay.ledger.v1.ParetoParameters
+	15, // 11: mainstay.ledger.v1.Parameters.blend:type_name -> mainstay.ledger.v1.BlendParameters
+	16, // 12: mainstay.ledger.v1.BlendParameters.silence:type_name -> mainstay.ledger.v1.Percentiles
+	16, // 13: mainstay.ledger.v1.BlendParameters.repeats:type_name -> mainstay.ledger.v1.Percentiles
+	16, // 14: mainstay.ledger.v1.BlendParameters.value:type_name -> mainstay.ledger.v1.Percentiles
+	15, // [15:15] is the sub-list for method output_type
+	15, // [15:15] is the sub-list for method input_type
+	15, // [15:15] is the sub-list for extension type_name
+	15, // [15:15] is the sub-list for extension extendee
+	0,  // [0:15] is the sub-list for field type_name
 }
 
 func init() { file_ledger_payloads_proto_init() }
@@ -1997,7 +2143,7 @@ func file_ledger_payloads_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_ledger_payloads_proto_rawDesc), len(file_ledger_payloads_proto_rawDesc)),
-			NumEnums:      1,
+			NumEnums:      3,
 			NumMessages:   19,
 			NumExtensions: 0,
 			NumServices:   0,

@@ -455,6 +455,20 @@ func (m *SettingsValues) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 		i -= len(m.unknownFields)
 		copy(dAtA[i:], m.unknownFields)
 	}
+	if m.ReferralCredit != 0 {
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(m.ReferralCredit))
+		i--
+		dAtA[i] = 0x2
+		i--
+		dAtA[i] = 0xf0
+	}
+	if m.ChurnSubscriptionEnd != 0 {
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(m.ChurnSubscriptionEnd))
+		i--
+		dAtA[i] = 0x2
+		i--
+		dAtA[i] = 0xe8
+	}
 	if m.AlertsFuseShare != 0 {
 		i -= 8
 		binary.LittleEndian.PutUint64(dAtA[i:], uint64(math.Float64bits(float64(m.AlertsFuseShare))))
@@ -1295,6 +1309,18 @@ func (m *Credit) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 		i -= len(m.unknownFields)
 		copy(dAtA[i:], m.unknownFields)
 	}
+	if m.OccurredAt != 0 {
+		i = protohelpers.EncodeVarint(dAtA, i, uint64((uint64(m.OccurredAt)<<1)^uint64((m.OccurredAt>>63))))
+		i--
+		dAtA[i] = 0x28
+	}
+	if len(m.CauseEventId) > 0 {
+		i -= len(m.CauseEventId)
+		copy(dAtA[i:], m.CauseEventId)
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(len(m.CauseEventId)))
+		i--
+		dAtA[i] = 0x22
+	}
 	if m.Approved {
 		i--
 		if m.Approved {
@@ -1771,6 +1797,12 @@ func (m *SettingsValues) SizeVT() (n int) {
 	if m.AlertsFuseShare != 0 {
 		n += 10
 	}
+	if m.ChurnSubscriptionEnd != 0 {
+		n += 2 + protohelpers.SizeOfVarint(uint64(m.ChurnSubscriptionEnd))
+	}
+	if m.ReferralCredit != 0 {
+		n += 2 + protohelpers.SizeOfVarint(uint64(m.ReferralCredit))
+	}
 	n += len(m.unknownFields)
 	return n
 }
@@ -2044,6 +2076,13 @@ func (m *Credit) SizeVT() (n int) {
 	}
 	if m.Approved {
 		n += 2
+	}
+	l = len(m.CauseEventId)
+	if l > 0 {
+		n += 1 + l + protohelpers.SizeOfVarint(uint64(l))
+	}
+	if m.OccurredAt != 0 {
+		n += 1 + protohelpers.SizeOfZigzag(uint64(m.OccurredAt))
 	}
 	n += len(m.unknownFields)
 	return n
@@ -3666,6 +3705,44 @@ func (m *SettingsValues) UnmarshalVT(dAtA []byte) error {
 			v = uint64(binary.LittleEndian.Uint64(dAtA[iNdEx:]))
 			iNdEx += 8
 			m.AlertsFuseShare = float64(math.Float64frombits(v))
+		case 45:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field ChurnSubscriptionEnd", wireType)
+			}
+			m.ChurnSubscriptionEnd = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.ChurnSubscriptionEnd |= SubscriptionEnd(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 46:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field ReferralCredit", wireType)
+			}
+			m.ReferralCredit = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.ReferralCredit |= ReferralCredit(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
 		default:
 			iNdEx = preIndex
 			skippy, err := protohelpers.Skip(dAtA[iNdEx:])
@@ -5311,6 +5388,59 @@ func (m *Credit) UnmarshalVT(dAtA []byte) error {
 				}
 			}
 			m.Approved = bool(v != 0)
+		case 4:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field CauseEventId", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return protohelpers.ErrInvalidLength
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return protohelpers.ErrInvalidLength
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.CauseEventId = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		case 5:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field OccurredAt", wireType)
+			}
+			var v uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				v |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			v = (v >> 1) ^ uint64((int64(v&1)<<63)>>63)
+			m.OccurredAt = int64(v)
 		default:
 			iNdEx = preIndex
 			skippy, err := protohelpers.Skip(dAtA[iNdEx:])

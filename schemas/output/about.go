@@ -43,7 +43,7 @@ type About struct {
 	AsOf     int64       // time of the ledger as of which the output is computed, ms
 	Sequence uint64      // number of the output among those of the customer, from 1
 	Trigger  Trigger     // what caused the output
-	Cause    Opt[string] // event_id of the event that caused it; unknown for timers and refits
+	Cause    Opt[string] // event_id of the event that caused it, of a credit that of the referred customer; unknown for timers and new terms
 	Currency money.Unit  // the base currency, in which all amounts are stated
 }
 

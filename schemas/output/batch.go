@@ -80,14 +80,17 @@ type Trigger uint8
 
 // The triggers.
 const (
-	TriggerEvent  Trigger = iota // an event of the customer
-	TriggerTimer                 // passing time alone
-	TriggerRefit                 // new parameters, thresholds or settings
-	TriggerReplay                // a query, which publishes nothing
-	Triggers                     // the number of triggers
+	TriggerEvent      Trigger = iota // an event of the customer
+	TriggerCredit                    // a credit for a referred customer, by an event of theirs
+	TriggerTimer                     // passing time alone
+	TriggerThresholds                // new thresholds of the value tiers
+	TriggerParameters                // new parameters of the models
+	TriggerSettings                  // new settings
+	TriggerReplay                    // a query, which publishes nothing
+	Triggers                         // the number of triggers
 )
 
 // String returns the trigger as outputs state it.
 func (t Trigger) String() string {
-	return [Triggers]string{"event", "timer", "refit", "replay"}[t]
+	return [Triggers]string{"event", "credit", "timer", "thresholds", "parameters", "settings", "replay"}[t]
 }

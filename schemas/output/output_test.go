@@ -115,7 +115,7 @@ func TestAlert(t *testing.T) {
 		`"scores":{"historic_clv":null,"predicted_clv":null,"total_clv":0.05,"value_tier":null,"churn_probability":null,"churn_risk":"high","nps_score":null,"nps_category":null},"previous":null}`))
 	require.Contains(t, string(e.Append(nil)), `"event_type":"mainstay.alert.raised.v1"`)
 	valid(t, "alert", e.Append(nil))
-	e.Cleared, e.ClearedAt, e.ClearedReason, e.Previous = true, Some(noon), Text("purchase"), Some(PreviousAlert{Value: CountMeasure(2)})
+	e.Cleared, e.ClearedAt, e.ClearedReason, e.Previous = true, Some(noon), Text("condition"), Some(PreviousAlert{Value: CountMeasure(2)})
 	e.Value = DaysMeasure(3)
 	require.Contains(t, string(e.Append(nil)), `"value":3.0,`)
 	require.Contains(t, string(e.Append(nil)), `"previous":{"state":"raised","value":2.000}}`)

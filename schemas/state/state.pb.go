@@ -58,12 +58,14 @@ type Customer struct {
 	CreditNet     []int64        `protobuf:"zigzag64,24,rep,packed,name=credit_net,json=creditNet,proto3" json:"credit_net,omitempty"`   // the credit for each
 	// The forecast whose outcome is not recorded yet: civil day on which it was made, days ahead, probability of an order within
 	// them in ten thousandths, expected orders in thousandths; absent: none.
-	Promise             []uint32 `protobuf:"varint,40,rep,packed,name=promise,proto3" json:"promise,omitempty"`
-	AccountClosedAt     int64    `protobuf:"zigzag64,25,opt,name=account_closed_at,json=accountClosedAt,proto3" json:"account_closed_at,omitempty"`             // 0: the account was not closed
-	SubscriptionEndedAt int64    `protobuf:"zigzag64,26,opt,name=subscription_ended_at,json=subscriptionEndedAt,proto3" json:"subscription_ended_at,omitempty"` // end of the latest subscription that ended; 0: none did
-	Alerts              *Alerts  `protobuf:"bytes,60,opt,name=alerts,proto3" json:"alerts,omitempty"`
-	unknownFields       protoimpl.UnknownFields
-	sizeCache           protoimpl.SizeCache
+	Promise               []uint32 `protobuf:"varint,40,rep,packed,name=promise,proto3" json:"promise,omitempty"`
+	AccountClosedAt       int64    `protobuf:"zigzag64,25,opt,name=account_closed_at,json=accountClosedAt,proto3" json:"account_closed_at,omitempty"`                // 0: the account was not closed
+	SubscriptionEndedAt   int64    `protobuf:"zigzag64,26,opt,name=subscription_ended_at,json=subscriptionEndedAt,proto3" json:"subscription_ended_at,omitempty"`    // end of the latest subscription that ends or ended; 0: none does
+	AccountCloseReason    string   `protobuf:"bytes,27,opt,name=account_close_reason,json=accountCloseReason,proto3" json:"account_close_reason,omitempty"`          // empty: not stated
+	SubscriptionEndReason string   `protobuf:"bytes,28,opt,name=subscription_end_reason,json=subscriptionEndReason,proto3" json:"subscription_end_reason,omitempty"` // likewise
+	Alerts                *Alerts  `protobuf:"bytes,60,opt,name=alerts,proto3" json:"alerts,omitempty"`
+	unknownFields         protoimpl.UnknownFields
+	sizeCache             protoimpl.SizeCache
 }
 
 func (x *Customer) Reset() {
@@ -276,6 +278,20 @@ func (x *Customer) GetSubscriptionEndedAt() int64 {
 		return x.SubscriptionEndedAt
 	}
 	return 0
+}
+
+func (x *Customer) GetAccountCloseReason() string {
+	if x != nil {
+		return x.AccountCloseReason
+	}
+	return ""
+}
+
+func (x *Customer) GetSubscriptionEndReason() string {
+	if x != nil {
+		return x.SubscriptionEndReason
+	}
+	return ""
 }
 
 func (x *Customer) GetAlerts() *Alerts {
@@ -989,13 +1005,14 @@ func (x *Response) GetDimension() string {
 	return ""
 }
 
-// Referral is an approved or voided referral.
+// Referral is a pending, approved or voided referral.
 type Referral struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Id            uint64                 `protobuf:"fixed64,1,opt,name=id,proto3" json:"id,omitempty"`           // hash of the referral id, or of the referrer if no id was stated
 	Referrer      string                 `protobuf:"bytes,2,opt,name=referrer,proto3" json:"referrer,omitempty"` // customer id
 	Voided        bool                   `protobuf:"varint,3,opt,name=voided,proto3" json:"voided,omitempty"`    // false: approved
 	At            int64                  `protobuf:"zigzag64,4,opt,name=at,proto3" json:"at,omitempty"`          // time of the event
+	Pending       bool                   `protobuf:"varint,5,opt,name=pending,proto3" json:"pending,omitempty"`  // neither approved nor voided yet
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1058,6 +1075,13 @@ func (x *Referral) GetAt() int64 {
 	return 0
 }
 
+func (x *Referral) GetPending() bool {
+	if x != nil {
+		return x.Pending
+	}
+	return false
+}
+
 // Partition is the state of a partition that belongs to no single customer. Times are ms since 1970 UTC.
 type Partition struct {
 	state            protoimpl.MessageState `protogen:"open.v1"`
@@ -1090,6 +1114,7 @@ type Partition struct {
 	AlertSince       int64                  `protobuf:"zigzag64,61,opt,name=alert_since,json=alertSince,proto3" json:"alert_since,omitempty"`                // time of the last of them
 	Fuses            []*Fuse                `protobuf:"bytes,62,rep,name=fuses,proto3" json:"fuses,omitempty"`                                               // by rule
 	RefusedSettings  *RefusedSettings       `protobuf:"bytes,63,opt,name=refused_settings,json=refusedSettings,proto3" json:"refused_settings,omitempty"`    // absent: none above the revision in force
+	RetiredRules     []*ledger.AlertRule    `protobuf:"bytes,64,rep,name=retired_rules,json=retiredRules,proto3" json:"retired_rules,omitempty"`             // removed, and not yet closed for every customer
 	unknownFields    protoimpl.UnknownFields
 	sizeCache        protoimpl.SizeCache
 }
@@ -1327,6 +1352,13 @@ func (x *Partition) GetRefusedSettings() *RefusedSettings {
 	return nil
 }
 
+func (x *Partition) GetRetiredRules() []*ledger.AlertRule {
+	if x != nil {
+		return x.RetiredRules
+	}
+	return nil
+}
+
 // RefusedSettings is a settings entry that was skipped because a value in it is out of bounds.
 type RefusedSettings struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1455,6 +1487,7 @@ type Rescoring struct {
 	Classes       uint32                 `protobuf:"varint,1,opt,name=classes,proto3" json:"classes,omitempty"` // number of hash classes, a power of two, chosen when the rescoring began
 	Class         uint32                 `protobuf:"varint,2,opt,name=class,proto3" json:"class,omitempty"`     // the class under way
 	After         string                 `protobuf:"bytes,3,opt,name=after,proto3" json:"after,omitempty"`      // the customer of that class rescored last; empty: none yet
+	Terms         uint32                 `protobuf:"varint,4,opt,name=terms,proto3" json:"terms,omitempty"`     // what is new: 1: thresholds, 2: parameters, 3: settings; of several the greatest
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1508,6 +1541,13 @@ func (x *Rescoring) GetAfter() string {
 		return x.After
 	}
 	return ""
+}
+
+func (x *Rescoring) GetTerms() uint32 {
+	if x != nil {
+		return x.Terms
+	}
+	return 0
 }
 
 // Calibration sums up the forecasts whose outcome is recorded. Lists are by tenth of the forecast probability; absent: all zeros.
@@ -1878,7 +1918,7 @@ var File_state_state_proto protoreflect.FileDescriptor
 
 const file_state_state_proto_rawDesc = "" +
 	"\n" +
-	"\x11state/state.proto\x12\x11mainstay.state.v1\x1a\x15ledger/payloads.proto\"\xfd\a\n" +
+	"\x11state/state.proto\x12\x11mainstay.state.v1\x1a\x15ledger/payloads.proto\"\xe7\b\n" +
 	"\bCustomer\x12\x1a\n" +
 	"\bsequence\x18\x01 \x01(\x04R\bsequence\x12\x1a\n" +
 	"\bdeadline\x18\x02 \x01(\x12R\bdeadline\x12\x1f\n" +
@@ -1916,7 +1956,9 @@ const file_state_state_proto_rawDesc = "" +
 	"credit_net\x18\x18 \x03(\x12R\tcreditNet\x12\x18\n" +
 	"\apromise\x18( \x03(\rR\apromise\x12*\n" +
 	"\x11account_closed_at\x18\x19 \x01(\x12R\x0faccountClosedAt\x122\n" +
-	"\x15subscription_ended_at\x18\x1a \x01(\x12R\x13subscriptionEndedAt\x121\n" +
+	"\x15subscription_ended_at\x18\x1a \x01(\x12R\x13subscriptionEndedAt\x120\n" +
+	"\x14account_close_reason\x18\x1b \x01(\tR\x12accountCloseReason\x126\n" +
+	"\x17subscription_end_reason\x18\x1c \x01(\tR\x15subscriptionEndReason\x121\n" +
 	"\x06alerts\x18< \x01(\v2\x19.mainstay.state.v1.AlertsR\x06alerts\"\xb4\x01\n" +
 	"\x06Alerts\x12\x14\n" +
 	"\x05terms\x18\x01 \x01(\x04R\x05terms\x12\x1e\n" +
@@ -1989,13 +2031,13 @@ const file_state_state_proto_rawDesc = "" +
 	"updated_at\x18\x06 \x01(\x12R\tupdatedAt\x12\x1a\n" +
 	"\bexcluded\x18\a \x01(\bR\bexcluded\x12\x18\n" +
 	"\acomment\x18\b \x01(\tR\acomment\x12\x1c\n" +
-	"\tdimension\x18\t \x01(\tR\tdimension\"^\n" +
+	"\tdimension\x18\t \x01(\tR\tdimension\"x\n" +
 	"\bReferral\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x06R\x02id\x12\x1a\n" +
 	"\breferrer\x18\x02 \x01(\tR\breferrer\x12\x16\n" +
 	"\x06voided\x18\x03 \x01(\bR\x06voided\x12\x0e\n" +
-	"\x02at\x18\x04 \x01(\x12R\x02at\"\xc3\n" +
-	"\n" +
+	"\x02at\x18\x04 \x01(\x12R\x02at\x12\x18\n" +
+	"\apending\x18\x05 \x01(\bR\apending\"\x87\v\n" +
 	"\tPartition\x12\x16\n" +
 	"\x06format\x18\x01 \x01(\rR\x06format\x12\x16\n" +
 	"\x06offset\x18\x02 \x01(\x03R\x06offset\x125\n" +
@@ -2036,7 +2078,8 @@ const file_state_state_proto_rawDesc = "" +
 	"\valert_since\x18= \x01(\x12R\n" +
 	"alertSince\x12-\n" +
 	"\x05fuses\x18> \x03(\v2\x17.mainstay.state.v1.FuseR\x05fuses\x12M\n" +
-	"\x10refused_settings\x18? \x01(\v2\".mainstay.state.v1.RefusedSettingsR\x0frefusedSettings\"c\n" +
+	"\x10refused_settings\x18? \x01(\v2\".mainstay.state.v1.RefusedSettingsR\x0frefusedSettings\x12B\n" +
+	"\rretired_rules\x18@ \x03(\v2\x1d.mainstay.ledger.v1.AlertRuleR\fretiredRules\"c\n" +
 	"\x0fRefusedSettings\x128\n" +
 	"\bsettings\x18\x01 \x01(\v2\x1c.mainstay.ledger.v1.SettingsR\bsettings\x12\x16\n" +
 	"\x06offset\x18\x02 \x01(\x03R\x06offset\"f\n" +
@@ -2046,11 +2089,12 @@ const file_state_state_proto_rawDesc = "" +
 	"\x06raised\x18\x03 \x01(\x03R\x06raised\x12\x1e\n" +
 	"\n" +
 	"suppressed\x18\x04 \x01(\x03R\n" +
-	"suppressed\"Q\n" +
+	"suppressed\"g\n" +
 	"\tRescoring\x12\x18\n" +
 	"\aclasses\x18\x01 \x01(\rR\aclasses\x12\x14\n" +
 	"\x05class\x18\x02 \x01(\rR\x05class\x12\x14\n" +
-	"\x05after\x18\x03 \x01(\tR\x05after\"\xb3\x01\n" +
+	"\x05after\x18\x03 \x01(\tR\x05after\x12\x14\n" +
+	"\x05terms\x18\x04 \x01(\rR\x05terms\"\xb3\x01\n" +
 	"\vCalibration\x12\x1a\n" +
 	"\bpromises\x18\x01 \x03(\x03R\bpromises\x12 \n" +
 	"\vprobability\x18\x02 \x03(\x03R\vprobability\x12\x12\n" +
@@ -2124,7 +2168,8 @@ var file_state_state_proto_goTypes = []any{
 	(*ledger.Thresholds)(nil),     // 20: mainstay.ledger.v1.Thresholds
 	(*ledger.Input)(nil),          // 21: mainstay.ledger.v1.Input
 	(*ledger.Contribution)(nil),   // 22: mainstay.ledger.v1.Contribution
-	(*ledger.Settings)(nil),       // 23: mainstay.ledger.v1.Settings
+	(*ledger.AlertRule)(nil),      // 23: mainstay.ledger.v1.AlertRule
+	(*ledger.Settings)(nil),       // 24: mainstay.ledger.v1.Settings
 }
 var file_state_state_proto_depIdxs = []int32{
 	3,  // 0: mainstay.state.v1.Customer.order_details:type_name -> mainstay.state.v1.OrderDetail
@@ -2149,12 +2194,13 @@ var file_state_state_proto_depIdxs = []int32{
 	13, // 19: mainstay.state.v1.Partition.calibration:type_name -> mainstay.state.v1.Calibration
 	11, // 20: mainstay.state.v1.Partition.fuses:type_name -> mainstay.state.v1.Fuse
 	10, // 21: mainstay.state.v1.Partition.refused_settings:type_name -> mainstay.state.v1.RefusedSettings
-	23, // 22: mainstay.state.v1.RefusedSettings.settings:type_name -> mainstay.ledger.v1.Settings
-	23, // [23:23] is the sub-list for method output_type
-	23, // [23:23] is the sub-list for method input_type
-	23, // [23:23] is the sub-list for extension type_name
-	23, // [23:23] is the sub-list for extension extendee
-	0,  // [0:23] is the sub-list for field type_name
+	23, // 22: mainstay.state.v1.Partition.retired_rules:type_name -> mainstay.ledger.v1.AlertRule
+	24, // 23: mainstay.state.v1.RefusedSettings.settings:type_name -> mainstay.ledger.v1.Settings
+	24, // [24:24] is the sub-list for method output_type
+	24, // [24:24] is the sub-list for method input_type
+	24, // [24:24] is the sub-list for extension type_name
+	24, // [24:24] is the sub-list for extension extendee
+	0,  // [0:24] is the sub-list for field type_name
 }
 
 func init() { file_state_state_proto_init() }

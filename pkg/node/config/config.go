@@ -39,6 +39,7 @@ type Config struct {
 	Model            Model     `yaml:"model"`
 	Refit            Refit     `yaml:"refit"`
 	Churn            Churn     `yaml:"churn"`
+	Referral         Referral  `yaml:"referral"`
 	CLV              CLV       `yaml:"clv"`
 	SimpleCLV        SimpleCLV `yaml:"simple_clv"`
 	Surveys          Surveys   `yaml:"surveys"`
@@ -184,6 +185,12 @@ type Churn struct {
 	GraceDays           int     `yaml:"grace_days"`
 	PurchaseHorizonDays int     `yaml:"purchase_horizon_days"`
 	Material            float64 `yaml:"material"`
+	SubscriptionEnd     string  `yaml:"subscription_end"`
+}
+
+// Referral configures the credits of referrers.
+type Referral struct {
+	Credit string `yaml:"credit"`
 }
 
 // CLV configures the customer lifetime value that the models predict.

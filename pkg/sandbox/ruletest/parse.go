@@ -98,6 +98,8 @@ func (s *Scenario) changeSettings(a *arguments) error {
 		switch f.Kind() {
 		case protoreflect.BoolKind:
 			v.ProtoReflect().Set(f, protoreflect.ValueOfBool(a.text(name) == "true"))
+		case protoreflect.EnumKind:
+			v.ProtoReflect().Set(f, protoreflect.ValueOfEnum(protoreflect.EnumNumber(a.number(name))))
 		case protoreflect.DoubleKind:
 			v.ProtoReflect().Set(f, protoreflect.ValueOfFloat64(a.number(name)))
 		default:
@@ -146,10 +148,10 @@ func event(what string, at int64, a *arguments) (*ledger.Event, error) {
 		e.Cancellation = &ledger.Cancellation{Kind: ledger.CancellationKind_CANCELLATION_KIND_ORDER, OrderId: a.text("order")}
 		e.Id = "cancellation:" + e.Cancellation.GetOrderId()
 	case "account":
-		e.Cancellation = &ledger.Cancellation{Kind: ledger.CancellationKind_CANCELLATION_KIND_ACCOUNT}
+		e.Cancellation = &ledger.Cancellation{Kind: ledger.CancellationKind_CANCELLATION_KIND_ACCOUNT, EffectiveAt: a.time("effective"), Reason: a.text("reason")}
 		e.Id = "account"
 	case "subscription":
-		e.Cancellation = &ledger.Cancellation{Kind: ledger.CancellationKind_CANCELLATION_KIND_SUBSCRIPTION, SubscriptionId: a.text("id"), EffectiveAt: a.time("effective")}
+		e.Cancellation = &ledger.Cancellation{Kind: ledger.CancellationKind_CANCELLATION_KIND_SUBSCRIPTION, SubscriptionId: a.text("id"), EffectiveAt: a.time("effective"), Reason: a.text("reason")}
 		e.Id = "subscription:" + e.Cancellation.GetSubscriptionId()
 	case "referral":
 		status := a.text("status")

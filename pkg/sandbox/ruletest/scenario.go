@@ -41,6 +41,9 @@ type Episode struct {
 	Reasons       []string  `json:"reasons,omitempty"`
 }
 
+// Published reports whether an alert is published for the episode.
+func (e *Episode) Published() bool { return e.State == "raised" || e.State == "initial" }
+
 // Report receives each line of a scenario with its results: rejections, and episodes that it opened or closed.
 type Report func(line string, results []string) error
 

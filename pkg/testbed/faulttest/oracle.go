@@ -13,7 +13,9 @@ import (
 	"github.com/mainstay/mainstay/pkg/kafka"
 	"github.com/mainstay/mainstay/pkg/kafka/murmur2"
 	"github.com/mainstay/mainstay/pkg/ops/audit"
+	"github.com/mainstay/mainstay/pkg/redis"
 	"github.com/mainstay/mainstay/processors"
+	"github.com/mainstay/mainstay/processors/customer"
 	"github.com/mainstay/mainstay/processors/model"
 	"github.com/mainstay/mainstay/schemas/event"
 )
@@ -62,6 +64,7 @@ func (w *world) verify() []string {
 			}
 		}
 	}
+	problems = append(problems, w.checkOpenAlerts()...)
 	if wrong := w.checkThresholds(); wrong != "" {
 		report("tiers: %s", wrong)
 	}
@@ -87,14 +90,15 @@ func (w *world) verify() []string {
 type recount struct {
 	customers map[string]*customerTotals
 	purchases map[string]*recountedOrder // by event id
-	referrer  map[string]string          // by referred customer
+	referral  map[string]inputEvent      // in force, by referred customer
 }
 
 type customerTotals struct {
 	byOrder          map[string]*recountedOrder
 	orders, historic int64
 	score, responses int64
-	days             map[int64]bool // with a purchase
+	days             map[int64]bool  // with a purchase
+	net              map[int64]int64 // by day
 }
 
 type recountedOrder struct {
@@ -122,7 +126,7 @@ type inputEvent struct {
 }
 
 func (w *world) recount() (*recount, error) {
-	all := &recount{customers: map[string]*customerTotals{}, purchases: map[string]*recountedOrder{}, referrer: map[string]string{}}
+	all := &recount{customers: map[string]*customerTotals{}, purchases: map[string]*recountedOrder{}, referral: map[string]inputEvent{}}
 	type response struct {
 		at    time.Time
 		id    string
@@ -132,7 +136,7 @@ func (w *world) recount() (*recount, error) {
 	var referrals []inputEvent
 	of := func(id string) *customerTotals {
 		if all.customers[id] == nil {
-			all.customers[id] = &customerTotals{byOrder: map[string]*recountedOrder{}, days: map[int64]bool{}}
+			all.customers[id] = &customerTotals{byOrder: map[string]*recountedOrder{}, days: map[int64]bool{}, net: map[int64]int64{}}
 		}
 		return all.customers[id]
 	}
@@ -189,9 +193,9 @@ func (w *world) recount() (*recount, error) {
 	slices.SortFunc(referrals, func(a, b inputEvent) int { return cmp.Or(a.At.Compare(b.At), strings.Compare(a.Status, b.Status)) })
 	for _, e := range referrals {
 		if e.Status == "voided" {
-			delete(all.referrer, e.Referred)
+			delete(all.referral, e.Referred)
 		} else {
-			all.referrer[e.Referred] = e.Referrer
+			all.referral[e.Referred] = e
 		}
 	}
 	for id, c := range all.customers {
@@ -201,6 +205,7 @@ func (w *world) recount() (*recount, error) {
 			}
 			net := max(0, b.total-b.refunded)
 			c.historic += net
+			c.net[b.day] += net
 			if net > 0 || b.refunded == 0 {
 				c.orders++
 				c.days[b.day] = true
@@ -218,11 +223,17 @@ func (w *world) recount() (*recount, error) {
 	return all, nil
 }
 
+// referralValue is what customers have paid from the day on which this one referred them.
 func (r *recount) referralValue(referrer string) int64 {
 	var v int64
-	for friend, by := range r.referrer {
-		if by == referrer && r.customers[friend] != nil {
-			v += r.customers[friend].historic
+	for friend, e := range r.referral {
+		if e.Referrer != referrer || r.customers[friend] == nil {
+			continue
+		}
+		for day, net := range r.customers[friend].net {
+			if day >= e.At.Unix()/86400 {
+				v += net
+			}
 		}
 	}
 	return v
@@ -275,6 +286,46 @@ func (w *world) committedState(p int32) *processors.Partition {
 		return nil
 	}
 	return state
+}
+
+// checkOpenAlerts compares the alerts that are open for a subscriber, who has read that they were raised and not that they were
+// cleared, with the published episodes in the customers' states.
+func (w *world) checkOpenAlerts() (problems []string) {
+	open := map[string]string{}
+	for p := range w.genesis.GetPartitions() {
+		state := w.committedState(p)
+		if state == nil {
+			continue
+		}
+		err := w.client.Redis.Partition(w.cfg.Namespace, p, w.genesis.GetPartitions()).ScanCustomers(w.ctx, func(_ redis.Meta, blobs []redis.Blob) error {
+			for _, b := range blobs {
+				c, err := customer.Decode(b.Value)
+				if err != nil {
+					return err
+				}
+				for _, a := range processors.OpenAlerts(state, b.ID, c) {
+					if a.State == customer.Published.String() || a.State == customer.Initial.String() {
+						open[a.AlertID] = a.Rule
+					}
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			problems = append(problems, err.Error())
+		}
+	}
+	for id, state := range w.subscriber.alerts {
+		if state == "raised" && open[id] == "" {
+			problems = append(problems, fmt.Sprintf("alert %s is open for the subscriber and has ended", id))
+		}
+	}
+	for id, rule := range open {
+		if w.subscriber.alerts[id] != "raised" {
+			problems = append(problems, fmt.Sprintf("alert %s (%s) is open, and for the subscriber it is %q", id, rule, w.subscriber.alerts[id]))
+		}
+	}
+	return problems
 }
 
 // checkTier compares the tier that the subscriber holds with the thresholds in force: every customer must have been rescored

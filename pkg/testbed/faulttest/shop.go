@@ -142,7 +142,7 @@ func (w *world) refit() {
 	}
 }
 
-// newcomer produces the only order of a customer. It is large enough to raise an alert, if it were not a first evaluation.
+// newcomer produces the only order of a customer. It is large enough to raise an alert where the base has tiers.
 func (w *world) newcomer(producer *kafka.Producer, i int, stamp string) {
 	value, err := json.Marshal(map[string]any{
 		"event_id": fmt.Sprintf("n%d", i), "customer_id": fmt.Sprintf("n%d", i), "order_id": fmt.Sprintf("n%d", i), "total": money(100_000), "currency": "USD", "occurred_at": stamp,
@@ -152,8 +152,6 @@ func (w *world) newcomer(producer *kafka.Producer, i int, stamp string) {
 	}
 	w.produce(producer, "purchases", value)
 }
-
-func isNewcomer(customer string) bool { return customer[0] == 'n' }
 
 func money(minor int64) json.Number { return json.Number(fmt.Sprintf("%d.%02d", minor/100, minor%100)) }
 

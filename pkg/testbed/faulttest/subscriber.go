@@ -14,7 +14,7 @@ import (
 // subscriber holds what a subscriber would know that reads the committed outputs all the time, before retention deletes them.
 type subscriber struct {
 	customers      map[string]*lastPublished
-	outputsByCause map[string]int // clv outputs by the event that caused them
+	outputsByCause map[string]int // clv outputs by the event of the customer that caused them
 	problems       []string
 	ids            map[string]bool // of all outputs
 	next           map[topicPartition]int64
@@ -143,7 +143,7 @@ func (s *subscriber) apply(t output.Topic, r kafka.Record) error {
 	case output.CLV:
 		c.historic, c.orders, c.referral = minor(p.Historic), deref(p.Orders), minor(p.Referral)
 		c.total, c.tier = minor(p.Total), deref(p.Tier)
-		if p.Cause != "" {
+		if p.Cause != "" && p.Trigger == "event" { // not the credits that it causes
 			s.outputsByCause[p.Cause]++
 		}
 	case output.ChurnRisk:
@@ -157,8 +157,7 @@ func (s *subscriber) apply(t output.Topic, r kafka.Record) error {
 	return nil
 }
 
-// alert checks the rules of alerts: each is raised once and then cleared once, only one of a rule is raised at a time, and the
-// first evaluation of a customer raises none.
+// alert checks the rules of alerts: each is raised once and then cleared once, and only one of a rule is raised at a time.
 func (s *subscriber) alert(p published) {
 	rule := [2]string{p.Customer, p.Rule}
 	report := func(what string) {
@@ -170,8 +169,6 @@ func (s *subscriber) alert(p published) {
 		report("raised again")
 	case p.State == "raised" && s.firing[rule] != "":
 		report("raised while " + s.firing[rule] + " was not cleared")
-	case p.State == "raised" && p.Trigger == "event" && isNewcomer(p.Customer):
-		report("raised by a first evaluation")
 	case p.State == "cleared" && before != "raised":
 		report("cleared without being raised: " + before)
 	}

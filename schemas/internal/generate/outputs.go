@@ -17,7 +17,8 @@ var kinds = map[string]object{
 	"tier":        {{"type", "string"}, {"enum", list{"top_10", "top_20", "rest"}}},
 	"state":       {{"type", "string"}, {"enum", list{"raised", "cleared"}}},
 	"severity":    {{"type", "string"}, {"enum", list{"info", "warning", "critical"}}},
-	"trigger":     {{"type", "string"}, {"enum", list{"event", "timer", "refit", "replay"}}},
+	"cleared":     {{"type", "string"}, {"enum", list{"condition", "terms_changed", "rule_removed", "account_closed"}}},
+	"trigger":     {{"type", "string"}, {"enum", list{"event", "credit", "timer", "thresholds", "parameters", "settings", "replay"}}},
 	"event":       {{"type", "string"}, {"enum", eventKinds()}},
 	"rejected":    {{"type", "string"}, {"enum", list{"event_conflict", "order_conflict", "order_forgotten", "over_refund", "too_many_refunds", "self_referral", "referral_taken", "currency_unknown_rate"}}},
 	"id":          {{"type", "string"}, {"pattern", "^[0-9]+-[0-9]+-[0-9]+$"}},
@@ -43,7 +44,7 @@ func outputs() []file {
 	customer := []outputField{{"customer_id", "text", "The customer; also the record's key", nil}}
 	asOf := []outputField{{"as_of", "time", "The ledger's time at which this is true", nil}}
 	sequence := []outputField{{"sequence", "whole", "Of this customer over all topics, without gaps", nil}}
-	cause := []outputField{{"trigger", "trigger", "What made it due", nil}, {"cause_event_id", "text?", "event_id of the event that caused it", nil}, {"currency", "text", "Of all amounts", nil}}
+	cause := []outputField{{"trigger", "trigger", "What made it due", nil}, {"cause_event_id", "text?", "event_id of the event that caused it, of a credit that of the referred customer's", nil}, {"currency", "text", "Of all amounts", nil}}
 	about := concat(id, customer, asOf, sequence, cause)
 	model := []outputField{{"model", "object", "Which model gave the scores", []outputField{{"name", "text", "", nil}, {"version", "whole", "", nil}, {"status", "modelled", "", nil}}}}
 	nps := outputField{"nps_score", "whole?", "0-10, of the response that counts", nil}
@@ -98,7 +99,7 @@ func outputs() []file {
 			{"initial", "truth", "Opened by a first evaluation, not by a crossing", nil},
 			{"raised_at", "time", "", nil},
 			{"cleared_at", "time?", "", nil},
-			{"cleared_reason", "text?", "", nil},
+			{"cleared_reason", "cleared?", "", nil},
 			{"value_at_stake", "money?", "predicted_clv x churn_probability", nil},
 			{"reasons", "texts", "", nil},
 			{"metric", "text", "What the rule looks at", nil},
