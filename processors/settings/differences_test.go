@@ -31,6 +31,13 @@ func TestADifferenceNamesSettingAndBothValues(t *testing.T) {
 		case time.Duration:
 			s.SetValue(changed, v+time.Hour)
 			here, there = "1h15m0s", "15m0s"
+		case string:
+			other := s.OneOf[0]
+			if other == v {
+				other = s.OneOf[1]
+			}
+			s.SetValue(changed, other)
+			here, there = other, v
 		case []alert.Rule:
 			path, here = s.Path+" "+v[0].Name, "none"
 			s.SetValue(changed, v[1:])

@@ -21,7 +21,7 @@ func (w *world) customersKeys() (keys []string) {
 func (w *world) loseCustomer() {
 	r := w.env.Miniredis()
 	for _, key := range w.customersKeys() {
-		if ids, err := r.HKeys(key); err == nil {
+		if ids, err := r.HKeys(key); err == nil && len(ids) > 0 {
 			r.HDel(key, ids[w.intn(len(ids))])
 		}
 	}

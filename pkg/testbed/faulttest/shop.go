@@ -192,3 +192,5 @@ func (w *world) leaveOpen(topic string, aborted, value []byte) {
 		panic(err) // opening again aborts it
 	}
 }
+
+func isNewcomer(customer string) bool { return customer[0] == 'n' }
