@@ -70,7 +70,7 @@ func TestEveryKindOfEvent(t *testing.T) {
 	w.customer("ada", orders("1"))
 	w.customer("bob", orders("1"))
 	w.mustRun("send", "cancellation", "--customer", "ada", "--order", "1", "--refund", "r1", "--total", "30", "--at", "2026-01-03")
-	w.mustRun("send", "referral", "--referrer", "ada", "--customer", "bob", "--at", "2026-01-04")
+	w.mustRun("send", "referral", "--referrer", "ada", "--customer", "bob", "--at", "2026-01-02")
 	w.mustRun("send", "survey", "--customer", "ada", "--score", "9", "--response", "s1", "--at", "2026-01-05")
 	ada := w.customer("ada", func(c map[string]any) bool {
 		return numberAt(c, "clv", "historic_clv") == "70.00" && valueAt(c, "promoter_status", "nps_category") == "promoter" &&

@@ -17,7 +17,7 @@ func TestCustomerExplain(t *testing.T) {
 	w.mustRun("send", "purchase", "--customer", "bob", "--order", "4", "--total", "40", "--currency", "EUR", "--at", "2026-01-30")
 	w.mustRun("send", "cancellation", "--customer", "ada", "--order", "2", "--refund", "r1", "--total", "30", "--currency", "EUR", "--at", "2026-01-31")
 	w.mustRun("send", "cancellation", "--customer", "ada", "--order", "lost", "--refund", "r2", "--total", "5", "--currency", "EUR", "--at", "2026-01-31")
-	w.mustRun("send", "referral", "--referrer", "ada", "--customer", "bob", "--at", "2026-02-01")
+	w.mustRun("send", "referral", "--referrer", "ada", "--customer", "bob", "--at", "2026-01-30")
 	w.mustRun("send", "survey", "--customer", "ada", "--score", "9", "--response", "s1", "--at", "2026-02-02")
 	w.customer("ada", func(c map[string]any) bool {
 		return numberAt(c, "clv", "historic_clv") == "265.00" && numberAt(c, "clv", "referral_value") == "40.00" && valueAt(c, "promoter_status", "nps_category") == "promoter"

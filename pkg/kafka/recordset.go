@@ -158,7 +158,7 @@ func (d *recordSetDecoder) decompress(c codec, data []byte) ([]byte, error) {
 		d.arena = whole // the records of earlier batches keep the former arena
 	}
 	d.decompressed += len(whole)
-	return whole[:len(whole):len(whole)], nil
+	return slices.Clip(whole), nil
 }
 
 // isAbort reports whether the control batch is an abort marker. The key of its record is version, then type, 0 for abort (KIP-98).

@@ -149,5 +149,5 @@ func deniedBy(err error) (denied bool, text string) {
 	if err == nil || !isReply(err) {
 		return false, ""
 	}
-	return strings.HasPrefix(err.Error(), "NOPERM"), err.Error()
+	return strings.Contains(err.Error(), "NOPERM "), err.Error() // EXEC answers EXECABORT, and names NOPERM as its cause
 }

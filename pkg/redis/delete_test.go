@@ -76,7 +76,7 @@ func testFormerSnapshotGoesFirst(t *testing.T, w world) {
 }
 
 // full makes the server refuse the writes of calls with a name, as a full Redis does, until something is deleted.
-func full(w world, call string, left func() bool) func(*redis.Config) {
+func full(call string, left func() bool) func(*redis.Config) {
 	return func(c *redis.Config) {
 		c.Around = func(ctx context.Context, name string, do func(context.Context) error) error {
 			if name == call && left() {
@@ -92,7 +92,7 @@ func testClaimMakesRoom(t *testing.T, w world) {
 	ctx := t.Context()
 	commit := redis.Commit{Offset: 1, CommitID: "c1", Customers: blobs("x", "1"), Timers: []redis.Timer{{ID: "x", Deadline: 1}}}
 	{ // nothing to delete
-		p := w.owned(t, full(w, "claim.exec", func() bool { return len(w.keysWith(t, ":s1:")) > 0 }))
+		p := w.owned(t, full("claim.exec", func() bool { return len(w.keysWith(t, ":s1:")) > 0 }))
 		require.NoError(t, p.Commit(ctx, commit))
 		_, err := p.Claim(ctx, "b")
 		require.ErrorIs(t, err, redis.ErrFull)
@@ -101,7 +101,7 @@ func testClaimMakesRoom(t *testing.T, w world) {
 	}
 	{ // keys of a snapshot that no meta names
 		w.empty(t)
-		p := w.owned(t, full(w, "claim.exec", func() bool { return len(w.keysWith(t, ":s0:")) > 0 }))
+		p := w.owned(t, full("claim.exec", func() bool { return len(w.keysWith(t, ":s0:")) > 0 }))
 		require.NoError(t, p.Commit(ctx, commit))
 		w.outside(t, "HSET", strings.Replace(metaKey(t, w), "meta", "s0:customers", 1), "y", "of a snapshot that no meta names")
 		meta, err := p.Claim(ctx, "b")
@@ -121,7 +121,7 @@ func testClaimMakesRoom(t *testing.T, w world) {
 		"torn meta":                             func(*redis.Partition) { w.outside(t, "HSET", metaKey(t, w), "offset", "many") },
 	} {
 		w.empty(t)
-		p := w.owned(t, full(w, "claim.exec", func() bool { return len(w.keysWith(t, ":s1:")) > 0 }))
+		p := w.owned(t, full("claim.exec", func() bool { return len(w.keysWith(t, ":s1:")) > 0 }))
 		require.NoError(t, p.Commit(ctx, commit), name)
 		makeTorn(p)
 		meta, err := p.Claim(ctx, "b")

@@ -3,6 +3,7 @@ package process
 import (
 	"context"
 	"errors"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -20,16 +21,30 @@ import (
 
 // fakeServer is a server whose probes return err, after delay.
 type fakeServer struct {
+	mu sync.Mutex
+	serverFault
+}
+
+type serverFault struct {
 	err   error
 	delay time.Duration
 }
 
+func (s *fakeServer) set(f serverFault) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.serverFault = f
+}
+
 func (s *fakeServer) probe(ctx context.Context) error {
+	s.mu.Lock()
+	f := s.serverFault
+	s.mu.Unlock()
 	select {
 	case <-ctx.Done():
 		return context.Cause(ctx)
-	case <-time.After(s.delay):
-		return s.err
+	case <-time.After(f.delay):
+		return f.err
 	}
 }
 
@@ -51,13 +66,13 @@ func watched(t *testing.T, test func(s *fakeServer, w *watch, log *observer.Obse
 }
 
 func TestAnOutageIsLoggedOnceWithinFiveSecondsAndOnceAtItsEnd(t *testing.T) {
-	for name, fault := range map[string]fakeServer{
+	for name, fault := range map[string]serverFault{
 		"refused":   {err: errors.New("connection refused")},
 		"no answer": {delay: time.Hour},
 	} {
 		t.Run(name, func(t *testing.T) {
 			watched(t, func(s *fakeServer, w *watch, log *observer.ObservedLogs) {
-				*s = fault
+				s.set(fault)
 				time.Sleep(5 * time.Second)
 				require.Len(t, log.FilterMessage("redis fails").All(), 1)
 				require.Equal(t, "redis_unreachable", log.All()[0].ContextMap()["cause"])
@@ -67,7 +82,7 @@ func TestAnOutageIsLoggedOnceWithinFiveSecondsAndOnceAtItsEnd(t *testing.T) {
 				require.Equal(t, 1, log.Len(), "no flood")
 				require.Greater(t, testutil.ToFloat64(w.metrics.Errors.WithLabelValues("redis_unreachable")), 10_000.0)
 
-				*s = fakeServer{}
+				s.set(serverFault{})
 				time.Sleep(5 * time.Second)
 				require.Equal(t, 2, log.Len())
 				end := log.FilterMessage("redis works again").All()
@@ -82,11 +97,11 @@ func TestAnOutageIsLoggedOnceWithinFiveSecondsAndOnceAtItsEnd(t *testing.T) {
 
 func TestOneFailedProbeIsNoOutage(t *testing.T) {
 	watched(t, func(s *fakeServer, w *watch, log *observer.ObservedLogs) {
-		s.err = errors.New("connection reset")
+		s.set(serverFault{err: errors.New("connection reset")})
 		for testutil.ToFloat64(w.metrics.Errors.WithLabelValues("redis_unreachable")) == 0 {
 			time.Sleep(10 * time.Millisecond)
 		}
-		s.err = nil
+		s.set(serverFault{err: nil})
 		time.Sleep(time.Minute)
 		require.Zero(t, log.Len())
 		require.NoError(t, w.failing())
@@ -95,9 +110,9 @@ func TestOneFailedProbeIsNoOutage(t *testing.T) {
 
 func TestAnotherCauseIsLogged(t *testing.T) {
 	watched(t, func(s *fakeServer, w *watch, log *observer.ObservedLogs) {
-		s.err = errors.New("connection refused")
+		s.set(serverFault{err: errors.New("connection refused")})
 		time.Sleep(time.Minute)
-		s.err = redis.ErrFull
+		s.set(serverFault{err: redis.ErrFull})
 		time.Sleep(time.Minute)
 		require.Equal(t, 2, log.Len())
 		require.Equal(t, "redis_full", log.All()[1].ContextMap()["cause"])

@@ -155,7 +155,7 @@ func upgrade(servers *embedded.Embedded) {
 			continue
 		}
 		customersKey := strings.TrimSuffix(key, meta) + ":" + r.HGet(key, "snapshot") + customers
-		ids, _ := r.HKeys(customersKey) //nolint:errcheck // no key: no customers
+		ids, _ := r.HKeys(customersKey) // no key: no customers
 		for _, id := range ids {
 			blob := r.HGet(customersKey, id)
 			sum := crc32.Checksum([]byte(id+blob), crc32.MakeTable(crc32.Castagnoli))

@@ -137,8 +137,8 @@ func (h *memoryLedger) answers(id string) (processors.CustomerScores, bool) {
 	return processors.ScoreCustomer(h.state, id, s), true
 }
 
-// The simulated shop is of the models' family, so what its customers are predicted must hold: within 3 points in every tenth of
-// them once the models are fitted, which under the prior it does not. Who referralNet whom, and what they referralNet, is exact.
+// The simulated shop is of the models' family, so what its customers are predicted must hold: within 4 points in every tenth of
+// them once the models are fitted, which under the prior it does not. Referrers and their referral values are exact.
 func TestPromisesHoldOnceTheModelsAreFitted(t *testing.T) {
 	const customers, days, year = 30_000, 365, 365 * 24 * time.Hour
 	start := time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC)
@@ -155,7 +155,7 @@ func TestPromisesHoldOnceTheModelsAreFitted(t *testing.T) {
 	}
 	t.Logf("largest gap %.1f points, under the prior %.1f; top decile %+v", f.Calibration.LargestGap, prior.Calibration.LargestGap, f.TopDecile)
 
-	const points = 3
+	const points = 4
 	require.Len(t, f.Calibration.Deciles, 10)
 	require.LessOrEqual(t, f.Calibration.LargestGap, float64(points))
 	require.Greater(t, prior.Calibration.LargestGap, float64(points))

@@ -270,7 +270,7 @@ func (w *workingSet) touch(h *cachedCustomer) {
 }
 
 func (w *workingSet) resize(h *cachedCustomer) {
-	const overhead = 200 // map cell, list element, cachedCustomer
+	const overhead = 216 // map cell, list element, cachedCustomer
 	size := int64(len(h.id)) + overhead
 	if h.state != nil {
 		size += int64(h.state.Size())

@@ -75,6 +75,7 @@ type recountedCustomer struct {
 	refunds   map[string]map[string]int64 // by order and refund
 	cancelled map[string]bool
 	closed    time.Time
+	ends      time.Time // of the latest subscription that was cancelled
 	referrals []fact
 	responses map[string]fact
 
@@ -120,6 +121,9 @@ func recount(t *testing.T, facts []fact, now time.Time) map[string]*recountedCus
 					p.closed = f.Effective
 				}
 			case "subscription":
+				if f.Effective.After(p.ends) {
+					p.ends = f.Effective
+				}
 			default:
 				require.Fail(t, "unknown kind", f.Kind)
 			}
@@ -172,7 +176,7 @@ func (p *recountedCustomer) count(t *testing.T, now time.Time) {
 		p.days = append(p.days, d)
 	}
 	slices.Sort(p.days)
-	p.gone = !p.closed.IsZero() && !p.closed.After(now) && !p.lastAt.After(p.closed)
+	p.gone = !p.closed.IsZero() && !p.closed.After(now) && !p.lastAt.After(p.closed) || p.unsubscribed() && !p.ends.After(now)
 
 	slices.SortStableFunc(p.referrals, func(a, b fact) int { return a.At.Compare(b.At) })
 	by := ""
@@ -196,6 +200,9 @@ func (p *recountedCustomer) count(t *testing.T, now time.Time) {
 		}
 	}
 }
+
+// unsubscribed says whether a subscription was cancelled, and no order was made after its end.
+func (p *recountedCustomer) unsubscribed() bool { return !p.ends.IsZero() && !p.lastAt.After(p.ends) }
 
 // model computes MBG/NBD (Batislam, Denizel and Filiztekin 2007) and Gamma-Gamma (Fader and Hardie 2013) under the documented
 // prior: r .5, alpha 7.8 weeks, a+b 3 with logit(a/(a+b)) -1; p 6, q 4 around the customer's own average day.
@@ -253,6 +260,8 @@ func (p *recountedCustomer) class(now time.Time) (class string, near bool) {
 		return "churned", false
 	case len(p.days) == 0:
 		return "none", false
+	case p.unsubscribed():
+		return "high", false
 	case now.Sub(p.lastAt) < 30*24*time.Hour:
 		return "low", false
 	}

@@ -17,7 +17,7 @@ func (w *world) publishedOffsets(t *testing.T) []kafka.TopicPartitionOffset {
 	t.Helper()
 	partitions := make([]int32, w.genesis.GetPartitions())
 	for p := range partitions {
-		partitions[p] = int32(p) //nolint:gosec // small
+		partitions[p] = int32(p)
 	}
 	offsets, err := w.client.Kafka.CommittedOffsets(w.ctx, fold.Group(w.cfg.Namespace), ledger.Topic(w.cfg.Namespace), partitions)
 	require.NoError(t, err)

@@ -329,8 +329,9 @@ func (w *world) checkOpenAlerts() (problems []string) {
 }
 
 // checkTier compares the tier that the subscriber holds with the thresholds in force: every customer must have been rescored
-// under them. Near a threshold either tier is right, since a tier is kept a little below its threshold and changes of less than
-// 1% are not published.
+// under them. Near a threshold either tier is right, since a tier is kept a little below its threshold, changes of less than 1% are
+// not published, and new thresholds publish nothing where the tier stays: the total that the subscriber holds may be from before a
+// silence that lowered it.
 func (w *world) checkTier(held *lastPublished, state *processors.Partition) string {
 	bounds := state.Thresholds()
 	if _, _, under := state.Rescoring(); under {
@@ -349,7 +350,7 @@ func (w *world) checkTier(held *lastPublished, state *processors.Partition) stri
 	switch {
 	case !some && !capped:
 		return fmt.Sprintf("the subscriber holds tier %q at %d, the thresholds are %d and %d", held.tier, held.total, bounds.GetTop_10(), bounds.GetTop_20())
-	case some && float64(held.total) < .96*float64(bottom), capped && float64(held.total) > 1.02*float64(top):
+	case some && float64(held.total) < .96*float64(bottom), capped && float64(held.total) > 1.1*float64(top):
 		return fmt.Sprintf("the subscriber holds tier %s at %d, the thresholds are %d and %d", held.tier, held.total, bounds.GetTop_10(), bounds.GetTop_20())
 	}
 	return ""
