@@ -109,7 +109,7 @@ func run(ctx context.Context, o options) (err error) {
 		if o.only != "" && !strings.Contains(","+o.only+",", ","+p.name+",") {
 			continue
 		}
-		fmt.Printf("\n== %s (load average %s)\n", p.name, loadAverage())
+		fmt.Printf("\n== %s (load average %s)\n", p.name, containers.LoadAverage())
 		if err := p.run(ctx); err != nil {
 			return fmt.Errorf("%s: %w", p.name, err)
 		}
@@ -162,7 +162,7 @@ func (b *bench) setUp(ctx context.Context) error {
 		settings["KAFKA_COMPRESSION"] = b.compression
 	}
 	b.program = containers.Program{Path: path, Settings: settings}
-	fmt.Printf("machine: %s\ncommand: %s\n", machine(), strings.Join(os.Args, " "))
+	fmt.Printf("machine: %s\ncommand: %s\n", containers.Machine(), strings.Join(os.Args, " "))
 	return nil
 }
 
@@ -173,8 +173,8 @@ func (b *bench) addFigure(name, value, goal string, met bool) {
 }
 
 func (b *bench) report(took time.Duration) {
-	fmt.Printf("\n== summary (load average %s, took %s)\n", loadAverage(), took.Round(time.Second))
-	fmt.Printf("machine: %s\ncommand: %s\n", machine(), strings.Join(os.Args, " "))
+	fmt.Printf("\n== summary (load average %s, took %s)\n", containers.LoadAverage(), took.Round(time.Second))
+	fmt.Printf("machine: %s\ncommand: %s\n", containers.Machine(), strings.Join(os.Args, " "))
 	for _, f := range b.figures {
 		verdict := ""
 		switch {

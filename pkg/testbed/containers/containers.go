@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -41,18 +42,39 @@ func init() { log.SetDefault(log.NewNoopLogger()) } //nolint:gochecknoinits // i
 // start runs an image with one of its ports bound to a free port of this machine. The port is chosen here, since it must stay the
 // same after a restart, and Kafka must be configured with it.
 func start(ctx context.Context, port string, request func(bound int) testcontainers.ContainerRequest) (*Server, error) {
-	bound, err := freePort()
+	free, err := freePorts(1)
 	if err != nil {
 		return nil, err
 	}
-	inside, err := network.ParsePort(port)
+	bound := free[0]
+	c, err := startBound(ctx, map[string]int{port: bound}, request(bound))
 	if err != nil {
-		return nil, fmt.Errorf("port %s: %w", port, err)
+		return nil, err
 	}
-	r := request(bound)
-	r.ExposedPorts = []string{port}
+	return &Server{Address: loopback(bound), container: c}, nil
+}
+
+// startBound runs an image with ports such as "6379/tcp" bound to ports of this machine. It removes a container that does not start.
+func startBound(ctx context.Context, ports map[string]int, r testcontainers.ContainerRequest) (testcontainers.Container, error) {
+	bindings := network.PortMap{}
+	for port, bound := range ports {
+		inside, err := network.ParsePort(port)
+		if err != nil {
+			return nil, fmt.Errorf("port %s: %w", port, err)
+		}
+		bindings[inside] = []network.PortBinding{{HostIP: netip.MustParseAddr("127.0.0.1"), HostPort: strconv.Itoa(bound)}}
+		r.ExposedPorts = append(r.ExposedPorts, port)
+	}
+	also := r.HostConfigModifier
 	r.HostConfigModifier = func(h *container.HostConfig) {
-		h.PortBindings = network.PortMap{inside: {{HostIP: netip.MustParseAddr("127.0.0.1"), HostPort: strconv.Itoa(bound)}}}
+		h.PortBindings = bindings
+		if also != nil {
+			also(h)
+		}
+	}
+	// What a killed test has left behind is found by this label.
+	if run := os.Getenv("MAINSTAY_TEST_RUN"); run != "" {
+		r.Labels = map[string]string{"mainstay.run": run}
 	}
 	c, err := testcontainers.GenericContainer(ctx, testcontainers.GenericContainerRequest{Started: true, ContainerRequest: r})
 	if err != nil {
@@ -62,7 +84,7 @@ func start(ctx context.Context, port string, request func(bound int) testcontain
 		}
 		return nil, err
 	}
-	return &Server{Address: net.JoinHostPort("127.0.0.1", strconv.Itoa(bound)), container: c}, nil
+	return c, nil
 }
 
 // Kill ends the server with SIGKILL.
@@ -115,6 +137,18 @@ func (s *Server) Close() error {
 	return nil
 }
 
+// kafkaAnswers checks that a broker answers.
+func kafkaAnswers(address string) func(context.Context) error {
+	return func(ctx context.Context) error {
+		k, err := kafka.New(kafka.Config{Brokers: []string{address}, Timeout: 2 * time.Second})
+		if err != nil {
+			return err
+		}
+		defer k.Close()
+		return k.Ping(ctx)
+	}
+}
+
 // StartKafka starts a broker with the default configuration, but for the replication that one broker can have.
 func StartKafka(ctx context.Context) (*Server, error) {
 	s, err := start(ctx, "9092/tcp", func(port int) testcontainers.ContainerRequest {
@@ -142,14 +176,7 @@ func StartKafka(ctx context.Context) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.answers = func(ctx context.Context) error {
-		k, err := kafka.New(kafka.Config{Brokers: []string{s.Address}, Timeout: 2 * time.Second})
-		if err != nil {
-			return err
-		}
-		defer k.Close()
-		return k.Ping(ctx)
-	}
+	s.answers = kafkaAnswers(s.Address)
 	return s, s.ready(ctx)
 }
 
@@ -193,50 +220,106 @@ func (r *Redis) Persist(ctx context.Context, on, now bool) error {
 }
 
 func (r *Redis) run(ctx context.Context, command ...string) error {
-	code, out, err := r.container.Exec(ctx, command, exec.Multiplexed())
+	_, err := execute(ctx, r.container, command...)
+	return err
+}
+
+// execute runs a command in a container and returns its output.
+func execute(ctx context.Context, c testcontainers.Container, command ...string) (string, error) {
+	code, out, err := c.Exec(ctx, command, exec.Multiplexed())
 	if err != nil {
-		return fmt.Errorf("run %s in the container of %s: %w", command[0], r.Address, err)
+		return "", fmt.Errorf("run %s in a container: %w", command[0], err)
 	}
 	text, err := io.ReadAll(out)
 	if err != nil || code != 0 {
-		return fmt.Errorf("run %s in the container of %s: exit code %d: %s: %w", command[0], r.Address, code, text, err)
+		return "", errors.Join(fmt.Errorf("run %s in a container: exit code %d: %s", strings.Join(command, " "), code, text), err)
 	}
-	return nil
+	return string(text), nil
 }
 
 // AskRedis sends one inline command to a server without a password and returns the text of its answer or of its error.
 func AskRedis(ctx context.Context, address, command string) (string, error) {
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	conn, err := dialRedis(ctx, address)
+	if err != nil {
+		return "", err
+	}
+	defer conn.close()
+	return conn.ask(command)
+}
+
+// redisConn is a connection without a password, for inline commands.
+type redisConn struct {
+	net.Conn
+	answers *bufio.Reader
+}
+
+const redisPatience = 5 * time.Second // with one server, however many commands
+
+func dialRedis(ctx context.Context, address string) (*redisConn, error) {
+	ctx, cancel := context.WithTimeout(ctx, redisPatience)
 	defer cancel()
 	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", address)
 	if err != nil {
-		return "", fmt.Errorf("ask Redis: %w", err)
+		return nil, fmt.Errorf("ask Redis: %w", err)
 	}
-	defer func() { _ = conn.Close() }() // the answer was read
-	if deadline, ok := ctx.Deadline(); ok {
-		_ = conn.SetDeadline(deadline)
+	deadline, _ := ctx.Deadline()
+	_ = conn.SetDeadline(deadline) // cannot fail on an open connection
+	return &redisConn{Conn: conn, answers: bufio.NewReader(conn)}, nil
+}
+
+func (c *redisConn) close() { _ = c.Conn.Close() } // answers were read
+
+func (c *redisConn) send(command string) error {
+	if _, err := io.WriteString(c.Conn, command+"\r\n"); err != nil {
+		return fmt.Errorf("ask Redis: %w", err)
 	}
-	if _, err := io.WriteString(conn, command+"\r\n"); err != nil {
-		return "", fmt.Errorf("ask Redis: %w", err)
+	return nil
+}
+
+func (c *redisConn) ask(command string) (string, error) {
+	if err := c.send(command); err != nil {
+		return "", err
 	}
-	answer := bufio.NewReader(conn)
-	line, err := answer.ReadString('\n')
+	return c.answer()
+}
+
+// answer reads the text of a simple string, an error, a number or a bulk string; of an array, each on a line.
+func (c *redisConn) answer() (string, error) {
+	line, err := c.answers.ReadString('\n')
 	if err != nil {
 		return "", fmt.Errorf("ask Redis: %w", err)
 	}
 	line = strings.TrimSpace(line)
-	if line[0] != '$' {
-		return line[1:], nil
+	if line == "" {
+		return "", errors.New("ask Redis: an empty answer")
 	}
-	size, err := strconv.Atoi(line[1:])
-	if err != nil || size < 0 {
-		return "", fmt.Errorf("ask Redis: bulk of %q", line[1:])
+	switch line[0] {
+	case '$':
+		size, err := strconv.Atoi(line[1:])
+		if err != nil || size < 0 {
+			return "", fmt.Errorf("ask Redis: bulk of %q", line[1:])
+		}
+		text := make([]byte, size+len("\r\n"))
+		if _, err := io.ReadFull(c.answers, text); err != nil {
+			return "", fmt.Errorf("ask Redis: %w", err)
+		}
+		return string(text[:size]), nil
+	case '*':
+		n, err := strconv.Atoi(line[1:])
+		if err != nil {
+			return "", fmt.Errorf("ask Redis: array of %q", line[1:])
+		}
+		var lines []string
+		for range n {
+			one, err := c.answer()
+			if err != nil {
+				return "", err
+			}
+			lines = append(lines, one)
+		}
+		return strings.Join(lines, "\n"), nil
 	}
-	text := make([]byte, size)
-	if _, err := io.ReadFull(answer, text); err != nil {
-		return "", fmt.Errorf("ask Redis: %w", err)
-	}
-	return string(text), nil
+	return line[1:], nil
 }
 
 // UsedMemory is used_memory of a Redis server, in bytes.
@@ -253,11 +336,18 @@ func UsedMemory(ctx context.Context, address string) (int64, error) {
 	return 0, errors.New("INFO memory: no used_memory")
 }
 
-func freePort() (int, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, fmt.Errorf("find a free port: %w", err)
+func loopback(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }
+
+// freePorts finds different free ports of this machine.
+func freePorts(n int) ([]int, error) {
+	var ports []int
+	for range n {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return nil, fmt.Errorf("find a free port: %w", err)
+		}
+		defer func() { _ = l.Close() }()                    // only after the last was found, so that they differ
+		ports = append(ports, l.Addr().(*net.TCPAddr).Port) //nolint:forcetypeassert // of a tcp listener
 	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().(*net.TCPAddr).Port, nil //nolint:forcetypeassert // of a tcp listener
+	return ports, nil
 }

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/mainstay/mainstay/pkg/sandbox/shop"
 )
 
 var seedFlag = flag.Uint64("seed", 0, "seed of the shop and of the kills; 0: from the clock")
@@ -42,17 +44,16 @@ func TestKills(t *testing.T) {
 	ctx, cancel := context.WithTimeoutCause(t.Context(), 8*time.Minute, fmt.Errorf("TestKills took longer than 8 minutes"))
 	defer cancel()
 	namespace := "kills-" + strconv.FormatUint(seed, 36)
-	s := &victims{t: t, rng: rand.New(rand.NewPCG(seed, 0)), program: program.With(inputs(namespace))}
+	s := &victims{t: t, rng: rand.New(rand.NewPCG(seed, 0)), program: program.With(InputTopics(namespace))}
 	_, _, err := s.program.Do(ctx, "topics", "apply")
 	require.NoError(t, err)
-	l, err := newLoad(client(t), namespace, seed, customers)
-	require.NoError(t, err)
-	kinds := map[string]int{}
-	for _, f := range l.facts {
-		kinds[f.Type]++
+	l := &Load{
+		Kafka: newClient(t), Namespace: namespace, Partitions: partitions,
+		Shop: shop.Config{Seed: seed, Customers: customers, Days: 365, Currency: "USD", Mix: PlainMix()},
 	}
-	require.Len(t, kinds, 4)
-	t.Logf("%d records of %d events to be sent: %v", len(l.events), len(l.facts), kinds)
+	total := countEvents(t, l.Shop)
+	l.SetRate(total / int64(planned.Seconds()))
+	t.Logf("%d records to be sent", total)
 	for i := range s.processes {
 		s.processes[i], err = s.program.Run(ctx)
 		require.NoError(t, err)
@@ -62,7 +63,7 @@ func TestKills(t *testing.T) {
 	sending, stop := context.WithCancel(ctx)
 	defer stop()
 	ended := make(chan error, 1)
-	go func() { ended <- l.run(sending, int(float64(len(l.events))/planned.Seconds())) }()
+	go func() { ended <- l.Run(sending, nil) }()
 	var order []int
 	for i, kill := range kills {
 		for range kill.times {
@@ -73,17 +74,18 @@ func TestKills(t *testing.T) {
 	began, underLoad := time.Now(), 0
 	for _, i := range order {
 		time.Sleep(time.Duration(s.rng.Int64N(int64(4500 * time.Millisecond))))
-		sent := l.sent.Load()
-		if sent < int64(len(l.events)) {
+		sent := l.Sent()
+		if sent < total {
 			underLoad++
 		}
 		t.Logf("%6.1f s, %d sent: %s", time.Since(began).Seconds(), sent, kills[i].name)
 		require.NoError(t, kills[i].do(s, ctx))
 	}
-	close(l.noPace)
+	l.SetRate(0) // as fast as possible
 	require.NoError(t, <-ended)
+	require.Equal(t, total, l.Sent())
 	require.Equal(t, len(order), underLoad, "kills while events were still being sent")
-	t.Logf("%d kills under load in %.0f s; %d records were sent again", len(order), time.Since(began).Seconds(), l.resent)
+	t.Logf("%d kills under load in %.0f s; %d records were sent again", len(order), time.Since(began).Seconds(), l.Resent())
 
 	waitDrained(ctx, t, s.program)
 	t.Logf("drained %.1f s after the start of the kills", time.Since(began).Seconds())
@@ -91,8 +93,20 @@ func TestKills(t *testing.T) {
 		require.NoError(t, p.Stop(ctx))
 	}
 	requireCleanAudit(ctx, t, s.program)
-	requirePublishedOnce(t, namespace, partitions, l.facts)
-	requireEqualsRecount(t, l.facts, readCustomers(t, namespace, partitions), lastOf(l.facts))
+	counted, err := l.Recount()
+	require.NoError(t, err)
+	require.Len(t, counted.Tally(), 4, "kinds of events")
+	requireEqualsRecount(t, counted, namespace, partitions)
+}
+
+func countEvents(t *testing.T, c shop.Config) (n int64) {
+	t.Helper()
+	s, err := shop.New(c)
+	require.NoError(t, err)
+	for range s.Events() {
+		n++
+	}
+	return n
 }
 
 // victims are the processes that are killed, with the seeded random source.

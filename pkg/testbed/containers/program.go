@@ -22,6 +22,7 @@ import (
 type Program struct {
 	Path     string
 	Settings map[string]string // environment variables, without MAINSTAY_
+	Log      io.Writer         // gets every line that a running process logs; used by several processes at a time. nil: none
 }
 
 // Build compiles the program into a directory.
@@ -41,7 +42,7 @@ func (p Program) With(settings map[string]string) Program {
 	for _, m := range []map[string]string{p.Settings, settings} {
 		maps.Copy(all, m)
 	}
-	return Program{Path: p.Path, Settings: all}
+	return Program{Path: p.Path, Settings: all, Log: p.Log}
 }
 
 // environment is that of this process, with the program's settings instead of its own.
@@ -131,7 +132,7 @@ func (p Program) Run(ctx context.Context) (*Process, error) {
 		return nil, fmt.Errorf("run mainstay: %w", err)
 	}
 	go func() {
-		r.readLog(stderr)
+		r.readLog(stderr, p.Log)
 		r.err = cmd.Wait()
 		running.Lock()
 		delete(running.all, r)
@@ -149,11 +150,14 @@ func (p Program) Run(ctx context.Context) (*Process, error) {
 	return r, nil
 }
 
-func (r *Process) readLog(log io.Reader) {
+func (r *Process) readLog(log io.Reader, also io.Writer) {
 	scanner := bufio.NewScanner(log)
 	scanner.Buffer(nil, 1<<20)
 	for scanner.Scan() {
 		l := Line{Text: scanner.Text()}
+		if also != nil {
+			_, _ = fmt.Fprintf(also, "%d %s\n", r.cmd.Process.Pid, l.Text) // evidence of a failure; the run goes on without it
+		}
 		_ = json.Unmarshal(scanner.Bytes(), &l) // a line that is not JSON (a panic) has its text only
 		r.mu.Lock()
 		if r.lines = append(r.lines, l); len(r.lines) > linesKept {
@@ -231,4 +235,14 @@ func (r *Process) Stop(ctx context.Context) error {
 func (r *Process) CPU() time.Duration {
 	<-r.exited
 	return r.cmd.ProcessState.UserTime() + r.cmd.ProcessState.SystemTime()
+}
+
+// Ended reports whether the process has ended, by itself or not.
+func (r *Process) Ended() bool {
+	select {
+	case <-r.exited:
+		return true
+	default:
+		return false
+	}
 }

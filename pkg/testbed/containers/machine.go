@@ -1,4 +1,4 @@
-package main
+package containers
 
 import (
 	"fmt"
@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// machine describes the processor and memory, as far as the system reports them.
-func machine() string {
+// Machine describes the processor and memory, as far as the system reports them.
+func Machine() string {
 	model, memory := runtime.GOARCH, ""
 	if text, err := os.ReadFile("/proc/cpuinfo"); err == nil {
 		model = field(string(text), "model name")
@@ -19,9 +19,9 @@ func machine() string {
 	return fmt.Sprintf("%d x %s%s, %s %s, %s", runtime.NumCPU(), model, memory, runtime.GOOS, runtime.GOARCH, runtime.Version())
 }
 
-// loadAverage returns the average number of runnable processes in the last 1, 5 and 15 minutes. Above the number of processors, other
+// LoadAverage returns the average number of runnable processes in the last 1, 5 and 15 minutes. Above the number of processors, other
 // work has slowed the measurement.
-func loadAverage() string {
+func LoadAverage() string {
 	text, err := os.ReadFile("/proc/loadavg")
 	if err != nil {
 		return "unknown"
