@@ -1,4 +1,4 @@
-# test-real, test-compose, bench and image need Docker; every other target needs Go alone.
+# test-real, nemesis, soak, test-compose, bench and image need Docker; every other target needs Go alone.
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := build
@@ -6,6 +6,9 @@ SHELL := bash
 VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 SEEDS    ?= 200
 FUZZTIME ?= 5s
+FAULTS   ?= 20
+KILLS    ?= 1000
+SEED     ?= 0
 
 LINT_VERSION := v2.15.0
 VULN_VERSION := v1.9.0
@@ -74,6 +77,14 @@ race: ## run the tests of concurrent packages under the race detector
 .PHONY: test-real
 test-real: ## run the tests on real Kafka and Redis (Docker)
 	go test -tags real -count=1 -timeout 30m -p 1 $(REAL)
+
+.PHONY: nemesis
+nemesis: ## FAULTS faults each on a Redis Cluster, under sentinels and on three brokers; the report goes into docs/reliability.md (Docker)
+	go run ./cmd/nemesis -faults $(FAULTS) -seed $(SEED) -page docs/reliability.md
+
+.PHONY: soak
+soak: ## KILLS kills under load, with failovers and rebalances, for hours; the report goes into docs/reliability.md (Docker)
+	go run ./cmd/nemesis -kills $(KILLS) -seed $(SEED) -page docs/reliability.md
 
 .PHONY: check-rules
 check-rules: ## check the Prometheus rules and run their tests (promtool, or Docker)

@@ -1,0 +1,343 @@
+package nemesis
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"math/rand/v2"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/mainstay/mainstay/pkg/kafka"
+	"github.com/mainstay/mainstay/pkg/redis"
+	"github.com/mainstay/mainstay/pkg/sandbox/shop"
+	"github.com/mainstay/mainstay/pkg/stream/topics"
+	"github.com/mainstay/mainstay/pkg/testbed/containers"
+	"github.com/mainstay/mainstay/schemas/ledger"
+)
+
+// Config parameterises a run.
+type Config struct {
+	Set     Set
+	Faults  int // that are injected; ignored by a set with its own plan
+	Seed    uint64
+	Rate    int64    // events per second, while faults are injected; a run with Events adapts it
+	Events  int64    // to be sent at least; 0: as many as are sent until the last fault is healed
+	Losing  []string // topics of which unclean elections lose records afterwards (see LosingTopics); needs KafkaBrokers
+	Program string   // path of the built program
+	Log     func(format string, args ...any)
+	Logs    io.Writer // gets the logs of all processes of mainstay; nil: only their ends are kept
+}
+
+// Set is a set of servers with their faults.
+type Set struct {
+	Name  string
+	Start func(ctx context.Context) (*Servers, error)
+	// Plan returns the faults in the order in which they are injected. nil: every fault as often as any other, in random order.
+	Plan func(rng *rand.Rand, faults []Fault) []Fault
+	// SettleEvery is the number of faults after which everything must be processed and committed; 0: after each.
+	SettleEvery int
+	Processes   int // of mainstay; 0: 2
+}
+
+// Servers are a running set.
+type Servers struct {
+	Brokers  []string
+	Redis    redis.Config
+	Settings map[string]string // further settings of mainstay
+	Faults   []Fault
+	// Healed reports whether the servers are as they were at the beginning, so that the next fault finds what it needs.
+	Healed func(ctx context.Context) (bool, error)
+	Close  func() error
+
+	brokers *brokers // for unclean elections
+}
+
+// Fault is a named fault.
+type Fault struct {
+	Name string
+	// Do injects the fault, waits while it lasts, and heals it: it returns when the servers can recover by themselves.
+	Do func(ctx context.Context, r *run) error
+}
+
+const (
+	partitions    = 4 // of the ledger and of each input topic
+	healTimeout   = 2 * time.Minute
+	settleTimeout = 3 * time.Minute
+	eventsPerHead = 15 // at least, of a customer of the shop within the simulated days
+	simulatedDays = 1000
+)
+
+// run is one run.
+type run struct {
+	Config
+	servers   *Servers
+	namespace string
+	program   containers.Program
+	processes []*containers.Process
+	load      *containers.Load
+	kafka     *kafka.Client
+	genesis   *ledger.Genesis
+	rng       *rand.Rand
+	report    *Report
+	began     time.Time
+}
+
+// Run starts the servers, injects the faults and judges the outcome. A closed stop ends the run early: what was sent by then is judged
+// all the same, and the report says how far the run came. The error says what went wrong, with the end of the processes' logs; a
+// verdict that is not clean is an error. The report is never nil.
+func Run(ctx context.Context, c Config, stop <-chan struct{}) (report *Report, err error) {
+	r := &run{Config: c, rng: rand.New(rand.NewPCG(c.Seed, 0)), began: time.Now()}
+	r.report = newReport(c, r.began)
+	defer func() {
+		r.report.Took = time.Since(r.began)
+		if err != nil {
+			r.report.Failure = strings.SplitN(err.Error(), "\n", 2)[0]
+		}
+	}()
+	if r.servers, err = c.Set.Start(ctx); err != nil {
+		return r.report, fmt.Errorf("start the servers of %s: %w", c.Set.Name, err)
+	}
+	defer func() { err = errors.Join(err, r.servers.Close()) }()
+	r.Log("%s: servers are up after %.0f s; seed %d", c.Set.Name, time.Since(r.began).Seconds(), c.Seed)
+	defer r.cleanUp()
+	if err := r.prepare(ctx, c.Set.Name); err != nil {
+		return r.report, err
+	}
+	if err := r.underLoad(ctx, stop); err != nil {
+		return r.report, fmt.Errorf("%w\n%s", err, r.logs())
+	}
+	if err := r.judge(ctx); err != nil {
+		return r.report, fmt.Errorf("%w\n%s", err, r.logs())
+	}
+	if r.report.Stopped {
+		return r.report, nil
+	}
+	if err := r.loseAll(ctx); err != nil {
+		return r.report, fmt.Errorf("%w\n%s", err, r.logs())
+	}
+	return r.report, nil
+}
+
+// prepare creates the topics of a namespace of this run, and starts the processes.
+func (r *run) prepare(ctx context.Context, name string) (err error) {
+	r.namespace = fmt.Sprintf("nemesis-%s-%s", name, strconv.FormatUint(r.Seed, 36))
+	settings := containers.InputTopics(r.namespace)
+	maps.Copy(settings, map[string]string{
+		"KAFKA_BROKERS": strings.Join(r.servers.Brokers, ","), "REDIS_ADDRESSES": strings.Join(r.servers.Redis.Addresses, ","),
+		"REDIS_MODE": string(r.servers.Redis.Mode), "REDIS_MASTER_NAME": r.servers.Redis.MasterName,
+		"CLOCK": "event", "LEDGER_PARTITIONS": strconv.Itoa(partitions),
+		// Short, so that a Redis that goes back in time has lost a commit.
+		"FOLD_COMMIT_INTERVAL": "300ms",
+	})
+	maps.Copy(settings, r.servers.Settings)
+	r.program = containers.Program{Path: r.Program, Settings: settings, Log: r.Logs}
+	if _, _, err := r.program.Do(ctx, "topics", "apply"); err != nil {
+		return err
+	}
+	r.cleanUp() // of the namespace before
+	if r.kafka, err = kafka.New(kafka.Config{Brokers: r.servers.Brokers, ClientID: "nemesis"}); err != nil {
+		return fmt.Errorf("connect to Kafka: %w", err)
+	}
+	if r.genesis, err = topics.Genesis(ctx, r.kafka, r.namespace); err != nil {
+		return err
+	}
+	r.processes = make([]*containers.Process, max(2, r.Set.Processes))
+	for i := range r.processes {
+		if r.processes[i], err = r.program.Run(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *run) cleanUp() {
+	for _, p := range r.processes {
+		if p != nil {
+			p.Kill()
+		}
+	}
+	if r.kafka != nil {
+		r.kafka.Close()
+	}
+	r.processes, r.kafka = nil, nil
+}
+
+// underLoad injects the faults while the load is sent, and returns when everything that was sent is processed.
+func (r *run) underLoad(ctx context.Context, stop <-chan struct{}) error {
+	plan := r.plan()
+	r.report.Planned = len(plan)
+	expected := r.Events
+	if expected == 0 {
+		const perFault = 60 // seconds at most, on average
+		expected = int64(len(plan)) * r.Rate * perFault
+	}
+	enough, sent := r.startLoad(ctx, expected)
+	err := r.caughtUp(ctx) // before the first fault
+	if err == nil {
+		err = r.injectAll(ctx, plan, stop)
+	}
+	if err := errors.Join(err, r.endLoad(enough, sent)); err != nil {
+		return err
+	}
+	return r.drained(ctx)
+}
+
+// startLoad sends at least the expected number of events, unless enough is closed before. What became of it is sent at its end.
+func (r *run) startLoad(ctx context.Context, expected int64) (enough chan struct{}, sent chan error) {
+	r.load = &containers.Load{
+		Kafka: r.kafka, Namespace: r.namespace, Partitions: partitions,
+		Shop: shop.Config{
+			Seed: r.Seed, Customers: max(1000, int(expected/eventsPerHead)), Days: simulatedDays, Currency: "USD", Mix: containers.PlainMix(),
+		},
+	}
+	r.load.SetRate(r.Rate)
+	enough, sent = make(chan struct{}), make(chan error, 1)
+	go func() { sent <- r.load.Run(ctx, enough) }()
+	return enough, sent
+}
+
+// endLoad ends the load after what it is sending.
+func (r *run) endLoad(enough chan struct{}, sent chan error) error {
+	close(enough)
+	err := <-sent
+	r.report.Sent, r.report.Resent = r.report.Sent+r.load.Sent(), r.report.Resent+r.load.Resent()
+	return err
+}
+
+func (r *run) plan() []Fault {
+	if r.Set.Plan != nil {
+		return r.Set.Plan(r.rng, r.servers.Faults)
+	}
+	var plan []Fault
+	for len(plan) < r.Faults {
+		next := append([]Fault(nil), r.servers.Faults...)
+		r.rng.Shuffle(len(next), func(i, j int) { next[i], next[j] = next[j], next[i] })
+		plan = append(plan, next[:min(len(next), r.Faults-len(plan))]...)
+	}
+	return plan
+}
+
+func (r *run) injectAll(ctx context.Context, plan []Fault, stop <-chan struct{}) error {
+	began := time.Now()
+	for i, fault := range plan {
+		select {
+		case <-stop:
+			r.report.Stopped = true
+			r.Log("stopped after %d of %d faults; what was sent is judged", i, len(plan))
+			return nil
+		default:
+		}
+		if r.load.Ended() {
+			return fmt.Errorf("the load ended after %d events, before fault %d of %d", r.load.Sent(), i+1, len(plan))
+		}
+		start := time.Now()
+		if err := fault.Do(ctx, r); err != nil {
+			return fmt.Errorf("fault %d of %d, %s: %w", i+1, len(plan), fault.Name, err)
+		}
+		healed, settled, recovery := time.Now(), (i+1)%max(1, r.Set.SettleEvery) == 0, time.Duration(0)
+		if settled {
+			if err := r.caughtUp(ctx); err != nil {
+				return fmt.Errorf("after fault %d of %d, %s: %w", i+1, len(plan), fault.Name, err)
+			}
+			recovery = time.Since(healed)
+		}
+		r.report.add(fault.Name, healed.Sub(start), recovery, settled)
+		r.logFault(i, plan, began, healed.Sub(start), recovery)
+		if settled && i+1 < len(plan) {
+			if err := until(ctx, healTimeout, "the servers are as before the fault", r.servers.Healed); err != nil {
+				return fmt.Errorf("after fault %d of %d, %s: %w", i+1, len(plan), fault.Name, err)
+			}
+		}
+		r.keepPace(len(plan)-i-1, time.Since(began)/time.Duration(i+1))
+	}
+	for left := r.Events - r.load.Sent(); left > 0; left = r.Events - r.load.Sent() {
+		r.Log("all faults are done; %d events are left to send", left)
+		select {
+		case <-stop:
+			r.report.Stopped = true
+			return nil
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(10 * time.Second):
+		}
+	}
+	return nil
+}
+
+// keepPace makes the load end with the last fault, if the number of events is given.
+func (r *run) keepPace(faultsLeft int, perFault time.Duration) {
+	if r.Events == 0 {
+		return
+	}
+	// Every fault finds some load. A rate that the machine does not reach would only build up a backlog.
+	const lowest, highest = 50, 20_000
+	seconds := max(1, float64(faultsLeft)*perFault.Seconds())
+	r.load.SetRate(min(highest, max(lowest, int64(float64(r.Events-r.load.Sent())/seconds))))
+}
+
+// logFault logs a fault; recovery is 0 if it was not waited for.
+func (r *run) logFault(i int, plan []Fault, began time.Time, lasted, recovery time.Duration) {
+	recovered := ""
+	if recovery > 0 {
+		recovered = ", recovered " + seconds(recovery) + " after it was healed"
+	}
+	sent, took := r.load.Sent(), time.Since(began)
+	left := time.Duration(float64(took) / float64(i+1) * float64(len(plan)-i-1)).Round(time.Second)
+	r.Log("%7.1f s  fault %d of %d: %s, lasted %s%s; %d events sent, %.0f/s; %s left", took.Seconds(), i+1, len(plan),
+		plan[i].Name, seconds(lasted), recovered, sent, float64(sent)/took.Seconds(), left)
+}
+
+// logs are the ends of the processes' logs.
+func (r *run) logs() string {
+	var b strings.Builder
+	for i, p := range r.processes {
+		if p != nil {
+			fmt.Fprintf(&b, "mainstay %d, the end of its log:\n%s", i, p.Tail(30))
+		}
+	}
+	return b.String()
+}
+
+// sleep waits, or returns the error of the context.
+func sleep(ctx context.Context, d time.Duration) error {
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-time.After(d):
+		return nil
+	}
+}
+
+// until polls done until it is true. The error names what was waited for.
+func until(ctx context.Context, limit time.Duration, what string, done func(ctx context.Context) (bool, error)) error {
+	deadline := time.Now().Add(limit)
+	for {
+		one, cancel := context.WithTimeout(ctx, 20*time.Second)
+		ok, err := done(one)
+		cancel()
+		switch {
+		case ok && err == nil:
+			return nil
+		case ctx.Err() != nil:
+			return fmt.Errorf("wait until %s: %w", what, context.Cause(ctx))
+		case time.Now().After(deadline):
+			return fmt.Errorf("wait until %s: not within %s: %w", what, limit, orNot(err))
+		}
+		if err := sleep(ctx, 200*time.Millisecond); err != nil {
+			return err
+		}
+	}
+}
+
+var errNotYet = errors.New("not yet")
+
+func orNot(err error) error {
+	if err == nil {
+		return errNotYet
+	}
+	return err
+}
