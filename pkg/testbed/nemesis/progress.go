@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/mainstay/mainstay/pkg/ops/audit"
@@ -32,8 +33,8 @@ func (r *run) caughtUp(ctx context.Context) error {
 			return false, err
 		}
 		for i, in := range then.Inputs {
-			if end := now.Inputs[i].End; in.Committed < end {
-				return false, fmt.Errorf("%s/%d is read up to %d of %d %s", in.Topic, in.Partition, in.Committed, end, in.Halted)
+			if end := now.Inputs[i].End; !reached(in.Committed, end) {
+				return false, fmt.Errorf("%s/%d is read up to %s of %d: %s", in.Topic, in.Partition, offset(in.Committed), *end, then.Headline)
 			}
 		}
 		return true, nil
@@ -47,15 +48,25 @@ func (r *run) caughtUp(ctx context.Context) error {
 			return false, err
 		}
 		for i, p := range s.Partitions {
-			if end := then.Partitions[i].End; p.Published < end || p.Committed < end {
-				return false, fmt.Errorf("ledger partition %d is published up to %d and committed up to %d of %d %s", p.Partition, p.Published, p.Committed, end, p.Halted)
+			if end := then.Partitions[i].End; !reached(p.Published, end) || !reached(p.Committed, end) {
+				return false, fmt.Errorf("ledger partition %d is published up to %s and committed up to %s of %d: %s", p.Partition, offset(p.Published), offset(p.Committed), *end, s.Headline)
 			}
 		}
 		return true, nil
 	})
 }
 
-// status reads the positions. A process that has ended by itself is an error.
+// reached reports whether a position is at an end; one that is not known is not.
+func reached(position, end *int64) bool { return position != nil && *position >= *end }
+
+func offset(position *int64) string {
+	if position == nil {
+		return "?"
+	}
+	return strconv.FormatInt(*position, 10)
+}
+
+// status reads the positions, and requires that the ends of all partitions are known. A process that has ended by itself is an error.
 func (r *run) status(ctx context.Context) (*inspect.Status, error) {
 	c := inspect.StatusConfig{Namespace: r.namespace, Genesis: r.genesis, Now: time.Now}
 	for _, kind := range shop.Kinds() {
@@ -73,14 +84,18 @@ func (r *run) status(ctx context.Context) (*inspect.Status, error) {
 		return nil, err
 	}
 	defer func() { _ = client.Close() }() // what it read is used anyway
-	return inspect.ReadStatus(ctx, c, r.kafka, client)
+	s, err := inspect.ReadStatus(ctx, c, r.kafka, client)
+	if err == nil && s.Lag == nil {
+		return nil, fmt.Errorf("positions are not known: %s", s.Headline)
+	}
+	return s, err
 }
 
 // drained waits until there is nothing left to process.
 func (r *run) drained(ctx context.Context) error {
 	empty := func(ctx context.Context) (bool, error) {
 		s, err := r.status(ctx)
-		return err == nil && s.Lag == 0, err
+		return err == nil && *s.Lag == 0, err
 	}
 	// The tick after the last record follows within a second and advances base time; then the state is committed.
 	const tick = 3 * time.Second
