@@ -46,10 +46,10 @@ type Day struct {
 
 // Stats are the statistics of a history that the models use. Times are in weeks.
 type Stats struct {
-	Repeats int     `json:"x"`   // purchase days after the first
-	Recency float64 `json:"t_x"` // time from the first purchase day to the last
-	Age     float64 `json:"t"`   // time since the first purchase day
-	Mean    float64 `json:"m"`   // net spend of a repeat day
+	Repeats int         `json:"x"`   // purchase days after the first
+	Recency float64     `json:"t_x"` // time from the first purchase day to the last
+	Age     float64     `json:"t"`   // time since the first purchase day
+	Mean    json.Number `json:"m"`   // net spend of a repeat day
 }
 
 // Money holds the parts of the historic CLV, and the referral value.
@@ -148,7 +148,8 @@ func Explain(p *Partition, id string, s *customer.State) Explanation {
 		b.Days = append(b.Days, Day{time.UnixMilli(int64(d.Day) * customer.DayMS).UTC().Format(time.DateOnly), d.Orders, p.money(d.Net)})
 	}
 	if sum, ok := s.Summary(t, m); ok {
-		b.Stats = &Stats{sum.X, sum.Tx, sum.T, sum.M}
+		mean, _ := t.Unit.Minor(sum.M)
+		b.Stats = &Stats{sum.X, sum.Tx, sum.T, p.money(t.Unit.Round(mean))}
 	}
 	for _, r := range s.Responses(ledger.SurveyType_SURVEY_TYPE_NPS) {
 		b.Responses = append(b.Responses, Response{r.Score, moment(r.CreatedAt), r.Excluded})
@@ -173,7 +174,7 @@ func (p *Partition) scoring() Scoring {
 		s.Spend = &SpendModel{g.P, g.Q, g.V}
 	}
 	if v := t.Thresholds; v.GetVersion() > 0 {
-		s.Thresholds = &Tiers{p.money(v.GetTop_10()), p.money(v.GetTop_20())}
+		s.Thresholds = &Tiers{p.money(t.Unit.Round(v.GetTop_10())), p.money(t.Unit.Round(v.GetTop_20()))}
 	}
 	return s
 }

@@ -32,7 +32,7 @@ func TestCustomerExplain(t *testing.T) {
 		map[string]any{"day": "2026-01-08", "orders": json.Number("1"), "net": json.Number("70.00")},
 		map[string]any{"day": "2026-01-29", "orders": json.Number("1"), "net": json.Number("100.00")},
 	}, ada["purchase_days"])
-	require.Equal(t, map[string]any{"x": json.Number("2"), "t_x": json.Number("4"), "t": json.Number("5"), "m": json.Number("85")}, ada["statistics"])
+	require.Equal(t, map[string]any{"x": json.Number("2"), "t_x": json.Number("4"), "t": json.Number("5"), "m": json.Number("85.00")}, ada["statistics"])
 	require.Equal(t, map[string]any{
 		"standing_orders": json.Number("270.00"), "refunds_without_order": json.Number("5.00"), "historic_clv": json.Number("265.00"), "referral_value": json.Number("40.00"),
 	}, ada["money"])

@@ -170,7 +170,7 @@ func atStake(v *view) (int64, bool) {
 	if !v.Value.PredictedKnown || !v.Risk.Known() {
 		return 0, false
 	}
-	return int64(math.RoundToEven(float64(float64(v.Value.Predicted) * v.Risk.Probability))), true
+	return v.terms.Unit.Round(int64(math.RoundToEven(float64(float64(v.Value.Predicted) * v.Risk.Probability)))), true
 }
 
 // scale is the factor by which values other than amounts are stored as integers.

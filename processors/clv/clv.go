@@ -52,6 +52,7 @@ func Score(t *customer.Terms, m customer.Moment, s *customer.State, last *custom
 		if a.Predicted, ok = t.Unit.Minor(value); !ok || a.Predicted > mostPredicted {
 			a.Predicted = mostPredicted
 		}
+		a.Predicted = t.Unit.Round(a.Predicted)
 	}
 	rank(t, &a, last)
 	return a
@@ -110,13 +111,13 @@ func Describe(t *customer.Terms, m customer.Moment, a *Value, s *customer.State,
 	days := s.Days()
 	first, last := days[0], days[len(days)-1]
 	average, _ := t.Unit.Minor(t.Unit.Major(s.Net()) / float64(a.Orders))
-	e.AverageOrderValue = output.Some(average)
+	e.AverageOrderValue = output.Some(t.Unit.Round(average))
 	if repeats := len(days) - 1; repeats > 0 {
 		e.AverageDaysBetweenOrders = output.Some((float64(last.Day) - float64(first.Day)) / float64(repeats))
 	}
 	// average order value x orders / years x lifespan, in which the orders cancel out
 	if simple, ok := t.Unit.Minor(t.Unit.Major(s.Net()) / years(m, first.Day) * t.Settings.GetSimpleClvLifespanYears()); ok {
-		e.Simple = output.Some(simple)
+		e.Simple = output.Some(t.Unit.Round(simple))
 	}
 	if next, ok := Next(t, s); ok && !a.Gone {
 		e.ExpectedDateOfNextOrder = output.Some(next)

@@ -174,10 +174,10 @@ func Describe(sum, previous *ledger.Contribution, t *ledger.Thresholds, least in
 		HistoricCLV: sum.GetHistoricClv(), PredictedCLV: sum.GetPredictedClv(), TotalCLV: sum.GetHistoricClv() + sum.GetPredictedClv(),
 	}
 	if n := sum.GetCustomers(); n > 0 {
-		e.AverageCLV = output.Some(roundedRatio(e.TotalCLV, n))
+		e.AverageCLV = output.Some(e.Currency.Round(roundedRatio(e.TotalCLV, n)))
 	}
 	if t.GetCustomers() >= least {
-		e.Top10, e.Top20 = output.Some(t.GetTop_10()), output.Some(t.GetTop_20())
+		e.Top10, e.Top20 = output.Some(e.Currency.Round(t.GetTop_10())), output.Some(e.Currency.Round(t.GetTop_20()))
 	}
 	if previous != nil {
 		e.Previous = output.Some(output.PreviousPortfolio{

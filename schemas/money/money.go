@@ -3,7 +3,7 @@
 // It refuses to read floats, negative amounts and amounts beyond int64, and to know exchange rates.
 //
 // An alias such as the toman (IRT, 10 IRR) is a code whose amounts are held in minor units of another currency: 1 IRT is 1000 minor
-// units of the rial, so IRT has three decimals here and every amount is written exactly.
+// units of the rial. Nobody counts tomans in fractions, so they are written only where an amount has any: every text is exact.
 package money
 
 import (
@@ -30,6 +30,7 @@ type Unit struct {
 	Code     string // as stated, upper case
 	Currency string // the code of ISO 4217 in which amounts are held; Code itself unless that is an alias
 	Decimals int    // one Code is 10^Decimals minor units of Currency
+	Optional int    // so many of the decimals are written only where an amount has them: all of a multiple of a currency
 }
 
 // Table is the set of known codes.
@@ -78,7 +79,11 @@ func (t *Table) alias(code string, alias Alias) (Unit, error) {
 	}
 	for more := 0; more <= 6; more++ {
 		if alias.Times == powers[more] {
-			return Unit{Code: code, Currency: alias.As, Decimals: currency.Decimals + more}, nil
+			u := Unit{Code: code, Currency: alias.As, Decimals: currency.Decimals + more}
+			if more > 0 {
+				u.Optional = u.Decimals
+			}
+			return u, nil
 		}
 	}
 	return Unit{}, fmt.Errorf("money.currencies.%s.times: %d is not one of 1, 10, 100 ... 1000000", code, alias.Times)
@@ -244,7 +249,8 @@ func exponent(text []byte, i int) (value, end int, err error) {
 
 func isDigit(c byte) bool { return '0' <= c && c <= '9' }
 
-// Append writes minor units as a number with all decimals of the unit: 4990 in EUR is 49.90.
+// Append writes minor units as a number with all decimals of the unit but optional ones that are 0: 4990 in EUR is 49.90, 5000 in
+// IRT is 5, and 5100 is 5.1.
 func (u Unit) Append(dst []byte, minor int64) []byte {
 	value := uint64(minor) //nolint:gosec // two's complement, negated below
 	if minor < 0 {
@@ -265,7 +271,31 @@ func (u Unit) Append(dst []byte, minor int64) []byte {
 		dst[i] += byte(part % 10)
 		part /= 10
 	}
+	for range u.Optional {
+		if dst[len(dst)-1] != '0' {
+			return dst
+		}
+		dst = dst[:len(dst)-1]
+	}
+	if u.Optional == u.Decimals {
+		dst = dst[:len(dst)-1] // the point
+	}
 	return dst
+}
+
+// Round rounds an amount to the decimals that are always written, half to even. Amounts that are computed rather than added up, such
+// as a predicted value, are rounded with it.
+func (u Unit) Round(minor int64) int64 {
+	one := powers[u.Optional]
+	left := minor % one
+	if left < 0 {
+		left += one
+	}
+	down := minor - left
+	if 2*left > one || 2*left == one && down/one%2 != 0 {
+		return down + one
+	}
+	return down
 }
 
 // Major returns an amount in whole units of Code, as the models use them.

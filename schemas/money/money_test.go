@@ -71,7 +71,10 @@ func TestParseAndAppend(t *testing.T) {
 		{"JPY", "1.5", Literal, 2, true, "2", nil},
 		{"KWD", "1.2345", Literal, 1234, true, "1.234", nil},
 		{"CLF", "1.2345", Literal, 12345, false, "1.2345", nil},
-		{"IRT", "200000", Literal, 200000000, false, "200000.000", nil},
+		{"IRT", "200000", Literal, 200000000, false, "200000", nil},
+		{"IRT", "0", Literal, 0, false, "0", nil},
+		{"IRT", "1.5", Literal, 1500, false, "1.5", nil},
+		{"IRT", "10.05", Literal, 10050, false, "10.05", nil},
 		{"irt", "0.001", Literal, 1, false, "0.001", nil},
 	} {
 		u := unit(t, c.code)
@@ -90,11 +93,40 @@ func TestParseAndAppend(t *testing.T) {
 
 func TestAliasHoldsTheCurrencyBehindIt(t *testing.T) {
 	irt := unit(t, "IRT")
-	require.Equal(t, Unit{Code: "IRT", Currency: "IRR", Decimals: 3}, irt)
+	require.Equal(t, Unit{Code: "IRT", Currency: "IRR", Decimals: 3, Optional: 3}, irt)
 	minor, _, err := irt.Parse([]byte("200000"), Literal)
 	require.NoError(t, err)
-	require.Equal(t, "1000000.000", string(irt.Append(nil, 5*minor)))
+	require.Equal(t, "1000000", string(irt.Append(nil, 5*minor)))
 	require.Equal(t, "10000000.00", string(unit(t, "IRR").Append(nil, 5*minor)))
+}
+
+// Every text is exact, whatever the currency: it is read as the amount that was written.
+func TestWrittenIsRead(t *testing.T) {
+	for _, code := range []string{"EUR", "JPY", "KWD", "CLF", "IRR", "IRT"} {
+		u := unit(t, code)
+		for minor := int64(1); minor > 0 && minor < math.MaxInt64/7; minor = minor*7 + 3 {
+			for _, v := range []int64{minor, minor / 10 * 10, minor / 1000 * 1000} {
+				again, rounded, err := u.Parse(u.Append(nil, v), Literal)
+				require.NoError(t, err)
+				require.False(t, rounded)
+				require.Equal(t, v, again, code)
+			}
+		}
+	}
+}
+
+// Amounts that are computed have no more decimals than the currency: none in toman.
+func TestRound(t *testing.T) {
+	irt, eur := unit(t, "IRT"), unit(t, "EUR")
+	for minor, want := range map[int64]int64{0: 0, 499: 0, 500: 0, 501: 1000, 1500: 2000, 2500: 2000, -500: 0, -501: -1000, -1500: -2000, -2500: -2000, -2501: -3000} {
+		require.Equal(t, want, irt.Round(minor), minor)
+		require.Equal(t, minor, eur.Round(minor))
+	}
+	euro := Alias{As: "EUR", Times: 1}
+	table, err := NewTable(map[string]Alias{"EURO": euro})
+	require.NoError(t, err)
+	u, _ := table.Lookup([]byte("EURO"))
+	require.Equal(t, "2.00", string(u.Append(nil, 200)), "another name of the euro has cents")
 }
 
 func TestTableRefuses(t *testing.T) {

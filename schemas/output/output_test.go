@@ -78,7 +78,7 @@ func TestToman(t *testing.T) {
 	require.Equal(t, 1000000.0, got["historic_clv"])
 	require.Equal(t, 1000000.0, got["simple_clv"])
 	require.Equal(t, "IRT", got["currency"])
-	require.Contains(t, string(e.Append(nil)), `"historic_clv":1000000.000,`)
+	require.Contains(t, string(e.Append(nil)), `"historic_clv":1000000,`)
 }
 
 func TestChurnRisk(t *testing.T) {

@@ -27,11 +27,16 @@ func (s *Scenario) execute(words []string) error {
 	if len(words) < 2 {
 		return fmt.Errorf("%w: %s has no event", ErrLine, words[0])
 	}
+	what, rest := words[1], words[2:]
+	if what == "currency" {
+		return s.setCurrency(rest)
+	}
 	if err := s.advanceTo(at); err != nil {
 		return err
 	}
-	what, rest := words[1], words[2:]
 	switch what {
+	case "answers":
+		return s.report(rest)
 	case "tick":
 		return nil
 	case "restart":
@@ -55,7 +60,7 @@ func (s *Scenario) execute(words []string) error {
 		}
 		whom, rest = rest[0], rest[1:]
 	}
-	a := &arguments{values: map[string]string{}}
+	a := &arguments{values: map[string]string{}, unit: s.unit}
 	for _, w := range rest {
 		name, value, ok := strings.Cut(w, "=")
 		if _, twice := a.values[name]; !ok || twice {
@@ -119,7 +124,7 @@ func (s *Scenario) changeSettings(a *arguments) error {
 // appendThresholds appends the thresholds of a base whose total CLV is spread evenly up to the uppermost 10%.
 func (s *Scenario) appendThresholds(a *arguments) error {
 	s.version++
-	t := &ledger.Thresholds{Version: s.version, Top_10: a.cents("top_10"), Top_20: a.cents("top_20"), Customers: 1000}
+	t := &ledger.Thresholds{Version: s.version, Top_10: a.amount("top_10"), Top_20: a.amount("top_20"), Customers: 1000}
 	if err := a.finish("thresholds"); err != nil {
 		return err
 	}
@@ -137,11 +142,11 @@ func event(what string, at int64, a *arguments) (*ledger.Event, error) {
 	}
 	switch what {
 	case "purchase":
-		e.Purchase = &ledger.Purchase{OrderId: a.text("order"), Total: a.cents("total"), Currency: "EUR"}
+		e.Purchase = &ledger.Purchase{OrderId: a.text("order"), Total: a.amount("total"), Currency: a.unit.Currency}
 		e.Id, e.Source = "order:"+e.Purchase.GetOrderId(), "purchase"
 	case "refund":
 		e.Cancellation = &ledger.Cancellation{
-			Kind: ledger.CancellationKind_CANCELLATION_KIND_REFUND, OrderId: a.text("order"), RefundId: a.text("id"), Total: a.cents("total"), Currency: "EUR",
+			Kind: ledger.CancellationKind_CANCELLATION_KIND_REFUND, OrderId: a.text("order"), RefundId: a.text("id"), Total: a.amount("total"), Currency: a.unit.Currency,
 		}
 		e.Id = "refund:" + e.Cancellation.GetRefundId()
 	case "cancel":
@@ -170,7 +175,7 @@ func event(what string, at int64, a *arguments) (*ledger.Event, error) {
 		}
 		e.Id, e.Source = fmt.Sprint("response:", e.Survey.GetResponseId(), "@", e.GetOccurredAt()), "survey"
 	default:
-		return nil, fmt.Errorf("%w: unknown event %q; known are purchase, refund, cancel, account, subscription, referral, survey, tick, restart, rules, settings, parameters or thresholds", ErrLine, what)
+		return nil, fmt.Errorf("%w: unknown event %q; known are purchase, refund, cancel, account, subscription, referral, survey, tick, restart, answers, currency, rules, settings, parameters or thresholds", ErrLine, what)
 	}
 	if err := a.finish(what); err != nil {
 		return nil, err
@@ -186,6 +191,7 @@ func event(what string, at int64, a *arguments) (*ledger.Event, error) {
 // arguments are the name=value pairs of a line. Reading one removes it; err is the first that could not be read.
 type arguments struct {
 	values map[string]string
+	unit   money.Unit // of amounts
 	err    error
 }
 
@@ -208,13 +214,13 @@ func (a *arguments) number(name string) float64 {
 	return n
 }
 
-func (a *arguments) cents(name string) int64 {
+func (a *arguments) amount(name string) int64 {
 	v, ok := a.values[name]
 	delete(a.values, name)
 	if !ok {
 		return 0
 	}
-	n, _, err := money.Decimal([]byte(v), 2, money.Literal)
+	n, _, err := a.unit.Parse([]byte(v), money.Literal)
 	if err != nil && a.err == nil {
 		a.err = fmt.Errorf("%w: %s=%s is no amount", ErrLine, name, v)
 	}

@@ -1,10 +1,11 @@
 // Package ruletest owns tests of alert rules: a scenario, which is a list of events of a few customers in a text file, is folded
-// in memory under a clock of its own, and the alert episodes that the rules open and close are reported.
+// in memory under a clock of its own, and the alert episodes that the rules open and close are reported, on demand with the other
+// answers.
 //
 // It refuses servers, and logic of its own: events go through processors.Step. Only the thresholds of the value tiers are
 // stated by the scenario, since a few customers have none.
 //
-// scenario.go runs a scenario, parse.go reads its lines.
+// scenario.go runs a scenario, parse.go reads its lines, answers.go reports answers other than alerts.
 package ruletest
 
 import (
@@ -24,6 +25,7 @@ import (
 	"github.com/mainstay/mainstay/processors/memstore"
 	"github.com/mainstay/mainstay/processors/settings"
 	"github.com/mainstay/mainstay/schemas/ledger"
+	"github.com/mainstay/mainstay/schemas/money"
 	"github.com/mainstay/mainstay/schemas/output"
 )
 
@@ -59,11 +61,14 @@ type Scenario struct {
 	store     *memstore.MemStore
 	values    *ledger.SettingsValues
 	readRules func(name string) ([]alert.Rule, error)
-	now       int64           // time of the last line
-	offset    int64           // of the next entry
-	origin    int64           // of the last event, in the input topic that a scenario stands for
-	version   uint64          // of settings, parameters and thresholds
-	pending   []*ledger.Entry // still to be folded
+	now       int64                 // time of the last line
+	offset    int64                 // of the next entry
+	origin    int64                 // of the last event, in the input topic that a scenario stands for
+	version   uint64                // of settings, parameters and thresholds
+	pending   []*ledger.Entry       // still to be folded
+	lines     int                   // executed so far
+	unit      money.Unit            // of the base currency
+	reported  map[output.Topic]bool // topics whose outputs are reported, besides alerts
 
 	results  []string                        // of the current line
 	firing   map[string]processors.OpenAlert // after the last entry, by alert id
@@ -71,21 +76,15 @@ type Scenario struct {
 	order    []string                        // alert ids, as they were opened
 }
 
-// New returns a scenario under these rules, with EUR as base currency and UTC as timezone. readRules reads a rule file that a
-// line names.
+// New returns a scenario under these rules, with EUR as base currency (unless its first line names another) and UTC as timezone.
+// readRules reads a rule file that a line names.
 func New(rules []alert.Rule, readRules func(name string) ([]alert.Rule, error)) (*Scenario, error) {
 	s := &Scenario{
-		state: processors.NewPartition(0), store: memstore.New(), values: settings.Default(), readRules: readRules,
+		store: memstore.New(), values: settings.Default(), readRules: readRules,
 		firing: map[string]processors.OpenAlert{}, episodes: map[string]*Episode{},
 	}
 	s.values.AlertRules = alert.Wire(rules)
-	err := s.appendEntry(ledger.Kind_KIND_GENESIS, &ledger.Genesis{
-		LedgerId: "scenario", Partitions: 1, CustomerHash: "murmur2", CustomerNormalisation: "none", Clock: ledger.Clock_CLOCK_LIVE, Currency: "EUR", Timezone: "UTC",
-	})
-	if err != nil {
-		return nil, err
-	}
-	return s, s.appendSettings()
+	return s, s.begin("EUR")
 }
 
 // Run executes a scenario line by line and reports each of them. Lines that begin with >, the expected results, are ignored.
@@ -98,6 +97,7 @@ func (s *Scenario) Run(from io.Reader, report Report) error {
 		}
 		s.results = nil
 		if words := strings.Fields(line); len(words) > 0 && !strings.HasPrefix(words[0], "#") {
+			s.lines++
 			if err := s.execute(words); err != nil {
 				return fmt.Errorf("line %d: %w", n, err)
 			}
@@ -201,6 +201,9 @@ func (s *Scenario) fold(e *ledger.Entry) error {
 		s.offset++
 		if verdict.Result == processors.Rejected || verdict.Result == processors.DuplicateEvent {
 			s.results = append(s.results, strings.TrimSpace(verdict.Result.String()+" "+verdict.Reason))
+		}
+		if err := s.recordAnswers(&out); err != nil {
+			return err
 		}
 		if err := s.recordAlerts(&out); err != nil {
 			return err

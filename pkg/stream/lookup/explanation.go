@@ -29,7 +29,7 @@ func RenderExplanation(b *processors.Explanation) []string {
 	m := b.Money
 	add("historic value", "%s %s = standing orders %s - refunds without their order %s", m.Historic, b.Currency, m.Standing, m.Orphaned)
 	if s := b.Stats; s != nil {
-		add("model input", "x = %d repeat days, the last at t_x = %.2f weeks of T = %.2f, with a mean of m = %.2f", s.Repeats, s.Recency, s.Age, s.Mean)
+		add("model input", "x = %d repeat days, the last at t_x = %.2f weeks of T = %.2f, with a mean of m = %s", s.Repeats, s.Recency, s.Age, s.Mean)
 	} else {
 		add("model input", "none: there is no standing order")
 	}
