@@ -23,6 +23,9 @@ type Transactional struct {
 // Transaction is the content of one transaction: batches, and the offset up to which their input was read.
 type Transaction struct {
 	Batches []*Batch
+	// First is a topic whose batches are acknowledged before any other topic becomes part of the transaction. A transaction that is made
+	// again and again because the topic refuses it then appends nothing to the others, not even the marker of its abort. Empty: none.
+	First string
 	// Offset is committed for Group, Topic and Partition: the next offset to read, with Metadata. An empty Group commits no offset.
 	Group     string
 	Topic     string
@@ -80,27 +83,16 @@ func wrapReopen(what string, err error) error {
 }
 
 func (t *Transactional) publish(ctx context.Context, x Transaction) error {
-	rounds, err := t.writer.seal(x.Batches)
-	if err != nil {
-		return err
-	}
-	if len(rounds) == 0 && x.Group == "" {
-		return nil // EndTxn of an empty transaction is rejected (48)
-	}
-	if len(rounds) > 0 {
-		// The first round contains every partition.
-		if err := t.addPartitions(ctx, rounds[0]); err != nil {
+	written := false
+	for _, batches := range x.stages() {
+		wrote, err := t.write(ctx, batches)
+		if err != nil {
 			return err
 		}
-		for _, flights := range rounds {
-			t.writer.sendRound(ctx, flights)
-			for _, f := range flights {
-				if f.err != nil {
-					t.writer.client.invalidateLeader(f.batch.topic)
-					return f.err
-				}
-			}
-		}
+		written = written || wrote
+	}
+	if !written && x.Group == "" {
+		return nil // EndTxn of an empty transaction is rejected (48)
 	}
 	if x.Group != "" {
 		if err := t.addOffsets(ctx, x.Group); err != nil {
@@ -112,6 +104,87 @@ func (t *Transactional) publish(ctx context.Context, x Transaction) error {
 	}
 	//mutant:repeat-end insert for range 4 { if err := t.endTransaction(ctx); err == nil || ctx.Err() != nil { return err } }
 	return t.endTransaction(ctx)
+}
+
+// stages returns the batches of the topic First, and the others.
+func (x *Transaction) stages() [2][]*Batch {
+	var stages [2][]*Batch
+	for _, b := range x.Batches {
+		stage := 1
+		//mutant:refused-output-again if false && $
+		if b.topic == x.First {
+			stage = 0
+		}
+		stages[stage] = append(stages[stage], b)
+	}
+	return stages
+}
+
+// write adds the partitions of batches to the transaction and appends the batches. It reports whether there were records.
+func (t *Transactional) write(ctx context.Context, batches []*Batch) (bool, error) {
+	rounds, err := t.writer.seal(batches)
+	if err != nil || len(rounds) == 0 {
+		return false, err
+	}
+	// The first round contains every partition.
+	if err := t.addPartitions(ctx, rounds[0]); err != nil {
+		return false, err
+	}
+	for _, flights := range rounds {
+		t.writer.sendRound(ctx, flights)
+		if err := firstError(flights); err != nil {
+			for _, f := range flights {
+				if f.err != nil {
+					t.writer.client.invalidateLeader(f.batch.topic)
+				}
+			}
+			return false, err
+		}
+	}
+	return true, nil
+}
+
+// firstError returns the error of a batch that was not acknowledged: of one that is refused for good, if there is one.
+func firstError(flights []*pendingBatch) error {
+	var first error
+	for _, f := range flights {
+		if f.err == nil {
+			continue
+		}
+		err := topicError(f.batch.topic, f.err)
+		if refused, ok := errors.AsType[*TopicError](err); ok && refused.Refused() != "" {
+			return err
+		}
+		if first == nil {
+			first = err
+		}
+	}
+	return first
+}
+
+// TopicError is in the error of Publish if a broker has answered that a topic does not take its part of the transaction.
+type TopicError struct {
+	Topic string
+	code  Code
+	err   error
+}
+
+func topicError(topic string, err error) error {
+	if code, ok := errors.AsType[Code](err); ok && !outcomeUnknown(err) {
+		return &TopicError{topic, code, err}
+	}
+	return err
+}
+
+func (e *TopicError) Error() string { return e.err.Error() }
+
+func (e *TopicError) Unwrap() error { return e.err }
+
+// Refused returns the stable name of the reason for which the topic refuses this content, or all, for good; "" if the same transaction
+// may be accepted later.
+func (e *TopicError) Refused() string {
+	_, reason := e.code.ProduceOutcome()
+	return reason
 }
 
 // addPartitions adds the partitions to the transaction. It succeeds for all or none: if one is rejected, the others have code 55.
@@ -143,7 +216,7 @@ func (t *Transactional) addPartitions(ctx context.Context, flights []*pendingBat
 				answered++
 				// 55 means that another partition was rejected, whose error is the reason.
 				if p.ErrorCode != 0 && (refused == nil || errors.Is(refused, CodeOperationNotAttempted)) {
-					refused = fmt.Errorf("AddPartitionsToTxn %s/%d: %w", topic.Name, p.PartitionIndex, Code(p.ErrorCode))
+					refused = topicError(topic.Name, fmt.Errorf("AddPartitionsToTxn %s/%d: %w", topic.Name, p.PartitionIndex, Code(p.ErrorCode)))
 				}
 			}
 		}

@@ -214,24 +214,11 @@ func (c *Consumer) Pause(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// Pauses after a failed attempt.
+// Pauses after failed attempts.
 const (
 	FirstPause   = 20 * time.Millisecond
 	LongestPause = 2 * time.Second
 )
-
-// Backoff is the pause between attempts that fail: it doubles from FirstPause to LongestPause, and begins again after an
-// attempt that made progress. The zero value is ready to use.
-type Backoff struct{ last time.Duration }
-
-// Next returns the pause after a failed attempt.
-func (b *Backoff) Next(progressed bool) time.Duration {
-	if progressed {
-		b.last = 0
-	}
-	b.last = min(max(2*b.last, FirstPause), LongestPause)
-	return b.last
-}
 
 // Backoffs are the pauses after failures of several causes: each cause has its own, which neither the success nor the failure
 // of anything else shortens. The zero value is ready to use.

@@ -184,15 +184,6 @@ func TestPauseEndsWithADrainAndWithTheContext(t *testing.T) {
 	})
 }
 
-func TestBackoff(t *testing.T) {
-	var b consumer.Backoff
-	var pauses []time.Duration
-	for _, progressed := range []bool{false, false, false, true, false, false, false, false, false, false, false, false} {
-		pauses = append(pauses, b.Next(progressed)/time.Millisecond)
-	}
-	require.Equal(t, []time.Duration{20, 40, 80, 20, 40, 80, 160, 320, 640, 1280, 2000, 2000}, pauses)
-}
-
 // Each cause has its own pauses, which nothing but its own absence shortens.
 func TestBackoffs(t *testing.T) {
 	var b consumer.Backoffs

@@ -87,6 +87,20 @@ type Fold struct {
 	status map[int32]Status          // of the partitions of the last generation: they stay while the next one is awaited
 	served map[int32]bool            // partitions that have a worker
 	fuses  map[int32]map[string]bool // by partition and rule: whether the rule's alerts are suppressed
+	kept   map[int32]*kept
+}
+
+// kept is what a process remembers of a partition from one generation to the next, so that a rebalance neither shortens pauses nor ends a
+// halt. The partition's owner alone uses it.
+type kept struct {
+	backoffs consumer.Backoffs // between claims that fail
+	// refusing is the topic that did not take its part of the last transaction: the next one begins with it.
+	refusing  string
+	notBefore time.Time // of the next claim, while it refuses
+	// halted is the reason of a halt that ended the serving of a claim, and cause its text. It lasts until the partition gets beyond
+	// what halted it, since every retry claims the partition and serves it up to there.
+	halted halt.Reason
+	cause  string
 }
 
 // Status is the state of a partition that is assigned to this process.
@@ -121,7 +135,7 @@ func New(cfg Config, k *kafka.Client, r *redis.Client, metrics *telemetry.Fold, 
 	}
 	return &Fold{
 		cfg: cfg, kafka: k, redis: r, consumer: consumer.New("fold", group, k, &metrics.Consumer, log), metrics: metrics, log: log,
-		status: map[int32]Status{}, served: map[int32]bool{}, fuses: map[int32]map[string]bool{},
+		status: map[int32]Status{}, served: map[int32]bool{}, fuses: map[int32]map[string]bool{}, kept: map[int32]*kept{},
 	}
 }
 
@@ -181,6 +195,15 @@ func (f *Fold) continueStatus(partition int32) Status {
 	return f.status[partition]
 }
 
+func (f *Fold) keptOf(partition int32) *kept {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.kept[partition] == nil {
+		f.kept[partition] = &kept{}
+	}
+	return f.kept[partition]
+}
+
 func (f *Fold) setServed(partition int32, served bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -207,6 +230,7 @@ func (f *Fold) forgetAllBut(assigned []int32) {
 		delete(f.status, s.Partition)
 		delete(f.served, s.Partition)
 		delete(f.fuses, s.Partition)
+		delete(f.kept, s.Partition)
 		f.mu.Unlock()
 	}
 }

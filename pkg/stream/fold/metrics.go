@@ -24,9 +24,9 @@ type observed struct {
 	thresholds *ledger.Thresholds   // the bounds of the value tiers
 }
 
-// clearHalted deletes the partition's series of halts: it is served again.
-func (c *claim) clearHalted() {
-	c.metrics.Consumer.Halted.DeletePartialMatch(prometheus.Labels{"partition": strconv.Itoa(int(c.partition))})
+// clearHalted deletes the partition's series of halts.
+func (o *owner) clearHalted() {
+	o.metrics.Consumer.Halted.DeletePartialMatch(prometheus.Labels{"partition": o.label})
 }
 
 // countVerdict counts what Step did with an entry.
@@ -76,7 +76,7 @@ func (c *claim) reportPositions() {
 	base, _ := c.state.BaseTime()
 	c.status = Status{
 		Partition: c.partition, Folded: c.folded, Published: max(c.published, 0), Committed: c.committed, LagRecords: max(c.lag, 0),
-		Commit: c.committedAt, BaseTime: base,
+		Commit: c.committedAt, BaseTime: base, Halted: c.kept.halted, Cause: c.kept.cause,
 	}
 	c.setStatus(c.status)
 }
@@ -87,6 +87,7 @@ func (c *claim) observe() {
 	c.observeFuses()
 	if c.lag <= 0 && c.folded == c.committed {
 		c.progressed()
+		c.resolved()
 	}
 	c.gauges.lag.Set(float64(max(c.lag, 0)))
 	behind := 0.0

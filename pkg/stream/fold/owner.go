@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strconv"
+	"time"
 
 	"go.uber.org/zap"
 
@@ -33,6 +34,7 @@ type owner struct {
 	envelope     *output.Envelope      // the headers that all outputs of the partition share
 	outputTopics [output.Topics]string // their names
 	gauges       gauges
+	kept         *kept
 
 	// status is the last one reported. It outlives the claim so that a halted partition still shows its positions.
 	status Status
@@ -46,8 +48,8 @@ type owner struct {
 func newOwner(f *Fold, gen *kafka.Generation, partition int32) *owner {
 	o := &owner{
 		Fold: f, gen: gen, partition: partition, topic: ledger.Topic(f.cfg.Namespace), label: strconv.Itoa(int(partition)),
-		store:    f.redis.Partition(f.cfg.Namespace, partition, f.cfg.Genesis.GetPartitions()),
-		gauges:   f.gaugesOf(ledger.Topic(f.cfg.Namespace), partition),
+		store:  f.redis.Partition(f.cfg.Namespace, partition, f.cfg.Genesis.GetPartitions()),
+		gauges: f.gaugesOf(ledger.Topic(f.cfg.Namespace), partition), kept: f.keptOf(partition),
 		envelope: output.NewEnvelope(f.cfg.Namespace, f.cfg.Genesis.GetLedgerId(), partition, processors.LogicVersion),
 		log:      f.log.With(zap.Int32("partition", partition)),
 		status:   Status{Partition: partition},
@@ -63,9 +65,10 @@ func newOwner(f *Fold, gen *kafka.Generation, partition int32) *owner {
 // run claims the partition, serves it, and after any error claims it again from the start, until the generation ends or the
 // fold is drained.
 func (o *owner) run(ctx context.Context) {
-	var backoff consumer.Backoff
+	if !o.consumer.Pause(ctx, o.kept.notBefore.Sub(o.cfg.Now())) {
+		return
+	}
 	for {
-		published := o.status.Published
 		err := o.claimAndServe(ctx)
 		if ctx.Err() != nil || errors.Is(err, errDrained) {
 			return
@@ -74,20 +77,37 @@ func (o *owner) run(ctx context.Context) {
 			o.rebuild = true
 			o.store.MarkTorn() // a blob that does not decode is torn for the fold alone
 		}
-		pause := backoff.Next(o.status.Published > published)
 		failed := o.status
 		failed.Cause = err.Error()
 		if reason, ok := halt.ReasonOf(err); ok {
 			failed.Halted = reason
 			o.log.Error("partition halted", zap.String("reason", string(reason)), zap.Error(err))
+			o.clearHalted() // of another reason
 			o.metrics.Consumer.Halted.WithLabelValues(o.label, string(reason)).Set(1)
-			pause = o.cfg.HaltRetry
 		}
 		o.countFailure(&failed, err)
 		o.setStatus(failed)
-		if !o.consumer.Pause(ctx, pause) {
+		if !o.consumer.Pause(ctx, o.pause(failed.Failing)) {
 			return
 		}
+	}
+}
+
+// pause is the time until the next claim. A cause that only an operator can remove is not tried as often as an outage. What a topic refuses
+// is not tried earlier because something else fails, or because a generation ends; at first it is tried soon, since the next claim ends the
+// transaction that was refused, and that holds up the readers of all topics in it.
+func (o *owner) pause(cause failure.Cause) time.Duration {
+	now := o.cfg.Now()
+	switch {
+	case cause == failure.Halted && o.kept.refusing == "":
+		return o.cfg.HaltRetry
+	case cause == failure.Halted:
+		o.kept.notBefore = now.Add(o.kept.backoffs.Next(string(cause), o.cfg.HaltRetry, now))
+		return o.kept.notBefore.Sub(now)
+	case cause == failure.KafkaDenied, cause == failure.RedisDenied:
+		return max(o.kept.notBefore.Sub(now), o.kept.backoffs.Next(string(cause), o.cfg.HaltRetry, now))
+	default:
+		return max(o.kept.notBefore.Sub(now), o.kept.backoffs.Next(string(cause), consumer.LongestPause, now))
 	}
 }
 
@@ -117,5 +137,22 @@ func (o *owner) claimAndServe(ctx context.Context) error {
 		return err
 	}
 	defer c.reportPositions()
-	return c.serve(ctx)
+	if o.kept.halted == "" {
+		o.clearHalted()
+	}
+	err = c.serve(ctx)
+	if reason, ok := halt.ReasonOf(err); ok {
+		o.kept.halted, o.kept.cause = reason, err.Error()
+	}
+	return err
+}
+
+// resolved ends a halt: the partition has got beyond what halted it.
+func (o *owner) resolved() {
+	if o.kept.halted == "" {
+		return
+	}
+	o.log.Info("partition continues", zap.String("was_halted", string(o.kept.halted)))
+	o.kept.halted, o.kept.cause = "", ""
+	o.clearHalted()
 }

@@ -2,11 +2,14 @@ package fold
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
+	"time"
 
 	"github.com/mainstay/mainstay/pkg/kafka"
 	"github.com/mainstay/mainstay/pkg/redis"
+	"github.com/mainstay/mainstay/pkg/stream/halt"
 	"github.com/mainstay/mainstay/schemas/ledger"
 	"github.com/mainstay/mainstay/schemas/output"
 )
@@ -62,8 +65,8 @@ func (c *claim) publish(ctx context.Context) error {
 	//mutant:split-transaction insert if err := c.publishFirst(ctx, &batches); err != nil { return err }
 	//mutant:offset-outside insert if err := c.commitOffset(ctx); err != nil { return err }
 	err := c.txn.Publish(ctx, kafka.Transaction{
-		Batches: batches,
-		Group:   Group(c.cfg.Namespace),
+		Batches: batches, First: c.kept.refusing,
+		Group: Group(c.cfg.Namespace),
 		//mutant:no-fence replace Generation: -1
 		Generation: c.gen.ID,
 		//mutant:no-fence delete
@@ -71,8 +74,10 @@ func (c *claim) publish(ctx context.Context) error {
 		Topic:  c.topic, Partition: c.partition, Offset: c.folded, Metadata: publishedMetadata(c.fingerprint),
 	})
 	if err != nil {
-		return fmt.Errorf("publish up to %d: %w", c.folded, err)
+		return c.notPublished(err)
 	}
+	c.kept.refusing, c.kept.notBefore = "", time.Time{}
+	c.resolved()
 	if err := c.cfg.AtStep(ctx, StepPublished); err != nil {
 		return err
 	}
@@ -81,6 +86,27 @@ func (c *claim) publish(ctx context.Context) error {
 	c.published, c.publishedAt = c.folded, now
 	c.pending.reset()
 	return nil
+}
+
+// notPublished is the error of a transaction that failed. If a topic is at fault, the next transaction begins with it: what is tried again
+// for ever must not fill the other topics, and least of all the ledger, with aborted records. A topic that refuses for good halts the
+// partition. To isolate the output, as an intake does with a record, was rejected: subscribers would miss an answer.
+func (c *claim) notPublished(err error) error {
+	failed, ok := errors.AsType[*kafka.TopicError](err)
+	if !ok {
+		return fmt.Errorf("publish up to %d: %w", c.folded, err)
+	}
+	c.kept.refusing = failed.Topic
+	reason := failed.Refused()
+	switch {
+	case reason == "":
+		return fmt.Errorf("publish up to %d: %w", c.folded, err)
+	case errors.Is(err, kafka.ErrAuthorization):
+		return halt.New(halt.NotAuthorized, "publishing to %s is refused: %w; grant Write on the topic", failed.Topic, err)
+	case failed.Topic == c.topic:
+		return halt.New(halt.LedgerRefuses, "appending to %s is refused (%s): %w; `mainstay check` compares the topic's configuration with what is needed", failed.Topic, reason, err)
+	}
+	return halt.New(halt.OutputRefused, "publishing to %s is refused (%s): %w; correct the topic's configuration (`mainstay check` names it)", failed.Topic, reason, err)
 }
 
 // appendOwn adds an entry of the fold's own to its partition. It has no origin: settings, logic and checkpoints may be

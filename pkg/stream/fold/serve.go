@@ -38,7 +38,6 @@ func (f *Fold) share(budget, least, most int) int {
 
 // serve fetches, folds, publishes and commits until an error, or until the fold is drained: then it returns errDrained.
 func (c *claim) serve(ctx context.Context) error {
-	c.clearHalted()
 	for {
 		select {
 		case <-c.consumer.Drained():

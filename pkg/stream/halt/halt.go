@@ -27,6 +27,7 @@ const (
 	StepPanicked             Reason = "step_panicked"              // a defect of this release
 	NotAuthorized            Reason = "not_authorized"             // Kafka denies a permission
 	LedgerRefuses            Reason = "ledger_refuses"             // the ledger topic refuses everything that is appended
+	OutputRefused            Reason = "output_refused"             // an output topic refuses what is published to it
 	DeadLetterRefused        Reason = "dead_letter_refused"        // a dead-letter topic refuses a record in every form
 	InputTruncated           Reason = "input_truncated"            // input records were deleted before they were read
 	InputUnreadable          Reason = "input_unreadable"           // a batch of records is damaged, or too large

@@ -200,6 +200,9 @@ func differences(w Wanted, got map[string]string) []Finding {
 		if p := got["cleanup.policy"]; p != "delete" {
 			report(false, "cleanup.policy is %s, wanted delete: `audit` compares from the log start, and compaction leaves gaps", p)
 		}
+		if n := number("max.message.bytes"); n < kafka.MaxBatchBytes {
+			report(true, "max.message.bytes is %d, must be at least %d (the default is 1048588): a batch of outputs that is refused halts its ledger partition", n, kafka.MaxBatchBytes)
+		}
 		if t := got["message.timestamp.type"]; t != "LogAppendTime" {
 			report(false, "message.timestamp.type is %s, wanted LogAppendTime: retention then counts from when an output is published, and not from when its entry was appended, which after an outage is earlier", t)
 		}

@@ -42,3 +42,11 @@ func TestDeadLettersAreNotKeptForEver(t *testing.T) {
 	}
 	require.Equal(t, []string{"old.dlq"}, about)
 }
+
+// An output topic that refuses batches of the size that a fold sends is named before it halts a partition.
+func TestOutputsMayBeAsLargeAsABatch(t *testing.T) {
+	for n, fatal := range map[string]bool{"1048588": false, "1048576": false, "500000": true} {
+		found := differences(Wanted{Kind: Output}, map[string]string{"retention.ms": "-1", "cleanup.policy": "delete", "message.timestamp.type": "LogAppendTime", "max.message.bytes": n})
+		require.Equal(t, fatal, len(found) == 1 && found[0].Fatal, "%s: %v", n, found)
+	}
+}

@@ -106,6 +106,7 @@ func errorResponses() []errorResponse {
 		{[]step{"intake.OffsetCommit"}, kmsg.OffsetCommit, away, ""},
 		{[]step{"intake.Produce"}, kmsg.Produce, []*kerr.Error{kerr.TopicAuthorizationFailed}, "mainstay.ledger.v1"},
 		{[]step{"intake.Produce"}, kmsg.Produce, []*kerr.Error{kerr.MessageTooLarge, kerr.InvalidTimestamp, kerr.InvalidRecord}, "mainstay.purchases.dlq"},
+		{[]step{"fold.Produce"}, kmsg.Produce, []*kerr.Error{kerr.MessageTooLarge, kerr.TopicAuthorizationFailed}, "mainstay.clv.v1"},
 	}
 }
 

@@ -22,6 +22,7 @@ import (
 	"github.com/mainstay/mainstay/pkg/stream/intake"
 	"github.com/mainstay/mainstay/schemas/event"
 	"github.com/mainstay/mainstay/schemas/ledger"
+	"github.com/mainstay/mainstay/schemas/output"
 )
 
 // inUncompressedWorld is inWorld under a clock, with batches whose records can be looked at.
@@ -85,6 +86,18 @@ func withoutKey(batch []byte) bool {
 
 func largerThan(bytes int) func([]byte) bool {
 	return func(batch []byte) bool { return len(batch) > bytes }
+}
+
+// ends returns the ends of a topic's partitions, added up: they also count what was aborted, and markers.
+func (w *world) ends(t *testing.T, topic string) int64 {
+	t.Helper()
+	var sum int64
+	for p := range w.genesis.GetPartitions() {
+		bounds, err := w.client.Kafka.ListOffsets(w.ctx, topic, []int32{p})
+		require.NoError(t, err)
+		sum += bounds[p].HighWatermark
+	}
+	return sum
 }
 
 // inputRecord is a record as a shop sends it: t is its Kafka timestamp in ms, 0: now.
@@ -165,12 +178,16 @@ func (w *world) letters(t *testing.T) map[string]int {
 	return all
 }
 
-// Whatever topic refuses whatever intake sends, without end: what is appended to the ledger is bounded by what was accepted, the
-// input partition shows a named reason within seconds, and other inputs go on, as far as the ledger accepts anything. Once the
-// cause is removed, everything continues, and each record is an event or a dead letter.
+// Whatever topic refuses whatever is sent, without end: what any log grows by is bounded by what was accepted, the partition shows a named
+// reason within seconds and for as long as it lasts, and other inputs go on, as far as the ledger accepts anything. Once the cause is
+// removed, everything continues, and each record is an event or a dead letter.
 func TestRefusedForEver(t *testing.T) {
-	for i, topic := range []string{"mainstay.ledger.v1", "mainstay.purchases.dlq"} {
+	for i, topic := range []string{"mainstay.ledger.v1", "mainstay.purchases.dlq", "mainstay.clv.v1", "mainstay.portfolio.v1"} {
+		byFold := i > 1
 		for j, with := range []*kerr.Error{kerr.MessageTooLarge, kerr.TopicAuthorizationFailed, kerr.InvalidTimestamp, kerr.InvalidRecord} {
+			if byFold && j > 1 {
+				continue // it makes no difference of what kind the refusal is
+			}
 			t.Run(fmt.Sprintf("%s, %d", topic, with.Code), func(t *testing.T) {
 				t.Parallel()
 				inUncompressedWorld(t, []uint64{eventClockSeed, liveClockSeed}[(i+j)%2], func(t *testing.T, w *world) {
@@ -185,20 +202,28 @@ func TestRefusedForEver(t *testing.T) {
 						w.send(t, "surveys", inputRecord{value: fmt.Sprintf(`{"event_id":"s%d","customer_id":"c0","response_id":"s%d","survey_type":"nps","score":9}`, i, i)})
 						time.Sleep(time.Second)
 					}
-					want := halt.DeadLetterRefused
-					switch {
-					case with == kerr.TopicAuthorizationFailed:
-						want = halt.NotAuthorized
-					case topic == "mainstay.ledger.v1":
-						want = halt.LedgerRefuses
+					halted := func() {
+						t.Helper()
+						if byFold {
+							require.True(t, foldHalts(f.fold)[reasonOf(topic, with)], "%v", f.fold.Status())
+							require.Positive(t, haltedSeries(t, f, reasonOf(topic, with)))
+							return
+						}
+						require.True(t, inputHalts(in.intake)[reasonOf(topic, with)], "%v", in.intake.Status())
 					}
-					require.True(t, inputHalts(in.intake)[want], "%v", in.intake.Status())
-					for range 20 { // whatever else ends the runs meanwhile
+					halted()
+					compareGrowth := func(time.Duration) {}
+					if byFold {
+						compareGrowth = w.growth(t, topic)
+					}
+					for range 20 { // whatever else ends runs and claims meanwhile
 						time.Sleep(2 * time.Second)
+						halted()
 						w.env.CutKafka()
 					}
 					time.Sleep(5 * time.Second)
-					require.True(t, inputHalts(in.intake)[want], "%v", in.intake.Status())
+					halted()
+					compareGrowth(time.Since(began))
 
 					events, ticks := w.appended(t)
 					for origin, n := range events {
@@ -208,12 +233,15 @@ func TestRefusedForEver(t *testing.T) {
 					require.LessOrEqual(t, ticks-ticksBefore, int(w.genesis.GetPartitions())*int(time.Since(began)/every+3), "ticks")
 					if topic != "mainstay.ledger.v1" {
 						require.Empty(t, w.unread(t, "surveys"), "other inputs go on")
+					}
+					if topic == "mainstay.purchases.dlq" {
 						require.Empty(t, w.letters(t))
 					}
 
 					remove()
 					time.Sleep(35 * time.Second)
 					require.Empty(t, inputHalts(in.intake))
+					require.Empty(t, foldHalts(f.fold))
 					in.drain()
 					<-in.done
 					time.Sleep(3 * time.Second)
@@ -228,6 +256,77 @@ func TestRefusedForEver(t *testing.T) {
 					require.Empty(t, w.verify())
 				})
 			})
+		}
+	}
+}
+
+// reasonOf is the reason for which a partition is halted whose topic refuses what is sent.
+func reasonOf(topic string, with *kerr.Error) halt.Reason {
+	switch {
+	case with == kerr.TopicAuthorizationFailed:
+		return halt.NotAuthorized
+	case topic == "mainstay.ledger.v1":
+		return halt.LedgerRefuses
+	case strings.HasSuffix(topic, ".dlq"):
+		return halt.DeadLetterRefused
+	}
+	return halt.OutputRefused
+}
+
+// haltedSeries counts the partitions that the metrics of a process show as halted.
+func haltedSeries(t *testing.T, p *process, reason halt.Reason) (n int) {
+	t.Helper()
+	families, err := p.reg.Gather()
+	require.NoError(t, err)
+	for _, f := range families {
+		for _, m := range f.GetMetric() {
+			for _, l := range m.GetLabel() {
+				if f.GetName() == "mainstay_partition_halted" && l.GetName() == "reason" && l.GetValue() == string(reason) && m.GetGauge().GetValue() == 1 {
+					n++
+				}
+			}
+		}
+	}
+	return n
+}
+
+// growth notes the ends of the ledger and the outputs while an output topic refuses, and all partitions that were going to halt are halted.
+// What it returns compares them after a time: for each record that was committed, a topic may have got a marker, and the topic that refuses
+// may have got the marker of an abort for each claim of a halted partition.
+func (w *world) growth(t *testing.T, refusing string) (compare func(lasted time.Duration)) {
+	t.Helper()
+	all := []string{ledger.Topic(w.cfg.Namespace)}
+	for o := range output.Topics {
+		all = append(all, o.Name(w.cfg.Namespace))
+	}
+	records := func(topic string) (n int64) {
+		t.Helper()
+		if topic == refusing { // nothing of it is committed, and the transaction of the last claim is open
+			return 0
+		}
+		var err error
+		for range 20 { // a healthy partition's transaction may be open
+			n = 0
+			if err = w.readAll(topic, func(kafka.Record) error { n++; return nil }); err == nil {
+				return n
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+		require.NoError(t, err)
+		return n
+	}
+	before, committed := map[string]int64{}, map[string]int64{}
+	for _, topic := range all {
+		before[topic], committed[topic] = w.ends(t, topic), records(topic)
+	}
+	return func(lasted time.Duration) {
+		t.Helper()
+		for _, topic := range all {
+			grown, accepted, claims := w.ends(t, topic)-before[topic], records(topic)-committed[topic], int64(0)
+			if topic == refusing {
+				claims = int64(w.genesis.GetPartitions()) * int64(lasted/(30*time.Second)+3)
+			}
+			require.LessOrEqual(t, grown, 2*accepted+claims, "%s: records, aborted records and markers while %s refuses", topic, refusing)
 		}
 	}
 }
