@@ -30,7 +30,7 @@ func (s *step) evaluateAlerts(m customer.Moment, c *subject, trigger output.Trig
 
 func (s *step) evaluate(m customer.Moment, c *subject, trigger output.Trigger, cause string, previous *customer.LastPublished, mode alert.Mode) {
 	p, x, w := s.p, s.scratch, &s.scratch.writer
-	changes := x.evaluator.Evaluate(&p.rules, &p.terms, m, c.state, x.scores.forAlerts(), mode, &s.state.fuses, s.state.totals.Customers)
+	changes := x.evaluator.Evaluate(&p.rules, &p.terms, m, c.state, x.scores.forAlerts(), mode, &s.state.fuses, s.state.totals.Known)
 	for i := range changes {
 		change := &changes[i]
 		x.alertCounts = append(x.alertCounts, AlertCount{change.Rule, change.State.String()})

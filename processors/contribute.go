@@ -20,7 +20,7 @@ func (s *step) contribute(before int64, wasKnown bool) {
 	if !p.baseKnown || wasKnown && p.base/interval <= before/interval {
 		return
 	}
-	c := p.totals.Contribution(p.number, s.offset)
+	c := p.totals.Contribution(p.number, s.offset, p.base)
 	s.send(0, &ledger.Entry{Kind: ledger.Kind_KIND_CONTRIBUTION, Time: p.base}, c)
 	if p.number == 0 {
 		s.publishPortfolio()
@@ -44,7 +44,7 @@ func (s *step) foldContribution() (Verdict, error) {
 // where those in force are stale, since new ones have every customer rescored.
 func (s *step) publishPortfolio() {
 	p := s.state
-	sum := p.contributions.Sum()
+	sum := p.contributions.Sum(p.genesis.GetPartitions())
 	if sum == nil {
 		return
 	}
@@ -61,13 +61,16 @@ func (s *step) publishPortfolio() {
 	if published := p.contributions.Published(); published != nil && sameSums(sum, published) {
 		return
 	}
-	e := &output.PortfolioUpdated{About: s.scratch.writer.about(s.p.terms.At(p.base, p.base, true), output.TriggerTimer, "")}
+	e := &output.PortfolioUpdated{
+		About: s.scratch.writer.about(s.p.terms.At(sum.GetTime(), p.base, true), output.TriggerTimer, ""),
+		State: output.PortfolioProvisional,
+	}
 	portfolio.Describe(sum, p.contributions.SetPublished(sum), bounds, least, e)
 	s.scratch.writer.write(output.Portfolio, output.TypePortfolio, &e.About, e.Append)
 }
 
 func sameSums(a, b *ledger.Contribution) bool {
-	return a.GetCustomers() == b.GetCustomers() && a.GetActive() == b.GetActive() && slices.Equal(a.ChurnClasses, b.ChurnClasses) &&
+	return a.GetCustomers() == b.GetCustomers() && a.GetProspects() == b.GetProspects() && a.GetActive() == b.GetActive() && slices.Equal(a.ChurnClasses, b.ChurnClasses) &&
 		a.GetPromoters() == b.GetPromoters() && a.GetPassives() == b.GetPassives() && a.GetDetractors() == b.GetDetractors() &&
-		a.GetHistoricClv() == b.GetHistoricClv() && a.GetPredictedClv() == b.GetPredictedClv()
+		a.GetHistoricClv() == b.GetHistoricClv() && a.GetPredictedClv() == b.GetPredictedClv() && a.GetCustomerEquity() == b.GetCustomerEquity()
 }

@@ -117,7 +117,7 @@ func TestPercentileErrorIsBelowHalfAPoint(t *testing.T) {
 				totals.Add(s)
 			}
 		}
-		terms := customer.Terms{Settings: settings.Default(), Thresholds: portfolio.DrawThresholds(totals.Contribution(0, 1))}
+		terms := customer.Terms{Settings: settings.Default(), Thresholds: portfolio.DrawThresholds(totals.Contribution(0, 1, 1))}
 		var standing []int64
 		for i := range people {
 			if s := &people[i]; s.Orders > 0 {
@@ -141,7 +141,7 @@ func TestPercentileErrorIsBelowHalfAPoint(t *testing.T) {
 // requireTotals requires that the totals that a partition has updated by difference equal the sums over its customers.
 func requireTotals(t require.TestingT, w *world) {
 	for _, p := range w.parts {
-		var sum portfolio.Totals
+		sum := portfolio.Totals{Known: int64(len(p.store.blobs))}
 		for id := range p.store.blobs {
 			s, err := customer.Decode(p.store.blobs[id])
 			require.NoError(t, err)

@@ -52,11 +52,11 @@ func TestPercentilesAgainstARecount(t *testing.T) {
 	for i, p := range w.parts {
 		totals := p.state.Totals()
 		published.Customers += totals.Customers
-		published.HistoricCLV += totals.HistoricCLV
+		published.HistoricRevenue += totals.HistoricCLV
 		require.NotNil(t, p.state.Thresholds(), i)
 		require.Equal(t, w.parts[0].state.Thresholds().GetPercentiles(), p.state.Thresholds().GetPercentiles())
 	}
-	require.EqualValues(t, people, published.Customers)
+	require.EqualValues(t, people*9/10, published.Customers)
 	historic, standing := int64(0), []int64{}
 	for i := range people {
 		s := w.state(name(i))
@@ -65,15 +65,15 @@ func TestPercentilesAgainstARecount(t *testing.T) {
 			standing = append(standing, s.LastPublished.Historic+s.LastPublished.Predicted)
 		}
 	}
-	require.Equal(t, historic, published.HistoricCLV)
+	require.Equal(t, historic, published.HistoricRevenue)
 	last := ""
 	for _, s := range w.takeOutputs() {
 		if s.Topic == output.Portfolio {
 			last = s.json
 		}
 	}
-	require.Contains(t, last, fmt.Sprintf(`"historic_clv":%d.%02d,`, historic/100, historic%100))
-	require.Contains(t, last, `"customers":600,`)
+	require.Contains(t, last, fmt.Sprintf(`"historic_revenue":%d.%02d,`, historic/100, historic%100))
+	require.Contains(t, last, `"customers":540,"prospects":60,"active_customers":540,`)
 	slices.Sort(standing)
 	rank := func(v int64) float64 {
 		below, _ := slices.BinarySearch(standing, v)
@@ -127,4 +127,42 @@ func TestTierDoesNotFlapAndFallsWithARefund(t *testing.T) {
 	w.event("c", refund("r", "1", 100, at))
 	outputs := w.takeOutputs()
 	require.Contains(t, outputs[0].json, `"value_tier":"top_20"`, "a tier lost by a refund is published at once")
+}
+
+// TestPortfolioIsOfAllPartitions: nothing is published of a part of the base, and as_of is the time up to which every partition has
+// contributed, not that of the tick.
+func TestPortfolioIsOfAllPartitions(t *testing.T) {
+	w := newWorld(t, genesis(2, ledger.Clock_CLOCK_EVENT))
+	at := ms("2024-01-01")
+	for i := range 4 {
+		w.event(fmt.Sprint("customer-", i), purchase("1", 1000, at))
+	}
+	w.event("customer-0", refer("r", "referrer", ledger.ReferralStatus_REFERRAL_STATUS_APPROVED, at))
+	tick := func(partition int32, at int64) {
+		blob, err := (&ledger.Tick{
+			Revision: 1, Inputs: []*ledger.Input{{Topic: "purchases", Partitions: 1}},
+			Readings: []*ledger.Reading{{Topic: "purchases", Offset: w.origin + 1, Time: at, AtEnd: true}}, AdvanceTo: at,
+		}).MarshalVT()
+		require.NoError(t, err)
+		w.fold(partition, &ledger.Entry{Version: 1, Kind: ledger.Kind_KIND_TICK, Time: at, Payload: blob})
+		w.drain()
+	}
+	portfolios := func() (all []string) {
+		for _, s := range w.takeOutputs() {
+			if s.Topic == output.Portfolio {
+				all = append(all, s.json)
+			}
+		}
+		return all
+	}
+	tick(0, at+1*day)
+	tick(0, at+2*day)
+	require.Empty(t, portfolios(), "partition 1 has not contributed")
+	tick(1, at+2*day)
+	tick(0, at+3*day)
+	published := portfolios()
+	require.Len(t, published, 1)
+	require.Contains(t, published[0], `"as_of":"2024-01-03T00:00:00Z"`, "partition 1 has contributed up to then")
+	require.Contains(t, published[0], `"state":"provisional","customers":4,"prospects":1,"active_customers":4,`)
+	require.Contains(t, published[0], `"historic_revenue":40.00,`)
 }

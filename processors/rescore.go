@@ -24,7 +24,7 @@ const maxClasses = 1 << 28
 func (s *partitionState) startRescoring(kind ledger.Kind) {
 	terms := map[ledger.Kind]uint32{ledger.Kind_KIND_THRESHOLDS: 1, ledger.Kind_KIND_PARAMETERS: 2, ledger.Kind_KIND_SETTINGS: 3}[kind]
 	classes := uint32(1)
-	for n := s.totals.Customers / customersPerClass; int64(classes) < n && classes < maxClasses; {
+	for n := s.totals.Known / customersPerClass; int64(classes) < n && classes < maxClasses; {
 		classes *= 2
 	}
 	s.rescoring = &state.Rescoring{Classes: classes, Terms: max(terms, s.rescoring.GetTerms())}

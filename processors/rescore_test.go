@@ -81,7 +81,7 @@ func TestEveryCustomerIsRescoredOnce(t *testing.T) {
 		}
 		classes := uint32(1)
 		terms := func(version uint64) processors.Verdict {
-			for classes = 1; int64(classes) < p.state.Totals().Customers/16; {
+			for classes = 1; int64(classes) < p.state.Totals().Known/16; {
 				classes *= 2
 			}
 			blob, err := fitted(version).MarshalVT()

@@ -46,7 +46,7 @@ func fullState() partitionState {
 		ledgerMarks: map[int32]mark{3: {4, 5}},
 		baseKnown:   true, base: 9, advanceTo: 10, latest: 11, continuePending: true, rescoring: &state.Rescoring{Classes: 4, Class: 1, After: "c", Terms: 2}, retiredRules: []*ledger.AlertRule{{Name: "r"}},
 		totals: portfolio.Totals{
-			Customers: 1, Active: 2, Classes: [5]int64{3, 4, 5, 6, 7}, Promoters: 8, Passives: 9, Detractors: 10, HistoricCLV: 11, PredictedCLV: 12,
+			Known: 1, Customers: 1, Active: 2, Classes: [5]int64{3, 4, 5, 6, 7}, Promoters: 8, Passives: 9, Detractors: 10, HistoricCLV: 11, PredictedCLV: 12, Equity: 13,
 			Histogram: []int64{13},
 		},
 		calibration: calibration.Totals{

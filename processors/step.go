@@ -147,14 +147,14 @@ func (s *step) foldEvent() (Verdict, error) {
 	case change.Duplicate:
 		// Its id may be remembered now, or timers may have fired, so the customer is put back to be committed.
 		verdict.Result = DuplicateEvent
-		s.store.Put(c.id, c.state)
+		s.put(&c)
 		return verdict, nil
 	case change.Reason != "":
 		verdict.Result, verdict.Reason = Rejected, change.Reason
 		s.reject(m, &c, e, change)
 	}
 	s.scoreAndPublish(m, &c, output.TriggerEvent, e.GetId())
-	s.store.Put(c.id, c.state)
+	s.put(&c)
 	return verdict, nil
 }
 
@@ -253,6 +253,6 @@ func (s *step) foldCredit() (Verdict, error) {
 	s.occurredAt = k.GetOccurredAt()
 	c.state.SetCredit(&k)
 	s.scoreAndPublish(m, &c, output.TriggerCredit, k.GetCauseEventId())
-	s.store.Put(c.id, c.state)
+	s.put(&c)
 	return verdict, nil
 }

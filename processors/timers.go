@@ -24,6 +24,14 @@ func (s *step) loadCustomer(id string) (subject, error) {
 	return subject{id: id, state: state, known: true}, nil
 }
 
+// put stores a customer, and counts one who is new.
+func (s *step) put(c *subject) {
+	if !c.known {
+		s.state.totals.Known++
+	}
+	s.store.Put(c.id, c.state)
+}
+
 // momentOf is the moment at which an entry of a customer is folded: the entry's time, or base time if later. It notes the latest
 // such time; only ticks move base time.
 func (p *Partition) momentOf(entryTime int64) customer.Moment {

@@ -27,23 +27,33 @@ func baseStats() []panel {
 	return []panel{
 		{
 			title: "Customers", unit: units.Short, noValue: noPortfolio,
-			description: "Customers with at least one event.",
+			description: "Customers with a standing order, that is, one that was neither cancelled nor refunded in full.",
 			queries:     []query{{"max(mainstay_customers)", "customers"}},
 		},
 		{
+			title: "Prospects", unit: units.Short, noValue: noPortfolio,
+			description: "Known without a standing order: referrers, survey answers, customers whose orders were all cancelled. They enter no average.",
+			queries:     []query{{"max(mainstay_prospects)", "prospects"}},
+		},
+		{
 			title: "Active", unit: units.Short, noValue: noPortfolio,
-			description: "Customers with at least one order that was not cancelled, whose account is not closed.",
+			description: "Customers with a standing order who have closed no account and ended no subscription since.",
 			queries:     []query{{"max(mainstay_customers_active)", "active"}},
 		},
 		{
 			title: "Customer equity", unit: units.Short, noValue: noPortfolio,
-			description: "Sum of predicted CLV over all customers: their expected value within the prediction horizon, in units of the base currency.",
+			description: "Sum of the customers' total CLV: average CLV x customers, in units of the base currency.",
 			queries:     []query{{"max by (currency) (mainstay_customer_equity)", "{{currency}}"}},
 		},
 		{
-			title: "Historic CLV", unit: units.Short, noValue: noPortfolio,
-			description: "Revenue of all customers so far, net of refunds, in units of the base currency.",
-			queries:     []query{{"max by (currency) (mainstay_historic_clv)", "{{currency}}"}},
+			title: "Future value", unit: units.Short, noValue: noPortfolio,
+			description: "Sum of the customers' predicted CLV: what they are expected to spend within the prediction horizon, in units of the base currency.",
+			queries:     []query{{"max by (currency) (mainstay_future_value)", "{{currency}}"}},
+		},
+		{
+			title: "Historic revenue", unit: units.Short, noValue: noPortfolio,
+			description: "Revenue so far, net of refunds, in units of the base currency.",
+			queries:     []query{{"max by (currency) (mainstay_historic_revenue)", "{{currency}}"}},
 		},
 		{
 			title: "NPS", unit: units.Short, noValue: noResponses,
@@ -61,11 +71,12 @@ func baseStats() []panel {
 func baseGraphs() []panel {
 	return []panel{
 		{
-			title: "Customer equity over time", unit: units.Short, noValue: noPortfolio,
-			description: "Sums of predicted and of historic CLV, in units of the base currency. Falling equity with rising historic CLV means that customers who bought are being lost.",
+			title: "Value over time", unit: units.Short, noValue: noPortfolio,
+			description: "Historic revenue, future value and customer equity, in units of the base currency. Falling future value with rising revenue means that customers who bought are being lost.",
 			queries: []query{
-				{"max by (currency) (mainstay_customer_equity)", "equity {{currency}}"},
-				{"max by (currency) (mainstay_historic_clv)", "historic {{currency}}"},
+				{"max by (currency) (mainstay_historic_revenue)", "historic revenue {{currency}}"},
+				{"max by (currency) (mainstay_future_value)", "future value {{currency}}"},
+				{"max by (currency) (mainstay_customer_equity)", "customer equity {{currency}}"},
 			},
 		},
 		{
@@ -79,7 +90,7 @@ func baseGraphs() []panel {
 		},
 		{
 			title: "Churn risk", unit: units.Short, noValue: noPortfolio, stacked: true,
-			description: "Customers by churn risk: low, medium and high with an order that was not cancelled, none without one, churned after closing the account. A shift to high without a change of the model means that customers are being lost.",
+			description: "Customers and prospects by churn risk: low, medium and high with a standing order, none without one, churned after the end of an account or a subscription. A shift to high without a change of the model means that customers are being lost.",
 			queries:     []query{{"max by (churn_risk) (mainstay_customers_by_churn_risk)", "{{churn_risk}}"}},
 		},
 		{
@@ -94,8 +105,8 @@ func baseGraphs() []panel {
 		},
 		{
 			title: "Customers over time", unit: units.Short, noValue: noPortfolio,
-			description: "All customers and the active ones.",
-			queries:     []query{{"max(mainstay_customers)", "all"}, {"max(mainstay_customers_active)", "active"}},
+			description: "Customers, the active ones among them, and prospects.",
+			queries:     []query{{"max(mainstay_customers)", "customers"}, {"max(mainstay_customers_active)", "active"}, {"max(mainstay_prospects)", "prospects"}},
 		},
 	}
 }

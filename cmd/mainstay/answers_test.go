@@ -204,8 +204,8 @@ func TestRepeatedImportOfLongHistoryChangesNothing(t *testing.T) {
 	after, again := answersAt("1998-07-03")
 	require.Equal(t, before, after)
 	require.Equal(t, "2357", numberAt(again, "customers"))
-	require.Equal(t, numberAt(sum, "historic_clv"), numberAt(again, "historic_clv"))
-	require.Equal(t, revenue.FloatString(2), numberAt(again, "historic_clv"))
+	require.Equal(t, numberAt(sum, "historic_revenue"), numberAt(again, "historic_revenue"))
+	require.Equal(t, revenue.FloatString(2), numberAt(again, "historic_revenue"))
 	w.mustRun("audit")
 }
 

@@ -11,6 +11,8 @@ func mutants() []mutant {
 		{rule: "alerts", name: "baseline-ends-waiting", broken: "new terms turn an alert that is waiting out its duration into a silent one", by: scenarios()},
 		{rule: "alerts", name: "thresholds-publish-values", broken: "new thresholds publish values of customers whose tier stays", by: unitTests("./processors", "^TestNewTermsReachInactiveCustomers$")},
 		{rule: "alerts", name: "notice-ignored", broken: "a cancelled subscription changes no class before its end", by: unitTests("./processors", "^TestScripts$")},
+		{rule: "19", name: "prospects-are-customers", broken: "who has no standing order counts as a customer", by: unitTests("./processors", "^TestPercentilesAgainstARecount$")},
+		{rule: "19", name: "sum-of-some", broken: "a portfolio is published before all partitions have contributed", by: unitTests("./processors", "^TestPortfolioIsOfAllPartitions$")},
 		{rule: "19", name: "credit-before-referral", broken: "a referrer is credited with what was paid before the referral", by: scenarios()},
 		{rule: "alerts", name: "refit-raises", broken: "a refit, new thresholds or changed rules raise alerts", by: scenarios()},
 		// A customer is evaluated silently by the cursor and, where an event comes first, at that event: each of the next two breaks both.

@@ -5,37 +5,41 @@ import "github.com/prometheus/client_golang/prometheus"
 // Portfolio is the totals of the customer base, as partition 0 of the ledger last merged them. The process that folds this partition sets
 // the series and deletes them (Reset) when it no longer owns it, so that two processes never export different totals.
 type Portfolio struct {
-	Customers      *prometheus.GaugeVec // no labels
-	Active         *prometheus.GaugeVec // no labels
-	ByChurnRisk    *prometheus.GaugeVec // churn_risk: low, medium, high, none or churned
-	ByValueTier    *prometheus.GaugeVec // value_tier: top_10, top_20 or rest
-	ByNPSCategory  *prometheus.GaugeVec // nps_category: promoter, passive, detractor or unknown
-	NPS            *prometheus.GaugeVec // no labels; no series without a survey response
-	NPSError       *prometheus.GaugeVec // no labels; likewise
-	HistoricCLV    *prometheus.GaugeVec // currency
-	CustomerEquity *prometheus.GaugeVec // currency
+	Customers     *prometheus.GaugeVec // no labels
+	Prospects     *prometheus.GaugeVec // no labels
+	Active        *prometheus.GaugeVec // no labels
+	ByChurnRisk   *prometheus.GaugeVec // churn_risk: low, medium, high, none or churned
+	ByValueTier   *prometheus.GaugeVec // value_tier: top_10, top_20 or rest
+	ByNPSCategory *prometheus.GaugeVec // nps_category: promoter, passive, detractor or unknown
+	NPS           *prometheus.GaugeVec // no labels; no series without a survey response
+	NPSError      *prometheus.GaugeVec // no labels; likewise
+
+	HistoricRevenue, FutureValue, CustomerEquity *prometheus.GaugeVec // currency
 }
 
 // NewPortfolio returns the metrics of the customer base.
 func NewPortfolio(reg prometheus.Registerer) *Portfolio {
 	return &Portfolio{
-		Customers:     gauges(reg, "customers", "Customers with at least one event."),
-		Active:        gauges(reg, "customers_active", "Customers with at least one order that was not cancelled, whose account is not closed."),
-		ByChurnRisk:   gauges(reg, "customers_by_churn_risk", "Customers by the churn risk last published for them.", "churn_risk"),
-		ByValueTier:   gauges(reg, "customers_by_value_tier", "Customers with at least one order that was not cancelled, by tier of total CLV.", "value_tier"),
-		ByNPSCategory: gauges(reg, "customers_by_nps_category", "Customers by the category of their newest survey response; unknown without one.", "nps_category"),
-		NPS:           gauges(reg, "nps", "Net promoter score, -100 to 100: percentage of promoters minus percentage of detractors."),
-		NPSError:      gauges(reg, "nps_standard_error", "Standard error of the net promoter score, in points."),
-		HistoricCLV:   gauges(reg, "historic_clv", "Sum of all customers' historic CLV, in units of the base currency.", "currency"),
-		CustomerEquity: gauges(reg, "customer_equity",
-			"Sum of all customers' predicted CLV within the prediction horizon, in units of the base currency.", "currency"),
+		Customers:       gauges(reg, "customers", "Customers with a standing order, that is, one that was neither cancelled nor refunded in full."),
+		Prospects:       gauges(reg, "prospects", "Known customers without a standing order: referrers, survey answers, customers whose orders were all cancelled."),
+		Active:          gauges(reg, "customers_active", "Customers with a standing order who are not churned by an event."),
+		ByChurnRisk:     gauges(reg, "customers_by_churn_risk", "Customers and prospects by the churn risk last published for them.", "churn_risk"),
+		ByValueTier:     gauges(reg, "customers_by_value_tier", "Customers with a standing order who are not churned by an event, by tier of total CLV.", "value_tier"),
+		ByNPSCategory:   gauges(reg, "customers_by_nps_category", "Customers and prospects by the category of their newest survey response; unknown without one.", "nps_category"),
+		NPS:             gauges(reg, "nps", "Net promoter score, -100 to 100: percentage of promoters minus percentage of detractors."),
+		NPSError:        gauges(reg, "nps_standard_error", "Standard error of the net promoter score, in points."),
+		HistoricRevenue: gauges(reg, "historic_revenue", "Sum of historic CLV over customers and prospects, in units of the base currency.", "currency"),
+		FutureValue: gauges(reg, "future_value",
+			"Sum of the customers' predicted CLV within the prediction horizon, in units of the base currency.", "currency"),
+		CustomerEquity: gauges(reg, "customer_equity", "Sum of the customers' total CLV, in units of the base currency: average total CLV x customers.", "currency"),
 	}
 }
 
 // Reset deletes all series.
 func (p *Portfolio) Reset() {
 	for _, g := range []*prometheus.GaugeVec{
-		p.Customers, p.Active, p.ByChurnRisk, p.ByValueTier, p.ByNPSCategory, p.NPS, p.NPSError, p.HistoricCLV, p.CustomerEquity,
+		p.Customers, p.Prospects, p.Active, p.ByChurnRisk, p.ByValueTier, p.ByNPSCategory, p.NPS, p.NPSError,
+		p.HistoricRevenue, p.FutureValue, p.CustomerEquity,
 	} {
 		g.Reset()
 	}

@@ -37,7 +37,8 @@ mainstay_customers_by_value_tier{value_tier}
 mainstay_dlq_records_total{reason,topic}
 mainstay_duplicates_total{kind}
 mainstay_event_age_seconds{}
-mainstay_historic_clv{currency}
+mainstay_future_value{currency}
+mainstay_historic_revenue{currency}
 mainstay_intake_runs_failed_total{cause}
 mainstay_kafka_errors_total{cause}
 mainstay_kafka_up{}
@@ -48,6 +49,7 @@ mainstay_nps_standard_error{}
 mainstay_outputs_total{topic,trigger}
 mainstay_partition_halted{group,partition,reason}
 mainstay_partition_stalled_seconds{group,partition,topic}
+mainstay_prospects{}
 mainstay_publish_duration_seconds{}
 mainstay_rebalances_total{group}
 mainstay_records_consumed_total{result,topic}
@@ -108,10 +110,10 @@ func everything() *prometheus.Registry {
 }
 
 func setAll(p *Portfolio) {
-	for _, g := range []*prometheus.GaugeVec{p.Customers, p.Active, p.NPS, p.NPSError} {
+	for _, g := range []*prometheus.GaugeVec{p.Customers, p.Prospects, p.Active, p.NPS, p.NPSError} {
 		g.WithLabelValues().Set(1)
 	}
-	for _, g := range []*prometheus.GaugeVec{p.ByChurnRisk, p.ByValueTier, p.ByNPSCategory, p.HistoricCLV, p.CustomerEquity} {
+	for _, g := range []*prometheus.GaugeVec{p.ByChurnRisk, p.ByValueTier, p.ByNPSCategory, p.HistoricRevenue, p.FutureValue, p.CustomerEquity} {
 		g.WithLabelValues("l").Set(1)
 	}
 }
@@ -122,7 +124,7 @@ func TestResetDeletesAllPortfolioSeries(t *testing.T) {
 	setAll(p)
 	n, err := testutil.GatherAndCount(reg)
 	require.NoError(t, err)
-	require.Equal(t, 9, n)
+	require.Equal(t, 11, n)
 	p.Reset()
 	n, err = testutil.GatherAndCount(reg)
 	require.NoError(t, err)

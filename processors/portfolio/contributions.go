@@ -41,14 +41,24 @@ func (b *Contributions) Decode(w *state.Partition) {
 	b.latest, b.published = w.Contributions, w.PublishedSums
 }
 
-// Sum adds up all contributions; nil if there is none.
-func (b *Contributions) Sum() *ledger.Contribution {
-	if len(b.latest) == 0 {
+// Sum adds up the contributions of all partitions; nil if one of them has not contributed. Its time is that up to which all
+// contributions reach.
+func (b *Contributions) Sum(partitions int32) *ledger.Contribution {
+	//mutant:sum-of-some if false && $
+	if len(b.latest) < int(partitions) {
 		return nil
 	}
 	sum := &ledger.Contribution{ChurnClasses: make([]int64, 5)}
-	for _, c := range b.latest {
+	for i, c := range b.latest {
+		if c.GetTime() == 0 {
+			return nil // of another meaning
+		}
+		if i == 0 || c.GetTime() < sum.GetTime() {
+			sum.Time = c.GetTime()
+		}
 		sum.Customers += c.GetCustomers()
+		sum.Prospects += c.GetProspects()
+		sum.CustomerEquity += c.GetCustomerEquity()
 		sum.Active += c.GetActive()
 		for i, n := range c.GetChurnClasses() {
 			if i < len(sum.ChurnClasses) {
@@ -165,24 +175,24 @@ func (q *quantiles) valueAt(parts int64) int64 {
 	return floor + int64(float64(width)*(float64(within)/float64(n*fractions)))
 }
 
-// Describe sets all fields of the portfolio output except About.
+// Describe sets all fields of the portfolio output except About and State.
 func Describe(sum, previous *ledger.Contribution, t *ledger.Thresholds, least int64, e *output.PortfolioUpdated) {
 	*e = output.PortfolioUpdated{
-		About: e.About, Customers: sum.GetCustomers(), Active: sum.GetActive(),
+		About: e.About, State: e.State, Customers: sum.GetCustomers(), Prospects: sum.GetProspects(), Active: sum.GetActive(),
 		Low: sum.ChurnClasses[0], Medium: sum.ChurnClasses[1], High: sum.ChurnClasses[2], None: sum.ChurnClasses[3], Churned: sum.ChurnClasses[4],
 		Promoters: sum.GetPromoters(), Passives: sum.GetPassives(), Detractors: sum.GetDetractors(), NPS: nps(sum),
-		HistoricCLV: sum.GetHistoricClv(), PredictedCLV: sum.GetPredictedClv(), TotalCLV: sum.GetHistoricClv() + sum.GetPredictedClv(),
+		HistoricRevenue: sum.GetHistoricClv(), FutureValue: sum.GetPredictedClv(), CustomerEquity: sum.GetCustomerEquity(),
 	}
 	if n := sum.GetCustomers(); n > 0 {
-		e.AverageCLV = output.Some(e.Currency.Round(roundedRatio(e.TotalCLV, n)))
+		e.AverageCLV = output.Some(e.Currency.Round(roundedRatio(e.CustomerEquity, n)))
 	}
 	if t.GetCustomers() >= least {
 		e.Top10, e.Top20 = output.Some(e.Currency.Round(t.GetTop_10())), output.Some(e.Currency.Round(t.GetTop_20()))
 	}
 	if previous != nil {
 		e.Previous = output.Some(output.PreviousPortfolio{
-			Customers: previous.GetCustomers(), Active: previous.GetActive(), NPS: nps(previous),
-			HistoricCLV: previous.GetHistoricClv(), PredictedCLV: previous.GetPredictedClv(), TotalCLV: previous.GetHistoricClv() + previous.GetPredictedClv(),
+			Customers: previous.GetCustomers(), Prospects: previous.GetProspects(), Active: previous.GetActive(), NPS: nps(previous),
+			HistoricRevenue: previous.GetHistoricClv(), FutureValue: previous.GetPredictedClv(), CustomerEquity: previous.GetCustomerEquity(),
 		})
 	}
 }

@@ -1,6 +1,9 @@
 // Package portfolio owns the figures of all customers together. Each partition updates its totals by difference, with each customer
 // counted as last published, and contributes them to partition 0, which adds them up and computes the thresholds of the value tiers.
 //
+// A customer has a standing order; whoever is known without one is a prospect: a referrer, somebody who answered a survey or whose
+// orders were all cancelled. Prospects enter no average.
+//
 // It refuses to iterate over customers, so its cost does not grow with their number. All sums are integers, so they do not depend
 // on the order in which customers change.
 package portfolio
@@ -16,14 +19,16 @@ import (
 
 // Totals are sums over the customers of a partition, each as last published. Amounts are minor units.
 type Totals struct {
-	Customers    int64    // with any score published
-	Active       int64    // with a standing order, and not churned
-	Classes      [5]int64 // customers by churn class: low, medium, high, none, churned
-	Promoters    int64    // customers in this category
+	Known        int64    // customers and prospects
+	Customers    int64    // with a standing order
+	Active       int64    // of these, those who are not churned
+	Classes      [5]int64 // customers and prospects by churn class: low, medium, high, none (0: it is the rest of Known), churned
+	Promoters    int64    // customers and prospects in this category
 	Passives     int64    // likewise
 	Detractors   int64    // likewise
-	HistoricCLV  int64    // sum
-	PredictedCLV int64    // sum over the customers with a standing order
+	HistoricCLV  int64    // sum over customers and prospects
+	PredictedCLV int64    // sum over customers
+	Equity       int64    // customer equity: sum of the total CLV of customers
 	// Histogram counts customers with a standing order who are not churned by the bucket of their total CLV.
 	Histogram []int64
 }
@@ -35,14 +40,13 @@ func (t *Totals) Add(last *customer.LastPublished) { t.count(last, 1) }
 func (t *Totals) Remove(last *customer.LastPublished) { t.count(last, -1) }
 
 func (t *Totals) count(last *customer.LastPublished, n int64) {
-	if last.CLV || last.Churn != customer.ClassNotPublished || last.Category != customer.CategoryNotPublished {
-		t.Customers += n
-	}
-	if last.Churn != customer.ClassNotPublished {
+	switch last.Churn {
+	case customer.Low, customer.Medium, customer.High:
+		t.Active += n
 		t.Classes[last.Churn-1] += n
-		if last.Churn <= customer.High {
-			t.Active += n
-		}
+	case customer.Churned:
+		t.Classes[last.Churn-1] += n
+	case customer.ClassNotPublished, customer.None:
 	}
 	switch last.Category {
 	case customer.Promoter:
@@ -57,8 +61,11 @@ func (t *Totals) count(last *customer.LastPublished, n int64) {
 		return
 	}
 	t.HistoricCLV += n * last.Historic
+	//mutant:prospects-are-customers if true || $
 	if last.Orders > 0 {
+		t.Customers += n
 		t.PredictedCLV += n * last.Predicted
+		t.Equity += n * (last.Historic + last.Predicted)
 	}
 	if last.Orders > 0 && last.Churn != customer.Churned {
 		b := Bucket(last.Historic + last.Predicted)
@@ -105,8 +112,8 @@ func (t *Totals) Clone() Totals {
 // Encode returns the totals as the state of a partition holds them, without empty buckets at the end of the histogram.
 func (t *Totals) Encode() *state.Totals {
 	return &state.Totals{
-		Customers: t.Customers, Active: t.Active, ChurnClasses: t.Classes[:], Promoters: t.Promoters, Passives: t.Passives,
-		Detractors: t.Detractors, HistoricClv: t.HistoricCLV, PredictedClv: t.PredictedCLV, Histogram: t.trimmed(),
+		Known: t.Known, Customers: t.Customers, Active: t.Active, ChurnClasses: t.Classes[:], Promoters: t.Promoters, Passives: t.Passives,
+		Detractors: t.Detractors, HistoricClv: t.HistoricCLV, PredictedClv: t.PredictedCLV, CustomerEquity: t.Equity, Histogram: t.trimmed(),
 	}
 }
 
@@ -121,17 +128,19 @@ func (t *Totals) trimmed() []int64 {
 // Decode replaces the totals by those that Encode returned.
 func (t *Totals) Decode(w *state.Totals) {
 	*t = Totals{
-		Customers: w.GetCustomers(), Active: w.GetActive(), Promoters: w.GetPromoters(), Passives: w.GetPassives(),
-		Detractors: w.GetDetractors(), HistoricCLV: w.GetHistoricClv(), PredictedCLV: w.GetPredictedClv(), Histogram: w.GetHistogram(),
+		Known: w.GetKnown(), Customers: w.GetCustomers(), Active: w.GetActive(), Promoters: w.GetPromoters(), Passives: w.GetPassives(),
+		Detractors: w.GetDetractors(), HistoricCLV: w.GetHistoricClv(), PredictedCLV: w.GetPredictedClv(), Equity: w.GetCustomerEquity(), Histogram: w.GetHistogram(),
 	}
 	copy(t.Classes[:], w.GetChurnClasses())
 }
 
-// Contribution returns the partition's contribution: absolute totals, which replace its former contribution.
-func (t *Totals) Contribution(partition int32, offset int64) *ledger.Contribution {
+// Contribution returns the partition's contribution: absolute totals as of a base time (ms), which replace its former contribution.
+func (t *Totals) Contribution(partition int32, offset, base int64) *ledger.Contribution {
+	classes := t.Classes
+	classes[customer.None-1] = t.Known - t.Active - t.Classes[customer.Churned-1]
 	return &ledger.Contribution{
-		Partition: partition, Offset: offset, Customers: t.Customers, Active: t.Active, ChurnClasses: t.Classes[:],
-		Promoters: t.Promoters, Passives: t.Passives, Detractors: t.Detractors,
-		HistoricClv: t.HistoricCLV, PredictedClv: t.PredictedCLV, Histogram: t.trimmed(),
+		Partition: partition, Offset: offset, Time: base, Customers: t.Customers, Prospects: t.Known - t.Customers, Active: t.Active,
+		ChurnClasses: classes[:], Promoters: t.Promoters, Passives: t.Passives, Detractors: t.Detractors,
+		HistoricClv: t.HistoricCLV, PredictedClv: t.PredictedCLV, CustomerEquity: t.Equity, Histogram: t.trimmed(),
 	}
 }

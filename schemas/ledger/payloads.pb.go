@@ -1674,20 +1674,23 @@ func (x *Credit) GetOccurredAt() int64 {
 
 // Contribution states the totals of one ledger partition as of an offset. It replaces the partition's former contribution.
 type Contribution struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Partition     int32                  `protobuf:"varint,1,opt,name=partition,proto3" json:"partition,omitempty"`
-	Offset        int64                  `protobuf:"varint,2,opt,name=offset,proto3" json:"offset,omitempty"`
-	Customers     int64                  `protobuf:"varint,3,opt,name=customers,proto3" json:"customers,omitempty"`
-	Active        int64                  `protobuf:"varint,4,opt,name=active,proto3" json:"active,omitempty"`
-	ChurnClasses  []int64                `protobuf:"varint,5,rep,packed,name=churn_classes,json=churnClasses,proto3" json:"churn_classes,omitempty"` // low, medium, high, none, churned
-	Promoters     int64                  `protobuf:"varint,6,opt,name=promoters,proto3" json:"promoters,omitempty"`
-	Passives      int64                  `protobuf:"varint,7,opt,name=passives,proto3" json:"passives,omitempty"`
-	Detractors    int64                  `protobuf:"varint,8,opt,name=detractors,proto3" json:"detractors,omitempty"`
-	HistoricClv   int64                  `protobuf:"zigzag64,9,opt,name=historic_clv,json=historicClv,proto3" json:"historic_clv,omitempty"`
-	PredictedClv  int64                  `protobuf:"zigzag64,10,opt,name=predicted_clv,json=predictedClv,proto3" json:"predicted_clv,omitempty"`
-	Histogram     []int64                `protobuf:"varint,11,rep,packed,name=histogram,proto3" json:"histogram,omitempty"` // customers with a standing order by the bucket of their total CLV; the logic version fixes the buckets
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	state          protoimpl.MessageState `protogen:"open.v1"`
+	Partition      int32                  `protobuf:"varint,1,opt,name=partition,proto3" json:"partition,omitempty"`
+	Offset         int64                  `protobuf:"varint,2,opt,name=offset,proto3" json:"offset,omitempty"`
+	Customers      int64                  `protobuf:"varint,3,opt,name=customers,proto3" json:"customers,omitempty"`                                  // with a standing order
+	Active         int64                  `protobuf:"varint,4,opt,name=active,proto3" json:"active,omitempty"`                                        // of these, those who are not churned
+	ChurnClasses   []int64                `protobuf:"varint,5,rep,packed,name=churn_classes,json=churnClasses,proto3" json:"churn_classes,omitempty"` // low, medium, high, none, churned
+	Promoters      int64                  `protobuf:"varint,6,opt,name=promoters,proto3" json:"promoters,omitempty"`
+	Passives       int64                  `protobuf:"varint,7,opt,name=passives,proto3" json:"passives,omitempty"`
+	Detractors     int64                  `protobuf:"varint,8,opt,name=detractors,proto3" json:"detractors,omitempty"`
+	HistoricClv    int64                  `protobuf:"zigzag64,9,opt,name=historic_clv,json=historicClv,proto3" json:"historic_clv,omitempty"`           // sum over all customers
+	PredictedClv   int64                  `protobuf:"zigzag64,10,opt,name=predicted_clv,json=predictedClv,proto3" json:"predicted_clv,omitempty"`       // sum over those with a standing order
+	Histogram      []int64                `protobuf:"varint,11,rep,packed,name=histogram,proto3" json:"histogram,omitempty"`                            // customers with a standing order by the bucket of their total CLV; the logic version fixes the buckets
+	Prospects      int64                  `protobuf:"varint,12,opt,name=prospects,proto3" json:"prospects,omitempty"`                                   // without a standing order
+	CustomerEquity int64                  `protobuf:"zigzag64,13,opt,name=customer_equity,json=customerEquity,proto3" json:"customer_equity,omitempty"` // sum of the total CLV of those with a standing order
+	Time           int64                  `protobuf:"zigzag64,14,opt,name=time,proto3" json:"time,omitempty"`                                           // base time, ms; 0: written by logic version 1, in which customers included prospects
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *Contribution) Reset() {
@@ -1795,6 +1798,27 @@ func (x *Contribution) GetHistogram() []int64 {
 		return x.Histogram
 	}
 	return nil
+}
+
+func (x *Contribution) GetProspects() int64 {
+	if x != nil {
+		return x.Prospects
+	}
+	return 0
+}
+
+func (x *Contribution) GetCustomerEquity() int64 {
+	if x != nil {
+		return x.CustomerEquity
+	}
+	return 0
+}
+
+func (x *Contribution) GetTime() int64 {
+	if x != nil {
+		return x.Time
+	}
+	return 0
 }
 
 // Continue continues the work that exceeded the wake limit of the entry before.
@@ -2036,7 +2060,7 @@ const file_ledger_payloads_proto_rawDesc = "" +
 	"\bapproved\x18\x03 \x01(\bR\bapproved\x12$\n" +
 	"\x0ecause_event_id\x18\x04 \x01(\tR\fcauseEventId\x12\x1f\n" +
 	"\voccurred_at\x18\x05 \x01(\x12R\n" +
-	"occurredAt\"\xdf\x02\n" +
+	"occurredAt\"\xba\x03\n" +
 	"\fContribution\x12\x1c\n" +
 	"\tpartition\x18\x01 \x01(\x05R\tpartition\x12\x16\n" +
 	"\x06offset\x18\x02 \x01(\x03R\x06offset\x12\x1c\n" +
@@ -2051,7 +2075,10 @@ const file_ledger_payloads_proto_rawDesc = "" +
 	"\fhistoric_clv\x18\t \x01(\x12R\vhistoricClv\x12#\n" +
 	"\rpredicted_clv\x18\n" +
 	" \x01(\x12R\fpredictedClv\x12\x1c\n" +
-	"\thistogram\x18\v \x03(\x03R\thistogram\"\n" +
+	"\thistogram\x18\v \x03(\x03R\thistogram\x12\x1c\n" +
+	"\tprospects\x18\f \x01(\x03R\tprospects\x12'\n" +
+	"\x0fcustomer_equity\x18\r \x01(\x12R\x0ecustomerEquity\x12\x12\n" +
+	"\x04time\x18\x0e \x01(\x12R\x04time\"\n" +
 	"\n" +
 	"\bContinue\"*\n" +
 	"\n" +

@@ -1376,6 +1376,21 @@ func (m *Contribution) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 		i -= len(m.unknownFields)
 		copy(dAtA[i:], m.unknownFields)
 	}
+	if m.Time != 0 {
+		i = protohelpers.EncodeVarint(dAtA, i, uint64((uint64(m.Time)<<1)^uint64((m.Time>>63))))
+		i--
+		dAtA[i] = 0x70
+	}
+	if m.CustomerEquity != 0 {
+		i = protohelpers.EncodeVarint(dAtA, i, uint64((uint64(m.CustomerEquity)<<1)^uint64((m.CustomerEquity>>63))))
+		i--
+		dAtA[i] = 0x68
+	}
+	if m.Prospects != 0 {
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(m.Prospects))
+		i--
+		dAtA[i] = 0x60
+	}
 	if len(m.Histogram) > 0 {
 		var pksize2 int
 		for _, num := range m.Histogram {
@@ -2134,6 +2149,15 @@ func (m *Contribution) SizeVT() (n int) {
 			l += protohelpers.SizeOfVarint(uint64(e))
 		}
 		n += 1 + protohelpers.SizeOfVarint(uint64(l)) + l
+	}
+	if m.Prospects != 0 {
+		n += 1 + protohelpers.SizeOfVarint(uint64(m.Prospects))
+	}
+	if m.CustomerEquity != 0 {
+		n += 1 + protohelpers.SizeOfZigzag(uint64(m.CustomerEquity))
+	}
+	if m.Time != 0 {
+		n += 1 + protohelpers.SizeOfZigzag(uint64(m.Time))
 	}
 	n += len(m.unknownFields)
 	return n
@@ -5819,6 +5843,67 @@ func (m *Contribution) UnmarshalVT(dAtA []byte) error {
 			} else {
 				return fmt.Errorf("proto: wrong wireType = %d for field Histogram", wireType)
 			}
+		case 12:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Prospects", wireType)
+			}
+			m.Prospects = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Prospects |= int64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 13:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field CustomerEquity", wireType)
+			}
+			var v uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				v |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			v = (v >> 1) ^ uint64((int64(v&1)<<63)>>63)
+			m.CustomerEquity = int64(v)
+		case 14:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Time", wireType)
+			}
+			var v uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				v |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			v = (v >> 1) ^ uint64((int64(v&1)<<63)>>63)
+			m.Time = int64(v)
 		default:
 			iNdEx = preIndex
 			skippy, err := protohelpers.Skip(dAtA[iNdEx:])

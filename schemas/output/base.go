@@ -4,41 +4,49 @@ package output
 // and no sequence. Amounts are minor units.
 type PortfolioUpdated struct {
 	About
-	Customers    int64
-	Active       int64 // with a standing order and not churned
-	Low          int64 // customers by churn class
-	Medium       int64
-	High         int64
-	None         int64
-	Churned      int64
-	Promoters    int64
-	Passives     int64
-	Detractors   int64
-	NPS          Opt[float64] // -100 to 100
-	HistoricCLV  int64
-	PredictedCLV int64
-	TotalCLV     int64
-	AverageCLV   Opt[int64] // total CLV per customer
+	State      string // PortfolioProvisional or PortfolioFinal
+	Customers  int64  // with a standing order
+	Prospects  int64  // without one: referrers, survey answers, customers whose orders were all cancelled
+	Active     int64  // customers who are not churned
+	Low        int64  // customers and prospects by churn class
+	Medium     int64
+	High       int64
+	None       int64
+	Churned    int64
+	Promoters  int64
+	Passives   int64
+	Detractors int64
+	NPS        Opt[float64] // -100 to 100
+	// HistoricRevenue is the sum of historic CLV over customers and prospects, FutureValue that of predicted CLV over customers, and
+	// CustomerEquity that of total CLV over customers.
+	HistoricRevenue, FutureValue, CustomerEquity int64
+
+	AverageCLV   Opt[int64] // customer equity per customer
 	Top10, Top20 Opt[int64] // total CLV from which the value tiers begin
 	Previous     Opt[PreviousPortfolio]
 }
 
-// PreviousPortfolio holds the figures last published.
+// PreviousPortfolio holds the figures last published in the same state.
 type PreviousPortfolio struct {
-	Customers    int64
-	Active       int64
-	NPS          Opt[float64]
-	HistoricCLV  int64
-	PredictedCLV int64
-	TotalCLV     int64
+	Customers, Prospects, Active                 int64
+	NPS                                          Opt[float64]
+	HistoricRevenue, FutureValue, CustomerEquity int64
 }
+
+// States of a portfolio.
+const (
+	PortfolioProvisional = "provisional" // customers count as last published
+	PortfolioFinal       = "final"       // every customer is valued at the end of a civil day
+)
 
 // Append appends the output as JSON.
 func (e *PortfolioUpdated) Append(dst []byte) []byte {
 	l := e.identify(dst, TypePortfolio)
 	l.time(`,"as_of":`, e.AsOf)
 	e.attribute(&l)
+	l.text(`,"state":`, e.State)
 	l.whole(`,"customers":`, e.Customers)
+	l.whole(`,"prospects":`, e.Prospects)
 	l.whole(`,"active_customers":`, e.Active)
 	l.key(`,"churn_risk":{`)
 	l.whole(`"low":`, e.Low)
@@ -51,9 +59,9 @@ func (e *PortfolioUpdated) Append(dst []byte) []byte {
 	l.whole(`,"passives":`, e.Passives)
 	l.whole(`,"detractors":`, e.Detractors)
 	l.optFloat(`,"nps":`, e.NPS, percentDecimals)
-	l.money(`,"historic_clv":`, e.HistoricCLV)
-	l.money(`,"predicted_clv":`, e.PredictedCLV)
-	l.money(`,"total_clv":`, e.TotalCLV)
+	l.money(`,"historic_revenue":`, e.HistoricRevenue)
+	l.money(`,"future_value":`, e.FutureValue)
+	l.money(`,"customer_equity":`, e.CustomerEquity)
 	l.optMoney(`,"average_clv":`, e.AverageCLV)
 	l.key(`,"tiers":{`)
 	l.optMoney(`"top_10":`, e.Top10)
@@ -62,11 +70,12 @@ func (e *PortfolioUpdated) Append(dst []byte) []byte {
 	if p := &e.Previous.Value; e.Previous.Known {
 		l.key(`,"previous":{`)
 		l.whole(`"customers":`, p.Customers)
+		l.whole(`,"prospects":`, p.Prospects)
 		l.whole(`,"active_customers":`, p.Active)
 		l.optFloat(`,"nps":`, p.NPS, percentDecimals)
-		l.money(`,"historic_clv":`, p.HistoricCLV)
-		l.money(`,"predicted_clv":`, p.PredictedCLV)
-		l.money(`,"total_clv":`, p.TotalCLV)
+		l.money(`,"historic_revenue":`, p.HistoricRevenue)
+		l.money(`,"future_value":`, p.FutureValue)
+		l.money(`,"customer_equity":`, p.CustomerEquity)
 		l.close()
 	} else {
 		l.key(`,"previous":null`)

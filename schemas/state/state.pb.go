@@ -1807,18 +1807,20 @@ func (x *LedgerMark) GetOrdinal() uint32 {
 
 // Totals are sums over the partition's customers, each as last published.
 type Totals struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Customers     int64                  `protobuf:"varint,1,opt,name=customers,proto3" json:"customers,omitempty"`                                  // with any score published
-	Active        int64                  `protobuf:"varint,2,opt,name=active,proto3" json:"active,omitempty"`                                        // with a standing order, and not churned
-	ChurnClasses  []int64                `protobuf:"varint,3,rep,packed,name=churn_classes,json=churnClasses,proto3" json:"churn_classes,omitempty"` // customers by class: low, medium, high, none, churned
-	Promoters     int64                  `protobuf:"varint,4,opt,name=promoters,proto3" json:"promoters,omitempty"`
-	Passives      int64                  `protobuf:"varint,5,opt,name=passives,proto3" json:"passives,omitempty"`
-	Detractors    int64                  `protobuf:"varint,6,opt,name=detractors,proto3" json:"detractors,omitempty"`
-	HistoricClv   int64                  `protobuf:"zigzag64,7,opt,name=historic_clv,json=historicClv,proto3" json:"historic_clv,omitempty"`
-	PredictedClv  int64                  `protobuf:"zigzag64,8,opt,name=predicted_clv,json=predictedClv,proto3" json:"predicted_clv,omitempty"`
-	Histogram     []int64                `protobuf:"varint,9,rep,packed,name=histogram,proto3" json:"histogram,omitempty"` // customers with a standing order by the bucket of their total CLV
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	state          protoimpl.MessageState `protogen:"open.v1"`
+	Known          int64                  `protobuf:"varint,1,opt,name=known,proto3" json:"known,omitempty"`                                          // customers with a state
+	Active         int64                  `protobuf:"varint,2,opt,name=active,proto3" json:"active,omitempty"`                                        // with a standing order, and not churned
+	ChurnClasses   []int64                `protobuf:"varint,3,rep,packed,name=churn_classes,json=churnClasses,proto3" json:"churn_classes,omitempty"` // customers by class: low, medium, high, none (0: it is the rest), churned
+	Promoters      int64                  `protobuf:"varint,4,opt,name=promoters,proto3" json:"promoters,omitempty"`
+	Passives       int64                  `protobuf:"varint,5,opt,name=passives,proto3" json:"passives,omitempty"`
+	Detractors     int64                  `protobuf:"varint,6,opt,name=detractors,proto3" json:"detractors,omitempty"`
+	HistoricClv    int64                  `protobuf:"zigzag64,7,opt,name=historic_clv,json=historicClv,proto3" json:"historic_clv,omitempty"`
+	PredictedClv   int64                  `protobuf:"zigzag64,8,opt,name=predicted_clv,json=predictedClv,proto3" json:"predicted_clv,omitempty"`
+	Histogram      []int64                `protobuf:"varint,9,rep,packed,name=histogram,proto3" json:"histogram,omitempty"`                             // customers with a standing order by the bucket of their total CLV
+	Customers      int64                  `protobuf:"varint,10,opt,name=customers,proto3" json:"customers,omitempty"`                                   // with a standing order
+	CustomerEquity int64                  `protobuf:"zigzag64,11,opt,name=customer_equity,json=customerEquity,proto3" json:"customer_equity,omitempty"` // sum of their total CLV
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *Totals) Reset() {
@@ -1851,9 +1853,9 @@ func (*Totals) Descriptor() ([]byte, []int) {
 	return file_state_state_proto_rawDescGZIP(), []int{16}
 }
 
-func (x *Totals) GetCustomers() int64 {
+func (x *Totals) GetKnown() int64 {
 	if x != nil {
-		return x.Customers
+		return x.Known
 	}
 	return 0
 }
@@ -1912,6 +1914,20 @@ func (x *Totals) GetHistogram() []int64 {
 		return x.Histogram
 	}
 	return nil
+}
+
+func (x *Totals) GetCustomers() int64 {
+	if x != nil {
+		return x.Customers
+	}
+	return 0
+}
+
+func (x *Totals) GetCustomerEquity() int64 {
+	if x != nil {
+		return x.CustomerEquity
+	}
+	return 0
 }
 
 var File_state_state_proto protoreflect.FileDescriptor
@@ -2117,9 +2133,9 @@ const file_state_state_proto_rawDesc = "" +
 	"LedgerMark\x12\x1c\n" +
 	"\tpartition\x18\x01 \x01(\x05R\tpartition\x12\x16\n" +
 	"\x06offset\x18\x02 \x01(\x03R\x06offset\x12\x18\n" +
-	"\aordinal\x18\x03 \x01(\rR\aordinal\"\xa3\x02\n" +
-	"\x06Totals\x12\x1c\n" +
-	"\tcustomers\x18\x01 \x01(\x03R\tcustomers\x12\x16\n" +
+	"\aordinal\x18\x03 \x01(\rR\aordinal\"\xe2\x02\n" +
+	"\x06Totals\x12\x14\n" +
+	"\x05known\x18\x01 \x01(\x03R\x05known\x12\x16\n" +
 	"\x06active\x18\x02 \x01(\x03R\x06active\x12#\n" +
 	"\rchurn_classes\x18\x03 \x03(\x03R\fchurnClasses\x12\x1c\n" +
 	"\tpromoters\x18\x04 \x01(\x03R\tpromoters\x12\x1a\n" +
@@ -2129,7 +2145,10 @@ const file_state_state_proto_rawDesc = "" +
 	"detractors\x12!\n" +
 	"\fhistoric_clv\x18\a \x01(\x12R\vhistoricClv\x12#\n" +
 	"\rpredicted_clv\x18\b \x01(\x12R\fpredictedClv\x12\x1c\n" +
-	"\thistogram\x18\t \x03(\x03R\thistogramB,Z*github.com/mainstay/mainstay/schemas/stateb\x06proto3"
+	"\thistogram\x18\t \x03(\x03R\thistogram\x12\x1c\n" +
+	"\tcustomers\x18\n" +
+	" \x01(\x03R\tcustomers\x12'\n" +
+	"\x0fcustomer_equity\x18\v \x01(\x12R\x0ecustomerEquityB,Z*github.com/mainstay/mainstay/schemas/stateb\x06proto3"
 
 var (
 	file_state_state_proto_rawDescOnce sync.Once

@@ -1955,6 +1955,16 @@ func (m *Totals) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 		i -= len(m.unknownFields)
 		copy(dAtA[i:], m.unknownFields)
 	}
+	if m.CustomerEquity != 0 {
+		i = protohelpers.EncodeVarint(dAtA, i, uint64((uint64(m.CustomerEquity)<<1)^uint64((m.CustomerEquity>>63))))
+		i--
+		dAtA[i] = 0x58
+	}
+	if m.Customers != 0 {
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(m.Customers))
+		i--
+		dAtA[i] = 0x50
+	}
 	if len(m.Histogram) > 0 {
 		var pksize2 int
 		for _, num := range m.Histogram {
@@ -2027,8 +2037,8 @@ func (m *Totals) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 		i--
 		dAtA[i] = 0x10
 	}
-	if m.Customers != 0 {
-		i = protohelpers.EncodeVarint(dAtA, i, uint64(m.Customers))
+	if m.Known != 0 {
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(m.Known))
 		i--
 		dAtA[i] = 0x8
 	}
@@ -2813,8 +2823,8 @@ func (m *Totals) SizeVT() (n int) {
 	}
 	var l int
 	_ = l
-	if m.Customers != 0 {
-		n += 1 + protohelpers.SizeOfVarint(uint64(m.Customers))
+	if m.Known != 0 {
+		n += 1 + protohelpers.SizeOfVarint(uint64(m.Known))
 	}
 	if m.Active != 0 {
 		n += 1 + protohelpers.SizeOfVarint(uint64(m.Active))
@@ -2847,6 +2857,12 @@ func (m *Totals) SizeVT() (n int) {
 			l += protohelpers.SizeOfVarint(uint64(e))
 		}
 		n += 1 + protohelpers.SizeOfVarint(uint64(l)) + l
+	}
+	if m.Customers != 0 {
+		n += 1 + protohelpers.SizeOfVarint(uint64(m.Customers))
+	}
+	if m.CustomerEquity != 0 {
+		n += 1 + protohelpers.SizeOfZigzag(uint64(m.CustomerEquity))
 	}
 	n += len(m.unknownFields)
 	return n
@@ -8098,9 +8114,9 @@ func (m *Totals) UnmarshalVT(dAtA []byte) error {
 		switch fieldNum {
 		case 1:
 			if wireType != 0 {
-				return fmt.Errorf("proto: wrong wireType = %d for field Customers", wireType)
+				return fmt.Errorf("proto: wrong wireType = %d for field Known", wireType)
 			}
-			m.Customers = 0
+			m.Known = 0
 			for shift := uint(0); ; shift += 7 {
 				if shift >= 64 {
 					return protohelpers.ErrIntOverflow
@@ -8110,7 +8126,7 @@ func (m *Totals) UnmarshalVT(dAtA []byte) error {
 				}
 				b := dAtA[iNdEx]
 				iNdEx++
-				m.Customers |= int64(b&0x7F) << shift
+				m.Known |= int64(b&0x7F) << shift
 				if b < 0x80 {
 					break
 				}
@@ -8385,6 +8401,46 @@ func (m *Totals) UnmarshalVT(dAtA []byte) error {
 			} else {
 				return fmt.Errorf("proto: wrong wireType = %d for field Histogram", wireType)
 			}
+		case 10:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Customers", wireType)
+			}
+			m.Customers = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Customers |= int64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 11:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field CustomerEquity", wireType)
+			}
+			var v uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				v |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			v = (v >> 1) ^ uint64((int64(v&1)<<63)>>63)
+			m.CustomerEquity = int64(v)
 		default:
 			iNdEx = preIndex
 			skippy, err := protohelpers.Skip(dAtA[iNdEx:])

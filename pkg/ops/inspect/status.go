@@ -350,7 +350,7 @@ func (l *look) states(ctx context.Context) {
 			p.Cause = err.Error()
 			continue
 		}
-		p.Customers = new(state.Totals().Customers)
+		p.Customers = new(state.Totals().Known)
 		if r := state.RefusedSettings(); r != nil {
 			p.RefusedRevision, p.RefusedReason = r.Revision, r.Reason.Error()
 			l.problem("ledger partition %d: settings_revision %d is not in force: %s", p.Partition, r.Revision, p.RefusedReason)

@@ -19,13 +19,15 @@ func (c *claim) observePortfolio() {
 	c.observed.portfolio, c.observed.thresholds = sum, bounds
 	m := c.metrics.Portfolio
 	m.Customers.WithLabelValues().Set(float64(sum.GetCustomers()))
+	m.Prospects.WithLabelValues().Set(float64(sum.GetProspects()))
 	m.Active.WithLabelValues().Set(float64(sum.GetActive()))
 	for i, class := range []string{"low", "medium", "high", "none", "churned"} {
 		m.ByChurnRisk.WithLabelValues(class).Set(float64(sum.ChurnClasses[i]))
 	}
 	unit := c.state.Unit()
-	m.HistoricCLV.WithLabelValues(unit.Code).Set(unit.Major(sum.GetHistoricClv()))
-	m.CustomerEquity.WithLabelValues(unit.Code).Set(unit.Major(sum.GetPredictedClv()))
+	m.HistoricRevenue.WithLabelValues(unit.Code).Set(unit.Major(sum.GetHistoricClv()))
+	m.FutureValue.WithLabelValues(unit.Code).Set(unit.Major(sum.GetPredictedClv()))
+	m.CustomerEquity.WithLabelValues(unit.Code).Set(unit.Major(sum.GetCustomerEquity()))
 
 	m.ByValueTier.Reset()
 	if bounds.GetCustomers() >= int64(c.state.Settings().GetTiersMinCustomers()) {
@@ -40,7 +42,7 @@ func (c *claim) observePortfolio() {
 	m.ByNPSCategory.WithLabelValues("promoter").Set(promoters)
 	m.ByNPSCategory.WithLabelValues("passive").Set(float64(sum.GetPassives()))
 	m.ByNPSCategory.WithLabelValues("detractor").Set(detractors)
-	m.ByNPSCategory.WithLabelValues("unknown").Set(float64(sum.GetCustomers()) - n)
+	m.ByNPSCategory.WithLabelValues("unknown").Set(float64(sum.GetCustomers()+sum.GetProspects()) - n)
 	m.NPS.Reset()
 	m.NPSError.Reset()
 	if n > 0 {
