@@ -88,6 +88,12 @@ type Compared struct {
 	Differences []string // the first of them
 }
 
+func (c *Compared) describe(text string, args ...any) {
+	if len(c.Differences) < differencesKept {
+		c.Differences = append(c.Differences, fmt.Sprintf(text, args...))
+	}
+}
+
 // CompareAnswers compares the answers of every customer in Redis with the recount. The model, which takes a millisecond a customer,
 // is recounted for one of modelEvery customers, chosen by the hash of their id.
 func (r *Recount) CompareAnswers(ctx context.Context, client *redis.Client, namespace string, partitions int32, modelEvery uint32) (Compared, error) {
@@ -107,13 +113,16 @@ func (r *Recount) CompareAnswers(ctx context.Context, client *redis.Client, name
 		}
 		if all := r.Differences(id, a, modelled); len(all) > 0 {
 			c.Differing++
-			c.Differences = append(c.Differences, all[:min(len(all), differencesKept-len(c.Differences))]...)
+			for _, d := range all {
+				c.describe("%s", d)
+			}
 		}
 		return nil
 	})
-	for id := range r.customers {
-		if !seen[id] {
+	for id, of := range r.customers {
+		if of.stored && !seen[id] {
 			c.Missing++
+			c.describe("customer %s is not in Redis (%s)", id, of)
 		}
 	}
 	return c, err
@@ -140,7 +149,7 @@ func (r *Recount) Differences(id string, got *Answers, modelled bool) []string {
 	}
 	d.check("referrer", referrer == c.referrer, c.referrer, referrer)
 	if len(c.days) > 0 {
-		d.near("average_order_value", float64(c.historic)/float64(c.orders)/100, got.CLV.Average, .005+1e-9)
+		d.near("average_order_value", float64(c.standing)/float64(c.orders)/100, got.CLV.Average, .005+1e-9)
 		if x := len(c.days) - 1; x > 0 {
 			d.near("average_days_between_orders", float64(c.days[x]-c.days[0])/float64(x), got.CLV.Between, .05+1e-9)
 		}

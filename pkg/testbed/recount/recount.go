@@ -54,6 +54,7 @@ func (r *Recount) Tally() map[string]int { return r.tally }
 
 // customer holds the facts and the answers of a customer. Money is in minor units, times in days and weeks.
 type customer struct {
+	stored    bool                        // by now: an own fact, or the credit for a referral, has made a state
 	purchases map[string]purchase         // by order
 	refunds   map[string]map[string]int64 // by order and refund
 	cancelled map[string]bool             // orders
@@ -62,13 +63,13 @@ type customer struct {
 	referrals []Fact
 	responses map[string]Fact
 
-	orders, historic, referral int64
-	net                        map[int64]int64 // by purchase day
-	days                       []int64
-	lastAt                     time.Time
-	referrer                   string
-	gone                       bool
-	score, answered            int // score -1: none
+	orders, standing, historic, referral int64           // standing: the value of standing orders
+	net                                  map[int64]int64 // by purchase day
+	days                                 []int64
+	lastAt                               time.Time
+	referrer                             string
+	gone                                 bool
+	score, answered                      int // score -1: none
 
 	alive, soon, expected, predicted float64
 }
@@ -104,22 +105,26 @@ func (r *Recount) Add(f Fact) error {
 	if f.At.After(r.now) {
 		r.now = f.At
 	}
+	own := func(id string) *customer {
+		c := r.of(id)
+		c.stored = true
+		return c
+	}
 	switch f.Type {
 	case "purchase":
 		total, err := minor(f.Total.String())
 		if err != nil {
 			return err
 		}
-		c := r.of(f.Customer)
-		put(&c.purchases, f.Order, purchase{f.At.Unix(), total, f.ID})
+		put(&own(f.Customer).purchases, f.Order, purchase{f.At.Unix(), total, f.ID})
 	case "cancellation":
-		return r.of(f.Customer).cancel(f)
+		return own(f.Customer).cancel(f)
 	case "referral":
-		r.of(f.Referrer)
-		c := r.of(f.Referred)
+		r.of(f.Referrer) // a referral that is not approved leaves no trace there
+		c := own(f.Referred)
 		c.referrals = append(c.referrals, f)
 	case "survey":
-		c := r.of(f.Customer)
+		c := own(f.Customer)
 		if old, ok := c.responses[f.Response]; !ok || f.Updated.After(old.Updated) {
 			put(&c.responses, f.Response, f)
 		}
@@ -183,12 +188,15 @@ func (r *Recount) Finish() {
 	}
 	for _, c := range r.customers {
 		if c.referrer != "" {
-			r.customers[c.referrer].referral += max(0, c.historic)
+			referrer := r.customers[c.referrer]
+			referrer.stored = true
+			referrer.referral += max(0, c.historic)
 		}
 	}
 }
 
-// count computes what needs no model. A refund whose order was not sent does not count.
+// count computes what needs no model. A refund whose order was not sent lowers the value, as if the order had left memory: where a load
+// ends, some orders that the shop sends late are missing.
 func (c *customer) count(now time.Time) {
 	c.net = map[int64]int64{}
 	last := int64(math.MinInt64)
@@ -201,9 +209,17 @@ func (c *customer) count(now time.Time) {
 			continue
 		}
 		c.orders++
-		c.historic += p.total - refunded
+		c.standing += p.total - refunded
 		c.net[floorDay(p.at)] += p.total - refunded
 		last = max(last, p.at)
+	}
+	c.historic = c.standing
+	for id, refunds := range c.refunds {
+		if _, sent := c.purchases[id]; !sent && !c.cancelled[id] {
+			for _, amount := range refunds {
+				c.historic -= amount
+			}
+		}
 	}
 	if c.orders > 0 {
 		c.lastAt = time.Unix(last, 0).UTC()

@@ -19,6 +19,7 @@ func TestCountsWhatNoModelIsNeededFor(t *testing.T) {
 		`{"type":"cancellation","occurred_at":"2025-01-04T10:00:00Z","kind":"order","customer_id":"a","order_id":"o2"}`,
 		`{"type":"cancellation","occurred_at":"2025-01-04T10:00:00Z","kind":"refund","customer_id":"a","order_id":"unsent","refund_id":"r2","total":1}`,
 		`{"type":"referral","occurred_at":"2025-01-01T09:00:00Z","referral_id":"x","referrer_customer_id":"b","referred_customer_id":"a","status":"approved"}`,
+		`{"type":"referral","occurred_at":"2025-01-02T09:00:00Z","referral_id":"y","referrer_customer_id":"c","referred_customer_id":"a","status":"pending"}`,
 		`{"type":"survey","occurred_at":"2025-01-05T09:00:00Z","customer_id":"a","response_id":"s","survey_type":"nps","score":9,"created_at":"2025-01-05T09:00:00Z"}`,
 	} {
 		require.NoError(t, r.AddEvent([]byte(e)))
@@ -26,11 +27,14 @@ func TestCountsWhatNoModelIsNeededFor(t *testing.T) {
 	r.Finish()
 	a := r.customers["a"]
 	require.EqualValues(t, 1, a.orders)
-	require.EqualValues(t, 1000, a.historic)
+	require.EqualValues(t, 1000, a.standing)
+	require.EqualValues(t, 900, a.historic, "less the refund of an order that was not sent")
 	require.Equal(t, []int64{20089}, a.days)
 	require.Equal(t, "b", a.referrer)
 	require.Equal(t, 9, a.score)
-	require.EqualValues(t, 1000, r.customers["b"].referral)
+	require.EqualValues(t, 900, r.customers["b"].referral)
+	require.True(t, r.customers["b"].stored)
+	require.False(t, r.customers["c"].stored, "the referral is pending")
 	require.Equal(t, time.Date(2025, 1, 5, 9, 0, 0, 0, time.UTC), r.Now())
 
 	var events []string
