@@ -297,7 +297,7 @@ func (l *look) countRecords(ctx context.Context, topic string, partition int32, 
 		n++
 		return nil
 	})
-	if errors.Is(err, kafka.ErrOutOfRange) { // deleted before it was read: the intake halts there and reports it
+	if errors.Is(err, kafka.ErrOutOfRange) || errors.Is(err, kafka.ErrCorrupt) { // deleted or damaged: the reader halts there and reports it
 		return to - from, nil
 	}
 	if err != nil {

@@ -246,3 +246,18 @@ func (r *Process) Ended() bool {
 		return false
 	}
 }
+
+// PeakMemory returns the largest resident memory that a running process has had, in bytes. It is known on Linux only.
+func (r *Process) PeakMemory() (int64, error) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", r.cmd.Process.Pid))
+	if err != nil {
+		return 0, fmt.Errorf("peak memory: %w", err)
+	}
+	for line := range strings.Lines(string(text)) {
+		var kib int64
+		if n, _ := fmt.Sscanf(line, "VmHWM: %d kB", &kib); n == 1 {
+			return kib << 10, nil
+		}
+	}
+	return 0, errors.New("peak memory: the kernel does not say")
+}
