@@ -74,6 +74,7 @@ func (a *PartitionAges) Describe(to chan<- *prometheus.Desc) { to <- a.desc }
 func (a *PartitionAges) Collect(to chan<- prometheus.Metric) {
 	a.mu.Lock()
 	now := a.now()
+	//mutant:ages-stand-still replace oldest := map[ageKey]time.Duration{}; now = time.UnixMilli(0)
 	oldest := map[ageKey]time.Duration{}
 	for key, began := range a.began {
 		key.source = ""

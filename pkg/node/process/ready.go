@@ -95,6 +95,7 @@ type stall struct {
 
 func (s *stalls) add(since time.Duration, cause failure.Cause, detail string) {
 	s.partitions++
+	//mutant:hanging-is-ready if since < failingAfter || cause == ""
 	if since < failingAfter || cause == "" && since < hangingAfter {
 		return
 	}

@@ -56,6 +56,7 @@ func (w *watch) run(ctx context.Context) {
 		} else {
 			w.metrics.Errors.WithLabelValues(string(w.cause(err))).Inc()
 			pause = probeAgain
+			//mutant:single-probe-is-an-outage if failed > 0
 			if failed++; failed > 1 {
 				pause = probeEvery
 				w.fails(err)
@@ -93,6 +94,7 @@ func (w *watch) fails(err error) {
 	if before == nil {
 		w.since = w.now()
 	}
+	//mutant:outage-flood if true
 	if before == nil || w.cause(before) != w.cause(err) {
 		w.log.Error(w.server+" fails", zap.String("cause", string(w.cause(err))), zap.String("setting", w.setting), zap.Error(err))
 	}
