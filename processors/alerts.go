@@ -134,6 +134,11 @@ type OpenAlert struct {
 	RaisedAt int64  `json:"-"`
 }
 
+// Published reports whether an output raised the alert.
+func (a *OpenAlert) Published() bool {
+	return a.State == customer.Published.String() || a.State == customer.Initial.String()
+}
+
 // OpenAlerts returns a customer's firing episodes, in the order of the rules in the settings.
 func OpenAlerts(p *Partition, id string, s *customer.State) []OpenAlert {
 	var all []OpenAlert

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"strconv"
 
+	"github.com/mainstay/mainstay/processors/alert"
 	"github.com/mainstay/mainstay/processors/churn"
 	"github.com/mainstay/mainstay/processors/clv"
 	"github.com/mainstay/mainstay/processors/customer"
@@ -44,6 +45,14 @@ func ScoreCustomer(p *Partition, id string, s *customer.State) CustomerScores {
 	status := promoter.Score(t, m, s)
 	promoter.Describe(&status, &a.Promoter)
 	return a
+}
+
+// ValueAtStake is predicted CLV x churn probability; unknown where one of them is.
+func (a *CustomerScores) ValueAtStake() output.Opt[int64] {
+	if !a.CLV.Predicted.Known || !a.Churn.Probability.Known {
+		return output.Opt[int64]{}
+	}
+	return output.Some(alert.AtStake(a.CLV.Currency, a.CLV.Predicted.Value, a.Churn.Probability.Value))
 }
 
 // Append writes the scores as one JSON object, as `customer get` prints it.

@@ -22,7 +22,7 @@ func (p *program) customerCommand() *cobra.Command {
 	}
 	addOutputFlag(get)
 	addOutputFlag(explain)
-	return commandGroup("customer", "Show or explain a customer's answers, from Redis; Kafka need not answer", get, explain)
+	return commandGroup("customer", "Show, explain or list customers' answers, from Redis; Kafka need not answer", get, explain, p.customerListCommand())
 }
 
 func (p *program) customerGet(ctx context.Context, cmd *cobra.Command, args []string) error {

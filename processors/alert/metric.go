@@ -7,6 +7,7 @@ import (
 	"github.com/mainstay/mainstay/processors/clv"
 	"github.com/mainstay/mainstay/processors/customer"
 	"github.com/mainstay/mainstay/processors/promoter"
+	"github.com/mainstay/mainstay/schemas/money"
 	"github.com/mainstay/mainstay/schemas/output"
 )
 
@@ -170,7 +171,12 @@ func atStake(v *view) (int64, bool) {
 	if !v.Value.PredictedKnown || !v.Risk.Known() {
 		return 0, false
 	}
-	return v.terms.Unit.Round(int64(math.RoundToEven(float64(float64(v.Value.Predicted) * v.Risk.Probability)))), true
+	return AtStake(v.terms.Unit, v.Value.Predicted, v.Risk.Probability), true
+}
+
+// AtStake is predicted CLV x churn probability, in minor units.
+func AtStake(unit money.Unit, predicted int64, probability float64) int64 {
+	return unit.Round(int64(math.RoundToEven(float64(float64(predicted) * probability))))
 }
 
 // scale is the factor by which values other than amounts are stored as integers.

@@ -47,7 +47,7 @@ func openAlertsOf(ctx context.Context, p *redis.Partition, g *ledger.Genesis, ba
 			}
 			delete(newest, b.ID)
 			for _, a := range processors.OpenAlerts(state, b.ID, c) {
-				if published := a.State == customer.Published.String() || a.State == customer.Initial.String(); published != baseline {
+				if a.Published() != baseline {
 					newest[b.ID] = append(newest[b.ID], a)
 				}
 			}

@@ -72,8 +72,8 @@ func RenderOutput(value []byte) string {
 	case strings.Contains(what, ".promoter_status."):
 		return fmt.Sprintf("%s  %s  score %s of %s responses  (%s)", head, o.changed("nps_category"), o.text("nps_score"), o.text("response_count"), by)
 	case strings.Contains(what, ".portfolio."):
-		return fmt.Sprintf("%s  customers %s  active %s  total %s %s  nps %s", day(o.text("as_of")), o.text("customers"),
-			o.text("active_customers"), o.text("total_clv"), o.text("currency"), o.text("nps"))
+		return fmt.Sprintf("%s  customers %s  active %s  equity %s %s  nps %s  (%s)", day(o.text("as_of")), o.text("customers"),
+			o.text("active_customers"), o.text("customer_equity"), o.text("currency"), o.text("nps"), o.text("state"))
 	case strings.Contains(what, ".rejection."):
 		from := o.within("origin")
 		return fmt.Sprintf("%s  %s %s  from %s/%s/%s", head, o.text("kind"), o.text("reason"), from.text("topic"), from.text("partition"), from.text("offset"))
