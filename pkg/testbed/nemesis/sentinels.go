@@ -50,7 +50,7 @@ func (s *sentinels) failovers() []Fault {
 	return []Fault{
 		{"Sentinel: the master is killed and comes back as a replica", s.kill},
 		{"Sentinel: the master is paused, replaced, and goes on as if it were the master", s.pause},
-		{"Sentinel: the master is killed when its replicas lag", s.lag},
+		{"Sentinel: the master is killed when its replicas lag", withLoss(s.lag)},
 		{"Sentinel: the master and a sentinel are killed", s.killBoth},
 		{"Sentinel: a planned failover", s.failover},
 	}
