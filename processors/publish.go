@@ -59,6 +59,10 @@ func (s *step) scoreAndPublish(m customer.Moment, c *subject, trigger output.Tri
 	s.state.calibration.Observe(t, m, c.id, state)
 	alerts := s.evaluateAlerts(m, c, trigger, cause)
 	state.Next = earliest(alerts, churn.Next(t, m, &x.risk, state, last), x.status.Expires, max(state.PendingExpiry(t), 0), calibration.Next(t, state))
+	//mutant:value-silence-untold if false
+	if falls := clv.Deadline(t, m, &x.value, state, last, state.Next); falls != 0 {
+		state.Next = falls
+	}
 	if state.Next != 0 && state.Next <= m.Now {
 		state.Next = m.Now + 1 // a deadline is always ahead, whatever rounding gives
 	}

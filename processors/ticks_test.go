@@ -76,7 +76,7 @@ func TestBaseTimeOfEvents(t *testing.T) {
 
 func TestWakeLimit(t *testing.T) {
 	w := newWorld(t, genesis(1, ledger.Clock_CLOCK_EVENT))
-	w.settings(func(v *ledger.SettingsValues) { v.WakeLimit = 3 })
+	w.settings(func(v *ledger.SettingsValues) { v.WakeLimit, v.ClvMaterial = 3, 1 })
 	at := ms("2024-01-01")
 	for i := range 10 {
 		w.event(fmt.Sprintf("c%02d", 9-i), purchase("1", 1000, at+int64(i)*day))

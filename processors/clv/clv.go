@@ -23,6 +23,9 @@ type Value struct {
 	Percentile     float64       // of the total CLV among all customers; -1: unknown
 	Tier           customer.Tier // by the total CLV
 	Gone           bool          // the account is closed, or a subscription has ended
+
+	orders float64 // Expected, discounted where the settings say so
+	exact  float64 // Predicted before it is rounded
 }
 
 // Total returns the total CLV: historic plus predicted.
@@ -42,13 +45,13 @@ func Score(t *customer.Terms, m customer.Moment, s *customer.State, last *custom
 	}
 	a.PredictedKnown = true
 	if a.Gone = s.Gone(t, m.Now); !a.Gone {
-		horizon := float64(t.Settings.GetPredictionHorizonDays()) / customer.DaysPerWeek
-		a.Expected = t.Purchases.Expected(input, horizon)
-		worth := a.Expected
-		if rate := t.Settings.GetDiscountRateAnnual(); rate > 0 {
-			worth = t.Purchases.Discounted(input, horizon, lifetimes.DiscountRate(rate, weeksPerYear))
+		a.Expected = t.Purchases.Expected(input, horizon(t))
+		a.orders = a.Expected
+		if rate := discount(t); rate > 0 {
+			a.orders = t.Purchases.Discounted(input, horizon(t), rate)
 		}
-		value := t.Settings.GetMargin() * worth * spend(t, s).ExpectedSpend(input.X, input.M)
+		value := t.Settings.GetMargin() * a.orders * spend(t, s).ExpectedSpend(input.X, input.M)
+		a.exact = value / t.Unit.Major(1)
 		if a.Predicted, ok = t.Unit.Minor(value); !ok || a.Predicted > mostPredicted {
 			a.Predicted = mostPredicted
 		}
@@ -56,6 +59,19 @@ func Score(t *customer.Terms, m customer.Moment, s *customer.State, last *custom
 	}
 	rank(t, &a, last)
 	return a
+}
+
+// horizon returns the prediction horizon in weeks.
+func horizon(t *customer.Terms) float64 {
+	return float64(t.Settings.GetPredictionHorizonDays()) / customer.DaysPerWeek
+}
+
+// discount returns the rate at which the value of an order falls with each week that it is ahead; 0: it does not.
+func discount(t *customer.Terms) float64 {
+	if rate := t.Settings.GetDiscountRateAnnual(); rate > 0 {
+		return lifetimes.DiscountRate(rate, weeksPerYear)
+	}
+	return 0
 }
 
 // spend returns the model of spend per purchase day. The prior has no scale, since it does not depend on the currency; it is scaled

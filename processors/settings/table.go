@@ -118,7 +118,7 @@ func revision() []Setting {
 		number("clv.margin", 1, 0, 1, func(v *values) any { return &v.Margin },
 			"Share of revenue that counts in predicted_clv; 1 counts revenue."),
 		// Above 1 a customer whose value falls to nothing would not be published.
-		number("clv.material", .01, 0, 1, func(v *values) any { return &v.ClvMaterial },
+		number("clv.material", .05, 0, 1, func(v *values) any { return &v.ClvMaterial },
 			"Relative change of total_clv that is published."),
 		number("simple_clv.lifespan_years", 2, .01, 100, func(v *values) any { return &v.SimpleClvLifespanYears },
 			"Assumed lifetime of a customer in years: simple_clv = average order value x orders per year x lifetime."),

@@ -286,7 +286,7 @@ func (u Unit) Append(dst []byte, minor int64) []byte {
 // Round rounds an amount to the decimals that are always written, half to even. Amounts that are computed rather than added up, such
 // as a predicted value, are rounded with it.
 func (u Unit) Round(minor int64) int64 {
-	one := powers[u.Optional]
+	one := u.Step()
 	left := minor % one
 	if left < 0 {
 		left += one
@@ -297,6 +297,9 @@ func (u Unit) Round(minor int64) int64 {
 	}
 	return down
 }
+
+// Step returns the least amount, in minor units, that the decimals that are always written can express.
+func (u Unit) Step() int64 { return powers[u.Optional] }
 
 // Major returns an amount in whole units of Code, as the models use them.
 func (u Unit) Major(minor int64) float64 { return float64(minor) / float64(powers[u.Decimals]) }

@@ -65,6 +65,7 @@ func (w *world) verify() []string {
 		}
 	}
 	problems = append(problems, w.checkOpenAlerts()...)
+	problems = append(problems, w.checkTotals()...)
 	if wrong := w.checkThresholds(); wrong != "" {
 		report("tiers: %s", wrong)
 	}
@@ -288,10 +289,8 @@ func (w *world) committedState(p int32) *processors.Partition {
 	return state
 }
 
-// checkOpenAlerts compares the alerts that are open for a subscriber, who has read that they were raised and not that they were
-// cleared, with the published episodes in the customers' states.
-func (w *world) checkOpenAlerts() (problems []string) {
-	open := map[string]string{}
+// eachCustomer calls each for the committed state of every customer.
+func (w *world) eachCustomer(each func(p *processors.Partition, id string, c *customer.State)) error {
 	for p := range w.genesis.GetPartitions() {
 		state := w.committedState(p)
 		if state == nil {
@@ -303,17 +302,30 @@ func (w *world) checkOpenAlerts() (problems []string) {
 				if err != nil {
 					return err
 				}
-				for _, a := range processors.OpenAlerts(state, b.ID, c) {
-					if a.State == customer.Published.String() || a.State == customer.Initial.String() {
-						open[a.AlertID] = a.Rule
-					}
-				}
+				each(state, b.ID, c)
 			}
 			return nil
 		})
 		if err != nil {
-			problems = append(problems, err.Error())
+			return err
 		}
+	}
+	return nil
+}
+
+// checkOpenAlerts compares the alerts that are open for a subscriber, who has read that they were raised and not that they were
+// cleared, with the published episodes in the customers' states.
+func (w *world) checkOpenAlerts() (problems []string) {
+	open := map[string]string{}
+	err := w.eachCustomer(func(p *processors.Partition, id string, c *customer.State) {
+		for _, a := range processors.OpenAlerts(p, id, c) {
+			if a.State == customer.Published.String() || a.State == customer.Initial.String() {
+				open[a.AlertID] = a.Rule
+			}
+		}
+	})
+	if err != nil {
+		problems = append(problems, err.Error())
 	}
 	for id, state := range w.subscriber.alerts {
 		if state == "raised" && open[id] == "" {
@@ -329,9 +341,8 @@ func (w *world) checkOpenAlerts() (problems []string) {
 }
 
 // checkTier compares the tier that the subscriber holds with the thresholds in force: every customer must have been rescored
-// under them. Near a threshold either tier is right, since a tier is kept a little below its threshold, changes of less than 1% are
-// not published, and new thresholds publish nothing where the tier stays: the total that the subscriber holds may be from before a
-// silence that lowered it.
+// under them. Near a threshold either tier is right, since a tier is kept 2% below its threshold, and the total that the
+// subscriber holds may be from before a silence that lowered it by less than clv.material.
 func (w *world) checkTier(held *lastPublished, state *processors.Partition) string {
 	bounds := state.Thresholds()
 	if _, _, under := state.Rescoring(); under {
@@ -350,10 +361,32 @@ func (w *world) checkTier(held *lastPublished, state *processors.Partition) stri
 	switch {
 	case !some && !capped:
 		return fmt.Sprintf("the subscriber holds tier %q at %d, the thresholds are %d and %d", held.tier, held.total, bounds.GetTop_10(), bounds.GetTop_20())
-	case some && float64(held.total) < .96*float64(bottom), capped && float64(held.total) > 1.1*float64(top):
+	case some && float64(held.total) < .97*float64(bottom), capped && float64(held.total)*(1-w.silent()) > 1.01*float64(top):
 		return fmt.Sprintf("the subscriber holds tier %s at %d, the thresholds are %d and %d", held.tier, held.total, bounds.GetTop_10(), bounds.GetTop_20())
 	}
 	return ""
+}
+
+// silent is the part of its total CLV that a customer can lose in silence without an output.
+func (w *world) silent() float64 { return w.cfg.CLV.Material * (1 + 1.0/50) }
+
+// checkTotals compares the total CLV that the subscriber holds with the one that a query returns: silence may have lowered it, by
+// less than is material.
+func (w *world) checkTotals() (problems []string) {
+	err := w.eachCustomer(func(p *processors.Partition, id string, c *customer.State) {
+		held := w.subscriber.customers[id]
+		if held == nil || held.orders == 0 {
+			return
+		}
+		now := processors.ScoreCustomer(p, id, c).CLV.Total.Value
+		if fell := held.total - now; fell < 0 || float64(fell) > w.silent()*math.Abs(float64(held.total))+1 {
+			problems = append(problems, fmt.Sprintf("customer %s: the subscriber holds a total of %d, it is %d", id, held.total, now))
+		}
+	})
+	if err != nil {
+		problems = append(problems, err.Error())
+	}
+	return problems
 }
 
 // checkThresholds ranks the customers by what the subscriber holds: the right number must be above the thresholds of the tiers,
