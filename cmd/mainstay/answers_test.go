@@ -230,6 +230,9 @@ func TestDemo(t *testing.T) {
 		require.Equal(t, "0", numberAt(s, "audit", name))
 	}
 	require.NotEqual(t, "0", numberAt(s, "by_silence"))
+	require.NotEqual(t, "0", numberAt(s, "open_alerts", "topic"))
+	require.Equal(t, numberAt(s, "open_alerts", "state"), numberAt(s, "open_alerts", "topic"))
+	require.Equal(t, "0", numberAt(s, "open_alerts", "differing"))
 	require.Equal(t, "60", numberAt(s, "truth", "value_exact"))
 	require.Equal(t, numberAt(s, "truth", "referred"), numberAt(s, "truth", "referrers_right"))
 	require.Equal(t, numberAt(s, "truth", "referrers"), numberAt(s, "truth", "referral_value_exact"))

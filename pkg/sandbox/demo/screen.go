@@ -191,6 +191,7 @@ func (s *Screen) printSummary(sum *Summary) error {
 		}
 	}
 	row("by time alone", "%d of them, without an event", sum.BySilence)
+	row("open alerts", "%d in the customers' state, %d in the topic, %d in one of them alone", sum.OpenAlerts.State, sum.OpenAlerts.Topic, sum.OpenAlerts.Differing)
 	row("dead letters", "%d", sum.DeadLetters)
 	row("audit", "%d lost, %d doubled, %d differing, %d missing", sum.Audit.Lost, sum.Audit.Doubled, sum.Audit.Differing, sum.Audit.StateMissing)
 	row("", "(%d outputs and %d customers recomputed from the ledger)", sum.Audit.Outputs, sum.Audit.Customers)

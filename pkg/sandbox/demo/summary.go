@@ -3,6 +3,7 @@ package demo
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"time"
@@ -31,11 +32,56 @@ type Summary struct {
 	Entries     int64                  `json:"entries"`
 	Outputs     map[string]int64       `json:"outputs"`    // by topic
 	BySilence   int64                  `json:"by_silence"` // outputs that a timer caused
+	OpenAlerts  OpenAlerts             `json:"open_alerts"`
 	DeadLetters int64                  `json:"dead_letters"`
 	WallSeconds float64                `json:"wall_seconds"` // until the last answer was published and committed
 	Audit       Audit                  `json:"audit"`
 	Model       Model                  `json:"model"`
 	Truth       groundtruth.Comparison `json:"truth"`
+}
+
+// OpenAlerts compares the alerts that are open in the customers' state with those that are raised and not cleared in the alerts
+// topic, which is what its subscribers hold.
+type OpenAlerts struct {
+	State     int64 `json:"state"` // published ones
+	Topic     int64 `json:"topic"`
+	Differing int64 `json:"differing"` // open in one of the two alone
+
+	held map[string]bool // alert ids that the topic holds and the state was not found to have yet
+}
+
+func (o *OpenAlerts) read(value []byte) error {
+	var a struct {
+		ID    string `json:"alert_id"`
+		State string `json:"state"`
+	}
+	if err := json.Unmarshal(value, &a); err != nil {
+		return fmt.Errorf("decode an alert: %w", err)
+	}
+	if o.held == nil {
+		o.held = map[string]bool{}
+	}
+	if a.State == "raised" {
+		o.held[a.ID] = true
+	} else {
+		delete(o.held, a.ID)
+	}
+	o.Topic = int64(len(o.held))
+	o.Differing = o.Topic
+	return nil
+}
+
+func (o *OpenAlerts) compare(all []processors.OpenAlert) {
+	for _, a := range all {
+		if a.State != customer.Published.String() && a.State != customer.Initial.String() {
+			continue
+		}
+		if o.State++; o.held[a.AlertID] {
+			o.Differing--
+		} else {
+			o.Differing++
+		}
+	}
 }
 
 // Audit is the result of the audit.
@@ -86,6 +132,9 @@ func (d *demo) countOutputs(ctx context.Context, s *Summary) error {
 	timer := []byte(`"trigger":"` + output.TriggerTimer.String() + `"`)
 	return t.Run(ctx, d.app.Kafka, func(seen inspect.TailRecord) error {
 		s.Outputs[names[seen.Topic]]++
+		if names[seen.Topic] == output.Alerts.String() {
+			return s.OpenAlerts.read(seen.Value)
+		}
 		if slices.Contains([]string{output.CLV.String(), output.ChurnRisk.String(), output.PromoterStatus.String()}, names[seen.Topic]) && bytes.Contains(seen.Value, timer) {
 			s.BySilence++
 		}
@@ -131,6 +180,7 @@ func (d *demo) compare(ctx context.Context, s *Summary) error {
 					return err
 				}
 				known[b.ID] = processors.ScoreCustomer(partition, b.ID, state)
+				s.OpenAlerts.compare(processors.OpenAlerts(partition, b.ID, state))
 			}
 			return nil
 		})
