@@ -40,7 +40,7 @@ func (p *Predictor) FallsTo(s Customer, t, delta, now, least, most, until float6
 			age = math.Min(high, low+float64(math.Max(4, low-from.T)*3))
 		}
 		s.T = age
-		count := 0.0
+		var count float64
 		if delta > 0 {
 			count = p.Discounted(s, t, delta)
 		} else {
