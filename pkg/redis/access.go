@@ -146,8 +146,13 @@ func (c *Client) checkPermissions(ctx context.Context, node *redis.Client, names
 }
 
 func deniedBy(err error) (denied bool, text string) {
-	if err == nil || !isReply(err) {
+	if !isDenied(err) {
 		return false, ""
 	}
-	return strings.Contains(err.Error(), "NOPERM "), err.Error() // EXEC answers EXECABORT, and names NOPERM as its cause
+	return true, err.Error()
+}
+
+// isDenied reports whether the server answers that the user lacks a permission. EXEC answers EXECABORT, with NOPERM as its cause.
+func isDenied(err error) bool {
+	return err != nil && isReply(err) && strings.Contains(err.Error(), "NOPERM ")
 }

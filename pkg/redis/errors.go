@@ -59,11 +59,14 @@ func errorClass(err error) error {
 			return class
 		}
 	}
+	if isDenied(err) {
+		return ErrDenied
+	}
 	if reply, ok := errors.AsType[redis.Error](err); ok {
 		switch replyCode(reply) {
 		case "WRONGTYPE":
 			return ErrTorn
-		case "NOAUTH", "WRONGPASS", "NOPERM":
+		case "NOAUTH", "WRONGPASS":
 			return ErrDenied
 		case "OOM":
 			return ErrFull

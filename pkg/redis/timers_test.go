@@ -36,6 +36,12 @@ func testTimersInOrder(t *testing.T, w world) {
 	due, err = p.DueTimers(ctx, now-1, 10)
 	require.NoError(t, err)
 	require.Empty(t, due)
+	_, err = p.DueTimers(ctx, now+5, 10) // a group that was read is known to be without a deadline
+	require.NoError(t, err)
+	require.NoError(t, p.Commit(ctx, redis.Commit{CommitID: "c3", Timers: []redis.Timer{{ID: "b"}, {ID: "z"}, {ID: "a"}}}))
+	due, err = p.DueTimers(ctx, now+5, 10)
+	require.NoError(t, err)
+	require.Empty(t, due)
 }
 
 // A fold's life in miniature: customers come, timers are set, moved, removed and fired, commits are repeated, owners change,

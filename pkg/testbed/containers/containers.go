@@ -152,25 +152,12 @@ func kafkaAnswers(address string) func(context.Context) error {
 // StartKafka starts a broker with the default configuration, but for the replication that one broker can have.
 func StartKafka(ctx context.Context) (*Server, error) {
 	s, err := start(ctx, "9092/tcp", func(port int) testcontainers.ContainerRequest {
+		env := brokerEnvironment()
+		env["KAFKA_LISTENERS"] = "PLAINTEXT://:9092,INSIDE://:19092,CONTROLLER://:9093"
+		env["KAFKA_ADVERTISED_LISTENERS"] = "INSIDE://localhost:19092,PLAINTEXT://127.0.0.1:" + strconv.Itoa(port)
+		env["KAFKA_LISTENER_SECURITY_PROTOCOL_MAP"] = "PLAINTEXT:PLAINTEXT,INSIDE:PLAINTEXT,CONTROLLER:PLAINTEXT"
 		return testcontainers.ContainerRequest{
-			Image: kafkaImage,
-			Env: map[string]string{
-				"KAFKA_NODE_ID": "1", "KAFKA_PROCESS_ROLES": "broker,controller",
-				// The broker also connects to itself (to verify transactions and to write their markers), and cannot use the
-				// address outside the container: it needs a listener of its own.
-				"KAFKA_LISTENERS":                                "PLAINTEXT://:9092,INSIDE://:19092,CONTROLLER://:9093",
-				"KAFKA_ADVERTISED_LISTENERS":                     "INSIDE://localhost:19092,PLAINTEXT://127.0.0.1:" + strconv.Itoa(port),
-				"KAFKA_LISTENER_SECURITY_PROTOCOL_MAP":           "PLAINTEXT:PLAINTEXT,INSIDE:PLAINTEXT,CONTROLLER:PLAINTEXT",
-				"KAFKA_INTER_BROKER_LISTENER_NAME":               "INSIDE",
-				"KAFKA_CONTROLLER_LISTENER_NAMES":                "CONTROLLER",
-				"KAFKA_CONTROLLER_QUORUM_VOTERS":                 "1@localhost:9093",
-				"KAFKA_OFFSETS_TOPIC_REPLICATION_FACTOR":         "1",
-				"KAFKA_TRANSACTION_STATE_LOG_REPLICATION_FACTOR": "1",
-				"KAFKA_TRANSACTION_STATE_LOG_MIN_ISR":            "1",
-				"KAFKA_GROUP_INITIAL_REBALANCE_DELAY_MS":         "0",
-				"KAFKA_AUTO_CREATE_TOPICS_ENABLE":                "false",
-			},
-			WaitingFor: wait.ForLog("Kafka Server started").WithStartupTimeout(startTimeout),
+			Image: kafkaImage, Env: env, WaitingFor: wait.ForLog("Kafka Server started").WithStartupTimeout(startTimeout),
 		}
 	})
 	if err != nil {
@@ -180,16 +167,35 @@ func StartKafka(ctx context.Context) (*Server, error) {
 	return s, s.ready(ctx)
 }
 
+// brokerEnvironment is the configuration of a single broker but for its listeners. The broker also connects to itself (to verify
+// transactions and to write their markers), and cannot use the address outside the container: it needs a listener of its own.
+func brokerEnvironment() map[string]string {
+	return map[string]string{
+		"KAFKA_NODE_ID": "1", "KAFKA_PROCESS_ROLES": "broker,controller",
+		"KAFKA_INTER_BROKER_LISTENER_NAME":               "INSIDE",
+		"KAFKA_CONTROLLER_LISTENER_NAMES":                "CONTROLLER",
+		"KAFKA_CONTROLLER_QUORUM_VOTERS":                 "1@localhost:9093",
+		"KAFKA_OFFSETS_TOPIC_REPLICATION_FACTOR":         "1",
+		"KAFKA_TRANSACTION_STATE_LOG_REPLICATION_FACTOR": "1",
+		"KAFKA_TRANSACTION_STATE_LOG_MIN_ISR":            "1",
+		"KAFKA_GROUP_INITIAL_REBALANCE_DELAY_MS":         "0",
+		"KAFKA_AUTO_CREATE_TOPICS_ENABLE":                "false",
+	}
+}
+
 // Redis is a Redis server whose persistence can be switched.
 type Redis struct{ *Server }
 
 // StartRedis starts a server with an append-only file.
 func StartRedis(ctx context.Context) (*Redis, error) {
+	// The next start reads what Persist has written.
+	return startRedis(ctx, `mkdir -p /data && exec redis-server --dir /data --bind 0.0.0.0 --protected-mode no --save "" --appendonly "$(cat /data/appendonly 2>/dev/null || echo yes)"`)
+}
+
+func startRedis(ctx context.Context, script string) (*Redis, error) {
 	s, err := start(ctx, "6379/tcp", func(int) testcontainers.ContainerRequest {
 		return testcontainers.ContainerRequest{
-			Image: redisImage,
-			// The next start reads what Persist has written.
-			Entrypoint: []string{"sh", "-c", `mkdir -p /data && exec redis-server --dir /data --bind 0.0.0.0 --protected-mode no --save "" --appendonly "$(cat /data/appendonly 2>/dev/null || echo yes)"`},
+			Image: redisImage, Entrypoint: []string{"sh", "-c", script},
 			WaitingFor: wait.ForListeningPort("6379/tcp").WithStartupTimeout(startTimeout),
 		}
 	})
