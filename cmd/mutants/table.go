@@ -55,6 +55,7 @@ func mutants() []mutant {
 		{rule: "9", name: "held-letters-forgotten", broken: "each run begins below the dead letters that hold the partition back", by: unitTests("./pkg/testbed/faulttest", "^TestRefusedForEver$")},
 		{rule: "9", name: "letter-own-time", broken: "a dead letter is stamped with the record's own time", by: unitTests("./pkg/testbed/faulttest", "^TestRefusedRecords$")},
 		{rule: "9", name: "refused-output-again", broken: "a transaction that an output topic refuses is appended to all other topics again and again", by: unitTests("./pkg/testbed/faulttest", "^TestRefusedForEver$")},
+		{rule: "9", name: "refused-entry-counted-twice", broken: "the metrics count an entry that the ledger refuses as accepted and as a dead letter", by: unitTests("./pkg/testbed/faulttest", "^TestRefusedRecords$")},
 		{rule: "9", name: "back-off-reset", broken: "the pause after a failure does not grow", by: unitTests("./pkg/stream/consumer", "^TestBackoffs$")},
 		{rule: "10", name: "incarnation-from-offsets", broken: "a topic's incarnation is known from the committed offsets alone", by: unitTests("./pkg/testbed/faulttest", "^TestInputLifecycles$")},
 		{rule: "10", name: "truncation-unnoticed", broken: "with the offsets expired, records that retention took unread are not missed", by: unitTests("./pkg/testbed/faulttest", "^TestInputLifecycles$")},

@@ -30,14 +30,16 @@ type ledgerPartition struct {
 	hasOrigin  []bool  // likewise: whether an entry was sent
 }
 
-// produceBatch is the records of one produce request, and the input positions that are acknowledged with it.
+// produceBatch is the records of one produce request, and the input positions that are acknowledged with it. Its entries and letters are
+// counted in the metrics when it is acknowledged: what is thrown away is read and counted again.
 type produceBatch struct {
 	*kafka.Batches
 	positions []reachedPosition
 	letters   []sentLetter
+	entries   map[*inputPartition]int // of events
 }
 
-// sentLetter is a dead letter and the record batch that holds it.
+// sentLetter is a dead letter and the record batch that holds it; nil: it was an entry that the ledger has refused.
 type sentLetter struct {
 	batch *kafka.Batch
 	letter
@@ -58,8 +60,16 @@ func (b *produceBatch) addPosition(in *inputPartition) {
 	b.positions = append(b.positions, reachedPosition{in, in.read})
 }
 
+func (b *produceBatch) addEntries(in *inputPartition, n int) {
+	if b.entries == nil {
+		b.entries = map[*inputPartition]int{}
+	}
+	b.entries[in] += n
+}
+
 func (b *produceBatch) reset() {
 	b.Reset()
+	clear(b.entries)
 	b.positions, b.letters = b.positions[:0], b.letters[:0]
 }
 
@@ -151,4 +161,13 @@ func (r *run) markAcknowledged() {
 		}
 	}
 	r.appends.inflight.positions = r.appends.inflight.positions[:0]
+	for in, n := range r.appends.inflight.entries {
+		in.gauges.accepted.Add(float64(n))
+	}
+	clear(r.appends.inflight.entries)
+	for i := range r.appends.inflight.letters {
+		l := &r.appends.inflight.letters[i]
+		r.countDeadLetter(l.input.topic, string(l.why.Reason))
+	}
+	r.appends.inflight.letters = r.appends.inflight.letters[:0]
 }

@@ -54,7 +54,7 @@ func (r *run) encodeRecord(in *inputPartition, index int, rec *kafka.Record, now
 	}
 	in.read.time = max(in.read.time, entryTime)
 	r.encodeEvent(in, index, rec.Offset, entryTime)
-	in.gauges.accepted.Inc()
+	r.appends.pending.addEntries(in, 1)
 	return nil
 }
 

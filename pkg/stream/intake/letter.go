@@ -65,7 +65,6 @@ func (r *run) deadLetter(in *inputPartition, rec *kafka.Record, why *event.Refus
 	l := letter{in, rec.Offset, *why}
 	b := r.addLetter(rec, l, false)
 	r.appends.pending.letters = append(r.appends.pending.letters, sentLetter{b, l})
-	r.countDeadLetter(in.topic, string(why.Reason))
 }
 
 // The headers that are added to those of the record, beside those of Kafka Connect.

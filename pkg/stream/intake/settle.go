@@ -209,7 +209,9 @@ func (r *run) resendEntries(ctx context.Context, number int32, entries []resentE
 			n = sent / 2
 		default:
 			l := isolate(entries[0].input, entries[0].offset, code)
-			r.countDeadLetter(l.input.topic, string(l.why.Reason))
+			//mutant:refused-entry-counted-twice delete
+			r.appends.inflight.addEntries(l.input, -1)
+			r.appends.inflight.letters = append(r.appends.inflight.letters, sentLetter{nil, l})
 			//mutant:refused-entry-dropped delete
 			isolated = append(isolated, l)
 			entries = entries[1:]

@@ -273,6 +273,22 @@ func reasonOf(topic string, with *kerr.Error) halt.Reason {
 	return halt.OutputRefused
 }
 
+// consumed returns how many records of purchases the metrics of a process have counted, by result.
+func consumed(t *testing.T, p *process) map[string]float64 {
+	t.Helper()
+	families, err := p.reg.Gather()
+	require.NoError(t, err)
+	all := map[string]float64{}
+	for _, f := range families {
+		for _, m := range f.GetMetric() {
+			if f.GetName() == "mainstay_records_consumed_total" && m.GetLabel()[1].GetValue() == "purchases" { // labels: result, topic
+				all[m.GetLabel()[0].GetValue()] = m.GetCounter().GetValue()
+			}
+		}
+	}
+	return all
+}
+
 // haltedSeries counts the partitions that the metrics of a process show as halted.
 func haltedSeries(t *testing.T, p *process, reason halt.Reason) (n int) {
 	t.Helper()
@@ -440,6 +456,7 @@ func TestRefusedRecords(t *testing.T) {
 					require.Equal(t, 1, n, "%s was appended %d times", origin, n)
 				}
 				require.Equal(t, len(events), w.orders(t))
+				require.Equal(t, map[string]float64{"accepted": float64(len(events)), "dead_letter": float64(len(c.want)), "skipped": 0}, consumed(t, in), "each record is counted once")
 				require.NoError(t, w.readAll(letters, func(r kafka.Record) error { c.check(t, r); return nil }))
 			})
 		})
