@@ -28,8 +28,22 @@ type CustomerScores struct {
 // of their last order where that is later. The scores may differ from those published last, by less than is material. Neither p
 // nor s changes.
 func ScoreCustomer(p *Partition, id string, s *customer.State) CustomerScores {
+	return scoreCustomer(p, p.currentMoment(s), id, s)
+}
+
+// ScoreCustomerAsOf scores a customer as of a time (ms, whole seconds) without what is dated at or after it, and without folding
+// anything: at a time to come, as silence until then leaves the scores. The portfolio of a closed day is the sum of these scores over
+// all customers, with p and s as they are at the first tick of the next day and at the end of the day. It returns false if nothing of
+// the customer is dated before the time.
+func ScoreCustomerAsOf(p *Partition, id string, s *customer.State, at int64) (CustomerScores, bool) {
+	if s = s.AsOf(&p.terms, at); s == nil {
+		return CustomerScores{}, false
+	}
+	return scoreCustomer(p, p.terms.At(at, at, true), id, s), true
+}
+
+func scoreCustomer(p *Partition, m customer.Moment, id string, s *customer.State) CustomerScores {
 	t := &p.terms
-	m := p.currentMoment(s)
 	a := CustomerScores{Customer: id, AsOf: m.Now, Referrer: s.Referrer()}
 	about := output.About{
 		ID: output.ID{Partition: p.state.number, Offset: p.state.offset}, Customer: id, AsOf: m.Now, Sequence: s.Sequence,

@@ -96,6 +96,7 @@ func (p *Partition) deriveTerms() {
 		p.terms.Purchases, p.predicts = model.New(s.parameters), s.parameters
 	}
 	p.terms.Spend = model.Spend(s.parameters)
+	p.deriveClosingTerms()
 	p.terms.Model = output.Model{Name: s.parameters.GetModel(), Version: s.parameters.GetVersion(), Status: s.parameters.GetStatus()}
 }
 
@@ -173,6 +174,20 @@ func (p *Partition) Calibration() calibration.Totals { return p.state.calibratio
 // must not be changed.
 func (p *Partition) PublishedPortfolio() *ledger.Contribution {
 	return p.state.contributions.Published()
+}
+
+// FinalPortfolio returns the sums of the last closed day that partition 0 published; nil: none, or another partition. They must not be
+// changed.
+func (p *Partition) FinalPortfolio() *ledger.Contribution {
+	return p.state.contributions.PublishedFinal()
+}
+
+// Closing returns the end of the day (ms) that is being closed; false when no close is under way.
+func (p *Partition) Closing() (at int64, ok bool) {
+	if p.state.closing == nil {
+		return 0, false
+	}
+	return p.state.closing.at, true
 }
 
 // Rescoring returns how many of all hash classes are rescored under new terms; false when no rescoring is under way.

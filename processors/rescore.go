@@ -23,11 +23,16 @@ const maxClasses = 1 << 28
 // startRescoring puts the cursor before the first class. What a rescoring under way was for remains to be done.
 func (s *partitionState) startRescoring(kind ledger.Kind) {
 	terms := map[ledger.Kind]uint32{ledger.Kind_KIND_THRESHOLDS: 1, ledger.Kind_KIND_PARAMETERS: 2, ledger.Kind_KIND_SETTINGS: 3}[kind]
+	s.rescoring = &state.Rescoring{Classes: s.hashClasses(), Terms: max(terms, s.rescoring.GetTerms())}
+}
+
+// hashClasses returns the number of hash classes for a cursor that begins now.
+func (s *partitionState) hashClasses() uint32 {
 	classes := uint32(1)
 	for n := s.totals.Known / customersPerClass; int64(classes) < n && classes < maxClasses; {
 		classes *= 2
 	}
-	s.rescoring = &state.Rescoring{Classes: classes, Terms: max(terms, s.rescoring.GetTerms())}
+	return classes
 }
 
 // rescoringTrigger returns the trigger of what the rescoring under way publishes.
@@ -81,6 +86,7 @@ func (s *step) rescoreCustomer(id string) error {
 	if !c.known {
 		return ErrLostCustomer
 	}
+	s.beforeChange(&c)
 	m := s.p.currentMoment(c.state)
 	if s.fireTimers(m, &c) == 0 {
 		s.scoreAndPublish(m, &c, s.state.rescoringTrigger(), "")

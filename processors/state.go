@@ -41,6 +41,7 @@ type partitionState struct {
 	latest          int64            // the latest time of an entry of a customer, ms
 	continuePending bool             // a continue entry is appended and not folded yet
 	rescoring       *state.Rescoring // cursor over the hash classes; nil: no rescoring is under way
+	closing         *closing         // likewise; nil: no close is under way
 
 	totals        portfolio.Totals
 	calibration   calibration.Totals
@@ -87,7 +88,7 @@ func (s *partitionState) encode() *state.Partition {
 		Parameters: s.parameters, Thresholds: s.thresholds, Checkpoint: s.checkpoint,
 		InputRevision: s.inputRevision, Inputs: s.inputs, Sources: s.sortedSources(), LedgerMarks: s.sortedLedgerMarks(),
 		BaseKnown: s.baseKnown, BaseTime: s.base, AdvanceTo: s.advanceTo, Latest: s.latest, ContinuePending: s.continuePending,
-		Totals: s.totals.Encode(), Rescoring: s.rescoring, Calibration: s.calibration.Encode(),
+		Totals: s.totals.Encode(), Rescoring: s.rescoring, Closing: s.closing.encode(), Calibration: s.calibration.Encode(),
 		AlertTerms: s.alertTerms, AlertSince: s.alertSince, Fuses: s.fuses.Encode(), RetiredRules: s.retiredRules,
 	}
 	s.contributions.Encode(w)
@@ -145,8 +146,9 @@ func decodePartitionState(blob []byte) (partitionState, error) {
 		s.ledgerMarks[m.GetPartition()] = mark{m.GetOffset(), m.GetOrdinal()}
 	}
 	s.baseKnown, s.base, s.advanceTo, s.latest = w.GetBaseKnown(), w.GetBaseTime(), w.GetAdvanceTo(), w.GetLatest()
-	s.continuePending, s.rescoring = w.GetContinuePending(), w.Rescoring
+	s.continuePending, s.rescoring, s.closing = w.GetContinuePending(), w.Rescoring, decodeClosing(w.Closing)
 	//mutant:cursor-lost-on-reclaim insert s.rescoring = nil
+	//mutant:close-lost-on-reclaim insert s.closing = nil
 	s.totals.Decode(w.GetTotals())
 	s.calibration.Decode(w.GetCalibration())
 	s.contributions.Decode(w)

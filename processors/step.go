@@ -139,6 +139,7 @@ func (s *step) foldEvent() (Verdict, error) {
 		return Verdict{}, err
 	}
 	s.state.advanceMark(s.entry)
+	s.beforeChange(&c)
 	verdict := Verdict{Late: s.state.baseKnown && s.entry.GetTime() < s.state.base}
 	verdict.Woken = s.fireTimers(m, &c)
 	s.occurredAt = e.GetOccurredAt()
@@ -249,6 +250,7 @@ func (s *step) foldCredit() (Verdict, error) {
 		return Verdict{}, err
 	}
 	s.state.advanceMark(s.entry)
+	s.beforeChange(&c)
 	verdict := Verdict{Woken: s.fireTimers(m, &c)}
 	s.occurredAt = k.GetOccurredAt()
 	c.state.SetCredit(&k)

@@ -79,6 +79,10 @@ func (s *partitionState) applySettings(payload []byte, offset int64) (Result, er
 		}
 		return SettingsRefused, nil
 	}
+	s.keepClosingTerms()
+	if v.GetValues().GetPortfolioClose() == ledger.PortfolioClose_PORTFOLIO_CLOSE_OFF {
+		s.closing = nil
+	}
 	s.retireRules(v.GetValues().GetAlertRules())
 	s.settingsRevision, s.settingsHash, s.settings = v.GetRevision(), v.GetHash(), v.GetValues()
 	if s.refused.GetSettings().GetRevision() <= v.GetRevision() {
@@ -124,6 +128,7 @@ func (s *partitionState) applyParameters(payload []byte) (Result, error) {
 	if err := validateParameters(v); err != nil {
 		return Applied, fmt.Errorf("%w: %w", ErrMalformed, err)
 	}
+	s.keepClosingTerms()
 	s.parameters = v
 	return Applied, nil
 }

@@ -22,6 +22,7 @@ func (s *step) foldTick() (Verdict, error) {
 	if r := p.applyTick(s.entry, &t); r != Applied {
 		return Verdict{Result: r}, nil
 	}
+	s.startClose(before, wasKnown)
 	v, err := s.wake()
 	if err != nil {
 		return v, err

@@ -56,8 +56,8 @@ func (s *step) fireTimers(m customer.Moment, c *subject) int {
 	return 1
 }
 
-// wake does the work that belongs to no entry of a customer: it fires the timers that base time has made due, then rescores
-// customers under new terms, at most wake_limit customers in all. When more is left, it appends a continue entry to this
+// wake does the work that belongs to no entry of a customer: it fires the timers that base time has made due, then values
+// customers for the day's close and rescores them under new terms, at most wake_limit customers in all. When more is left, it appends a continue entry to this
 // partition, unless one is appended and not folded yet.
 func (s *step) wake() (v Verdict, err error) {
 	p := s.state
@@ -68,11 +68,14 @@ func (s *step) wake() (v Verdict, err error) {
 			return Verdict{}, err
 		}
 	}
-	if v.Rescored, err = s.rescore(limit - v.Woken); err != nil {
+	if v.Valued, err = s.walkClose(limit - v.Woken); err != nil {
+		return Verdict{}, err
+	}
+	if v.Rescored, err = s.rescore(limit - v.Woken - v.Valued); err != nil {
 		return Verdict{}, err
 	}
 	//mutant:no-continue if false && $
-	if (more || p.rescoring != nil) && !p.continuePending {
+	if (more || p.closing != nil || p.rescoring != nil) && !p.continuePending {
 		p.continuePending = true
 		s.send(p.number, &ledger.Entry{Kind: ledger.Kind_KIND_CONTINUE, Time: p.base}, &ledger.Continue{})
 	}
@@ -98,6 +101,7 @@ func (s *step) fireDue(limit int) (woken int, more bool, err error) {
 		if !c.known {
 			return 0, false, ErrLostTimer
 		}
+		s.beforeChange(&c)
 		s.fireTimers(m, &c)
 		s.store.Put(id, c.state)
 	}

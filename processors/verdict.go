@@ -25,6 +25,7 @@ type Verdict struct {
 	Reason   string // of the rejection; empty: none
 	Late     bool   // the event happened before base time
 	Woken    int    // customers whose timers fired
+	Valued   int    // customers valued for the close of a day
 	Rescored int    // customers rescored under new terms
 	// Alerts are the episodes that opened or closed; valid until the partition's next step.
 	Alerts []AlertCount

@@ -81,6 +81,11 @@ func (p *program) auditTable(r *audit.Result) error {
 	if err != nil {
 		return err
 	}
+	if f := r.Final; f != nil {
+		if err := p.printf("closed days compared with the sum over all customers: %d, the last as of %s\n", r.Finals, f.AsOf.Format(time.RFC3339)); err != nil {
+			return err
+		}
+	}
 	rows := make([][]string, len(r.Findings))
 	for i, f := range r.Findings {
 		rows[i] = []string{string(f.Kind), formatInt(int64(f.Partition)), formatInt(f.Offset), f.Place, f.Detail}

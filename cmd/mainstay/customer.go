@@ -8,7 +8,12 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/mainstay/mainstay/pkg/node/app"
+	"github.com/mainstay/mainstay/pkg/ops/history"
+	"github.com/mainstay/mainstay/pkg/ops/timeflag"
 	"github.com/mainstay/mainstay/pkg/stream/lookup"
+	"github.com/mainstay/mainstay/processors"
+	"github.com/mainstay/mainstay/schemas/ledger"
 )
 
 func (p *program) customerCommand() *cobra.Command {
@@ -20,9 +25,10 @@ func (p *program) customerCommand() *cobra.Command {
 		Use: "explain ID", Short: "Explain a customer's answers: the history, the model's inputs, the parameters", Args: cobra.ExactArgs(1),
 		RunE: p.interruptible(p.customerExplain),
 	}
+	get.Flags().String("as-of", "", "RFC 3339, a day, now, or relative to now (-30d): what was known when the ledger's time reached it, from Kafka; default: the present, from Redis")
 	addOutputFlag(get)
 	addOutputFlag(explain)
-	return commandGroup("customer", "Show, explain or list customers' answers, from Redis; Kafka need not answer", get, explain, p.customerListCommand())
+	return commandGroup("customer", "Show, explain or list customers' answers, from Redis; Kafka need not answer, but for --as-of", get, explain, p.customerListCommand())
 }
 
 func (p *program) customerGet(ctx context.Context, cmd *cobra.Command, args []string) error {
@@ -32,7 +38,7 @@ func (p *program) customerGet(ctx context.Context, cmd *cobra.Command, args []st
 		return err
 	}
 	defer a.Close()
-	answers, err := lookup.Customer(ctx, a.Redis, a.Config.Namespace, g, args[0])
+	answers, err := p.customerAnswers(ctx, cmd, a, g, args[0])
 	if err != nil {
 		return err
 	}
@@ -54,6 +60,19 @@ func (p *program) customerGet(ctx context.Context, cmd *cobra.Command, args []st
 		}
 	}
 	return nil
+}
+
+// customerAnswers reads a customer's answers from Redis, or with --as-of from the ledger.
+func (p *program) customerAnswers(ctx context.Context, cmd *cobra.Command, a *app.App, g *ledger.Genesis, id string) (processors.CustomerScores, error) {
+	text, _ := cmd.Flags().GetString("as-of")
+	if text == "" {
+		return lookup.Customer(ctx, a.Redis, a.Config.Namespace, g, id)
+	}
+	at, err := timeflag.Parse(text, p.now())
+	if err != nil {
+		return processors.CustomerScores{}, usage("--as-of: %v", err)
+	}
+	return history.CustomerAsOf(ctx, a.Kafka, a.Config.Namespace, g, id, at.Unix()*1000)
 }
 
 func (p *program) customerExplain(ctx context.Context, cmd *cobra.Command, args []string) error {

@@ -98,6 +98,7 @@ func (o *order) applyRefunds(t *Terms, p *ledger.Purchase, at int64) bool {
 	for _, r := range p.GetRefunds() {
 		if made, ok := t.refund(r.GetRefundId(), p.GetCurrency(), r.GetTotal()); ok {
 			made.fingerprint |= 1
+			made.at = wholeSeconds(cmp.Or(r.GetOccurredAt(), at))
 			next = append(next, made)
 		}
 	}
@@ -115,7 +116,7 @@ func (o *order) applyRefunds(t *Terms, p *ledger.Purchase, at int64) bool {
 }
 
 func compareRefunds(a, b refund) int {
-	return cmp.Or(cmp.Compare(a.fingerprint, b.fingerprint), cmp.Compare(a.total, b.total), cmp.Compare(a.amount, b.amount), strings.Compare(a.currency, b.currency))
+	return cmp.Or(cmp.Compare(a.fingerprint, b.fingerprint), cmp.Compare(a.total, b.total), cmp.Compare(a.amount, b.amount), strings.Compare(a.currency, b.currency), cmp.Compare(a.at, b.at))
 }
 
 // moreRefunded reports whether a list refunds more than those of all that snapshots state, or as much and is greater.
@@ -191,6 +192,11 @@ func (o *order) dropEmptyDetails() {
 	}
 }
 
+// wholeSeconds drops the milliseconds of a time.
+func wholeSeconds(ms int64) int64 {
+	return int64(dayOf(ms))*DayMS + (ms-int64(dayOf(ms))*DayMS)/1000*1000
+}
+
 func refundFingerprint(id string) uint64 { return xxhash.Sum64String(id) &^ 1 }
 
 // refund returns a refund as an event of its own states it; false if there is no rate for its currency.
@@ -210,6 +216,13 @@ func (d *details) separateRefund(fingerprint uint64) (refund, bool) {
 		return refund{}, false
 	}
 	return d.refunds[i], true
+}
+
+// dateRefund moves the time of a refund that is known back to that of another statement of the same.
+func (d *details) dateRefund(r refund) {
+	if i, ok := d.search(r.fingerprint); ok {
+		d.refunds[i].at = min(d.refunds[i].at, r.at)
+	}
 }
 
 // separateRefunds returns the number of refunds that events of their own state.

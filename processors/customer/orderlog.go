@@ -52,6 +52,7 @@ type refund struct {
 	total       int64  // minor units of the base currency
 	currency    string // empty: the base currency
 	amount      int64  // minor units of currency; 0 in the base currency
+	at          int64  // when it happened, ms, whole seconds; of several statements the earliest
 }
 
 // foreign is the total of an order in another currency, and the rate at which the order was converted. Its refunds are summed in

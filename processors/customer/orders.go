@@ -65,7 +65,9 @@ func (s *State) RecordRefund(t *Terms, m Moment, e *ledger.Event, c *ledger.Canc
 		return rejected(output.CurrencyUnknownRate)
 	}
 	fingerprint, o, waits := s.removeForCancellation(t, m, c)
+	r.at = wholeSeconds(e.GetOccurredAt())
 	if known, ok := o.ensureDetails().separateRefund(r.fingerprint); ok {
+		o.details.dateRefund(r)
 		o.dropEmptyDetails()
 		s.addOrder(fingerprint, o)
 		if known.currency != r.currency || known.amount != r.amount || r.currency == "" && known.total != r.total {

@@ -26,6 +26,9 @@ type State struct {
 	AccountCloseReason, SubscriptionEndReason string
 	// Alerts is the state of the customer's alerts.
 	Alerts Alerts
+	// ClosedDay is the civil day of a close under way for which the customer needs no valuing when the cursor comes to them: they
+	// were valued before an entry changed them, or have come since the close began. 0: there is none.
+	ClosedDay int32
 
 	// days are the days with a standing order, in order of time. They are never dropped.
 	days lifetimes.History

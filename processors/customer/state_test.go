@@ -117,5 +117,6 @@ func fullState(t *testing.T) *State {
 		{Rule: 1, Phase: Firing, Kind: Suppressed, FiringAt: 4, CoolDownEnd: 5, Number: 6, Value: 7},
 	}}
 	require.Equal(t, lifetimes.History{{Day: 50, Orders: 1, Net: 100}, {Day: 101, Orders: 1, Net: 290}}, s.days)
+	s.ClosedDay = 100
 	return s
 }

@@ -41,7 +41,7 @@ func (s *State) write(w *state.Customer) {
 	if p := s.Promise; p.Days > 0 {
 		w.Promise = append(w.Promise, p.Day, p.Days, p.Probability, p.Orders)
 	}
-	w.Sequence, w.Deadline = s.Sequence, s.Next
+	w.Sequence, w.Deadline, w.ClosedDay = s.Sequence, s.Next, s.ClosedDay
 	w.ForgottenRefunds, w.ForgottenAt = s.forgottenRefunds, s.forgottenAt
 	w.AccountClosedAt, w.SubscriptionEndedAt = s.AccountClosedAt, s.SubscriptionEndedAt
 	w.AccountCloseReason, w.SubscriptionEndReason = s.AccountCloseReason, s.SubscriptionEndReason
@@ -141,6 +141,7 @@ func (o *order) write(index uint32) *state.OrderDetail {
 		for i := range d.refunds {
 			r := &d.refunds[i]
 			w.Refund, w.RefundTotal = append(w.Refund, r.fingerprint), append(w.RefundTotal, r.total)
+			w.RefundAt = append(w.RefundAt, (r.at-wholeSeconds(o.occurredAt))/1000)
 			if r.currency != "" {
 				w.ForeignRefunds = append(w.ForeignRefunds, &state.ForeignRefund{Index: uint32(i), Currency: r.currency, Amount: r.amount})
 			}
@@ -210,7 +211,7 @@ func Decode(blob []byte) (*State, error) {
 		return nil, fmt.Errorf("%w: %w", ErrMalformed, err)
 	}
 	s := New()
-	s.Sequence, s.Next = w.GetSequence(), w.GetDeadline()
+	s.Sequence, s.Next, s.ClosedDay = w.GetSequence(), w.GetDeadline(), w.GetClosedDay()
 	s.forgottenRefunds, s.forgottenAt = w.GetForgottenRefunds(), w.GetForgottenAt()
 	s.AccountClosedAt, s.SubscriptionEndedAt = w.GetAccountClosedAt(), w.GetSubscriptionEndedAt()
 	s.AccountCloseReason, s.SubscriptionEndReason = w.GetAccountCloseReason(), w.GetSubscriptionEndReason()
@@ -318,7 +319,7 @@ func (s *State) readOrderLog(w *state.Customer) error {
 	}
 	index := 0
 	for _, d := range w.OrderDetails {
-		if index += int(d.GetIndex()); index >= n || len(d.Refund) != len(d.RefundTotal) {
+		if index += int(d.GetIndex()); index >= n || len(d.Refund) != len(d.RefundTotal) || len(d.Refund) != len(d.RefundAt) {
 			return fmt.Errorf("%w: details of no order", ErrMalformed)
 		}
 		if err := s.orderLog.rows[index].read(d); err != nil {
@@ -362,7 +363,7 @@ func (o *order) read(w *state.OrderDetail) error {
 		if w.RefundTotal[i] < 0 {
 			return fmt.Errorf("%w: refund below 0", ErrMalformed)
 		}
-		d.refunds = append(d.refunds, refund{fingerprint: fingerprint, total: w.RefundTotal[i]})
+		d.refunds = append(d.refunds, refund{fingerprint: fingerprint, total: w.RefundTotal[i], at: wholeSeconds(o.occurredAt) + w.RefundAt[i]*1000})
 	}
 	for _, f := range w.ForeignRefunds {
 		if int(f.GetIndex()) >= len(d.refunds) {

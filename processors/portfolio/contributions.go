@@ -13,10 +13,20 @@ import (
 type Contributions struct {
 	latest    []*ledger.Contribution // of each partition, by partition
 	published *ledger.Contribution   // the sums last published; nil: none
+
+	finals         []*ledger.Contribution // of closes to which not all partitions have contributed, by close and partition
+	publishedFinal *ledger.Contribution   // the sums of the last close to which all have contributed; nil: none
 }
+
+// mostOpenCloses is how many closes wait for the contributions of all partitions. Partitions may be days apart while history is folded;
+// what waits is a few kilobytes for each.
+const mostOpenCloses = 32
 
 // Replace replaces the contribution of c's partition. It returns false, and changes nothing, if c is not newer.
 func (b *Contributions) Replace(c *ledger.Contribution) bool {
+	if c.GetClose() != 0 {
+		return b.addFinal(c)
+	}
 	i, found := slices.BinarySearchFunc(b.latest, c.GetPartition(), func(k *ledger.Contribution, p int32) int {
 		return cmp.Compare(k.GetPartition(), p)
 	})
@@ -33,13 +43,63 @@ func (b *Contributions) Replace(c *ledger.Contribution) bool {
 
 // Encode writes the contributions into the state of their partition.
 func (b *Contributions) Encode(w *state.Partition) {
-	w.Contributions, w.PublishedSums = b.latest, b.published
+	w.Contributions, w.PublishedSums, w.Finals, w.PublishedFinal = b.latest, b.published, b.finals, b.publishedFinal
 }
 
 // Decode reads what Encode wrote.
 func (b *Contributions) Decode(w *state.Partition) {
-	b.latest, b.published = w.Contributions, w.PublishedSums
+	b.latest, b.published, b.finals, b.publishedFinal = w.Contributions, w.PublishedSums, w.Finals, w.PublishedFinal
 }
+
+// addFinal adds a partition's contribution to a close. It returns false, and changes nothing, if the close is not after the one
+// published last, or has the contribution.
+func (b *Contributions) addFinal(c *ledger.Contribution) bool {
+	i, found := slices.BinarySearchFunc(b.finals, c, func(a, c *ledger.Contribution) int {
+		return cmp.Or(cmp.Compare(a.GetClose(), c.GetClose()), cmp.Compare(a.GetPartition(), c.GetPartition()))
+	})
+	if found || c.GetClose() <= b.publishedFinal.GetClose() {
+		return false
+	}
+	b.finals = slices.Insert(b.finals, i, c)
+	closes, before := 0, int64(0)
+	for k := len(b.finals) - 1; k >= 0; k-- {
+		if b.finals[k].GetClose() == before {
+			continue
+		}
+		if closes, before = closes+1, b.finals[k].GetClose(); closes > mostOpenCloses {
+			b.finals = slices.Delete(b.finals, 0, k+1)
+			break
+		}
+	}
+	return true
+}
+
+// TakeFinal removes and adds up the contributions to the first close to which all partitions have contributed; nil if there is none.
+// Earlier closes are given up: a partition that contributes to a later one will not contribute to them.
+func (b *Contributions) TakeFinal(partitions int32) *ledger.Contribution {
+	for from, i := 0, 0; i < len(b.finals); i++ {
+		if b.finals[i].GetClose() != b.finals[from].GetClose() {
+			from = i
+		}
+		//mutant:final-of-some if true || $
+		if i-from+1 == int(partitions) {
+			sum := sum(b.finals[from : i+1])
+			sum.Close = b.finals[from].GetClose()
+			b.finals = slices.Delete(b.finals, 0, i+1)
+			return sum
+		}
+	}
+	return nil
+}
+
+// SetPublishedFinal records the sums of a close as published and returns those of the close before, nil if there was none.
+func (b *Contributions) SetPublishedFinal(sum *ledger.Contribution) (previous *ledger.Contribution) {
+	previous, b.publishedFinal = b.publishedFinal, sum
+	return previous
+}
+
+// PublishedFinal returns the sums of the close published last, nil if there was none.
+func (b *Contributions) PublishedFinal() *ledger.Contribution { return b.publishedFinal }
 
 // Sum adds up the contributions of all partitions; nil if one of them has not contributed. Its time is that up to which all
 // contributions reach.
@@ -48,11 +108,15 @@ func (b *Contributions) Sum(partitions int32) *ledger.Contribution {
 	if len(b.latest) < int(partitions) {
 		return nil
 	}
+	if slices.ContainsFunc(b.latest, func(c *ledger.Contribution) bool { return c.GetTime() == 0 }) {
+		return nil // of another meaning
+	}
+	return sum(b.latest)
+}
+
+func sum(all []*ledger.Contribution) *ledger.Contribution {
 	sum := &ledger.Contribution{ChurnClasses: make([]int64, 5)}
-	for i, c := range b.latest {
-		if c.GetTime() == 0 {
-			return nil // of another meaning
-		}
+	for i, c := range all {
 		if i == 0 || c.GetTime() < sum.GetTime() {
 			sum.Time = c.GetTime()
 		}

@@ -92,6 +92,8 @@ func set(field, value any) {
 		*to = value.(string)
 	case *ledger.SubscriptionEnd:
 		*to = ledger.SubscriptionEnd(slices.Index(subscriptionEnds(), value.(string))) //nolint:gosec // -1 is out of bounds
+	case *ledger.PortfolioClose:
+		*to = ledger.PortfolioClose(slices.Index(portfolioCloses(), value.(string))) //nolint:gosec // likewise
 	case *ledger.ReferralCredit:
 		*to = ledger.ReferralCredit(slices.Index(referralCredits(), value.(string))) //nolint:gosec // likewise
 	case *ledger.Clock:
@@ -121,6 +123,8 @@ func get(field any) any {
 		return *from
 	case *ledger.SubscriptionEnd:
 		return nameOf(subscriptionEnds(), int(*from))
+	case *ledger.PortfolioClose:
+		return nameOf(portfolioCloses(), int(*from))
 	case *ledger.ReferralCredit:
 		return nameOf(referralCredits(), int(*from))
 	case *ledger.Clock:
@@ -138,6 +142,7 @@ func get(field any) any {
 
 // The values of settings that the ledger holds by their number.
 func subscriptionEnds() []string { return []string{"churned", "high", "ignore"} }
+func portfolioCloses() []string  { return []string{"daily", "off"} }
 func referralCredits() []string  { return []string{"after", "all"} }
 
 func nameOf(names []string, number int) string {

@@ -143,6 +143,8 @@ func revision() []Setting {
 			inValues: func(v *values) any { return (*interval)(v) }, check: checkInterval,
 			Doc: "Time between two contributions of a partition to the totals of the customer base, in whole seconds of the ledger's clock.",
 		},
+		oneOf("portfolio.close", portfolioCloses(), func(v *values) any { return &v.PortfolioClose },
+			"Whether every customer is valued at the end of each civil day, for final totals and exact value tiers: daily or off. Off saves the cost while years of history are folded."),
 		{
 			Path: "alerts.rules", Holds: Revision, Default: alert.Shipped(), inValues: func(v *values) any { return &v.AlertRules }, check: checkRules,
 			Doc: "Alert rules: a list in the form of alerts.rules_file, or the word shipped (docs/measures.md describes both).",

@@ -74,6 +74,53 @@ func (Clock) EnumDescriptor() ([]byte, []int) {
 	return file_ledger_payloads_proto_rawDescGZIP(), []int{0}
 }
 
+// PortfolioClose states whether every customer is valued at the end of each civil day.
+type PortfolioClose int32
+
+const (
+	PortfolioClose_PORTFOLIO_CLOSE_DAILY PortfolioClose = 0
+	PortfolioClose_PORTFOLIO_CLOSE_OFF   PortfolioClose = 1
+)
+
+// Enum value maps for PortfolioClose.
+var (
+	PortfolioClose_name = map[int32]string{
+		0: "PORTFOLIO_CLOSE_DAILY",
+		1: "PORTFOLIO_CLOSE_OFF",
+	}
+	PortfolioClose_value = map[string]int32{
+		"PORTFOLIO_CLOSE_DAILY": 0,
+		"PORTFOLIO_CLOSE_OFF":   1,
+	}
+)
+
+func (x PortfolioClose) Enum() *PortfolioClose {
+	p := new(PortfolioClose)
+	*p = x
+	return p
+}
+
+func (x PortfolioClose) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (PortfolioClose) Descriptor() protoreflect.EnumDescriptor {
+	return file_ledger_payloads_proto_enumTypes[1].Descriptor()
+}
+
+func (PortfolioClose) Type() protoreflect.EnumType {
+	return &file_ledger_payloads_proto_enumTypes[1]
+}
+
+func (x PortfolioClose) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use PortfolioClose.Descriptor instead.
+func (PortfolioClose) EnumDescriptor() ([]byte, []int) {
+	return file_ledger_payloads_proto_rawDescGZIP(), []int{1}
+}
+
 // SubscriptionEnd states what the end of a subscription does to churn risk.
 type SubscriptionEnd int32
 
@@ -108,11 +155,11 @@ func (x SubscriptionEnd) String() string {
 }
 
 func (SubscriptionEnd) Descriptor() protoreflect.EnumDescriptor {
-	return file_ledger_payloads_proto_enumTypes[1].Descriptor()
+	return file_ledger_payloads_proto_enumTypes[2].Descriptor()
 }
 
 func (SubscriptionEnd) Type() protoreflect.EnumType {
-	return &file_ledger_payloads_proto_enumTypes[1]
+	return &file_ledger_payloads_proto_enumTypes[2]
 }
 
 func (x SubscriptionEnd) Number() protoreflect.EnumNumber {
@@ -121,7 +168,7 @@ func (x SubscriptionEnd) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use SubscriptionEnd.Descriptor instead.
 func (SubscriptionEnd) EnumDescriptor() ([]byte, []int) {
-	return file_ledger_payloads_proto_rawDescGZIP(), []int{1}
+	return file_ledger_payloads_proto_rawDescGZIP(), []int{2}
 }
 
 // ReferralCredit states which payments of a referred customer are credited.
@@ -155,11 +202,11 @@ func (x ReferralCredit) String() string {
 }
 
 func (ReferralCredit) Descriptor() protoreflect.EnumDescriptor {
-	return file_ledger_payloads_proto_enumTypes[2].Descriptor()
+	return file_ledger_payloads_proto_enumTypes[3].Descriptor()
 }
 
 func (ReferralCredit) Type() protoreflect.EnumType {
-	return &file_ledger_payloads_proto_enumTypes[2]
+	return &file_ledger_payloads_proto_enumTypes[3]
 }
 
 func (x ReferralCredit) Number() protoreflect.EnumNumber {
@@ -168,7 +215,7 @@ func (x ReferralCredit) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use ReferralCredit.Descriptor instead.
 func (ReferralCredit) EnumDescriptor() ([]byte, []int) {
-	return file_ledger_payloads_proto_rawDescGZIP(), []int{2}
+	return file_ledger_payloads_proto_rawDescGZIP(), []int{3}
 }
 
 // Genesis is entry 0 of every ledger partition: the settings that never change in the life of the ledger.
@@ -662,6 +709,7 @@ type SettingsValues struct {
 	AlertsFuseShare        float64                `protobuf:"fixed64,44,opt,name=alerts_fuse_share,json=alertsFuseShare,proto3" json:"alerts_fuse_share,omitempty"`                        // share of the partition's customers, likewise; the greater of the two limits holds
 	ChurnSubscriptionEnd   SubscriptionEnd        `protobuf:"varint,45,opt,name=churn_subscription_end,json=churnSubscriptionEnd,proto3,enum=mainstay.ledger.v1.SubscriptionEnd" json:"churn_subscription_end,omitempty"`
 	ReferralCredit         ReferralCredit         `protobuf:"varint,46,opt,name=referral_credit,json=referralCredit,proto3,enum=mainstay.ledger.v1.ReferralCredit" json:"referral_credit,omitempty"`
+	PortfolioClose         PortfolioClose         `protobuf:"varint,50,opt,name=portfolio_close,json=portfolioClose,proto3,enum=mainstay.ledger.v1.PortfolioClose" json:"portfolio_close,omitempty"`
 	unknownFields          protoimpl.UnknownFields
 	sizeCache              protoimpl.SizeCache
 }
@@ -890,6 +938,13 @@ func (x *SettingsValues) GetReferralCredit() ReferralCredit {
 		return x.ReferralCredit
 	}
 	return ReferralCredit_REFERRAL_CREDIT_AFTER
+}
+
+func (x *SettingsValues) GetPortfolioClose() PortfolioClose {
+	if x != nil {
+		return x.PortfolioClose
+	}
+	return PortfolioClose_PORTFOLIO_CLOSE_DAILY
 }
 
 // AlertRule opens an episode when a customer's metric meets the threshold and closes it when the metric crosses the clear threshold.
@@ -1689,6 +1744,7 @@ type Contribution struct {
 	Prospects      int64                  `protobuf:"varint,12,opt,name=prospects,proto3" json:"prospects,omitempty"`                                   // without a standing order
 	CustomerEquity int64                  `protobuf:"zigzag64,13,opt,name=customer_equity,json=customerEquity,proto3" json:"customer_equity,omitempty"` // sum of the total CLV of those with a standing order
 	Time           int64                  `protobuf:"zigzag64,14,opt,name=time,proto3" json:"time,omitempty"`                                           // base time, ms; 0: written by logic version 1, in which customers included prospects
+	Close          int64                  `protobuf:"zigzag64,15,opt,name=close,proto3" json:"close,omitempty"`                                         // end of the civil day, ms, at which every customer is valued; 0: each counts as last published
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
 }
@@ -1817,6 +1873,13 @@ func (x *Contribution) GetCustomerEquity() int64 {
 func (x *Contribution) GetTime() int64 {
 	if x != nil {
 		return x.Time
+	}
+	return 0
+}
+
+func (x *Contribution) GetClose() int64 {
+	if x != nil {
+		return x.Close
 	}
 	return 0
 }
@@ -1952,7 +2015,7 @@ const file_ledger_payloads_proto_rawDesc = "" +
 	"\bSettings\x12\x1a\n" +
 	"\brevision\x18\x01 \x01(\x04R\brevision\x12\x12\n" +
 	"\x04hash\x18\x02 \x01(\x06R\x04hash\x12:\n" +
-	"\x06values\x18\x03 \x01(\v2\".mainstay.ledger.v1.SettingsValuesR\x06values\"\x9d\n" +
+	"\x06values\x18\x03 \x01(\v2\".mainstay.ledger.v1.SettingsValuesR\x06values\"\xea\n" +
 	"\n" +
 	"\x0eSettingsValues\x12\x1f\n" +
 	"\vmemory_days\x18\x01 \x01(\rR\n" +
@@ -1988,7 +2051,8 @@ const file_ledger_payloads_proto_rawDesc = "" +
 	"\x12alerts_fuse_raises\x18+ \x01(\rR\x10alertsFuseRaises\x12*\n" +
 	"\x11alerts_fuse_share\x18, \x01(\x01R\x0falertsFuseShare\x12Y\n" +
 	"\x16churn_subscription_end\x18- \x01(\x0e2#.mainstay.ledger.v1.SubscriptionEndR\x14churnSubscriptionEnd\x12K\n" +
-	"\x0freferral_credit\x18. \x01(\x0e2\".mainstay.ledger.v1.ReferralCreditR\x0ereferralCredit\"\xa6\x02\n" +
+	"\x0freferral_credit\x18. \x01(\x0e2\".mainstay.ledger.v1.ReferralCreditR\x0ereferralCredit\x12K\n" +
+	"\x0fportfolio_close\x182 \x01(\x0e2\".mainstay.ledger.v1.PortfolioCloseR\x0eportfolioClose\"\xa6\x02\n" +
 	"\tAlertRule\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n" +
 	"\x06metric\x18\x02 \x01(\tR\x06metric\x12\x14\n" +
@@ -2060,7 +2124,7 @@ const file_ledger_payloads_proto_rawDesc = "" +
 	"\bapproved\x18\x03 \x01(\bR\bapproved\x12$\n" +
 	"\x0ecause_event_id\x18\x04 \x01(\tR\fcauseEventId\x12\x1f\n" +
 	"\voccurred_at\x18\x05 \x01(\x12R\n" +
-	"occurredAt\"\xba\x03\n" +
+	"occurredAt\"\xd0\x03\n" +
 	"\fContribution\x12\x1c\n" +
 	"\tpartition\x18\x01 \x01(\x05R\tpartition\x12\x16\n" +
 	"\x06offset\x18\x02 \x01(\x03R\x06offset\x12\x1c\n" +
@@ -2078,7 +2142,8 @@ const file_ledger_payloads_proto_rawDesc = "" +
 	"\thistogram\x18\v \x03(\x03R\thistogram\x12\x1c\n" +
 	"\tprospects\x18\f \x01(\x03R\tprospects\x12'\n" +
 	"\x0fcustomer_equity\x18\r \x01(\x12R\x0ecustomerEquity\x12\x12\n" +
-	"\x04time\x18\x0e \x01(\x12R\x04time\"\n" +
+	"\x04time\x18\x0e \x01(\x12R\x04time\x12\x14\n" +
+	"\x05close\x18\x0f \x01(\x12R\x05close\"\n" +
 	"\n" +
 	"\bContinue\"*\n" +
 	"\n" +
@@ -2088,7 +2153,10 @@ const file_ledger_payloads_proto_rawDesc = "" +
 	"\x11CLOCK_UNSPECIFIED\x10\x00\x12\x0e\n" +
 	"\n" +
 	"CLOCK_LIVE\x10\x01\x12\x0f\n" +
-	"\vCLOCK_EVENT\x10\x02*g\n" +
+	"\vCLOCK_EVENT\x10\x02*D\n" +
+	"\x0ePortfolioClose\x12\x19\n" +
+	"\x15PORTFOLIO_CLOSE_DAILY\x10\x00\x12\x17\n" +
+	"\x13PORTFOLIO_CLOSE_OFF\x10\x01*g\n" +
 	"\x0fSubscriptionEnd\x12\x1c\n" +
 	"\x18SUBSCRIPTION_END_CHURNED\x10\x00\x12\x19\n" +
 	"\x15SUBSCRIPTION_END_HIGH\x10\x01\x12\x1b\n" +
@@ -2109,54 +2177,56 @@ func file_ledger_payloads_proto_rawDescGZIP() []byte {
 	return file_ledger_payloads_proto_rawDescData
 }
 
-var file_ledger_payloads_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
+var file_ledger_payloads_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
 var file_ledger_payloads_proto_msgTypes = make([]protoimpl.MessageInfo, 19)
 var file_ledger_payloads_proto_goTypes = []any{
 	(Clock)(0),               // 0: mainstay.ledger.v1.Clock
-	(SubscriptionEnd)(0),     // 1: mainstay.ledger.v1.SubscriptionEnd
-	(ReferralCredit)(0),      // 2: mainstay.ledger.v1.ReferralCredit
-	(*Genesis)(nil),          // 3: mainstay.ledger.v1.Genesis
-	(*CopiedFrom)(nil),       // 4: mainstay.ledger.v1.CopiedFrom
-	(*Tick)(nil),             // 5: mainstay.ledger.v1.Tick
-	(*Input)(nil),            // 6: mainstay.ledger.v1.Input
-	(*Reading)(nil),          // 7: mainstay.ledger.v1.Reading
-	(*Settings)(nil),         // 8: mainstay.ledger.v1.Settings
-	(*SettingsValues)(nil),   // 9: mainstay.ledger.v1.SettingsValues
-	(*AlertRule)(nil),        // 10: mainstay.ledger.v1.AlertRule
-	(*Rate)(nil),             // 11: mainstay.ledger.v1.Rate
-	(*Logic)(nil),            // 12: mainstay.ledger.v1.Logic
-	(*Parameters)(nil),       // 13: mainstay.ledger.v1.Parameters
-	(*ParetoParameters)(nil), // 14: mainstay.ledger.v1.ParetoParameters
-	(*BlendParameters)(nil),  // 15: mainstay.ledger.v1.BlendParameters
-	(*Percentiles)(nil),      // 16: mainstay.ledger.v1.Percentiles
-	(*Thresholds)(nil),       // 17: mainstay.ledger.v1.Thresholds
-	(*Credit)(nil),           // 18: mainstay.ledger.v1.Credit
-	(*Contribution)(nil),     // 19: mainstay.ledger.v1.Contribution
-	(*Continue)(nil),         // 20: mainstay.ledger.v1.Continue
-	(*Checkpoint)(nil),       // 21: mainstay.ledger.v1.Checkpoint
-	(*Mark)(nil),             // 22: mainstay.ledger.v1.Mark
+	(PortfolioClose)(0),      // 1: mainstay.ledger.v1.PortfolioClose
+	(SubscriptionEnd)(0),     // 2: mainstay.ledger.v1.SubscriptionEnd
+	(ReferralCredit)(0),      // 3: mainstay.ledger.v1.ReferralCredit
+	(*Genesis)(nil),          // 4: mainstay.ledger.v1.Genesis
+	(*CopiedFrom)(nil),       // 5: mainstay.ledger.v1.CopiedFrom
+	(*Tick)(nil),             // 6: mainstay.ledger.v1.Tick
+	(*Input)(nil),            // 7: mainstay.ledger.v1.Input
+	(*Reading)(nil),          // 8: mainstay.ledger.v1.Reading
+	(*Settings)(nil),         // 9: mainstay.ledger.v1.Settings
+	(*SettingsValues)(nil),   // 10: mainstay.ledger.v1.SettingsValues
+	(*AlertRule)(nil),        // 11: mainstay.ledger.v1.AlertRule
+	(*Rate)(nil),             // 12: mainstay.ledger.v1.Rate
+	(*Logic)(nil),            // 13: mainstay.ledger.v1.Logic
+	(*Parameters)(nil),       // 14: mainstay.ledger.v1.Parameters
+	(*ParetoParameters)(nil), // 15: mainstay.ledger.v1.ParetoParameters
+	(*BlendParameters)(nil),  // 16: mainstay.ledger.v1.BlendParameters
+	(*Percentiles)(nil),      // 17: mainstay.ledger.v1.Percentiles
+	(*Thresholds)(nil),       // 18: mainstay.ledger.v1.Thresholds
+	(*Credit)(nil),           // 19: mainstay.ledger.v1.Credit
+	(*Contribution)(nil),     // 20: mainstay.ledger.v1.Contribution
+	(*Continue)(nil),         // 21: mainstay.ledger.v1.Continue
+	(*Checkpoint)(nil),       // 22: mainstay.ledger.v1.Checkpoint
+	(*Mark)(nil),             // 23: mainstay.ledger.v1.Mark
 }
 var file_ledger_payloads_proto_depIdxs = []int32{
 	0,  // 0: mainstay.ledger.v1.Genesis.clock:type_name -> mainstay.ledger.v1.Clock
-	4,  // 1: mainstay.ledger.v1.Genesis.copied_from:type_name -> mainstay.ledger.v1.CopiedFrom
-	6,  // 2: mainstay.ledger.v1.Tick.inputs:type_name -> mainstay.ledger.v1.Input
-	7,  // 3: mainstay.ledger.v1.Tick.readings:type_name -> mainstay.ledger.v1.Reading
-	22, // 4: mainstay.ledger.v1.Reading.last:type_name -> mainstay.ledger.v1.Mark
-	9,  // 5: mainstay.ledger.v1.Settings.values:type_name -> mainstay.ledger.v1.SettingsValues
-	11, // 6: mainstay.ledger.v1.SettingsValues.rates:type_name -> mainstay.ledger.v1.Rate
-	10, // 7: mainstay.ledger.v1.SettingsValues.alert_rules:type_name -> mainstay.ledger.v1.AlertRule
-	1,  // 8: mainstay.ledger.v1.SettingsValues.churn_subscription_end:type_name -> mainstay.ledger.v1.SubscriptionEnd
-	2,  // 9: mainstay.ledger.v1.SettingsValues.referral_credit:type_name -> mainstay.ledger.v1.ReferralCredit
-	14, // 10: mainstay.ledger.v1.Parameters.pareto:type_name -> mainstay.ledger.v1.ParetoParameters
-	15, // 11: mainstay.ledger.v1.Parameters.blend:type_name -> mainstay.ledger.v1.BlendParameters
-	16, // 12: mainstay.ledger.v1.BlendParameters.silence:type_name -> mainstay.ledger.v1.Percentiles
-	16, // 13: mainstay.ledger.v1.BlendParameters.repeats:type_name -> mainstay.ledger.v1.Percentiles
-	16, // 14: mainstay.ledger.v1.BlendParameters.value:type_name -> mainstay.ledger.v1.Percentiles
-	15, // [15:15] is the sub-list for method output_type
-	15, // [15:15] is the sub-list for method input_type
-	15, // [15:15] is the sub-list for extension type_name
-	15, // [15:15] is the sub-list for extension extendee
-	0,  // [0:15] is the sub-list for field type_name
+	5,  // 1: mainstay.ledger.v1.Genesis.copied_from:type_name -> mainstay.ledger.v1.CopiedFrom
+	7,  // 2: mainstay.ledger.v1.Tick.inputs:type_name -> mainstay.ledger.v1.Input
+	8,  // 3: mainstay.ledger.v1.Tick.readings:type_name -> mainstay.ledger.v1.Reading
+	23, // 4: mainstay.ledger.v1.Reading.last:type_name -> mainstay.ledger.v1.Mark
+	10, // 5: mainstay.ledger.v1.Settings.values:type_name -> mainstay.ledger.v1.SettingsValues
+	12, // 6: mainstay.ledger.v1.SettingsValues.rates:type_name -> mainstay.ledger.v1.Rate
+	11, // 7: mainstay.ledger.v1.SettingsValues.alert_rules:type_name -> mainstay.ledger.v1.AlertRule
+	2,  // 8: mainstay.ledger.v1.SettingsValues.churn_subscription_end:type_name -> mainstay.ledger.v1.SubscriptionEnd
+	3,  // 9: mainstay.ledger.v1.SettingsValues.referral_credit:type_name -> mainstay.ledger.v1.ReferralCredit
+	1,  // 10: mainstay.ledger.v1.SettingsValues.portfolio_close:type_name -> mainstay.ledger.v1.PortfolioClose
+	15, // 11: mainstay.ledger.v1.Parameters.pareto:type_name -> mainstay.ledger.v1.ParetoParameters
+	16, // 12: mainstay.ledger.v1.Parameters.blend:type_name -> mainstay.ledger.v1.BlendParameters
+	17, // 13: mainstay.ledger.v1.BlendParameters.silence:type_name -> mainstay.ledger.v1.Percentiles
+	17, // 14: mainstay.ledger.v1.BlendParameters.repeats:type_name -> mainstay.ledger.v1.Percentiles
+	17, // 15: mainstay.ledger.v1.BlendParameters.value:type_name -> mainstay.ledger.v1.Percentiles
+	16, // [16:16] is the sub-list for method output_type
+	16, // [16:16] is the sub-list for method input_type
+	16, // [16:16] is the sub-list for extension type_name
+	16, // [16:16] is the sub-list for extension extendee
+	0,  // [0:16] is the sub-list for field type_name
 }
 
 func init() { file_ledger_payloads_proto_init() }
@@ -2170,7 +2240,7 @@ func file_ledger_payloads_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_ledger_payloads_proto_rawDesc), len(file_ledger_payloads_proto_rawDesc)),
-			NumEnums:      3,
+			NumEnums:      4,
 			NumMessages:   19,
 			NumExtensions: 0,
 			NumServices:   0,

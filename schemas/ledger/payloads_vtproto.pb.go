@@ -455,6 +455,13 @@ func (m *SettingsValues) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 		i -= len(m.unknownFields)
 		copy(dAtA[i:], m.unknownFields)
 	}
+	if m.PortfolioClose != 0 {
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(m.PortfolioClose))
+		i--
+		dAtA[i] = 0x3
+		i--
+		dAtA[i] = 0x90
+	}
 	if m.ReferralCredit != 0 {
 		i = protohelpers.EncodeVarint(dAtA, i, uint64(m.ReferralCredit))
 		i--
@@ -1376,6 +1383,11 @@ func (m *Contribution) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 		i -= len(m.unknownFields)
 		copy(dAtA[i:], m.unknownFields)
 	}
+	if m.Close != 0 {
+		i = protohelpers.EncodeVarint(dAtA, i, uint64((uint64(m.Close)<<1)^uint64((m.Close>>63))))
+		i--
+		dAtA[i] = 0x78
+	}
 	if m.Time != 0 {
 		i = protohelpers.EncodeVarint(dAtA, i, uint64((uint64(m.Time)<<1)^uint64((m.Time>>63))))
 		i--
@@ -1818,6 +1830,9 @@ func (m *SettingsValues) SizeVT() (n int) {
 	if m.ReferralCredit != 0 {
 		n += 2 + protohelpers.SizeOfVarint(uint64(m.ReferralCredit))
 	}
+	if m.PortfolioClose != 0 {
+		n += 2 + protohelpers.SizeOfVarint(uint64(m.PortfolioClose))
+	}
 	n += len(m.unknownFields)
 	return n
 }
@@ -2158,6 +2173,9 @@ func (m *Contribution) SizeVT() (n int) {
 	}
 	if m.Time != 0 {
 		n += 1 + protohelpers.SizeOfZigzag(uint64(m.Time))
+	}
+	if m.Close != 0 {
+		n += 1 + protohelpers.SizeOfZigzag(uint64(m.Close))
 	}
 	n += len(m.unknownFields)
 	return n
@@ -3763,6 +3781,25 @@ func (m *SettingsValues) UnmarshalVT(dAtA []byte) error {
 				b := dAtA[iNdEx]
 				iNdEx++
 				m.ReferralCredit |= ReferralCredit(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 50:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field PortfolioClose", wireType)
+			}
+			m.PortfolioClose = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.PortfolioClose |= PortfolioClose(b&0x7F) << shift
 				if b < 0x80 {
 					break
 				}
@@ -5904,6 +5941,27 @@ func (m *Contribution) UnmarshalVT(dAtA []byte) error {
 			}
 			v = (v >> 1) ^ uint64((int64(v&1)<<63)>>63)
 			m.Time = int64(v)
+		case 15:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Close", wireType)
+			}
+			var v uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				v |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			v = (v >> 1) ^ uint64((int64(v&1)<<63)>>63)
+			m.Close = int64(v)
 		default:
 			iNdEx = preIndex
 			skippy, err := protohelpers.Skip(dAtA[iNdEx:])

@@ -83,6 +83,7 @@ const (
 	TriggerEvent      Trigger = iota // an event of the customer
 	TriggerCredit                    // a credit for a referred customer, by an event of theirs
 	TriggerTimer                     // passing time alone
+	TriggerClose                     // the end of a civil day
 	TriggerThresholds                // new thresholds of the value tiers
 	TriggerParameters                // new parameters of the models
 	TriggerSettings                  // new settings
@@ -92,5 +93,5 @@ const (
 
 // String returns the trigger as outputs state it.
 func (t Trigger) String() string {
-	return [Triggers]string{"event", "credit", "timer", "thresholds", "parameters", "settings", "replay"}[t]
+	return [Triggers]string{"event", "credit", "timer", "close", "thresholds", "parameters", "settings", "replay"}[t]
 }

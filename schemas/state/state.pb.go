@@ -64,6 +64,7 @@ type Customer struct {
 	AccountCloseReason    string   `protobuf:"bytes,27,opt,name=account_close_reason,json=accountCloseReason,proto3" json:"account_close_reason,omitempty"`          // empty: not stated
 	SubscriptionEndReason string   `protobuf:"bytes,28,opt,name=subscription_end_reason,json=subscriptionEndReason,proto3" json:"subscription_end_reason,omitempty"` // likewise
 	Alerts                *Alerts  `protobuf:"bytes,60,opt,name=alerts,proto3" json:"alerts,omitempty"`
+	ClosedDay             int32    `protobuf:"zigzag32,61,opt,name=closed_day,json=closedDay,proto3" json:"closed_day,omitempty"` // civil day of Partition.closing for which the customer needs no valuing, though the cursor has not come; 0: none
 	unknownFields         protoimpl.UnknownFields
 	sizeCache             protoimpl.SizeCache
 }
@@ -301,6 +302,13 @@ func (x *Customer) GetAlerts() *Alerts {
 	return nil
 }
 
+func (x *Customer) GetClosedDay() int32 {
+	if x != nil {
+		return x.ClosedDay
+	}
+	return 0
+}
+
 // Alerts is the state of a customer's alerts.
 type Alerts struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -487,6 +495,7 @@ type OrderDetail struct {
 	Refund         []uint64         `protobuf:"fixed64,4,rep,packed,name=refund,proto3" json:"refund,omitempty"`
 	RefundTotal    []int64          `protobuf:"zigzag64,5,rep,packed,name=refund_total,json=refundTotal,proto3" json:"refund_total,omitempty"` // the amount of each in the base currency
 	ForeignRefunds []*ForeignRefund `protobuf:"bytes,14,rep,name=foreign_refunds,json=foreignRefunds,proto3" json:"foreign_refunds,omitempty"` // those in another currency, in the order of refund
+	RefundAt       []int64          `protobuf:"zigzag64,15,rep,packed,name=refund_at,json=refundAt,proto3" json:"refund_at,omitempty"`         // the time of each, in whole seconds after the order
 	// The cancellation that waits for this order, if any: its event id and input record, for its rejection.
 	EventId       string `protobuf:"bytes,6,opt,name=event_id,json=eventId,proto3" json:"event_id,omitempty"`
 	Topic         string `protobuf:"bytes,7,opt,name=topic,proto3" json:"topic,omitempty"`
@@ -592,6 +601,13 @@ func (x *OrderDetail) GetRefundTotal() []int64 {
 func (x *OrderDetail) GetForeignRefunds() []*ForeignRefund {
 	if x != nil {
 		return x.ForeignRefunds
+	}
+	return nil
+}
+
+func (x *OrderDetail) GetRefundAt() []int64 {
+	if x != nil {
+		return x.RefundAt
 	}
 	return nil
 }
@@ -1115,6 +1131,9 @@ type Partition struct {
 	Fuses            []*Fuse                `protobuf:"bytes,62,rep,name=fuses,proto3" json:"fuses,omitempty"`                                               // by rule
 	RefusedSettings  *RefusedSettings       `protobuf:"bytes,63,opt,name=refused_settings,json=refusedSettings,proto3" json:"refused_settings,omitempty"`    // absent: none above the revision in force
 	RetiredRules     []*ledger.AlertRule    `protobuf:"bytes,64,rep,name=retired_rules,json=retiredRules,proto3" json:"retired_rules,omitempty"`             // removed, and not yet closed for every customer
+	Closing          *Closing               `protobuf:"bytes,65,opt,name=closing,proto3" json:"closing,omitempty"`                                           // absent: no close is under way
+	Finals           []*ledger.Contribution `protobuf:"bytes,66,rep,name=finals,proto3" json:"finals,omitempty"`                                             // partition 0: of closes to which not all partitions have contributed, by time and partition
+	PublishedFinal   *ledger.Contribution   `protobuf:"bytes,67,opt,name=published_final,json=publishedFinal,proto3" json:"published_final,omitempty"`       // partition 0: the sums of the last close to which all have contributed
 	unknownFields    protoimpl.UnknownFields
 	sizeCache        protoimpl.SizeCache
 }
@@ -1359,6 +1378,27 @@ func (x *Partition) GetRetiredRules() []*ledger.AlertRule {
 	return nil
 }
 
+func (x *Partition) GetClosing() *Closing {
+	if x != nil {
+		return x.Closing
+	}
+	return nil
+}
+
+func (x *Partition) GetFinals() []*ledger.Contribution {
+	if x != nil {
+		return x.Finals
+	}
+	return nil
+}
+
+func (x *Partition) GetPublishedFinal() *ledger.Contribution {
+	if x != nil {
+		return x.PublishedFinal
+	}
+	return nil
+}
+
 // RefusedSettings is a settings entry that was skipped because a value in it is out of bounds.
 type RefusedSettings struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1550,6 +1590,107 @@ func (x *Rescoring) GetTerms() uint32 {
 	return 0
 }
 
+// Closing is the cursor that values all customers at the end of a civil day: hash class by hash class, within a class by id.
+type Closing struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	At            int64                  `protobuf:"zigzag64,1,opt,name=at,proto3" json:"at,omitempty"`              // end of the day, ms
+	Classes       uint32                 `protobuf:"varint,2,opt,name=classes,proto3" json:"classes,omitempty"`      // number of hash classes, a power of two, chosen when the close began
+	Class         uint32                 `protobuf:"varint,3,opt,name=class,proto3" json:"class,omitempty"`          // the class under way
+	After         string                 `protobuf:"bytes,4,opt,name=after,proto3" json:"after,omitempty"`           // the customer of that class valued last; empty: none yet
+	Totals        *Totals                `protobuf:"bytes,5,opt,name=totals,proto3" json:"totals,omitempty"`         // of the customers valued so far
+	Settings      *ledger.SettingsValues `protobuf:"bytes,6,opt,name=settings,proto3" json:"settings,omitempty"`     // at the beginning, if they have changed since; the two are set together
+	Parameters    *ledger.Parameters     `protobuf:"bytes,7,opt,name=parameters,proto3" json:"parameters,omitempty"` // likewise
+	Day           int32                  `protobuf:"zigzag32,8,opt,name=day,proto3" json:"day,omitempty"`            // the civil day that begins at that end
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Closing) Reset() {
+	*x = Closing{}
+	mi := &file_state_state_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Closing) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Closing) ProtoMessage() {}
+
+func (x *Closing) ProtoReflect() protoreflect.Message {
+	mi := &file_state_state_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Closing.ProtoReflect.Descriptor instead.
+func (*Closing) Descriptor() ([]byte, []int) {
+	return file_state_state_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *Closing) GetAt() int64 {
+	if x != nil {
+		return x.At
+	}
+	return 0
+}
+
+func (x *Closing) GetClasses() uint32 {
+	if x != nil {
+		return x.Classes
+	}
+	return 0
+}
+
+func (x *Closing) GetClass() uint32 {
+	if x != nil {
+		return x.Class
+	}
+	return 0
+}
+
+func (x *Closing) GetAfter() string {
+	if x != nil {
+		return x.After
+	}
+	return ""
+}
+
+func (x *Closing) GetTotals() *Totals {
+	if x != nil {
+		return x.Totals
+	}
+	return nil
+}
+
+func (x *Closing) GetSettings() *ledger.SettingsValues {
+	if x != nil {
+		return x.Settings
+	}
+	return nil
+}
+
+func (x *Closing) GetParameters() *ledger.Parameters {
+	if x != nil {
+		return x.Parameters
+	}
+	return nil
+}
+
+func (x *Closing) GetDay() int32 {
+	if x != nil {
+		return x.Day
+	}
+	return 0
+}
+
 // Calibration sums up the forecasts whose outcome is recorded. Lists are by tenth of the forecast probability; absent: all zeros.
 type Calibration struct {
 	state           protoimpl.MessageState `protogen:"open.v1"`
@@ -1564,7 +1705,7 @@ type Calibration struct {
 
 func (x *Calibration) Reset() {
 	*x = Calibration{}
-	mi := &file_state_state_proto_msgTypes[13]
+	mi := &file_state_state_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1576,7 +1717,7 @@ func (x *Calibration) String() string {
 func (*Calibration) ProtoMessage() {}
 
 func (x *Calibration) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[13]
+	mi := &file_state_state_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1589,7 +1730,7 @@ func (x *Calibration) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Calibration.ProtoReflect.Descriptor instead.
 func (*Calibration) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{13}
+	return file_state_state_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Calibration) GetPromises() []int64 {
@@ -1646,7 +1787,7 @@ type Source struct {
 
 func (x *Source) Reset() {
 	*x = Source{}
-	mi := &file_state_state_proto_msgTypes[14]
+	mi := &file_state_state_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1658,7 +1799,7 @@ func (x *Source) String() string {
 func (*Source) ProtoMessage() {}
 
 func (x *Source) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[14]
+	mi := &file_state_state_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1671,7 +1812,7 @@ func (x *Source) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Source.ProtoReflect.Descriptor instead.
 func (*Source) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{14}
+	return file_state_state_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Source) GetTopic() string {
@@ -1756,7 +1897,7 @@ type LedgerMark struct {
 
 func (x *LedgerMark) Reset() {
 	*x = LedgerMark{}
-	mi := &file_state_state_proto_msgTypes[15]
+	mi := &file_state_state_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1768,7 +1909,7 @@ func (x *LedgerMark) String() string {
 func (*LedgerMark) ProtoMessage() {}
 
 func (x *LedgerMark) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[15]
+	mi := &file_state_state_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1781,7 +1922,7 @@ func (x *LedgerMark) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LedgerMark.ProtoReflect.Descriptor instead.
 func (*LedgerMark) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{15}
+	return file_state_state_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *LedgerMark) GetPartition() int32 {
@@ -1825,7 +1966,7 @@ type Totals struct {
 
 func (x *Totals) Reset() {
 	*x = Totals{}
-	mi := &file_state_state_proto_msgTypes[16]
+	mi := &file_state_state_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1837,7 +1978,7 @@ func (x *Totals) String() string {
 func (*Totals) ProtoMessage() {}
 
 func (x *Totals) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[16]
+	mi := &file_state_state_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1850,7 +1991,7 @@ func (x *Totals) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Totals.ProtoReflect.Descriptor instead.
 func (*Totals) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{16}
+	return file_state_state_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Totals) GetKnown() int64 {
@@ -1934,7 +2075,7 @@ var File_state_state_proto protoreflect.FileDescriptor
 
 const file_state_state_proto_rawDesc = "" +
 	"\n" +
-	"\x11state/state.proto\x12\x11mainstay.state.v1\x1a\x15ledger/payloads.proto\"\xe7\b\n" +
+	"\x11state/state.proto\x12\x11mainstay.state.v1\x1a\x15ledger/payloads.proto\"\x86\t\n" +
 	"\bCustomer\x12\x1a\n" +
 	"\bsequence\x18\x01 \x01(\x04R\bsequence\x12\x1a\n" +
 	"\bdeadline\x18\x02 \x01(\x12R\bdeadline\x12\x1f\n" +
@@ -1975,7 +2116,9 @@ const file_state_state_proto_rawDesc = "" +
 	"\x15subscription_ended_at\x18\x1a \x01(\x12R\x13subscriptionEndedAt\x120\n" +
 	"\x14account_close_reason\x18\x1b \x01(\tR\x12accountCloseReason\x126\n" +
 	"\x17subscription_end_reason\x18\x1c \x01(\tR\x15subscriptionEndReason\x121\n" +
-	"\x06alerts\x18< \x01(\v2\x19.mainstay.state.v1.AlertsR\x06alerts\"\xb4\x01\n" +
+	"\x06alerts\x18< \x01(\v2\x19.mainstay.state.v1.AlertsR\x06alerts\x12\x1d\n" +
+	"\n" +
+	"closed_day\x18= \x01(\x11R\tclosedDay\"\xb4\x01\n" +
 	"\x06Alerts\x12\x14\n" +
 	"\x05terms\x18\x01 \x01(\x04R\x05terms\x12\x1e\n" +
 	"\n" +
@@ -1991,7 +2134,7 @@ const file_state_state_proto_rawDesc = "" +
 	"\tfiring_at\x18\x04 \x01(\x12R\bfiringAt\x12\"\n" +
 	"\rcool_down_end\x18\x05 \x01(\x12R\vcoolDownEnd\x12\x16\n" +
 	"\x06number\x18\x06 \x01(\x04R\x06number\x12\x14\n" +
-	"\x05value\x18\a \x01(\x12R\x05value\"\xdb\x03\n" +
+	"\x05value\x18\a \x01(\x12R\x05value\"\xf8\x03\n" +
 	"\vOrderDetail\x12\x14\n" +
 	"\x05index\x18\x01 \x01(\rR\x05index\x12\x14\n" +
 	"\x05flags\x18\x02 \x01(\rR\x05flags\x12\x1d\n" +
@@ -2006,7 +2149,8 @@ const file_state_state_proto_rawDesc = "" +
 	"\aforeign\x18\r \x01(\v2\x1f.mainstay.state.v1.ForeignTotalR\aforeign\x12\x16\n" +
 	"\x06refund\x18\x04 \x03(\x06R\x06refund\x12!\n" +
 	"\frefund_total\x18\x05 \x03(\x12R\vrefundTotal\x12I\n" +
-	"\x0fforeign_refunds\x18\x0e \x03(\v2 .mainstay.state.v1.ForeignRefundR\x0eforeignRefunds\x12\x19\n" +
+	"\x0fforeign_refunds\x18\x0e \x03(\v2 .mainstay.state.v1.ForeignRefundR\x0eforeignRefunds\x12\x1b\n" +
+	"\trefund_at\x18\x0f \x03(\x12R\brefundAt\x12\x19\n" +
 	"\bevent_id\x18\x06 \x01(\tR\aeventId\x12\x14\n" +
 	"\x05topic\x18\a \x01(\tR\x05topic\x12\x1c\n" +
 	"\tpartition\x18\b \x01(\x05R\tpartition\x12\x16\n" +
@@ -2053,7 +2197,7 @@ const file_state_state_proto_rawDesc = "" +
 	"\breferrer\x18\x02 \x01(\tR\breferrer\x12\x16\n" +
 	"\x06voided\x18\x03 \x01(\bR\x06voided\x12\x0e\n" +
 	"\x02at\x18\x04 \x01(\x12R\x02at\x12\x18\n" +
-	"\apending\x18\x05 \x01(\bR\apending\"\x87\v\n" +
+	"\apending\x18\x05 \x01(\bR\apending\"\xc2\f\n" +
 	"\tPartition\x12\x16\n" +
 	"\x06format\x18\x01 \x01(\rR\x06format\x12\x16\n" +
 	"\x06offset\x18\x02 \x01(\x03R\x06offset\x125\n" +
@@ -2095,7 +2239,10 @@ const file_state_state_proto_rawDesc = "" +
 	"alertSince\x12-\n" +
 	"\x05fuses\x18> \x03(\v2\x17.mainstay.state.v1.FuseR\x05fuses\x12M\n" +
 	"\x10refused_settings\x18? \x01(\v2\".mainstay.state.v1.RefusedSettingsR\x0frefusedSettings\x12B\n" +
-	"\rretired_rules\x18@ \x03(\v2\x1d.mainstay.ledger.v1.AlertRuleR\fretiredRules\"c\n" +
+	"\rretired_rules\x18@ \x03(\v2\x1d.mainstay.ledger.v1.AlertRuleR\fretiredRules\x124\n" +
+	"\aclosing\x18A \x01(\v2\x1a.mainstay.state.v1.ClosingR\aclosing\x128\n" +
+	"\x06finals\x18B \x03(\v2 .mainstay.ledger.v1.ContributionR\x06finals\x12I\n" +
+	"\x0fpublished_final\x18C \x01(\v2 .mainstay.ledger.v1.ContributionR\x0epublishedFinal\"c\n" +
 	"\x0fRefusedSettings\x128\n" +
 	"\bsettings\x18\x01 \x01(\v2\x1c.mainstay.ledger.v1.SettingsR\bsettings\x12\x16\n" +
 	"\x06offset\x18\x02 \x01(\x03R\x06offset\"f\n" +
@@ -2110,7 +2257,18 @@ const file_state_state_proto_rawDesc = "" +
 	"\aclasses\x18\x01 \x01(\rR\aclasses\x12\x14\n" +
 	"\x05class\x18\x02 \x01(\rR\x05class\x12\x14\n" +
 	"\x05after\x18\x03 \x01(\tR\x05after\x12\x14\n" +
-	"\x05terms\x18\x04 \x01(\rR\x05terms\"\xb3\x01\n" +
+	"\x05terms\x18\x04 \x01(\rR\x05terms\"\xa4\x02\n" +
+	"\aClosing\x12\x0e\n" +
+	"\x02at\x18\x01 \x01(\x12R\x02at\x12\x18\n" +
+	"\aclasses\x18\x02 \x01(\rR\aclasses\x12\x14\n" +
+	"\x05class\x18\x03 \x01(\rR\x05class\x12\x14\n" +
+	"\x05after\x18\x04 \x01(\tR\x05after\x121\n" +
+	"\x06totals\x18\x05 \x01(\v2\x19.mainstay.state.v1.TotalsR\x06totals\x12>\n" +
+	"\bsettings\x18\x06 \x01(\v2\".mainstay.ledger.v1.SettingsValuesR\bsettings\x12>\n" +
+	"\n" +
+	"parameters\x18\a \x01(\v2\x1e.mainstay.ledger.v1.ParametersR\n" +
+	"parameters\x12\x10\n" +
+	"\x03day\x18\b \x01(\x11R\x03day\"\xb3\x01\n" +
 	"\vCalibration\x12\x1a\n" +
 	"\bpromises\x18\x01 \x03(\x03R\bpromises\x12 \n" +
 	"\vprobability\x18\x02 \x03(\x03R\vprobability\x12\x12\n" +
@@ -2162,7 +2320,7 @@ func file_state_state_proto_rawDescGZIP() []byte {
 	return file_state_state_proto_rawDescData
 }
 
-var file_state_state_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
+var file_state_state_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
 var file_state_state_proto_goTypes = []any{
 	(*Customer)(nil),              // 0: mainstay.state.v1.Customer
 	(*Alerts)(nil),                // 1: mainstay.state.v1.Alerts
@@ -2177,18 +2335,19 @@ var file_state_state_proto_goTypes = []any{
 	(*RefusedSettings)(nil),       // 10: mainstay.state.v1.RefusedSettings
 	(*Fuse)(nil),                  // 11: mainstay.state.v1.Fuse
 	(*Rescoring)(nil),             // 12: mainstay.state.v1.Rescoring
-	(*Calibration)(nil),           // 13: mainstay.state.v1.Calibration
-	(*Source)(nil),                // 14: mainstay.state.v1.Source
-	(*LedgerMark)(nil),            // 15: mainstay.state.v1.LedgerMark
-	(*Totals)(nil),                // 16: mainstay.state.v1.Totals
-	(*ledger.Genesis)(nil),        // 17: mainstay.ledger.v1.Genesis
-	(*ledger.SettingsValues)(nil), // 18: mainstay.ledger.v1.SettingsValues
-	(*ledger.Parameters)(nil),     // 19: mainstay.ledger.v1.Parameters
-	(*ledger.Thresholds)(nil),     // 20: mainstay.ledger.v1.Thresholds
-	(*ledger.Input)(nil),          // 21: mainstay.ledger.v1.Input
-	(*ledger.Contribution)(nil),   // 22: mainstay.ledger.v1.Contribution
-	(*ledger.AlertRule)(nil),      // 23: mainstay.ledger.v1.AlertRule
-	(*ledger.Settings)(nil),       // 24: mainstay.ledger.v1.Settings
+	(*Closing)(nil),               // 13: mainstay.state.v1.Closing
+	(*Calibration)(nil),           // 14: mainstay.state.v1.Calibration
+	(*Source)(nil),                // 15: mainstay.state.v1.Source
+	(*LedgerMark)(nil),            // 16: mainstay.state.v1.LedgerMark
+	(*Totals)(nil),                // 17: mainstay.state.v1.Totals
+	(*ledger.Genesis)(nil),        // 18: mainstay.ledger.v1.Genesis
+	(*ledger.SettingsValues)(nil), // 19: mainstay.ledger.v1.SettingsValues
+	(*ledger.Parameters)(nil),     // 20: mainstay.ledger.v1.Parameters
+	(*ledger.Thresholds)(nil),     // 21: mainstay.ledger.v1.Thresholds
+	(*ledger.Input)(nil),          // 22: mainstay.ledger.v1.Input
+	(*ledger.Contribution)(nil),   // 23: mainstay.ledger.v1.Contribution
+	(*ledger.AlertRule)(nil),      // 24: mainstay.ledger.v1.AlertRule
+	(*ledger.Settings)(nil),       // 25: mainstay.ledger.v1.Settings
 }
 var file_state_state_proto_depIdxs = []int32{
 	3,  // 0: mainstay.state.v1.Customer.order_details:type_name -> mainstay.state.v1.OrderDetail
@@ -2199,27 +2358,33 @@ var file_state_state_proto_depIdxs = []int32{
 	2,  // 5: mainstay.state.v1.Alerts.episodes:type_name -> mainstay.state.v1.Episode
 	4,  // 6: mainstay.state.v1.OrderDetail.foreign:type_name -> mainstay.state.v1.ForeignTotal
 	5,  // 7: mainstay.state.v1.OrderDetail.foreign_refunds:type_name -> mainstay.state.v1.ForeignRefund
-	17, // 8: mainstay.state.v1.Partition.genesis:type_name -> mainstay.ledger.v1.Genesis
-	18, // 9: mainstay.state.v1.Partition.settings:type_name -> mainstay.ledger.v1.SettingsValues
-	19, // 10: mainstay.state.v1.Partition.parameters:type_name -> mainstay.ledger.v1.Parameters
-	20, // 11: mainstay.state.v1.Partition.thresholds:type_name -> mainstay.ledger.v1.Thresholds
-	21, // 12: mainstay.state.v1.Partition.inputs:type_name -> mainstay.ledger.v1.Input
-	14, // 13: mainstay.state.v1.Partition.sources:type_name -> mainstay.state.v1.Source
-	16, // 14: mainstay.state.v1.Partition.totals:type_name -> mainstay.state.v1.Totals
-	22, // 15: mainstay.state.v1.Partition.contributions:type_name -> mainstay.ledger.v1.Contribution
-	15, // 16: mainstay.state.v1.Partition.ledger_marks:type_name -> mainstay.state.v1.LedgerMark
-	22, // 17: mainstay.state.v1.Partition.published_sums:type_name -> mainstay.ledger.v1.Contribution
+	18, // 8: mainstay.state.v1.Partition.genesis:type_name -> mainstay.ledger.v1.Genesis
+	19, // 9: mainstay.state.v1.Partition.settings:type_name -> mainstay.ledger.v1.SettingsValues
+	20, // 10: mainstay.state.v1.Partition.parameters:type_name -> mainstay.ledger.v1.Parameters
+	21, // 11: mainstay.state.v1.Partition.thresholds:type_name -> mainstay.ledger.v1.Thresholds
+	22, // 12: mainstay.state.v1.Partition.inputs:type_name -> mainstay.ledger.v1.Input
+	15, // 13: mainstay.state.v1.Partition.sources:type_name -> mainstay.state.v1.Source
+	17, // 14: mainstay.state.v1.Partition.totals:type_name -> mainstay.state.v1.Totals
+	23, // 15: mainstay.state.v1.Partition.contributions:type_name -> mainstay.ledger.v1.Contribution
+	16, // 16: mainstay.state.v1.Partition.ledger_marks:type_name -> mainstay.state.v1.LedgerMark
+	23, // 17: mainstay.state.v1.Partition.published_sums:type_name -> mainstay.ledger.v1.Contribution
 	12, // 18: mainstay.state.v1.Partition.rescoring:type_name -> mainstay.state.v1.Rescoring
-	13, // 19: mainstay.state.v1.Partition.calibration:type_name -> mainstay.state.v1.Calibration
+	14, // 19: mainstay.state.v1.Partition.calibration:type_name -> mainstay.state.v1.Calibration
 	11, // 20: mainstay.state.v1.Partition.fuses:type_name -> mainstay.state.v1.Fuse
 	10, // 21: mainstay.state.v1.Partition.refused_settings:type_name -> mainstay.state.v1.RefusedSettings
-	23, // 22: mainstay.state.v1.Partition.retired_rules:type_name -> mainstay.ledger.v1.AlertRule
-	24, // 23: mainstay.state.v1.RefusedSettings.settings:type_name -> mainstay.ledger.v1.Settings
-	24, // [24:24] is the sub-list for method output_type
-	24, // [24:24] is the sub-list for method input_type
-	24, // [24:24] is the sub-list for extension type_name
-	24, // [24:24] is the sub-list for extension extendee
-	0,  // [0:24] is the sub-list for field type_name
+	24, // 22: mainstay.state.v1.Partition.retired_rules:type_name -> mainstay.ledger.v1.AlertRule
+	13, // 23: mainstay.state.v1.Partition.closing:type_name -> mainstay.state.v1.Closing
+	23, // 24: mainstay.state.v1.Partition.finals:type_name -> mainstay.ledger.v1.Contribution
+	23, // 25: mainstay.state.v1.Partition.published_final:type_name -> mainstay.ledger.v1.Contribution
+	25, // 26: mainstay.state.v1.RefusedSettings.settings:type_name -> mainstay.ledger.v1.Settings
+	17, // 27: mainstay.state.v1.Closing.totals:type_name -> mainstay.state.v1.Totals
+	19, // 28: mainstay.state.v1.Closing.settings:type_name -> mainstay.ledger.v1.SettingsValues
+	20, // 29: mainstay.state.v1.Closing.parameters:type_name -> mainstay.ledger.v1.Parameters
+	30, // [30:30] is the sub-list for method output_type
+	30, // [30:30] is the sub-list for method input_type
+	30, // [30:30] is the sub-list for extension type_name
+	30, // [30:30] is the sub-list for extension extendee
+	0,  // [0:30] is the sub-list for field type_name
 }
 
 func init() { file_state_state_proto_init() }
@@ -2233,7 +2398,7 @@ func file_state_state_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_state_state_proto_rawDesc), len(file_state_state_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   17,
+			NumMessages:   18,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -232,6 +232,7 @@ type Tiers struct {
 // Portfolio configures the sums over all customers.
 type Portfolio struct {
 	ContributionInterval time.Duration `yaml:"contribution_interval"`
+	Close                string        `yaml:"close"`
 }
 
 // Alerts configures the rules that raise and clear alerts.

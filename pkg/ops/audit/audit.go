@@ -33,6 +33,8 @@ type Result struct {
 	Differing    int64     `json:"differing"`     // outputs and state with other bytes, or that do not follow from the ledger
 	StateMissing int64     `json:"state_missing"` // customers, timers and whole partitions that Redis does not hold
 	Findings     []Finding `json:"findings"`      // the first of them
+	Finals       int64     `json:"finals"`        // portfolios of closed days compared with the sum over all customers
+	Final        *Final    `json:"final"`         // the last of them; null: there was none
 	From         []int64   `json:"from"`          // by partition: outputs are compared from this ledger offset on
 	To           []int64   `json:"to"`            // by partition: up to here, exclusive
 }
@@ -109,10 +111,10 @@ type Config struct {
 // Run audits all partitions, one after the other. Without r, the state in Redis is left out.
 func Run(ctx context.Context, cfg Config, k *kafka.Client, r *redis.Client) (*Result, error) {
 	res := &Result{Partitions: cfg.Genesis.GetPartitions(), Findings: []Finding{}}
-	sends := newSends()
+	sends, finals := newSends(), newFinals()
 	ends := make([]int64, cfg.Genesis.GetPartitions())
 	for p := range cfg.Genesis.GetPartitions() {
-		a := &auditor{cfg: cfg, kafka: k, redis: r, partition: p, topic: ledger.Topic(cfg.Namespace), result: res, sends: sends}
+		a := &auditor{cfg: cfg, kafka: k, redis: r, partition: p, topic: ledger.Topic(cfg.Namespace), result: res, sends: sends, finals: finals}
 		if err := a.run(ctx); err != nil {
 			return nil, fmt.Errorf("audit partition %d: %w", p, err)
 		}
@@ -122,6 +124,7 @@ func Run(ctx context.Context, cfg Config, k *kafka.Client, r *redis.Client) (*Re
 	if err := sends.scanBeyond(ctx, k, ledger.Topic(cfg.Namespace), ends); err != nil {
 		return nil, err
 	}
+	finals.judge(res)
 	sends.eachUndelivered(func(id sendID) {
 		res.add(Finding{Kind: Lost, Partition: id.partition, Offset: id.offset, Place: "ledger", Detail: "an entry for another partition did not arrive"}, 1)
 	})
@@ -137,6 +140,7 @@ type auditor struct {
 	topic     string // the ledger
 	result    *Result
 	sends     *sends
+	finals    *finals
 
 	// What the ledger says, folded so far; out is what the last entry called for.
 	state     *processors.Partition
@@ -151,6 +155,7 @@ type auditor struct {
 	from, to  int64
 
 	snapshot *snapshot // what Redis holds
+	closing  int64     // end of the day (ms) whose close began last
 }
 
 // end is the ledger offset up to which the partition is folded, exclusive.
@@ -215,6 +220,7 @@ func (a *auditor) foldLedger(ctx context.Context) error {
 			a.sends.dropBelow(a.partition, r.Offset)
 		}
 		a.trackSends(r.Offset, &entry)
+		a.trackFinals(&entry)
 		a.result.Entries++
 		if a.cfg.Progress != nil && a.result.Entries%10_000 == 0 {
 			a.cfg.Progress(a.partition, r.Offset, end)

@@ -19,7 +19,7 @@ var kinds = map[string]object{
 	"state":       {{"type", "string"}, {"enum", list{"raised", "cleared"}}},
 	"severity":    {{"type", "string"}, {"enum", list{"info", "warning", "critical"}}},
 	"cleared":     {{"type", "string"}, {"enum", list{"condition", "terms_changed", "rule_removed", "account_closed"}}},
-	"trigger":     {{"type", "string"}, {"enum", list{"event", "credit", "timer", "thresholds", "parameters", "settings", "replay"}}},
+	"trigger":     {{"type", "string"}, {"enum", list{"event", "credit", "timer", "close", "thresholds", "parameters", "settings", "replay"}}},
 	"event":       {{"type", "string"}, {"enum", eventKinds()}},
 	"rejected":    {{"type", "string"}, {"enum", list{"event_conflict", "order_conflict", "order_forgotten", "over_refund", "too_many_refunds", "self_referral", "referral_taken", "currency_unknown_rate"}}},
 	"id":          {{"type", "string"}, {"pattern", "^[0-9]+-[0-9]+-[0-9]+$"}},

@@ -1,0 +1,57 @@
+package main
+
+import (
+	"math/big"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// The final portfolio of a day is the sum of what customer get says of each customer as of its end, digit by digit, also after events
+// that came later; and the audit agrees.
+func TestFinalPortfolioIsTheSumOfCustomers(t *testing.T) {
+	w, _ := newRunningWorld(t, "MAINSTAY_MONEY_CURRENCY=EUR")
+	customers := []string{"ada", "bob", "cy", "dee"}
+	for i, id := range customers {
+		w.mustRun("send", "purchase", "--customer", id, "--order", id, "--total", "12.3"+string(rune('1'+i)), "--currency", "EUR", "--at", "2026-01-0"+string(rune('1'+i)))
+	}
+	w.mustRun("send", "survey", "--customer", "eve", "--score", "9", "--response", "s1", "--at", "2026-01-05")
+	w.customer("eve", func(c map[string]any) bool { return valueAt(c, "promoter_status", "nps_category") == "promoter" })
+	w.mustRun("advance", "--to", "2026-02-05T01:00:00Z")
+	final := func() (last map[string]any) {
+		for line := range strings.Lines(w.mustRun("tail", "portfolio", "--from", "start", "--follow=false", "--output", "json")) {
+			if p := object(t, line); p["state"] == "final" {
+				last = p
+			}
+		}
+		return last
+	}
+	w.eventually(func() bool { return final()["as_of"] == "2026-02-05T00:00:00Z" }, "the final portfolio")
+	w.mustRun("send", "purchase", "--customer", "ada", "--order", "late", "--total", "99", "--currency", "EUR", "--at", "2026-02-04")
+	w.customer("ada", func(c map[string]any) bool { return numberAt(c, "clv", "historic_number_of_orders") == "2" })
+
+	equity, future, revenue := new(big.Rat), new(big.Rat), new(big.Rat)
+	add := func(sum *big.Rat, text string) {
+		amount, ok := new(big.Rat).SetString(text)
+		require.True(t, ok, text)
+		sum.Add(sum, amount)
+	}
+	for _, id := range customers {
+		c := object(t, w.mustRun("customer", "get", id, "--as-of", "2026-02-05", "--output", "json"))
+		require.Equal(t, "2026-02-05T00:00:00Z", c["as_of"])
+		add(equity, numberAt(c, "clv", "total_clv"))
+		add(future, numberAt(c, "clv", "predicted_clv"))
+		add(revenue, numberAt(c, "clv", "historic_clv"))
+	}
+	p := final()
+	require.Equal(t, "4", numberAt(p, "customers"))
+	require.Equal(t, "1", numberAt(p, "prospects"))
+	require.Equal(t, equity.FloatString(2), numberAt(p, "customer_equity"))
+	require.Equal(t, future.FloatString(2), numberAt(p, "future_value"))
+	require.Equal(t, revenue.FloatString(2), numberAt(p, "historic_revenue"))
+	code, _, errs := w.run("customer", "get", "ada", "--as-of", "2025-12-31")
+	require.Equal(t, exitFailed, code)
+	require.Contains(t, errs, "no such customer in partition")
+	require.Contains(t, w.mustRun("audit"), "the last as of 2026-02-05T00:00:00Z")
+}

@@ -1,0 +1,122 @@
+package audit
+
+import (
+	"slices"
+	"time"
+
+	"github.com/mainstay/mainstay/processors"
+	"github.com/mainstay/mainstay/processors/customer"
+	"github.com/mainstay/mainstay/schemas/ledger"
+)
+
+// Final compares the portfolio of a closed day with the sum over all customers of their scores as of its end. Amounts are minor units
+// of the base currency.
+type Final struct {
+	AsOf           time.Time `json:"as_of"`           // end of the day
+	CustomerEquity int64     `json:"customer_equity"` // as published
+	Sum            int64     `json:"sum"`             // of total CLV over the customers with a standing order
+}
+
+// finals are the closes of days. Each partition's customers are summed where its close begins, one by one and by the function that
+// answers for a single customer: by none of the code of the close.
+type finals struct {
+	sums      map[int64]*finalSum            // by end of the day
+	published map[int64]*ledger.Contribution // likewise
+}
+
+type finalSum struct {
+	partitions                               int32
+	customers, prospects                     int64
+	historicRevenue, futureValue, equity     int64
+	low, medium, high, churned, churnUnknown int64
+}
+
+func newFinals() *finals {
+	return &finals{sums: map[int64]*finalSum{}, published: map[int64]*ledger.Contribution{}}
+}
+
+// trackFinals sums the partition's customers at the tick that begins a close, and notes what partition 0 publishes.
+func (a *auditor) trackFinals(e *ledger.Entry) {
+	if c := a.state.FinalPortfolio(); c != nil {
+		a.finals.published[c.GetClose()] = c
+	}
+	if e.GetKind() != ledger.Kind_KIND_TICK {
+		return
+	}
+	at, open := a.state.Closing()
+	if !open {
+		at = a.closedAtOnce()
+	}
+	if at == 0 || at == a.closing {
+		return
+	}
+	a.closing = at
+	sum := a.finals.sums[at]
+	if sum == nil {
+		sum = new(finalSum)
+		a.finals.sums[at] = sum
+	}
+	sum.partitions++
+	a.customers.Each(func(id string, s *customer.State) {
+		if scores, known := processors.ScoreCustomerAsOf(a.state, id, s, at); known {
+			sum.add(&scores)
+		}
+	})
+}
+
+// closedAtOnce returns the end of the day that the last entry closed as a whole; 0: it closed none.
+func (a *auditor) closedAtOnce() int64 {
+	for _, s := range a.out.Sends {
+		var c ledger.Contribution
+		if s.Entry.GetKind() == ledger.Kind_KIND_CONTRIBUTION && c.UnmarshalVT(s.Entry.GetPayload()) == nil && c.GetClose() != 0 {
+			return c.GetClose()
+		}
+	}
+	return 0
+}
+
+func (f *finalSum) add(a *processors.CustomerScores) {
+	f.historicRevenue += a.CLV.Historic
+	if a.CLV.Orders > 0 {
+		f.customers++
+		f.futureValue += a.CLV.Predicted.Value
+		f.equity += a.CLV.Total.Value
+	} else {
+		f.prospects++
+	}
+	switch a.Churn.Risk {
+	case customer.Low.String():
+		f.low++
+	case customer.Medium.String():
+		f.medium++
+	case customer.High.String():
+		f.high++
+	case customer.Churned.String():
+		f.churned++
+	default:
+		f.churnUnknown++
+	}
+}
+
+// judge compares the finals of which the close of every partition was folded.
+func (f *finals) judge(res *Result) {
+	ends := make([]int64, 0, len(f.published))
+	for at := range f.published {
+		ends = append(ends, at)
+	}
+	slices.Sort(ends)
+	for _, at := range ends {
+		p, s := f.published[at], f.sums[at]
+		if s == nil || s.partitions != res.Partitions {
+			continue
+		}
+		res.Finals++
+		res.Final = &Final{AsOf: time.UnixMilli(at).UTC(), CustomerEquity: p.GetCustomerEquity(), Sum: s.equity}
+		classes := []int64{s.low, s.medium, s.high, s.churnUnknown, s.churned}
+		if p.GetCustomers() != s.customers || p.GetProspects() != s.prospects || p.GetHistoricClv() != s.historicRevenue ||
+			p.GetPredictedClv() != s.futureValue || p.GetCustomerEquity() != s.equity || !slices.Equal(p.ChurnClasses, classes) {
+			res.add(Finding{Kind: Differing, Offset: -1, Place: "portfolio", Detail: "the portfolio as of " +
+				res.Final.AsOf.Format(time.RFC3339) + " is not the sum over all customers"}, 1)
+		}
+	}
+}

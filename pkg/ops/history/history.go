@@ -1,0 +1,80 @@
+// Package history owns a customer's answers as of a time: it folds the customer's partition of the ledger again, up to where base time
+// reaches that time, and scores the customer as of it.
+//
+// It refuses Redis, which holds the present alone, and changes nothing. What came later than the time's passing is not known to the
+// answer, so it equals what the portfolio of a closed day counts.
+package history
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/mainstay/mainstay/pkg/kafka"
+	"github.com/mainstay/mainstay/pkg/kafka/murmur2"
+	"github.com/mainstay/mainstay/processors"
+	"github.com/mainstay/mainstay/processors/memstore"
+	"github.com/mainstay/mainstay/schemas/event"
+	"github.com/mainstay/mainstay/schemas/ledger"
+	"github.com/mainstay/mainstay/schemas/output"
+)
+
+// ErrUnknownCustomer means that nothing of the customer is dated before the time.
+var ErrUnknownCustomer = errors.New("no such customer")
+
+// CustomerAsOf returns a customer's answers as of a time (ms, whole seconds). A time that base time has not reached is answered from
+// the whole partition, as silence until then leaves the answers.
+func CustomerAsOf(ctx context.Context, k *kafka.Client, namespace string, g *ledger.Genesis, asGiven string, at int64) (processors.CustomerScores, error) {
+	id := string(event.Normalise(g.GetCustomerNormalisation()).AppendCustomer(nil, []byte(asGiven)))
+	partition := murmur2.PartitionFor([]byte(id), g.GetPartitions())
+	state, customers, err := foldUntil(ctx, k, ledger.Topic(namespace), partition, at)
+	if err != nil {
+		return processors.CustomerScores{}, fmt.Errorf("fold partition %d of the ledger: %w", partition, err)
+	}
+	s, err := customers.Customer(id)
+	if err != nil {
+		return processors.CustomerScores{}, fmt.Errorf("read the customer: %w", err)
+	}
+	if s != nil {
+		if scores, known := processors.ScoreCustomerAsOf(state, id, s, at); known {
+			return scores, nil
+		}
+	}
+	return processors.CustomerScores{}, fmt.Errorf("%w in partition %d as of this time; ids are compared byte for byte (normalisation: %s)",
+		ErrUnknownCustomer, partition, g.GetCustomerNormalisation())
+}
+
+// errReached ends the reading.
+var errReached = errors.New("base time has reached the time")
+
+// foldUntil folds a partition up to the tick, exclusive, that moves base time to a time or beyond.
+func foldUntil(ctx context.Context, k *kafka.Client, topic string, partition int32, at int64) (*processors.Partition, *memstore.MemStore, error) {
+	bounds, err := k.ListOffsets(ctx, topic, []int32{partition})
+	if err != nil {
+		return nil, nil, fmt.Errorf("read the bounds: %w", err)
+	}
+	state, customers, follower := processors.NewPartition(partition), memstore.New(), processors.NewFollower(partition)
+	var entry ledger.Entry
+	var out output.Batch
+	_, err = k.ReadCommitted(ctx, topic, partition, 0, bounds[partition].LastStable, func(r kafka.Record) error {
+		entry.Reset()
+		if err := entry.UnmarshalVT(r.Value); err != nil {
+			return fmt.Errorf("decode entry %d: %w", r.Offset, err)
+		}
+		if _, err := follower.Follow(r.Offset, &entry); err != nil {
+			return err
+		}
+		if follower.BaseTime() >= at {
+			return errReached
+		}
+		out.Reset()
+		if _, err := processors.Step(state, r.Offset, &entry, customers, &out); err != nil {
+			return fmt.Errorf("fold entry %d: %w", r.Offset, err)
+		}
+		return nil
+	})
+	if err != nil && !errors.Is(err, errReached) {
+		return nil, nil, err
+	}
+	return state, customers, nil
+}

@@ -1,0 +1,188 @@
+package processors
+
+import (
+	"github.com/mainstay/mainstay/processors/churn"
+	"github.com/mainstay/mainstay/processors/clv"
+	"github.com/mainstay/mainstay/processors/customer"
+	"github.com/mainstay/mainstay/processors/model"
+	"github.com/mainstay/mainstay/processors/portfolio"
+	"github.com/mainstay/mainstay/processors/promoter"
+	"github.com/mainstay/mainstay/schemas/ledger"
+	"github.com/mainstay/mainstay/schemas/output"
+	"github.com/mainstay/mainstay/schemas/state"
+)
+
+// At the first tick of each civil day a partition values all of its customers at the end of the day before, and contributes the sums;
+// when all partitions have contributed, partition 0 publishes them as final.
+//
+// The sums are over the customers as the ledger knows them at that tick, without what is dated after the end of the day. The work is
+// bounded per entry, so entries come in between that change customers whom the cursor has not reached: such a customer is valued
+// before the change, under the terms at the tick, and passed over by the cursor. So the sums depend neither on what comes in between
+// nor on how many customers an entry may value. They are sums of whole minor units, each rounded as published, so they depend on no
+// order either.
+//
+// A tick that passes several midnights closes the day before the last of them. A close that the next midnight finds unfinished is
+// given up: its sums could no longer be those at its tick.
+
+// closing is a close under way.
+type closing struct {
+	at      int64 // end of the day, ms
+	day     int32 // the civil day that begins then
+	classes uint32
+	class   uint32 // under way
+	after   string // the customer of that class valued last
+	totals  portfolio.Totals
+
+	// The settings and parameters at the tick, where they have changed since; nil otherwise.
+	settings   *ledger.SettingsValues
+	parameters *ledger.Parameters
+	terms      *customer.Terms // derived of them
+}
+
+func (c *closing) encode() *state.Closing {
+	if c == nil {
+		return nil
+	}
+	return &state.Closing{
+		At: c.at, Day: c.day, Classes: c.classes, Class: c.class, After: c.after, Totals: c.totals.Encode(), Settings: c.settings, Parameters: c.parameters,
+	}
+}
+
+func decodeClosing(w *state.Closing) *closing {
+	if w == nil {
+		return nil
+	}
+	c := &closing{
+		at: w.GetAt(), day: w.GetDay(), classes: w.GetClasses(), class: w.GetClass(), after: w.GetAfter(), settings: w.Settings, parameters: w.Parameters,
+	}
+	c.totals.Decode(w.GetTotals())
+	return c
+}
+
+// startClose begins the close of a day if base time has passed its end.
+func (s *step) startClose(before int64, wasKnown bool) {
+	p, t := s.state, &s.p.terms
+	today := t.Day(p.base)
+	if !wasKnown || today <= t.Day(before) || p.settings.GetPortfolioClose() == ledger.PortfolioClose_PORTFOLIO_CLOSE_OFF {
+		return
+	}
+	p.closing = &closing{at: t.Until(int64(today) * customer.DayMS), day: today, classes: p.hashClasses()}
+}
+
+// keepClosingTerms keeps the terms of a close under way, which new settings or parameters are about to replace.
+func (s *partitionState) keepClosingTerms() {
+	//mutant:close-under-new-terms if false && $
+	if c := s.closing; c != nil && c.settings == nil {
+		c.settings, c.parameters = s.settings, s.parameters
+	}
+}
+
+// deriveClosingTerms makes the terms of a close under way agree with its settings and parameters.
+func (p *Partition) deriveClosingTerms() {
+	c := p.state.closing
+	if c == nil || c.settings == nil {
+		return
+	}
+	terms := p.terms
+	terms.Settings, terms.Purchases, terms.Spend = c.settings, model.New(c.parameters), model.Spend(c.parameters)
+	c.terms = &terms
+}
+
+// beforeChange values a customer whom a close under way has not reached, before an entry changes them. Every step calls it for every
+// customer that it changes, and stores them afterwards.
+func (s *step) beforeChange(c *subject) {
+	k := s.state.closing
+	if k == nil || k.hasPassed(c.id) {
+		c.state.ClosedDay = 0
+		return
+	}
+	if c.state.ClosedDay == k.day {
+		return
+	}
+	c.state.ClosedDay = k.day
+	//mutant:close-after-change if false && $
+	if c.known {
+		s.value(c.state)
+	}
+}
+
+func (k *closing) hasPassed(id string) bool {
+	class := ledger.Class(id, k.classes)
+	return class < k.class || class == k.class && id <= k.after
+}
+
+// value adds a customer to the sums of the close under way.
+func (s *step) value(c *customer.State) {
+	k := s.state.closing
+	t := k.terms
+	if t == nil {
+		t = &s.p.terms
+	}
+	if s := c.AsOf(t, k.at); s != nil {
+		last := valueAt(t, s, k.at)
+		k.totals.Known++
+		k.totals.Add(&last)
+	}
+}
+
+// valueAt returns a customer's scores at a time, as they would be published.
+func valueAt(t *customer.Terms, s *customer.State, at int64) customer.LastPublished {
+	m := t.At(at, at, true)
+	var scores customer.LastPublished
+	value, risk, status := clv.Score(t, m, s, &scores), churn.Score(t, m, s), promoter.Score(t, m, s)
+	clv.SetPublished(&value, &scores)
+	churn.SetPublished(&risk, &scores)
+	promoter.SetPublished(&status, &scores)
+	return scores
+}
+
+// walkClose values the next customers of the cursor, at most limit. At the end of the last class it contributes the sums.
+func (s *step) walkClose(limit int) (done int, err error) {
+	k := s.state.closing
+	for k != nil && done < limit {
+		ids, err := s.store.Class(k.class, k.classes)
+		if err != nil {
+			return done, err
+		}
+		for _, id := range ids {
+			if id <= k.after {
+				continue
+			}
+			if done == limit {
+				return done, nil
+			}
+			c, err := s.store.Customer(id)
+			if err != nil {
+				return done, err
+			}
+			if c == nil {
+				return done, ErrLostCustomer
+			}
+			//mutant:close-twice if true || $
+			if c.ClosedDay != k.day {
+				s.value(c)
+			}
+			k.after = id
+			done++
+		}
+		k.class, k.after = k.class+1, ""
+		if k.class == k.classes {
+			contribution := k.totals.Contribution(s.state.number, s.offset, s.state.base)
+			contribution.Close = k.at
+			s.send(0, &ledger.Entry{Kind: ledger.Kind_KIND_CONTRIBUTION, Time: s.state.base}, contribution)
+			s.state.closing, k = nil, nil
+		}
+	}
+	return done, nil
+}
+
+// publishFinal publishes the sums of a close to which all partitions have contributed.
+func (s *step) publishFinal(sum *ledger.Contribution) {
+	p := s.state
+	e := &output.PortfolioUpdated{
+		About: s.scratch.writer.about(s.p.terms.At(sum.GetClose(), p.base, p.baseKnown), output.TriggerClose, ""),
+		State: output.PortfolioFinal,
+	}
+	portfolio.Describe(sum, p.contributions.SetPublishedFinal(sum), p.thresholds, int64(p.settings.GetTiersMinCustomers()), e)
+	s.scratch.writer.write(output.Portfolio, output.TypePortfolio, &e.About, e.Append)
+}
