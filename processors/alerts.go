@@ -92,7 +92,7 @@ func (s *step) evaluateChangedTerms(m customer.Moment, c *subject) {
 	mode := alert.Mode{Baseline: true, ThresholdsOnly: a.Terms == s.state.alertTerms+1}
 	//mutant:refit-raises insert mode.Baseline = false
 	if mode.ThresholdsOnly {
-		if tier, _ := clv.TierOf(&p.terms, last); tier == last.Tier && !p.rules.Percentiles() {
+		if tier, _ := clv.TierOf(&p.terms, s.rankedFrom(last)); tier == last.Tier && !p.rules.Percentiles() {
 			s.state.noteEvaluated(a)
 			return
 		}
@@ -100,7 +100,7 @@ func (s *step) evaluateChangedTerms(m customer.Moment, c *subject) {
 		m = p.terms.At(s.state.alertSince, m.Base, m.Based)
 	}
 	x := &s.scratch.scores
-	x.value, x.risk, x.status = clv.Score(&p.terms, m, c.state, last), churn.Score(&p.terms, m, c.state), promoter.Score(&p.terms, m, c.state)
+	x.value, x.risk, x.status = clv.Score(&p.terms, m, c.state, s.rankedFrom(last)), churn.Score(&p.terms, m, c.state), promoter.Score(&p.terms, m, c.state)
 	trigger := s.state.rescoringTrigger()
 	if mode.ThresholdsOnly {
 		trigger = output.TriggerThresholds

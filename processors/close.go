@@ -32,6 +32,7 @@ type closing struct {
 	class   uint32 // under way
 	after   string // the customer of that class valued last
 	totals  portfolio.Totals
+	values  []int64 // total CLV of those who have a tier, valued since the last contribution of values
 
 	// The settings and parameters at the tick, where they have changed since; nil otherwise.
 	settings   *ledger.SettingsValues
@@ -44,7 +45,7 @@ func (c *closing) encode() *state.Closing {
 		return nil
 	}
 	return &state.Closing{
-		At: c.at, Day: c.day, Classes: c.classes, Class: c.class, After: c.after, Totals: c.totals.Encode(), Settings: c.settings, Parameters: c.parameters,
+		At: c.at, Day: c.day, Classes: c.classes, Class: c.class, After: c.after, Totals: c.totals.Encode(), Values: c.values, Settings: c.settings, Parameters: c.parameters,
 	}
 }
 
@@ -56,6 +57,7 @@ func decodeClosing(w *state.Closing) *closing {
 		at: w.GetAt(), day: w.GetDay(), classes: w.GetClasses(), class: w.GetClass(), after: w.GetAfter(), settings: w.Settings, parameters: w.Parameters,
 	}
 	c.totals.Decode(w.GetTotals())
+	c.values = w.GetValues()
 	return c
 }
 
@@ -122,6 +124,9 @@ func (s *step) value(c *customer.State) {
 		last := valueAt(t, s, k.at)
 		k.totals.Known++
 		k.totals.Add(&last)
+		if portfolio.Ranked(&last) {
+			k.values = append(k.values, last.Historic+last.Predicted)
+		}
 	}
 }
 
@@ -167,22 +172,40 @@ func (s *step) walkClose(limit int) (done int, err error) {
 		}
 		k.class, k.after = k.class+1, ""
 		if k.class == k.classes {
-			contribution := k.totals.Contribution(s.state.number, s.offset, s.state.base)
-			contribution.Close = k.at
-			s.send(0, &ledger.Entry{Kind: ledger.Kind_KIND_CONTRIBUTION, Time: s.state.base}, contribution)
-			s.state.closing, k = nil, nil
+			s.contributeClose(k.totals.Contribution(s.state.number, s.offset, s.state.base))
+			s.state.closing = nil
+			return done, nil
 		}
+	}
+	if k != nil && len(k.values) >= valuesPerContribution {
+		s.contributeClose(&ledger.Contribution{Partition: s.state.number, Offset: s.offset, Time: s.state.base, More: true})
 	}
 	return done, nil
 }
 
-// publishFinal publishes the sums of a close to which all partitions have contributed.
+// valuesPerContribution bounds an entry, and what a partition keeps of a close under way: a value takes a byte or two.
+const valuesPerContribution = 10_000
+
+// contributeClose sends a contribution to the close under way, with the values that were not sent before.
+func (s *step) contributeClose(c *ledger.Contribution) {
+	k := s.state.closing
+	c.Close, c.Values = k.at, portfolio.SortedDifferences(k.values)
+	k.values = nil
+	s.send(0, &ledger.Entry{Kind: ledger.Kind_KIND_CONTRIBUTION, Time: s.state.base}, c)
+}
+
+// publishFinal publishes the sums of a close to which all partitions have contributed, and sends the bounds of its tiers.
 func (s *step) publishFinal(sum *ledger.Contribution) {
-	p := s.state
+	p, least := s.state, int64(s.state.settings.GetTiersMinCustomers())
+	bounds := p.thresholds
+	if next := portfolio.DrawThresholds(sum); !p.copying() && (next.GetCustomers() >= least || bounds.GetCustomers() >= least) {
+		bounds = s.sendThresholds(next, sum.GetClose())
+	}
+	sum.Values = nil
 	e := &output.PortfolioUpdated{
 		About: s.scratch.writer.about(s.p.terms.At(sum.GetClose(), p.base, p.baseKnown), output.TriggerClose, ""),
 		State: output.PortfolioFinal,
 	}
-	portfolio.Describe(sum, p.contributions.SetPublishedFinal(sum), p.thresholds, int64(p.settings.GetTiersMinCustomers()), e)
+	portfolio.Describe(sum, p.contributions.SetPublishedFinal(sum), bounds, least, e)
 	s.scratch.writer.write(output.Portfolio, output.TypePortfolio, &e.About, e.Append)
 }

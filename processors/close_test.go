@@ -2,6 +2,7 @@ package processors_test
 
 import (
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -233,4 +234,84 @@ func TestCloseIsGivenUp(t *testing.T) {
 	})
 	w.tick(base + 6*day)
 	require.Empty(t, finals(w))
+}
+
+// TestTiersOfACloseAreThoseOfARecount: after a close every customer's tier and percentile equal those of sorting all customers by their
+// value at the end of the day, whatever tiers were kept before.
+func TestTiersOfACloseAreThoseOfARecount(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		w := newWorld(t, genesis(rapid.Int32Range(1, 3).Draw(t, "partitions"), ledger.Clock_CLOCK_EVENT))
+		w.settings(func(v *ledger.SettingsValues) { v.TiersMinCustomers, v.WakeLimit = 20, 1000 })
+		ids, now := clientele(t, w, rapid.IntRange(20, 150).Draw(t, "customers"))
+		w.tick(now)
+		midnight := (now/day + 1 + rapid.Int64Range(0, 90).Draw(t, "days")) * day
+		w.tick(midnight)
+		values := map[string]int64{}
+		var sorted []int64
+		for _, id := range ids {
+			a, _ := processors.ScoreCustomerAsOf(w.parts[w.partitionOf(id)].state, id, w.state(id), midnight)
+			if a.CLV.Orders > 0 {
+				values[id] = a.CLV.Total.Value
+				sorted = append(sorted, a.CLV.Total.Value)
+			}
+		}
+		slices.Sort(sorted)
+		n := len(sorted)
+		for _, id := range ids {
+			v, ranked := values[id]
+			a, _ := processors.ScoreCustomerAsOf(w.parts[w.partitionOf(id)].state, id, w.state(id), midnight)
+			if !ranked || n < 20 {
+				require.False(t, a.CLV.Percentile.Known)
+				require.Empty(t, w.state(id).LastPublished.Tier.String())
+				continue
+			}
+			below, _ := slices.BinarySearch(sorted, v)
+			upTo, _ := slices.BinarySearch(sorted, v+1)
+			require.InDelta(t, math.RoundToEven(1000*float64(below+upTo)/float64(2*n))/10, a.CLV.Percentile.Value, 1e-9)
+			tier := "rest"
+			if 10*(below+upTo) >= 2*n*9 {
+				tier = "top_10"
+			} else if 10*(below+upTo) >= 2*n*8 {
+				tier = "top_20"
+			}
+			require.Equal(t, tier, w.state(id).LastPublished.Tier.String(), "%d of %d", below, n)
+		}
+	})
+}
+
+// TestBoundsBetweenCloses: between closes new bounds come at most once an hour, and in a large base only where more than a share of the
+// tiers change.
+func TestBoundsBetweenCloses(t *testing.T) {
+	w := newWorld(t, genesis(1, ledger.Clock_CLOCK_EVENT))
+	w.settings(func(v *ledger.SettingsValues) {
+		v.PortfolioClose, v.TiersRedrawShare, v.WakeLimit = ledger.PortfolioClose_PORTFOLIO_CLOSE_OFF, .05, 2000
+	})
+	at := ms("2024-01-01")
+	buy := func(from, to int, total int64) {
+		for i := from; i < to; i++ {
+			w.put(fmt.Sprint("customer-", i), purchase(fmt.Sprint("order-", i, "-", total), total+int64(i), at), at)
+		}
+	}
+	version := func() uint64 { return w.parts[0].state.Thresholds().GetVersion() }
+	minutes := func(n int64) uint64 {
+		at += n * 60_000
+		w.tick(at)
+		return version()
+	}
+	buy(0, 600, 1000)
+	w.tick(at)
+	minutes(15)
+	require.EqualValues(t, 1, version(), "the first bounds come at once")
+	buy(0, 12, 50_000) // a fiftieth of the customers enter the uppermost tier
+	require.EqualValues(t, 1, minutes(61))
+	require.EqualValues(t, 1, minutes(61), "fewer tiers change than the share")
+	buy(12, 100, 50_000)
+	minutes(1)
+	minutes(15)
+	require.EqualValues(t, 2, minutes(15))
+	buy(100, 300, 90_000)
+	minutes(15)
+	minutes(15)
+	require.EqualValues(t, 2, minutes(15), "an hour has not passed")
+	require.EqualValues(t, 3, minutes(30))
 }

@@ -44,7 +44,7 @@ func (s *step) foldContribution() (Verdict, error) {
 }
 
 // publishPortfolio publishes the sums over the whole base where they have changed. It sends new thresholds to all partitions only
-// where those in force are stale, since new ones have every customer rescored.
+// as portfolio.Redraw says, since new ones have every customer rescored.
 func (s *step) publishPortfolio() {
 	p := s.state
 	sum := p.contributions.Sum(p.genesis.GetPartitions())
@@ -54,13 +54,12 @@ func (s *step) publishPortfolio() {
 	least := int64(p.settings.GetTiersMinCustomers())
 	bounds := p.thresholds
 	// Until intake takes over, the thresholds of a copy are those of the ledger that is copied.
-	if !p.copying() && portfolio.Stale(bounds, sum, least) {
-		bounds = portfolio.DrawThresholds(sum)
-		bounds.Version = p.thresholds.GetVersion() + 1
-		for partition := range p.genesis.GetPartitions() {
-			s.send(partition, &ledger.Entry{Kind: ledger.Kind_KIND_THRESHOLDS, Time: p.base}, bounds)
+	if !p.copying() {
+		if next := portfolio.Redraw(bounds, sum, least, p.settings.GetTiersRedrawShare(), p.base); next != nil {
+			bounds = s.sendThresholds(next, 0)
 		}
 	}
+	sum.Values = nil
 	if published := p.contributions.Published(); published != nil && sameSums(sum, published) {
 		return
 	}
@@ -70,6 +69,17 @@ func (s *step) publishPortfolio() {
 	}
 	portfolio.Describe(sum, p.contributions.SetPublished(sum), bounds, least, e)
 	s.scratch.writer.write(output.Portfolio, output.TypePortfolio, &e.About, e.Append)
+}
+
+// sendThresholds sends thresholds to all partitions, those of a close with the end of its day (ms), and returns them.
+func (s *step) sendThresholds(t *ledger.Thresholds, closed int64) *ledger.Thresholds {
+	p := s.state
+	t.Version, t.Time, t.Close = max(p.thresholds.GetVersion(), p.sentThresholds)+1, p.base, closed
+	p.sentThresholds = t.GetVersion()
+	for partition := range p.genesis.GetPartitions() {
+		s.send(partition, &ledger.Entry{Kind: ledger.Kind_KIND_THRESHOLDS, Time: p.base}, t)
+	}
+	return t
 }
 
 func sameSums(a, b *ledger.Contribution) bool {

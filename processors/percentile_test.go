@@ -63,7 +63,7 @@ func TestPercentilesOfAnyBase(t *testing.T) {
 		w := newWorld(t, genesis(rapid.Int32Range(1, 4).Draw(t, "partitions"), ledger.Clock_CLOCK_EVENT))
 		ids, now := clientele(t, w, rapid.IntRange(150, 300).Draw(t, "customers"))
 		for range 8 {
-			now += 10 * 60_000
+			now += 61 * 60_000
 			w.tick(now)
 		}
 		requireTotals(t, w)

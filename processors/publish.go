@@ -21,9 +21,9 @@ func (s *step) scoreAndPublish(m customer.Moment, c *subject, trigger output.Tri
 	x.previous = *last
 	s.state.totals.Remove(last)
 
-	x.value = clv.Score(t, m, state, last)
+	x.value = clv.Score(t, m, state, s.rankedFrom(last))
 	isMaterial := clv.Material(t, &x.value, last)
-	if trigger == output.TriggerThresholds { // nothing else has moved for that reason
+	if trigger == output.TriggerThresholds || trigger == output.TriggerClose { // nothing else has moved for that reason
 		//mutant:thresholds-publish-values delete
 		isMaterial = last.CLV && x.value.Tier != last.Tier
 	}

@@ -1,6 +1,8 @@
 package processors
 
 import (
+	"github.com/mainstay/mainstay/processors/clv"
+	"github.com/mainstay/mainstay/processors/customer"
 	"github.com/mainstay/mainstay/schemas/ledger"
 	"github.com/mainstay/mainstay/schemas/output"
 	"github.com/mainstay/mainstay/schemas/state"
@@ -23,7 +25,10 @@ const maxClasses = 1 << 28
 // startRescoring puts the cursor before the first class. What a rescoring under way was for remains to be done.
 func (s *partitionState) startRescoring(kind ledger.Kind) {
 	terms := map[ledger.Kind]uint32{ledger.Kind_KIND_THRESHOLDS: 1, ledger.Kind_KIND_PARAMETERS: 2, ledger.Kind_KIND_SETTINGS: 3}[kind]
-	s.rescoring = &state.Rescoring{Classes: s.hashClasses(), Terms: max(terms, s.rescoring.GetTerms())}
+	s.rescoring = &state.Rescoring{
+		Classes: s.hashClasses(), Terms: max(terms, s.rescoring.GetTerms()),
+		Close: kind == ledger.Kind_KIND_THRESHOLDS && s.thresholds.GetClose() != 0 || kind != ledger.Kind_KIND_THRESHOLDS && s.rescoring.GetClose(),
+	}
 }
 
 // hashClasses returns the number of hash classes for a cursor that begins now.
@@ -39,6 +44,9 @@ func (s *partitionState) hashClasses() uint32 {
 func (s *partitionState) rescoringTrigger() output.Trigger {
 	switch s.rescoring.GetTerms() {
 	case 1:
+		if s.rescoring.GetClose() {
+			return output.TriggerClose
+		}
 		return output.TriggerThresholds
 	case 2:
 		return output.TriggerParameters
@@ -87,10 +95,38 @@ func (s *step) rescoreCustomer(id string) error {
 		return ErrLostCustomer
 	}
 	s.beforeChange(&c)
+	if s.state.rescoring.GetClose() {
+		s.setCloseTier(c.state)
+		defer func() { s.tierAtClose = nil }()
+	}
 	m := s.p.currentMoment(c.state)
 	if s.fireTimers(m, &c) == 0 {
 		s.scoreAndPublish(m, &c, s.state.rescoringTrigger(), "")
 	}
 	s.store.Put(id, c.state) // changed in any case: the state remembers under which terms the alerts were evaluated
 	return nil
+}
+
+// setCloseTier finds the tier that a close gives a customer: by their value at the end of the day, and by its bounds alone. So every
+// tier equals a recount's, and from it on a customer keeps the tier until the value falls 2% below its bound.
+func (s *step) setCloseTier(c *customer.State) {
+	t, at := &s.p.terms, s.state.thresholds.GetClose()
+	tier := customer.NoTier
+	if then := c.AsOf(t, at); then != nil {
+		value := clv.Score(t, t.At(at, at, true), then, &customer.LastPublished{})
+		tier = value.Tier
+	}
+	s.tierAtClose = &tier
+}
+
+// rankedFrom returns the scores published last, with the tier from which a customer is ranked: the one published last, or at a close
+// the one that the close gives.
+func (s *step) rankedFrom(last *customer.LastPublished) *customer.LastPublished {
+	//mutant:close-keeps-tiers if true || $
+	if s.tierAtClose == nil {
+		return last
+	}
+	from := *last
+	from.Tier = *s.tierAtClose
+	return &from
 }

@@ -168,7 +168,7 @@ func TestNewTermsReachInactiveCustomers(t *testing.T) {
 	}
 	now, _ := w.parts[0].state.BaseTime()
 	for range 4 {
-		now += 10 * 60_000
+		now += 61 * 60_000
 		w.tick(now)
 	}
 	require.Equal(t, map[string]int{"top_10": 4, "top_20": 4, "rest": 32}, tiers(), "from the base's own bounds, by nothing but time")

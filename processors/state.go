@@ -47,6 +47,8 @@ type partitionState struct {
 	calibration   calibration.Totals
 	contributions portfolio.Contributions // partition 0: what all partitions have contributed
 
+	sentThresholds uint64 // partition 0: version of the thresholds sent last
+
 	retiredRules []*ledger.AlertRule // removed rules of which customers may have open episodes, in the order of their removal
 
 	alertTerms uint64 // how often parameters or settings have changed
@@ -92,6 +94,7 @@ func (s *partitionState) encode() *state.Partition {
 		AlertTerms: s.alertTerms, AlertSince: s.alertSince, Fuses: s.fuses.Encode(), RetiredRules: s.retiredRules,
 	}
 	s.contributions.Encode(w)
+	w.SentThresholds = s.sentThresholds
 	return w
 }
 
@@ -152,6 +155,7 @@ func decodePartitionState(blob []byte) (partitionState, error) {
 	s.totals.Decode(w.GetTotals())
 	s.calibration.Decode(w.GetCalibration())
 	s.contributions.Decode(w)
+	s.sentThresholds = w.GetSentThresholds()
 	s.alertTerms, s.alertSince = w.GetAlertTerms(), w.GetAlertSince()
 	s.fuses.Decode(w.GetFuses())
 	s.retiredRules = w.RetiredRules

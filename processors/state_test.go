@@ -45,15 +45,15 @@ func fullState() partitionState {
 		sources:     map[sourceKey]*state.Source{{"t", 1, 2}: {Topic: "t", Incarnation: 1, Partition: 2, Reported: true}},
 		ledgerMarks: map[int32]mark{3: {4, 5}},
 		baseKnown:   true, base: 9, advanceTo: 10, latest: 11, continuePending: true, rescoring: &state.Rescoring{Classes: 4, Class: 1, After: "c", Terms: 2}, retiredRules: []*ledger.AlertRule{{Name: "r"}},
-		closing: &closing{at: 4, day: 5, classes: 6, class: 7, after: "c", totals: portfolio.Totals{Known: 1, Histogram: []int64{2}}},
-		totals: portfolio.Totals{
-			Known: 1, Customers: 1, Active: 2, Classes: [5]int64{3, 4, 5, 6, 7}, Promoters: 8, Passives: 9, Detractors: 10, HistoricCLV: 11, PredictedCLV: 12, Equity: 13,
-			Histogram: []int64{13},
-		},
+		closing: &closing{at: 4, day: 5, classes: 6, class: 7, after: "c", totals: decodedTotals(&state.Totals{Known: 1, Histogram: []int64{2}}), values: []int64{8}},
+		totals: decodedTotals(&state.Totals{
+			Known: 1, Customers: 1, Active: 2, ChurnClasses: []int64{3, 4, 5, 6, 7}, Promoters: 8, Passives: 9, Detractors: 10, HistoricClv: 11,
+			PredictedClv: 12, CustomerEquity: 13, Histogram: []int64{1}, Values: []int64{-3},
+		}),
 		calibration: calibration.Totals{
 			Promises: [calibration.Tenths]int64{1}, Probability: [calibration.Tenths]int64{2}, Kept: [calibration.Tenths]int64{3}, Predicted: 4, Observed: 5,
 		},
-		alertTerms: 12, alertSince: 13,
+		alertTerms: 12, alertSince: 13, sentThresholds: 14,
 	}
 	s.contributions.Replace(&ledger.Contribution{Partition: 1, Customers: 2})
 	s.contributions.SetPublished(&ledger.Contribution{Customers: 2})
@@ -61,4 +61,9 @@ func fullState() partitionState {
 	s.contributions.SetPublishedFinal(&ledger.Contribution{Close: 2})
 	s.fuses.Decode([]*state.Fuse{{Rule: 1, Hour: 2, Raised: 3, Suppressed: 4}})
 	return s
+}
+
+func decodedTotals(w *state.Totals) (t portfolio.Totals) {
+	t.Decode(w)
+	return t
 }

@@ -59,6 +59,8 @@ type step struct {
 	store   Store
 	out     *output.Batch
 
+	tierAtClose *customer.Tier // of the customer who is rescored at a close; nil: no close gives one
+
 	occurredAt int64 // ms; when what the entry reports happened; 0: it reports nothing that happened
 }
 

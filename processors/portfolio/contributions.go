@@ -14,13 +14,13 @@ type Contributions struct {
 	latest    []*ledger.Contribution // of each partition, by partition
 	published *ledger.Contribution   // the sums last published; nil: none
 
-	finals         []*ledger.Contribution // of closes to which not all partitions have contributed, by close and partition
+	finals         []*ledger.Contribution // of closes to which not all partitions have contributed, by close, partition and offset
 	publishedFinal *ledger.Contribution   // the sums of the last close to which all have contributed; nil: none
 }
 
 // mostOpenCloses is how many closes wait for the contributions of all partitions. Partitions may be days apart while history is folded;
-// what waits is a few kilobytes for each.
-const mostOpenCloses = 32
+// what waits is about a byte for each customer and close.
+const mostOpenCloses = 8
 
 // Replace replaces the contribution of c's partition. It returns false, and changes nothing, if c is not newer.
 func (b *Contributions) Replace(c *ledger.Contribution) bool {
@@ -55,7 +55,7 @@ func (b *Contributions) Decode(w *state.Partition) {
 // published last, or has the contribution.
 func (b *Contributions) addFinal(c *ledger.Contribution) bool {
 	i, found := slices.BinarySearchFunc(b.finals, c, func(a, c *ledger.Contribution) int {
-		return cmp.Or(cmp.Compare(a.GetClose(), c.GetClose()), cmp.Compare(a.GetPartition(), c.GetPartition()))
+		return cmp.Or(cmp.Compare(a.GetClose(), c.GetClose()), cmp.Compare(a.GetPartition(), c.GetPartition()), cmp.Compare(a.GetOffset(), c.GetOffset()))
 	})
 	if found || c.GetClose() <= b.publishedFinal.GetClose() {
 		return false
@@ -77,17 +77,21 @@ func (b *Contributions) addFinal(c *ledger.Contribution) bool {
 // TakeFinal removes and adds up the contributions to the first close to which all partitions have contributed; nil if there is none.
 // Earlier closes are given up: a partition that contributes to a later one will not contribute to them.
 func (b *Contributions) TakeFinal(partitions int32) *ledger.Contribution {
-	for from, i := 0, 0; i < len(b.finals); i++ {
-		if b.finals[i].GetClose() != b.finals[from].GetClose() {
-			from = i
+	for from := 0; from < len(b.finals); {
+		end, complete := from, int32(0)
+		for ; end < len(b.finals) && b.finals[end].GetClose() == b.finals[from].GetClose(); end++ {
+			if !b.finals[end].GetMore() {
+				complete++
+			}
 		}
-		//mutant:final-of-some if true || $
-		if i-from+1 == int(partitions) {
-			sum := sum(b.finals[from : i+1])
+		//mutant:final-of-some if complete > 0
+		if complete == partitions {
+			sum := sum(b.finals[from:end])
 			sum.Close = b.finals[from].GetClose()
-			b.finals = slices.Delete(b.finals, 0, i+1)
+			b.finals = slices.Delete(b.finals, 0, end)
 			return sum
 		}
+		from = end
 	}
 	return nil
 }
@@ -116,9 +120,15 @@ func (b *Contributions) Sum(partitions int32) *ledger.Contribution {
 
 func sum(all []*ledger.Contribution) *ledger.Contribution {
 	sum := &ledger.Contribution{ChurnClasses: make([]int64, 5)}
+	var values []int64
 	for i, c := range all {
 		if i == 0 || c.GetTime() < sum.GetTime() {
 			sum.Time = c.GetTime()
+		}
+		value := int64(0)
+		for _, difference := range c.Values {
+			value += difference
+			values = append(values, value)
 		}
 		sum.Customers += c.GetCustomers()
 		sum.Prospects += c.GetProspects()
@@ -141,6 +151,10 @@ func sum(all []*ledger.Contribution) *ledger.Contribution {
 			sum.Histogram[i] += n
 		}
 	}
+	if int64(len(values)) == counted(sum) {
+		slices.Sort(values)
+		sum.Values = differences(values)
+	}
 	return sum
 }
 
@@ -152,92 +166,6 @@ func (b *Contributions) SetPublished(sum *ledger.Contribution) (previous *ledger
 
 // Published returns the sums last published, nil if none were.
 func (b *Contributions) Published() *ledger.Contribution { return b.published }
-
-// DrawThresholds computes the thresholds: the total CLV from which the uppermost 10% and 20% of the customers begin, and the
-// quantiles at equal fractions. It takes the customers of a bucket to be spread evenly over it.
-func DrawThresholds(sum *ledger.Contribution) *ledger.Thresholds {
-	t := new(ledger.Thresholds)
-	for _, n := range sum.GetHistogram() {
-		t.Customers += n
-	}
-	if t.Customers <= 0 {
-		t.Customers = 0
-		return t
-	}
-	q := quantiles{histogram: sum.GetHistogram(), customers: t.GetCustomers()}
-	t.Percentiles = make([]int64, fractions+1)
-	for i := range t.Percentiles {
-		t.Percentiles[i] = q.valueAt(int64(i))
-	}
-	t.Top_20, t.Top_10 = t.Percentiles[fractions/10*8], t.Percentiles[fractions/10*9]
-	return t
-}
-
-// fractions is the number of equal parts into which quantiles divide the customers, each a fifth of a percentile point. Between two
-// quantiles customers are taken to be spread evenly. Those of the uppermost percentile point are not, so 100 parts would be too few.
-const fractions = 500
-
-// perPoint divides a percentile point into the drift that is accepted: new thresholds are computed when one of the quantiles has
-// drifted by a tenth of a point. Percentiles are then well within half a point, and customers who hardly change are not rescored
-// again and again.
-const perPoint = 10
-
-// Stale reports whether thresholds no longer describe the customers: the number of customers has crossed least, below which there
-// are no tiers, or a quantile has drifted.
-func Stale(t *ledger.Thresholds, sum *ledger.Contribution, least int64) bool {
-	n := int64(0)
-	for _, count := range sum.GetHistogram() {
-		n += count
-	}
-	if before := t.GetCustomers() >= least; before != (n >= least) || !before {
-		return before != (n >= least)
-	}
-	at, below, parts := 0, int64(0), float64(len(t.GetPercentiles())-1)
-	for part, v := range t.GetPercentiles() {
-		b := Bucket(v)
-		for ; at < b && at < len(sum.GetHistogram()); at++ {
-			below += sum.Histogram[at]
-		}
-		// A bucket's customers are taken to be spread evenly over its values. Those with the value v have the ranks from to to.
-		from, to := float64(below), float64(below)
-		if at == b && at < len(sum.GetHistogram()) {
-			share := float64(sum.Histogram[at]) / float64(Floor(b+1)-Floor(b))
-			from += float64(share * float64(v-Floor(b)))
-			to = from + share
-		}
-		place, slack := float64(part)*float64(n)/parts, float64(n)/(100*perPoint)
-		if place < from-slack || place > to+slack {
-			return true
-		}
-	}
-	return false
-}
-
-// quantiles walks a histogram upwards.
-type quantiles struct {
-	histogram []int64
-	customers int64
-	bucket    int
-	below     int64 // customers in lower buckets
-}
-
-// valueAt returns the value below which so many fractions of the customers are; parts must rise from call to call.
-func (q *quantiles) valueAt(parts int64) int64 {
-	// rank = parts/fractions x customers, kept as a multiple of 1/fractions
-	rank := parts * q.customers
-	for q.bucket < len(q.histogram)-1 && (q.below+q.histogram[q.bucket])*fractions <= rank {
-		q.below += q.histogram[q.bucket]
-		q.bucket++
-	}
-	floor, width := Floor(q.bucket), Floor(q.bucket+1)-Floor(q.bucket)
-	n := q.histogram[q.bucket]
-	if n <= 0 || width == 1 {
-		return floor
-	}
-	within := min(max(0, rank-q.below*fractions), n*fractions)
-	// floor + width x within/(n x fractions), without leaving int64
-	return floor + int64(float64(width)*(float64(within)/float64(n*fractions)))
-}
 
 // Describe sets all fields of the portfolio output except About and State.
 func Describe(sum, previous *ledger.Contribution, t *ledger.Thresholds, least int64, e *output.PortfolioUpdated) {

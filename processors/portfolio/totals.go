@@ -31,7 +31,13 @@ type Totals struct {
 	Equity       int64    // customer equity: sum of the total CLV of customers
 	// Histogram counts customers with a standing order who are not churned by the bucket of their total CLV.
 	Histogram []int64
+
+	counted int64   // by Histogram
+	values  []int64 // their total CLV, rising, as long as they were never more than ExactCustomers; otherwise empty
 }
+
+// ExactCustomers is the number of customers of the whole base up to which thresholds between closes are exact as well.
+const ExactCustomers = 500
 
 // Add adds a customer as last published.
 func (t *Totals) Add(last *customer.LastPublished) { t.count(last, 1) }
@@ -67,12 +73,33 @@ func (t *Totals) count(last *customer.LastPublished, n int64) {
 		t.PredictedCLV += n * last.Predicted
 		t.Equity += n * (last.Historic + last.Predicted)
 	}
-	if last.Orders > 0 && last.Churn != customer.Churned {
+	if Ranked(last) {
+		t.keepValue(last.Historic+last.Predicted, n)
 		b := Bucket(last.Historic + last.Predicted)
 		if b >= len(t.Histogram) {
 			t.Histogram = append(t.Histogram, make([]int64, b+1-len(t.Histogram))...)
 		}
 		t.Histogram[b] += n
+	}
+}
+
+// Ranked reports whether a customer has a percentile and a tier: one with a standing order who is not churned.
+func Ranked(last *customer.LastPublished) bool {
+	return last.Orders > 0 && last.Churn != customer.Churned
+}
+
+// keepValue adds (1) or removes (-1) a value, while the values are few and complete.
+func (t *Totals) keepValue(v, n int64) {
+	complete := int64(len(t.values)) == t.counted
+	t.counted += n
+	i, found := slices.BinarySearch(t.values, v)
+	switch {
+	case !complete || t.counted > ExactCustomers:
+		t.values = nil
+	case n > 0:
+		t.values = slices.Insert(t.values, i, v)
+	case found:
+		t.values = slices.Delete(t.values, i, i+1)
 	}
 }
 
@@ -105,7 +132,7 @@ func Floor(bucket int) int64 {
 // Clone returns a deep copy.
 func (t *Totals) Clone() Totals {
 	c := *t
-	c.Histogram = slices.Clone(t.Histogram)
+	c.Histogram, c.values = slices.Clone(t.Histogram), slices.Clone(t.values)
 	return c
 }
 
@@ -113,7 +140,7 @@ func (t *Totals) Clone() Totals {
 func (t *Totals) Encode() *state.Totals {
 	return &state.Totals{
 		Known: t.Known, Customers: t.Customers, Active: t.Active, ChurnClasses: t.Classes[:], Promoters: t.Promoters, Passives: t.Passives,
-		Detractors: t.Detractors, HistoricClv: t.HistoricCLV, PredictedClv: t.PredictedCLV, CustomerEquity: t.Equity, Histogram: t.trimmed(),
+		Detractors: t.Detractors, HistoricClv: t.HistoricCLV, PredictedClv: t.PredictedCLV, CustomerEquity: t.Equity, Histogram: t.trimmed(), Values: t.values,
 	}
 }
 
@@ -129,7 +156,10 @@ func (t *Totals) trimmed() []int64 {
 func (t *Totals) Decode(w *state.Totals) {
 	*t = Totals{
 		Known: w.GetKnown(), Customers: w.GetCustomers(), Active: w.GetActive(), Promoters: w.GetPromoters(), Passives: w.GetPassives(),
-		Detractors: w.GetDetractors(), HistoricCLV: w.GetHistoricClv(), PredictedCLV: w.GetPredictedClv(), Equity: w.GetCustomerEquity(), Histogram: w.GetHistogram(),
+		Detractors: w.GetDetractors(), HistoricCLV: w.GetHistoricClv(), PredictedCLV: w.GetPredictedClv(), Equity: w.GetCustomerEquity(), Histogram: w.GetHistogram(), values: w.GetValues(),
+	}
+	for _, n := range t.Histogram {
+		t.counted += n
 	}
 	copy(t.Classes[:], w.GetChurnClasses())
 }
@@ -142,5 +172,23 @@ func (t *Totals) Contribution(partition int32, offset, base int64) *ledger.Contr
 		Partition: partition, Offset: offset, Time: base, Customers: t.Customers, Prospects: t.Known - t.Customers, Active: t.Active,
 		ChurnClasses: classes[:], Promoters: t.Promoters, Passives: t.Passives, Detractors: t.Detractors,
 		HistoricClv: t.HistoricCLV, PredictedClv: t.PredictedCLV, CustomerEquity: t.Equity, Histogram: t.trimmed(),
+		Values: differences(t.values),
 	}
+}
+
+// SortedDifferences sorts values and returns each less the one before.
+func SortedDifferences(values []int64) []int64 {
+	slices.Sort(values)
+	return differences(values)
+}
+
+// differences returns rising values, each less the one before.
+func differences(values []int64) []int64 {
+	var all []int64
+	before := int64(0)
+	for _, v := range values {
+		all = append(all, v-before)
+		before = v
+	}
+	return all
 }

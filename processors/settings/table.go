@@ -138,6 +138,8 @@ func revision() []Setting {
 			"Maximum number of remembered event ids per customer; the newest are kept. Each costs 9 bytes of state."),
 		whole("tiers.min_customers", 100, 1, billions, func(v *values) any { return &v.TiersMinCustomers },
 			"Number of customers with a standing order below which there are no value tiers."),
+		number("tiers.redraw_share", .01, 0, 1, func(v *values) any { return &v.TiersRedrawShare },
+			"Share of the customers whose tier must change for new tier bounds between the closes of two days; at most once an hour. Below 500 customers bounds follow every change."),
 		{
 			Path: "portfolio.contribution_interval", Holds: Revision, Default: 15 * time.Minute, Least: float64(time.Second), Most: float64(168 * time.Hour),
 			inValues: func(v *values) any { return (*interval)(v) }, check: checkInterval,

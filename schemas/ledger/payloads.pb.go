@@ -710,6 +710,7 @@ type SettingsValues struct {
 	ChurnSubscriptionEnd   SubscriptionEnd        `protobuf:"varint,45,opt,name=churn_subscription_end,json=churnSubscriptionEnd,proto3,enum=mainstay.ledger.v1.SubscriptionEnd" json:"churn_subscription_end,omitempty"`
 	ReferralCredit         ReferralCredit         `protobuf:"varint,46,opt,name=referral_credit,json=referralCredit,proto3,enum=mainstay.ledger.v1.ReferralCredit" json:"referral_credit,omitempty"`
 	PortfolioClose         PortfolioClose         `protobuf:"varint,50,opt,name=portfolio_close,json=portfolioClose,proto3,enum=mainstay.ledger.v1.PortfolioClose" json:"portfolio_close,omitempty"`
+	TiersRedrawShare       float64                `protobuf:"fixed64,51,opt,name=tiers_redraw_share,json=tiersRedrawShare,proto3" json:"tiers_redraw_share,omitempty"` // share of the customers whose tier must change for new thresholds between closes
 	unknownFields          protoimpl.UnknownFields
 	sizeCache              protoimpl.SizeCache
 }
@@ -945,6 +946,13 @@ func (x *SettingsValues) GetPortfolioClose() PortfolioClose {
 		return x.PortfolioClose
 	}
 	return PortfolioClose_PORTFOLIO_CLOSE_DAILY
+}
+
+func (x *SettingsValues) GetTiersRedrawShare() float64 {
+	if x != nil {
+		return x.TiersRedrawShare
+	}
+	return 0
 }
 
 // AlertRule opens an episode when a customer's metric meets the threshold and closes it when the metric crosses the clear threshold.
@@ -1575,12 +1583,17 @@ func (x *Percentiles) GetShare() []float64 {
 
 // Thresholds are the bounds of the value tiers over all customers: total CLV in minor units of the base currency.
 type Thresholds struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Version       uint64                 `protobuf:"varint,1,opt,name=version,proto3" json:"version,omitempty"`
-	Top_10        int64                  `protobuf:"zigzag64,2,opt,name=top_10,json=top10,proto3" json:"top_10,omitempty"`       // from which the uppermost 10% begin
-	Top_20        int64                  `protobuf:"zigzag64,3,opt,name=top_20,json=top20,proto3" json:"top_20,omitempty"`       // from which the uppermost 20% begin
-	Percentiles   []int64                `protobuf:"zigzag64,4,rep,packed,name=percentiles,proto3" json:"percentiles,omitempty"` // quantiles at equal fractions, from the least to the greatest
-	Customers     int64                  `protobuf:"varint,5,opt,name=customers,proto3" json:"customers,omitempty"`              // with a standing order
+	state       protoimpl.MessageState `protogen:"open.v1"`
+	Version     uint64                 `protobuf:"varint,1,opt,name=version,proto3" json:"version,omitempty"`
+	Top_10      int64                  `protobuf:"zigzag64,2,opt,name=top_10,json=top10,proto3" json:"top_10,omitempty"`       // from which the uppermost 10% begin
+	Top_20      int64                  `protobuf:"zigzag64,3,opt,name=top_20,json=top20,proto3" json:"top_20,omitempty"`       // from which the uppermost 20% begin
+	Percentiles []int64                `protobuf:"zigzag64,4,rep,packed,name=percentiles,proto3" json:"percentiles,omitempty"` // quantiles at equal fractions, from the least to the greatest
+	Customers   int64                  `protobuf:"varint,5,opt,name=customers,proto3" json:"customers,omitempty"`              // with a standing order
+	Time        int64                  `protobuf:"zigzag64,6,opt,name=time,proto3" json:"time,omitempty"`                      // base time at which they were computed, ms
+	Close       int64                  `protobuf:"zigzag64,7,opt,name=close,proto3" json:"close,omitempty"`                    // end of the civil day, ms, of whose close they are the exact bounds; 0: computed between closes
+	// levels[i] is the least value of a customer whose percentile, rounded half to even, is i tenths of a point or more. Present where
+	// the values of all customers were known; percentiles is then absent.
+	Levels        []int64 `protobuf:"zigzag64,8,rep,packed,name=levels,proto3" json:"levels,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1648,6 +1661,27 @@ func (x *Thresholds) GetCustomers() int64 {
 		return x.Customers
 	}
 	return 0
+}
+
+func (x *Thresholds) GetTime() int64 {
+	if x != nil {
+		return x.Time
+	}
+	return 0
+}
+
+func (x *Thresholds) GetClose() int64 {
+	if x != nil {
+		return x.Close
+	}
+	return 0
+}
+
+func (x *Thresholds) GetLevels() []int64 {
+	if x != nil {
+		return x.Levels
+	}
+	return nil
 }
 
 // Credit sets the amount with which the entry's customer, a referrer, is credited for one referred customer. It is absolute.
@@ -1745,8 +1779,11 @@ type Contribution struct {
 	CustomerEquity int64                  `protobuf:"zigzag64,13,opt,name=customer_equity,json=customerEquity,proto3" json:"customer_equity,omitempty"` // sum of the total CLV of those with a standing order
 	Time           int64                  `protobuf:"zigzag64,14,opt,name=time,proto3" json:"time,omitempty"`                                           // base time, ms; 0: written by logic version 1, in which customers included prospects
 	Close          int64                  `protobuf:"zigzag64,15,opt,name=close,proto3" json:"close,omitempty"`                                         // end of the civil day, ms, at which every customer is valued; 0: each counts as last published
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// Total CLV of the customers that histogram counts, rising, each less the one before; absent where they are too many.
+	Values        []int64 `protobuf:"zigzag64,16,rep,packed,name=values,proto3" json:"values,omitempty"`
+	More          bool    `protobuf:"varint,17,opt,name=more,proto3" json:"more,omitempty"` // of a close: values alone; the contribution that has the sums follows
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Contribution) Reset() {
@@ -1884,6 +1921,20 @@ func (x *Contribution) GetClose() int64 {
 	return 0
 }
 
+func (x *Contribution) GetValues() []int64 {
+	if x != nil {
+		return x.Values
+	}
+	return nil
+}
+
+func (x *Contribution) GetMore() bool {
+	if x != nil {
+		return x.More
+	}
+	return false
+}
+
 // Continue continues the work that exceeded the wake limit of the entry before.
 type Continue struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -2015,8 +2066,7 @@ const file_ledger_payloads_proto_rawDesc = "" +
 	"\bSettings\x12\x1a\n" +
 	"\brevision\x18\x01 \x01(\x04R\brevision\x12\x12\n" +
 	"\x04hash\x18\x02 \x01(\x06R\x04hash\x12:\n" +
-	"\x06values\x18\x03 \x01(\v2\".mainstay.ledger.v1.SettingsValuesR\x06values\"\xea\n" +
-	"\n" +
+	"\x06values\x18\x03 \x01(\v2\".mainstay.ledger.v1.SettingsValuesR\x06values\"\x98\v\n" +
 	"\x0eSettingsValues\x12\x1f\n" +
 	"\vmemory_days\x18\x01 \x01(\rR\n" +
 	"memoryDays\x12#\n" +
@@ -2052,7 +2102,8 @@ const file_ledger_payloads_proto_rawDesc = "" +
 	"\x11alerts_fuse_share\x18, \x01(\x01R\x0falertsFuseShare\x12Y\n" +
 	"\x16churn_subscription_end\x18- \x01(\x0e2#.mainstay.ledger.v1.SubscriptionEndR\x14churnSubscriptionEnd\x12K\n" +
 	"\x0freferral_credit\x18. \x01(\x0e2\".mainstay.ledger.v1.ReferralCreditR\x0ereferralCredit\x12K\n" +
-	"\x0fportfolio_close\x182 \x01(\x0e2\".mainstay.ledger.v1.PortfolioCloseR\x0eportfolioClose\"\xa6\x02\n" +
+	"\x0fportfolio_close\x182 \x01(\x0e2\".mainstay.ledger.v1.PortfolioCloseR\x0eportfolioClose\x12,\n" +
+	"\x12tiers_redraw_share\x183 \x01(\x01R\x10tiersRedrawShare\"\xa6\x02\n" +
 	"\tAlertRule\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n" +
 	"\x06metric\x18\x02 \x01(\tR\x06metric\x12\x14\n" +
@@ -2110,21 +2161,24 @@ const file_ledger_payloads_proto_rawDesc = "" +
 	"\x05value\x18\x0e \x01(\v2\x1f.mainstay.ledger.v1.PercentilesR\x05value\"3\n" +
 	"\vPercentiles\x12\x0e\n" +
 	"\x02at\x18\x01 \x03(\x01R\x02at\x12\x14\n" +
-	"\x05share\x18\x02 \x03(\x01R\x05share\"\x94\x01\n" +
+	"\x05share\x18\x02 \x03(\x01R\x05share\"\xd6\x01\n" +
 	"\n" +
 	"Thresholds\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\x04R\aversion\x12\x15\n" +
 	"\x06top_10\x18\x02 \x01(\x12R\x05top10\x12\x15\n" +
 	"\x06top_20\x18\x03 \x01(\x12R\x05top20\x12 \n" +
 	"\vpercentiles\x18\x04 \x03(\x12R\vpercentiles\x12\x1c\n" +
-	"\tcustomers\x18\x05 \x01(\x03R\tcustomers\"\x99\x01\n" +
+	"\tcustomers\x18\x05 \x01(\x03R\tcustomers\x12\x12\n" +
+	"\x04time\x18\x06 \x01(\x12R\x04time\x12\x14\n" +
+	"\x05close\x18\a \x01(\x12R\x05close\x12\x16\n" +
+	"\x06levels\x18\b \x03(\x12R\x06levels\"\x99\x01\n" +
 	"\x06Credit\x12\x1a\n" +
 	"\breferred\x18\x01 \x01(\tR\breferred\x12\x10\n" +
 	"\x03net\x18\x02 \x01(\x12R\x03net\x12\x1a\n" +
 	"\bapproved\x18\x03 \x01(\bR\bapproved\x12$\n" +
 	"\x0ecause_event_id\x18\x04 \x01(\tR\fcauseEventId\x12\x1f\n" +
 	"\voccurred_at\x18\x05 \x01(\x12R\n" +
-	"occurredAt\"\xd0\x03\n" +
+	"occurredAt\"\xfc\x03\n" +
 	"\fContribution\x12\x1c\n" +
 	"\tpartition\x18\x01 \x01(\x05R\tpartition\x12\x16\n" +
 	"\x06offset\x18\x02 \x01(\x03R\x06offset\x12\x1c\n" +
@@ -2143,7 +2197,9 @@ const file_ledger_payloads_proto_rawDesc = "" +
 	"\tprospects\x18\f \x01(\x03R\tprospects\x12'\n" +
 	"\x0fcustomer_equity\x18\r \x01(\x12R\x0ecustomerEquity\x12\x12\n" +
 	"\x04time\x18\x0e \x01(\x12R\x04time\x12\x14\n" +
-	"\x05close\x18\x0f \x01(\x12R\x05close\"\n" +
+	"\x05close\x18\x0f \x01(\x12R\x05close\x12\x16\n" +
+	"\x06values\x18\x10 \x03(\x12R\x06values\x12\x12\n" +
+	"\x04more\x18\x11 \x01(\bR\x04more\"\n" +
 	"\n" +
 	"\bContinue\"*\n" +
 	"\n" +

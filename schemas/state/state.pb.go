@@ -1133,6 +1133,7 @@ type Partition struct {
 	RetiredRules     []*ledger.AlertRule    `protobuf:"bytes,64,rep,name=retired_rules,json=retiredRules,proto3" json:"retired_rules,omitempty"`             // removed, and not yet closed for every customer
 	Closing          *Closing               `protobuf:"bytes,65,opt,name=closing,proto3" json:"closing,omitempty"`                                           // absent: no close is under way
 	Finals           []*ledger.Contribution `protobuf:"bytes,66,rep,name=finals,proto3" json:"finals,omitempty"`                                             // partition 0: of closes to which not all partitions have contributed, by time and partition
+	SentThresholds   uint64                 `protobuf:"varint,68,opt,name=sent_thresholds,json=sentThresholds,proto3" json:"sent_thresholds,omitempty"`      // partition 0: version of the thresholds sent last
 	PublishedFinal   *ledger.Contribution   `protobuf:"bytes,67,opt,name=published_final,json=publishedFinal,proto3" json:"published_final,omitempty"`       // partition 0: the sums of the last close to which all have contributed
 	unknownFields    protoimpl.UnknownFields
 	sizeCache        protoimpl.SizeCache
@@ -1392,6 +1393,13 @@ func (x *Partition) GetFinals() []*ledger.Contribution {
 	return nil
 }
 
+func (x *Partition) GetSentThresholds() uint64 {
+	if x != nil {
+		return x.SentThresholds
+	}
+	return 0
+}
+
 func (x *Partition) GetPublishedFinal() *ledger.Contribution {
 	if x != nil {
 		return x.PublishedFinal
@@ -1528,6 +1536,7 @@ type Rescoring struct {
 	Class         uint32                 `protobuf:"varint,2,opt,name=class,proto3" json:"class,omitempty"`     // the class under way
 	After         string                 `protobuf:"bytes,3,opt,name=after,proto3" json:"after,omitempty"`      // the customer of that class rescored last; empty: none yet
 	Terms         uint32                 `protobuf:"varint,4,opt,name=terms,proto3" json:"terms,omitempty"`     // what is new: 1: thresholds, 2: parameters, 3: settings; of several the greatest
+	Close         bool                   `protobuf:"varint,5,opt,name=close,proto3" json:"close,omitempty"`     // the thresholds are those of a close, so tiers are set by the values at its time
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1590,17 +1599,25 @@ func (x *Rescoring) GetTerms() uint32 {
 	return 0
 }
 
+func (x *Rescoring) GetClose() bool {
+	if x != nil {
+		return x.Close
+	}
+	return false
+}
+
 // Closing is the cursor that values all customers at the end of a civil day: hash class by hash class, within a class by id.
 type Closing struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	At            int64                  `protobuf:"zigzag64,1,opt,name=at,proto3" json:"at,omitempty"`              // end of the day, ms
-	Classes       uint32                 `protobuf:"varint,2,opt,name=classes,proto3" json:"classes,omitempty"`      // number of hash classes, a power of two, chosen when the close began
-	Class         uint32                 `protobuf:"varint,3,opt,name=class,proto3" json:"class,omitempty"`          // the class under way
-	After         string                 `protobuf:"bytes,4,opt,name=after,proto3" json:"after,omitempty"`           // the customer of that class valued last; empty: none yet
-	Totals        *Totals                `protobuf:"bytes,5,opt,name=totals,proto3" json:"totals,omitempty"`         // of the customers valued so far
-	Settings      *ledger.SettingsValues `protobuf:"bytes,6,opt,name=settings,proto3" json:"settings,omitempty"`     // at the beginning, if they have changed since; the two are set together
-	Parameters    *ledger.Parameters     `protobuf:"bytes,7,opt,name=parameters,proto3" json:"parameters,omitempty"` // likewise
-	Day           int32                  `protobuf:"zigzag32,8,opt,name=day,proto3" json:"day,omitempty"`            // the civil day that begins at that end
+	At            int64                  `protobuf:"zigzag64,1,opt,name=at,proto3" json:"at,omitempty"`                // end of the day, ms
+	Classes       uint32                 `protobuf:"varint,2,opt,name=classes,proto3" json:"classes,omitempty"`        // number of hash classes, a power of two, chosen when the close began
+	Class         uint32                 `protobuf:"varint,3,opt,name=class,proto3" json:"class,omitempty"`            // the class under way
+	After         string                 `protobuf:"bytes,4,opt,name=after,proto3" json:"after,omitempty"`             // the customer of that class valued last; empty: none yet
+	Totals        *Totals                `protobuf:"bytes,5,opt,name=totals,proto3" json:"totals,omitempty"`           // of the customers valued so far
+	Settings      *ledger.SettingsValues `protobuf:"bytes,6,opt,name=settings,proto3" json:"settings,omitempty"`       // at the beginning, if they have changed since; the two are set together
+	Parameters    *ledger.Parameters     `protobuf:"bytes,7,opt,name=parameters,proto3" json:"parameters,omitempty"`   // likewise
+	Day           int32                  `protobuf:"zigzag32,8,opt,name=day,proto3" json:"day,omitempty"`              // the civil day that begins at that end
+	Values        []int64                `protobuf:"zigzag64,9,rep,packed,name=values,proto3" json:"values,omitempty"` // total CLV of the customers valued since the last contribution of values
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1689,6 +1706,13 @@ func (x *Closing) GetDay() int32 {
 		return x.Day
 	}
 	return 0
+}
+
+func (x *Closing) GetValues() []int64 {
+	if x != nil {
+		return x.Values
+	}
+	return nil
 }
 
 // Calibration sums up the forecasts whose outcome is recorded. Lists are by tenth of the forecast probability; absent: all zeros.
@@ -1960,6 +1984,7 @@ type Totals struct {
 	Histogram      []int64                `protobuf:"varint,9,rep,packed,name=histogram,proto3" json:"histogram,omitempty"`                             // customers with a standing order by the bucket of their total CLV
 	Customers      int64                  `protobuf:"varint,10,opt,name=customers,proto3" json:"customers,omitempty"`                                   // with a standing order
 	CustomerEquity int64                  `protobuf:"zigzag64,11,opt,name=customer_equity,json=customerEquity,proto3" json:"customer_equity,omitempty"` // sum of their total CLV
+	Values         []int64                `protobuf:"zigzag64,12,rep,packed,name=values,proto3" json:"values,omitempty"`                                // total CLV of those that histogram counts, rising; absent where they are too many
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
 }
@@ -2069,6 +2094,13 @@ func (x *Totals) GetCustomerEquity() int64 {
 		return x.CustomerEquity
 	}
 	return 0
+}
+
+func (x *Totals) GetValues() []int64 {
+	if x != nil {
+		return x.Values
+	}
+	return nil
 }
 
 var File_state_state_proto protoreflect.FileDescriptor
@@ -2197,7 +2229,7 @@ const file_state_state_proto_rawDesc = "" +
 	"\breferrer\x18\x02 \x01(\tR\breferrer\x12\x16\n" +
 	"\x06voided\x18\x03 \x01(\bR\x06voided\x12\x0e\n" +
 	"\x02at\x18\x04 \x01(\x12R\x02at\x12\x18\n" +
-	"\apending\x18\x05 \x01(\bR\apending\"\xc2\f\n" +
+	"\apending\x18\x05 \x01(\bR\apending\"\xeb\f\n" +
 	"\tPartition\x12\x16\n" +
 	"\x06format\x18\x01 \x01(\rR\x06format\x12\x16\n" +
 	"\x06offset\x18\x02 \x01(\x03R\x06offset\x125\n" +
@@ -2241,7 +2273,8 @@ const file_state_state_proto_rawDesc = "" +
 	"\x10refused_settings\x18? \x01(\v2\".mainstay.state.v1.RefusedSettingsR\x0frefusedSettings\x12B\n" +
 	"\rretired_rules\x18@ \x03(\v2\x1d.mainstay.ledger.v1.AlertRuleR\fretiredRules\x124\n" +
 	"\aclosing\x18A \x01(\v2\x1a.mainstay.state.v1.ClosingR\aclosing\x128\n" +
-	"\x06finals\x18B \x03(\v2 .mainstay.ledger.v1.ContributionR\x06finals\x12I\n" +
+	"\x06finals\x18B \x03(\v2 .mainstay.ledger.v1.ContributionR\x06finals\x12'\n" +
+	"\x0fsent_thresholds\x18D \x01(\x04R\x0esentThresholds\x12I\n" +
 	"\x0fpublished_final\x18C \x01(\v2 .mainstay.ledger.v1.ContributionR\x0epublishedFinal\"c\n" +
 	"\x0fRefusedSettings\x128\n" +
 	"\bsettings\x18\x01 \x01(\v2\x1c.mainstay.ledger.v1.SettingsR\bsettings\x12\x16\n" +
@@ -2252,12 +2285,13 @@ const file_state_state_proto_rawDesc = "" +
 	"\x06raised\x18\x03 \x01(\x03R\x06raised\x12\x1e\n" +
 	"\n" +
 	"suppressed\x18\x04 \x01(\x03R\n" +
-	"suppressed\"g\n" +
+	"suppressed\"}\n" +
 	"\tRescoring\x12\x18\n" +
 	"\aclasses\x18\x01 \x01(\rR\aclasses\x12\x14\n" +
 	"\x05class\x18\x02 \x01(\rR\x05class\x12\x14\n" +
 	"\x05after\x18\x03 \x01(\tR\x05after\x12\x14\n" +
-	"\x05terms\x18\x04 \x01(\rR\x05terms\"\xa4\x02\n" +
+	"\x05terms\x18\x04 \x01(\rR\x05terms\x12\x14\n" +
+	"\x05close\x18\x05 \x01(\bR\x05close\"\xbc\x02\n" +
 	"\aClosing\x12\x0e\n" +
 	"\x02at\x18\x01 \x01(\x12R\x02at\x12\x18\n" +
 	"\aclasses\x18\x02 \x01(\rR\aclasses\x12\x14\n" +
@@ -2268,7 +2302,8 @@ const file_state_state_proto_rawDesc = "" +
 	"\n" +
 	"parameters\x18\a \x01(\v2\x1e.mainstay.ledger.v1.ParametersR\n" +
 	"parameters\x12\x10\n" +
-	"\x03day\x18\b \x01(\x11R\x03day\"\xb3\x01\n" +
+	"\x03day\x18\b \x01(\x11R\x03day\x12\x16\n" +
+	"\x06values\x18\t \x03(\x12R\x06values\"\xb3\x01\n" +
 	"\vCalibration\x12\x1a\n" +
 	"\bpromises\x18\x01 \x03(\x03R\bpromises\x12 \n" +
 	"\vprobability\x18\x02 \x03(\x03R\vprobability\x12\x12\n" +
@@ -2291,7 +2326,7 @@ const file_state_state_proto_rawDesc = "" +
 	"LedgerMark\x12\x1c\n" +
 	"\tpartition\x18\x01 \x01(\x05R\tpartition\x12\x16\n" +
 	"\x06offset\x18\x02 \x01(\x03R\x06offset\x12\x18\n" +
-	"\aordinal\x18\x03 \x01(\rR\aordinal\"\xe2\x02\n" +
+	"\aordinal\x18\x03 \x01(\rR\aordinal\"\xfa\x02\n" +
 	"\x06Totals\x12\x14\n" +
 	"\x05known\x18\x01 \x01(\x03R\x05known\x12\x16\n" +
 	"\x06active\x18\x02 \x01(\x03R\x06active\x12#\n" +
@@ -2306,7 +2341,8 @@ const file_state_state_proto_rawDesc = "" +
 	"\thistogram\x18\t \x03(\x03R\thistogram\x12\x1c\n" +
 	"\tcustomers\x18\n" +
 	" \x01(\x03R\tcustomers\x12'\n" +
-	"\x0fcustomer_equity\x18\v \x01(\x12R\x0ecustomerEquityB,Z*github.com/mainstay/mainstay/schemas/stateb\x06proto3"
+	"\x0fcustomer_equity\x18\v \x01(\x12R\x0ecustomerEquity\x12\x16\n" +
+	"\x06values\x18\f \x03(\x12R\x06valuesB,Z*github.com/mainstay/mainstay/schemas/stateb\x06proto3"
 
 var (
 	file_state_state_proto_rawDescOnce sync.Once

@@ -226,7 +226,8 @@ type Dedup struct {
 
 // Tiers are top_10, top_20 and rest, by total CLV.
 type Tiers struct {
-	MinCustomers int `yaml:"min_customers"`
+	MinCustomers int     `yaml:"min_customers"`
+	RedrawShare  float64 `yaml:"redraw_share"`
 }
 
 // Portfolio configures the sums over all customers.

@@ -27,7 +27,7 @@ import (
 func TestDefaultsAreThoseOfTheLedger(t *testing.T) {
 	v := config.Default().StepSettings()
 	require.True(t, proto.Equal(settings.Default(), v))
-	require.Equal(t, uint64(0x92689353a519733), settings.Hash(v))
+	require.Equal(t, uint64(0x9ce8f86f327ab7d1), settings.Hash(v))
 }
 
 func TestEverySettingOfTheTableIsASetting(t *testing.T) {

@@ -22,6 +22,7 @@ type Final struct {
 type finals struct {
 	sums      map[int64]*finalSum            // by end of the day
 	published map[int64]*ledger.Contribution // likewise
+	bounds    map[int64]*ledger.Thresholds   // of the close's tiers, likewise
 }
 
 type finalSum struct {
@@ -29,16 +30,20 @@ type finalSum struct {
 	customers, prospects                     int64
 	historicRevenue, futureValue, equity     int64
 	low, medium, high, churned, churnUnknown int64
+	values                                   []int64 // total CLV of the customers who have a tier
 }
 
 func newFinals() *finals {
-	return &finals{sums: map[int64]*finalSum{}, published: map[int64]*ledger.Contribution{}}
+	return &finals{sums: map[int64]*finalSum{}, published: map[int64]*ledger.Contribution{}, bounds: map[int64]*ledger.Thresholds{}}
 }
 
 // trackFinals sums the partition's customers at the tick that begins a close, and notes what partition 0 publishes.
 func (a *auditor) trackFinals(e *ledger.Entry) {
 	if c := a.state.FinalPortfolio(); c != nil {
 		a.finals.published[c.GetClose()] = c
+	}
+	if t := a.state.Thresholds(); t.GetClose() != 0 {
+		a.finals.bounds[t.GetClose()] = t
 	}
 	if e.GetKind() != ledger.Kind_KIND_TICK {
 		return
@@ -81,6 +86,9 @@ func (f *finalSum) add(a *processors.CustomerScores) {
 		f.customers++
 		f.futureValue += a.CLV.Predicted.Value
 		f.equity += a.CLV.Total.Value
+		if a.Churn.Risk != customer.Churned.String() {
+			f.values = append(f.values, a.CLV.Total.Value)
+		}
 	} else {
 		f.prospects++
 	}
@@ -118,5 +126,25 @@ func (f *finals) judge(res *Result) {
 			res.add(Finding{Kind: Differing, Offset: -1, Place: "portfolio", Detail: "the portfolio as of " +
 				res.Final.AsOf.Format(time.RFC3339) + " is not the sum over all customers"}, 1)
 		}
+		if t := f.bounds[at]; t != nil && !s.agrees(t) {
+			res.add(Finding{Kind: Differing, Offset: -1, Place: "thresholds", Detail: "the tiers as of " +
+				res.Final.AsOf.Format(time.RFC3339) + " are not those of ranking all customers"}, 1)
+		}
 	}
+}
+
+// agrees reports whether bounds put every customer into the tier that ranking all of them by value gives: a percentile is the share
+// strictly below plus half of the ties, top_10 begins at the 90th and top_20 at the 80th.
+func (f *finalSum) agrees(t *ledger.Thresholds) bool {
+	slices.Sort(f.values)
+	n := len(f.values)
+	for _, v := range f.values {
+		below, _ := slices.BinarySearch(f.values, v)
+		upTo, _ := slices.BinarySearch(f.values, v+1)
+		percentile := 100 * float64(below+upTo) / float64(2*n)
+		if v >= t.GetTop_10() != (percentile >= 90) || v >= t.GetTop_20() != (percentile >= 80) {
+			return false
+		}
+	}
+	return t.GetCustomers() == int64(n)
 }

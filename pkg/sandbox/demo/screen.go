@@ -195,6 +195,10 @@ func (s *Screen) printSummary(sum *Summary) error {
 	row("dead letters", "%d", sum.DeadLetters)
 	row("audit", "%d lost, %d doubled, %d differing, %d missing", sum.Audit.Lost, sum.Audit.Doubled, sum.Audit.Differing, sum.Audit.StateMissing)
 	row("", "(%d outputs and %d customers recomputed from the ledger)", sum.Audit.Outputs, sum.Audit.Customers)
+	if f := sum.Audit.Final; f != nil {
+		const cents = 100 // of the demo's currency
+		row("portfolio", "final %.2f as of %s, %.2f in sum: difference %.2f", float64(f.CustomerEquity)/cents, f.AsOf.Format(time.DateOnly), float64(f.Sum)/cents, float64(f.CustomerEquity-f.Sum)/cents)
+	}
 	s.print("%s\n", s.bold("Compared with the simulation's ground truth"))
 	row("historic value", "exact for %d of %d", t.ValueExact, t.Buyers)
 	row("standing orders", "exact for %d of %d", t.OrdersExact, t.Buyers)

@@ -93,6 +93,7 @@ type Audit struct {
 	Differing    int64           `json:"differing"`
 	StateMissing int64           `json:"state_missing"`
 	Findings     []audit.Finding `json:"findings"`
+	Final        *audit.Final    `json:"final"` // of the last closed day; null: no day was closed
 }
 
 // Clean reports whether the audit found nothing.
@@ -160,7 +161,7 @@ func (d *demo) audit(ctx context.Context, s *Summary) error {
 		return err
 	}
 	s.Entries = r.Entries
-	s.Audit = Audit{Outputs: r.Outputs, Customers: r.Customers, Lost: r.Lost, Doubled: r.Doubled, Differing: r.Differing, StateMissing: r.StateMissing, Findings: r.Findings}
+	s.Audit = Audit{Outputs: r.Outputs, Customers: r.Customers, Lost: r.Lost, Doubled: r.Doubled, Differing: r.Differing, StateMissing: r.StateMissing, Findings: r.Findings, Final: r.Final}
 	return nil
 }
 

@@ -66,9 +66,6 @@ func (w *world) verify() []string {
 	}
 	problems = append(problems, w.checkOpenAlerts()...)
 	problems = append(problems, w.checkTotals()...)
-	if wrong := w.checkThresholds(); wrong != "" {
-		report("tiers: %s", wrong)
-	}
 	for event, order := range recounted.purchases {
 		// A purchase that arrives after the cancellation of its order changes nothing, so it causes no output.
 		if n := w.subscriber.outputsByCause[event]; n > 1 || n == 0 && !order.cancelled {
@@ -387,38 +384,6 @@ func (w *world) checkTotals() (problems []string) {
 		problems = append(problems, err.Error())
 	}
 	return problems
-}
-
-// checkThresholds ranks the customers by what the subscriber holds: the right number must be above the thresholds of the tiers,
-// give or take one customer and the changes too small to be published. Under the event clock base time stands still at the end,
-// and partition totals that are sent by base time are not complete.
-func (w *world) checkThresholds() string {
-	state := w.committedState(0)
-	if state == nil || w.cfg.Clock == "event" || state.Thresholds().GetCustomers() < int64(w.cfg.Tiers.MinCustomers) {
-		return ""
-	}
-	all, above := 0, [2][2]int{} // by threshold: surely above, perhaps above
-	bounds := [2]int64{state.Thresholds().GetTop_10(), state.Thresholds().GetTop_20()}
-	for _, c := range w.subscriber.customers {
-		if c.orders == 0 {
-			continue
-		}
-		all++
-		for i, bound := range bounds {
-			if float64(c.total) > 1.03*float64(bound) {
-				above[i][0]++
-			}
-			if float64(c.total) > .97*float64(bound) {
-				above[i][1]++
-			}
-		}
-	}
-	for i, share := range [2]float64{.1, .2} {
-		if n := share * float64(all); float64(above[i][0]) > n+1 || float64(above[i][1]) < n-1 {
-			return fmt.Sprintf("%d customers, of which %d to %d are above the threshold %d of the top %g%%", all, above[i][0], above[i][1], bounds[i], share*100)
-		}
-	}
-	return ""
 }
 
 func (w *world) readAll(topic string, each func(kafka.Record) error) error {
