@@ -62,11 +62,11 @@ func (b *Contributions) addFinal(c *ledger.Contribution) bool {
 	}
 	b.finals = slices.Insert(b.finals, i, c)
 	closes, before := 0, int64(0)
-	for k := len(b.finals) - 1; k >= 0; k-- {
-		if b.finals[k].GetClose() == before {
+	for k, other := range slices.Backward(b.finals) {
+		if other.GetClose() == before {
 			continue
 		}
-		if closes, before = closes+1, b.finals[k].GetClose(); closes > mostOpenCloses {
+		if closes, before = closes+1, other.GetClose(); closes > mostOpenCloses {
 			b.finals = slices.Delete(b.finals, 0, k+1)
 			break
 		}

@@ -58,11 +58,12 @@ const tenths = 1000
 // A bound lies half-way to the next lower value: a customer's own value as the bound would be missed after any silence.
 func drawExact(differences []int64, t *ledger.Thresholds) {
 	n := int64(len(differences))
-	value, lower := int64(0), int64(0)
+	value := int64(0)
 	t.Levels = make([]int64, 0, tenths+1)
 	some10, some20 := false, false
 	for i := int64(0); i < n; {
-		lower, value = value, value+differences[i]
+		lower := value
+		value += differences[i]
 		bound := value - (value-lower)/2
 		if i == 0 {
 			bound = value
