@@ -244,6 +244,8 @@ func TestTiersOfACloseAreThoseOfARecount(t *testing.T) {
 		w.settings(func(v *ledger.SettingsValues) { v.TiersMinCustomers, v.WakeLimit = 20, 1000 })
 		ids, now := clientele(t, w, rapid.IntRange(20, 150).Draw(t, "customers"))
 		w.tick(now)
+		// Everybody is in the uppermost tier, and stays there between closes a little below its bound.
+		w.append(ledger.Kind_KIND_THRESHOLDS, now, &ledger.Thresholds{Version: 100, Top_10: 1, Top_20: 1, Percentiles: make([]int64, 101), Customers: int64(len(ids))})
 		midnight := (now/day + 1 + rapid.Int64Range(0, 90).Draw(t, "days")) * day
 		w.tick(midnight)
 		values := map[string]int64{}

@@ -24,7 +24,7 @@ func (s *step) scoreAndPublish(m customer.Moment, c *subject, trigger output.Tri
 	x.value = clv.Score(t, m, state, s.rankedFrom(last))
 	isMaterial := clv.Material(t, &x.value, last)
 	if trigger == output.TriggerThresholds || trigger == output.TriggerClose { // nothing else has moved for that reason
-		//mutant:thresholds-publish-values delete
+		//mutant:thresholds-publish-values replace isMaterial = true
 		isMaterial = last.CLV && x.value.Tier != last.Tier
 	}
 	if isMaterial {

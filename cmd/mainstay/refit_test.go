@@ -34,7 +34,7 @@ func ordersFile(t *testing.T, customers int) string {
 }
 
 func TestRefit(t *testing.T) {
-	w, b := newRunningWorld(t, "MAINSTAY_MONEY_DEFAULT_CURRENCY=USD", "MAINSTAY_FOLD_WAKE_LIMIT=40")
+	w, b := newRunningWorld(t, "MAINSTAY_MONEY_DEFAULT_CURRENCY=USD", "MAINSTAY_FOLD_WAKE_LIMIT=40", "MAINSTAY_CLV_MATERIAL=0.01")
 	code, _, errs := w.run("refit")
 	require.Equal(t, exitFailed, code)
 	require.Contains(t, errs, "Redis holds no state")
