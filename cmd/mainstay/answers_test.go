@@ -230,8 +230,8 @@ func TestDemo(t *testing.T) {
 		require.Equal(t, "0", numberAt(s, "audit", name))
 	}
 	require.NotEqual(t, "0", numberAt(s, "by_silence"))
-	require.NotEmpty(t, numberAt(s, "audit", "final", "customer_equity"))
-	require.Equal(t, numberAt(s, "audit", "final", "sum"), numberAt(s, "audit", "final", "customer_equity"))
+	require.NotEmpty(t, numberAt(s, "audit", "final", "customer_equity_minor_units"))
+	require.Equal(t, numberAt(s, "audit", "final", "sum_minor_units"), numberAt(s, "audit", "final", "customer_equity_minor_units"))
 	require.NotEqual(t, "0", numberAt(s, "open_alerts", "topic"))
 	require.Equal(t, numberAt(s, "open_alerts", "state"), numberAt(s, "open_alerts", "topic"))
 	require.Equal(t, "0", numberAt(s, "open_alerts", "differing"))

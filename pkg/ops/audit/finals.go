@@ -12,9 +12,9 @@ import (
 // Final compares the portfolio of a closed day with the sum over all customers of their scores as of its end. Amounts are minor units
 // of the base currency.
 type Final struct {
-	AsOf           time.Time `json:"as_of"`           // end of the day
-	CustomerEquity int64     `json:"customer_equity"` // as published
-	Sum            int64     `json:"sum"`             // of total CLV over the customers with a standing order
+	AsOf           time.Time `json:"as_of"`                       // end of the day
+	CustomerEquity int64     `json:"customer_equity_minor_units"` // as published
+	Sum            int64     `json:"sum_minor_units"`             // of total CLV over the customers with a standing order
 }
 
 // finals are the closes of days. Each partition's customers are summed where its close begins, one by one and by the function that
