@@ -267,6 +267,22 @@ func TestLeadersAndCoordinatorsMove(t *testing.T) {
 	})
 }
 
+// A broker that is cut off from the others goes on to name a coordinator, and is asked like any other broker.
+func TestOneBrokerNamesAFormerCoordinator(t *testing.T) {
+	for stale := range int32(3) {
+		bubble(t, fmt.Sprint("broker ", stale), func(t *testing.T, e *env) {
+			c, _ := e.client(t)
+			topic := e.topic(t, c, 1)
+			e.fake.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.FindCoordinator}, Nodes: []int32{stale}, Err: kerr.CoordinatorNotAvailable, Count: -1})
+			g, err := c.NewGroup(GroupConfig{ID: name("group"), Topics: []string{topic}})
+			require.NoError(t, err)
+			_, err = g.Next(e.ctx(t))
+			require.NoError(t, err)
+			require.NoError(t, g.Close(e.ctx(t)))
+		})
+	}
+}
+
 func TestWithoutABroker(t *testing.T) {
 	bubble(t, "and with one again", func(t *testing.T, e *env) {
 		var down atomic.Bool

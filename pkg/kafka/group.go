@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"math"
 	"net"
+	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/segmentio/kafka-go"
@@ -54,7 +56,13 @@ type Group struct {
 	inner  *kafka.ConsumerGroup
 	dialer *trackingDialer
 	cancel context.CancelFunc
+	asked  atomic.Uint32 // how often a broker was asked for the coordinator
 }
+
+// anyBrokerAddress stands for all of Config.Brokers. kafka-go asks the first of its brokers that it can reach for the coordinator. A
+// broker that is cut off from the others, but not from clients, names a former coordinator for as long as that lasts, so each attempt
+// must begin with another broker.
+const anyBrokerAddress = "any-broker.invalid:9092"
 
 // NewGroup joins the group in the background; Next returns its generations. Close must be called.
 func (c *Client) NewGroup(cfg GroupConfig) (*Group, error) {
@@ -62,7 +70,7 @@ func (c *Client) NewGroup(cfg GroupConfig) (*Group, error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	g := &Group{client: c, id: cfg.ID, cfg: cfg, dialer: newDialer(c.cfg.Dial), cancel: cancel}
 	inner, err := kafka.NewConsumerGroup(kafka.ConsumerGroupConfig{
-		ID: cfg.ID, Brokers: c.cfg.Brokers, Topics: cfg.Topics,
+		ID: cfg.ID, Brokers: []string{anyBrokerAddress}, Topics: cfg.Topics,
 		Dialer: &kafka.Dialer{
 			ClientID: c.cfg.ClientID, Timeout: c.cfg.Timeout,
 			DialFunc: func(dctx context.Context, nw, address string) (net.Conn, error) {
@@ -84,7 +92,18 @@ func (c *Client) NewGroup(cfg GroupConfig) (*Group, error) {
 
 // dial encrypts and authenticates here and not in kafka.Dialer, so that Around sees the group's requests, unencrypted, and no others.
 func (g *Group) dial(life, ctx context.Context, nw, address string) (net.Conn, error) {
-	conn, err := g.client.connect(ctx, g.dialer, nw, address)
+	addresses := []string{address}
+	if brokers := g.client.cfg.Brokers; address == anyBrokerAddress {
+		first := int(g.asked.Add(1)-1) % len(brokers)
+		addresses = slices.Concat(brokers[first:], brokers[:first])
+	}
+	var conn net.Conn
+	var err error
+	for _, a := range addresses {
+		if conn, err = g.client.connect(ctx, g.dialer, nw, a); err == nil {
+			break
+		}
+	}
 	if err != nil {
 		return nil, err
 	}
