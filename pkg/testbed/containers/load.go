@@ -58,6 +58,9 @@ func (l *Load) Run(ctx context.Context, stop <-chan struct{}) error {
 		return fmt.Errorf("open the shop of the load: %w", err)
 	}
 	for e := range s.Events() {
+		if e.At.After(time.Now()) {
+			return fmt.Errorf("load after %d events: the shop's next event is at %s, later than now: Mainstay refuses events of the future", l.sent.Load(), e.At)
+		}
 		if l.chunk = append(l.chunk, e); len(l.chunk) < chunk {
 			continue
 		}

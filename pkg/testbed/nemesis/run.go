@@ -71,6 +71,9 @@ const (
 	simulatedDays = 1000
 )
 
+// historyStart is early enough for all simulated days to be over: an event of the future would be a dead letter.
+var historyStart = time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC)
+
 // run is one run.
 type run struct {
 	Config
@@ -191,7 +194,8 @@ func (r *run) startLoad(ctx context.Context, expected int64) (enough chan struct
 	r.load = &containers.Load{
 		Kafka: r.kafka, Namespace: r.namespace, Partitions: partitions,
 		Shop: shop.Config{
-			Seed: r.Seed, Customers: max(1000, int(expected/eventsPerHead)), Days: simulatedDays, Currency: "USD", Mix: containers.PlainMix(),
+			Seed: r.Seed, Customers: max(1000, int(expected/eventsPerHead)), Start: historyStart, Days: simulatedDays, Currency: "USD",
+			Mix: containers.PlainMix(),
 		},
 	}
 	r.load.SetRate(r.Rate)

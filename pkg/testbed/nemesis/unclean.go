@@ -26,6 +26,9 @@ const noticeTimeout = 45 * time.Second
 func (r *run) loseAll(ctx context.Context) error {
 	var noticed []string
 	for _, topic := range r.Losing {
+		if err := until(ctx, healTimeout, "the servers are as before the last fault", r.servers.Healed); err != nil {
+			return fmt.Errorf("unclean election, %s: %w", topic, err)
+		}
 		how, err := r.loseOf(ctx, r.servers.brokers, topic)
 		if err != nil {
 			return fmt.Errorf("unclean election, %s: %w", topic, err)
@@ -42,7 +45,9 @@ func (r *run) loseOf(ctx context.Context, b *brokers, losing string) (noticed st
 		return "", err
 	}
 	const longest = 300 // seconds
-	enough, sent := r.startLoad(ctx, r.Rate*longest)
+	loading, giveUp := context.WithCancelCause(ctx)
+	defer giveUp(nil)
+	enough, sent := r.startLoad(loading, r.Rate*longest)
 	ended := false
 	end := func() error {
 		if ended {
@@ -51,7 +56,14 @@ func (r *run) loseOf(ctx context.Context, b *brokers, losing string) (noticed st
 		ended = true
 		return r.endLoad(enough, sent)
 	}
-	defer func() { err = errors.Join(err, end()) }()
+	defer func() {
+		if err != nil {
+			giveUp(err) // brokers that are not healed would never acknowledge what is being sent
+		}
+		if ended := end(); err == nil {
+			err = ended
+		}
+	}()
 	if err := r.caughtUp(ctx); err != nil {
 		return "", err
 	}
@@ -153,10 +165,13 @@ func (r *run) electUnclean(ctx context.Context, b *brokers, topic string, partit
 	if err := until(ctx, healTimeout, "the partition has no leader", leader(-1)); err != nil {
 		return 0, err
 	}
-	if err := lagging.ElectUnclean(ctx, topic, partition); err != nil {
-		return 0, err
-	}
-	if err := until(ctx, healTimeout, "the replica leads", leader(lagging.ID)); err != nil {
+	// The broker forwards the request to the controller, at first over a connection that broke while it was cut off.
+	err = until(ctx, healTimeout, "the replica leads", func(ctx context.Context) (bool, error) {
+		err := lagging.ElectUnclean(ctx, topic, partition)
+		leads, failure := leader(lagging.ID)(ctx)
+		return leads, errors.Join(err, failure)
+	})
+	if err != nil {
 		return 0, err
 	}
 	for _, n := range others {
