@@ -71,9 +71,6 @@ const (
 	simulatedDays = 1000
 )
 
-// historyStart is early enough for all simulated days to be over: an event of the future would be a dead letter.
-var historyStart = time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC)
-
 // run is one run.
 type run struct {
 	Config
@@ -191,10 +188,12 @@ func (r *run) underLoad(ctx context.Context, stop <-chan struct{}) error {
 
 // startLoad sends at least the expected number of events, unless enough is closed before. What became of it is sent at its end.
 func (r *run) startLoad(ctx context.Context, expected int64) (enough chan struct{}, sent chan error) {
+	// All simulated days must be over: an event of the future would be a dead letter.
+	start := time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC)
 	r.load = &containers.Load{
 		Kafka: r.kafka, Namespace: r.namespace, Partitions: partitions,
 		Shop: shop.Config{
-			Seed: r.Seed, Customers: max(1000, int(expected/eventsPerHead)), Start: historyStart, Days: simulatedDays, Currency: "USD",
+			Seed: r.Seed, Customers: max(1000, int(expected/eventsPerHead)), Start: start, Days: simulatedDays, Currency: "USD",
 			Mix: containers.PlainMix(),
 		},
 	}
