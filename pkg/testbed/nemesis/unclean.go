@@ -101,9 +101,10 @@ func (r *run) electUnclean(ctx context.Context, b *brokers, topic string, partit
 		}
 		return containers.PartitionState{}, errors.Join(err, fmt.Errorf("%s does not know %s/%d", asked.Address, topic, partition))
 	}
-	highWatermark := func(ctx context.Context) (int64, error) {
+	// Outputs of a transaction that is still open are no loss: it is aborted, and they are published again.
+	committed := func(ctx context.Context) (int64, error) {
 		ends, err := r.kafka.ListOffsets(ctx, topic, []int32{partition})
-		return ends[partition].HighWatermark, err
+		return ends[partition].LastStable, err
 	}
 	before, err := stateOf(ctx, b.Brokers.Brokers[0])
 	if err != nil {
@@ -133,14 +134,14 @@ func (r *run) electUnclean(ctx context.Context, b *brokers, topic string, partit
 	if err != nil {
 		return 0, err
 	}
-	without, err := highWatermark(ctx)
+	without, err := committed(ctx)
 	if err != nil {
 		return 0, err
 	}
 	acknowledged := without
 	const records = 100
 	err = until(ctx, healTimeout, "records are acknowledged without the replica", func(ctx context.Context) (bool, error) {
-		acknowledged, err = highWatermark(ctx)
+		acknowledged, err = committed(ctx)
 		return acknowledged >= without+records, err
 	})
 	if err != nil {
