@@ -150,6 +150,7 @@ func rules(seed uint64) config.Rules {
 		{Name: "big_spender", Metric: "historic_clv", At: 300, Clear: 250, CoolDown: 3 * time.Second, Severity: "info"},
 		{Name: "buys_often", Metric: "number_of_orders", At: 4, Clear: 4, Severity: "info"},
 		{Name: "unhappy", Metric: "nps_score", Below: true, At: 6, Clear: 6, Severity: "critical"},
+		{Name: "among_the_best", Metric: "value_tier", At: 2, Clear: 2, Severity: "info"}, // new thresholds end it
 		{Name: "brings_others", Metric: "referral_value", At: 100, Clear: 50, Severity: "info"},
 	}
 }
