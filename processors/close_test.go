@@ -186,6 +186,20 @@ func TestFinalIsTheSumAsOf(t *testing.T) {
 	})
 }
 
+// TestNewParametersWaitForTheEndOfAClose: the customers that a close has not yet valued are valued like those before them.
+func TestNewParametersWaitForTheEndOfAClose(t *testing.T) {
+	w := crowd(t, 40, 5)
+	base, _ := w.parts[0].state.BaseTime()
+	want := sums(w, base+day)
+	w.tickApart(base + day)
+	w.enter(ledger.Kind_KIND_PARAMETERS, fitted(3))
+	w.drain()
+	published := finals(w)
+	require.Len(t, published, 1)
+	want.Currency = w.parts[0].state.Unit()
+	require.Equal(t, figures(string(want.Append(nil))), figures(published[0]))
+}
+
 // TestLateEventsCountInTheNextClose: an order of yesterday that comes after yesterday is closed counts today.
 func TestLateEventsCountInTheNextClose(t *testing.T) {
 	w := newWorld(t, genesis(1, ledger.Clock_CLOCK_EVENT))

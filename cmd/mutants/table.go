@@ -13,7 +13,7 @@ func mutants() []mutant {
 		{rule: "alerts", name: "notice-ignored", broken: "a cancelled subscription changes no class before its end", by: unitTests("./processors", "^TestScripts$")},
 		{rule: "19", name: "prospects-are-customers", broken: "who has no standing order counts as a customer", by: unitTests("./processors", "^TestPercentilesAgainstARecount$")},
 		{rule: "19", name: "close-counts-next-day", broken: "a close counts what is dated after the end of the day", by: unitTests("./processors", "^TestFinalIsTheSumAsOf$")},
-		{rule: "19", name: "close-under-new-terms", broken: "new parameters change a close under way", by: unitTests("./processors", "^TestFinalIsTheSumAsOf$")},
+		{rule: "19", name: "close-under-new-terms", broken: "new parameters change a close under way", by: unitTests("./processors", "^TestNewParametersWaitForTheEndOfAClose$")},
 		{rule: "19", name: "close-after-change", broken: "a close does not value customers before an entry changes them", by: unitTests("./processors", "^TestFinalIsTheSumAsOf$")},
 		{rule: "19", name: "close-twice", broken: "a customer who was valued before a change is valued again", by: unitTests("./processors", "^TestFinalIsTheSumAsOf$")},
 		{rule: "19", name: "final-of-some", broken: "a final portfolio is published before all partitions have contributed", by: unitTests("./processors", "^TestFinalIsTheSumAsOf$")},
