@@ -13,13 +13,14 @@ import (
 	"github.com/mainstay/mainstay/pkg/node/app"
 	"github.com/mainstay/mainstay/schemas/event"
 	"github.com/mainstay/mainstay/schemas/money"
+	"github.com/mainstay/mainstay/schemas/timeform"
 )
 
 // addFileFlags adds the flags that describe the format of a file of events.
 func addFileFlags(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.String("map", "", "column of each field: field=column,field=column")
-	f.String("time-format", "auto", "format of times: a Go layout (2006-01-02), strftime (%Y-%m-%d), or one of "+strings.Join(eventfile.TimeFormats(), ", "))
+	f.String("time-format", "auto", "format of times: a Go layout (2006-01-02), strftime (%Y-%m-%d), or one of "+strings.Join(timeform.Names(), ", "))
 	f.String("timezone", "", "IANA name of the time zone of times that state none (default UTC)")
 	f.String("currency", "", "currency of rows that state none")
 	f.String("delimiter", "", "CSV delimiter: , ; | or tab (default: detected)")

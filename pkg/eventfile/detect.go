@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/mainstay/mainstay/schemas/timeform"
 )
 
 // AmbiguousTimeError says that the dates of a column can be read in more than one way, in all rows that were examined.
@@ -35,41 +37,13 @@ func (e *UnknownTimeError) Error() string {
 		what = "is of another format than the rows before it"
 	}
 	return fmt.Sprintf("event file: %q in column %q (line %d) %s: give --time-format, as a Go layout (2006-01-02 15:04:05), "+
-		"strftime (%%Y-%%m-%%d), or one of %s", e.Sample, e.Column, e.Line, what, strings.Join(TimeFormats(), ", "))
-}
-
-// families are the formats that auto knows; each is one way of reading a date.
-func families(zone *time.Location) []*timeFormat {
-	clock := func(dates ...string) *timeFormat { return &timeFormat{layouts: withClock(dates...), zone: zone} }
-	iso := &timeFormat{zone: zone, layouts: append(withClock("2006-01-02", "2006-1-2"), time.RFC3339)}
-	for _, clock := range []string{"2006-01-02 15:04:05", "2006-01-02T15:04:05", "2006-01-02T15:04", "2006-01-02 15:04"} {
-		for _, offset := range []string{"Z07:00", " Z07:00", "Z0700", " Z0700", "Z07", " Z07"} {
-			iso.layouts = append(iso.layouts, clock+offset)
-		}
-	}
-	return []*timeFormat{
-		iso,
-		{zone: zone, layouts: []string{"20060102", "20060102150405", "20060102 15:04:05", "20060102 15:04", "20060102T150405", "20060102T150405Z07:00"}},
-		clock("2006/1/2"),
-		clock("2.1.2006"), clock("2/1/2006"), clock("1/2/2006"), clock("2-1-2006"), clock("1-2-2006"),
-		clock("2.1.06"), clock("2/1/06"), clock("1/2/06"), clock("06/1/2"), clock("2-1-06"), clock("1-2-06"), clock("06-1-2"),
-		clock("2 Jan 2006", "2-Jan-2006", "2 January 2006", "Jan 2, 2006", "Jan 2 2006", "January 2, 2006", "2-Jan-06"),
-		{zone: zone, layouts: []string{
-			time.RFC1123Z, "Mon, 2 Jan 2006 15:04:05 -0700", "Mon, 2 Jan 2006 15:04:05", "Mon Jan 2 15:04:05 2006", "Mon Jan 2 2006 15:04:05 GMT-0700",
-		}},
-		calendarFormat(jalali(), zone), calendarFormat(ummAlQura(), zone),
-		{perUnit: time.Second},
-		{perUnit: time.Millisecond},
-		{perUnit: time.Microsecond},
-		{perUnit: time.Nanosecond},
-		{serial: true, zone: zone},
-	}
+		"strftime (%%Y-%%m-%%d), or one of %s", e.Sample, e.Column, e.Line, what, strings.Join(timeform.Names(), ", "))
 }
 
 // detection finds the time format of one column, value by value.
 type detection struct {
 	column     string
-	candidates []*timeFormat     // the formats that fit all values so far
+	candidates []*timeform.Form  // the formats that fit all values so far
 	parsed     bool              // some value has a known format
 	sample     string            // the first of them
 	line       int               // of the sample
@@ -80,7 +54,7 @@ type detection struct {
 func (d *detection) narrow(text string, line int) (decided bool, err error) {
 	known, fit := false, d.candidates[:0:0]
 	for _, f := range d.candidates {
-		if t, _, err := f.parse(text); err == nil && plausible(t) {
+		if t, _, err := f.Parse(text); err == nil && timeform.Plausible(t) {
 			known, fit = true, append(fit, f)
 		}
 	}
@@ -103,8 +77,8 @@ func (d *detection) narrow(text string, line int) (decided bool, err error) {
 
 // knownToOthers reports whether a value fits a format that earlier values have ruled out.
 func (d *detection) knownToOthers(text string) bool {
-	for _, f := range families(time.UTC) {
-		if t, _, err := f.parse(text); err == nil && plausible(t) {
+	for _, f := range timeform.Families(time.UTC) {
+		if t, _, err := f.Parse(text); err == nil && timeform.Plausible(t) {
 			return true
 		}
 	}
@@ -112,7 +86,7 @@ func (d *detection) knownToOthers(text string) bool {
 }
 
 // format returns the format of the column, nil if no row has a value.
-func (d *detection) format() (*timeFormat, error) {
+func (d *detection) format() (*timeform.Form, error) {
 	switch {
 	case !d.parsed && d.unknown != nil:
 		return nil, d.unknown
@@ -123,18 +97,8 @@ func (d *detection) format() (*timeFormat, error) {
 	}
 	ambiguous := &AmbiguousTimeError{Column: d.column, Line: d.line, Sample: shortened(d.sample, 40)}
 	for _, f := range d.candidates {
-		_, layout, _ := f.parse(d.sample)
+		_, layout, _ := f.Parse(d.sample)
 		ambiguous.Layouts = append(ambiguous.Layouts, layout)
 	}
 	return nil, ambiguous
 }
-
-// plausible reports whether a year is likely: it rejects numbers that are not Unix time, and dates whose year is in another
-// position.
-func plausible(t time.Time) bool {
-	y := t.UTC().Year()
-	return y >= earliestYear && y < 2200
-}
-
-// earliestYear is the first whose events intake accepts.
-const earliestYear = 1990

@@ -8,7 +8,9 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/mainstay/mainstay/schemas/digits"
 	"github.com/mainstay/mainstay/schemas/event"
+	"github.com/mainstay/mainstay/schemas/money"
 )
 
 // Lines is what the rows of a file of purchases mean that have the same order id, no updated_at, and different totals.
@@ -83,7 +85,7 @@ func (r *Reader) survey() error {
 }
 
 func (r *Reader) noteCurrency(text string, line int) {
-	if code := currencyOfWord(text); code != "" {
+	if code := money.OfWord(text); code != "" {
 		text = code
 	}
 	if unit, ok := r.currencies.Lookup([]byte(text)); ok { // Next refuses an unknown one
@@ -192,11 +194,11 @@ func (r *Reader) orderID(from record) string {
 
 // lineTotal returns the total of a row: 0 if it states none, nil if it is not a number.
 func (r *Reader) lineTotal(from record) (total *big.Rat, decimals int) {
-	text, _ := cutCurrencyWord(plainDigits(r.text(from, "total")))
+	text, _ := money.CutWord(digits.Plain(r.text(from, "total")))
 	if text == "" {
 		return new(big.Rat), 0
 	}
-	literal, ok := jsonNumber(text, r.mapping.DecimalComma)
+	literal, ok := money.Spelled(text, r.mapping.DecimalComma)
 	if !ok || strings.ContainsAny(literal, "eE") {
 		return nil, 0
 	}

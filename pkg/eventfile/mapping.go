@@ -20,7 +20,7 @@ type Mapping struct {
 	// aliases, where the file has them.
 	Columns map[string]string
 
-	TimeFormat string         // a Go layout, strftime, or one of TimeFormats; default auto
+	TimeFormat string         // a Go layout, strftime, or one of timeform.Names; default auto
 	Timezone   *time.Location // of times that do not state theirs; default UTC
 	Currency   string         // of rows that state none; "": intake uses its own default
 

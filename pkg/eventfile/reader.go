@@ -11,6 +11,7 @@ import (
 
 	"github.com/mainstay/mainstay/schemas/event"
 	"github.com/mainstay/mainstay/schemas/money"
+	"github.com/mainstay/mainstay/schemas/timeform"
 )
 
 // Reader reads one file. It is not safe for concurrent use.
@@ -20,7 +21,7 @@ type Reader struct {
 	fields  []field
 	slot    map[string]int // index of a field by its name
 	bound   []binding
-	times   []*timeFormat // per field; nil if it is not a time, or no row has a value
+	times   []*timeform.Form // per field; nil if it is not a time, or no row has a value
 
 	currencies *money.Table
 	decoder    *event.Decoder
@@ -121,10 +122,10 @@ func (r *Reader) prepare() error {
 
 // findTimes finds the format of each column of times: the one that the mapping states, or the one that fits the first rows.
 func (r *Reader) findTimes() error {
-	r.times = make([]*timeFormat, len(r.fields))
-	stated, err := parseFormat(r.mapping.TimeFormat, r.mapping.Timezone)
+	r.times = make([]*timeform.Form, len(r.fields))
+	stated, err := timeform.Named(r.mapping.TimeFormat, r.mapping.Timezone)
 	if err != nil {
-		return err
+		return fmt.Errorf("event file: --time-format %w", err)
 	}
 	open := map[int]*detection{}
 	for i, f := range r.fields {
@@ -133,7 +134,7 @@ func (r *Reader) findTimes() error {
 		case stated != nil:
 			r.times[i] = stated
 		default:
-			open[i] = &detection{column: r.columnOf(i), candidates: families(r.mapping.Timezone)}
+			open[i] = &detection{column: r.columnOf(i), candidates: timeform.Families(r.mapping.Timezone)}
 		}
 	}
 	const rows = 10_000

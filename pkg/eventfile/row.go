@@ -12,8 +12,10 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/mainstay/mainstay/schemas/digits"
 	"github.com/mainstay/mainstay/schemas/event"
 	"github.com/mainstay/mainstay/schemas/money"
+	"github.com/mainstay/mainstay/schemas/timeform"
 )
 
 // Row is one row of the file as an event, ready to be produced.
@@ -66,7 +68,7 @@ func (r *Reader) event(line int, from record) (Row, error) {
 		if summed != nil {
 			switch name := r.fields[i].Name; name {
 			case "total":
-				_, r.word = cutCurrencyWord(plainDigits(v.text))
+				_, r.word = money.CutWord(digits.Plain(v.text))
 				texts[i] = summed.total.FloatString(summed.decimals)
 				literals[i] = texts[i]
 				continue
@@ -77,7 +79,7 @@ func (r *Reader) event(line int, from record) (Row, error) {
 		if !ok {
 			continue
 		}
-		if code := currencyOfWord(v.text); code != "" && r.fields[i].Format == event.Currency {
+		if code := money.OfWord(v.text); code != "" && r.fields[i].Format == event.Currency {
 			v.text = code
 		}
 		literal, reason := r.literal(i, v)
@@ -134,11 +136,11 @@ func (r *Reader) literal(i int, v value) (literal, reason string) {
 	case moment:
 		return r.moment(i, v.text)
 	case amount, score:
-		text, word := cutCurrencyWord(plainDigits(v.text))
+		text, word := money.CutWord(digits.Plain(v.text))
 		if word != "" {
 			r.word = word
 		}
-		literal, ok := jsonNumber(text, r.mapping.DecimalComma)
+		literal, ok := money.Spelled(text, r.mapping.DecimalComma)
 		switch {
 		case !ok && !r.mapping.DecimalComma && strings.Count(v.text, ",") == 1:
 			return "", quote(v.text) + " is not a number: if the comma stands for the decimal point, give --decimal-comma; " +
@@ -183,12 +185,12 @@ func (r *Reader) moment(i int, text string) (literal, reason string) {
 	if format == nil { // no row that was examined had a time
 		return "", quote(text) + " is the first of its column: give --time-format"
 	}
-	t, _, err := format.parse(text)
+	t, _, err := format.Parse(text)
 	switch {
 	case err != nil:
 		return "", quote(text) + " is not a time of the column's format"
-	case t.UTC().Year() < earliestYear || t.UTC().Year() > 9999:
-		return "", fmt.Sprintf("%s lies before %d or after 9999", quote(text), earliestYear)
+	case t.UTC().Year() < timeform.FirstYear || t.UTC().Year() > 9999:
+		return "", fmt.Sprintf("%s lies before %d or after 9999", quote(text), timeform.FirstYear)
 	}
 	return `"` + t.UTC().Format(time.RFC3339Nano) + `"`, ""
 }
@@ -250,45 +252,6 @@ func (r *Reader) checkAmount(literal string, texts []string) (reason string) {
 		return "is " + err.Error()
 	}
 	return ""
-}
-
-// jsonNumber returns a number in JSON's syntax, digit for digit and without a float: it corrects the forms of spreadsheets that JSON
-// does not allow (.5, 5., +5, 007).
-func jsonNumber(text string, decimalComma bool) (string, bool) {
-	text = strings.TrimSpace(text)
-	if strings.ContainsAny(text, "٫٬") { // the decimal point and the separator of thousands of Persian and Arabic
-		if strings.ContainsAny(text, ".,") || strings.Contains(text[max(0, strings.Index(text, "٫")):], "٬") && strings.Contains(text, "٫") {
-			return "", false
-		}
-		text, decimalComma = strings.NewReplacer("٫", ".", "٬", "").Replace(text), false
-	}
-	if decimalComma {
-		if strings.Contains(text, ".") || strings.Count(text, ",") > 1 {
-			return "", false
-		}
-		text = strings.Replace(text, ",", ".", 1)
-	}
-	sign := ""
-	switch {
-	case strings.HasPrefix(text, "-"):
-		sign, text = "-", text[1:]
-	case strings.HasPrefix(text, "+"):
-		text = text[1:]
-	}
-	digits := len(text) - len(strings.TrimLeft(text, "0123456789"))
-	whole, rest := text[:digits], text[digits:]
-	if rest == "." && digits > 0 {
-		rest = ""
-	}
-	if digits == 0 && (len(rest) < 2 || rest[0] != '.') {
-		return "", false
-	}
-	whole = strings.TrimLeft(whole, "0")
-	if whole == "" {
-		whole = "0"
-	}
-	literal := sign + whole + rest
-	return literal, len(literal) <= 400 && json.Valid([]byte(literal))
 }
 
 func object(fields []field, literals []string) []byte {

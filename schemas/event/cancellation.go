@@ -76,7 +76,7 @@ func (d *Decoder) readCancellation(c *common) {
 	case ledger.CancellationKind_CANCELLATION_KIND_REFUND:
 		x.RefundId = d.required(fRefundID)
 		x.OrderId = d.required(fCancelledOrder)
-		unit, known := d.currency(fRefundCurrency)
+		unit, known := d.currency(fRefundCurrency, fRefundTotal)
 		x.Currency = unit.Currency
 		if v := r.find(fRefundTotal); r.require(fRefundTotal, v) && known {
 			x.Total = d.positiveAmount(fRefundTotal, v, unit, c)

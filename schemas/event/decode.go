@@ -5,10 +5,13 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 	"unicode/utf8"
 
+	"github.com/mainstay/mainstay/schemas/digits"
 	"github.com/mainstay/mainstay/schemas/ledger"
 	"github.com/mainstay/mainstay/schemas/money"
+	"github.com/mainstay/mainstay/schemas/timeform"
 )
 
 // Decoder decodes input records. It is not safe for concurrent use.
@@ -29,7 +32,12 @@ func NewDecoder(o Options) (*Decoder, error) {
 	if err != nil {
 		return nil, err
 	}
+	zone := o.Zone
+	if zone == nil {
+		zone = time.UTC
+	}
 	d := &Decoder{opts: o, table: table}
+	d.r.times = timeform.NewReader(zone)
 	if o.Currency != "" {
 		var ok bool
 		if d.unit, ok = table.Lookup([]byte(o.Currency)); !ok {
@@ -236,7 +244,7 @@ func (d *Decoder) readType(kind Kind) {
 // kindOfType reads a type: one of the names in any ASCII case, optionally with a reverse domain name as prefix and a version as
 // suffix, as in types of CloudEvents: com.example.purchase.v1.
 func kindOfType(text []byte) (Kind, bool) {
-	if dot := bytes.LastIndexByte(text, '.'); dot >= 0 && len(text)-dot > 2 && text[dot+1]|0x20 == 'v' && digits(text, dot+2) == len(text) {
+	if dot := bytes.LastIndexByte(text, '.'); dot >= 0 && len(text)-dot > 2 && text[dot+1]|0x20 == 'v' && skipDigits(text, dot+2) == len(text) {
 		text = text[:dot]
 	}
 	for kind, d := range kinds {
@@ -341,12 +349,19 @@ func (d *Decoder) handleAnonymous(into *Result) {
 	into.Skip = SkipAnonymous
 }
 
-// currency reads the currency of the amounts.
-func (d *Decoder) currency(f *Field) (money.Unit, bool) {
+// currency reads the currency of the amounts: that of the field, or that which the amount of the event names by a word. The two must
+// agree.
+func (d *Decoder) currency(f, amount *Field) (money.Unit, bool) {
 	r := &d.r
 	v := r.find(f)
+	word := d.currencyWord(amount)
 	switch v.tok {
 	case tokNone:
+		if word != "" {
+			unit, _ := d.table.Lookup([]byte(word)) // words name codes that every table has
+			r.recordDefault(amount.Name, word)
+			return unit, true
+		}
 		if d.unit.Code == "" {
 			r.refuse(f, Missing, "and there is no default (money.default_currency)")
 			return d.unit, false
@@ -361,16 +376,34 @@ func (d *Decoder) currency(f *Field) (money.Unit, bool) {
 	unit := d.last
 	if string(v.text) != unit.Code { // never "": that is absent
 		var ok bool
-		if unit, ok = d.table.Lookup(v.text); !ok {
+		unit, ok = d.table.Lookup(v.text)
+		if code := money.OfWord(string(v.text)); !ok && code != "" {
+			unit, ok = d.table.Lookup([]byte(code))
+		}
+		if !ok {
 			r.refuse(f, UnknownValue, "a code of ISO 4217 is wanted, or one of money.currencies")
 			return money.Unit{}, false
 		}
 		d.last = unit
 	}
+	if word != "" && word != unit.Code {
+		r.refuse(f, Mismatch, "the amount names "+word)
+		return unit, false
+	}
 	if r.explain {
 		r.recordValue(unit.Code + ", held in " + unit.Currency + " minor units, " + strconv.Itoa(unit.Decimals) + " decimals")
 	}
 	return unit, true
+}
+
+// currencyWord returns the code of the currency that an amount names by a word; "" if it names none.
+func (d *Decoder) currencyWord(amount *Field) string {
+	v := d.r.lookUp(amount)
+	if n := len(v.text); v.tok != tokString || n == 0 || v.text[n-1]-'0' <= 9 {
+		return "" // nearly all amounts
+	}
+	_, word := money.CutWord(digits.Plain(string(v.text)))
+	return word
 }
 
 func (d *Decoder) required(f *Field) string {

@@ -2,6 +2,7 @@ package event
 
 import (
 	"bytes"
+	"time"
 
 	"github.com/mainstay/mainstay/schemas/ledger"
 	"github.com/mainstay/mainstay/schemas/money"
@@ -72,6 +73,7 @@ type Options struct {
 	Normalise       Normalise              // "": none
 	KeepComments    bool                   // survey comments go into the ledger
 	EventTime       bool                   // the ledger's clock is the events' own time
+	Zone            *time.Location         // of times that do not state theirs; nil: UTC
 }
 
 // DefaultOptions are the options as shipped: no default currency, the toman as an alias, the usual ids of anonymous customers.
@@ -123,7 +125,7 @@ const (
 	Encoding     Reason = "encoding"      // not UTF-8, or half of a surrogate pair
 	Missing      Reason = "missing"       // a required field
 	WrongType    Reason = "wrong_type"    // e.g. an object where an id is read
-	BadFormat    Reason = "bad_format"    // a time that is not RFC 3339, an amount that is no number
+	BadFormat    Reason = "bad_format"    // a time that cannot be read, or in two ways; an amount that is no number
 	UnknownValue Reason = "unknown_value" // of type, kind, status, currency, dimension, specversion
 	Mismatch     Reason = "mismatch"      // type is not that of the topic
 	Negative     Reason = "negative"      // an amount

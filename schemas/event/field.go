@@ -16,7 +16,7 @@ const (
 	Amount                       // at least 0
 	PositiveAmount               // above 0
 	Score                        // a whole number
-	Time                         // RFC 3339
+	Time                         // RFC 3339, or another form of schemas/timeform
 	Flag                         // true or false
 	Objects                      // an array of objects
 	EventType                    // one of Descriptor.Types
@@ -95,7 +95,7 @@ var (
 	})
 	fOccurredAt = declare(Field{
 		Name: "occurred_at", Aliases: []string{"timestamp", "time"}, Attribute: "time", Format: Time, Example: "2026-03-01T12:00:00Z", Flag: "at", Default: "now",
-		Doc: "RFC 3339, from 1990 to 48 h ahead. Without it the record's timestamp stands in.",
+		Doc: "RFC 3339 (other forms are read too), from 1990 to 48 h ahead. Without it the record's timestamp stands in.",
 	})
 	fSource = declare(Field{
 		Name: "source", Attribute: "source", Format: Identifier, Example: "webshop", Flag: "source",

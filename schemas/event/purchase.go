@@ -101,7 +101,7 @@ func (d *Decoder) readPurchase(c *common) {
 	p := &c.into.purchase
 	c.into.Event.Purchase = p
 	p.OrderId = d.required(fOrderID)
-	unit, known := d.currency(fCurrency)
+	unit, known := d.currency(fCurrency, d.amountOf())
 	p.Currency, p.Total = unit.Currency, 0
 	if known {
 		p.Total = d.total(unit, c)
@@ -120,12 +120,17 @@ func (d *Decoder) readPurchase(c *common) {
 	c.key = key{what: "order:", id: p.OrderId, at: p.UpdatedAt, timed: updated}
 }
 
+// amountOf is the field of the amount that counts, before tax and shipping are taken off it.
+func (d *Decoder) amountOf() *Field {
+	if d.opts.Total == TotalSubtotal {
+		return fSubtotal
+	}
+	return fTotal
+}
+
 // total is the amount that counts by the money.total setting.
 func (d *Decoder) total(unit money.Unit, c *common) int64 {
-	of := fTotal
-	if d.opts.Total == TotalSubtotal {
-		of = fSubtotal
-	}
+	of := d.amountOf()
 	v := d.r.find(of)
 	if !d.r.require(of, v) {
 		return 0

@@ -6,7 +6,9 @@ import (
 	"unicode/utf8"
 	"unsafe"
 
+	"github.com/mainstay/mainstay/schemas/digits"
 	"github.com/mainstay/mainstay/schemas/money"
+	"github.com/mainstay/mainstay/schemas/timeform"
 	"github.com/mainstay/mainstay/schemas/timestamp"
 )
 
@@ -32,6 +34,7 @@ type reading struct {
 	attributes [attributes]slot // of a structured event
 	refused    *Refused
 	explain    bool
+	times      *timeform.Reader
 	readings   []FieldReading
 }
 
@@ -214,19 +217,22 @@ const (
 	ahead    = 48 * 3600 * 1000 // ms
 )
 
-// time reads RFC 3339, not before 1990 and not after latest; stated is false if it is absent.
+// time reads a time, not before 1990 and not after latest; stated is false if it is absent. RFC 3339 is the usual form.
 func (r *reading) time(f *Field, v value, latest int64) (ms int64, stated bool) {
 	if v.tok == tokNone {
 		return 0, false
 	}
-	if v.tok != tokString {
-		r.refuse(f, WrongType, "text is wanted, a time by RFC 3339")
+	if v.tok != tokString && v.tok != tokNumber {
+		r.refuse(f, WrongType, "text or a number is wanted, a time")
 		return 0, true
 	}
 	ms, ok := timestamp.Parse(v.text)
 	if !ok {
-		r.refuse(f, BadFormat, "a time by RFC 3339 is wanted, such as 2026-03-01T12:00:00Z")
-		return 0, true
+		var err error
+		if ms, err = r.times.Read(v.text, latest); err != nil {
+			r.refuse(f, BadFormat, err.Error())
+			return 0, true
+		}
 	}
 	r.checkTime(f, ms, latest)
 	r.recordTime(ms)
@@ -270,6 +276,11 @@ func (r *reading) decimal(f *Field, v value, scale int) (n int64, rounded, state
 		return 0, false, false
 	}
 	n, rounded, err := money.Decimal(v.text, scale, form)
+	if errors.Is(err, money.ErrFormat) && v.tok == tokString {
+		if literal, ok := spelledAmount(v.text); ok {
+			n, rounded, err = money.Decimal([]byte(literal), scale, money.Literal)
+		}
+	}
 	switch {
 	case err == nil:
 		return n, rounded, true
@@ -281,6 +292,16 @@ func (r *reading) decimal(f *Field, v value, scale int) (n int64, rounded, state
 		r.refuse(f, BadFormat, "digits are wanted, with a point before the decimals")
 	}
 	return 0, false, false
+}
+
+// spelledAmount reads an amount in the digits and with the separators of Persian and Arabic, or with the word of its currency.
+func spelledAmount(text []byte) (literal string, ok bool) {
+	plain := digits.Plain(string(text))
+	amount, word := money.CutWord(plain)
+	if word == "" && plain == string(text) {
+		return "", false // ASCII alone is a decimal number, or nothing
+	}
+	return money.Spelled(amount, false)
 }
 
 // truth reads true, false, or their text; absent is false.

@@ -31,6 +31,8 @@ type reference struct {
 type verdict struct {
 	refusals map[string]bool // field and reason
 	sayable  bool            // a JSON Schema can say one of them
+	lenient  bool            // a time or amount has another form than the schema asks of senders
+	unsure   bool            // a time or amount may have a form that only the decoder knows
 	skip     string
 	customer string
 	event    *ledger.Event
@@ -167,6 +169,9 @@ func (r *reference) at(field string, v found, absent, latest int64) int64 {
 		return absent
 	}
 	s, ok := v.value.(string)
+	if number, isNumber := v.value.(json.Number); isNumber {
+		s, ok = number.String(), true
+	}
 	if !ok {
 		r.refuse(field, WrongType, true)
 		return 0
@@ -177,8 +182,12 @@ func (r *reference) at(field string, v found, absent, latest int64) int64 {
 	}
 	ms, ok := instant(s)
 	if !ok {
-		r.refuse(field, BadFormat, !v.fromHeader)
-		return 0
+		if ms, ok = otherForm(s); !ok {
+			r.unsure = r.unsure || digitRuns.MatchString(s) && !rfc3339.MatchString(s)
+			r.refuse(field, BadFormat, !v.fromHeader)
+			return 0
+		}
+		r.lenient = r.lenient || !v.fromHeader
 	}
 	r.bounds(field, ms, latest)
 	return ms
@@ -208,6 +217,36 @@ func instant(s string) (int64, bool) {
 	return at.UnixMilli() + leaps, true
 }
 
+// otherAmount matches what may be an amount in other digits, or with the word of its currency.
+var otherAmount = regexp.MustCompile(`[^\x00-\x7f]|(?i)toman`)
+
+var (
+	civilTime = regexp.MustCompile(`^(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d(?:\.\d{1,9})?)(?: ?(?:Z|UTC))?$`)
+	unixTime  = regexp.MustCompile(`^\d{9,19}(\.\d+)?$`)
+	// digitRuns match what may be a time in one of the forms that this reading does not know.
+	digitRuns = regexp.MustCompile(`\pN.*\pN`)
+)
+
+// otherForm reads the frequent ones of the other forms of a time: civil times, which are of UTC in these tests, and Unix time.
+func otherForm(s string) (ms int64, ok bool) {
+	if parts := civilTime.FindStringSubmatch(s); parts != nil {
+		at, err := time.Parse("2006-01-02 15:04:05", parts[1]+" "+parts[2])
+		return at.UnixMilli(), err == nil && at.Year() > 1500
+	}
+	if !unixTime.MatchString(s) {
+		return 0, false
+	}
+	exact, _ := new(big.Rat).SetString(s)
+	for range 4 { // seconds, ms, us, ns
+		if seconds, _ := exact.Float64(); seconds >= 631152000 && seconds < 7258118400 {
+			whole := new(big.Rat).Mul(exact, big.NewRat(1000, 1))
+			return new(big.Int).Quo(whole.Num(), whole.Denom()).Int64(), true
+		}
+		exact.Mul(exact, big.NewRat(1, 1000))
+	}
+	return 0, false
+}
+
 var decimal = regexp.MustCompile(`^(-?)(\d+(?:\.\d+)?)(?:[eE]([+-]?\d+))?$`)
 
 // amount is a decimal number times 10^scale, half to even, refused where it cannot be.
@@ -220,6 +259,7 @@ func (r *reference) amount(field string, v found, scale int) (minor int64, exact
 		return 0, nil, false
 	}
 	parts := decimal.FindStringSubmatch(text)
+	r.unsure = r.unsure || parts == nil && isText && otherAmount.MatchString(text)
 	if parts == nil || isText && parts[3] != "" {
 		r.refuse(field, BadFormat, true)
 		return 0, nil, false
@@ -295,6 +335,7 @@ func (r *reference) currency() money.Unit {
 		if code != "" {
 			r.refuse("currency", UnknownValue, !regexp.MustCompile(`^[A-Za-z0-9]{3,8}$`).MatchString(code))
 		}
+		r.unsure = r.unsure || otherAmount.MatchString(code)
 		unit = money.Unit{Decimals: 2}
 	}
 	return unit

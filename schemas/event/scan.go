@@ -235,12 +235,12 @@ func (s *scanner) number(i int) int {
 		i++
 	}
 	start := i
-	if i = digits(b, i); i == start || i-start > 1 && b[start] == '0' {
+	if i = skipDigits(b, i); i == start || i-start > 1 && b[start] == '0' {
 		return s.fail(Malformed)
 	}
 	if i < len(b) && b[i] == '.' {
 		start = i + 1
-		if i = digits(b, start); i == start {
+		if i = skipDigits(b, start); i == start {
 			return s.fail(Malformed)
 		}
 	}
@@ -250,14 +250,14 @@ func (s *scanner) number(i int) int {
 			i++
 		}
 		start = i
-		if i = digits(b, start); i == start {
+		if i = skipDigits(b, start); i == start {
 			return s.fail(Malformed)
 		}
 	}
 	return i
 }
 
-func digits(b []byte, i int) int {
+func skipDigits(b []byte, i int) int {
 	for i < len(b) && b[i]-'0' <= 9 {
 		i++
 	}

@@ -150,7 +150,12 @@ const refitTimeout = 30 * time.Second
 
 // Decoder decodes events by the configuration and by what genesis fixes.
 func (a *App) Decoder(g *ledger.Genesis) (*event.Decoder, error) {
-	d, err := event.NewDecoder(EventOptions(a.Config, g))
+	options := EventOptions(a.Config, g)
+	var err error
+	if options.Zone, err = time.LoadLocation(g.GetTimezone()); err != nil {
+		return nil, fmt.Errorf("time zone of the ledger: %w", err)
+	}
+	d, err := event.NewDecoder(options)
 	if err != nil {
 		return nil, fmt.Errorf("options of the decoder: %w", err)
 	}
