@@ -18,7 +18,7 @@ VULN := bin/govulncheck-$(VULN_VERSION)
 
 LDFLAGS := -s -w -X github.com/mainstay/mainstay/pkg/telemetry.version=$(VERSION)
 # One hash over all generated files, so that check-generate works in a clean clone and in a changed tree.
-GENERATED = { find schemas -name '*.pb.go' -print0 -o -name '*.json' -print0 | sort -z | xargs -0 cat; cat schemas/asyncapi.yaml docs/configuration.md docs/licences.md deploy/grafana/dashboards/*.json; } | sha256sum
+GENERATED = { find schemas -name '*.pb.go' -print0 -o -name '*.json' -print0 | sort -z | xargs -0 cat; cat schemas/asyncapi.yaml docs/configuration.md docs/openapi.json docs/licences.md deploy/grafana/dashboards/*.json; } | sha256sum
 # Packages with tests that need Kafka and Redis in containers.
 REAL = $(shell grep -rl --include='*_test.go' '^//go:build real' . | xargs -r -n1 dirname | sort -u)
 
@@ -31,7 +31,7 @@ build: ## build bin/mainstay
 	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/mainstay ./cmd/mainstay
 
 .PHONY: generate
-generate: ## generate code from the .proto files, the JSON Schemas, schemas/asyncapi.yaml, docs/configuration.md, docs/licences.md and the Grafana dashboards
+generate: ## generate code from the .proto files, the JSON Schemas, schemas/asyncapi.yaml, docs/configuration.md, docs/openapi.json, docs/licences.md and the Grafana dashboards
 	go run github.com/bufbuild/buf/cmd/buf@$(BUF_VERSION) generate
 	go run github.com/bufbuild/buf/cmd/buf@$(BUF_VERSION) generate --template buf.gen.ledger.yaml
 	go generate ./...

@@ -125,17 +125,17 @@ func (p *program) list(ctx context.Context, cmd *cobra.Command, q lookup.ListQue
 	defer a.Close()
 	bar := p.bar("reading customers", false)
 	q.Progress = func(read int64) { _ = bar.Set64(read) } // an error of drawing does not stop the command
-	rows, err := lookup.List(ctx, a.Redis, a.Config.Namespace, g, q)
+	listing, err := lookup.List(ctx, a.Redis, a.Config.Namespace, g, q)
 	_ = bar.Finish() // likewise
 	switch {
 	case err != nil:
 		return err
 	case machine:
-		return p.listJSON(columns, rows)
+		return p.listJSON(columns, listing.Rows)
 	case asCSV:
-		return p.listCSV(columns, rows)
+		return p.listCSV(columns, listing.Rows)
 	}
-	return p.listTable(columns, rows)
+	return p.listTable(columns, listing.Rows)
 }
 
 func (p *program) listJSON(columns []lookup.Column, rows []lookup.Listed) error {

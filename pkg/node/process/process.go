@@ -14,6 +14,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 
+	"github.com/mainstay/mainstay/pkg/edge/api"
+	"github.com/mainstay/mainstay/pkg/edge/views"
 	"github.com/mainstay/mainstay/pkg/node/app"
 	"github.com/mainstay/mainstay/pkg/node/server"
 	"github.com/mainstay/mainstay/pkg/redis"
@@ -109,12 +111,16 @@ func (p *Process) listen(ctx context.Context, reg prometheus.Gatherer) error {
 		checks = append(checks, check("redis", p.redisWatch.failing))
 	}
 	checks = append(checks, check("partitions", p.partitionProblems))
+	v := views.New(views.Config{
+		Source: views.NewState(p.app.Redis, c.Namespace, p.genesis), Portfolio: views.NewPortfolio(p.app.Kafka, c.Namespace, time.Now),
+		Status: func() views.Status { return p.Status(time.Now()) }, Now: time.Now, LedgerID: p.genesis.GetLedgerId(),
+	})
 	var err error
 	p.server, err = server.Listen(ctx, server.Options{
 		Listen: c.HTTP.Listen, AdminListen: c.Admin.Listen, AllowRemoteAdmin: c.Admin.AllowRemote,
 		TokensFile: c.HTTP.TokensFile, AllowAnonymous: c.HTTP.AllowAnonymous,
 		Checks: checks, Metrics: reg, StatusLines: p.statusLines, StatusJSON: func() any { return p.Status(time.Now()) },
-		Title: "Mainstay " + p.build.Version, Log: p.log, Deadline: c.Shutdown.Deadline,
+		Routes: api.Routes(v, p.log.Named("http")), Title: "Mainstay " + p.build.Version, Log: p.log, Deadline: c.Shutdown.Deadline,
 	})
 	return err
 }

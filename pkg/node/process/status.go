@@ -7,56 +7,16 @@ import (
 	"strings"
 	"time"
 
+	"github.com/mainstay/mainstay/pkg/edge/views"
 	"github.com/mainstay/mainstay/pkg/node/server"
-	"github.com/mainstay/mainstay/pkg/telemetry"
 	"github.com/mainstay/mainstay/schemas/ledger"
 )
 
-// Status is the JSON at /status.
-type Status struct {
-	Build      telemetry.Build `json:"build"`
-	Namespace  string          `json:"namespace"`
-	LedgerID   string          `json:"ledger_id"`
-	Clock      string          `json:"clock"`
-	Roles      []string        `json:"roles"`
-	StartedAt  time.Time       `json:"started_at"`
-	At         time.Time       `json:"at"`
-	Problems   []string        `json:"problems"` // as in /readyz, without halts
-	Inputs     []Input         `json:"inputs"`
-	Partitions []Partition     `json:"partitions"` // ledger partitions that this process folds
-}
-
-// Input is an input partition that this process reads. Times are null while unknown.
-type Input struct {
-	Topic     string     `json:"topic"`
-	Partition int32      `json:"partition"`
-	Read      int64      `json:"read"`
-	Committed int64      `json:"committed"`
-	Lag       int64      `json:"lag"`      // records up to the last stable offset
-	Unstable  int64      `json:"unstable"` // records after it
-	Time      *time.Time `json:"time"`     // everything before it is read
-	Halted    string     `json:"halted,omitempty"`
-	Cause     string     `json:"cause,omitempty"`
-}
-
-// Partition is a ledger partition that this process folds.
-type Partition struct {
-	Partition  int32      `json:"partition"`
-	Folded     int64      `json:"folded"`
-	Published  int64      `json:"published"`
-	Committed  int64      `json:"committed"`
-	Lag        int64      `json:"lag"`
-	LastCommit *time.Time `json:"last_commit"`
-	Time       *time.Time `json:"time"` // base time
-	Halted     string     `json:"halted,omitempty"`
-	Cause      string     `json:"cause,omitempty"`
-}
-
 // Status returns the status at a time.
-func (p *Process) Status(now time.Time) Status {
-	s := Status{
+func (p *Process) Status(now time.Time) views.Status {
+	s := views.Status{
 		Build: p.build, Namespace: p.app.Config.Namespace, LedgerID: p.genesis.GetLedgerId(), Clock: "live",
-		Roles: p.app.Config.Roles, StartedAt: p.started.UTC(), At: now.UTC(), Inputs: []Input{}, Partitions: []Partition{},
+		Roles: p.app.Config.Roles, StartedAt: p.started.UTC(), At: now.UTC(), Inputs: []views.Input{}, Partitions: []views.Partition{},
 		Problems: p.problems(),
 	}
 	if p.genesis.GetClock() == ledger.Clock_CLOCK_EVENT {
@@ -64,7 +24,7 @@ func (p *Process) Status(now time.Time) Status {
 	}
 	if p.intake != nil {
 		for _, in := range p.intake.Status() {
-			s.Inputs = append(s.Inputs, Input{
+			s.Inputs = append(s.Inputs, views.Input{
 				Topic: in.Topic, Partition: in.Partition, Read: in.Read, Committed: in.Committed, Lag: max(in.Lag, 0),
 				Unstable: max(in.Unstable, 0), Time: timeOrNil(in.Time), Halted: string(in.Halted), Cause: in.Cause,
 			})
@@ -72,7 +32,7 @@ func (p *Process) Status(now time.Time) Status {
 	}
 	if p.fold != nil {
 		for _, f := range p.fold.Status() {
-			one := Partition{
+			one := views.Partition{
 				Partition: f.Partition, Folded: f.Folded, Published: f.Published, Committed: f.Committed, Lag: max(f.LagRecords, 0),
 				Time: timeOrNil(f.BaseTime), Halted: string(f.Halted), Cause: f.Cause,
 			}
@@ -83,7 +43,7 @@ func (p *Process) Status(now time.Time) Status {
 			s.Partitions = append(s.Partitions, one)
 		}
 	}
-	slices.SortFunc(s.Partitions, func(a, b Partition) int { return cmp.Compare(a.Partition, b.Partition) })
+	slices.SortFunc(s.Partitions, func(a, b views.Partition) int { return cmp.Compare(a.Partition, b.Partition) })
 	return s
 }
 

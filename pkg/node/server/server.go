@@ -1,4 +1,5 @@
-// Package server owns the HTTP endpoints of a process: health, metrics, a status page, and pprof on a listener of its own.
+// Package server owns the HTTP endpoints of a process: health, metrics, status, pprof on a listener of its own, and who may request the
+// routes that others define (API and pages).
 //
 // Off loopback it serves health alone unless there are tokens, or it is configured to (tokens.go).
 //
@@ -36,8 +37,9 @@ type Options struct {
 	Checks      []Check // of /readyz
 	Metrics     prometheus.Gatherer
 	StatusLines func() []Line // on the page at /, below the checks; nil: none
-	StatusJSON  func() any    // the body of /status; nil: /status is not served
 	Title       string        // of the page at /: the program and its version
+	StatusJSON  func() any    // the body of /status; nil: /status is not served
+	Routes      []Route       // API and pages
 	Log         *zap.Logger
 	Deadline    time.Duration // of Shutdown
 }
@@ -45,6 +47,14 @@ type Options struct {
 // Line is one line of the status page.
 type Line struct {
 	Name, Value string
+}
+
+// Route is a route that another package serves.
+type Route struct {
+	Pattern string // of http.ServeMux
+	Scope   Scope  // that a token needs
+	Browser bool   // a page for a browser, not an endpoint of the API
+	Handler http.Handler
 }
 
 // Server is bound to its addresses by Listen and serves in Run.
@@ -101,6 +111,10 @@ func Listen(ctx context.Context, opts Options) (*Server, error) {
 	}
 	if at := s.endpoints[0].listener; at != nil && tokens == nil && !opts.AllowAnonymous && !loopback(at.Addr()) {
 		public.closed = true
+	} else if at != nil && tokens == nil && !opts.AllowAnonymous {
+		public.local = true
+	}
+	if public.closed {
 		opts.Log.Warn("only /livez and /readyz are served: http.listen is not a loopback address and there are no tokens; set http.tokens_file, or http.allow_anonymous where the network is trusted",
 			zap.String("address", s.Address()))
 	}
@@ -210,6 +224,13 @@ func (s *Server) routes(who *access) http.Handler {
 		mux.Handle("GET /status", who.require(ScopeStatus, http.HandlerFunc(s.statusJSON)))
 	}
 	mux.Handle("GET /{$}", who.require(ScopeStatus, http.HandlerFunc(s.page)))
+	for _, r := range s.opts.Routes {
+		by := api
+		if r.Browser {
+			by = browser
+		}
+		mux.Handle(r.Pattern, who.requireAs(by, r.Scope, r.Handler))
+	}
 	return mux
 }
 

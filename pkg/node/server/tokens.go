@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"slices"
@@ -24,13 +25,14 @@ type Scope string
 
 // The scopes.
 const (
-	ScopeMetrics Scope = "metrics" // /metrics
-	ScopeStatus  Scope = "status"  // / and /status
-	ScopeProfile Scope = "profile" // pprof, on the admin listener
+	ScopeMetrics   Scope = "metrics"   // /metrics
+	ScopeStatus    Scope = "status"    // /status, /v1/status and the page System
+	ScopeCustomers Scope = "customers" // everything else under /v1/, and all other pages: personal data
+	ScopeProfile   Scope = "profile"   // pprof, on the admin listener
 )
 
 // Scopes returns all scopes.
-func Scopes() []Scope { return []Scope{ScopeMetrics, ScopeStatus, ScopeProfile} }
+func Scopes() []Scope { return []Scope{ScopeMetrics, ScopeStatus, ScopeCustomers, ScopeProfile} }
 
 // Token is an entry of the file of tokens, which is a YAML list. The file holds hashes, so reading it opens nothing. A hash without salt
 // suffices, because a token is random and long, unlike a password.
@@ -127,46 +129,95 @@ func find(tokens []Token, presented string) (found Token, ok bool) {
 type access struct {
 	tokens *tokenFile // nil: there are none
 	closed bool       // without tokens, nobody may
+	local  bool       // open to whoever reaches a loopback address
 }
+
+// client is the kind of program that a route is for. It decides how a refusal is written, and how a token may be presented.
+type client uint8
+
+const (
+	plain   client = iota // text; Authorization: Bearer TOKEN
+	api                   // the refusal is a problem (RFC 9457)
+	browser               // the token may be the password of HTTP basic authentication, which a browser asks its user for
+)
 
 // require lets a request pass that bears a token with a scope.
 func (a *access) require(scope Scope, next http.Handler) http.Handler {
+	return a.requireAs(plain, scope, next)
+}
+
+func (a *access) requireAs(who client, scope Scope, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		refuse := func(status int, name, challenge, text string) { refuse(w, who, status, name, challenge, text) }
 		if a.tokens == nil {
-			if a.closed {
-				refuse(w, http.StatusUnauthorized, "", "this address serves only /livez and /readyz, because it is not a loopback address and http.tokens_file is not set\n")
-				return
+			switch {
+			case a.closed:
+				refuse(http.StatusUnauthorized, "no_tokens", "", "this address serves only /livez and /readyz, because it is not a loopback address and http.tokens_file is not set")
+			//mutant:any-host-reads-customers if false && $
+			case scope == ScopeCustomers && a.local && !localName(r.Host):
+				refuse(http.StatusForbidden, "foreign_host", "", "without tokens customers are shown under localhost or an IP address only, so that no web page reads them through a name of its own; set http.tokens_file, or http.allow_anonymous")
+			default:
+				next.ServeHTTP(w, r)
 			}
-			next.ServeHTTP(w, r)
 			return
 		}
 		tokens, err := a.tokens.load()
 		if err != nil {
-			refuse(w, http.StatusInternalServerError, "", "the file of tokens cannot be read; see the log\n")
+			refuse(http.StatusInternalServerError, "tokens_unreadable", "", "the file of tokens cannot be read; see the log")
 			return
 		}
-		scheme, presented, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-		if !strings.EqualFold(scheme, "Bearer") || presented == "" {
-			refuse(w, http.StatusUnauthorized, "", "a bearer token is needed: Authorization: Bearer TOKEN\n")
+		presented, ok := presentedToken(who, r)
+		if !ok {
+			refuse(http.StatusUnauthorized, "no_token", "", "a bearer token is needed: Authorization: Bearer TOKEN")
 			return
 		}
-		token, ok := find(tokens, strings.TrimSpace(presented))
+		token, ok := find(tokens, presented)
 		//mutant:scope-is-not-checked insert token.Scopes = Scopes()
 		switch {
 		case !ok:
-			refuse(w, http.StatusUnauthorized, `, error="invalid_token"`, "unknown token\n")
+			refuse(http.StatusUnauthorized, "invalid_token", `, error="invalid_token"`, "unknown token")
 		case !slices.Contains(token.Scopes, scope):
-			refuse(w, http.StatusForbidden, `, error="insufficient_scope", scope="`+string(scope)+`"`, "the token lacks the scope "+string(scope)+"\n")
+			refuse(http.StatusForbidden, "insufficient_scope", `, error="insufficient_scope", scope="`+string(scope)+`"`, "the token lacks the scope "+string(scope))
 		default:
 			next.ServeHTTP(w, r)
 		}
 	})
 }
 
-// refuse answers as RFC 6750 says.
-func refuse(w http.ResponseWriter, status int, challenge, text string) {
-	if status != http.StatusInternalServerError {
-		w.Header().Set("WWW-Authenticate", `Bearer realm="mainstay"`+challenge)
+func presentedToken(who client, r *http.Request) (string, bool) {
+	scheme, presented, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	if presented = strings.TrimSpace(presented); strings.EqualFold(scheme, "Bearer") && presented != "" {
+		return presented, true
 	}
-	writeText(w, status, text)
+	if who != browser {
+		return "", false
+	}
+	_, password, ok := r.BasicAuth()
+	return password, ok && password != ""
+}
+
+// localName reports whether a request names this machine itself. A web page elsewhere can make its own name point to a loopback address,
+// but it cannot make a browser send another name, nor an IP address (DNS rebinding).
+func localName(host string) bool {
+	name, _, err := net.SplitHostPort(host)
+	if err != nil {
+		name = host
+	}
+	name = strings.Trim(name, "[]")
+	return name == "localhost" || net.ParseIP(name) != nil
+}
+
+// refuse answers as RFC 6750 says.
+func refuse(w http.ResponseWriter, who client, status int, name, challenge, text string) {
+	if status == http.StatusUnauthorized || challenge != "" {
+		w.Header().Set("WWW-Authenticate", `Bearer realm="mainstay"`+challenge)
+		if who == browser && status == http.StatusUnauthorized {
+			w.Header().Add("WWW-Authenticate", `Basic realm="mainstay: any name, and a token as the password", charset="UTF-8"`)
+		}
+	}
+	if who == api {
+		WriteProblem(w, Problem{Name: name, Status: status, Detail: text})
+		return
+	}
+	writeText(w, status, text+"\n")
 }

@@ -2,6 +2,7 @@ package server_test
 
 import (
 	"bytes"
+	"encoding/base64"
 	"io"
 	"net/http"
 	"os"
@@ -133,8 +134,8 @@ func TestTokenFilesThatAreRefused(t *testing.T) {
 	for content, want := range map[string]string{
 		"name: x": "must be a YAML list of entries",
 		"- {name: x, sha256: abc, scopes: [metrics]}":                      "entry 1 (x): sha256 must be 64 hexadecimal digits",
-		"- {name: x, sha256: " + sum + "}":                                 "entry 1 (x): scopes must name at least one of [metrics status profile]",
-		"- {name: x, sha256: " + sum + ", scopes: [admin]}":                `entry 1 (x): scope "admin" is not one of [metrics status profile]`,
+		"- {name: x, sha256: " + sum + "}":                                 "entry 1 (x): scopes must name at least one of [metrics status customers profile]",
+		"- {name: x, sha256: " + sum + ", scopes: [admin]}":                `entry 1 (x): scope "admin" is not one of [metrics status customers profile]`,
 		"- {name: x, token: plain, sha256: " + sum + ", scopes: [status]}": "field token not found",
 	} {
 		_, err := server.ParseTokens([]byte(content))
@@ -197,4 +198,64 @@ func FuzzParseTokens(f *testing.F) {
 		require.NoError(t, err)
 		require.Len(t, again, len(tokens))
 	})
+}
+
+// Without tokens, a web page elsewhere can reach a loopback address through a name of its own. It does not get customers by that.
+func TestCustomersAreNotShownUnderForeignNames(t *testing.T) {
+	shown := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("customers")) })
+	opts := options()
+	opts.Routes = []server.Route{
+		{Pattern: "GET /v1/customers", Scope: server.ScopeCustomers, Handler: shown},
+		{Pattern: "GET /customer", Scope: server.ScopeCustomers, Browser: true, Handler: shown},
+		{Pattern: "GET /v1/status", Scope: server.ScopeStatus, Handler: shown},
+	}
+	ask := func(s *server.Server, path, host string) int {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+s.Address()+path, nil)
+		require.NoError(t, err)
+		req.Host = host
+		client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+		answer, err := client.Do(req)
+		require.NoError(t, err)
+		require.NoError(t, answer.Body.Close())
+		return answer.StatusCode
+	}
+	s := serve(t, opts)
+	for host, want := range map[string]int{
+		"localhost": 200, "localhost:8080": 200, "127.0.0.1:1": 200, "[::1]:8080": 200, "10.0.0.1": 200,
+		"evil.example": 403, "evil.example:8080": 403, "localhost.evil.example": 403, "127.0.0.1.evil.example": 403, "evil.example@127.0.0.1": 403,
+	} {
+		require.Equal(t, want, ask(s, "/v1/customers", host), host)
+		require.Equal(t, want, ask(s, "/customer", host), host)
+		require.Equal(t, 200, ask(s, "/v1/status", host), host)
+	}
+	opts.AllowAnonymous = true
+	require.Equal(t, 200, ask(serve(t, opts), "/v1/customers", "mainstay.internal"))
+}
+
+// A browser gives the token as a password; a program that is refused gets a problem.
+func TestTokensOfBrowsersAndPrograms(t *testing.T) {
+	opts := options()
+	opts.TokensFile = filepath.Join(t.TempDir(), "tokens.yaml")
+	writeTokens(t, opts.TokensFile, server.NewToken("support", "right", []server.Scope{server.ScopeCustomers}), server.NewToken("other", "other", []server.Scope{server.ScopeMetrics}))
+	shown := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("customers")) })
+	opts.Routes = []server.Route{
+		{Pattern: "GET /v1/customers", Scope: server.ScopeCustomers, Handler: shown},
+		{Pattern: "GET /customer", Scope: server.ScopeCustomers, Browser: true, Handler: shown},
+	}
+	url := "http://" + serve(t, opts).Address()
+	basic := func(password string) string {
+		return "Basic " + base64.StdEncoding.EncodeToString([]byte("anybody:"+password))
+	}
+	for authorization, want := range map[string][2]int{
+		"": {401, 401}, "Bearer right": {200, 200}, "Bearer other": {403, 403}, "Bearer wrong": {401, 401},
+		basic("right"): {401, 200}, basic("other"): {401, 403}, basic("wrong"): {401, 401}, basic(""): {401, 401}, "Basic right": {401, 401},
+	} {
+		status, body, _ := bearing(t, url+"/v1/customers", authorization)
+		require.Equal(t, want[0], status, authorization)
+		if status != 200 {
+			require.Contains(t, body, `"type":"urn:mainstay:problem:`, authorization)
+		}
+		status, _, _ = bearing(t, url+"/customer", authorization)
+		require.Equal(t, want[1], status, authorization)
+	}
 }

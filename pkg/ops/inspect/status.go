@@ -11,8 +11,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/mainstay/mainstay/pkg/edge/views"
 	"github.com/mainstay/mainstay/pkg/kafka"
-	"github.com/mainstay/mainstay/pkg/node/process"
 	"github.com/mainstay/mainstay/pkg/redis"
 	"github.com/mainstay/mainstay/pkg/stream/fold"
 	"github.com/mainstay/mainstay/pkg/stream/intake"
@@ -427,7 +427,7 @@ func (l *look) queryProcesses(ctx context.Context) {
 	}
 }
 
-func queryProcess(ctx context.Context, address string) (s process.Status, err error) {
+func queryProcess(ctx context.Context, address string) (s views.Status, err error) {
 	const patience = 2 * time.Second
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()

@@ -121,6 +121,9 @@ func (s *Scenario) Episodes() []Episode {
 	return all
 }
 
+// State returns the state that the events so far have led to.
+func (s *Scenario) State() (*processors.Partition, *memstore.MemStore) { return s.state, s.store }
+
 // advanceTo appends a tick, which fires the deadlines up to it.
 func (s *Scenario) advanceTo(to int64) error {
 	if to < s.now {

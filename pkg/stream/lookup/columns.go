@@ -22,13 +22,28 @@ type Listed struct {
 
 // Column is a figure by which customers are listed, sorted and filtered. Its name is that of the field in the outputs.
 type Column struct {
-	Name string
-	Text func(*Listed) string // empty where the figure is not known
+	Name  string
+	About string               // what it is, unless it is a field of an output, where the schema says so
+	Text  func(*Listed) string // empty where the figure is not known
 	// rank is the order of figures that have one; false where it is not known. Amounts are in units of the currency, times in ms.
-	rank  func(*Listed) (float64, bool)
-	words bool // the text is a set of words
-	bare  bool // the text is a number in JSON
+	rank func(*Listed) (float64, bool)
+	kind Kind
 }
+
+// Kind says what the figures of a column are.
+type Kind uint8
+
+// The kinds of figures.
+const (
+	Label  Kind = iota // a text
+	Number             // in JSON a number
+	Amount             // a number in units of the currency
+	Moment             // RFC 3339
+	Words              // several words; in JSON a list of them
+)
+
+// Kind says what the figures are.
+func (c *Column) Kind() Kind { return c.kind }
 
 // Sortable reports whether customers can be sorted by the column.
 func (c *Column) Sortable() bool { return c.rank != nil }
@@ -43,11 +58,11 @@ func AppendJSON(dst []byte, columns []Column, l *Listed) []byte {
 		dst = append(strconv.AppendQuote(dst, c.Name), ':')
 		text := c.Text(l)
 		switch {
-		case c.words:
+		case c.kind == Words:
 			dst = appendValue(dst, strings.Fields(text))
 		case text == "":
 			dst = append(dst, "null"...)
-		case c.bare:
+		case c.kind == Number, c.kind == Amount:
 			dst = append(dst, text...)
 		default:
 			dst = appendValue(dst, text)
@@ -87,29 +102,34 @@ func Columns() []Column {
 		number("nps_score", 0, func(l *Listed) output.Opt[float64] {
 			return output.Opt[float64]{Value: float64(l.Scores.Promoter.Score.Value), Known: l.Scores.Promoter.Score.Known}
 		}),
-		{Name: "open_alerts", words: true, Text: func(l *Listed) string {
+		{Name: "open_alerts", About: "The rules of the alerts that were published and not cleared", kind: Words, Text: func(l *Listed) string {
 			rules := make([]string, len(l.Alerts))
 			for i, a := range l.Alerts {
 				rules[i] = a.Rule
 			}
 			return strings.Join(rules, " ")
 		}},
-		moment("alerted_at", func(l *Listed) output.Opt[int64] {
+		described("When an open alert last told a subscriber of the customer", moment("alerted_at", func(l *Listed) output.Opt[int64] {
 			if len(l.Alerts) == 0 {
 				return output.Opt[int64]{}
 			}
 			last := slices.MaxFunc(l.Alerts, func(a, b processors.OpenAlert) int { return cmp.Compare(a.RaisedAt, b.RaisedAt) })
 			return output.Some(last.RaisedAt)
-		}),
-		label("why", why),
+		})),
+		described("In a sentence why the customer may need attention", label("why", why)),
 	}
+}
+
+func described(about string, c Column) Column {
+	c.About = about
+	return c
 }
 
 func label(name string, of func(*Listed) string) Column { return Column{Name: name, Text: of} }
 
 func number(name string, decimals int, of func(*Listed) output.Opt[float64]) Column {
 	return Column{
-		Name: name, bare: true,
+		Name: name, kind: Number,
 		Text: func(l *Listed) string {
 			v := of(l)
 			if !v.Known {
@@ -123,7 +143,7 @@ func number(name string, decimals int, of func(*Listed) output.Opt[float64]) Col
 
 func amount(name string, of func(*Listed) output.Opt[int64]) Column {
 	return Column{
-		Name: name, bare: true,
+		Name: name, kind: Amount,
 		Text: func(l *Listed) string {
 			v := of(l)
 			if !v.Known {
@@ -137,7 +157,7 @@ func amount(name string, of func(*Listed) output.Opt[int64]) Column {
 
 func moment(name string, of func(*Listed) output.Opt[int64]) Column {
 	return Column{
-		Name: name,
+		Name: name, kind: Moment,
 		Text: func(l *Listed) string {
 			v := of(l)
 			if !v.Known {
@@ -236,7 +256,7 @@ func parseCondition(text string) (c Condition, err error) {
 	wanted := strings.Split(value, "|")
 	c.accept = func(l *Listed) bool {
 		is := c.column.Text(l)
-		if c.column.words {
+		if c.column.kind == Words {
 			return slices.ContainsFunc(strings.Fields(is), func(word string) bool { return slices.Contains(wanted, word) })
 		}
 		return is != "" && slices.Contains(wanted, is)

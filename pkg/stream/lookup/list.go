@@ -18,78 +18,73 @@ type ListQuery struct {
 	Where     []Condition // that must all hold
 	Sort      Column      // must have an order; customers whose figure is not known are not listed
 	Ascending bool        // the smallest figure first; otherwise the greatest
+	After     *Position   // list only what follows; nil: from the first
 	Limit     int         // 0: all
 	Progress  func(read int64)
 }
+
+// Position is the place of a customer in the order of a query.
+type Position struct {
+	Rank     float64 // the figure by which the list is sorted: units of the currency, ms, or a number
+	Customer string  // among equals the ids decide
+}
+
+// Listing is a list of customers.
+type Listing struct {
+	AsOf int64 // the least time of the ledger at which a customer was read, ms; 0: nothing is known yet
+	Rows []Listed
+	More bool // others follow the last row
+}
+
+// The order and the conditions of CallList.
+const (
+	CallSort  = "value_at_stake"
+	CallWhere = "churn_risk=medium|high"
+)
 
 // CallList is the query of the customers to call today: those whose risk is medium or high, the greatest value at stake first.
 // value_at_stake is small for whom an action can no longer reach, since predicted CLV falls with the probability that the customer is
 // still active.
 func CallList(limit int) (q ListQuery, err error) {
 	q.Limit = limit
-	if q.Sort, err = ColumnNamed("value_at_stake"); err != nil {
+	if q.Sort, err = ColumnNamed(CallSort); err != nil {
 		return q, err
 	}
-	q.Where, err = ParseConditions("churn_risk=medium|high")
+	q.Where, err = ParseConditions(CallWhere)
 	return q, err
 }
 
 // List reads all customers of a namespace and returns those that the query names, in its order and then in that of their ids. It is a scan:
 // its cost grows with the number of customers, its memory with the limit. Beside a running fold each customer is as of the moment at which
 // it was read.
-func List(ctx context.Context, r *redis.Client, namespace string, g *ledger.Genesis, q ListQuery) ([]Listed, error) {
+func List(ctx context.Context, r *redis.Client, namespace string, g *ledger.Genesis, q ListQuery) (*Listing, error) {
+	return q.List(ctx, inRedis(r, namespace, g))
+}
+
+// List lists the customers of a walk.
+func (q *ListQuery) List(ctx context.Context, through Walk) (*Listing, error) {
 	if q.Sort.rank == nil {
 		return nil, fmt.Errorf("%s has no order to sort by", q.Sort.Name)
 	}
-	kept := &listing{query: q, rows: map[string]Listed{}}
-	for p := range g.GetPartitions() {
-		if err := kept.read(ctx, r.Partition(namespace, p, g.GetPartitions()), g); err != nil {
-			return nil, fmt.Errorf("partition %d: %w", p, err)
-		}
-	}
-	all := kept.sorted()
-	if q.Limit > 0 {
-		all = all[:min(q.Limit, len(all))]
-	}
-	return all, nil
-}
-
-// listing holds the best rows so far, by customer: a scan may return a customer twice, the newer state later.
-type listing struct {
-	query   ListQuery
-	rows    map[string]Listed
-	scanned int64
-}
-
-func (k *listing) read(ctx context.Context, p *redis.Partition, g *ledger.Genesis) error {
-	err := p.ScanCustomers(ctx, func(m redis.Meta, blobs []redis.Blob) error {
-		if m.LedgerID != g.GetLedgerId() {
-			return fmt.Errorf("Redis holds ledger %s, Kafka has %s: redis.addresses and kafka.brokers do not belong together", m.LedgerID, g.GetLedgerId())
-		}
-		state, err := processors.DecodePartition(m.State)
-		if err != nil {
-			return fmt.Errorf("decode the partition's state: %w; a newer release may have written it", err)
-		}
-		for _, b := range blobs {
-			c, err := customer.Decode(b.Value)
-			if err != nil {
-				return fmt.Errorf("decode a customer's state: %w; a newer release may have written it", err)
-			}
-			k.consider(Listed{Scores: processors.ScoreCustomer(state, b.ID, c), Alerts: published(processors.OpenAlerts(state, b.ID, c))})
-		}
-		if k.scanned += int64(len(blobs)); k.query.Progress != nil {
-			k.query.Progress(k.scanned)
-		}
-		return nil
+	kept := &listing{query: *q, rows: map[string]Listed{}}
+	asOf, err := through(ctx, q.Progress, func(p *processors.Partition, id string, c *customer.State) {
+		kept.consider(Listed{Scores: processors.ScoreCustomer(p, id, c), Alerts: published(processors.OpenAlerts(p, id, c))})
 	})
 	if err != nil {
-		return fmt.Errorf("read customers: %w", err)
+		return nil, err
 	}
-	return nil
+	l := &Listing{AsOf: asOf, Rows: kept.sorted(), More: kept.more}
+	if q.Limit > 0 && len(l.Rows) > q.Limit {
+		l.Rows, l.More = l.Rows[:q.Limit:q.Limit], true
+	}
+	return l, nil
 }
 
-func published(all []processors.OpenAlert) []processors.OpenAlert {
-	return slices.DeleteFunc(all, func(a processors.OpenAlert) bool { return !a.Published() })
+// listing holds the best rows so far, by customer: a walk may come to a customer twice, the newer state later.
+type listing struct {
+	query ListQuery
+	rows  map[string]Listed
+	more  bool // rows were left out
 }
 
 func (k *listing) consider(l Listed) {
@@ -102,13 +97,31 @@ func (k *listing) consider(l Listed) {
 			return
 		}
 	}
+	if after := k.query.After; after != nil && k.query.compare(k.query.Position(&l), *after) <= 0 {
+		return
+	}
 	k.rows[l.Scores.Customer] = l
 	const slack = 1000 // so that rows are rarely sorted
 	if k.query.Limit > 0 && len(k.rows) >= 2*k.query.Limit+slack {
+		k.more = true
 		for _, worse := range k.sorted()[k.query.Limit:] {
 			delete(k.rows, worse.Scores.Customer)
 		}
 	}
+}
+
+// Position returns the place of a customer in the order of the query.
+func (q *ListQuery) Position(l *Listed) Position {
+	rank, _ := q.Sort.rank(l)
+	return Position{rank, l.Scores.Customer}
+}
+
+func (q *ListQuery) compare(a, b Position) int {
+	x, y := a.Rank, b.Rank
+	if !q.Ascending {
+		x, y = y, x
+	}
+	return cmp.Or(cmp.Compare(x, y), strings.Compare(a.Customer, b.Customer))
 }
 
 // sorted returns the rows in order.
@@ -117,13 +130,6 @@ func (k *listing) sorted() []Listed {
 	for _, l := range k.rows {
 		all = append(all, l)
 	}
-	slices.SortFunc(all, func(a, b Listed) int {
-		x, _ := k.query.Sort.rank(&a)
-		y, _ := k.query.Sort.rank(&b)
-		if !k.query.Ascending {
-			x, y = y, x
-		}
-		return cmp.Or(cmp.Compare(x, y), strings.Compare(a.Scores.Customer, b.Scores.Customer))
-	})
+	slices.SortFunc(all, func(a, b Listed) int { return k.query.compare(k.query.Position(&a), k.query.Position(&b)) })
 	return all
 }

@@ -1,0 +1,110 @@
+// Package api owns the read API under /v1/: its routes, what they accept and answer, and their description as OpenAPI.
+//
+// Each route is declared once, in routes.go; the handlers, docs/openapi.json and the contract test walk that table. Amounts and other
+// figures have the names that they have in the outputs.
+//
+// It refuses to change anything, and to read anything but what package views offers. Who may ask is decided in package server.
+package api
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"net/http"
+
+	"go.uber.org/zap"
+
+	"github.com/mainstay/mainstay/pkg/edge/views"
+	"github.com/mainstay/mainstay/pkg/node/server"
+	"github.com/mainstay/mainstay/pkg/stream/lookup"
+)
+
+//go:generate go run ../../../cmd/openapi -o ../../../docs/openapi.json
+
+// Routes returns the routes of the API.
+func Routes(v *views.Views, log *zap.Logger) []server.Route {
+	a := &api{views: v, log: log}
+	var all []server.Route
+	for _, r := range routes() {
+		all = append(all, server.Route{Pattern: "GET " + r.path, Scope: r.scope, Handler: a.handler(r)})
+	}
+	all = append(all, server.Route{Pattern: "GET " + documentPath, Scope: server.ScopeCustomers, Handler: http.HandlerFunc(a.document)})
+	return append(all, server.Route{Pattern: "/v1/", Scope: server.ScopeCustomers, Handler: http.HandlerFunc(nowhere)})
+}
+
+type api struct {
+	views *views.Views
+	log   *zap.Logger
+}
+
+func (a *api) handler(r route) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
+		arguments, err := r.arguments(request)
+		var result any
+		if err == nil {
+			result, err = r.answer(a, request.Context(), arguments)
+		}
+		if err != nil {
+			a.refuse(w, request, r, err)
+			return
+		}
+		w.Header().Set("Cache-Control", "private, no-cache") // a cache asks again each time, with the ETag
+		if tagged, ok := result.(interface{ etag() string }); ok {
+			tag := tagged.etag()
+			w.Header().Set("ETag", tag)
+			if matches(request.Header.Get("If-None-Match"), tag) {
+				w.WriteHeader(http.StatusNotModified)
+				return
+			}
+		}
+		a.write(w, request, result)
+	})
+}
+
+func (a *api) write(w http.ResponseWriter, r *http.Request, result any) {
+	var body bytes.Buffer
+	encoder := json.NewEncoder(&body)
+	encoder.SetEscapeHTML(false) // it is no HTML
+	if err := encoder.Encode(result); err != nil {
+		a.log.Error("encode an answer of the API", zap.String("path", r.Pattern), zap.Error(err))
+		server.WriteProblem(w, problem(internal, "the answer could not be encoded; see the log"))
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	server.WriteBody(w, r, http.StatusOK, body.Bytes())
+}
+
+func (a *api) refuse(w http.ResponseWriter, r *http.Request, at route, err error) {
+	var told *told
+	var query *views.QueryError
+	switch {
+	case errors.As(err, &told):
+		server.WriteProblem(w, told.problem)
+	case errors.As(err, &query) && query.Parameter == "sort":
+		server.WriteProblem(w, problem(unknownColumn, query.Error()))
+	case errors.As(err, &query):
+		server.WriteProblem(w, problem(badCondition, query.Error()))
+	case errors.Is(err, lookup.ErrUnknownCustomer):
+		server.WriteProblem(w, problem(unknownCustomer, "ids are compared byte for byte, after the ledger's normalisation"))
+	case errors.Is(err, lookup.ErrNoState):
+		server.WriteProblem(w, problem(noStateYet, "Redis holds no state of this ledger yet: check with `mainstay status` that a fold is running"))
+	case errors.Is(err, views.ErrReading):
+		w.Header().Set("Retry-After", "5")
+		server.WriteProblem(w, problem(stillReading, err.Error()))
+	case r.Context().Err() != nil: // nobody is there to read an answer
+	default:
+		a.log.Warn("a request to the API failed", zap.String("path", at.path), zap.Error(err))
+		w.Header().Set("Retry-After", "5")
+		server.WriteProblem(w, problem(unavailable, "Redis or Kafka did not answer; the log says which"))
+	}
+}
+
+// nowhere answers every other path under /v1/.
+func nowhere(w http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		w.Header().Set("Allow", "GET, HEAD")
+		server.WriteProblem(w, problem(notAllowed, "the API only reads: GET or HEAD"))
+		return
+	}
+	server.WriteProblem(w, problem(unknownPath, "the paths are in "+documentPath))
+}

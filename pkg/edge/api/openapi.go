@@ -1,0 +1,154 @@
+package api
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"reflect"
+	"slices"
+	"strconv"
+
+	"go.uber.org/zap"
+
+	"github.com/mainstay/mainstay/pkg/node/server"
+)
+
+// Document returns the description of the API as OpenAPI 3.1, in JSON.
+func Document() ([]byte, error) {
+	d := definitions{"problem": problemSchema()}
+	paths := schema{}
+	for _, r := range routes() {
+		paths[r.path] = schema{"get": d.operation(r)}
+	}
+	document := schema{
+		"openapi": "3.1.0",
+		"info": schema{
+			"title": "Mainstay", "version": "1", "license": schema{"name": "Apache-2.0", "identifier": "Apache-2.0"},
+			"description": "Reads customers, lists of them, open alerts and the portfolio. Fields are only added within a version. Generated: see pkg/edge/api.",
+		},
+		"paths": paths,
+		"components": schema{
+			"schemas":         d,
+			"securitySchemes": schema{"token": schema{"type": "http", "scheme": "bearer", "description": "Made with `mainstay token`; on loopback none is needed unless http.tokens_file is set."}},
+		},
+	}
+	var b bytes.Buffer
+	encoder := json.NewEncoder(&b)
+	encoder.SetEscapeHTML(false)
+	encoder.SetIndent("", "  ")
+	if err := encoder.Encode(document); err != nil {
+		return nil, fmt.Errorf("encode the description of the API: %w", err)
+	}
+	return b.Bytes(), nil
+}
+
+func (d definitions) operation(r route) schema {
+	operation := schema{
+		"operationId": r.name, "summary": r.summary, "description": r.about,
+		"security":  []schema{{"token": []string{string(r.scope)}}, {}},
+		"responses": d.responses(r),
+	}
+	parameters := []schema{}
+	for _, p := range r.parameters {
+		parameters = append(parameters, p.schema())
+	}
+	if len(parameters) > 0 {
+		operation["parameters"] = parameters
+	}
+	return operation
+}
+
+func (p *parameter) schema() schema {
+	s := schema{"type": "string"}
+	switch {
+	case p.whole:
+		s = schema{"type": "integer", "minimum": p.least, "maximum": p.most}
+	case p.boolean:
+		s = schema{"type": "boolean"}
+	case len(p.oneOf) > 0:
+		s["enum"] = p.oneOf
+	}
+	if p.standard != "" {
+		s["default"] = p.standard
+		if p.whole || p.boolean {
+			s["default"] = json.RawMessage(p.standard)
+		}
+	}
+	all := schema{"name": p.name, "in": "query", "description": p.about, "schema": s}
+	if p.inPath {
+		all["in"], all["required"] = "path", true
+	}
+	if p.example != "" {
+		all["example"] = p.example
+	}
+	return all
+}
+
+func (d definitions) responses(r route) schema {
+	answer := schema{"description": r.summary, "content": schema{"application/json": schema{"schema": d.of(reflect.TypeOf(r.response))}}}
+	all := schema{"200": answer}
+	if _, tagged := r.response.(interface{ etag() string }); tagged {
+		answer["headers"] = schema{"ETag": schema{"schema": schema{"type": "string"}}}
+		all["304"] = schema{"description": "Nothing was published since the ETag in If-None-Match"}
+	}
+	byStatus := map[int][]string{}
+	add := func(k kind) {
+		if names := byStatus[k.status]; !slices.Contains(names, k.name) {
+			byStatus[k.status] = append(names, k.name)
+		}
+	}
+	for _, k := range r.problems {
+		add(k)
+	}
+	add(unknownParameter)
+	if len(r.parameters) > 0 {
+		add(repeatedParameter)
+		add(badParameter)
+	}
+	if r.scope == server.ScopeCustomers {
+		add(stillReading)
+		add(unavailable)
+	}
+	for _, k := range []kind{{name: "no_token", status: http.StatusUnauthorized}, {name: "invalid_token", status: http.StatusUnauthorized}, {name: "insufficient_scope", status: http.StatusForbidden}} {
+		add(k)
+	}
+	for status, names := range byStatus {
+		slices.Sort(names)
+		types := make([]string, len(names))
+		for i, name := range names {
+			types[i] = server.ProblemType(name)
+		}
+		all[strconv.Itoa(status)] = schema{
+			"description": http.StatusText(status),
+			"content": schema{"application/problem+json": schema{"schema": schema{
+				"allOf": []schema{{"$ref": components + "problem"}, {"properties": schema{"type": schema{"enum": types}}}},
+			}}},
+		}
+	}
+	return all
+}
+
+func problemSchema() schema {
+	return schema{
+		"description": "RFC 9457", "type": "object", "required": []string{"type", "title", "status", "detail"}, "additionalProperties": false,
+		"properties": schema{
+			"type":   schema{"type": "string", "description": "Unique to the kind of problem: rely on it"},
+			"title":  schema{"type": "string"},
+			"status": schema{"type": "integer"},
+			"detail": schema{"type": "string", "description": "For people; its wording may change"},
+		},
+	}
+}
+
+func (a *api) document(w http.ResponseWriter, r *http.Request) {
+	body, err := Document()
+	if err != nil {
+		a.log.Error("describe the API", zap.Error(err))
+		server.WriteProblem(w, problem(internal, "the description could not be encoded; see the log"))
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "private, no-cache")
+	server.WriteBody(w, r, http.StatusOK, body)
+}

@@ -1,0 +1,43 @@
+package api
+
+import (
+	"net/http"
+
+	"github.com/mainstay/mainstay/pkg/node/server"
+)
+
+// kind is a kind of problem. Its name is unique: a program may rely on it.
+type kind struct {
+	name   string
+	status int
+	title  string
+}
+
+//nolint:gochecknoglobals // a constant table
+var (
+	unknownParameter  = kind{"unknown_parameter", http.StatusBadRequest, "The path has no such parameter"}
+	repeatedParameter = kind{"repeated_parameter", http.StatusBadRequest, "A parameter is given twice"}
+	badParameter      = kind{"bad_parameter", http.StatusBadRequest, "A parameter has a value that it cannot have"}
+	unknownColumn     = kind{"unknown_column", http.StatusBadRequest, "Customers cannot be sorted by this"}
+	badCondition      = kind{"bad_condition", http.StatusBadRequest, "A condition cannot be read"}
+	badCursor         = kind{"bad_cursor", http.StatusBadRequest, "The cursor is damaged"}
+	cursorOfAnother   = kind{"cursor_of_another_query", http.StatusBadRequest, "The cursor is of another query"}
+	unknownCustomer   = kind{"unknown_customer", http.StatusNotFound, "There is no such customer"}
+	unknownPath       = kind{"unknown_path", http.StatusNotFound, "There is no such path"}
+	notAllowed        = kind{"method_not_allowed", http.StatusMethodNotAllowed, "The API only reads"}
+	noStateYet        = kind{"no_state_yet", http.StatusServiceUnavailable, "Nothing has been computed yet"}
+	stillReading      = kind{"still_reading", http.StatusServiceUnavailable, "All customers are still being read"}
+	unavailable       = kind{"unavailable", http.StatusServiceUnavailable, "A server that holds the answer does not answer"}
+	internal          = kind{"internal", http.StatusInternalServerError, "The answer could not be made"}
+)
+
+func problem(k kind, detail string) server.Problem {
+	return server.Problem{Name: k.name, Title: k.title, Status: k.status, Detail: detail}
+}
+
+// told is an error that says its problem itself.
+type told struct{ problem server.Problem }
+
+func (e *told) Error() string { return e.problem.Name + ": " + e.problem.Detail }
+
+func refused(k kind, detail string) error { return &told{problem(k, detail)} }

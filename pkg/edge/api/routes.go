@@ -1,0 +1,226 @@
+package api
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"hash/crc32"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/mainstay/mainstay/pkg/edge/views"
+	"github.com/mainstay/mainstay/pkg/node/server"
+	"github.com/mainstay/mainstay/pkg/stream/lookup"
+)
+
+const documentPath = "/v1/openapi.json"
+
+// route is one path of the API.
+type route struct {
+	path       string
+	name       string // unique; OpenAPI's operationId
+	summary    string
+	about      string
+	scope      server.Scope
+	parameters []parameter
+	response   any    // a value of the type of the answer
+	problems   []kind // besides those of parameters and of servers that do not answer
+	answer     func(*api, context.Context, arguments) (any, error)
+}
+
+// parameter is one parameter of a route.
+type parameter struct {
+	name     string
+	about    string
+	inPath   bool
+	whole    bool // a whole number, from least to most
+	boolean  bool
+	least    int
+	most     int
+	standard string   // the value that stands for an absent one
+	oneOf    []string // the only values, if any
+	example  string
+}
+
+// routes is the table of all routes.
+func routes() []route {
+	limit := parameter{name: "limit", about: "Rows of one answer.", whole: true, least: 1, most: views.MostRows, standard: "50"}
+	id := parameter{name: "id", about: "The customer's id, percent-encoded.", inPath: true, example: "c-1"}
+	return []route{
+		{
+			path: "/v1/customers/{id}", name: "getCustomer", scope: server.ScopeCustomers, response: customerAnswer{}, problems: []kind{unknownCustomer, noStateYet},
+			summary: "A customer's scores and open alerts",
+			about: "The scores as of the ledger's time, with the fields of the outputs, as `mainstay customer get` prints them. The ETag is weak: it changes whenever an " +
+				"output of the customer is published, and not with what moves by less than is material, such as the days since the last order.",
+			parameters: []parameter{id}, answer: (*api).answerCustomer,
+		},
+		{
+			path: "/v1/customers/{id}/explanation", name: "explainCustomer", scope: server.ScopeCustomers, response: explanation{}, problems: []kind{unknownCustomer, noStateYet},
+			summary:    "What a customer's scores are computed from",
+			about:      "Purchase days, the statistics that the models use, survey responses and the terms in force, as `mainstay customer explain` prints them.",
+			parameters: []parameter{id}, answer: (*api).answerExplanation,
+		},
+		{
+			path: "/v1/customers/{id}/path", name: "getCustomerPath", scope: server.ScopeCustomers, response: pathAnswer{}, problems: []kind{unknownCustomer, noStateYet},
+			summary: "A customer's scores over time",
+			about: "What the terms in force today say of the customer as of at most 320 times since their first order, and of silence in the near future. It is " +
+				"not what was published then: models and thresholds have changed since, and events have arrived late.",
+			parameters: []parameter{id}, answer: (*api).answerPath,
+		},
+		{
+			path: "/v1/customers", name: "listCustomers", scope: server.ScopeCustomers, response: listAnswer{}, problems: []kind{unknownColumn, badCondition, badCursor, cursorOfAnother},
+			summary: "Customers by any figure",
+			about:   "The same lists as `mainstay customer list`. Customers whose figure is not known are not listed.",
+			parameters: []parameter{
+				{name: "sort", about: "The column to sort by.", standard: lookup.CallSort, oneOf: sortable()},
+				{name: "ascending", about: "The smallest figure first.", boolean: true, standard: "false"},
+				{name: "where", about: "Conditions that must all hold, separated by commas: COLUMN=TEXT (several texts with |), and for numbers, amounts and times COLUMN>=VALUE and COLUMN<=VALUE.", example: "value_tier=top_10,nps_category=detractor"},
+				limit,
+				{name: "cursor", about: "`next_cursor` of the page before, with the same sort, ascending and where. A page continues after its last customer, whoever has changed since."},
+			},
+			answer: (*api).answerList,
+		},
+		{
+			path: "/v1/today", name: "getToday", scope: server.ScopeCustomers, response: todayAnswer{},
+			summary:    "The customers to call today, and why",
+			about:      "Customers whose churn risk is medium or high, the greatest value at stake first, as `mainstay today` lists them.",
+			parameters: []parameter{{name: "capacity", about: "The calls that a day has room for.", whole: true, least: 1, most: views.MostRows, standard: "20"}},
+			answer:     (*api).answerToday,
+		},
+		{
+			path: "/v1/alerts", name: "listOpenAlerts", scope: server.ScopeCustomers, response: alertsAnswer{},
+			summary: "Open alerts, the newest first",
+			about:   "The episodes whose alerts were published and not cleared, each with the figures of its customer.",
+			parameters: []parameter{
+				{name: "rule", about: "Only of this rule."}, {name: "severity", about: "Only of this severity.", oneOf: []string{"info", "warning", "critical"}}, limit,
+			},
+			answer: (*api).answerAlerts,
+		},
+		{
+			path: "/v1/portfolio", name: "getPortfolio", scope: server.ScopeCustomers, response: portfolioAnswer{},
+			summary: "All customers together",
+			about:   "The figures that were published last, and those of each closed day that the output topic still holds.",
+			answer:  (*api).answerPortfolio,
+		},
+		{
+			path: "/v1/status", name: "getStatus", scope: server.ScopeStatus, response: views.Status{},
+			summary: "What this process works on",
+			about:   "Its partitions, positions and problems; the same as /status.",
+			answer:  (*api).answerStatus,
+		},
+	}
+}
+
+func sortable() (names []string) {
+	for _, c := range lookup.Columns() {
+		if c.Sortable() {
+			names = append(names, c.Name)
+		}
+	}
+	return names
+}
+
+// arguments are the values of a request's parameters, each checked by its declaration.
+type arguments map[string]string
+
+func (a arguments) whole(name string) int {
+	n, _ := strconv.Atoi(a[name]) // it was checked
+	return n
+}
+
+// arguments reads the parameters of a request. What the route does not declare is refused: a misspelt filter would otherwise list everybody.
+func (r *route) arguments(request *http.Request) (arguments, error) {
+	query, err := url.ParseQuery(request.URL.RawQuery)
+	if err != nil {
+		return nil, refused(badParameter, "the query string cannot be decoded: "+err.Error())
+	}
+	all, names := arguments{}, []string{}
+	for _, p := range r.parameters {
+		if p.inPath {
+			all[p.name] = request.PathValue(p.name)
+			continue
+		}
+		names = append(names, p.name)
+		switch given := query[p.name]; len(given) {
+		case 0:
+			all[p.name] = p.standard
+		case 1:
+			if err := p.check(given[0]); err != nil {
+				return nil, err
+			}
+			all[p.name] = given[0]
+		default:
+			return nil, refused(repeatedParameter, p.name+" is given more than once")
+		}
+	}
+	for name := range query {
+		if !slices.Contains(names, name) {
+			return nil, refused(unknownParameter, fmt.Sprintf("%.40q is no parameter of %s, which has %s", name, r.path, orNone(names)))
+		}
+	}
+	return all, nil
+}
+
+func orNone(names []string) string {
+	if len(names) == 0 {
+		return "none"
+	}
+	return strings.Join(names, ", ")
+}
+
+func (p *parameter) check(value string) error {
+	switch {
+	case p.whole:
+		if n, err := strconv.Atoi(value); err != nil || n < p.least || n > p.most {
+			return refused(badParameter, fmt.Sprintf("%s must be a whole number from %d to %d", p.name, p.least, p.most))
+		}
+	case p.boolean:
+		if value != "true" && value != "false" {
+			return refused(badParameter, p.name+" must be true or false")
+		}
+	case len(p.oneOf) > 0 && !slices.Contains(p.oneOf, value):
+		k := badParameter
+		if p.name == "sort" {
+			k = unknownColumn
+		}
+		return refused(k, fmt.Sprintf("%s must be one of %s", p.name, strings.Join(p.oneOf, ", ")))
+	}
+	return nil
+}
+
+// cursor is the place at which a list continues. It is opaque to clients, and no secret: it holds nothing that the page before did not.
+type cursor struct {
+	Query    uint32  `json:"q"` // hash of the query
+	Rank     float64 `json:"r"`
+	Customer string  `json:"c"`
+}
+
+func writeCursor(q *views.Query, at lookup.Position) string {
+	text, err := json.Marshal(cursor{queryHash(q), at.Rank, at.Customer})
+	if err != nil { // a number that is known is finite
+		panic(err)
+	}
+	return base64.RawURLEncoding.EncodeToString(text)
+}
+
+func readCursor(q *views.Query, text string) (*lookup.Position, error) {
+	decoded, err := base64.RawURLEncoding.DecodeString(text)
+	var c cursor
+	if err == nil {
+		err = json.Unmarshal(decoded, &c)
+	}
+	if err != nil {
+		return nil, refused(badCursor, "take next_cursor of the page before, unchanged")
+	}
+	//mutant:cursor-of-any-query if false && $
+	if c.Query != queryHash(q) {
+		return nil, refused(cursorOfAnother, "a cursor continues the query that it came from: repeat its sort, ascending and where, or leave the cursor out")
+	}
+	return &lookup.Position{Rank: c.Rank, Customer: c.Customer}, nil
+}
+
+func queryHash(q *views.Query) uint32 { return crc32.ChecksumIEEE([]byte(q.Key())) }

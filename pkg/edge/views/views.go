@@ -1,0 +1,192 @@
+// Package views owns what the API and the pages read: customers, lists of them, open alerts, the portfolio, and the status of the
+// process. It answers lists from a Source, which reads all customers, and keeps what was read for some seconds.
+//
+// It refuses to change anything, to format anything for a reader, and to be waited for: intake and fold do not know of it, and at most one
+// read of all customers is under way in a process.
+package views
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/mainstay/mainstay/pkg/redis"
+	"github.com/mainstay/mainstay/pkg/stream/lookup"
+	"github.com/mainstay/mainstay/schemas/ledger"
+)
+
+// Source reads customers. The one that there is reads the state in Redis, lists by a scan; an index can take its place.
+type Source interface {
+	// Profile reads one customer. The error may be lookup.ErrUnknownCustomer or lookup.ErrNoState.
+	Profile(ctx context.Context, id string) (*lookup.Profile, error)
+	// List lists customers; the limit is never 0.
+	List(ctx context.Context, q lookup.ListQuery) (*lookup.Listing, error)
+	// Tally counts customers and open alerts.
+	Tally(ctx context.Context, q lookup.AlertQuery) (*lookup.Tally, error)
+}
+
+// NewState returns the Source that reads the state in Redis.
+func NewState(r *redis.Client, namespace string, g *ledger.Genesis) Source {
+	return state{r, namespace, g}
+}
+
+type state struct {
+	redis     *redis.Client
+	namespace string
+	genesis   *ledger.Genesis
+}
+
+func (s state) Profile(ctx context.Context, id string) (*lookup.Profile, error) {
+	return lookup.ReadProfile(ctx, s.redis, s.namespace, s.genesis, id)
+}
+
+func (s state) List(ctx context.Context, q lookup.ListQuery) (*lookup.Listing, error) {
+	return lookup.List(ctx, s.redis, s.namespace, s.genesis, q)
+}
+
+func (s state) Tally(ctx context.Context, q lookup.AlertQuery) (*lookup.Tally, error) {
+	return lookup.ReadTally(ctx, s.redis, s.namespace, s.genesis, q)
+}
+
+// Config parameterises New.
+type Config struct {
+	Source    Source
+	Portfolio *Portfolio
+	Status    func() Status
+	Now       func() time.Time
+	LedgerID  string
+}
+
+// Views answers what API and pages ask. It may be used concurrently.
+type Views struct {
+	Config
+	lists   kept[*lookup.Listing]
+	tallies kept[*lookup.Tally]
+}
+
+// New returns views.
+func New(c Config) *Views {
+	scanning := make(chan struct{}, 1)
+	return &Views{Config: c, lists: newKept[*lookup.Listing](c.Now, scanning), tallies: newKept[*lookup.Tally](c.Now, scanning)}
+}
+
+// Profile reads one customer, at the moment of the call.
+func (v *Views) Profile(ctx context.Context, id string) (*lookup.Profile, error) {
+	return v.Source.Profile(ctx, id)
+}
+
+// MostRows is the greatest number of rows in one answer.
+const MostRows = 500
+
+// Query is a query of customers in the form in which it is asked.
+type Query struct {
+	Sort      string // the name of a column
+	Ascending bool
+	Where     string // conditions as lookup.ParseConditions reads them
+	After     *lookup.Position
+	Limit     int // 1 to MostRows
+}
+
+// List lists customers. The errors of a query that cannot be parsed are *QueryError.
+func (v *Views) List(ctx context.Context, q Query) (*lookup.Listing, error) {
+	parsed, err := q.parse()
+	if err != nil {
+		return nil, err
+	}
+	key := q.Key() + "\x00"
+	if q.After != nil {
+		if l := v.follows(key, parsed, q.Limit); l != nil {
+			return l, nil
+		}
+		key += fmt.Sprintf("%x %s", q.After.Rank, q.After.Customer)
+	}
+	all, err := v.lists.get(ctx, key, func(ctx context.Context) (*lookup.Listing, error) { return v.Source.List(ctx, parsed) })
+	if err != nil {
+		return nil, err
+	}
+	return first(all, 0, q.Limit), nil
+}
+
+// first returns a part of a listing.
+func first(l *lookup.Listing, from, limit int) *lookup.Listing {
+	rows := l.Rows[from:]
+	if len(rows) <= limit {
+		return &lookup.Listing{AsOf: l.AsOf, Rows: rows, More: l.More}
+	}
+	return &lookup.Listing{AsOf: l.AsOf, Rows: rows[:limit], More: true}
+}
+
+// follows returns the next page out of a listing that is kept, so that the pages of one query take one read of all customers for every
+// MostRows of them; nil if no listing has the row before the page, and a whole page after it.
+func (v *Views) follows(prefix string, q lookup.ListQuery, limit int) (page *lookup.Listing) {
+	v.lists.each(func(key string, l *lookup.Listing) {
+		if page != nil || !strings.HasPrefix(key, prefix) {
+			return
+		}
+		at := slices.IndexFunc(l.Rows, func(row lookup.Listed) bool { return q.Position(&row) == *q.After })
+		if at >= 0 && (len(l.Rows)-at-1 >= limit || !l.More) {
+			page = first(l, at+1, limit)
+		}
+	})
+	return page
+}
+
+// Key identifies what is listed and in which order, without the place in it.
+func (q *Query) Key() string {
+	return strings.Join([]string{q.Sort, fmt.Sprint(q.Ascending), q.Where}, "\x00")
+}
+
+// QueryError says which parameter of a query is wrong.
+type QueryError struct {
+	Parameter string // sort or where
+	Err       error
+}
+
+func (e *QueryError) Error() string { return e.Parameter + ": " + e.Err.Error() }
+
+func (e *QueryError) Unwrap() error { return e.Err }
+
+// parse returns the query for a Source. It always asks for MostRows, so that one read serves all limits.
+func (q *Query) parse() (l lookup.ListQuery, err error) {
+	l.Ascending, l.After, l.Limit = q.Ascending, q.After, MostRows
+	if l.Sort, err = lookup.ColumnNamed(q.Sort); err != nil {
+		return l, &QueryError{"sort", err}
+	}
+	if !l.Sort.Sortable() {
+		return l, &QueryError{"sort", fmt.Errorf("%s has no order", q.Sort)}
+	}
+	if l.Where, err = lookup.ParseConditions(q.Where); err != nil {
+		return l, &QueryError{"where", err}
+	}
+	return l, nil
+}
+
+// PositionOf returns the place of a row in the order of a query, from which another page continues.
+func (q *Query) PositionOf(row *lookup.Listed) (lookup.Position, error) {
+	l, err := q.parse()
+	if err != nil {
+		return lookup.Position{}, err
+	}
+	return l.Position(row), nil
+}
+
+// CallList is the query of the customers to call today, of whom a day has room for so many.
+func CallList(capacity int) Query {
+	return Query{Sort: lookup.CallSort, Where: lookup.CallWhere, Limit: capacity}
+}
+
+// Tally counts customers and open alerts.
+func (v *Views) Tally(ctx context.Context, q lookup.AlertQuery) (*lookup.Tally, error) {
+	limit := q.Limit
+	q.Limit = MostRows
+	key := q.Rule + "\x00" + q.Severity
+	all, err := v.tallies.get(ctx, key, func(ctx context.Context) (*lookup.Tally, error) { return v.Source.Tally(ctx, q) })
+	if err != nil {
+		return nil, err
+	}
+	t := *all
+	t.Alerts = t.Alerts[:min(limit, len(t.Alerts))]
+	return &t, nil
+}

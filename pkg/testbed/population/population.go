@@ -1,0 +1,88 @@
+// Package population owns a small customer base in memory, for tests of what reads the state: the customers of a scenario, folded by Step,
+// as a Source of package views.
+//
+// It refuses to simulate Redis, whose reads have tests of their own.
+package population
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync/atomic"
+
+	"github.com/mainstay/mainstay/pkg/edge/views"
+	"github.com/mainstay/mainstay/pkg/sandbox/ruletest"
+	"github.com/mainstay/mainstay/pkg/stream/lookup"
+	"github.com/mainstay/mainstay/processors"
+	"github.com/mainstay/mainstay/processors/alert"
+	"github.com/mainstay/mainstay/processors/customer"
+	"github.com/mainstay/mainstay/processors/memstore"
+)
+
+// Population is a Source of views. It counts the reads of all customers.
+type Population struct {
+	partition *processors.Partition
+	customers *memstore.MemStore
+	Walks     atomic.Int64
+	Err       error // of every read; nil: none
+}
+
+// New folds a scenario (package ruletest) under the shipped rules.
+func New(scenario string) (*Population, error) {
+	s, err := ruletest.New(alert.Shipped(), nil)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.Run(strings.NewReader(scenario), func(string, []string) error { return nil }); err != nil {
+		return nil, fmt.Errorf("fold the scenario: %w", err)
+	}
+	p := &Population{}
+	p.partition, p.customers = s.State()
+	return p, nil
+}
+
+// Again returns the same customers with counters of their own.
+func (p *Population) Again() *Population {
+	return &Population{partition: p.partition, customers: p.customers}
+}
+
+// IDs are the ids of all customers, in order.
+func (p *Population) IDs() (all []string) {
+	p.customers.Each(func(id string, _ *customer.State) { all = append(all, id) })
+	slices.Sort(all)
+	return all
+}
+
+// Profile reads a customer.
+func (p *Population) Profile(_ context.Context, id string) (*lookup.Profile, error) {
+	s, err := p.customers.Customer(id)
+	switch {
+	case p.Err != nil:
+		return nil, p.Err
+	case err != nil:
+		return nil, err
+	case s == nil:
+		return nil, lookup.ErrUnknownCustomer
+	}
+	return lookup.NewProfile(p.partition, id, s), nil
+}
+
+// List lists customers.
+func (p *Population) List(ctx context.Context, q lookup.ListQuery) (*lookup.Listing, error) {
+	return q.List(ctx, p.walk)
+}
+
+// Tally counts customers and open alerts.
+func (p *Population) Tally(ctx context.Context, q lookup.AlertQuery) (*lookup.Tally, error) {
+	return q.Tally(ctx, p.walk)
+}
+
+func (p *Population) walk(_ context.Context, _ func(int64), each func(*processors.Partition, string, *customer.State)) (int64, error) {
+	p.Walks.Add(1)
+	p.customers.Each(func(id string, s *customer.State) { each(p.partition, id, s) })
+	base, _ := p.partition.BaseTime()
+	return base, p.Err
+}
+
+var _ views.Source = (*Population)(nil)
