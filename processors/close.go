@@ -93,6 +93,7 @@ func (p *Partition) deriveClosingTerms() {
 // beforeChange values a customer whom a close under way has not reached, before an entry changes them. Every step calls it for every
 // customer that it changes, and stores them afterwards.
 func (s *step) beforeChange(c *subject) {
+	s.scratch.cancellations = c.state.AppendCancellations(s.scratch.cancellations[:0])
 	k := s.state.closing
 	if k == nil || k.hasPassed(c.id) {
 		c.state.ClosedDay = 0
@@ -124,6 +125,7 @@ func (s *step) value(c *customer.State) {
 		last := valueAt(t, s, k.at)
 		k.totals.Known++
 		k.totals.Add(&last)
+		k.totals.AddCancellations(s.AppendCancellations(nil))
 		if portfolio.Ranked(&last) {
 			k.values = append(k.values, last.Historic+last.Predicted)
 		}

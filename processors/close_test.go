@@ -1,7 +1,9 @@
 package processors_test
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -24,6 +26,7 @@ type sent struct {
 
 // aroundMidnight are events of some customers, of which some happen before and some after a midnight.
 func aroundMidnight(random *rand.Rand, people int, midnight int64) (all []sent) {
+	reasons := []string{"", "price", "fraud", "damaged"}
 	at := func() int64 { return midnight - 40*day + random.Int64N(41*day)/1000*1000 }
 	for i := range people {
 		id := fmt.Sprint("customer-", i)
@@ -32,9 +35,13 @@ func aroundMidnight(random *rand.Rand, people int, midnight int64) (all []sent) 
 			all = append(all, sent{id, purchase(order, total, at())})
 			switch random.IntN(6) {
 			case 0:
-				all = append(all, sent{id, cancel(order, at())})
+				e := cancel(order, at())
+				e.Cancellation.Reason = reasons[random.IntN(len(reasons))]
+				all = append(all, sent{id, fact(e)})
 			case 1, 2:
-				all = append(all, sent{id, refund(order+"a", order, 1+random.Int64N(total), at())})
+				e := refund(order+"a", order, 1+random.Int64N(total), at())
+				e.Cancellation.Reason = reasons[random.IntN(len(reasons))]
+				all = append(all, sent{id, fact(e)})
 			}
 		}
 		if random.IntN(3) == 0 {
@@ -53,6 +60,7 @@ func aroundMidnight(random *rand.Rand, people int, midnight int64) (all []sent) 
 // sums are what a portfolio says of all customers, from the answers of each as of a time.
 func sums(w *world, at int64) output.PortfolioUpdated {
 	var e output.PortfolioUpdated
+	cancelled := map[string]output.CancelReason{}
 	for _, p := range w.parts {
 		for id := range p.store.blobs {
 			a, known := processors.ScoreCustomerAsOf(p.state, id, w.state(id), at)
@@ -60,6 +68,12 @@ func sums(w *world, at int64) output.PortfolioUpdated {
 				continue
 			}
 			e.HistoricRevenue += a.CLV.Historic
+			for _, r := range a.Reasons {
+				n := cancelled[r.Reason.Value]
+				cancelled[r.Reason.Value] = output.CancelReason{
+					Reason: r.Reason, Orders: n.Orders + r.Orders, Refunds: n.Refunds + r.Refunds, Subscriptions: n.Subscriptions + r.Subscriptions, Accounts: n.Accounts + r.Accounts,
+				}
+			}
 			if a.CLV.Orders > 0 {
 				e.Customers++
 				e.FutureValue += a.CLV.Predicted.Value
@@ -90,6 +104,10 @@ func sums(w *world, at int64) output.PortfolioUpdated {
 		}
 	}
 	e.Active = e.Low + e.Medium + e.High
+	e.CancelReasons = slices.SortedFunc(maps.Values(cancelled), func(a, b output.CancelReason) int {
+		total := func(n output.CancelReason) int64 { return n.Orders + n.Refunds + n.Subscriptions + n.Accounts }
+		return cmp.Or(cmp.Compare(total(b), total(a)), cmp.Compare(a.Reason.Value, b.Reason.Value))
+	})
 	return e
 }
 
@@ -97,9 +115,9 @@ func sums(w *world, at int64) output.PortfolioUpdated {
 func figures(json string) string {
 	_, behind, _ := strings.Cut(json, `"customers":`)
 	part, _, _ := strings.Cut(behind, `,"nps"`)
-	_, behind, _ = strings.Cut(behind, `"historic_revenue"`)
-	money, _, _ := strings.Cut(behind, `,"average_clv"`)
-	return part + money
+	_, behind, _ = strings.Cut(behind, `"cancel_reasons"`)
+	sums, _, _ := strings.Cut(behind, `,"average_clv"`)
+	return part + sums
 }
 
 // finals takes the outputs and returns the portfolios that are final.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/mainstay/mainstay/processors/customer"
 	"github.com/mainstay/mainstay/processors/portfolio"
 	"github.com/mainstay/mainstay/schemas/ledger"
 	"github.com/mainstay/mainstay/schemas/output"
@@ -85,5 +86,6 @@ func (s *step) sendThresholds(t *ledger.Thresholds, closed int64) *ledger.Thresh
 func sameSums(a, b *ledger.Contribution) bool {
 	return a.GetCustomers() == b.GetCustomers() && a.GetProspects() == b.GetProspects() && a.GetActive() == b.GetActive() && slices.Equal(a.ChurnClasses, b.ChurnClasses) &&
 		a.GetPromoters() == b.GetPromoters() && a.GetPassives() == b.GetPassives() && a.GetDetractors() == b.GetDetractors() &&
-		a.GetHistoricClv() == b.GetHistoricClv() && a.GetPredictedClv() == b.GetPredictedClv() && a.GetCustomerEquity() == b.GetCustomerEquity()
+		a.GetHistoricClv() == b.GetHistoricClv() && a.GetPredictedClv() == b.GetPredictedClv() && a.GetCustomerEquity() == b.GetCustomerEquity() &&
+		slices.Equal(customer.DecodeCancellations(a.Cancellations), customer.DecodeCancellations(b.Cancellations))
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/mainstay/mainstay/processors/customer"
 	"github.com/mainstay/mainstay/processors/model"
+	"github.com/mainstay/mainstay/processors/portfolio"
 	"github.com/mainstay/mainstay/schemas/ledger"
 	"github.com/mainstay/mainstay/schemas/timestamp"
 )
@@ -24,6 +25,7 @@ type Explanation struct {
 
 	Responses []Response `json:"nps_responses"`
 	Referrer  *string    `json:"referrer_customer_id"`
+	Reasons   []Reason   `json:"cancel_reasons"`
 	Referred  int        `json:"referred_customers"`
 	Alerts    []Episode  `json:"open_alerts"`
 	Ended     *string    `json:"subscription_ended_at"`
@@ -124,6 +126,15 @@ type Response struct {
 	Excluded bool   `json:"excluded"`
 }
 
+// Reason counts what the customer has cancelled for one reason.
+type Reason struct {
+	Reason        *string `json:"reason"` // null: not stated
+	Orders        int64   `json:"orders"`
+	Refunds       int64   `json:"refunds"`
+	Subscriptions int64   `json:"subscriptions"`
+	Accounts      int64   `json:"accounts"`
+}
+
 // Episode is an open alert, whether or not it was published.
 type Episode struct {
 	Rule   string `json:"rule"`
@@ -141,7 +152,7 @@ func Explain(p *Partition, id string, s *customer.State) Explanation {
 			Standing: p.money(s.Net()), Orphaned: p.money(s.Net() - s.Historic()), Historic: p.money(s.Historic()), Referral: p.money(s.ReferralValue()),
 		},
 		Scoring:  p.scoring(),
-		Referred: s.Referred(), Alerts: []Episode{},
+		Referred: s.Referred(), Reasons: []Reason{}, Alerts: []Episode{},
 		Ended: momentIf(s.SubscriptionEndedAt), Closed: momentIf(s.AccountClosedAt), Next: momentIf(s.Next),
 	}
 	for _, d := range s.Days() {
@@ -159,6 +170,13 @@ func Explain(p *Partition, id string, s *customer.State) Explanation {
 	}
 	if r := s.Referrer(); r != "" {
 		b.Referrer = &r
+	}
+	for _, n := range portfolio.CancelReasons(s.AppendCancellations(nil)) {
+		reason := Reason{nil, n.Orders, n.Refunds, n.Subscriptions, n.Accounts}
+		if n.Reason.Known {
+			reason.Reason = &n.Reason.Value
+		}
+		b.Reasons = append(b.Reasons, reason)
 	}
 	return b
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/mainstay/mainstay/processors/churn"
 	"github.com/mainstay/mainstay/processors/clv"
 	"github.com/mainstay/mainstay/processors/customer"
+	"github.com/mainstay/mainstay/processors/portfolio"
 	"github.com/mainstay/mainstay/processors/promoter"
 	"github.com/mainstay/mainstay/schemas/ledger"
 	"github.com/mainstay/mainstay/schemas/output"
@@ -17,8 +18,9 @@ import (
 // CustomerScores are a customer's scores as of a moment, in the form in which they are published.
 type CustomerScores struct {
 	Customer string
-	AsOf     int64  // ms
-	Referrer string // id of the customer credited with this customer's revenue; empty: none
+	AsOf     int64                 // ms
+	Referrer string                // id of the customer credited with this customer's revenue; empty: none
+	Reasons  []output.CancelReason // of the customer's cancellations
 	CLV      output.CLVUpdated
 	Churn    output.ChurnRiskUpdated
 	Promoter output.PromoterStatusUpdated
@@ -44,7 +46,7 @@ func ScoreCustomerAsOf(p *Partition, id string, s *customer.State, at int64) (Cu
 
 func scoreCustomer(p *Partition, m customer.Moment, id string, s *customer.State) CustomerScores {
 	t := &p.terms
-	a := CustomerScores{Customer: id, AsOf: m.Now, Referrer: s.Referrer()}
+	a := CustomerScores{Customer: id, AsOf: m.Now, Referrer: s.Referrer(), Reasons: portfolio.CancelReasons(s.AppendCancellations(nil))}
 	about := output.About{
 		ID: output.ID{Partition: p.state.number, Offset: p.state.offset}, Customer: id, AsOf: m.Now, Sequence: s.Sequence,
 		Trigger: output.TriggerReplay, Currency: t.Unit,
@@ -85,6 +87,7 @@ func (a *CustomerScores) Append(dst []byte) []byte {
 	} else {
 		dst = appendString(dst, a.Referrer)
 	}
+	dst = output.AppendCancelReasons(append(dst, `,"cancel_reasons":`...), a.Reasons)
 	dst = a.CLV.Append(append(dst, `,"clv":`...))
 	dst = a.Churn.Append(append(dst, `,"churn_risk":`...))
 	dst = a.Promoter.Append(append(dst, `,"promoter_status":`...))

@@ -146,6 +146,7 @@ func requireTotals(t require.TestingT, w *world) {
 			s, err := customer.Decode(p.store.blobs[id])
 			require.NoError(t, err)
 			sum.Add(&s.LastPublished)
+			sum.AddCancellations(s.AppendCancellations(nil))
 		}
 		kept := p.state.Totals()
 		require.Equal(t, sum.Encode(), kept.Encode())

@@ -33,6 +33,7 @@ func history(t *rapid.T) []customerEvent {
 		// hours repeat, so that days are shared and times tie
 		return start + rapid.Int64Range(0, 250*24).Draw(t, "hour")*3_600_000
 	}
+	reason := func(label string) string { return rapid.SampledFrom([]string{"", "price", "fraud"}).Draw(t, label) }
 	add := func(i int, e *ledger.Event) {
 		if rapid.Bool().Draw(t, "stated id") {
 			e.Id = fmt.Sprint("stated-", len(all))
@@ -64,10 +65,13 @@ func history(t *rapid.T) []customerEvent {
 			for f := range rapid.IntRange(0, 2).Draw(t, "refunds") {
 				e := refund(fmt.Sprint("refund-", f), order, rapid.Int64Range(1, 4000).Draw(t, "refund"), moment())
 				e.Cancellation.Currency = rapid.SampledFrom([]string{currency, "EUR"}).Draw(t, "refunded in")
+				e.Cancellation.Reason = reason("refund's reason")
 				add(i, fact(e))
 			}
-			if rapid.IntRange(0, 4).Draw(t, "cancels") == 0 {
-				add(i, cancel(order, moment()))
+			for c := range max(0, rapid.IntRange(-3, 2).Draw(t, "cancels")) {
+				e := cancel(order, moment())
+				e.Id, e.Cancellation.Reason = fmt.Sprint(e.Id, "@", c), reason("cancel reason")
+				add(i, fact(e))
 			}
 		}
 		for v := range rapid.IntRange(0, 3).Draw(t, "surveys") {
@@ -95,7 +99,9 @@ func history(t *rapid.T) []customerEvent {
 		}
 		if rapid.IntRange(0, 5).Draw(t, "closes") == 0 {
 			at := moment()
-			add(i, fact(&ledger.Event{Id: "closed", Source: "cancellation", OccurredAt: at, Cancellation: &ledger.Cancellation{Kind: ledger.CancellationKind_CANCELLATION_KIND_ACCOUNT}}))
+			add(i, fact(&ledger.Event{Id: "closed", Source: "cancellation", OccurredAt: at, Cancellation: &ledger.Cancellation{
+				Kind: ledger.CancellationKind_CANCELLATION_KIND_ACCOUNT, Reason: reason("close reason"),
+			}}))
 		}
 	}
 	return all
@@ -186,6 +192,10 @@ func bare(a processors.CustomerScores) processors.CustomerScores {
 func requireRecount(t *rapid.T, id string, r *recount, a processors.CustomerScores) {
 	require.EqualValues(t, r.historic, a.CLV.Historic, id)
 	require.EqualValues(t, r.orders, a.CLV.Orders, id)
+	require.Len(t, a.Reasons, len(r.cancelled), id)
+	for _, n := range a.Reasons {
+		require.Equal(t, &[4]int64{n.Orders, n.Refunds, n.Subscriptions, n.Accounts}, r.cancelled[n.Reason.Value], "%s: %s", id, n.Reason.Value)
+	}
 	require.EqualValues(t, r.referral, a.CLV.ReferralValue, id)
 	require.Equal(t, r.referrer, a.Referrer, id)
 	require.EqualValues(t, r.responses, a.Promoter.Responses, id)

@@ -23,6 +23,8 @@ type recount struct {
 	perDay                      map[int64]float64 // net
 	score, responses            int               // score -1: none
 	scores                      int
+
+	cancelled map[string]*[4]int64 // orders, refunds, subscriptions, accounts, by reason
 }
 
 // The prior that the product states, to be compared with lifetimes' own: r, alpha, a, b.
@@ -37,7 +39,7 @@ func recountAll(events map[string][]*ledger.Event, now int64) map[string]*recoun
 	all := map[string]*recount{}
 	at := func(id string) *recount {
 		if all[id] == nil {
-			all[id] = &recount{score: -1}
+			all[id] = &recount{score: -1, cancelled: map[string]*[4]int64{}}
 		}
 		return all[id]
 	}
@@ -84,7 +86,7 @@ func euros(total int64, currency string) int64 {
 // statements are what has been stated of an order.
 type statements struct {
 	snapshots []*ledger.Event
-	cancelled []int64                         // times of its cancellations
+	cancelled []*ledger.Event                 // its cancellations
 	apart     map[string]*ledger.Cancellation // its refunds that are events of their own
 }
 
@@ -119,7 +121,7 @@ func (o *statements) isCancelled() bool {
 		}
 	}
 	for _, c := range o.cancelled {
-		is = is || c >= at
+		is = is || c.OccurredAt >= at
 	}
 	return is
 }
@@ -131,16 +133,33 @@ func refundSum(e *ledger.Event) (sum int64) {
 	return sum
 }
 
+// reason returns the newest reason of the order's cancellations; of two at the same time the greater.
+func (o *statements) reason() string {
+	at, reason := int64(-1), ""
+	for _, c := range o.cancelled {
+		if r := c.Cancellation.Reason; r != "" && (c.OccurredAt > at || c.OccurredAt == at && r > reason) {
+			at, reason = c.OccurredAt, r
+		}
+	}
+	return reason
+}
+
+// list returns the newest list of refunds that a snapshot states.
+func (o *statements) list() []*ledger.Refund {
+	e := o.newest(func(p *ledger.Purchase) bool { return len(p.Refunds) > 0 || p.RefundsStated && p.UpdatedAt > 0 },
+		func(a, b *ledger.Event) int { return cmp.Compare(refundSum(a), refundSum(b)) })
+	if e == nil {
+		return nil
+	}
+	return e.Purchase.Refunds
+}
+
 // amount returns the total of the order and its refunds, in its own currency.
 func (o *statements) amount() (total, refunded int64, currency string) {
 	p := o.newest(func(*ledger.Purchase) bool { return true }, func(a, b *ledger.Event) int { return cmp.Compare(a.Purchase.Total, b.Purchase.Total) }).Purchase
 	refunds := map[string]int64{}
-	list := o.newest(func(p *ledger.Purchase) bool { return len(p.Refunds) > 0 || p.RefundsStated && p.UpdatedAt > 0 },
-		func(a, b *ledger.Event) int { return cmp.Compare(refundSum(a), refundSum(b)) })
-	if list != nil {
-		for _, f := range list.Purchase.Refunds {
-			refunds[f.RefundId] = f.Total
-		}
+	for _, f := range o.list() {
+		refunds[f.RefundId] = f.Total
 	}
 	for id, c := range o.apart {
 		refunds[id] = c.Total
@@ -154,6 +173,28 @@ func (o *statements) amount() (total, refunded int64, currency string) {
 	return p.Total, refunded, p.Currency
 }
 
+// countOrder counts the cancellation of an order and its refunds, each refund once.
+func (r *recount) countOrder(o *statements) {
+	if len(o.snapshots) > 0 && o.isCancelled() {
+		r.countsOf(o.reason())[0]++
+	}
+	for _, c := range o.apart {
+		r.countsOf(c.Reason)[1]++
+	}
+	for _, f := range o.list() {
+		if o.apart[f.RefundId] == nil {
+			r.countsOf("")[1]++
+		}
+	}
+}
+
+func (r *recount) countsOf(reason string) *[4]int64 {
+	if r.cancelled[reason] == nil {
+		r.cancelled[reason] = new([4]int64)
+	}
+	return r.cancelled[reason]
+}
+
 func (r *recount) purchases(list []*ledger.Event, now int64) {
 	orders := map[string]*statements{}
 	order := func(id string) *statements {
@@ -162,7 +203,7 @@ func (r *recount) purchases(list []*ledger.Event, now int64) {
 		}
 		return orders[id]
 	}
-	closedAt := int64(0)
+	closedAt, closeReason := int64(0), ""
 	for _, e := range list {
 		if p := e.Purchase; p != nil {
 			order(p.OrderId).snapshots = append(order(p.OrderId).snapshots, e)
@@ -172,15 +213,16 @@ func (r *recount) purchases(list []*ledger.Event, now int64) {
 			case ledger.CancellationKind_CANCELLATION_KIND_REFUND:
 				order(c.OrderId).apart[c.RefundId] = c
 			case ledger.CancellationKind_CANCELLATION_KIND_ORDER:
-				order(c.OrderId).cancelled = append(order(c.OrderId).cancelled, e.OccurredAt)
+				order(c.OrderId).cancelled = append(order(c.OrderId).cancelled, e)
 			case ledger.CancellationKind_CANCELLATION_KIND_ACCOUNT:
-				closedAt = max(closedAt, e.OccurredAt)
+				closedAt, closeReason = max(closedAt, e.OccurredAt), c.Reason
 			default:
 			}
 		}
 	}
 	perDay := map[int64]float64{}
 	for _, o := range orders {
+		r.countOrder(o)
 		if len(o.snapshots) == 0 {
 			for _, c := range o.apart {
 				r.historic -= float64(euros(c.Total, c.Currency))
@@ -205,6 +247,9 @@ func (r *recount) purchases(list []*ledger.Event, now int64) {
 	}
 	r.perDay = perDay
 	r.repeat = r.net - perDay[r.first]
+	if closedAt > 0 && r.lastAt <= closedAt {
+		r.countsOf(closeReason)[3]++
+	}
 	r.closed = closedAt > 0 && closedAt <= now && r.lastAt <= closedAt
 }
 

@@ -103,7 +103,7 @@ func (s *step) rescoreCustomer(id string) error {
 	if s.fireTimers(m, &c) == 0 {
 		s.scoreAndPublish(m, &c, s.state.rescoringTrigger(), "")
 	}
-	s.store.Put(id, c.state) // changed in any case: the state remembers under which terms the alerts were evaluated
+	s.put(&c) // changed in any case: the state remembers under which terms the alerts were evaluated
 	return nil
 }
 

@@ -48,7 +48,7 @@ func fullState() partitionState {
 		closing: &closing{at: 4, day: 5, classes: 6, class: 7, after: "c", totals: decodedTotals(&state.Totals{Known: 1, Histogram: []int64{2}}), values: []int64{8}},
 		totals: decodedTotals(&state.Totals{
 			Known: 1, Customers: 1, Active: 2, ChurnClasses: []int64{3, 4, 5, 6, 7}, Promoters: 8, Passives: 9, Detractors: 10, HistoricClv: 11,
-			PredictedClv: 12, CustomerEquity: 13, Histogram: []int64{1}, Values: []int64{-3},
+			PredictedClv: 12, CustomerEquity: 13, Histogram: []int64{1}, Values: []int64{-3}, Cancellations: []*ledger.CancellationCount{{Reason: "price", Orders: 1}},
 		}),
 		calibration: calibration.Totals{
 			Promises: [calibration.Tenths]int64{1}, Probability: [calibration.Tenths]int64{2}, Kept: [calibration.Tenths]int64{3}, Predicted: 4, Observed: 5,

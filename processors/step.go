@@ -72,6 +72,8 @@ type scratch struct {
 	evaluator   alert.Evaluator // of the customer evaluated last
 	writer      outputWriter
 	alertCounts []AlertCount
+
+	cancellations customer.CancellationCounts // of the customer who is changed, as the totals count them
 }
 
 func (x *scratch) begin(id output.ID, unit money.Unit, out *output.Batch) {

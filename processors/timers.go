@@ -24,11 +24,14 @@ func (s *step) loadCustomer(id string) (subject, error) {
 	return subject{id: id, state: state, known: true}, nil
 }
 
-// put stores a customer, and counts one who is new.
+// put stores a customer, and counts one who is new, and their cancellations.
 func (s *step) put(c *subject) {
 	if !c.known {
 		s.state.totals.Known++
 	}
+	s.state.totals.RemoveCancellations(s.scratch.cancellations)
+	s.scratch.cancellations = c.state.AppendCancellations(s.scratch.cancellations[:0])
+	s.state.totals.AddCancellations(s.scratch.cancellations)
 	s.store.Put(c.id, c.state)
 }
 
@@ -103,7 +106,7 @@ func (s *step) fireDue(limit int) (woken int, more bool, err error) {
 		}
 		s.beforeChange(&c)
 		s.fireTimers(m, &c)
-		s.store.Put(id, c.state)
+		s.put(&c)
 	}
 	return len(due), more, nil
 }

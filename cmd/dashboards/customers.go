@@ -104,6 +104,11 @@ func baseGraphs() []panel {
 			queries:     []query{{"max by (nps_category) (mainstay_customers_by_nps_category)", "{{nps_category}}"}},
 		},
 		{
+			title: "Cancellations by reason", unit: units.Short, noValue: noPortfolio, stacked: true,
+			description: "Cancelled orders, refunds, and subscriptions and accounts that end with no order after that, by the reason that the shop states; none without one. At most 32 reasons are told apart, all others are other.",
+			queries:     []query{{"max by (kind, cancel_reason) (mainstay_cancellations) > 0" + orNone("cancel_reason"), "{{kind}} {{cancel_reason}}"}},
+		},
+		{
 			title: "Customers over time", unit: units.Short, noValue: noPortfolio,
 			description: "Customers, the active ones among them, and prospects.",
 			queries:     []query{{"max(mainstay_customers)", "customers"}, {"max(mainstay_customers_active)", "active"}, {"max(mainstay_prospects)", "prospects"}},

@@ -21,6 +21,8 @@ func mutants() []mutant {
 		{rule: "19", name: "close-keeps-tiers", broken: "a close leaves a customer in a tier whose bound their value is a little below", by: unitTests("./processors", "^TestTiersOfACloseAreThoseOfARecount$")},
 		{rule: "19", name: "bounds-at-any-time", broken: "between closes new bounds come more than once an hour", by: unitTests("./processors", "^TestBoundsBetweenCloses$")},
 		{rule: "19", name: "bounds-for-any-change", broken: "between closes new bounds come although hardly a tier changes", by: unitTests("./processors", "^TestBoundsBetweenCloses$")},
+		{rule: "19", name: "cancellations-twice", broken: "a customer's cancellations are counted again at each change", by: unitTests("./processors", "^TestAnyOrderOfArrivalGivesTheSameAnswers$")},
+		{rule: "19", name: "reasons-without-bound", broken: "the reasons of cancellations that are told apart have no bound", by: unitTests("./processors/customer", "^TestReasonsAreBounded$")},
 		{rule: "19", name: "sum-of-some", broken: "a portfolio is published before all partitions have contributed", by: unitTests("./processors", "^TestPortfolioIsOfAllPartitions$")},
 		{rule: "19", name: "credit-before-referral", broken: "a referrer is credited with what was paid before the referral", by: scenarios()},
 		{rule: "alerts", name: "refit-raises", broken: "a refit, new thresholds or changed rules raise alerts", by: scenarios()},

@@ -13,6 +13,7 @@ type Portfolio struct {
 	ByNPSCategory *prometheus.GaugeVec // nps_category: promoter, passive, detractor or unknown
 	NPS           *prometheus.GaugeVec // no labels; no series without a survey response
 	NPSError      *prometheus.GaugeVec // no labels; likewise
+	Cancellations *prometheus.GaugeVec // kind: order, refund, subscription or account; cancel_reason: none, or one of a bounded number
 
 	HistoricRevenue, FutureValue, CustomerEquity *prometheus.GaugeVec // currency
 }
@@ -28,6 +29,7 @@ func NewPortfolio(reg prometheus.Registerer) *Portfolio {
 		ByNPSCategory:   gauges(reg, "customers_by_nps_category", "Customers and prospects by the category of their newest survey response; unknown without one.", "nps_category"),
 		NPS:             gauges(reg, "nps", "Net promoter score, -100 to 100: percentage of promoters minus percentage of detractors."),
 		NPSError:        gauges(reg, "nps_standard_error", "Standard error of the net promoter score, in points."),
+		Cancellations:   gauges(reg, "cancellations", "Cancelled orders, refunds, and subscriptions and accounts that end with no order after that, of customers and prospects, by the reason stated.", "kind", "cancel_reason"),
 		HistoricRevenue: gauges(reg, "historic_revenue", "Sum of historic CLV over customers and prospects, in units of the base currency.", "currency"),
 		FutureValue: gauges(reg, "future_value",
 			"Sum of the customers' predicted CLV within the prediction horizon, in units of the base currency.", "currency"),
@@ -38,7 +40,7 @@ func NewPortfolio(reg prometheus.Registerer) *Portfolio {
 // Reset deletes all series.
 func (p *Portfolio) Reset() {
 	for _, g := range []*prometheus.GaugeVec{
-		p.Customers, p.Prospects, p.Active, p.ByChurnRisk, p.ByValueTier, p.ByNPSCategory, p.NPS, p.NPSError,
+		p.Customers, p.Prospects, p.Active, p.ByChurnRisk, p.ByValueTier, p.ByNPSCategory, p.NPS, p.NPSError, p.Cancellations,
 		p.HistoricRevenue, p.FutureValue, p.CustomerEquity,
 	} {
 		g.Reset()

@@ -23,6 +23,7 @@ mainstay_alerts_total{rule,state}
 mainstay_assigned_partitions{group}
 mainstay_audit_last_success_timestamp_seconds{}
 mainstay_build_info{goversion,revision,version}
+mainstay_cancellations{cancel_reason,kind}
 mainstay_claims_failed_total{cause,partition}
 mainstay_commit_duration_seconds{}
 mainstay_config_info{clock,roles,settings_revision}
@@ -116,6 +117,7 @@ func setAll(p *Portfolio) {
 	for _, g := range []*prometheus.GaugeVec{p.ByChurnRisk, p.ByValueTier, p.ByNPSCategory, p.HistoricRevenue, p.FutureValue, p.CustomerEquity} {
 		g.WithLabelValues("l").Set(1)
 	}
+	p.Cancellations.WithLabelValues("order", "price").Set(1)
 }
 
 func TestResetDeletesAllPortfolioSeries(t *testing.T) {
@@ -124,7 +126,7 @@ func TestResetDeletesAllPortfolioSeries(t *testing.T) {
 	setAll(p)
 	n, err := testutil.GatherAndCount(reg)
 	require.NoError(t, err)
-	require.Equal(t, 11, n)
+	require.Equal(t, 12, n)
 	p.Reset()
 	n, err = testutil.GatherAndCount(reg)
 	require.NoError(t, err)

@@ -12,7 +12,7 @@ func (s *State) AsOf(t *Terms, at int64) *State {
 		return s
 	}
 	c := *s
-	c.days = slices.Clone(s.days)
+	c.days, c.cancellations = slices.Clone(s.days), slices.Clone(s.cancellations)
 	c.orderLog = orderLog{fingerprints: slices.Clone(s.orderLog.fingerprints), rows: slices.Clone(s.orderLog.rows)}
 	for i := len(c.orderLog.rows) - 1; i >= 0; i-- {
 		if !c.orderLog.rows[i].changedFrom(at) {

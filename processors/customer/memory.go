@@ -115,6 +115,7 @@ func (s *State) ExpirePending(t *Terms, m Moment) (unmatched []UnmatchedCancella
 func (s *State) expireOrder(unmatched []UnmatchedCancellation, i int) []UnmatchedCancellation {
 	_, o := s.removeOrder(i)
 	s.forgottenRefunds += o.refunded()
+	o.eachCancellation(func(n CancellationCount) { s.forgottenCancellations.AddAtMost(mostForgottenReasons, n) })
 	if o.details != nil && o.details.cancellation != nil {
 		f := o.details.cancellation
 		unmatched = append(unmatched, UnmatchedCancellation{EventID: f.eventID, Topic: f.topic, Partition: f.partition, Offset: f.offset})

@@ -187,7 +187,7 @@ func (o *order) ensureDetails() *details {
 // dropEmptyDetails removes details in which nothing is set, so that equal orders give equal bytes.
 func (o *order) dropEmptyDetails() {
 	d := o.details
-	if d != nil && d.updatedAt == 0 && d.timeAt == 0 && d.statusAt == 0 && d.refundsAt == 0 && len(d.refunds) == 0 && d.foreign == nil && d.cancellation == nil {
+	if d != nil && d.updatedAt == 0 && d.timeAt == 0 && d.statusAt == 0 && d.refundsAt == 0 && len(d.refunds) == 0 && d.reason == "" && d.foreign == nil && d.cancellation == nil {
 		o.details = nil
 	}
 }
@@ -218,10 +218,10 @@ func (d *details) separateRefund(fingerprint uint64) (refund, bool) {
 	return d.refunds[i], true
 }
 
-// dateRefund moves the time of a refund that is known back to that of another statement of the same.
-func (d *details) dateRefund(r refund) {
+// restateRefund merges another statement of a refund that is known: the earlier time holds, and the greater reason.
+func (d *details) restateRefund(r refund) {
 	if i, ok := d.search(r.fingerprint); ok {
-		d.refunds[i].at = min(d.refunds[i].at, r.at)
+		d.refunds[i].at, d.refunds[i].reason = min(d.refunds[i].at, r.at), max(d.refunds[i].reason, r.reason)
 	}
 }
 
@@ -247,6 +247,11 @@ func (o *order) addRefund(r refund) {
 	o.sumRefunds()
 }
 
+// stated reports whether an event of its own states a refund of a snapshot.
+func (d *details) stated(i int) bool {
+	return d.refunds[i].fingerprint&1 == 1 && i > 0 && d.refunds[i-1].fingerprint == d.refunds[i].fingerprint&^1
+}
+
 // sumRefunds counts each refund once: a refund that both an event of its own and a snapshot state, with the event's amount.
 func (o *order) sumRefunds() {
 	d := o.details
@@ -260,7 +265,7 @@ func (o *order) sumRefunds() {
 	}
 	for i := range d.refunds {
 		r := &d.refunds[i]
-		if r.fingerprint&1 == 1 && i > 0 && d.refunds[i-1].fingerprint == r.fingerprint&^1 {
+		if d.stated(i) {
 			continue
 		}
 		sum = min(sum+f.amountOf(r), 1<<62)

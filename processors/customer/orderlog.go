@@ -42,6 +42,8 @@ type details struct {
 	refunded     int64                // sum of the refunds in the base currency, each refund id counted once; at most the total
 	excess       int64                // amount refunded beyond the total, likewise
 	whole        bool                 // the whole order is refunded
+	reason       string               // the newest reason stated for cancelling the order; empty: none
+	reasonAt     int64                // when it was stated, ms
 	foreign      *foreign             // nil: the order is in the base currency
 	cancellation *pendingCancellation // nil unless a cancellation waits for the order
 }
@@ -53,6 +55,7 @@ type refund struct {
 	currency    string // empty: the base currency
 	amount      int64  // minor units of currency; 0 in the base currency
 	at          int64  // when it happened, ms, whole seconds; of several statements the earliest
+	reason      string // empty: not stated; of several statements the greatest
 }
 
 // foreign is the total of an order in another currency, and the rate at which the order was converted. Its refunds are summed in
@@ -78,7 +81,7 @@ func orderFingerprint(id string, facts uint64) uint64 {
 // size estimates how many bytes of memory the log takes. It counts some details for every order, since it is called often and
 // only bounds a cache: to count them exactly would scan all orders.
 func (b *orderLog) size() int {
-	const details = 24
+	const details = 34
 	return 8*cap(b.fingerprints) + 48*cap(b.rows) + details*len(b.rows) + len(b.filter)
 }
 

@@ -65,9 +65,9 @@ func (s *State) RecordRefund(t *Terms, m Moment, e *ledger.Event, c *ledger.Canc
 		return rejected(output.CurrencyUnknownRate)
 	}
 	fingerprint, o, waits := s.removeForCancellation(t, m, c)
-	r.at = wholeSeconds(e.GetOccurredAt())
+	r.at, r.reason = wholeSeconds(e.GetOccurredAt()), strings.Clone(c.GetReason())
 	if known, ok := o.ensureDetails().separateRefund(r.fingerprint); ok {
-		o.details.dateRefund(r)
+		o.details.restateRefund(r)
 		o.dropEmptyDetails()
 		s.addOrder(fingerprint, o)
 		if known.currency != r.currency || known.amount != r.amount || r.currency == "" && known.total != r.total {
@@ -97,6 +97,7 @@ func (s *State) RecordCancellation(t *Terms, m Moment, e *ledger.Event, c *ledge
 	fingerprint, o, waits := s.removeForCancellation(t, m, c)
 	o.ensureDetails()
 	changed := o.applyStatus(true, e.GetOccurredAt())
+	o.applyReason(c.GetReason(), e.GetOccurredAt())
 	if changed && waits {
 		o.datePending(t, e.GetOccurredAt())
 		o.details.cancellation = &pendingCancellation{
@@ -137,6 +138,9 @@ func (s *State) RecordClosing(e *ledger.Event, c *ledger.Cancellation) Change {
 	end, reason := &s.SubscriptionEndedAt, &s.SubscriptionEndReason
 	if c.GetKind() == ledger.CancellationKind_CANCELLATION_KIND_ACCOUNT {
 		end, reason = &s.AccountClosedAt, &s.AccountCloseReason
+	}
+	if at == *end {
+		*reason = max(*reason, strings.Clone(c.GetReason()))
 	}
 	if at <= *end {
 		return Change{Duplicate: true}
@@ -181,6 +185,7 @@ func (s *State) removeOrder(i int) (uint64, order) {
 		s.pending--
 	}
 	s.unmatched -= o.pendingRefunds()
+	o.eachCancellation(s.cancellations.Subtract)
 	return fingerprint, o
 }
 
@@ -196,6 +201,7 @@ func (s *State) addOrder(fingerprint uint64, o order) Change {
 		s.pending++
 	}
 	s.unmatched += o.pendingRefunds()
+	o.eachCancellation(s.cancellations.Add)
 	change := Change{Excess: o.excess()}
 	change.setExcess(change.Excess)
 	return change
@@ -204,6 +210,7 @@ func (s *State) addOrder(fingerprint uint64, o order) Change {
 // forgetOrder removes an order from memory alone; the sums keep it.
 func (s *State) forgetOrder(i int) {
 	_, o := s.orderLog.remove(i)
+	s.forgetCancellations(&o)
 	if o.stands() {
 		s.forgottenAt = max(s.forgottenAt, o.occurredAt)
 	}

@@ -45,6 +45,8 @@ type State struct {
 	unmatched int64
 	// forgottenRefunds is the sum of the refunds whose order had not arrived when they left memory, minor units.
 	forgottenRefunds int64
+	// cancellations counts those of orderLog by reason, forgottenCancellations those of the orders that have left memory.
+	cancellations, forgottenCancellations CancellationCounts
 	// forgottenAt is the time (ms) of the latest standing order that left memory; 0: none did.
 	forgottenAt int64
 
@@ -171,7 +173,7 @@ func (s *State) Deadline() (int64, bool) { return s.Next, s.Next != 0 }
 
 // Size estimates how many bytes of memory the state takes.
 func (s *State) Size() int {
-	n := 480 + 56*cap(s.Alerts.Episodes) + 16*cap(s.days) + s.orderLog.size() + 16*cap(s.recent) + len(s.recentFilter) + 120*cap(s.responses) + 64*cap(s.referrals) + 16*cap(s.credits)
+	n := 544 + 56*cap(s.Alerts.Episodes) + 16*cap(s.days) + s.orderLog.size() + 16*cap(s.recent) + len(s.recentFilter) + 120*cap(s.responses) + 64*cap(s.referrals) + 16*cap(s.credits) + 48*(cap(s.cancellations)+cap(s.forgottenCancellations))
 	for i := range s.responses {
 		r := &s.responses[i]
 		n += len(r.ID) + len(r.SurveyID) + len(r.Comment) + len(r.Dimension)

@@ -17,7 +17,8 @@ import (
 // A field of the state that Encode or Decode leaves out fails here, and so does a field that fullState leaves empty.
 func TestStateSurvivesEncoding(t *testing.T) {
 	s := fullState(t)
-	requireFilled(t, "fullState sets no", *s, "filter", "recentFilter") // built when first needed, never encoded
+	requireFilled(t, "fullState sets no", *s, "filter", "recentFilter", // built when first needed, never encoded
+		"cancellations.Subscriptions", "cancellations.Accounts") // of no order
 	var w state.Customer
 	s.write(&w)
 	requireFilled(t, "Encode leaves out", &w)
@@ -87,17 +88,21 @@ func fullState(t *testing.T) *State {
 	early := terms.At(50*DayMS, 50*DayMS, true)
 	s.RecordRefund(terms, early, &ledger.Event{OccurredAt: early.Now}, &ledger.Cancellation{OrderId: "forgotten", RefundId: "r", Currency: "EUR", Total: 1})
 	buy(early, early.Now, &ledger.Purchase{OrderId: "old", Total: 100})
+	buy(early, early.Now, &ledger.Purchase{OrderId: "long ago", Total: 100, Cancelled: true})
+	s.RecordCancellation(terms, early, &ledger.Event{OccurredAt: early.Now}, &ledger.Cancellation{OrderId: "long ago", Reason: "price"}, nil)
 	require.Empty(t, s.ExpirePending(terms, m))
 	s.Evict(terms, m)
+	s.forgottenCancellations.Add(CancellationCount{Reason: "price", Subscriptions: 2, Accounts: 3})
 	buy(m, now-DayMS, &ledger.Purchase{OrderId: "cancelled", Total: 200, Cancelled: true})
+	s.RecordCancellation(terms, m, e, &ledger.Cancellation{OrderId: "cancelled", Reason: "fraud"}, nil)
 	buy(m, now, &ledger.Purchase{OrderId: "refunded", Total: 300, UpdatedAt: now, Refunds: []*ledger.Refund{{RefundId: "a", Total: 10}}})
 	buy(m, now, &ledger.Purchase{OrderId: "foreign", Total: 40, Currency: "USD"})
 	for _, refund := range []string{"f", "g"} {
-		s.RecordRefund(terms, m, e, &ledger.Cancellation{OrderId: "foreign", RefundId: refund, Currency: "USD", Total: 50})
+		s.RecordRefund(terms, m, e, &ledger.Cancellation{OrderId: "foreign", RefundId: refund, Currency: "USD", Total: 50, Reason: "damaged"})
 	}
 	buy(m, now, &ledger.Purchase{OrderId: "refunded", Total: 300, UpdatedAt: now + 1, TimeStoodIn: true}) // states neither refunds nor the time
 	s.RecordRefund(terms, m, e, &ledger.Cancellation{OrderId: "waits", RefundId: "b", Currency: "EUR", Total: 20})
-	s.RecordCancellation(terms, m, e, &ledger.Cancellation{OrderId: "unknown"}, &ledger.Origin{Topic: "t", Partition: 1, Offset: 2})
+	s.RecordCancellation(terms, m, e, &ledger.Cancellation{OrderId: "unknown", Reason: "fraud"}, &ledger.Origin{Topic: "t", Partition: 1, Offset: 2})
 	s.RecordClosing(e, &ledger.Cancellation{Kind: ledger.CancellationKind_CANCELLATION_KIND_ACCOUNT, Reason: "price"})
 	s.RecordClosing(e, &ledger.Cancellation{Kind: ledger.CancellationKind_CANCELLATION_KIND_SUBSCRIPTION, Reason: "price"})
 	s.RecordResponse(&ledger.Survey{ResponseId: "r", SurveyId: "s", Type: ledger.SurveyType_SURVEY_TYPE_NPS, Score: 9, CreatedAt: now, UpdatedAt: now + 1, Excluded: true, Comment: "c", Dimension: "d"})

@@ -46,6 +46,7 @@ func (s *State) write(w *state.Customer) {
 	w.AccountClosedAt, w.SubscriptionEndedAt = s.AccountClosedAt, s.SubscriptionEndedAt
 	w.AccountCloseReason, w.SubscriptionEndReason = s.AccountCloseReason, s.SubscriptionEndReason
 	w.CreditedTo, w.Credited = s.Credited.To, s.Credited.Net
+	w.ForgottenCancellations = s.forgottenCancellations.Encode()
 	s.writeOrderLog(w)
 	s.writeDays(w)
 	day := int32(0)
@@ -142,9 +143,15 @@ func (o *order) write(index uint32) *state.OrderDetail {
 			r := &d.refunds[i]
 			w.Refund, w.RefundTotal = append(w.Refund, r.fingerprint), append(w.RefundTotal, r.total)
 			w.RefundAt = append(w.RefundAt, (r.at-wholeSeconds(o.occurredAt))/1000)
+			if r.reason != "" {
+				w.RefundReasons = append(w.RefundReasons, &state.RefundReason{Index: uint32(i), Reason: r.reason})
+			}
 			if r.currency != "" {
 				w.ForeignRefunds = append(w.ForeignRefunds, &state.ForeignRefund{Index: uint32(i), Currency: r.currency, Amount: r.amount})
 			}
+		}
+		if d.reason != "" {
+			w.Reason, w.ReasonAge = d.reason, d.updatedAt-d.reasonAt
 		}
 		if d.cancellation != nil {
 			w.EventId, w.Topic, w.Partition, w.Offset = d.cancellation.eventID, d.cancellation.topic, d.cancellation.partition, d.cancellation.offset
@@ -216,6 +223,7 @@ func Decode(blob []byte) (*State, error) {
 	s.AccountClosedAt, s.SubscriptionEndedAt = w.GetAccountClosedAt(), w.GetSubscriptionEndedAt()
 	s.AccountCloseReason, s.SubscriptionEndReason = w.GetAccountCloseReason(), w.GetSubscriptionEndReason()
 	s.Credited = Credited{To: w.GetCreditedTo(), Net: w.GetCredited()}
+	s.forgottenCancellations = DecodeCancellations(w.ForgottenCancellations)
 	if err := s.readDays(w); err != nil {
 		return nil, err
 	}
@@ -337,6 +345,7 @@ func (s *State) readOrderLog(w *state.Customer) error {
 			s.pending++
 		}
 		s.unmatched += o.pendingRefunds()
+		o.eachCancellation(s.cancellations.Add)
 	}
 	return nil
 }
@@ -370,6 +379,15 @@ func (o *order) read(w *state.OrderDetail) error {
 			return fmt.Errorf("%w: amount of no refund", ErrMalformed)
 		}
 		d.refunds[f.GetIndex()].currency, d.refunds[f.GetIndex()].amount = f.GetCurrency(), f.GetAmount()
+	}
+	for _, r := range w.RefundReasons {
+		if int(r.GetIndex()) >= len(d.refunds) {
+			return fmt.Errorf("%w: reason of no refund", ErrMalformed)
+		}
+		d.refunds[r.GetIndex()].reason = r.GetReason()
+	}
+	if d.reason = w.GetReason(); d.reason != "" {
+		d.reasonAt = d.updatedAt - w.GetReasonAge()
 	}
 	if w.GetTopic() != "" || w.GetEventId() != "" {
 		d.cancellation = &pendingCancellation{eventID: w.GetEventId(), topic: w.GetTopic(), partition: w.GetPartition(), offset: w.GetOffset()}

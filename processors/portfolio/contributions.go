@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"slices"
 
+	"github.com/mainstay/mainstay/processors/customer"
 	"github.com/mainstay/mainstay/schemas/ledger"
 	"github.com/mainstay/mainstay/schemas/output"
 	"github.com/mainstay/mainstay/schemas/state"
@@ -121,6 +122,7 @@ func (b *Contributions) Sum(partitions int32) *ledger.Contribution {
 func sum(all []*ledger.Contribution) *ledger.Contribution {
 	sum := &ledger.Contribution{ChurnClasses: make([]int64, 5)}
 	var values []int64
+	var cancellations customer.CancellationCounts
 	for i, c := range all {
 		if i == 0 || c.GetTime() < sum.GetTime() {
 			sum.Time = c.GetTime()
@@ -142,6 +144,9 @@ func sum(all []*ledger.Contribution) *ledger.Contribution {
 		sum.Promoters += c.GetPromoters()
 		sum.Passives += c.GetPassives()
 		sum.Detractors += c.GetDetractors()
+		for _, n := range customer.DecodeCancellations(c.Cancellations) {
+			cancellations.AddAtMost(MostReasons, n)
+		}
 		sum.HistoricClv += c.GetHistoricClv()
 		sum.PredictedClv += c.GetPredictedClv()
 		if more := len(c.Histogram) - len(sum.Histogram); more > 0 {
@@ -151,6 +156,7 @@ func sum(all []*ledger.Contribution) *ledger.Contribution {
 			sum.Histogram[i] += n
 		}
 	}
+	sum.Cancellations = cancellations.Encode()
 	if int64(len(values)) == counted(sum) {
 		slices.Sort(values)
 		sum.Values = differences(values)
@@ -174,6 +180,7 @@ func Describe(sum, previous *ledger.Contribution, t *ledger.Thresholds, least in
 		Low: sum.ChurnClasses[0], Medium: sum.ChurnClasses[1], High: sum.ChurnClasses[2], None: sum.ChurnClasses[3], Churned: sum.ChurnClasses[4],
 		Promoters: sum.GetPromoters(), Passives: sum.GetPassives(), Detractors: sum.GetDetractors(), NPS: nps(sum),
 		HistoricRevenue: sum.GetHistoricClv(), FutureValue: sum.GetPredictedClv(), CustomerEquity: sum.GetCustomerEquity(),
+		CancelReasons: CancelReasons(customer.DecodeCancellations(sum.Cancellations)),
 	}
 	if n := sum.GetCustomers(); n > 0 {
 		e.AverageCLV = output.Some(e.Currency.Round(roundedRatio(e.CustomerEquity, n)))
@@ -187,6 +194,16 @@ func Describe(sum, previous *ledger.Contribution, t *ledger.Thresholds, least in
 			HistoricRevenue: previous.GetHistoricClv(), FutureValue: previous.GetPredictedClv(), CustomerEquity: previous.GetCustomerEquity(),
 		})
 	}
+}
+
+// CancelReasons returns counts of cancellations as outputs state them: the most frequent reason first.
+func CancelReasons(all customer.CancellationCounts) []output.CancelReason {
+	slices.SortStableFunc(all, func(a, b customer.CancellationCount) int { return cmp.Compare(b.Total(), a.Total()) })
+	var reasons []output.CancelReason
+	for _, n := range all {
+		reasons = append(reasons, output.CancelReason{Reason: output.Text(n.Reason), Orders: n.Orders, Refunds: n.Refunds, Subscriptions: n.Subscriptions, Accounts: n.Accounts})
+	}
+	return reasons
 }
 
 // nps returns the net promoter score: 100 (promoters - detractors) / customers in a category.

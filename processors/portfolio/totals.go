@@ -29,6 +29,9 @@ type Totals struct {
 	HistoricCLV  int64    // sum over customers and prospects
 	PredictedCLV int64    // sum over customers
 	Equity       int64    // customer equity: sum of the total CLV of customers
+	// Cancellations counts those of customers and prospects by reason, at most MostReasons besides none and other. Unlike the other
+	// sums it counts those that are known, whether or not an output has followed.
+	Cancellations customer.CancellationCounts
 	// Histogram counts customers with a standing order who are not churned by the bucket of their total CLV.
 	Histogram []int64
 
@@ -83,6 +86,24 @@ func (t *Totals) count(last *customer.LastPublished, n int64) {
 	}
 }
 
+// MostReasons is the number of reasons of cancellations that are told apart, besides none and other.
+const MostReasons = 32
+
+// AddCancellations adds a customer's cancellations.
+func (t *Totals) AddCancellations(all customer.CancellationCounts) {
+	for _, n := range all {
+		t.Cancellations.AddAtMost(MostReasons, n)
+	}
+}
+
+// RemoveCancellations removes a customer's cancellations, before the customer changes.
+func (t *Totals) RemoveCancellations(all customer.CancellationCounts) {
+	//mutant:cancellations-twice delete
+	for _, n := range all {
+		t.Cancellations.Subtract(n)
+	}
+}
+
 // Ranked reports whether a customer has a percentile and a tier: one with a standing order who is not churned.
 func Ranked(last *customer.LastPublished) bool {
 	return last.Orders > 0 && last.Churn != customer.Churned
@@ -132,7 +153,7 @@ func Floor(bucket int) int64 {
 // Clone returns a deep copy.
 func (t *Totals) Clone() Totals {
 	c := *t
-	c.Histogram, c.values = slices.Clone(t.Histogram), slices.Clone(t.values)
+	c.Histogram, c.values, c.Cancellations = slices.Clone(t.Histogram), slices.Clone(t.values), slices.Clone(t.Cancellations)
 	return c
 }
 
@@ -141,6 +162,7 @@ func (t *Totals) Encode() *state.Totals {
 	return &state.Totals{
 		Known: t.Known, Customers: t.Customers, Active: t.Active, ChurnClasses: t.Classes[:], Promoters: t.Promoters, Passives: t.Passives,
 		Detractors: t.Detractors, HistoricClv: t.HistoricCLV, PredictedClv: t.PredictedCLV, CustomerEquity: t.Equity, Histogram: t.trimmed(), Values: t.values,
+		Cancellations: t.Cancellations.Encode(),
 	}
 }
 
@@ -157,6 +179,7 @@ func (t *Totals) Decode(w *state.Totals) {
 	*t = Totals{
 		Known: w.GetKnown(), Customers: w.GetCustomers(), Active: w.GetActive(), Promoters: w.GetPromoters(), Passives: w.GetPassives(),
 		Detractors: w.GetDetractors(), HistoricCLV: w.GetHistoricClv(), PredictedCLV: w.GetPredictedClv(), Equity: w.GetCustomerEquity(), Histogram: w.GetHistogram(), values: w.GetValues(),
+		Cancellations: customer.DecodeCancellations(w.GetCancellations()),
 	}
 	for _, n := range t.Histogram {
 		t.counted += n
@@ -172,7 +195,7 @@ func (t *Totals) Contribution(partition int32, offset, base int64) *ledger.Contr
 		Partition: partition, Offset: offset, Time: base, Customers: t.Customers, Prospects: t.Known - t.Customers, Active: t.Active,
 		ChurnClasses: classes[:], Promoters: t.Promoters, Passives: t.Passives, Detractors: t.Detractors,
 		HistoricClv: t.HistoricCLV, PredictedClv: t.PredictedCLV, CustomerEquity: t.Equity, Histogram: t.trimmed(),
-		Values: differences(t.values),
+		Values: differences(t.values), Cancellations: t.Cancellations.Encode(),
 	}
 }
 

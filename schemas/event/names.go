@@ -26,8 +26,7 @@ type nameTable struct {
 	slots [256]name // open addressing by hashName
 }
 
-// names are those of members of an event, partNames those of members of its inner objects: refunds, products, acquisition.
-var names, partNames = newNameTable(), &nameTable{used: nUnknown + 1}
+var names = newNameTable()
 
 func newNameTable() *nameTable {
 	t := &nameTable{used: nUnknown + 1}

@@ -189,7 +189,7 @@ func (r *reference) purchase(e *ledger.Event, s *stated) (natural string) {
 	if strings.Contains(status, "draft") && len(r.refusals) == 0 {
 		r.skip = SkipDraft
 	}
-	e.Purchase, e.PurchaseDetails = p, r.purchaseDetails(unit.Decimals)
+	e.Purchase = p
 	return "order:" + p.OrderId + again(p.UpdatedAt, updated.value != nil)
 }
 

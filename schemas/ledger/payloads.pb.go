@@ -1780,8 +1780,9 @@ type Contribution struct {
 	Time           int64                  `protobuf:"zigzag64,14,opt,name=time,proto3" json:"time,omitempty"`                                           // base time, ms; 0: written by logic version 1, in which customers included prospects
 	Close          int64                  `protobuf:"zigzag64,15,opt,name=close,proto3" json:"close,omitempty"`                                         // end of the civil day, ms, at which every customer is valued; 0: each counts as last published
 	// Total CLV of the customers that histogram counts, rising, each less the one before; absent where they are too many.
-	Values        []int64 `protobuf:"zigzag64,16,rep,packed,name=values,proto3" json:"values,omitempty"`
-	More          bool    `protobuf:"varint,17,opt,name=more,proto3" json:"more,omitempty"` // of a close: values alone; the contribution that has the sums follows
+	Values        []int64              `protobuf:"zigzag64,16,rep,packed,name=values,proto3" json:"values,omitempty"`
+	More          bool                 `protobuf:"varint,17,opt,name=more,proto3" json:"more,omitempty"`                  // of a close: values alone; the contribution that has the sums follows
+	Cancellations []*CancellationCount `protobuf:"bytes,18,rep,name=cancellations,proto3" json:"cancellations,omitempty"` // by reason, rising; the first 32 besides none and other, all others as other
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1935,6 +1936,90 @@ func (x *Contribution) GetMore() bool {
 	return false
 }
 
+func (x *Contribution) GetCancellations() []*CancellationCount {
+	if x != nil {
+		return x.Cancellations
+	}
+	return nil
+}
+
+// CancellationCount counts what was cancelled for one reason.
+type CancellationCount struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Reason        string                 `protobuf:"bytes,1,opt,name=reason,proto3" json:"reason,omitempty"`  // empty: not stated
+	Orders        int64                  `protobuf:"varint,2,opt,name=orders,proto3" json:"orders,omitempty"` // cancelled orders
+	Refunds       int64                  `protobuf:"varint,3,opt,name=refunds,proto3" json:"refunds,omitempty"`
+	Subscriptions int64                  `protobuf:"varint,4,opt,name=subscriptions,proto3" json:"subscriptions,omitempty"` // that ended, or end
+	Accounts      int64                  `protobuf:"varint,5,opt,name=accounts,proto3" json:"accounts,omitempty"`           // that were closed
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CancellationCount) Reset() {
+	*x = CancellationCount{}
+	mi := &file_ledger_payloads_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CancellationCount) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CancellationCount) ProtoMessage() {}
+
+func (x *CancellationCount) ProtoReflect() protoreflect.Message {
+	mi := &file_ledger_payloads_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CancellationCount.ProtoReflect.Descriptor instead.
+func (*CancellationCount) Descriptor() ([]byte, []int) {
+	return file_ledger_payloads_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *CancellationCount) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *CancellationCount) GetOrders() int64 {
+	if x != nil {
+		return x.Orders
+	}
+	return 0
+}
+
+func (x *CancellationCount) GetRefunds() int64 {
+	if x != nil {
+		return x.Refunds
+	}
+	return 0
+}
+
+func (x *CancellationCount) GetSubscriptions() int64 {
+	if x != nil {
+		return x.Subscriptions
+	}
+	return 0
+}
+
+func (x *CancellationCount) GetAccounts() int64 {
+	if x != nil {
+		return x.Accounts
+	}
+	return 0
+}
+
 // Continue continues the work that exceeded the wake limit of the entry before.
 type Continue struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1944,7 +2029,7 @@ type Continue struct {
 
 func (x *Continue) Reset() {
 	*x = Continue{}
-	mi := &file_ledger_payloads_proto_msgTypes[17]
+	mi := &file_ledger_payloads_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1956,7 +2041,7 @@ func (x *Continue) String() string {
 func (*Continue) ProtoMessage() {}
 
 func (x *Continue) ProtoReflect() protoreflect.Message {
-	mi := &file_ledger_payloads_proto_msgTypes[17]
+	mi := &file_ledger_payloads_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1969,7 +2054,7 @@ func (x *Continue) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Continue.ProtoReflect.Descriptor instead.
 func (*Continue) Descriptor() ([]byte, []int) {
-	return file_ledger_payloads_proto_rawDescGZIP(), []int{17}
+	return file_ledger_payloads_proto_rawDescGZIP(), []int{18}
 }
 
 // Checkpoint states that the outputs below a ledger offset are published.
@@ -1982,7 +2067,7 @@ type Checkpoint struct {
 
 func (x *Checkpoint) Reset() {
 	*x = Checkpoint{}
-	mi := &file_ledger_payloads_proto_msgTypes[18]
+	mi := &file_ledger_payloads_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1994,7 +2079,7 @@ func (x *Checkpoint) String() string {
 func (*Checkpoint) ProtoMessage() {}
 
 func (x *Checkpoint) ProtoReflect() protoreflect.Message {
-	mi := &file_ledger_payloads_proto_msgTypes[18]
+	mi := &file_ledger_payloads_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2007,7 +2092,7 @@ func (x *Checkpoint) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Checkpoint.ProtoReflect.Descriptor instead.
 func (*Checkpoint) Descriptor() ([]byte, []int) {
-	return file_ledger_payloads_proto_rawDescGZIP(), []int{18}
+	return file_ledger_payloads_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Checkpoint) GetPublished() int64 {
@@ -2178,7 +2263,7 @@ const file_ledger_payloads_proto_rawDesc = "" +
 	"\bapproved\x18\x03 \x01(\bR\bapproved\x12$\n" +
 	"\x0ecause_event_id\x18\x04 \x01(\tR\fcauseEventId\x12\x1f\n" +
 	"\voccurred_at\x18\x05 \x01(\x12R\n" +
-	"occurredAt\"\xfc\x03\n" +
+	"occurredAt\"\xc9\x04\n" +
 	"\fContribution\x12\x1c\n" +
 	"\tpartition\x18\x01 \x01(\x05R\tpartition\x12\x16\n" +
 	"\x06offset\x18\x02 \x01(\x03R\x06offset\x12\x1c\n" +
@@ -2199,7 +2284,14 @@ const file_ledger_payloads_proto_rawDesc = "" +
 	"\x04time\x18\x0e \x01(\x12R\x04time\x12\x14\n" +
 	"\x05close\x18\x0f \x01(\x12R\x05close\x12\x16\n" +
 	"\x06values\x18\x10 \x03(\x12R\x06values\x12\x12\n" +
-	"\x04more\x18\x11 \x01(\bR\x04more\"\n" +
+	"\x04more\x18\x11 \x01(\bR\x04more\x12K\n" +
+	"\rcancellations\x18\x12 \x03(\v2%.mainstay.ledger.v1.CancellationCountR\rcancellations\"\x9f\x01\n" +
+	"\x11CancellationCount\x12\x16\n" +
+	"\x06reason\x18\x01 \x01(\tR\x06reason\x12\x16\n" +
+	"\x06orders\x18\x02 \x01(\x03R\x06orders\x12\x18\n" +
+	"\arefunds\x18\x03 \x01(\x03R\arefunds\x12$\n" +
+	"\rsubscriptions\x18\x04 \x01(\x03R\rsubscriptions\x12\x1a\n" +
+	"\baccounts\x18\x05 \x01(\x03R\baccounts\"\n" +
 	"\n" +
 	"\bContinue\"*\n" +
 	"\n" +
@@ -2234,39 +2326,40 @@ func file_ledger_payloads_proto_rawDescGZIP() []byte {
 }
 
 var file_ledger_payloads_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_ledger_payloads_proto_msgTypes = make([]protoimpl.MessageInfo, 19)
+var file_ledger_payloads_proto_msgTypes = make([]protoimpl.MessageInfo, 20)
 var file_ledger_payloads_proto_goTypes = []any{
-	(Clock)(0),               // 0: mainstay.ledger.v1.Clock
-	(PortfolioClose)(0),      // 1: mainstay.ledger.v1.PortfolioClose
-	(SubscriptionEnd)(0),     // 2: mainstay.ledger.v1.SubscriptionEnd
-	(ReferralCredit)(0),      // 3: mainstay.ledger.v1.ReferralCredit
-	(*Genesis)(nil),          // 4: mainstay.ledger.v1.Genesis
-	(*CopiedFrom)(nil),       // 5: mainstay.ledger.v1.CopiedFrom
-	(*Tick)(nil),             // 6: mainstay.ledger.v1.Tick
-	(*Input)(nil),            // 7: mainstay.ledger.v1.Input
-	(*Reading)(nil),          // 8: mainstay.ledger.v1.Reading
-	(*Settings)(nil),         // 9: mainstay.ledger.v1.Settings
-	(*SettingsValues)(nil),   // 10: mainstay.ledger.v1.SettingsValues
-	(*AlertRule)(nil),        // 11: mainstay.ledger.v1.AlertRule
-	(*Rate)(nil),             // 12: mainstay.ledger.v1.Rate
-	(*Logic)(nil),            // 13: mainstay.ledger.v1.Logic
-	(*Parameters)(nil),       // 14: mainstay.ledger.v1.Parameters
-	(*ParetoParameters)(nil), // 15: mainstay.ledger.v1.ParetoParameters
-	(*BlendParameters)(nil),  // 16: mainstay.ledger.v1.BlendParameters
-	(*Percentiles)(nil),      // 17: mainstay.ledger.v1.Percentiles
-	(*Thresholds)(nil),       // 18: mainstay.ledger.v1.Thresholds
-	(*Credit)(nil),           // 19: mainstay.ledger.v1.Credit
-	(*Contribution)(nil),     // 20: mainstay.ledger.v1.Contribution
-	(*Continue)(nil),         // 21: mainstay.ledger.v1.Continue
-	(*Checkpoint)(nil),       // 22: mainstay.ledger.v1.Checkpoint
-	(*Mark)(nil),             // 23: mainstay.ledger.v1.Mark
+	(Clock)(0),                // 0: mainstay.ledger.v1.Clock
+	(PortfolioClose)(0),       // 1: mainstay.ledger.v1.PortfolioClose
+	(SubscriptionEnd)(0),      // 2: mainstay.ledger.v1.SubscriptionEnd
+	(ReferralCredit)(0),       // 3: mainstay.ledger.v1.ReferralCredit
+	(*Genesis)(nil),           // 4: mainstay.ledger.v1.Genesis
+	(*CopiedFrom)(nil),        // 5: mainstay.ledger.v1.CopiedFrom
+	(*Tick)(nil),              // 6: mainstay.ledger.v1.Tick
+	(*Input)(nil),             // 7: mainstay.ledger.v1.Input
+	(*Reading)(nil),           // 8: mainstay.ledger.v1.Reading
+	(*Settings)(nil),          // 9: mainstay.ledger.v1.Settings
+	(*SettingsValues)(nil),    // 10: mainstay.ledger.v1.SettingsValues
+	(*AlertRule)(nil),         // 11: mainstay.ledger.v1.AlertRule
+	(*Rate)(nil),              // 12: mainstay.ledger.v1.Rate
+	(*Logic)(nil),             // 13: mainstay.ledger.v1.Logic
+	(*Parameters)(nil),        // 14: mainstay.ledger.v1.Parameters
+	(*ParetoParameters)(nil),  // 15: mainstay.ledger.v1.ParetoParameters
+	(*BlendParameters)(nil),   // 16: mainstay.ledger.v1.BlendParameters
+	(*Percentiles)(nil),       // 17: mainstay.ledger.v1.Percentiles
+	(*Thresholds)(nil),        // 18: mainstay.ledger.v1.Thresholds
+	(*Credit)(nil),            // 19: mainstay.ledger.v1.Credit
+	(*Contribution)(nil),      // 20: mainstay.ledger.v1.Contribution
+	(*CancellationCount)(nil), // 21: mainstay.ledger.v1.CancellationCount
+	(*Continue)(nil),          // 22: mainstay.ledger.v1.Continue
+	(*Checkpoint)(nil),        // 23: mainstay.ledger.v1.Checkpoint
+	(*Mark)(nil),              // 24: mainstay.ledger.v1.Mark
 }
 var file_ledger_payloads_proto_depIdxs = []int32{
 	0,  // 0: mainstay.ledger.v1.Genesis.clock:type_name -> mainstay.ledger.v1.Clock
 	5,  // 1: mainstay.ledger.v1.Genesis.copied_from:type_name -> mainstay.ledger.v1.CopiedFrom
 	7,  // 2: mainstay.ledger.v1.Tick.inputs:type_name -> mainstay.ledger.v1.Input
 	8,  // 3: mainstay.ledger.v1.Tick.readings:type_name -> mainstay.ledger.v1.Reading
-	23, // 4: mainstay.ledger.v1.Reading.last:type_name -> mainstay.ledger.v1.Mark
+	24, // 4: mainstay.ledger.v1.Reading.last:type_name -> mainstay.ledger.v1.Mark
 	10, // 5: mainstay.ledger.v1.Settings.values:type_name -> mainstay.ledger.v1.SettingsValues
 	12, // 6: mainstay.ledger.v1.SettingsValues.rates:type_name -> mainstay.ledger.v1.Rate
 	11, // 7: mainstay.ledger.v1.SettingsValues.alert_rules:type_name -> mainstay.ledger.v1.AlertRule
@@ -2278,11 +2371,12 @@ var file_ledger_payloads_proto_depIdxs = []int32{
 	17, // 13: mainstay.ledger.v1.BlendParameters.silence:type_name -> mainstay.ledger.v1.Percentiles
 	17, // 14: mainstay.ledger.v1.BlendParameters.repeats:type_name -> mainstay.ledger.v1.Percentiles
 	17, // 15: mainstay.ledger.v1.BlendParameters.value:type_name -> mainstay.ledger.v1.Percentiles
-	16, // [16:16] is the sub-list for method output_type
-	16, // [16:16] is the sub-list for method input_type
-	16, // [16:16] is the sub-list for extension type_name
-	16, // [16:16] is the sub-list for extension extendee
-	0,  // [0:16] is the sub-list for field type_name
+	21, // 16: mainstay.ledger.v1.Contribution.cancellations:type_name -> mainstay.ledger.v1.CancellationCount
+	17, // [17:17] is the sub-list for method output_type
+	17, // [17:17] is the sub-list for method input_type
+	17, // [17:17] is the sub-list for extension type_name
+	17, // [17:17] is the sub-list for extension extendee
+	0,  // [0:17] is the sub-list for field type_name
 }
 
 func init() { file_ledger_payloads_proto_init() }
@@ -2297,7 +2391,7 @@ func file_ledger_payloads_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_ledger_payloads_proto_rawDesc), len(file_ledger_payloads_proto_rawDesc)),
 			NumEnums:      4,
-			NumMessages:   19,
+			NumMessages:   20,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

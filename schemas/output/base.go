@@ -21,9 +21,35 @@ type PortfolioUpdated struct {
 	// CustomerEquity that of total CLV over customers.
 	HistoricRevenue, FutureValue, CustomerEquity int64
 
+	// CancelReasons counts the cancellations of customers and prospects, the most frequent reason first.
+	CancelReasons []CancelReason
+
 	AverageCLV   Opt[int64] // customer equity per customer
 	Top10, Top20 Opt[int64] // total CLV from which the value tiers begin
 	Previous     Opt[PreviousPortfolio]
+}
+
+// CancelReason counts what was cancelled for one reason.
+type CancelReason struct {
+	Reason                                   Opt[string] // a code; unknown: none was stated
+	Orders, Refunds, Subscriptions, Accounts int64
+}
+
+// AppendCancelReasons appends counts as JSON.
+func AppendCancelReasons(dst []byte, all []CancelReason) []byte {
+	l := line{dst: append(dst, '[')}
+	for i := range all {
+		if i > 0 {
+			l.dst = append(l.dst, ',')
+		}
+		l.optText(`{"reason":`, all[i].Reason)
+		l.whole(`,"orders":`, all[i].Orders)
+		l.whole(`,"refunds":`, all[i].Refunds)
+		l.whole(`,"subscriptions":`, all[i].Subscriptions)
+		l.whole(`,"accounts":`, all[i].Accounts)
+		l.close()
+	}
+	return append(l.dst, ']')
 }
 
 // PreviousPortfolio holds the figures last published in the same state.
@@ -59,6 +85,8 @@ func (e *PortfolioUpdated) Append(dst []byte) []byte {
 	l.whole(`,"passives":`, e.Passives)
 	l.whole(`,"detractors":`, e.Detractors)
 	l.optFloat(`,"nps":`, e.NPS, percentDecimals)
+	l.key(`,"cancel_reasons":`)
+	l.dst = AppendCancelReasons(l.dst, e.CancelReasons)
 	l.money(`,"historic_revenue":`, e.HistoricRevenue)
 	l.money(`,"future_value":`, e.FutureValue)
 	l.money(`,"customer_equity":`, e.CustomerEquity)

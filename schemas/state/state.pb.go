@@ -58,15 +58,16 @@ type Customer struct {
 	CreditNet     []int64        `protobuf:"zigzag64,24,rep,packed,name=credit_net,json=creditNet,proto3" json:"credit_net,omitempty"`   // the credit for each
 	// The forecast whose outcome is not recorded yet: civil day on which it was made, days ahead, probability of an order within
 	// them in ten thousandths, expected orders in thousandths; absent: none.
-	Promise               []uint32 `protobuf:"varint,40,rep,packed,name=promise,proto3" json:"promise,omitempty"`
-	AccountClosedAt       int64    `protobuf:"zigzag64,25,opt,name=account_closed_at,json=accountClosedAt,proto3" json:"account_closed_at,omitempty"`                // 0: the account was not closed
-	SubscriptionEndedAt   int64    `protobuf:"zigzag64,26,opt,name=subscription_ended_at,json=subscriptionEndedAt,proto3" json:"subscription_ended_at,omitempty"`    // end of the latest subscription that ends or ended; 0: none does
-	AccountCloseReason    string   `protobuf:"bytes,27,opt,name=account_close_reason,json=accountCloseReason,proto3" json:"account_close_reason,omitempty"`          // empty: not stated
-	SubscriptionEndReason string   `protobuf:"bytes,28,opt,name=subscription_end_reason,json=subscriptionEndReason,proto3" json:"subscription_end_reason,omitempty"` // likewise
-	Alerts                *Alerts  `protobuf:"bytes,60,opt,name=alerts,proto3" json:"alerts,omitempty"`
-	ClosedDay             int32    `protobuf:"zigzag32,61,opt,name=closed_day,json=closedDay,proto3" json:"closed_day,omitempty"` // civil day of Partition.closing for which the customer needs no valuing, though the cursor has not come; 0: none
-	unknownFields         protoimpl.UnknownFields
-	sizeCache             protoimpl.SizeCache
+	Promise                []uint32                    `protobuf:"varint,40,rep,packed,name=promise,proto3" json:"promise,omitempty"`
+	AccountClosedAt        int64                       `protobuf:"zigzag64,25,opt,name=account_closed_at,json=accountClosedAt,proto3" json:"account_closed_at,omitempty"`                 // 0: the account was not closed
+	SubscriptionEndedAt    int64                       `protobuf:"zigzag64,26,opt,name=subscription_ended_at,json=subscriptionEndedAt,proto3" json:"subscription_ended_at,omitempty"`     // end of the latest subscription that ends or ended; 0: none does
+	AccountCloseReason     string                      `protobuf:"bytes,27,opt,name=account_close_reason,json=accountCloseReason,proto3" json:"account_close_reason,omitempty"`           // empty: not stated
+	SubscriptionEndReason  string                      `protobuf:"bytes,28,opt,name=subscription_end_reason,json=subscriptionEndReason,proto3" json:"subscription_end_reason,omitempty"`  // likewise
+	ForgottenCancellations []*ledger.CancellationCount `protobuf:"bytes,41,rep,name=forgotten_cancellations,json=forgottenCancellations,proto3" json:"forgotten_cancellations,omitempty"` // of the orders that have left memory, by reason
+	Alerts                 *Alerts                     `protobuf:"bytes,60,opt,name=alerts,proto3" json:"alerts,omitempty"`
+	ClosedDay              int32                       `protobuf:"zigzag32,61,opt,name=closed_day,json=closedDay,proto3" json:"closed_day,omitempty"` // civil day of Partition.closing for which the customer needs no valuing, though the cursor has not come; 0: none
+	unknownFields          protoimpl.UnknownFields
+	sizeCache              protoimpl.SizeCache
 }
 
 func (x *Customer) Reset() {
@@ -295,6 +296,13 @@ func (x *Customer) GetSubscriptionEndReason() string {
 	return ""
 }
 
+func (x *Customer) GetForgottenCancellations() []*ledger.CancellationCount {
+	if x != nil {
+		return x.ForgottenCancellations
+	}
+	return nil
+}
+
 func (x *Customer) GetAlerts() *Alerts {
 	if x != nil {
 		return x.Alerts
@@ -495,6 +503,9 @@ type OrderDetail struct {
 	Refund         []uint64         `protobuf:"fixed64,4,rep,packed,name=refund,proto3" json:"refund,omitempty"`
 	RefundTotal    []int64          `protobuf:"zigzag64,5,rep,packed,name=refund_total,json=refundTotal,proto3" json:"refund_total,omitempty"` // the amount of each in the base currency
 	ForeignRefunds []*ForeignRefund `protobuf:"bytes,14,rep,name=foreign_refunds,json=foreignRefunds,proto3" json:"foreign_refunds,omitempty"` // those in another currency, in the order of refund
+	RefundReasons  []*RefundReason  `protobuf:"bytes,16,rep,name=refund_reasons,json=refundReasons,proto3" json:"refund_reasons,omitempty"`    // those that state one, in the order of refund
+	Reason         string           `protobuf:"bytes,17,opt,name=reason,proto3" json:"reason,omitempty"`                                       // the newest reason stated for cancelling the order; empty: none
+	ReasonAge      int64            `protobuf:"zigzag64,18,opt,name=reason_age,json=reasonAge,proto3" json:"reason_age,omitempty"`             // updated_at less the time at which it was stated
 	RefundAt       []int64          `protobuf:"zigzag64,15,rep,packed,name=refund_at,json=refundAt,proto3" json:"refund_at,omitempty"`         // the time of each, in whole seconds after the order
 	// The cancellation that waits for this order, if any: its event id and input record, for its rejection.
 	EventId       string `protobuf:"bytes,6,opt,name=event_id,json=eventId,proto3" json:"event_id,omitempty"`
@@ -603,6 +614,27 @@ func (x *OrderDetail) GetForeignRefunds() []*ForeignRefund {
 		return x.ForeignRefunds
 	}
 	return nil
+}
+
+func (x *OrderDetail) GetRefundReasons() []*RefundReason {
+	if x != nil {
+		return x.RefundReasons
+	}
+	return nil
+}
+
+func (x *OrderDetail) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *OrderDetail) GetReasonAge() int64 {
+	if x != nil {
+		return x.ReasonAge
+	}
+	return 0
 }
 
 func (x *OrderDetail) GetRefundAt() []int64 {
@@ -770,6 +802,59 @@ func (x *ForeignRefund) GetAmount() int64 {
 	return 0
 }
 
+// RefundReason is the reason of a refund.
+type RefundReason struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Index         uint32                 `protobuf:"varint,1,opt,name=index,proto3" json:"index,omitempty"` // of the refund
+	Reason        string                 `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RefundReason) Reset() {
+	*x = RefundReason{}
+	mi := &file_state_state_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RefundReason) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RefundReason) ProtoMessage() {}
+
+func (x *RefundReason) ProtoReflect() protoreflect.Message {
+	mi := &file_state_state_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RefundReason.ProtoReflect.Descriptor instead.
+func (*RefundReason) Descriptor() ([]byte, []int) {
+	return file_state_state_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *RefundReason) GetIndex() uint32 {
+	if x != nil {
+		return x.Index
+	}
+	return 0
+}
+
+func (x *RefundReason) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
 // LastPublished holds the scores as last published. Figures of which every change is published are encoded as the difference from the
 // present figure, which is mostly 0.
 type LastPublished struct {
@@ -793,7 +878,7 @@ type LastPublished struct {
 
 func (x *LastPublished) Reset() {
 	*x = LastPublished{}
-	mi := &file_state_state_proto_msgTypes[6]
+	mi := &file_state_state_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -805,7 +890,7 @@ func (x *LastPublished) String() string {
 func (*LastPublished) ProtoMessage() {}
 
 func (x *LastPublished) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[6]
+	mi := &file_state_state_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -818,7 +903,7 @@ func (x *LastPublished) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LastPublished.ProtoReflect.Descriptor instead.
 func (*LastPublished) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{6}
+	return file_state_state_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *LastPublished) GetClv() bool {
@@ -930,7 +1015,7 @@ type Response struct {
 
 func (x *Response) Reset() {
 	*x = Response{}
-	mi := &file_state_state_proto_msgTypes[7]
+	mi := &file_state_state_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -942,7 +1027,7 @@ func (x *Response) String() string {
 func (*Response) ProtoMessage() {}
 
 func (x *Response) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[7]
+	mi := &file_state_state_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -955,7 +1040,7 @@ func (x *Response) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Response.ProtoReflect.Descriptor instead.
 func (*Response) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{7}
+	return file_state_state_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Response) GetId() string {
@@ -1035,7 +1120,7 @@ type Referral struct {
 
 func (x *Referral) Reset() {
 	*x = Referral{}
-	mi := &file_state_state_proto_msgTypes[8]
+	mi := &file_state_state_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1047,7 +1132,7 @@ func (x *Referral) String() string {
 func (*Referral) ProtoMessage() {}
 
 func (x *Referral) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[8]
+	mi := &file_state_state_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1060,7 +1145,7 @@ func (x *Referral) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Referral.ProtoReflect.Descriptor instead.
 func (*Referral) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{8}
+	return file_state_state_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Referral) GetId() uint64 {
@@ -1141,7 +1226,7 @@ type Partition struct {
 
 func (x *Partition) Reset() {
 	*x = Partition{}
-	mi := &file_state_state_proto_msgTypes[9]
+	mi := &file_state_state_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1153,7 +1238,7 @@ func (x *Partition) String() string {
 func (*Partition) ProtoMessage() {}
 
 func (x *Partition) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[9]
+	mi := &file_state_state_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1166,7 +1251,7 @@ func (x *Partition) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Partition.ProtoReflect.Descriptor instead.
 func (*Partition) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{9}
+	return file_state_state_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Partition) GetFormat() uint32 {
@@ -1418,7 +1503,7 @@ type RefusedSettings struct {
 
 func (x *RefusedSettings) Reset() {
 	*x = RefusedSettings{}
-	mi := &file_state_state_proto_msgTypes[10]
+	mi := &file_state_state_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1430,7 +1515,7 @@ func (x *RefusedSettings) String() string {
 func (*RefusedSettings) ProtoMessage() {}
 
 func (x *RefusedSettings) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[10]
+	mi := &file_state_state_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1443,7 +1528,7 @@ func (x *RefusedSettings) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RefusedSettings.ProtoReflect.Descriptor instead.
 func (*RefusedSettings) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{10}
+	return file_state_state_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *RefusedSettings) GetSettings() *ledger.Settings {
@@ -1473,7 +1558,7 @@ type Fuse struct {
 
 func (x *Fuse) Reset() {
 	*x = Fuse{}
-	mi := &file_state_state_proto_msgTypes[11]
+	mi := &file_state_state_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1485,7 +1570,7 @@ func (x *Fuse) String() string {
 func (*Fuse) ProtoMessage() {}
 
 func (x *Fuse) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[11]
+	mi := &file_state_state_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1498,7 +1583,7 @@ func (x *Fuse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Fuse.ProtoReflect.Descriptor instead.
 func (*Fuse) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{11}
+	return file_state_state_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Fuse) GetRule() uint32 {
@@ -1543,7 +1628,7 @@ type Rescoring struct {
 
 func (x *Rescoring) Reset() {
 	*x = Rescoring{}
-	mi := &file_state_state_proto_msgTypes[12]
+	mi := &file_state_state_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1555,7 +1640,7 @@ func (x *Rescoring) String() string {
 func (*Rescoring) ProtoMessage() {}
 
 func (x *Rescoring) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[12]
+	mi := &file_state_state_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1568,7 +1653,7 @@ func (x *Rescoring) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Rescoring.ProtoReflect.Descriptor instead.
 func (*Rescoring) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{12}
+	return file_state_state_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Rescoring) GetClasses() uint32 {
@@ -1624,7 +1709,7 @@ type Closing struct {
 
 func (x *Closing) Reset() {
 	*x = Closing{}
-	mi := &file_state_state_proto_msgTypes[13]
+	mi := &file_state_state_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1636,7 +1721,7 @@ func (x *Closing) String() string {
 func (*Closing) ProtoMessage() {}
 
 func (x *Closing) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[13]
+	mi := &file_state_state_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1649,7 +1734,7 @@ func (x *Closing) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Closing.ProtoReflect.Descriptor instead.
 func (*Closing) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{13}
+	return file_state_state_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Closing) GetAt() int64 {
@@ -1729,7 +1814,7 @@ type Calibration struct {
 
 func (x *Calibration) Reset() {
 	*x = Calibration{}
-	mi := &file_state_state_proto_msgTypes[14]
+	mi := &file_state_state_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1741,7 +1826,7 @@ func (x *Calibration) String() string {
 func (*Calibration) ProtoMessage() {}
 
 func (x *Calibration) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[14]
+	mi := &file_state_state_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1754,7 +1839,7 @@ func (x *Calibration) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Calibration.ProtoReflect.Descriptor instead.
 func (*Calibration) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{14}
+	return file_state_state_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Calibration) GetPromises() []int64 {
@@ -1811,7 +1896,7 @@ type Source struct {
 
 func (x *Source) Reset() {
 	*x = Source{}
-	mi := &file_state_state_proto_msgTypes[15]
+	mi := &file_state_state_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1823,7 +1908,7 @@ func (x *Source) String() string {
 func (*Source) ProtoMessage() {}
 
 func (x *Source) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[15]
+	mi := &file_state_state_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1836,7 +1921,7 @@ func (x *Source) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Source.ProtoReflect.Descriptor instead.
 func (*Source) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{15}
+	return file_state_state_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Source) GetTopic() string {
@@ -1921,7 +2006,7 @@ type LedgerMark struct {
 
 func (x *LedgerMark) Reset() {
 	*x = LedgerMark{}
-	mi := &file_state_state_proto_msgTypes[16]
+	mi := &file_state_state_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1933,7 +2018,7 @@ func (x *LedgerMark) String() string {
 func (*LedgerMark) ProtoMessage() {}
 
 func (x *LedgerMark) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[16]
+	mi := &file_state_state_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1946,7 +2031,7 @@ func (x *LedgerMark) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LedgerMark.ProtoReflect.Descriptor instead.
 func (*LedgerMark) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{16}
+	return file_state_state_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *LedgerMark) GetPartition() int32 {
@@ -1972,26 +2057,27 @@ func (x *LedgerMark) GetOrdinal() uint32 {
 
 // Totals are sums over the partition's customers, each as last published.
 type Totals struct {
-	state          protoimpl.MessageState `protogen:"open.v1"`
-	Known          int64                  `protobuf:"varint,1,opt,name=known,proto3" json:"known,omitempty"`                                          // customers with a state
-	Active         int64                  `protobuf:"varint,2,opt,name=active,proto3" json:"active,omitempty"`                                        // with a standing order, and not churned
-	ChurnClasses   []int64                `protobuf:"varint,3,rep,packed,name=churn_classes,json=churnClasses,proto3" json:"churn_classes,omitempty"` // customers by class: low, medium, high, none (0: it is the rest), churned
-	Promoters      int64                  `protobuf:"varint,4,opt,name=promoters,proto3" json:"promoters,omitempty"`
-	Passives       int64                  `protobuf:"varint,5,opt,name=passives,proto3" json:"passives,omitempty"`
-	Detractors     int64                  `protobuf:"varint,6,opt,name=detractors,proto3" json:"detractors,omitempty"`
-	HistoricClv    int64                  `protobuf:"zigzag64,7,opt,name=historic_clv,json=historicClv,proto3" json:"historic_clv,omitempty"`
-	PredictedClv   int64                  `protobuf:"zigzag64,8,opt,name=predicted_clv,json=predictedClv,proto3" json:"predicted_clv,omitempty"`
-	Histogram      []int64                `protobuf:"varint,9,rep,packed,name=histogram,proto3" json:"histogram,omitempty"`                             // customers with a standing order by the bucket of their total CLV
-	Customers      int64                  `protobuf:"varint,10,opt,name=customers,proto3" json:"customers,omitempty"`                                   // with a standing order
-	CustomerEquity int64                  `protobuf:"zigzag64,11,opt,name=customer_equity,json=customerEquity,proto3" json:"customer_equity,omitempty"` // sum of their total CLV
-	Values         []int64                `protobuf:"zigzag64,12,rep,packed,name=values,proto3" json:"values,omitempty"`                                // total CLV of those that histogram counts, rising; absent where they are too many
+	state          protoimpl.MessageState      `protogen:"open.v1"`
+	Known          int64                       `protobuf:"varint,1,opt,name=known,proto3" json:"known,omitempty"`                                          // customers with a state
+	Active         int64                       `protobuf:"varint,2,opt,name=active,proto3" json:"active,omitempty"`                                        // with a standing order, and not churned
+	ChurnClasses   []int64                     `protobuf:"varint,3,rep,packed,name=churn_classes,json=churnClasses,proto3" json:"churn_classes,omitempty"` // customers by class: low, medium, high, none (0: it is the rest), churned
+	Promoters      int64                       `protobuf:"varint,4,opt,name=promoters,proto3" json:"promoters,omitempty"`
+	Passives       int64                       `protobuf:"varint,5,opt,name=passives,proto3" json:"passives,omitempty"`
+	Detractors     int64                       `protobuf:"varint,6,opt,name=detractors,proto3" json:"detractors,omitempty"`
+	HistoricClv    int64                       `protobuf:"zigzag64,7,opt,name=historic_clv,json=historicClv,proto3" json:"historic_clv,omitempty"`
+	PredictedClv   int64                       `protobuf:"zigzag64,8,opt,name=predicted_clv,json=predictedClv,proto3" json:"predicted_clv,omitempty"`
+	Histogram      []int64                     `protobuf:"varint,9,rep,packed,name=histogram,proto3" json:"histogram,omitempty"`                             // customers with a standing order by the bucket of their total CLV
+	Customers      int64                       `protobuf:"varint,10,opt,name=customers,proto3" json:"customers,omitempty"`                                   // with a standing order
+	CustomerEquity int64                       `protobuf:"zigzag64,11,opt,name=customer_equity,json=customerEquity,proto3" json:"customer_equity,omitempty"` // sum of their total CLV
+	Values         []int64                     `protobuf:"zigzag64,12,rep,packed,name=values,proto3" json:"values,omitempty"`                                // total CLV of those that histogram counts, rising; absent where they are too many
+	Cancellations  []*ledger.CancellationCount `protobuf:"bytes,13,rep,name=cancellations,proto3" json:"cancellations,omitempty"`                            // by reason
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
 }
 
 func (x *Totals) Reset() {
 	*x = Totals{}
-	mi := &file_state_state_proto_msgTypes[17]
+	mi := &file_state_state_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2003,7 +2089,7 @@ func (x *Totals) String() string {
 func (*Totals) ProtoMessage() {}
 
 func (x *Totals) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[17]
+	mi := &file_state_state_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2016,7 +2102,7 @@ func (x *Totals) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Totals.ProtoReflect.Descriptor instead.
 func (*Totals) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{17}
+	return file_state_state_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Totals) GetKnown() int64 {
@@ -2103,11 +2189,18 @@ func (x *Totals) GetValues() []int64 {
 	return nil
 }
 
+func (x *Totals) GetCancellations() []*ledger.CancellationCount {
+	if x != nil {
+		return x.Cancellations
+	}
+	return nil
+}
+
 var File_state_state_proto protoreflect.FileDescriptor
 
 const file_state_state_proto_rawDesc = "" +
 	"\n" +
-	"\x11state/state.proto\x12\x11mainstay.state.v1\x1a\x15ledger/payloads.proto\"\x86\t\n" +
+	"\x11state/state.proto\x12\x11mainstay.state.v1\x1a\x15ledger/payloads.proto\"\xe6\t\n" +
 	"\bCustomer\x12\x1a\n" +
 	"\bsequence\x18\x01 \x01(\x04R\bsequence\x12\x1a\n" +
 	"\bdeadline\x18\x02 \x01(\x12R\bdeadline\x12\x1f\n" +
@@ -2147,7 +2240,8 @@ const file_state_state_proto_rawDesc = "" +
 	"\x11account_closed_at\x18\x19 \x01(\x12R\x0faccountClosedAt\x122\n" +
 	"\x15subscription_ended_at\x18\x1a \x01(\x12R\x13subscriptionEndedAt\x120\n" +
 	"\x14account_close_reason\x18\x1b \x01(\tR\x12accountCloseReason\x126\n" +
-	"\x17subscription_end_reason\x18\x1c \x01(\tR\x15subscriptionEndReason\x121\n" +
+	"\x17subscription_end_reason\x18\x1c \x01(\tR\x15subscriptionEndReason\x12^\n" +
+	"\x17forgotten_cancellations\x18) \x03(\v2%.mainstay.ledger.v1.CancellationCountR\x16forgottenCancellations\x121\n" +
 	"\x06alerts\x18< \x01(\v2\x19.mainstay.state.v1.AlertsR\x06alerts\x12\x1d\n" +
 	"\n" +
 	"closed_day\x18= \x01(\x11R\tclosedDay\"\xb4\x01\n" +
@@ -2166,7 +2260,7 @@ const file_state_state_proto_rawDesc = "" +
 	"\tfiring_at\x18\x04 \x01(\x12R\bfiringAt\x12\"\n" +
 	"\rcool_down_end\x18\x05 \x01(\x12R\vcoolDownEnd\x12\x16\n" +
 	"\x06number\x18\x06 \x01(\x04R\x06number\x12\x14\n" +
-	"\x05value\x18\a \x01(\x12R\x05value\"\xf8\x03\n" +
+	"\x05value\x18\a \x01(\x12R\x05value\"\xf7\x04\n" +
 	"\vOrderDetail\x12\x14\n" +
 	"\x05index\x18\x01 \x01(\rR\x05index\x12\x14\n" +
 	"\x05flags\x18\x02 \x01(\rR\x05flags\x12\x1d\n" +
@@ -2181,7 +2275,11 @@ const file_state_state_proto_rawDesc = "" +
 	"\aforeign\x18\r \x01(\v2\x1f.mainstay.state.v1.ForeignTotalR\aforeign\x12\x16\n" +
 	"\x06refund\x18\x04 \x03(\x06R\x06refund\x12!\n" +
 	"\frefund_total\x18\x05 \x03(\x12R\vrefundTotal\x12I\n" +
-	"\x0fforeign_refunds\x18\x0e \x03(\v2 .mainstay.state.v1.ForeignRefundR\x0eforeignRefunds\x12\x1b\n" +
+	"\x0fforeign_refunds\x18\x0e \x03(\v2 .mainstay.state.v1.ForeignRefundR\x0eforeignRefunds\x12F\n" +
+	"\x0erefund_reasons\x18\x10 \x03(\v2\x1f.mainstay.state.v1.RefundReasonR\rrefundReasons\x12\x16\n" +
+	"\x06reason\x18\x11 \x01(\tR\x06reason\x12\x1d\n" +
+	"\n" +
+	"reason_age\x18\x12 \x01(\x12R\treasonAge\x12\x1b\n" +
 	"\trefund_at\x18\x0f \x03(\x12R\brefundAt\x12\x19\n" +
 	"\bevent_id\x18\x06 \x01(\tR\aeventId\x12\x14\n" +
 	"\x05topic\x18\a \x01(\tR\x05topic\x12\x1c\n" +
@@ -2195,7 +2293,10 @@ const file_state_state_proto_rawDesc = "" +
 	"\rForeignRefund\x12\x14\n" +
 	"\x05index\x18\x01 \x01(\rR\x05index\x12\x1a\n" +
 	"\bcurrency\x18\x02 \x01(\tR\bcurrency\x12\x16\n" +
-	"\x06amount\x18\x03 \x01(\x12R\x06amount\"\x8d\x03\n" +
+	"\x06amount\x18\x03 \x01(\x12R\x06amount\"<\n" +
+	"\fRefundReason\x12\x14\n" +
+	"\x05index\x18\x01 \x01(\rR\x05index\x12\x16\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\"\x8d\x03\n" +
 	"\rLastPublished\x12\x10\n" +
 	"\x03clv\x18\x01 \x01(\bR\x03clv\x12\x1a\n" +
 	"\bhistoric\x18\x02 \x01(\x12R\bhistoric\x12\x16\n" +
@@ -2326,7 +2427,7 @@ const file_state_state_proto_rawDesc = "" +
 	"LedgerMark\x12\x1c\n" +
 	"\tpartition\x18\x01 \x01(\x05R\tpartition\x12\x16\n" +
 	"\x06offset\x18\x02 \x01(\x03R\x06offset\x12\x18\n" +
-	"\aordinal\x18\x03 \x01(\rR\aordinal\"\xfa\x02\n" +
+	"\aordinal\x18\x03 \x01(\rR\aordinal\"\xc7\x03\n" +
 	"\x06Totals\x12\x14\n" +
 	"\x05known\x18\x01 \x01(\x03R\x05known\x12\x16\n" +
 	"\x06active\x18\x02 \x01(\x03R\x06active\x12#\n" +
@@ -2342,7 +2443,8 @@ const file_state_state_proto_rawDesc = "" +
 	"\tcustomers\x18\n" +
 	" \x01(\x03R\tcustomers\x12'\n" +
 	"\x0fcustomer_equity\x18\v \x01(\x12R\x0ecustomerEquity\x12\x16\n" +
-	"\x06values\x18\f \x03(\x12R\x06valuesB,Z*github.com/mainstay/mainstay/schemas/stateb\x06proto3"
+	"\x06values\x18\f \x03(\x12R\x06values\x12K\n" +
+	"\rcancellations\x18\r \x03(\v2%.mainstay.ledger.v1.CancellationCountR\rcancellationsB,Z*github.com/mainstay/mainstay/schemas/stateb\x06proto3"
 
 var (
 	file_state_state_proto_rawDescOnce sync.Once
@@ -2356,71 +2458,76 @@ func file_state_state_proto_rawDescGZIP() []byte {
 	return file_state_state_proto_rawDescData
 }
 
-var file_state_state_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
+var file_state_state_proto_msgTypes = make([]protoimpl.MessageInfo, 19)
 var file_state_state_proto_goTypes = []any{
-	(*Customer)(nil),              // 0: mainstay.state.v1.Customer
-	(*Alerts)(nil),                // 1: mainstay.state.v1.Alerts
-	(*Episode)(nil),               // 2: mainstay.state.v1.Episode
-	(*OrderDetail)(nil),           // 3: mainstay.state.v1.OrderDetail
-	(*ForeignTotal)(nil),          // 4: mainstay.state.v1.ForeignTotal
-	(*ForeignRefund)(nil),         // 5: mainstay.state.v1.ForeignRefund
-	(*LastPublished)(nil),         // 6: mainstay.state.v1.LastPublished
-	(*Response)(nil),              // 7: mainstay.state.v1.Response
-	(*Referral)(nil),              // 8: mainstay.state.v1.Referral
-	(*Partition)(nil),             // 9: mainstay.state.v1.Partition
-	(*RefusedSettings)(nil),       // 10: mainstay.state.v1.RefusedSettings
-	(*Fuse)(nil),                  // 11: mainstay.state.v1.Fuse
-	(*Rescoring)(nil),             // 12: mainstay.state.v1.Rescoring
-	(*Closing)(nil),               // 13: mainstay.state.v1.Closing
-	(*Calibration)(nil),           // 14: mainstay.state.v1.Calibration
-	(*Source)(nil),                // 15: mainstay.state.v1.Source
-	(*LedgerMark)(nil),            // 16: mainstay.state.v1.LedgerMark
-	(*Totals)(nil),                // 17: mainstay.state.v1.Totals
-	(*ledger.Genesis)(nil),        // 18: mainstay.ledger.v1.Genesis
-	(*ledger.SettingsValues)(nil), // 19: mainstay.ledger.v1.SettingsValues
-	(*ledger.Parameters)(nil),     // 20: mainstay.ledger.v1.Parameters
-	(*ledger.Thresholds)(nil),     // 21: mainstay.ledger.v1.Thresholds
-	(*ledger.Input)(nil),          // 22: mainstay.ledger.v1.Input
-	(*ledger.Contribution)(nil),   // 23: mainstay.ledger.v1.Contribution
-	(*ledger.AlertRule)(nil),      // 24: mainstay.ledger.v1.AlertRule
-	(*ledger.Settings)(nil),       // 25: mainstay.ledger.v1.Settings
+	(*Customer)(nil),                 // 0: mainstay.state.v1.Customer
+	(*Alerts)(nil),                   // 1: mainstay.state.v1.Alerts
+	(*Episode)(nil),                  // 2: mainstay.state.v1.Episode
+	(*OrderDetail)(nil),              // 3: mainstay.state.v1.OrderDetail
+	(*ForeignTotal)(nil),             // 4: mainstay.state.v1.ForeignTotal
+	(*ForeignRefund)(nil),            // 5: mainstay.state.v1.ForeignRefund
+	(*RefundReason)(nil),             // 6: mainstay.state.v1.RefundReason
+	(*LastPublished)(nil),            // 7: mainstay.state.v1.LastPublished
+	(*Response)(nil),                 // 8: mainstay.state.v1.Response
+	(*Referral)(nil),                 // 9: mainstay.state.v1.Referral
+	(*Partition)(nil),                // 10: mainstay.state.v1.Partition
+	(*RefusedSettings)(nil),          // 11: mainstay.state.v1.RefusedSettings
+	(*Fuse)(nil),                     // 12: mainstay.state.v1.Fuse
+	(*Rescoring)(nil),                // 13: mainstay.state.v1.Rescoring
+	(*Closing)(nil),                  // 14: mainstay.state.v1.Closing
+	(*Calibration)(nil),              // 15: mainstay.state.v1.Calibration
+	(*Source)(nil),                   // 16: mainstay.state.v1.Source
+	(*LedgerMark)(nil),               // 17: mainstay.state.v1.LedgerMark
+	(*Totals)(nil),                   // 18: mainstay.state.v1.Totals
+	(*ledger.CancellationCount)(nil), // 19: mainstay.ledger.v1.CancellationCount
+	(*ledger.Genesis)(nil),           // 20: mainstay.ledger.v1.Genesis
+	(*ledger.SettingsValues)(nil),    // 21: mainstay.ledger.v1.SettingsValues
+	(*ledger.Parameters)(nil),        // 22: mainstay.ledger.v1.Parameters
+	(*ledger.Thresholds)(nil),        // 23: mainstay.ledger.v1.Thresholds
+	(*ledger.Input)(nil),             // 24: mainstay.ledger.v1.Input
+	(*ledger.Contribution)(nil),      // 25: mainstay.ledger.v1.Contribution
+	(*ledger.AlertRule)(nil),         // 26: mainstay.ledger.v1.AlertRule
+	(*ledger.Settings)(nil),          // 27: mainstay.ledger.v1.Settings
 }
 var file_state_state_proto_depIdxs = []int32{
 	3,  // 0: mainstay.state.v1.Customer.order_details:type_name -> mainstay.state.v1.OrderDetail
-	6,  // 1: mainstay.state.v1.Customer.last_published:type_name -> mainstay.state.v1.LastPublished
-	7,  // 2: mainstay.state.v1.Customer.responses:type_name -> mainstay.state.v1.Response
-	8,  // 3: mainstay.state.v1.Customer.referrals:type_name -> mainstay.state.v1.Referral
-	1,  // 4: mainstay.state.v1.Customer.alerts:type_name -> mainstay.state.v1.Alerts
-	2,  // 5: mainstay.state.v1.Alerts.episodes:type_name -> mainstay.state.v1.Episode
-	4,  // 6: mainstay.state.v1.OrderDetail.foreign:type_name -> mainstay.state.v1.ForeignTotal
-	5,  // 7: mainstay.state.v1.OrderDetail.foreign_refunds:type_name -> mainstay.state.v1.ForeignRefund
-	18, // 8: mainstay.state.v1.Partition.genesis:type_name -> mainstay.ledger.v1.Genesis
-	19, // 9: mainstay.state.v1.Partition.settings:type_name -> mainstay.ledger.v1.SettingsValues
-	20, // 10: mainstay.state.v1.Partition.parameters:type_name -> mainstay.ledger.v1.Parameters
-	21, // 11: mainstay.state.v1.Partition.thresholds:type_name -> mainstay.ledger.v1.Thresholds
-	22, // 12: mainstay.state.v1.Partition.inputs:type_name -> mainstay.ledger.v1.Input
-	15, // 13: mainstay.state.v1.Partition.sources:type_name -> mainstay.state.v1.Source
-	17, // 14: mainstay.state.v1.Partition.totals:type_name -> mainstay.state.v1.Totals
-	23, // 15: mainstay.state.v1.Partition.contributions:type_name -> mainstay.ledger.v1.Contribution
-	16, // 16: mainstay.state.v1.Partition.ledger_marks:type_name -> mainstay.state.v1.LedgerMark
-	23, // 17: mainstay.state.v1.Partition.published_sums:type_name -> mainstay.ledger.v1.Contribution
-	12, // 18: mainstay.state.v1.Partition.rescoring:type_name -> mainstay.state.v1.Rescoring
-	14, // 19: mainstay.state.v1.Partition.calibration:type_name -> mainstay.state.v1.Calibration
-	11, // 20: mainstay.state.v1.Partition.fuses:type_name -> mainstay.state.v1.Fuse
-	10, // 21: mainstay.state.v1.Partition.refused_settings:type_name -> mainstay.state.v1.RefusedSettings
-	24, // 22: mainstay.state.v1.Partition.retired_rules:type_name -> mainstay.ledger.v1.AlertRule
-	13, // 23: mainstay.state.v1.Partition.closing:type_name -> mainstay.state.v1.Closing
-	23, // 24: mainstay.state.v1.Partition.finals:type_name -> mainstay.ledger.v1.Contribution
-	23, // 25: mainstay.state.v1.Partition.published_final:type_name -> mainstay.ledger.v1.Contribution
-	25, // 26: mainstay.state.v1.RefusedSettings.settings:type_name -> mainstay.ledger.v1.Settings
-	17, // 27: mainstay.state.v1.Closing.totals:type_name -> mainstay.state.v1.Totals
-	19, // 28: mainstay.state.v1.Closing.settings:type_name -> mainstay.ledger.v1.SettingsValues
-	20, // 29: mainstay.state.v1.Closing.parameters:type_name -> mainstay.ledger.v1.Parameters
-	30, // [30:30] is the sub-list for method output_type
-	30, // [30:30] is the sub-list for method input_type
-	30, // [30:30] is the sub-list for extension type_name
-	30, // [30:30] is the sub-list for extension extendee
-	0,  // [0:30] is the sub-list for field type_name
+	7,  // 1: mainstay.state.v1.Customer.last_published:type_name -> mainstay.state.v1.LastPublished
+	8,  // 2: mainstay.state.v1.Customer.responses:type_name -> mainstay.state.v1.Response
+	9,  // 3: mainstay.state.v1.Customer.referrals:type_name -> mainstay.state.v1.Referral
+	19, // 4: mainstay.state.v1.Customer.forgotten_cancellations:type_name -> mainstay.ledger.v1.CancellationCount
+	1,  // 5: mainstay.state.v1.Customer.alerts:type_name -> mainstay.state.v1.Alerts
+	2,  // 6: mainstay.state.v1.Alerts.episodes:type_name -> mainstay.state.v1.Episode
+	4,  // 7: mainstay.state.v1.OrderDetail.foreign:type_name -> mainstay.state.v1.ForeignTotal
+	5,  // 8: mainstay.state.v1.OrderDetail.foreign_refunds:type_name -> mainstay.state.v1.ForeignRefund
+	6,  // 9: mainstay.state.v1.OrderDetail.refund_reasons:type_name -> mainstay.state.v1.RefundReason
+	20, // 10: mainstay.state.v1.Partition.genesis:type_name -> mainstay.ledger.v1.Genesis
+	21, // 11: mainstay.state.v1.Partition.settings:type_name -> mainstay.ledger.v1.SettingsValues
+	22, // 12: mainstay.state.v1.Partition.parameters:type_name -> mainstay.ledger.v1.Parameters
+	23, // 13: mainstay.state.v1.Partition.thresholds:type_name -> mainstay.ledger.v1.Thresholds
+	24, // 14: mainstay.state.v1.Partition.inputs:type_name -> mainstay.ledger.v1.Input
+	16, // 15: mainstay.state.v1.Partition.sources:type_name -> mainstay.state.v1.Source
+	18, // 16: mainstay.state.v1.Partition.totals:type_name -> mainstay.state.v1.Totals
+	25, // 17: mainstay.state.v1.Partition.contributions:type_name -> mainstay.ledger.v1.Contribution
+	17, // 18: mainstay.state.v1.Partition.ledger_marks:type_name -> mainstay.state.v1.LedgerMark
+	25, // 19: mainstay.state.v1.Partition.published_sums:type_name -> mainstay.ledger.v1.Contribution
+	13, // 20: mainstay.state.v1.Partition.rescoring:type_name -> mainstay.state.v1.Rescoring
+	15, // 21: mainstay.state.v1.Partition.calibration:type_name -> mainstay.state.v1.Calibration
+	12, // 22: mainstay.state.v1.Partition.fuses:type_name -> mainstay.state.v1.Fuse
+	11, // 23: mainstay.state.v1.Partition.refused_settings:type_name -> mainstay.state.v1.RefusedSettings
+	26, // 24: mainstay.state.v1.Partition.retired_rules:type_name -> mainstay.ledger.v1.AlertRule
+	14, // 25: mainstay.state.v1.Partition.closing:type_name -> mainstay.state.v1.Closing
+	25, // 26: mainstay.state.v1.Partition.finals:type_name -> mainstay.ledger.v1.Contribution
+	25, // 27: mainstay.state.v1.Partition.published_final:type_name -> mainstay.ledger.v1.Contribution
+	27, // 28: mainstay.state.v1.RefusedSettings.settings:type_name -> mainstay.ledger.v1.Settings
+	18, // 29: mainstay.state.v1.Closing.totals:type_name -> mainstay.state.v1.Totals
+	21, // 30: mainstay.state.v1.Closing.settings:type_name -> mainstay.ledger.v1.SettingsValues
+	22, // 31: mainstay.state.v1.Closing.parameters:type_name -> mainstay.ledger.v1.Parameters
+	19, // 32: mainstay.state.v1.Totals.cancellations:type_name -> mainstay.ledger.v1.CancellationCount
+	33, // [33:33] is the sub-list for method output_type
+	33, // [33:33] is the sub-list for method input_type
+	33, // [33:33] is the sub-list for extension type_name
+	33, // [33:33] is the sub-list for extension extendee
+	0,  // [0:33] is the sub-list for field type_name
 }
 
 func init() { file_state_state_proto_init() }
@@ -2434,7 +2541,7 @@ func file_state_state_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_state_state_proto_rawDesc), len(file_state_state_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   18,
+			NumMessages:   19,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -6,7 +6,9 @@ import (
 
 	"github.com/mainstay/mainstay/processors"
 	"github.com/mainstay/mainstay/processors/customer"
+	"github.com/mainstay/mainstay/processors/portfolio"
 	"github.com/mainstay/mainstay/schemas/ledger"
+	"github.com/mainstay/mainstay/schemas/output"
 )
 
 // Final compares the portfolio of a closed day with the sum over all customers of their scores as of its end. Amounts are minor units
@@ -31,6 +33,7 @@ type finalSum struct {
 	historicRevenue, futureValue, equity     int64
 	low, medium, high, churned, churnUnknown int64
 	values                                   []int64 // total CLV of the customers who have a tier
+	cancelled                                map[string]*output.CancelReason
 }
 
 func newFinals() *finals {
@@ -58,7 +61,7 @@ func (a *auditor) trackFinals(e *ledger.Entry) {
 	a.closing = at
 	sum := a.finals.sums[at]
 	if sum == nil {
-		sum = new(finalSum)
+		sum = &finalSum{cancelled: map[string]*output.CancelReason{}}
 		a.finals.sums[at] = sum
 	}
 	sum.partitions++
@@ -82,6 +85,14 @@ func (a *auditor) closedAtOnce() int64 {
 
 func (f *finalSum) add(a *processors.CustomerScores) {
 	f.historicRevenue += a.CLV.Historic
+	for _, r := range a.Reasons {
+		n := f.cancelled[r.Reason.Value]
+		if n == nil {
+			n = new(output.CancelReason)
+			f.cancelled[r.Reason.Value] = n
+		}
+		n.Orders, n.Refunds, n.Subscriptions, n.Accounts = n.Orders+r.Orders, n.Refunds+r.Refunds, n.Subscriptions+r.Subscriptions, n.Accounts+r.Accounts
+	}
 	if a.CLV.Orders > 0 {
 		f.customers++
 		f.futureValue += a.CLV.Predicted.Value
@@ -122,7 +133,7 @@ func (f *finals) judge(res *Result) {
 		res.Final = &Final{AsOf: time.UnixMilli(at).UTC(), CustomerEquity: p.GetCustomerEquity(), Sum: s.equity}
 		classes := []int64{s.low, s.medium, s.high, s.churnUnknown, s.churned}
 		if p.GetCustomers() != s.customers || p.GetProspects() != s.prospects || p.GetHistoricClv() != s.historicRevenue ||
-			p.GetPredictedClv() != s.futureValue || p.GetCustomerEquity() != s.equity || !slices.Equal(p.ChurnClasses, classes) {
+			p.GetPredictedClv() != s.futureValue || p.GetCustomerEquity() != s.equity || !slices.Equal(p.ChurnClasses, classes) || !s.countsAs(p.Cancellations) {
 			res.add(Finding{Kind: Differing, Offset: -1, Place: "portfolio", Detail: "the portfolio as of " +
 				res.Final.AsOf.Format(time.RFC3339) + " is not the sum over all customers"}, 1)
 		}
@@ -131,6 +142,31 @@ func (f *finals) judge(res *Result) {
 				res.Final.AsOf.Format(time.RFC3339) + " are not those of ranking all customers"}, 1)
 		}
 	}
+}
+
+// countsAs reports whether cancellations by reason are those of all customers. Reasons that are not told apart count as other.
+func (f *finalSum) countsAs(published []*ledger.CancellationCount) bool {
+	told := map[string]bool{}
+	for _, n := range published {
+		if r := n.GetReason(); r != "" && r != customer.OtherReason {
+			told[r] = true
+		}
+	}
+	sums := map[string]output.CancelReason{}
+	for reason, n := range f.cancelled {
+		if reason != "" && !told[reason] && len(told) == portfolio.MostReasons {
+			reason = customer.OtherReason
+		}
+		sum := sums[reason]
+		sum.Orders, sum.Refunds, sum.Subscriptions, sum.Accounts = sum.Orders+n.Orders, sum.Refunds+n.Refunds, sum.Subscriptions+n.Subscriptions, sum.Accounts+n.Accounts
+		sums[reason] = sum
+	}
+	for _, n := range published {
+		if sums[n.GetReason()] != (output.CancelReason{Orders: n.GetOrders(), Refunds: n.GetRefunds(), Subscriptions: n.GetSubscriptions(), Accounts: n.GetAccounts()}) {
+			return false
+		}
+	}
+	return len(sums) == len(published)
 }
 
 // agrees reports whether bounds put every customer into the tier that ranking all of them by value gives: a percentile is the share

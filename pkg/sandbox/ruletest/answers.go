@@ -37,12 +37,12 @@ func (s *Scenario) report(topics []string) error {
 	for _, name := range topics {
 		found := false
 		for t := range output.Topics {
-			if t.String() == name && answers[t] != nil {
+			if t.String() == name && (answers[t] != nil || t == output.Portfolio) {
 				s.reported[t], found = true, true
 			}
 		}
 		if !found {
-			return fmt.Errorf("%w: answers %q; known are %s, %s and %s", ErrLine, name, output.CLV, output.ChurnRisk, output.PromoterStatus)
+			return fmt.Errorf("%w: answers %q; known are %s, %s, %s and %s", ErrLine, name, output.CLV, output.ChurnRisk, output.PromoterStatus, output.Portfolio)
 		}
 	}
 	return nil
@@ -94,6 +94,12 @@ func (s *Scenario) recordAnswers(out *output.Batch) error {
 	for i := range out.Records {
 		r := &out.Records[i]
 		if !s.reported[r.Topic] {
+			continue
+		}
+		if r.Topic == output.Portfolio {
+			if err := s.recordPortfolio(out.Value(r)); err != nil {
+				return err
+			}
 			continue
 		}
 		var a publishedAnswer

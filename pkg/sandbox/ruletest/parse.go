@@ -147,10 +147,11 @@ func event(what string, at int64, a *arguments) (*ledger.Event, error) {
 	case "refund":
 		e.Cancellation = &ledger.Cancellation{
 			Kind: ledger.CancellationKind_CANCELLATION_KIND_REFUND, OrderId: a.text("order"), RefundId: a.text("id"), Total: a.amount("total"), Currency: a.unit.Currency,
+			Reason: a.text("reason"),
 		}
 		e.Id = "refund:" + e.Cancellation.GetRefundId()
 	case "cancel":
-		e.Cancellation = &ledger.Cancellation{Kind: ledger.CancellationKind_CANCELLATION_KIND_ORDER, OrderId: a.text("order")}
+		e.Cancellation = &ledger.Cancellation{Kind: ledger.CancellationKind_CANCELLATION_KIND_ORDER, OrderId: a.text("order"), Reason: a.text("reason")}
 		e.Id = "cancellation:" + e.Cancellation.GetOrderId()
 	case "account":
 		e.Cancellation = &ledger.Cancellation{Kind: ledger.CancellationKind_CANCELLATION_KIND_ACCOUNT, EffectiveAt: a.time("effective"), Reason: a.text("reason")}

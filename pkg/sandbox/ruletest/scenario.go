@@ -179,8 +179,8 @@ func (s *Scenario) appendEntry(kind ledger.Kind, body interface{ MarshalVT() ([]
 	return s.fold(&ledger.Entry{Kind: kind, Payload: blob})
 }
 
-// fold runs Step on an entry, and on the credits and continue entries that it sends. Contributions are dropped: thresholds
-// are set by the scenario.
+// fold runs Step on an entry, and on the credits and continue entries that it sends; on contributions if portfolios are reported.
+// Thresholds are set by the scenario, so those that follow from contributions are dropped.
 func (s *Scenario) fold(e *ledger.Entry) error {
 	s.pending = append(s.pending, e)
 	for len(s.pending) > 0 {
@@ -196,7 +196,7 @@ func (s *Scenario) fold(e *ledger.Entry) error {
 			return err
 		}
 		for i, sent := range out.Sends {
-			if k := sent.Entry.GetKind(); k == ledger.Kind_KIND_CREDIT || k == ledger.Kind_KIND_CONTINUE {
+			if k := sent.Entry.GetKind(); k == ledger.Kind_KIND_CREDIT || k == ledger.Kind_KIND_CONTINUE || k == ledger.Kind_KIND_CONTRIBUTION && s.reported[output.Portfolio] {
 				sent.Entry.Origin = &ledger.Origin{Offset: s.offset, Ordinal: uint32(i)}
 				s.pending = append(s.pending, &sent.Entry)
 			}

@@ -1,6 +1,7 @@
 package fold
 
 import (
+	"cmp"
 	"math"
 	"strconv"
 
@@ -29,6 +30,14 @@ func (c *claim) observePortfolio() {
 	m.FutureValue.WithLabelValues(unit.Code).Set(unit.Major(sum.GetPredictedClv()))
 	m.CustomerEquity.WithLabelValues(unit.Code).Set(unit.Major(sum.GetCustomerEquity()))
 
+	m.Cancellations.Reset()
+	for _, n := range sum.GetCancellations() {
+		reason := cmp.Or(n.GetReason(), "none")
+		m.Cancellations.WithLabelValues("order", reason).Set(float64(n.GetOrders()))
+		m.Cancellations.WithLabelValues("refund", reason).Set(float64(n.GetRefunds()))
+		m.Cancellations.WithLabelValues("subscription", reason).Set(float64(n.GetSubscriptions()))
+		m.Cancellations.WithLabelValues("account", reason).Set(float64(n.GetAccounts()))
+	}
 	m.ByValueTier.Reset()
 	if bounds.GetCustomers() >= int64(c.state.Settings().GetTiersMinCustomers()) {
 		top10, top20, rest := portfolio.Tiers(sum, bounds)

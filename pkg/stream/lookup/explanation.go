@@ -59,6 +59,9 @@ func RenderExplanation(b *processors.Explanation) []string {
 	if len(answers) > 0 {
 		add("NPS responses", "%s", strings.Join(answers, ", "))
 	}
+	for _, r := range b.Reasons {
+		add("cancelled", "%s: %d orders, %d refunds, %d subscriptions, %d accounts", or(r.Reason, "no reason stated"), r.Orders, r.Refunds, r.Subscriptions, r.Accounts)
+	}
 	for _, a := range b.Alerts {
 		add("open alert", "%s since %s (%s)", a.Rule, a.Raised, a.State)
 	}

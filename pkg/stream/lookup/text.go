@@ -41,6 +41,16 @@ func (o object) within(name string) object {
 	return m
 }
 
+func (o object) list(name string) (all []object) {
+	items, _ := o[name].([]any)
+	for _, item := range items {
+		if m, ok := item.(map[string]any); ok {
+			all = append(all, m)
+		}
+	}
+	return all
+}
+
 // changed returns a value, preceded by its previous one where that differs.
 func (o object) changed(name string) string {
 	now := o.text(name)
@@ -118,6 +128,13 @@ func RenderCustomer(answers []byte) ([]string, error) {
 	add("churn risk", "%s, probability %s; %s days since the last order, next check %s", churn.text("churn_risk"),
 		churn.text("churn_probability"), churn.text("days_since_last_order"), churn.text("next_check_at"))
 	add("reasons", "%s", churn.text("reasons"))
+	for _, r := range o.list("cancel_reasons") {
+		reason := r.text("reason")
+		if reason == "-" {
+			reason = "no reason stated"
+		}
+		add("cancelled", "%s: %s orders, %s refunds, %s subscriptions, %s accounts", reason, r.text("orders"), r.text("refunds"), r.text("subscriptions"), r.text("accounts"))
+	}
 	add("promoter status", "%s, score %s, %s responses", promoter.text("nps_category"), promoter.text("nps_score"), promoter.text("response_count"))
 	return lines, nil
 }

@@ -120,6 +120,7 @@ func outputs() []file {
 			{"passives", "whole", "", nil},
 			{"detractors", "whole", "", nil},
 			{"nps", "number?", "-100 to 100", nil},
+			{"cancel_reasons", "objects", "What customers and prospects have cancelled, the most frequent reason first; the first 32 reasons in the order of bytes, all others as other", []outputField{{"reason", "text?", "null: not stated", nil}, {"orders", "whole", "Cancelled orders", nil}, {"refunds", "whole", "", nil}, {"subscriptions", "whole", "Ended or to end, without an order after the end", nil}, {"accounts", "whole", "Closed, without an order after that", nil}}},
 			{"historic_revenue", "money", "Sum of historic_clv over customers and prospects", nil},
 			{"future_value", "money", "Sum of predicted_clv over customers", nil},
 			{"customer_equity", "money", "Sum of total_clv over customers: average_clv x customers", nil},
@@ -174,8 +175,11 @@ func objectOf(fields []outputField) object {
 			kind, nullable = kind[:len(kind)-1], true
 		}
 		s := append(object{}, kinds[kind]...)
-		if kind == "object" {
+		switch kind {
+		case "object":
 			s = objectOf(f.within)
+		case "objects":
+			s = object{{"type", "array"}, {"items", objectOf(f.within)}}
 		}
 		if nullable {
 			s = object{{"anyOf", list{s, object{{"type", "null"}}}}}
