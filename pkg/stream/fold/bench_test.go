@@ -57,9 +57,9 @@ func BenchmarkFold(b *testing.B) {
 	b.ReportMetric(float64(outputs)/float64(b.N), "outputs/op")
 }
 
-func benchClaim(b *testing.B) *claim {
+func benchClaim(b testing.TB) *claim {
 	b.Helper()
-	g := &ledger.Genesis{LedgerId: "0f3c", Partitions: 8, CustomerHash: "murmur2", Clock: ledger.Clock_CLOCK_LIVE, Currency: "EUR", Timezone: "UTC"}
+	g := &ledger.Genesis{LedgerId: "0f3c", Partitions: 8, CustomerHash: "murmur2", Clock: ledger.Clock_CLOCK_LIVE, Currency: "EUR", Timezone: "UTC", CustomerNormalisation: "none"}
 	f := &Fold{
 		cfg: Config{
 			Namespace: "mainstay", Genesis: g, CacheBytes: 1 << 30, Now: time.Now, Random: rand.Uint64,

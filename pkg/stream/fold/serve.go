@@ -51,19 +51,24 @@ func (c *claim) serve(ctx context.Context) error {
 		if err := c.foldRecords(ctx, records); err != nil {
 			return err
 		}
-		now := c.cfg.Now()
-		if !c.pending.empty() && now.Sub(c.publishedAt) >= c.publishInterval() {
+		if !c.pending.empty() && c.cfg.Now().Sub(c.publishedAt) >= c.publishInterval() {
 			if err := c.publish(ctx); err != nil {
 				return err
 			}
 		}
-		if c.folded > c.committed && now.Sub(c.committedAt) >= c.commitInterval(len(records) == 0) {
-			if err := c.commit(ctx); err != nil {
-				return err
-			}
+		if err := c.commitWhenDue(ctx, len(records) == 0); err != nil {
+			return err
 		}
 		c.observe()
 	}
+}
+
+// commitWhenDue commits what has been folded if the last commit is long enough ago.
+func (c *claim) commitWhenDue(ctx context.Context, idle bool) error {
+	if c.folded > c.committed && c.cfg.Now().Sub(c.committedAt) >= c.commitInterval(idle) {
+		return c.commit(ctx)
+	}
+	return nil
 }
 
 // commitInterval is long under load, when most of the changed customers will soon change again, and short when nothing
@@ -132,6 +137,10 @@ func (c *claim) foldRecords(ctx context.Context, records []kafka.Record) error {
 			if err := c.commit(ctx); err != nil {
 				return err
 			}
+		}
+		// A rebuild finds tens of thousands of entries in a fetch. Where they take long to fold, commits are its only sign of progress.
+		if err := c.commitWhenDue(ctx, false); err != nil {
+			return err
 		}
 	}
 	return nil

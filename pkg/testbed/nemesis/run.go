@@ -66,7 +66,7 @@ type Fault struct {
 const (
 	partitions    = 4 // of the ledger and of each input topic
 	healTimeout   = 2 * time.Minute
-	settleTimeout = 3 * time.Minute
+	settleTimeout = 5 * time.Minute
 	eventsPerHead = 15 // at least, of a customer of the shop within the simulated days
 	simulatedDays = 1000
 )
