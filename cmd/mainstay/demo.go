@@ -21,7 +21,7 @@ cancellations, referrals and surveys over a simulated year, and the answers chan
 customers who stop buying. At the end a summary compares the answers with the ground truth, and an audit compares them with the
 ledger.
 
-The status page, Kafka and Redis listen on free loopback ports; commands to paste are printed. Demo runs until Ctrl-C, or with
+Its pages, Kafka and Redis listen on free loopback ports; the address of the pages is printed first, and commands to paste. Demo runs until Ctrl-C, or with
 --exit until the end of the simulated time.`,
 		RunE: p.drainable(p.demo),
 	}

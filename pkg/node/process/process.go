@@ -15,6 +15,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/mainstay/mainstay/pkg/edge/api"
+	"github.com/mainstay/mainstay/pkg/edge/pages"
 	"github.com/mainstay/mainstay/pkg/edge/views"
 	"github.com/mainstay/mainstay/pkg/node/app"
 	"github.com/mainstay/mainstay/pkg/node/server"
@@ -115,12 +116,20 @@ func (p *Process) listen(ctx context.Context, reg prometheus.Gatherer) error {
 		Source: views.NewState(p.app.Redis, c.Namespace, p.genesis), Portfolio: views.NewPortfolio(p.app.Kafka, c.Namespace, time.Now),
 		Status: func() views.Status { return p.Status(time.Now()) }, Now: time.Now, LedgerID: p.genesis.GetLedgerId(),
 	})
-	var err error
+	zone, err := time.LoadLocation(p.genesis.GetTimezone())
+	if err != nil {
+		return fmt.Errorf("the ledger's time zone: %w", err)
+	}
+	log := p.log.Named("http")
+	shown := pages.Routes(pages.Config{
+		Views: v, Zone: zone, Log: log,
+		Checks: func(ctx context.Context) []server.CheckResult { return p.server.Checks(ctx) }, // it serves only once it is made
+	})
 	p.server, err = server.Listen(ctx, server.Options{
 		Listen: c.HTTP.Listen, AdminListen: c.Admin.Listen, AllowRemoteAdmin: c.Admin.AllowRemote,
 		TokensFile: c.HTTP.TokensFile, AllowAnonymous: c.HTTP.AllowAnonymous,
-		Checks: checks, Metrics: reg, StatusLines: p.statusLines, StatusJSON: func() any { return p.Status(time.Now()) },
-		Routes: api.Routes(v, p.log.Named("http")), Title: "Mainstay " + p.build.Version, Log: p.log, Deadline: c.Shutdown.Deadline,
+		Checks: checks, Metrics: reg, StatusJSON: func() any { return p.Status(time.Now()) },
+		Routes: append(api.Routes(v, log), shown...), Log: p.log, Deadline: c.Shutdown.Deadline,
 	})
 	return err
 }

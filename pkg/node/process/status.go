@@ -3,12 +3,10 @@ package process
 import (
 	"cmp"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/mainstay/mainstay/pkg/edge/views"
-	"github.com/mainstay/mainstay/pkg/node/server"
 	"github.com/mainstay/mainstay/schemas/ledger"
 )
 
@@ -53,29 +51,6 @@ func timeOrNil(ms int64) *time.Time {
 	}
 	t := time.UnixMilli(ms).UTC()
 	return &t
-}
-
-// statusLines are the lines of the status page.
-func (p *Process) statusLines() []server.Line {
-	s := p.Status(time.Now())
-	var lag int64
-	for _, in := range s.Inputs {
-		lag += in.Lag
-	}
-	var ledgerLag int64
-	owned := make([]string, len(s.Partitions))
-	for i, f := range s.Partitions {
-		ledgerLag += f.Lag
-		owned[i] = strconv.Itoa(int(f.Partition))
-	}
-	return []server.Line{
-		{Name: "namespace", Value: s.Namespace},
-		{Name: "ledger", Value: s.LedgerID + " (clock " + s.Clock + ")"},
-		{Name: "roles", Value: join(s.Roles)},
-		{Name: "input lag, records", Value: strconv.FormatInt(lag, 10)},
-		{Name: "ledger partitions", Value: strings.Join(owned, ", ")},
-		{Name: "ledger lag, entries", Value: strconv.FormatInt(ledgerLag, 10)},
-	}
 }
 
 func join(all []string) string { return strings.Join(all, ",") }

@@ -34,25 +34,18 @@ type Options struct {
 	// Network opens listeners; nil means TCP. Tests use an in-memory network.
 	Network func(ctx context.Context, network, address string) (net.Listener, error)
 
-	Checks      []Check // of /readyz
-	Metrics     prometheus.Gatherer
-	StatusLines func() []Line // on the page at /, below the checks; nil: none
-	Title       string        // of the page at /: the program and its version
-	StatusJSON  func() any    // the body of /status; nil: /status is not served
-	Routes      []Route       // API and pages
-	Log         *zap.Logger
-	Deadline    time.Duration // of Shutdown
-}
-
-// Line is one line of the status page.
-type Line struct {
-	Name, Value string
+	Checks     []Check // of /readyz
+	Metrics    prometheus.Gatherer
+	StatusJSON func() any // the body of /status; nil: /status is not served
+	Routes     []Route    // API and pages
+	Log        *zap.Logger
+	Deadline   time.Duration // of Shutdown
 }
 
 // Route is a route that another package serves.
 type Route struct {
 	Pattern string // of http.ServeMux
-	Scope   Scope  // that a token needs
+	Scope   Scope  // that a token needs; empty: everybody may, as it shows nothing
 	Browser bool   // a page for a browser, not an endpoint of the API
 	Handler http.Handler
 }
@@ -199,6 +192,28 @@ func (s *Server) Run(ctx context.Context) error {
 	return err
 }
 
+// CheckResult is what a check of /readyz found.
+type CheckResult struct {
+	Name    string
+	Problem string // empty: all is well
+}
+
+// Checks runs the checks of /readyz.
+func (s *Server) Checks(ctx context.Context) []CheckResult {
+	var all []CheckResult
+	if s.draining.Load() {
+		all = append(all, CheckResult{"running", "shutting down"})
+	}
+	for _, o := range s.ready.run(ctx) {
+		r := CheckResult{Name: o.name}
+		if o.err != nil {
+			r.Problem = o.err.Error()
+		}
+		all = append(all, r)
+	}
+	return all
+}
+
 // Drain makes /readyz report that the process is shutting down, while everything else is still served.
 func (s *Server) Drain() { s.draining.Store(true) }
 
@@ -223,8 +238,11 @@ func (s *Server) routes(who *access) http.Handler {
 	if s.opts.StatusJSON != nil {
 		mux.Handle("GET /status", who.require(ScopeStatus, http.HandlerFunc(s.statusJSON)))
 	}
-	mux.Handle("GET /{$}", who.require(ScopeStatus, http.HandlerFunc(s.page)))
 	for _, r := range s.opts.Routes {
+		if r.Scope == "" {
+			mux.Handle(r.Pattern, r.Handler)
+			continue
+		}
 		by := api
 		if r.Browser {
 			by = browser

@@ -26,7 +26,7 @@ type Scope string
 // The scopes.
 const (
 	ScopeMetrics   Scope = "metrics"   // /metrics
-	ScopeStatus    Scope = "status"    // /status, /v1/status and the page System
+	ScopeStatus    Scope = "status"    // /status, /v1/status and the page /system
 	ScopeCustomers Scope = "customers" // everything else under /v1/, and all other pages: personal data
 	ScopeProfile   Scope = "profile"   // pprof, on the admin listener
 )

@@ -56,7 +56,7 @@ func TestTokensOpenWhatTheirScopesSay(t *testing.T) {
 	public, admin := "http://"+s.Address(), "http://"+s.AdminAddress()
 
 	for path, scope := range map[string]server.Scope{
-		public + "/": server.ScopeStatus, public + "/status": server.ScopeStatus, public + "/metrics": server.ScopeMetrics,
+		public + "/status": server.ScopeStatus, public + "/metrics": server.ScopeMetrics,
 		admin + "/debug/pprof/": server.ScopeProfile, admin + "/debug/pprof/cmdline": server.ScopeProfile, admin + "/nothing": server.ScopeProfile,
 	} {
 		right, other := "status-token", "metrics-token"
@@ -162,7 +162,7 @@ func TestOffLoopbackOnlyHealthIsServedWithoutTokens(t *testing.T) {
 		return status, body
 	}
 	s := serve(t, opts)
-	for _, path := range []string{"/", "/status", "/metrics"} {
+	for _, path := range []string{"/status", "/metrics"} {
 		status, body := reached(s, path)
 		require.Equal(t, http.StatusUnauthorized, status, path)
 		require.Contains(t, body, "http.tokens_file is not set")

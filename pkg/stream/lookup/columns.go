@@ -116,7 +116,7 @@ func Columns() []Column {
 			last := slices.MaxFunc(l.Alerts, func(a, b processors.OpenAlert) int { return cmp.Compare(a.RaisedAt, b.RaisedAt) })
 			return output.Some(last.RaisedAt)
 		})),
-		described("In a sentence why the customer may need attention", label("why", why)),
+		described("In a sentence why the customer may need attention", label("why", Why)),
 	}
 }
 
@@ -169,8 +169,8 @@ func moment(name string, of func(*Listed) output.Opt[int64]) Column {
 	}
 }
 
-// why says in a sentence why a customer may need attention.
-func why(l *Listed) string {
+// Why says in a sentence why a customer may need attention.
+func Why(l *Listed) string {
 	clv, churn, promoter := &l.Scores.CLV, &l.Scores.Churn, &l.Scores.Promoter
 	var parts []string
 	switch rhythm := clv.AverageDaysBetweenOrders; {

@@ -1,0 +1,132 @@
+package pages
+
+import (
+	"fmt"
+	"html"
+	"strings"
+	"time"
+
+	g "maragu.dev/gomponents"
+	h "maragu.dev/gomponents/html"
+
+	"github.com/mainstay/mainstay/pkg/stream/lookup"
+)
+
+// chart is a picture of figures over time, as SVG. Its colours are classes of the style sheet.
+type chart struct {
+	b          strings.Builder
+	from, to   int64 // ms
+	low, high  float64
+	left, base float64
+}
+
+const chartWidth, chartHeight = 720.0, 240.0
+
+func newChart(title string, from, to int64, low, high float64) *chart {
+	c := &chart{from: from, to: max(to, from+1), low: low, high: high, left: 52, base: chartHeight - 28}
+	if c.high <= c.low {
+		c.high = c.low + 1
+	}
+	fmt.Fprintf(&c.b, `<svg class="chart" viewBox="0 0 %g %g" role="img" aria-label="%s">`, chartWidth, chartHeight, html.EscapeString(title))
+	return c
+}
+
+func (c *chart) x(at int64) float64 {
+	return c.left + float64(at-c.from)/float64(c.to-c.from)*(chartWidth-c.left-12)
+}
+
+func (c *chart) y(v float64) float64 { return c.base - (v-c.low)/(c.high-c.low)*(c.base-14) }
+
+func (c *chart) level(v float64, label string) {
+	fmt.Fprintf(&c.b, `<line class="grid" x1="%.1f" x2="%.1f" y1="%.1f" y2="%.1f"/><text x="%.1f" y="%.1f" text-anchor="end">%s</text>`,
+		c.left, chartWidth-12, c.y(v), c.y(v), c.left-8, c.y(v)+4, html.EscapeString(label))
+}
+
+// days labels the axis of time.
+func (c *chart) days(zone *time.Location) {
+	const labels = 5
+	for i := range int64(labels) {
+		at := c.from + (c.to-c.from)*i/(labels-1)
+		anchor := "middle"
+		if i == 0 {
+			anchor = "start"
+		} else if i == labels-1 {
+			anchor = "end"
+		}
+		fmt.Fprintf(&c.b, `<text x="%.1f" y="%.1f" text-anchor="%s">%s</text>`, c.x(at), chartHeight-8, anchor, time.UnixMilli(at).In(zone).Format(time.DateOnly))
+	}
+}
+
+type spot struct {
+	at int64
+	v  float64
+}
+
+func (c *chart) line(class string, spots []spot) {
+	if len(spots) < 2 {
+		return
+	}
+	fmt.Fprintf(&c.b, `<polyline class="%s" points="`, class)
+	for _, s := range spots {
+		fmt.Fprintf(&c.b, "%.1f,%.1f ", c.x(s.at), c.y(s.v))
+	}
+	c.b.WriteString(`"/>`)
+}
+
+// mark draws a vertical line, with what happened as its title.
+func (c *chart) mark(class string, at int64, about string) {
+	fmt.Fprintf(&c.b, `<g class="%s"><title>%s</title><line x1="%.1f" x2="%.1f" y1="14" y2="%.1f"/><circle cx="%.1f" cy="14" r="4"/></g>`,
+		class, html.EscapeString(about), c.x(at), c.x(at), c.base, c.x(at))
+}
+
+// tick marks a moment at the axis of time.
+func (c *chart) tick(at int64, about string) {
+	fmt.Fprintf(&c.b, `<g class="order"><title>%s</title><line x1="%.1f" x2="%.1f" y1="%.1f" y2="%.1f"/></g>`, html.EscapeString(about), c.x(at), c.x(at), c.base-8, c.base)
+}
+
+func (c *chart) node() g.Node { return g.Raw(c.b.String() + "</svg>") }
+
+// lifeChart draws the probability that a customer is alive over time, and what silence would bring, with the open alerts and the orders.
+func (p *pages) lifeChart(profile *lookup.Profile) g.Node {
+	now := profile.Scores.AsOf
+	var past, future []spot
+	for _, at := range profile.Path() {
+		if !at.Probability.Known {
+			continue
+		}
+		s := spot{at.At, 1 - at.Probability.Value}
+		if at.At/1000 <= now/1000 {
+			past = append(past, s)
+		}
+		if at.At/1000 >= now/1000 {
+			future = append(future, s)
+		}
+	}
+	if len(past) < 2 {
+		return empty("There is nothing to draw: without a standing order, or with a closed account, no probability is known.")
+	}
+	last := past[len(past)-1].at
+	if len(future) > 0 {
+		last = future[len(future)-1].at
+	}
+	c := newChart(fmt.Sprintf("Probability of still being a customer, %.0f%% now", 100*past[len(past)-1].v), past[0].at, last, 0, 1)
+	for _, v := range []float64{0, .5, 1} {
+		c.level(v, fmt.Sprintf("%.0f%%", 100*v))
+	}
+	c.days(p.Zone)
+	for _, d := range profile.Explanation.Days {
+		if at, err := time.ParseInLocation(time.DateOnly, d.Day, p.Zone); err == nil && at.UnixMilli() >= past[0].at {
+			c.tick(at.UnixMilli(), "Order on "+d.Day)
+		}
+	}
+	c.line("line", past)
+	c.line("line silence", future)
+	for _, a := range profile.Alerts {
+		c.mark("alert severity-"+a.Severity, min(max(a.RaisedAt, past[0].at), last), words(a.Rule)+" raised "+p.day(a.RaisedAt))
+	}
+	return g.Group{c.node(), h.P(
+		h.Class("keys soft"),
+		h.Span(h.Class("key line"), g.Text("so far")), h.Span(h.Class("key silence"), g.Text("if silent from now on")), h.Span(h.Class("key order"), g.Text("order")), h.Span(h.Class("key alert"), g.Text("open alert")),
+		h.Span(g.Text("By the model in force today, not as it was published then.")),
+	)}
+}

@@ -1,0 +1,114 @@
+package pages
+
+import (
+	"strconv"
+
+	g "maragu.dev/gomponents"
+	h "maragu.dev/gomponents/html"
+)
+
+func document(at page, c content) g.Node {
+	return h.Doctype(h.HTML(
+		h.Lang("en"),
+		h.Head(
+			h.Meta(h.Charset("utf-8")),
+			h.Meta(h.Name("viewport"), h.Content("width=device-width, initial-scale=1")),
+			h.Meta(h.Name("color-scheme"), h.Content("light dark")),
+			g.If(c.refresh > 0, h.Meta(g.Attr("http-equiv", "refresh"), h.Content(strconv.Itoa(c.refresh)))),
+			h.TitleEl(g.Text(c.title+" · Mainstay")),
+			h.Link(h.Rel("icon"), h.Type("image/svg+xml"), h.Href(addressOf(markPath, mark))),
+			h.Link(h.Rel("stylesheet"), h.Href(addressOf(stylePath, style))),
+		),
+		h.Body(
+			h.A(h.Class("skip"), h.Href("#content"), g.Text("Skip to the content")),
+			h.Header(h.Class("bar"), h.Div(
+				h.Class("wide"),
+				h.A(h.Class("brand"), h.Href("/"), h.Img(h.Src(addressOf(markPath, mark)), h.Alt(""), h.Width("22"), h.Height("22")), g.Text("Mainstay")),
+				h.Nav(g.Attr("aria-label", "Pages"), g.Map(menu(), func(p page) g.Node {
+					return h.A(h.Href(p.path), g.If(p.path == at.path, g.Attr("aria-current", "page")), g.Text(p.name))
+				})),
+				search(c.search),
+			)),
+			h.Main(h.ID("content"), h.Class("wide"), g.Group(c.body)),
+		),
+	))
+}
+
+func search(value string) g.Node {
+	return h.Form(
+		h.Class("search"), h.Role("search"), h.Action("/customer"), h.Method("get"),
+		h.Input(h.Type("search"), h.Name("id"), h.Value(value), h.Placeholder("Customer id"), g.Attr("aria-label", "Customer id"), h.Dir("auto"), h.AutoComplete("off"), g.Attr("spellcheck", "false")),
+		h.Button(h.Type("submit"), g.Text("Find")),
+	)
+}
+
+// heading is the title of a page with a line that says what is shown, and as of when.
+func heading(title g.Node, about ...g.Node) g.Node {
+	return h.Div(h.Class("heading"), h.H1(title), h.P(h.Class("soft"), g.Group(about)))
+}
+
+// card is a section with a heading.
+func card(title string, body ...g.Node) g.Node {
+	return h.Section(h.Class("card"), h.H2(g.Text(title)), g.Group(body))
+}
+
+func notice(title, text string) []g.Node {
+	return []g.Node{h.Section(h.Class("card notice"), h.H1(g.Text(title)), h.P(h.Class("soft"), g.Text(text)))}
+}
+
+func empty(text string) g.Node { return h.P(h.Class("soft empty"), g.Text(text)) }
+
+// figure is a number with its name.
+type figure struct {
+	name, value, unit, note string
+}
+
+func figures(all ...figure) g.Node {
+	return h.Dl(h.Class("figures"), g.Map(all, func(f figure) g.Node {
+		return h.Div(
+			h.Dt(g.Text(f.name)),
+			h.Dd(h.Span(h.Class("value"), g.Text(f.value)), g.If(f.unit != "" && f.value != unknown, h.Span(h.Class("unit"), g.Text(" "+f.unit))), g.If(f.note != "", h.Span(h.Class("note"), g.Text(f.note)))),
+		)
+	}))
+}
+
+// cell is a cell of a table; its label is shown where the table is too narrow to have a head.
+type cell struct {
+	label  string
+	number bool
+	node   g.Node
+}
+
+func table(caption string, head []cell, rows [][]g.Node) g.Node {
+	class := func(c cell) g.Node { return g.If(c.number, h.Class("number")) }
+	return h.Table(
+		h.Caption(h.Class("hidden"), g.Text(caption)),
+		h.THead(h.Tr(g.Map(head, func(c cell) g.Node { return h.Th(h.Scope("col"), class(c), g.Text(c.label)) }))),
+		h.TBody(g.Map(rows, func(row []g.Node) g.Node {
+			var cells []g.Node
+			for i, node := range row {
+				if i == 0 {
+					cells = append(cells, h.Th(h.Scope("row"), class(head[i]), node))
+					continue
+				}
+				cells = append(cells, h.Td(class(head[i]), h.Data("label", head[i].label), h.Div(node)))
+			}
+			return h.Tr(cells...)
+		})),
+	)
+}
+
+func riskChip(risk string) g.Node {
+	return h.Span(h.Class("chip risk-"+risk), g.Text(risk))
+}
+
+func chip(text string) g.Node { return h.Span(h.Class("chip"), g.Text(text)) }
+
+// share is a row of a distribution: a name, a number, and a bar of its part of the whole. SVG, since the policy allows no style attributes.
+func share(class string, part, whole float64) g.Node {
+	width := 0.0
+	if whole > 0 {
+		width = 100 * part / whole
+	}
+	return g.Rawf(`<svg class="share" viewBox="0 0 100 6" preserveAspectRatio="none" aria-hidden="true"><rect class="track" width="100" height="6"/><rect class="%s" width="%.2f" height="6"/></svg>`, class, width)
+}

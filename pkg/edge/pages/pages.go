@@ -1,0 +1,143 @@
+// Package pages owns the pages for people: Today, Customers, Overview and System. They are made on the server, need no script and no other
+// host, and work from 360 pixels of width on, in light and dark, by keyboard.
+//
+// It refuses to read anything but what package views offers, and to change anything. Every text of a customer is escaped; characters that
+// would act instead of being read (control characters, changes of direction) are written out.
+package pages
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	_ "embed" // the style sheet and the icon
+	"encoding/hex"
+	"errors"
+	"net/http"
+	"time"
+
+	"go.uber.org/zap"
+	g "maragu.dev/gomponents"
+
+	"github.com/mainstay/mainstay/pkg/edge/views"
+	"github.com/mainstay/mainstay/pkg/node/server"
+	"github.com/mainstay/mainstay/pkg/stream/lookup"
+)
+
+//go:embed style.css
+var style []byte
+
+//go:embed mark.svg
+var mark []byte
+
+// policy allows nothing but the style sheet and the icon of the pages themselves.
+const policy = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+
+// Config parameterises Routes.
+type Config struct {
+	Views  *views.Views
+	Checks func(context.Context) []server.CheckResult // of /readyz
+	Zone   *time.Location                             // of the ledger
+	Log    *zap.Logger
+}
+
+// Routes returns the pages and what they load.
+func Routes(c Config) []server.Route {
+	p := &pages{Config: c}
+	all := []server.Route{
+		{Pattern: "GET " + stylePath, Handler: asset("text/css; charset=utf-8", style)},
+		{Pattern: "GET " + markPath, Handler: asset("image/svg+xml", mark)},
+	}
+	for _, page := range menu() {
+		all = append(all, server.Route{Pattern: "GET " + page.pattern, Scope: page.scope, Browser: true, Handler: p.handler(page)})
+	}
+	return all
+}
+
+const (
+	stylePath = "/assets/style.css"
+	markPath  = "/assets/mark.svg"
+)
+
+// page is one page of the menu.
+type page struct {
+	name    string
+	path    string
+	pattern string // of http.ServeMux
+	scope   server.Scope
+	show    func(*pages, *http.Request) (content, error)
+}
+
+func menu() []page {
+	return []page{
+		{"Today", "/", "/{$}", server.ScopeCustomers, (*pages).today},
+		{"Customers", "/customer", "/customer", server.ScopeCustomers, (*pages).customer},
+		{"Overview", "/overview", "/overview", server.ScopeCustomers, (*pages).overview},
+		{"System", "/system", "/system", server.ScopeStatus, (*pages).system},
+	}
+}
+
+type pages struct{ Config }
+
+// content is what a page shows below the menu.
+type content struct {
+	status  int // 0: 200
+	title   string
+	search  string // what was searched for
+	refresh int    // seconds after which a browser asks again; 0: never
+	body    []g.Node
+}
+
+func (p *pages) handler(at page) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c, err := at.show(p, r)
+		if err != nil {
+			c = p.failure(r, at, err)
+		}
+		if c.status == 0 {
+			c.status = http.StatusOK
+		}
+		var body bytes.Buffer
+		if err := document(at, c).Render(&body); err != nil {
+			p.Log.Error("render a page", zap.String("page", at.path), zap.Error(err))
+			http.Error(w, "the page could not be rendered; see the log", http.StatusInternalServerError)
+			return
+		}
+		h := w.Header()
+		h.Set("Content-Type", "text/html; charset=utf-8")
+		h.Set("Content-Security-Policy", policy)
+		h.Set("Cross-Origin-Resource-Policy", "same-origin")
+		h.Set("Referrer-Policy", "no-referrer") // addresses have ids of customers
+		h.Set("Cache-Control", "no-store")
+		server.WriteBody(w, r, c.status, body.Bytes())
+	})
+}
+
+// failure is the page of an error.
+func (p *pages) failure(r *http.Request, at page, err error) content {
+	switch {
+	case errors.Is(err, lookup.ErrNoState):
+		return content{status: http.StatusServiceUnavailable, title: at.name, refresh: soon, body: notice("Nothing has been computed yet", "This page fills as soon as a fold has read the first events. `mainstay status` says whether one is running.")}
+	case errors.Is(err, views.ErrReading):
+		return content{status: http.StatusServiceUnavailable, title: at.name, refresh: soon, body: notice("All customers are being read", "The page appears when the read is done.")}
+	}
+	if r.Context().Err() == nil {
+		p.Log.Warn("a page could not be made", zap.String("page", at.path), zap.Error(err))
+	}
+	return content{status: http.StatusServiceUnavailable, title: at.name, body: notice("This page cannot be shown now", "Redis or Kafka did not answer. The page System says which; reload when it is back.")}
+}
+
+const soon = 3 // seconds
+
+// asset serves a file that never changes under its address: the address has the hash.
+func asset(kind string, content []byte) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", kind)
+		w.Header().Set("Cache-Control", "public, max-age=31536000, immutable")
+		server.WriteBody(w, r, http.StatusOK, content)
+	})
+}
+
+func addressOf(path string, content []byte) string {
+	sum := sha256.Sum256(content)
+	return path + "?v=" + hex.EncodeToString(sum[:6])
+}

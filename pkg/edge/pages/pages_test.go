@@ -1,0 +1,191 @@
+package pages_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/zap"
+
+	"github.com/mainstay/mainstay/pkg/edge/pages"
+	"github.com/mainstay/mainstay/pkg/edge/views"
+	"github.com/mainstay/mainstay/pkg/kafka"
+	"github.com/mainstay/mainstay/pkg/node/server"
+	"github.com/mainstay/mainstay/pkg/stream/lookup"
+	"github.com/mainstay/mainstay/pkg/testbed/population"
+	"github.com/mainstay/mainstay/schemas/money"
+	"github.com/mainstay/mainstay/schemas/output"
+)
+
+// topic stands for the topic of the portfolio.
+type topic [][]byte
+
+func (t topic) ListOffsets(context.Context, string, []int32) (map[int32]kafka.Offsets, error) {
+	return map[int32]kafka.Offsets{0: {LastStable: int64(len(t))}}, nil
+}
+
+func (t topic) ReadCommitted(_ context.Context, _ string, _ int32, from, to int64, each func(kafka.Record) error) (int64, error) {
+	for at := from; at < to; at++ {
+		if err := each(kafka.Record{Offset: at, Value: t[at]}); err != nil {
+			return at, err
+		}
+	}
+	return to, nil
+}
+
+func closed(day int) []byte {
+	p := output.PortfolioUpdated{
+		About: output.About{AsOf: time.Date(2026, 5, day, 0, 0, 0, 0, time.UTC).UnixMilli(), Trigger: output.TriggerClose, Currency: money.Unit{Code: "EUR", Decimals: 2}},
+		State: output.PortfolioFinal, Customers: 3, Low: 1, High: 2, CustomerEquity: 123456789, Detractors: 1,
+	}
+	return p.Append(nil)
+}
+
+const (
+	hostile = `"><script>alert(1)</script>`
+	bidi    = "\u202egnp.exe\x01"
+	persian = "علی"
+)
+
+const shop = `2026-01-01 purchase ` + hostile + ` order=1 total=4000
+2026-01-01 purchase ` + bidi + ` order=b1 total=30
+2026-01-02 purchase ` + persian + ` order=p1 total=50
+2026-01-09 purchase ` + hostile + ` order=2 total=5000
+2026-01-10 referral ` + persian + ` by=` + hostile + ` id=r1 status=approved
+2026-01-12 purchase ` + persian + ` order=p2 total=50
+2026-01-20 survey ` + hostile + ` id=s1 score=2
+2026-05-04 tick
+`
+
+type world struct {
+	*population.Population
+	handler http.Handler
+}
+
+func newWorld(t *testing.T, scenario string, portfolio topic) *world {
+	t.Helper()
+	p, err := population.New(scenario)
+	require.NoError(t, err)
+	v := views.New(views.Config{
+		Source: p, Now: time.Now, Portfolio: views.NewPortfolio(portfolio, "mainstay", time.Now),
+		Status: func() views.Status {
+			return views.Status{Namespace: "<b>space</b>", Partitions: []views.Partition{{Halted: "ledger_gap", Cause: "a < b"}}}
+		},
+	})
+	mux := http.NewServeMux()
+	for _, r := range pages.Routes(pages.Config{
+		Views: v, Zone: time.UTC, Log: zap.NewNop(),
+		Checks: func(context.Context) []server.CheckResult {
+			return []server.CheckResult{{Name: "redis", Problem: "a < b"}}
+		},
+	}) {
+		mux.Handle(r.Pattern, r.Handler)
+	}
+	return &world{p, mux}
+}
+
+func (w *world) get(t *testing.T, path string) (int, string, http.Header) {
+	t.Helper()
+	answer := httptest.NewRecorder()
+	w.handler.ServeHTTP(answer, httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, nil))
+	return answer.Code, answer.Body.String(), answer.Header()
+}
+
+var (
+	loads    = regexp.MustCompile(`(?:src|href|action)="([^"]*)"`)
+	searched = regexp.MustCompile(` value="[^"]*"`)
+	inline   = regexp.MustCompile(`(?i)<script|<style|<iframe|<object| style="| on[a-z]+="|javascript:`)
+)
+
+// sound fails unless a page keeps the rules of all pages: nothing from elsewhere, nothing inline, one heading, and everything escaped.
+func sound(t *testing.T, path, body string, header http.Header) {
+	t.Helper()
+	require.Equal(t, "text/html; charset=utf-8", header.Get("Content-Type"))
+	policy := header.Get("Content-Security-Policy")
+	require.Contains(t, policy, "default-src 'none'")
+	require.NotContains(t, policy, "unsafe")
+	require.Equal(t, "no-store", header.Get("Cache-Control"))
+	require.Equal(t, "no-referrer", header.Get("Referrer-Policy"))
+	for _, m := range loads.FindAllStringSubmatch(body, -1) {
+		require.Regexp(t, `^(/([^/]|$)|#)`, m[1], path)
+	}
+	require.NotRegexp(t, inline, body, path)
+	require.NotContains(t, body, "<b>space", path)
+	body = searched.ReplaceAllString(body, "") // the field repeats what was typed
+	require.NotContains(t, body, "\u202e", path)
+	require.NotContains(t, body, "\x01", path)
+	require.Equal(t, 1, strings.Count(body, "<h1"), path)
+	require.Contains(t, body, `lang="en"`)
+	require.Contains(t, body, `name="viewport"`)
+}
+
+func TestEveryPage(t *testing.T) {
+	w := newWorld(t, shop, topic{closed(1), closed(2), closed(3)})
+	for path, want := range map[string][]string{
+		"/":             {"Today", "at stake with", "&lt;script&gt;alert(1)", persian, `dir="auto"`, "days ago"},
+		"/?capacity=10": {`aria-current="true">10<`},
+		"/?capacity=-1": {`aria-current="true">20<`},
+		"/customer":     {"Customers", "&lt;script&gt;alert(1)", `\u202egnp.exe\u0001`, "Lifetime value, EUR"},
+		"/customer?id=" + url.QueryEscape(hostile): {"&lt;script&gt;alert(1)", "<svg", "Would recommend", "1 order, 5,000.00 EUR net", "answered a survey with 2 of 10", "Has referred 1 customers"},
+		"/customer?id=" + url.QueryEscape(persian): {persian, "Referred by", "&lt;script&gt;"},
+		"/customer?id=" + url.QueryEscape(bidi):    {`\u202egnp.exe\u0001`},
+		"/overview":                                {"Customer equity", "1,234,567.89", "<svg", "Detractors", "−100"},
+		"/system":                                  {"Not ready", "a &lt; b", "halted: ledger_gap", "&lt;b&gt;space&lt;/b&gt;", "/v1/openapi.json"},
+	} {
+		status, body, header := w.get(t, path)
+		require.Equal(t, http.StatusOK, status, path)
+		sound(t, path, body, header)
+		for _, text := range want {
+			require.Contains(t, body, text, path)
+		}
+	}
+	for _, asset := range loads.FindAllStringSubmatch(func() string { _, body, _ := w.get(t, "/"); return body }(), -1) {
+		if strings.HasPrefix(asset[1], "/assets/") {
+			status, body, header := w.get(t, asset[1])
+			require.Equal(t, http.StatusOK, status)
+			require.NotEmpty(t, body)
+			require.NotContains(t, strings.ReplaceAll(body, "http://www.w3.org/2000/svg", ""), "http", "nothing from elsewhere")
+			require.Contains(t, header.Get("Cache-Control"), "immutable")
+		}
+	}
+}
+
+func TestNothingYet(t *testing.T) {
+	w := newWorld(t, "", nil)
+	for _, path := range []string{"/", "/customer", "/overview"} {
+		status, body, header := w.get(t, path)
+		require.Equal(t, http.StatusOK, status, path)
+		require.Contains(t, body, `http-equiv="refresh"`, "%s: it fills by itself", path)
+		sound(t, path, body, header)
+	}
+	for _, id := range []string{"nobody", hostile, bidi} {
+		path := "/customer?id=" + url.QueryEscape(id)
+		status, body, header := w.get(t, path)
+		require.Equal(t, http.StatusNotFound, status)
+		require.Contains(t, body, "No such customer")
+		sound(t, path, body, header)
+	}
+}
+
+func TestServersThatDoNotAnswer(t *testing.T) {
+	w := newWorld(t, shop, nil)
+	for err, want := range map[error]string{errors.New("dial tcp 10.0.0.7: refused"): "cannot be shown now", lookup.ErrNoState: "Nothing has been computed yet"} {
+		w.Err = err
+		for _, path := range []string{"/", "/customer", "/customer?id=a"} {
+			status, body, header := w.get(t, path)
+			require.Equal(t, http.StatusServiceUnavailable, status, path)
+			require.Contains(t, body, want, path)
+			require.NotContains(t, body, "10.0.0.7", "what a server said is for the log")
+			sound(t, path, body, header)
+		}
+	}
+	status, _, _ := w.get(t, "/system")
+	require.Equal(t, http.StatusOK, status, "it says what is wrong")
+}

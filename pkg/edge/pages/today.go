@@ -1,0 +1,100 @@
+package pages
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+
+	g "maragu.dev/gomponents"
+	h "maragu.dev/gomponents/html"
+
+	"github.com/mainstay/mainstay/pkg/edge/views"
+	"github.com/mainstay/mainstay/pkg/stream/lookup"
+)
+
+// capacities are the numbers of calls a day that the page offers.
+func capacities() []int { return []int{10, 20, 50, 100} }
+
+const usualCapacity = 20
+
+// today lists whom to call.
+func (p *pages) today(r *http.Request) (content, error) {
+	capacity, err := strconv.Atoi(r.URL.Query().Get("capacity"))
+	if err != nil || !slices.Contains(capacities(), capacity) {
+		capacity = usualCapacity
+	}
+	l, err := p.Views.List(r.Context(), views.CallList(capacity))
+	if err != nil {
+		return content{}, err
+	}
+	c := content{title: "Today"}
+	if l.AsOf == 0 {
+		c.refresh, c.body = soon, notice("Nothing has been computed yet", "This page fills as soon as the first events have been read.")
+		return c, nil
+	}
+	about := []g.Node{g.Text("Customers who are slipping away, the greatest value at stake first. As of "), p.moment(l.AsOf), g.Text(".")}
+	c.body = []g.Node{heading(g.Text("Today"), about...)}
+	if len(l.Rows) == 0 {
+		c.body = append(c.body, card("Nobody to call", empty("No customer's churn risk is medium or high.")))
+		c.refresh = 5 * soon
+		return c, nil
+	}
+	currency := l.Rows[0].Scores.CLV.Currency
+	sum := int64(0)
+	for i := range l.Rows {
+		sum += l.Rows[i].Scores.ValueAtStake().Value
+	}
+	c.body = append(c.body,
+		h.Div(h.Class("tools"),
+			h.P(h.Strong(g.Text(amount(currency, sum)+" "+currency.Code)), g.Textf(" at stake with %d customers", len(l.Rows))),
+			h.Nav(h.Class("choice"), g.Attr("aria-label", "Calls a day"), h.Span(h.Class("soft"), g.Text("Calls a day")), g.Map(capacities(), func(n int) g.Node {
+				return h.A(h.Href(fmt.Sprintf("/?capacity=%d", n)), g.If(n == capacity, g.Attr("aria-current", "true")), g.Text(strconv.Itoa(n)))
+			})),
+		),
+		h.Section(h.Class("card flush"), p.callTable(l.Rows)),
+	)
+	return c, nil
+}
+
+func (p *pages) callTable(rows []lookup.Listed) g.Node {
+	unit := rows[0].Scores.CLV.Currency
+	head := []cell{{label: "Customer"}, {label: "At stake, " + unit.Code, number: true}, {label: "Gone", number: true}, {label: "Risk"}, {label: "Last order", number: true}, {label: "Usual rhythm", number: true}, {label: "Why"}, {label: "Open alerts"}}
+	most := float64(rows[0].Scores.ValueAtStake().Value)
+	lines := make([][]g.Node, len(rows))
+	for i := range rows {
+		l := &rows[i]
+		s := &l.Scores
+		rhythm := unknown
+		if d := s.CLV.AverageDaysBetweenOrders; d.Known {
+			rhythm = fmt.Sprintf("%.0f days", d.Value)
+		}
+		lines[i] = []g.Node{
+			linked(s.Customer),
+			g.Group{g.Text(amountIf(unit, s.ValueAtStake())), share("stake", float64(s.ValueAtStake().Value), most)},
+			g.Text(percentIf(s.Churn.Probability)),
+			riskChip(s.Churn.Risk),
+			g.Group{g.Text(p.dayIf(s.Churn.LastOrderAt)), h.Span(h.Class("note"), g.Text(daysAgo(s.Churn.DaysSinceLastOrder.Value)))},
+			g.Text(rhythm),
+			g.Text(why(l)),
+			p.alertChips(l),
+		}
+	}
+	return table("Customers to call today", head, lines)
+}
+
+// why leaves the alerts to their own column.
+func why(l *lookup.Listed) string { return sentence(lookup.Why(&lookup.Listed{Scores: l.Scores})) }
+
+func daysAgo(days float64) string { return fmt.Sprintf("%.0f days ago", days) }
+
+func (p *pages) alertChips(l *lookup.Listed) g.Node {
+	if len(l.Alerts) == 0 {
+		return h.Span(h.Class("soft"), g.Text("none"))
+	}
+	var chips g.Group
+	for _, a := range l.Alerts {
+		chips = append(chips, h.Span(h.Class("chip severity-"+a.Severity), h.Title("raised "+p.day(a.RaisedAt)), g.Text(words(a.Rule))))
+	}
+	return h.Div(h.Class("chips"), chips)
+}
