@@ -29,8 +29,13 @@ func (s *step) evaluateAlerts(m customer.Moment, c *subject, trigger output.Trig
 }
 
 func (s *step) evaluate(m customer.Moment, c *subject, trigger output.Trigger, cause string, previous *customer.LastPublished, mode alert.Mode) {
-	p, x, w := s.p, s.scratch, &s.scratch.writer
-	changes := x.evaluator.Evaluate(&p.rules, &p.terms, m, c.state, x.scores.forAlerts(), mode, &s.state.fuses, s.state.totals.Known)
+	p, x := s.p, s.scratch
+	s.publishAlerts(m, c, trigger, cause, previous, x.evaluator.Evaluate(&p.rules, &p.terms, m, c.state, x.scores.forAlerts(), mode, &s.state.fuses, s.state.totals.Known))
+}
+
+// publishAlerts publishes what subscribers are to know of the changes that the evaluator has returned.
+func (s *step) publishAlerts(m customer.Moment, c *subject, trigger output.Trigger, cause string, previous *customer.LastPublished, changes []alert.Change) {
+	x, w := s.scratch, &s.scratch.writer
 	for i := range changes {
 		change := &changes[i]
 		x.alertCounts = append(x.alertCounts, AlertCount{change.Rule, change.State.String()})

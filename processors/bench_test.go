@@ -17,6 +17,7 @@ type warm map[string]*customer.State
 
 func (w warm) Customer(id string) (*customer.State, error) { return w[id], nil }
 func (w warm) Put(id string, s *customer.State)            { w[id] = s }
+func (w warm) Delete(id string)                            { delete(w, id) }
 func (w warm) Due(int64, int) ([]string, error)            { return nil, nil }
 func (w warm) Class(uint32, uint32) ([]string, error)      { return nil, nil }
 

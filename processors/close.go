@@ -15,7 +15,8 @@ import (
 // At the first tick of each civil day a partition values all of its customers at the end of the day before, and contributes the sums;
 // when all partitions have contributed, partition 0 publishes them as final.
 //
-// The sums are over the customers as the ledger knows them at that tick, without what is dated after the end of the day. The work is
+// The sums are over the customers as the ledger knows them at that tick, without what is dated after the end of the day; what was sold to
+// customers erased before it is added. The work is
 // bounded per entry, so entries come in between that change customers whom the cursor has not reached: such a customer is valued
 // before the change, under the terms at the tick, and passed over by the cursor. So the sums depend neither on what comes in between
 // nor on how many customers an entry may value. They are sums of whole minor units, each rounded as published, so they depend on no
@@ -68,7 +69,7 @@ func (s *step) startClose(before int64, wasKnown bool) {
 	if !wasKnown || today <= t.Day(before) || p.settings.GetPortfolioClose() == ledger.PortfolioClose_PORTFOLIO_CLOSE_OFF {
 		return
 	}
-	p.closing = &closing{at: t.Until(int64(today) * customer.DayMS), day: today, classes: p.hashClasses()}
+	p.closing = &closing{at: t.Until(int64(today) * customer.DayMS), day: today, classes: p.hashClasses(), totals: portfolio.Totals{ErasedCLV: p.totals.ErasedCLV}}
 }
 
 // keepClosingTerms keeps the terms of a close under way, which new settings or parameters are about to replace.

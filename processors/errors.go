@@ -34,5 +34,8 @@ var ErrState = errors.New("unreadable partition state")
 // errBody means that an event has no body, several, or one of an unknown kind.
 var errBody = errors.New("want one body of a known kind")
 
+// errOrigin means that an entry that another one caused does not say which.
+var errOrigin = errors.New("no origin")
+
 // errCustomer means that an entry that must have a customer has none.
 var errCustomer = errors.New("no customer")

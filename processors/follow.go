@@ -48,8 +48,20 @@ func (f *Follower) Follow(offset int64, e *ledger.Entry) (Result, error) {
 			return Applied, fmt.Errorf("entry %d: %w tick: %w", offset, ErrMalformed, err)
 		}
 		return s.applyTick(e, &t), nil
-	case ledger.Kind_KIND_EVENT, ledger.Kind_KIND_CREDIT, ledger.Kind_KIND_CONTINUE, ledger.Kind_KIND_CONTRIBUTION, ledger.Kind_KIND_SETTINGS,
-		ledger.Kind_KIND_LOGIC, ledger.Kind_KIND_PARAMETERS, ledger.Kind_KIND_THRESHOLDS, ledger.Kind_KIND_CHECKPOINT:
+	case ledger.Kind_KIND_ERASE:
+		s.awaitAnswers(offset, e.GetCustomer())
+	case ledger.Kind_KIND_UNNAMED:
+		if err := s.noteAnswer(e); err != nil {
+			return Applied, fmt.Errorf("entry %d: %w", offset, err)
+		}
+	case ledger.Kind_KIND_CREDIT:
+		if s.isBeforeErasure(e) {
+			s.advanceMark(e)
+			return Ignored, nil
+		}
+	case ledger.Kind_KIND_EVENT, ledger.Kind_KIND_CONTINUE, ledger.Kind_KIND_CONTRIBUTION, ledger.Kind_KIND_SETTINGS,
+		ledger.Kind_KIND_LOGIC, ledger.Kind_KIND_PARAMETERS, ledger.Kind_KIND_THRESHOLDS, ledger.Kind_KIND_CHECKPOINT,
+		ledger.Kind_KIND_UNNAME:
 	default:
 		return Applied, fmt.Errorf("entry %d: %w %d", offset, ErrUnknownKind, e.GetKind())
 	}
@@ -63,6 +75,14 @@ func (f *Follower) BaseTime() int64 {
 		return BeforeTime
 	}
 	return f.state.base
+}
+
+// FirstUnanswered returns the offset of the first erase entry that some partition has not answered; false if there is none.
+func (f *Follower) FirstUnanswered() (offset int64, ok bool) {
+	if len(f.state.erased) == 0 {
+		return 0, false
+	}
+	return f.state.erased[0].GetOffset(), true
 }
 
 // CopyTick returns the tick that moves base time of a copy to a time of the ledger that is copied, whose topic it names. That ledger

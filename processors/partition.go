@@ -196,6 +196,10 @@ func (p *Partition) Rescoring() (done, classes uint32, ok bool) {
 	return r.GetClass(), r.GetClasses(), r != nil
 }
 
+// Erasures returns how many customers were erased whose entries the ledger still holds, and the time of the oldest request among
+// these, ms; 0: there is none. Only a copy of the ledger is without them.
+func (p *Partition) Erasures() (n, oldest int64) { return p.state.erasures, p.state.oldestErasure }
+
 // TrippedFuses calls each for every rule whose alerts are suppressed in the hour of base time.
 func (p *Partition) TrippedFuses(each func(rule string)) {
 	at := p.state.base

@@ -1,14 +1,11 @@
 package processors
 
 import (
-	"github.com/mainstay/mainstay/pkg/kafka/murmur2"
 	"github.com/mainstay/mainstay/processors/calibration"
 	"github.com/mainstay/mainstay/processors/churn"
 	"github.com/mainstay/mainstay/processors/clv"
 	"github.com/mainstay/mainstay/processors/customer"
 	"github.com/mainstay/mainstay/processors/promoter"
-	"github.com/mainstay/mainstay/processors/referral"
-	"github.com/mainstay/mainstay/schemas/ledger"
 	"github.com/mainstay/mainstay/schemas/output"
 )
 
@@ -51,11 +48,7 @@ func (s *step) scoreAndPublish(m customer.Moment, c *subject, trigger output.Tri
 		w.write(output.PromoterStatus, output.TypePromoterStatus, &w.promoter.About, w.appendPromoter)
 	}
 	s.state.totals.Add(last)
-	referral.UpdateCredits(t, c.id, state, func(referrer string, k *ledger.Credit) {
-		to := murmur2.PartitionFor([]byte(referrer), s.state.genesis.GetPartitions())
-		k.CauseEventId, k.OccurredAt = cause, s.occurredAt
-		s.send(to, &ledger.Entry{Kind: ledger.Kind_KIND_CREDIT, Customer: referrer, Time: m.Now}, k)
-	})
+	s.updateCredits(m, c, cause)
 	s.state.calibration.Observe(t, m, c.id, state)
 	alerts := s.evaluateAlerts(m, c, trigger, cause)
 	state.Next = earliest(alerts, churn.Next(t, m, &x.risk, state, last), x.status.Expires, max(state.PendingExpiry(t), 0), calibration.Next(t, state))

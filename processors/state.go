@@ -54,6 +54,13 @@ type partitionState struct {
 	alertTerms uint64 // how often parameters or settings have changed
 	alertSince int64  // when they last changed, ms
 	fuses      alert.Fuses
+
+	erasures      int64               // number of erase entries
+	oldestErasure int64               // time of the oldest request among them, ms; 0: none
+	unnamings     uint64              // number of unname entries
+	erasedNames   []*state.ErasedName // that customers may still hold as their referrer, by number
+	unnaming      *state.Unnaming     // cursor over the hash classes; nil: erasedNames is empty
+	erased        []*state.Erased     // customers of this partition of whom not all partitions have dropped the name, by offset
 }
 
 type sourceKey struct {
@@ -92,6 +99,7 @@ func (s *partitionState) encode() *state.Partition {
 		BaseKnown: s.baseKnown, BaseTime: s.base, AdvanceTo: s.advanceTo, Latest: s.latest, ContinuePending: s.continuePending,
 		Totals: s.totals.Encode(), Rescoring: s.rescoring, Closing: s.closing.encode(), Calibration: s.calibration.Encode(),
 		AlertTerms: s.alertTerms, AlertSince: s.alertSince, Fuses: s.fuses.Encode(), RetiredRules: s.retiredRules,
+		Erasures: s.erasures, OldestErasure: s.oldestErasure, Unnamings: s.unnamings, ErasedNames: s.erasedNames, Unnaming: s.unnaming, Erased: s.erased,
 	}
 	s.contributions.Encode(w)
 	w.SentThresholds = s.sentThresholds
@@ -159,5 +167,8 @@ func decodePartitionState(blob []byte) (partitionState, error) {
 	s.alertTerms, s.alertSince = w.GetAlertTerms(), w.GetAlertSince()
 	s.fuses.Decode(w.GetFuses())
 	s.retiredRules = w.RetiredRules
+	s.erasures, s.oldestErasure, s.unnamings = w.GetErasures(), w.GetOldestErasure(), w.GetUnnamings()
+	s.erasedNames, s.unnaming, s.erased = w.ErasedNames, w.Unnaming, w.Erased
+	//mutant:unnaming-lost-on-reclaim insert s.erasedNames, s.unnaming = nil, nil
 	return s, nil
 }

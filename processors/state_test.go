@@ -54,6 +54,8 @@ func fullState() partitionState {
 			Promises: [calibration.Tenths]int64{1}, Probability: [calibration.Tenths]int64{2}, Kept: [calibration.Tenths]int64{3}, Predicted: 4, Observed: 5,
 		},
 		alertTerms: 12, alertSince: 13, sentThresholds: 14,
+		erasures: 14, oldestErasure: 15, unnamings: 16, erasedNames: []*state.ErasedName{{Customer: 1, Number: 2}}, unnaming: &state.Unnaming{Classes: 2, Class: 1, After: "c", Upto: 3},
+		erased: []*state.Erased{{Customer: 1, Offset: 2, Awaited: []int32{3}}},
 	}
 	s.contributions.Replace(&ledger.Contribution{Partition: 1, Customers: 2})
 	s.contributions.SetPublished(&ledger.Contribution{Customers: 2})

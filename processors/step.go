@@ -24,6 +24,8 @@ type Store interface {
 	Put(id string, s *customer.State)
 	// Due returns at most limit customers whose deadline is at or before now, ordered by deadline, then id.
 	Due(now int64, limit int) ([]string, error)
+	// Delete removes a customer, as if there had never been one of this id.
+	Delete(id string)
 	// Class returns the customers of one hash class (ledger.Class), those added since the last commit included, by id.
 	Class(class, classes uint32) ([]string, error)
 }
@@ -117,10 +119,16 @@ func (s *step) fold() (Verdict, error) {
 		return s.wake()
 	case ledger.Kind_KIND_CONTRIBUTION:
 		return s.foldContribution()
+	case ledger.Kind_KIND_ERASE:
+		return s.foldErase()
+	case ledger.Kind_KIND_UNNAME:
+		return s.foldUnname()
+	case ledger.Kind_KIND_UNNAMED:
+		return s.foldUnnamed()
 	case ledger.Kind_KIND_GENESIS, ledger.Kind_KIND_SETTINGS, ledger.Kind_KIND_LOGIC, ledger.Kind_KIND_PARAMETERS,
 		ledger.Kind_KIND_THRESHOLDS, ledger.Kind_KIND_CHECKPOINT:
 		return s.foldTerms()
-	default: // rates come with the settings; erase and merge are reserved
+	default: // rates come with the settings; merge is reserved
 		return Verdict{}, fmt.Errorf("%w %d", ErrUnknownKind, s.entry.GetKind())
 	}
 }
@@ -223,7 +231,9 @@ func (s *step) applyBody(m customer.Moment, c *subject, e *ledger.Event) custome
 	case e.Purchase != nil:
 		return c.state.RecordPurchase(t, m, e, e.Purchase)
 	case e.Referral != nil:
-		return c.state.RecordReferral(c.id, e, e.Referral)
+		change := c.state.RecordReferral(c.id, e, e.Referral)
+		c.state.NoteNames(s.state.unnamings)
+		return change
 	case e.Survey != nil:
 		return c.state.RecordResponse(e.Survey)
 	}
@@ -254,6 +264,9 @@ func (s *step) foldCredit() (Verdict, error) {
 		return Verdict{}, err
 	}
 	s.state.advanceMark(s.entry)
+	if s.state.isBeforeErasure(s.entry) || k.GetErased() && !c.known && s.entry.GetCopied() == nil {
+		return Verdict{Result: Ignored}, nil
+	}
 	s.beforeChange(&c)
 	verdict := Verdict{Woken: s.fireTimers(m, &c)}
 	s.occurredAt = k.GetOccurredAt()

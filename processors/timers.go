@@ -19,7 +19,13 @@ func (s *step) loadCustomer(id string) (subject, error) {
 		return subject{}, err
 	}
 	if state == nil {
-		return subject{id: id, state: customer.New()}, nil
+		c := subject{id: id, state: customer.New()}
+		if s.state.erasures > 0 {
+			// The id may be that of an erased customer, whose alerts had lower numbers: no alert_id is used again.
+			const mostPerEntry = 1 << 10
+			c.state.Alerts.Opened = uint64(s.offset) * mostPerEntry //nolint:gosec // an offset
+		}
+		return c, nil
 	}
 	return subject{id: id, state: state, known: true}, nil
 }
@@ -49,6 +55,7 @@ func (p *Partition) momentOf(entryTime int64) customer.Moment {
 // fireTimers evaluates alerts under changed terms and scores the customer if their deadline has passed. It returns the number of
 // timers that fired.
 func (s *step) fireTimers(m customer.Moment, c *subject) int {
+	s.dropErasedNames(m, c)
 	s.evaluateChangedTerms(m, c)
 	at, ok := c.state.Deadline()
 	if !ok || at > m.Now {
@@ -60,7 +67,8 @@ func (s *step) fireTimers(m customer.Moment, c *subject) int {
 }
 
 // wake does the work that belongs to no entry of a customer: it fires the timers that base time has made due, then values
-// customers for the day's close and rescores them under new terms, at most wake_limit customers in all. When more is left, it appends a continue entry to this
+// customers for the day's close, rescores them under new terms and drops the names of erased customers from them, at most wake_limit
+// customers in all. When more is left, it appends a continue entry to this
 // partition, unless one is appended and not folded yet.
 func (s *step) wake() (v Verdict, err error) {
 	p := s.state
@@ -77,8 +85,13 @@ func (s *step) wake() (v Verdict, err error) {
 	if v.Rescored, err = s.rescore(limit - v.Woken - v.Valued); err != nil {
 		return Verdict{}, err
 	}
+	unnamed, err := s.unname(limit - v.Woken - v.Valued - v.Rescored)
+	if err != nil {
+		return Verdict{}, err
+	}
+	v.Rescored += unnamed
 	//mutant:no-continue if false && $
-	if (more || p.closing != nil || p.rescoring != nil) && !p.continuePending {
+	if (more || p.closing != nil || p.rescoring != nil || p.unnaming != nil) && !p.continuePending {
 		p.continuePending = true
 		s.send(p.number, &ledger.Entry{Kind: ledger.Kind_KIND_CONTINUE, Time: p.base}, &ledger.Continue{})
 	}

@@ -10,7 +10,7 @@ const (
 	DuplicateEvent         // its event id or its facts were known
 	Gap                    // the entry that its sender sent before it is missing: it is not folded, and the mark does not move
 	Rejected               // it was not applied, or not wholly: see Verdict.Reason
-	Ignored                // it is out of date: a tick of a former input set, settings of a former revision
+	Ignored                // it is out of date: a tick of a former input set, settings of a former revision, a credit from before an erasure; or it erases a customer who is not known
 	SettingsRefused        // settings with a value out of bounds: the settings before them stay in force
 )
 

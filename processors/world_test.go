@@ -57,6 +57,11 @@ func (s *encodingStore) Put(id string, c *customer.State) {
 	s.blobs[id] = blob
 }
 
+func (s *encodingStore) Delete(id string) {
+	delete(s.loaded, id)
+	delete(s.blobs, id)
+}
+
 func (s *encodingStore) Due(now int64, limit int) ([]string, error) {
 	type timer struct {
 		at int64

@@ -20,14 +20,15 @@ type outputWriter struct {
 	promoter  output.PromoterStatusUpdated
 	rejection output.Rejection
 	alert     output.Alert
+	erased    output.CustomerErased
 
 	// Append of the outputs above: a method value that is made for each call would be allocated.
-	appendCLV, appendChurnRisk, appendPromoter, appendRejection, appendAlert func(dst []byte) []byte
+	appendCLV, appendChurnRisk, appendPromoter, appendRejection, appendAlert, appendErased func(dst []byte) []byte
 }
 
 func (w *outputWriter) init() {
 	w.appendCLV, w.appendChurnRisk, w.appendPromoter = w.clv.Append, w.churnRisk.Append, w.promoter.Append
-	w.appendRejection, w.appendAlert = w.rejection.Append, w.alert.Append
+	w.appendRejection, w.appendAlert, w.appendErased = w.rejection.Append, w.alert.Append, w.erased.Append
 }
 
 func (w *outputWriter) begin(id output.ID, currency money.Unit, batch *output.Batch) {
@@ -54,6 +55,14 @@ func (w *outputWriter) write(topic output.Topic, kind string, a *output.About, e
 	w.batch.Append(output.Record{
 		Topic: topic, Key: key, Type: kind, Offset: a.ID.Offset, Ordinal: a.ID.Ordinal, Time: a.AsOf, Trigger: a.Trigger,
 	}, encode)
+	w.nextID.Ordinal++
+}
+
+// writeTombstone writes a record without a value, for subscribers that keep the last record of each key.
+func (w *outputWriter) writeTombstone(topic output.Topic, customerID string, asOf int64) {
+	w.batch.AppendTombstone(output.Record{
+		Topic: topic, Key: customerID, Type: output.TypeErased, Offset: w.nextID.Offset, Ordinal: w.nextID.Ordinal, Time: asOf, Trigger: output.TriggerErasure,
+	})
 	w.nextID.Ordinal++
 }
 

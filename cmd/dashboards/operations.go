@@ -167,6 +167,11 @@ func folds() []panel {
 			description: "Growth of the ledger over the last hour. It follows the rate of events; ticks alone add a few hundred bytes per second.",
 			queries:     []query{{"sum(max by (partition) (deriv(mainstay_ledger_bytes[1h])))", "growth"}},
 		},
+		{
+			title: "Oldest erasure", unit: units.Seconds, noValue: "none",
+			description: "Time since the oldest request to forget a customer of whom the ledger still holds entries. Only a copy of the ledger is without them (docs/privacy.md).",
+			queries:     []query{{"max(mainstay_oldest_erasure_seconds)", "oldest"}},
+		},
 	}
 }
 

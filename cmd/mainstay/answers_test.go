@@ -11,7 +11,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/mainstay/mainstay/schemas/event"
+	"github.com/mainstay/mainstay/pkg/node/app"
+	"github.com/mainstay/mainstay/pkg/node/config"
 )
 
 // The worked example of the simple CLV formula: 200,000 per purchase, 2.5 purchases per year, over 2 years.
@@ -95,7 +96,7 @@ func TestEveryKindOfEvent(t *testing.T) {
 	w.eventually(func() bool { return numberAt(object(t, w.status()), "lag") == "0" }, "caught up")
 	s := object(t, w.status())
 	require.Equal(t, "event", s["clock"])
-	require.Len(t, s["inputs"], 2*int(event.Kinds), "partitions")
+	require.Len(t, s["inputs"], 2*len(app.Kinds(config.Default())), "partitions")
 	require.Len(t, s["partitions"], 2)
 }
 

@@ -59,7 +59,7 @@ func (p *program) check(ctx context.Context, cmd *cobra.Command, _ []string) err
 	if file != "" {
 		return p.sample(cmd, a, file, topic, machine)
 	}
-	report := inspect.Check(ctx, a, access.User(choiceOf(cmd, "permissions")))
+	report := inspect.Check(ctx, a, access.User(choiceOf(cmd, "permissions")), p.now())
 	if machine {
 		err = p.json(report)
 	} else {

@@ -54,4 +54,16 @@ func TestFinalPortfolioIsTheSumOfCustomers(t *testing.T) {
 	require.Equal(t, exitFailed, code)
 	require.Contains(t, errs, "no such customer in partition")
 	require.Contains(t, w.mustRun("audit"), "the last as of 2026-02-05T00:00:00Z")
+
+	w.mustRun("customer", "forget", "bob")
+	w.mustRun("advance", "--to", "2026-02-06T01:00:00Z")
+	w.eventually(func() bool { return final()["as_of"] == "2026-02-06T00:00:00Z" }, "the next final portfolio")
+	p = final()
+	require.Equal(t, "3", numberAt(p, "customers"))
+	add(revenue, "99")
+	require.Equal(t, revenue.FloatString(2), numberAt(p, "historic_revenue"), "what was sold to a customer who is forgotten stays")
+	code, _, errs = w.run("customer", "get", "bob", "--as-of", "2026-02-05")
+	require.Equal(t, exitFailed, code)
+	require.Contains(t, errs, "no such customer in partition", "although the ledger still holds them as of then")
+	require.Contains(t, w.mustRun("audit"), "the last as of 2026-02-06T00:00:00Z")
 }

@@ -74,6 +74,9 @@ func (p *program) dlqList(ctx context.Context, cmd *cobra.Command, _ []string) e
 		return err
 	}
 	defer a.Close()
+	if len(f.Kinds) == 0 {
+		f.Kinds = app.Kinds(a.Config)
+	}
 	all, err := deadletters.List(ctx, a.Kafka, a.Config.Namespace, f)
 	if err != nil {
 		return err
@@ -164,6 +167,9 @@ func (p *program) dlqReplay(ctx context.Context, cmd *cobra.Command, _ []string)
 		return err
 	}
 	defer a.Close()
+	if len(r.Kinds) == 0 {
+		r.Kinds = app.Kinds(a.Config)
+	}
 	var rows [][]string
 	r.Each = func(l *deadletters.DeadLetter, to int32) {
 		rows = append(rows, []string{

@@ -7,6 +7,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"go.uber.org/zap"
@@ -71,7 +72,7 @@ func (p *program) run(ctx context.Context, cmd *cobra.Command) error {
 		return err
 	}
 	ignore, _ := cmd.Flags().GetBool("ignore-findings")
-	if err := checkBeforeStart(ctx, a, ignore, log); err != nil {
+	if err := checkBeforeStart(ctx, a, p.now(), ignore, log); err != nil {
 		return err
 	}
 	if a.Parameters, err = startingParameters(c); err != nil {
@@ -101,8 +102,8 @@ func (p *program) run(ctx context.Context, cmd *cobra.Command) error {
 }
 
 // checkBeforeStart refuses to start where `check` has a fatal finding: what it finds would otherwise be noticed when data is lost.
-func checkBeforeStart(ctx context.Context, a *app.App, ignore bool, log *zap.Logger) error {
-	report := inspect.Check(ctx, a, access.Process)
+func checkBeforeStart(ctx context.Context, a *app.App, now time.Time, ignore bool, log *zap.Logger) error {
+	report := inspect.Check(ctx, a, access.Process, now)
 	var fatal []string
 	for _, f := range report.Findings {
 		switch f.Severity {

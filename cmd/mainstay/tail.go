@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/mainstay/mainstay/pkg/node/app"
 	"github.com/mainstay/mainstay/pkg/ops/inspect"
 	"github.com/mainstay/mainstay/pkg/stream/lookup"
 	"github.com/mainstay/mainstay/schemas/output"
@@ -59,7 +60,7 @@ func (p *program) tail(ctx context.Context, cmd *cobra.Command, args []string) e
 		return err
 	}
 	defer a.Close()
-	if t.Topics, err = inspect.TopicsNamed(a.Config.Namespace, sortedInputs(a.Config), args[0]); err != nil {
+	if t.Topics, err = inspect.TopicsNamed(a.Config.Namespace, sortedInputs(a.Config), app.Kinds(a.Config), args[0]); err != nil {
 		return usageError{err}
 	}
 	err = t.Run(ctx, a.Kafka, func(s inspect.TailRecord) error { return p.printRecord(s, machine, payload) })
@@ -95,6 +96,8 @@ func (p *program) printRecord(s inspect.TailRecord, machine, payload bool) error
 	}
 	timestamp := time.UnixMilli(s.Timestamp).UTC().Format("15:04:05.000")
 	switch {
+	case answer && s.Value == nil:
+		return p.printf("%s  %s  tombstone\n", timestamp, printable(string(s.Record.Key)))
 	case answer:
 		return p.printf("%s  %s\n", timestamp, printable(lookup.RenderOutput(s.Value)))
 	case payload:

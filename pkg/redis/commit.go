@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 
 	"github.com/redis/go-redis/v9"
@@ -15,6 +16,8 @@ type Blob struct {
 	Value []byte
 	// Known is true in a commit if the snapshot holds a blob of the customer already: Commit counts the customers.
 	Known bool
+	// Removed is true in a commit for a customer whose blob and timer are deleted; it is known.
+	Removed bool
 }
 
 // Commit is the content of one commit: the changes since the last one, after folding the ledger up to Offset.
@@ -25,7 +28,7 @@ type Commit struct {
 	UpdatedAt   int64   // Unix ms
 	CommitID    string  // random, unique to this content; a repetition keeps it
 	Customers   []Blob  // the changed ones, each at most once
-	Timers      []Timer // the changed ones, each at most once
+	Timers      []Timer // the changed ones, each at most once, none of a removed customer
 }
 
 // maxPairsPerCommand bounds the field-value pairs of one HSET. Redis accepts more than a million arguments; shorter commands keep the
@@ -57,7 +60,10 @@ func (p *Partition) Commit(ctx context.Context, c Commit) error {
 		State: c.State, Fingerprint: c.Fingerprint, UpdatedAt: c.UpdatedAt, customers: p.committed.customers,
 	}
 	for i := range c.Customers {
-		if !c.Customers[i].Known {
+		switch b := &c.Customers[i]; {
+		case b.Removed:
+			next.customers--
+		case !b.Known:
 			next.customers++
 		}
 	}
@@ -103,7 +109,8 @@ func (p *Partition) commit(ctx context.Context, tx *redis.Tx, c Commit, next *Me
 	if err := p.checkCount(customers.Val()); err != nil {
 		return err
 	}
-	plan := p.planTimers(c.Timers, next.customers)
+	written, removed := splitRemoved(c.Customers)
+	plan := p.planTimers(c.Timers, removed, next.customers)
 	if err := plan.readSplit(ctx, tx, keys); err != nil {
 		return err
 	}
@@ -111,13 +118,16 @@ func (p *Partition) commit(ctx context.Context, tx *redis.Tx, c Commit, next *Me
 
 	p.pendingCommit = c.CommitID // from here on the outcome may be unknown to the caller
 	var added []*redis.Cmd
+	var gone []*redis.IntCmd
 	cmds, err := exec(ctx, tx, func(pipe redis.Pipeliner) error {
-		for first := 0; first < len(c.Customers); first += maxPairsPerCommand {
-			some := c.Customers[first:min(first+maxPairsPerCommand, len(c.Customers))]
+		for some := range slices.Chunk(removed, maxPairsPerCommand) {
+			gone = append(gone, pipe.HDel(ctx, keys.customers, some...))
+		}
+		for some := range slices.Chunk(written, maxPairsPerCommand) {
 			fields := make([]any, 0, 2*len(some)+2)
 			fields = append(fields, "hset", keys.customers)
-			for i := range some {
-				fields = append(fields, some[i].ID, sealBlob(some[i].ID, some[i].Value))
+			for _, b := range some {
+				fields = append(fields, b.ID, sealBlob(b.ID, b.Value))
 			}
 			added = append(added, pipe.Do(ctx, fields...))
 		}
@@ -133,10 +143,28 @@ func (p *Partition) commit(ctx context.Context, tx *redis.Tx, c Commit, next *Me
 		n, _ := cmd.Int64() // of the customers in this HSET, those without a blob before
 		total += n
 	}
+	for _, cmd := range gone {
+		total -= cmd.Val()
+	}
 	if total != next.customers {
 		return fmt.Errorf("%w: %d customers after the commit instead of %d", ErrTorn, total, next.customers)
 	}
 	return nil
+}
+
+// splitRemoved returns the blobs to write, and the ids of the customers to remove.
+func splitRemoved(all []Blob) (written []Blob, removed []string) {
+	if !slices.ContainsFunc(all, func(b Blob) bool { return b.Removed }) {
+		return all, nil
+	}
+	for _, b := range all {
+		if b.Removed {
+			removed = append(removed, b.ID)
+		} else {
+			written = append(written, b)
+		}
+	}
+	return written, removed
 }
 
 // execError returns ErrTorn for an EXEC of which some commands succeeded, and err unchanged if Redis refused it as a whole.

@@ -157,6 +157,7 @@ func timersOf(contents map[string]string) ([]Timer, error) {
 // timerPlan is the changes of a commit to the timer groups.
 type timerPlan struct {
 	changes      []Timer
+	removed      []string // customers whose timers are deleted
 	knownGroups  map[uint32]timerGroup
 	groups       uint32   // number of groups after the commit
 	splitGroups  []uint32 // groups that this commit splits
@@ -166,9 +167,9 @@ type timerPlan struct {
 
 // planTimers decides the number of groups after a commit, given the approximate number of customers. It at most doubles in one commit, so
 // that the work of splitting stays proportional to the size of the commit.
-func (p *Partition) planTimers(changes []Timer, customers int64) timerPlan {
+func (p *Partition) planTimers(changes []Timer, removed []string, customers int64) timerPlan {
 	want := uint32(min(max(1, customers/groupSize), math.MaxInt32))
-	pl := timerPlan{changes: changes, knownGroups: p.timerGroups, groups: want, groupsBefore: p.committed.groups}
+	pl := timerPlan{changes: changes, removed: removed, knownGroups: p.timerGroups, groups: want, groupsBefore: p.committed.groups}
 	if pl.groupsBefore == 0 { // nothing was committed in this snapshot yet
 		pl.groupsBefore = want
 		return pl
@@ -202,10 +203,7 @@ func (pl *timerPlan) readSplit(ctx context.Context, tx *redis.Tx, keys snapshotK
 	if err != nil {
 		return err
 	}
-	changed := make(map[string]bool, len(pl.changes))
-	for i := range pl.changes {
-		changed[pl.changes[i].ID] = true
-	}
+	changed := pl.changed()
 	for _, c := range contents {
 		timers, err := timersOf(c.Val())
 		if err != nil {
@@ -221,10 +219,23 @@ func (pl *timerPlan) readSplit(ctx context.Context, tx *redis.Tx, keys snapshotK
 	return nil
 }
 
+// changed returns the customers whose timers the commit sets or deletes.
+func (pl *timerPlan) changed() map[string]bool {
+	all := make(map[string]bool, len(pl.changes)+len(pl.removed))
+	for i := range pl.changes {
+		all[pl.changes[i].ID] = true
+	}
+	for _, id := range pl.removed {
+		all[id] = true
+	}
+	return all
+}
+
 // groupEdit is the changes of a commit to one group.
 type groupEdit struct {
-	set   []any // hset, key, id, deadline, id, deadline ...
-	least int64 // the least deadline set; math.MaxInt64: none
+	del   []string // ids
+	set   []any    // hset, key, id, deadline, id, deadline ...
+	least int64    // the least deadline set; math.MaxInt64: none
 }
 
 // write queues the commands. A split group is deleted and rewritten, because Redis never packs a hash again that once was too large.
@@ -263,10 +274,19 @@ func (pl *timerPlan) write(ctx context.Context, pipe redis.Pipeliner, keys snaps
 			}
 		}
 	}
+	for _, id := range pl.removed {
+		if g := groupOf(id, pl.groups); !rewritten[g] {
+			e := editOf(g)
+			e.del = append(e.del, id)
+		}
+	}
 	known := pl.bounds(edits, rewritten)
 	var lower, exact, none []any
 	for _, g := range sortedGroups(edits) {
 		e := edits[g]
+		if len(e.del) > 0 {
+			pipe.HDel(ctx, keys.group(g), e.del...)
+		}
 		if len(e.set) > 0 {
 			_ = pipe.Do(ctx, e.set...)
 		}
@@ -301,10 +321,7 @@ func (pl *timerPlan) bounds(edits map[uint32]*groupEdit, rewritten map[uint32]bo
 	if len(pl.knownGroups) == 0 {
 		return known
 	}
-	changed := make(map[string]bool, len(pl.changes))
-	for i := range pl.changes {
-		changed[pl.changes[i].ID] = true
-	}
+	changed := pl.changed()
 	for g, seen := range pl.knownGroups {
 		if rewritten[g] {
 			continue

@@ -44,7 +44,7 @@ func testTimersInOrder(t *testing.T, w world) {
 	require.Empty(t, due)
 }
 
-// A fold's life in miniature: customers come, timers are set, moved, removed and fired, commits are repeated, owners change,
+// A fold's life in miniature: customers come and are removed, timers are set, moved, removed and fired, commits are repeated, owners change,
 // and the groups are split many times.
 func testTimersAgainstMap(t *testing.T, w world) {
 	ctx := t.Context()
@@ -74,6 +74,13 @@ func testTimersAgainstMap(t *testing.T, w world) {
 		changed := make(map[string]bool)
 		change := func(id string) {
 			if changed[id] {
+				return
+			}
+			if all[id] && r.IntN(12) == 0 {
+				c.Customers = append(c.Customers, redis.Blob{ID: id, Known: true, Removed: true})
+				changed[id] = true
+				delete(all, id)
+				delete(want, id)
 				return
 			}
 			c.Customers = append(c.Customers, redis.Blob{ID: id, Value: []byte("v"), Known: all[id]})

@@ -95,6 +95,7 @@ type Fold struct {
 	Alerts          *prometheus.CounterVec // rule, state
 	AlertFuseOpen   *prometheus.GaugeVec   // rule
 	LedgerBytes     *prometheus.GaugeVec   // partition
+	OldestErasure   *PartitionAges         // topic, partition: of the ledger
 	Portfolio       *Portfolio             // set by the process that folds partition 0
 }
 
@@ -119,7 +120,9 @@ func NewFold(reg prometheus.Registerer) *Fold {
 		Alerts:        counters(reg, "alerts_total", "State changes of customer alerts.", "rule", "state"),
 		AlertFuseOpen: gauges(reg, "alert_fuse_open", "1 while alerts of a rule are suppressed because it raised too many within an hour.", "rule"),
 		LedgerBytes:   gauges(reg, "ledger_bytes", "Size of a ledger partition on the disk of its leader in bytes.", "partition"),
-		Portfolio:     NewPortfolio(reg),
+		OldestErasure: newPartitionAges(reg, "oldest_erasure_seconds",
+			"Seconds since the oldest request to forget a customer of whom a ledger partition still holds entries; only a copy of the ledger is without them.", nil, "topic", "partition"),
+		Portfolio: NewPortfolio(reg),
 	}
 }
 

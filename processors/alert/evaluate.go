@@ -40,6 +40,7 @@ const (
 	TermsChanged  = "terms_changed"  // new parameters, thresholds or settings ended it
 	RuleRemoved   = "rule_removed"   // the settings no longer have the rule
 	AccountClosed = "account_closed" // the customer has closed their account
+	Erased        = "erased"         // the customer is erased
 )
 
 // State says how an episode opened or closed.
@@ -261,6 +262,30 @@ func (e *Evaluator) closeRetired() {
 		}
 		return true
 	})
+}
+
+// Erase closes all of a customer's episodes and returns those that fired, those of removed rules included. Those that were published are
+// cleared. The result is valid until the next call.
+func (e *Evaluator) Erase(rules *Rules, t *customer.Terms, m customer.Moment, s *customer.State, scores Scores) []Change {
+	e.view = view{Scores: scores, terms: t, m: m, customer: s}
+	e.rules, e.changes = rules, e.changes[:0]
+	for _, x := range s.Alerts.Episodes {
+		r := rules.find(x.Rule)
+		if r == nil {
+			r = rules.retiredRule(x.Rule)
+		}
+		if r == nil || x.Phase != customer.Firing {
+			continue
+		}
+		c := Change{Rule: r.Name, rule: r, value: r.metric.value(&e.view), State: ClosedUnpublished, Reason: Erased, Episode: x}
+		//mutant:erased-alerts-stay-open if false
+		if x.Kind.WasPublished() {
+			c.State = Cleared
+		}
+		e.changes = append(e.changes, c)
+	}
+	s.Alerts.Episodes = nil
+	return e.changes
 }
 
 // hour returns the hour of the ledger to which an alert counts: at most that of base time, since an event's time may be later.

@@ -8,7 +8,7 @@ type Alerts struct {
 	Terms uint64
 	// Thresholds is the version of the thresholds at the last evaluation.
 	Thresholds uint64
-	// Opened is the number of episodes that have fired so far.
+	// Opened is the number of the episode that has fired last; the next one has the next number.
 	Opened uint64
 	// WasHighValue is true if the customer was ever in top_10 or top_20.
 	WasHighValue bool

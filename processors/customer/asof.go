@@ -32,7 +32,7 @@ func (s *State) AsOf(t *Terms, at int64) *State {
 	c.responses = slices.DeleteFunc(slices.Clone(s.responses), func(r Response) bool { return r.CreatedAt >= at })
 	c.referrals = slices.DeleteFunc(slices.Clone(s.referrals), func(r referral) bool { return r.at >= at })
 	if len(c.days)+len(c.orderLog.rows)+len(c.responses)+len(c.referrals)+len(c.credits) == 0 &&
-		c.forgottenRefunds == 0 && c.AccountClosedAt == 0 && c.SubscriptionEndedAt == 0 {
+		c.forgottenRefunds == 0 && !c.hasUnnamedCredits() && c.AccountClosedAt == 0 && c.SubscriptionEndedAt == 0 {
 		return nil
 	}
 	return &c

@@ -126,6 +126,10 @@ type credit struct {
 
 // SetCredit sets the credit for one customer whom this customer referred, in place of the former one. The amount is absolute.
 func (s *State) SetCredit(c *ledger.Credit) (changed bool) {
+	if c.GetErased() {
+		s.dropCreditName(c)
+		return false
+	}
 	from := xxhash.Sum64String(c.GetReferred())
 	i, found := slices.BinarySearchFunc(s.credits, from, func(c credit, from uint64) int { return cmp.Compare(c.from, from) })
 	switch {
@@ -143,5 +147,66 @@ func (s *State) SetCredit(c *ledger.Credit) (changed bool) {
 	default:
 		return false
 	}
+	return true
+}
+
+// unnamed is what is kept because of erased customers.
+type unnamed struct {
+	credits  int64  // number of credits for referred customers who were erased
+	credit   int64  // sum of them, minor units
+	compared uint64 // the partition's number of unname entries when the referrals were last compared with them
+}
+
+func (s *State) hasUnnamedCredits() bool { return s.unnamed != nil && s.unnamed.credits > 0 }
+
+func (s *State) ofErased() *unnamed {
+	if s.unnamed == nil {
+		s.unnamed = new(unnamed)
+	}
+	return s.unnamed
+}
+
+// dropCreditName makes the credit for an erased customer one without a name.
+func (s *State) dropCreditName(c *ledger.Credit) {
+	s.credits = slices.DeleteFunc(s.credits, func(k credit) bool {
+		if k.from != c.GetReferredHash() {
+			return false
+		}
+		s.credit -= k.net
+		return true
+	})
+	net := c.GetNet()
+	//mutant:erased-credit-lost insert net = 0
+	u := s.ofErased()
+	u.credits++
+	u.credit += net
+	s.credit += net
+}
+
+// NoteNames notes that the customer's referrals name nobody who was erased up to the partition's unname entry of this number.
+func (s *State) NoteNames(number uint64) {
+	if len(s.referrals) > 0 && number > 0 {
+		s.ofErased().compared = number
+	}
+}
+
+// MayNameErased reports whether the referrals are to be compared with unname entries after NoteNames; number is that of the latest.
+func (s *State) MayNameErased(number uint64) bool {
+	return len(s.referrals) > 0 && number > 0 && (s.unnamed == nil || s.unnamed.compared != number)
+}
+
+// ForgetReferrers drops the referrals by customers who were erased since NoteNames: the unname entries after that one which erased
+// reports to have a referrer's hash. Number is that of the latest. What such a referrer was credited with is gone with them, so it is
+// not taken back. It reports whether the encoded state has changed.
+func (s *State) ForgetReferrers(number uint64, erased func(referrer, after uint64) bool) (changed bool) {
+	if !s.MayNameErased(number) {
+		return false
+	}
+	after := s.ofErased().compared
+	s.referrals = slices.DeleteFunc(s.referrals, func(r referral) bool { return erased(xxhash.Sum64String(r.referrer), after) })
+	if to := s.Credited.To; to != "" && erased(xxhash.Sum64String(to), after) {
+		s.Credited = Credited{}
+	}
+	s.NoteNames(number)
 	return true
 }

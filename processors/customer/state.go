@@ -58,9 +58,11 @@ type State struct {
 	responses []Response
 	// referrals are the approvals and voidings in which this customer is the one referred, by time, id, kind and referrer.
 	referrals []referral
+	// unnamed is what is kept because of erased customers, whom the customer referred or was referred by; nil for most.
+	unnamed *unnamed
 	// credits holds a credit for each customer whom this customer referred, by the hash of their id.
 	credits []credit
-	// credit is the sum of credits, minor units.
+	// credit is the sum of credits and unnamed credits, minor units.
 	credit int64
 }
 
@@ -68,14 +70,14 @@ type State struct {
 type LastPublished struct {
 	// CLV is true if a CLV was ever published. Otherwise all fields up to Tier are zero.
 	CLV bool
+	// PredictedKnown is true if the predicted CLV was known.
+	PredictedKnown bool
 	// Historic is the historic CLV.
 	Historic int64
 	// Orders is the number of standing orders.
 	Orders int64
 	// ReferralValue is the sum of the credits.
 	ReferralValue int64
-	// PredictedKnown is true if the predicted CLV was known.
-	PredictedKnown bool
 	// Predicted is the predicted CLV.
 	Predicted int64
 	// Tier is the value tier.
@@ -181,6 +183,9 @@ func (s *State) Size() int {
 	for i := range s.referrals {
 		n += len(s.referrals[i].referrer)
 	}
+	if s.unnamed != nil {
+		n += 32
+	}
 	return n + len(s.Credited.To) + len(s.AccountCloseReason) + len(s.SubscriptionEndReason)
 }
 
@@ -196,8 +201,13 @@ func (s *State) Orders() int64 { return s.orders }
 // ReferralValue returns the sum of the credits for the customers whom this customer referred.
 func (s *State) ReferralValue() int64 { return s.credit }
 
-// Referred returns the number of customers whom this customer referred.
-func (s *State) Referred() int { return len(s.credits) }
+// Referred returns the number of customers whom this customer referred, those who were erased included.
+func (s *State) Referred() int {
+	if s.unnamed == nil {
+		return len(s.credits)
+	}
+	return len(s.credits) + int(s.unnamed.credits)
+}
 
 // Days returns the purchase days. They must not be changed.
 func (s *State) Days() lifetimes.History { return s.days }

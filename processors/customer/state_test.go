@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cespare/xxhash/v2"
 	"github.com/stretchr/testify/require"
 
 	"github.com/mainstay/mainstay/pkg/lifetimes"
@@ -110,6 +111,10 @@ func fullState(t *testing.T) *State {
 	s.RecordReferral("me", &ledger.Event{OccurredAt: now + 1}, &ledger.Referral{ReferralId: "r", Referrer: "you", Status: ledger.ReferralStatus_REFERRAL_STATUS_VOIDED})
 	s.RecordReferral("me", e, &ledger.Referral{ReferralId: "p", Referrer: "you", Status: ledger.ReferralStatus_REFERRAL_STATUS_PENDING})
 	s.SetCredit(&ledger.Credit{Referred: "them", Net: 30, Approved: true})
+	s.SetCredit(&ledger.Credit{Referred: "gone", Net: 5, Approved: true})
+	s.SetCredit(&ledger.Credit{Erased: true, ReferredHash: xxhash.Sum64String("gone"), Net: 5, Approved: true})
+	require.EqualValues(t, 35, s.ReferralValue())
+	s.ForgetReferrers(4, func(uint64, uint64) bool { return false })
 	s.RememberEvent(m, EventFingerprint(e))
 	s.Sequence, s.Next = 1, now+5
 	s.LastPublished = LastPublished{

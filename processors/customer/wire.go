@@ -67,6 +67,12 @@ func (s *State) write(w *state.Customer) {
 	for _, c := range s.credits {
 		w.CreditFrom, w.CreditNet = append(w.CreditFrom, c.from), append(w.CreditNet, c.net)
 	}
+	if u := s.unnamed; u != nil {
+		w.UnnamedCredits, w.UnnamedCredit = u.credits, u.credit
+		if len(s.referrals) > 0 {
+			w.Unnamings = u.compared
+		}
+	}
 	if w.LastPublished == nil {
 		w.LastPublished = new(state.LastPublished)
 	}
@@ -251,6 +257,11 @@ func Decode(blob []byte) (*State, error) {
 		//mutant:credits-lost-on-reclaim insert continue
 		s.credits = append(s.credits, credit{from: from, net: w.CreditNet[i]})
 		s.credit += w.CreditNet[i]
+	}
+	//mutant:unnamed-credit-lost-on-reclaim insert w.UnnamedCredits, w.UnnamedCredit = 0, 0
+	if u := (unnamed{w.GetUnnamedCredits(), w.GetUnnamedCredit(), w.GetUnnamings()}); u != (unnamed{}) {
+		s.unnamed = &u
+		s.credit += u.credit
 	}
 	s.readLastPublished(w.GetLastPublished())
 	if err := s.readPromise(w.Promise); err != nil {

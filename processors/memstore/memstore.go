@@ -56,6 +56,16 @@ func (m *MemStore) Put(id string, s *customer.State) {
 	heap.Push(&m.queue, deadline{at, id})
 }
 
+// Delete implements processors.Store.
+func (m *MemStore) Delete(id string) {
+	delete(m.customers, id)
+	delete(m.deadlines, id)
+	if n := len(m.classes); n > 0 {
+		c := ledger.Class(id, uint32(n)) //nolint:gosec // the length is the uint32 that Class was called with
+		m.classes[c] = slices.DeleteFunc(m.classes[c], func(other string) bool { return other == id })
+	}
+}
+
 // Due implements processors.Store. It never fails.
 func (m *MemStore) Due(now int64, limit int) ([]string, error) {
 	var due []deadline

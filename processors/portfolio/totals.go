@@ -27,6 +27,7 @@ type Totals struct {
 	Passives     int64    // likewise
 	Detractors   int64    // likewise
 	HistoricCLV  int64    // sum over customers and prospects
+	ErasedCLV    int64    // sum of the historic CLV of those who were erased, each as last published
 	PredictedCLV int64    // sum over customers
 	Equity       int64    // customer equity: sum of the total CLV of customers
 	// Cancellations counts those of customers and prospects by reason, at most MostReasons besides none and other. Unlike the other
@@ -47,6 +48,18 @@ func (t *Totals) Add(last *customer.LastPublished) { t.count(last, 1) }
 
 // Remove removes a customer as last published, before the customer changes.
 func (t *Totals) Remove(last *customer.LastPublished) { t.count(last, -1) }
+
+// Erase removes a customer who is erased. What was sold to them remains; no score does, since nothing would ever change it again, and no
+// cancellation, since its reason is a text of theirs.
+func (t *Totals) Erase(last *customer.LastPublished, all customer.CancellationCounts) {
+	t.Known--
+	t.Remove(last)
+	t.RemoveCancellations(all)
+	if last.CLV {
+		//mutant:erased-revenue-lost delete
+		t.ErasedCLV += last.Historic
+	}
+}
 
 func (t *Totals) count(last *customer.LastPublished, n int64) {
 	switch last.Churn {
@@ -162,7 +175,7 @@ func (t *Totals) Encode() *state.Totals {
 	return &state.Totals{
 		Known: t.Known, Customers: t.Customers, Active: t.Active, ChurnClasses: t.Classes[:], Promoters: t.Promoters, Passives: t.Passives,
 		Detractors: t.Detractors, HistoricClv: t.HistoricCLV, PredictedClv: t.PredictedCLV, CustomerEquity: t.Equity, Histogram: t.trimmed(), Values: t.values,
-		Cancellations: t.Cancellations.Encode(),
+		Cancellations: t.Cancellations.Encode(), ErasedClv: t.ErasedCLV,
 	}
 }
 
@@ -179,7 +192,7 @@ func (t *Totals) Decode(w *state.Totals) {
 	*t = Totals{
 		Known: w.GetKnown(), Customers: w.GetCustomers(), Active: w.GetActive(), Promoters: w.GetPromoters(), Passives: w.GetPassives(),
 		Detractors: w.GetDetractors(), HistoricCLV: w.GetHistoricClv(), PredictedCLV: w.GetPredictedClv(), Equity: w.GetCustomerEquity(), Histogram: w.GetHistogram(), values: w.GetValues(),
-		Cancellations: customer.DecodeCancellations(w.GetCancellations()),
+		Cancellations: customer.DecodeCancellations(w.GetCancellations()), ErasedCLV: w.GetErasedClv(),
 	}
 	for _, n := range t.Histogram {
 		t.counted += n
@@ -194,7 +207,7 @@ func (t *Totals) Contribution(partition int32, offset, base int64) *ledger.Contr
 	return &ledger.Contribution{
 		Partition: partition, Offset: offset, Time: base, Customers: t.Customers, Prospects: t.Known - t.Customers, Active: t.Active,
 		ChurnClasses: classes[:], Promoters: t.Promoters, Passives: t.Passives, Detractors: t.Detractors,
-		HistoricClv: t.HistoricCLV, PredictedClv: t.PredictedCLV, CustomerEquity: t.Equity, Histogram: t.trimmed(),
+		HistoricClv: t.HistoricCLV + t.ErasedCLV, PredictedClv: t.PredictedCLV, CustomerEquity: t.Equity, Histogram: t.trimmed(),
 		Values: differences(t.values), Cancellations: t.Cancellations.Encode(),
 	}
 }

@@ -16,6 +16,7 @@ const (
 	Cancellation
 	Referral
 	Survey
+	Erasure
 	Kinds // how many there are
 )
 
@@ -31,13 +32,14 @@ type Descriptor struct {
 	Customer *Field   // the customer that the event belongs to
 	Occurred *Field   // when it happened
 	Example  string   // flags of an example of `send`
+	Optional bool     // it has no topic unless the settings name one
 
 	read  func(*Decoder, *common)                  // reads the body, and sets the natural key
 	facts func(*canonical, *ledger.Event, *common) // appends the body's facts
 	is    func(*ledger.Event) bool                 // the event has a body of this kind
 }
 
-var kinds = [Kinds]*Descriptor{Purchase: &purchase, Cancellation: &cancellation, Referral: &referral, Survey: &survey}
+var kinds = [Kinds]*Descriptor{Purchase: &purchase, Cancellation: &cancellation, Referral: &referral, Survey: &survey, Erasure: &erasure}
 
 // bodies is room for a body of each kind, so that decoding allocates none.
 type bodies struct {
@@ -45,6 +47,7 @@ type bodies struct {
 	cancellation ledger.Cancellation
 	referral     ledger.Referral
 	survey       ledger.Survey
+	erasure      ledger.Erasure
 }
 
 // Descriptor returns what is declared of the kind.
@@ -70,6 +73,14 @@ func KindNames() []string {
 		names = append(names, d.Name)
 	}
 	return names
+}
+
+// EntryKind returns the kind of ledger entry that an event is kept as.
+func EntryKind(e *ledger.Event) ledger.Kind {
+	if e.Erasure != nil {
+		return ledger.Kind_KIND_ERASE
+	}
+	return ledger.Kind_KIND_EVENT
 }
 
 // KindOf returns the kind of an event's body; ok is false where there is none.

@@ -16,6 +16,7 @@ import (
 var typesOf = [Kinds]*regexp.Regexp{
 	regexp.MustCompile(`(?s)^(.*\.)?(purchase|order completed|order\.completed)(\.v[0-9]+)?$`), regexp.MustCompile(`(?s)^(.*\.)?cancellation(\.v[0-9]+)?$`),
 	regexp.MustCompile(`(?s)^(.*\.)?referral(\.v[0-9]+)?$`), regexp.MustCompile(`(?s)^(.*\.)?survey(\.v[0-9]+)?$`),
+	regexp.MustCompile(`(?s)^(.*\.)?erasure(\.v[0-9]+)?$`),
 }
 
 func (r *reference) typed(kind Kind) {
@@ -92,6 +93,8 @@ func (r *reference) read(kind Kind, timestamp int64) {
 		natural = r.referral(e)
 	case Survey:
 		natural = r.survey(e, &s)
+	case Erasure:
+		natural, e.Erasure = "erasure"+again(e.OccurredAt, s.occurred), &ledger.Erasure{}
 	}
 	if e.Id == "" {
 		e.Id = natural
@@ -377,6 +380,7 @@ func (r *reference) canonical(kind Kind, e *ledger.Event, s stated) []byte {
 	case Survey:
 		x := e.Survey
 		put(x.ResponseId, x.SurveyId, int64(x.Type), int64(x.Score), when(x.CreatedAt, s.created), when(x.UpdatedAt, s.updated), x.Excluded, x.Dimension)
+	case Erasure: // its time alone
 	}
 	return b
 }

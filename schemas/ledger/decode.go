@@ -95,6 +95,7 @@ type EventReader struct {
 	cancellation Cancellation
 	referral     Referral
 	survey       Survey
+	erasure      Erasure
 }
 
 // Read decodes an event. Its strings alias payload. The event is valid until the next Read, and only as long as payload is not
@@ -137,7 +138,13 @@ func (r *EventReader) Read(payload []byte) (*Event, error) {
 				e.Survey = &r.survey
 			}
 			f.check(e.Survey.UnmarshalVTUnsafe(f.bytes))
-		case f.number <= 4 || f.number >= 10 && f.number <= 13:
+		case f.is(14, sized):
+			if e.Erasure == nil {
+				r.erasure = Erasure{}
+				e.Erasure = &r.erasure
+			}
+			f.check(e.Erasure.UnmarshalVTUnsafe(f.bytes))
+		case f.number <= 4 || f.number >= 10 && f.number <= 14:
 			f.check(errWireType)
 		}
 	}

@@ -42,8 +42,10 @@ const (
 	Kind_KIND_CONTRIBUTION Kind = 10
 	Kind_KIND_CONTINUE     Kind = 11
 	Kind_KIND_CHECKPOINT   Kind = 12
-	Kind_KIND_ERASE        Kind = 13 // reserved
+	Kind_KIND_ERASE        Kind = 13 // a customer is erased; its payload is an Event whose body is erasure
 	Kind_KIND_MERGE        Kind = 14 // reserved
+	Kind_KIND_UNNAME       Kind = 15 // to every partition: customers drop their referrals by an erased customer
+	Kind_KIND_UNNAMED      Kind = 16 // the answer
 )
 
 // Enum value maps for Kind.
@@ -64,6 +66,8 @@ var (
 		12: "KIND_CHECKPOINT",
 		13: "KIND_ERASE",
 		14: "KIND_MERGE",
+		15: "KIND_UNNAME",
+		16: "KIND_UNNAMED",
 	}
 	Kind_value = map[string]int32{
 		"KIND_UNSPECIFIED":  0,
@@ -81,6 +85,8 @@ var (
 		"KIND_CHECKPOINT":   12,
 		"KIND_ERASE":        13,
 		"KIND_MERGE":        14,
+		"KIND_UNNAME":       15,
+		"KIND_UNNAMED":      16,
 	}
 )
 
@@ -579,6 +585,7 @@ type Event struct {
 	Cancellation  *Cancellation          `protobuf:"bytes,11,opt,name=cancellation,proto3" json:"cancellation,omitempty"`
 	Referral      *Referral              `protobuf:"bytes,12,opt,name=referral,proto3" json:"referral,omitempty"`
 	Survey        *Survey                `protobuf:"bytes,13,opt,name=survey,proto3" json:"survey,omitempty"`
+	Erasure       *Erasure               `protobuf:"bytes,14,opt,name=erasure,proto3" json:"erasure,omitempty"` // of an entry of KIND_ERASE
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -665,6 +672,13 @@ func (x *Event) GetReferral() *Referral {
 func (x *Event) GetSurvey() *Survey {
 	if x != nil {
 		return x.Survey
+	}
+	return nil
+}
+
+func (x *Event) GetErasure() *Erasure {
+	if x != nil {
+		return x.Erasure
 	}
 	return nil
 }
@@ -1115,6 +1129,43 @@ func (x *Survey) GetDimension() string {
 	return ""
 }
 
+// Erasure asks that the customer be forgotten. The event's occurred_at is the time of the request.
+type Erasure struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Erasure) Reset() {
+	*x = Erasure{}
+	mi := &file_ledger_ledger_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Erasure) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Erasure) ProtoMessage() {}
+
+func (x *Erasure) ProtoReflect() protoreflect.Message {
+	mi := &file_ledger_ledger_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Erasure.ProtoReflect.Descriptor instead.
+func (*Erasure) Descriptor() ([]byte, []int) {
+	return file_ledger_ledger_proto_rawDescGZIP(), []int{10}
+}
+
 var File_ledger_ledger_proto protoreflect.FileDescriptor
 
 const file_ledger_ledger_proto_rawDesc = "" +
@@ -1141,7 +1192,7 @@ const file_ledger_ledger_proto_rawDesc = "" +
 	"\aordinal\x18\x05 \x01(\rR\aordinal\"8\n" +
 	"\x04Mark\x12\x16\n" +
 	"\x06offset\x18\x01 \x01(\x03R\x06offset\x12\x18\n" +
-	"\aordinal\x18\x02 \x01(\rR\aordinal\"\xd4\x02\n" +
+	"\aordinal\x18\x02 \x01(\rR\aordinal\"\x8b\x03\n" +
 	"\x05Event\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x16\n" +
 	"\x06source\x18\x02 \x01(\tR\x06source\x12\x1f\n" +
@@ -1152,7 +1203,8 @@ const file_ledger_ledger_proto_rawDesc = "" +
 	" \x01(\v2\x1c.mainstay.ledger.v1.PurchaseR\bpurchase\x12D\n" +
 	"\fcancellation\x18\v \x01(\v2 .mainstay.ledger.v1.CancellationR\fcancellation\x128\n" +
 	"\breferral\x18\f \x01(\v2\x1c.mainstay.ledger.v1.ReferralR\breferral\x122\n" +
-	"\x06survey\x18\r \x01(\v2\x1a.mainstay.ledger.v1.SurveyR\x06survey\"\xdd\x02\n" +
+	"\x06survey\x18\r \x01(\v2\x1a.mainstay.ledger.v1.SurveyR\x06survey\x125\n" +
+	"\aerasure\x18\x0e \x01(\v2\x1b.mainstay.ledger.v1.ErasureR\aerasure\"\xdd\x02\n" +
 	"\bPurchase\x12\x19\n" +
 	"\border_id\x18\x01 \x01(\tR\aorderId\x12\x14\n" +
 	"\x05total\x18\x02 \x01(\x12R\x05total\x12\x1a\n" +
@@ -1197,7 +1249,8 @@ const file_ledger_ledger_proto_rawDesc = "" +
 	"updated_at\x18\x06 \x01(\x12R\tupdatedAt\x12\x1a\n" +
 	"\bexcluded\x18\a \x01(\bR\bexcluded\x12\x18\n" +
 	"\acomment\x18\b \x01(\tR\acomment\x12\x1c\n" +
-	"\tdimension\x18\t \x01(\tR\tdimension*\x9a\x02\n" +
+	"\tdimension\x18\t \x01(\tR\tdimension\"\t\n" +
+	"\aErasure*\xbd\x02\n" +
 	"\x04Kind\x12\x14\n" +
 	"\x10KIND_UNSPECIFIED\x10\x00\x12\x10\n" +
 	"\fKIND_GENESIS\x10\x01\x12\x0e\n" +
@@ -1219,7 +1272,9 @@ const file_ledger_ledger_proto_rawDesc = "" +
 	"\n" +
 	"KIND_ERASE\x10\r\x12\x0e\n" +
 	"\n" +
-	"KIND_MERGE\x10\x0e*\xb3\x01\n" +
+	"KIND_MERGE\x10\x0e\x12\x0f\n" +
+	"\vKIND_UNNAME\x10\x0f\x12\x10\n" +
+	"\fKIND_UNNAMED\x10\x10*\xb3\x01\n" +
 	"\x10CancellationKind\x12!\n" +
 	"\x1dCANCELLATION_KIND_UNSPECIFIED\x10\x00\x12\x1b\n" +
 	"\x17CANCELLATION_KIND_ORDER\x10\x01\x12\x1c\n" +
@@ -1252,7 +1307,7 @@ func file_ledger_ledger_proto_rawDescGZIP() []byte {
 }
 
 var file_ledger_ledger_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_ledger_ledger_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
+var file_ledger_ledger_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
 var file_ledger_ledger_proto_goTypes = []any{
 	(Kind)(0),             // 0: mainstay.ledger.v1.Kind
 	(CancellationKind)(0), // 1: mainstay.ledger.v1.CancellationKind
@@ -1268,6 +1323,7 @@ var file_ledger_ledger_proto_goTypes = []any{
 	(*Cancellation)(nil),  // 11: mainstay.ledger.v1.Cancellation
 	(*Referral)(nil),      // 12: mainstay.ledger.v1.Referral
 	(*Survey)(nil),        // 13: mainstay.ledger.v1.Survey
+	(*Erasure)(nil),       // 14: mainstay.ledger.v1.Erasure
 }
 var file_ledger_ledger_proto_depIdxs = []int32{
 	0,  // 0: mainstay.ledger.v1.Entry.kind:type_name -> mainstay.ledger.v1.Kind
@@ -1278,15 +1334,16 @@ var file_ledger_ledger_proto_depIdxs = []int32{
 	11, // 5: mainstay.ledger.v1.Event.cancellation:type_name -> mainstay.ledger.v1.Cancellation
 	12, // 6: mainstay.ledger.v1.Event.referral:type_name -> mainstay.ledger.v1.Referral
 	13, // 7: mainstay.ledger.v1.Event.survey:type_name -> mainstay.ledger.v1.Survey
-	10, // 8: mainstay.ledger.v1.Purchase.refunds:type_name -> mainstay.ledger.v1.Refund
-	1,  // 9: mainstay.ledger.v1.Cancellation.kind:type_name -> mainstay.ledger.v1.CancellationKind
-	2,  // 10: mainstay.ledger.v1.Referral.status:type_name -> mainstay.ledger.v1.ReferralStatus
-	3,  // 11: mainstay.ledger.v1.Survey.type:type_name -> mainstay.ledger.v1.SurveyType
-	12, // [12:12] is the sub-list for method output_type
-	12, // [12:12] is the sub-list for method input_type
-	12, // [12:12] is the sub-list for extension type_name
-	12, // [12:12] is the sub-list for extension extendee
-	0,  // [0:12] is the sub-list for field type_name
+	14, // 8: mainstay.ledger.v1.Event.erasure:type_name -> mainstay.ledger.v1.Erasure
+	10, // 9: mainstay.ledger.v1.Purchase.refunds:type_name -> mainstay.ledger.v1.Refund
+	1,  // 10: mainstay.ledger.v1.Cancellation.kind:type_name -> mainstay.ledger.v1.CancellationKind
+	2,  // 11: mainstay.ledger.v1.Referral.status:type_name -> mainstay.ledger.v1.ReferralStatus
+	3,  // 12: mainstay.ledger.v1.Survey.type:type_name -> mainstay.ledger.v1.SurveyType
+	13, // [13:13] is the sub-list for method output_type
+	13, // [13:13] is the sub-list for method input_type
+	13, // [13:13] is the sub-list for extension type_name
+	13, // [13:13] is the sub-list for extension extendee
+	0,  // [0:13] is the sub-list for field type_name
 }
 
 func init() { file_ledger_ledger_proto_init() }
@@ -1300,7 +1357,7 @@ func file_ledger_ledger_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_ledger_ledger_proto_rawDesc), len(file_ledger_ledger_proto_rawDesc)),
 			NumEnums:      4,
-			NumMessages:   10,
+			NumMessages:   11,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

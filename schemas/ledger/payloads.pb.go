@@ -323,8 +323,9 @@ func (x *Genesis) GetCopiedFrom() *CopiedFrom {
 type CopiedFrom struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Namespace     string                 `protobuf:"bytes,1,opt,name=namespace,proto3" json:"namespace,omitempty"`
-	LedgerIds     []string               `protobuf:"bytes,2,rep,name=ledger_ids,json=ledgerIds,proto3" json:"ledger_ids,omitempty"` // its id, then the id of the ledger that it is a copy of itself, and so on
-	Without       uint64                 `protobuf:"fixed64,3,opt,name=without,proto3" json:"without,omitempty"`                    // hash of the ids of the customers that were left out; 0: none were
+	LedgerIds     []string               `protobuf:"bytes,2,rep,name=ledger_ids,json=ledgerIds,proto3" json:"ledger_ids,omitempty"`               // its id, then the id of the ledger that it is a copy of itself, and so on
+	Without       uint64                 `protobuf:"fixed64,3,opt,name=without,proto3" json:"without,omitempty"`                                  // hash of the ids of the customers that were left out; 0: none were
+	ErasedBelow   []int64                `protobuf:"varint,4,rep,packed,name=erased_below,json=erasedBelow,proto3" json:"erased_below,omitempty"` // by partition: of a customer who was erased below this offset, nothing from before that was copied
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -378,6 +379,13 @@ func (x *CopiedFrom) GetWithout() uint64 {
 		return x.Without
 	}
 	return 0
+}
+
+func (x *CopiedFrom) GetErasedBelow() []int64 {
+	if x != nil {
+		return x.ErasedBelow
+	}
+	return nil
 }
 
 // Tick reports the passing of time to the ledger. An intake member sends readings of the input partitions that it owns.
@@ -1692,6 +1700,8 @@ type Credit struct {
 	Approved      bool                   `protobuf:"varint,3,opt,name=approved,proto3" json:"approved,omitempty"`                              // false: the referral is no longer in force, and the credit is removed
 	CauseEventId  string                 `protobuf:"bytes,4,opt,name=cause_event_id,json=causeEventId,proto3" json:"cause_event_id,omitempty"` // of the referred customer's event; empty: no event caused it
 	OccurredAt    int64                  `protobuf:"zigzag64,5,opt,name=occurred_at,json=occurredAt,proto3" json:"occurred_at,omitempty"`      // of that event
+	Erased        bool                   `protobuf:"varint,6,opt,name=erased,proto3" json:"erased,omitempty"`                                  // the referred customer is erased: the credit for them becomes one without a name, of the amount net
+	ReferredHash  uint64                 `protobuf:"fixed64,7,opt,name=referred_hash,json=referredHash,proto3" json:"referred_hash,omitempty"` // XXH64 of the id of an erased customer; 0 in a copy of the ledger: no credit names them there
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1757,6 +1767,20 @@ func (x *Credit) GetCauseEventId() string {
 func (x *Credit) GetOccurredAt() int64 {
 	if x != nil {
 		return x.OccurredAt
+	}
+	return 0
+}
+
+func (x *Credit) GetErased() bool {
+	if x != nil {
+		return x.Erased
+	}
+	return false
+}
+
+func (x *Credit) GetReferredHash() uint64 {
+	if x != nil {
+		return x.ReferredHash
 	}
 	return 0
 }
@@ -2102,6 +2126,97 @@ func (x *Checkpoint) GetPublished() int64 {
 	return 0
 }
 
+// Unname states that a customer was erased: other customers no longer name them as their referrer. The entry's origin is the erase
+// entry.
+type Unname struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Customer      uint64                 `protobuf:"fixed64,1,opt,name=customer,proto3" json:"customer,omitempty"` // XXH64 of the id
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Unname) Reset() {
+	*x = Unname{}
+	mi := &file_ledger_payloads_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Unname) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Unname) ProtoMessage() {}
+
+func (x *Unname) ProtoReflect() protoreflect.Message {
+	mi := &file_ledger_payloads_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Unname.ProtoReflect.Descriptor instead.
+func (*Unname) Descriptor() ([]byte, []int) {
+	return file_ledger_payloads_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *Unname) GetCustomer() uint64 {
+	if x != nil {
+		return x.Customer
+	}
+	return 0
+}
+
+// Unnamed answers an Unname. What its sender sends afterwards presupposes it.
+type Unnamed struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	ErasedAt      int64                  `protobuf:"varint,1,opt,name=erased_at,json=erasedAt,proto3" json:"erased_at,omitempty"` // offset of the erase entry, in the partition that gets the answer
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Unnamed) Reset() {
+	*x = Unnamed{}
+	mi := &file_ledger_payloads_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Unnamed) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Unnamed) ProtoMessage() {}
+
+func (x *Unnamed) ProtoReflect() protoreflect.Message {
+	mi := &file_ledger_payloads_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Unnamed.ProtoReflect.Descriptor instead.
+func (*Unnamed) Descriptor() ([]byte, []int) {
+	return file_ledger_payloads_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *Unnamed) GetErasedAt() int64 {
+	if x != nil {
+		return x.ErasedAt
+	}
+	return 0
+}
+
 var File_ledger_payloads_proto protoreflect.FileDescriptor
 
 const file_ledger_payloads_proto_rawDesc = "" +
@@ -2118,13 +2233,14 @@ const file_ledger_payloads_proto_rawDesc = "" +
 	"\bcurrency\x18\x06 \x01(\tR\bcurrency\x12\x1a\n" +
 	"\btimezone\x18\a \x01(\tR\btimezone\x12?\n" +
 	"\vcopied_from\x18\b \x01(\v2\x1e.mainstay.ledger.v1.CopiedFromR\n" +
-	"copiedFrom\"c\n" +
+	"copiedFrom\"\x86\x01\n" +
 	"\n" +
 	"CopiedFrom\x12\x1c\n" +
 	"\tnamespace\x18\x01 \x01(\tR\tnamespace\x12\x1d\n" +
 	"\n" +
 	"ledger_ids\x18\x02 \x03(\tR\tledgerIds\x12\x18\n" +
-	"\awithout\x18\x03 \x01(\x06R\awithout\"\xad\x01\n" +
+	"\awithout\x18\x03 \x01(\x06R\awithout\x12!\n" +
+	"\ferased_below\x18\x04 \x03(\x03R\verasedBelow\"\xad\x01\n" +
 	"\x04Tick\x12\x1a\n" +
 	"\brevision\x18\x01 \x01(\x04R\brevision\x121\n" +
 	"\x06inputs\x18\x02 \x03(\v2\x19.mainstay.ledger.v1.InputR\x06inputs\x127\n" +
@@ -2256,14 +2372,16 @@ const file_ledger_payloads_proto_rawDesc = "" +
 	"\tcustomers\x18\x05 \x01(\x03R\tcustomers\x12\x12\n" +
 	"\x04time\x18\x06 \x01(\x12R\x04time\x12\x14\n" +
 	"\x05close\x18\a \x01(\x12R\x05close\x12\x16\n" +
-	"\x06levels\x18\b \x03(\x12R\x06levels\"\x99\x01\n" +
+	"\x06levels\x18\b \x03(\x12R\x06levels\"\xd6\x01\n" +
 	"\x06Credit\x12\x1a\n" +
 	"\breferred\x18\x01 \x01(\tR\breferred\x12\x10\n" +
 	"\x03net\x18\x02 \x01(\x12R\x03net\x12\x1a\n" +
 	"\bapproved\x18\x03 \x01(\bR\bapproved\x12$\n" +
 	"\x0ecause_event_id\x18\x04 \x01(\tR\fcauseEventId\x12\x1f\n" +
 	"\voccurred_at\x18\x05 \x01(\x12R\n" +
-	"occurredAt\"\xc9\x04\n" +
+	"occurredAt\x12\x16\n" +
+	"\x06erased\x18\x06 \x01(\bR\x06erased\x12#\n" +
+	"\rreferred_hash\x18\a \x01(\x06R\freferredHash\"\xc9\x04\n" +
 	"\fContribution\x12\x1c\n" +
 	"\tpartition\x18\x01 \x01(\x05R\tpartition\x12\x16\n" +
 	"\x06offset\x18\x02 \x01(\x03R\x06offset\x12\x1c\n" +
@@ -2296,7 +2414,11 @@ const file_ledger_payloads_proto_rawDesc = "" +
 	"\bContinue\"*\n" +
 	"\n" +
 	"Checkpoint\x12\x1c\n" +
-	"\tpublished\x18\x01 \x01(\x03R\tpublished*?\n" +
+	"\tpublished\x18\x01 \x01(\x03R\tpublished\"$\n" +
+	"\x06Unname\x12\x1a\n" +
+	"\bcustomer\x18\x01 \x01(\x06R\bcustomer\"&\n" +
+	"\aUnnamed\x12\x1b\n" +
+	"\terased_at\x18\x01 \x01(\x03R\berasedAt*?\n" +
 	"\x05Clock\x12\x15\n" +
 	"\x11CLOCK_UNSPECIFIED\x10\x00\x12\x0e\n" +
 	"\n" +
@@ -2326,7 +2448,7 @@ func file_ledger_payloads_proto_rawDescGZIP() []byte {
 }
 
 var file_ledger_payloads_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_ledger_payloads_proto_msgTypes = make([]protoimpl.MessageInfo, 20)
+var file_ledger_payloads_proto_msgTypes = make([]protoimpl.MessageInfo, 22)
 var file_ledger_payloads_proto_goTypes = []any{
 	(Clock)(0),                // 0: mainstay.ledger.v1.Clock
 	(PortfolioClose)(0),       // 1: mainstay.ledger.v1.PortfolioClose
@@ -2352,14 +2474,16 @@ var file_ledger_payloads_proto_goTypes = []any{
 	(*CancellationCount)(nil), // 21: mainstay.ledger.v1.CancellationCount
 	(*Continue)(nil),          // 22: mainstay.ledger.v1.Continue
 	(*Checkpoint)(nil),        // 23: mainstay.ledger.v1.Checkpoint
-	(*Mark)(nil),              // 24: mainstay.ledger.v1.Mark
+	(*Unname)(nil),            // 24: mainstay.ledger.v1.Unname
+	(*Unnamed)(nil),           // 25: mainstay.ledger.v1.Unnamed
+	(*Mark)(nil),              // 26: mainstay.ledger.v1.Mark
 }
 var file_ledger_payloads_proto_depIdxs = []int32{
 	0,  // 0: mainstay.ledger.v1.Genesis.clock:type_name -> mainstay.ledger.v1.Clock
 	5,  // 1: mainstay.ledger.v1.Genesis.copied_from:type_name -> mainstay.ledger.v1.CopiedFrom
 	7,  // 2: mainstay.ledger.v1.Tick.inputs:type_name -> mainstay.ledger.v1.Input
 	8,  // 3: mainstay.ledger.v1.Tick.readings:type_name -> mainstay.ledger.v1.Reading
-	24, // 4: mainstay.ledger.v1.Reading.last:type_name -> mainstay.ledger.v1.Mark
+	26, // 4: mainstay.ledger.v1.Reading.last:type_name -> mainstay.ledger.v1.Mark
 	10, // 5: mainstay.ledger.v1.Settings.values:type_name -> mainstay.ledger.v1.SettingsValues
 	12, // 6: mainstay.ledger.v1.SettingsValues.rates:type_name -> mainstay.ledger.v1.Rate
 	11, // 7: mainstay.ledger.v1.SettingsValues.alert_rules:type_name -> mainstay.ledger.v1.AlertRule
@@ -2391,7 +2515,7 @@ func file_ledger_payloads_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_ledger_payloads_proto_rawDesc), len(file_ledger_payloads_proto_rawDesc)),
 			NumEnums:      4,
-			NumMessages:   20,
+			NumMessages:   22,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

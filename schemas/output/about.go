@@ -15,6 +15,7 @@ const (
 	TypeAlertCleared   = "mainstay.alert.cleared.v1"
 	TypePortfolio      = "mainstay.portfolio.updated.v1"
 	TypeRejection      = "mainstay.rejection.v1"
+	TypeErased         = "mainstay.customer.erased.v1"
 )
 
 // PortfolioKey is the record key of portfolio outputs. The key of all other outputs is the customer id.

@@ -25,6 +25,9 @@ func (t Topic) String() string {
 	return [Topics]string{"clv", "churn-risk", "promoter-status", "alerts", "portfolio", "rejections"}[t]
 }
 
+// AnswerTopics returns the topics that hold the answers about customers. Customer.Erased and a tombstone go to each of them.
+func AnswerTopics() []Topic { return []Topic{CLV, ChurnRisk, PromoterStatus, Alerts} }
+
 // Name returns the Kafka topic under a namespace.
 func (t Topic) Name(namespace string) string { return namespace + "." + t.String() + ".v1" }
 
@@ -37,7 +40,8 @@ type Record struct {
 	Ordinal uint32 // among the outputs of that entry, over all topics
 	Time    int64  // ms; the CloudEvents time, which is as_of
 	Trigger Trigger
-	start   int // of the value in the batch's buffer
+	Null    bool // a tombstone: the value is null
+	start   int  // of the value in the batch's buffer
 	end     int
 }
 
@@ -55,8 +59,19 @@ type Batch struct {
 	buf     []byte
 }
 
-// Value returns the JSON of a record of this batch. It is valid until Reset.
-func (b *Batch) Value(r *Record) []byte { return b.buf[r.start:r.end:r.end] }
+// Value returns the JSON of a record of this batch, nil for a tombstone. It is valid until Reset.
+func (b *Batch) Value(r *Record) []byte {
+	if r.Null {
+		return nil
+	}
+	return b.buf[r.start:r.end:r.end]
+}
+
+// AppendTombstone adds a record whose value is null.
+func (b *Batch) AppendTombstone(r Record) {
+	r.Null = true
+	b.Records = append(b.Records, r)
+}
 
 // Append encodes an output into the batch.
 func (b *Batch) Append(r Record, encode func(dst []byte) []byte) {
@@ -87,11 +102,12 @@ const (
 	TriggerThresholds                // new thresholds of the value tiers
 	TriggerParameters                // new parameters of the models
 	TriggerSettings                  // new settings
+	TriggerErasure                   // the customer is erased
 	TriggerReplay                    // a query, which publishes nothing
 	Triggers                         // the number of triggers
 )
 
 // String returns the trigger as outputs state it.
 func (t Trigger) String() string {
-	return [Triggers]string{"event", "credit", "timer", "close", "thresholds", "parameters", "settings", "replay"}[t]
+	return [Triggers]string{"event", "credit", "timer", "close", "thresholds", "parameters", "settings", "erasure", "replay"}[t]
 }

@@ -47,15 +47,18 @@ type Customer struct {
 	ForgottenRefunds int64   `protobuf:"zigzag64,18,opt,name=forgotten_refunds,json=forgottenRefunds,proto3" json:"forgotten_refunds,omitempty"` // sum of the refunds whose order had not arrived when they left memory
 	ForgottenAt      int64   `protobuf:"zigzag64,19,opt,name=forgotten_at,json=forgottenAt,proto3" json:"forgotten_at,omitempty"`                // time of the latest standing order that left memory
 	// Recent event ids in the order in which they were folded: 48 bits of the hash of source and id, 16 of the facts'.
-	Recent        []uint64       `protobuf:"fixed64,11,rep,packed,name=recent,proto3" json:"recent,omitempty"`
-	RecentDay     []int32        `protobuf:"zigzag32,12,rep,packed,name=recent_day,json=recentDay,proto3" json:"recent_day,omitempty"`   // UTC day folded, each less the one before
-	LastPublished *LastPublished `protobuf:"bytes,13,opt,name=last_published,json=lastPublished,proto3" json:"last_published,omitempty"` // scores as last published
-	Responses     []*Response    `protobuf:"bytes,14,rep,name=responses,proto3" json:"responses,omitempty"`                              // by type, creation, id
-	Referrals     []*Referral    `protobuf:"bytes,20,rep,name=referrals,proto3" json:"referrals,omitempty"`                              // in which this customer is the one referred, by time, id, status
-	CreditedTo    string         `protobuf:"bytes,21,opt,name=credited_to,json=creditedTo,proto3" json:"credited_to,omitempty"`          // id of the referrer that the credit below was sent to; empty: none
-	Credited      int64          `protobuf:"zigzag64,22,opt,name=credited,proto3" json:"credited,omitempty"`                             // amount of that credit
-	CreditFrom    []uint64       `protobuf:"fixed64,23,rep,packed,name=credit_from,json=creditFrom,proto3" json:"credit_from,omitempty"` // hashes of the ids of the customers whom this customer referred, rising
-	CreditNet     []int64        `protobuf:"zigzag64,24,rep,packed,name=credit_net,json=creditNet,proto3" json:"credit_net,omitempty"`   // the credit for each
+	Recent         []uint64       `protobuf:"fixed64,11,rep,packed,name=recent,proto3" json:"recent,omitempty"`
+	RecentDay      []int32        `protobuf:"zigzag32,12,rep,packed,name=recent_day,json=recentDay,proto3" json:"recent_day,omitempty"`       // UTC day folded, each less the one before
+	LastPublished  *LastPublished `protobuf:"bytes,13,opt,name=last_published,json=lastPublished,proto3" json:"last_published,omitempty"`     // scores as last published
+	Responses      []*Response    `protobuf:"bytes,14,rep,name=responses,proto3" json:"responses,omitempty"`                                  // by type, creation, id
+	Referrals      []*Referral    `protobuf:"bytes,20,rep,name=referrals,proto3" json:"referrals,omitempty"`                                  // in which this customer is the one referred, by time, id, status
+	CreditedTo     string         `protobuf:"bytes,21,opt,name=credited_to,json=creditedTo,proto3" json:"credited_to,omitempty"`              // id of the referrer that the credit below was sent to; empty: none
+	Credited       int64          `protobuf:"zigzag64,22,opt,name=credited,proto3" json:"credited,omitempty"`                                 // amount of that credit
+	CreditFrom     []uint64       `protobuf:"fixed64,23,rep,packed,name=credit_from,json=creditFrom,proto3" json:"credit_from,omitempty"`     // hashes of the ids of the customers whom this customer referred, rising
+	CreditNet      []int64        `protobuf:"zigzag64,24,rep,packed,name=credit_net,json=creditNet,proto3" json:"credit_net,omitempty"`       // the credit for each
+	UnnamedCredits int64          `protobuf:"varint,29,opt,name=unnamed_credits,json=unnamedCredits,proto3" json:"unnamed_credits,omitempty"` // number of credits for referred customers who were erased
+	UnnamedCredit  int64          `protobuf:"zigzag64,30,opt,name=unnamed_credit,json=unnamedCredit,proto3" json:"unnamed_credit,omitempty"`  // sum of them
+	Unnamings      uint64         `protobuf:"varint,31,opt,name=unnamings,proto3" json:"unnamings,omitempty"`                                 // Partition.unnamings when referrals were last compared with it; 0 without referrals
 	// The forecast whose outcome is not recorded yet: civil day on which it was made, days ahead, probability of an order within
 	// them in ten thousandths, expected orders in thousandths; absent: none.
 	Promise                []uint32                    `protobuf:"varint,40,rep,packed,name=promise,proto3" json:"promise,omitempty"`
@@ -261,6 +264,27 @@ func (x *Customer) GetCreditNet() []int64 {
 	return nil
 }
 
+func (x *Customer) GetUnnamedCredits() int64 {
+	if x != nil {
+		return x.UnnamedCredits
+	}
+	return 0
+}
+
+func (x *Customer) GetUnnamedCredit() int64 {
+	if x != nil {
+		return x.UnnamedCredit
+	}
+	return 0
+}
+
+func (x *Customer) GetUnnamings() uint64 {
+	if x != nil {
+		return x.Unnamings
+	}
+	return 0
+}
+
 func (x *Customer) GetPromise() []uint32 {
 	if x != nil {
 		return x.Promise
@@ -322,7 +346,7 @@ type Alerts struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Terms         uint64                 `protobuf:"varint,1,opt,name=terms,proto3" json:"terms,omitempty"`                                     // 1 plus Partition.alert_terms at the last evaluation; 0: never evaluated
 	Thresholds    uint64                 `protobuf:"varint,2,opt,name=thresholds,proto3" json:"thresholds,omitempty"`                           // version of the thresholds at the last evaluation
-	Opened        uint64                 `protobuf:"varint,3,opt,name=opened,proto3" json:"opened,omitempty"`                                   // number of episodes that have fired so far
+	Opened        uint64                 `protobuf:"varint,3,opt,name=opened,proto3" json:"opened,omitempty"`                                   // number of the latest episode that has fired; they are dense
 	WasHighValue  bool                   `protobuf:"varint,4,opt,name=was_high_value,json=wasHighValue,proto3" json:"was_high_value,omitempty"` // the customer was in top_10 or top_20
 	Episodes      []*Episode             `protobuf:"bytes,5,rep,name=episodes,proto3" json:"episodes,omitempty"`                                // by rule
 	unknownFields protoimpl.UnknownFields
@@ -1220,6 +1244,12 @@ type Partition struct {
 	Finals           []*ledger.Contribution `protobuf:"bytes,66,rep,name=finals,proto3" json:"finals,omitempty"`                                             // partition 0: of closes to which not all partitions have contributed, by time and partition
 	SentThresholds   uint64                 `protobuf:"varint,68,opt,name=sent_thresholds,json=sentThresholds,proto3" json:"sent_thresholds,omitempty"`      // partition 0: version of the thresholds sent last
 	PublishedFinal   *ledger.Contribution   `protobuf:"bytes,67,opt,name=published_final,json=publishedFinal,proto3" json:"published_final,omitempty"`       // partition 0: the sums of the last close to which all have contributed
+	Erasures         int64                  `protobuf:"varint,69,opt,name=erasures,proto3" json:"erasures,omitempty"`                                        // number of erase entries
+	OldestErasure    int64                  `protobuf:"zigzag64,70,opt,name=oldest_erasure,json=oldestErasure,proto3" json:"oldest_erasure,omitempty"`       // time of the oldest request among them; 0: none
+	Unnamings        uint64                 `protobuf:"varint,71,opt,name=unnamings,proto3" json:"unnamings,omitempty"`                                      // number of unname entries
+	ErasedNames      []*ErasedName          `protobuf:"bytes,72,rep,name=erased_names,json=erasedNames,proto3" json:"erased_names,omitempty"`                // that customers of this partition may still hold as their referrer, by number
+	Unnaming         *Unnaming              `protobuf:"bytes,73,opt,name=unnaming,proto3" json:"unnaming,omitempty"`                                         // absent: erased_names is empty
+	Erased           []*Erased              `protobuf:"bytes,74,rep,name=erased,proto3" json:"erased,omitempty"`                                             // customers of this partition of whom not all partitions have dropped the name, by offset
 	unknownFields    protoimpl.UnknownFields
 	sizeCache        protoimpl.SizeCache
 }
@@ -1492,6 +1522,231 @@ func (x *Partition) GetPublishedFinal() *ledger.Contribution {
 	return nil
 }
 
+func (x *Partition) GetErasures() int64 {
+	if x != nil {
+		return x.Erasures
+	}
+	return 0
+}
+
+func (x *Partition) GetOldestErasure() int64 {
+	if x != nil {
+		return x.OldestErasure
+	}
+	return 0
+}
+
+func (x *Partition) GetUnnamings() uint64 {
+	if x != nil {
+		return x.Unnamings
+	}
+	return 0
+}
+
+func (x *Partition) GetErasedNames() []*ErasedName {
+	if x != nil {
+		return x.ErasedNames
+	}
+	return nil
+}
+
+func (x *Partition) GetUnnaming() *Unnaming {
+	if x != nil {
+		return x.Unnaming
+	}
+	return nil
+}
+
+func (x *Partition) GetErased() []*Erased {
+	if x != nil {
+		return x.Erased
+	}
+	return nil
+}
+
+// ErasedName is the name of an erased customer, as an unname entry states it.
+type ErasedName struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Customer      uint64                 `protobuf:"fixed64,1,opt,name=customer,proto3" json:"customer,omitempty"` // XXH64 of the id
+	Number        uint64                 `protobuf:"varint,2,opt,name=number,proto3" json:"number,omitempty"`      // of the unname entry, from 1
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ErasedName) Reset() {
+	*x = ErasedName{}
+	mi := &file_state_state_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ErasedName) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ErasedName) ProtoMessage() {}
+
+func (x *ErasedName) ProtoReflect() protoreflect.Message {
+	mi := &file_state_state_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ErasedName.ProtoReflect.Descriptor instead.
+func (*ErasedName) Descriptor() ([]byte, []int) {
+	return file_state_state_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *ErasedName) GetCustomer() uint64 {
+	if x != nil {
+		return x.Customer
+	}
+	return 0
+}
+
+func (x *ErasedName) GetNumber() uint64 {
+	if x != nil {
+		return x.Number
+	}
+	return 0
+}
+
+// Unnaming is the cursor by which all customers drop erased names, like Rescoring.
+type Unnaming struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Classes       uint32                 `protobuf:"varint,1,opt,name=classes,proto3" json:"classes,omitempty"`
+	Class         uint32                 `protobuf:"varint,2,opt,name=class,proto3" json:"class,omitempty"`
+	After         string                 `protobuf:"bytes,3,opt,name=after,proto3" json:"after,omitempty"`
+	Upto          uint64                 `protobuf:"varint,4,opt,name=upto,proto3" json:"upto,omitempty"` // number of the latest of the names that every customer will have dropped at its end
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Unnaming) Reset() {
+	*x = Unnaming{}
+	mi := &file_state_state_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Unnaming) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Unnaming) ProtoMessage() {}
+
+func (x *Unnaming) ProtoReflect() protoreflect.Message {
+	mi := &file_state_state_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Unnaming.ProtoReflect.Descriptor instead.
+func (*Unnaming) Descriptor() ([]byte, []int) {
+	return file_state_state_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *Unnaming) GetClasses() uint32 {
+	if x != nil {
+		return x.Classes
+	}
+	return 0
+}
+
+func (x *Unnaming) GetClass() uint32 {
+	if x != nil {
+		return x.Class
+	}
+	return 0
+}
+
+func (x *Unnaming) GetAfter() string {
+	if x != nil {
+		return x.After
+	}
+	return ""
+}
+
+func (x *Unnaming) GetUpto() uint64 {
+	if x != nil {
+		return x.Upto
+	}
+	return 0
+}
+
+// Erased is a customer whose erasure some partitions have not answered. Credits that they send to this customer are from before it.
+type Erased struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Customer      uint64                 `protobuf:"fixed64,1,opt,name=customer,proto3" json:"customer,omitempty"`     // XXH64 of the id
+	Offset        int64                  `protobuf:"varint,2,opt,name=offset,proto3" json:"offset,omitempty"`          // of the erase entry
+	Awaited       []int32                `protobuf:"varint,3,rep,packed,name=awaited,proto3" json:"awaited,omitempty"` // partitions that have not answered, rising
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Erased) Reset() {
+	*x = Erased{}
+	mi := &file_state_state_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Erased) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Erased) ProtoMessage() {}
+
+func (x *Erased) ProtoReflect() protoreflect.Message {
+	mi := &file_state_state_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Erased.ProtoReflect.Descriptor instead.
+func (*Erased) Descriptor() ([]byte, []int) {
+	return file_state_state_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *Erased) GetCustomer() uint64 {
+	if x != nil {
+		return x.Customer
+	}
+	return 0
+}
+
+func (x *Erased) GetOffset() int64 {
+	if x != nil {
+		return x.Offset
+	}
+	return 0
+}
+
+func (x *Erased) GetAwaited() []int32 {
+	if x != nil {
+		return x.Awaited
+	}
+	return nil
+}
+
 // RefusedSettings is a settings entry that was skipped because a value in it is out of bounds.
 type RefusedSettings struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1503,7 +1758,7 @@ type RefusedSettings struct {
 
 func (x *RefusedSettings) Reset() {
 	*x = RefusedSettings{}
-	mi := &file_state_state_proto_msgTypes[11]
+	mi := &file_state_state_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1515,7 +1770,7 @@ func (x *RefusedSettings) String() string {
 func (*RefusedSettings) ProtoMessage() {}
 
 func (x *RefusedSettings) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[11]
+	mi := &file_state_state_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1528,7 +1783,7 @@ func (x *RefusedSettings) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RefusedSettings.ProtoReflect.Descriptor instead.
 func (*RefusedSettings) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{11}
+	return file_state_state_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *RefusedSettings) GetSettings() *ledger.Settings {
@@ -1558,7 +1813,7 @@ type Fuse struct {
 
 func (x *Fuse) Reset() {
 	*x = Fuse{}
-	mi := &file_state_state_proto_msgTypes[12]
+	mi := &file_state_state_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1570,7 +1825,7 @@ func (x *Fuse) String() string {
 func (*Fuse) ProtoMessage() {}
 
 func (x *Fuse) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[12]
+	mi := &file_state_state_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1583,7 +1838,7 @@ func (x *Fuse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Fuse.ProtoReflect.Descriptor instead.
 func (*Fuse) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{12}
+	return file_state_state_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Fuse) GetRule() uint32 {
@@ -1628,7 +1883,7 @@ type Rescoring struct {
 
 func (x *Rescoring) Reset() {
 	*x = Rescoring{}
-	mi := &file_state_state_proto_msgTypes[13]
+	mi := &file_state_state_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1640,7 +1895,7 @@ func (x *Rescoring) String() string {
 func (*Rescoring) ProtoMessage() {}
 
 func (x *Rescoring) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[13]
+	mi := &file_state_state_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1653,7 +1908,7 @@ func (x *Rescoring) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Rescoring.ProtoReflect.Descriptor instead.
 func (*Rescoring) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{13}
+	return file_state_state_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Rescoring) GetClasses() uint32 {
@@ -1709,7 +1964,7 @@ type Closing struct {
 
 func (x *Closing) Reset() {
 	*x = Closing{}
-	mi := &file_state_state_proto_msgTypes[14]
+	mi := &file_state_state_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1721,7 +1976,7 @@ func (x *Closing) String() string {
 func (*Closing) ProtoMessage() {}
 
 func (x *Closing) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[14]
+	mi := &file_state_state_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1734,7 +1989,7 @@ func (x *Closing) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Closing.ProtoReflect.Descriptor instead.
 func (*Closing) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{14}
+	return file_state_state_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Closing) GetAt() int64 {
@@ -1814,7 +2069,7 @@ type Calibration struct {
 
 func (x *Calibration) Reset() {
 	*x = Calibration{}
-	mi := &file_state_state_proto_msgTypes[15]
+	mi := &file_state_state_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1826,7 +2081,7 @@ func (x *Calibration) String() string {
 func (*Calibration) ProtoMessage() {}
 
 func (x *Calibration) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[15]
+	mi := &file_state_state_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1839,7 +2094,7 @@ func (x *Calibration) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Calibration.ProtoReflect.Descriptor instead.
 func (*Calibration) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{15}
+	return file_state_state_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Calibration) GetPromises() []int64 {
@@ -1896,7 +2151,7 @@ type Source struct {
 
 func (x *Source) Reset() {
 	*x = Source{}
-	mi := &file_state_state_proto_msgTypes[16]
+	mi := &file_state_state_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1908,7 +2163,7 @@ func (x *Source) String() string {
 func (*Source) ProtoMessage() {}
 
 func (x *Source) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[16]
+	mi := &file_state_state_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1921,7 +2176,7 @@ func (x *Source) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Source.ProtoReflect.Descriptor instead.
 func (*Source) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{16}
+	return file_state_state_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Source) GetTopic() string {
@@ -2006,7 +2261,7 @@ type LedgerMark struct {
 
 func (x *LedgerMark) Reset() {
 	*x = LedgerMark{}
-	mi := &file_state_state_proto_msgTypes[17]
+	mi := &file_state_state_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2018,7 +2273,7 @@ func (x *LedgerMark) String() string {
 func (*LedgerMark) ProtoMessage() {}
 
 func (x *LedgerMark) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[17]
+	mi := &file_state_state_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2031,7 +2286,7 @@ func (x *LedgerMark) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LedgerMark.ProtoReflect.Descriptor instead.
 func (*LedgerMark) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{17}
+	return file_state_state_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *LedgerMark) GetPartition() int32 {
@@ -2071,13 +2326,14 @@ type Totals struct {
 	CustomerEquity int64                       `protobuf:"zigzag64,11,opt,name=customer_equity,json=customerEquity,proto3" json:"customer_equity,omitempty"` // sum of their total CLV
 	Values         []int64                     `protobuf:"zigzag64,12,rep,packed,name=values,proto3" json:"values,omitempty"`                                // total CLV of those that histogram counts, rising; absent where they are too many
 	Cancellations  []*ledger.CancellationCount `protobuf:"bytes,13,rep,name=cancellations,proto3" json:"cancellations,omitempty"`                            // by reason
+	ErasedClv      int64                       `protobuf:"zigzag64,14,opt,name=erased_clv,json=erasedClv,proto3" json:"erased_clv,omitempty"`                // historic CLV of the customers who were erased
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
 }
 
 func (x *Totals) Reset() {
 	*x = Totals{}
-	mi := &file_state_state_proto_msgTypes[18]
+	mi := &file_state_state_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2089,7 +2345,7 @@ func (x *Totals) String() string {
 func (*Totals) ProtoMessage() {}
 
 func (x *Totals) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[18]
+	mi := &file_state_state_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2102,7 +2358,7 @@ func (x *Totals) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Totals.ProtoReflect.Descriptor instead.
 func (*Totals) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{18}
+	return file_state_state_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Totals) GetKnown() int64 {
@@ -2196,11 +2452,19 @@ func (x *Totals) GetCancellations() []*ledger.CancellationCount {
 	return nil
 }
 
+func (x *Totals) GetErasedClv() int64 {
+	if x != nil {
+		return x.ErasedClv
+	}
+	return 0
+}
+
 var File_state_state_proto protoreflect.FileDescriptor
 
 const file_state_state_proto_rawDesc = "" +
 	"\n" +
-	"\x11state/state.proto\x12\x11mainstay.state.v1\x1a\x15ledger/payloads.proto\"\xe6\t\n" +
+	"\x11state/state.proto\x12\x11mainstay.state.v1\x1a\x15ledger/payloads.proto\"\xd4\n" +
+	"\n" +
 	"\bCustomer\x12\x1a\n" +
 	"\bsequence\x18\x01 \x01(\x04R\bsequence\x12\x1a\n" +
 	"\bdeadline\x18\x02 \x01(\x12R\bdeadline\x12\x1f\n" +
@@ -2235,7 +2499,10 @@ const file_state_state_proto_rawDesc = "" +
 	"\vcredit_from\x18\x17 \x03(\x06R\n" +
 	"creditFrom\x12\x1d\n" +
 	"\n" +
-	"credit_net\x18\x18 \x03(\x12R\tcreditNet\x12\x18\n" +
+	"credit_net\x18\x18 \x03(\x12R\tcreditNet\x12'\n" +
+	"\x0funnamed_credits\x18\x1d \x01(\x03R\x0eunnamedCredits\x12%\n" +
+	"\x0eunnamed_credit\x18\x1e \x01(\x12R\runnamedCredit\x12\x1c\n" +
+	"\tunnamings\x18\x1f \x01(\x04R\tunnamings\x12\x18\n" +
 	"\apromise\x18( \x03(\rR\apromise\x12*\n" +
 	"\x11account_closed_at\x18\x19 \x01(\x12R\x0faccountClosedAt\x122\n" +
 	"\x15subscription_ended_at\x18\x1a \x01(\x12R\x13subscriptionEndedAt\x120\n" +
@@ -2330,7 +2597,7 @@ const file_state_state_proto_rawDesc = "" +
 	"\breferrer\x18\x02 \x01(\tR\breferrer\x12\x16\n" +
 	"\x06voided\x18\x03 \x01(\bR\x06voided\x12\x0e\n" +
 	"\x02at\x18\x04 \x01(\x12R\x02at\x12\x18\n" +
-	"\apending\x18\x05 \x01(\bR\apending\"\xeb\f\n" +
+	"\apending\x18\x05 \x01(\bR\apending\"\xfa\x0e\n" +
 	"\tPartition\x12\x16\n" +
 	"\x06format\x18\x01 \x01(\rR\x06format\x12\x16\n" +
 	"\x06offset\x18\x02 \x01(\x03R\x06offset\x125\n" +
@@ -2376,7 +2643,26 @@ const file_state_state_proto_rawDesc = "" +
 	"\aclosing\x18A \x01(\v2\x1a.mainstay.state.v1.ClosingR\aclosing\x128\n" +
 	"\x06finals\x18B \x03(\v2 .mainstay.ledger.v1.ContributionR\x06finals\x12'\n" +
 	"\x0fsent_thresholds\x18D \x01(\x04R\x0esentThresholds\x12I\n" +
-	"\x0fpublished_final\x18C \x01(\v2 .mainstay.ledger.v1.ContributionR\x0epublishedFinal\"c\n" +
+	"\x0fpublished_final\x18C \x01(\v2 .mainstay.ledger.v1.ContributionR\x0epublishedFinal\x12\x1a\n" +
+	"\berasures\x18E \x01(\x03R\berasures\x12%\n" +
+	"\x0eoldest_erasure\x18F \x01(\x12R\roldestErasure\x12\x1c\n" +
+	"\tunnamings\x18G \x01(\x04R\tunnamings\x12@\n" +
+	"\ferased_names\x18H \x03(\v2\x1d.mainstay.state.v1.ErasedNameR\verasedNames\x127\n" +
+	"\bunnaming\x18I \x01(\v2\x1b.mainstay.state.v1.UnnamingR\bunnaming\x121\n" +
+	"\x06erased\x18J \x03(\v2\x19.mainstay.state.v1.ErasedR\x06erased\"@\n" +
+	"\n" +
+	"ErasedName\x12\x1a\n" +
+	"\bcustomer\x18\x01 \x01(\x06R\bcustomer\x12\x16\n" +
+	"\x06number\x18\x02 \x01(\x04R\x06number\"d\n" +
+	"\bUnnaming\x12\x18\n" +
+	"\aclasses\x18\x01 \x01(\rR\aclasses\x12\x14\n" +
+	"\x05class\x18\x02 \x01(\rR\x05class\x12\x14\n" +
+	"\x05after\x18\x03 \x01(\tR\x05after\x12\x12\n" +
+	"\x04upto\x18\x04 \x01(\x04R\x04upto\"V\n" +
+	"\x06Erased\x12\x1a\n" +
+	"\bcustomer\x18\x01 \x01(\x06R\bcustomer\x12\x16\n" +
+	"\x06offset\x18\x02 \x01(\x03R\x06offset\x12\x18\n" +
+	"\aawaited\x18\x03 \x03(\x05R\aawaited\"c\n" +
 	"\x0fRefusedSettings\x128\n" +
 	"\bsettings\x18\x01 \x01(\v2\x1c.mainstay.ledger.v1.SettingsR\bsettings\x12\x16\n" +
 	"\x06offset\x18\x02 \x01(\x03R\x06offset\"f\n" +
@@ -2427,7 +2713,7 @@ const file_state_state_proto_rawDesc = "" +
 	"LedgerMark\x12\x1c\n" +
 	"\tpartition\x18\x01 \x01(\x05R\tpartition\x12\x16\n" +
 	"\x06offset\x18\x02 \x01(\x03R\x06offset\x12\x18\n" +
-	"\aordinal\x18\x03 \x01(\rR\aordinal\"\xc7\x03\n" +
+	"\aordinal\x18\x03 \x01(\rR\aordinal\"\xe6\x03\n" +
 	"\x06Totals\x12\x14\n" +
 	"\x05known\x18\x01 \x01(\x03R\x05known\x12\x16\n" +
 	"\x06active\x18\x02 \x01(\x03R\x06active\x12#\n" +
@@ -2444,7 +2730,9 @@ const file_state_state_proto_rawDesc = "" +
 	" \x01(\x03R\tcustomers\x12'\n" +
 	"\x0fcustomer_equity\x18\v \x01(\x12R\x0ecustomerEquity\x12\x16\n" +
 	"\x06values\x18\f \x03(\x12R\x06values\x12K\n" +
-	"\rcancellations\x18\r \x03(\v2%.mainstay.ledger.v1.CancellationCountR\rcancellationsB,Z*github.com/mainstay/mainstay/schemas/stateb\x06proto3"
+	"\rcancellations\x18\r \x03(\v2%.mainstay.ledger.v1.CancellationCountR\rcancellations\x12\x1d\n" +
+	"\n" +
+	"erased_clv\x18\x0e \x01(\x12R\terasedClvB,Z*github.com/mainstay/mainstay/schemas/stateb\x06proto3"
 
 var (
 	file_state_state_proto_rawDescOnce sync.Once
@@ -2458,7 +2746,7 @@ func file_state_state_proto_rawDescGZIP() []byte {
 	return file_state_state_proto_rawDescData
 }
 
-var file_state_state_proto_msgTypes = make([]protoimpl.MessageInfo, 19)
+var file_state_state_proto_msgTypes = make([]protoimpl.MessageInfo, 22)
 var file_state_state_proto_goTypes = []any{
 	(*Customer)(nil),                 // 0: mainstay.state.v1.Customer
 	(*Alerts)(nil),                   // 1: mainstay.state.v1.Alerts
@@ -2471,63 +2759,69 @@ var file_state_state_proto_goTypes = []any{
 	(*Response)(nil),                 // 8: mainstay.state.v1.Response
 	(*Referral)(nil),                 // 9: mainstay.state.v1.Referral
 	(*Partition)(nil),                // 10: mainstay.state.v1.Partition
-	(*RefusedSettings)(nil),          // 11: mainstay.state.v1.RefusedSettings
-	(*Fuse)(nil),                     // 12: mainstay.state.v1.Fuse
-	(*Rescoring)(nil),                // 13: mainstay.state.v1.Rescoring
-	(*Closing)(nil),                  // 14: mainstay.state.v1.Closing
-	(*Calibration)(nil),              // 15: mainstay.state.v1.Calibration
-	(*Source)(nil),                   // 16: mainstay.state.v1.Source
-	(*LedgerMark)(nil),               // 17: mainstay.state.v1.LedgerMark
-	(*Totals)(nil),                   // 18: mainstay.state.v1.Totals
-	(*ledger.CancellationCount)(nil), // 19: mainstay.ledger.v1.CancellationCount
-	(*ledger.Genesis)(nil),           // 20: mainstay.ledger.v1.Genesis
-	(*ledger.SettingsValues)(nil),    // 21: mainstay.ledger.v1.SettingsValues
-	(*ledger.Parameters)(nil),        // 22: mainstay.ledger.v1.Parameters
-	(*ledger.Thresholds)(nil),        // 23: mainstay.ledger.v1.Thresholds
-	(*ledger.Input)(nil),             // 24: mainstay.ledger.v1.Input
-	(*ledger.Contribution)(nil),      // 25: mainstay.ledger.v1.Contribution
-	(*ledger.AlertRule)(nil),         // 26: mainstay.ledger.v1.AlertRule
-	(*ledger.Settings)(nil),          // 27: mainstay.ledger.v1.Settings
+	(*ErasedName)(nil),               // 11: mainstay.state.v1.ErasedName
+	(*Unnaming)(nil),                 // 12: mainstay.state.v1.Unnaming
+	(*Erased)(nil),                   // 13: mainstay.state.v1.Erased
+	(*RefusedSettings)(nil),          // 14: mainstay.state.v1.RefusedSettings
+	(*Fuse)(nil),                     // 15: mainstay.state.v1.Fuse
+	(*Rescoring)(nil),                // 16: mainstay.state.v1.Rescoring
+	(*Closing)(nil),                  // 17: mainstay.state.v1.Closing
+	(*Calibration)(nil),              // 18: mainstay.state.v1.Calibration
+	(*Source)(nil),                   // 19: mainstay.state.v1.Source
+	(*LedgerMark)(nil),               // 20: mainstay.state.v1.LedgerMark
+	(*Totals)(nil),                   // 21: mainstay.state.v1.Totals
+	(*ledger.CancellationCount)(nil), // 22: mainstay.ledger.v1.CancellationCount
+	(*ledger.Genesis)(nil),           // 23: mainstay.ledger.v1.Genesis
+	(*ledger.SettingsValues)(nil),    // 24: mainstay.ledger.v1.SettingsValues
+	(*ledger.Parameters)(nil),        // 25: mainstay.ledger.v1.Parameters
+	(*ledger.Thresholds)(nil),        // 26: mainstay.ledger.v1.Thresholds
+	(*ledger.Input)(nil),             // 27: mainstay.ledger.v1.Input
+	(*ledger.Contribution)(nil),      // 28: mainstay.ledger.v1.Contribution
+	(*ledger.AlertRule)(nil),         // 29: mainstay.ledger.v1.AlertRule
+	(*ledger.Settings)(nil),          // 30: mainstay.ledger.v1.Settings
 }
 var file_state_state_proto_depIdxs = []int32{
 	3,  // 0: mainstay.state.v1.Customer.order_details:type_name -> mainstay.state.v1.OrderDetail
 	7,  // 1: mainstay.state.v1.Customer.last_published:type_name -> mainstay.state.v1.LastPublished
 	8,  // 2: mainstay.state.v1.Customer.responses:type_name -> mainstay.state.v1.Response
 	9,  // 3: mainstay.state.v1.Customer.referrals:type_name -> mainstay.state.v1.Referral
-	19, // 4: mainstay.state.v1.Customer.forgotten_cancellations:type_name -> mainstay.ledger.v1.CancellationCount
+	22, // 4: mainstay.state.v1.Customer.forgotten_cancellations:type_name -> mainstay.ledger.v1.CancellationCount
 	1,  // 5: mainstay.state.v1.Customer.alerts:type_name -> mainstay.state.v1.Alerts
 	2,  // 6: mainstay.state.v1.Alerts.episodes:type_name -> mainstay.state.v1.Episode
 	4,  // 7: mainstay.state.v1.OrderDetail.foreign:type_name -> mainstay.state.v1.ForeignTotal
 	5,  // 8: mainstay.state.v1.OrderDetail.foreign_refunds:type_name -> mainstay.state.v1.ForeignRefund
 	6,  // 9: mainstay.state.v1.OrderDetail.refund_reasons:type_name -> mainstay.state.v1.RefundReason
-	20, // 10: mainstay.state.v1.Partition.genesis:type_name -> mainstay.ledger.v1.Genesis
-	21, // 11: mainstay.state.v1.Partition.settings:type_name -> mainstay.ledger.v1.SettingsValues
-	22, // 12: mainstay.state.v1.Partition.parameters:type_name -> mainstay.ledger.v1.Parameters
-	23, // 13: mainstay.state.v1.Partition.thresholds:type_name -> mainstay.ledger.v1.Thresholds
-	24, // 14: mainstay.state.v1.Partition.inputs:type_name -> mainstay.ledger.v1.Input
-	16, // 15: mainstay.state.v1.Partition.sources:type_name -> mainstay.state.v1.Source
-	18, // 16: mainstay.state.v1.Partition.totals:type_name -> mainstay.state.v1.Totals
-	25, // 17: mainstay.state.v1.Partition.contributions:type_name -> mainstay.ledger.v1.Contribution
-	17, // 18: mainstay.state.v1.Partition.ledger_marks:type_name -> mainstay.state.v1.LedgerMark
-	25, // 19: mainstay.state.v1.Partition.published_sums:type_name -> mainstay.ledger.v1.Contribution
-	13, // 20: mainstay.state.v1.Partition.rescoring:type_name -> mainstay.state.v1.Rescoring
-	15, // 21: mainstay.state.v1.Partition.calibration:type_name -> mainstay.state.v1.Calibration
-	12, // 22: mainstay.state.v1.Partition.fuses:type_name -> mainstay.state.v1.Fuse
-	11, // 23: mainstay.state.v1.Partition.refused_settings:type_name -> mainstay.state.v1.RefusedSettings
-	26, // 24: mainstay.state.v1.Partition.retired_rules:type_name -> mainstay.ledger.v1.AlertRule
-	14, // 25: mainstay.state.v1.Partition.closing:type_name -> mainstay.state.v1.Closing
-	25, // 26: mainstay.state.v1.Partition.finals:type_name -> mainstay.ledger.v1.Contribution
-	25, // 27: mainstay.state.v1.Partition.published_final:type_name -> mainstay.ledger.v1.Contribution
-	27, // 28: mainstay.state.v1.RefusedSettings.settings:type_name -> mainstay.ledger.v1.Settings
-	18, // 29: mainstay.state.v1.Closing.totals:type_name -> mainstay.state.v1.Totals
-	21, // 30: mainstay.state.v1.Closing.settings:type_name -> mainstay.ledger.v1.SettingsValues
-	22, // 31: mainstay.state.v1.Closing.parameters:type_name -> mainstay.ledger.v1.Parameters
-	19, // 32: mainstay.state.v1.Totals.cancellations:type_name -> mainstay.ledger.v1.CancellationCount
-	33, // [33:33] is the sub-list for method output_type
-	33, // [33:33] is the sub-list for method input_type
-	33, // [33:33] is the sub-list for extension type_name
-	33, // [33:33] is the sub-list for extension extendee
-	0,  // [0:33] is the sub-list for field type_name
+	23, // 10: mainstay.state.v1.Partition.genesis:type_name -> mainstay.ledger.v1.Genesis
+	24, // 11: mainstay.state.v1.Partition.settings:type_name -> mainstay.ledger.v1.SettingsValues
+	25, // 12: mainstay.state.v1.Partition.parameters:type_name -> mainstay.ledger.v1.Parameters
+	26, // 13: mainstay.state.v1.Partition.thresholds:type_name -> mainstay.ledger.v1.Thresholds
+	27, // 14: mainstay.state.v1.Partition.inputs:type_name -> mainstay.ledger.v1.Input
+	19, // 15: mainstay.state.v1.Partition.sources:type_name -> mainstay.state.v1.Source
+	21, // 16: mainstay.state.v1.Partition.totals:type_name -> mainstay.state.v1.Totals
+	28, // 17: mainstay.state.v1.Partition.contributions:type_name -> mainstay.ledger.v1.Contribution
+	20, // 18: mainstay.state.v1.Partition.ledger_marks:type_name -> mainstay.state.v1.LedgerMark
+	28, // 19: mainstay.state.v1.Partition.published_sums:type_name -> mainstay.ledger.v1.Contribution
+	16, // 20: mainstay.state.v1.Partition.rescoring:type_name -> mainstay.state.v1.Rescoring
+	18, // 21: mainstay.state.v1.Partition.calibration:type_name -> mainstay.state.v1.Calibration
+	15, // 22: mainstay.state.v1.Partition.fuses:type_name -> mainstay.state.v1.Fuse
+	14, // 23: mainstay.state.v1.Partition.refused_settings:type_name -> mainstay.state.v1.RefusedSettings
+	29, // 24: mainstay.state.v1.Partition.retired_rules:type_name -> mainstay.ledger.v1.AlertRule
+	17, // 25: mainstay.state.v1.Partition.closing:type_name -> mainstay.state.v1.Closing
+	28, // 26: mainstay.state.v1.Partition.finals:type_name -> mainstay.ledger.v1.Contribution
+	28, // 27: mainstay.state.v1.Partition.published_final:type_name -> mainstay.ledger.v1.Contribution
+	11, // 28: mainstay.state.v1.Partition.erased_names:type_name -> mainstay.state.v1.ErasedName
+	12, // 29: mainstay.state.v1.Partition.unnaming:type_name -> mainstay.state.v1.Unnaming
+	13, // 30: mainstay.state.v1.Partition.erased:type_name -> mainstay.state.v1.Erased
+	30, // 31: mainstay.state.v1.RefusedSettings.settings:type_name -> mainstay.ledger.v1.Settings
+	21, // 32: mainstay.state.v1.Closing.totals:type_name -> mainstay.state.v1.Totals
+	24, // 33: mainstay.state.v1.Closing.settings:type_name -> mainstay.ledger.v1.SettingsValues
+	25, // 34: mainstay.state.v1.Closing.parameters:type_name -> mainstay.ledger.v1.Parameters
+	22, // 35: mainstay.state.v1.Totals.cancellations:type_name -> mainstay.ledger.v1.CancellationCount
+	36, // [36:36] is the sub-list for method output_type
+	36, // [36:36] is the sub-list for method input_type
+	36, // [36:36] is the sub-list for extension type_name
+	36, // [36:36] is the sub-list for extension extendee
+	0,  // [0:36] is the sub-list for field type_name
 }
 
 func init() { file_state_state_proto_init() }
@@ -2541,7 +2835,7 @@ func file_state_state_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_state_state_proto_rawDesc), len(file_state_state_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   19,
+			NumMessages:   22,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

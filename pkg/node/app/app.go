@@ -187,6 +187,17 @@ func Inputs(c config.Config) map[string]event.Kind {
 	return all
 }
 
+// Kinds are the kinds of events that have dead letters: all but optional ones without a topic.
+func Kinds(c config.Config) []event.Kind {
+	var all []event.Kind
+	for kind := range event.Kinds {
+		if !kind.Descriptor().Optional || len(c.Kafka.Topics[kind]) > 0 {
+			all = append(all, kind)
+		}
+	}
+	return all
+}
+
 // Settings are the settings that Step reads.
 func Settings(c config.Config) *ledger.Settings {
 	values := c.StepSettings()
@@ -202,7 +213,7 @@ func Topics(c config.Config) topics.Config {
 	for _, names := range c.Kafka.Topics {
 		t.Inputs = append(t.Inputs, names...)
 	}
-	for kind := range event.Kinds {
+	for _, kind := range Kinds(c) {
 		t.DeadLetters = append(t.DeadLetters, intake.DeadLetterTopic(c.Namespace, kind))
 	}
 	return t

@@ -102,10 +102,13 @@ type OAuth struct {
 // Topics are the input topics by kind of event. A topic is in one list only.
 type Topics [event.Kinds][]string
 
-// defaultTopics are the topics that the kinds of event declare.
+// defaultTopics are the topics that the kinds of event declare; an optional kind has none.
 func defaultTopics() (t Topics) {
 	for kind := range event.Kinds {
-		t[kind] = []string{kind.Descriptor().Topic}
+		t[kind] = []string{}
+		if d := kind.Descriptor(); !d.Optional {
+			t[kind] = append(t[kind], d.Topic)
+		}
 	}
 	return t
 }

@@ -156,6 +156,7 @@ type auditor struct {
 
 	snapshot *snapshot // what Redis holds
 	closing  int64     // end of the day (ms) whose close began last
+	sold     int64     // to customers who were erased, minor units
 }
 
 // end is the ledger offset up to which the partition is folded, exclusive.
@@ -207,8 +208,13 @@ func (a *auditor) foldLedger(ctx context.Context) error {
 			return fmt.Errorf("decode entry %d: %w", r.Offset, err)
 		}
 		a.out.Reset()
-		if _, err := processors.Step(a.state, r.Offset, &entry, a.customers, &a.out); err != nil {
+		sold := a.soldToErased(&entry)
+		verdict, err := processors.Step(a.state, r.Offset, &entry, a.customers, &a.out)
+		if err != nil {
 			return fmt.Errorf("fold entry %d: %w", r.Offset, err)
+		}
+		if verdict.Result == processors.Applied {
+			a.sold += sold
 		}
 		if err := a.compareOutputs(ctx, r.Offset); err != nil {
 			return err

@@ -65,11 +65,25 @@ func (a *auditor) trackFinals(e *ledger.Entry) {
 		a.finals.sums[at] = sum
 	}
 	sum.partitions++
+	sum.historicRevenue += a.sold
 	a.customers.Each(func(id string, s *customer.State) {
 		if scores, known := processors.ScoreCustomerAsOf(a.state, id, s, at); known {
 			sum.add(&scores)
 		}
 	})
+}
+
+// soldToErased returns the revenue from the customer whom an entry is about to erase.
+func (a *auditor) soldToErased(e *ledger.Entry) int64 {
+	if e.GetKind() != ledger.Kind_KIND_ERASE {
+		return 0
+	}
+	s, _ := a.customers.Customer(e.GetCustomer()) // it never fails
+	if s == nil {
+		return 0
+	}
+	scores := processors.ScoreCustomer(a.state, e.GetCustomer(), s)
+	return scores.CLV.Historic
 }
 
 // closedAtOnce returns the end of the day that the last entry closed as a whole; 0: it closed none.

@@ -68,7 +68,7 @@ func (a *auditor) compareOutputs(ctx context.Context, offset int64) error {
 		}
 		a.headers = a.envelope.AppendHeaders(a.headers[:0], want)
 		switch {
-		case !bytes.Equal(got.record.Value, a.out.Value(want)):
+		case !bytes.Equal(got.record.Value, a.out.Value(want)), (got.record.Value == nil) != want.Null: // null and empty differ
 			a.report(Differing, offset, want.Topic, "ordinal %d was published with another value", want.Ordinal)
 		case string(got.record.Key) != want.Key:
 			a.report(Differing, offset, want.Topic, "ordinal %d was published with another key", want.Ordinal)

@@ -1,7 +1,8 @@
 // Package history owns a customer's answers as of a time: it folds the customer's partition of the ledger again, up to where base time
 // reaches that time, and scores the customer as of it.
 //
-// It refuses Redis, which holds the present alone, and changes nothing. What came later than the time's passing is not known to the
+// It refuses Redis, which holds the present alone, and changes nothing. Nor does it answer for a customer who was erased after the time:
+// what the ledger still holds of them is nobody's to read. What came later than the time's passing is not known to the
 // answer, so it equals what the portfolio of a closed day counts.
 package history
 
@@ -27,7 +28,7 @@ var ErrUnknownCustomer = errors.New("no such customer")
 func CustomerAsOf(ctx context.Context, k *kafka.Client, namespace string, g *ledger.Genesis, asGiven string, at int64) (processors.CustomerScores, error) {
 	id := string(event.Normalise(g.GetCustomerNormalisation()).AppendCustomer(nil, []byte(asGiven)))
 	partition := murmur2.PartitionFor([]byte(id), g.GetPartitions())
-	state, customers, err := foldUntil(ctx, k, ledger.Topic(namespace), partition, at)
+	state, customers, err := foldUntil(ctx, k, ledger.Topic(namespace), partition, id, at)
 	if err != nil {
 		return processors.CustomerScores{}, fmt.Errorf("fold partition %d of the ledger: %w", partition, err)
 	}
@@ -44,11 +45,9 @@ func CustomerAsOf(ctx context.Context, k *kafka.Client, namespace string, g *led
 		ErrUnknownCustomer, partition, g.GetCustomerNormalisation())
 }
 
-// errReached ends the reading.
-var errReached = errors.New("base time has reached the time")
-
-// foldUntil folds a partition up to the tick, exclusive, that moves base time to a time or beyond.
-func foldUntil(ctx context.Context, k *kafka.Client, topic string, partition int32, at int64) (*processors.Partition, *memstore.MemStore, error) {
+// foldUntil folds a partition up to the tick, exclusive, that moves base time to a time or beyond. It looks through the entries from there
+// on for an erasure of the customer, which removes them from what it returns.
+func foldUntil(ctx context.Context, k *kafka.Client, topic string, partition int32, id string, at int64) (*processors.Partition, *memstore.MemStore, error) {
 	bounds, err := k.ListOffsets(ctx, topic, []int32{partition})
 	if err != nil {
 		return nil, nil, fmt.Errorf("read the bounds: %w", err)
@@ -56,16 +55,26 @@ func foldUntil(ctx context.Context, k *kafka.Client, topic string, partition int
 	state, customers, follower := processors.NewPartition(partition), memstore.New(), processors.NewFollower(partition)
 	var entry ledger.Entry
 	var out output.Batch
+	reached := false
 	_, err = k.ReadCommitted(ctx, topic, partition, 0, bounds[partition].LastStable, func(r kafka.Record) error {
+		if kind, err := ledger.KindOf(r.Value); reached && (err != nil || kind != ledger.Kind_KIND_ERASE) {
+			return err
+		}
 		entry.Reset()
 		if err := entry.UnmarshalVT(r.Value); err != nil {
 			return fmt.Errorf("decode entry %d: %w", r.Offset, err)
 		}
+		if reached {
+			if entry.GetCustomer() == id { // also one that the fold drops: the request was made
+				customers.Delete(id)
+			}
+			return nil
+		}
 		if _, err := follower.Follow(r.Offset, &entry); err != nil {
 			return err
 		}
-		if follower.BaseTime() >= at {
-			return errReached
+		if reached = follower.BaseTime() >= at; reached {
+			return nil
 		}
 		out.Reset()
 		if _, err := processors.Step(state, r.Offset, &entry, customers, &out); err != nil {
@@ -73,7 +82,7 @@ func foldUntil(ctx context.Context, k *kafka.Client, topic string, partition int
 		}
 		return nil
 	})
-	if err != nil && !errors.Is(err, errReached) {
+	if err != nil {
 		return nil, nil, err
 	}
 	return state, customers, nil

@@ -16,6 +16,7 @@ import (
 	"github.com/mainstay/mainstay/pkg/redis"
 	"github.com/mainstay/mainstay/pkg/stream/intake"
 	"github.com/mainstay/mainstay/pkg/stream/topics"
+	"github.com/mainstay/mainstay/processors"
 )
 
 // Severity of a finding.
@@ -54,15 +55,15 @@ func (r *Report) add(severity Severity, where, text string, args ...any) {
 	r.Findings = append(r.Findings, Finding{severity, where, fmt.Sprintf(text, args...)})
 }
 
-// Check validates configuration, connectivity and what a user is permitted. A check that depends on one that failed is left out.
-func Check(ctx context.Context, a *app.App, user access.User) *Report {
+// Check validates configuration, connectivity and what a user is permitted, and how long erasures have waited now. A check that depends on one that failed is left out.
+func Check(ctx context.Context, a *app.App, user access.User, now time.Time) *Report {
 	r := &Report{Findings: []Finding{}}
 	if checkKafka(ctx, a, r) {
 		checkLedgerAndTopics(ctx, a, r)
 		checkPermissions(ctx, a, user, r)
 	}
 	if slices.Contains(a.Config.Roles, process.Fold) {
-		checkRedis(ctx, a, r)
+		checkRedis(ctx, a, now, r)
 	}
 	return r
 }
@@ -202,7 +203,7 @@ func checkPermissions(ctx context.Context, a *app.App, user access.User, r *Repo
 	}
 }
 
-func checkRedis(ctx context.Context, a *app.App, r *Report) {
+func checkRedis(ctx context.Context, a *app.App, now time.Time, r *Report) {
 	where := "redis.addresses " + strings.Join(a.Config.Redis.Addresses, ",")
 	var found []redis.Finding
 	err := withTimeout(ctx, func(ctx context.Context) (err error) {
@@ -248,8 +249,50 @@ func checkRedis(ctx context.Context, a *app.App, r *Report) {
 	})
 	if err != nil {
 		r.add(Fatal, where, "%v; the user needs access to keys that begin with %q", err, a.Config.Namespace+":")
+		return
+	}
+	checkErasures(ctx, a, where, now, r)
+}
+
+// erasureDue is the age of a request to forget a customer from which the check warns: the European data protection law gives a month.
+const erasureDue = 21 * 24 * time.Hour
+
+// checkErasures reports customers who were forgotten, and whose entries the ledger still holds.
+func checkErasures(ctx context.Context, a *app.App, where string, now time.Time, r *Report) {
+	var erasures, oldest int64
+	err := withTimeout(ctx, func(ctx context.Context) error {
+		partitions := int32(a.Config.Ledger.Partitions) //nolint:gosec // bounded by validation
+		for p := range partitions {
+			meta, err := a.Redis.Partition(a.Config.Namespace, p, partitions).ReadMeta(ctx)
+			if err != nil {
+				return err
+			}
+			if !meta.Exists || meta.Offset == 0 {
+				continue
+			}
+			state, err := processors.DecodePartition(meta.State)
+			if err != nil {
+				return fmt.Errorf("decode the state of partition %d: %w; another release may have written it", p, err)
+			}
+			n, at := state.Erasures()
+			if erasures += n; n > 0 && (oldest == 0 || at < oldest) {
+				oldest = at
+			}
+		}
+		return nil
+	})
+	switch age := now.Sub(time.UnixMilli(oldest)); {
+	case err != nil:
+		r.add(Warn, where, "how old the oldest erasure is cannot be read: %v", err)
+	case erasures == 0:
+	case age >= erasureDue:
+		r.add(Warn, "erasures", erasuresText, erasures, age.Hours()/24)
+	default:
+		r.add(Note, "erasures", erasuresText, erasures, age.Hours()/24)
 	}
 }
+
+const erasuresText = "the ledger still holds entries of customers who were forgotten (%d requests, the oldest %.0f days ago): `mainstay ledger copy` makes one without them, see docs/privacy.md"
 
 func addRedis(found []redis.Finding, r *Report) {
 	for _, f := range found {

@@ -5,19 +5,22 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/mainstay/mainstay/schemas/event"
 )
 
 func TestTopicsNamed(t *testing.T) {
+	kinds := []event.Kind{event.Purchase, event.Cancellation, event.Referral, event.Survey}
 	for name, want := range map[string]string{
 		"clv": "till.clv.v1", "churn-risk": "till.churn-risk.v1", "till.alerts.v1": "till.alerts.v1", "portfolio": "till.portfolio.v1",
 		"purchases.dlq": "till.purchases.dlq", "till.surveys.dlq": "till.surveys.dlq", "sales": "sales",
 		"dlq": "till.purchases.dlq till.cancellations.dlq till.referrals.dlq till.surveys.dlq",
 	} {
-		got, err := TopicsNamed("till", []string{"sales"}, name)
+		got, err := TopicsNamed("till", []string{"sales"}, kinds, name)
 		require.NoError(t, err, name)
 		require.Equal(t, want, strings.Join(got, " "), name)
 	}
-	_, err := TopicsNamed("till", []string{"sales"}, "purchases")
+	_, err := TopicsNamed("till", []string{"sales"}, kinds, "purchases")
 	require.ErrorIs(t, err, ErrNoSuchTopic)
 	require.ErrorContains(t, err, "sales")
 }

@@ -33,8 +33,9 @@ type TailRecord struct {
 // ErrNoSuchTopic is the error of an unknown topic name.
 var ErrNoSuchTopic = errors.New("no such topic")
 
-// TopicsNamed returns the topics of a short or whole name: clv, alerts, dlq (all dead letters), purchases.dlq.
-func TopicsNamed(namespace string, inputs []string, name string) ([]string, error) {
+// TopicsNamed returns the topics of a short or whole name: clv, alerts, dlq (all dead letters), purchases.dlq. Kinds are those that have
+// dead letters.
+func TopicsNamed(namespace string, inputs []string, kinds []event.Kind, name string) ([]string, error) {
 	known := []string{}
 	for t := range output.Topics {
 		if name == t.String() || name == t.Name(namespace) {
@@ -44,7 +45,7 @@ func TopicsNamed(namespace string, inputs []string, name string) ([]string, erro
 	}
 	known = append(known, "dlq")
 	var letters []string
-	for k := range event.Kinds {
+	for _, k := range kinds {
 		topic := intake.DeadLetterTopic(namespace, k)
 		letters = append(letters, topic)
 		if short := strings.TrimPrefix(topic, namespace+"."); name == short || name == topic {

@@ -7,7 +7,8 @@
 //
 // Events, with their origins and times. Base time, as ticks. Settings, parameters and thresholds as partition 0 has them. The folds of the
 // copy derive the rest again: credits, contributions, continue entries, checkpoints. Entries that a fold drops by their origin
-// (processors.Follower) are left out, and so are the events of customers that are to be forgotten, and referrals by them.
+// (processors.Follower) are left out, and so are the events of customers that are to be forgotten or were erased, and referrals by them
+// (erasures.go). What referrers were credited with for erased customers is copied as credits without a name.
 //
 // # The order
 //
@@ -138,6 +139,7 @@ type copier struct {
 	out     *appender
 
 	without map[string]bool    // customers that are left out
+	erased  *erasures          // customers of whom nothing from before their erasure is copied
 	events  ledger.EventReader // of events that are looked into for them
 
 	base    int64 // of the last tick that was copied

@@ -24,12 +24,27 @@ func (c *copier) copyItem(it item) error {
 	e := &ledger.Entry{
 		Version: old.GetVersion(), Kind: old.GetKind(), Customer: old.GetCustomer(), Time: old.GetTime(), Payload: old.GetPayload(), Copied: copied,
 	}
-	if e.GetKind() != ledger.Kind_KIND_EVENT { // holds for all customers
+	switch e.GetKind() {
+	case ledger.Kind_KIND_EVENT:
+		e.Origin = old.GetOrigin()
+		if left, err := c.isLeftOut(e); left || err != nil {
+			return err
+		}
+	case ledger.Kind_KIND_ERASE:
+		e.Origin = old.GetOrigin()
+		if c.erased.honoured(it.partition, it.offset) || c.without[e.GetCustomer()] {
+			return nil
+		}
+	case ledger.Kind_KIND_CREDIT: // its origin is a partition of the old ledger
+		if !c.erased.honoured(old.GetOrigin().GetPartition(), old.GetOrigin().GetOffset()) || c.erased.covers(e) || c.without[e.GetCustomer()] {
+			return nil
+		}
+		var err error
+		if e.Payload, err = withoutName(old); err != nil {
+			return err
+		}
+	default: // holds for all customers
 		return c.copyToAll(e)
-	}
-	e.Origin = old.GetOrigin()
-	if left, err := c.isLeftOut(e); left || err != nil {
-		return err
 	}
 	value, err := encode(e)
 	if err != nil {
@@ -37,6 +52,21 @@ func (c *copier) copyItem(it item) error {
 	}
 	to := murmur2.PartitionFor([]byte(e.GetCustomer()), c.genesis.GetPartitions())
 	return c.out.add(&c.out.targets[to], value, e.GetCustomer())
+}
+
+// withoutName returns the payload of a credit for an erased customer without the hash of their id: in the copy, no credit names them.
+func withoutName(e *ledger.Entry) ([]byte, error) {
+	var k ledger.Credit
+	err := k.UnmarshalVT(e.GetPayload())
+	var payload []byte
+	if err == nil {
+		k.ReferredHash = 0
+		payload, err = k.MarshalVT()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("a credit for an erased customer: %w", err)
+	}
+	return payload, nil
 }
 
 // copyTick copies base time.
@@ -72,16 +102,17 @@ func encode(e *ledger.Entry) ([]byte, error) {
 
 // isLeftOut reports whether an event concerns a customer of whom nothing is copied: it is theirs, or it names them as the referrer.
 func (c *copier) isLeftOut(e *ledger.Entry) (bool, error) {
-	if len(c.without) == 0 {
-		return false, nil
-	}
-	if c.without[e.GetCustomer()] {
+	if c.without[e.GetCustomer()] || c.erased.covers(e) {
 		return true, nil
+	}
+	if len(c.without) == 0 && len(c.erased.names[e.GetCopied().GetPartition()]) == 0 {
+		return false, nil
 	}
 	event, err := c.events.Read(e.GetPayload())
 	if err != nil {
 		return false, fmt.Errorf("entry %d of %s/%d: %w", e.GetCopied().GetOffset(), c.merge.topic, e.GetCopied().GetPartition(), err)
 	}
 	//mutant:copy-names-referrer insert event.Referral = nil
-	return c.without[event.GetReferral().GetReferrer()], nil
+	referrer := event.GetReferral().GetReferrer()
+	return referrer != "" && (c.without[referrer] || c.erased.coversName(e, referrer)), nil
 }

@@ -193,19 +193,22 @@ func (s *side) take(r *kafka.Record) error {
 	if base != before && s.number == 0 { // those of the other partitions are copied where an event follows
 		s.items = append(s.items, item{base: base, partition: s.number, offset: r.Offset})
 	}
-	//mutant:copy-keeps-duplicates if result != processors.Ignored && s.isCopied(e.GetKind())
-	if result == processors.Applied && s.isCopied(e.GetKind()) {
+	//mutant:copy-keeps-duplicates if result != processors.Ignored && s.isCopied(e)
+	if result == processors.Applied && s.isCopied(e) {
 		s.items = append(s.items, item{base: base, partition: s.number, offset: r.Offset, entry: e})
 	}
 	return nil
 }
 
-// isCopied reports whether entries of a kind are copied. What holds for all customers is taken from partition 0: the partitions of the
-// copy hold customers of several partitions.
-func (s *side) isCopied(k ledger.Kind) bool {
-	switch k {
-	case ledger.Kind_KIND_EVENT:
+// isCopied reports whether an entry is copied, unless its customer is left out. What holds for all customers is taken from partition 0:
+// the partitions of the copy hold customers of several partitions.
+func (s *side) isCopied(e *ledger.Entry) bool {
+	switch e.GetKind() {
+	case ledger.Kind_KIND_EVENT, ledger.Kind_KIND_ERASE:
 		return true
+	case ledger.Kind_KIND_CREDIT: // those for erased customers cannot be derived from what is copied
+		var k ledger.Credit
+		return k.UnmarshalVT(e.GetPayload()) == nil && k.GetErased()
 	case ledger.Kind_KIND_SETTINGS, ledger.Kind_KIND_PARAMETERS, ledger.Kind_KIND_THRESHOLDS:
 		return s.number == 0
 	default: // written anew, or derived by the folds of the copy

@@ -47,6 +47,9 @@ func prepare(ctx context.Context, cfg Config, k *kafka.Client) (*copier, error) 
 			return nil, err
 		}
 	}
+	if c.erased, err = readErasures(ctx, c.merge, c.genesis.GetCopiedFrom().GetErasedBelow()); err != nil {
+		return nil, err
+	}
 	c.out = newAppender(k, cfg.To.Namespace, c.genesis.GetPartitions(), cfg.Random)
 	return c, nil
 }
@@ -110,8 +113,12 @@ func hashOf(customers []string) uint64 {
 
 // create creates the topics of the new namespace and its ledger.
 func (c *copier) create(ctx context.Context, old *ledger.Genesis) error {
+	below, err := findErased(ctx, c.merge)
+	if err != nil {
+		return err
+	}
 	g := proto.CloneOf(old)
-	g.CopiedFrom = &ledger.CopiedFrom{Namespace: c.cfg.From, LedgerIds: ledgerIDs(old), Without: hashOf(c.cfg.Without)}
+	g.CopiedFrom = &ledger.CopiedFrom{Namespace: c.cfg.From, LedgerIds: ledgerIDs(old), Without: hashOf(c.cfg.Without), ErasedBelow: below}
 	if c.cfg.Partitions != 0 {
 		g.Partitions = c.cfg.Partitions
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/mainstay/mainstay/pkg/node/app"
 	"github.com/mainstay/mainstay/pkg/sandbox/shopfeed"
 	"github.com/mainstay/mainstay/schemas/event"
 )
@@ -29,7 +30,7 @@ func (d *demo) feed(ctx context.Context, w *watch) (int64, error) {
 		step = max(step/400, time.Minute)
 	}
 	p := shopfeed.Packer{Inputs: map[event.Kind]shopfeed.Input{}}
-	for kind := range event.Kinds {
+	for _, kind := range app.Kinds(d.app.Config) {
 		p.Inputs[kind] = shopfeed.Input{Topic: kind.Descriptor().Topic, Partitions: d.genesis.GetPartitions()}
 	}
 	began, until := d.Now(), start.Add(step)

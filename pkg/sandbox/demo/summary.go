@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/mainstay/mainstay/pkg/node/app"
 	"github.com/mainstay/mainstay/pkg/ops/audit"
 	"github.com/mainstay/mainstay/pkg/ops/inspect"
 	"github.com/mainstay/mainstay/pkg/redis"
@@ -16,7 +17,6 @@ import (
 	"github.com/mainstay/mainstay/pkg/stream/refit"
 	"github.com/mainstay/mainstay/processors"
 	"github.com/mainstay/mainstay/processors/customer"
-	"github.com/mainstay/mainstay/schemas/event"
 	"github.com/mainstay/mainstay/schemas/output"
 )
 
@@ -145,7 +145,7 @@ func (d *demo) countOutputs(ctx context.Context, s *Summary) error {
 
 func (d *demo) countDeadLetters(ctx context.Context, s *Summary) error {
 	t := inspect.Tail{Start: true}
-	for k := range event.Kinds {
+	for _, k := range app.Kinds(d.app.Config) {
 		t.Topics = append(t.Topics, intake.DeadLetterTopic(d.app.Config.Namespace, k))
 	}
 	return t.Run(ctx, d.app.Kafka, func(inspect.TailRecord) error {

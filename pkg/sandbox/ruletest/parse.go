@@ -170,18 +170,20 @@ func event(what string, at int64, a *arguments) (*ledger.Event, error) {
 		}
 		e.Referral = &ledger.Referral{ReferralId: a.text("id"), Referrer: a.text("by"), Status: ledger.ReferralStatus(n)}
 		e.Id, e.Source = "referral:"+e.Referral.GetReferralId()+":"+status, "referral"
+	case "forget":
+		e.Erasure, e.Id, e.Source = &ledger.Erasure{}, "erasure", "erasure"
 	case "survey":
 		e.Survey = &ledger.Survey{
 			ResponseId: a.text("id"), Type: ledger.SurveyType_SURVEY_TYPE_NPS, Score: int32(a.number("score")), CreatedAt: e.GetOccurredAt(), UpdatedAt: e.GetOccurredAt(),
 		}
 		e.Id, e.Source = fmt.Sprint("response:", e.Survey.GetResponseId(), "@", e.GetOccurredAt()), "survey"
 	default:
-		return nil, fmt.Errorf("%w: unknown event %q; known are purchase, refund, cancel, account, subscription, referral, survey, tick, restart, answers, currency, rules, settings, parameters or thresholds", ErrLine, what)
+		return nil, fmt.Errorf("%w: unknown event %q; known are purchase, refund, cancel, account, subscription, referral, survey, forget, tick, restart, answers, currency, rules, settings, parameters or thresholds", ErrLine, what)
 	}
 	if err := a.finish(what); err != nil {
 		return nil, err
 	}
-	blob, err := (&ledger.Event{OccurredAt: e.GetOccurredAt(), Purchase: e.Purchase, Cancellation: e.Cancellation, Referral: e.Referral, Survey: e.Survey}).MarshalVT()
+	blob, err := (&ledger.Event{OccurredAt: e.GetOccurredAt(), Purchase: e.Purchase, Cancellation: e.Cancellation, Referral: e.Referral, Survey: e.Survey, Erasure: e.Erasure}).MarshalVT()
 	if err != nil {
 		return nil, fmt.Errorf("encode an event: %w", err)
 	}

@@ -24,6 +24,7 @@ import (
 	"github.com/mainstay/mainstay/processors/customer"
 	"github.com/mainstay/mainstay/processors/memstore"
 	"github.com/mainstay/mainstay/processors/settings"
+	kinds "github.com/mainstay/mainstay/schemas/event"
 	"github.com/mainstay/mainstay/schemas/ledger"
 	"github.com/mainstay/mainstay/schemas/money"
 	"github.com/mainstay/mainstay/schemas/output"
@@ -167,7 +168,7 @@ func (s *Scenario) appendEvent(id string, e *ledger.Event) error {
 	}
 	s.origin++
 	return s.fold(&ledger.Entry{
-		Kind: ledger.Kind_KIND_EVENT, Customer: id, Payload: blob, Origin: &ledger.Origin{Topic: "scenario", Offset: s.origin},
+		Kind: kinds.EntryKind(e), Customer: id, Payload: blob, Origin: &ledger.Origin{Topic: "scenario", Offset: s.origin},
 	})
 }
 
@@ -179,7 +180,7 @@ func (s *Scenario) appendEntry(kind ledger.Kind, body interface{ MarshalVT() ([]
 	return s.fold(&ledger.Entry{Kind: kind, Payload: blob})
 }
 
-// fold runs Step on an entry, and on the credits and continue entries that it sends; on contributions if portfolios are reported.
+// fold runs Step on an entry, and on the entries that it sends; on contributions if portfolios are reported.
 // Thresholds are set by the scenario, so those that follow from contributions are dropped.
 func (s *Scenario) fold(e *ledger.Entry) error {
 	s.pending = append(s.pending, e)
@@ -196,7 +197,8 @@ func (s *Scenario) fold(e *ledger.Entry) error {
 			return err
 		}
 		for i, sent := range out.Sends {
-			if k := sent.Entry.GetKind(); k == ledger.Kind_KIND_CREDIT || k == ledger.Kind_KIND_CONTINUE || k == ledger.Kind_KIND_CONTRIBUTION && s.reported[output.Portfolio] {
+			k := sent.Entry.GetKind()
+			if k != ledger.Kind_KIND_THRESHOLDS && (k != ledger.Kind_KIND_CONTRIBUTION || s.reported[output.Portfolio]) {
 				sent.Entry.Origin = &ledger.Origin{Offset: s.offset, Ordinal: uint32(i)}
 				s.pending = append(s.pending, &sent.Entry)
 			}
@@ -211,8 +213,25 @@ func (s *Scenario) fold(e *ledger.Entry) error {
 		if err := s.recordAlerts(&out); err != nil {
 			return err
 		}
+		s.recordErased(&out)
 	}
 	return nil
+}
+
+// recordErased adds to the results that a customer is erased, once for all topics.
+func (s *Scenario) recordErased(out *output.Batch) {
+	said, tombstones := "", 0
+	for i := range out.Records {
+		switch r := &out.Records[i]; {
+		case r.Type == output.TypeErased && r.Null:
+			tombstones++
+		case r.Type == output.TypeErased:
+			said = r.Key
+		}
+	}
+	if said != "" {
+		s.addResult("%s is erased (%d tombstones)", said, tombstones)
+	}
 }
 
 // publishedAlert is the part of an alert output that is reported.
@@ -238,7 +257,7 @@ type publishedAlert struct {
 func (s *Scenario) recordAlerts(out *output.Batch) error {
 	published := map[string]bool{}
 	for i := range out.Records {
-		if out.Records[i].Topic != output.Alerts {
+		if out.Records[i].Topic != output.Alerts || out.Records[i].Type == output.TypeErased {
 			continue
 		}
 		var a publishedAlert

@@ -97,6 +97,9 @@ func (c *claim) observe() {
 	c.gauges.lagSeconds.Set(behind)
 	c.observePortfolio()
 	c.observeInputs()
+	if n, oldest := c.state.Erasures(); n > 0 {
+		c.metrics.OldestErasure.Set(telemetry.ByFold, c.topic, c.label, time.Duration(c.cfg.Now().UnixMilli()-oldest)*time.Millisecond)
+	}
 }
 
 // observeInputs sets how far each input partition is behind the ledger, as its ticks say: a partition that no intake reads

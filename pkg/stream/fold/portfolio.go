@@ -70,6 +70,7 @@ func (f *Fold) deleteSeries(partition int32) {
 	f.metrics.Consumer.Halted.DeletePartialMatch(map[string]string{"partition": p})
 	f.metrics.LedgerBytes.DeleteLabelValues(p)
 	f.metrics.Stalled.Delete(telemetry.ByFold, topic, p)
+	f.metrics.OldestErasure.Delete(telemetry.ByFold, topic, p)
 	if partition == 0 {
 		f.metrics.TimeBehind.DeleteSource(telemetry.ByFold)
 		f.metrics.Portfolio.Reset()

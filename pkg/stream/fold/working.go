@@ -43,12 +43,20 @@ type committedStore interface {
 // cachedCustomer is one customer in memory.
 type cachedCustomer struct {
 	id        string
-	state     *customer.State // nil: Redis does not know the customer
+	state     *customer.State // nil: there is none, and if dirty it was deleted
 	size      int64           // its share of workingSet.bytes
 	dirty     bool            // in workingSet.dirty
 	committed bool            // Redis knows the customer
 	element   *list.Element   // in workingSet.evictable; nil while dirty or not loaded
 	deadline  int64           // as Redis has it; 0: none
+}
+
+// due returns the customer's deadline; false if there is none.
+func (h *cachedCustomer) due() (int64, bool) {
+	if h.state == nil {
+		return 0, false
+	}
+	return h.state.Deadline()
 }
 
 func newWorkingSet(limit int64, store committedStore) *workingSet {
@@ -144,11 +152,14 @@ func (w *workingSet) Put(id string, s *customer.State) {
 	}
 }
 
+// Delete is processors.Store's. The next commit deletes the customer in Redis.
+func (w *workingSet) Delete(id string) { w.Put(id, nil) }
+
 // Due is processors.Store's: the timers in Redis, overlaid with the changes since the last commit, then ordered.
 func (w *workingSet) Due(now int64, limit int) ([]string, error) {
 	timers := make([]redis.Timer, 0, limit)
 	for _, h := range w.dirty {
-		if at, ok := h.state.Deadline(); ok && at <= now {
+		if at, ok := h.due(); ok && at <= now {
 			timers = append(timers, redis.Timer{ID: h.id, Deadline: at})
 		}
 	}
@@ -219,7 +230,7 @@ func (w *workingSet) Class(class, classes uint32) ([]string, error) {
 		}
 		for _, members := range ids {
 			for _, id := range members {
-				if w.customers[id].state == nil {
+				if h := w.customers[id]; h.state == nil && !h.dirty {
 					return nil, fmt.Errorf("a customer of a class without a state: %w", redis.ErrTorn)
 				}
 			}
@@ -232,19 +243,30 @@ func (w *workingSet) Class(class, classes uint32) ([]string, error) {
 			ids = append(ids, id)
 		}
 	}
+	ids = slices.DeleteFunc(ids, func(id string) bool {
+		h := w.customers[id]
+		return h != nil && h.dirty && h.state == nil
+	})
 	slices.Sort(ids)
 	return ids, nil
 }
 
 // changes returns what a commit writes: the changed customers, and the timers that are new or have moved.
 func (w *workingSet) changes() ([]redis.Blob, []redis.Timer) {
-	blobs := make([]redis.Blob, len(w.dirty))
+	blobs := make([]redis.Blob, 0, len(w.dirty))
 	var timers []redis.Timer
-	for i, h := range w.dirty {
-		blobs[i] = redis.Blob{ID: h.id, Value: h.state.Encode(nil), Known: h.committed}
+	for _, h := range w.dirty {
+		if h.state == nil {
+			//mutant:erasure-not-committed if false && $
+			if h.committed { // otherwise it was created and deleted since the last commit
+				blobs = append(blobs, redis.Blob{ID: h.id, Known: true, Removed: true})
+			}
+			continue
+		}
+		blobs = append(blobs, redis.Blob{ID: h.id, Value: h.state.Encode(nil), Known: h.committed})
 		//mutant:commit-skips-timers if false && $
 		//mutant:commit-skips-moved-timers if $ && h.deadline == 0
-		if at, _ := h.state.Deadline(); at != h.deadline || !h.committed {
+		if at, _ := h.due(); at != h.deadline || !h.committed {
 			timers = append(timers, redis.Timer{ID: h.id, Deadline: at})
 		}
 	}
@@ -254,8 +276,8 @@ func (w *workingSet) changes() ([]redis.Blob, []redis.Timer) {
 // committed makes the changed customers evictable: Redis has them.
 func (w *workingSet) committed() {
 	for _, h := range w.dirty {
-		h.dirty, h.committed = false, true
-		h.deadline, _ = h.state.Deadline()
+		h.dirty, h.committed = false, h.state != nil
+		h.deadline, _ = h.due()
 		h.element = w.evictable.PushBack(h)
 	}
 	clear(w.dirty)

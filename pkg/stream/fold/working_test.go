@@ -50,6 +50,11 @@ func (s *fakeStore) Classes(first, end, _ uint32) ([][]string, error) {
 func (s *fakeStore) commit(w *workingSet) {
 	blobs, timers := w.changes()
 	for _, b := range blobs {
+		if b.Removed {
+			delete(s.blobs, b.ID)
+			delete(s.timers, b.ID)
+			continue
+		}
 		s.blobs[b.ID] = b.Value
 	}
 	for _, t := range timers {
@@ -156,4 +161,44 @@ func TestTimerWithoutItsCustomerIsTorn(t *testing.T) {
 	s.timers["gone"] = 1
 	_, err := w.Due(5, 10)
 	require.ErrorIs(t, err, redis.ErrTorn)
+}
+
+// A deleted customer is gone for Step at once, in Redis with the next commit, and comes back only as a new one.
+func TestDeletedCustomers(t *testing.T) {
+	s, w := newFakeStore(1 << 20)
+	w.Put("a", stateWithDeadline(1))
+	w.Put("b", stateWithDeadline(2))
+	s.commit(w)
+	w.Put("new", stateWithDeadline(3))
+	w.Delete("a")
+	w.Delete("new")
+	gone := func(id string) {
+		state, err := w.Customer(id)
+		require.NoError(t, err)
+		require.Nil(t, state)
+	}
+	gone("a")
+	gone("new")
+	due, err := w.Due(9, 9)
+	require.NoError(t, err)
+	require.Equal(t, []string{"b"}, due)
+	ids, err := w.Class(0, 1)
+	require.NoError(t, err)
+	require.Empty(t, ids, "the fake store has no classes, and the new customer is deleted")
+	blobs, timers := w.changes()
+	require.Equal(t, []redis.Blob{{ID: "a", Known: true, Removed: true}}, blobs, "nothing of a customer whom Redis never knew")
+	require.Empty(t, timers)
+	s.commit(w)
+	gone("a")
+	require.NotContains(t, s.blobs, "a")
+	w.Put("a", stateWithDeadline(5))
+	blobs, timers = w.changes()
+	require.Len(t, blobs, 1)
+	require.False(t, blobs[0].Known)
+	require.Equal(t, []redis.Timer{{ID: "a", Deadline: 5}}, timers)
+	w.Delete("b")
+	w.Put("b", stateWithDeadline(2)) // deleted and new between two commits
+	blobs, _ = w.changes()
+	require.Len(t, blobs, 2)
+	require.True(t, blobs[1].Known)
 }

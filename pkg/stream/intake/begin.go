@@ -90,7 +90,11 @@ func (r *run) readInputSet(ctx context.Context) error {
 		incarnations += uint64(known[t.Name])
 	}
 	r.set.letterTopics = map[event.Kind]letterTopic{}
+	read := slices.Collect(maps.Values(r.cfg.Topics))
 	for kind := range event.Kinds {
+		if kind.Descriptor().Optional && !slices.Contains(read, kind) {
+			continue
+		}
 		topics, err := r.kafka.Topics(ctx, []string{DeadLetterTopic(r.cfg.Namespace, kind)})
 		if err != nil {
 			return fmt.Errorf("read the dead-letter topics: %w", err)

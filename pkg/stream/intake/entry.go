@@ -68,7 +68,7 @@ func (r *run) encodeEvent(in *inputPartition, index int, offset, time int64) {
 
 	e.payload = marshal(e.payload, &e.decoded.Event)
 	e.origin = ledger.Origin{Topic: in.topic, Incarnation: in.incarnation, Partition: in.partition, Offset: offset}
-	e.entry = ledger.Entry{Version: ledger.Version, Kind: ledger.Kind_KIND_EVENT, Customer: customer, Origin: &e.origin, Time: time, Payload: e.payload}
+	e.entry = ledger.Entry{Version: ledger.Version, Kind: event.EntryKind(&e.decoded.Event), Customer: customer, Origin: &e.origin, Time: time, Payload: e.payload}
 	if partition.hasOrigin[index] {
 		e.after.Offset = partition.lastOrigin[index]
 		e.entry.After = &e.after

@@ -81,6 +81,8 @@ func RenderOutput(value []byte) string {
 			o.changed("churn_probability"), o.text("days_since_last_order"), by)
 	case strings.Contains(what, ".promoter_status."):
 		return fmt.Sprintf("%s  %s  score %s of %s responses  (%s)", head, o.changed("nps_category"), o.text("nps_score"), o.text("response_count"), by)
+	case strings.Contains(what, ".erased."):
+		return fmt.Sprintf("%s  erased, as requested %s  (%s)", head, day(o.text("requested_at")), by)
 	case strings.Contains(what, ".portfolio."):
 		return fmt.Sprintf("%s  customers %s  active %s  equity %s %s  nps %s  (%s)", day(o.text("as_of")), o.text("customers"),
 			o.text("active_customers"), o.text("customer_equity"), o.text("currency"), o.text("nps"), o.text("state"))

@@ -237,7 +237,7 @@ func (s *secured) withoutEach(ctx context.Context, user access.User, a *app.App)
 			})
 			if !reported[p.Resource] {
 				reported[p.Resource] = true
-				report := inspect.Check(ctx, a, user)
+				report := inspect.Check(ctx, a, user, time.Now())
 				found, err := json.Marshal(report.Findings)
 				require.NoError(s.t, err)
 				require.Positive(s.t, report.Fatal)
@@ -257,7 +257,7 @@ func (s *secured) withoutEach(ctx context.Context, user access.User, a *app.App)
 // withoutEachInRedis takes each command away, and the keys. The whole of check is run for those that it needs itself, and for the keys.
 func (s *secured) withoutEachInRedis(ctx context.Context, a *app.App) {
 	check := func() string {
-		found, err := json.Marshal(inspect.Check(ctx, a, access.Process).Findings)
+		found, err := json.Marshal(inspect.Check(ctx, a, access.Process, time.Now()).Findings)
 		require.NoError(s.t, err)
 		return string(found)
 	}

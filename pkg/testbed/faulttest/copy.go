@@ -31,11 +31,17 @@ func (w *world) verifyCopy() []string {
 		report("%v", err)
 		return problems
 	}
-	recounted, err := w.recount()
+	forgotten, err := w.readForgotten()
 	if err != nil {
 		report("%v", err)
 		return problems
 	}
+	recounted, err := w.recount(forgotten.remains)
+	if err != nil {
+		report("%v", err)
+		return problems
+	}
+	problems = append(problems, w.checkForgotten(forgotten, cfg.Namespace, result.Partitions)...)
 	folded := &foldedCopy{stores: make([]*memstore.MemStore, result.Partitions)}
 	for p := range result.Partitions {
 		if err := folded.fold(w, cfg.Namespace, p); err != nil {

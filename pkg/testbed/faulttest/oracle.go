@@ -33,9 +33,23 @@ func (w *world) verify() []string {
 	}
 	w.subscriber.checkSequences()
 	problems = append(problems, w.subscriber.problems...)
-	recounted, err := w.recount()
+	forgotten, err := w.readForgotten()
 	if err != nil {
 		return append(problems, err.Error())
+	}
+	recounted, err := w.recount(forgotten.remains)
+	if err != nil {
+		return append(problems, err.Error())
+	}
+	unnamed, err := w.unnamedCredits(forgotten)
+	if err != nil {
+		return append(problems, err.Error())
+	}
+	for id := range unnamed {
+		recounted.customer(id)
+	}
+	for id := range w.subscriber.customers {
+		recounted.customer(id) // of one who is forgotten nothing is held
 	}
 	for id, c := range recounted.customers {
 		held := w.subscriber.customers[id]
@@ -45,10 +59,10 @@ func (w *world) verify() []string {
 		if c.orders != held.orders || c.historic != held.historic {
 			report("customer %s: the subscriber holds %d orders worth %d, the recount %d worth %d", id, held.orders, held.historic, c.orders, c.historic)
 		}
-		if v := recounted.referralValue(id); v != held.referral {
+		if v := recounted.referralValue(id) + unnamed[id]; v != held.referral {
 			report("customer %s: the subscriber holds referral value %d, the recount %d", id, held.referral, v)
 		}
-		if c.responses > 0 && (c.score != held.score || c.responses != held.responses) {
+		if (c.responses > 0 || held.responses > 0) && (c.score != held.score || c.responses != held.responses) {
 			report("customer %s: the subscriber holds score %d of %d responses, the recount %d of %d", id, held.score, held.responses, c.score, c.responses)
 		}
 		state := w.committedState(partitionOf(id, w.genesis.GetPartitions()))
@@ -94,6 +108,7 @@ type recount struct {
 type customerTotals struct {
 	byOrder          map[string]*recountedOrder
 	orders, historic int64
+	orphaned         int64 // refunds whose purchase was not read
 	score, responses int64
 	days             map[int64]bool  // with a purchase
 	net              map[int64]int64 // by day
@@ -123,7 +138,16 @@ type inputEvent struct {
 	Test     bool        `json:"test"`
 }
 
-func (w *world) recount() (*recount, error) {
+// customer returns the totals of a customer, who is added if they are new.
+func (r *recount) customer(id string) *customerTotals {
+	if r.customers[id] == nil {
+		r.customers[id] = &customerTotals{byOrder: map[string]*recountedOrder{}, days: map[int64]bool{}, net: map[int64]int64{}}
+	}
+	return r.customers[id]
+}
+
+// recount recounts the records that count.
+func (w *world) recount(counts func(inputPlace) bool) (*recount, error) {
 	all := &recount{customers: map[string]*customerTotals{}, purchases: map[string]*recountedOrder{}, referral: map[string]inputEvent{}}
 	type response struct {
 		at    time.Time
@@ -132,12 +156,7 @@ func (w *world) recount() (*recount, error) {
 	}
 	responses := map[string]map[string]response{}
 	var referrals []inputEvent
-	of := func(id string) *customerTotals {
-		if all.customers[id] == nil {
-			all.customers[id] = &customerTotals{byOrder: map[string]*recountedOrder{}, days: map[int64]bool{}, net: map[int64]int64{}}
-		}
-		return all.customers[id]
-	}
+	of := all.customer
 	order := func(e inputEvent) *recountedOrder {
 		c := of(e.Customer)
 		if c.byOrder[e.Order] == nil {
@@ -147,9 +166,12 @@ func (w *world) recount() (*recount, error) {
 	}
 	for kind := range event.Kinds {
 		topic := kind.Descriptor().Topic
-		err := w.readAll(topic, func(r kafka.Record) error {
+		if kind == event.Erasure {
+			continue
+		}
+		err := w.readPartitions(topic, func(partition int32, r kafka.Record) error {
 			var e inputEvent
-			if !json.Valid(r.Value) {
+			if !counts(inputPlace{topic, partition, r.Offset}) || !json.Valid(r.Value) {
 				return nil // malformed on purpose
 			}
 			if err := json.Unmarshal(r.Value, &e); err != nil {
@@ -198,6 +220,10 @@ func (w *world) recount() (*recount, error) {
 	}
 	for id, c := range all.customers {
 		for _, b := range c.byOrder {
+			if !b.known {
+				c.orphaned += b.refunded
+				c.historic -= b.refunded
+			}
 			if b.cancelled || !b.known {
 				continue
 			}
@@ -228,13 +254,20 @@ func (r *recount) referralValue(referrer string) int64 {
 		if e.Referrer != referrer || r.customers[friend] == nil {
 			continue
 		}
-		for day, net := range r.customers[friend].net {
-			if day >= e.At.Unix()/86400 {
-				v += net
-			}
-		}
+		v += r.credited(friend)
 	}
 	return v
+}
+
+// credited is what a customer's referrer is credited with for them.
+func (r *recount) credited(friend string) int64 {
+	var v int64
+	for day, net := range r.customers[friend].net {
+		if day >= r.referral[friend].At.Unix()/86400 {
+			v += net
+		}
+	}
+	return max(0, v-r.customers[friend].orphaned)
 }
 
 // class is the churn class at a time by the published formula. sure is false within a few seconds of a change.
@@ -387,6 +420,10 @@ func (w *world) checkTotals() (problems []string) {
 }
 
 func (w *world) readAll(topic string, each func(kafka.Record) error) error {
+	return w.readPartitions(topic, func(_ int32, r kafka.Record) error { return each(r) })
+}
+
+func (w *world) readPartitions(topic string, each func(partition int32, r kafka.Record) error) error {
 	topics, err := w.client.Kafka.Topics(w.ctx, []string{topic})
 	if err != nil {
 		return err
@@ -399,7 +436,7 @@ func (w *world) readAll(topic string, each func(kafka.Record) error) error {
 		if b := bounds[p]; b.LastStable != b.HighWatermark {
 			return fmt.Errorf("%s/%d: %w", topic, p, errTransactionOpen)
 		}
-		if _, err := w.client.Kafka.ReadCommitted(w.ctx, topic, p, bounds[p].Start, bounds[p].LastStable, each); err != nil {
+		if _, err := w.client.Kafka.ReadCommitted(w.ctx, topic, p, bounds[p].Start, bounds[p].LastStable, func(r kafka.Record) error { return each(p, r) }); err != nil {
 			return err
 		}
 	}

@@ -3,10 +3,12 @@ package faulttest
 import (
 	"encoding/json"
 	"fmt"
+	"math/rand/v2"
 	"time"
 
 	"github.com/mainstay/mainstay/pkg/kafka"
 	"github.com/mainstay/mainstay/pkg/stream/refit"
+	"github.com/mainstay/mainstay/schemas/event"
 )
 
 // The shop has few customers, so that much happens to each.
@@ -14,6 +16,7 @@ const (
 	shopEvents    = 90
 	shopCustomers = 9
 	newcomerEvery = 15 // events; a newcomer is a customer with one order
+	forgetEvery   = 18 // events, on average
 )
 
 type order struct {
@@ -42,6 +45,9 @@ func (w *world) produceInputs() {
 	referrers := map[string]string{} // by referred customer
 	const voided = "-"
 
+	// Of its own, so that the events of a seed are the same with and without erasures.
+	forgotten := rand.New(rand.NewPCG(w.seed, 11)) //nolint:gosec // a seed can be run again
+
 	for i := range shopEvents {
 		time.Sleep(time.Duration(30+w.intn(400)) * time.Millisecond)
 		days += w.intn(5)
@@ -56,6 +62,9 @@ func (w *world) produceInputs() {
 		w.mu.Lock()
 		w.shopTime = stamp
 		w.mu.Unlock()
+		if forgets(w.seed) && forgotten.IntN(forgetEvery) == 0 {
+			w.forget(producer, i, fmt.Sprintf("c%d", forgotten.IntN(shopCustomers)), stamp)
+		}
 		if i%newcomerEvery == newcomerEvery-1 {
 			w.newcomer(producer, i, stamp)
 		}
@@ -139,6 +148,20 @@ func (w *world) refit() {
 	err := refit.Append(w.ctx, refit.Config{Namespace: w.cfg.Namespace, Genesis: w.genesis, Timeout: 30 * time.Second, Random: w.random}, w.client.Kafka, w.model.parameters())
 	if err != nil {
 		panic(err) // the shop's requests have no faults
+	}
+}
+
+// forgets says whether customers of a seed's shop are erased.
+func forgets(seed uint64) bool { return seed%5 < 2 }
+
+// forget asks that a customer be forgotten, now and then twice.
+func (w *world) forget(producer *kafka.Producer, i int, customer, stamp string) {
+	value, err := json.Marshal(map[string]any{"event_id": fmt.Sprintf("x%d", i), "customer_id": customer, "occurred_at": stamp})
+	if err != nil {
+		panic(err)
+	}
+	for range 1 + i%2 {
+		w.produce(producer, event.Erasure.Descriptor().Topic, value)
 	}
 }
 

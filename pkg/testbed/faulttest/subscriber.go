@@ -21,11 +21,21 @@ type subscriber struct {
 	read           map[topicPartition][]outputRecord
 	alerts         map[string]string    // by alert id: raised or cleared
 	firing         map[[2]string]string // by customer and rule: the alert that was raised and not cleared
+	causes         map[string][]string  // by customer: the events in outputsByCause
+	erased         map[topicKey]int     // how often customer.erased was read
+	sequences      map[life][]int64     // read so far
+	tombstoneDue   map[topicKey]bool    // customer.erased was read, and no tombstone yet
 }
 
 type topicPartition struct {
 	topic     string
 	partition int32
+}
+
+// topicKey is a customer in a topic.
+type topicKey struct {
+	topic output.Topic
+	key   string
 }
 
 type outputRecord struct{ offset, timestamp int64 }
@@ -36,12 +46,12 @@ type lastPublished struct {
 	score, responses           int64
 	class, tier                string
 	total                      int64
-	sequences                  []int64
 }
 
 // published has the fields of all kinds of output.
 type published struct {
 	EventID   string       `json:"event_id"`
+	EventType string       `json:"event_type"`
 	Customer  string       `json:"customer_id"`
 	Sequence  int64        `json:"sequence"`
 	Cause     string       `json:"cause_event_id"`
@@ -59,11 +69,17 @@ type published struct {
 	Trigger   string       `json:"trigger"`
 }
 
+// answerTopics are the topics that the subscriber reads.
+func answerTopics() []output.Topic {
+	return []output.Topic{output.CLV, output.ChurnRisk, output.PromoterStatus, output.Alerts}
+}
+
 func newSubscriber() *subscriber {
 	return &subscriber{
 		customers: map[string]*lastPublished{}, outputsByCause: map[string]int{}, ids: map[string]bool{},
 		next: map[topicPartition]int64{}, read: map[topicPartition][]outputRecord{},
 		alerts: map[string]string{}, firing: map[[2]string]string{},
+		causes: map[string][]string{}, erased: map[topicKey]int{}, tombstoneDue: map[topicKey]bool{}, sequences: map[life][]int64{},
 	}
 }
 
@@ -88,7 +104,7 @@ func (w *world) followOutputs() {
 
 // readOutputs reads what was published since the last call.
 func (w *world) readOutputs() error {
-	for _, t := range []output.Topic{output.CLV, output.ChurnRisk, output.PromoterStatus, output.Alerts} {
+	for _, t := range answerTopics() {
 		for n := range w.genesis.GetPartitions() {
 			p := topicPartition{t.Name(w.cfg.Namespace), n}
 			bounds, err := w.client.Kafka.ListOffsets(w.ctx, p.topic, []int32{n})
@@ -110,6 +126,12 @@ func (w *world) readOutputs() error {
 	return nil
 }
 
+// life is a customer's time up to an erasure: the first is 0. With each the sequence begins again.
+type life struct {
+	customer string
+	number   int
+}
+
 // olderThan returns for each partition the offset below which everything was read and is older than a time (ms).
 func (s *subscriber) olderThan(ms int64) map[topicPartition]int64 {
 	old := map[topicPartition]int64{}
@@ -125,6 +147,14 @@ func (s *subscriber) olderThan(ms int64) map[topicPartition]int64 {
 
 // apply takes over an output record.
 func (s *subscriber) apply(t output.Topic, r kafka.Record) error {
+	at := topicKey{t, string(r.Key)}
+	if due := s.tombstoneDue[at]; due != (r.Value == nil) {
+		s.problems = append(s.problems, fmt.Sprintf("%s of customer %s: tombstone %t, want %t", t, r.Key, r.Value == nil, due))
+	}
+	delete(s.tombstoneDue, at)
+	if r.Value == nil {
+		return nil
+	}
 	var p published
 	if err := json.Unmarshal(r.Value, &p); err != nil {
 		return fmt.Errorf("output %s: %w", r.Value, err)
@@ -138,13 +168,21 @@ func (s *subscriber) apply(t output.Topic, r kafka.Record) error {
 		c = &lastPublished{}
 		s.customers[p.Customer] = c
 	}
-	c.sequences = append(c.sequences, p.Sequence)
+	alive := life{p.Customer, s.erased[at]}
+	s.sequences[alive] = append(s.sequences[alive], p.Sequence)
+	if p.EventType == output.TypeErased {
+		s.erased[at]++
+		s.tombstoneDue[at] = true
+		s.forget(t, p.Customer, c)
+		return nil
+	}
 	switch t {
 	case output.CLV:
 		c.historic, c.orders, c.referral = minor(p.Historic), deref(p.Orders), minor(p.Referral)
 		c.total, c.tier = minor(p.Total), deref(p.Tier)
 		if p.Cause != "" && p.Trigger == "event" { // not the credits that it causes
 			s.outputsByCause[p.Cause]++
+			s.causes[p.Customer] = append(s.causes[p.Customer], p.Cause)
 		}
 	case output.ChurnRisk:
 		c.class = deref(p.Class)
@@ -155,6 +193,29 @@ func (s *subscriber) apply(t output.Topic, r kafka.Record) error {
 	default:
 	}
 	return nil
+}
+
+// forget drops what a topic has said of a customer.
+func (s *subscriber) forget(t output.Topic, id string, c *lastPublished) {
+	switch t {
+	case output.CLV:
+		c.historic, c.orders, c.referral, c.total, c.tier = 0, 0, 0, 0, ""
+		for _, cause := range s.causes[id] {
+			delete(s.outputsByCause, cause)
+		}
+		delete(s.causes, id)
+	case output.ChurnRisk:
+		c.class = ""
+	case output.PromoterStatus:
+		c.score, c.responses = 0, 0
+	case output.Alerts:
+		for rule, alert := range s.firing {
+			if rule[0] == id {
+				s.problems = append(s.problems, fmt.Sprintf("alert %s is open, and its customer %s is erased", alert, id))
+			}
+		}
+	default:
+	}
 }
 
 // alert checks the rules of alerts: each is raised once and then cleared once, and only one of a rule is raised at a time.
@@ -179,16 +240,27 @@ func (s *subscriber) alert(p published) {
 	}
 }
 
-// checkSequences checks, after everything was read, that each customer's sequence numbers run from 1 without a gap.
+// checkSequences checks, after everything was read, that each customer's sequence numbers run from 1 without a gap, and that every
+// topic was told of every erasure.
 func (s *subscriber) checkSequences() {
-	for id, c := range s.customers {
-		slices.Sort(c.sequences)
-		for i, n := range c.sequences {
+	for of, numbers := range s.sequences {
+		slices.Sort(numbers)
+		for i, n := range numbers {
 			if n != int64(i+1) {
-				s.problems = append(s.problems, fmt.Sprintf("customer %s: sequence numbers %v", id, c.sequences))
+				s.problems = append(s.problems, fmt.Sprintf("customer %s, life %d: sequence numbers %v", of.customer, of.number, numbers))
 				break
 			}
 		}
+	}
+	for at, n := range s.erased {
+		for _, t := range answerTopics() {
+			if other := s.erased[topicKey{t, at.key}]; other != n {
+				s.problems = append(s.problems, fmt.Sprintf("customer %s was erased %d times in %s, %d times in %s", at.key, n, at.topic, other, t))
+			}
+		}
+	}
+	for at := range s.tombstoneDue {
+		s.problems = append(s.problems, fmt.Sprintf("%s of customer %s: no tombstone", at.topic, at.key))
 	}
 }
 

@@ -19,6 +19,7 @@ import (
 	"github.com/mainstay/mainstay/pkg/sandbox/embedded"
 	"github.com/mainstay/mainstay/pkg/stream/fold"
 	"github.com/mainstay/mainstay/processors/alert"
+	"github.com/mainstay/mainstay/schemas/event"
 	"github.com/mainstay/mainstay/schemas/ledger"
 )
 
@@ -94,6 +95,9 @@ func settings(seed uint64, env *embedded.Embedded) config.Config {
 	c.Fold.CacheBytes, c.Fold.WakeLimit = 6000, 3
 	c.Churn.GraceDays = 0
 	c.Portfolio.ContributionInterval, c.Tiers.MinCustomers = 3*time.Second, 3
+	if forgets(seed) {
+		c.Kafka.Topics[event.Erasure] = []string{event.Erasure.Descriptor().Topic}
+	}
 	c.Alerts.Rules, c.Alerts.FuseRaises, c.Alerts.FuseShare = rules(seed), 3, 0
 	if seed%4 != 2 { // a close for each of the 400 days of a history takes several times as long as all else
 		c.Portfolio.Close = "off"

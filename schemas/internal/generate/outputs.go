@@ -18,8 +18,8 @@ var kinds = map[string]object{
 	"closed":      {{"type", "string"}, {"enum", list{"provisional", "final"}}},
 	"state":       {{"type", "string"}, {"enum", list{"raised", "cleared"}}},
 	"severity":    {{"type", "string"}, {"enum", list{"info", "warning", "critical"}}},
-	"cleared":     {{"type", "string"}, {"enum", list{"condition", "terms_changed", "rule_removed", "account_closed"}}},
-	"trigger":     {{"type", "string"}, {"enum", list{"event", "credit", "timer", "close", "thresholds", "parameters", "settings", "replay"}}},
+	"cleared":     {{"type", "string"}, {"enum", list{"condition", "terms_changed", "rule_removed", "account_closed", "erased"}}},
+	"trigger":     {{"type", "string"}, {"enum", list{"event", "credit", "timer", "close", "thresholds", "parameters", "settings", "erasure", "replay"}}},
 	"event":       {{"type", "string"}, {"enum", eventKinds()}},
 	"rejected":    {{"type", "string"}, {"enum", list{"event_conflict", "order_conflict", "order_forgotten", "over_refund", "too_many_refunds", "self_referral", "referral_taken", "currency_unknown_rate"}}},
 	"id":          {{"type", "string"}, {"pattern", "^[0-9]+-[0-9]+-[0-9]+$"}},
@@ -109,6 +109,9 @@ func outputs() []file {
 			{"clear_threshold", "number?", "", nil},
 			{"scores", "object", "The customer's at that moment", []outputField{{"historic_clv", "money?", "", nil}, {"predicted_clv", "money?", "", nil}, {"total_clv", "money?", "", nil}, {"value_tier", "tier?", "", nil}, {"churn_probability", "probability?", "", nil}, {"churn_risk", "churn?", "", nil}, nps, {"nps_category", "category?", "", nil}}},
 			{"previous", "object?", "As last published of this episode", []outputField{{"state", "state", "", nil}, {"value", "number?", "", nil}}},
+		})),
+		output("erased", "A customer was forgotten: delete what you keep of them. It goes to the topics of clv, churn-risk, promoter-status and alerts, and a tombstone with the same key follows it in each.", []string{"mainstay.customer.erased.v1"}, concat(about, []outputField{
+			{"requested_at", "time", "", nil},
 		})),
 		output("portfolio", "The customer base as a whole.", []string{"mainstay.portfolio.updated.v1"}, concat(id, asOf, cause, []outputField{
 			{"state", "closed", "provisional: customers as last published; final: every customer valued at the end of a civil day", nil},
