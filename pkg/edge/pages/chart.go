@@ -48,9 +48,10 @@ func (c *chart) days(zone *time.Location) {
 	for i := range int64(labels) {
 		at := c.from + (c.to-c.from)*i/(labels-1)
 		anchor := "middle"
-		if i == 0 {
+		switch i {
+		case 0:
 			anchor = "start"
-		} else if i == labels-1 {
+		case labels - 1:
 			anchor = "end"
 		}
 		fmt.Fprintf(&c.b, `<text x="%.1f" y="%.1f" text-anchor="%s">%s</text>`, c.x(at), chartHeight-8, anchor, time.UnixMilli(at).In(zone).Format(time.DateOnly))

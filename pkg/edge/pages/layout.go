@@ -72,11 +72,10 @@ func figures(all ...figure) g.Node {
 	}))
 }
 
-// cell is a cell of a table; its label is shown where the table is too narrow to have a head.
+// cell is the head of a column; its label is shown where the table is too narrow to have a head.
 type cell struct {
 	label  string
 	number bool
-	node   g.Node
 }
 
 func table(caption string, head []cell, rows [][]g.Node) g.Node {

@@ -150,10 +150,10 @@ func (a *access) requireAs(who client, scope Scope, next http.Handler) http.Hand
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		refuse := func(status int, name, challenge, text string) { refuse(w, who, status, name, challenge, text) }
 		if a.tokens == nil {
+			//mutant:any-host-reads-customers insert scope = ScopeStatus
 			switch {
 			case a.closed:
 				refuse(http.StatusUnauthorized, "no_tokens", "", "this address serves only /livez and /readyz, because it is not a loopback address and http.tokens_file is not set")
-			//mutant:any-host-reads-customers if false && $
 			case scope == ScopeCustomers && a.local && !localName(r.Host):
 				refuse(http.StatusForbidden, "foreign_host", "", "without tokens customers are shown under localhost or an IP address only, so that no web page reads them through a name of its own; set http.tokens_file, or http.allow_anonymous")
 			default:
