@@ -127,7 +127,7 @@ func formOf(f event.Format) form {
 		return score
 	case event.Flag:
 		return flag
-	case event.Objects:
+	case event.Objects, event.Object:
 		return nested
 	case event.EventType:
 		return kind

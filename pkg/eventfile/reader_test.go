@@ -304,7 +304,7 @@ func TestParseMap(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, map[string]string{"total": "Total, incl. VAT", "customer_id": `a "b", c`, "order_id": `5" disk`}, columns)
 	for text, want := range map[string]string{
-		"customer=x":            `unknown field "customer"; known are affiliation, cancel_reason`,
+		"customer=x":            `unknown field "customer"; known are acquisition, affiliation`,
 		"total":                 `"total" is not field=column`,
 		"total=":                "is not field=column",
 		"total=a,total=b":       `"total" is mapped twice`,

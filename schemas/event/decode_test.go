@@ -91,6 +91,7 @@ func TestForms(t *testing.T) {
 	} {
 		r, err := decode(t, options(), Purchase, m)
 		require.NoError(t, err, name)
+		r.Event.PurchaseDetails = nil // Segment's
 		require.Equal(t, understoodPurchase, says(r), name)
 	}
 }
@@ -292,6 +293,34 @@ func TestExplain(t *testing.T) {
 		"cancelled_at |  |  |  | ",
 		"status |  |  |  | ",
 		"refunds |  |  |  | ",
+		"channel |  |  |  | ",
+		"affiliation |  |  |  | ",
+		"country |  |  |  | ",
+		"coupon |  |  |  | ",
+		"subscription_id |  |  |  | ",
+		"referral_code |  |  |  | ",
+		"discount |  |  |  | ",
+		"loyalty_member |  |  |  | ",
+		"acquisition |  |  |  | ",
+		"products |  |  |  | ",
+	}, lines)
+}
+
+// TestExplainNamesPartsOfObjects: a part is named with the object that it was found in.
+func TestExplainNamesPartsOfObjects(t *testing.T) {
+	var lines []string
+	body := `{"customer_id":"c","order_id":1,"total":5,"acquisition":{"source":"ads"},"products":[{"sku":"s","price":"2.5"}],"refunds":[{"refund_id":"r","total":1}]}`
+	for _, f := range decoder(t, options()).Explain(Purchase, message(body), now) {
+		if strings.Contains(f.Field, ".") && f.From != "" {
+			lines = append(lines, strings.Join([]string{f.Field, f.From, f.Text, f.Value}, " | "))
+		}
+	}
+	require.Equal(t, []string{
+		"refunds.refund_id | refunds[].refund_id | r | r",
+		"refunds.total | refunds[].total | 1 | 1.00 EUR",
+		"acquisition.source | acquisition.source | ads | ads",
+		"products.price | products[].price | 2.5 | 2.5",
+		"products.product_id | products[].sku | s | s",
 	}, lines)
 }
 
@@ -306,7 +335,7 @@ func TestDecodeDoesNotAllocate(t *testing.T) {
 	d := decoder(t, options())
 	into := new(Result)
 	for kind, value := range map[Kind]string{
-		Purchase:     `{"customer_id":"c\u0031","order_id":"o1","total":49.90,"refunds":[{"refund_id":"r","total":1}]}`,
+		Purchase:     `{"customer_id":"c\u0031","order_id":"o1","total":49.90,"refunds":[{"refund_id":"r","total":1}],"channel":"web","acquisition":{"source":"ads"},"products":[{"id":"p","price":1,"quantity":2}]}`,
 		Cancellation: `{"customer_id":"c1","kind":"refund","order_id":"o1","refund_id":"r","total":"1.00"}`,
 		Referral:     `{"advocate":"a","friend":"b","status":"approved"}`,
 		Survey:       `{"customer_id":"c1","response_id":"r","score":9,"updated_at":"2026-03-01T12:00:00Z"}`,

@@ -1,6 +1,9 @@
 package event
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // Format is how the value of a field is read.
 type Format uint8
@@ -19,6 +22,8 @@ const (
 	Time                         // RFC 3339, or another form of schemas/timeform
 	Flag                         // true or false
 	Objects                      // an array of objects
+	Object                       // an object
+	Detail                       // text, or the literal of a number, of which at most 100 bytes are kept; anything else is left out
 	EventType                    // one of Descriptor.Types
 )
 
@@ -33,7 +38,7 @@ type Field struct {
 	When      *Condition
 	Identity  bool     // the identity of what the event is about; an import makes one for rows that have none
 	Optional  bool     // the JSON Schema does not constrain it: it is not read, or only under some settings
-	Parts     []*Field // of Objects
+	Parts     []*Field // of Objects, and of an Object
 	MaxItems  int      // of Objects that are read: more elements are refused
 
 	Doc     string
@@ -41,6 +46,7 @@ type Field struct {
 	Flag    string // of the command `send`; "": none
 	Default string // of that flag; see Unique
 
+	within    string // of a part: where Explain has found it, such as "refunds[]."
 	names     []name // the plain name first
 	mask      uint64 // of names
 	attribute attribute
@@ -64,9 +70,19 @@ func (f *Field) Always() bool {
 }
 
 // declare numbers the names of a field.
-func declare(f Field) *Field {
+func declare(f Field) *Field { return f.numbered(names) }
+
+// declarePart numbers the names of a field of an inner object; the error names it with the field that holds the object. within is
+// that field's name, and "[]" behind it if it is an array.
+func declarePart(within string, f Field) *Field {
+	part := f.numbered(partNames)
+	part.Name, part.within = strings.TrimSuffix(within, "[]")+"."+f.Name, within+"."
+	return part
+}
+
+func (f Field) numbered(table *nameTable) *Field {
 	for _, text := range append([]string{f.Name}, f.Aliases...) {
-		n := names.number(text)
+		n := table.number(text)
 		f.names = append(f.names, n)
 		f.mask |= 1 << n
 	}
@@ -74,13 +90,6 @@ func declare(f Field) *Field {
 		f.attribute = attribute(slices.Index(attributeTexts[:], f.Attribute)) //nolint:gosec // a short table
 	}
 	return &f
-}
-
-// declarePart numbers the name of a field of an element of an array; the error names it with the array.
-func declarePart(array string, f Field) *Field {
-	part := declare(f)
-	part.Name = array + f.Name
-	return part
 }
 
 // The fields that events of every kind have.

@@ -44,6 +44,7 @@ var kinds = [Kinds]*Descriptor{Purchase: &purchase, Cancellation: &cancellation,
 // bodies is room for a body of each kind, so that decoding allocates none.
 type bodies struct {
 	purchase     ledger.Purchase
+	details      details
 	cancellation ledger.Cancellation
 	referral     ledger.Referral
 	survey       ledger.Survey

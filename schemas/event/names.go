@@ -26,7 +26,8 @@ type nameTable struct {
 	slots [256]name // open addressing by hashName
 }
 
-var names = newNameTable()
+// names are those of members of an event, partNames those of members of its inner objects: refunds, products, acquisition.
+var names, partNames = newNameTable(), &nameTable{used: nUnknown + 1}
 
 func newNameTable() *nameTable {
 	t := &nameTable{used: nUnknown + 1}

@@ -58,23 +58,18 @@ var (
 	})
 
 	// Of an element of refunds.
-	fPartRefundID   = declarePart("refunds.", Field{Name: "refund_id", Format: Identifier, Required: true})
-	fPartTotal      = declarePart("refunds.", Field{Name: "total", Format: Amount, Required: true})
-	fPartOccurredAt = declarePart("refunds.", Field{Name: "occurred_at", Format: Time})
+	fPartRefundID   = declarePart("refunds[]", Field{Name: "refund_id", Format: Identifier, Required: true})
+	fPartTotal      = declarePart("refunds[]", Field{Name: "total", Format: Amount, Required: true})
+	fPartOccurredAt = declarePart("refunds[]", Field{Name: "occurred_at", Format: Time})
 )
 
 var purchase = Descriptor{
 	Name: "purchase", Topic: "purchases", Topics: "Topics of purchases. May be empty, as the others, but not all of them.",
 	Title: "An order, or a snapshot of one.", Types: []string{"purchase", "order completed", "order.completed"}, Customer: fCustomerID, Occurred: fOrderedAt,
 	Fields: withTime(fOrderedAt, fCustomerID, fOrderID, fTotal, fCurrency, fSubtotal, fTax, fShipping,
-		declare(Field{Name: "discount", Format: Amount, Optional: true, Flag: "discount", Doc: "Discount that was given; not read."}),
-		declare(Field{Name: "coupon", Optional: true, Flag: "coupon", Doc: "Code of a coupon; not read."}),
-		declare(Field{Name: "channel", Optional: true, Flag: "channel", Doc: "Web, store, app, phone ...; not read."}),
-		declare(Field{Name: "affiliation", Optional: true, Doc: "Shop or partner; not read."}),
-		declare(Field{Name: "loyalty_member", Format: Flag, Optional: true, Doc: "Whether the customer is a member; not read."}),
-		declare(Field{Name: "referral_code", Optional: true, Flag: "referral-code", Doc: "Code by which the customer came; not read."}),
+		fDiscount, fCoupon, fChannel, fAffiliation, fCountry, fLoyaltyMember, fOfSubscription, fReferralCodeOfOrder, fAcquisition,
 		fUpdatedAt, fStatus, fCancelledAt,
-		declare(Field{Name: "products", Format: Objects, Optional: true, Doc: "Items of the order; not read."}), fRefunds),
+		fProducts, fRefunds),
 	Example: "--customer me --order 1 --total 49.90 --currency EUR",
 	read:    (*Decoder).readPurchase,
 	facts: func(b *canonical, e *ledger.Event, c *common) {
@@ -117,6 +112,7 @@ func (d *Decoder) readPurchase(c *common) {
 	p.Cancelled = status >= len(standingStatuses) || cancelled
 	p.StatusStated, p.TimeStoodIn = status >= 0 || cancelled, !c.occurred
 	d.refunds(p, unit, known, c)
+	d.purchaseDetails(unit, known, c)
 	c.key = key{what: "order:", id: p.OrderId, at: p.UpdatedAt, timed: updated}
 }
 
@@ -174,13 +170,13 @@ func (d *Decoder) refunds(p *ledger.Purchase, unit money.Unit, known bool, c *co
 		}
 		refund := c.into.nextRefund(len(p.Refunds))
 		refund.RefundId, refund.Total, refund.OccurredAt = "", 0, p.UpdatedAt
-		if v := r.part(fPartRefundID); r.require(fPartRefundID, v) {
+		if v := r.findPart(fPartRefundID); r.require(fPartRefundID, v) {
 			refund.RefundId = r.id(fPartRefundID, v, maxID)
 		}
-		if v := r.part(fPartTotal); r.require(fPartTotal, v) && known {
+		if v := r.findPart(fPartTotal); r.require(fPartTotal, v) && known {
 			refund.Total = d.fineAmount(fPartTotal, v, unit, c)
 		}
-		at, stated := r.time(fPartOccurredAt, r.part(fPartOccurredAt), d.now+ahead)
+		at, stated := r.time(fPartOccurredAt, r.findPart(fPartOccurredAt), d.now+ahead)
 		if stated {
 			refund.OccurredAt = at
 		} else if refund.OccurredAt == 0 {

@@ -64,7 +64,10 @@ func (r *reading) recordSource(f *Field, v value) {
 	case v.at == fromAttribute:
 		note.From = attributeTexts[f.attribute]
 	default:
-		note.From = [places]string{inProperties: "properties.", inData: "data.", inElement: "refunds[]."}[v.at] + names.texts[v.name]
+		note.From = [places]string{inProperties: "properties.", inData: "data."}[v.at] + names.texts[v.name]
+		if v.at == inPart {
+			note.From = f.within + partNames.texts[v.name]
+		}
 		if r.structured {
 			note.From = "data." + note.From
 		}
@@ -145,11 +148,15 @@ func (r *reading) isNull(f *Field) bool {
 	return (r.places[inBody].nulls|r.places[inProperties].nulls|r.places[inData].nulls)&f.mask != 0
 }
 
-// part looks up a field of an array element.
-func (r *reading) part(f *Field) value {
-	var v value
-	if r.places[inElement].present&f.mask != 0 {
-		v = r.valueAt(inElement, f.names[0])
+// findPart looks up a field of the inner object that is being read.
+func (r *reading) findPart(f *Field) (v value) {
+	if present := r.places[inPart].present; present&f.mask != 0 {
+		for _, n := range f.names {
+			if present&(1<<n) != 0 {
+				v = r.valueAt(inPart, n)
+				break
+			}
+		}
 	}
 	if r.explain {
 		r.recordSource(f, v)

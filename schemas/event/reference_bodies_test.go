@@ -192,7 +192,7 @@ func (r *reference) purchase(e *ledger.Event, s *stated) (natural string) {
 	if strings.Contains(status, "draft") && len(r.refusals) == 0 {
 		r.skip = SkipDraft
 	}
-	e.Purchase = p
+	e.Purchase, e.PurchaseDetails = p, r.purchaseDetails(unit.Decimals)
 	return "order:" + p.OrderId + again(p.UpdatedAt, updated.value != nil)
 }
 

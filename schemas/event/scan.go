@@ -41,7 +41,7 @@ const (
 	inBody = iota
 	inProperties
 	inData
-	inElement // of an array that is being read
+	inPart // an element of an array, or an inner object, that is being read
 	places
 )
 
@@ -110,7 +110,11 @@ func (s *scanner) object(i, at, depth int) int {
 			if escaped {
 				key = s.unescape(key)
 			}
-			n = names.of(key)
+			if at == inPart {
+				n = partNames.of(key)
+			} else {
+				n = names.of(key)
+			}
 		}
 		if i = s.space(i); i >= len(s.buf) || s.buf[i] != ':' {
 			return s.fail(Malformed)
@@ -161,7 +165,7 @@ func (s *scanner) member(i, at int, n name, depth int) int {
 		p.nulls |= bit
 	case v.tok == tokString && v.end-v.start == 2:
 		p.present &^= bit
-	case n == nType && v.tok == tokString && string(s.plain(v)) == "track": // Segment's envelope: its member event has the name
+	case at != inPart && n == nType && v.tok == tokString && string(s.plain(v)) == "track": // Segment's envelope: its member event has the name
 		p.present &^= bit
 	default:
 		p.present |= bit
@@ -389,15 +393,21 @@ func (s *scanner) unescape(raw []byte) []byte {
 	return s.scratch[start:len(s.scratch):len(s.scratch)]
 }
 
-// elements calls each with every element of a scanned array; the members of an object are in inElement.
+// part scans an object that was scanned before; its members are in inPart.
+func (s *scanner) part(v slot) {
+	s.places[inPart].reset()
+	s.value(int(v.start), inPart, 1)
+}
+
+// elements calls each with every element of a scanned array; the members of an object are in inPart.
 func (s *scanner) elements(v slot, each func(tok token)) {
 	i := s.space(int(v.start) + 1)
 	if s.buf[i] == ']' {
 		return
 	}
 	for {
-		s.places[inElement].reset()
-		e, end := s.value(i, inElement, 1)
+		s.places[inPart].reset()
+		e, end := s.value(i, inPart, 1)
 		each(e.tok)
 		if i = s.space(end); s.buf[i] == ']' {
 			return

@@ -114,6 +114,13 @@ var vocabulary = [Kinds]map[string][]string{
 		"subtotal": amounts, "tax": {`1`, `"0.50"`, `-1`, `[]`, `0.005`}, "shipping": {`2.5`, `"100"`},
 		"refunds": {`[]`, `[{"refund_id":"r1","total":1.5}]`, `[{"refund_id":7,"total":"2","occurred_at":"2026-01-01T00:00:00Z"},{"refund_id":"r2","total":1}]`, `[{"refund_id":1,"total":0},{"refund_id":2,"total":5.005},{"refund_id":3,"total":"5.005"},{"refund_id":4,"total":0.004}]`},
 		"type":    {`"purchase"`, `"track"`, `"com.example.order.completed.v2"`}, "event": {`"Order Completed"`},
+		"channel": {`" web "`, `7`}, "country": {`"DE"`, `"` + strings.Repeat("aé ", 60) + `"`}, "discount": {`5`, `"-1"`, `"x"`}, "loyalty_member": {`true`, `"false"`, `1`, `"yes"`},
+		"acquisition": {`{"source":"ads","medium":"cpc","campaign":7,"how_heard":" a friend "}`, `{"source":null,"x":{"medium":"y"}}`, `[]`},
+		"products": {
+			`[{"product_id":"p1","category":"Shoes","brand":"Nord","price":10,"quantity":2},{"sku":7,"id":"x","price":"0.005","quantity":"1.5"},7,{}]`,
+			`[{"price":0.0005,"quantity":3},{"price":1e15,"quantity":1e15},{"price":-1,"quantity":-1},{"price":{},"quantity":[],"type":"track","category":""}]`,
+			`[` + strings.Repeat(`{"id":"p","price":1,"quantity":3},`, 101) + `{}]`,
+		},
 	},
 	Cancellation: {
 		"customer_id userId": {`"c1"`}, "kind": {`"order"`, `"refund"`, `"subscription"`, `"account"`}, "order_id transaction_id": {`"o1"`}, "refund_id": {`"r1"`, `5`},

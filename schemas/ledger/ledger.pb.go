@@ -576,18 +576,19 @@ func (x *Mark) GetOrdinal() uint32 {
 
 // Event is a fact that a shop reports, decoded and normalised. One of the bodies is set.
 type Event struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`         // event_id, or the natural key
-	Source        string                 `protobuf:"bytes,2,opt,name=source,proto3" json:"source,omitempty"` // namespace of the id
-	OccurredAt    int64                  `protobuf:"zigzag64,3,opt,name=occurred_at,json=occurredAt,proto3" json:"occurred_at,omitempty"`
-	Facts         uint64                 `protobuf:"fixed64,4,opt,name=facts,proto3" json:"facts,omitempty"` // hash of the fields stated: distinguishes a duplicate from a conflict
-	Purchase      *Purchase              `protobuf:"bytes,10,opt,name=purchase,proto3" json:"purchase,omitempty"`
-	Cancellation  *Cancellation          `protobuf:"bytes,11,opt,name=cancellation,proto3" json:"cancellation,omitempty"`
-	Referral      *Referral              `protobuf:"bytes,12,opt,name=referral,proto3" json:"referral,omitempty"`
-	Survey        *Survey                `protobuf:"bytes,13,opt,name=survey,proto3" json:"survey,omitempty"`
-	Erasure       *Erasure               `protobuf:"bytes,14,opt,name=erasure,proto3" json:"erasure,omitempty"` // of an entry of KIND_ERASE
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	state           protoimpl.MessageState `protogen:"open.v1"`
+	Id              string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`         // event_id, or the natural key
+	Source          string                 `protobuf:"bytes,2,opt,name=source,proto3" json:"source,omitempty"` // namespace of the id
+	OccurredAt      int64                  `protobuf:"zigzag64,3,opt,name=occurred_at,json=occurredAt,proto3" json:"occurred_at,omitempty"`
+	Facts           uint64                 `protobuf:"fixed64,4,opt,name=facts,proto3" json:"facts,omitempty"` // hash of the fields stated: distinguishes a duplicate from a conflict
+	Purchase        *Purchase              `protobuf:"bytes,10,opt,name=purchase,proto3" json:"purchase,omitempty"`
+	Cancellation    *Cancellation          `protobuf:"bytes,11,opt,name=cancellation,proto3" json:"cancellation,omitempty"`
+	Referral        *Referral              `protobuf:"bytes,12,opt,name=referral,proto3" json:"referral,omitempty"`
+	Survey          *Survey                `protobuf:"bytes,13,opt,name=survey,proto3" json:"survey,omitempty"`
+	Erasure         *Erasure               `protobuf:"bytes,14,opt,name=erasure,proto3" json:"erasure,omitempty"`                                        // of an entry of KIND_ERASE
+	PurchaseDetails *PurchaseDetails       `protobuf:"bytes,15,opt,name=purchase_details,json=purchaseDetails,proto3" json:"purchase_details,omitempty"` // beside the purchase, so that who needs only amounts does not decode it
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
 }
 
 func (x *Event) Reset() {
@@ -679,6 +680,13 @@ func (x *Event) GetSurvey() *Survey {
 func (x *Event) GetErasure() *Erasure {
 	if x != nil {
 		return x.Erasure
+	}
+	return nil
+}
+
+func (x *Event) GetPurchaseDetails() *PurchaseDetails {
+	if x != nil {
+		return x.PurchaseDetails
 	}
 	return nil
 }
@@ -800,6 +808,302 @@ func (x *Purchase) GetRefundsStated() bool {
 	return false
 }
 
+// PurchaseDetails is what a purchase says of its order besides amounts and times. Nothing in it is checked for more than its form, and
+// none of it distinguishes a duplicate from a conflict. Absent if the purchase says none of it. Text is as the shop wrote it, without white
+// space at its ends, and at most 100 bytes.
+type PurchaseDetails struct {
+	state               protoimpl.MessageState `protogen:"open.v1"`
+	Channel             string                 `protobuf:"bytes,1,opt,name=channel,proto3" json:"channel,omitempty"`
+	Affiliation         string                 `protobuf:"bytes,2,opt,name=affiliation,proto3" json:"affiliation,omitempty"`
+	Country             string                 `protobuf:"bytes,3,opt,name=country,proto3" json:"country,omitempty"`
+	Coupon              string                 `protobuf:"bytes,4,opt,name=coupon,proto3" json:"coupon,omitempty"`
+	Discount            int64                  `protobuf:"zigzag64,5,opt,name=discount,proto3" json:"discount,omitempty"` // minor units; 0: none stated
+	LoyaltyMember       bool                   `protobuf:"varint,6,opt,name=loyalty_member,json=loyaltyMember,proto3" json:"loyalty_member,omitempty"`
+	LoyaltyMemberStated bool                   `protobuf:"varint,7,opt,name=loyalty_member_stated,json=loyaltyMemberStated,proto3" json:"loyalty_member_stated,omitempty"`
+	SubscriptionId      string                 `protobuf:"bytes,8,opt,name=subscription_id,json=subscriptionId,proto3" json:"subscription_id,omitempty"`
+	ReferralCode        string                 `protobuf:"bytes,9,opt,name=referral_code,json=referralCode,proto3" json:"referral_code,omitempty"`
+	Acquisition         *Acquisition           `protobuf:"bytes,10,opt,name=acquisition,proto3" json:"acquisition,omitempty"`
+	Products            []*Product             `protobuf:"bytes,11,rep,name=products,proto3" json:"products,omitempty"`                     // the first 100
+	MoreLines           uint32                 `protobuf:"varint,12,opt,name=more_lines,json=moreLines,proto3" json:"more_lines,omitempty"` // how many products follow those, with the sums of their quantities and net amounts
+	MoreQuantity        int64                  `protobuf:"zigzag64,13,opt,name=more_quantity,json=moreQuantity,proto3" json:"more_quantity,omitempty"`
+	MoreNet             int64                  `protobuf:"zigzag64,14,opt,name=more_net,json=moreNet,proto3" json:"more_net,omitempty"`
+	unknownFields       protoimpl.UnknownFields
+	sizeCache           protoimpl.SizeCache
+}
+
+func (x *PurchaseDetails) Reset() {
+	*x = PurchaseDetails{}
+	mi := &file_ledger_ledger_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PurchaseDetails) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PurchaseDetails) ProtoMessage() {}
+
+func (x *PurchaseDetails) ProtoReflect() protoreflect.Message {
+	mi := &file_ledger_ledger_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PurchaseDetails.ProtoReflect.Descriptor instead.
+func (*PurchaseDetails) Descriptor() ([]byte, []int) {
+	return file_ledger_ledger_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *PurchaseDetails) GetChannel() string {
+	if x != nil {
+		return x.Channel
+	}
+	return ""
+}
+
+func (x *PurchaseDetails) GetAffiliation() string {
+	if x != nil {
+		return x.Affiliation
+	}
+	return ""
+}
+
+func (x *PurchaseDetails) GetCountry() string {
+	if x != nil {
+		return x.Country
+	}
+	return ""
+}
+
+func (x *PurchaseDetails) GetCoupon() string {
+	if x != nil {
+		return x.Coupon
+	}
+	return ""
+}
+
+func (x *PurchaseDetails) GetDiscount() int64 {
+	if x != nil {
+		return x.Discount
+	}
+	return 0
+}
+
+func (x *PurchaseDetails) GetLoyaltyMember() bool {
+	if x != nil {
+		return x.LoyaltyMember
+	}
+	return false
+}
+
+func (x *PurchaseDetails) GetLoyaltyMemberStated() bool {
+	if x != nil {
+		return x.LoyaltyMemberStated
+	}
+	return false
+}
+
+func (x *PurchaseDetails) GetSubscriptionId() string {
+	if x != nil {
+		return x.SubscriptionId
+	}
+	return ""
+}
+
+func (x *PurchaseDetails) GetReferralCode() string {
+	if x != nil {
+		return x.ReferralCode
+	}
+	return ""
+}
+
+func (x *PurchaseDetails) GetAcquisition() *Acquisition {
+	if x != nil {
+		return x.Acquisition
+	}
+	return nil
+}
+
+func (x *PurchaseDetails) GetProducts() []*Product {
+	if x != nil {
+		return x.Products
+	}
+	return nil
+}
+
+func (x *PurchaseDetails) GetMoreLines() uint32 {
+	if x != nil {
+		return x.MoreLines
+	}
+	return 0
+}
+
+func (x *PurchaseDetails) GetMoreQuantity() int64 {
+	if x != nil {
+		return x.MoreQuantity
+	}
+	return 0
+}
+
+func (x *PurchaseDetails) GetMoreNet() int64 {
+	if x != nil {
+		return x.MoreNet
+	}
+	return 0
+}
+
+// Acquisition is how the customer came to the order.
+type Acquisition struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Source        string                 `protobuf:"bytes,1,opt,name=source,proto3" json:"source,omitempty"`
+	Medium        string                 `protobuf:"bytes,2,opt,name=medium,proto3" json:"medium,omitempty"`
+	Campaign      string                 `protobuf:"bytes,3,opt,name=campaign,proto3" json:"campaign,omitempty"`
+	HowHeard      string                 `protobuf:"bytes,4,opt,name=how_heard,json=howHeard,proto3" json:"how_heard,omitempty"` // the customer's own answer
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Acquisition) Reset() {
+	*x = Acquisition{}
+	mi := &file_ledger_ledger_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Acquisition) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Acquisition) ProtoMessage() {}
+
+func (x *Acquisition) ProtoReflect() protoreflect.Message {
+	mi := &file_ledger_ledger_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Acquisition.ProtoReflect.Descriptor instead.
+func (*Acquisition) Descriptor() ([]byte, []int) {
+	return file_ledger_ledger_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *Acquisition) GetSource() string {
+	if x != nil {
+		return x.Source
+	}
+	return ""
+}
+
+func (x *Acquisition) GetMedium() string {
+	if x != nil {
+		return x.Medium
+	}
+	return ""
+}
+
+func (x *Acquisition) GetCampaign() string {
+	if x != nil {
+		return x.Campaign
+	}
+	return ""
+}
+
+func (x *Acquisition) GetHowHeard() string {
+	if x != nil {
+		return x.HowHeard
+	}
+	return ""
+}
+
+type Product struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	ProductId     string                 `protobuf:"bytes,1,opt,name=product_id,json=productId,proto3" json:"product_id,omitempty"`
+	Category      string                 `protobuf:"bytes,2,opt,name=category,proto3" json:"category,omitempty"`
+	Brand         string                 `protobuf:"bytes,3,opt,name=brand,proto3" json:"brand,omitempty"`
+	Quantity      int64                  `protobuf:"zigzag64,4,opt,name=quantity,proto3" json:"quantity,omitempty"` // thousandths
+	Net           int64                  `protobuf:"zigzag64,5,opt,name=net,proto3" json:"net,omitempty"`           // price x quantity, minor units
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Product) Reset() {
+	*x = Product{}
+	mi := &file_ledger_ledger_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Product) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Product) ProtoMessage() {}
+
+func (x *Product) ProtoReflect() protoreflect.Message {
+	mi := &file_ledger_ledger_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Product.ProtoReflect.Descriptor instead.
+func (*Product) Descriptor() ([]byte, []int) {
+	return file_ledger_ledger_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *Product) GetProductId() string {
+	if x != nil {
+		return x.ProductId
+	}
+	return ""
+}
+
+func (x *Product) GetCategory() string {
+	if x != nil {
+		return x.Category
+	}
+	return ""
+}
+
+func (x *Product) GetBrand() string {
+	if x != nil {
+		return x.Brand
+	}
+	return ""
+}
+
+func (x *Product) GetQuantity() int64 {
+	if x != nil {
+		return x.Quantity
+	}
+	return 0
+}
+
+func (x *Product) GetNet() int64 {
+	if x != nil {
+		return x.Net
+	}
+	return 0
+}
+
 type Refund struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	RefundId      string                 `protobuf:"bytes,1,opt,name=refund_id,json=refundId,proto3" json:"refund_id,omitempty"`
@@ -811,7 +1115,7 @@ type Refund struct {
 
 func (x *Refund) Reset() {
 	*x = Refund{}
-	mi := &file_ledger_ledger_proto_msgTypes[6]
+	mi := &file_ledger_ledger_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -823,7 +1127,7 @@ func (x *Refund) String() string {
 func (*Refund) ProtoMessage() {}
 
 func (x *Refund) ProtoReflect() protoreflect.Message {
-	mi := &file_ledger_ledger_proto_msgTypes[6]
+	mi := &file_ledger_ledger_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -836,7 +1140,7 @@ func (x *Refund) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Refund.ProtoReflect.Descriptor instead.
 func (*Refund) Descriptor() ([]byte, []int) {
-	return file_ledger_ledger_proto_rawDescGZIP(), []int{6}
+	return file_ledger_ledger_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Refund) GetRefundId() string {
@@ -876,7 +1180,7 @@ type Cancellation struct {
 
 func (x *Cancellation) Reset() {
 	*x = Cancellation{}
-	mi := &file_ledger_ledger_proto_msgTypes[7]
+	mi := &file_ledger_ledger_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -888,7 +1192,7 @@ func (x *Cancellation) String() string {
 func (*Cancellation) ProtoMessage() {}
 
 func (x *Cancellation) ProtoReflect() protoreflect.Message {
-	mi := &file_ledger_ledger_proto_msgTypes[7]
+	mi := &file_ledger_ledger_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -901,7 +1205,7 @@ func (x *Cancellation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Cancellation.ProtoReflect.Descriptor instead.
 func (*Cancellation) Descriptor() ([]byte, []int) {
-	return file_ledger_ledger_proto_rawDescGZIP(), []int{7}
+	return file_ledger_ledger_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Cancellation) GetKind() CancellationKind {
@@ -972,7 +1276,7 @@ type Referral struct {
 
 func (x *Referral) Reset() {
 	*x = Referral{}
-	mi := &file_ledger_ledger_proto_msgTypes[8]
+	mi := &file_ledger_ledger_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -984,7 +1288,7 @@ func (x *Referral) String() string {
 func (*Referral) ProtoMessage() {}
 
 func (x *Referral) ProtoReflect() protoreflect.Message {
-	mi := &file_ledger_ledger_proto_msgTypes[8]
+	mi := &file_ledger_ledger_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -997,7 +1301,7 @@ func (x *Referral) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Referral.ProtoReflect.Descriptor instead.
 func (*Referral) Descriptor() ([]byte, []int) {
-	return file_ledger_ledger_proto_rawDescGZIP(), []int{8}
+	return file_ledger_ledger_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Referral) GetReferralId() string {
@@ -1038,7 +1342,7 @@ type Survey struct {
 
 func (x *Survey) Reset() {
 	*x = Survey{}
-	mi := &file_ledger_ledger_proto_msgTypes[9]
+	mi := &file_ledger_ledger_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1050,7 +1354,7 @@ func (x *Survey) String() string {
 func (*Survey) ProtoMessage() {}
 
 func (x *Survey) ProtoReflect() protoreflect.Message {
-	mi := &file_ledger_ledger_proto_msgTypes[9]
+	mi := &file_ledger_ledger_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1063,7 +1367,7 @@ func (x *Survey) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Survey.ProtoReflect.Descriptor instead.
 func (*Survey) Descriptor() ([]byte, []int) {
-	return file_ledger_ledger_proto_rawDescGZIP(), []int{9}
+	return file_ledger_ledger_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Survey) GetResponseId() string {
@@ -1138,7 +1442,7 @@ type Erasure struct {
 
 func (x *Erasure) Reset() {
 	*x = Erasure{}
-	mi := &file_ledger_ledger_proto_msgTypes[10]
+	mi := &file_ledger_ledger_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1150,7 +1454,7 @@ func (x *Erasure) String() string {
 func (*Erasure) ProtoMessage() {}
 
 func (x *Erasure) ProtoReflect() protoreflect.Message {
-	mi := &file_ledger_ledger_proto_msgTypes[10]
+	mi := &file_ledger_ledger_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1163,7 +1467,7 @@ func (x *Erasure) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Erasure.ProtoReflect.Descriptor instead.
 func (*Erasure) Descriptor() ([]byte, []int) {
-	return file_ledger_ledger_proto_rawDescGZIP(), []int{10}
+	return file_ledger_ledger_proto_rawDescGZIP(), []int{13}
 }
 
 var File_ledger_ledger_proto protoreflect.FileDescriptor
@@ -1192,7 +1496,7 @@ const file_ledger_ledger_proto_rawDesc = "" +
 	"\aordinal\x18\x05 \x01(\rR\aordinal\"8\n" +
 	"\x04Mark\x12\x16\n" +
 	"\x06offset\x18\x01 \x01(\x03R\x06offset\x12\x18\n" +
-	"\aordinal\x18\x02 \x01(\rR\aordinal\"\x8b\x03\n" +
+	"\aordinal\x18\x02 \x01(\rR\aordinal\"\xdb\x03\n" +
 	"\x05Event\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x16\n" +
 	"\x06source\x18\x02 \x01(\tR\x06source\x12\x1f\n" +
@@ -1204,7 +1508,8 @@ const file_ledger_ledger_proto_rawDesc = "" +
 	"\fcancellation\x18\v \x01(\v2 .mainstay.ledger.v1.CancellationR\fcancellation\x128\n" +
 	"\breferral\x18\f \x01(\v2\x1c.mainstay.ledger.v1.ReferralR\breferral\x122\n" +
 	"\x06survey\x18\r \x01(\v2\x1a.mainstay.ledger.v1.SurveyR\x06survey\x125\n" +
-	"\aerasure\x18\x0e \x01(\v2\x1b.mainstay.ledger.v1.ErasureR\aerasure\"\xdd\x02\n" +
+	"\aerasure\x18\x0e \x01(\v2\x1b.mainstay.ledger.v1.ErasureR\aerasure\x12N\n" +
+	"\x10purchase_details\x18\x0f \x01(\v2#.mainstay.ledger.v1.PurchaseDetailsR\x0fpurchaseDetails\"\xdd\x02\n" +
 	"\bPurchase\x12\x19\n" +
 	"\border_id\x18\x01 \x01(\tR\aorderId\x12\x14\n" +
 	"\x05total\x18\x02 \x01(\x12R\x05total\x12\x1a\n" +
@@ -1217,7 +1522,36 @@ const file_ledger_ledger_proto_rawDesc = "" +
 	"\rtime_stood_in\x18\b \x01(\bR\vtimeStoodIn\x12#\n" +
 	"\rstatus_stated\x18\t \x01(\bR\fstatusStated\x12%\n" +
 	"\x0erefunds_stated\x18\n" +
-	" \x01(\bR\rrefundsStated\"\\\n" +
+	" \x01(\bR\rrefundsStated\"\x9f\x04\n" +
+	"\x0fPurchaseDetails\x12\x18\n" +
+	"\achannel\x18\x01 \x01(\tR\achannel\x12 \n" +
+	"\vaffiliation\x18\x02 \x01(\tR\vaffiliation\x12\x18\n" +
+	"\acountry\x18\x03 \x01(\tR\acountry\x12\x16\n" +
+	"\x06coupon\x18\x04 \x01(\tR\x06coupon\x12\x1a\n" +
+	"\bdiscount\x18\x05 \x01(\x12R\bdiscount\x12%\n" +
+	"\x0eloyalty_member\x18\x06 \x01(\bR\rloyaltyMember\x122\n" +
+	"\x15loyalty_member_stated\x18\a \x01(\bR\x13loyaltyMemberStated\x12'\n" +
+	"\x0fsubscription_id\x18\b \x01(\tR\x0esubscriptionId\x12#\n" +
+	"\rreferral_code\x18\t \x01(\tR\freferralCode\x12A\n" +
+	"\vacquisition\x18\n" +
+	" \x01(\v2\x1f.mainstay.ledger.v1.AcquisitionR\vacquisition\x127\n" +
+	"\bproducts\x18\v \x03(\v2\x1b.mainstay.ledger.v1.ProductR\bproducts\x12\x1d\n" +
+	"\n" +
+	"more_lines\x18\f \x01(\rR\tmoreLines\x12#\n" +
+	"\rmore_quantity\x18\r \x01(\x12R\fmoreQuantity\x12\x19\n" +
+	"\bmore_net\x18\x0e \x01(\x12R\amoreNet\"v\n" +
+	"\vAcquisition\x12\x16\n" +
+	"\x06source\x18\x01 \x01(\tR\x06source\x12\x16\n" +
+	"\x06medium\x18\x02 \x01(\tR\x06medium\x12\x1a\n" +
+	"\bcampaign\x18\x03 \x01(\tR\bcampaign\x12\x1b\n" +
+	"\thow_heard\x18\x04 \x01(\tR\bhowHeard\"\x88\x01\n" +
+	"\aProduct\x12\x1d\n" +
+	"\n" +
+	"product_id\x18\x01 \x01(\tR\tproductId\x12\x1a\n" +
+	"\bcategory\x18\x02 \x01(\tR\bcategory\x12\x14\n" +
+	"\x05brand\x18\x03 \x01(\tR\x05brand\x12\x1a\n" +
+	"\bquantity\x18\x04 \x01(\x12R\bquantity\x12\x10\n" +
+	"\x03net\x18\x05 \x01(\x12R\x03net\"\\\n" +
 	"\x06Refund\x12\x1b\n" +
 	"\trefund_id\x18\x01 \x01(\tR\brefundId\x12\x14\n" +
 	"\x05total\x18\x02 \x01(\x12R\x05total\x12\x1f\n" +
@@ -1307,23 +1641,26 @@ func file_ledger_ledger_proto_rawDescGZIP() []byte {
 }
 
 var file_ledger_ledger_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_ledger_ledger_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
+var file_ledger_ledger_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
 var file_ledger_ledger_proto_goTypes = []any{
-	(Kind)(0),             // 0: mainstay.ledger.v1.Kind
-	(CancellationKind)(0), // 1: mainstay.ledger.v1.CancellationKind
-	(ReferralStatus)(0),   // 2: mainstay.ledger.v1.ReferralStatus
-	(SurveyType)(0),       // 3: mainstay.ledger.v1.SurveyType
-	(*Entry)(nil),         // 4: mainstay.ledger.v1.Entry
-	(*Copied)(nil),        // 5: mainstay.ledger.v1.Copied
-	(*Origin)(nil),        // 6: mainstay.ledger.v1.Origin
-	(*Mark)(nil),          // 7: mainstay.ledger.v1.Mark
-	(*Event)(nil),         // 8: mainstay.ledger.v1.Event
-	(*Purchase)(nil),      // 9: mainstay.ledger.v1.Purchase
-	(*Refund)(nil),        // 10: mainstay.ledger.v1.Refund
-	(*Cancellation)(nil),  // 11: mainstay.ledger.v1.Cancellation
-	(*Referral)(nil),      // 12: mainstay.ledger.v1.Referral
-	(*Survey)(nil),        // 13: mainstay.ledger.v1.Survey
-	(*Erasure)(nil),       // 14: mainstay.ledger.v1.Erasure
+	(Kind)(0),               // 0: mainstay.ledger.v1.Kind
+	(CancellationKind)(0),   // 1: mainstay.ledger.v1.CancellationKind
+	(ReferralStatus)(0),     // 2: mainstay.ledger.v1.ReferralStatus
+	(SurveyType)(0),         // 3: mainstay.ledger.v1.SurveyType
+	(*Entry)(nil),           // 4: mainstay.ledger.v1.Entry
+	(*Copied)(nil),          // 5: mainstay.ledger.v1.Copied
+	(*Origin)(nil),          // 6: mainstay.ledger.v1.Origin
+	(*Mark)(nil),            // 7: mainstay.ledger.v1.Mark
+	(*Event)(nil),           // 8: mainstay.ledger.v1.Event
+	(*Purchase)(nil),        // 9: mainstay.ledger.v1.Purchase
+	(*PurchaseDetails)(nil), // 10: mainstay.ledger.v1.PurchaseDetails
+	(*Acquisition)(nil),     // 11: mainstay.ledger.v1.Acquisition
+	(*Product)(nil),         // 12: mainstay.ledger.v1.Product
+	(*Refund)(nil),          // 13: mainstay.ledger.v1.Refund
+	(*Cancellation)(nil),    // 14: mainstay.ledger.v1.Cancellation
+	(*Referral)(nil),        // 15: mainstay.ledger.v1.Referral
+	(*Survey)(nil),          // 16: mainstay.ledger.v1.Survey
+	(*Erasure)(nil),         // 17: mainstay.ledger.v1.Erasure
 }
 var file_ledger_ledger_proto_depIdxs = []int32{
 	0,  // 0: mainstay.ledger.v1.Entry.kind:type_name -> mainstay.ledger.v1.Kind
@@ -1331,19 +1668,22 @@ var file_ledger_ledger_proto_depIdxs = []int32{
 	7,  // 2: mainstay.ledger.v1.Entry.after:type_name -> mainstay.ledger.v1.Mark
 	5,  // 3: mainstay.ledger.v1.Entry.copied:type_name -> mainstay.ledger.v1.Copied
 	9,  // 4: mainstay.ledger.v1.Event.purchase:type_name -> mainstay.ledger.v1.Purchase
-	11, // 5: mainstay.ledger.v1.Event.cancellation:type_name -> mainstay.ledger.v1.Cancellation
-	12, // 6: mainstay.ledger.v1.Event.referral:type_name -> mainstay.ledger.v1.Referral
-	13, // 7: mainstay.ledger.v1.Event.survey:type_name -> mainstay.ledger.v1.Survey
-	14, // 8: mainstay.ledger.v1.Event.erasure:type_name -> mainstay.ledger.v1.Erasure
-	10, // 9: mainstay.ledger.v1.Purchase.refunds:type_name -> mainstay.ledger.v1.Refund
-	1,  // 10: mainstay.ledger.v1.Cancellation.kind:type_name -> mainstay.ledger.v1.CancellationKind
-	2,  // 11: mainstay.ledger.v1.Referral.status:type_name -> mainstay.ledger.v1.ReferralStatus
-	3,  // 12: mainstay.ledger.v1.Survey.type:type_name -> mainstay.ledger.v1.SurveyType
-	13, // [13:13] is the sub-list for method output_type
-	13, // [13:13] is the sub-list for method input_type
-	13, // [13:13] is the sub-list for extension type_name
-	13, // [13:13] is the sub-list for extension extendee
-	0,  // [0:13] is the sub-list for field type_name
+	14, // 5: mainstay.ledger.v1.Event.cancellation:type_name -> mainstay.ledger.v1.Cancellation
+	15, // 6: mainstay.ledger.v1.Event.referral:type_name -> mainstay.ledger.v1.Referral
+	16, // 7: mainstay.ledger.v1.Event.survey:type_name -> mainstay.ledger.v1.Survey
+	17, // 8: mainstay.ledger.v1.Event.erasure:type_name -> mainstay.ledger.v1.Erasure
+	10, // 9: mainstay.ledger.v1.Event.purchase_details:type_name -> mainstay.ledger.v1.PurchaseDetails
+	13, // 10: mainstay.ledger.v1.Purchase.refunds:type_name -> mainstay.ledger.v1.Refund
+	11, // 11: mainstay.ledger.v1.PurchaseDetails.acquisition:type_name -> mainstay.ledger.v1.Acquisition
+	12, // 12: mainstay.ledger.v1.PurchaseDetails.products:type_name -> mainstay.ledger.v1.Product
+	1,  // 13: mainstay.ledger.v1.Cancellation.kind:type_name -> mainstay.ledger.v1.CancellationKind
+	2,  // 14: mainstay.ledger.v1.Referral.status:type_name -> mainstay.ledger.v1.ReferralStatus
+	3,  // 15: mainstay.ledger.v1.Survey.type:type_name -> mainstay.ledger.v1.SurveyType
+	16, // [16:16] is the sub-list for method output_type
+	16, // [16:16] is the sub-list for method input_type
+	16, // [16:16] is the sub-list for extension type_name
+	16, // [16:16] is the sub-list for extension extendee
+	0,  // [0:16] is the sub-list for field type_name
 }
 
 func init() { file_ledger_ledger_proto_init() }
@@ -1357,7 +1697,7 @@ func file_ledger_ledger_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_ledger_ledger_proto_rawDesc), len(file_ledger_ledger_proto_rawDesc)),
 			NumEnums:      4,
-			NumMessages:   11,
+			NumMessages:   14,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

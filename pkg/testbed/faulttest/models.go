@@ -19,6 +19,9 @@ func liveModelOf(seed uint64) liveModel {
 	return liveModel(model.Names()[seed/2%uint64(len(model.Names()))])
 }
 
+// clockOf is the clock of a seed's ledger.
+func clockOf(seed uint64) string { return [...]string{"event", "live"}[seed%2] }
+
 // The parameters of Pareto/NBD, and the weights of the blended scorer, in these worlds. Those of MBG/NBD and BG/NBD are the prior's.
 const (
 	paretoR, paretoAlpha, paretoS, paretoBeta = .5, 7, .6, 9.

@@ -69,8 +69,6 @@ func extra(i int, coverage *coverage) bool {
 	return mustCover() && i < *seeds*3/2 && len(coverage.missing()) > 0
 }
 
-func clockOf(seed uint64) string { return [...]string{"event", "live"}[seed%2] }
-
 // runSeed runs a seed in its own synctest bubble.
 func runSeed(t *testing.T, seed uint64, coverage *coverage) (history, problems []string) {
 	t.Helper()

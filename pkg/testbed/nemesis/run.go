@@ -138,6 +138,10 @@ func (r *run) prepare(ctx context.Context, name string) (err error) {
 	if _, _, err := r.program.Do(ctx, "topics", "apply"); err != nil {
 		return err
 	}
+	// For some seconds not every broker knows what was created; check waits for that.
+	if findings, _, err := r.program.Do(ctx, "check"); err != nil {
+		return fmt.Errorf("right after topics apply: %w\n%s", err, findings)
+	}
 	r.cleanUp() // of the namespace before
 	if r.kafka, err = kafka.New(kafka.Config{Brokers: r.servers.Brokers, ClientID: "nemesis"}); err != nil {
 		return fmt.Errorf("connect to Kafka: %w", err)
