@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/mainstay/mainstay/pkg/format"
 	"github.com/mainstay/mainstay/pkg/node/app"
 	"github.com/mainstay/mainstay/pkg/ops/access"
 	"github.com/mainstay/mainstay/pkg/ops/inspect"
@@ -22,12 +23,14 @@ func (p *program) checkCommand() *cobra.Command {
 exit code is 3 if there is a fatal finding.
 
 With --sample FILE --topic TOPIC it decodes one payload, without Kafka or Redis, and shows how each field is read, or why the
-payload is refused (exit code 3). FILE may be - for standard input.`,
+payload is refused (exit code 3). A payload that is refused is tried with the shipped formats, and those that accept it are named.
+FILE may be - for standard input.`,
 		Example: "  " + p.name + " check --sample order.json --topic purchases",
 		RunE:    p.interruptible(p.check),
 	}
 	cmd.Flags().String("sample", "", "file with one payload; - for standard input")
 	p.addTopicFlag(cmd, "input topic of the sample")
+	cmd.Flags().String("format", "", "format of the sample: one of mainstay formats list, or a file (default: that of the topic)")
 	cmd.Flags().StringArray("header", nil, "header of the sample's record, name=value, for CloudEvents in binary mode")
 	cmd.Flags().String("key", "", "key of the sample's record")
 	addUserFlag(cmd, "permissions", "whose permissions to check: those of a process, or of an operator who creates topics and sends events")
@@ -88,7 +91,11 @@ func (p *program) sample(cmd *cobra.Command, a *app.App, file, topic string, mac
 	if err != nil {
 		return err
 	}
-	s := inspect.DecodeSample(decoder, kind, message, p.now().UnixMilli())
+	f, err := sampleFormat(cmd, a, topic)
+	if err != nil {
+		return err
+	}
+	s := inspect.DecodeSample(decoder, f, kind, message, p.now().UnixMilli())
 	if machine {
 		err = p.json(s)
 	} else {
@@ -98,6 +105,19 @@ func (p *program) sample(cmd *cobra.Command, a *app.App, file, topic string, mac
 		return errFindings
 	}
 	return err
+}
+
+// sampleFormat is the format that --format names, or that of the topic.
+func sampleFormat(cmd *cobra.Command, a *app.App, topic string) (*format.Format, error) {
+	if name, _ := cmd.Flags().GetString("format"); name != "" {
+		f, err := format.Open(name)
+		if err != nil {
+			return nil, usage("--format: %v", err)
+		}
+		return f, nil
+	}
+	formats, err := app.Formats(a.Config)
+	return formats[topic], err
 }
 
 // sampleMessage is the sample as intake would receive it.
@@ -141,5 +161,8 @@ func (p *program) sampleTable(s inspect.Sample) error {
 	if err := p.table([]string{"FIELD", "FOUND AT", "AS", "BECOMES"}, rows); err != nil {
 		return err
 	}
-	return p.printf("%s: %s\n", s.Kind, s.Verdict)
+	if err := p.printf("%s, format %s: %s\n", s.Kind, s.Format, s.Verdict); err != nil || len(s.Suggests) == 0 {
+		return err
+	}
+	return p.printf("It is accepted with --format %s. For the topic: kafka.topics entries {topic: TOPIC, format: FORMAT}.\n", strings.Join(s.Suggests, ", --format "))
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/mainstay/mainstay/pkg/format"
 	"github.com/mainstay/mainstay/pkg/node/app"
 	"github.com/mainstay/mainstay/pkg/node/config"
 	"github.com/mainstay/mainstay/schemas/event"
@@ -99,10 +100,12 @@ func topicFor(cmd *cobra.Command, c config.Config, kind event.Kind) (string, err
 	return topic, nil
 }
 
+// firstTopic is the first topic of the kind whose records have Mainstay's own format, which is what the commands write.
 func firstTopic(c config.Config, kind event.Kind) (string, error) {
-	names := c.Kafka.Topics[kind]
-	if len(names) == 0 {
-		return "", usage("kafka.topics names no topic for %s events", kind)
+	for _, entry := range c.Kafka.Topics[kind] {
+		if topic, name := config.SplitInput(entry); name == "" || name == format.Mainstay {
+			return topic, nil
+		}
 	}
-	return names[0], nil
+	return "", usage("kafka.topics names no topic for %s events in the format %s", kind, format.Mainstay)
 }

@@ -93,11 +93,14 @@ const (
 	SkipTest       = "test"
 	SkipAnonymous  = "anonymous"
 	SkipSurveyType = "survey_type"
-	SkipDraft      = "draft" // a purchase that is no order yet
+	SkipDraft      = "draft"        // a purchase that is no order yet
+	SkipOther      = "other_record" // a record of a vendor's format that tells of no event
 )
 
 // Skips returns all reasons for which an event is skipped.
-func Skips() []string { return []string{SkipNull, SkipTest, SkipAnonymous, SkipSurveyType, SkipDraft} }
+func Skips() []string {
+	return []string{SkipNull, SkipTest, SkipAnonymous, SkipSurveyType, SkipDraft, SkipOther}
+}
 
 // Result is a decoded record. Its strings and bodies point into the message and the decoder: they are valid until the next Decode
 // with this decoder or this result, and only while the message's bytes are unchanged.

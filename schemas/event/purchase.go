@@ -64,7 +64,7 @@ var (
 )
 
 var purchase = Descriptor{
-	Name: "purchase", Topic: "purchases", Topics: "Topics of purchases. May be empty, as the others, but not all of them.",
+	Name: "purchase", Topic: "purchases", Topics: "Topics of purchases. May be empty, as the others, but not all of them. A topic whose records have another format is written {topic: orders, format: shopify}, in variables and flags orders=shopify; mainstay formats list names the formats, and a path names a table of your own.",
 	Title: "An order, or a snapshot of one.", Types: []string{"purchase", "order completed", "order.completed"}, Customer: fCustomerID, Occurred: fOrderedAt,
 	Fields: withTime(fOrderedAt, fCustomerID, fOrderID, fTotal, fCurrency, fSubtotal, fTax, fShipping,
 		fDiscount, fCoupon, fChannel, fAffiliation, fCountry, fLoyaltyMember, fOfSubscription, fReferralCodeOfOrder, fAcquisition,

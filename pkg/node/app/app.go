@@ -16,6 +16,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 
+	"github.com/mainstay/mainstay/pkg/format"
 	"github.com/mainstay/mainstay/pkg/kafka"
 	"github.com/mainstay/mainstay/pkg/node/config"
 	"github.com/mainstay/mainstay/pkg/redis"
@@ -111,8 +112,12 @@ func (a *App) Intake(g *ledger.Genesis, reg prometheus.Registerer) (*intake.Inta
 		return nil, err
 	}
 	c := a.Config
+	formats, err := Formats(c)
+	if err != nil {
+		return nil, err
+	}
 	return intake.New(intake.Config{
-		Namespace: c.Namespace, Genesis: g, Topics: Inputs(c), Revision: uint32(c.Kafka.InputsRevision), Decoder: decoder, //nolint:gosec // bounded by validation
+		Namespace: c.Namespace, Genesis: g, Topics: Inputs(c), Formats: formats, Revision: uint32(c.Kafka.InputsRevision), Decoder: decoder, //nolint:gosec // bounded by validation
 		Linger: a.hooks.Linger, TickInterval: c.Intake.TickInterval, CommitInterval: c.Intake.CommitInterval,
 		FetchMaxBytes: int32(min(c.Intake.FetchMaxBytes, 1<<30)), DeadLetterBytes: int(c.Intake.DLQMaxBytes), //nolint:gosec // bounded
 		SessionTimeout: c.Kafka.SessionTimeout, HeartbeatInterval: c.Kafka.HeartbeatInterval, RebalanceTimeout: c.Kafka.RebalanceTimeout,
@@ -179,9 +184,9 @@ func EventOptions(c config.Config, g *ledger.Genesis) event.Options {
 // Inputs are the input topics and the kind of events of each.
 func Inputs(c config.Config) map[string]event.Kind {
 	all := map[string]event.Kind{}
-	for kind, names := range c.Kafka.Topics {
-		for _, name := range names {
-			all[name] = event.Kind(kind)
+	for kind := range event.Kinds {
+		for _, name := range c.Kafka.Topics.Names(kind) {
+			all[name] = kind
 		}
 	}
 	return all
@@ -198,6 +203,24 @@ func Kinds(c config.Config) []event.Kind {
 	return all
 }
 
+// Formats are the formats of the input topics that have one other than Mainstay's own.
+func Formats(c config.Config) (map[string]*format.Format, error) {
+	all := map[string]*format.Format{}
+	for _, entries := range c.Kafka.Topics {
+		for _, entry := range entries {
+			topic, name := config.SplitInput(entry)
+			f, err := format.Open(name)
+			if err != nil {
+				return nil, fmt.Errorf("topic %s: %w", topic, err)
+			}
+			if f != nil {
+				all[topic] = f
+			}
+		}
+	}
+	return all, nil
+}
+
 // Settings are the settings that Step reads.
 func Settings(c config.Config) *ledger.Settings {
 	values := c.StepSettings()
@@ -210,8 +233,8 @@ func Topics(c config.Config) topics.Config {
 		Namespace: c.Namespace, InputPartitions: int32(c.Ledger.Partitions), Partitions: int32(c.Ledger.Partitions), //nolint:gosec // bounded
 		Replicas: int16(c.Kafka.ReplicationFactor), Retention: c.Outputs.Retention, DeadLetterBytes: int64(c.Intake.DLQMaxBytes), //nolint:gosec // bounded
 	}
-	for _, names := range c.Kafka.Topics {
-		t.Inputs = append(t.Inputs, names...)
+	for kind := range event.Kinds {
+		t.Inputs = append(t.Inputs, c.Kafka.Topics.Names(kind)...)
 	}
 	for _, kind := range Kinds(c) {
 		t.DeadLetters = append(t.DeadLetters, intake.DeadLetterTopic(c.Namespace, kind))

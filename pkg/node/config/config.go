@@ -16,6 +16,7 @@ package config
 
 import (
 	"reflect"
+	"strings"
 	"time"
 
 	"github.com/mainstay/mainstay/schemas/event"
@@ -99,8 +100,24 @@ type OAuth struct {
 	Extensions   map[string]string `yaml:"extensions" doc:"Extensions that accompany a token (KIP-342), such as logicalCluster and identityPoolId of Confluent Cloud."`
 }
 
-// Topics are the input topics by kind of event. A topic is in one list only.
+// Topics are the input topics by kind of event, each as TOPIC or TOPIC=FORMAT. A topic is in one list only.
 type Topics [event.Kinds][]string
+
+// SplitInput returns the topic and the format of an entry of Topics; an empty format is Mainstay's own.
+func SplitInput(entry string) (topic, format string) {
+	topic, format, _ = strings.Cut(entry, "=")
+	return topic, format
+}
+
+// Names returns the topics of a kind, without their formats.
+func (t *Topics) Names(kind event.Kind) []string {
+	var names []string
+	for _, entry := range t[kind] {
+		topic, _ := SplitInput(entry)
+		names = append(names, topic)
+	}
+	return names
+}
 
 // defaultTopics are the topics that the kinds of event declare; an optional kind has none.
 func defaultTopics() (t Topics) {

@@ -103,6 +103,21 @@ func TestFixedEnvironmentNames(t *testing.T) {
 	require.Len(t, config.Default().Money.Currencies, 1)
 }
 
+// A topic's format is written in two ways, which mean the same; a name that is no format is refused.
+func TestFormatsOfTopics(t *testing.T) {
+	byVariable := load(t, "", []string{"MAINSTAY_KAFKA_TOPICS_PURCHASES=orders=shopify, pos.orders"}, nil)
+	byFile := load(t, "kafka: {topics: {purchases: [{topic: orders, format: shopify}, pos.orders]}}", nil, nil)
+	require.Equal(t, byVariable.Kafka.Topics, byFile.Kafka.Topics)
+	require.Equal(t, []string{"orders", "pos.orders"}, byFile.Kafka.Topics.Names(event.Purchase))
+	topic, format := config.SplitInput(byFile.Kafka.Topics[event.Purchase][0])
+	require.Equal(t, [2]string{"orders", "shopify"}, [2]string{topic, format})
+
+	_, err := config.Load(config.Sources{Env: []string{"MAINSTAY_KAFKA_TOPICS_PURCHASES=orders=shopfy"}})
+	require.ErrorContains(t, err, `topic orders: format: "shopfy" is none of the shipped formats`)
+	_, err = config.Load(config.Sources{Env: []string{"MAINSTAY_KAFKA_TOPICS_PURCHASES=orders=shopify,orders"}})
+	require.ErrorContains(t, err, "the topic orders is listed")
+}
+
 func TestUnknownNamesAreRefused(t *testing.T) {
 	_, err := config.Load(config.Sources{
 		Env: []string{

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/mainstay/mainstay/pkg/format"
 	"github.com/mainstay/mainstay/processors/settings"
 	"github.com/mainstay/mainstay/schemas/event"
 	"github.com/mainstay/mainstay/schemas/money"
@@ -82,7 +83,11 @@ func (v *validator) kafka() {
 	listed := map[string]string{}
 	for kind, topics := range v.Kafka.Topics {
 		path := "kafka.topics." + event.Kind(kind).Descriptor().Topic
-		for _, topic := range topics {
+		for _, entry := range topics {
+			topic, name := SplitInput(entry)
+			if _, err := format.Open(name); err != nil {
+				v.wrong(path, "topic %s: %s", topic, err)
+			}
 			switch before, twice := listed[topic]; {
 			case !topicForm.MatchString(topic) || topic == "." || topic == "..":
 				v.wrong(path, "%q is not a valid topic name: 1 to 249 letters, digits, dots, dashes or underscores", topic)

@@ -81,7 +81,7 @@ func (l *loader) leaf(at string, s *Setting, node *yaml.Node) {
 	case node.Kind == yaml.ScalarNode && node.Tag == "!!null":
 		l.fail(s, at, errors.New("has no value; give one or remove the line"))
 	case s.Type == "list":
-		if values, ok := scalars(node, yaml.SequenceNode); ok {
+		if values, ok := scalars(withFormats(s.Path, node), yaml.SequenceNode); ok {
 			s.field(&l.config).Set(reflect.ValueOf(values))
 			l.from[s.Path] = at
 		} else {
@@ -108,6 +108,26 @@ func (l *loader) leaf(at string, s *Setting, node *yaml.Node) {
 	default:
 		wrong(s.Type)
 	}
+}
+
+// withFormats converts {topic: orders, format: shopify} among the input topics to orders=shopify, as variables and flags have it.
+func withFormats(path string, node *yaml.Node) *yaml.Node {
+	if !strings.HasPrefix(path, "kafka.topics.") || node.Kind != yaml.SequenceNode {
+		return node
+	}
+	converted := *node
+	converted.Content = slices.Clone(node.Content)
+	for i, entry := range node.Content {
+		parts, ok := scalars(entry, yaml.MappingNode)
+		if !ok || len(parts) != 4 {
+			continue
+		}
+		topic, format := slices.Index(parts, "topic"), slices.Index(parts, "format")
+		if topic >= 0 && format >= 0 && topic%2 == 0 && format%2 == 0 {
+			converted.Content[i] = &yaml.Node{Kind: yaml.ScalarNode, Line: entry.Line, Value: parts[topic+1] + "=" + parts[format+1]}
+		}
+	}
+	return &converted
 }
 
 // mapping converts {EUR: 1.08} and {IRT: {as: IRR, times: 10}} to the one-line form of variables and flags, and parses that.

@@ -32,7 +32,7 @@ func (r *run) begin(ctx context.Context) error {
 	r.fetcher = r.kafka.NewFetcher(kafka.FetcherConfig{MaxBytes: r.cfg.FetchMaxBytes, PartitionMaxBytes: r.cfg.FetchMaxBytes})
 	for topic, partitions := range r.gen.Assignments {
 		for _, p := range partitions {
-			in := &inputPartition{topic: topic, partition: p, kind: r.cfg.Topics[topic], incarnation: r.set.incarnation(topic), gauges: newGauges(r.metrics, topic, p)}
+			in := &inputPartition{topic: topic, partition: p, kind: r.cfg.Topics[topic], format: r.cfg.Formats[topic], incarnation: r.set.incarnation(topic), gauges: newGauges(r.metrics, topic, p)}
 			r.inputs = append(r.inputs, in)
 		}
 	}

@@ -34,7 +34,7 @@ func (r *run) encodeRecord(in *inputPartition, index int, rec *kafka.Record, now
 	e := &r.encoder
 	e.record = rec
 	e.message = event.Message{Key: rec.Key, Value: rec.Value, Null: rec.Value == nil, Timestamp: rec.Timestamp, Header: e.header}
-	if err := r.cfg.Decoder.Decode(in.kind, &e.message, now, &e.decoded); err != nil {
+	if err := in.format.Decode(r.cfg.Decoder, in.kind, &e.message, now, &e.decoded); err != nil {
 		if refused := (*event.Refused)(nil); errors.As(err, &refused) {
 			r.deadLetter(in, rec, refused)
 			return nil

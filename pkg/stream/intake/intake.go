@@ -26,6 +26,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/mainstay/mainstay/pkg/format"
 	"github.com/mainstay/mainstay/pkg/kafka"
 	"github.com/mainstay/mainstay/pkg/stream/consumer"
 	"github.com/mainstay/mainstay/pkg/stream/failure"
@@ -39,8 +40,9 @@ import (
 type Config struct {
 	Namespace string
 	Genesis   *ledger.Genesis
-	Topics    map[string]event.Kind // the kind of event that each input topic holds
-	Revision  uint32                // of the set of input topics: raised when topics are removed from it
+	Topics    map[string]event.Kind     // the kind of event that each input topic holds
+	Formats   map[string]*format.Format // of the topics whose records are not in Mainstay's own format
+	Revision  uint32                    // of the set of input topics: raised when topics are removed from it
 	Decoder   *event.Decoder
 
 	Linger            time.Duration // how long a fetch waits for more records below saturation

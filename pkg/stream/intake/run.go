@@ -11,6 +11,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/mainstay/mainstay/pkg/format"
 	"github.com/mainstay/mainstay/pkg/kafka"
 	"github.com/mainstay/mainstay/pkg/stream/consumer"
 	"github.com/mainstay/mainstay/pkg/stream/failure"
@@ -53,6 +54,7 @@ type inputPartition struct {
 	partition   int32
 	incarnation uint32 // of the topic: part of the origin of every event in it
 	kind        event.Kind
+	format      *format.Format // nil: Mainstay's own
 
 	read         position // where the next fetch reads
 	acknowledged position // the ledger and the dead letters have acknowledged all records below it

@@ -1,0 +1,158 @@
+package format_test
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/mainstay/mainstay/pkg/format"
+	"github.com/mainstay/mainstay/schemas/event"
+)
+
+const now = 1_796_000_000_000
+
+func decoder(t testing.TB) *event.Decoder {
+	t.Helper()
+	d, err := event.NewDecoder(event.DefaultOptions())
+	require.NoError(t, err)
+	return d
+}
+
+// Each case is a payload of a vendor, by the names that the vendor documents, with what it must come to: the fields of the event that
+// are written to the ledger, or the refusal, or why it is skipped. Cases with the name of a trap are about that trap.
+func TestPayloads(t *testing.T) {
+	files, err := filepath.Glob("testdata/*/*.json")
+	require.NoError(t, err)
+	require.NotEmpty(t, files)
+	seen := map[string]bool{}
+	for _, file := range files {
+		t.Run(file, func(t *testing.T) {
+			text, err := os.ReadFile(file)
+			require.NoError(t, err)
+			var c struct {
+				Topic   string          `json:"topic"`
+				Record  json.RawMessage `json:"record"`
+				Event   json.RawMessage `json:"event"`
+				Skipped string          `json:"skipped"`
+				Refused string          `json:"refused"`
+			}
+			require.NoError(t, json.Unmarshal(text, &c))
+			kind, err := event.ParseKind(c.Topic)
+			require.NoError(t, err)
+			name := filepath.Base(filepath.Dir(file))
+			f, err := format.Open(name)
+			require.NoError(t, err)
+			seen[name] = true
+
+			var got, want event.Result
+			err = f.Decode(decoder(t), kind, &event.Message{Value: c.Record, Timestamp: now}, now, &got)
+			if c.Refused != "" {
+				require.EqualError(t, err, c.Refused)
+				return
+			}
+			require.NoError(t, err)
+			require.Equal(t, c.Skipped, got.Skip)
+			if c.Skipped != "" {
+				return
+			}
+			require.NoError(t, decoder(t).Decode(kind, &event.Message{Value: c.Event, Timestamp: now}, now, &want))
+			require.Equal(t, want.Customer, got.Customer)
+			require.Equal(t, want.Event.String(), got.Event.String())
+		})
+	}
+	for _, name := range format.Names() {
+		require.True(t, seen[name], "format %s has no payload in testdata", name)
+	}
+}
+
+func TestTablesThatAreRefused(t *testing.T) {
+	for table, want := range map[string]string{
+		"events: []":                         "a name of its own",
+		"format: x\nevents: [{kind: order}]": `"order" is not a kind of event`,
+		"format: x\nevents: [{kind: purchase, fields: {colour: a}}]":                              `a purchase has no field "colour"`,
+		"format: x\nevents: [{kind: purchase, fields: {total: {path: a, const: 1}}}]":             "one of path, const, sum",
+		"format: x\nevents: [{kind: purchase, fields: {total: 'a..b'}}]":                          "an empty name",
+		"format: x\nevents: [{kind: purchase, fields: {total: {path: a, tabel: {}}}}]":            "tabel",
+		"format: x\nevents: [{kind: purchase, fields: {refunds: {each: 'a[]', fields: {x: y}}}}]": `refunds has no part "x"`,
+		"format: x\nskip: [{when: [a], as: never}]\nevents: [{kind: purchase}]":                   "as` are wanted",
+		"format: x\nevents: [{kind: purchase, fields: {total: {path: a, zone: CET}}}]":            "UTC only",
+	} {
+		_, err := format.Parse([]byte(table))
+		require.ErrorContains(t, err, want, table)
+	}
+	_, err := format.Open("shopfy")
+	require.ErrorContains(t, err, "none of the shipped formats")
+	f, err := format.Open("mainstay")
+	require.NoError(t, err)
+	require.Nil(t, f)
+}
+
+// A refusal names the field, the path in the record and the format, and nothing of the payload.
+func TestRefusalsNameThePath(t *testing.T) {
+	f, err := format.Open("shopify")
+	require.NoError(t, err)
+	order := `{"id":1,"financial_status":"paid","line_items":[],"customer":{"id":5},"currency":"EUR","total_price":"10.00","created_at":"CREATED"}`
+	var into event.Result
+	err = f.Decode(decoder(t), event.Purchase, &event.Message{Value: []byte(order)}, now, &into)
+	require.EqualError(t, err, "occurred_at: bad_format: a time is wanted, such as 2026-03-01T12:00:00Z: format shopify, read from created_at")
+	err = f.Decode(decoder(t), event.Purchase, &event.Message{Value: []byte(strings.NewReplacer(`"total_price":"10.00",`, "", "CREATED", "2026-05-01").Replace(order))}, now, &into)
+	require.ErrorContains(t, err, "total: missing: format shopify, which reads it from current_total_price + refunds[]")
+	err = f.Decode(decoder(t), event.Purchase, &event.Message{Value: []byte(`{"hello":1}`)}, now, &into)
+	require.EqualError(t, err, "record: unknown_value: format shopify: is none of the records of this format, which are told by id, financial_status")
+	err = f.Decode(decoder(t), event.Survey, &event.Message{Value: []byte(order)}, now, &into)
+	require.EqualError(t, err, "type: mismatch: format shopify: the record is a purchase, and the topic holds survey events")
+}
+
+// The table in the documentation is a table, and reads what it says.
+func TestTableOfTheDocumentation(t *testing.T) {
+	text, err := os.ReadFile("../../docs/connecting.md")
+	require.NoError(t, err)
+	_, block, ok := strings.Cut(string(text), "```yaml\nformat:")
+	require.True(t, ok)
+	block, _, _ = strings.Cut(block, "```")
+	f, err := format.Parse([]byte("format:" + block))
+	require.NoError(t, err)
+	got, err := f.Translate(event.Purchase, []byte(`{"kind":"order","buyer":null,"order":{"number":7,"cents":1005,"currency":"EUR","placed":"2026-03-01T12:00:00","state":"Done",
+		"returns":[{"id":1,"state":"accepted","amount":"5.00","fee":"0.50","quantity":2},{"id":2,"state":"open","amount":"1"}]}}`))
+	require.NoError(t, err)
+	require.JSONEq(t, `{"order_id":7,"customer_id":null,"total":10.05,"currency":"EUR","occurred_at":"2026-03-01T12:00:00Z","status":"paid","refunds":[{"refund_id":1,"total":4}]}`, string(got.Value))
+	got, err = f.Translate(event.Purchase, []byte(`{"kind":"visit"}`))
+	require.NoError(t, err)
+	require.Equal(t, event.SkipOther, got.Skip)
+}
+
+func TestGuess(t *testing.T) {
+	woo := `{"id":727,"customer_id":26,"status":"processing","currency":"EUR","date_created":"2026-05-01T10:00:00","date_created_gmt":"2026-05-01T08:00:00","total":"29.35","line_items":[],"refunds":[]}`
+	require.Equal(t, []string{"woocommerce"}, format.Guess(decoder(t), event.Purchase, &event.Message{Value: []byte(woo)}, now))
+	require.Empty(t, format.Guess(decoder(t), event.Purchase, &event.Message{Value: []byte(`{"a":1}`)}, now))
+}
+
+// Whatever the bytes are, a translation is a JSON object, a skip or a refusal.
+func FuzzTranslate(f *testing.F) {
+	f.Add(`{"id":1,"line_items":[{"gift_card":true,"price":"5","quantity":2}],"refunds":[{"id":2,"transactions":[{"kind":"refund"}]}],"current_total_price":"3"}`)
+	f.Add(`{"object":"event","type":"charge.refunded","data":{"object":{"object":"charge","id":"ch","amount":100,"currency":"jpy"}}}`)
+	f.Add(`{"type":"track","event":"Order Completed","properties":{"total":1e9}}`)
+	var all []*format.Format
+	for _, name := range format.Names() {
+		one, err := format.Open(name)
+		require.NoError(f, err)
+		all = append(all, one)
+	}
+	f.Fuzz(func(t *testing.T, record string) {
+		for _, one := range all {
+			for kind := range event.Kinds {
+				translated, err := one.Translate(kind, []byte(record))
+				switch refused := (*event.Refused)(nil); {
+				case err != nil:
+					require.ErrorAs(t, err, &refused)
+				case translated.Skip == "":
+					require.True(t, json.Valid(translated.Value), "%s", translated.Value)
+				}
+			}
+		}
+	})
+}
