@@ -258,7 +258,7 @@ func TestDemoKeepsRunning(t *testing.T) {
 	w.eventually(func() bool { return strings.Contains(b.out.String(), "Everything keeps running") }, "the end of the simulated time")
 	shown := b.out.String()
 	require.NotContains(t, shown, "\x1b", "no colour off a terminal")
-	require.Regexp(t, `\n\n  http://127.0.0.1:\d+/\n`, shown)
+	require.Regexp(t, `^  http://127.0.0.1:\d+/\n`, shown)
 	_, pasted, _ := strings.Cut(shown, "Everything keeps running")
 	outputs := []string{}
 	for l := range strings.Lines(strings.ReplaceAll(pasted, " \\\n", "")) {

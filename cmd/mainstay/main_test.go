@@ -234,7 +234,7 @@ func TestExitCodes(t *testing.T) {
 		"flag over variable":           {[]string{"config", "show", "--namespace", "flag"}, []string{"MAINSTAY_NAMESPACE=variable"}, exitOK, "namespace: flag"},
 		"defaults":                     {[]string{"config", "print-default", "--namespace", "x"}, nil, exitOK, "namespace: mainstay"},
 		"settings topic":               {[]string{"help", "settings"}, nil, exitOK, "MAINSTAY_FOLD_CACHE_BYTES"},
-		"sample accepted":              {[]string{"check", "--sample", good, "--topic", "purchases"}, nil, exitOK, "purchase: accepted"},
+		"sample accepted":              {[]string{"check", "--sample", good, "--topic", "purchases"}, nil, exitOK, "purchase, format mainstay: accepted"},
 		"sample refused":               {[]string{"check", "--sample", bad, "--topic", "purchases"}, nil, exitFindings, "REFUSED: "},
 		"sample without topic":         {[]string{"check", "--sample", good}, nil, exitUsage, "--sample needs --topic"},
 		"sample of no input":           {[]string{"check", "--sample", good, "--topic", "sales"}, nil, exitUsage, "the input topics are cancellations, purchases, referrals, surveys"},
