@@ -84,7 +84,8 @@ func (q *ListQuery) List(ctx context.Context, through Walk) (*Listing, error) {
 type listing struct {
 	query ListQuery
 	rows  map[string]Listed
-	more  bool // rows were left out
+	more  bool      // rows were left out
+	last  *Position // the worst row that was kept when rows were left out last; what follows it is not listed
 }
 
 func (k *listing) consider(l Listed) {
@@ -97,14 +98,20 @@ func (k *listing) consider(l Listed) {
 			return
 		}
 	}
-	if after := k.query.After; after != nil && k.query.compare(k.query.Position(&l), *after) <= 0 {
+	at := k.query.Position(&l)
+	if after := k.query.After; after != nil && k.query.compare(at, *after) <= 0 {
+		return
+	}
+	if k.last != nil && k.query.compare(at, *k.last) > 0 {
 		return
 	}
 	k.rows[l.Scores.Customer] = l
 	const slack = 1000 // so that rows are rarely sorted
 	if k.query.Limit > 0 && len(k.rows) >= 2*k.query.Limit+slack {
 		k.more = true
-		for _, worse := range k.sorted()[k.query.Limit:] {
+		all := k.sorted()
+		k.last = new(k.query.Position(&all[k.query.Limit-1]))
+		for _, worse := range all[k.query.Limit:] {
 			delete(k.rows, worse.Scores.Customer)
 		}
 	}
