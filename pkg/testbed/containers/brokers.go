@@ -187,18 +187,16 @@ func (n *Broker) Kill(ctx context.Context) error {
 	return n.Server.Kill(ctx)
 }
 
-// Pause freezes all processes of a node until Resume.
-func (n *Broker) Pause(ctx context.Context) error {
-	if _, err := n.among.docker.ContainerPause(ctx, n.container.GetContainerID(), client.ContainerPauseOptions{}); err != nil {
-		return fmt.Errorf("pause %s: %w", n.name, err)
-	}
-	return nil
-}
+// Pause stops the process of a node until Resume, by signals: the engine's own pause fails now and then, where the kernel does not freeze
+// the container in time.
+func (n *Broker) Pause(ctx context.Context) error { return n.signal(ctx, "SIGSTOP") }
 
 // Resume continues a paused node.
-func (n *Broker) Resume(ctx context.Context) error {
-	if _, err := n.among.docker.ContainerUnpause(ctx, n.container.GetContainerID(), client.ContainerUnpauseOptions{}); err != nil {
-		return fmt.Errorf("resume %s: %w", n.name, err)
+func (n *Broker) Resume(ctx context.Context) error { return n.signal(ctx, "SIGCONT") }
+
+func (n *Broker) signal(ctx context.Context, signal string) error {
+	if _, err := n.among.docker.ContainerKill(ctx, n.container.GetContainerID(), client.ContainerKillOptions{Signal: signal}); err != nil {
+		return fmt.Errorf("send %s to %s: %w", signal, n.name, err)
 	}
 	return nil
 }
