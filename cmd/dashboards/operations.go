@@ -168,9 +168,9 @@ func folds() []panel {
 			queries:     []query{{"sum(max by (partition) (deriv(mainstay_ledger_bytes[1h])))", "growth"}},
 		},
 		{
-			title: "Oldest erasure", unit: units.Seconds, noValue: "none",
-			description: "Time since the oldest request to forget a customer of whom the ledger still holds entries. Only a copy of the ledger is without them (docs/privacy.md).",
-			queries:     []query{{"max(mainstay_oldest_erasure_seconds)", "oldest"}},
+			title: "Oldest erasure", unit: units.Seconds, noValue: "unknown",
+			description: "Time since the oldest request to forget a customer of whom the ledger still holds entries; 0 if there is none. Only a copy of the ledger is without them (docs/privacy.md).",
+			queries:     []query{{"max(mainstay_oldest_erasure_seconds) or vector(0)", "oldest"}},
 		},
 	}
 }

@@ -100,7 +100,7 @@ type EventReader struct {
 
 // Read decodes an event. Its strings alias payload. The event is valid until the next Read, and only as long as payload is not
 // overwritten: a caller that keeps a string longer clones it. Unknown fields are dropped, and so are the details of a purchase: no answer
-// depends on them, and to decode them would cost as much again.
+// depends on them, so folding does not pay for them.
 func (r *EventReader) Read(payload []byte) (*Event, error) {
 	r.event = Event{}
 	e := &r.event

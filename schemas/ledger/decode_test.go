@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 	"pgregory.net/rapid"
 )
@@ -84,6 +85,9 @@ func FuzzDecode(f *testing.F) {
 	value, err = (&Event{Id: "1", Source: "s", OccurredAt: 5, Facts: 6, Purchase: &Purchase{OrderId: "o", Refunds: []*Refund{{RefundId: "r"}}}}).MarshalVT()
 	require.NoError(f, err)
 	f.Add(value)
+	value, err = (&Event{Id: "1", Purchase: &Purchase{OrderId: "o"}, PurchaseDetails: &PurchaseDetails{Channel: "web"}}).MarshalVT()
+	require.NoError(f, err)
+	f.Add(value)
 	f.Fuzz(func(t *testing.T, value []byte) {
 		var chunk Entries
 		if got, err := chunk.Decode(value); err == nil {
@@ -95,9 +99,26 @@ func FuzzDecode(f *testing.F) {
 		var r EventReader
 		if got, err := r.Read(value); err == nil {
 			var want Event
-			require.NoError(t, want.UnmarshalVT(value))
+			require.NoError(t, want.UnmarshalVT(withoutDetails(value)))
 			want.ProtoReflect().SetUnknown(nil)
 			require.True(t, proto.Equal(&want, got))
 		}
 	})
+}
+
+// withoutDetails leaves out the details of a purchase, which Read does not look at.
+func withoutDetails(event []byte) (rest []byte) {
+	details := (*PurchaseDetails)(nil).ProtoReflect().Descriptor().FullName()
+	for len(event) > 0 {
+		number, _, n := protowire.ConsumeField(event)
+		if n < 0 {
+			return append(rest, event...)
+		}
+		field := (*Event)(nil).ProtoReflect().Descriptor().Fields().ByNumber(number)
+		if field == nil || field.Message() == nil || field.Message().FullName() != details {
+			rest = append(rest, event[:n]...)
+		}
+		event = event[n:]
+	}
+	return rest
 }

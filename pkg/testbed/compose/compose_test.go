@@ -195,6 +195,7 @@ var quiet = map[string]string{
 	"Firing alerts":                         "none fires",
 	"Fuses open":                            "the condition does not occur",
 	"Fuse, by rule":                         "none was ever open",
+	"Oldest erasure":                        "nobody was forgotten",
 	"Late events, by topic":                 "there are none under the live clock",
 	"Last good refit":                       "none is scheduled by default",
 	"Forecasts due":                         "the first are due when a horizon has passed",
