@@ -76,10 +76,35 @@ func genesisOf(ctx context.Context, k *kafka.Client, topic string, partition int
 	return genesis, nil
 }
 
+// createTimeout bounds the repetitions of createLedger; createPause is the first pause between two of them.
+const (
+	createTimeout = time.Minute
+	createPause   = 100 * time.Millisecond
+)
+
 // createLedger writes genesis, logic and settings as the first entries of every partition, in one transaction: either all
 // partitions begin this ledger, or none. The transactional id serialises processes that create it at the same time; the
 // second one returns the ledger of the first. Step's own checks come before the write, since a ledger cannot be corrected.
+//
+// It is repeated while Kafka fails, as brokers do for some time after they lost each other. A repetition cannot create a second
+// ledger: opening the transactional id completes or aborts the transaction before, and what it wrote is read first.
 func createLedger(ctx context.Context, k *kafka.Client, namespace string, g *ledger.Genesis, s *ledger.Settings, logic uint32, random func() uint64) (*ledger.Genesis, error) {
+	ctx, cancel := context.WithTimeout(ctx, createTimeout)
+	defer cancel()
+	for wait := createPause; ; wait = min(2*wait, 10*createPause) {
+		created, err := createLedgerOnce(ctx, k, namespace, g, s, logic, random)
+		if err == nil || ctx.Err() != nil || !kafka.Retriable(err) {
+			return created, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, err // says more than the end of the context
+		case <-time.After(wait):
+		}
+	}
+}
+
+func createLedgerOnce(ctx context.Context, k *kafka.Client, namespace string, g *ledger.Genesis, s *ledger.Settings, logic uint32, random func() uint64) (*ledger.Genesis, error) {
 	const timeout = 30 * time.Second
 	topic := ledger.Topic(namespace)
 	txn, err := k.OpenTransactional(ctx, namespace+"-genesis", timeout)
