@@ -72,7 +72,7 @@ test: ## run all tests that do not need Docker
 
 .PHONY: race
 race: ## run the tests of concurrent packages under the race detector
-	go test -race -timeout 15m $$(go list ./pkg/... | grep -vE '/pkg/(testbed/faulttest|lifetimes|sandbox/groundtruth)$$')
+	go test -race -timeout 15m $$(go list ./pkg/... | grep -vE '/pkg/(testbed/faulttest|lifetimes|sandbox/(groundtruth|shop))$$')
 
 .PHONY: test-real
 test-real: ## run the tests on real Kafka and Redis (Docker)

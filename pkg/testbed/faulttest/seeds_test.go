@@ -4,6 +4,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"testing"
@@ -19,6 +20,12 @@ var (
 	perSeed  = flag.Int("faults", 5, "faults per seed")
 	failfast = flag.Bool("failfast-seeds", false, "stop at the first seed that fails, for mutants")
 )
+
+// TestMain lets the heap grow: brokers, stores and processes in memory make much garbage, and a fifth of the time went into collecting it.
+func TestMain(m *testing.M) {
+	debug.SetGCPercent(400)
+	os.Exit(m.Run())
+}
 
 // TestSeeds shows that under all faults every accepted event counts once and causes its outputs once.
 func TestSeeds(t *testing.T) {
