@@ -17,7 +17,7 @@ const image = "prom/prometheus:v2.53.3"
 // promtool runs the one on the path, or that of the image, with the arguments relative to deploy/prometheus.
 func promtool(t *testing.T, args ...string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	dir, err := filepath.Abs("prometheus")
 	require.NoError(t, err)
