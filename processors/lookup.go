@@ -55,11 +55,11 @@ func scoreCustomer(p *Partition, m customer.Moment, id string, s *customer.State
 	last := s.LastPublished
 	a.CLV.Previous, a.Churn.Previous, a.Promoter.Previous = previousCLV(&last), previousChurn(&last), previousPromoter(&last)
 	value := clv.Score(t, m, s, &last)
-	clv.Describe(t, m, &value, s, &a.CLV)
+	clv.Describe(t, m, &value, s, &last, &a.CLV)
 	risk := churn.Score(t, m, s)
 	churn.Describe(t, m, &risk, s, &last, &a.Churn)
 	status := promoter.Score(t, m, s)
-	promoter.Describe(&status, &a.Promoter)
+	promoter.Describe(&status, &last, &a.Promoter)
 	return a
 }
 

@@ -181,10 +181,11 @@ func TestPruningNeverChangesAnAnswer(t *testing.T) {
 	})
 }
 
-// bare returns scores without the fields that depend on the order of arrival: the previous output and the number of outputs.
+// bare returns scores without the fields that depend on the order of arrival: the previous output, what has moved since, and the number of outputs.
 func bare(a processors.CustomerScores) processors.CustomerScores {
 	a.CLV.About, a.Churn.About, a.Promoter.About = output.About{}, output.About{}, output.About{}
 	a.CLV.Previous, a.Churn.Previous, a.Promoter.Previous = output.Opt[output.PreviousCLV]{}, output.Opt[output.PreviousChurnRisk]{}, output.Opt[output.PreviousPromoterStatus]{}
+	a.CLV.Reasons, a.Promoter.Reasons = output.Reasons{}, output.Reasons{}
 	a.Churn.NextCheckAt = output.Opt[int64]{} // depends on the probability last published
 	return a
 }

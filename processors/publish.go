@@ -27,7 +27,7 @@ func (s *step) scoreAndPublish(m customer.Moment, c *subject, trigger output.Tri
 	if isMaterial {
 		w.clv.About = w.aboutCustomer(m, c, trigger, cause)
 		w.clv.Previous = previousCLV(last)
-		clv.Describe(t, m, &x.value, state, &w.clv)
+		clv.Describe(t, m, &x.value, state, last, &w.clv)
 		clv.SetPublished(&x.value, last)
 		w.write(output.CLV, output.TypeCLV, &w.clv.About, w.appendCLV)
 	}
@@ -43,7 +43,7 @@ func (s *step) scoreAndPublish(m customer.Moment, c *subject, trigger output.Tri
 	if promoter.Material(&x.status, last) {
 		w.promoter.About = w.aboutCustomer(m, c, trigger, cause)
 		w.promoter.Previous = previousPromoter(last)
-		promoter.Describe(&x.status, &w.promoter)
+		promoter.Describe(&x.status, last, &w.promoter)
 		promoter.SetPublished(&x.status, last)
 		w.write(output.PromoterStatus, output.TypePromoterStatus, &w.promoter.About, w.appendPromoter)
 	}

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"regexp"
+	"strconv"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -111,6 +113,40 @@ func TestValueDeadline(t *testing.T) {
 		require.Less(t, float64(fell), 1.04*.05*float64(before), name)
 		require.Len(t, clvOutputs(w.takeOutputs()), 1, name)
 	}
+}
+
+// TestReasonsSumToTheDifference: what moved the total CLV, as the reasons of an output have it, is the difference from the one before.
+func TestReasonsSumToTheDifference(t *testing.T) {
+	amount := regexp.MustCompile(`^([+-][0-9.]+) EUR (earned|refunded or cancelled|expected): ([0-9]+)%$`)
+	w := crowd(t, 40, 7)
+	w.tick(ms("2027-01-01"))
+	seen := 0
+	for _, o := range clvOutputs(w.outputs) {
+		var v struct {
+			Total    float64  `json:"total_clv"`
+			Reasons  []string `json:"reasons"`
+			Previous struct {
+				Total float64 `json:"total_clv"`
+			} `json:"previous"`
+		}
+		require.NoError(t, json.Unmarshal([]byte(o.json), &v))
+		moved, shares := 0.0, 0
+		for _, r := range v.Reasons {
+			if m := amount.FindStringSubmatch(r); m != nil {
+				n, err := strconv.ParseFloat(m[1], 64)
+				require.NoError(t, err)
+				share, err := strconv.Atoi(m[3])
+				require.NoError(t, err)
+				moved, shares = moved+n, shares+share
+			}
+		}
+		require.InDelta(t, v.Total-v.Previous.Total, moved, .005, o.json)
+		if moved != 0 {
+			require.Equal(t, 100, shares, o.json)
+			seen++
+		}
+	}
+	require.Positive(t, seen)
 }
 
 func clvOutputs(all []published) (out []published) {

@@ -22,6 +22,9 @@ func answersOf(c map[string]any) string {
 		for _, name := range []string{"event_id", "sequence", "previous"} {
 			delete(c[part].(map[string]any), name)
 		}
+		if part != "churn_risk" {
+			delete(c[part].(map[string]any), "reasons") // what has moved since the previous
+		}
 	}
 	return fmt.Sprint(c)
 }

@@ -109,7 +109,7 @@ func main() {
 		os.Exit(1)
 	}
 	survived := 0
-	fmt.Printf("%-6s %-27s %-80s %s\n", "rule", "mutant", "what is broken", "noticed by")
+	fmt.Printf("%-7s %-27s %-80s %s\n", "rule", "mutant", "what is broken", "noticed by")
 	for i, m := range mutants() {
 		if !strings.Contains(m.name, *only) || *tenth >= 0 && i%10 != *tenth {
 			continue
@@ -118,7 +118,7 @@ func main() {
 		if !killed {
 			survived++
 		}
-		fmt.Printf("%-6s %-27s %-80s %s\n", m.rule, m.name, m.broken, verdict)
+		fmt.Printf("%-7s %-27s %-80s %s\n", m.rule, m.name, m.broken, verdict)
 	}
 	if survived > 0 {
 		fmt.Printf("%d not noticed\n", survived)

@@ -31,7 +31,7 @@ const zeros = "0000000000000000"
 func (d *Evaluator) Describe(c *Change, before *customer.LastPublished, e *output.Alert) {
 	v, r := &d.view, c.rule
 	*e = output.Alert{
-		About: e.About, AlertID: e.AlertID, Reasons: e.Reasons[:0], Rule: r.Name, Severity: r.Severity, Metric: r.Metric,
+		About: e.About, AlertID: e.AlertID, Reasons: e.Reasons, Rule: r.Name, Severity: r.Severity, Metric: r.Metric,
 		Initial: c.Episode.Kind == customer.Initial, RaisedAt: c.Episode.FiringAt,
 		Value: r.measure(c.value), Threshold: r.measure(r.at), ClearThreshold: r.measure(r.clear),
 		Scores: describeScores(v),
@@ -43,7 +43,8 @@ func (d *Evaluator) Describe(c *Change, before *customer.LastPublished, e *outpu
 		e.Cleared, e.ClearedAt, e.ClearedReason = true, output.Some(v.m.Now), output.Text(c.Reason)
 		e.Previous = output.Some(output.PreviousAlert{Value: r.measure(r.kept(c.Episode.Value))})
 	}
-	e.Reasons = r.reasons(v, before, e.Reasons)
+	e.Reasons.Reset()
+	r.describeReasons(v, before, &e.Reasons)
 }
 
 func describeScores(v *view) output.Scores {
@@ -63,68 +64,74 @@ func describeScores(v *view) output.Scores {
 	return x
 }
 
-// reasons appends short sentences for a support agent. Percentages are shares of the metric and sum to 100%. The other conditions
+// describeReasons adds short sentences for a support agent. Percentages are shares of the metric and sum to 100%. The other conditions
 // of the rule follow them.
-func (r *compiled) reasons(v *view, before *customer.LastPublished, dst []string) []string {
+func (r *compiled) describeReasons(v *view, before *customer.LastPublished, dst *output.Reasons) {
 	switch r.metric.name {
 	case "churn_probability", "value_at_stake", "predicted_clv":
-		dst = churnReasons(v, dst)
+		churnReasons(v, dst)
 	case "days_since_last_order", "days_overdue":
-		dst = whole(dst, silent(v))
+		whole(dst, silent(v))
 	case "total_clv", "clv_percentile", "value_tier", "high_value_lost":
 		if v.Value.Gone {
-			dst = whole(dst, ending(v))
+			whole(dst, ending(v))
 		} else {
-			dst = valueReasons(v, before, dst)
+			valueReasons(v, before, dst)
 		}
 	case "historic_clv", "number_of_orders":
-		dst = whole(dst, count(v.Value.Orders, "order", "orders")+" standing, worth "+worth(v, v.Value.Historic))
+		whole(dst, count(v.Value.Orders, "order", "orders")+" standing, worth "+worth(v, v.Value.Historic))
 	case "referral_value":
-		dst = whole(dst, count(v.Promoter.Referred, "customer", "customers")+" referred, worth "+worth(v, v.Value.ReferralValue))
+		whole(dst, count(v.Promoter.Referred, "customer", "customers")+" referred, worth "+worth(v, v.Value.ReferralValue))
 	case "nps_score":
 		if l := v.Promoter.Latest; l != nil {
-			dst = whole(dst, "answered "+strconv.Itoa(int(l.Score))+" of 10 on "+date(l.CreatedAt))
+			whole(dst, "answered "+strconv.Itoa(int(l.Score))+" of 10 on "+date(l.CreatedAt))
 		} else {
-			dst = whole(dst, "no answer that counts")
+			whole(dst, "no answer that counts")
 		}
 	case "subscription_cancelled":
 		switch at, reason := v.customer.SubscriptionEndedAt, v.customer.SubscriptionEndReason; {
 		case v.customer.SubscriptionCancelled() && at > v.m.Now:
-			dst = whole(dst, churn.Ending("subscription ends on ", at, reason))
+			whole(dst, ended("subscription ends on ", at, reason))
 		case v.customer.SubscriptionCancelled():
-			dst = whole(dst, churn.Ending("subscription ended on ", at, reason))
+			whole(dst, ended("subscription ended on ", at, reason))
 		default:
-			dst = whole(dst, "ordered again since the subscription ended")
+			whole(dst, "ordered again since the subscription ended")
 		}
 	}
 	if r.tiers != 0 {
-		dst = append(dst, "condition: value tier "+orNone(v.Value.Tier.String()))
+		dst.Add("condition: value tier ", orNone(v.Value.Tier.String()))
 	}
 	if r.categories != 0 {
-		dst = append(dst, "condition: "+orNone(v.Promoter.Category.String()))
+		dst.Add("condition: ", orNone(v.Promoter.Category.String()))
 	}
-	return dst
 }
 
 // churnReasons splits the probability into its value directly after the last order and the increase by silence since then.
-func churnReasons(v *view, dst []string) []string {
+func churnReasons(v *view, dst *output.Reasons) {
 	if !v.Risk.Known() {
 		if v.Value.Gone {
-			return whole(dst, ending(v))
+			whole(dst, ending(v))
+		} else {
+			whole(dst, "no standing order")
 		}
-		return whole(dst, "no standing order")
+		return
 	}
 	first := share(churn.AtOnce(v.terms, v.Risk), v.Risk.Probability)
 	bought := count(int64(len(v.customer.Days())), "purchase day", "purchase days")
-	return append(dst, silent(v)+": "+percents(100-first), "leaves anyway after "+bought+": "+percents(first))
+	dst.EndShare(append(dst.Text(), silent(v)...), 100-first)
+	dst.EndShare(append(append(dst.Text(), "leaves anyway after "...), bought...), first)
 }
 
 // ending describes why a customer is gone.
 func ending(v *view) string {
 	if s := v.customer; s.Closed(v.m.Now) {
-		return churn.Ending("account closed on ", s.AccountClosedAt, s.AccountCloseReason)
+		return ended("account closed on ", s.AccountClosedAt, s.AccountCloseReason)
 	}
-	return churn.Ending("subscription ended on ", v.customer.SubscriptionEndedAt, v.customer.SubscriptionEndReason)
+	return ended("subscription ended on ", v.customer.SubscriptionEndedAt, v.customer.SubscriptionEndReason)
+}
+
+func ended(text string, at int64, reason string) string {
+	return string(churn.AppendEnding(nil, text, at, reason))
 }
 
 func silent(v *view) string {
@@ -138,26 +145,28 @@ func silent(v *view) string {
 
 // valueReasons splits a fall of the total CLV into refunds and the fall of the predicted CLV, and any other total CLV into the
 // historic and the predicted CLV.
-func valueReasons(v *view, before *customer.LastPublished, dst []string) []string {
+func valueReasons(v *view, before *customer.LastPublished, dst *output.Reasons) {
 	back, less := max(0, before.Historic-v.Value.Historic), max(0, before.Predicted-v.Value.Predicted)
 	if v.Value.Total() < before.Historic+before.Predicted && back+less > 0 {
 		refunded, expected := worth(v, back)+" refunded or cancelled", worth(v, less)+" less expected"
 		switch {
 		case back == 0:
-			return whole(dst, expected)
+			whole(dst, expected)
 		case less == 0:
-			return whole(dst, refunded)
+			whole(dst, refunded)
+		default:
+			taken := share(float64(back), float64(back+less))
+			dst.EndShare(append(dst.Text(), refunded...), taken)
+			dst.EndShare(append(dst.Text(), expected...), 100-taken)
 		}
-		taken := share(float64(back), float64(back+less))
-		return append(dst, refunded+": "+percents(taken), expected+": "+percents(100-taken))
+		return
 	}
 	brought := share(float64(v.Value.Historic), float64(v.Value.Total()))
-	return append(dst,
-		count(v.Value.Orders, "order", "orders")+" worth "+worth(v, v.Value.Historic)+": "+percents(brought),
-		worth(v, v.Value.Predicted)+" expected: "+percents(100-brought))
+	dst.EndShare(append(dst.Text(), count(v.Value.Orders, "order", "orders")+" worth "+worth(v, v.Value.Historic)...), brought)
+	dst.EndShare(append(dst.Text(), worth(v, v.Value.Predicted)+" expected"...), 100-brought)
 }
 
-func whole(dst []string, text string) []string { return append(dst, text+": 100%") }
+func whole(dst *output.Reasons, text string) { dst.EndShare(append(dst.Text(), text...), 100) }
 
 // share returns part as a percentage of total, 0 to 100, rounded to a whole number.
 func share(part, total float64) int {
@@ -167,9 +176,8 @@ func share(part, total float64) int {
 	return int(math.RoundToEven(max(0, min(1, part/total)) * 100))
 }
 
-func percents(n int) string    { return strconv.Itoa(n) + "%" }
 func decimal(n float64) string { return strconv.FormatFloat(n, 'f', 1, 64) }
-func date(ms int64) string     { return string(timestamp.Append(nil, ms))[:len("2006-01-02")] }
+func date(ms int64) string     { return string(timestamp.AppendDay(nil, ms)) }
 func worth(v *view, n int64) string {
 	return string(v.terms.Unit.Append(nil, n)) + " " + v.terms.Unit.Code
 }

@@ -228,50 +228,56 @@ func Describe(t *customer.Terms, m customer.Moment, a *Risk, s *customer.State, 
 	if next := Next(t, m, a, s, last); next != 0 {
 		e.NextCheckAt = output.Some(next)
 	}
-	e.Reasons = reasons(t, m, a, s, e.Reasons[:0])
+	e.Reasons.Reset()
+	describeReasons(t, m, a, s, &e.Reasons)
 }
 
 func silence(m customer.Moment, a *Risk) float64 {
 	return float64(max(0, m.Now-a.LastAt)) / customer.DayMS
 }
 
-// reasons appends short sentences for a person; equal risks have equal reasons.
-func reasons(t *customer.Terms, m customer.Moment, a *Risk, s *customer.State, dst []string) []string {
-	if a.Class == customer.Churned {
-		if s.Closed(m.Now) {
-			return append(dst, Ending("account closed on ", s.AccountClosedAt, s.AccountCloseReason))
-		}
-		return append(dst, Ending("subscription ended on ", s.SubscriptionEndedAt, s.SubscriptionEndReason))
-	} else if !a.Known() {
-		return append(dst, "no standing order")
+// describeReasons adds why the risk is what it is; equal risks have equal reasons.
+func describeReasons(t *customer.Terms, m customer.Moment, a *Risk, s *customer.State, r *output.Reasons) {
+	switch {
+	case a.Class == customer.Churned && s.Closed(m.Now):
+		r.End(AppendEnding(r.Text(), "account closed on ", s.AccountClosedAt, s.AccountCloseReason))
+		return
+	case a.Class == customer.Churned:
+		r.End(AppendEnding(r.Text(), "subscription ended on ", s.SubscriptionEndedAt, s.SubscriptionEndReason))
+		return
+	case !a.Known():
+		r.Add("no standing order")
+		return
 	}
-	dst = append(dst, days(silence(m, a))+" since the last order")
+	r.End(append(appendDays(r.Text(), silence(m, a)), " since the last order"...))
 	if n := s.Days(); len(n) > 1 {
 		span := float64(n[len(n)-1].Day) - float64(n[0].Day)
-		dst = append(dst, "orders every "+days(span/float64(len(n)-1)))
+		r.End(appendDays(append(r.Text(), "orders every "...), span/float64(len(n)-1)))
 	} else {
-		dst = append(dst, "ordered on one day only")
+		r.Add("ordered on one day only")
 	}
 	if a.Graced {
-		dst = append(dst, "within "+strconv.Itoa(int(t.Settings.GetChurnGraceDays()))+" days of an order")
+		text := strconv.AppendInt(append(r.Text(), "within "...), int64(t.Settings.GetChurnGraceDays()), 10)
+		r.End(append(text, " days of an order"...))
 	}
 	switch {
 	case s.SubscriptionEndedAt == 0:
 	case s.SubscriptionEndedAt <= m.Now:
-		dst = append(dst, Ending("subscription ended on ", s.SubscriptionEndedAt, s.SubscriptionEndReason))
+		r.End(AppendEnding(r.Text(), "subscription ended on ", s.SubscriptionEndedAt, s.SubscriptionEndReason))
 	default:
-		dst = append(dst, Ending("subscription ends on ", s.SubscriptionEndedAt, s.SubscriptionEndReason))
+		r.End(AppendEnding(r.Text(), "subscription ends on ", s.SubscriptionEndedAt, s.SubscriptionEndReason))
 	}
-	return dst
 }
 
-// Ending describes the end of a subscription or an account: its day, and the code of its reason where there is one.
-func Ending(text string, at int64, reason string) string {
-	text += string(timestamp.Append(nil, at))[:len("2006-01-02")]
+// AppendEnding appends the end of a subscription or an account: its day, and the code of its reason where there is one.
+func AppendEnding(text []byte, kind string, at int64, reason string) []byte {
+	text = timestamp.AppendDay(append(text, kind...), at)
 	if reason == "" {
 		return text
 	}
-	return text + " (" + reason + ")"
+	return append(append(append(text, " ("...), reason...), ')')
 }
 
-func days(n float64) string { return strconv.FormatFloat(n, 'f', 1, 64) + " days" }
+func appendDays(text []byte, n float64) []byte {
+	return append(strconv.AppendFloat(text, n, 'f', 1, 64), " days"...)
+}

@@ -109,14 +109,16 @@ func SetPublished(a *Value, last *customer.LastPublished) {
 	last.PredictedKnown, last.Predicted, last.Tier = a.PredictedKnown, a.Predicted, a.Tier
 }
 
-// Describe sets all fields of an output except About and Previous.
-func Describe(t *customer.Terms, m customer.Moment, a *Value, s *customer.State, e *output.CLVUpdated) {
+// Describe sets all fields of an output except About and Previous; last is what was published before.
+func Describe(t *customer.Terms, m customer.Moment, a *Value, s *customer.State, last *customer.LastPublished, e *output.CLVUpdated) {
 	e.Model = t.Model
 	e.Historic, e.Orders, e.ReferralValue = a.Historic, a.Orders, a.ReferralValue
 	e.HorizonDays = int64(t.Settings.GetPredictionHorizonDays())
 	e.ValueTier = output.Text(a.Tier.String())
 	e.Percentile = output.Opt[float64]{Value: a.Percentile, Known: a.Percentile >= 0}
 	e.Total = output.Some(a.Total())
+	e.Reasons.Reset()
+	describeMoves(t, a, last, &e.Reasons)
 	e.Predicted, e.PredictedOrders, e.AverageOrderValue = output.Opt[int64]{}, output.Opt[float64]{}, output.Opt[int64]{}
 	e.AverageDaysBetweenOrders, e.Simple = output.Opt[float64]{}, output.Opt[int64]{}
 	e.ExpectedDateOfNextOrder, e.DaysOverdue = output.Opt[int64]{}, output.Opt[float64]{}
@@ -125,11 +127,11 @@ func Describe(t *customer.Terms, m customer.Moment, a *Value, s *customer.State,
 	}
 	e.Predicted, e.PredictedOrders = output.Some(a.Predicted), output.Some(a.Expected)
 	days := s.Days()
-	first, last := days[0], days[len(days)-1]
+	first, newest := days[0], days[len(days)-1]
 	average, _ := t.Unit.Minor(t.Unit.Major(s.Net()) / float64(a.Orders))
 	e.AverageOrderValue = output.Some(t.Unit.Round(average))
 	if repeats := len(days) - 1; repeats > 0 {
-		e.AverageDaysBetweenOrders = output.Some((float64(last.Day) - float64(first.Day)) / float64(repeats))
+		e.AverageDaysBetweenOrders = output.Some((float64(newest.Day) - float64(first.Day)) / float64(repeats))
 	}
 	// average order value x orders / years x lifespan, in which the orders cancel out
 	if simple, ok := t.Unit.Minor(t.Unit.Major(s.Net()) / years(m, first.Day) * t.Settings.GetSimpleClvLifespanYears()); ok {

@@ -5,9 +5,12 @@
 package promoter
 
 import (
+	"strconv"
+
 	"github.com/mainstay/mainstay/processors/customer"
 	"github.com/mainstay/mainstay/schemas/ledger"
 	"github.com/mainstay/mainstay/schemas/output"
+	"github.com/mainstay/mainstay/schemas/timestamp"
 )
 
 // Status is a customer's promoter status at a moment. Responses older than the survey window, or excluded, do not count.
@@ -74,17 +77,47 @@ func SetPublished(a *Status, last *customer.LastPublished) {
 	last.Category, last.Score, last.Responses, last.Action = a.Category, a.score(), a.Responses, a.Referred > 0
 }
 
-// Describe sets all fields of an output except About and Previous.
-func Describe(a *Status, e *output.PromoterStatusUpdated) {
+// Describe sets all fields of an output except About and Previous; last is what was published before.
+func Describe(a *Status, last *customer.LastPublished, e *output.PromoterStatusUpdated) {
 	*e = output.PromoterStatusUpdated{
-		About: e.About, Previous: e.Previous, Category: a.Category.String(), Responses: int64(a.Responses),
+		About: e.About, Previous: e.Previous, Reasons: e.Reasons, Category: a.Category.String(), Responses: int64(a.Responses),
 		Action: a.Referred > 0, Referred: a.Referred,
 	}
+	e.Reasons.Reset()
+	describeMoves(a, last, &e.Reasons)
 	if r := a.Latest; r != nil {
 		e.Score = output.Some(int64(r.Score))
 		e.Intent = output.Some(a.Category == customer.Promoter)
 		e.AverageScore = output.Some(float64(a.sum) / float64(a.Responses))
 		e.LastRespondedAt = output.Some(r.CreatedAt)
 		e.ResponseID, e.SurveyID, e.Comment = output.Text(r.ID), output.Text(r.SurveyID), output.Text(r.Comment)
+	}
+}
+
+// describeMoves adds what has moved the status since it was last published. The score has one cause, the newest response that counts;
+// the numbers of responses and of referred customers follow it.
+func describeMoves(a *Status, last *customer.LastPublished, r *output.Reasons) {
+	before, responses := last.Score, last.Responses
+	if last.Category == customer.CategoryNotPublished {
+		before, responses = -1, 0
+	}
+	switch score := a.score(); {
+	case score == before:
+	case score < 0:
+		r.EndShare(append(r.Text(), "no response counts any more"...), 100)
+	default:
+		text := strconv.AppendInt(append(r.Text(), "answered "...), int64(score), 10)
+		text = timestamp.AppendDay(append(text, " of 10 on "...), a.Latest.CreatedAt)
+		if before >= 0 {
+			text = append(strconv.AppendInt(append(text, ", "...), int64(before), 10), " before"...)
+		}
+		r.EndShare(text, 100)
+	}
+	if a.Responses != responses {
+		text := strconv.AppendInt(append(r.Text(), "responses that count: "...), int64(responses), 10)
+		r.End(strconv.AppendInt(append(text, " to "...), int64(a.Responses), 10))
+	}
+	if a.Referred > 0 != last.Action {
+		r.End(strconv.AppendInt(append(r.Text(), "referred customers: "...), a.Referred, 10))
 	}
 }

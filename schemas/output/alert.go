@@ -47,7 +47,7 @@ type Alert struct {
 	ClearedAt      Opt[int64]
 	ClearedReason  Opt[string]
 	ValueAtStake   Opt[int64] // predicted_clv x churn_probability
-	Reasons        []string
+	Reasons        Reasons
 	Metric         string
 	Value          Measure
 	Threshold      Measure
@@ -99,7 +99,7 @@ func (e *Alert) Append(dst []byte) []byte {
 	l.optTime(`,"cleared_at":`, e.ClearedAt)
 	l.optText(`,"cleared_reason":`, e.ClearedReason)
 	l.optMoney(`,"value_at_stake":`, e.ValueAtStake)
-	l.texts(`,"reasons":`, e.Reasons)
+	l.reasons(&e.Reasons)
 	l.text(`,"metric":`, e.Metric)
 	l.measure(`,"value":`, e.Value)
 	l.measure(`,"threshold":`, e.Threshold)

@@ -18,6 +18,7 @@ type CLVUpdated struct {
 	Percentile               Opt[float64] // 0-100
 	ValueTier                Opt[string]  // top_10, top_20, rest
 	ReferralValue            int64        // sum of the credits for customers whom the customer referred; not part of any CLV
+	Reasons                  Reasons      // what has moved the value since it was last published
 	Previous                 Opt[PreviousCLV]
 }
 
@@ -49,6 +50,7 @@ func (e *CLVUpdated) Append(dst []byte) []byte {
 	l.optFloat(`,"clv_percentile":`, e.Percentile, percentDecimals)
 	l.optText(`,"value_tier":`, e.ValueTier)
 	l.money(`,"referral_value":`, e.ReferralValue)
+	l.reasons(&e.Reasons)
 	if p := &e.Previous.Value; e.Previous.Known {
 		l.key(`,"previous":{`)
 		l.money(`"historic_clv":`, p.Historic)
@@ -76,7 +78,7 @@ type ChurnRiskUpdated struct {
 	DaysSinceLastOrder Opt[float64]
 	LastOrderAt        Opt[int64]
 	NextCheckAt        Opt[int64] // time at which silence alone changes the risk
-	Reasons            []string
+	Reasons            Reasons
 	Previous           Opt[PreviousChurnRisk]
 }
 
@@ -97,7 +99,7 @@ func (e *ChurnRiskUpdated) Append(dst []byte) []byte {
 	l.optFloat(`,"days_since_last_order":`, e.DaysSinceLastOrder, dayDecimals)
 	l.optTime(`,"last_order_at":`, e.LastOrderAt)
 	l.optTime(`,"next_check_at":`, e.NextCheckAt)
-	l.texts(`,"reasons":`, e.Reasons)
+	l.reasons(&e.Reasons)
 	if p := &e.Previous.Value; e.Previous.Known {
 		l.key(`,"previous":{`)
 		l.optFloat(`"churn_probability":`, p.Probability, probabilityDecimals)
@@ -124,6 +126,7 @@ type PromoterStatusUpdated struct {
 	Intent          Opt[bool]   // the customer says that they would recommend the shop; unknown without a response
 	Action          bool        // the customer has recommended it: they are credited for a referred customer
 	Referred        int64       // number of referred customers for whom they are credited
+	Reasons         Reasons     // what has moved the status since it was last published
 	Previous        Opt[PreviousPromoterStatus]
 }
 
@@ -148,6 +151,7 @@ func (e *PromoterStatusUpdated) Append(dst []byte) []byte {
 	l.optBool(`,"intent":`, e.Intent)
 	l.bool(`,"action":`, e.Action)
 	l.whole(`,"referred_customers":`, e.Referred)
+	l.reasons(&e.Reasons)
 	if p := &e.Previous.Value; e.Previous.Known {
 		l.key(`,"previous":{`)
 		l.optWhole(`"nps_score":`, p.Score)

@@ -59,18 +59,6 @@ func (l *line) optText(key string, s Opt[string]) {
 	l.text(key, s.Value)
 }
 
-func (l *line) texts(key string, all []string) {
-	l.key(key)
-	l.dst = append(l.dst, '[')
-	for i, s := range all {
-		if i > 0 {
-			l.dst = append(l.dst, ',')
-		}
-		l.dst = appendString(l.dst, s)
-	}
-	l.dst = append(l.dst, ']')
-}
-
 func (l *line) whole(key string, n int64) {
 	l.key(key)
 	l.dst = strconv.AppendInt(l.dst, n, 10)

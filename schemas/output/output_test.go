@@ -54,12 +54,12 @@ func TestCLV(t *testing.T) {
 	e := CLVUpdated{
 		About: about(unit(t, "EUR")), Model: mbg, Historic: 4990, Predicted: Some[int64](1001), Total: Some[int64](5991), HorizonDays: 365, Orders: 1,
 		PredictedOrders: Some(.2345), AverageOrderValue: Some[int64](4990), ExpectedDateOfNextOrder: Some(noon + 1), DaysOverdue: Some(.25),
-		Simple: Some[int64](9980), Percentile: Some(99.0), ValueTier: Text("top_10"), Previous: Some(PreviousCLV{Historic: 1}),
+		Simple: Some[int64](9980), Percentile: Some(99.0), ValueTier: Text("top_10"), Reasons: ReasonsOf("+9.90 EUR earned: 100%"), Previous: Some(PreviousCLV{Historic: 1}),
 	}
 	require.Equal(t, lines(`{"event_id":"2-1001-1","event_type":"mainstay.customer.clv.updated.v1","customer_id":"c1","as_of":"2026-03-01T12:00:00Z","sequence":7,`,
 		`"trigger":"event","cause_event_id":"e1","currency":"EUR","model":{"name":"mbg_nbd","version":3,"status":"fitted"},"historic_clv":49.90,"predicted_clv":10.01,"total_clv":59.91,`,
 		`"prediction_horizon_days":365,"historic_number_of_orders":1,"predicted_number_of_orders":0.234,"average_order_value":49.90,"average_days_between_orders":null,`,
-		`"expected_date_of_next_order":"2026-03-01T12:00:00.001Z","days_overdue":0.2,"simple_clv":99.80,"clv_percentile":99.0,"value_tier":"top_10","referral_value":0.00,`,
+		`"expected_date_of_next_order":"2026-03-01T12:00:00.001Z","days_overdue":0.2,"simple_clv":99.80,"clv_percentile":99.0,"value_tier":"top_10","referral_value":0.00,"reasons":["+9.90 EUR earned: 100%"],`,
 		`"previous":{"historic_clv":0.01,"predicted_clv":null,"total_clv":null,"historic_number_of_orders":0,"value_tier":null,"referral_value":0.00}}`), string(e.Append(nil)))
 	valid(t, "clv", e.Append(nil))
 	valid(t, "clv", (&CLVUpdated{About: about(unit(t, "JPY")), Model: mbg}).Append(nil))
@@ -84,7 +84,7 @@ func TestToman(t *testing.T) {
 func TestChurnRisk(t *testing.T) {
 	e := ChurnRiskUpdated{
 		About: about(unit(t, "EUR")), Model: mbg, Probability: Some(.66004), Risk: "high", HorizonDays: 90, PurchaseInHorizon: Some(1e-9),
-		DaysSinceLastOrder: Some(58.0), LastOrderAt: Some(noon), Reasons: []string{"silence", `a "quote"` + "\n\\\x01é\xff"}, Previous: Some(PreviousChurnRisk{Risk: "medium"}),
+		DaysSinceLastOrder: Some(58.0), LastOrderAt: Some(noon), Reasons: ReasonsOf("silence", `a "quote"`+"\n\\\x01é\xff"), Previous: Some(PreviousChurnRisk{Risk: "medium"}),
 	}
 	e.Trigger, e.Cause = TriggerTimer, Opt[string]{}
 	require.Equal(t, lines(`{"event_id":"2-1001-1","event_type":"mainstay.customer.churn_risk.updated.v1","customer_id":"c1","as_of":"2026-03-01T12:00:00Z","sequence":7,`,
@@ -97,10 +97,10 @@ func TestChurnRisk(t *testing.T) {
 func TestPromoterStatus(t *testing.T) {
 	e := PromoterStatusUpdated{About: about(unit(t, "EUR")), Score: Some[int64](9), Category: "promoter", Responses: 3, AverageScore: Some(8.0 + 2.0/3), LastRespondedAt: Some(noon), ResponseID: Text("a1")}
 	require.Contains(t, string(e.Append(nil)), lines(`"nps_score":9,"nps_category":"promoter","response_count":3,"average_score":8.667,"last_responded_at":"2026-03-01T12:00:00Z",`,
-		`"response_id":"a1","survey_id":null,"comment":null,"intent":null,"action":false,"referred_customers":0,"previous":null}`))
+		`"response_id":"a1","survey_id":null,"comment":null,"intent":null,"action":false,"referred_customers":0,"reasons":[],"previous":null}`))
 	valid(t, "promoter-status", e.Append(nil))
 	e.Previous, e.Intent, e.Action, e.Referred = Some(PreviousPromoterStatus{Category: "unknown"}), Some(true), true, 2
-	require.Contains(t, string(e.Append(nil)), `"intent":true,"action":true,"referred_customers":2,`)
+	require.Contains(t, string(e.Append(nil)), `"intent":true,"action":true,"referred_customers":2,"reasons":[],`)
 	require.Contains(t, string(e.Append(nil)), `"previous":{"nps_score":null,"nps_category":"unknown","response_count":0}}`)
 	valid(t, "promoter-status", e.Append(nil))
 }

@@ -106,6 +106,11 @@ func Append(dst []byte, ms int64) []byte {
 	return dst
 }
 
+// AppendDay appends the day of a time in UTC, as 2006-01-02.
+func AppendDay(dst []byte, ms int64) []byte {
+	return Append(dst, ms)[:len(dst)+len("2006-01-02")]
+}
+
 // put writes a number below 100 as two digits.
 func put(text []byte, n int) {
 	tens := n / 10

@@ -92,7 +92,7 @@ func (p *pages) value(profile *lookup.Profile) g.Node {
 }
 
 func (p *pages) reasons(profile *lookup.Profile) g.Node {
-	reasons := profile.Scores.Churn.Reasons
+	reasons := profile.Scores.Churn.Reasons.All()
 	if len(reasons) == 0 {
 		return empty("The model gives no reason: there is no standing order, or the risk is low.")
 	}

@@ -137,6 +137,9 @@ func RenderCustomer(answers []byte) ([]string, error) {
 		}
 		add("cancelled", "%s: %s orders, %s refunds, %s subscriptions, %s accounts", reason, r.text("orders"), r.text("refunds"), r.text("subscriptions"), r.text("accounts"))
 	}
+	if moved := clv.text("reasons"); moved != "" {
+		add("since published", "%s", moved)
+	}
 	add("promoter status", "%s, score %s, %s responses", promoter.text("nps_category"), promoter.text("nps_score"), promoter.text("response_count"))
 	return lines, nil
 }

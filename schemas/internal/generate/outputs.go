@@ -65,6 +65,7 @@ func outputs() []file {
 			{"clv_percentile", "number?", "0-100", nil},
 			{"value_tier", "tier?", "", nil},
 			{"referral_value", "money", "From customers that this one referred; not part of any CLV", nil},
+			{"reasons", "texts", "What has moved the value since it was last published", nil},
 			{"previous", "object?", "As last published", []outputField{{"historic_clv", "money", "", nil}, {"predicted_clv", "money?", "", nil}, {"total_clv", "money?", "", nil}, {"historic_number_of_orders", "whole", "", nil}, {"value_tier", "tier?", "", nil}, {"referral_value", "money", "", nil}}},
 		})),
 		output("churn-risk", "A customer's churn risk changed.", []string{"mainstay.customer.churn_risk.updated.v1"}, concat(about, model, []outputField{
@@ -90,6 +91,7 @@ func outputs() []file {
 			{"intent", "truth?", "Says that they would recommend; null without a response that counts", nil},
 			{"action", "truth", "Has recommended: an approved referral names them as the referrer", nil},
 			{"referred_customers", "whole", "How many", nil},
+			{"reasons", "texts", "What has moved the status since it was last published", nil},
 			{"previous", "object?", "As last published", []outputField{nps, {"nps_category", "category", "", nil}, {"response_count", "whole", "", nil}}},
 		})),
 		output("alert", "An alert was raised or cleared.", []string{"mainstay.alert.raised.v1", "mainstay.alert.cleared.v1"}, concat(about, []outputField{
