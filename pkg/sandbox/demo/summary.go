@@ -1,11 +1,9 @@
 package demo
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/mainstay/mainstay/pkg/node/app"
@@ -22,22 +20,24 @@ import (
 
 // Summary compares the answers with the ground truth.
 type Summary struct {
-	Customers   int64                  `json:"customers"` // with purchases, as far as Mainstay knows them
-	Known       int64                  `json:"known"`     // with state, including referred customers without a purchase
-	Days        int                    `json:"days"`
-	Seed        uint64                 `json:"seed"`
-	From        time.Time              `json:"from"`
-	To          time.Time              `json:"to"`
-	Events      int64                  `json:"events"` // that the shop sent, duplicates included
-	Entries     int64                  `json:"entries"`
-	Outputs     map[string]int64       `json:"outputs"`    // by topic
-	BySilence   int64                  `json:"by_silence"` // outputs that a timer caused
-	OpenAlerts  OpenAlerts             `json:"open_alerts"`
-	DeadLetters int64                  `json:"dead_letters"`
-	WallSeconds float64                `json:"wall_seconds"` // until the last answer was published and committed
-	Audit       Audit                  `json:"audit"`
-	Model       Model                  `json:"model"`
-	Truth       groundtruth.Comparison `json:"truth"`
+	Customers int64            `json:"customers"` // with purchases, as far as Mainstay knows them
+	Known     int64            `json:"known"`     // with state, including referred customers without a purchase
+	Days      int              `json:"days"`
+	Seed      uint64           `json:"seed"`
+	From      time.Time        `json:"from"`
+	To        time.Time        `json:"to"`
+	Events    int64            `json:"events"` // that the shop sent, duplicates included
+	Entries   int64            `json:"entries"`
+	Outputs   map[string]int64 `json:"outputs"`    // by topic
+	BySilence int64            `json:"by_silence"` // outputs that a timer caused
+	// ByTrigger counts outputs by topic, then by what caused them.
+	ByTrigger   map[string]map[string]int64 `json:"by_trigger"`
+	OpenAlerts  OpenAlerts                  `json:"open_alerts"`
+	DeadLetters int64                       `json:"dead_letters"`
+	WallSeconds float64                     `json:"wall_seconds"` // until the last answer was published and committed
+	Audit       Audit                       `json:"audit"`
+	Model       Model                       `json:"model"`
+	Truth       groundtruth.Comparison      `json:"truth"`
 }
 
 // OpenAlerts compares the alerts that are open in the customers' state with those that are raised and not cleared in the alerts
@@ -111,7 +111,7 @@ type Model struct {
 func (d *demo) summarise(ctx context.Context, events int64, model Model, wall time.Duration) (*Summary, error) {
 	s := &Summary{
 		Days: d.Days, Seed: d.Seed, From: d.end.Add(-time.Duration(d.Days) * day), To: d.end, Events: events,
-		Outputs: map[string]int64{}, WallSeconds: wall.Seconds(), Model: model,
+		Outputs: map[string]int64{}, ByTrigger: map[string]map[string]int64{}, WallSeconds: wall.Seconds(), Model: model,
 	}
 	for _, count := range []func(context.Context, *Summary) error{d.countOutputs, d.countDeadLetters, d.compare, d.audit} {
 		if err := count(ctx, s); err != nil {
@@ -127,16 +127,23 @@ func (d *demo) countOutputs(ctx context.Context, s *Summary) error {
 	for o := range output.Topics {
 		name := o.Name(d.app.Config.Namespace)
 		names[name] = o.String()
-		s.Outputs[o.String()] = 0
+		s.Outputs[o.String()], s.ByTrigger[o.String()] = 0, map[string]int64{}
 		t.Topics = append(t.Topics, name)
 	}
-	timer := []byte(`"trigger":"` + output.TriggerTimer.String() + `"`)
 	return t.Run(ctx, d.app.Kafka, func(seen inspect.TailRecord) error {
-		s.Outputs[names[seen.Topic]]++
-		if names[seen.Topic] == output.Alerts.String() {
+		var e struct {
+			Trigger string `json:"trigger"`
+		}
+		if err := json.Unmarshal(seen.Value, &e); err != nil {
+			return fmt.Errorf("decode an output: %w", err)
+		}
+		topic := names[seen.Topic]
+		s.Outputs[topic]++
+		s.ByTrigger[topic][e.Trigger]++
+		if topic == output.Alerts.String() {
 			return s.OpenAlerts.read(seen.Value)
 		}
-		if slices.Contains([]string{output.CLV.String(), output.ChurnRisk.String(), output.PromoterStatus.String()}, names[seen.Topic]) && bytes.Contains(seen.Value, timer) {
+		if topic != output.Portfolio.String() && e.Trigger == output.TriggerTimer.String() {
 			s.BySilence++
 		}
 		return nil
