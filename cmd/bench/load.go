@@ -32,7 +32,7 @@ func (b *bench) newPass(ctx context.Context, name string, partitions int) (conta
 	if err != nil {
 		return p, nil, err
 	}
-	b.closing = append(b.closing, func() error { k.Close(); return nil })
+	b.closers = append(b.closers, func() error { k.Close(); return nil })
 	producer, err := k.NewProducer(ctx)
 	if err != nil {
 		return p, nil, err

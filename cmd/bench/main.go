@@ -38,6 +38,7 @@ type options struct {
 	profiles    string
 	seed        uint64
 	only        string
+	closed      int // customers of the day's close that is measured
 }
 
 func main() {
@@ -46,6 +47,7 @@ func main() {
 	flag.IntVar(&o.events, "events", 1_000_000, "purchases of each pass at full speed")
 	flag.IntVar(&o.customers, "customers", 100_000, "customers, chosen by a zipf distribution with exponent 1.1")
 	flag.IntVar(&o.base, "base", 100_000, "customers of the one partition whose claim is measured")
+	flag.IntVar(&o.closed, "closed", 1_000_000, "customers of the day's close that is measured")
 	flag.IntVar(&o.partitions, "partitions", 8, "partitions of the ledger and of the input topic")
 	flag.StringVar(&rates, "rates", "20000,60000", "rates of the passes at a fixed rate, in events per second")
 	flag.IntVar(&o.seconds, "seconds", 15, "length of a pass at a fixed rate, after a warm-up of 3 seconds")
@@ -56,7 +58,7 @@ func main() {
 	flag.StringVar(&o.compression, "compression", "", "kafka.compression of mainstay; empty: its default")
 	flag.StringVar(&o.profiles, "profiles", "", "directory for CPU profiles; empty: they are deleted")
 	flag.Uint64Var(&o.seed, "seed", 1, "seed of the customers and amounts")
-	flag.StringVar(&o.only, "only", "", "parts to run: speed, rates, claim, takeover (comma-separated); empty: all")
+	flag.StringVar(&o.only, "only", "", "parts to run: outputs, close, speed, rates, claim, takeover (comma-separated); empty: all. The first two need no Docker")
 	flag.Parse()
 	for word := range strings.SplitSeq(rates, ",") {
 		rate, err := strconv.Atoi(strings.TrimSpace(word))
@@ -81,7 +83,7 @@ type bench struct {
 	program containers.Program
 	scratch string // for profiles; deleted at the end unless it is --profiles
 	figures []figure
-	closing []func() error
+	closers []func() error
 }
 
 // figure is a measured value with its goal.
@@ -93,21 +95,34 @@ type figure struct {
 func run(ctx context.Context, o options) (err error) {
 	b := &bench{options: o}
 	defer func() {
-		for _, closer := range slices.Backward(b.closing) {
+		for _, closer := range slices.Backward(b.closers) {
 			err = errors.Join(err, closer())
 		}
 	}()
 	began := time.Now()
-	if err := b.setUp(ctx); err != nil {
-		return err
-	}
+	fmt.Printf("machine: %s\ncommand: %s\n", containers.Machine(), strings.Join(os.Args, " "))
 	parts := []struct {
 		name string
 		run  func(context.Context) error
-	}{{"speed", b.speed}, {"rates", b.rate}, {"claim", b.claim}, {"takeover", b.takeover}}
+		fold bool // measures Step in this process, without servers
+	}{
+		{"outputs", b.outputs, true},
+		{"close", b.close, true},
+		{"speed", b.speed, false},
+		{"rates", b.rate, false},
+		{"claim", b.claim, false},
+		{"takeover", b.takeover, false},
+	}
+	running := false
 	for _, p := range parts {
 		if o.only != "" && !strings.Contains(","+o.only+",", ","+p.name+",") {
 			continue
+		}
+		if !p.fold && !running {
+			if err := b.setUp(ctx); err != nil {
+				return err
+			}
+			running = true
 		}
 		fmt.Printf("\n== %s (load average %s)\n", p.name, containers.LoadAverage())
 		if err := p.run(ctx); err != nil {
@@ -123,7 +138,7 @@ func (b *bench) setUp(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("make a directory: %w", err)
 	}
-	b.closing = append(b.closing, func() error { return os.RemoveAll(dir) })
+	b.closers = append(b.closers, func() error { return os.RemoveAll(dir) })
 	b.scratch = dir
 	if b.profiles != "" {
 		if err := os.MkdirAll(b.profiles, 0o750); err != nil {
@@ -144,7 +159,7 @@ func (b *bench) setUp(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		b.closing = append(b.closing, server.Close)
+		b.closers = append(b.closers, server.Close)
 		b.kafka = server.Address
 	}
 	if b.redis == "" {
@@ -152,7 +167,7 @@ func (b *bench) setUp(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		b.closing = append(b.closing, server.Close)
+		b.closers = append(b.closers, server.Close)
 		b.redis = server.Address
 	}
 	settings := map[string]string{
@@ -162,7 +177,6 @@ func (b *bench) setUp(ctx context.Context) error {
 		settings["KAFKA_COMPRESSION"] = b.compression
 	}
 	b.program = containers.Program{Path: path, Settings: settings}
-	fmt.Printf("machine: %s\ncommand: %s\n", containers.Machine(), strings.Join(os.Args, " "))
 	return nil
 }
 
