@@ -42,7 +42,7 @@ func (s *Scenario) report(topics []string) error {
 			}
 		}
 		if !found {
-			return fmt.Errorf("%w: answers %q; known are %s, %s, %s and %s", ErrLine, name, output.CLV, output.ChurnRisk, output.PromoterStatus, output.Portfolio)
+			return fmt.Errorf("%w: answers %q; known are all but %s", ErrLine, name, output.Alerts)
 		}
 	}
 	return nil
@@ -53,6 +53,9 @@ type publishedAnswer struct {
 	Customer string      `json:"customer_id"`
 	AsOf     string      `json:"as_of"`
 	Trigger  string      `json:"trigger"`
+	Cause    string      `json:"cause_event_id"`
+	Reason   string      `json:"reason"`
+	Percent  json.Number `json:"clv_percentile"`
 	Total    json.Number `json:"total_clv"`
 	Historic json.Number `json:"historic_clv"`
 	Predict  json.Number `json:"predicted_clv"`
@@ -72,7 +75,8 @@ type publishedAnswer struct {
 // answers write what is reported of an output, by topic.
 var answers = map[output.Topic]func(a *publishedAnswer) string{ //nolint:gochecknoglobals // a table
 	output.CLV: func(a *publishedAnswer) string {
-		return fmt.Sprintf("total_clv %s = %s + %s, orders %d, tier %s, referral_value %s", a.Total, a.Historic, orNull(a.Predict), a.Orders, orNull(json.Number(a.Tier)), a.Referral)
+		return fmt.Sprintf("total_clv %s = %s + %s, orders %d, tier %s at %s, referral_value %s", a.Total, a.Historic, orNull(a.Predict), a.Orders,
+			orNull(json.Number(a.Tier)), orNull(a.Percent), a.Referral)
 	},
 	output.ChurnRisk: func(a *publishedAnswer) string {
 		return fmt.Sprintf("%s %s, next check %s", orNull(a.Churn), a.Risk, orNull(json.Number(a.Next)))
@@ -80,6 +84,7 @@ var answers = map[output.Topic]func(a *publishedAnswer) string{ //nolint:gocheck
 	output.PromoterStatus: func(a *publishedAnswer) string {
 		return fmt.Sprintf("%s, score %s of %d, referred %d", a.Category, orNull(a.Score), a.Counted, a.Referred)
 	},
+	output.Rejections: func(a *publishedAnswer) string { return a.Reason },
 }
 
 func orNull(text json.Number) string {
@@ -108,6 +113,9 @@ func (s *Scenario) recordAnswers(out *output.Batch) error {
 		var a publishedAnswer
 		if err := json.Unmarshal(out.Value(r), &a); err != nil {
 			return fmt.Errorf("decode an answer: %w", err)
+		}
+		if a.Cause != "" {
+			a.Trigger += " " + a.Cause
 		}
 		s.addResult("%s %s at %s by %s: %s (%s)", a.Customer, r.Topic, a.AsOf, a.Trigger, answers[r.Topic](&a), strings.Join(a.Reasons, "; "))
 	}

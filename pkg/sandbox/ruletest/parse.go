@@ -96,6 +96,7 @@ func clone(v *ledger.SettingsValues) *ledger.SettingsValues { return proto.Clone
 func (s *Scenario) changeSettings(a *arguments) error {
 	v := clone(s.values)
 	for _, name := range slices.Sorted(maps.Keys(a.values)) {
+		s.drawn = s.drawn || name == "tiers_min_customers"
 		f := v.ProtoReflect().Descriptor().Fields().ByTextName(name)
 		if f == nil || f.IsList() {
 			return fmt.Errorf("%w: unknown setting %q", ErrLine, name)

@@ -70,6 +70,7 @@ type Scenario struct {
 	lines     int                   // executed so far
 	unit      money.Unit            // of the base currency
 	reported  map[output.Topic]bool // topics whose outputs are reported, besides alerts
+	drawn     bool                  // thresholds are drawn from the customers
 
 	results  []string                        // of the current line
 	firing   map[string]processors.OpenAlert // after the last entry, by alert id
@@ -181,7 +182,7 @@ func (s *Scenario) appendEntry(kind ledger.Kind, body interface{ MarshalVT() ([]
 }
 
 // fold runs Step on an entry, and on the entries that it sends; on contributions if portfolios are reported.
-// Thresholds are set by the scenario, so those that follow from contributions are dropped.
+// Thresholds are set by the scenario, so those that follow from contributions are dropped unless it sets tiers_min_customers.
 func (s *Scenario) fold(e *ledger.Entry) error {
 	s.pending = append(s.pending, e)
 	for len(s.pending) > 0 {
@@ -198,7 +199,7 @@ func (s *Scenario) fold(e *ledger.Entry) error {
 		}
 		for i, sent := range out.Sends {
 			k := sent.Entry.GetKind()
-			if k != ledger.Kind_KIND_THRESHOLDS && (k != ledger.Kind_KIND_CONTRIBUTION || s.reported[output.Portfolio]) {
+			if (k != ledger.Kind_KIND_THRESHOLDS || s.drawn) && (k != ledger.Kind_KIND_CONTRIBUTION || s.reported[output.Portfolio]) {
 				sent.Entry.Origin = &ledger.Origin{Offset: s.offset, Ordinal: uint32(i)}
 				s.pending = append(s.pending, &sent.Entry)
 			}
