@@ -91,10 +91,11 @@ func (p *Partition) deriveClosingTerms() {
 	c.terms = &terms
 }
 
-// beforeChange values a customer whom a close under way has not reached, before an entry changes them. Every step calls it for every
-// customer that it changes, and stores them afterwards.
+// beforeChange notes what the sums count of a customer before an entry changes them, and values a customer whom a close under way has not
+// reached. Every step calls it for every customer that it changes, and stores them afterwards.
 func (s *step) beforeChange(c *subject) {
 	s.scratch.cancellations = c.state.AppendCancellations(s.scratch.cancellations[:0])
+	s.scratch.former.keep(c.state)
 	k := s.state.closing
 	if k == nil || k.hasPassed(c.id) {
 		c.state.ClosedDay = 0

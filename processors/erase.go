@@ -24,7 +24,8 @@ import (
 // customer drops referrals by that name when anything touches them, and a cursor reaches all others. The partition answers. A credit that
 // it sent before its answer is for the erased customer and not for a new one of the same id, so it is ignored.
 //
-// What was sold stays in the sums over customers, and what has come true of forecasts stays in the calibration. Counts, forecasts and
+// What was sold stays in the sums over customers and in the calendar, and what has come true of forecasts stays in the calibration. In the
+// calendar the customer is lost from that day on. Other counts, forecasts and
 // ranks are of those who are left: a score that nobody's silence changes any more would be wrong for ever.
 
 // foldErase erases a customer.
@@ -70,6 +71,7 @@ func (s *step) foldErase() (Verdict, error) {
 			&ledger.Credit{Net: k.Net, Approved: true, Erased: true, ReferredHash: xxhash.Sum64String(c.id)})
 	}
 	p.totals.Erase(&c.state.LastPublished, s.scratch.cancellations)
+	s.loseErased(m, c.state)
 	//mutant:erased-state-kept replace s.store.Put(c.id, c.state)
 	s.store.Delete(c.id)
 	return v, nil

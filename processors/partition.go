@@ -6,6 +6,7 @@ import (
 	_ "time/tzdata" // days are civil days, also where the machine has no time zones
 
 	"github.com/mainstay/mainstay/processors/alert"
+	"github.com/mainstay/mainstay/processors/calendar"
 	"github.com/mainstay/mainstay/processors/calibration"
 	"github.com/mainstay/mainstay/processors/customer"
 	"github.com/mainstay/mainstay/processors/model"
@@ -166,6 +167,9 @@ func (p *Partition) Checkpoint() int64 { return p.state.checkpoint }
 
 // Totals returns the sums over the partition's customers, each as last published.
 func (p *Partition) Totals() portfolio.Totals { return p.state.totals.Clone() }
+
+// Calendar returns what the partition's customers did month by month.
+func (p *Partition) Calendar() calendar.Table { return p.state.calendar.Clone() }
 
 // Calibration returns how far promises to the partition's customers were kept.
 func (p *Partition) Calibration() calibration.Totals { return p.state.calibration }

@@ -112,12 +112,24 @@ const dollar = 905
 
 // foldAll folds events in the given order, with ticks in between if ticking is set, and then a tick at now.
 func foldAll(t *rapid.T, label string, all []customerEvent, partitions int32, memoryDays uint32, ticking bool, now int64) *world {
-	w := newWorld(t, genesis(partitions, ledger.Clock_CLOCK_EVENT))
-	w.settings(func(v *ledger.SettingsValues) {
-		v.Rates = []*ledger.Rate{{Currency: "USD", Numerator: dollar, Denominator: 1000}}
+	return foldUnder(t, label, all, partitions, func(v *ledger.SettingsValues) {
 		if memoryDays > 0 {
 			v.MemoryDays, v.MemoryOrders = memoryDays, 4
 		}
+	}, ticking, now)
+}
+
+// inDollars is a setting that history needs.
+func inDollars(v *ledger.SettingsValues) {
+	v.Rates = []*ledger.Rate{{Currency: "USD", Numerator: dollar, Denominator: 1000}}
+}
+
+// foldUnder is foldAll under other settings.
+func foldUnder(t *rapid.T, label string, all []customerEvent, partitions int32, change func(v *ledger.SettingsValues), ticking bool, now int64) *world {
+	w := newWorld(t, genesis(partitions, ledger.Clock_CLOCK_EVENT))
+	w.settings(func(v *ledger.SettingsValues) {
+		inDollars(v)
+		change(v)
 	})
 	for _, h := range all {
 		w.put(h.customer, h.Event, h.OccurredAt)

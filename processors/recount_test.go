@@ -21,7 +21,9 @@ type recount struct {
 	referrer                    string
 	referredAt                  int64
 	perDay                      map[int64]float64 // net
-	score, responses            int               // score -1: none
+	ordersOn                    map[int64]int64
+	closedAt                    int64 // of the account; 0: it was not
+	score, responses            int   // score -1: none
 	scores                      int
 
 	cancelled map[string]*[4]int64 // orders, refunds, subscriptions, accounts, by reason
@@ -221,6 +223,7 @@ func (r *recount) purchases(list []*ledger.Event, now int64) {
 		}
 	}
 	perDay := map[int64]float64{}
+	r.ordersOn, r.closedAt = map[int64]int64{}, closedAt
 	for _, o := range orders {
 		r.countOrder(o)
 		if len(o.snapshots) == 0 {
@@ -237,6 +240,7 @@ func (r *recount) purchases(list []*ledger.Event, now int64) {
 		net := float64(max(0, euros(total, currency)-euros(refunded, currency)))
 		r.net += net
 		perDay[o.occurredAt()/86_400_000] += net
+		r.ordersOn[o.occurredAt()/86_400_000]++
 		r.lastAt = max(r.lastAt, o.occurredAt())
 	}
 	r.historic += r.net

@@ -99,6 +99,9 @@ func (s *step) rescoreCustomer(id string) error {
 		s.setCloseTier(c.state)
 		defer func() { s.tierAtClose = nil }()
 	}
+	//mutant:losses-under-old-terms delete
+	s.termsChanged = s.state.rescoring.GetTerms() > 1
+	defer func() { s.termsChanged = false }()
 	m := s.p.currentMoment(c.state)
 	if s.fireTimers(m, &c) == 0 {
 		s.scoreAndPublish(m, &c, s.state.rescoringTrigger(), "")

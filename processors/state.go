@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/mainstay/mainstay/processors/alert"
+	"github.com/mainstay/mainstay/processors/calendar"
 	"github.com/mainstay/mainstay/processors/calibration"
 	"github.com/mainstay/mainstay/processors/portfolio"
 	"github.com/mainstay/mainstay/processors/settings"
@@ -44,6 +45,7 @@ type partitionState struct {
 	closing         *closing         // likewise; nil: no close is under way
 
 	totals        portfolio.Totals
+	calendar      calendar.Table
 	calibration   calibration.Totals
 	contributions portfolio.Contributions // partition 0: what all partitions have contributed
 
@@ -88,7 +90,7 @@ func newPartitionState(number int32) partitionState {
 
 // stateFormat is the format of encoded partitions and customers. Decode refuses any other, and the fold then rebuilds both from
 // the ledger.
-const stateFormat = 4
+const stateFormat = 5
 
 func (s *partitionState) encode() *state.Partition {
 	w := &state.Partition{
@@ -101,6 +103,7 @@ func (s *partitionState) encode() *state.Partition {
 		AlertTerms: s.alertTerms, AlertSince: s.alertSince, Fuses: s.fuses.Encode(), RetiredRules: s.retiredRules,
 		Erasures: s.erasures, OldestErasure: s.oldestErasure, Unnamings: s.unnamings, ErasedNames: s.erasedNames, Unnaming: s.unnaming, Erased: s.erased,
 	}
+	w.Calendar = s.calendar.Encode()
 	s.contributions.Encode(w)
 	w.SentThresholds = s.sentThresholds
 	return w
@@ -161,6 +164,7 @@ func decodePartitionState(blob []byte) (partitionState, error) {
 	//mutant:cursor-lost-on-reclaim insert s.rescoring = nil
 	//mutant:close-lost-on-reclaim insert s.closing = nil
 	s.totals.Decode(w.GetTotals())
+	s.calendar.Decode(w.GetCalendar())
 	s.calibration.Decode(w.GetCalibration())
 	s.contributions.Decode(w)
 	s.sentThresholds = w.GetSentThresholds()

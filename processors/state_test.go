@@ -6,6 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/mainstay/mainstay/processors/calendar"
 	"github.com/mainstay/mainstay/processors/calibration"
 	"github.com/mainstay/mainstay/processors/portfolio"
 	"github.com/mainstay/mainstay/processors/settings"
@@ -50,6 +51,7 @@ func fullState() partitionState {
 			Known: 1, Customers: 1, Active: 2, ChurnClasses: []int64{3, 4, 5, 6, 7}, Promoters: 8, Passives: 9, Detractors: 10, HistoricClv: 11,
 			PredictedClv: 12, CustomerEquity: 13, Histogram: []int64{1}, Values: []int64{-3}, Cancellations: []*ledger.CancellationCount{{Reason: "price", Orders: 1}},
 		}),
+		calendar: decodedCalendar(&state.Calendar{Month: []int32{3}, Age: []uint32{1}, Figures: []*state.CalendarColumn{{Value: []int64{1}}}}),
 		calibration: calibration.Totals{
 			Promises: [calibration.Tenths]int64{1}, Probability: [calibration.Tenths]int64{2}, Kept: [calibration.Tenths]int64{3}, Predicted: 4, Observed: 5,
 		},
@@ -63,6 +65,11 @@ func fullState() partitionState {
 	s.contributions.SetPublishedFinal(&ledger.Contribution{Close: 2})
 	s.fuses.Decode([]*state.Fuse{{Rule: 1, Hour: 2, Raised: 3, Suppressed: 4}})
 	return s
+}
+
+func decodedCalendar(w *state.Calendar) (t calendar.Table) {
+	t.Decode(w)
+	return t
 }
 
 func decodedTotals(w *state.Totals) (t portfolio.Totals) {

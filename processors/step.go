@@ -61,7 +61,8 @@ type step struct {
 	store   Store
 	out     *output.Batch
 
-	tierAtClose *customer.Tier // of the customer who is rescored at a close; nil: no close gives one
+	tierAtClose  *customer.Tier // of the customer who is rescored at a close; nil: no close gives one
+	termsChanged bool           // the customer is rescored since the model or the settings have changed
 
 	occurredAt int64 // ms; when what the entry reports happened; 0: it reports nothing that happened
 }
@@ -76,6 +77,7 @@ type scratch struct {
 	alertCounts []AlertCount
 
 	cancellations customer.CancellationCounts // of the customer who is changed, as the totals count them
+	former        former                      // what the calendar counts of them
 }
 
 func (x *scratch) begin(id output.ID, unit money.Unit, out *output.Batch) {

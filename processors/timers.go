@@ -30,7 +30,7 @@ func (s *step) loadCustomer(id string) (subject, error) {
 	return subject{id: id, state: state, known: true}, nil
 }
 
-// put stores a customer, and counts one who is new, and their cancellations.
+// put stores a customer, and counts one who is new, their cancellations and their months.
 func (s *step) put(c *subject) {
 	if !c.known {
 		s.state.totals.Known++
@@ -38,6 +38,7 @@ func (s *step) put(c *subject) {
 	s.state.totals.RemoveCancellations(s.scratch.cancellations)
 	s.scratch.cancellations = c.state.AppendCancellations(s.scratch.cancellations[:0])
 	s.state.totals.AddCancellations(s.scratch.cancellations)
+	s.moveInCalendar(c.state.Days(), c.state.Losses)
 	s.store.Put(c.id, c.state)
 }
 

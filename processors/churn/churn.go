@@ -187,15 +187,20 @@ func Crosses(t *customer.Terms, a *Risk, s *customer.State, p float64) (int64, b
 	if !a.Known() {
 		return 0, false
 	}
-	end := graceEnd(t, a.LastAt)
 	local, ok := localOf(t, a, s, p)
-	switch {
-	case !ok:
+	if !ok {
 		return 0, false
-	case local <= float64(t.Local(end)):
-		return end, true
 	}
-	return max(t.Until(int64(local)), end), true
+	return afterGrace(t, a, local), true
+}
+
+// afterGrace returns the later of a time on the clock of the ledger's time zone and the end of the grace period.
+func afterGrace(t *customer.Terms, a *Risk, local float64) int64 {
+	end := graceEnd(t, a.LastAt)
+	if local <= float64(t.Local(end)) {
+		return end
+	}
+	return max(t.Until(int64(local)), end)
 }
 
 // Graced reports whether the last order is so recent that the class is low whatever the probability.

@@ -24,6 +24,8 @@ type State struct {
 	SubscriptionEndedAt int64
 	// AccountCloseReason and SubscriptionEndReason are the codes that were stated with them; empty: none.
 	AccountCloseReason, SubscriptionEndReason string
+	// Losses are the days on which the customer was lost, each after the purchase day before it; at most one until the next.
+	Losses []Loss
 	// Alerts is the state of the customer's alerts.
 	Alerts Alerts
 	// ClosedDay is the civil day of a close under way for which the customer needs no valuing when the cursor comes to them: they
@@ -118,6 +120,14 @@ type Promise struct {
 	Orders uint32
 }
 
+// Loss is a day on which a customer was lost: until the next purchase day.
+type Loss struct {
+	// Day is the civil day, counted from 1970-01-01.
+	Day int32
+	// Said is true if the customer said so: the account was closed, or a subscription ended. Otherwise they fell silent.
+	Said bool
+}
+
 // Tier is a value tier.
 type Tier uint8
 
@@ -175,7 +185,7 @@ func (s *State) Deadline() (int64, bool) { return s.Next, s.Next != 0 }
 
 // Size estimates how many bytes of memory the state takes.
 func (s *State) Size() int {
-	n := 544 + 56*cap(s.Alerts.Episodes) + 16*cap(s.days) + s.orderLog.size() + 16*cap(s.recent) + len(s.recentFilter) + 120*cap(s.responses) + 64*cap(s.referrals) + 16*cap(s.credits) + 48*(cap(s.cancellations)+cap(s.forgottenCancellations))
+	n := 600 + 56*cap(s.Alerts.Episodes) + 16*cap(s.days) + 8*cap(s.Losses) + s.orderLog.size() + 16*cap(s.recent) + len(s.recentFilter) + 120*cap(s.responses) + 64*cap(s.referrals) + 16*cap(s.credits) + 48*(cap(s.cancellations)+cap(s.forgottenCancellations))
 	for i := range s.responses {
 		r := &s.responses[i]
 		n += len(r.ID) + len(r.SurveyID) + len(r.Comment) + len(r.Dimension)

@@ -36,7 +36,7 @@ func (s *State) write(w *state.Customer) {
 		OrderMarks: w.OrderMarks[:0], OrderAt: w.OrderAt[:0], OrderTotal: w.OrderTotal[:0], OrderShift: w.OrderShift[:0], OrderSeen: w.OrderSeen[:0],
 		OrderDetails: w.OrderDetails[:0], Day: w.Day[:0], DayOrders: w.DayOrders[:0], DayNet: w.DayNet[:0],
 		Recent: w.Recent[:0], RecentDay: w.RecentDay[:0], Responses: w.Responses[:0], Referrals: w.Referrals[:0],
-		CreditFrom: w.CreditFrom[:0], CreditNet: w.CreditNet[:0], LastPublished: w.LastPublished, Promise: w.Promise[:0], Alerts: w.Alerts,
+		CreditFrom: w.CreditFrom[:0], CreditNet: w.CreditNet[:0], LastPublished: w.LastPublished, Promise: w.Promise[:0], Losses: w.Losses[:0], Alerts: w.Alerts,
 	}
 	if p := s.Promise; p.Days > 0 {
 		w.Promise = append(w.Promise, p.Day, p.Days, p.Probability, p.Orders)
@@ -53,6 +53,15 @@ func (s *State) write(w *state.Customer) {
 	for _, r := range s.recent {
 		w.Recent, w.RecentDay = append(w.Recent, r.fingerprint), append(w.RecentDay, r.day-day)
 		day = r.day
+	}
+	former := int32(0)
+	for _, l := range s.Losses {
+		code := 2 * l.Day
+		if l.Said {
+			code++
+		}
+		w.Losses = append(w.Losses, code-former)
+		former = code
 	}
 	for i := range s.responses {
 		r := &s.responses[i]
@@ -268,6 +277,12 @@ func Decode(blob []byte) (*State, error) {
 		return nil, err
 	}
 	s.readAlerts(w.GetAlerts())
+	code := int32(0)
+	for _, step := range w.Losses {
+		//mutant:losses-lost-on-reclaim insert continue
+		code += step
+		s.Losses = append(s.Losses, Loss{Day: code >> 1, Said: code&1 == 1})
+	}
 	return s, nil
 }
 

@@ -67,10 +67,12 @@ type Customer struct {
 	AccountCloseReason     string                      `protobuf:"bytes,27,opt,name=account_close_reason,json=accountCloseReason,proto3" json:"account_close_reason,omitempty"`           // empty: not stated
 	SubscriptionEndReason  string                      `protobuf:"bytes,28,opt,name=subscription_end_reason,json=subscriptionEndReason,proto3" json:"subscription_end_reason,omitempty"`  // likewise
 	ForgottenCancellations []*ledger.CancellationCount `protobuf:"bytes,41,rep,name=forgotten_cancellations,json=forgottenCancellations,proto3" json:"forgotten_cancellations,omitempty"` // of the orders that have left memory, by reason
-	Alerts                 *Alerts                     `protobuf:"bytes,60,opt,name=alerts,proto3" json:"alerts,omitempty"`
-	ClosedDay              int32                       `protobuf:"zigzag32,61,opt,name=closed_day,json=closedDay,proto3" json:"closed_day,omitempty"` // civil day of Partition.closing for which the customer needs no valuing, though the cursor has not come; 0: none
-	unknownFields          protoimpl.UnknownFields
-	sizeCache              protoimpl.SizeCache
+	// The days on which the customer was lost, each less the one before: twice the civil day, plus 1 if the customer said so.
+	Losses        []int32 `protobuf:"zigzag32,42,rep,packed,name=losses,proto3" json:"losses,omitempty"`
+	Alerts        *Alerts `protobuf:"bytes,60,opt,name=alerts,proto3" json:"alerts,omitempty"`
+	ClosedDay     int32   `protobuf:"zigzag32,61,opt,name=closed_day,json=closedDay,proto3" json:"closed_day,omitempty"` // civil day of Partition.closing for which the customer needs no valuing, though the cursor has not come; 0: none
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Customer) Reset() {
@@ -323,6 +325,13 @@ func (x *Customer) GetSubscriptionEndReason() string {
 func (x *Customer) GetForgottenCancellations() []*ledger.CancellationCount {
 	if x != nil {
 		return x.ForgottenCancellations
+	}
+	return nil
+}
+
+func (x *Customer) GetLosses() []int32 {
+	if x != nil {
+		return x.Losses
 	}
 	return nil
 }
@@ -1250,6 +1259,7 @@ type Partition struct {
 	ErasedNames      []*ErasedName          `protobuf:"bytes,72,rep,name=erased_names,json=erasedNames,proto3" json:"erased_names,omitempty"`                // that customers of this partition may still hold as their referrer, by number
 	Unnaming         *Unnaming              `protobuf:"bytes,73,opt,name=unnaming,proto3" json:"unnaming,omitempty"`                                         // absent: erased_names is empty
 	Erased           []*Erased              `protobuf:"bytes,74,rep,name=erased,proto3" json:"erased,omitempty"`                                             // customers of this partition of whom not all partitions have dropped the name, by offset
+	Calendar         *Calendar              `protobuf:"bytes,75,opt,name=calendar,proto3" json:"calendar,omitempty"`                                         // of all customers who have ever been in the partition
 	unknownFields    protoimpl.UnknownFields
 	sizeCache        protoimpl.SizeCache
 }
@@ -1564,6 +1574,120 @@ func (x *Partition) GetErased() []*Erased {
 	return nil
 }
 
+func (x *Partition) GetCalendar() *Calendar {
+	if x != nil {
+		return x.Calendar
+	}
+	return nil
+}
+
+// Calendar counts what customers did month by month: a row for each month of first purchase and month, by month, then month of first
+// purchase. Rows of zeros alone are left out.
+type Calendar struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Month         []int32                `protobuf:"zigzag32,1,rep,packed,name=month,proto3" json:"month,omitempty"` // months since January 1970, each less the one before
+	Age           []uint32               `protobuf:"varint,2,rep,packed,name=age,proto3" json:"age,omitempty"`       // months since the month of first purchase
+	Figures       []*CalendarColumn      `protobuf:"bytes,3,rep,name=figures,proto3" json:"figures,omitempty"`       // in the order of calendar.Figure
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Calendar) Reset() {
+	*x = Calendar{}
+	mi := &file_state_state_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Calendar) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Calendar) ProtoMessage() {}
+
+func (x *Calendar) ProtoReflect() protoreflect.Message {
+	mi := &file_state_state_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Calendar.ProtoReflect.Descriptor instead.
+func (*Calendar) Descriptor() ([]byte, []int) {
+	return file_state_state_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *Calendar) GetMonth() []int32 {
+	if x != nil {
+		return x.Month
+	}
+	return nil
+}
+
+func (x *Calendar) GetAge() []uint32 {
+	if x != nil {
+		return x.Age
+	}
+	return nil
+}
+
+func (x *Calendar) GetFigures() []*CalendarColumn {
+	if x != nil {
+		return x.Figures
+	}
+	return nil
+}
+
+// CalendarColumn holds a figure of all rows.
+type CalendarColumn struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Value         []int64                `protobuf:"zigzag64,1,rep,packed,name=value,proto3" json:"value,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CalendarColumn) Reset() {
+	*x = CalendarColumn{}
+	mi := &file_state_state_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CalendarColumn) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CalendarColumn) ProtoMessage() {}
+
+func (x *CalendarColumn) ProtoReflect() protoreflect.Message {
+	mi := &file_state_state_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CalendarColumn.ProtoReflect.Descriptor instead.
+func (*CalendarColumn) Descriptor() ([]byte, []int) {
+	return file_state_state_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *CalendarColumn) GetValue() []int64 {
+	if x != nil {
+		return x.Value
+	}
+	return nil
+}
+
 // ErasedName is the name of an erased customer, as an unname entry states it.
 type ErasedName struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1575,7 +1699,7 @@ type ErasedName struct {
 
 func (x *ErasedName) Reset() {
 	*x = ErasedName{}
-	mi := &file_state_state_proto_msgTypes[11]
+	mi := &file_state_state_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1587,7 +1711,7 @@ func (x *ErasedName) String() string {
 func (*ErasedName) ProtoMessage() {}
 
 func (x *ErasedName) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[11]
+	mi := &file_state_state_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1600,7 +1724,7 @@ func (x *ErasedName) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ErasedName.ProtoReflect.Descriptor instead.
 func (*ErasedName) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{11}
+	return file_state_state_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *ErasedName) GetCustomer() uint64 {
@@ -1630,7 +1754,7 @@ type Unnaming struct {
 
 func (x *Unnaming) Reset() {
 	*x = Unnaming{}
-	mi := &file_state_state_proto_msgTypes[12]
+	mi := &file_state_state_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1642,7 +1766,7 @@ func (x *Unnaming) String() string {
 func (*Unnaming) ProtoMessage() {}
 
 func (x *Unnaming) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[12]
+	mi := &file_state_state_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1655,7 +1779,7 @@ func (x *Unnaming) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Unnaming.ProtoReflect.Descriptor instead.
 func (*Unnaming) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{12}
+	return file_state_state_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Unnaming) GetClasses() uint32 {
@@ -1698,7 +1822,7 @@ type Erased struct {
 
 func (x *Erased) Reset() {
 	*x = Erased{}
-	mi := &file_state_state_proto_msgTypes[13]
+	mi := &file_state_state_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1710,7 +1834,7 @@ func (x *Erased) String() string {
 func (*Erased) ProtoMessage() {}
 
 func (x *Erased) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[13]
+	mi := &file_state_state_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1723,7 +1847,7 @@ func (x *Erased) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Erased.ProtoReflect.Descriptor instead.
 func (*Erased) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{13}
+	return file_state_state_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Erased) GetCustomer() uint64 {
@@ -1758,7 +1882,7 @@ type RefusedSettings struct {
 
 func (x *RefusedSettings) Reset() {
 	*x = RefusedSettings{}
-	mi := &file_state_state_proto_msgTypes[14]
+	mi := &file_state_state_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1770,7 +1894,7 @@ func (x *RefusedSettings) String() string {
 func (*RefusedSettings) ProtoMessage() {}
 
 func (x *RefusedSettings) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[14]
+	mi := &file_state_state_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1783,7 +1907,7 @@ func (x *RefusedSettings) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RefusedSettings.ProtoReflect.Descriptor instead.
 func (*RefusedSettings) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{14}
+	return file_state_state_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *RefusedSettings) GetSettings() *ledger.Settings {
@@ -1813,7 +1937,7 @@ type Fuse struct {
 
 func (x *Fuse) Reset() {
 	*x = Fuse{}
-	mi := &file_state_state_proto_msgTypes[15]
+	mi := &file_state_state_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1825,7 +1949,7 @@ func (x *Fuse) String() string {
 func (*Fuse) ProtoMessage() {}
 
 func (x *Fuse) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[15]
+	mi := &file_state_state_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1838,7 +1962,7 @@ func (x *Fuse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Fuse.ProtoReflect.Descriptor instead.
 func (*Fuse) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{15}
+	return file_state_state_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Fuse) GetRule() uint32 {
@@ -1883,7 +2007,7 @@ type Rescoring struct {
 
 func (x *Rescoring) Reset() {
 	*x = Rescoring{}
-	mi := &file_state_state_proto_msgTypes[16]
+	mi := &file_state_state_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1895,7 +2019,7 @@ func (x *Rescoring) String() string {
 func (*Rescoring) ProtoMessage() {}
 
 func (x *Rescoring) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[16]
+	mi := &file_state_state_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1908,7 +2032,7 @@ func (x *Rescoring) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Rescoring.ProtoReflect.Descriptor instead.
 func (*Rescoring) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{16}
+	return file_state_state_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Rescoring) GetClasses() uint32 {
@@ -1964,7 +2088,7 @@ type Closing struct {
 
 func (x *Closing) Reset() {
 	*x = Closing{}
-	mi := &file_state_state_proto_msgTypes[17]
+	mi := &file_state_state_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1976,7 +2100,7 @@ func (x *Closing) String() string {
 func (*Closing) ProtoMessage() {}
 
 func (x *Closing) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[17]
+	mi := &file_state_state_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1989,7 +2113,7 @@ func (x *Closing) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Closing.ProtoReflect.Descriptor instead.
 func (*Closing) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{17}
+	return file_state_state_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Closing) GetAt() int64 {
@@ -2069,7 +2193,7 @@ type Calibration struct {
 
 func (x *Calibration) Reset() {
 	*x = Calibration{}
-	mi := &file_state_state_proto_msgTypes[18]
+	mi := &file_state_state_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2081,7 +2205,7 @@ func (x *Calibration) String() string {
 func (*Calibration) ProtoMessage() {}
 
 func (x *Calibration) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[18]
+	mi := &file_state_state_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2094,7 +2218,7 @@ func (x *Calibration) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Calibration.ProtoReflect.Descriptor instead.
 func (*Calibration) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{18}
+	return file_state_state_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Calibration) GetPromises() []int64 {
@@ -2151,7 +2275,7 @@ type Source struct {
 
 func (x *Source) Reset() {
 	*x = Source{}
-	mi := &file_state_state_proto_msgTypes[19]
+	mi := &file_state_state_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2163,7 +2287,7 @@ func (x *Source) String() string {
 func (*Source) ProtoMessage() {}
 
 func (x *Source) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[19]
+	mi := &file_state_state_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2176,7 +2300,7 @@ func (x *Source) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Source.ProtoReflect.Descriptor instead.
 func (*Source) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{19}
+	return file_state_state_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Source) GetTopic() string {
@@ -2261,7 +2385,7 @@ type LedgerMark struct {
 
 func (x *LedgerMark) Reset() {
 	*x = LedgerMark{}
-	mi := &file_state_state_proto_msgTypes[20]
+	mi := &file_state_state_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2273,7 +2397,7 @@ func (x *LedgerMark) String() string {
 func (*LedgerMark) ProtoMessage() {}
 
 func (x *LedgerMark) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[20]
+	mi := &file_state_state_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2286,7 +2410,7 @@ func (x *LedgerMark) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LedgerMark.ProtoReflect.Descriptor instead.
 func (*LedgerMark) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{20}
+	return file_state_state_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *LedgerMark) GetPartition() int32 {
@@ -2333,7 +2457,7 @@ type Totals struct {
 
 func (x *Totals) Reset() {
 	*x = Totals{}
-	mi := &file_state_state_proto_msgTypes[21]
+	mi := &file_state_state_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2345,7 +2469,7 @@ func (x *Totals) String() string {
 func (*Totals) ProtoMessage() {}
 
 func (x *Totals) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[21]
+	mi := &file_state_state_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2358,7 +2482,7 @@ func (x *Totals) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Totals.ProtoReflect.Descriptor instead.
 func (*Totals) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{21}
+	return file_state_state_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Totals) GetKnown() int64 {
@@ -2463,7 +2587,7 @@ var File_state_state_proto protoreflect.FileDescriptor
 
 const file_state_state_proto_rawDesc = "" +
 	"\n" +
-	"\x11state/state.proto\x12\x11mainstay.state.v1\x1a\x15ledger/payloads.proto\"\xd4\n" +
+	"\x11state/state.proto\x12\x11mainstay.state.v1\x1a\x15ledger/payloads.proto\"\xec\n" +
 	"\n" +
 	"\bCustomer\x12\x1a\n" +
 	"\bsequence\x18\x01 \x01(\x04R\bsequence\x12\x1a\n" +
@@ -2508,7 +2632,8 @@ const file_state_state_proto_rawDesc = "" +
 	"\x15subscription_ended_at\x18\x1a \x01(\x12R\x13subscriptionEndedAt\x120\n" +
 	"\x14account_close_reason\x18\x1b \x01(\tR\x12accountCloseReason\x126\n" +
 	"\x17subscription_end_reason\x18\x1c \x01(\tR\x15subscriptionEndReason\x12^\n" +
-	"\x17forgotten_cancellations\x18) \x03(\v2%.mainstay.ledger.v1.CancellationCountR\x16forgottenCancellations\x121\n" +
+	"\x17forgotten_cancellations\x18) \x03(\v2%.mainstay.ledger.v1.CancellationCountR\x16forgottenCancellations\x12\x16\n" +
+	"\x06losses\x18* \x03(\x11R\x06losses\x121\n" +
 	"\x06alerts\x18< \x01(\v2\x19.mainstay.state.v1.AlertsR\x06alerts\x12\x1d\n" +
 	"\n" +
 	"closed_day\x18= \x01(\x11R\tclosedDay\"\xb4\x01\n" +
@@ -2597,7 +2722,7 @@ const file_state_state_proto_rawDesc = "" +
 	"\breferrer\x18\x02 \x01(\tR\breferrer\x12\x16\n" +
 	"\x06voided\x18\x03 \x01(\bR\x06voided\x12\x0e\n" +
 	"\x02at\x18\x04 \x01(\x12R\x02at\x12\x18\n" +
-	"\apending\x18\x05 \x01(\bR\apending\"\xfa\x0e\n" +
+	"\apending\x18\x05 \x01(\bR\apending\"\xb3\x0f\n" +
 	"\tPartition\x12\x16\n" +
 	"\x06format\x18\x01 \x01(\rR\x06format\x12\x16\n" +
 	"\x06offset\x18\x02 \x01(\x03R\x06offset\x125\n" +
@@ -2649,7 +2774,14 @@ const file_state_state_proto_rawDesc = "" +
 	"\tunnamings\x18G \x01(\x04R\tunnamings\x12@\n" +
 	"\ferased_names\x18H \x03(\v2\x1d.mainstay.state.v1.ErasedNameR\verasedNames\x127\n" +
 	"\bunnaming\x18I \x01(\v2\x1b.mainstay.state.v1.UnnamingR\bunnaming\x121\n" +
-	"\x06erased\x18J \x03(\v2\x19.mainstay.state.v1.ErasedR\x06erased\"@\n" +
+	"\x06erased\x18J \x03(\v2\x19.mainstay.state.v1.ErasedR\x06erased\x127\n" +
+	"\bcalendar\x18K \x01(\v2\x1b.mainstay.state.v1.CalendarR\bcalendar\"o\n" +
+	"\bCalendar\x12\x14\n" +
+	"\x05month\x18\x01 \x03(\x11R\x05month\x12\x10\n" +
+	"\x03age\x18\x02 \x03(\rR\x03age\x12;\n" +
+	"\afigures\x18\x03 \x03(\v2!.mainstay.state.v1.CalendarColumnR\afigures\"&\n" +
+	"\x0eCalendarColumn\x12\x14\n" +
+	"\x05value\x18\x01 \x03(\x12R\x05value\"@\n" +
 	"\n" +
 	"ErasedName\x12\x1a\n" +
 	"\bcustomer\x18\x01 \x01(\x06R\bcustomer\x12\x16\n" +
@@ -2746,7 +2878,7 @@ func file_state_state_proto_rawDescGZIP() []byte {
 	return file_state_state_proto_rawDescData
 }
 
-var file_state_state_proto_msgTypes = make([]protoimpl.MessageInfo, 22)
+var file_state_state_proto_msgTypes = make([]protoimpl.MessageInfo, 24)
 var file_state_state_proto_goTypes = []any{
 	(*Customer)(nil),                 // 0: mainstay.state.v1.Customer
 	(*Alerts)(nil),                   // 1: mainstay.state.v1.Alerts
@@ -2759,69 +2891,73 @@ var file_state_state_proto_goTypes = []any{
 	(*Response)(nil),                 // 8: mainstay.state.v1.Response
 	(*Referral)(nil),                 // 9: mainstay.state.v1.Referral
 	(*Partition)(nil),                // 10: mainstay.state.v1.Partition
-	(*ErasedName)(nil),               // 11: mainstay.state.v1.ErasedName
-	(*Unnaming)(nil),                 // 12: mainstay.state.v1.Unnaming
-	(*Erased)(nil),                   // 13: mainstay.state.v1.Erased
-	(*RefusedSettings)(nil),          // 14: mainstay.state.v1.RefusedSettings
-	(*Fuse)(nil),                     // 15: mainstay.state.v1.Fuse
-	(*Rescoring)(nil),                // 16: mainstay.state.v1.Rescoring
-	(*Closing)(nil),                  // 17: mainstay.state.v1.Closing
-	(*Calibration)(nil),              // 18: mainstay.state.v1.Calibration
-	(*Source)(nil),                   // 19: mainstay.state.v1.Source
-	(*LedgerMark)(nil),               // 20: mainstay.state.v1.LedgerMark
-	(*Totals)(nil),                   // 21: mainstay.state.v1.Totals
-	(*ledger.CancellationCount)(nil), // 22: mainstay.ledger.v1.CancellationCount
-	(*ledger.Genesis)(nil),           // 23: mainstay.ledger.v1.Genesis
-	(*ledger.SettingsValues)(nil),    // 24: mainstay.ledger.v1.SettingsValues
-	(*ledger.Parameters)(nil),        // 25: mainstay.ledger.v1.Parameters
-	(*ledger.Thresholds)(nil),        // 26: mainstay.ledger.v1.Thresholds
-	(*ledger.Input)(nil),             // 27: mainstay.ledger.v1.Input
-	(*ledger.Contribution)(nil),      // 28: mainstay.ledger.v1.Contribution
-	(*ledger.AlertRule)(nil),         // 29: mainstay.ledger.v1.AlertRule
-	(*ledger.Settings)(nil),          // 30: mainstay.ledger.v1.Settings
+	(*Calendar)(nil),                 // 11: mainstay.state.v1.Calendar
+	(*CalendarColumn)(nil),           // 12: mainstay.state.v1.CalendarColumn
+	(*ErasedName)(nil),               // 13: mainstay.state.v1.ErasedName
+	(*Unnaming)(nil),                 // 14: mainstay.state.v1.Unnaming
+	(*Erased)(nil),                   // 15: mainstay.state.v1.Erased
+	(*RefusedSettings)(nil),          // 16: mainstay.state.v1.RefusedSettings
+	(*Fuse)(nil),                     // 17: mainstay.state.v1.Fuse
+	(*Rescoring)(nil),                // 18: mainstay.state.v1.Rescoring
+	(*Closing)(nil),                  // 19: mainstay.state.v1.Closing
+	(*Calibration)(nil),              // 20: mainstay.state.v1.Calibration
+	(*Source)(nil),                   // 21: mainstay.state.v1.Source
+	(*LedgerMark)(nil),               // 22: mainstay.state.v1.LedgerMark
+	(*Totals)(nil),                   // 23: mainstay.state.v1.Totals
+	(*ledger.CancellationCount)(nil), // 24: mainstay.ledger.v1.CancellationCount
+	(*ledger.Genesis)(nil),           // 25: mainstay.ledger.v1.Genesis
+	(*ledger.SettingsValues)(nil),    // 26: mainstay.ledger.v1.SettingsValues
+	(*ledger.Parameters)(nil),        // 27: mainstay.ledger.v1.Parameters
+	(*ledger.Thresholds)(nil),        // 28: mainstay.ledger.v1.Thresholds
+	(*ledger.Input)(nil),             // 29: mainstay.ledger.v1.Input
+	(*ledger.Contribution)(nil),      // 30: mainstay.ledger.v1.Contribution
+	(*ledger.AlertRule)(nil),         // 31: mainstay.ledger.v1.AlertRule
+	(*ledger.Settings)(nil),          // 32: mainstay.ledger.v1.Settings
 }
 var file_state_state_proto_depIdxs = []int32{
 	3,  // 0: mainstay.state.v1.Customer.order_details:type_name -> mainstay.state.v1.OrderDetail
 	7,  // 1: mainstay.state.v1.Customer.last_published:type_name -> mainstay.state.v1.LastPublished
 	8,  // 2: mainstay.state.v1.Customer.responses:type_name -> mainstay.state.v1.Response
 	9,  // 3: mainstay.state.v1.Customer.referrals:type_name -> mainstay.state.v1.Referral
-	22, // 4: mainstay.state.v1.Customer.forgotten_cancellations:type_name -> mainstay.ledger.v1.CancellationCount
+	24, // 4: mainstay.state.v1.Customer.forgotten_cancellations:type_name -> mainstay.ledger.v1.CancellationCount
 	1,  // 5: mainstay.state.v1.Customer.alerts:type_name -> mainstay.state.v1.Alerts
 	2,  // 6: mainstay.state.v1.Alerts.episodes:type_name -> mainstay.state.v1.Episode
 	4,  // 7: mainstay.state.v1.OrderDetail.foreign:type_name -> mainstay.state.v1.ForeignTotal
 	5,  // 8: mainstay.state.v1.OrderDetail.foreign_refunds:type_name -> mainstay.state.v1.ForeignRefund
 	6,  // 9: mainstay.state.v1.OrderDetail.refund_reasons:type_name -> mainstay.state.v1.RefundReason
-	23, // 10: mainstay.state.v1.Partition.genesis:type_name -> mainstay.ledger.v1.Genesis
-	24, // 11: mainstay.state.v1.Partition.settings:type_name -> mainstay.ledger.v1.SettingsValues
-	25, // 12: mainstay.state.v1.Partition.parameters:type_name -> mainstay.ledger.v1.Parameters
-	26, // 13: mainstay.state.v1.Partition.thresholds:type_name -> mainstay.ledger.v1.Thresholds
-	27, // 14: mainstay.state.v1.Partition.inputs:type_name -> mainstay.ledger.v1.Input
-	19, // 15: mainstay.state.v1.Partition.sources:type_name -> mainstay.state.v1.Source
-	21, // 16: mainstay.state.v1.Partition.totals:type_name -> mainstay.state.v1.Totals
-	28, // 17: mainstay.state.v1.Partition.contributions:type_name -> mainstay.ledger.v1.Contribution
-	20, // 18: mainstay.state.v1.Partition.ledger_marks:type_name -> mainstay.state.v1.LedgerMark
-	28, // 19: mainstay.state.v1.Partition.published_sums:type_name -> mainstay.ledger.v1.Contribution
-	16, // 20: mainstay.state.v1.Partition.rescoring:type_name -> mainstay.state.v1.Rescoring
-	18, // 21: mainstay.state.v1.Partition.calibration:type_name -> mainstay.state.v1.Calibration
-	15, // 22: mainstay.state.v1.Partition.fuses:type_name -> mainstay.state.v1.Fuse
-	14, // 23: mainstay.state.v1.Partition.refused_settings:type_name -> mainstay.state.v1.RefusedSettings
-	29, // 24: mainstay.state.v1.Partition.retired_rules:type_name -> mainstay.ledger.v1.AlertRule
-	17, // 25: mainstay.state.v1.Partition.closing:type_name -> mainstay.state.v1.Closing
-	28, // 26: mainstay.state.v1.Partition.finals:type_name -> mainstay.ledger.v1.Contribution
-	28, // 27: mainstay.state.v1.Partition.published_final:type_name -> mainstay.ledger.v1.Contribution
-	11, // 28: mainstay.state.v1.Partition.erased_names:type_name -> mainstay.state.v1.ErasedName
-	12, // 29: mainstay.state.v1.Partition.unnaming:type_name -> mainstay.state.v1.Unnaming
-	13, // 30: mainstay.state.v1.Partition.erased:type_name -> mainstay.state.v1.Erased
-	30, // 31: mainstay.state.v1.RefusedSettings.settings:type_name -> mainstay.ledger.v1.Settings
-	21, // 32: mainstay.state.v1.Closing.totals:type_name -> mainstay.state.v1.Totals
-	24, // 33: mainstay.state.v1.Closing.settings:type_name -> mainstay.ledger.v1.SettingsValues
-	25, // 34: mainstay.state.v1.Closing.parameters:type_name -> mainstay.ledger.v1.Parameters
-	22, // 35: mainstay.state.v1.Totals.cancellations:type_name -> mainstay.ledger.v1.CancellationCount
-	36, // [36:36] is the sub-list for method output_type
-	36, // [36:36] is the sub-list for method input_type
-	36, // [36:36] is the sub-list for extension type_name
-	36, // [36:36] is the sub-list for extension extendee
-	0,  // [0:36] is the sub-list for field type_name
+	25, // 10: mainstay.state.v1.Partition.genesis:type_name -> mainstay.ledger.v1.Genesis
+	26, // 11: mainstay.state.v1.Partition.settings:type_name -> mainstay.ledger.v1.SettingsValues
+	27, // 12: mainstay.state.v1.Partition.parameters:type_name -> mainstay.ledger.v1.Parameters
+	28, // 13: mainstay.state.v1.Partition.thresholds:type_name -> mainstay.ledger.v1.Thresholds
+	29, // 14: mainstay.state.v1.Partition.inputs:type_name -> mainstay.ledger.v1.Input
+	21, // 15: mainstay.state.v1.Partition.sources:type_name -> mainstay.state.v1.Source
+	23, // 16: mainstay.state.v1.Partition.totals:type_name -> mainstay.state.v1.Totals
+	30, // 17: mainstay.state.v1.Partition.contributions:type_name -> mainstay.ledger.v1.Contribution
+	22, // 18: mainstay.state.v1.Partition.ledger_marks:type_name -> mainstay.state.v1.LedgerMark
+	30, // 19: mainstay.state.v1.Partition.published_sums:type_name -> mainstay.ledger.v1.Contribution
+	18, // 20: mainstay.state.v1.Partition.rescoring:type_name -> mainstay.state.v1.Rescoring
+	20, // 21: mainstay.state.v1.Partition.calibration:type_name -> mainstay.state.v1.Calibration
+	17, // 22: mainstay.state.v1.Partition.fuses:type_name -> mainstay.state.v1.Fuse
+	16, // 23: mainstay.state.v1.Partition.refused_settings:type_name -> mainstay.state.v1.RefusedSettings
+	31, // 24: mainstay.state.v1.Partition.retired_rules:type_name -> mainstay.ledger.v1.AlertRule
+	19, // 25: mainstay.state.v1.Partition.closing:type_name -> mainstay.state.v1.Closing
+	30, // 26: mainstay.state.v1.Partition.finals:type_name -> mainstay.ledger.v1.Contribution
+	30, // 27: mainstay.state.v1.Partition.published_final:type_name -> mainstay.ledger.v1.Contribution
+	13, // 28: mainstay.state.v1.Partition.erased_names:type_name -> mainstay.state.v1.ErasedName
+	14, // 29: mainstay.state.v1.Partition.unnaming:type_name -> mainstay.state.v1.Unnaming
+	15, // 30: mainstay.state.v1.Partition.erased:type_name -> mainstay.state.v1.Erased
+	11, // 31: mainstay.state.v1.Partition.calendar:type_name -> mainstay.state.v1.Calendar
+	12, // 32: mainstay.state.v1.Calendar.figures:type_name -> mainstay.state.v1.CalendarColumn
+	32, // 33: mainstay.state.v1.RefusedSettings.settings:type_name -> mainstay.ledger.v1.Settings
+	23, // 34: mainstay.state.v1.Closing.totals:type_name -> mainstay.state.v1.Totals
+	26, // 35: mainstay.state.v1.Closing.settings:type_name -> mainstay.ledger.v1.SettingsValues
+	27, // 36: mainstay.state.v1.Closing.parameters:type_name -> mainstay.ledger.v1.Parameters
+	24, // 37: mainstay.state.v1.Totals.cancellations:type_name -> mainstay.ledger.v1.CancellationCount
+	38, // [38:38] is the sub-list for method output_type
+	38, // [38:38] is the sub-list for method input_type
+	38, // [38:38] is the sub-list for extension type_name
+	38, // [38:38] is the sub-list for extension extendee
+	0,  // [0:38] is the sub-list for field type_name
 }
 
 func init() { file_state_state_proto_init() }
@@ -2835,7 +2971,7 @@ func file_state_state_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_state_state_proto_rawDesc), len(file_state_state_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   22,
+			NumMessages:   24,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -70,6 +70,29 @@ func (m *Customer) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 		i--
 		dAtA[i] = 0xe2
 	}
+	if len(m.Losses) > 0 {
+		var pksize2 int
+		for _, num := range m.Losses {
+			pksize2 += protohelpers.SizeOfZigzag(uint64(num))
+		}
+		i -= pksize2
+		j1 := i
+		for _, num := range m.Losses {
+			x3 := (uint32(num) << 1) ^ uint32((num >> 31))
+			for x3 >= 1<<7 {
+				dAtA[j1] = uint8(uint64(x3)&0x7f | 0x80)
+				j1++
+				x3 >>= 7
+			}
+			dAtA[j1] = uint8(x3)
+			j1++
+		}
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(pksize2))
+		i--
+		dAtA[i] = 0x2
+		i--
+		dAtA[i] = 0xd2
+	}
 	if len(m.ForgottenCancellations) > 0 {
 		for iNdEx := len(m.ForgottenCancellations) - 1; iNdEx >= 0; iNdEx-- {
 			if vtmsg, ok := interface{}(m.ForgottenCancellations[iNdEx]).(interface {
@@ -97,22 +120,22 @@ func (m *Customer) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 		}
 	}
 	if len(m.Promise) > 0 {
-		var pksize2 int
+		var pksize5 int
 		for _, num := range m.Promise {
-			pksize2 += protohelpers.SizeOfVarint(uint64(num))
+			pksize5 += protohelpers.SizeOfVarint(uint64(num))
 		}
-		i -= pksize2
-		j1 := i
+		i -= pksize5
+		j4 := i
 		for _, num := range m.Promise {
 			for num >= 1<<7 {
-				dAtA[j1] = uint8(uint64(num)&0x7f | 0x80)
+				dAtA[j4] = uint8(uint64(num)&0x7f | 0x80)
 				num >>= 7
-				j1++
+				j4++
 			}
-			dAtA[j1] = uint8(num)
-			j1++
+			dAtA[j4] = uint8(num)
+			j4++
 		}
-		i = protohelpers.EncodeVarint(dAtA, i, uint64(pksize2))
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(pksize5))
 		i--
 		dAtA[i] = 0x2
 		i--
@@ -172,23 +195,23 @@ func (m *Customer) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 		dAtA[i] = 0xc8
 	}
 	if len(m.CreditNet) > 0 {
-		var pksize4 int
+		var pksize7 int
 		for _, num := range m.CreditNet {
-			pksize4 += protohelpers.SizeOfZigzag(uint64(num))
+			pksize7 += protohelpers.SizeOfZigzag(uint64(num))
 		}
-		i -= pksize4
-		j3 := i
+		i -= pksize7
+		j6 := i
 		for _, num := range m.CreditNet {
-			x5 := (uint64(num) << 1) ^ uint64((num >> 63))
-			for x5 >= 1<<7 {
-				dAtA[j3] = uint8(uint64(x5)&0x7f | 0x80)
-				j3++
-				x5 >>= 7
+			x8 := (uint64(num) << 1) ^ uint64((num >> 63))
+			for x8 >= 1<<7 {
+				dAtA[j6] = uint8(uint64(x8)&0x7f | 0x80)
+				j6++
+				x8 >>= 7
 			}
-			dAtA[j3] = uint8(x5)
-			j3++
+			dAtA[j6] = uint8(x8)
+			j6++
 		}
-		i = protohelpers.EncodeVarint(dAtA, i, uint64(pksize4))
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(pksize7))
 		i--
 		dAtA[i] = 0x1
 		i--
@@ -250,36 +273,13 @@ func (m *Customer) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 		dAtA[i] = 0x90
 	}
 	if len(m.OrderSeen) > 0 {
-		var pksize7 int
-		for _, num := range m.OrderSeen {
-			pksize7 += protohelpers.SizeOfZigzag(uint64(num))
-		}
-		i -= pksize7
-		j6 := i
-		for _, num := range m.OrderSeen {
-			x8 := (uint32(num) << 1) ^ uint32((num >> 31))
-			for x8 >= 1<<7 {
-				dAtA[j6] = uint8(uint64(x8)&0x7f | 0x80)
-				j6++
-				x8 >>= 7
-			}
-			dAtA[j6] = uint8(x8)
-			j6++
-		}
-		i = protohelpers.EncodeVarint(dAtA, i, uint64(pksize7))
-		i--
-		dAtA[i] = 0x1
-		i--
-		dAtA[i] = 0x8a
-	}
-	if len(m.OrderShift) > 0 {
 		var pksize10 int
-		for _, num := range m.OrderShift {
+		for _, num := range m.OrderSeen {
 			pksize10 += protohelpers.SizeOfZigzag(uint64(num))
 		}
 		i -= pksize10
 		j9 := i
-		for _, num := range m.OrderShift {
+		for _, num := range m.OrderSeen {
 			x11 := (uint32(num) << 1) ^ uint32((num >> 31))
 			for x11 >= 1<<7 {
 				dAtA[j9] = uint8(uint64(x11)&0x7f | 0x80)
@@ -290,6 +290,29 @@ func (m *Customer) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 			j9++
 		}
 		i = protohelpers.EncodeVarint(dAtA, i, uint64(pksize10))
+		i--
+		dAtA[i] = 0x1
+		i--
+		dAtA[i] = 0x8a
+	}
+	if len(m.OrderShift) > 0 {
+		var pksize13 int
+		for _, num := range m.OrderShift {
+			pksize13 += protohelpers.SizeOfZigzag(uint64(num))
+		}
+		i -= pksize13
+		j12 := i
+		for _, num := range m.OrderShift {
+			x14 := (uint32(num) << 1) ^ uint32((num >> 31))
+			for x14 >= 1<<7 {
+				dAtA[j12] = uint8(uint64(x14)&0x7f | 0x80)
+				j12++
+				x14 >>= 7
+			}
+			dAtA[j12] = uint8(x14)
+			j12++
+		}
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(pksize13))
 		i--
 		dAtA[i] = 0x1
 		i--
@@ -318,23 +341,23 @@ func (m *Customer) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 		dAtA[i] = 0x6a
 	}
 	if len(m.RecentDay) > 0 {
-		var pksize13 int
+		var pksize16 int
 		for _, num := range m.RecentDay {
-			pksize13 += protohelpers.SizeOfZigzag(uint64(num))
+			pksize16 += protohelpers.SizeOfZigzag(uint64(num))
 		}
-		i -= pksize13
-		j12 := i
+		i -= pksize16
+		j15 := i
 		for _, num := range m.RecentDay {
-			x14 := (uint32(num) << 1) ^ uint32((num >> 31))
-			for x14 >= 1<<7 {
-				dAtA[j12] = uint8(uint64(x14)&0x7f | 0x80)
-				j12++
-				x14 >>= 7
+			x17 := (uint32(num) << 1) ^ uint32((num >> 31))
+			for x17 >= 1<<7 {
+				dAtA[j15] = uint8(uint64(x17)&0x7f | 0x80)
+				j15++
+				x17 >>= 7
 			}
-			dAtA[j12] = uint8(x14)
-			j12++
+			dAtA[j15] = uint8(x17)
+			j15++
 		}
-		i = protohelpers.EncodeVarint(dAtA, i, uint64(pksize13))
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(pksize16))
 		i--
 		dAtA[i] = 0x62
 	}
@@ -348,34 +371,13 @@ func (m *Customer) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 		dAtA[i] = 0x5a
 	}
 	if len(m.DayNet) > 0 {
-		var pksize16 int
-		for _, num := range m.DayNet {
-			pksize16 += protohelpers.SizeOfZigzag(uint64(num))
-		}
-		i -= pksize16
-		j15 := i
-		for _, num := range m.DayNet {
-			x17 := (uint64(num) << 1) ^ uint64((num >> 63))
-			for x17 >= 1<<7 {
-				dAtA[j15] = uint8(uint64(x17)&0x7f | 0x80)
-				j15++
-				x17 >>= 7
-			}
-			dAtA[j15] = uint8(x17)
-			j15++
-		}
-		i = protohelpers.EncodeVarint(dAtA, i, uint64(pksize16))
-		i--
-		dAtA[i] = 0x52
-	}
-	if len(m.DayOrders) > 0 {
 		var pksize19 int
-		for _, num := range m.DayOrders {
+		for _, num := range m.DayNet {
 			pksize19 += protohelpers.SizeOfZigzag(uint64(num))
 		}
 		i -= pksize19
 		j18 := i
-		for _, num := range m.DayOrders {
+		for _, num := range m.DayNet {
 			x20 := (uint64(num) << 1) ^ uint64((num >> 63))
 			for x20 >= 1<<7 {
 				dAtA[j18] = uint8(uint64(x20)&0x7f | 0x80)
@@ -387,17 +389,17 @@ func (m *Customer) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 		}
 		i = protohelpers.EncodeVarint(dAtA, i, uint64(pksize19))
 		i--
-		dAtA[i] = 0x4a
+		dAtA[i] = 0x52
 	}
-	if len(m.Day) > 0 {
+	if len(m.DayOrders) > 0 {
 		var pksize22 int
-		for _, num := range m.Day {
+		for _, num := range m.DayOrders {
 			pksize22 += protohelpers.SizeOfZigzag(uint64(num))
 		}
 		i -= pksize22
 		j21 := i
-		for _, num := range m.Day {
-			x23 := (uint32(num) << 1) ^ uint32((num >> 31))
+		for _, num := range m.DayOrders {
+			x23 := (uint64(num) << 1) ^ uint64((num >> 63))
 			for x23 >= 1<<7 {
 				dAtA[j21] = uint8(uint64(x23)&0x7f | 0x80)
 				j21++
@@ -407,6 +409,27 @@ func (m *Customer) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 			j21++
 		}
 		i = protohelpers.EncodeVarint(dAtA, i, uint64(pksize22))
+		i--
+		dAtA[i] = 0x4a
+	}
+	if len(m.Day) > 0 {
+		var pksize25 int
+		for _, num := range m.Day {
+			pksize25 += protohelpers.SizeOfZigzag(uint64(num))
+		}
+		i -= pksize25
+		j24 := i
+		for _, num := range m.Day {
+			x26 := (uint32(num) << 1) ^ uint32((num >> 31))
+			for x26 >= 1<<7 {
+				dAtA[j24] = uint8(uint64(x26)&0x7f | 0x80)
+				j24++
+				x26 >>= 7
+			}
+			dAtA[j24] = uint8(x26)
+			j24++
+		}
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(pksize25))
 		i--
 		dAtA[i] = 0x42
 	}
@@ -423,34 +446,13 @@ func (m *Customer) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 		}
 	}
 	if len(m.OrderTotal) > 0 {
-		var pksize25 int
-		for _, num := range m.OrderTotal {
-			pksize25 += protohelpers.SizeOfZigzag(uint64(num))
-		}
-		i -= pksize25
-		j24 := i
-		for _, num := range m.OrderTotal {
-			x26 := (uint64(num) << 1) ^ uint64((num >> 63))
-			for x26 >= 1<<7 {
-				dAtA[j24] = uint8(uint64(x26)&0x7f | 0x80)
-				j24++
-				x26 >>= 7
-			}
-			dAtA[j24] = uint8(x26)
-			j24++
-		}
-		i = protohelpers.EncodeVarint(dAtA, i, uint64(pksize25))
-		i--
-		dAtA[i] = 0x32
-	}
-	if len(m.OrderAt) > 0 {
 		var pksize28 int
-		for _, num := range m.OrderAt {
+		for _, num := range m.OrderTotal {
 			pksize28 += protohelpers.SizeOfZigzag(uint64(num))
 		}
 		i -= pksize28
 		j27 := i
-		for _, num := range m.OrderAt {
+		for _, num := range m.OrderTotal {
 			x29 := (uint64(num) << 1) ^ uint64((num >> 63))
 			for x29 >= 1<<7 {
 				dAtA[j27] = uint8(uint64(x29)&0x7f | 0x80)
@@ -461,6 +463,27 @@ func (m *Customer) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 			j27++
 		}
 		i = protohelpers.EncodeVarint(dAtA, i, uint64(pksize28))
+		i--
+		dAtA[i] = 0x32
+	}
+	if len(m.OrderAt) > 0 {
+		var pksize31 int
+		for _, num := range m.OrderAt {
+			pksize31 += protohelpers.SizeOfZigzag(uint64(num))
+		}
+		i -= pksize31
+		j30 := i
+		for _, num := range m.OrderAt {
+			x32 := (uint64(num) << 1) ^ uint64((num >> 63))
+			for x32 >= 1<<7 {
+				dAtA[j30] = uint8(uint64(x32)&0x7f | 0x80)
+				j30++
+				x32 >>= 7
+			}
+			dAtA[j30] = uint8(x32)
+			j30++
+		}
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(pksize31))
 		i--
 		dAtA[i] = 0x2a
 	}
@@ -1275,6 +1298,18 @@ func (m *Partition) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 		i -= len(m.unknownFields)
 		copy(dAtA[i:], m.unknownFields)
 	}
+	if m.Calendar != nil {
+		size, err := m.Calendar.MarshalToSizedBufferVT(dAtA[:i])
+		if err != nil {
+			return 0, err
+		}
+		i -= size
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(size))
+		i--
+		dAtA[i] = 0x4
+		i--
+		dAtA[i] = 0xda
+	}
 	if len(m.Erased) > 0 {
 		for iNdEx := len(m.Erased) - 1; iNdEx >= 0; iNdEx-- {
 			size, err := m.Erased[iNdEx].MarshalToSizedBufferVT(dAtA[:i])
@@ -1778,6 +1813,146 @@ func (m *Partition) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 		i = protohelpers.EncodeVarint(dAtA, i, uint64(m.Format))
 		i--
 		dAtA[i] = 0x8
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *Calendar) MarshalVT() (dAtA []byte, err error) {
+	if m == nil {
+		return nil, nil
+	}
+	size := m.SizeVT()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBufferVT(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *Calendar) MarshalToVT(dAtA []byte) (int, error) {
+	size := m.SizeVT()
+	return m.MarshalToSizedBufferVT(dAtA[:size])
+}
+
+func (m *Calendar) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
+	if m == nil {
+		return 0, nil
+	}
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if m.unknownFields != nil {
+		i -= len(m.unknownFields)
+		copy(dAtA[i:], m.unknownFields)
+	}
+	if len(m.Figures) > 0 {
+		for iNdEx := len(m.Figures) - 1; iNdEx >= 0; iNdEx-- {
+			size, err := m.Figures[iNdEx].MarshalToSizedBufferVT(dAtA[:i])
+			if err != nil {
+				return 0, err
+			}
+			i -= size
+			i = protohelpers.EncodeVarint(dAtA, i, uint64(size))
+			i--
+			dAtA[i] = 0x1a
+		}
+	}
+	if len(m.Age) > 0 {
+		var pksize2 int
+		for _, num := range m.Age {
+			pksize2 += protohelpers.SizeOfVarint(uint64(num))
+		}
+		i -= pksize2
+		j1 := i
+		for _, num := range m.Age {
+			for num >= 1<<7 {
+				dAtA[j1] = uint8(uint64(num)&0x7f | 0x80)
+				num >>= 7
+				j1++
+			}
+			dAtA[j1] = uint8(num)
+			j1++
+		}
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(pksize2))
+		i--
+		dAtA[i] = 0x12
+	}
+	if len(m.Month) > 0 {
+		var pksize4 int
+		for _, num := range m.Month {
+			pksize4 += protohelpers.SizeOfZigzag(uint64(num))
+		}
+		i -= pksize4
+		j3 := i
+		for _, num := range m.Month {
+			x5 := (uint32(num) << 1) ^ uint32((num >> 31))
+			for x5 >= 1<<7 {
+				dAtA[j3] = uint8(uint64(x5)&0x7f | 0x80)
+				j3++
+				x5 >>= 7
+			}
+			dAtA[j3] = uint8(x5)
+			j3++
+		}
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(pksize4))
+		i--
+		dAtA[i] = 0xa
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *CalendarColumn) MarshalVT() (dAtA []byte, err error) {
+	if m == nil {
+		return nil, nil
+	}
+	size := m.SizeVT()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBufferVT(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *CalendarColumn) MarshalToVT(dAtA []byte) (int, error) {
+	size := m.SizeVT()
+	return m.MarshalToSizedBufferVT(dAtA[:size])
+}
+
+func (m *CalendarColumn) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
+	if m == nil {
+		return 0, nil
+	}
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if m.unknownFields != nil {
+		i -= len(m.unknownFields)
+		copy(dAtA[i:], m.unknownFields)
+	}
+	if len(m.Value) > 0 {
+		var pksize2 int
+		for _, num := range m.Value {
+			pksize2 += protohelpers.SizeOfZigzag(uint64(num))
+		}
+		i -= pksize2
+		j1 := i
+		for _, num := range m.Value {
+			x3 := (uint64(num) << 1) ^ uint64((num >> 63))
+			for x3 >= 1<<7 {
+				dAtA[j1] = uint8(uint64(x3)&0x7f | 0x80)
+				j1++
+				x3 >>= 7
+			}
+			dAtA[j1] = uint8(x3)
+			j1++
+		}
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(pksize2))
+		i--
+		dAtA[i] = 0xa
 	}
 	return len(dAtA) - i, nil
 }
@@ -2849,6 +3024,13 @@ func (m *Customer) SizeVT() (n int) {
 			n += 2 + l + protohelpers.SizeOfVarint(uint64(l))
 		}
 	}
+	if len(m.Losses) > 0 {
+		l = 0
+		for _, e := range m.Losses {
+			l += protohelpers.SizeOfZigzag(uint64(e))
+		}
+		n += 2 + protohelpers.SizeOfVarint(uint64(l)) + l
+	}
 	if m.Alerts != nil {
 		l = m.Alerts.SizeVT()
 		n += 2 + l + protohelpers.SizeOfVarint(uint64(l))
@@ -3401,6 +3583,57 @@ func (m *Partition) SizeVT() (n int) {
 			l = e.SizeVT()
 			n += 2 + l + protohelpers.SizeOfVarint(uint64(l))
 		}
+	}
+	if m.Calendar != nil {
+		l = m.Calendar.SizeVT()
+		n += 2 + l + protohelpers.SizeOfVarint(uint64(l))
+	}
+	n += len(m.unknownFields)
+	return n
+}
+
+func (m *Calendar) SizeVT() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if len(m.Month) > 0 {
+		l = 0
+		for _, e := range m.Month {
+			l += protohelpers.SizeOfZigzag(uint64(e))
+		}
+		n += 1 + protohelpers.SizeOfVarint(uint64(l)) + l
+	}
+	if len(m.Age) > 0 {
+		l = 0
+		for _, e := range m.Age {
+			l += protohelpers.SizeOfVarint(uint64(e))
+		}
+		n += 1 + protohelpers.SizeOfVarint(uint64(l)) + l
+	}
+	if len(m.Figures) > 0 {
+		for _, e := range m.Figures {
+			l = e.SizeVT()
+			n += 1 + l + protohelpers.SizeOfVarint(uint64(l))
+		}
+	}
+	n += len(m.unknownFields)
+	return n
+}
+
+func (m *CalendarColumn) SizeVT() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if len(m.Value) > 0 {
+		l = 0
+		for _, e := range m.Value {
+			l += protohelpers.SizeOfZigzag(uint64(e))
+		}
+		n += 1 + protohelpers.SizeOfVarint(uint64(l)) + l
 	}
 	n += len(m.unknownFields)
 	return n
@@ -5210,6 +5443,84 @@ func (m *Customer) UnmarshalVT(dAtA []byte) error {
 				}
 			}
 			iNdEx = postIndex
+		case 42:
+			if wireType == 0 {
+				var v int32
+				for shift := uint(0); ; shift += 7 {
+					if shift >= 64 {
+						return protohelpers.ErrIntOverflow
+					}
+					if iNdEx >= l {
+						return io.ErrUnexpectedEOF
+					}
+					b := dAtA[iNdEx]
+					iNdEx++
+					v |= int32(b&0x7F) << shift
+					if b < 0x80 {
+						break
+					}
+				}
+				v = int32((uint32(v) >> 1) ^ uint32(((v&1)<<31)>>31))
+				m.Losses = append(m.Losses, v)
+			} else if wireType == 2 {
+				var packedLen int
+				for shift := uint(0); ; shift += 7 {
+					if shift >= 64 {
+						return protohelpers.ErrIntOverflow
+					}
+					if iNdEx >= l {
+						return io.ErrUnexpectedEOF
+					}
+					b := dAtA[iNdEx]
+					iNdEx++
+					packedLen |= int(b&0x7F) << shift
+					if b < 0x80 {
+						break
+					}
+				}
+				if packedLen < 0 {
+					return protohelpers.ErrInvalidLength
+				}
+				postIndex := iNdEx + packedLen
+				if postIndex < 0 {
+					return protohelpers.ErrInvalidLength
+				}
+				if postIndex > l {
+					return io.ErrUnexpectedEOF
+				}
+				var elementCount int
+				var count int
+				for _, integer := range dAtA[iNdEx:postIndex] {
+					if integer < 128 {
+						count++
+					}
+				}
+				elementCount = count
+				if elementCount != 0 && len(m.Losses) == 0 {
+					m.Losses = make([]int32, 0, elementCount)
+				}
+				for iNdEx < postIndex {
+					var v int32
+					for shift := uint(0); ; shift += 7 {
+						if shift >= 64 {
+							return protohelpers.ErrIntOverflow
+						}
+						if iNdEx >= l {
+							return io.ErrUnexpectedEOF
+						}
+						b := dAtA[iNdEx]
+						iNdEx++
+						v |= int32(b&0x7F) << shift
+						if b < 0x80 {
+							break
+						}
+					}
+					v = int32((uint32(v) >> 1) ^ uint32(((v&1)<<31)>>31))
+					m.Losses = append(m.Losses, v)
+				}
+			} else {
+				return fmt.Errorf("proto: wrong wireType = %d for field Losses", wireType)
+			}
 		case 60:
 			if wireType != 2 {
 				return fmt.Errorf("proto: wrong wireType = %d for field Alerts", wireType)
@@ -8594,6 +8905,410 @@ func (m *Partition) UnmarshalVT(dAtA []byte) error {
 				return err
 			}
 			iNdEx = postIndex
+		case 75:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Calendar", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return protohelpers.ErrInvalidLength
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return protohelpers.ErrInvalidLength
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if m.Calendar == nil {
+				m.Calendar = &Calendar{}
+			}
+			if err := m.Calendar.UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := protohelpers.Skip(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return protohelpers.ErrInvalidLength
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.unknownFields = append(m.unknownFields, dAtA[iNdEx:iNdEx+skippy]...)
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *Calendar) UnmarshalVT(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return protohelpers.ErrIntOverflow
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: Calendar: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: Calendar: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType == 0 {
+				var v int32
+				for shift := uint(0); ; shift += 7 {
+					if shift >= 64 {
+						return protohelpers.ErrIntOverflow
+					}
+					if iNdEx >= l {
+						return io.ErrUnexpectedEOF
+					}
+					b := dAtA[iNdEx]
+					iNdEx++
+					v |= int32(b&0x7F) << shift
+					if b < 0x80 {
+						break
+					}
+				}
+				v = int32((uint32(v) >> 1) ^ uint32(((v&1)<<31)>>31))
+				m.Month = append(m.Month, v)
+			} else if wireType == 2 {
+				var packedLen int
+				for shift := uint(0); ; shift += 7 {
+					if shift >= 64 {
+						return protohelpers.ErrIntOverflow
+					}
+					if iNdEx >= l {
+						return io.ErrUnexpectedEOF
+					}
+					b := dAtA[iNdEx]
+					iNdEx++
+					packedLen |= int(b&0x7F) << shift
+					if b < 0x80 {
+						break
+					}
+				}
+				if packedLen < 0 {
+					return protohelpers.ErrInvalidLength
+				}
+				postIndex := iNdEx + packedLen
+				if postIndex < 0 {
+					return protohelpers.ErrInvalidLength
+				}
+				if postIndex > l {
+					return io.ErrUnexpectedEOF
+				}
+				var elementCount int
+				var count int
+				for _, integer := range dAtA[iNdEx:postIndex] {
+					if integer < 128 {
+						count++
+					}
+				}
+				elementCount = count
+				if elementCount != 0 && len(m.Month) == 0 {
+					m.Month = make([]int32, 0, elementCount)
+				}
+				for iNdEx < postIndex {
+					var v int32
+					for shift := uint(0); ; shift += 7 {
+						if shift >= 64 {
+							return protohelpers.ErrIntOverflow
+						}
+						if iNdEx >= l {
+							return io.ErrUnexpectedEOF
+						}
+						b := dAtA[iNdEx]
+						iNdEx++
+						v |= int32(b&0x7F) << shift
+						if b < 0x80 {
+							break
+						}
+					}
+					v = int32((uint32(v) >> 1) ^ uint32(((v&1)<<31)>>31))
+					m.Month = append(m.Month, v)
+				}
+			} else {
+				return fmt.Errorf("proto: wrong wireType = %d for field Month", wireType)
+			}
+		case 2:
+			if wireType == 0 {
+				var v uint32
+				for shift := uint(0); ; shift += 7 {
+					if shift >= 64 {
+						return protohelpers.ErrIntOverflow
+					}
+					if iNdEx >= l {
+						return io.ErrUnexpectedEOF
+					}
+					b := dAtA[iNdEx]
+					iNdEx++
+					v |= uint32(b&0x7F) << shift
+					if b < 0x80 {
+						break
+					}
+				}
+				m.Age = append(m.Age, v)
+			} else if wireType == 2 {
+				var packedLen int
+				for shift := uint(0); ; shift += 7 {
+					if shift >= 64 {
+						return protohelpers.ErrIntOverflow
+					}
+					if iNdEx >= l {
+						return io.ErrUnexpectedEOF
+					}
+					b := dAtA[iNdEx]
+					iNdEx++
+					packedLen |= int(b&0x7F) << shift
+					if b < 0x80 {
+						break
+					}
+				}
+				if packedLen < 0 {
+					return protohelpers.ErrInvalidLength
+				}
+				postIndex := iNdEx + packedLen
+				if postIndex < 0 {
+					return protohelpers.ErrInvalidLength
+				}
+				if postIndex > l {
+					return io.ErrUnexpectedEOF
+				}
+				var elementCount int
+				var count int
+				for _, integer := range dAtA[iNdEx:postIndex] {
+					if integer < 128 {
+						count++
+					}
+				}
+				elementCount = count
+				if elementCount != 0 && len(m.Age) == 0 {
+					m.Age = make([]uint32, 0, elementCount)
+				}
+				for iNdEx < postIndex {
+					var v uint32
+					for shift := uint(0); ; shift += 7 {
+						if shift >= 64 {
+							return protohelpers.ErrIntOverflow
+						}
+						if iNdEx >= l {
+							return io.ErrUnexpectedEOF
+						}
+						b := dAtA[iNdEx]
+						iNdEx++
+						v |= uint32(b&0x7F) << shift
+						if b < 0x80 {
+							break
+						}
+					}
+					m.Age = append(m.Age, v)
+				}
+			} else {
+				return fmt.Errorf("proto: wrong wireType = %d for field Age", wireType)
+			}
+		case 3:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Figures", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return protohelpers.ErrInvalidLength
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return protohelpers.ErrInvalidLength
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Figures = append(m.Figures, &CalendarColumn{})
+			if err := m.Figures[len(m.Figures)-1].UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := protohelpers.Skip(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return protohelpers.ErrInvalidLength
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.unknownFields = append(m.unknownFields, dAtA[iNdEx:iNdEx+skippy]...)
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *CalendarColumn) UnmarshalVT(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return protohelpers.ErrIntOverflow
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: CalendarColumn: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: CalendarColumn: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType == 0 {
+				var v uint64
+				for shift := uint(0); ; shift += 7 {
+					if shift >= 64 {
+						return protohelpers.ErrIntOverflow
+					}
+					if iNdEx >= l {
+						return io.ErrUnexpectedEOF
+					}
+					b := dAtA[iNdEx]
+					iNdEx++
+					v |= uint64(b&0x7F) << shift
+					if b < 0x80 {
+						break
+					}
+				}
+				v = (v >> 1) ^ uint64((int64(v&1)<<63)>>63)
+				m.Value = append(m.Value, int64(v))
+			} else if wireType == 2 {
+				var packedLen int
+				for shift := uint(0); ; shift += 7 {
+					if shift >= 64 {
+						return protohelpers.ErrIntOverflow
+					}
+					if iNdEx >= l {
+						return io.ErrUnexpectedEOF
+					}
+					b := dAtA[iNdEx]
+					iNdEx++
+					packedLen |= int(b&0x7F) << shift
+					if b < 0x80 {
+						break
+					}
+				}
+				if packedLen < 0 {
+					return protohelpers.ErrInvalidLength
+				}
+				postIndex := iNdEx + packedLen
+				if postIndex < 0 {
+					return protohelpers.ErrInvalidLength
+				}
+				if postIndex > l {
+					return io.ErrUnexpectedEOF
+				}
+				var elementCount int
+				var count int
+				for _, integer := range dAtA[iNdEx:postIndex] {
+					if integer < 128 {
+						count++
+					}
+				}
+				elementCount = count
+				if elementCount != 0 && len(m.Value) == 0 {
+					m.Value = make([]int64, 0, elementCount)
+				}
+				for iNdEx < postIndex {
+					var v uint64
+					for shift := uint(0); ; shift += 7 {
+						if shift >= 64 {
+							return protohelpers.ErrIntOverflow
+						}
+						if iNdEx >= l {
+							return io.ErrUnexpectedEOF
+						}
+						b := dAtA[iNdEx]
+						iNdEx++
+						v |= uint64(b&0x7F) << shift
+						if b < 0x80 {
+							break
+						}
+					}
+					v = (v >> 1) ^ uint64((int64(v&1)<<63)>>63)
+					m.Value = append(m.Value, int64(v))
+				}
+			} else {
+				return fmt.Errorf("proto: wrong wireType = %d for field Value", wireType)
+			}
 		default:
 			iNdEx = preIndex
 			skippy, err := protohelpers.Skip(dAtA[iNdEx:])

@@ -80,6 +80,7 @@ func (w *world) verify() []string {
 	}
 	problems = append(problems, w.checkOpenAlerts()...)
 	problems = append(problems, w.checkTotals()...)
+	problems = append(problems, w.checkMonths(forgotten, recounted)...)
 	for event, order := range recounted.purchases {
 		// A purchase that arrives after the cancellation of its order changes nothing, so it causes no output.
 		if n := w.subscriber.outputsByCause[event]; n > 1 || n == 0 && !order.cancelled {
@@ -119,6 +120,11 @@ type recountedOrder struct {
 	day              int64
 	known, cancelled bool // its purchase was read; its cancellation was
 	refunds          map[string]bool
+}
+
+// stands says whether the order counts: its purchase is known, and it was neither cancelled nor refunded in full.
+func (b *recountedOrder) stands() bool {
+	return b.known && !b.cancelled && (b.total > b.refunded || b.refunded == 0)
 }
 
 // inputEvent has the fields of all kinds of input.
@@ -230,7 +236,7 @@ func (w *world) recount(counts func(inputPlace) bool) (*recount, error) {
 			net := max(0, b.total-b.refunded)
 			c.historic += net
 			c.net[b.day] += net
-			if net > 0 || b.refunded == 0 {
+			if b.stands() {
 				c.orders++
 				c.days[b.day] = true
 			}
