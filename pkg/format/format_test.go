@@ -132,6 +132,7 @@ func TestGuess(t *testing.T) {
 }
 
 // Whatever the bytes are, a translation is a JSON object, a skip or a refusal.
+// FuzzTranslate reads anything in every format, and in none: it is an event, or skipped, or refused with a reason that check --sample shows.
 func FuzzTranslate(f *testing.F) {
 	f.Add(`{"id":1,"line_items":[{"gift_card":true,"price":"5","quantity":2}],"refunds":[{"id":2,"transactions":[{"kind":"refund"}]}],"current_total_price":"3"}`)
 	f.Add(`{"object":"event","type":"charge.refunded","data":{"object":{"object":"charge","id":"ch","amount":100,"currency":"jpy"}}}`)
@@ -142,7 +143,24 @@ func FuzzTranslate(f *testing.F) {
 		require.NoError(f, err)
 		all = append(all, one)
 	}
+	f.Add("\x00\x00\x00\x00\x0c{\"schema\":{},\"payload\":{\"op\":\"c\",\"before\":null,\"after\":{\"customer_id\":\"c\"}}}")
+	d := decoder(f)
 	f.Fuzz(func(t *testing.T, record string) {
+		for _, one := range append(all, nil) {
+			for kind := range event.Kinds {
+				var into event.Result
+				m := &event.Message{Value: []byte(record), Timestamp: now}
+				err := one.Decode(d, kind, m, now, &into)
+				if refused := (*event.Refused)(nil); err != nil {
+					require.ErrorAs(t, err, &refused)
+				}
+				shown := false
+				for _, r := range one.Readings(d, kind, m, now) {
+					shown = shown || r.Refused != ""
+				}
+				require.Equal(t, err != nil, shown, "Readings and Decode disagree: %v", err)
+			}
+		}
 		for _, one := range all {
 			for kind := range event.Kinds {
 				translated, err := one.Translate(kind, []byte(record))

@@ -69,8 +69,42 @@ func (f *Format) Explain(refused *event.Refused, t *Translated) *event.Refused {
 	return &event.Refused{Field: refused.Field, Reason: refused.Reason, Detail: detail}
 }
 
-// Decode translates a record and decodes it; without a format it decodes it. The error is an *event.Refused, or one of the decoder.
+// Decode takes off what stands around a record's event, translates it, and decodes it; without a format it is not translated. The error
+// is an *event.Refused, or one of the decoder.
 func (f *Format) Decode(d *event.Decoder, kind event.Kind, m *event.Message, now int64, into *event.Result) error {
+	if m.Null {
+		return d.Decode(kind, m, now, into) //nolint:wrapcheck // Refused says where
+	}
+	_, err := f.decode(d, kind, m, now, into)
+	return err
+}
+
+// decode also returns the record without what stands around it. m is not null.
+func (f *Format) decode(d *event.Decoder, kind event.Kind, m *event.Message, now int64, into *event.Result) (framed, error) {
+	const quick, thorough = false, true
+	bare := unframe(m.Value, quick)
+	err := f.decodeBare(d, kind, m, &bare, now, into)
+	if err == nil {
+		return bare, nil
+	}
+	if more := unframe(m.Value, thorough); more.count > bare.count {
+		return more, f.decodeBare(d, kind, m, &more, now, into)
+	}
+	return bare, err
+}
+
+func (f *Format) decodeBare(d *event.Decoder, kind event.Kind, m *event.Message, bare *framed, now int64, into *event.Result) error {
+	switch {
+	case bare.broken != nil:
+		return bare.broken
+	case bare.skip != "":
+		into.Skip = bare.skip
+		return nil
+	case bare.count > 0:
+		inside := *m
+		inside.Value, inside.Null = bare.value, bare.null
+		m = &inside
+	}
 	if f == nil || m.Null {
 		return d.Decode(kind, m, now, into) //nolint:wrapcheck // Refused says where
 	}
@@ -93,6 +127,30 @@ func (f *Format) Decode(d *event.Decoder, kind event.Kind, m *event.Message, now
 
 // Readings returns, field by field, how Decode reads a record, with the paths of the record. They contain the payload.
 func (f *Format) Readings(d *event.Decoder, kind event.Kind, m *event.Message, now int64) []event.FieldReading {
+	if m.Null {
+		return d.Explain(kind, m, now)
+	}
+	const field = "record"
+	var into event.Result
+	bare, _ := f.decode(d, kind, m, now, &into) // the readings say what is refused
+	var readings []event.FieldReading
+	switch {
+	case bare.broken != nil:
+		readings = []event.FieldReading{{Field: field, Refused: bare.broken.Error()}}
+	case bare.skip != "":
+		readings = []event.FieldReading{{Field: field, Value: "skipped: " + bare.skip}}
+	default:
+		inside := *m
+		inside.Value, inside.Null = bare.value, bare.null
+		readings = f.readings(d, kind, &inside, now)
+	}
+	if bare.count > 0 {
+		readings = append([]event.FieldReading{{Field: field, Value: "taken off: " + bare.String()}}, readings...)
+	}
+	return readings
+}
+
+func (f *Format) readings(d *event.Decoder, kind event.Kind, m *event.Message, now int64) []event.FieldReading {
 	if f == nil || m.Null {
 		return d.Explain(kind, m, now)
 	}

@@ -118,6 +118,10 @@ func (d *Decoder) read(kind Kind, m *Message, into *Result) {
 		into.Skip = SkipTest
 		return
 	}
+	if v := r.lookUp(fDeleted); v.tok == tokString && string(v.text) == "true" {
+		into.Skip = SkipDeleted
+		return
+	}
 	c := &d.c // a variable would be moved to the heap, since the kind's functions are called by their pointers
 	*c = common{into: into}
 	d.readType(kind)
@@ -155,6 +159,8 @@ func (d *Decoder) open(m *Message) bool {
 		detail := "one JSON object is wanted"
 		if r.bad == Encoding {
 			detail = "half of a surrogate pair"
+		} else if i := r.space(0); i < len(r.buf) && r.buf[i] == '[' {
+			detail += ", not an array: send each event as a record of its own"
 		}
 		r.refuse(fRecord, r.bad, detail)
 		return false

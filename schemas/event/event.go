@@ -94,12 +94,13 @@ const (
 	SkipAnonymous  = "anonymous"
 	SkipSurveyType = "survey_type"
 	SkipDraft      = "draft"        // a purchase that is no order yet
+	SkipDeleted    = "deleted"      // a row that was deleted (Debezium): it tells nothing of what happened to the order
 	SkipOther      = "other_record" // a record of a vendor's format that tells of no event
 )
 
 // Skips returns all reasons for which an event is skipped.
 func Skips() []string {
-	return []string{SkipNull, SkipTest, SkipAnonymous, SkipSurveyType, SkipDraft, SkipOther}
+	return []string{SkipNull, SkipTest, SkipAnonymous, SkipSurveyType, SkipDraft, SkipDeleted, SkipOther}
 }
 
 // Result is a decoded record. Its strings and bodies point into the message and the decoder: they are valid until the next Decode

@@ -120,6 +120,9 @@ var fCustomerID = declare(Field{
 	Doc: "The customer of the event, at most 256 bytes.",
 })
 
+// fDeleted marks a deleted row in records that Debezium's ExtractNewRecordState has unwrapped (delete.tombstone.handling.mode: rewrite).
+var fDeleted = declare(Field{Name: "__deleted"})
+
 // Members of a structured CloudEvent.
 var (
 	fSpecversion = declare(Field{Name: "specversion"})
