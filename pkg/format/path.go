@@ -7,7 +7,8 @@ import (
 )
 
 // valuePath leads to values: a.b is a member of a member; a[] is every element of an array; a[kind=refund,status=success] every
-// element with these values. A value that begins with $. is a path from the record itself: [currency=$.currency].
+// element with these values, [field.type=nps] with this value further inside. A value that begins with $. is a path from the record itself:
+// [currency=$.currency].
 type valuePath []step
 
 type step struct {
@@ -17,8 +18,9 @@ type step struct {
 }
 
 type filter struct {
-	member, value string
-	path          valuePath // of the record, instead of value
+	within valuePath // the element
+	value  string
+	path   valuePath // of the record, instead of value
 }
 
 // found is a value and the object that has it.
@@ -48,7 +50,10 @@ func parsePath(text string) (p valuePath, err error) {
 				if !ok {
 					return nil, fmt.Errorf("%q is not member=value", pair)
 				}
-				f := filter{member: name, value: value}
+				f := filter{value: value}
+				if f.within, err = parsePath(name); err != nil {
+					return nil, err
+				}
 				if root, ok := strings.CutPrefix(value, "$."); ok {
 					if f.path, err = parsePath(root); err != nil {
 						return nil, err
@@ -88,7 +93,7 @@ func (p valuePath) String() string {
 			if i > 0 {
 				b.WriteByte(',')
 			}
-			b.WriteString(f.member + "=" + f.value)
+			b.WriteString(f.within.String() + "=" + f.value)
 		}
 		b.WriteByte(']')
 	}
@@ -136,7 +141,7 @@ func (s *step) holds(element, root map[string]any) bool {
 		if f.path != nil {
 			want = text(first(f.path.find(root, root)))
 		}
-		if text(element[f.member]) != want {
+		if text(first(f.within.find(element, root))) != want {
 			return false
 		}
 	}
@@ -178,8 +183,12 @@ type condition struct {
 
 // UnmarshalText parses a condition.
 func (c *condition) UnmarshalText(written []byte) (err error) {
-	path, values, compares := strings.Cut(string(written), "=")
-	switch {
+	head, tail := "", string(written)
+	if i := strings.LastIndexByte(tail, ']'); i >= 0 { // = also stands within the path
+		head, tail = tail[:i+1], tail[i+1:]
+	}
+	path, values, compares := strings.Cut(tail, "=")
+	switch path = head + path; {
 	case compares:
 		path, c.not = strings.TrimSuffix(path, "!"), strings.HasSuffix(path, "!")
 		c.values = strings.Split(values, "|")
