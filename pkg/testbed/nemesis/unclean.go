@@ -41,7 +41,7 @@ func (r *run) loseAll(ctx context.Context) error {
 
 // loseOf runs Mainstay in a namespace of its own, forces the election, and returns how it was noticed.
 func (r *run) loseOf(ctx context.Context, b *brokers, losing string) (noticed string, err error) {
-	if err := r.prepare(ctx, "unclean-"+losing); err != nil {
+	if err := r.prepareHealed(ctx, "unclean-"+losing); err != nil {
 		return "", err
 	}
 	const longest = 300 // seconds
@@ -88,6 +88,22 @@ func (r *run) loseOf(ctx context.Context, b *brokers, losing string) (noticed st
 	noticed = fmt.Sprintf("%d acknowledged records lost, noticed by %s", lost, noticed)
 	r.Log("%s: %s", losing, noticed)
 	return noticed, nil
+}
+
+// prepareHealed is prepare on brokers that were healed a moment ago: for half a minute (request.timeout.ms) one may still wait for an answer
+// of another over a connection that is dead. What fails is repeated, as an operator would.
+func (r *run) prepareHealed(ctx context.Context, name string) error {
+	const tries = 3
+	for try := 1; ; try++ {
+		err := r.prepare(ctx, name)
+		if err == nil || try == tries || ctx.Err() != nil {
+			return err
+		}
+		r.Log("%s is prepared again: %v", name, err)
+		if err := sleep(ctx, 10*time.Second); err != nil {
+			return err
+		}
+	}
 }
 
 // electUnclean makes a replica that lacks acknowledged records the leader, heals the brokers, and returns how many records are lost.
