@@ -114,7 +114,7 @@ mutants-tenth: ## the same for a tenth of the rules, which changes with each com
 	go run ./cmd/mutants -seeds $(SEEDS) -tenth $$(( $$(git rev-list --first-parent --count HEAD) % 10 ))
 
 .PHONY: bench
-bench: ## benchmark the whole pipeline on real Kafka and Redis (Docker)
+bench: ## count outputs, measure a close, and benchmark the whole pipeline on real Kafka and Redis (Docker)
 	go run ./cmd/bench
 
 .PHONY: image
