@@ -139,9 +139,9 @@ func valueAt(t *customer.Terms, s *customer.State, at int64) customer.LastPublis
 	m := t.At(at, at, true)
 	var scores customer.LastPublished
 	value, risk, status := clv.Score(t, m, s, &scores), churn.Score(t, m, s), promoter.Score(t, m, s)
-	clv.SetPublished(&value, &scores)
+	clv.SetPublished(&value, 0, &scores)
 	churn.SetPublished(&risk, &scores)
-	promoter.SetPublished(&status, &scores)
+	promoter.SetPublished(&status, 0, &scores)
 	return scores
 }
 

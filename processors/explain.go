@@ -4,9 +4,11 @@ import (
 	"encoding/json"
 	"time"
 
+	"github.com/mainstay/mainstay/processors/clv"
 	"github.com/mainstay/mainstay/processors/customer"
 	"github.com/mainstay/mainstay/processors/model"
 	"github.com/mainstay/mainstay/processors/portfolio"
+	"github.com/mainstay/mainstay/processors/promoter"
 	"github.com/mainstay/mainstay/schemas/ledger"
 	"github.com/mainstay/mainstay/schemas/timestamp"
 )
@@ -27,6 +29,7 @@ type Explanation struct {
 	Referrer  *string    `json:"referrer_customer_id"`
 	Reasons   []Reason   `json:"cancel_reasons"`
 	Referred  int        `json:"referred_customers"`
+	Moves     Moves      `json:"last_moves"`
 	Alerts    []Episode  `json:"open_alerts"`
 	Ended     *string    `json:"subscription_ended_at"`
 	Closed    *string    `json:"account_closed_at"`
@@ -135,6 +138,18 @@ type Reason struct {
 	Accounts      int64   `json:"accounts"`
 }
 
+// Moves are what the newest outputs have moved.
+type Moves struct {
+	CLV      *Move `json:"clv"`             // null: none was published
+	Promoter *Move `json:"promoter_status"` // likewise
+}
+
+// Move is what an output has moved.
+type Move struct {
+	Day     string   `json:"day"` // civil day of the output
+	Reasons []string `json:"reasons"`
+}
+
 // Episode is an open alert, whether or not it was published.
 type Episode struct {
 	Rule   string `json:"rule"`
@@ -156,7 +171,7 @@ func Explain(p *Partition, id string, s *customer.State) Explanation {
 		Ended: momentIf(s.SubscriptionEndedAt), Closed: momentIf(s.AccountClosedAt), Next: momentIf(s.Next),
 	}
 	for _, d := range s.Days() {
-		b.Days = append(b.Days, Day{time.UnixMilli(int64(d.Day) * customer.DayMS).UTC().Format(time.DateOnly), d.Orders, p.money(d.Net)})
+		b.Days = append(b.Days, Day{civilDay(d.Day), d.Orders, p.money(d.Net)})
 	}
 	if sum, ok := s.Summary(t, m); ok {
 		mean, _ := t.Unit.Minor(sum.M)
@@ -170,6 +185,13 @@ func Explain(p *Partition, id string, s *customer.State) Explanation {
 	}
 	if r := s.Referrer(); r != "" {
 		b.Referrer = &r
+	}
+	if last := &s.LastPublished; last.BeforeCLV.Day != 0 {
+		b.Moves.CLV = &Move{civilDay(last.BeforeCLV.Day), clv.LastMoves(t, last)}
+	}
+	if last := &s.LastPublished; last.BeforeStatus.Day != 0 {
+		status := promoter.Score(t, m, s)
+		b.Moves.Promoter = &Move{civilDay(last.BeforeStatus.Day), promoter.LastMoves(&status, last)}
 	}
 	for _, n := range portfolio.CancelReasons(s.AppendCancellations(nil)) {
 		reason := Reason{nil, n.Orders, n.Refunds, n.Subscriptions, n.Accounts}
@@ -226,6 +248,10 @@ func blend(v *ledger.Parameters) *Blend {
 // money returns an amount as outputs write it.
 func (p *Partition) money(minor int64) json.Number {
 	return json.Number(p.terms.Unit.Append(nil, minor))
+}
+
+func civilDay(day int32) string {
+	return time.UnixMilli(int64(day) * customer.DayMS).UTC().Format(time.DateOnly)
 }
 
 func moment(ms int64) string { return string(timestamp.Append(nil, ms)) }

@@ -28,7 +28,7 @@ func (s *step) scoreAndPublish(m customer.Moment, c *subject, trigger output.Tri
 		w.clv.About = w.aboutCustomer(m, c, trigger, cause)
 		w.clv.Previous = previousCLV(last)
 		clv.Describe(t, m, &x.value, state, last, &w.clv)
-		clv.SetPublished(&x.value, last)
+		clv.SetPublished(&x.value, t.Day(m.Now), last)
 		w.write(output.CLV, output.TypeCLV, &w.clv.About, w.appendCLV)
 	}
 	x.risk = churn.Score(t, m, state)
@@ -44,7 +44,7 @@ func (s *step) scoreAndPublish(m customer.Moment, c *subject, trigger output.Tri
 		w.promoter.About = w.aboutCustomer(m, c, trigger, cause)
 		w.promoter.Previous = previousPromoter(last)
 		promoter.Describe(&x.status, last, &w.promoter)
-		promoter.SetPublished(&x.status, last)
+		promoter.SetPublished(&x.status, t.Day(m.Now), last)
 		w.write(output.PromoterStatus, output.TypePromoterStatus, &w.promoter.About, w.appendPromoter)
 	}
 	s.state.totals.Add(last)

@@ -6,11 +6,13 @@ import (
 	"math"
 	"regexp"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
+	"github.com/mainstay/mainstay/processors"
 	"github.com/mainstay/mainstay/processors/model"
 	"github.com/mainstay/mainstay/schemas/ledger"
 	"github.com/mainstay/mainstay/schemas/output"
@@ -147,6 +149,43 @@ func TestReasonsSumToTheDifference(t *testing.T) {
 		}
 	}
 	require.Positive(t, seen)
+}
+
+// TestExplanationSaysWhatMovedLast: the explanation of a customer has the reasons of their newest outputs, but for the bounds of tiers.
+func TestExplanationSaysWhatMovedLast(t *testing.T) {
+	w := crowd(t, 40, 7)
+	w.event("c1", survey("a", 6, ms("2026-12-01"), ms("2026-12-01")))
+	w.event("c1", survey("b", 10, ms("2026-12-02"), ms("2026-12-02")))
+	w.event("c2", refer("r", "c3", ledger.ReferralStatus_REFERRAL_STATUS_APPROVED, ms("2026-12-03")))
+	w.tick(ms("2027-01-01"))
+	type move struct {
+		AsOf    string   `json:"as_of"`
+		Reasons []string `json:"reasons"`
+	}
+	newest := map[output.Topic]map[string]move{output.CLV: {}, output.PromoterStatus: {}}
+	for _, o := range w.outputs {
+		if of := newest[o.Topic]; of != nil {
+			var v move
+			require.NoError(t, json.Unmarshal([]byte(o.json), &v))
+			for i, r := range v.Reasons {
+				if strings.HasPrefix(r, "value tier ") {
+					v.Reasons[i], _, _ = strings.Cut(r, ": ")
+				}
+			}
+			of[o.Key] = v
+		}
+	}
+	require.Len(t, newest[output.PromoterStatus], 2)
+	for topic, of := range newest {
+		for id, want := range of {
+			b := processors.Explain(w.parts[w.partitionOf(id)].state, id, w.state(id)).Moves
+			got := b.CLV
+			if topic == output.PromoterStatus {
+				got = b.Promoter
+			}
+			require.Equal(t, &processors.Move{Day: want.AsOf[:10], Reasons: want.Reasons}, got, "%s %s", topic, id)
+		}
+	}
 }
 
 func clvOutputs(all []published) (out []published) {

@@ -41,9 +41,11 @@ func TestCustomerExplain(t *testing.T) {
 	require.Equal(t, "prior", valueAt(ada, "scoring", "status"))
 	require.Nil(t, valueAt(ada, "scoring", "spend"))
 	require.NotNil(t, ada["next_deadline"])
+	require.NotEmpty(t, valueAt(ada, "last_moves", "promoter_status", "reasons"))
+	require.NotEmpty(t, valueAt(ada, "last_moves", "clv", "reasons"))
 
 	sheet := w.mustRun("customer", "explain", "bob")
-	for _, text := range []string{"2026-01-30 (1: 40.00)", "x = 0 repeat days", "referred by ada", "mbg_nbd, version 0 (prior)"} {
+	for _, text := range []string{"2026-01-30 (1: 40.00)", "x = 0 repeat days", "referred by ada", "value moved", "expected: ", "mbg_nbd, version 0 (prior)"} {
 		require.Contains(t, sheet, text)
 	}
 	require.NotContains(t, strings.ToLower(sheet), "nan")

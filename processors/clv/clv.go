@@ -102,8 +102,11 @@ func Material(t *customer.Terms, a *Value, last *customer.LastPublished) bool {
 	return total != before && math.Abs(float64(total-before)) >= float64(t.Settings.GetClvMaterial()*math.Abs(float64(before)))
 }
 
-// SetPublished records that the value is published.
-func SetPublished(a *Value, last *customer.LastPublished) {
+// SetPublished records that the value is published on a civil day.
+func SetPublished(a *Value, day int32, last *customer.LastPublished) {
+	last.BeforeCLV = customer.CLVBefore{
+		Day: day, Historic: last.Historic, Predicted: last.Predicted, ReferralValue: last.ReferralValue, Orders: last.Orders, Tier: last.Tier,
+	}
 	last.CLV = true
 	last.Historic, last.Orders, last.ReferralValue = a.Historic, a.Orders, a.ReferralValue
 	last.PredictedKnown, last.Predicted, last.Tier = a.PredictedKnown, a.Predicted, a.Tier

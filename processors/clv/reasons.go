@@ -39,10 +39,29 @@ func describeMoves(t *customer.Terms, a *Value, last *customer.LastPublished, r 
 	}
 }
 
+// LastMoves returns what the CLV that was published last has moved, as that output said, but for the bound of a tier: those in force may
+// be others than then.
+func LastMoves(t *customer.Terms, last *customer.LastPublished) []string {
+	now := Value{
+		Historic: last.Historic, Orders: last.Orders, ReferralValue: last.ReferralValue, Predicted: last.Predicted, Tier: last.Tier,
+		Gone: last.Churn == customer.Churned,
+	}
+	b := &last.BeforeCLV
+	before := customer.LastPublished{Historic: b.Historic, Orders: b.Orders, ReferralValue: b.ReferralValue, Predicted: b.Predicted, Tier: b.Tier}
+	terms := *t
+	terms.Thresholds = nil
+	var r output.Reasons
+	describeMoves(&terms, &now, &before, &r)
+	return r.All()
+}
+
 // appendMoved appends a change of the tier, and the bound that the total CLV has crossed.
 func appendMoved(text []byte, t *customer.Terms, a *Value, from customer.Tier) []byte {
 	text = append(append(text, "value tier "...), named(from)...)
 	text = append(append(text, " to "...), named(a.Tier)...)
+	if t.Thresholds == nil {
+		return text
+	}
 	top10, top20 := t.Thresholds.GetTop_10(), t.Thresholds.GetTop_20()
 	switch {
 	case a.Tier == customer.Top10:

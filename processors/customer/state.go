@@ -98,6 +98,25 @@ type LastPublished struct {
 	Responses int32
 	// Action is true if the customer had referred somebody.
 	Action bool
+
+	// BeforeCLV is what the newest CLV that was published has moved. It enters no answer; Explain says it.
+	BeforeCLV CLVBefore
+	// BeforeStatus is what the newest promoter status that was published has moved.
+	BeforeStatus StatusBefore
+}
+
+// CLVBefore holds the figures of a CLV before an output moved them.
+type CLVBefore struct {
+	Day                                        int32 // civil day of the output, counted from 1970-01-01; 0: there is none
+	Historic, Predicted, ReferralValue, Orders int64
+	Tier                                       Tier
+}
+
+// StatusBefore holds the figures of a promoter status before an output moved them.
+type StatusBefore struct {
+	Day              int32 // civil day of the output, counted from 1970-01-01; 0: there is none
+	Score, Responses int32 // a score of -1: none
+	Action           bool
 }
 
 // Credited is the credit that was last sent to a referrer.
@@ -185,7 +204,7 @@ func (s *State) Deadline() (int64, bool) { return s.Next, s.Next != 0 }
 
 // Size estimates how many bytes of memory the state takes.
 func (s *State) Size() int {
-	n := 600 + 56*cap(s.Alerts.Episodes) + 16*cap(s.days) + 8*cap(s.Losses) + s.orderLog.size() + 16*cap(s.recent) + len(s.recentFilter) + 120*cap(s.responses) + 64*cap(s.referrals) + 16*cap(s.credits) + 48*(cap(s.cancellations)+cap(s.forgottenCancellations))
+	n := 664 + 56*cap(s.Alerts.Episodes) + 16*cap(s.days) + 8*cap(s.Losses) + s.orderLog.size() + 16*cap(s.recent) + len(s.recentFilter) + 120*cap(s.responses) + 64*cap(s.referrals) + 16*cap(s.credits) + 48*(cap(s.cancellations)+cap(s.forgottenCancellations))
 	for i := range s.responses {
 		r := &s.responses[i]
 		n += len(r.ID) + len(r.SurveyID) + len(r.Comment) + len(r.Dimension)

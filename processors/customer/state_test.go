@@ -121,6 +121,8 @@ func fullState(t *testing.T) *State {
 	s.LastPublished = LastPublished{
 		CLV: true, Historic: 1, Orders: 7, ReferralValue: 3, PredictedKnown: true, Predicted: 4, Tier: Top20,
 		Churn: Medium, Probability: 5, Category: Passive, Score: 7, Responses: 6, Action: true,
+		BeforeCLV:    CLVBefore{Day: 8, Historic: 9, Predicted: 10, ReferralValue: 11, Orders: 12, Tier: Rest},
+		BeforeStatus: StatusBefore{Day: 13, Score: 6, Responses: 5, Action: true},
 	}
 	s.Credited = Credited{To: "you", Net: 8}
 	s.Promise = Promise{Day: 1, Days: 2, Probability: 3, Orders: 4}

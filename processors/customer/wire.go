@@ -100,6 +100,16 @@ func (s *State) writeLastPublished(w *state.LastPublished) {
 		Category: uint32(last.Category), Score: uint32(last.Score + 1), Responses: uint32(last.Responses), //nolint:gosec // likewise
 		Action: last.Action,
 	}
+	if b := &last.BeforeCLV; b.Day != 0 {
+		w.MovedDay, w.MovedHistoric, w.MovedPredicted = b.Day, b.Historic-last.Historic, b.Predicted-last.Predicted
+		w.MovedReferralValue, w.MovedOrders = b.ReferralValue-last.ReferralValue, b.Orders-last.Orders
+		if b.Tier != last.Tier {
+			w.MovedTier = uint32(b.Tier) + 1
+		}
+	}
+	if b := &last.BeforeStatus; b.Day != 0 {
+		w.MovedStatusDay, w.MovedScore, w.MovedResponses, w.MovedAction = b.Day, b.Score-last.Score, b.Responses-last.Responses, b.Action
+	}
 	if last.CLV {
 		w.Historic, w.Orders, w.ReferralValue = last.Historic-s.Historic(), last.Orders-s.orders, last.ReferralValue-s.credit
 	}
@@ -295,6 +305,21 @@ func (s *State) readLastPublished(w *state.LastPublished) {
 	}
 	if s.LastPublished.CLV {
 		s.LastPublished.Historic, s.LastPublished.Orders, s.LastPublished.ReferralValue = w.GetHistoric()+s.Historic(), w.GetOrders()+s.orders, w.GetReferralValue()+s.credit
+	}
+	last := &s.LastPublished
+	if w.GetMovedDay() != 0 {
+		last.BeforeCLV = CLVBefore{
+			Day: w.GetMovedDay(), Historic: last.Historic + w.GetMovedHistoric(), Predicted: last.Predicted + w.GetMovedPredicted(),
+			ReferralValue: last.ReferralValue + w.GetMovedReferralValue(), Orders: last.Orders + w.GetMovedOrders(), Tier: last.Tier,
+		}
+		if w.GetMovedTier() != 0 {
+			last.BeforeCLV.Tier = Tier((w.GetMovedTier() - 1) & 3)
+		}
+	}
+	if w.GetMovedStatusDay() != 0 {
+		last.BeforeStatus = StatusBefore{
+			Day: w.GetMovedStatusDay(), Score: last.Score + w.GetMovedScore(), Responses: last.Responses + w.GetMovedResponses(), Action: w.GetMovedAction(),
+		}
 	}
 }
 

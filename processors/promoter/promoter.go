@@ -72,8 +72,9 @@ func Material(a *Status, last *customer.LastPublished) bool {
 	return a.Referred > 0 != last.Action || a.Category != last.Category || a.score() != last.Score || a.Responses != last.Responses
 }
 
-// SetPublished records that the status is published.
-func SetPublished(a *Status, last *customer.LastPublished) {
+// SetPublished records that the status is published on a civil day.
+func SetPublished(a *Status, day int32, last *customer.LastPublished) {
+	last.BeforeStatus = customer.StatusBefore{Day: day, Score: last.Score, Responses: last.Responses, Action: last.Action}
 	last.Category, last.Score, last.Responses, last.Action = a.Category, a.score(), a.Responses, a.Referred > 0
 }
 
@@ -84,7 +85,7 @@ func Describe(a *Status, last *customer.LastPublished, e *output.PromoterStatusU
 		Action: a.Referred > 0, Referred: a.Referred,
 	}
 	e.Reasons.Reset()
-	describeMoves(a, last, &e.Reasons)
+	describeMoves(a, &customer.StatusBefore{Score: last.Score, Responses: last.Responses, Action: last.Action}, &e.Reasons)
 	if r := a.Latest; r != nil {
 		e.Score = output.Some(int64(r.Score))
 		e.Intent = output.Some(a.Category == customer.Promoter)
@@ -94,30 +95,33 @@ func Describe(a *Status, last *customer.LastPublished, e *output.PromoterStatusU
 	}
 }
 
-// describeMoves adds what has moved the status since it was last published. The score has one cause, the newest response that counts;
+// LastMoves returns what the status that was published last has moved. The status is the present one: every change is published.
+func LastMoves(a *Status, last *customer.LastPublished) []string {
+	var r output.Reasons
+	describeMoves(a, &last.BeforeStatus, &r)
+	return r.All()
+}
+
+// describeMoves adds what has moved the status since an output before. The score has one cause, the newest response that counts;
 // the numbers of responses and of referred customers follow it.
-func describeMoves(a *Status, last *customer.LastPublished, r *output.Reasons) {
-	before, responses := last.Score, last.Responses
-	if last.Category == customer.CategoryNotPublished {
-		before, responses = -1, 0
-	}
+func describeMoves(a *Status, before *customer.StatusBefore, r *output.Reasons) {
 	switch score := a.score(); {
-	case score == before:
+	case score == before.Score:
 	case score < 0:
 		r.EndShare(append(r.Text(), "no response counts any more"...), 100)
 	default:
 		text := strconv.AppendInt(append(r.Text(), "answered "...), int64(score), 10)
 		text = timestamp.AppendDay(append(text, " of 10 on "...), a.Latest.CreatedAt)
-		if before >= 0 {
-			text = append(strconv.AppendInt(append(text, ", "...), int64(before), 10), " before"...)
+		if before.Score >= 0 {
+			text = append(strconv.AppendInt(append(text, ", "...), int64(before.Score), 10), " before"...)
 		}
 		r.EndShare(text, 100)
 	}
-	if a.Responses != responses {
-		text := strconv.AppendInt(append(r.Text(), "responses that count: "...), int64(responses), 10)
+	if a.Responses != before.Responses {
+		text := strconv.AppendInt(append(r.Text(), "responses that count: "...), int64(before.Responses), 10)
 		r.End(strconv.AppendInt(append(text, " to "...), int64(a.Responses), 10))
 	}
-	if a.Referred > 0 != last.Action {
+	if a.Referred > 0 != before.Action {
 		r.End(strconv.AppendInt(append(r.Text(), "referred customers: "...), a.Referred, 10))
 	}
 }

@@ -904,9 +904,21 @@ type LastPublished struct {
 	Category         uint32                 `protobuf:"varint,10,opt,name=category,proto3" json:"category,omitempty"`                                        // 0: never published, 1: promoter, 2: passive, 3: detractor, 4: unknown
 	Score            uint32                 `protobuf:"varint,11,opt,name=score,proto3" json:"score,omitempty"`                                              // 1 plus the score of the latest response that counted; 0: none
 	Responses        uint32                 `protobuf:"varint,12,opt,name=responses,proto3" json:"responses,omitempty"`                                      // number of responses that counted
-	Action           bool                   `protobuf:"varint,60,opt,name=action,proto3" json:"action,omitempty"`                                            // the customer had referred somebody
-	unknownFields    protoimpl.UnknownFields
-	sizeCache        protoimpl.SizeCache
+	// What the newest CLV that was published has moved: its civil day, and the figures before, less those above.
+	MovedDay           int32  `protobuf:"zigzag32,13,opt,name=moved_day,json=movedDay,proto3" json:"moved_day,omitempty"` // 0: none was published
+	MovedHistoric      int64  `protobuf:"zigzag64,14,opt,name=moved_historic,json=movedHistoric,proto3" json:"moved_historic,omitempty"`
+	MovedPredicted     int64  `protobuf:"zigzag64,15,opt,name=moved_predicted,json=movedPredicted,proto3" json:"moved_predicted,omitempty"`
+	MovedReferralValue int64  `protobuf:"zigzag64,16,opt,name=moved_referral_value,json=movedReferralValue,proto3" json:"moved_referral_value,omitempty"`
+	MovedOrders        int64  `protobuf:"zigzag64,17,opt,name=moved_orders,json=movedOrders,proto3" json:"moved_orders,omitempty"`
+	MovedTier          uint32 `protobuf:"varint,18,opt,name=moved_tier,json=movedTier,proto3" json:"moved_tier,omitempty"` // 1 plus the tier before; 0: the same
+	// The same of the newest promoter status.
+	MovedStatusDay int32 `protobuf:"zigzag32,19,opt,name=moved_status_day,json=movedStatusDay,proto3" json:"moved_status_day,omitempty"` // 0: none was published
+	MovedScore     int32 `protobuf:"zigzag32,20,opt,name=moved_score,json=movedScore,proto3" json:"moved_score,omitempty"`
+	MovedResponses int32 `protobuf:"zigzag32,21,opt,name=moved_responses,json=movedResponses,proto3" json:"moved_responses,omitempty"`
+	MovedAction    bool  `protobuf:"varint,22,opt,name=moved_action,json=movedAction,proto3" json:"moved_action,omitempty"` // action before
+	Action         bool  `protobuf:"varint,60,opt,name=action,proto3" json:"action,omitempty"`                              // the customer had referred somebody
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *LastPublished) Reset() {
@@ -1021,6 +1033,76 @@ func (x *LastPublished) GetResponses() uint32 {
 		return x.Responses
 	}
 	return 0
+}
+
+func (x *LastPublished) GetMovedDay() int32 {
+	if x != nil {
+		return x.MovedDay
+	}
+	return 0
+}
+
+func (x *LastPublished) GetMovedHistoric() int64 {
+	if x != nil {
+		return x.MovedHistoric
+	}
+	return 0
+}
+
+func (x *LastPublished) GetMovedPredicted() int64 {
+	if x != nil {
+		return x.MovedPredicted
+	}
+	return 0
+}
+
+func (x *LastPublished) GetMovedReferralValue() int64 {
+	if x != nil {
+		return x.MovedReferralValue
+	}
+	return 0
+}
+
+func (x *LastPublished) GetMovedOrders() int64 {
+	if x != nil {
+		return x.MovedOrders
+	}
+	return 0
+}
+
+func (x *LastPublished) GetMovedTier() uint32 {
+	if x != nil {
+		return x.MovedTier
+	}
+	return 0
+}
+
+func (x *LastPublished) GetMovedStatusDay() int32 {
+	if x != nil {
+		return x.MovedStatusDay
+	}
+	return 0
+}
+
+func (x *LastPublished) GetMovedScore() int32 {
+	if x != nil {
+		return x.MovedScore
+	}
+	return 0
+}
+
+func (x *LastPublished) GetMovedResponses() int32 {
+	if x != nil {
+		return x.MovedResponses
+	}
+	return 0
+}
+
+func (x *LastPublished) GetMovedAction() bool {
+	if x != nil {
+		return x.MovedAction
+	}
+	return false
 }
 
 func (x *LastPublished) GetAction() bool {
@@ -2688,7 +2770,7 @@ const file_state_state_proto_rawDesc = "" +
 	"\x06amount\x18\x03 \x01(\x12R\x06amount\"<\n" +
 	"\fRefundReason\x12\x14\n" +
 	"\x05index\x18\x01 \x01(\rR\x05index\x12\x16\n" +
-	"\x06reason\x18\x02 \x01(\tR\x06reason\"\x8d\x03\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\"\x85\x06\n" +
 	"\rLastPublished\x12\x10\n" +
 	"\x03clv\x18\x01 \x01(\bR\x03clv\x12\x1a\n" +
 	"\bhistoric\x18\x02 \x01(\x12R\bhistoric\x12\x16\n" +
@@ -2703,7 +2785,19 @@ const file_state_state_proto_rawDesc = "" +
 	"\bcategory\x18\n" +
 	" \x01(\rR\bcategory\x12\x14\n" +
 	"\x05score\x18\v \x01(\rR\x05score\x12\x1c\n" +
-	"\tresponses\x18\f \x01(\rR\tresponses\x12\x16\n" +
+	"\tresponses\x18\f \x01(\rR\tresponses\x12\x1b\n" +
+	"\tmoved_day\x18\r \x01(\x11R\bmovedDay\x12%\n" +
+	"\x0emoved_historic\x18\x0e \x01(\x12R\rmovedHistoric\x12'\n" +
+	"\x0fmoved_predicted\x18\x0f \x01(\x12R\x0emovedPredicted\x120\n" +
+	"\x14moved_referral_value\x18\x10 \x01(\x12R\x12movedReferralValue\x12!\n" +
+	"\fmoved_orders\x18\x11 \x01(\x12R\vmovedOrders\x12\x1d\n" +
+	"\n" +
+	"moved_tier\x18\x12 \x01(\rR\tmovedTier\x12(\n" +
+	"\x10moved_status_day\x18\x13 \x01(\x11R\x0emovedStatusDay\x12\x1f\n" +
+	"\vmoved_score\x18\x14 \x01(\x11R\n" +
+	"movedScore\x12'\n" +
+	"\x0fmoved_responses\x18\x15 \x01(\x11R\x0emovedResponses\x12!\n" +
+	"\fmoved_action\x18\x16 \x01(\bR\vmovedAction\x12\x16\n" +
 	"\x06action\x18< \x01(\bR\x06action\"\xf3\x01\n" +
 	"\bResponse\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1b\n" +

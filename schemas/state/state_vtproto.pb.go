@@ -1033,6 +1033,75 @@ func (m *LastPublished) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 		i--
 		dAtA[i] = 0xe0
 	}
+	if m.MovedAction {
+		i--
+		if m.MovedAction {
+			dAtA[i] = 1
+		} else {
+			dAtA[i] = 0
+		}
+		i--
+		dAtA[i] = 0x1
+		i--
+		dAtA[i] = 0xb0
+	}
+	if m.MovedResponses != 0 {
+		i = protohelpers.EncodeVarint(dAtA, i, uint64((uint32(m.MovedResponses)<<1)^uint32((m.MovedResponses>>31))))
+		i--
+		dAtA[i] = 0x1
+		i--
+		dAtA[i] = 0xa8
+	}
+	if m.MovedScore != 0 {
+		i = protohelpers.EncodeVarint(dAtA, i, uint64((uint32(m.MovedScore)<<1)^uint32((m.MovedScore>>31))))
+		i--
+		dAtA[i] = 0x1
+		i--
+		dAtA[i] = 0xa0
+	}
+	if m.MovedStatusDay != 0 {
+		i = protohelpers.EncodeVarint(dAtA, i, uint64((uint32(m.MovedStatusDay)<<1)^uint32((m.MovedStatusDay>>31))))
+		i--
+		dAtA[i] = 0x1
+		i--
+		dAtA[i] = 0x98
+	}
+	if m.MovedTier != 0 {
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(m.MovedTier))
+		i--
+		dAtA[i] = 0x1
+		i--
+		dAtA[i] = 0x90
+	}
+	if m.MovedOrders != 0 {
+		i = protohelpers.EncodeVarint(dAtA, i, uint64((uint64(m.MovedOrders)<<1)^uint64((m.MovedOrders>>63))))
+		i--
+		dAtA[i] = 0x1
+		i--
+		dAtA[i] = 0x88
+	}
+	if m.MovedReferralValue != 0 {
+		i = protohelpers.EncodeVarint(dAtA, i, uint64((uint64(m.MovedReferralValue)<<1)^uint64((m.MovedReferralValue>>63))))
+		i--
+		dAtA[i] = 0x1
+		i--
+		dAtA[i] = 0x80
+	}
+	if m.MovedPredicted != 0 {
+		i = protohelpers.EncodeVarint(dAtA, i, uint64((uint64(m.MovedPredicted)<<1)^uint64((m.MovedPredicted>>63))))
+		i--
+		dAtA[i] = 0x78
+	}
+	if m.MovedHistoric != 0 {
+		i = protohelpers.EncodeVarint(dAtA, i, uint64((uint64(m.MovedHistoric)<<1)^uint64((m.MovedHistoric>>63))))
+		i--
+		dAtA[i] = 0x70
+	}
+	if m.MovedDay != 0 {
+		i = protohelpers.EncodeVarint(dAtA, i, uint64((uint32(m.MovedDay)<<1)^uint32((m.MovedDay>>31))))
+		i--
+		dAtA[i] = 0x68
+	}
 	if m.Responses != 0 {
 		i = protohelpers.EncodeVarint(dAtA, i, uint64(m.Responses))
 		i--
@@ -3284,6 +3353,36 @@ func (m *LastPublished) SizeVT() (n int) {
 	}
 	if m.Responses != 0 {
 		n += 1 + protohelpers.SizeOfVarint(uint64(m.Responses))
+	}
+	if m.MovedDay != 0 {
+		n += 1 + protohelpers.SizeOfZigzag(uint64(m.MovedDay))
+	}
+	if m.MovedHistoric != 0 {
+		n += 1 + protohelpers.SizeOfZigzag(uint64(m.MovedHistoric))
+	}
+	if m.MovedPredicted != 0 {
+		n += 1 + protohelpers.SizeOfZigzag(uint64(m.MovedPredicted))
+	}
+	if m.MovedReferralValue != 0 {
+		n += 2 + protohelpers.SizeOfZigzag(uint64(m.MovedReferralValue))
+	}
+	if m.MovedOrders != 0 {
+		n += 2 + protohelpers.SizeOfZigzag(uint64(m.MovedOrders))
+	}
+	if m.MovedTier != 0 {
+		n += 2 + protohelpers.SizeOfVarint(uint64(m.MovedTier))
+	}
+	if m.MovedStatusDay != 0 {
+		n += 2 + protohelpers.SizeOfZigzag(uint64(m.MovedStatusDay))
+	}
+	if m.MovedScore != 0 {
+		n += 2 + protohelpers.SizeOfZigzag(uint64(m.MovedScore))
+	}
+	if m.MovedResponses != 0 {
+		n += 2 + protohelpers.SizeOfZigzag(uint64(m.MovedResponses))
+	}
+	if m.MovedAction {
+		n += 3
 	}
 	if m.Action {
 		n += 3
@@ -7217,6 +7316,213 @@ func (m *LastPublished) UnmarshalVT(dAtA []byte) error {
 					break
 				}
 			}
+		case 13:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field MovedDay", wireType)
+			}
+			var v int32
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				v |= int32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			v = int32((uint32(v) >> 1) ^ uint32(((v&1)<<31)>>31))
+			m.MovedDay = v
+		case 14:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field MovedHistoric", wireType)
+			}
+			var v uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				v |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			v = (v >> 1) ^ uint64((int64(v&1)<<63)>>63)
+			m.MovedHistoric = int64(v)
+		case 15:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field MovedPredicted", wireType)
+			}
+			var v uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				v |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			v = (v >> 1) ^ uint64((int64(v&1)<<63)>>63)
+			m.MovedPredicted = int64(v)
+		case 16:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field MovedReferralValue", wireType)
+			}
+			var v uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				v |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			v = (v >> 1) ^ uint64((int64(v&1)<<63)>>63)
+			m.MovedReferralValue = int64(v)
+		case 17:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field MovedOrders", wireType)
+			}
+			var v uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				v |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			v = (v >> 1) ^ uint64((int64(v&1)<<63)>>63)
+			m.MovedOrders = int64(v)
+		case 18:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field MovedTier", wireType)
+			}
+			m.MovedTier = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.MovedTier |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 19:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field MovedStatusDay", wireType)
+			}
+			var v int32
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				v |= int32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			v = int32((uint32(v) >> 1) ^ uint32(((v&1)<<31)>>31))
+			m.MovedStatusDay = v
+		case 20:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field MovedScore", wireType)
+			}
+			var v int32
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				v |= int32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			v = int32((uint32(v) >> 1) ^ uint32(((v&1)<<31)>>31))
+			m.MovedScore = v
+		case 21:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field MovedResponses", wireType)
+			}
+			var v int32
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				v |= int32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			v = int32((uint32(v) >> 1) ^ uint32(((v&1)<<31)>>31))
+			m.MovedResponses = v
+		case 22:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field MovedAction", wireType)
+			}
+			var v int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				v |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			m.MovedAction = bool(v != 0)
 		case 60:
 			if wireType != 0 {
 				return fmt.Errorf("proto: wrong wireType = %d for field Action", wireType)

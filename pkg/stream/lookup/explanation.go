@@ -33,6 +33,12 @@ func RenderExplanation(b *processors.Explanation) []string {
 	} else {
 		add("model input", "none: there is no standing order")
 	}
+	if v := b.Moves.CLV; v != nil {
+		add("value moved", "%s: %s", v.Day, strings.Join(v.Reasons, ", "))
+	}
+	if v := b.Moves.Promoter; v != nil {
+		add("status moved", "%s: %s", v.Day, strings.Join(v.Reasons, ", "))
+	}
 	c := b.Scoring
 	add("model", "%s, version %d (%s): %s", c.Model, c.Version, c.Status, describePurchases(c))
 	if w := c.Blend; w != nil {
