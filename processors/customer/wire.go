@@ -432,6 +432,7 @@ func (o *order) read(w *state.OrderDetail) error {
 		d.refunds[f.GetIndex()].currency, d.refunds[f.GetIndex()].amount = f.GetCurrency(), f.GetAmount()
 	}
 	for _, r := range w.RefundReasons {
+		//mutant:refund-reason-lost insert continue
 		if int(r.GetIndex()) >= len(d.refunds) {
 			return fmt.Errorf("%w: reason of no refund", ErrMalformed)
 		}

@@ -81,6 +81,7 @@ func (w *world) verify() []string {
 	problems = append(problems, w.checkOpenAlerts()...)
 	problems = append(problems, w.checkTotals()...)
 	problems = append(problems, w.checkMonths(forgotten, recounted)...)
+	problems = append(problems, w.checkCancellations(recounted)...)
 	for event, order := range recounted.purchases {
 		// A purchase that arrives after the cancellation of its order changes nothing, so it causes no output.
 		if n := w.subscriber.outputsByCause[event]; n > 1 || n == 0 && !order.cancelled {
@@ -119,7 +120,8 @@ type recountedOrder struct {
 	total, refunded  int64
 	day              int64
 	known, cancelled bool // its purchase was read; its cancellation was
-	refunds          map[string]bool
+	reason           string
+	refunds          map[string]string // reason by id
 }
 
 // stands says whether the order counts: its purchase is known, and it was neither cancelled nor refunded in full.
@@ -134,6 +136,7 @@ type inputEvent struct {
 	Order    string      `json:"order_id"`
 	Refund   string      `json:"refund_id"`
 	Kind     string      `json:"kind"`
+	Reason   string      `json:"cancel_reason"`
 	Total    json.Number `json:"total"`
 	At       time.Time   `json:"occurred_at"`
 	Response string      `json:"response_id"`
@@ -166,7 +169,7 @@ func (w *world) recount(counts func(inputPlace) bool) (*recount, error) {
 	order := func(e inputEvent) *recountedOrder {
 		c := of(e.Customer)
 		if c.byOrder[e.Order] == nil {
-			c.byOrder[e.Order] = &recountedOrder{refunds: map[string]bool{}}
+			c.byOrder[e.Order] = &recountedOrder{refunds: map[string]string{}}
 		}
 		return c.byOrder[e.Order]
 	}
@@ -192,10 +195,12 @@ func (w *world) recount(counts func(inputPlace) bool) (*recount, error) {
 				b.known, b.total, b.day = true, minor(&e.Total), e.At.Unix()/86400
 				all.purchases[e.EventID] = b
 			case topic == "cancellations" && e.Kind == "order":
-				order(e).cancelled = true
+				b := order(e)
+				b.cancelled, b.reason = true, e.Reason
 			case topic == "cancellations":
-				if b := order(e); !b.refunds[e.Refund] {
-					b.refunds[e.Refund] = true
+				b := order(e)
+				if _, repeated := b.refunds[e.Refund]; !repeated {
+					b.refunds[e.Refund] = e.Reason
 					b.refunded += minor(&e.Total)
 				}
 			case topic == "referrals":

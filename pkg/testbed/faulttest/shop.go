@@ -122,6 +122,9 @@ func (w *world) produceInputs() {
 		}
 		body["occurred_at"] = stamp
 		body["event_id"] = fmt.Sprintf("e%d", i)
+		if reason := cancelReasons()[i%4]; topic == "cancellations" && reason != "" {
+			body["cancel_reason"] = reason
+		}
 		value, err := json.Marshal(body)
 		if err != nil {
 			panic(err)
@@ -141,6 +144,9 @@ func (w *world) produceInputs() {
 		w.produce(producer, topic, value)
 	}
 }
+
+// cancelReasons are the codes that the shop states, by the number of the event; empty: none is stated.
+func cancelReasons() [4]string { return [4]string{"price", "", "fraud", "customer"} }
 
 // refit appends parameters with another spend model, which changes every value, and with another purchase model in three of four
 // worlds under the event clock. Under the live clock the churn thresholds are those of the prior.
