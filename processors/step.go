@@ -273,6 +273,7 @@ func (s *step) foldCredit() (Verdict, error) {
 	verdict := Verdict{Woken: s.fireTimers(m, &c)}
 	s.occurredAt = k.GetOccurredAt()
 	c.state.SetCredit(&k)
+	//mutant:credit-without-cause insert k.CauseEventId = ""
 	s.scoreAndPublish(m, &c, output.TriggerCredit, k.GetCauseEventId())
 	s.put(&c)
 	return verdict, nil

@@ -23,6 +23,7 @@ func mutants() []mutant {
 		{rule: "19", name: "bounds-for-any-change", broken: "between closes new bounds come although hardly a tier changes", by: unitTests("./processors", "^TestBoundsBetweenCloses$")},
 		{rule: "reasons", name: "expected-unsaid", broken: "the reasons of a value leave out what is expected more or less, and do not sum to the difference", by: unitTests("./processors", "^TestReasonsSumToTheDifference$")},
 		{rule: "reasons", name: "earned-from-nothing", broken: "the reasons of a value count what was earned from 0, and do not sum to the difference", by: unitTests("./processors", "^TestReasonsSumToTheDifference$")},
+		{rule: "reasons", name: "credit-without-cause", broken: "what a credit moves does not name the event of the referred customer", by: scenarios()},
 		{rule: "reasons", name: "refund-reason-lost", broken: "the reason of a refund is lost when the state is read again", by: faultTest()},
 		{rule: "19", name: "cancellations-twice", broken: "a customer's cancellations are counted again at each change", by: unitTests("./processors", "^TestAnyOrderOfArrivalGivesTheSameAnswers$")},
 		{rule: "19", name: "reasons-without-bound", broken: "the reasons of cancellations that are told apart have no bound", by: unitTests("./processors/customer", "^TestReasonsAreBounded$")},
