@@ -36,7 +36,7 @@ func TestStatusInAnOutage(t *testing.T) {
 	require.True(t, wrong)
 	require.Contains(t, line, "Not healthy: Redis does not answer: ")
 	_, out, _ := w.run("status", "--settle", "0")
-	require.Regexp(t, `(?m)^0 +- +\d+ +\? +\d+ +0 +\? +- `, out, "published is known, in Redis and customers are not")
+	require.Regexp(t, `(?m)^0 +- +\d+ +\? +\d+ +\d+ +\? +- `, out, "published is known, in Redis and customers are not") // a tick may have come last
 	partition, _ := object(t, w.status())["partitions"].([]any)[0].(map[string]any)
 	require.Nil(t, partition["committed"])
 	require.Nil(t, partition["customers"])
