@@ -1,23 +1,19 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"encoding/csv"
-	"encoding/json"
 	"fmt"
-	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/mainstay/mainstay/pkg/stream/lookup"
 	"github.com/mainstay/mainstay/processors/calendar"
-	"github.com/mainstay/mainstay/schemas/money"
+	"github.com/mainstay/mainstay/processors/measure"
 	"github.com/mainstay/mainstay/schemas/timestamp"
 )
 
 func (p *program) reportCommand() *cobra.Command {
-	return commandGroup("report", "Retention, revenue and cohorts by month, from Redis", p.retentionCommand(), p.revenueCommand(), p.cohortsCommand())
+	return commandGroup("report", "Retention, revenue and cohorts by month, and segments, from Redis", p.retentionCommand(), p.revenueCommand(), p.cohortsCommand(), p.segmentsCommand())
 }
 
 func (p *program) retentionCommand() *cobra.Command {
@@ -65,13 +61,17 @@ row for each cohort and month, with all measures.`,
 }
 
 func addReportFlags(cmd *cobra.Command) {
+	addFormFlags(cmd)
 	cmd.Flags().String("from", "", "first month, such as 2026-01 (default: that of the first purchase)")
 	cmd.Flags().String("to", "", "last month (default: the last that is over)")
 	cmd.Flags().Bool("current", false, "include the month that is not over, as it stands")
+	cmd.MarkFlagsMutuallyExclusive("to", "current")
+}
+
+func addFormFlags(cmd *cobra.Command) {
 	cmd.Flags().Bool("csv", false, "print CSV")
 	addOutputFlag(cmd)
 	cmd.MarkFlagsMutuallyExclusive("csv", "output")
-	cmd.MarkFlagsMutuallyExclusive("to", "current")
 }
 
 // reportMonths are the flags that say which months a report has.
@@ -129,7 +129,7 @@ func (p *program) readCalendar(ctx context.Context, cmd *cobra.Command) (*lookup
 	return c, months, nil
 }
 
-func (p *program) periodReport(measures []calendar.Measure[calendar.Period]) func(context.Context, *cobra.Command, []string) error {
+func (p *program) periodReport(measures []measure.Measure[calendar.Period]) func(context.Context, *cobra.Command, []string) error {
 	return func(ctx context.Context, cmd *cobra.Command, _ []string) error {
 		c, months, err := p.readCalendar(ctx, cmd)
 		if err != nil {
@@ -137,7 +137,7 @@ func (p *program) periodReport(measures []calendar.Measure[calendar.Period]) fun
 		}
 		by := choiceOf(cmd, "by")
 		length := map[string]calendar.Month{"month": 1, "quarter": 3}[by]
-		s := sheet{as: c, header: []string{by}}
+		s := sheet{asOf: c.AsOf, unit: c.Unit, empty: noMonth, header: []string{by}}
 		for _, m := range measures {
 			s.header = append(s.header, m.Name)
 		}
@@ -165,12 +165,12 @@ func (p *program) cohortReport(ctx context.Context, cmd *cobra.Command, _ []stri
 		return err
 	}
 	measures := calendar.Cohort()
-	s := sheet{as: c, header: []string{"cohort", "month"}}
+	s := sheet{asOf: c.AsOf, unit: c.Unit, empty: noMonth, header: []string{"cohort", "month"}}
 	for _, m := range measures {
 		s.header = append(s.header, m.Name)
 	}
 	shown := choiceOf(cmd, "measure")
-	triangle := sheet{as: c, header: []string{"cohort", measures[0].Name}}
+	triangle := sheet{asOf: c.AsOf, unit: c.Unit, empty: noMonth, header: []string{"cohort", measures[0].Name}}
 	for _, age := range c.Ages(months.to) {
 		if months.fromSet && age.Cohort < months.from {
 			continue
@@ -198,91 +198,4 @@ func (p *program) cohortReport(ctx context.Context, cmd *cobra.Command, _ []stri
 	return p.print(cmd, &triangle)
 }
 
-// sheet is a report that is printed as a table, CSV or JSON.
-type sheet struct {
-	as     *lookup.Calendar
-	header []string
-	rows   [][]cell
-}
-
-// cell is a text, or a value.
-type cell struct {
-	text  string
-	value calendar.Value
-}
-
-func (c *cell) append(dst []byte, unit money.Unit) []byte {
-	if c.text != "" {
-		return append(dst, c.text...)
-	}
-	return c.value.Append(dst, unit)
-}
-
-func (p *program) print(cmd *cobra.Command, s *sheet) error {
-	asCSV, _ := cmd.Flags().GetBool("csv")
-	switch {
-	case asJSON(cmd):
-		return p.sheetJSON(s)
-	case asCSV:
-		return p.sheetCSV(s)
-	case len(s.rows) == 0:
-		return p.printf("No month is reported: none with a purchase is over at the ledger's time, %s. --current shows the present month.\n", timestamp.Append(nil, s.as.AsOf))
-	}
-	header := make([]string, len(s.header))
-	for i, name := range s.header {
-		header[i] = strings.ToUpper(strings.ReplaceAll(name, "_", " "))
-	}
-	if err := p.table(header, s.texts("-")); err != nil {
-		return err
-	}
-	return p.printf("As of %s, amounts in %s.\n", timestamp.Append(nil, s.as.AsOf), s.as.Unit.Code)
-}
-
-// texts returns the rows as text.
-func (s *sheet) texts(unknown string) [][]string {
-	rows := make([][]string, len(s.rows))
-	for r := range s.rows {
-		for i := range s.rows[r] {
-			c := &s.rows[r][i]
-			text := unknown
-			if c.text != "" || c.value.Known() {
-				text = string(c.append(nil, s.as.Unit))
-			}
-			rows[r] = append(rows[r], text)
-		}
-	}
-	return rows
-}
-
-func (p *program) sheetCSV(s *sheet) error {
-	var text bytes.Buffer
-	w := csv.NewWriter(&text)
-	_ = w.Write(s.header) // to memory
-	_ = w.WriteAll(s.texts(""))
-	return p.printf("%s", text.Bytes())
-}
-
-func (p *program) sheetJSON(s *sheet) error {
-	rows := make([]json.RawMessage, len(s.rows))
-	for r := range s.rows {
-		row := []byte{'{'}
-		for i := range s.rows[r] {
-			if i > 0 {
-				row = append(row, ',')
-			}
-			row = append(append(append(row, '"'), s.header[i]...), `":`...)
-			c := &s.rows[r][i]
-			if c.text != "" {
-				row = append(append(append(row, '"'), c.text...), '"') // a month
-				continue
-			}
-			row = c.value.Append(row, s.as.Unit)
-		}
-		rows[r] = append(row, '}')
-	}
-	return p.json(struct {
-		AsOf     string            `json:"as_of"`
-		Currency string            `json:"currency"`
-		Rows     []json.RawMessage `json:"rows"`
-	}{string(timestamp.Append(nil, s.as.AsOf)), s.as.Unit.Code, rows})
-}
+const noMonth = "No month is reported: none with a purchase is over. --current shows the present month."

@@ -1,11 +1,17 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
+	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -40,6 +46,17 @@ func TestReports(t *testing.T) {
 		require.Contains(t, string(content), "$ mainstay "+strings.Join(command, " ")+"\n"+printed)
 	}
 
+	// The last column of the page's table of segments is the row of all customers.
+	_, page, _ := strings.Cut(string(content), "### Segments")
+	segments := strings.Split(strings.TrimSpace(w.mustRun("report", "segments", "--by", "cohort", "--csv")), "\n")
+	base := strings.Split(segments[len(segments)-1], ",")
+	for i, name := range strings.Split(segments[0], ",")[1:] {
+		_, row, found := strings.Cut(page, "\n| **`"+name+"`** |")
+		require.True(t, found, "the page has no measure %s", name)
+		row, _, _ = strings.Cut(row, " |\n")
+		require.Equal(t, cmp.Or(base[i+1], "not known"), row[strings.LastIndex(row, "| ")+2:], name)
+	}
+
 	var report struct {
 		AsOf     string           `json:"as_of"`
 		Currency string           `json:"currency"`
@@ -64,4 +81,110 @@ func TestReports(t *testing.T) {
 		require.Equal(t, exitUsage, code)
 		require.Contains(t, errs, text)
 	}
+}
+
+// The segments of every dimension add up to all customers, and equal what `customer get` says of each.
+func TestSegmentsEqualANaiveSum(t *testing.T) {
+	w, b := newRunningWorld(t, "MAINSTAY_MONEY_CURRENCY=EUR")
+	const customers = 40
+	rng := rand.New(rand.NewPCG(3, 4))
+	var file strings.Builder
+	file.WriteString("who,day,amount\n")
+	days, amounts := map[string][]int{}, map[string]int{}
+	for c := range customers {
+		id := fmt.Sprint("c", c)
+		for o := range 1 + rng.IntN(4) {
+			day, amount := 10*o+rng.IntN(9)+100*rng.IntN(2), 1+rng.IntN(300)
+			days[id], amounts[id] = append(days[id], day), amounts[id]+amount
+			fmt.Fprintf(&file, "%s,%s,%d.00\n", id, time.Date(2025, 1, 1+day, 0, 0, 0, 0, time.UTC).Format("20060102"), amount)
+		}
+	}
+	w.mustRun("import", write(t, "orders.csv", file.String()), "--type", "purchase", "--map", "customer_id=who,occurred_at=day,total=amount", "--time-format", "20060102", "--currency", "EUR")
+	w.mustRun("send", "survey", "--customer", "c7", "--score", "2", "--response", "s1", "--at", "2025-12-30")
+	w.mustRun("send", "referral", "--referrer", "c1", "--customer", "c2", "--at", "2025-01-01")
+	const now = "2026-01-15T00:00:00Z"
+	w.mustRun("advance", "--to", now)
+	all := map[string]map[string]any{}
+	for c := range customers {
+		id := fmt.Sprint("c", c)
+		all[id] = w.customer(id, func(c map[string]any) bool {
+			return c["as_of"] == now && (id != "c7" || valueAt(c, "promoter_status", "nps_score") != nil) && (id != "c1" || valueAt(c, "promoter_status", "action") == true)
+		})
+	}
+	require.Equal(t, exitOK, b.stop(), b.errs.String()) // reports need no running process
+
+	today := time.Date(2026, 1, 15, 0, 0, 0, 0, time.UTC).Sub(time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC)).Hours() / 24
+	segmentOf := map[string]func(id string) string{
+		"value_tier":   func(string) string { return "none" }, // there are too few customers for tiers
+		"churn_risk":   func(id string) string { return valueAt(all[id], "churn_risk", "churn_risk").(string) },
+		"nps_category": func(id string) string { return valueAt(all[id], "promoter_status", "nps_category").(string) },
+		"cohort": func(id string) string {
+			return time.Date(2025, 1, 1+slices.Min(days[id]), 0, 0, 0, 0, time.UTC).Format("2006-01")
+		},
+		"referred": func(id string) string { return map[bool]string{true: "yes", false: "no"}[id == "c2"] },
+	}
+	for dimension, of := range segmentOf {
+		var report struct {
+			Rows []map[string]any `json:"rows"`
+		}
+		require.NoError(t, json.Unmarshal([]byte(w.mustRun("report", "segments", "--by", dimension, "--output", "json")), &report))
+		require.Equal(t, "all", report.Rows[len(report.Rows)-1][dimension])
+		names := map[string]bool{}
+		for _, row := range report.Rows {
+			name := row[dimension].(string)
+			names[name] = true
+			var n, orders, repeat, lost, gaps, gapDays, tenure, revenue, predicted, probability float64
+			for id := range all {
+				if name != "all" && name != of(id) {
+					continue
+				}
+				n++
+				orders += float64(len(days[id]))
+				if len(days[id]) > 1 {
+					repeat++
+				}
+				if risk := segmentOf["churn_risk"](id); risk == "high" || risk == "churned" {
+					lost++
+				}
+				unique := slices.Compact(slices.Sorted(slices.Values(days[id])))
+				gaps += float64(len(unique) - 1)
+				gapDays += float64(unique[len(unique)-1] - unique[0])
+				tenure += today - float64(unique[0]) + 1
+				revenue += float64(amounts[id])
+				p, err := strconv.ParseFloat(numberAt(all[id], "clv", "predicted_clv"), 64)
+				require.NoError(t, err)
+				predicted += p
+				p, err = strconv.ParseFloat(numberAt(all[id], "churn_risk", "churn_probability"), 64)
+				require.NoError(t, err)
+				probability += p
+			}
+			require.Equal(t, n, row["customers"], name)
+			require.InDelta(t, revenue, row["historic_revenue"], 1e-6)
+			require.InDelta(t, revenue/n, row["average_historic_clv"], .00501)
+			require.InDelta(t, predicted/n, row["average_predicted_clv"], .00501)
+			require.InDelta(t, (revenue+predicted)/n, row["average_clv"], .00501)
+			require.InDelta(t, revenue/orders, row["average_order_value"], .00501)
+			require.InDelta(t, orders/(tenure/365.25), row["orders_per_year"], .00501)
+			require.InDelta(t, probability/n, row["average_churn_probability"], .0001)
+			require.InDelta(t, lost/n, row["lost_share"], .0001)
+			require.InDelta(t, repeat/n, row["repeat_share"], .0001)
+			require.Equal(t, n < 30, row["few"])
+			if gaps > 0 {
+				require.InDelta(t, gapDays/gaps, row["days_between_orders"], .0501)
+			}
+			if name == "all" || name == of("c1") {
+				require.EqualValues(t, 1, row["referred_customers"])
+			}
+			if name == "all" || name == of("c7") {
+				require.EqualValues(t, -100, row["nps"])
+			}
+		}
+		for id := range all {
+			require.True(t, names[of(id)], "%s has no segment %s", dimension, of(id))
+		}
+	}
+	require.Contains(t, w.mustRun("report", "segments", "--by", "cohort"), "Few: below 30 customers")
+	code, _, errs := w.run("report", "segments", "--by", "colour")
+	require.Equal(t, exitUsage, code)
+	require.Contains(t, errs, "must be value_tier or churn_risk or nps_category or cohort or referred")
 }

@@ -1,65 +1,6 @@
 package calendar
 
-import (
-	"math"
-	"strconv"
-
-	"github.com/mainstay/mainstay/schemas/money"
-)
-
-// Measure is a measure of T: of a period of all customers, or of a month of a cohort.
-type Measure[T any] struct {
-	Name string // as reports state it
-	Of   func(*T) Value
-}
-
-// Value is the value of a measure.
-type Value struct {
-	amount, of int64 // amount / of, for a ratio
-	unit       unitOf
-}
-
-type unitOf uint8
-
-const (
-	unknown  unitOf = iota
-	count           // of customers or orders
-	minor           // minor units of the base currency
-	average         // minor units, amount for each of so many
-	fraction        // a ratio
-)
-
-func number(n int64) Value    { return Value{n, 1, count} }
-func amount(n int64) Value    { return Value{n, 1, minor} }
-func per(n, of int64) Value   { return ratioOf(n, of, average) }
-func share(n, of int64) Value { return ratioOf(n, of, fraction) }
-
-// ratioOf is unknown where there is nothing to divide by.
-func ratioOf(n, of int64, unit unitOf) Value {
-	if of <= 0 {
-		return Value{}
-	}
-	return Value{n, of, unit}
-}
-
-// Known returns false for a ratio of nothing.
-func (v Value) Known() bool { return v.unit != unknown }
-
-// Append appends the value as a JSON number: amounts in the currency's decimals, ratios with four; null if it is not known.
-func (v Value) Append(dst []byte, currency money.Unit) []byte {
-	switch v.unit {
-	case count:
-		return strconv.AppendInt(dst, v.amount, 10)
-	case minor:
-		return currency.Append(dst, v.amount)
-	case average:
-		return currency.Append(dst, currency.Round(int64(math.RoundToEven(float64(v.amount)/float64(v.of)))))
-	case fraction:
-		return strconv.AppendFloat(dst, float64(v.amount)/float64(v.of), 'f', 4, 64)
-	default:
-		return append(dst, "null"...)
-	}
-}
+import "github.com/mainstay/mainstay/processors/measure"
 
 // Period sums a month, or several, over all cohorts.
 type Period struct {
@@ -79,29 +20,31 @@ func (p *Period) Lost() int64 { return p.Sum[LostSaid] + p.Sum[LostSilent] }
 func (p *Period) End() int64 { return p.Start + p.New + p.Sum[Returning] - p.Lost() }
 
 // Retention are the measures of who stays.
-func Retention() []Measure[Period] {
-	return []Measure[Period]{
-		{"customers_at_start", func(p *Period) Value { return number(p.Start) }},
-		{"new_customers", func(p *Period) Value { return number(p.New) }},
-		{"returning_customers", func(p *Period) Value { return number(p.Sum[Returning]) }},
-		{"lost_said", func(p *Period) Value { return number(p.Sum[LostSaid]) }},
-		{"lost_silent", func(p *Period) Value { return number(p.Sum[LostSilent]) }},
-		{"customers_at_end", func(p *Period) Value { return number(p.End()) }},
-		{"churn_rate", func(p *Period) Value { return share(p.Lost()-p.Sum[Returning], p.Start) }},
-		{"retention_rate", func(p *Period) Value { return share(p.End()-p.New, p.Start) }},
+func Retention() []measure.Measure[Period] {
+	return []measure.Measure[Period]{
+		{Name: "customers_at_start", Of: func(p *Period) measure.Value { return measure.Number(p.Start) }},
+		{Name: "new_customers", Of: func(p *Period) measure.Value { return measure.Number(p.New) }},
+		{Name: "returning_customers", Of: func(p *Period) measure.Value { return measure.Number(p.Sum[Returning]) }},
+		{Name: "lost_said", Of: func(p *Period) measure.Value { return measure.Number(p.Sum[LostSaid]) }},
+		{Name: "lost_silent", Of: func(p *Period) measure.Value { return measure.Number(p.Sum[LostSilent]) }},
+		{Name: "customers_at_end", Of: func(p *Period) measure.Value { return measure.Number(p.End()) }},
+		{Name: "churn_rate", Of: func(p *Period) measure.Value { return measure.Share(p.Lost()-p.Sum[Returning], p.Start) }},
+		{Name: "retention_rate", Of: func(p *Period) measure.Value { return measure.Share(p.End()-p.New, p.Start) }},
 	}
 }
 
 // Sales are the measures of what is bought, and by whom.
-func Sales() []Measure[Period] {
-	return []Measure[Period]{
-		{"revenue", func(p *Period) Value { return amount(p.Sum[Revenue]) }},
-		{"new_revenue", func(p *Period) Value { return amount(p.NewRevenue) }},
-		{"repeat_revenue", func(p *Period) Value { return amount(p.Sum[Revenue] - p.NewRevenue - p.Sum[Reactivated]) }},
-		{"reactivated_revenue", func(p *Period) Value { return amount(p.Sum[Reactivated]) }},
-		{"repeat_share", func(p *Period) Value { return share(p.Sum[Revenue]-p.NewRevenue, p.Sum[Revenue]) }},
-		{"orders", func(p *Period) Value { return number(p.Sum[Orders]) }},
-		{"average_order_value", func(p *Period) Value { return per(p.Sum[Revenue], p.Sum[Orders]) }},
+func Sales() []measure.Measure[Period] {
+	return []measure.Measure[Period]{
+		{Name: "revenue", Of: func(p *Period) measure.Value { return measure.Amount(p.Sum[Revenue]) }},
+		{Name: "new_revenue", Of: func(p *Period) measure.Value { return measure.Amount(p.NewRevenue) }},
+		{Name: "repeat_revenue", Of: func(p *Period) measure.Value {
+			return measure.Amount(p.Sum[Revenue] - p.NewRevenue - p.Sum[Reactivated])
+		}},
+		{Name: "reactivated_revenue", Of: func(p *Period) measure.Value { return measure.Amount(p.Sum[Reactivated]) }},
+		{Name: "repeat_share", Of: func(p *Period) measure.Value { return measure.Share(p.Sum[Revenue]-p.NewRevenue, p.Sum[Revenue]) }},
+		{Name: "orders", Of: func(p *Period) measure.Value { return measure.Number(p.Sum[Orders]) }},
+		{Name: "average_order_value", Of: func(p *Period) measure.Value { return measure.AmountPer(p.Sum[Revenue], p.Sum[Orders]) }},
 	}
 }
 
@@ -138,15 +81,15 @@ type Age struct {
 }
 
 // Cohort are the measures of a month of a cohort.
-func Cohort() []Measure[Age] {
-	return []Measure[Age]{
-		{"customers", func(a *Age) Value { return number(a.Customers) }},
-		{"buying_customers", func(a *Age) Value { return number(a.Cell[Active]) }},
-		{"buying_share", func(a *Age) Value { return share(a.Cell[Active], a.Customers) }},
-		{"orders", func(a *Age) Value { return number(a.Cell[Orders]) }},
-		{"revenue", func(a *Age) Value { return amount(a.Cell[Revenue]) }},
-		{"cumulative_revenue", func(a *Age) Value { return amount(a.Revenue) }},
-		{"value_per_customer", func(a *Age) Value { return per(a.Revenue, a.Customers) }},
+func Cohort() []measure.Measure[Age] {
+	return []measure.Measure[Age]{
+		{Name: "customers", Of: func(a *Age) measure.Value { return measure.Number(a.Customers) }},
+		{Name: "buying_customers", Of: func(a *Age) measure.Value { return measure.Number(a.Cell[Active]) }},
+		{Name: "buying_share", Of: func(a *Age) measure.Value { return measure.Share(a.Cell[Active], a.Customers) }},
+		{Name: "orders", Of: func(a *Age) measure.Value { return measure.Number(a.Cell[Orders]) }},
+		{Name: "revenue", Of: func(a *Age) measure.Value { return measure.Amount(a.Cell[Revenue]) }},
+		{Name: "cumulative_revenue", Of: func(a *Age) measure.Value { return measure.Amount(a.Revenue) }},
+		{Name: "value_per_customer", Of: func(a *Age) measure.Value { return measure.AmountPer(a.Revenue, a.Customers) }},
 	}
 }
 

@@ -1,0 +1,200 @@
+package lookup
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/cespare/xxhash/v2"
+
+	"github.com/mainstay/mainstay/pkg/redis"
+	"github.com/mainstay/mainstay/processors"
+	"github.com/mainstay/mainstay/processors/calendar"
+	"github.com/mainstay/mainstay/processors/customer"
+	"github.com/mainstay/mainstay/processors/measure"
+	"github.com/mainstay/mainstay/schemas/ledger"
+	"github.com/mainstay/mainstay/schemas/money"
+)
+
+// Dimension groups customers: each belongs to one segment of it.
+type Dimension struct {
+	Name  string
+	About string
+	of    func(*processors.CustomerScores, *customer.State) string
+	order []string // of the segments that are not in the order of their names
+}
+
+// noSegment is the segment of customers of whom a dimension says nothing.
+const noSegment = "none"
+
+// Dimensions returns all dimensions.
+func Dimensions() []Dimension {
+	return []Dimension{
+		{
+			"value_tier", "by value", func(a *processors.CustomerScores, _ *customer.State) string { return a.CLV.ValueTier.Value },
+			[]string{"top_10", "top_20", "rest"},
+		},
+		{
+			"churn_risk", "by class", func(a *processors.CustomerScores, _ *customer.State) string { return a.Churn.Risk },
+			[]string{"low", "medium", "high", "churned"},
+		},
+		{
+			"nps_category", "by the latest answer", func(a *processors.CustomerScores, _ *customer.State) string { return a.Promoter.Category },
+			[]string{"promoter", "passive", "detractor", "unknown"},
+		},
+		{"cohort", "by the month of the first purchase", func(_ *processors.CustomerScores, s *customer.State) string {
+			first, _ := s.Days().First()
+			return calendar.MonthOf(first).String()
+		}, nil},
+		{"referred", "by whether a referral by another customer is in force", func(a *processors.CustomerScores, _ *customer.State) string {
+			return map[bool]string{true: "yes", false: "no"}[a.Referrer != ""]
+		}, nil},
+	}
+}
+
+// DimensionNamed returns the dimension of a name, or an error that names all of them.
+func DimensionNamed(name string) (Dimension, error) {
+	var names []string
+	for _, d := range Dimensions() {
+		if d.Name == name {
+			return d, nil
+		}
+		names = append(names, d.Name)
+	}
+	return Dimension{}, fmt.Errorf("no dimension %q; there are %s", name, strings.Join(names, ", "))
+}
+
+// Segment sums customers with a standing order. Amounts are minor units.
+type Segment struct {
+	Name                            string
+	Customers, Orders               int64
+	Historic, Net, Predicted        int64
+	Repeat                          int64 // customers with more than one order
+	Gaps, GapDays                   int64 // gaps between a customer's purchase days, and the days from their first to their last
+	CustomerDays                    int64 // from the first purchase day on
+	Probability                     int64 // ten thousandths, summed over those whose churn probability is known
+	Known                           int64 // how many these are
+	Lost                            int64 // customers whose risk is high, or who are churned
+	Promoters, Passives, Detractors int64
+	Referred                        int64 // customers whom they referred
+}
+
+// FewCustomers is the number of customers below which a segment is marked: its averages are those of a few people.
+const FewCustomers = 30
+
+// Few reports whether the segment has too few customers to tell anything by its averages.
+func (s *Segment) Few() bool { return s.Customers < FewCustomers }
+
+// SegmentMeasures are the measures of a segment.
+func SegmentMeasures() []measure.Measure[Segment] {
+	return []measure.Measure[Segment]{
+		{Name: "customers", Of: func(s *Segment) measure.Value { return measure.Number(s.Customers) }},
+		{Name: "historic_revenue", Of: func(s *Segment) measure.Value { return measure.Amount(s.Historic) }},
+		{Name: "average_historic_clv", Of: func(s *Segment) measure.Value { return measure.AmountPer(s.Historic, s.Customers) }},
+		{Name: "average_predicted_clv", Of: func(s *Segment) measure.Value { return measure.AmountPer(s.Predicted, s.Customers) }},
+		{Name: "average_clv", Of: func(s *Segment) measure.Value { return measure.AmountPer(s.Historic+s.Predicted, s.Customers) }},
+		{Name: "average_order_value", Of: func(s *Segment) measure.Value { return measure.AmountPer(s.Net, s.Orders) }},
+		{Name: "orders_per_year", Of: func(s *Segment) measure.Value { return measure.Ratio(s.Orders*36525, s.CustomerDays*100, 2) }},
+		{Name: "days_between_orders", Of: func(s *Segment) measure.Value { return measure.Ratio(s.GapDays, s.Gaps, 1) }},
+		{Name: "average_churn_probability", Of: func(s *Segment) measure.Value { return measure.Share(s.Probability, s.Known*10_000) }},
+		{Name: "lost_share", Of: func(s *Segment) measure.Value { return measure.Share(s.Lost, s.Customers) }},
+		{Name: "nps", Of: func(s *Segment) measure.Value {
+			return measure.Ratio(100*(s.Promoters-s.Detractors), s.Promoters+s.Passives+s.Detractors, 1)
+		}},
+		{Name: "repeat_share", Of: func(s *Segment) measure.Value { return measure.Share(s.Repeat, s.Customers) }},
+		{Name: "referred_customers", Of: func(s *Segment) measure.Value { return measure.Number(s.Referred) }},
+		{Name: "few", Of: func(s *Segment) measure.Value { return measure.Truth(s.Few()) }},
+	}
+}
+
+// Segments are the segments of a dimension.
+type Segments struct {
+	AsOf int64 // the least time of the ledger at which a customer was read, ms; 0: nothing is known yet
+	Unit money.Unit
+	All  []Segment
+	Base Segment // of all customers
+}
+
+// ReadSegments reads all customers of a namespace and sums them by a dimension. It is a scan, as List is.
+func ReadSegments(ctx context.Context, r *redis.Client, namespace string, g *ledger.Genesis, by Dimension, scanned func(int64)) (*Segments, error) {
+	return by.Segments(ctx, inRedis(r, namespace, g), scanned)
+}
+
+// Segments sums the customers of a walk.
+func (d *Dimension) Segments(ctx context.Context, through Walk, scanned func(int64)) (*Segments, error) {
+	sums := &Segments{Base: Segment{Name: "all"}}
+	segments := map[string]*Segment{}
+	number, seen := int32(-1), map[uint64]struct{}{} // a walk may come to a customer of a partition twice
+	asOf, err := through(ctx, scanned, func(p *processors.Partition, id string, c *customer.State) {
+		a := processors.ScoreCustomer(p, id, c)
+		if n := a.CLV.ID.Partition; n != number {
+			number = n
+			clear(seen)
+		}
+		hash := xxhash.Sum64String(id)
+		if _, again := seen[hash]; again || a.CLV.Orders == 0 {
+			return
+		}
+		seen[hash] = struct{}{}
+		sums.Unit = a.CLV.Currency
+		name := cmp.Or(d.of(&a, c), noSegment)
+		if segments[name] == nil {
+			segments[name] = &Segment{Name: name}
+		}
+		segments[name].add(p, &a, c)
+		sums.Base.add(p, &a, c)
+	})
+	if err != nil {
+		return nil, err
+	}
+	sums.AsOf = asOf
+	for _, s := range segments {
+		sums.All = append(sums.All, *s)
+	}
+	place := func(s *Segment) int {
+		if i := slices.Index(d.order, s.Name); i >= 0 {
+			return i
+		}
+		return len(d.order)
+	}
+	slices.SortFunc(sums.All, func(a, b Segment) int {
+		return cmp.Or(cmp.Compare(place(&a), place(&b)), strings.Compare(a.Name, b.Name))
+	})
+	return sums, nil
+}
+
+func (s *Segment) add(p *processors.Partition, a *processors.CustomerScores, c *customer.State) {
+	days := c.Days()
+	first, last := int64(days[0].Day), int64(days[len(days)-1].Day)
+	s.Customers++
+	s.Orders += a.CLV.Orders
+	s.Historic += a.CLV.Historic
+	s.Net += c.Net()
+	s.Predicted += a.CLV.Predicted.Value
+	if a.CLV.Orders > 1 {
+		s.Repeat++
+	}
+	s.Gaps += int64(len(days) - 1)
+	s.GapDays += last - first
+	if today, known := p.Today(); known {
+		s.CustomerDays += max(int64(today), last) - first + 1
+	}
+	if a.Churn.Probability.Known {
+		s.Known++
+		s.Probability += int64(a.Churn.Probability.Value*10_000 + .5)
+	}
+	if a.Churn.Risk == customer.High.String() || a.Churn.Risk == customer.Churned.String() {
+		s.Lost++
+	}
+	switch a.Promoter.Category {
+	case customer.Promoter.String():
+		s.Promoters++
+	case customer.Passive.String():
+		s.Passives++
+	case customer.Detractor.String():
+		s.Detractors++
+	}
+	s.Referred += a.Promoter.Referred
+}
