@@ -74,6 +74,7 @@ type Scoring struct {
 	Pareto     *ParetoModel   `json:"pareto,omitempty"` // of pareto_nbd and blended
 	Blend      *Blend         `json:"blend,omitempty"`  // of blended
 	Spend      *SpendModel    `json:"spend"`            // null: the prior, by the customer's own average
+	Errors     RelativeErrors `json:"relative_errors"`
 	Medium     float64        `json:"churn_medium"`
 	High       float64        `json:"churn_high"`
 	GraceDays  uint32         `json:"churn_grace_days"`
@@ -114,6 +115,13 @@ type SpendModel struct {
 	P float64 `json:"p"`
 	Q float64 `json:"q"`
 	V float64 `json:"v"`
+}
+
+// RelativeErrors are the relative standard errors, due to the uncertainty of the parameters, which widen the intervals: of the orders
+// that are expected of all customers within a year, and of the mean value of an order.
+type RelativeErrors struct {
+	Orders float64 `json:"orders"`
+	Spend  float64 `json:"spend"`
 }
 
 // Tiers holds the total CLV from which the value tiers begin.
@@ -210,6 +218,7 @@ func (p *Partition) scoring() Scoring {
 		Purchases: purchaseModel(p.state.parameters), Pareto: paretoModel(p.state.parameters), Blend: blend(p.state.parameters),
 		Medium: t.Settings.GetChurnMedium(), High: t.Settings.GetChurnHigh(), GraceDays: t.Settings.GetChurnGraceDays(),
 	}
+	s.Errors = RelativeErrors{t.OrdersError, t.SpendError}
 	if g := t.Spend; g.V > 0 {
 		s.Spend = &SpendModel{g.P, g.Q, g.V}
 	}

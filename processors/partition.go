@@ -97,6 +97,7 @@ func (p *Partition) deriveTerms() {
 		p.terms.Purchases, p.predicts = model.New(s.parameters), s.parameters
 	}
 	p.terms.Spend = model.Spend(s.parameters)
+	p.terms.OrdersError, p.terms.SpendError = s.parameters.GetOrdersError(), s.parameters.GetSpendError()
 	p.deriveClosingTerms()
 	p.terms.Model = output.Model{Name: s.parameters.GetModel(), Version: s.parameters.GetVersion(), Status: s.parameters.GetStatus()}
 }

@@ -21,7 +21,7 @@ const EntryVersion = ledger.Version
 // since the prior has no scale of its own.
 func PriorParameters() *ledger.Parameters {
 	m := prior()
-	return &ledger.Parameters{Model: model.MBGNBD, Status: string(lifetimes.StatusPrior), R: m.R, Alpha: m.Alpha, A: m.A, B: m.B}
+	return &ledger.Parameters{Model: model.MBGNBD, Status: string(lifetimes.StatusPrior), R: m.R, Alpha: m.Alpha, A: m.A, B: m.B, OrdersError: lifetimes.PriorRelativeError}
 }
 
 var prior = sync.OnceValue(lifetimes.PriorMBGNBD) //nolint:gochecknoglobals // a constant that is computed

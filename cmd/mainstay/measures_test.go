@@ -41,6 +41,7 @@ func TestExamplesOfMeasures(t *testing.T) {
 	ada := w.customer("ada", func(c map[string]any) bool { return c["as_of"] == now })
 	for measure, in := range map[string]string{
 		"historic_clv": "clv", "historic_number_of_orders": "clv", "predicted_number_of_orders": "clv", "predicted_clv": "clv", "total_clv": "clv", "simple_clv": "clv",
+		"predicted_number_of_orders_low": "clv", "predicted_number_of_orders_high": "clv", "predicted_clv_low": "clv", "predicted_clv_high": "clv",
 		"average_order_value": "clv", "average_days_between_orders": "clv", "expected_date_of_next_order": "clv", "days_overdue": "clv",
 		"churn_probability": "churn_risk", "days_since_last_order": "churn_risk", "churn_risk": "churn_risk", "next_check_at": "churn_risk", "probability_of_purchase_in_horizon": "churn_risk",
 		"nps_score": "promoter_status", "average_score": "promoter_status",

@@ -40,6 +40,7 @@ func mutants() []mutant {
 		{rule: "models", name: "deadline-late", broken: "a deadline lies a ten-thousandth after the time at which the probability is reached", by: goTest("./processors", "TestEveryModelLive")},
 		{rule: "models", name: "value-silence-untold", broken: "the total CLV falls in silence, and nobody is told", by: append(scenarios(), unitTests("./processors", "^(TestValueDeadline|TestSilenceTellsValue)$")...)},
 		{rule: "models", name: "value-deadline-late", broken: "a fall of the total CLV in silence is told a tenth too late", by: goTest("./processors", "TestValueDeadline")},
+		{rule: "models", name: "interval-narrow", broken: "an interval of 80% holds 60%", by: unitTests("./processors", "^TestIntervalsHoldWhatTheyState$")},
 		{rule: "5", name: "episodes-reopen-on-reclaim", broken: "a firing alert is pending after a reclaim, and raised again"},
 		{rule: "6", name: "episodes-lost-on-reclaim", broken: "open alerts are forgotten on reclaim"},
 		{rule: "3", name: "no-input-marks", broken: "a record that came twice counts twice", seed: 59},

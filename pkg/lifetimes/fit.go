@@ -68,7 +68,35 @@ type Diagnostics struct {
 type Fit[M any] struct {
 	Model          M
 	StandardErrors M
+	// Deviations are pairs of models: the parameters moved by one standard error, up and down, along
+	// each of the independent directions of their uncertainty, by the observed information (by the
+	// priors with StatusPrior). They are nil where the data do not determine the parameters. See
+	// RelativeError.
+	Deviations [][2]M
 	Diagnostics
+}
+
+// RelativeError is the standard error, to first order, of the logarithm of a positive quantity that
+// is a function of the model; 0 without Deviations, and where the quantity is not positive.
+func (f *Fit[M]) RelativeError(quantity func(M) float64) float64 {
+	sum := 0.0
+	for _, d := range f.Deviations {
+		half := math.Log(quantity(d[1])/quantity(d[0])) / 2
+		sum += half * half
+	}
+	if !isFinite(sum) {
+		return 0
+	}
+	return math.Sqrt(sum)
+}
+
+// converted returns a fit with its models converted.
+func converted[A, B any](f Fit[A], model func(A) B) Fit[B] {
+	g := Fit[B]{Model: model(f.Model), StandardErrors: model(f.StandardErrors), Diagnostics: f.Diagnostics}
+	for _, d := range f.Deviations {
+		g.Deviations = append(g.Deviations, [2]B{model(d[0]), model(d[1])})
+	}
+	return g
 }
 
 func (o FitOptions) enough() int {
@@ -212,6 +240,37 @@ func (s solution) standardError(gradient ...float64) float64 {
 		return 0
 	}
 	return math.Sqrt(sum)
+}
+
+// deviations returns the models at one standard error along each column of the Cholesky factor of
+// the covariance.
+func deviations[M any](s solution, model func(theta []float64) M) [][2]M {
+	var chol mat.Cholesky
+	if s.covariance == nil || !chol.Factorize(s.covariance) {
+		return nil
+	}
+	var l mat.TriDense
+	chol.LTo(&l)
+	var out [][2]M
+	for j := range s.theta {
+		down, up := append([]float64(nil), s.theta...), append([]float64(nil), s.theta...)
+		for i := range s.theta {
+			down[i] -= l.At(i, j)
+			up[i] += l.At(i, j)
+		}
+		out = append(out, [2]M{model(down), model(up)})
+	}
+	return out
+}
+
+// priorDeviations returns the models at one standard deviation of each prior.
+func priorDeviations[M any](priors []normal, model func(theta []float64) M) [][2]M {
+	s := solution{covariance: mat.NewSymDense(len(priors), nil)}
+	for i, p := range priors {
+		s.theta = append(s.theta, p.mean)
+		s.covariance.SetSym(i, i, p.sd*p.sd)
+	}
+	return deviations(s, model)
 }
 
 // grade sets Status from the number of repeat buyers.

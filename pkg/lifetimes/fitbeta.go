@@ -24,6 +24,10 @@ func PriorMBGNBD() MBGNBD {
 	return fromBetaTheta([]float64{p[0].mean, p[1].mean, p[2].mean, p[3].mean})
 }
 
+// PriorRelativeError is Fit.RelativeError, under the priors, of the number of purchases that are
+// expected of a new customer within a year, rounded.
+const PriorRelativeError = 2
+
 // FitMBGNBD fits MBG/NBD by the likelihood of Batislam, Denizel and Filiztekin (2007) to
 // summaries that have the same "now" and the same unit of time; Alpha is in that unit.
 // Without a repeat buyer the result is the prior, with StatusPrior, or ErrNoData with
@@ -32,14 +36,14 @@ func PriorMBGNBD() MBGNBD {
 // why.
 func FitMBGNBD(rows []Summary, o FitOptions) (Fit[MBGNBD], error) {
 	fit, err := fitBeta(rows, o, betaVariant{stages: 1})
-	return Fit[MBGNBD]{fromBeta(fit.Model), fromBeta(fit.StandardErrors), fit.Diagnostics}, err
+	return converted(fit, fromBeta), err
 }
 
 // FitBGNBD fits BG/NBD by the likelihood of Fader, Hardie and Lee (2005); units, results
 // and errors are those of FitMBGNBD.
 func FitBGNBD(rows []Summary, o FitOptions) (Fit[BGNBD], error) {
 	fit, err := fitBeta(rows, o, betaVariant{stages: 1, loyal: true})
-	return Fit[BGNBD]{BGNBD(fromBeta(fit.Model)), BGNBD(fromBeta(fit.StandardErrors)), fit.Diagnostics}, err
+	return converted(fit, func(m MBGCNBD) BGNBD { return BGNBD(fromBeta(m)) }), err
 }
 
 // FitMBGCNBD fits MBG/CNBD-k (Platzer and Reutterer 2016) for a given k from 1 to 4; units,
@@ -89,10 +93,11 @@ func fitBetaRows(c *fitRows, o FitOptions, v betaVariant) (Fit[MBGCNBD], error) 
 	for i := range priors {
 		start[i] = priors[i].mean
 	}
+	staged := func(theta []float64) MBGCNBD { return withStages(v.stages, fromBetaTheta(theta)) }
 	if c.repeats == 0 && !o.evenWithoutRepeats {
-		prior := withStages(v.stages, fromBetaTheta(start))
+		prior := staged(start)
 		d, err := c.withoutRepeats(o, v.model(prior))
-		return Fit[MBGCNBD]{Model: prior, Diagnostics: d}, err
+		return Fit[MBGCNBD]{Model: prior, Diagnostics: d, Deviations: priorDeviations(priors, staged)}, err
 	}
 	constant := float64((k-1)*c.logGaps) - float64(c.repeatSum*lnFactorial[v.stages-1])
 	e := newBetaLikelihood(c, v)
@@ -102,7 +107,7 @@ func fitBetaRows(c *fitRows, o FitOptions, v betaVariant) (Fit[MBGCNBD], error) 
 	}.solve()
 	m := fromBetaTheta(s.theta)
 	share := m.A / (m.A + m.B)
-	fit := Fit[MBGCNBD]{Diagnostics: s.diagnostics}
+	fit := Fit[MBGCNBD]{Diagnostics: s.diagnostics, Deviations: deviations(s, staged)}
 	if err := validateBeta("beta-dropout", m.R, m.Alpha, m.A, m.B); err != nil {
 		// Where no customer stops, or all of them at once, maximum likelihood leaves the domain.
 		fit.Converged, fit.Problem = false, err.Error()

@@ -29,11 +29,11 @@ func fitParetoRows(c *fitRows, o FitOptions) (Fit[ParetoNBD], error) {
 	if c.repeats == 0 && !o.evenWithoutRepeats {
 		prior := fromParetoTheta(p.start)
 		d, err := c.withoutRepeats(o, prior)
-		return Fit[ParetoNBD]{Model: prior, Diagnostics: d}, err
+		return Fit[ParetoNBD]{Model: prior, Diagnostics: d, Deviations: priorDeviations(p.priors, fromParetoTheta)}, err
 	}
 	s := p.solve()
 	m := fromParetoTheta(s.theta)
-	fit := Fit[ParetoNBD]{Model: m, Diagnostics: s.diagnostics}
+	fit := Fit[ParetoNBD]{Model: m, Diagnostics: s.diagnostics, Deviations: deviations(s, fromParetoTheta)}
 	fit.StandardErrors = ParetoNBD{
 		R:     s.standardError(m.R, 0, 0, 0),
 		Alpha: s.standardError(0, m.Alpha, 0, 0),

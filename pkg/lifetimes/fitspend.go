@@ -70,7 +70,7 @@ func FitGammaGamma(rows []Summary, o FitOptions) (Fit[GammaGamma], error) {
 	}
 	s := p.solve()
 	m := e.fromTheta(s.theta)
-	fit := Fit[GammaGamma]{Model: m, Diagnostics: s.diagnostics}
+	fit := Fit[GammaGamma]{Model: m, Diagnostics: s.diagnostics, Deviations: deviations(s, e.fromTheta)}
 	// V = mean e^theta2 (q-1)/p.
 	fit.StandardErrors = GammaGamma{
 		P: s.standardError(m.P, 0, 0),

@@ -99,7 +99,7 @@ func singles(t *testing.T, rows []Summary) []Fit[PurchaseModel] {
 	require.NoError(t, err)
 	pareto, err := fitPareto(c, FitOptions{})
 	require.NoError(t, err)
-	out := []Fit[PurchaseModel]{{pareto.Model, pareto.StandardErrors, pareto.Diagnostics}}
+	out := []Fit[PurchaseModel]{converted(pareto, func(m ParetoNBD) PurchaseModel { return m })}
 	for _, v := range []betaVariant{{stages: 1, loyal: true}, {stages: 1}, {stages: 2}, {stages: 3}, {stages: 4}} {
 		fit, err := fitVariant(c, FitOptions{}, v)
 		require.NoError(t, err)

@@ -14,6 +14,7 @@ type Predictor struct {
 	pareto  *Prepared
 	scorer  *Scorer         // nil: none
 	ages    [256]aliveUntil // results of AliveUntil, by a hash of the arguments; with a scorer
+	counts  Counts          // the latest result of Counts
 }
 
 // NewPredictor returns a Predictor for a model, which must pass Validate.

@@ -234,7 +234,7 @@ func fitVariant(c *fitRows, o FitOptions, v betaVariant) (Fit[PurchaseModel], er
 	if err != nil {
 		return Fit[PurchaseModel]{}, err
 	}
-	return Fit[PurchaseModel]{v.model(fit.Model), v.model(fit.StandardErrors), fit.Diagnostics}, nil
+	return converted(fit, v.model), nil
 }
 
 func fitPareto(c *fitRows, o FitOptions) (Fit[ParetoNBD], error) {

@@ -52,10 +52,7 @@ func Score(t *customer.Terms, m customer.Moment, s *customer.State, last *custom
 		}
 		value := t.Settings.GetMargin() * a.orders * spend(t, s).ExpectedSpend(input.X, input.M)
 		a.exact = value / t.Unit.Major(1)
-		if a.Predicted, ok = t.Unit.Minor(value); !ok || a.Predicted > mostPredicted {
-			a.Predicted = mostPredicted
-		}
-		a.Predicted = t.Unit.Round(a.Predicted)
+		a.Predicted = amount(t, value)
 	}
 	rank(t, &a, last)
 	return a
@@ -123,12 +120,14 @@ func Describe(t *customer.Terms, m customer.Moment, a *Value, s *customer.State,
 	e.Reasons.Reset()
 	describeMoves(t, a, last, &e.Reasons)
 	e.Predicted, e.PredictedOrders, e.AverageOrderValue = output.Opt[int64]{}, output.Opt[float64]{}, output.Opt[int64]{}
+	e.PredictedInterval, e.PredictedOrdersInterval = output.Interval[int64]{}, output.Interval[int64]{}
 	e.AverageDaysBetweenOrders, e.Simple = output.Opt[float64]{}, output.Opt[int64]{}
 	e.ExpectedDateOfNextOrder, e.DaysOverdue = output.Opt[int64]{}, output.Opt[float64]{}
 	if !a.PredictedKnown {
 		return
 	}
 	e.Predicted, e.PredictedOrders = output.Some(a.Predicted), output.Some(a.Expected)
+	e.PredictedOrdersInterval, e.PredictedInterval = intervals(t, m, a, s)
 	days := s.Days()
 	first, newest := days[0], days[len(days)-1]
 	average, _ := t.Unit.Minor(t.Unit.Major(s.Net()) / float64(a.Orders))

@@ -18,13 +18,16 @@ const (
 
 // Terms are the settings, parameters and thresholds in force for all customers of a partition at an entry.
 type Terms struct {
-	Settings   *ledger.SettingsValues
-	Model      output.Model         // as outputs name it
-	Purchases  *lifetimes.Predictor // times in weeks, amounts as in Spend
-	Spend      lifetimes.GammaGamma // whole units of Unit; zero: the prior, which has no scale
-	Thresholds *ledger.Thresholds   // nil before the first
-	Unit       money.Unit           // of the base currency
-	Zone       *time.Location       // nil: UTC
+	Settings  *ledger.SettingsValues
+	Model     output.Model         // as outputs name it
+	Purchases *lifetimes.Predictor // times in weeks, amounts as in Spend
+	Spend     lifetimes.GammaGamma // whole units of Unit; zero: the prior, which has no scale
+	// Relative standard errors of the expected orders and of the mean value of an order; see ledger.Parameters.
+	OrdersError, SpendError float64
+
+	Thresholds *ledger.Thresholds // nil before the first
+	Unit       money.Unit         // of the base currency
+	Zone       *time.Location     // nil: UTC
 }
 
 // HasTiers reports whether the base is large enough for value tiers.

@@ -48,12 +48,25 @@ func Validate(v *ledger.Parameters) error {
 	if err := validatePurchases(v); err != nil {
 		return fmt.Errorf("%w: %w", ErrParameters, err)
 	}
+	for _, e := range []float64{v.GetOrdersError(), v.GetSpendError()} {
+		if !(e >= 0 && e <= mostError) {
+			return fmt.Errorf("%w: relative standard error %v, want 0 to %v", ErrParameters, e, mostError)
+		}
+	}
 	if s := Spend(v); s != (lifetimes.GammaGamma{}) {
 		if err := s.Validate(); err != nil {
 			return fmt.Errorf("%w: %w", ErrParameters, err)
 		}
 	}
 	return nil
+}
+
+// mostError bounds relative standard errors; fits write no more.
+const mostError = 10
+
+// SetErrors sets the relative standard errors; greater ones than the ledger accepts are cut.
+func SetErrors(v *ledger.Parameters, orders, spend float64) {
+	v.OrdersError, v.SpendError = min(orders, mostError), min(spend, mostError)
 }
 
 func validatePurchases(v *ledger.Parameters) error {

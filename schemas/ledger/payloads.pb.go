@@ -1188,19 +1188,23 @@ func (x *Logic) GetVersion() uint32 {
 
 // Parameters are the parameters of the models. Times are in weeks, amounts in whole units of the base currency.
 type Parameters struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Version       uint64                 `protobuf:"varint,1,opt,name=version,proto3" json:"version,omitempty"`
-	Model         string                 `protobuf:"bytes,2,opt,name=model,proto3" json:"model,omitempty"`   // "mbg_nbd", "bg_nbd", "pareto_nbd" or "blended"
-	Status        string                 `protobuf:"bytes,3,opt,name=status,proto3" json:"status,omitempty"` // "prior", "provisional" or "fitted"
-	R             float64                `protobuf:"fixed64,4,opt,name=r,proto3" json:"r,omitempty"`         // to b: MBG/NBD or BG/NBD; of "blended" its beta-dropout model
-	Alpha         float64                `protobuf:"fixed64,5,opt,name=alpha,proto3" json:"alpha,omitempty"`
-	A             float64                `protobuf:"fixed64,6,opt,name=a,proto3" json:"a,omitempty"`
-	B             float64                `protobuf:"fixed64,7,opt,name=b,proto3" json:"b,omitempty"`
-	P             float64                `protobuf:"fixed64,8,opt,name=p,proto3" json:"p,omitempty"` // to v: Gamma-Gamma; all 0: the prior
-	Q             float64                `protobuf:"fixed64,9,opt,name=q,proto3" json:"q,omitempty"`
-	V             float64                `protobuf:"fixed64,10,opt,name=v,proto3" json:"v,omitempty"`
-	Pareto        *ParetoParameters      `protobuf:"bytes,11,opt,name=pareto,proto3" json:"pareto,omitempty"` // of "pareto_nbd" and "blended"
-	Blend         *BlendParameters       `protobuf:"bytes,12,opt,name=blend,proto3" json:"blend,omitempty"`   // of "blended"
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Version uint64                 `protobuf:"varint,1,opt,name=version,proto3" json:"version,omitempty"`
+	Model   string                 `protobuf:"bytes,2,opt,name=model,proto3" json:"model,omitempty"`   // "mbg_nbd", "bg_nbd", "pareto_nbd" or "blended"
+	Status  string                 `protobuf:"bytes,3,opt,name=status,proto3" json:"status,omitempty"` // "prior", "provisional" or "fitted"
+	R       float64                `protobuf:"fixed64,4,opt,name=r,proto3" json:"r,omitempty"`         // to b: MBG/NBD or BG/NBD; of "blended" its beta-dropout model
+	Alpha   float64                `protobuf:"fixed64,5,opt,name=alpha,proto3" json:"alpha,omitempty"`
+	A       float64                `protobuf:"fixed64,6,opt,name=a,proto3" json:"a,omitempty"`
+	B       float64                `protobuf:"fixed64,7,opt,name=b,proto3" json:"b,omitempty"`
+	P       float64                `protobuf:"fixed64,8,opt,name=p,proto3" json:"p,omitempty"` // to v: Gamma-Gamma; all 0: the prior
+	Q       float64                `protobuf:"fixed64,9,opt,name=q,proto3" json:"q,omitempty"`
+	V       float64                `protobuf:"fixed64,10,opt,name=v,proto3" json:"v,omitempty"`
+	Pareto  *ParetoParameters      `protobuf:"bytes,11,opt,name=pareto,proto3" json:"pareto,omitempty"` // of "pareto_nbd" and "blended"
+	Blend   *BlendParameters       `protobuf:"bytes,12,opt,name=blend,proto3" json:"blend,omitempty"`   // of "blended"
+	// Relative standard errors, due to the uncertainty of the parameters: of the orders that are expected of all customers within a
+	// year, and of the mean value of an order. 0: not known.
+	OrdersError   float64 `protobuf:"fixed64,13,opt,name=orders_error,json=ordersError,proto3" json:"orders_error,omitempty"`
+	SpendError    float64 `protobuf:"fixed64,14,opt,name=spend_error,json=spendError,proto3" json:"spend_error,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1317,6 +1321,20 @@ func (x *Parameters) GetBlend() *BlendParameters {
 		return x.Blend
 	}
 	return nil
+}
+
+func (x *Parameters) GetOrdersError() float64 {
+	if x != nil {
+		return x.OrdersError
+	}
+	return 0
+}
+
+func (x *Parameters) GetSpendError() float64 {
+	if x != nil {
+		return x.SpendError
+	}
+	return 0
 }
 
 type ParetoParameters struct {
@@ -2323,7 +2341,7 @@ const file_ledger_payloads_proto_rawDesc = "" +
 	"\tnumerator\x18\x02 \x01(\x03R\tnumerator\x12 \n" +
 	"\vdenominator\x18\x03 \x01(\x03R\vdenominator\"!\n" +
 	"\x05Logic\x12\x18\n" +
-	"\aversion\x18\x01 \x01(\rR\aversion\"\xb7\x02\n" +
+	"\aversion\x18\x01 \x01(\rR\aversion\"\xfb\x02\n" +
 	"\n" +
 	"Parameters\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\x04R\aversion\x12\x14\n" +
@@ -2338,7 +2356,10 @@ const file_ledger_payloads_proto_rawDesc = "" +
 	"\x01v\x18\n" +
 	" \x01(\x01R\x01v\x12<\n" +
 	"\x06pareto\x18\v \x01(\v2$.mainstay.ledger.v1.ParetoParametersR\x06pareto\x129\n" +
-	"\x05blend\x18\f \x01(\v2#.mainstay.ledger.v1.BlendParametersR\x05blend\"X\n" +
+	"\x05blend\x18\f \x01(\v2#.mainstay.ledger.v1.BlendParametersR\x05blend\x12!\n" +
+	"\forders_error\x18\r \x01(\x01R\vordersError\x12\x1f\n" +
+	"\vspend_error\x18\x0e \x01(\x01R\n" +
+	"spendError\"X\n" +
 	"\x10ParetoParameters\x12\f\n" +
 	"\x01r\x18\x01 \x01(\x01R\x01r\x12\x14\n" +
 	"\x05alpha\x18\x02 \x01(\x01R\x05alpha\x12\f\n" +

@@ -914,6 +914,18 @@ func (m *Parameters) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 		i -= len(m.unknownFields)
 		copy(dAtA[i:], m.unknownFields)
 	}
+	if m.SpendError != 0 {
+		i -= 8
+		binary.LittleEndian.PutUint64(dAtA[i:], uint64(math.Float64bits(float64(m.SpendError))))
+		i--
+		dAtA[i] = 0x71
+	}
+	if m.OrdersError != 0 {
+		i -= 8
+		binary.LittleEndian.PutUint64(dAtA[i:], uint64(math.Float64bits(float64(m.OrdersError))))
+		i--
+		dAtA[i] = 0x69
+	}
 	if m.Blend != nil {
 		size, err := m.Blend.MarshalToSizedBufferVT(dAtA[:i])
 		if err != nil {
@@ -2236,6 +2248,12 @@ func (m *Parameters) SizeVT() (n int) {
 	if m.Blend != nil {
 		l = m.Blend.SizeVT()
 		n += 1 + l + protohelpers.SizeOfVarint(uint64(l))
+	}
+	if m.OrdersError != 0 {
+		n += 9
+	}
+	if m.SpendError != 0 {
+		n += 9
 	}
 	n += len(m.unknownFields)
 	return n
@@ -5019,6 +5037,28 @@ func (m *Parameters) UnmarshalVT(dAtA []byte) error {
 				return err
 			}
 			iNdEx = postIndex
+		case 13:
+			if wireType != 1 {
+				return fmt.Errorf("proto: wrong wireType = %d for field OrdersError", wireType)
+			}
+			var v uint64
+			if (iNdEx + 8) > l {
+				return io.ErrUnexpectedEOF
+			}
+			v = uint64(binary.LittleEndian.Uint64(dAtA[iNdEx:]))
+			iNdEx += 8
+			m.OrdersError = float64(math.Float64frombits(v))
+		case 14:
+			if wireType != 1 {
+				return fmt.Errorf("proto: wrong wireType = %d for field SpendError", wireType)
+			}
+			var v uint64
+			if (iNdEx + 8) > l {
+				return io.ErrUnexpectedEOF
+			}
+			v = uint64(binary.LittleEndian.Uint64(dAtA[iNdEx:]))
+			iNdEx += 8
+			m.SpendError = float64(math.Float64frombits(v))
 		default:
 			iNdEx = preIndex
 			skippy, err := protohelpers.Skip(dAtA[iNdEx:])

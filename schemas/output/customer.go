@@ -10,6 +10,8 @@ type CLVUpdated struct {
 	HorizonDays              int64
 	Orders                   int64 // number of standing orders
 	PredictedOrders          Opt[float64]
+	PredictedOrdersInterval  Interval[int64] // 80%
+	PredictedInterval        Interval[int64] // 80%, of Predicted
 	AverageOrderValue        Opt[int64]
 	AverageDaysBetweenOrders Opt[float64] // between purchase days
 	ExpectedDateOfNextOrder  Opt[int64]   // fixed at the last order, not moved by silence
@@ -21,6 +23,9 @@ type CLVUpdated struct {
 	Reasons                  Reasons      // what has moved the value since it was last published
 	Previous                 Opt[PreviousCLV]
 }
+
+// Interval holds the bounds between which a future figure lies with a stated probability; unknown where the figure is.
+type Interval[T any] struct{ Low, High Opt[T] }
 
 // PreviousCLV holds the figures last published.
 type PreviousCLV struct {
@@ -38,10 +43,14 @@ func (e *CLVUpdated) Append(dst []byte) []byte {
 	e.Model.append(&l)
 	l.money(`,"historic_clv":`, e.Historic)
 	l.optMoney(`,"predicted_clv":`, e.Predicted)
+	l.optMoney(`,"predicted_clv_low":`, e.PredictedInterval.Low)
+	l.optMoney(`,"predicted_clv_high":`, e.PredictedInterval.High)
 	l.optMoney(`,"total_clv":`, e.Total)
 	l.whole(`,"prediction_horizon_days":`, e.HorizonDays)
 	l.whole(`,"historic_number_of_orders":`, e.Orders)
 	l.optFloat(`,"predicted_number_of_orders":`, e.PredictedOrders, countDecimals)
+	l.optWhole(`,"predicted_number_of_orders_low":`, e.PredictedOrdersInterval.Low)
+	l.optWhole(`,"predicted_number_of_orders_high":`, e.PredictedOrdersInterval.High)
 	l.optMoney(`,"average_order_value":`, e.AverageOrderValue)
 	l.optFloat(`,"average_days_between_orders":`, e.AverageDaysBetweenOrders, dayDecimals)
 	l.optTime(`,"expected_date_of_next_order":`, e.ExpectedDateOfNextOrder)

@@ -54,11 +54,12 @@ func TestCLV(t *testing.T) {
 	e := CLVUpdated{
 		About: about(unit(t, "EUR")), Model: mbg, Historic: 4990, Predicted: Some[int64](1001), Total: Some[int64](5991), HorizonDays: 365, Orders: 1,
 		PredictedOrders: Some(.2345), AverageOrderValue: Some[int64](4990), ExpectedDateOfNextOrder: Some(noon + 1), DaysOverdue: Some(.25),
+		PredictedInterval: Interval[int64]{Some[int64](0), Some[int64](2050)}, PredictedOrdersInterval: Interval[int64]{Some[int64](0), Some[int64](1)},
 		Simple: Some[int64](9980), Percentile: Some(99.0), ValueTier: Text("top_10"), Reasons: ReasonsOf("+9.90 EUR earned: 100%"), Previous: Some(PreviousCLV{Historic: 1}),
 	}
 	require.Equal(t, lines(`{"event_id":"2-1001-1","event_type":"mainstay.customer.clv.updated.v1","customer_id":"c1","as_of":"2026-03-01T12:00:00Z","sequence":7,`,
-		`"trigger":"event","cause_event_id":"e1","currency":"EUR","model":{"name":"mbg_nbd","version":3,"status":"fitted"},"historic_clv":49.90,"predicted_clv":10.01,"total_clv":59.91,`,
-		`"prediction_horizon_days":365,"historic_number_of_orders":1,"predicted_number_of_orders":0.234,"average_order_value":49.90,"average_days_between_orders":null,`,
+		`"trigger":"event","cause_event_id":"e1","currency":"EUR","model":{"name":"mbg_nbd","version":3,"status":"fitted"},"historic_clv":49.90,"predicted_clv":10.01,"predicted_clv_low":0.00,"predicted_clv_high":20.50,"total_clv":59.91,`,
+		`"prediction_horizon_days":365,"historic_number_of_orders":1,"predicted_number_of_orders":0.234,"predicted_number_of_orders_low":0,"predicted_number_of_orders_high":1,"average_order_value":49.90,"average_days_between_orders":null,`,
 		`"expected_date_of_next_order":"2026-03-01T12:00:00.001Z","days_overdue":0.2,"simple_clv":99.80,"clv_percentile":99.0,"value_tier":"top_10","referral_value":0.00,"reasons":["+9.90 EUR earned: 100%"],`,
 		`"previous":{"historic_clv":0.01,"predicted_clv":null,"total_clv":null,"historic_number_of_orders":0,"value_tier":null,"referral_value":0.00}}`), string(e.Append(nil)))
 	valid(t, "clv", e.Append(nil))

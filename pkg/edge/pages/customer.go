@@ -82,6 +82,10 @@ func (p *pages) value(profile *lookup.Profile) g.Node {
 	}
 	return figures(
 		figure{"Lifetime value", amountIf(unit, c.Total), unit.Code, fmt.Sprintf("%s spent, %s expected", amount(unit, c.Historic), amountIf(unit, c.Predicted))},
+		figure{
+			"80% certain", amountIf(unit, c.PredictedInterval.Low) + "–" + amountIf(unit, c.PredictedInterval.High), unit.Code,
+			fmt.Sprintf("from %s to %s orders within %d days", wholeIf(c.PredictedOrdersInterval.Low), wholeIf(c.PredictedOrdersInterval.High), c.HorizonDays),
+		},
 		figure{"At stake", amountIf(unit, s.ValueAtStake()), unit.Code, "expected value x probability gone"},
 		figure{"Orders", grouped(strconv.FormatInt(c.Orders, 10)), "", amountIf(unit, c.AverageOrderValue) + " " + unit.Code + " on average"},
 		figure{"Last order", p.dayIf(s.Churn.LastOrderAt), "", ago},

@@ -57,6 +57,13 @@ func numberIf(v output.Opt[float64], decimals int) string {
 	return grouped(strconv.FormatFloat(v.Value, 'f', decimals, 64))
 }
 
+func wholeIf(v output.Opt[int64]) string {
+	if !v.Known {
+		return unknown
+	}
+	return grouped(strconv.FormatInt(v.Value, 10))
+}
+
 func percentIf(v output.Opt[float64]) string {
 	if !v.Known {
 		return unknown

@@ -69,6 +69,10 @@ func Run(ctx context.Context, all []lifetimes.History, o Options) (*Result, erro
 		return nil, err
 	}
 	for _, c := range candidates {
+		if c.name == r.Recommended {
+			r.Intervals = h.intervals(c)
+			r.Notes = append(r.Notes, r.Intervals.String())
+		}
 		if c.name == r.Recommended || c.name == Live {
 			r.Tracking.Predicted = append(r.Tracking.Predicted, h.track(c))
 		}

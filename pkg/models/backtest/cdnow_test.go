@@ -123,6 +123,23 @@ func TestScorerIsRecommended(t *testing.T) {
 	require.Contains(t, r.Trust, "one split of 2,357 customers")
 }
 
+// TestIntervals verifies that the intervals of the recommended model hold what they say on CDNOW, for customers and for the sum.
+func TestIntervals(t *testing.T) {
+	r := resultOfCDNOW(t)
+	got := r.Intervals
+	require.InDelta(t, .8, got.Held, .02)
+	require.Greater(t, got.Least, .74)
+	require.Less(t, got.Most, .86)
+	require.LessOrEqual(t, got.Least, got.Most)
+	require.Equal(t, float64(r.HoldoutPurchases), got.Actual)
+	require.Less(t, got.Low, got.Actual)
+	require.Greater(t, got.High, got.Actual)
+	require.InDelta(t, 1794, (got.Low+got.High)/2, 10) // the scorer's total: 4.7% below the actual one
+	require.Less(t, got.High-got.Low, 400.)
+	require.Contains(t, r.Notes, got.String())
+	t.Log(got)
+}
+
 // TestShapeOfJSON verifies the JSON names, on which programs depend.
 func TestShapeOfJSON(t *testing.T) {
 	text, err := json.Marshal(resultOfCDNOW(t))
@@ -132,6 +149,7 @@ func TestShapeOfJSON(t *testing.T) {
 	require.ElementsMatch(t, []string{
 		"first", "split", "until", "weeks_before", "weeks_after", "customers", "repeat_buyers", "holdout_buyers",
 		"holdout_purchases", "holdout_spend", "models", "baselines", "recommended", "choice", "why", "trust", "notes",
+		"intervals",
 	}, keys(got))
 	require.IsType(t, "", got["recommended"])
 	named := false

@@ -31,6 +31,9 @@ type candidate struct {
 	predict func(c lifetimes.Customer, t float64) (expected, probability float64)
 	// newcomer returns the expected number of purchases of a new customer in the t weeks after the first purchase.
 	newcomer func(t float64) float64
+	// predictor predicts intervals, ordersError widens them; nil for a model that the stream cannot run.
+	predictor   *lifetimes.Predictor
+	ordersError func() float64
 }
 
 // fit fits every purchase model and the spend model to the first part.
@@ -94,7 +97,12 @@ func fitted[M lifetimes.PurchaseModel](h *holdout, run func([]lifetimes.Summary,
 		return candidate{}, err
 	}
 	m := f.Model
+	var predictor *lifetimes.Predictor
+	if _, runs := choiceOf(m.Name()); runs {
+		predictor = lifetimes.NewPredictor(m)
+	}
 	return candidate{
+		predictor: predictor, ordersError: func() float64 { return ordersError(h, &f) },
 		name: m.Name(), status: string(f.Status), fittedBy: by, problem: f.Problem, logLikelihood: f.LogLikelihood,
 		predict: func(c lifetimes.Customer, t float64) (float64, float64) {
 			return m.Expected(c.Summary, t), m.PAtLeastOne(c.Summary, t)
@@ -121,6 +129,7 @@ func trained(h *holdout, all []lifetimes.History, o Options) (candidate, error) 
 	}
 	share := s.ParetoInCounts
 	c := candidate{
+		predictor: lifetimes.NewScorerPredictor(s), ordersError: func() float64 { return ordersError(h, &training.Regular) },
 		name: Scorer, status: string(training.Status), fittedBy: "weak priors",
 		predict: func(c lifetimes.Customer, t float64) (float64, float64) {
 			score := s.Score(c, h.horizon)

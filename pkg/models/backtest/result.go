@@ -19,6 +19,8 @@ type Result struct {
 	Why              string   `json:"why"`
 	Trust            string   `json:"trust"`
 	Notes            []string `json:"notes"`
+	// Intervals compares the intervals of the recommended model with the purchase days after the split.
+	Intervals *Intervals `json:"intervals"`
 
 	Tracking Tracking `json:"-"`
 }

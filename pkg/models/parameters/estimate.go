@@ -25,6 +25,8 @@ type Estimate struct {
 	Diagnostics Diagnostics
 	// Notes state what the fit fell back to, and why; empty if it is what was asked for.
 	Notes []string
+
+	ordersError func(rows []lifetimes.Summary) float64 // of the fit
 }
 
 // The most customers to which the models are fitted whose fit takes long. At 50,000 customers a parameter is known to its second
@@ -86,10 +88,26 @@ func Fitted(d Data, name string, horizonDays float64) (*Estimate, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := e.fitSpend(rows); err != nil {
+	spendError, err := e.fitSpend(rows)
+	if err != nil {
 		return nil, err
 	}
+	model.SetErrors(e.Parameters, e.ordersError(rows), spendError)
 	return e, nil
+}
+
+// ordersError returns the relative standard error of the orders that a model expects of the customers within a year. A sample is
+// enough: the customers differ less than the parameters.
+func ordersError[M lifetimes.PurchaseModel](fit *lifetimes.Fit[M], rows []lifetimes.Summary) float64 {
+	const most, weeks = 1000, 52
+	step := (len(rows) + most - 1) / most
+	return fit.RelativeError(func(m M) float64 {
+		sum := 0.0
+		for i := 0; i < len(rows); i += step {
+			sum += m.Expected(rows[i], weeks)
+		}
+		return sum
+	})
 }
 
 func fitPurchases(d Data, rows []lifetimes.Summary, name string, horizonDays float64) (*Estimate, error) {
@@ -109,6 +127,7 @@ func fitPurchases(d Data, rows []lifetimes.Summary, name string, horizonDays flo
 		return e, err
 	}
 	prior := Estimate{Parameters: &ledger.Parameters{Status: string(lifetimes.StatusPrior)}, Diagnostics: e.Diagnostics}
+	prior.ordersError = func([]lifetimes.Summary) float64 { return lifetimes.PriorRelativeError }
 	prior.Diagnostics.Converged, prior.Diagnostics.StandardErrors = true, nil
 	prior.Notes = append(prior.Notes, note+"; this is the prior")
 	return &prior, model.SetPurchases(prior.Parameters, lifetimes.PriorMBGNBD())
@@ -121,7 +140,8 @@ func fitModel(d Data, rows []lifetimes.Summary, name string, horizonDays float64
 	case model.BGNBD:
 		return estimate(lifetimes.FitBGNBD(rows, o))
 	case model.ParetoNBD:
-		return estimate(lifetimes.FitParetoNBD(d.thinned(mostForPareto).rows(), o))
+		rows := d.thinned(mostForPareto).rows()
+		return estimate(lifetimes.FitParetoNBD(rows, o))
 	case model.Blended:
 		return trainScorer(d.thinned(mostForPareto), horizonDays)
 	default:
@@ -138,6 +158,7 @@ func estimate[M lifetimes.PurchaseModel](fit lifetimes.Fit[M], err error) (*Esti
 	if err := model.SetPurchases(e.Parameters, fit.Model); err != nil {
 		return nil, "", err
 	}
+	e.ordersError = func(rows []lifetimes.Summary) float64 { return ordersError(&fit, rows) }
 	errors := new(ledger.Parameters)
 	if err := model.SetPurchases(errors, fit.StandardErrors); err != nil {
 		return nil, "", err
@@ -154,6 +175,8 @@ func trainScorer(d Data, horizonDays float64) (*Estimate, string, error) {
 		return nil, "", err
 	}
 	e := &Estimate{Parameters: &ledger.Parameters{Status: string(training.Status)}, Diagnostics: diagnostics(training.Regular.Diagnostics)}
+	// The two models are fitted to the same data, so the errors of their blend are nearly those of one.
+	e.ordersError = func(rows []lifetimes.Summary) float64 { return ordersError(&training.Regular, rows) }
 	if err := model.SetScorer(e.Parameters, c); err != nil {
 		return nil, "", err
 	}
@@ -181,11 +204,11 @@ func diagnostics(d lifetimes.Diagnostics) Diagnostics {
 	}
 }
 
-// fitSpend adds the spend model, or a note that it is left out.
-func (e *Estimate) fitSpend(rows []lifetimes.Summary) error {
+// fitSpend adds the spend model, or a note that it is left out. It returns the relative standard error of the mean value.
+func (e *Estimate) fitSpend(rows []lifetimes.Summary) (float64, error) {
 	spend, err := lifetimes.FitGammaGamma(rows, lifetimes.FitOptions{})
 	if err != nil {
-		return fmt.Errorf("parameters: fit spend: %w", err)
+		return 0, fmt.Errorf("parameters: fit spend: %w", err)
 	}
 	leaveOut := func(reason string) {
 		e.Notes = append(e.Notes, "spend is not fitted: "+reason+"; each customer's own average is used")
@@ -201,8 +224,9 @@ func (e *Estimate) fitSpend(rows []lifetimes.Summary) error {
 		m, s := spend.Model, Spend(spend.StandardErrors)
 		e.Parameters.P, e.Parameters.Q, e.Parameters.V = m.P, m.Q, m.V
 		e.Diagnostics.SpendErrors = &s
+		return spend.RelativeError(func(m lifetimes.GammaGamma) float64 { return m.ExpectedSpend(0, 0) }), nil
 	}
-	return nil
+	return 0, nil
 }
 
 // onePrice reports whether the mean value of a repeat purchase is the same for all customers who have one. Such values have no

@@ -6,7 +6,9 @@ import (
 
 // Ledger returns the payload of a parameters entry. Without Spend, p, q and v are 0, as in the built-in prior.
 func (f *File) Ledger() *ledger.Parameters {
-	v := &ledger.Parameters{Version: f.Version, Model: f.Model, Status: f.Status}
+	v := &ledger.Parameters{
+		Version: f.Version, Model: f.Model, Status: f.Status, OrdersError: f.Uncertainty.Orders, SpendError: f.Uncertainty.Spend,
+	}
 	if p := f.Purchases; p != nil {
 		v.R, v.Alpha, v.A, v.B = p.R, p.Alpha, p.A, p.B
 	}
@@ -33,6 +35,7 @@ func (p Percentiles) ledger() *ledger.Percentiles {
 // setModel sets the model and its parameters from those of the ledger.
 func (f *File) setModel(v *ledger.Parameters) {
 	f.Model, f.Status = v.GetModel(), v.GetStatus()
+	f.Uncertainty = Uncertainty{v.GetOrdersError(), v.GetSpendError()}
 	f.Purchases, f.Pareto, f.Blend, f.Spend = purchasesOf(v), paretoOf(v), blendOf(v.GetBlend()), nil
 	if v.GetV() > 0 {
 		f.Spend = &Spend{v.GetP(), v.GetQ(), v.GetV()}

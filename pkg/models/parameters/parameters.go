@@ -43,6 +43,7 @@ type File struct {
 	Pareto      *Pareto     `yaml:"pareto,omitempty" json:"pareto,omitempty"`       // of pareto_nbd and blended
 	Blend       *Blend      `yaml:"blend,omitempty" json:"blend,omitempty"`         // of blended
 	Spend       *Spend      `yaml:"spend" json:"spend"`                             // absent without repeat buyers: the prior does not know the scale of a currency
+	Uncertainty Uncertainty `yaml:"uncertainty" json:"uncertainty"`                 // widens intervals; absent in older files
 	Diagnostics Diagnostics `yaml:"diagnostics" json:"diagnostics"`
 	Source      Source      `yaml:"source" json:"source"`
 	Choice      *Choice     `yaml:"choice,omitempty" json:"choice,omitempty"` // how the model was chosen; absent if it was given
@@ -94,6 +95,13 @@ type Spend struct {
 	P float64 `yaml:"p" json:"p"`
 	Q float64 `yaml:"q" json:"q"`
 	V float64 `yaml:"v" json:"v"`
+}
+
+// Uncertainty holds relative standard errors, by the observed information: of the orders that are expected of all customers within a
+// year, and of the mean value of an order.
+type Uncertainty struct {
+	Orders float64 `yaml:"orders" json:"orders"`
+	Spend  float64 `yaml:"spend" json:"spend"`
 }
 
 // Diagnostics describe the fit; see lifetimes.Diagnostics.

@@ -50,6 +50,7 @@ func RenderExplanation(b *processors.Explanation) []string {
 	} else {
 		add("spend", "not fitted: the customer's own average")
 	}
+	add("uncertainty", "relative standard errors: %.3f of the orders expected of all customers, %.3f of the mean value of an order", c.Errors.Orders, c.Errors.Spend)
 	add("churn risk", "medium from %.2f, high from %.2f, low within %d days of an order; next check %s", c.Medium, c.High, c.GraceDays, or(b.Next, "never"))
 	if t := c.Thresholds; t != nil {
 		add("tiers", "top_10 from %s %s, top_20 from %s", t.Top10, b.Currency, t.Top20)

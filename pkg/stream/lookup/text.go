@@ -125,6 +125,8 @@ func RenderCustomer(answers []byte) ([]string, error) {
 	add("simple value", "%s %s", clv.text("simple_clv"), currency)
 	add("orders", "%s, %s %s each, every %s days; %s more expected", clv.text("historic_number_of_orders"), clv.text("average_order_value"),
 		currency, clv.text("average_days_between_orders"), clv.text("predicted_number_of_orders"))
+	add("how sure", "with 80%% probability %s to %s orders, worth %s to %s %s, within %s days", clv.text("predicted_number_of_orders_low"),
+		clv.text("predicted_number_of_orders_high"), clv.text("predicted_clv_low"), clv.text("predicted_clv_high"), currency, clv.text("prediction_horizon_days"))
 	add("next order", "expected %s, overdue by %s days", clv.text("expected_date_of_next_order"), clv.text("days_overdue"))
 	add("tier", "%s (percentile %s); referrals are worth %s %s", clv.text("value_tier"), clv.text("clv_percentile"), clv.text("referral_value"), currency)
 	add("churn risk", "%s, probability %s; %s days since the last order, next check %s", churn.text("churn_risk"),

@@ -153,7 +153,7 @@ func (b *base) fit(choice string) (*Result, *ledger.Parameters, error) {
 	fitted := estimate.Parameters
 	fitted.Version = b.inForce.GetVersion() + 1
 	if fitted.GetV() == 0 { // spend is not fitted: the spend model in force stays
-		fitted.P, fitted.Q, fitted.V = b.inForce.GetP(), b.inForce.GetQ(), b.inForce.GetV()
+		fitted.P, fitted.Q, fitted.V, fitted.SpendError = b.inForce.GetP(), b.inForce.GetQ(), b.inForce.GetV(), b.inForce.GetSpendError()
 	}
 	result.Fitted, result.Notes = shown(fitted), estimate.Notes
 	if fitted.GetModel() != name || fitted.GetStatus() == string(lifetimes.StatusPrior) {
@@ -193,7 +193,7 @@ func numbers(v *ledger.Parameters) []float64 {
 	return []float64{
 		v.GetR(), v.GetAlpha(), v.GetA(), v.GetB(), v.GetP(), v.GetQ(), v.GetV(), p.GetR(), p.GetAlpha(), p.GetS(), p.GetBeta(),
 		b.GetParetoInOdds(), b.GetParetoInCounts(), b.GetLift(), b.GetCentre(), b.GetShift(), b.GetSlope(), b.GetLevel(), b.GetPower(),
-		b.GetTypical(), b.GetHorizon(),
+		b.GetTypical(), b.GetHorizon(), v.GetOrdersError(), v.GetSpendError(),
 	}
 }
 

@@ -23,6 +23,8 @@ type Answers struct {
 		Predicted *float64 `json:"predicted_clv"`
 		Orders    int64    `json:"historic_number_of_orders"`
 		Expected  *float64 `json:"predicted_number_of_orders"`
+		Fewest    *int     `json:"predicted_number_of_orders_low"`
+		Most      *int     `json:"predicted_number_of_orders_high"`
 		Average   *float64 `json:"average_order_value"`
 		Between   *float64 `json:"average_days_between_orders"`
 		Referral  float64  `json:"referral_value"`
@@ -209,9 +211,18 @@ func (d *differ) model(got *Answers, now time.Time) {
 		d.near("predicted_clv", c.predicted/100, got.CLV.Predicted, .005+1e-5*c.predicted/100)
 	}
 	if len(c.days) > 0 && !c.gone {
+		d.bound("predicted_number_of_orders_low", .9, got.CLV.Fewest)
+		d.bound("predicted_number_of_orders_high", .1, got.CLV.Most)
 		d.near("churn_probability", 1-c.alive, got.Churn.Probability, .00005+1e-9)
 		d.near("probability_of_purchase_in_horizon", c.soon, got.Churn.Soon, .00005+1e-9)
 	} else {
 		d.check("churn_probability", got.Churn.Probability == nil, nil, got.Churn.Probability)
 	}
+}
+
+// bound checks the least number of orders that is exceeded with no more than the given probability.
+func (d *differ) bound(what string, above float64, is *int) {
+	const within = .002 // of a probability: the answer leaves out tails of .001
+	ok := is != nil && d.of.exceeds(*is) <= above+within && (*is == 0 || d.of.exceeds(*is-1) > above-within)
+	d.check(what, ok, fmt.Sprintf("the number exceeded with probability %v", above), is)
 }

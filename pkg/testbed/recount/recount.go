@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"gonum.org/v1/gonum/mathext"
 )
 
 // Fact is an event under its plain field names.
@@ -72,6 +74,8 @@ type customer struct {
 	score, answered                      int // score -1: none
 
 	alive, soon, expected, predicted float64
+
+	exceeds func(n int) float64 // the probability of more orders than n within the horizon
 }
 
 // purchase is small, since a recount holds millions of them.
@@ -288,6 +292,15 @@ func (c *customer) model(now time.Time) {
 		sum += weight * -math.Expm1(-(r+x)*math.Log1p(drop*horizon/(alpha+age))) / drop
 	}
 	c.expected = c.alive * sum / mass
+
+	// More than n orders: alive, n+1 purchases by a rate from a gamma distribution, and no dropout after the first n of them. The
+	// uncertainty of the prior, a factor e^2, adds (2 r/(r+x))^2 to the relative variance of the rate.
+	own := 2 * r / (r + x)
+	shape := 1 / (1/(r+x) + own*own)
+	time := horizon / (alpha + age) * (r + x)
+	c.exceeds = func(n int) float64 {
+		return c.alive * mathext.RegIncBeta(float64(n+1), shape, time/(shape+time)) * math.Exp(mathext.Lbeta(a, b+x+1+float64(n))-mathext.Lbeta(a, b+x+1))
+	}
 
 	all, repeat := 0.0, 0.0
 	for _, d := range c.days {

@@ -61,28 +61,38 @@ func TestEveryDifferenceIsFound(t *testing.T) {
 		predicted, expected, average, between, churn, soon, at := c.predicted/100, c.expected, 15.005, 10.0, 1-c.alive, c.soon, c.lastAt
 		a := &Answers{AsOf: r.now, Days: slices.Clone(c.days)}
 		a.CLV.Historic, a.CLV.Orders, a.CLV.Predicted, a.CLV.Expected, a.CLV.Average, a.CLV.Between = 30.01, 2, &predicted, &expected, &average, &between
+		fewest, most := 0, 0 // the least numbers that are exceeded with probabilities of at most .9 and .1
+		for c.exceeds(fewest) > .9 {
+			fewest++
+		}
+		for c.exceeds(most) > .1 {
+			most++
+		}
+		a.CLV.Fewest, a.CLV.Most = &fewest, &most
 		a.Churn.Probability, a.Churn.Soon, a.Churn.LastAt, a.Churn.Risk = &churn, &soon, &at, "low"
 		a.Promoter.Category = "unknown"
 		return a
 	}
 	require.Empty(t, counted().Differences("a", right(), true))
 	wrong := map[string]func(*Answers){
-		"as_of":                       func(a *Answers) { a.AsOf = a.AsOf.Add(1) },
-		"orders":                      func(a *Answers) { a.CLV.Orders++ },
-		"historic_clv":                func(a *Answers) { a.CLV.Historic += .01 },
-		"referral_value":              func(a *Answers) { a.CLV.Referral = .01 },
-		"number of purchase days":     func(a *Answers) { a.Days = a.Days[:1] },
-		"purchase day":                func(a *Answers) { a.Days[1]++ },
-		"referrer":                    func(a *Answers) { x := "b"; a.Referrer = &x },
-		"average_order_value":         func(a *Answers) { *a.CLV.Average += .01 },
-		"average_days_between_orders": func(a *Answers) { a.CLV.Between = nil },
-		"last_order_at":               func(a *Answers) { a.Churn.LastAt = nil },
-		"churn_risk":                  func(a *Answers) { a.Churn.Risk = "high" },
-		"churn_probability":           func(a *Answers) { *a.Churn.Probability += .001 },
-		"predicted_clv":               func(a *Answers) { *a.CLV.Predicted += .1 },
-		"predicted_number_of_orders":  func(a *Answers) { *a.CLV.Expected += .01 },
-		"nps_category":                func(a *Answers) { a.Promoter.Category = "promoter" },
-		"response_count":              func(a *Answers) { a.Promoter.Responses++ },
+		"as_of":                           func(a *Answers) { a.AsOf = a.AsOf.Add(1) },
+		"orders":                          func(a *Answers) { a.CLV.Orders++ },
+		"historic_clv":                    func(a *Answers) { a.CLV.Historic += .01 },
+		"referral_value":                  func(a *Answers) { a.CLV.Referral = .01 },
+		"number of purchase days":         func(a *Answers) { a.Days = a.Days[:1] },
+		"purchase day":                    func(a *Answers) { a.Days[1]++ },
+		"referrer":                        func(a *Answers) { x := "b"; a.Referrer = &x },
+		"average_order_value":             func(a *Answers) { *a.CLV.Average += .01 },
+		"average_days_between_orders":     func(a *Answers) { a.CLV.Between = nil },
+		"last_order_at":                   func(a *Answers) { a.Churn.LastAt = nil },
+		"churn_risk":                      func(a *Answers) { a.Churn.Risk = "high" },
+		"churn_probability":               func(a *Answers) { *a.Churn.Probability += .001 },
+		"predicted_clv":                   func(a *Answers) { *a.CLV.Predicted += .1 },
+		"predicted_number_of_orders":      func(a *Answers) { *a.CLV.Expected += .01 },
+		"predicted_number_of_orders_low":  func(a *Answers) { *a.CLV.Fewest++ },
+		"predicted_number_of_orders_high": func(a *Answers) { *a.CLV.Most -= 2 },
+		"nps_category":                    func(a *Answers) { a.Promoter.Category = "promoter" },
+		"response_count":                  func(a *Answers) { a.Promoter.Responses++ },
 	}
 	for what, change := range wrong {
 		a := right()
