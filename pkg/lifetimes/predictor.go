@@ -69,10 +69,14 @@ func (p *Predictor) expected(s Customer, t float64) (model, corrected float64) {
 	b := p.blend()
 	model = b.count(s.Summary, t)
 	reference := model
-	if t != p.scorer.Horizon {
+	if t != p.scorer.Horizon && p.scorer.Power != 1 { // with a power of 1 the multiplier does not depend on it
 		reference = b.count(s.Summary, p.scorer.Horizon)
 	}
-	return model, math.Max(p.PAtLeastOne(s, t), model*p.scorer.multiplier(reference))
+	corrected = model * p.scorer.multiplier(reference)
+	if corrected >= 1 { // no probability is greater
+		return model, corrected
+	}
+	return model, math.Max(p.PAtLeastOne(s, t), corrected)
 }
 
 // PAtLeastOne is the probability of a purchase in the next t.
