@@ -90,7 +90,7 @@ func recordsWith(ctx context.Context, t *testing.T, topic string, partitions int
 	k := newClient(t)
 	numbers := make([]int32, partitions)
 	for i := range numbers {
-		numbers[i] = int32(i) //nolint:gosec // a count
+		numbers[i] = int32(i)
 	}
 	ends, err := k.ListOffsets(ctx, topic, numbers)
 	require.NoError(t, err)
