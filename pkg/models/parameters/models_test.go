@@ -84,6 +84,9 @@ func TestFitsFallBack(t *testing.T) {
 				require.NoError(t, err, choice)
 				require.Equal(t, c.status, f.Status, choice)
 				require.Equal(t, c.spend, f.Spend != nil, choice)
+				require.Equal(t, c.spend, f.Uncertainty.Spend > 0, choice)
+				require.Positive(t, f.Uncertainty.Orders, choice)
+				require.Equal(t, c.status == "prior", f.Uncertainty.Orders > .5, choice)
 				_, err = f.Encode()
 				require.NoError(t, err, choice)
 				if c.note != "" {

@@ -53,6 +53,8 @@ func TestFit(t *testing.T) {
 	spend, err := lifetimes.FitGammaGamma(rows, lifetimes.FitOptions{})
 	require.NoError(t, err)
 	require.Equal(t, spend.Model, lifetimes.GammaGamma(*f.Spend))
+	require.InDelta(t, .28, f.Uncertainty.Orders, .1) // a hundred days do not say who has stopped
+	require.InDelta(t, .002, f.Uncertainty.Spend, .001)
 	later, err := Fit(shop(400), FitOptions{Until: 20100, MinorPerUnit: 100, Now: noon.Add(time.Second)})
 	require.NoError(t, err)
 	require.Greater(t, later.Version, f.Version)
@@ -151,6 +153,8 @@ func TestParseRefuses(t *testing.T) {
 		"not a number":       {"  b: ", "  b: .nan # ", "MBG/NBD b"},
 		"infinite":           {"  b: ", "  b: .inf # ", "MBG/NBD b"},
 		"spend of q 1":       {"  q: ", "  q: 1 # ", "Gamma-Gamma q is 1"},
+		"negative error":     {"  orders: ", "  orders: -", "relative standard error -"},
+		"error not a number": {"  orders: ", "  orders: .nan # ", "relative standard error NaN"},
 		"a second document":  {"source:", "---\nsource:", "content after the parameters"},
 	} {
 		t.Run(name, func(t *testing.T) {

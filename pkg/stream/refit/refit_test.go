@@ -100,12 +100,12 @@ func TestSpendInForceStays(t *testing.T) {
 			r.days[i].Net = 1000
 		}
 	}
-	b.inForce.P, b.inForce.Q, b.inForce.V = 6, 4, 15
+	b.inForce.P, b.inForce.Q, b.inForce.V, b.inForce.SpendError = 6, 4, 15, .07
 	result, fitted, err := b.fit(model.MBGNBD)
 	require.NoError(t, err)
 	require.Equal(t, Appended, result.Outcome, result.Reason)
 	require.Contains(t, result.Notes[0], "all repeat purchases have the same value")
-	require.Equal(t, []float64{6, 4, 15}, []float64{fitted.GetP(), fitted.GetQ(), fitted.GetV()})
+	require.Equal(t, []float64{6, 4, 15, .07}, []float64{fitted.GetP(), fitted.GetQ(), fitted.GetV(), fitted.GetSpendError()})
 }
 
 // TestEveryModelIsRefitted verifies that a refit puts each model in force, that the same fit again changes nothing, and that the
