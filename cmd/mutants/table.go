@@ -107,7 +107,7 @@ func mutants() []mutant {
 		{rule: "13", name: "k-unfingerprinted", broken: "K is accepted above other entries than those that were published", by: unitTests("./pkg/testbed/faulttest", "^TestLostLedgerTailHalts$")},
 		{rule: "14", name: "k-lowered", broken: "K falls to R, so a refold publishes again"},
 		{rule: "15", name: "read-unchecked", broken: "token and commit id are not checked when Redis is read"},
-		{rule: "15", name: "commit-unchecked", broken: "token and commit id are not checked when Redis is written"},
+		{rule: "15", name: "commit-unchecked", broken: "token and commit id are not checked when Redis is written", by: unitTests("./pkg/redis", "^TestMiniredis$")},
 		{rule: "15", name: "evict-changed", broken: "customers that changed since the last commit can be evicted"},
 		{rule: "15", name: "timers-not-overlaid", broken: "due timers are not overlaid with the changes since the last commit"},
 		{rule: "16", name: "one-snapshot-name", broken: "all snapshots have one name, so blobs of the future are read"},
