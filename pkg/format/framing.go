@@ -36,8 +36,9 @@ type framed struct {
 	broken *event.Refused // nil, or why nothing can be inside
 }
 
-// unframe takes off what stands around an event. A record that has nothing around it costs the look at its first bytes: whether it is an envelope is told by its first member, since that is how Connect and Debezium write. A thorough
-// look also finds envelopes whose members are in another order; Decode takes it where a record was refused.
+// unframe takes off what stands around an event. A record that has nothing around it costs the look at its first bytes: whether it is an
+// envelope is told by its first member, since that is how Connect and Debezium write. A thorough look also finds envelopes whose
+// members are in another order; Decode takes it where a record was refused.
 func unframe(value []byte, thorough bool) framed {
 	f := framed{value: value}
 	for f.count < maxFrames && !f.null && f.skip == "" {
