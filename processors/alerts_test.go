@@ -250,6 +250,45 @@ func TestRefitRaisesNothing(t *testing.T) {
 	require.Equal(t, 300, baseline)
 }
 
+// TestNewBoundsAreSilentBeforeTheCursorToo: an event of a customer whom the cursor has not reached under new bounds raises nothing that
+// the bounds alone bring about.
+func TestNewBoundsAreSilentBeforeTheCursorToo(t *testing.T) {
+	const people = 20
+	w := newWorld(t, genesis(1, ledger.Clock_CLOCK_EVENT))
+	w.settings(func(v *ledger.SettingsValues) {
+		v.WakeLimit = 1
+		v.AlertRules = alert.Wire([]alert.Rule{{Name: "high_value", Metric: "value_tier", At: 1, Clear: 1, Severity: "info"}})
+	})
+	bounds := func(version uint64, top int64) *ledger.Thresholds {
+		return &ledger.Thresholds{Version: version, Top_10: top, Top_20: top, Percentiles: make([]int64, 101), Customers: 1000}
+	}
+	w.append(ledger.Kind_KIND_THRESHOLDS, 0, bounds(1, math.MaxInt32))
+	at := ms("2024-01-01")
+	for i := range people {
+		w.event(fmt.Sprint("customer-", i), purchase("1", 1000, at))
+	}
+	touchAll := func(id string, at int64) (raised int) {
+		for i := range people {
+			w.put(fmt.Sprint("customer-", i), survey(id, 8, at, at), at)
+		}
+		_, _, rescoring := w.parts[0].state.Rescoring()
+		require.Equal(t, id == "before", rescoring)
+		w.drain()
+		for _, o := range w.takeOutputs() {
+			if o.Topic == output.Alerts {
+				raised++
+			}
+		}
+		return raised
+	}
+	w.enter(ledger.Kind_KIND_THRESHOLDS, bounds(2, 1))
+	require.Zero(t, touchAll("before", at+day))
+	require.Zero(t, touchAll("after", at+2*day))
+	for i := range people {
+		require.Len(t, opened(w, fmt.Sprint("customer-", i)), 1, "silently")
+	}
+}
+
 func TestFuseSuppressesAFlood(t *testing.T) {
 	w := newWorld(t, genesis(1, ledger.Clock_CLOCK_EVENT))
 	w.settings(under([]alert.Rule{{Name: "spent", Metric: "historic_clv", At: 50, Clear: 50, Severity: "info"}}))
