@@ -170,12 +170,13 @@ type OutOfRangeError struct {
 	Topic     string
 	Partition int32
 	Offset    int64 // the offset that was requested
-	LogStart  int64 // the first offset of the log; -1 if unknown
+	// LogStart and HighWatermark are the bounds of the log, by its newest leader.
+	LogStart, HighWatermark int64
 }
 
 // Error returns the partition and the offsets.
 func (e *OutOfRangeError) Error() string {
-	return fmt.Sprintf("fetch %s/%d at %d: %v (log start %d)", e.Topic, e.Partition, e.Offset, ErrOutOfRange, e.LogStart)
+	return fmt.Sprintf("fetch %s/%d at %d: %v (the log holds %d to %d)", e.Topic, e.Partition, e.Offset, ErrOutOfRange, e.LogStart, e.HighWatermark)
 }
 
 // Is reports whether target is ErrOutOfRange.

@@ -11,8 +11,9 @@ import (
 	"github.com/segmentio/kafka-go/protocol"
 )
 
-// fetchVersion is the last version of Fetch that has topic names instead of ids, and no tagged fields (KIP-392).
-const fetchVersion = 11
+// fetchVersion is the last version of Fetch that only leaders answer. From the next one on followers answer consumers too (KIP-392), and a
+// follower that lags has the position of a reader out of range.
+const fetchVersion = 10
 
 // minFetchRetry is how long a Fetch with a shorter maxWait retries while leaders move.
 const minFetchRetry = 500 * time.Millisecond
@@ -50,10 +51,11 @@ type topicPartition struct {
 // fetchPosition is the state of an assigned partition.
 type fetchPosition struct {
 	topicPartition
-	next     int64
-	maxBytes int32
-	err      error // retriable error of this fetch
-	answered bool  // whether this fetch has a result for it
+	next       int64
+	maxBytes   int32
+	err        error // retriable error of this fetch
+	answered   bool  // whether this fetch has a result for it
+	outOfRange bool  // whether a broker says that next is out of range
 }
 
 // Fetched is the result of a fetch for one partition. It may have no records.
@@ -148,7 +150,7 @@ func (f *Fetcher) Fetch(ctx context.Context, maxWait time.Duration, minBytes int
 	}
 	f.decoder.reset()
 	for _, p := range f.partitions {
-		p.err, p.answered = nil, false
+		p.err, p.answered, p.outOfRange = nil, false, false
 	}
 	start := time.Now()
 	if len(f.partitions) == 0 {
@@ -258,6 +260,34 @@ func (f *Fetcher) fetchRound(ctx context.Context, wait time.Duration, minBytes i
 			}
 		}
 	}
+	for _, p := range f.partitions {
+		if p.outOfRange {
+			f.confirmOutOfRange(ctx, p)
+		}
+	}
+}
+
+// confirmOutOfRange records a position that is out of range as the partition's result only if the newest leader confirms it. A broker
+// that is cut off from the others answers as the leader that it was, and lacks what was written since. Otherwise the error is retriable.
+func (f *Fetcher) confirmOutOfRange(ctx context.Context, p *fetchPosition) {
+	p.outOfRange = false
+	bounds, err := f.client.offsetsOfNewestLeader(ctx, p.topic, p.partition)
+	switch {
+	case err != nil:
+		p.err = fmt.Errorf("confirm that offset %d of %s/%d is out of range: %w", p.next, p.topic, p.partition, err)
+		f.client.invalidateLeader(p.topic)
+		return
+	//mutant:former-leader-believed replace case false:
+	case p.next >= bounds.Start && p.next <= bounds.HighWatermark:
+		p.err = fmt.Errorf("fetch %s/%d: another broker leads: %w", p.topic, p.partition, CodeNotLeaderOrFollower) // it is cached now
+		return
+	}
+	p.answered = true
+	f.results = append(f.results, Fetched{
+		Topic: p.topic, Partition: p.partition, Next: p.next,
+		LogStart: bounds.Start, LastStable: bounds.LastStable, HighWatermark: bounds.HighWatermark,
+		Err: &OutOfRangeError{p.topic, p.partition, p.next, bounds.Start, bounds.HighWatermark},
+	})
 }
 
 // fetchRequest is the request to one leader, with reused buffers.
@@ -325,7 +355,6 @@ func (l *fetchRequest) encode(b []byte, f *Fetcher, correlation int32, wait time
 	}
 	binary.BigEndian.PutUint32(b[atTopics:], uint32(topics))
 	b = binary.BigEndian.AppendUint32(b, 0) // forgotten topics
-	b = appendString(b, "")                 // rack
 	binary.BigEndian.PutUint32(b, uint32(len(b)-4))
 	return b
 }
@@ -348,7 +377,6 @@ func (f *Fetcher) readResponse(answer []byte, cut bool) error {
 			for range r.count() {
 				f.decoder.aborted = append(f.decoder.aborted, abortedTransaction{producer: r.i64(), first: r.i64()})
 			}
-			r.take(4) // preferred replica, which is set only for clients with a rack
 			set := r.bytes()
 			if r.short && cut {
 				return nil
@@ -378,7 +406,8 @@ func (f *Fetcher) applyPartition(p *fetchPosition, code int16, got Fetched, set 
 		}
 		got.Records, p.next = f.records[first:len(f.records):len(f.records)], got.Next
 	case errors.Is(err, ErrOutOfRange):
-		got.Next, got.Err = p.next, &OutOfRangeError{p.topic, p.partition, p.next, got.LogStart}
+		p.outOfRange = true
+		return
 	case errors.Is(err, ErrUnknownTopic), Code(code).retriable():
 		p.err = fmt.Errorf("fetch %s/%d: %w", p.topic, p.partition, err)
 		f.client.invalidateLeader(p.topic)
@@ -386,7 +415,7 @@ func (f *Fetcher) applyPartition(p *fetchPosition, code int16, got Fetched, set 
 	default:
 		got.Next, got.Err = p.next, err
 	}
-	if got.Err != nil && !errors.Is(got.Err, ErrOutOfRange) {
+	if got.Err != nil {
 		got.Err = fmt.Errorf("fetch %s/%d at %d: %w", p.topic, p.partition, p.next, got.Err)
 	}
 	p.answered = true

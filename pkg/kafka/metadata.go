@@ -75,6 +75,41 @@ func (c *Client) fetchMetadata(ctx context.Context, topics []string) (*metadata.
 	return res, nil
 }
 
+// newestLeader asks every broker for the leader of a partition, and returns and caches that of the newest epoch. Every broker that one of
+// them lists must answer: the one that does not may be the one that knows better.
+func (c *Client) newestLeader(ctx context.Context, topic string, partition int32) (leader, epoch int32, err error) {
+	res, err := c.fetchMetadata(ctx, []string{topic})
+	if err != nil {
+		return 0, 0, err
+	}
+	leader, epoch = -1, -1
+	for _, broker := range res.Brokers {
+		said, err := request[*metadata.Response](ctx, c, Call{API: "Metadata", Topic: topic}, broker.NodeID, &metadata.Request{TopicNames: []string{topic}})
+		if err != nil {
+			return 0, 0, fmt.Errorf("ask broker %d for the leader of %s/%d: %w", broker.NodeID, topic, partition, err)
+		}
+		for _, t := range said.Topics {
+			if t.ErrorCode != 0 {
+				return 0, 0, fmt.Errorf("ask broker %d for the leader of %s/%d: %w", broker.NodeID, topic, partition, Code(t.ErrorCode))
+			}
+			for _, p := range t.Partitions {
+				if p.PartitionIndex == partition && p.LeaderEpoch > epoch {
+					leader, epoch = p.LeaderID, p.LeaderEpoch
+				}
+			}
+		}
+	}
+	if leader < 0 {
+		return 0, 0, fmt.Errorf("find the leader of %s/%d: %w", topic, partition, CodeLeaderNotAvailable)
+	}
+	c.leaders.mu.Lock()
+	defer c.leaders.mu.Unlock()
+	if l := c.leaders.topics[topic]; int(partition) < len(l.leaders) {
+		l.leaders[partition] = leader
+	}
+	return leader, epoch, nil
+}
+
 // leader returns the cached leader of a partition; call ensureLeaders first. The error is CodeLeaderNotAvailable for a partition without a
 // leader, and CodeUnknownTopicOrPartition for one that does not exist.
 func (c *Client) leader(topic string, partition int32) (int32, error) {

@@ -127,49 +127,69 @@ type Offsets struct {
 // ListOffsets returns the bounds of partitions. They are requested in the order start, last stable offset, high watermark, so that
 // start <= last stable <= high watermark. Retriable errors are retried with refreshed leaders until the context ends.
 func (c *Client) ListOffsets(ctx context.Context, topic string, partitions []int32) (map[int32]Offsets, error) {
-	const earliest, latest = -2, -1
 	all := make(map[int32]Offsets, len(partitions))
 	err := c.withLeaders(ctx, topic, partitions, func(broker int32, parts []int32) error {
-		for _, q := range []struct {
-			isolation int8
-			timestamp int64
-			set       func(*Offsets, int64)
-		}{
-			{0, earliest, func(o *Offsets, at int64) { o.Start = at }},
-			{1, latest, func(o *Offsets, at int64) { o.LastStable = at }},
-			{0, latest, func(o *Offsets, at int64) { o.HighWatermark = at }},
-		} {
-			req := &listoffsets.Request{ReplicaID: -1, IsolationLevel: q.isolation, Topics: []listoffsets.RequestTopic{{Topic: topic}}}
-			for _, p := range parts {
-				req.Topics[0].Partitions = append(req.Topics[0].Partitions,
-					listoffsets.RequestPartition{Partition: p, CurrentLeaderEpoch: -1, Timestamp: q.timestamp})
-			}
-			res, err := request[*listoffsets.Response](ctx, c, Call{API: "ListOffsets", Topic: topic}, broker, req)
-			if err != nil {
-				return err
-			}
-			answered := 0
-			for _, t := range res.Topics {
-				for _, p := range t.Partitions {
-					if p.ErrorCode != 0 {
-						return fmt.Errorf("ListOffsets %s/%d: %w", topic, p.Partition, Code(p.ErrorCode))
-					}
-					answered++
-					o := all[p.Partition]
-					q.set(&o, p.Offset)
-					all[p.Partition] = o
-				}
-			}
-			if answered != len(parts) {
-				return fmt.Errorf("ListOffsets: %d of %d partitions answered: %w", answered, len(parts), &transportError{errShortResponse})
-			}
-		}
-		return nil
+		return c.listOffsetsOf(ctx, broker, anyEpoch, topic, parts, all)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("list offsets: %w", err)
 	}
 	return all, nil
+}
+
+// anyEpoch makes a broker answer that believes to lead, in whatever epoch.
+const anyEpoch = -1
+
+// listOffsetsOf reads the bounds of partitions that a broker leads in an epoch into all.
+func (c *Client) listOffsetsOf(ctx context.Context, broker, epoch int32, topic string, partitions []int32, all map[int32]Offsets) error {
+	const earliest, latest = -2, -1
+	for _, q := range []struct {
+		isolation int8
+		timestamp int64
+		set       func(*Offsets, int64)
+	}{
+		{0, earliest, func(o *Offsets, at int64) { o.Start = at }},
+		{1, latest, func(o *Offsets, at int64) { o.LastStable = at }},
+		{0, latest, func(o *Offsets, at int64) { o.HighWatermark = at }},
+	} {
+		req := &listoffsets.Request{ReplicaID: -1, IsolationLevel: q.isolation, Topics: []listoffsets.RequestTopic{{Topic: topic}}}
+		for _, p := range partitions {
+			req.Topics[0].Partitions = append(req.Topics[0].Partitions,
+				listoffsets.RequestPartition{Partition: p, CurrentLeaderEpoch: epoch, Timestamp: q.timestamp})
+		}
+		res, err := request[*listoffsets.Response](ctx, c, Call{API: "ListOffsets", Topic: topic}, broker, req)
+		if err != nil {
+			return err
+		}
+		answered := 0
+		for _, t := range res.Topics {
+			for _, p := range t.Partitions {
+				if p.ErrorCode != 0 {
+					return fmt.Errorf("ListOffsets %s/%d: %w", topic, p.Partition, Code(p.ErrorCode))
+				}
+				answered++
+				o := all[p.Partition]
+				q.set(&o, p.Offset)
+				all[p.Partition] = o
+			}
+		}
+		if answered != len(partitions) {
+			return fmt.Errorf("ListOffsets: %d of %d partitions answered: %w", answered, len(partitions), &transportError{errShortResponse})
+		}
+	}
+	return nil
+}
+
+// offsetsOfNewestLeader returns the bounds of a partition as the leader of the newest epoch has them that any broker knows. ListOffsets
+// believes whatever broker leads by the metadata of one. Nothing is repeated.
+func (c *Client) offsetsOfNewestLeader(ctx context.Context, topic string, partition int32) (Offsets, error) {
+	leader, epoch, err := c.newestLeader(ctx, topic, partition)
+	if err != nil {
+		return Offsets{}, err
+	}
+	all := map[int32]Offsets{}
+	err = c.listOffsetsOf(ctx, leader, epoch, topic, []int32{partition}, all)
+	return all[partition], err
 }
 
 // withLeaders calls do once per leader with the partitions that it leads. After a retriable error it refreshes the leaders and repeats the

@@ -77,7 +77,7 @@ func (m *rawRequest) Broker(protocol.Cluster) (protocol.Broker, error) {
 
 // Required implements protocol.RawExchanger. An unsupported version is reported by RawExchange.
 func (m *rawRequest) Required(versions map[protocol.ApiKey]int16) bool {
-	if v, ok := versions[m.key]; !ok || (m.key <= protocol.Fetch && v != m.version) {
+	if v, ok := versions[m.key]; !ok || (m.key <= protocol.Fetch && v < m.version) {
 		m.version = -1
 	}
 	return true

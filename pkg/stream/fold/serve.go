@@ -104,8 +104,7 @@ func (c *claim) fetch(ctx context.Context) ([]kafka.Record, error) {
 	for i := range fetched {
 		part := &fetched[i]
 		if errors.Is(part.Err, kafka.ErrOutOfRange) {
-			return nil, halt.New(halt.LedgerTruncated, "entry %d of %s/%d is needed, the log holds %d to %d: the ledger must be kept forever; restore it, or start another namespace: %w",
-				c.fetcher.Position(c.topic, c.partition), c.topic, c.partition, part.LogStart, part.HighWatermark, part.Err)
+			return nil, halt.New(halt.LedgerTruncated, "the ledger must be kept forever; restore it, or start another namespace: %w", part.Err)
 		}
 		if errors.Is(part.Err, kafka.ErrCorrupt) {
 			return nil, halt.New(halt.LedgerUnreadable, "%w: restore the topic from another replica", part.Err)

@@ -40,10 +40,11 @@ type Broker struct {
 	among *Brokers
 }
 
-// Timing of the cluster. Kafka's defaults are slower (9 s, 30 s); they would make each fault of a run longer, not different.
+// Timing of the cluster. Kafka's defaults are slower (9 s, 30 s, 30 s); they would make each fault of a run longer, not different.
 const (
-	brokerSessionTimeout = "4000" // ms after which the controller moves the leaders of a broker that is silent
-	replicaLagTimeout    = "5000" // ms after which a replica that does not follow is no longer in sync
+	brokerSessionTimeout = "4000"  // ms after which the controller moves the leaders of a broker that is silent
+	replicaLagTimeout    = "5000"  // ms after which a replica that does not follow is no longer in sync
+	brokerRequestTimeout = "10000" // ms after which a broker gives up a request to another one, as over a connection that is dead
 )
 
 // StartBrokers starts a cluster. It takes about as long as one broker on an idle machine, since the nodes start at the same time.
@@ -118,6 +119,8 @@ func (b *Brokers) startNode(ctx context.Context, id int32) (*Broker, error) {
 		"KAFKA_BROKER_SESSION_TIMEOUT_MS":                brokerSessionTimeout,
 		"KAFKA_BROKER_HEARTBEAT_INTERVAL_MS":             "1000",
 		"KAFKA_REPLICA_LAG_TIME_MAX_MS":                  replicaLagTimeout,
+		"KAFKA_REQUEST_TIMEOUT_MS":                       brokerRequestTimeout,
+		"KAFKA_REPLICA_SOCKET_TIMEOUT_MS":                brokerRequestTimeout,
 		"KAFKA_HEAP_OPTS":                                "-Xms192m -Xmx512m",
 		// A broker that comes back into the network may have another address there. The quick compiler alone: four nodes spend
 		// most of their processor time on starting.

@@ -65,7 +65,7 @@ type Fault struct {
 
 const (
 	partitions    = 4 // of the ledger and of each input topic
-	healTimeout   = 2 * time.Minute
+	healTimeout   = 4 * time.Minute
 	settleTimeout = 5 * time.Minute
 	eventsPerHead = 15 // at least, of a customer of the shop within the simulated days
 	simulatedDays = 1000
@@ -87,7 +87,7 @@ type run struct {
 }
 
 // Run starts the servers, injects the faults and judges the outcome. A closed stop ends the run early: what was sent by then is judged
-// all the same, and the report says how far the run came. The error says what went wrong, with the end of the processes' logs; a
+// all the same, and the report says how far the run came. The error says what went wrong, behind the end of the processes' logs; a
 // verdict that is not clean is an error. The report is never nil.
 func Run(ctx context.Context, c Config, stop <-chan struct{}) (report *Report, err error) {
 	r := &run{Config: c, rng: rand.New(rand.NewPCG(c.Seed, 0)), began: time.Now()}
@@ -95,7 +95,7 @@ func Run(ctx context.Context, c Config, stop <-chan struct{}) (report *Report, e
 	defer func() {
 		r.report.Took = time.Since(r.began)
 		if err != nil {
-			r.report.Failure = strings.SplitN(err.Error(), "\n", 2)[0]
+			r.report.Failure = failure(err)
 		}
 	}()
 	if r.servers, err = c.Set.Start(ctx); err != nil {
@@ -107,19 +107,42 @@ func Run(ctx context.Context, c Config, stop <-chan struct{}) (report *Report, e
 	if err := r.prepare(ctx, c.Set.Name); err != nil {
 		return r.report, err
 	}
-	if err := r.underLoad(ctx, stop); err != nil {
-		return r.report, fmt.Errorf("%w\n%s", err, r.logs())
-	}
-	if err := r.judge(ctx); err != nil {
-		return r.report, fmt.Errorf("%w\n%s", err, r.logs())
-	}
-	if r.report.Stopped {
-		return r.report, nil
-	}
-	if err := r.loseAll(ctx); err != nil {
-		return r.report, fmt.Errorf("%w\n%s", err, r.logs())
+	if err := r.inject(ctx, stop); err != nil {
+		return r.report, &failedError{err, r.logs()}
 	}
 	return r.report, nil
+}
+
+// failedError is what went wrong, behind the end of the processes' logs: the end of a long text is what is seen of it.
+type failedError struct {
+	error
+	logs string
+}
+
+func (e *failedError) Error() string { return e.logs + e.error.Error() }
+
+func (e *failedError) Unwrap() error { return e.error }
+
+// failure is the first line of an error, without logs.
+func failure(err error) string {
+	if failed, ok := errors.AsType[*failedError](err); ok {
+		err = failed.error
+	}
+	return strings.SplitN(err.Error(), "\n", 2)[0]
+}
+
+// inject injects the faults, judges the outcome, and forces the unclean elections.
+func (r *run) inject(ctx context.Context, stop <-chan struct{}) error {
+	if err := r.underLoad(ctx, stop); err != nil {
+		return err
+	}
+	if err := r.judge(ctx); err != nil {
+		return err
+	}
+	if r.report.Stopped {
+		return nil
+	}
+	return r.loseAll(ctx)
 }
 
 // prepare creates the topics of a namespace of this run, and starts the processes.

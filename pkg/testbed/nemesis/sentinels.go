@@ -184,13 +184,14 @@ func (s *sentinels) failover(ctx context.Context, _ *run) error {
 	if err != nil {
 		return err
 	}
-	// The sentinels refuse while they still finish the failover before.
-	err = until(ctx, healTimeout, "a sentinel begins a failover", func(ctx context.Context) (bool, error) {
-		_, err := s.Sentinels[0].Ask(ctx, "SENTINEL FAILOVER "+containers.MasterName)
-		return err == nil, err
+	// The sentinels refuse while one is under way, and give one up that finds no replica to promote, as for some seconds after a
+	// resynchronisation. So they are asked until there is another master, as an operator would.
+	return until(ctx, healTimeout, "the sentinels have promoted a replica", func(ctx context.Context) (bool, error) {
+		now, err := s.master(ctx)
+		if err != nil || now != master {
+			return err == nil, err
+		}
+		_, err = s.Sentinels[0].Ask(ctx, "SENTINEL FAILOVER "+containers.MasterName)
+		return false, err
 	})
-	if err != nil {
-		return err
-	}
-	return s.replaced(ctx, master)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -90,20 +91,16 @@ func (r *run) loseOf(ctx context.Context, b *brokers, losing string) (noticed st
 	return noticed, nil
 }
 
-// prepareHealed is prepare on brokers that were healed a moment ago: for half a minute (request.timeout.ms) one may still wait for an answer
-// of another over a connection that is dead. What fails is repeated, as an operator would.
+// prepareHealed is prepare on brokers that were healed a moment ago. One may still wait for an answer over a connection that is dead, or
+// not know yet who leads what was created. What fails is repeated, as an operator would.
 func (r *run) prepareHealed(ctx context.Context, name string) error {
-	const tries = 3
-	for try := 1; ; try++ {
+	return until(ctx, healTimeout, "Mainstay is prepared again", func(context.Context) (bool, error) {
 		err := r.prepare(ctx, name)
-		if err == nil || try == tries || ctx.Err() != nil {
-			return err
+		if err != nil {
+			r.Log("%s is prepared again: %v", name, err)
 		}
-		r.Log("%s is prepared again: %v", name, err)
-		if err := sleep(ctx, 10*time.Second); err != nil {
-			return err
-		}
-	}
+		return err == nil, err
+	})
 }
 
 // electUnclean makes a replica that lacks acknowledged records the leader, heals the brokers, and returns how many records are lost.
@@ -163,6 +160,14 @@ func (r *run) electUnclean(ctx context.Context, b *brokers, topic string, partit
 	if err != nil {
 		return 0, err
 	}
+	// Nobody but the sender could notice the loss of records that Mainstay has not read.
+	err = until(ctx, healTimeout, "records that the replica lacks are processed", func(ctx context.Context) (bool, error) {
+		s, err := r.status(ctx)
+		return err == nil && processed(s, topic, partition) > without, err
+	})
+	if err != nil {
+		return 0, err
+	}
 
 	// Those that have the records go away, and the one without them is all there is.
 	for _, n := range others {
@@ -212,6 +217,27 @@ func (r *run) electUnclean(ctx context.Context, b *brokers, topic string, partit
 	}
 	r.Log("unclean election of %s/%d: %d acknowledged records are lost", topic, partition, lost)
 	return lost, nil
+}
+
+// processed is the offset up to which Mainstay has processed a partition: read it as an input, folded it as the ledger, or written it.
+func processed(s *inspect.Status, topic string, partition int32) int64 {
+	for _, in := range s.Inputs {
+		if in.Topic == topic && in.Partition == partition {
+			return position(in.Committed)
+		}
+	}
+	if topic == ledger.Topic(s.Namespace) {
+		return position(s.Partitions[partition].Published)
+	}
+	return math.MaxInt64
+}
+
+// position is -1 for one that is not known.
+func position(p *int64) int64 {
+	if p == nil {
+		return -1
+	}
+	return *p
 }
 
 // awaitHalt returns the halts that the processes report; none: empty.
