@@ -254,7 +254,7 @@ func testOutOfRange(t *testing.T, e *env) {
 				require.False(t, Retriable(x.Err))
 				var detail *OutOfRangeError
 				require.ErrorAs(t, x.Err, &detail)
-				require.Equal(t, from, detail.Offset)
+				require.Equal(t, OutOfRangeError{topic, 0, from, 2, 3}, *detail)
 				require.Equal(t, from, f.Position(topic, 0))
 			}
 		}
