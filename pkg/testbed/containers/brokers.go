@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math/rand/v2"
+	"net/netip"
 	"slices"
 	"strconv"
 	"sync"
@@ -27,6 +29,7 @@ type Brokers struct {
 	Controller *Broker
 
 	network *testcontainers.DockerNetwork
+	subnet  netip.Addr // of 24 bits
 	docker  *testcontainers.DockerClient
 	admin   *kgo.Client
 }
@@ -60,8 +63,8 @@ func (b *Brokers) start(ctx context.Context) (err error) {
 	if b.docker, err = testcontainers.NewDockerClientWithOpts(ctx); err != nil {
 		return fmt.Errorf("connect to Docker: %w", err)
 	}
-	if b.network, err = dockernetwork.New(ctx); err != nil {
-		return fmt.Errorf("create a network: %w", err)
+	if err := b.createNetwork(ctx); err != nil {
+		return err
 	}
 	var wg sync.WaitGroup
 	nodes := make([]*Broker, 4)
@@ -89,6 +92,34 @@ func (b *Brokers) start(ctx context.Context) (err error) {
 	}
 	if b.admin, err = kgo.NewClient(kgo.SeedBrokers(b.Addresses()...), kgo.MetadataMinAge(100*time.Millisecond)); err != nil {
 		return fmt.Errorf("connect to the brokers: %w", err)
+	}
+	return nil
+}
+
+// createNetwork creates the network of the brokers. Each node keeps its address there for good. If addresses were given by the engine, a
+// broker that comes back could get that of another one which is away, and a connection that is being opened to that one would end at it:
+// Kafka does not notice, and sends requests to the wrong broker for ever.
+func (b *Brokers) createNetwork(ctx context.Context) (err error) {
+	const tries = 10
+	for range tries {
+		b.subnet = netip.AddrFrom4([4]byte{10, 213, byte(rand.UintN(256)), 0}) //nolint:gosec // no secret
+		b.network, err = dockernetwork.New(ctx, dockernetwork.WithIPAM(&network.IPAM{Config: []network.IPAMConfig{{Subnet: netip.PrefixFrom(b.subnet, 24)}}}))
+		if err == nil {
+			return nil
+		}
+	}
+	return fmt.Errorf("create a network, at the last of %d tries: %w", tries, err)
+}
+
+// connect connects a node to the network of the brokers, under its name and its address.
+func (b *Brokers) connect(ctx context.Context, container string, id int32, name string) error {
+	address := b.subnet.As4()
+	address[3] = byte(10 + id)
+	_, err := b.docker.NetworkConnect(ctx, b.network.ID, client.NetworkConnectOptions{Container: container, EndpointConfig: &network.EndpointSettings{
+		Aliases: []string{name}, IPAMConfig: &network.EndpointIPAMConfig{IPv4Address: netip.AddrFrom4(address)},
+	}})
+	if err != nil {
+		return fmt.Errorf("connect %s to the network of the brokers: %w", name, err)
 	}
 	return nil
 }
@@ -122,8 +153,8 @@ func (b *Brokers) startNode(ctx context.Context, id int32) (*Broker, error) {
 		"KAFKA_REQUEST_TIMEOUT_MS":                       brokerRequestTimeout,
 		"KAFKA_REPLICA_SOCKET_TIMEOUT_MS":                brokerRequestTimeout,
 		"KAFKA_HEAP_OPTS":                                "-Xms192m -Xmx512m",
-		// A broker that comes back into the network may have another address there. The quick compiler alone: four nodes spend
-		// most of their processor time on starting.
+		// A name is not known while its node is away. The quick compiler alone: four nodes spend most of their processor time on
+		// starting.
 		"JAVA_TOOL_OPTIONS": "-XX:TieredStopAtLevel=1 -Dsun.net.inetaddr.ttl=1 -Dsun.net.inetaddr.negative.ttl=1",
 	})
 	port := "9092/tcp"
@@ -137,9 +168,13 @@ func (b *Brokers) startNode(ctx context.Context, id int32) (*Broker, error) {
 		return testcontainers.ContainerRequest{
 			Image: kafkaImage, Env: env,
 			// The first network is the one of the bound port. It stays when the broker is cut off from the others.
-			Networks:       []string{"bridge", b.network.Name},
-			NetworkAliases: map[string][]string{b.network.Name: {name}},
-			WaitingFor:     wait.ForLog("Kafka Server started").WithStartupTimeout(2 * startTimeout),
+			Networks: []string{"bridge"},
+			LifecycleHooks: []testcontainers.ContainerLifecycleHooks{{PostCreates: []testcontainers.ContainerHook{
+				func(ctx context.Context, c testcontainers.Container) error {
+					return b.connect(ctx, c.GetContainerID(), id, name)
+				},
+			}}},
+			WaitingFor: wait.ForLog("Kafka Server started").WithStartupTimeout(2 * startTimeout),
 		}
 	})
 	if err != nil {
@@ -215,13 +250,7 @@ func (n *Broker) CutOff(ctx context.Context) error {
 
 // Reconnect ends CutOff.
 func (n *Broker) Reconnect(ctx context.Context) error {
-	_, err := n.among.docker.NetworkConnect(ctx, n.among.network.ID, client.NetworkConnectOptions{
-		Container: n.container.GetContainerID(), EndpointConfig: &network.EndpointSettings{Aliases: []string{n.name}},
-	})
-	if err != nil {
-		return fmt.Errorf("reconnect %s: %w", n.name, err)
-	}
-	return nil
+	return n.among.connect(ctx, n.container.GetContainerID(), n.ID, n.name)
 }
 
 // PartitionState is what a broker says of a partition.
