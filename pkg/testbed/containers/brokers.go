@@ -102,7 +102,7 @@ func (b *Brokers) start(ctx context.Context) (err error) {
 func (b *Brokers) createNetwork(ctx context.Context) (err error) {
 	const tries = 10
 	for range tries {
-		b.subnet = netip.AddrFrom4([4]byte{10, 213, byte(rand.UintN(256)), 0}) //nolint:gosec // no secret
+		b.subnet = netip.AddrFrom4([4]byte{10, 213, byte(rand.UintN(256)), 0})
 		b.network, err = dockernetwork.New(ctx, dockernetwork.WithIPAM(&network.IPAM{Config: []network.IPAMConfig{{Subnet: netip.PrefixFrom(b.subnet, 24)}}}))
 		if err == nil {
 			return nil
