@@ -2,14 +2,14 @@ package main
 
 import (
 	"context"
-	"fmt"
+	"errors"
 
 	"github.com/spf13/cobra"
 
 	"github.com/mainstay/mainstay/pkg/stream/lookup"
+	"github.com/mainstay/mainstay/pkg/stream/report"
 	"github.com/mainstay/mainstay/processors/calendar"
 	"github.com/mainstay/mainstay/processors/measure"
-	"github.com/mainstay/mainstay/schemas/timestamp"
 )
 
 func (p *program) reportCommand() *cobra.Command {
@@ -26,7 +26,7 @@ months that they concern, whenever they arrive.`,
 		RunE:    p.interruptible(p.periodReport(calendar.Retention())),
 	}
 	addReportFlags(cmd)
-	addChoiceFlag(cmd, "by", "", "month", "length of a period", "month", "quarter")
+	addChoiceFlag(cmd, "by", "", report.Month, "length of a period", report.Month, report.Quarter)
 	return cmd
 }
 
@@ -39,7 +39,7 @@ were lost at the start of the month (reactivated), and of all others (repeat).`,
 		RunE:    p.interruptible(p.periodReport(calendar.Sales())),
 	}
 	addReportFlags(cmd)
-	addChoiceFlag(cmd, "by", "", "month", "length of a period", "month", "quarter")
+	addChoiceFlag(cmd, "by", "", report.Month, "length of a period", report.Month, report.Quarter)
 	return cmd
 }
 
@@ -53,7 +53,7 @@ row for each cohort and month, with all measures.`,
 	}
 	addReportFlags(cmd)
 	var names []string
-	for _, m := range calendar.Cohort()[1:] { // the first stands in front of each row
+	for _, m := range report.TriangleMeasures() {
 		names = append(names, m.Name)
 	}
 	addChoiceFlag(cmd, "measure", "", "buying_share", "measure that the table shows", names...)
@@ -74,41 +74,14 @@ func addFormFlags(cmd *cobra.Command) {
 	cmd.MarkFlagsMutuallyExclusive("csv", "output")
 }
 
-// reportMonths are the flags that say which months a report has.
-type reportMonths struct {
-	from, to calendar.Month
-	fromSet  bool
-	toSet    bool
-	current  bool
-}
-
-func monthsOf(cmd *cobra.Command) (m reportMonths, err error) {
-	for _, flag := range []struct {
-		name  string
-		month *calendar.Month
-		set   *bool
-	}{{"from", &m.from, &m.fromSet}, {"to", &m.to, &m.toSet}} {
-		text, _ := cmd.Flags().GetString(flag.name)
-		if text == "" {
-			continue
-		}
-		if *flag.month, err = calendar.ParseMonth(text); err != nil {
-			return m, usage("--%s: %v", flag.name, err)
-		}
-		*flag.set = true
-	}
-	m.current, _ = cmd.Flags().GetBool("current")
-	if m.fromSet && m.toSet && m.from > m.to {
-		return m, usage("--from: %v is after --to, %v", m.from, m.to)
-	}
-	return m, nil
-}
-
-// readCalendar reads the calendar, and sets the last month of a report.
-func (p *program) readCalendar(ctx context.Context, cmd *cobra.Command) (*lookup.Calendar, reportMonths, error) {
-	months, err := monthsOf(cmd)
+// readCalendar reads the calendar, and which months a report covers.
+func (p *program) readCalendar(ctx context.Context, cmd *cobra.Command) (*lookup.Calendar, report.Months, error) {
+	from, _ := cmd.Flags().GetString("from")
+	to, _ := cmd.Flags().GetString("to")
+	current, _ := cmd.Flags().GetBool("current")
+	months, err := report.ParseMonths(from, to, current)
 	if err != nil {
-		return nil, months, err
+		return nil, months, asUsage(err)
 	}
 	a, g, err := p.openRedis(ctx, cmd)
 	if err != nil {
@@ -116,17 +89,7 @@ func (p *program) readCalendar(ctx context.Context, cmd *cobra.Command) (*lookup
 	}
 	defer a.Close()
 	c, err := lookup.ReadCalendar(ctx, a.Redis, a.Config.Namespace, g)
-	switch {
-	case err != nil:
-		return nil, months, err
-	case months.toSet && months.to >= c.Current:
-		return nil, months, usage("--to: %v is not over: the ledger's time is %s; --current shows the month as it stands", months.to, timestamp.Append(nil, c.AsOf))
-	case months.current:
-		months.to = c.Current
-	case !months.toSet:
-		months.to = c.Current - 1
-	}
-	return c, months, nil
+	return c, months, err
 }
 
 func (p *program) periodReport(measures []measure.Measure[calendar.Period]) func(context.Context, *cobra.Command, []string) error {
@@ -135,27 +98,11 @@ func (p *program) periodReport(measures []measure.Measure[calendar.Period]) func
 		if err != nil {
 			return err
 		}
-		by := choiceOf(cmd, "by")
-		length := map[string]calendar.Month{"month": 1, "quarter": 3}[by]
-		s := sheet{asOf: c.AsOf, unit: c.Unit, empty: noMonth, header: []string{by}}
-		for _, m := range measures {
-			s.header = append(s.header, m.Name)
+		r, err := report.Periods(c, measures, choiceOf(cmd, "by"), months)
+		if err != nil {
+			return asUsage(err)
 		}
-		for _, period := range c.Periods(length, months.to) {
-			if months.fromSet && period.From < months.from {
-				continue
-			}
-			name := period.From.String()
-			if by == "quarter" {
-				name = period.From.Quarter()
-			}
-			row := []cell{{text: name}}
-			for _, m := range measures {
-				row = append(row, cell{value: m.Of(&period)})
-			}
-			s.rows = append(s.rows, row)
-		}
-		return p.print(cmd, &s)
+		return p.print(cmd, &sheet{Report: r, empty: noMonth})
 	}
 }
 
@@ -164,38 +111,25 @@ func (p *program) cohortReport(ctx context.Context, cmd *cobra.Command, _ []stri
 	if err != nil {
 		return err
 	}
-	measures := calendar.Cohort()
-	s := sheet{asOf: c.AsOf, unit: c.Unit, empty: noMonth, header: []string{"cohort", "month"}}
-	for _, m := range measures {
-		s.header = append(s.header, m.Name)
-	}
-	shown := choiceOf(cmd, "measure")
-	triangle := sheet{asOf: c.AsOf, unit: c.Unit, empty: noMonth, header: []string{"cohort", measures[0].Name}}
-	for _, age := range c.Ages(months.to) {
-		if months.fromSet && age.Cohort < months.from {
-			continue
-		}
-		row := []cell{{text: age.Cohort.String()}, {text: age.Month.String()}}
-		for i, m := range measures {
-			v := cell{value: m.Of(&age)}
-			row = append(row, v)
-			switch {
-			case i == 0 && age.Month == age.Cohort:
-				triangle.rows = append(triangle.rows, []cell{row[0], v})
-			case m.Name == shown:
-				last := len(triangle.rows) - 1
-				triangle.rows[last] = append(triangle.rows[last], v)
-			}
-		}
-		s.rows = append(s.rows, row)
-		if n := int(age.Month-age.Cohort) + 3; n > len(triangle.header) {
-			triangle.header = append(triangle.header, fmt.Sprint("+", n-3))
-		}
-	}
+	var r *report.Report
 	if asCSV, _ := cmd.Flags().GetBool("csv"); asJSON(cmd) || asCSV {
-		return p.print(cmd, &s)
+		r, err = report.Cohorts(c, months)
+	} else {
+		r, err = report.Triangle(c, choiceOf(cmd, "measure"), months)
 	}
-	return p.print(cmd, &triangle)
+	if err != nil {
+		return asUsage(err)
+	}
+	return p.print(cmd, &sheet{Report: r, empty: noMonth})
+}
+
+// asUsage names the flag of a parameter that is wrong.
+func asUsage(err error) error {
+	var wrong *report.ParameterError
+	if !errors.As(err, &wrong) {
+		return err
+	}
+	return usage("--%s: %v", wrong.Parameter, wrong.Err)
 }
 
 const noMonth = "No month is reported: none with a purchase is over. --current shows the present month."

@@ -75,7 +75,7 @@ func TestReports(t *testing.T) {
 	for text, args := range map[string][]string{
 		"--to: 2026-09 is not over: the ledger's time is 2026-09-01": {"report", "retention", "--to", "2026-09"},
 		`--from: "soon" is no month`:                                 {"report", "revenue", "--from", "soon"},
-		"--from: 2026-05 is after --to, 2026-04":                     {"report", "cohorts", "--from", "2026-05", "--to", "2026-04"},
+		"--from: 2026-05 is after the last month, 2026-04":           {"report", "cohorts", "--from", "2026-05", "--to", "2026-04"},
 	} {
 		code, _, errs := w.run(args...)
 		require.Equal(t, exitUsage, code)

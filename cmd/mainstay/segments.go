@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/mainstay/mainstay/pkg/stream/lookup"
+	"github.com/mainstay/mainstay/pkg/stream/report"
 )
 
 func (p *program) segmentsCommand() *cobra.Command {
@@ -38,27 +39,13 @@ func (p *program) segmentsReport(ctx context.Context, cmd *cobra.Command, _ []st
 	}
 	defer a.Close()
 	bar := p.bar("reading customers", false)
-	segments, err := lookup.ReadSegments(ctx, a.Redis, a.Config.Namespace, g, by, func(read int64) { _ = bar.Set64(read) })
+	segments, err := lookup.ReadSegments(ctx, a.Redis, a.Config.Namespace, g, []lookup.Dimension{by}, func(read int64) { _ = bar.Set64(read) })
 	_ = bar.Finish() // an error of drawing does not stop the command
 	if err != nil {
 		return err
 	}
-	measures := lookup.SegmentMeasures()
-	s := sheet{asOf: segments.AsOf, unit: segments.Unit, empty: "No customer has a standing order.", header: []string{by.Name}}
-	for _, m := range measures {
-		s.header = append(s.header, m.Name)
-	}
-	all := segments.All
-	if len(all) > 0 {
-		all = append(all, segments.Base)
-	}
-	for i := range all {
-		row := []cell{{text: all[i].Name}}
-		for _, m := range measures {
-			row = append(row, cell{value: m.Of(&all[i])})
-		}
-		s.rows = append(s.rows, row)
-	}
-	s.note = fmt.Sprintf("Few: below %d customers averages are those of a few people.", lookup.FewCustomers)
-	return p.print(cmd, &s)
+	return p.print(cmd, &sheet{
+		report.Segments(segments[0]), "No customer has a standing order.",
+		fmt.Sprintf("Few: below %d customers averages are those of a few people.", lookup.FewCustomers),
+	})
 }

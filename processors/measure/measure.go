@@ -10,54 +10,61 @@ import (
 	"github.com/mainstay/mainstay/schemas/money"
 )
 
-// Measure is a measure of T: of a month, a cohort or a group of customers.
+// Measure is a measure of T: of a month, a cohort or a group of customers. All its values are of one kind.
 type Measure[T any] struct {
-	Name string // as reports state it
-	Of   func(*T) Value
+	Name   string // as reports state it
+	Better Better
+	Of     func(*T) Value
 }
 
-// Value is the value of a measure. The zero value is not known.
+// Better says which of two values of a measure a shop wishes for.
+type Better uint8
+
+// Neither is of measures of which more is not better: sums, which grow with what they are taken over.
+const (
+	Neither Better = iota
+	More
+	Less
+)
+
+// Value is the value of a measure. The zero value is not known, and of no kind.
 type Value struct {
-	n, of    int64
-	form     form
+	n, of    int64 // of 0: not known
+	kind     Kind
 	decimals uint8 // of a ratio
 }
 
-type form uint8
+// Kind says what a value is.
+type Kind uint8
 
+// The kinds of values. Text is no value.
 const (
-	unknown form = iota
-	number
-	amount // minor units of the base currency; for each of so many
-	ratio
-	truth
+	Text   Kind = iota
+	Count       // a number of customers, orders or answers
+	Money       // an amount of the base currency
+	Plain       // a ratio that is stated as it is
+	Part        // a part of a whole, from 0 to 1; a balance of two parts may lie outside
+	Choice      // true or false
 )
 
 // Number is a number of customers, orders or answers.
-func Number(n int64) Value { return Value{n: n, of: 1, form: number} }
+func Number(n int64) Value { return Value{n: n, of: 1, kind: Count} }
 
 // Amount is an amount in minor units.
-func Amount(minor int64) Value { return Value{n: minor, of: 1, form: amount} }
+func Amount(minor int64) Value { return Value{n: minor, of: 1, kind: Money} }
 
 // AmountPer is an amount in minor units for each of so many; not known for each of none.
-func AmountPer(minor, of int64) Value { return perOf(minor, of, amount, 0) }
+func AmountPer(minor, of int64) Value { return Value{n: minor, of: max(of, 0), kind: Money} }
 
 // Ratio is n/of with so many decimals; not known where of is 0.
-func Ratio(n, of int64, decimals uint8) Value { return perOf(n, of, ratio, decimals) }
-
-func perOf(n, of int64, f form, decimals uint8) Value {
-	if of <= 0 {
-		return Value{}
-	}
-	return Value{n, of, f, decimals}
-}
+func Ratio(n, of int64, decimals uint8) Value { return Value{n, max(of, 0), Plain, decimals} }
 
 // Share is n/of as reports state shares: from 0 to 1, with four decimals.
-func Share(n, of int64) Value { return Ratio(n, of, 4) }
+func Share(n, of int64) Value { return Value{n, max(of, 0), Part, 4} }
 
 // Truth is true or false.
 func Truth(is bool) Value {
-	v := Value{form: truth}
+	v := Value{of: 1, kind: Choice}
 	if is {
 		v.n = 1
 	}
@@ -65,24 +72,42 @@ func Truth(is bool) Value {
 }
 
 // Known returns false for a ratio of nothing.
-func (v Value) Known() bool { return v.form != unknown }
+func (v Value) Known() bool { return v.of != 0 }
+
+// Kind returns what the value is, also if it is not known.
+func (v Value) Kind() Kind { return v.kind }
+
+// True returns whether the value is true.
+func (v Value) True() bool { return v.kind == Choice && v.n != 0 }
+
+// Float returns the value, amounts in whole units of the currency; 0 if it is not known. It is for drawing and for comparing: Append has
+// the exact text.
+func (v Value) Float(currency money.Unit) float64 {
+	switch {
+	case v.of == 0:
+		return 0
+	case v.kind == Money:
+		return currency.Major(v.n) / float64(v.of)
+	default:
+		return float64(v.n) / float64(v.of)
+	}
+}
 
 // Append appends the value as JSON: a number, true or false; null if it is not known.
 func (v Value) Append(dst []byte, currency money.Unit) []byte {
-	switch v.form {
-	case number:
+	switch {
+	case v.of == 0:
+		return append(dst, "null"...)
+	case v.kind == Count:
 		return strconv.AppendInt(dst, v.n, 10)
-	case amount:
-		if v.of == 1 {
-			return currency.Append(dst, v.n)
-		}
+	case v.kind == Money && v.of == 1:
+		return currency.Append(dst, v.n)
+	case v.kind == Money:
 		return currency.Append(dst, currency.Round(rounded(v.n, v.of)))
-	case ratio:
-		return strconv.AppendFloat(dst, float64(v.n)/float64(v.of), 'f', int(v.decimals), 64)
-	case truth:
+	case v.kind == Choice:
 		return strconv.AppendBool(dst, v.n != 0)
 	default:
-		return append(dst, "null"...)
+		return strconv.AppendFloat(dst, float64(v.n)/float64(v.of), 'f', int(v.decimals), 64)
 	}
 }
 

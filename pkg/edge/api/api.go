@@ -17,6 +17,7 @@ import (
 	"github.com/mainstay/mainstay/pkg/edge/views"
 	"github.com/mainstay/mainstay/pkg/node/server"
 	"github.com/mainstay/mainstay/pkg/stream/lookup"
+	"github.com/mainstay/mainstay/pkg/stream/report"
 )
 
 //go:generate go run ../../../cmd/openapi -o ../../../docs/openapi.json
@@ -77,9 +78,12 @@ func (a *api) write(w http.ResponseWriter, r *http.Request, result any) {
 func (a *api) refuse(w http.ResponseWriter, r *http.Request, at route, err error) {
 	var told *told
 	var query *views.QueryError
+	var parameter *report.ParameterError
 	switch {
 	case errors.As(err, &told):
 		server.WriteProblem(w, told.problem)
+	case errors.As(err, &parameter):
+		server.WriteProblem(w, problem(badParameter, parameter.Error()))
 	case errors.As(err, &query) && query.Parameter == "sort":
 		server.WriteProblem(w, problem(unknownColumn, query.Error()))
 	case errors.As(err, &query):
@@ -87,7 +91,7 @@ func (a *api) refuse(w http.ResponseWriter, r *http.Request, at route, err error
 	case errors.Is(err, lookup.ErrUnknownCustomer):
 		server.WriteProblem(w, problem(unknownCustomer, "ids are compared byte for byte, after the ledger's normalisation"))
 	case errors.Is(err, lookup.ErrNoState):
-		server.WriteProblem(w, problem(noStateYet, "Redis holds no state of this ledger yet: check with `mainstay status` that a fold is running"))
+		server.WriteProblem(w, problem(noStateYet, "Redis holds no state of this ledger yet, or not every input has been read: check with `mainstay status` that intake and fold are running"))
 	case errors.Is(err, views.ErrReading):
 		w.Header().Set("Retry-After", "5")
 		server.WriteProblem(w, problem(stillReading, err.Error()))

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"reflect"
 	"slices"
 	"strconv"
 
@@ -25,7 +24,7 @@ func Document() ([]byte, error) {
 		"openapi": "3.1.0",
 		"info": schema{
 			"title": "Mainstay", "version": "1", "license": schema{"name": "Apache-2.0", "identifier": "Apache-2.0"},
-			"description": "Reads customers, lists of them, open alerts and the portfolio. Fields are only added within a version. Generated: see pkg/edge/api.",
+			"description": "Reads customers, lists of them, open alerts, reports of all customers and the portfolio. Fields are only added within a version. Generated: see pkg/edge/api.",
 		},
 		"paths": paths,
 		"components": schema{
@@ -64,6 +63,8 @@ func (p *parameter) schema() schema {
 	switch {
 	case p.whole:
 		s = schema{"type": "integer", "minimum": p.least, "maximum": p.most}
+	case p.month:
+		s["pattern"] = monthPattern
 	case p.boolean:
 		s = schema{"type": "boolean"}
 	case len(p.oneOf) > 0:
@@ -86,7 +87,7 @@ func (p *parameter) schema() schema {
 }
 
 func (d definitions) responses(r route) schema {
-	answer := schema{"description": r.summary, "content": schema{"application/json": schema{"schema": d.of(reflect.TypeOf(r.response))}}}
+	answer := schema{"description": r.summary, "content": schema{"application/json": schema{"schema": d.ofAnswer(r.response)}}}
 	all := schema{"200": answer}
 	if _, tagged := r.response.(interface{ etag() string }); tagged {
 		answer["headers"] = schema{"ETag": schema{"schema": schema{"type": "string"}}}

@@ -15,6 +15,8 @@ import (
 	"github.com/mainstay/mainstay/pkg/edge/views"
 	"github.com/mainstay/mainstay/pkg/node/server"
 	"github.com/mainstay/mainstay/pkg/stream/lookup"
+	"github.com/mainstay/mainstay/pkg/stream/report"
+	"github.com/mainstay/mainstay/processors/calendar"
 )
 
 const documentPath = "/v1/openapi.json"
@@ -38,6 +40,7 @@ type parameter struct {
 	about    string
 	inPath   bool
 	whole    bool // a whole number, from least to most
+	month    bool // YYYY-MM
 	boolean  bool
 	least    int
 	most     int
@@ -49,6 +52,12 @@ type parameter struct {
 // routes is the table of all routes.
 func routes() []route {
 	limit := parameter{name: "limit", about: "Rows of one answer.", whole: true, least: 1, most: views.MostRows, standard: "50"}
+	length := parameter{name: "by", about: "The length of a period.", standard: report.Month, oneOf: []string{report.Month, report.Quarter}}
+	months := []parameter{
+		{name: "from", about: "The first month, or the first cohort; by default that of the first purchase.", month: true, example: "2026-01"},
+		{name: "to", about: "The last month; by default the last that is over.", month: true, example: "2026-09"},
+		{name: "current", about: "Include the month that is not over, as it stands; not together with `to`.", boolean: true, standard: "false"},
+	}
 	id := parameter{name: "id", about: "The customer's id, percent-encoded.", inPath: true, example: "c-1"}
 	return []route{
 		{
@@ -101,6 +110,31 @@ func routes() []route {
 			answer: (*api).answerAlerts,
 		},
 		{
+			path: "/v1/retention", name: "getRetention", scope: server.ScopeCustomers, response: periodAnswer(calendar.Retention()), problems: []kind{noStateYet},
+			summary:    "Customers who came, stayed, returned and were lost, by month or quarter",
+			about:      "The same figures as `mainstay report retention`. " + monthsAbout,
+			parameters: append([]parameter{length}, months...), answer: (*api).answerRetention,
+		},
+		{
+			path: "/v1/revenue", name: "getRevenue", scope: server.ScopeCustomers, response: periodAnswer(calendar.Sales()), problems: []kind{noStateYet},
+			summary:    "Revenue from new, repeat and reactivated customers, by month or quarter",
+			about:      "The same figures as `mainstay report revenue`. " + monthsAbout,
+			parameters: append([]parameter{length}, months...), answer: (*api).answerRevenue,
+		},
+		{
+			path: "/v1/cohorts", name: "getCohorts", scope: server.ScopeCustomers, response: reportAnswer{columns: report.CohortColumns(), keys: []string{"cohort"}}, problems: []kind{noStateYet},
+			summary:    "Customers by the month of their first purchase, and what they did in each month since",
+			about:      "The same figures as `mainstay report cohorts`. " + monthsAbout,
+			parameters: months, answer: (*api).answerCohorts,
+		},
+		{
+			path: "/v1/segments", name: "getSegments", scope: server.ScopeCustomers, response: segmentAnswer(),
+			summary: "Groups of customers against all",
+			about: "The customers with a standing order, summed by a dimension; the last row, `all`, is of all of them. The same figures as `mainstay report segments`. " +
+				"All customers are read for it, as for lists; one read serves all dimensions.",
+			parameters: []parameter{{name: "by", about: "The dimension.", standard: "value_tier", oneOf: dimensions()}}, answer: (*api).answerSegments,
+		},
+		{
 			path: "/v1/portfolio", name: "getPortfolio", scope: server.ScopeCustomers, response: portfolioAnswer{},
 			summary: "All customers together",
 			about:   "The figures that were published last, and those of each closed day that the output topic still holds.",
@@ -113,6 +147,15 @@ func routes() []route {
 			answer:  (*api).answerStatus,
 		},
 	}
+}
+
+const monthsAbout = "Refunds, cancellations and late events change the months that they concern, whenever they arrive."
+
+func dimensions() (names []string) {
+	for _, d := range lookup.Dimensions() {
+		names = append(names, d.Name)
+	}
+	return names
 }
 
 func sortable() (names []string) {
@@ -177,6 +220,10 @@ func (p *parameter) check(value string) error {
 	case p.whole:
 		if n, err := strconv.Atoi(value); err != nil || n < p.least || n > p.most {
 			return refused(badParameter, fmt.Sprintf("%s must be a whole number from %d to %d", p.name, p.least, p.most))
+		}
+	case p.month:
+		if _, err := calendar.ParseMonth(value); err != nil {
+			return refused(badParameter, p.name+" must be a month: YYYY-MM, such as 2026-10")
 		}
 	case p.boolean:
 		if value != "true" && value != "false" {

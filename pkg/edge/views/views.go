@@ -1,5 +1,5 @@
-// Package views owns what the API and the pages read: customers, lists of them, open alerts, the portfolio, and the status of the
-// process. It answers lists from a Source, which reads all customers, and keeps what was read for some seconds.
+// Package views owns what the API and the pages read: customers, lists of them, segments, open alerts, what happened month by month, the
+// portfolio, and the status of the process. It answers lists from a Source, which reads all customers, and keeps what was read for some seconds.
 //
 // It refuses to change anything, to format anything for a reader, and to be waited for: intake and fold do not know of it, and at most one
 // read of all customers is under way in a process.
@@ -25,6 +25,10 @@ type Source interface {
 	List(ctx context.Context, q lookup.ListQuery) (*lookup.Listing, error)
 	// Tally counts customers and open alerts.
 	Tally(ctx context.Context, q lookup.AlertQuery) (*lookup.Tally, error)
+	// Segments sums customers by each dimension, in the order of lookup.Dimensions.
+	Segments(ctx context.Context) ([]*lookup.Segments, error)
+	// Calendar reads what all customers did month by month. The error may be lookup.ErrNoState.
+	Calendar(ctx context.Context) (*lookup.Calendar, error)
 }
 
 // NewState returns the Source that reads the state in Redis.
@@ -50,6 +54,14 @@ func (s state) Tally(ctx context.Context, q lookup.AlertQuery) (*lookup.Tally, e
 	return lookup.ReadTally(ctx, s.redis, s.namespace, s.genesis, q)
 }
 
+func (s state) Segments(ctx context.Context) ([]*lookup.Segments, error) {
+	return lookup.ReadSegments(ctx, s.redis, s.namespace, s.genesis, lookup.Dimensions(), nil)
+}
+
+func (s state) Calendar(ctx context.Context) (*lookup.Calendar, error) {
+	return lookup.ReadCalendar(ctx, s.redis, s.namespace, s.genesis)
+}
+
 // Config parameterises New.
 type Config struct {
 	Source    Source
@@ -62,14 +74,20 @@ type Config struct {
 // Views answers what API and pages ask. It may be used concurrently.
 type Views struct {
 	Config
-	lists   kept[*lookup.Listing]
-	tallies kept[*lookup.Tally]
+	lists     kept[*lookup.Listing]
+	tallies   kept[*lookup.Tally]
+	segments  kept[[]*lookup.Segments]
+	calendars kept[*lookup.Calendar]
 }
 
 // New returns views.
 func New(c Config) *Views {
 	scanning := make(chan struct{}, 1)
-	return &Views{Config: c, lists: newKept[*lookup.Listing](c.Now, scanning), tallies: newKept[*lookup.Tally](c.Now, scanning)}
+	return &Views{
+		Config: c, lists: newKept[*lookup.Listing](c.Now, scanning), tallies: newKept[*lookup.Tally](c.Now, scanning),
+		segments:  newKept[[]*lookup.Segments](c.Now, scanning),
+		calendars: newKept[*lookup.Calendar](c.Now, make(chan struct{}, 1)), // it reads no customer, so it waits for no read of all of them
+	}
 }
 
 // Profile reads one customer, at the moment of the call.
@@ -140,7 +158,7 @@ func (q *Query) Key() string {
 
 // QueryError says which parameter of a query is wrong.
 type QueryError struct {
-	Parameter string // sort or where
+	Parameter string // sort, where or by
 	Err       error
 }
 
@@ -189,4 +207,28 @@ func (v *Views) Tally(ctx context.Context, q lookup.AlertQuery) (*lookup.Tally, 
 	t := *all
 	t.Alerts = t.Alerts[:min(limit, len(t.Alerts))]
 	return &t, nil
+}
+
+// Segments sums customers by a dimension. One read of all customers serves all dimensions. An error of a dimension that there is not is a
+// *QueryError.
+func (v *Views) Segments(ctx context.Context, dimension string) (*lookup.Segments, error) {
+	by, err := lookup.DimensionNamed(dimension)
+	if err != nil {
+		return nil, &QueryError{"by", err}
+	}
+	all, err := v.segments.get(ctx, "", v.Source.Segments)
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range all {
+		if s.By.Name == by.Name {
+			return s, nil
+		}
+	}
+	return nil, fmt.Errorf("the segments by %s were not read", by.Name)
+}
+
+// Calendar reads what all customers did month by month. Its tables are shared: nobody changes them.
+func (v *Views) Calendar(ctx context.Context) (*lookup.Calendar, error) {
+	return v.calendars.get(ctx, "", v.Source.Calendar)
 }

@@ -24,12 +24,17 @@ type Calendar struct {
 // ReadCalendar reads and adds up the calendars of all partitions. It reads no customer. ErrNoState: a partition has none, or no time of
 // the ledger is known yet.
 func ReadCalendar(ctx context.Context, r *redis.Client, namespace string, g *ledger.Genesis) (*Calendar, error) {
+	all, err := readPartitions(ctx, r, namespace, g)
+	if err != nil {
+		return nil, err
+	}
+	return SumCalendars(all)
+}
+
+// SumCalendars adds up the calendars of all partitions, in the order of their numbers. ErrNoState: no time of the ledger is known yet.
+func SumCalendars(all []*processors.Partition) (*Calendar, error) {
 	sum := &Calendar{AsOf: math.MaxInt64, Current: math.MaxInt32}
-	for number := range g.GetPartitions() {
-		p, err := readPartition(ctx, r, namespace, g, number)
-		if err != nil {
-			return nil, fmt.Errorf("partition %d: %w", number, err)
-		}
+	for number, p := range all {
 		base, known := p.BaseTime()
 		if !known {
 			return nil, fmt.Errorf("partition %d: %w: not every input has been read, so no month is known to be over", number, ErrNoState)
@@ -40,6 +45,17 @@ func ReadCalendar(ctx context.Context, r *redis.Client, namespace string, g *led
 		sum.Merge(&t)
 	}
 	return sum, nil
+}
+
+func readPartitions(ctx context.Context, r *redis.Client, namespace string, g *ledger.Genesis) (all []*processors.Partition, err error) {
+	for number := range g.GetPartitions() {
+		p, err := readPartition(ctx, r, namespace, g, number)
+		if err != nil {
+			return nil, fmt.Errorf("partition %d: %w", number, err)
+		}
+		all = append(all, p)
+	}
+	return all, nil
 }
 
 func readPartition(ctx context.Context, r *redis.Client, namespace string, g *ledger.Genesis, number int32) (*processors.Partition, error) {

@@ -92,18 +92,18 @@ func SegmentMeasures() []measure.Measure[Segment] {
 	return []measure.Measure[Segment]{
 		{Name: "customers", Of: func(s *Segment) measure.Value { return measure.Number(s.Customers) }},
 		{Name: "historic_revenue", Of: func(s *Segment) measure.Value { return measure.Amount(s.Historic) }},
-		{Name: "average_historic_clv", Of: func(s *Segment) measure.Value { return measure.AmountPer(s.Historic, s.Customers) }},
-		{Name: "average_predicted_clv", Of: func(s *Segment) measure.Value { return measure.AmountPer(s.Predicted, s.Customers) }},
-		{Name: "average_clv", Of: func(s *Segment) measure.Value { return measure.AmountPer(s.Historic+s.Predicted, s.Customers) }},
-		{Name: "average_order_value", Of: func(s *Segment) measure.Value { return measure.AmountPer(s.Net, s.Orders) }},
-		{Name: "orders_per_year", Of: func(s *Segment) measure.Value { return measure.Ratio(s.Orders*36525, s.CustomerDays*100, 2) }},
-		{Name: "days_between_orders", Of: func(s *Segment) measure.Value { return measure.Ratio(s.GapDays, s.Gaps, 1) }},
-		{Name: "average_churn_probability", Of: func(s *Segment) measure.Value { return measure.Share(s.Probability, s.Known*10_000) }},
-		{Name: "lost_share", Of: func(s *Segment) measure.Value { return measure.Share(s.Lost, s.Customers) }},
-		{Name: "nps", Of: func(s *Segment) measure.Value {
+		{Name: "average_historic_clv", Better: measure.More, Of: func(s *Segment) measure.Value { return measure.AmountPer(s.Historic, s.Customers) }},
+		{Name: "average_predicted_clv", Better: measure.More, Of: func(s *Segment) measure.Value { return measure.AmountPer(s.Predicted, s.Customers) }},
+		{Name: "average_clv", Better: measure.More, Of: func(s *Segment) measure.Value { return measure.AmountPer(s.Historic+s.Predicted, s.Customers) }},
+		{Name: "average_order_value", Better: measure.More, Of: func(s *Segment) measure.Value { return measure.AmountPer(s.Net, s.Orders) }},
+		{Name: "orders_per_year", Better: measure.More, Of: func(s *Segment) measure.Value { return measure.Ratio(s.Orders*36525, s.CustomerDays*100, 2) }},
+		{Name: "days_between_orders", Better: measure.Less, Of: func(s *Segment) measure.Value { return measure.Ratio(s.GapDays, s.Gaps, 1) }},
+		{Name: "average_churn_probability", Better: measure.Less, Of: func(s *Segment) measure.Value { return measure.Share(s.Probability, s.Known*10_000) }},
+		{Name: "lost_share", Better: measure.Less, Of: func(s *Segment) measure.Value { return measure.Share(s.Lost, s.Customers) }},
+		{Name: "nps", Better: measure.More, Of: func(s *Segment) measure.Value {
 			return measure.Ratio(100*(s.Promoters-s.Detractors), s.Promoters+s.Passives+s.Detractors, 1)
 		}},
-		{Name: "repeat_share", Of: func(s *Segment) measure.Value { return measure.Share(s.Repeat, s.Customers) }},
+		{Name: "repeat_share", Better: measure.More, Of: func(s *Segment) measure.Value { return measure.Share(s.Repeat, s.Customers) }},
 		{Name: "referred_customers", Of: func(s *Segment) measure.Value { return measure.Number(s.Referred) }},
 		{Name: "few", Of: func(s *Segment) measure.Value { return measure.Truth(s.Few()) }},
 	}
@@ -111,21 +111,26 @@ func SegmentMeasures() []measure.Measure[Segment] {
 
 // Segments are the segments of a dimension.
 type Segments struct {
+	By   Dimension
 	AsOf int64 // the least time of the ledger at which a customer was read, ms; 0: nothing is known yet
 	Unit money.Unit
 	All  []Segment
 	Base Segment // of all customers
 }
 
-// ReadSegments reads all customers of a namespace and sums them by a dimension. It is a scan, as List is.
-func ReadSegments(ctx context.Context, r *redis.Client, namespace string, g *ledger.Genesis, by Dimension, scanned func(int64)) (*Segments, error) {
-	return by.Segments(ctx, inRedis(r, namespace, g), scanned)
+// ReadSegments reads all customers of a namespace and sums them by each of some dimensions. It is a scan, as List is; another dimension
+// costs little more.
+func ReadSegments(ctx context.Context, r *redis.Client, namespace string, g *ledger.Genesis, by []Dimension, scanned func(int64)) ([]*Segments, error) {
+	return SumSegments(ctx, inRedis(r, namespace, g), by, scanned)
 }
 
-// Segments sums the customers of a walk.
-func (d *Dimension) Segments(ctx context.Context, through Walk, scanned func(int64)) (*Segments, error) {
-	sums := &Segments{Base: Segment{Name: "all"}}
-	segments := map[string]*Segment{}
+// SumSegments sums the customers of a walk by each of some dimensions.
+func SumSegments(ctx context.Context, through Walk, by []Dimension, scanned func(int64)) ([]*Segments, error) {
+	base, unit := Segment{Name: "all"}, money.Unit{}
+	segments := make([]map[string]*Segment, len(by))
+	for i := range segments {
+		segments[i] = map[string]*Segment{}
+	}
 	number, seen := int32(-1), map[uint64]struct{}{} // a walk may come to a customer of a partition twice
 	asOf, err := through(ctx, scanned, func(p *processors.Partition, id string, c *customer.State) {
 		a := processors.ScoreCustomer(p, id, c)
@@ -138,20 +143,30 @@ func (d *Dimension) Segments(ctx context.Context, through Walk, scanned func(int
 			return
 		}
 		seen[hash] = struct{}{}
-		sums.Unit = a.CLV.Currency
-		name := cmp.Or(d.of(&a, c), noSegment)
-		if segments[name] == nil {
-			segments[name] = &Segment{Name: name}
+		unit = a.CLV.Currency
+		base.add(p, &a, c)
+		for i := range by {
+			name := cmp.Or(by[i].of(&a, c), noSegment)
+			if segments[i][name] == nil {
+				segments[i][name] = &Segment{Name: name}
+			}
+			segments[i][name].add(p, &a, c)
 		}
-		segments[name].add(p, &a, c)
-		sums.Base.add(p, &a, c)
 	})
 	if err != nil {
 		return nil, err
 	}
-	sums.AsOf = asOf
+	sums := make([]*Segments, len(by))
+	for i := range by {
+		sums[i] = &Segments{By: by[i], AsOf: asOf, Unit: unit, All: by[i].sorted(segments[i]), Base: base}
+	}
+	return sums, nil
+}
+
+// sorted returns segments in the order of the dimension.
+func (d *Dimension) sorted(segments map[string]*Segment) (all []Segment) {
 	for _, s := range segments {
-		sums.All = append(sums.All, *s)
+		all = append(all, *s)
 	}
 	place := func(s *Segment) int {
 		if i := slices.Index(d.order, s.Name); i >= 0 {
@@ -159,10 +174,10 @@ func (d *Dimension) Segments(ctx context.Context, through Walk, scanned func(int
 		}
 		return len(d.order)
 	}
-	slices.SortFunc(sums.All, func(a, b Segment) int {
+	slices.SortFunc(all, func(a, b Segment) int {
 		return cmp.Or(cmp.Compare(place(&a), place(&b)), strings.Compare(a.Name, b.Name))
 	})
-	return sums, nil
+	return all
 }
 
 func (s *Segment) add(p *processors.Partition, a *processors.CustomerScores, c *customer.State) {

@@ -78,6 +78,19 @@ func (p *Population) Tally(ctx context.Context, q lookup.AlertQuery) (*lookup.Ta
 	return q.Tally(ctx, p.walk)
 }
 
+// Segments sums customers by each dimension.
+func (p *Population) Segments(ctx context.Context) ([]*lookup.Segments, error) {
+	return lookup.SumSegments(ctx, p.walk, lookup.Dimensions(), nil)
+}
+
+// Calendar returns what all customers did month by month. It counts as no read of all customers.
+func (p *Population) Calendar(context.Context) (*lookup.Calendar, error) {
+	if p.Err != nil {
+		return nil, p.Err
+	}
+	return lookup.SumCalendars([]*processors.Partition{p.partition})
+}
+
 func (p *Population) walk(_ context.Context, _ func(int64), each func(*processors.Partition, string, *customer.State)) (int64, error) {
 	p.Walks.Add(1)
 	p.customers.Each(func(id string, s *customer.State) { each(p.partition, id, s) })

@@ -1,0 +1,118 @@
+package api
+
+import (
+	"context"
+	"reflect"
+
+	"github.com/mainstay/mainstay/pkg/stream/lookup"
+	"github.com/mainstay/mainstay/pkg/stream/report"
+	"github.com/mainstay/mainstay/processors/calendar"
+	"github.com/mainstay/mainstay/processors/measure"
+)
+
+// reportAnswer describes a report. What is answered is the report itself.
+type reportAnswer struct {
+	columns []report.Column
+	keys    []string // of the first column, one of which a row has
+}
+
+func periodAnswer(measures []measure.Measure[calendar.Period]) reportAnswer {
+	return reportAnswer{report.PeriodColumns(measures, report.Month), []string{report.Month, report.Quarter}}
+}
+
+func segmentAnswer() reportAnswer {
+	keys := dimensions()
+	return reportAnswer{report.SegmentColumns(keys[0]), keys}
+}
+
+const monthPattern = `^[0-9]{4}-(0[1-9]|1[0-2])$`
+
+// ofAnswer returns the schema of what a route answers.
+func (d definitions) ofAnswer(response any) schema {
+	r, ok := response.(reportAnswer)
+	if !ok {
+		return d.of(reflect.TypeOf(response))
+	}
+	properties, required := schema{}, []string{}
+	for _, c := range r.columns[1:] {
+		properties[c.Name] = valueSchema(c.Kind)
+		required = append(required, c.Name)
+	}
+	row := schema{"type": "object", "properties": properties, "additionalProperties": false, "required": required}
+	var one []schema
+	for _, key := range r.keys {
+		properties[key] = schema{"type": "string"}
+		one = append(one, schema{"required": []string{key}})
+	}
+	if len(one) == 1 {
+		row["required"] = append(required, r.keys[0])
+	} else {
+		row["oneOf"] = one // by the parameter by
+	}
+	return schema{
+		"type": "object", "required": []string{"as_of", "currency", "rows"}, "additionalProperties": false,
+		"properties": schema{
+			"as_of":    schema{"anyOf": []schema{{"type": "string", "format": "date-time"}, {"type": "null"}}, "description": "The least time of the ledger up to which all is read; null while nothing is known"},
+			"currency": schema{"anyOf": []schema{{"type": "string"}, {"type": "null"}}, "description": "Of all amounts; null where there is none"},
+			"rows":     schema{"type": "array", "items": row},
+		},
+	}
+}
+
+// valueSchema returns the schema of the values of a kind. docs/measures.md has the formula of each measure, by its name.
+func valueSchema(k measure.Kind) schema {
+	switch k {
+	case measure.Text:
+		return schema{"type": "string"}
+	case measure.Count:
+		return schema{"type": "integer"}
+	case measure.Choice:
+		return schema{"type": "boolean"}
+	case measure.Money, measure.Plain, measure.Part:
+		return nullable(schema{"type": "number"})
+	default:
+		panic("api: no schema of a kind of values") // the tests walk all columns
+	}
+}
+
+func (a *api) answerRetention(ctx context.Context, args arguments) (any, error) {
+	return a.periods(ctx, args, calendar.Retention())
+}
+
+func (a *api) answerRevenue(ctx context.Context, args arguments) (any, error) {
+	return a.periods(ctx, args, calendar.Sales())
+}
+
+func (a *api) periods(ctx context.Context, args arguments, measures []measure.Measure[calendar.Period]) (any, error) {
+	c, months, err := a.calendar(ctx, args)
+	if err != nil {
+		return nil, err
+	}
+	return report.Periods(c, measures, args["by"], months)
+}
+
+func (a *api) answerCohorts(ctx context.Context, args arguments) (any, error) {
+	c, months, err := a.calendar(ctx, args)
+	if err != nil {
+		return nil, err
+	}
+	return report.Cohorts(c, months)
+}
+
+// calendar reads the calendar, once the months that are asked for are known to be right.
+func (a *api) calendar(ctx context.Context, args arguments) (*lookup.Calendar, report.Months, error) {
+	months, err := report.ParseMonths(args["from"], args["to"], args["current"] == "true")
+	if err != nil {
+		return nil, months, err
+	}
+	c, err := a.views.Calendar(ctx)
+	return c, months, err
+}
+
+func (a *api) answerSegments(ctx context.Context, args arguments) (any, error) {
+	s, err := a.views.Segments(ctx, args["by"])
+	if err != nil {
+		return nil, err
+	}
+	return report.Segments(s), nil
+}
