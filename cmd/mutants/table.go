@@ -76,6 +76,7 @@ func mutants() []mutant {
 		{rule: "erasure", name: "unnaming-lost-on-reclaim", broken: "the names that customers drop are lost on reclaim", by: unitTests("./processors", "^TestErasedNamesAreDropped$")},
 		{rule: "erasure", name: "copy-keeps-erased", broken: "a copy of the ledger holds entries of erased customers", by: goTest("./pkg/ops/ledgercopy", "TestErasedCustomersAreLeftOut")},
 		{rule: "20", name: "threshold-moves-on-replay", broken: "a replay does not apply thresholds where the ledger has them"},
+		{rule: "signals", name: "busy-for-ever", broken: "a claim waits for ever for a coordinator that stays busy, and says nothing", by: goTest("./pkg/testbed/faulttest", "TestACoordinatorThatStaysBusyIsACause")},
 		{rule: "10", name: "former-leader-believed", broken: "a former leader, who lacks the newest entries, makes a partition halt", by: goTest("./pkg/kafka", "TestAFormerLeaderAnswers")},
 		{rule: "9", name: "two-in-flight-acked", broken: "two produce requests are in flight, and the first acknowledgement counts for both"},
 		{rule: "9", name: "two-in-flight-unordered", broken: "two produce requests are in flight, and a gap is accepted"},

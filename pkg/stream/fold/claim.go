@@ -78,7 +78,11 @@ func (o *owner) claim(ctx context.Context) (*claim, error) {
 	id := TransactionalID(o.cfg.Namespace, o.partition)
 	//mutant:no-fence insert id += strconv.FormatUint(o.cfg.Random(), 36)
 	//mutant:offset-before-fence insert early, err := o.readEvidenceEarly(ctx); if err != nil { return nil, err }
-	txn, err := o.kafka.OpenTransactional(ctx, id, o.cfg.TransactionTimeout)
+	// A coordinator that stays busy, as one does that cannot write its markers, is a failure with a cause, and no silence.
+	//mutant:busy-for-ever replace opening, cancel := context.WithCancel(ctx)
+	opening, cancel := context.WithTimeout(ctx, o.cfg.TransactionTimeout)
+	txn, err := o.kafka.OpenTransactional(opening, id, o.cfg.TransactionTimeout)
+	cancel()
 	if err != nil {
 		return nil, fmt.Errorf("fence the last owner: %w", err)
 	}

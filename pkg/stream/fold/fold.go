@@ -101,6 +101,10 @@ type kept struct {
 	// what halted it, since every retry claims the partition and serves it up to there.
 	halted halt.Reason
 	cause  string
+	// failing is the cause of the last claim that failed, and failure its error, until the partition makes progress: a claim may succeed
+	// again and again, and each of its transactions fail.
+	failing failure.Cause
+	failure string
 }
 
 // Status is the state of a partition that is assigned to this process.
@@ -114,7 +118,7 @@ type Status struct {
 	BaseTime   int64         // ms; 0 while undefined
 	Stalled    time.Duration // since the last commit, or since there was last nothing to commit
 	Halted     halt.Reason
-	Failing    failure.Cause // of the last claim; empty while it lasts
+	Failing    failure.Cause // of the last claim that failed; empty once the partition has made progress since
 	Cause      string        // of the halt, or of the last claim that failed
 }
 

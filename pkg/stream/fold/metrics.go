@@ -1,6 +1,7 @@
 package fold
 
 import (
+	"cmp"
 	"strconv"
 	"strings"
 	"time"
@@ -76,7 +77,7 @@ func (c *claim) reportPositions() {
 	base, _ := c.state.BaseTime()
 	c.status = Status{
 		Partition: c.partition, Folded: c.folded, Published: max(c.published, 0), Committed: c.committed, LagRecords: max(c.lag, 0),
-		Commit: c.committedAt, BaseTime: base, Halted: c.kept.halted, Cause: c.kept.cause,
+		Commit: c.committedAt, BaseTime: base, Halted: c.kept.halted, Failing: c.kept.failing, Cause: cmp.Or(c.kept.cause, c.kept.failure),
 	}
 	c.setStatus(c.status)
 }

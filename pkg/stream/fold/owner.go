@@ -114,6 +114,7 @@ func (o *owner) pause(cause failure.Cause) time.Duration {
 // countFailure counts and logs a claim that failed.
 func (o *owner) countFailure(failed *Status, err error) {
 	failed.Failing = failure.Of(err)
+	o.kept.failing, o.kept.failure = failed.Failing, err.Error()
 	o.metrics.ClaimsFailed.WithLabelValues(o.label, string(failed.Failing)).Inc()
 	level := o.complaints.Failed(string(failed.Failing), o.cfg.Now())
 	if failed.Halted == "" { // a halt is logged with its reason
@@ -124,6 +125,7 @@ func (o *owner) countFailure(failed *Status, err error) {
 // progressed resets the time since the last progress: a commit succeeded, or there is nothing to commit.
 func (o *owner) progressed() {
 	o.metrics.Stalled.Set(telemetry.ByFold, o.topic, o.label, 0)
+	o.kept.failing, o.kept.failure = "", ""
 	if lasted, failed := o.complaints.Over(o.cfg.Now()); failed > 0 {
 		o.log.Info("the partition makes progress again", zap.Int("failed", failed), zap.Duration("after", lasted))
 	}

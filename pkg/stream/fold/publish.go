@@ -64,7 +64,10 @@ func (c *claim) publish(ctx context.Context) error {
 	}
 	//mutant:split-transaction insert if err := c.publishFirst(ctx, &batches); err != nil { return err }
 	//mutant:offset-outside insert if err := c.commitOffset(ctx); err != nil { return err }
-	err := c.txn.Publish(ctx, kafka.Transaction{
+	// After the timeout the broker has aborted the transaction: what is not done by then is in vain.
+	publishing, cancel := context.WithTimeout(ctx, c.cfg.TransactionTimeout)
+	defer cancel()
+	err := c.txn.Publish(publishing, kafka.Transaction{
 		Batches: batches, First: c.kept.refusing,
 		Group: Group(c.cfg.Namespace),
 		//mutant:no-fence replace Generation: -1
