@@ -12,6 +12,7 @@ import (
 	"github.com/mainstay/mainstay/processors/model"
 	"github.com/mainstay/mainstay/processors/portfolio"
 	"github.com/mainstay/mainstay/processors/settings"
+	"github.com/mainstay/mainstay/processors/trait"
 	"github.com/mainstay/mainstay/schemas/ledger"
 	"github.com/mainstay/mainstay/schemas/money"
 	"github.com/mainstay/mainstay/schemas/output"
@@ -219,6 +220,9 @@ func (p *Partition) Unit() money.Unit { return p.terms.Unit }
 
 // MinorPerUnit returns how many minor units a unit of the base currency has.
 func (p *Partition) MinorPerUnit() float64 { return 1 / p.terms.Unit.Major(1) }
+
+// Trait returns the text of a trait of a customer of the partition; empty if no purchase of theirs has stated it.
+func (p *Partition) Trait(c *customer.State, t trait.Trait) string { return c.Trait(&p.state.texts, t) }
 
 // Today returns base time as a civil day of the ledger's timezone, with its fraction; false while base time is undefined.
 func (p *Partition) Today() (day float64, ok bool) {

@@ -60,7 +60,11 @@ func history(t *rapid.T) []customerEvent {
 				if u > 0 && rapid.Bool().Draw(t, "moved") {
 					e.OccurredAt = moment()
 				}
-				add(i, fact(e))
+				e = fact(e)
+				if rapid.Bool().Draw(t, "detailed") {
+					e.PurchaseDetails = drawDetails(t)
+				}
+				add(i, e)
 			}
 			for f := range rapid.IntRange(0, 2).Draw(t, "refunds") {
 				e := refund(fmt.Sprint("refund-", f), order, rapid.Int64Range(1, 4000).Draw(t, "refund"), moment())
@@ -169,6 +173,8 @@ func TestAnyOrderOfArrivalGivesTheSameAnswers(t *testing.T) {
 			r := want[id]
 			a, b := one.scores(id), two.scores(id)
 			requireRecount(t, id, r, a)
+			requireTraits(t, one, id, events[id])
+			requireTraits(t, two, id, events[id])
 			require.Equal(t, bare(a), bare(b), id)
 		}
 		for _, w := range []*world{one, two} {

@@ -11,6 +11,7 @@ import (
 	"github.com/mainstay/mainstay/processors/calibration"
 	"github.com/mainstay/mainstay/processors/portfolio"
 	"github.com/mainstay/mainstay/processors/settings"
+	"github.com/mainstay/mainstay/processors/trait"
 	"github.com/mainstay/mainstay/schemas/ledger"
 	"github.com/mainstay/mainstay/schemas/state"
 )
@@ -47,6 +48,7 @@ type partitionState struct {
 	totals        portfolio.Totals
 	calendar      calendar.Table
 	calibration   calibration.Totals
+	texts         trait.Texts             // of the customers' traits
 	contributions portfolio.Contributions // partition 0: what all partitions have contributed
 
 	sentThresholds uint64 // partition 0: version of the thresholds sent last
@@ -90,7 +92,7 @@ func newPartitionState(number int32) partitionState {
 
 // stateFormat is the format of encoded partitions and customers. Decode refuses any other, and the fold then rebuilds both from
 // the ledger.
-const stateFormat = 5
+const stateFormat = 6
 
 func (s *partitionState) encode() *state.Partition {
 	w := &state.Partition{
@@ -104,6 +106,7 @@ func (s *partitionState) encode() *state.Partition {
 		Erasures: s.erasures, OldestErasure: s.oldestErasure, Unnamings: s.unnamings, ErasedNames: s.erasedNames, Unnaming: s.unnaming, Erased: s.erased,
 	}
 	w.Calendar = s.calendar.Encode()
+	w.TraitTexts = s.texts.Encode()
 	s.contributions.Encode(w)
 	w.SentThresholds = s.sentThresholds
 	return w
@@ -166,6 +169,7 @@ func decodePartitionState(blob []byte) (partitionState, error) {
 	s.totals.Decode(w.GetTotals())
 	s.calendar.Decode(w.GetCalendar())
 	s.calibration.Decode(w.GetCalibration())
+	s.texts.Decode(w.TraitTexts)
 	s.contributions.Decode(w)
 	s.sentThresholds = w.GetSentThresholds()
 	s.alertTerms, s.alertSince = w.GetAlertTerms(), w.GetAlertSince()

@@ -10,6 +10,7 @@ import (
 	"github.com/mainstay/mainstay/processors/calibration"
 	"github.com/mainstay/mainstay/processors/portfolio"
 	"github.com/mainstay/mainstay/processors/settings"
+	"github.com/mainstay/mainstay/processors/trait"
 	"github.com/mainstay/mainstay/schemas/ledger"
 	"github.com/mainstay/mainstay/schemas/state"
 )
@@ -63,6 +64,7 @@ func fullState() partitionState {
 	s.contributions.SetPublished(&ledger.Contribution{Customers: 2})
 	s.contributions.Replace(&ledger.Contribution{Partition: 1, Close: 3})
 	s.contributions.SetPublishedFinal(&ledger.Contribution{Close: 2})
+	s.texts.Number(trait.Channel, "web")
 	s.fuses.Decode([]*state.Fuse{{Rule: 1, Hour: 2, Raised: 3, Suppressed: 4}})
 	return s
 }

@@ -71,6 +71,7 @@ type step struct {
 // after the step, except that alertCounts stays valid until the next one.
 type scratch struct {
 	events      ledger.EventReader
+	details     ledger.Details  // of the purchase read last
 	scores      scores          // of the customer scored last
 	evaluator   alert.Evaluator // of the customer evaluated last
 	writer      outputWriter
@@ -231,7 +232,11 @@ func (s *step) applyBody(m customer.Moment, c *subject, e *ledger.Event) custome
 	t := &s.p.terms
 	switch {
 	case e.Purchase != nil:
-		return c.state.RecordPurchase(t, m, e, e.Purchase)
+		change := c.state.RecordPurchase(t, m, e, e.Purchase)
+		if d := &s.scratch.details; s.scratch.events.Details(d) {
+			c.state.NoteTraits(&s.state.texts, e, d, change)
+		}
+		return change
 	case e.Referral != nil:
 		change := c.state.RecordReferral(c.id, e, e.Referral)
 		c.state.NoteNames(s.state.unnamings)

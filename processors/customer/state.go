@@ -52,6 +52,9 @@ type State struct {
 	// forgottenAt is the time (ms) of the latest standing order that left memory; 0: none did.
 	forgottenAt int64
 
+	// traits are what purchases state of the customer, by trait.
+	traits []register
+
 	// recent are the ids of recent events, in the order in which they were folded.
 	recent []recent
 	// recentFilter holds the ids in recent, without the bits of the facts; nil while there are few.
@@ -204,7 +207,7 @@ func (s *State) Deadline() (int64, bool) { return s.Next, s.Next != 0 }
 
 // Size estimates how many bytes of memory the state takes.
 func (s *State) Size() int {
-	n := 664 + 56*cap(s.Alerts.Episodes) + 16*cap(s.days) + 8*cap(s.Losses) + s.orderLog.size() + 16*cap(s.recent) + len(s.recentFilter) + 120*cap(s.responses) + 64*cap(s.referrals) + 16*cap(s.credits) + 48*(cap(s.cancellations)+cap(s.forgottenCancellations))
+	n := 688 + 56*cap(s.Alerts.Episodes) + 16*cap(s.days) + 8*cap(s.Losses) + 24*cap(s.traits) + s.orderLog.size() + 16*cap(s.recent) + len(s.recentFilter) + 120*cap(s.responses) + 64*cap(s.referrals) + 16*cap(s.credits) + 48*(cap(s.cancellations)+cap(s.forgottenCancellations))
 	for i := range s.responses {
 		r := &s.responses[i]
 		n += len(r.ID) + len(r.SurveyID) + len(r.Comment) + len(r.Dimension)

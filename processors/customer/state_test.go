@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/mainstay/mainstay/pkg/lifetimes"
+	"github.com/mainstay/mainstay/processors/trait"
 	"github.com/mainstay/mainstay/schemas/ledger"
 	"github.com/mainstay/mainstay/schemas/money"
 	"github.com/mainstay/mainstay/schemas/state"
@@ -111,6 +112,10 @@ func fullState(t *testing.T) *State {
 	s.RecordReferral("me", e, &ledger.Referral{ReferralId: "r", Referrer: "you", Status: ledger.ReferralStatus_REFERRAL_STATUS_APPROVED})
 	s.RecordReferral("me", &ledger.Event{OccurredAt: now + 1}, &ledger.Referral{ReferralId: "r", Referrer: "you", Status: ledger.ReferralStatus_REFERRAL_STATUS_VOIDED})
 	s.RecordReferral("me", e, &ledger.Referral{ReferralId: "p", Referrer: "you", Status: ledger.ReferralStatus_REFERRAL_STATUS_PENDING})
+	var texts trait.Texts
+	for at, channel := range []string{"web", "store"} {
+		s.NoteTraits(&texts, &ledger.Event{OccurredAt: now + int64(at), Purchase: &ledger.Purchase{OrderId: "refunded", UpdatedAt: now}}, &ledger.Details{Channel: channel}, Change{})
+	}
 	s.SetCredit(&ledger.Credit{Referred: "them", Net: 30, Approved: true})
 	s.SetCredit(&ledger.Credit{Referred: "gone", Net: 5, Approved: true})
 	s.SetCredit(&ledger.Credit{Erased: true, ReferredHash: xxhash.Sum64String("gone"), Net: 5, Approved: true})

@@ -37,6 +37,7 @@ func (s *State) write(w *state.Customer) {
 		OrderDetails: w.OrderDetails[:0], Day: w.Day[:0], DayOrders: w.DayOrders[:0], DayNet: w.DayNet[:0],
 		Recent: w.Recent[:0], RecentDay: w.RecentDay[:0], Responses: w.Responses[:0], Referrals: w.Referrals[:0],
 		CreditFrom: w.CreditFrom[:0], CreditNet: w.CreditNet[:0], LastPublished: w.LastPublished, Promise: w.Promise[:0], Losses: w.Losses[:0], Alerts: w.Alerts,
+		Trait: w.Trait[:0], TraitText: w.TraitText[:0], TraitAt: w.TraitAt[:0], TraitOrder: w.TraitOrder[:0], TraitUpdated: w.TraitUpdated[:0],
 	}
 	if p := s.Promise; p.Days > 0 {
 		w.Promise = append(w.Promise, p.Day, p.Days, p.Probability, p.Orders)
@@ -49,6 +50,7 @@ func (s *State) write(w *state.Customer) {
 	w.ForgottenCancellations = s.forgottenCancellations.Encode()
 	s.writeOrderLog(w)
 	s.writeDays(w)
+	s.writeTraits(w)
 	day := int32(0)
 	for _, r := range s.recent {
 		w.Recent, w.RecentDay = append(w.Recent, r.fingerprint), append(w.RecentDay, r.day-day)
@@ -253,6 +255,9 @@ func Decode(blob []byte) (*State, error) {
 		return nil, err
 	}
 	if err := s.readOrderLog(w); err != nil {
+		return nil, err
+	}
+	if err := s.readTraits(w); err != nil {
 		return nil, err
 	}
 	if len(w.Recent) != len(w.RecentDay) || len(w.CreditFrom) != len(w.CreditNet) {

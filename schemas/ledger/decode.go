@@ -96,13 +96,14 @@ type EventReader struct {
 	referral     Referral
 	survey       Survey
 	erasure      Erasure
+	details      []byte // of the purchase, encoded; empty: none
 }
 
 // Read decodes an event. Its strings alias payload. The event is valid until the next Read, and only as long as payload is not
-// overwritten: a caller that keeps a string longer clones it. Unknown fields are dropped, and so are the details of a purchase: no answer
-// depends on them, so folding does not pay for them.
+// overwritten: a caller that keeps a string longer clones it. Unknown fields are dropped. The details of a purchase are not decoded:
+// folding needs few of them, which Details reads.
 func (r *EventReader) Read(payload []byte) (*Event, error) {
-	r.event = Event{}
+	r.event, r.details = Event{}, nil
 	e := &r.event
 	f := fields{rest: payload}
 	for f.next() {
@@ -145,6 +146,8 @@ func (r *EventReader) Read(payload []byte) (*Event, error) {
 				e.Erasure = &r.erasure
 			}
 			f.check(e.Erasure.UnmarshalVTUnsafe(f.bytes))
+		case f.is(15, sized):
+			r.details = f.bytes
 		case f.number <= 4 || f.number >= 10 && f.number <= 14:
 			f.check(errWireType)
 		}

@@ -69,12 +69,61 @@ func TestEventReaderReadsWhatWasWritten(t *testing.T) {
 		case 4:
 			want.Survey = &Survey{ResponseId: rapid.String().Draw(t, "response"), Score: rapid.Int32().Draw(t, "score")}
 		}
+		d := drawDetails(t)
+		want.PurchaseDetails = d
 		payload, err := want.MarshalVT()
 		require.NoError(t, err)
 		got, err := r.Read(payload)
 		require.NoError(t, err)
+		want.PurchaseDetails = nil
 		require.True(t, proto.Equal(want, got), "%v, not %v", got, want)
+		var read Details
+		require.Equal(t, d != nil && d.SizeVT() > 0, r.Details(&read))
+		read.products = nil
+		require.Equal(t, Details{
+			Channel: d.GetChannel(), Country: d.GetCountry(), Coupon: d.GetCoupon(), Subscription: d.GetSubscriptionId(), Source: d.GetAcquisition().GetSource(),
+			Member: d.GetLoyaltyMember(), MemberStated: d.GetLoyaltyMemberStated(),
+		}, read)
 	})
+}
+
+// drawDetails draws the details of a purchase; nil: none.
+func drawDetails(t *rapid.T) *PurchaseDetails {
+	if rapid.Bool().Draw(t, "without details") {
+		return nil
+	}
+	text := func(label string) string { return rapid.StringN(0, 3, -1).Draw(t, label) }
+	d := &PurchaseDetails{
+		Channel: text("channel"), Affiliation: text("affiliation"), Country: text("country"), Coupon: text("coupon"), SubscriptionId: text("subscription"),
+		LoyaltyMember: rapid.Bool().Draw(t, "member"), LoyaltyMemberStated: rapid.Bool().Draw(t, "stated"), Discount: rapid.Int64().Draw(t, "discount"),
+	}
+	if rapid.Bool().Draw(t, "acquired") {
+		d.Acquisition = &Acquisition{Source: text("source"), Medium: text("medium")}
+	}
+	for range rapid.IntRange(0, 2).Draw(t, "products") {
+		d.Products = append(d.Products, &Product{ProductId: text("product"), Category: text("category")})
+	}
+	return d
+}
+
+// Category and brand are those of the product with the greatest amount that states them, of several the first.
+func TestDetailsOfTheDearestProduct(t *testing.T) {
+	payload, err := (&Event{Purchase: &Purchase{}, PurchaseDetails: &PurchaseDetails{Channel: "web", MoreLines: 3, Products: []*Product{
+		{Category: "Garden", Net: 20}, {Category: "Kitchen", Net: 50}, {Category: "Toys", Net: 50}, {Brand: "Nord"}, {ProductId: "p", Net: 90},
+	}}}).MarshalVT()
+	require.NoError(t, err)
+	var r EventReader
+	_, err = r.Read(payload)
+	require.NoError(t, err)
+	var d Details
+	require.True(t, r.Details(&d))
+	require.Equal(t, "Kitchen", d.Category())
+	require.Equal(t, "Nord", d.Brand())
+	require.Zero(t, testing.AllocsPerRun(10, func() {
+		_, _ = r.Read(payload)
+		r.Details(&d)
+		_ = d.Category()
+	}))
 }
 
 // Whatever the bytes, Decode and Read give what the generated decoders give (but for unknown fields), or refuse.
@@ -102,6 +151,9 @@ func FuzzDecode(f *testing.F) {
 			require.NoError(t, want.UnmarshalVT(withoutDetails(value)))
 			want.ProtoReflect().SetUnknown(nil)
 			require.True(t, proto.Equal(&want, got))
+			if d := new(Details); r.Details(d) {
+				_, _ = d.Category(), d.Brand()
+			}
 		}
 	})
 }

@@ -68,9 +68,16 @@ type Customer struct {
 	SubscriptionEndReason  string                      `protobuf:"bytes,28,opt,name=subscription_end_reason,json=subscriptionEndReason,proto3" json:"subscription_end_reason,omitempty"`  // likewise
 	ForgottenCancellations []*ledger.CancellationCount `protobuf:"bytes,41,rep,name=forgotten_cancellations,json=forgottenCancellations,proto3" json:"forgotten_cancellations,omitempty"` // of the orders that have left memory, by reason
 	// The days on which the customer was lost, each less the one before: twice the civil day, plus 1 if the customer said so.
-	Losses        []int32 `protobuf:"zigzag32,42,rep,packed,name=losses,proto3" json:"losses,omitempty"`
-	Alerts        *Alerts `protobuf:"bytes,60,opt,name=alerts,proto3" json:"alerts,omitempty"`
-	ClosedDay     int32   `protobuf:"zigzag32,61,opt,name=closed_day,json=closedDay,proto3" json:"closed_day,omitempty"` // civil day of Partition.closing for which the customer needs no valuing, though the cursor has not come; 0: none
+	Losses []int32 `protobuf:"zigzag32,42,rep,packed,name=losses,proto3" json:"losses,omitempty"`
+	// Traits, by number: each 32 times the index of the statement that it is from, plus its number; then its text in Partition.trait_texts.
+	Trait     []uint32 `protobuf:"varint,43,rep,packed,name=trait,proto3" json:"trait,omitempty"`
+	TraitText []uint32 `protobuf:"varint,44,rep,packed,name=trait_text,json=traitText,proto3" json:"trait_text,omitempty"`
+	// The statements that traits are from, in the order in which traits first refer to them.
+	TraitAt       []int64  `protobuf:"zigzag64,45,rep,packed,name=trait_at,json=traitAt,proto3" json:"trait_at,omitempty"`                // time of the purchase
+	TraitOrder    []uint32 `protobuf:"varint,46,rep,packed,name=trait_order,json=traitOrder,proto3" json:"trait_order,omitempty"`         // the first 16 bits of the hash of its order's id
+	TraitUpdated  []int64  `protobuf:"zigzag64,47,rep,packed,name=trait_updated,json=traitUpdated,proto3" json:"trait_updated,omitempty"` // its updated_at; if it states one, plus 1 and less trait_at
+	Alerts        *Alerts  `protobuf:"bytes,60,opt,name=alerts,proto3" json:"alerts,omitempty"`
+	ClosedDay     int32    `protobuf:"zigzag32,61,opt,name=closed_day,json=closedDay,proto3" json:"closed_day,omitempty"` // civil day of Partition.closing for which the customer needs no valuing, though the cursor has not come; 0: none
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -332,6 +339,41 @@ func (x *Customer) GetForgottenCancellations() []*ledger.CancellationCount {
 func (x *Customer) GetLosses() []int32 {
 	if x != nil {
 		return x.Losses
+	}
+	return nil
+}
+
+func (x *Customer) GetTrait() []uint32 {
+	if x != nil {
+		return x.Trait
+	}
+	return nil
+}
+
+func (x *Customer) GetTraitText() []uint32 {
+	if x != nil {
+		return x.TraitText
+	}
+	return nil
+}
+
+func (x *Customer) GetTraitAt() []int64 {
+	if x != nil {
+		return x.TraitAt
+	}
+	return nil
+}
+
+func (x *Customer) GetTraitOrder() []uint32 {
+	if x != nil {
+		return x.TraitOrder
+	}
+	return nil
+}
+
+func (x *Customer) GetTraitUpdated() []int64 {
+	if x != nil {
+		return x.TraitUpdated
 	}
 	return nil
 }
@@ -1342,6 +1384,7 @@ type Partition struct {
 	Unnaming         *Unnaming              `protobuf:"bytes,73,opt,name=unnaming,proto3" json:"unnaming,omitempty"`                                         // absent: erased_names is empty
 	Erased           []*Erased              `protobuf:"bytes,74,rep,name=erased,proto3" json:"erased,omitempty"`                                             // customers of this partition of whom not all partitions have dropped the name, by offset
 	Calendar         *Calendar              `protobuf:"bytes,75,opt,name=calendar,proto3" json:"calendar,omitempty"`                                         // of all customers who have ever been in the partition
+	TraitTexts       []*TraitTexts          `protobuf:"bytes,76,rep,name=trait_texts,json=traitTexts,proto3" json:"trait_texts,omitempty"`                   // by vocabulary
 	unknownFields    protoimpl.UnknownFields
 	sizeCache        protoimpl.SizeCache
 }
@@ -1663,6 +1706,59 @@ func (x *Partition) GetCalendar() *Calendar {
 	return nil
 }
 
+func (x *Partition) GetTraitTexts() []*TraitTexts {
+	if x != nil {
+		return x.TraitTexts
+	}
+	return nil
+}
+
+// TraitTexts are the texts of a vocabulary, in the order in which customers of the partition first had them. Text 0 is other, text i the
+// i-th of them.
+type TraitTexts struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Text          []string               `protobuf:"bytes,1,rep,name=text,proto3" json:"text,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TraitTexts) Reset() {
+	*x = TraitTexts{}
+	mi := &file_state_state_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TraitTexts) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TraitTexts) ProtoMessage() {}
+
+func (x *TraitTexts) ProtoReflect() protoreflect.Message {
+	mi := &file_state_state_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TraitTexts.ProtoReflect.Descriptor instead.
+func (*TraitTexts) Descriptor() ([]byte, []int) {
+	return file_state_state_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *TraitTexts) GetText() []string {
+	if x != nil {
+		return x.Text
+	}
+	return nil
+}
+
 // Calendar counts what customers did month by month: a row for each month of first purchase and month, by month, then month of first
 // purchase. Rows of zeros alone are left out.
 type Calendar struct {
@@ -1676,7 +1772,7 @@ type Calendar struct {
 
 func (x *Calendar) Reset() {
 	*x = Calendar{}
-	mi := &file_state_state_proto_msgTypes[11]
+	mi := &file_state_state_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1688,7 +1784,7 @@ func (x *Calendar) String() string {
 func (*Calendar) ProtoMessage() {}
 
 func (x *Calendar) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[11]
+	mi := &file_state_state_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1701,7 +1797,7 @@ func (x *Calendar) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Calendar.ProtoReflect.Descriptor instead.
 func (*Calendar) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{11}
+	return file_state_state_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Calendar) GetMonth() []int32 {
@@ -1735,7 +1831,7 @@ type CalendarColumn struct {
 
 func (x *CalendarColumn) Reset() {
 	*x = CalendarColumn{}
-	mi := &file_state_state_proto_msgTypes[12]
+	mi := &file_state_state_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1747,7 +1843,7 @@ func (x *CalendarColumn) String() string {
 func (*CalendarColumn) ProtoMessage() {}
 
 func (x *CalendarColumn) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[12]
+	mi := &file_state_state_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1760,7 +1856,7 @@ func (x *CalendarColumn) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CalendarColumn.ProtoReflect.Descriptor instead.
 func (*CalendarColumn) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{12}
+	return file_state_state_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *CalendarColumn) GetValue() []int64 {
@@ -1781,7 +1877,7 @@ type ErasedName struct {
 
 func (x *ErasedName) Reset() {
 	*x = ErasedName{}
-	mi := &file_state_state_proto_msgTypes[13]
+	mi := &file_state_state_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1793,7 +1889,7 @@ func (x *ErasedName) String() string {
 func (*ErasedName) ProtoMessage() {}
 
 func (x *ErasedName) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[13]
+	mi := &file_state_state_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1806,7 +1902,7 @@ func (x *ErasedName) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ErasedName.ProtoReflect.Descriptor instead.
 func (*ErasedName) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{13}
+	return file_state_state_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *ErasedName) GetCustomer() uint64 {
@@ -1836,7 +1932,7 @@ type Unnaming struct {
 
 func (x *Unnaming) Reset() {
 	*x = Unnaming{}
-	mi := &file_state_state_proto_msgTypes[14]
+	mi := &file_state_state_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1848,7 +1944,7 @@ func (x *Unnaming) String() string {
 func (*Unnaming) ProtoMessage() {}
 
 func (x *Unnaming) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[14]
+	mi := &file_state_state_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1861,7 +1957,7 @@ func (x *Unnaming) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Unnaming.ProtoReflect.Descriptor instead.
 func (*Unnaming) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{14}
+	return file_state_state_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Unnaming) GetClasses() uint32 {
@@ -1904,7 +2000,7 @@ type Erased struct {
 
 func (x *Erased) Reset() {
 	*x = Erased{}
-	mi := &file_state_state_proto_msgTypes[15]
+	mi := &file_state_state_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1916,7 +2012,7 @@ func (x *Erased) String() string {
 func (*Erased) ProtoMessage() {}
 
 func (x *Erased) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[15]
+	mi := &file_state_state_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1929,7 +2025,7 @@ func (x *Erased) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Erased.ProtoReflect.Descriptor instead.
 func (*Erased) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{15}
+	return file_state_state_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Erased) GetCustomer() uint64 {
@@ -1964,7 +2060,7 @@ type RefusedSettings struct {
 
 func (x *RefusedSettings) Reset() {
 	*x = RefusedSettings{}
-	mi := &file_state_state_proto_msgTypes[16]
+	mi := &file_state_state_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1976,7 +2072,7 @@ func (x *RefusedSettings) String() string {
 func (*RefusedSettings) ProtoMessage() {}
 
 func (x *RefusedSettings) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[16]
+	mi := &file_state_state_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1989,7 +2085,7 @@ func (x *RefusedSettings) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RefusedSettings.ProtoReflect.Descriptor instead.
 func (*RefusedSettings) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{16}
+	return file_state_state_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *RefusedSettings) GetSettings() *ledger.Settings {
@@ -2019,7 +2115,7 @@ type Fuse struct {
 
 func (x *Fuse) Reset() {
 	*x = Fuse{}
-	mi := &file_state_state_proto_msgTypes[17]
+	mi := &file_state_state_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2031,7 +2127,7 @@ func (x *Fuse) String() string {
 func (*Fuse) ProtoMessage() {}
 
 func (x *Fuse) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[17]
+	mi := &file_state_state_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2044,7 +2140,7 @@ func (x *Fuse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Fuse.ProtoReflect.Descriptor instead.
 func (*Fuse) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{17}
+	return file_state_state_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Fuse) GetRule() uint32 {
@@ -2089,7 +2185,7 @@ type Rescoring struct {
 
 func (x *Rescoring) Reset() {
 	*x = Rescoring{}
-	mi := &file_state_state_proto_msgTypes[18]
+	mi := &file_state_state_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2101,7 +2197,7 @@ func (x *Rescoring) String() string {
 func (*Rescoring) ProtoMessage() {}
 
 func (x *Rescoring) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[18]
+	mi := &file_state_state_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2114,7 +2210,7 @@ func (x *Rescoring) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Rescoring.ProtoReflect.Descriptor instead.
 func (*Rescoring) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{18}
+	return file_state_state_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Rescoring) GetClasses() uint32 {
@@ -2170,7 +2266,7 @@ type Closing struct {
 
 func (x *Closing) Reset() {
 	*x = Closing{}
-	mi := &file_state_state_proto_msgTypes[19]
+	mi := &file_state_state_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2182,7 +2278,7 @@ func (x *Closing) String() string {
 func (*Closing) ProtoMessage() {}
 
 func (x *Closing) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[19]
+	mi := &file_state_state_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2195,7 +2291,7 @@ func (x *Closing) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Closing.ProtoReflect.Descriptor instead.
 func (*Closing) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{19}
+	return file_state_state_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Closing) GetAt() int64 {
@@ -2275,7 +2371,7 @@ type Calibration struct {
 
 func (x *Calibration) Reset() {
 	*x = Calibration{}
-	mi := &file_state_state_proto_msgTypes[20]
+	mi := &file_state_state_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2287,7 +2383,7 @@ func (x *Calibration) String() string {
 func (*Calibration) ProtoMessage() {}
 
 func (x *Calibration) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[20]
+	mi := &file_state_state_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2300,7 +2396,7 @@ func (x *Calibration) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Calibration.ProtoReflect.Descriptor instead.
 func (*Calibration) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{20}
+	return file_state_state_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Calibration) GetPromises() []int64 {
@@ -2357,7 +2453,7 @@ type Source struct {
 
 func (x *Source) Reset() {
 	*x = Source{}
-	mi := &file_state_state_proto_msgTypes[21]
+	mi := &file_state_state_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2369,7 +2465,7 @@ func (x *Source) String() string {
 func (*Source) ProtoMessage() {}
 
 func (x *Source) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[21]
+	mi := &file_state_state_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2382,7 +2478,7 @@ func (x *Source) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Source.ProtoReflect.Descriptor instead.
 func (*Source) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{21}
+	return file_state_state_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Source) GetTopic() string {
@@ -2467,7 +2563,7 @@ type LedgerMark struct {
 
 func (x *LedgerMark) Reset() {
 	*x = LedgerMark{}
-	mi := &file_state_state_proto_msgTypes[22]
+	mi := &file_state_state_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2479,7 +2575,7 @@ func (x *LedgerMark) String() string {
 func (*LedgerMark) ProtoMessage() {}
 
 func (x *LedgerMark) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[22]
+	mi := &file_state_state_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2492,7 +2588,7 @@ func (x *LedgerMark) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LedgerMark.ProtoReflect.Descriptor instead.
 func (*LedgerMark) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{22}
+	return file_state_state_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *LedgerMark) GetPartition() int32 {
@@ -2539,7 +2635,7 @@ type Totals struct {
 
 func (x *Totals) Reset() {
 	*x = Totals{}
-	mi := &file_state_state_proto_msgTypes[23]
+	mi := &file_state_state_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2551,7 +2647,7 @@ func (x *Totals) String() string {
 func (*Totals) ProtoMessage() {}
 
 func (x *Totals) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[23]
+	mi := &file_state_state_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2564,7 +2660,7 @@ func (x *Totals) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Totals.ProtoReflect.Descriptor instead.
 func (*Totals) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{23}
+	return file_state_state_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Totals) GetKnown() int64 {
@@ -2669,8 +2765,7 @@ var File_state_state_proto protoreflect.FileDescriptor
 
 const file_state_state_proto_rawDesc = "" +
 	"\n" +
-	"\x11state/state.proto\x12\x11mainstay.state.v1\x1a\x15ledger/payloads.proto\"\xec\n" +
-	"\n" +
+	"\x11state/state.proto\x12\x11mainstay.state.v1\x1a\x15ledger/payloads.proto\"\x82\f\n" +
 	"\bCustomer\x12\x1a\n" +
 	"\bsequence\x18\x01 \x01(\x04R\bsequence\x12\x1a\n" +
 	"\bdeadline\x18\x02 \x01(\x12R\bdeadline\x12\x1f\n" +
@@ -2715,7 +2810,14 @@ const file_state_state_proto_rawDesc = "" +
 	"\x14account_close_reason\x18\x1b \x01(\tR\x12accountCloseReason\x126\n" +
 	"\x17subscription_end_reason\x18\x1c \x01(\tR\x15subscriptionEndReason\x12^\n" +
 	"\x17forgotten_cancellations\x18) \x03(\v2%.mainstay.ledger.v1.CancellationCountR\x16forgottenCancellations\x12\x16\n" +
-	"\x06losses\x18* \x03(\x11R\x06losses\x121\n" +
+	"\x06losses\x18* \x03(\x11R\x06losses\x12\x14\n" +
+	"\x05trait\x18+ \x03(\rR\x05trait\x12\x1d\n" +
+	"\n" +
+	"trait_text\x18, \x03(\rR\ttraitText\x12\x19\n" +
+	"\btrait_at\x18- \x03(\x12R\atraitAt\x12\x1f\n" +
+	"\vtrait_order\x18. \x03(\rR\n" +
+	"traitOrder\x12#\n" +
+	"\rtrait_updated\x18/ \x03(\x12R\ftraitUpdated\x121\n" +
 	"\x06alerts\x18< \x01(\v2\x19.mainstay.state.v1.AlertsR\x06alerts\x12\x1d\n" +
 	"\n" +
 	"closed_day\x18= \x01(\x11R\tclosedDay\"\xb4\x01\n" +
@@ -2816,7 +2918,7 @@ const file_state_state_proto_rawDesc = "" +
 	"\breferrer\x18\x02 \x01(\tR\breferrer\x12\x16\n" +
 	"\x06voided\x18\x03 \x01(\bR\x06voided\x12\x0e\n" +
 	"\x02at\x18\x04 \x01(\x12R\x02at\x12\x18\n" +
-	"\apending\x18\x05 \x01(\bR\apending\"\xb3\x0f\n" +
+	"\apending\x18\x05 \x01(\bR\apending\"\xf3\x0f\n" +
 	"\tPartition\x12\x16\n" +
 	"\x06format\x18\x01 \x01(\rR\x06format\x12\x16\n" +
 	"\x06offset\x18\x02 \x01(\x03R\x06offset\x125\n" +
@@ -2869,7 +2971,12 @@ const file_state_state_proto_rawDesc = "" +
 	"\ferased_names\x18H \x03(\v2\x1d.mainstay.state.v1.ErasedNameR\verasedNames\x127\n" +
 	"\bunnaming\x18I \x01(\v2\x1b.mainstay.state.v1.UnnamingR\bunnaming\x121\n" +
 	"\x06erased\x18J \x03(\v2\x19.mainstay.state.v1.ErasedR\x06erased\x127\n" +
-	"\bcalendar\x18K \x01(\v2\x1b.mainstay.state.v1.CalendarR\bcalendar\"o\n" +
+	"\bcalendar\x18K \x01(\v2\x1b.mainstay.state.v1.CalendarR\bcalendar\x12>\n" +
+	"\vtrait_texts\x18L \x03(\v2\x1d.mainstay.state.v1.TraitTextsR\n" +
+	"traitTexts\" \n" +
+	"\n" +
+	"TraitTexts\x12\x12\n" +
+	"\x04text\x18\x01 \x03(\tR\x04text\"o\n" +
 	"\bCalendar\x12\x14\n" +
 	"\x05month\x18\x01 \x03(\x11R\x05month\x12\x10\n" +
 	"\x03age\x18\x02 \x03(\rR\x03age\x12;\n" +
@@ -2972,7 +3079,7 @@ func file_state_state_proto_rawDescGZIP() []byte {
 	return file_state_state_proto_rawDescData
 }
 
-var file_state_state_proto_msgTypes = make([]protoimpl.MessageInfo, 24)
+var file_state_state_proto_msgTypes = make([]protoimpl.MessageInfo, 25)
 var file_state_state_proto_goTypes = []any{
 	(*Customer)(nil),                 // 0: mainstay.state.v1.Customer
 	(*Alerts)(nil),                   // 1: mainstay.state.v1.Alerts
@@ -2985,73 +3092,75 @@ var file_state_state_proto_goTypes = []any{
 	(*Response)(nil),                 // 8: mainstay.state.v1.Response
 	(*Referral)(nil),                 // 9: mainstay.state.v1.Referral
 	(*Partition)(nil),                // 10: mainstay.state.v1.Partition
-	(*Calendar)(nil),                 // 11: mainstay.state.v1.Calendar
-	(*CalendarColumn)(nil),           // 12: mainstay.state.v1.CalendarColumn
-	(*ErasedName)(nil),               // 13: mainstay.state.v1.ErasedName
-	(*Unnaming)(nil),                 // 14: mainstay.state.v1.Unnaming
-	(*Erased)(nil),                   // 15: mainstay.state.v1.Erased
-	(*RefusedSettings)(nil),          // 16: mainstay.state.v1.RefusedSettings
-	(*Fuse)(nil),                     // 17: mainstay.state.v1.Fuse
-	(*Rescoring)(nil),                // 18: mainstay.state.v1.Rescoring
-	(*Closing)(nil),                  // 19: mainstay.state.v1.Closing
-	(*Calibration)(nil),              // 20: mainstay.state.v1.Calibration
-	(*Source)(nil),                   // 21: mainstay.state.v1.Source
-	(*LedgerMark)(nil),               // 22: mainstay.state.v1.LedgerMark
-	(*Totals)(nil),                   // 23: mainstay.state.v1.Totals
-	(*ledger.CancellationCount)(nil), // 24: mainstay.ledger.v1.CancellationCount
-	(*ledger.Genesis)(nil),           // 25: mainstay.ledger.v1.Genesis
-	(*ledger.SettingsValues)(nil),    // 26: mainstay.ledger.v1.SettingsValues
-	(*ledger.Parameters)(nil),        // 27: mainstay.ledger.v1.Parameters
-	(*ledger.Thresholds)(nil),        // 28: mainstay.ledger.v1.Thresholds
-	(*ledger.Input)(nil),             // 29: mainstay.ledger.v1.Input
-	(*ledger.Contribution)(nil),      // 30: mainstay.ledger.v1.Contribution
-	(*ledger.AlertRule)(nil),         // 31: mainstay.ledger.v1.AlertRule
-	(*ledger.Settings)(nil),          // 32: mainstay.ledger.v1.Settings
+	(*TraitTexts)(nil),               // 11: mainstay.state.v1.TraitTexts
+	(*Calendar)(nil),                 // 12: mainstay.state.v1.Calendar
+	(*CalendarColumn)(nil),           // 13: mainstay.state.v1.CalendarColumn
+	(*ErasedName)(nil),               // 14: mainstay.state.v1.ErasedName
+	(*Unnaming)(nil),                 // 15: mainstay.state.v1.Unnaming
+	(*Erased)(nil),                   // 16: mainstay.state.v1.Erased
+	(*RefusedSettings)(nil),          // 17: mainstay.state.v1.RefusedSettings
+	(*Fuse)(nil),                     // 18: mainstay.state.v1.Fuse
+	(*Rescoring)(nil),                // 19: mainstay.state.v1.Rescoring
+	(*Closing)(nil),                  // 20: mainstay.state.v1.Closing
+	(*Calibration)(nil),              // 21: mainstay.state.v1.Calibration
+	(*Source)(nil),                   // 22: mainstay.state.v1.Source
+	(*LedgerMark)(nil),               // 23: mainstay.state.v1.LedgerMark
+	(*Totals)(nil),                   // 24: mainstay.state.v1.Totals
+	(*ledger.CancellationCount)(nil), // 25: mainstay.ledger.v1.CancellationCount
+	(*ledger.Genesis)(nil),           // 26: mainstay.ledger.v1.Genesis
+	(*ledger.SettingsValues)(nil),    // 27: mainstay.ledger.v1.SettingsValues
+	(*ledger.Parameters)(nil),        // 28: mainstay.ledger.v1.Parameters
+	(*ledger.Thresholds)(nil),        // 29: mainstay.ledger.v1.Thresholds
+	(*ledger.Input)(nil),             // 30: mainstay.ledger.v1.Input
+	(*ledger.Contribution)(nil),      // 31: mainstay.ledger.v1.Contribution
+	(*ledger.AlertRule)(nil),         // 32: mainstay.ledger.v1.AlertRule
+	(*ledger.Settings)(nil),          // 33: mainstay.ledger.v1.Settings
 }
 var file_state_state_proto_depIdxs = []int32{
 	3,  // 0: mainstay.state.v1.Customer.order_details:type_name -> mainstay.state.v1.OrderDetail
 	7,  // 1: mainstay.state.v1.Customer.last_published:type_name -> mainstay.state.v1.LastPublished
 	8,  // 2: mainstay.state.v1.Customer.responses:type_name -> mainstay.state.v1.Response
 	9,  // 3: mainstay.state.v1.Customer.referrals:type_name -> mainstay.state.v1.Referral
-	24, // 4: mainstay.state.v1.Customer.forgotten_cancellations:type_name -> mainstay.ledger.v1.CancellationCount
+	25, // 4: mainstay.state.v1.Customer.forgotten_cancellations:type_name -> mainstay.ledger.v1.CancellationCount
 	1,  // 5: mainstay.state.v1.Customer.alerts:type_name -> mainstay.state.v1.Alerts
 	2,  // 6: mainstay.state.v1.Alerts.episodes:type_name -> mainstay.state.v1.Episode
 	4,  // 7: mainstay.state.v1.OrderDetail.foreign:type_name -> mainstay.state.v1.ForeignTotal
 	5,  // 8: mainstay.state.v1.OrderDetail.foreign_refunds:type_name -> mainstay.state.v1.ForeignRefund
 	6,  // 9: mainstay.state.v1.OrderDetail.refund_reasons:type_name -> mainstay.state.v1.RefundReason
-	25, // 10: mainstay.state.v1.Partition.genesis:type_name -> mainstay.ledger.v1.Genesis
-	26, // 11: mainstay.state.v1.Partition.settings:type_name -> mainstay.ledger.v1.SettingsValues
-	27, // 12: mainstay.state.v1.Partition.parameters:type_name -> mainstay.ledger.v1.Parameters
-	28, // 13: mainstay.state.v1.Partition.thresholds:type_name -> mainstay.ledger.v1.Thresholds
-	29, // 14: mainstay.state.v1.Partition.inputs:type_name -> mainstay.ledger.v1.Input
-	21, // 15: mainstay.state.v1.Partition.sources:type_name -> mainstay.state.v1.Source
-	23, // 16: mainstay.state.v1.Partition.totals:type_name -> mainstay.state.v1.Totals
-	30, // 17: mainstay.state.v1.Partition.contributions:type_name -> mainstay.ledger.v1.Contribution
-	22, // 18: mainstay.state.v1.Partition.ledger_marks:type_name -> mainstay.state.v1.LedgerMark
-	30, // 19: mainstay.state.v1.Partition.published_sums:type_name -> mainstay.ledger.v1.Contribution
-	18, // 20: mainstay.state.v1.Partition.rescoring:type_name -> mainstay.state.v1.Rescoring
-	20, // 21: mainstay.state.v1.Partition.calibration:type_name -> mainstay.state.v1.Calibration
-	17, // 22: mainstay.state.v1.Partition.fuses:type_name -> mainstay.state.v1.Fuse
-	16, // 23: mainstay.state.v1.Partition.refused_settings:type_name -> mainstay.state.v1.RefusedSettings
-	31, // 24: mainstay.state.v1.Partition.retired_rules:type_name -> mainstay.ledger.v1.AlertRule
-	19, // 25: mainstay.state.v1.Partition.closing:type_name -> mainstay.state.v1.Closing
-	30, // 26: mainstay.state.v1.Partition.finals:type_name -> mainstay.ledger.v1.Contribution
-	30, // 27: mainstay.state.v1.Partition.published_final:type_name -> mainstay.ledger.v1.Contribution
-	13, // 28: mainstay.state.v1.Partition.erased_names:type_name -> mainstay.state.v1.ErasedName
-	14, // 29: mainstay.state.v1.Partition.unnaming:type_name -> mainstay.state.v1.Unnaming
-	15, // 30: mainstay.state.v1.Partition.erased:type_name -> mainstay.state.v1.Erased
-	11, // 31: mainstay.state.v1.Partition.calendar:type_name -> mainstay.state.v1.Calendar
-	12, // 32: mainstay.state.v1.Calendar.figures:type_name -> mainstay.state.v1.CalendarColumn
-	32, // 33: mainstay.state.v1.RefusedSettings.settings:type_name -> mainstay.ledger.v1.Settings
-	23, // 34: mainstay.state.v1.Closing.totals:type_name -> mainstay.state.v1.Totals
-	26, // 35: mainstay.state.v1.Closing.settings:type_name -> mainstay.ledger.v1.SettingsValues
-	27, // 36: mainstay.state.v1.Closing.parameters:type_name -> mainstay.ledger.v1.Parameters
-	24, // 37: mainstay.state.v1.Totals.cancellations:type_name -> mainstay.ledger.v1.CancellationCount
-	38, // [38:38] is the sub-list for method output_type
-	38, // [38:38] is the sub-list for method input_type
-	38, // [38:38] is the sub-list for extension type_name
-	38, // [38:38] is the sub-list for extension extendee
-	0,  // [0:38] is the sub-list for field type_name
+	26, // 10: mainstay.state.v1.Partition.genesis:type_name -> mainstay.ledger.v1.Genesis
+	27, // 11: mainstay.state.v1.Partition.settings:type_name -> mainstay.ledger.v1.SettingsValues
+	28, // 12: mainstay.state.v1.Partition.parameters:type_name -> mainstay.ledger.v1.Parameters
+	29, // 13: mainstay.state.v1.Partition.thresholds:type_name -> mainstay.ledger.v1.Thresholds
+	30, // 14: mainstay.state.v1.Partition.inputs:type_name -> mainstay.ledger.v1.Input
+	22, // 15: mainstay.state.v1.Partition.sources:type_name -> mainstay.state.v1.Source
+	24, // 16: mainstay.state.v1.Partition.totals:type_name -> mainstay.state.v1.Totals
+	31, // 17: mainstay.state.v1.Partition.contributions:type_name -> mainstay.ledger.v1.Contribution
+	23, // 18: mainstay.state.v1.Partition.ledger_marks:type_name -> mainstay.state.v1.LedgerMark
+	31, // 19: mainstay.state.v1.Partition.published_sums:type_name -> mainstay.ledger.v1.Contribution
+	19, // 20: mainstay.state.v1.Partition.rescoring:type_name -> mainstay.state.v1.Rescoring
+	21, // 21: mainstay.state.v1.Partition.calibration:type_name -> mainstay.state.v1.Calibration
+	18, // 22: mainstay.state.v1.Partition.fuses:type_name -> mainstay.state.v1.Fuse
+	17, // 23: mainstay.state.v1.Partition.refused_settings:type_name -> mainstay.state.v1.RefusedSettings
+	32, // 24: mainstay.state.v1.Partition.retired_rules:type_name -> mainstay.ledger.v1.AlertRule
+	20, // 25: mainstay.state.v1.Partition.closing:type_name -> mainstay.state.v1.Closing
+	31, // 26: mainstay.state.v1.Partition.finals:type_name -> mainstay.ledger.v1.Contribution
+	31, // 27: mainstay.state.v1.Partition.published_final:type_name -> mainstay.ledger.v1.Contribution
+	14, // 28: mainstay.state.v1.Partition.erased_names:type_name -> mainstay.state.v1.ErasedName
+	15, // 29: mainstay.state.v1.Partition.unnaming:type_name -> mainstay.state.v1.Unnaming
+	16, // 30: mainstay.state.v1.Partition.erased:type_name -> mainstay.state.v1.Erased
+	12, // 31: mainstay.state.v1.Partition.calendar:type_name -> mainstay.state.v1.Calendar
+	11, // 32: mainstay.state.v1.Partition.trait_texts:type_name -> mainstay.state.v1.TraitTexts
+	13, // 33: mainstay.state.v1.Calendar.figures:type_name -> mainstay.state.v1.CalendarColumn
+	33, // 34: mainstay.state.v1.RefusedSettings.settings:type_name -> mainstay.ledger.v1.Settings
+	24, // 35: mainstay.state.v1.Closing.totals:type_name -> mainstay.state.v1.Totals
+	27, // 36: mainstay.state.v1.Closing.settings:type_name -> mainstay.ledger.v1.SettingsValues
+	28, // 37: mainstay.state.v1.Closing.parameters:type_name -> mainstay.ledger.v1.Parameters
+	25, // 38: mainstay.state.v1.Totals.cancellations:type_name -> mainstay.ledger.v1.CancellationCount
+	39, // [39:39] is the sub-list for method output_type
+	39, // [39:39] is the sub-list for method input_type
+	39, // [39:39] is the sub-list for extension type_name
+	39, // [39:39] is the sub-list for extension extendee
+	0,  // [0:39] is the sub-list for field type_name
 }
 
 func init() { file_state_state_proto_init() }
@@ -3065,7 +3174,7 @@ func file_state_state_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_state_state_proto_rawDesc), len(file_state_state_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   24,
+			NumMessages:   25,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

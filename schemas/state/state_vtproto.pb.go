@@ -70,15 +70,15 @@ func (m *Customer) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 		i--
 		dAtA[i] = 0xe2
 	}
-	if len(m.Losses) > 0 {
+	if len(m.TraitUpdated) > 0 {
 		var pksize2 int
-		for _, num := range m.Losses {
+		for _, num := range m.TraitUpdated {
 			pksize2 += protohelpers.SizeOfZigzag(uint64(num))
 		}
 		i -= pksize2
 		j1 := i
-		for _, num := range m.Losses {
-			x3 := (uint32(num) << 1) ^ uint32((num >> 31))
+		for _, num := range m.TraitUpdated {
+			x3 := (uint64(num) << 1) ^ uint64((num >> 63))
 			for x3 >= 1<<7 {
 				dAtA[j1] = uint8(uint64(x3)&0x7f | 0x80)
 				j1++
@@ -88,6 +88,118 @@ func (m *Customer) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 			j1++
 		}
 		i = protohelpers.EncodeVarint(dAtA, i, uint64(pksize2))
+		i--
+		dAtA[i] = 0x2
+		i--
+		dAtA[i] = 0xfa
+	}
+	if len(m.TraitOrder) > 0 {
+		var pksize5 int
+		for _, num := range m.TraitOrder {
+			pksize5 += protohelpers.SizeOfVarint(uint64(num))
+		}
+		i -= pksize5
+		j4 := i
+		for _, num := range m.TraitOrder {
+			for num >= 1<<7 {
+				dAtA[j4] = uint8(uint64(num)&0x7f | 0x80)
+				num >>= 7
+				j4++
+			}
+			dAtA[j4] = uint8(num)
+			j4++
+		}
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(pksize5))
+		i--
+		dAtA[i] = 0x2
+		i--
+		dAtA[i] = 0xf2
+	}
+	if len(m.TraitAt) > 0 {
+		var pksize7 int
+		for _, num := range m.TraitAt {
+			pksize7 += protohelpers.SizeOfZigzag(uint64(num))
+		}
+		i -= pksize7
+		j6 := i
+		for _, num := range m.TraitAt {
+			x8 := (uint64(num) << 1) ^ uint64((num >> 63))
+			for x8 >= 1<<7 {
+				dAtA[j6] = uint8(uint64(x8)&0x7f | 0x80)
+				j6++
+				x8 >>= 7
+			}
+			dAtA[j6] = uint8(x8)
+			j6++
+		}
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(pksize7))
+		i--
+		dAtA[i] = 0x2
+		i--
+		dAtA[i] = 0xea
+	}
+	if len(m.TraitText) > 0 {
+		var pksize10 int
+		for _, num := range m.TraitText {
+			pksize10 += protohelpers.SizeOfVarint(uint64(num))
+		}
+		i -= pksize10
+		j9 := i
+		for _, num := range m.TraitText {
+			for num >= 1<<7 {
+				dAtA[j9] = uint8(uint64(num)&0x7f | 0x80)
+				num >>= 7
+				j9++
+			}
+			dAtA[j9] = uint8(num)
+			j9++
+		}
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(pksize10))
+		i--
+		dAtA[i] = 0x2
+		i--
+		dAtA[i] = 0xe2
+	}
+	if len(m.Trait) > 0 {
+		var pksize12 int
+		for _, num := range m.Trait {
+			pksize12 += protohelpers.SizeOfVarint(uint64(num))
+		}
+		i -= pksize12
+		j11 := i
+		for _, num := range m.Trait {
+			for num >= 1<<7 {
+				dAtA[j11] = uint8(uint64(num)&0x7f | 0x80)
+				num >>= 7
+				j11++
+			}
+			dAtA[j11] = uint8(num)
+			j11++
+		}
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(pksize12))
+		i--
+		dAtA[i] = 0x2
+		i--
+		dAtA[i] = 0xda
+	}
+	if len(m.Losses) > 0 {
+		var pksize14 int
+		for _, num := range m.Losses {
+			pksize14 += protohelpers.SizeOfZigzag(uint64(num))
+		}
+		i -= pksize14
+		j13 := i
+		for _, num := range m.Losses {
+			x15 := (uint32(num) << 1) ^ uint32((num >> 31))
+			for x15 >= 1<<7 {
+				dAtA[j13] = uint8(uint64(x15)&0x7f | 0x80)
+				j13++
+				x15 >>= 7
+			}
+			dAtA[j13] = uint8(x15)
+			j13++
+		}
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(pksize14))
 		i--
 		dAtA[i] = 0x2
 		i--
@@ -120,22 +232,22 @@ func (m *Customer) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 		}
 	}
 	if len(m.Promise) > 0 {
-		var pksize5 int
+		var pksize17 int
 		for _, num := range m.Promise {
-			pksize5 += protohelpers.SizeOfVarint(uint64(num))
+			pksize17 += protohelpers.SizeOfVarint(uint64(num))
 		}
-		i -= pksize5
-		j4 := i
+		i -= pksize17
+		j16 := i
 		for _, num := range m.Promise {
 			for num >= 1<<7 {
-				dAtA[j4] = uint8(uint64(num)&0x7f | 0x80)
+				dAtA[j16] = uint8(uint64(num)&0x7f | 0x80)
 				num >>= 7
-				j4++
+				j16++
 			}
-			dAtA[j4] = uint8(num)
-			j4++
+			dAtA[j16] = uint8(num)
+			j16++
 		}
-		i = protohelpers.EncodeVarint(dAtA, i, uint64(pksize5))
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(pksize17))
 		i--
 		dAtA[i] = 0x2
 		i--
@@ -195,23 +307,23 @@ func (m *Customer) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 		dAtA[i] = 0xc8
 	}
 	if len(m.CreditNet) > 0 {
-		var pksize7 int
+		var pksize19 int
 		for _, num := range m.CreditNet {
-			pksize7 += protohelpers.SizeOfZigzag(uint64(num))
+			pksize19 += protohelpers.SizeOfZigzag(uint64(num))
 		}
-		i -= pksize7
-		j6 := i
+		i -= pksize19
+		j18 := i
 		for _, num := range m.CreditNet {
-			x8 := (uint64(num) << 1) ^ uint64((num >> 63))
-			for x8 >= 1<<7 {
-				dAtA[j6] = uint8(uint64(x8)&0x7f | 0x80)
-				j6++
-				x8 >>= 7
+			x20 := (uint64(num) << 1) ^ uint64((num >> 63))
+			for x20 >= 1<<7 {
+				dAtA[j18] = uint8(uint64(x20)&0x7f | 0x80)
+				j18++
+				x20 >>= 7
 			}
-			dAtA[j6] = uint8(x8)
-			j6++
+			dAtA[j18] = uint8(x20)
+			j18++
 		}
-		i = protohelpers.EncodeVarint(dAtA, i, uint64(pksize7))
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(pksize19))
 		i--
 		dAtA[i] = 0x1
 		i--
@@ -273,46 +385,46 @@ func (m *Customer) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 		dAtA[i] = 0x90
 	}
 	if len(m.OrderSeen) > 0 {
-		var pksize10 int
+		var pksize22 int
 		for _, num := range m.OrderSeen {
-			pksize10 += protohelpers.SizeOfZigzag(uint64(num))
+			pksize22 += protohelpers.SizeOfZigzag(uint64(num))
 		}
-		i -= pksize10
-		j9 := i
+		i -= pksize22
+		j21 := i
 		for _, num := range m.OrderSeen {
-			x11 := (uint32(num) << 1) ^ uint32((num >> 31))
-			for x11 >= 1<<7 {
-				dAtA[j9] = uint8(uint64(x11)&0x7f | 0x80)
-				j9++
-				x11 >>= 7
+			x23 := (uint32(num) << 1) ^ uint32((num >> 31))
+			for x23 >= 1<<7 {
+				dAtA[j21] = uint8(uint64(x23)&0x7f | 0x80)
+				j21++
+				x23 >>= 7
 			}
-			dAtA[j9] = uint8(x11)
-			j9++
+			dAtA[j21] = uint8(x23)
+			j21++
 		}
-		i = protohelpers.EncodeVarint(dAtA, i, uint64(pksize10))
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(pksize22))
 		i--
 		dAtA[i] = 0x1
 		i--
 		dAtA[i] = 0x8a
 	}
 	if len(m.OrderShift) > 0 {
-		var pksize13 int
+		var pksize25 int
 		for _, num := range m.OrderShift {
-			pksize13 += protohelpers.SizeOfZigzag(uint64(num))
+			pksize25 += protohelpers.SizeOfZigzag(uint64(num))
 		}
-		i -= pksize13
-		j12 := i
+		i -= pksize25
+		j24 := i
 		for _, num := range m.OrderShift {
-			x14 := (uint32(num) << 1) ^ uint32((num >> 31))
-			for x14 >= 1<<7 {
-				dAtA[j12] = uint8(uint64(x14)&0x7f | 0x80)
-				j12++
-				x14 >>= 7
+			x26 := (uint32(num) << 1) ^ uint32((num >> 31))
+			for x26 >= 1<<7 {
+				dAtA[j24] = uint8(uint64(x26)&0x7f | 0x80)
+				j24++
+				x26 >>= 7
 			}
-			dAtA[j12] = uint8(x14)
-			j12++
+			dAtA[j24] = uint8(x26)
+			j24++
 		}
-		i = protohelpers.EncodeVarint(dAtA, i, uint64(pksize13))
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(pksize25))
 		i--
 		dAtA[i] = 0x1
 		i--
@@ -341,23 +453,23 @@ func (m *Customer) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 		dAtA[i] = 0x6a
 	}
 	if len(m.RecentDay) > 0 {
-		var pksize16 int
+		var pksize28 int
 		for _, num := range m.RecentDay {
-			pksize16 += protohelpers.SizeOfZigzag(uint64(num))
+			pksize28 += protohelpers.SizeOfZigzag(uint64(num))
 		}
-		i -= pksize16
-		j15 := i
+		i -= pksize28
+		j27 := i
 		for _, num := range m.RecentDay {
-			x17 := (uint32(num) << 1) ^ uint32((num >> 31))
-			for x17 >= 1<<7 {
-				dAtA[j15] = uint8(uint64(x17)&0x7f | 0x80)
-				j15++
-				x17 >>= 7
+			x29 := (uint32(num) << 1) ^ uint32((num >> 31))
+			for x29 >= 1<<7 {
+				dAtA[j27] = uint8(uint64(x29)&0x7f | 0x80)
+				j27++
+				x29 >>= 7
 			}
-			dAtA[j15] = uint8(x17)
-			j15++
+			dAtA[j27] = uint8(x29)
+			j27++
 		}
-		i = protohelpers.EncodeVarint(dAtA, i, uint64(pksize16))
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(pksize28))
 		i--
 		dAtA[i] = 0x62
 	}
@@ -371,65 +483,65 @@ func (m *Customer) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 		dAtA[i] = 0x5a
 	}
 	if len(m.DayNet) > 0 {
-		var pksize19 int
+		var pksize31 int
 		for _, num := range m.DayNet {
-			pksize19 += protohelpers.SizeOfZigzag(uint64(num))
+			pksize31 += protohelpers.SizeOfZigzag(uint64(num))
 		}
-		i -= pksize19
-		j18 := i
+		i -= pksize31
+		j30 := i
 		for _, num := range m.DayNet {
-			x20 := (uint64(num) << 1) ^ uint64((num >> 63))
-			for x20 >= 1<<7 {
-				dAtA[j18] = uint8(uint64(x20)&0x7f | 0x80)
-				j18++
-				x20 >>= 7
+			x32 := (uint64(num) << 1) ^ uint64((num >> 63))
+			for x32 >= 1<<7 {
+				dAtA[j30] = uint8(uint64(x32)&0x7f | 0x80)
+				j30++
+				x32 >>= 7
 			}
-			dAtA[j18] = uint8(x20)
-			j18++
+			dAtA[j30] = uint8(x32)
+			j30++
 		}
-		i = protohelpers.EncodeVarint(dAtA, i, uint64(pksize19))
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(pksize31))
 		i--
 		dAtA[i] = 0x52
 	}
 	if len(m.DayOrders) > 0 {
-		var pksize22 int
+		var pksize34 int
 		for _, num := range m.DayOrders {
-			pksize22 += protohelpers.SizeOfZigzag(uint64(num))
+			pksize34 += protohelpers.SizeOfZigzag(uint64(num))
 		}
-		i -= pksize22
-		j21 := i
+		i -= pksize34
+		j33 := i
 		for _, num := range m.DayOrders {
-			x23 := (uint64(num) << 1) ^ uint64((num >> 63))
-			for x23 >= 1<<7 {
-				dAtA[j21] = uint8(uint64(x23)&0x7f | 0x80)
-				j21++
-				x23 >>= 7
+			x35 := (uint64(num) << 1) ^ uint64((num >> 63))
+			for x35 >= 1<<7 {
+				dAtA[j33] = uint8(uint64(x35)&0x7f | 0x80)
+				j33++
+				x35 >>= 7
 			}
-			dAtA[j21] = uint8(x23)
-			j21++
+			dAtA[j33] = uint8(x35)
+			j33++
 		}
-		i = protohelpers.EncodeVarint(dAtA, i, uint64(pksize22))
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(pksize34))
 		i--
 		dAtA[i] = 0x4a
 	}
 	if len(m.Day) > 0 {
-		var pksize25 int
+		var pksize37 int
 		for _, num := range m.Day {
-			pksize25 += protohelpers.SizeOfZigzag(uint64(num))
+			pksize37 += protohelpers.SizeOfZigzag(uint64(num))
 		}
-		i -= pksize25
-		j24 := i
+		i -= pksize37
+		j36 := i
 		for _, num := range m.Day {
-			x26 := (uint32(num) << 1) ^ uint32((num >> 31))
-			for x26 >= 1<<7 {
-				dAtA[j24] = uint8(uint64(x26)&0x7f | 0x80)
-				j24++
-				x26 >>= 7
+			x38 := (uint32(num) << 1) ^ uint32((num >> 31))
+			for x38 >= 1<<7 {
+				dAtA[j36] = uint8(uint64(x38)&0x7f | 0x80)
+				j36++
+				x38 >>= 7
 			}
-			dAtA[j24] = uint8(x26)
-			j24++
+			dAtA[j36] = uint8(x38)
+			j36++
 		}
-		i = protohelpers.EncodeVarint(dAtA, i, uint64(pksize25))
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(pksize37))
 		i--
 		dAtA[i] = 0x42
 	}
@@ -446,44 +558,44 @@ func (m *Customer) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 		}
 	}
 	if len(m.OrderTotal) > 0 {
-		var pksize28 int
+		var pksize40 int
 		for _, num := range m.OrderTotal {
-			pksize28 += protohelpers.SizeOfZigzag(uint64(num))
+			pksize40 += protohelpers.SizeOfZigzag(uint64(num))
 		}
-		i -= pksize28
-		j27 := i
+		i -= pksize40
+		j39 := i
 		for _, num := range m.OrderTotal {
-			x29 := (uint64(num) << 1) ^ uint64((num >> 63))
-			for x29 >= 1<<7 {
-				dAtA[j27] = uint8(uint64(x29)&0x7f | 0x80)
-				j27++
-				x29 >>= 7
+			x41 := (uint64(num) << 1) ^ uint64((num >> 63))
+			for x41 >= 1<<7 {
+				dAtA[j39] = uint8(uint64(x41)&0x7f | 0x80)
+				j39++
+				x41 >>= 7
 			}
-			dAtA[j27] = uint8(x29)
-			j27++
+			dAtA[j39] = uint8(x41)
+			j39++
 		}
-		i = protohelpers.EncodeVarint(dAtA, i, uint64(pksize28))
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(pksize40))
 		i--
 		dAtA[i] = 0x32
 	}
 	if len(m.OrderAt) > 0 {
-		var pksize31 int
+		var pksize43 int
 		for _, num := range m.OrderAt {
-			pksize31 += protohelpers.SizeOfZigzag(uint64(num))
+			pksize43 += protohelpers.SizeOfZigzag(uint64(num))
 		}
-		i -= pksize31
-		j30 := i
+		i -= pksize43
+		j42 := i
 		for _, num := range m.OrderAt {
-			x32 := (uint64(num) << 1) ^ uint64((num >> 63))
-			for x32 >= 1<<7 {
-				dAtA[j30] = uint8(uint64(x32)&0x7f | 0x80)
-				j30++
-				x32 >>= 7
+			x44 := (uint64(num) << 1) ^ uint64((num >> 63))
+			for x44 >= 1<<7 {
+				dAtA[j42] = uint8(uint64(x44)&0x7f | 0x80)
+				j42++
+				x44 >>= 7
 			}
-			dAtA[j30] = uint8(x32)
-			j30++
+			dAtA[j42] = uint8(x44)
+			j42++
 		}
-		i = protohelpers.EncodeVarint(dAtA, i, uint64(pksize31))
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(pksize43))
 		i--
 		dAtA[i] = 0x2a
 	}
@@ -1367,6 +1479,20 @@ func (m *Partition) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 		i -= len(m.unknownFields)
 		copy(dAtA[i:], m.unknownFields)
 	}
+	if len(m.TraitTexts) > 0 {
+		for iNdEx := len(m.TraitTexts) - 1; iNdEx >= 0; iNdEx-- {
+			size, err := m.TraitTexts[iNdEx].MarshalToSizedBufferVT(dAtA[:i])
+			if err != nil {
+				return 0, err
+			}
+			i -= size
+			i = protohelpers.EncodeVarint(dAtA, i, uint64(size))
+			i--
+			dAtA[i] = 0x4
+			i--
+			dAtA[i] = 0xe2
+		}
+	}
 	if m.Calendar != nil {
 		size, err := m.Calendar.MarshalToSizedBufferVT(dAtA[:i])
 		if err != nil {
@@ -1882,6 +2008,48 @@ func (m *Partition) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 		i = protohelpers.EncodeVarint(dAtA, i, uint64(m.Format))
 		i--
 		dAtA[i] = 0x8
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *TraitTexts) MarshalVT() (dAtA []byte, err error) {
+	if m == nil {
+		return nil, nil
+	}
+	size := m.SizeVT()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBufferVT(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *TraitTexts) MarshalToVT(dAtA []byte) (int, error) {
+	size := m.SizeVT()
+	return m.MarshalToSizedBufferVT(dAtA[:size])
+}
+
+func (m *TraitTexts) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
+	if m == nil {
+		return 0, nil
+	}
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if m.unknownFields != nil {
+		i -= len(m.unknownFields)
+		copy(dAtA[i:], m.unknownFields)
+	}
+	if len(m.Text) > 0 {
+		for iNdEx := len(m.Text) - 1; iNdEx >= 0; iNdEx-- {
+			i -= len(m.Text[iNdEx])
+			copy(dAtA[i:], m.Text[iNdEx])
+			i = protohelpers.EncodeVarint(dAtA, i, uint64(len(m.Text[iNdEx])))
+			i--
+			dAtA[i] = 0xa
+		}
 	}
 	return len(dAtA) - i, nil
 }
@@ -3100,6 +3268,41 @@ func (m *Customer) SizeVT() (n int) {
 		}
 		n += 2 + protohelpers.SizeOfVarint(uint64(l)) + l
 	}
+	if len(m.Trait) > 0 {
+		l = 0
+		for _, e := range m.Trait {
+			l += protohelpers.SizeOfVarint(uint64(e))
+		}
+		n += 2 + protohelpers.SizeOfVarint(uint64(l)) + l
+	}
+	if len(m.TraitText) > 0 {
+		l = 0
+		for _, e := range m.TraitText {
+			l += protohelpers.SizeOfVarint(uint64(e))
+		}
+		n += 2 + protohelpers.SizeOfVarint(uint64(l)) + l
+	}
+	if len(m.TraitAt) > 0 {
+		l = 0
+		for _, e := range m.TraitAt {
+			l += protohelpers.SizeOfZigzag(uint64(e))
+		}
+		n += 2 + protohelpers.SizeOfVarint(uint64(l)) + l
+	}
+	if len(m.TraitOrder) > 0 {
+		l = 0
+		for _, e := range m.TraitOrder {
+			l += protohelpers.SizeOfVarint(uint64(e))
+		}
+		n += 2 + protohelpers.SizeOfVarint(uint64(l)) + l
+	}
+	if len(m.TraitUpdated) > 0 {
+		l = 0
+		for _, e := range m.TraitUpdated {
+			l += protohelpers.SizeOfZigzag(uint64(e))
+		}
+		n += 2 + protohelpers.SizeOfVarint(uint64(l)) + l
+	}
 	if m.Alerts != nil {
 		l = m.Alerts.SizeVT()
 		n += 2 + l + protohelpers.SizeOfVarint(uint64(l))
@@ -3686,6 +3889,28 @@ func (m *Partition) SizeVT() (n int) {
 	if m.Calendar != nil {
 		l = m.Calendar.SizeVT()
 		n += 2 + l + protohelpers.SizeOfVarint(uint64(l))
+	}
+	if len(m.TraitTexts) > 0 {
+		for _, e := range m.TraitTexts {
+			l = e.SizeVT()
+			n += 2 + l + protohelpers.SizeOfVarint(uint64(l))
+		}
+	}
+	n += len(m.unknownFields)
+	return n
+}
+
+func (m *TraitTexts) SizeVT() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if len(m.Text) > 0 {
+		for _, s := range m.Text {
+			l = len(s)
+			n += 1 + l + protohelpers.SizeOfVarint(uint64(l))
+		}
 	}
 	n += len(m.unknownFields)
 	return n
@@ -5619,6 +5844,390 @@ func (m *Customer) UnmarshalVT(dAtA []byte) error {
 				}
 			} else {
 				return fmt.Errorf("proto: wrong wireType = %d for field Losses", wireType)
+			}
+		case 43:
+			if wireType == 0 {
+				var v uint32
+				for shift := uint(0); ; shift += 7 {
+					if shift >= 64 {
+						return protohelpers.ErrIntOverflow
+					}
+					if iNdEx >= l {
+						return io.ErrUnexpectedEOF
+					}
+					b := dAtA[iNdEx]
+					iNdEx++
+					v |= uint32(b&0x7F) << shift
+					if b < 0x80 {
+						break
+					}
+				}
+				m.Trait = append(m.Trait, v)
+			} else if wireType == 2 {
+				var packedLen int
+				for shift := uint(0); ; shift += 7 {
+					if shift >= 64 {
+						return protohelpers.ErrIntOverflow
+					}
+					if iNdEx >= l {
+						return io.ErrUnexpectedEOF
+					}
+					b := dAtA[iNdEx]
+					iNdEx++
+					packedLen |= int(b&0x7F) << shift
+					if b < 0x80 {
+						break
+					}
+				}
+				if packedLen < 0 {
+					return protohelpers.ErrInvalidLength
+				}
+				postIndex := iNdEx + packedLen
+				if postIndex < 0 {
+					return protohelpers.ErrInvalidLength
+				}
+				if postIndex > l {
+					return io.ErrUnexpectedEOF
+				}
+				var elementCount int
+				var count int
+				for _, integer := range dAtA[iNdEx:postIndex] {
+					if integer < 128 {
+						count++
+					}
+				}
+				elementCount = count
+				if elementCount != 0 && len(m.Trait) == 0 {
+					m.Trait = make([]uint32, 0, elementCount)
+				}
+				for iNdEx < postIndex {
+					var v uint32
+					for shift := uint(0); ; shift += 7 {
+						if shift >= 64 {
+							return protohelpers.ErrIntOverflow
+						}
+						if iNdEx >= l {
+							return io.ErrUnexpectedEOF
+						}
+						b := dAtA[iNdEx]
+						iNdEx++
+						v |= uint32(b&0x7F) << shift
+						if b < 0x80 {
+							break
+						}
+					}
+					m.Trait = append(m.Trait, v)
+				}
+			} else {
+				return fmt.Errorf("proto: wrong wireType = %d for field Trait", wireType)
+			}
+		case 44:
+			if wireType == 0 {
+				var v uint32
+				for shift := uint(0); ; shift += 7 {
+					if shift >= 64 {
+						return protohelpers.ErrIntOverflow
+					}
+					if iNdEx >= l {
+						return io.ErrUnexpectedEOF
+					}
+					b := dAtA[iNdEx]
+					iNdEx++
+					v |= uint32(b&0x7F) << shift
+					if b < 0x80 {
+						break
+					}
+				}
+				m.TraitText = append(m.TraitText, v)
+			} else if wireType == 2 {
+				var packedLen int
+				for shift := uint(0); ; shift += 7 {
+					if shift >= 64 {
+						return protohelpers.ErrIntOverflow
+					}
+					if iNdEx >= l {
+						return io.ErrUnexpectedEOF
+					}
+					b := dAtA[iNdEx]
+					iNdEx++
+					packedLen |= int(b&0x7F) << shift
+					if b < 0x80 {
+						break
+					}
+				}
+				if packedLen < 0 {
+					return protohelpers.ErrInvalidLength
+				}
+				postIndex := iNdEx + packedLen
+				if postIndex < 0 {
+					return protohelpers.ErrInvalidLength
+				}
+				if postIndex > l {
+					return io.ErrUnexpectedEOF
+				}
+				var elementCount int
+				var count int
+				for _, integer := range dAtA[iNdEx:postIndex] {
+					if integer < 128 {
+						count++
+					}
+				}
+				elementCount = count
+				if elementCount != 0 && len(m.TraitText) == 0 {
+					m.TraitText = make([]uint32, 0, elementCount)
+				}
+				for iNdEx < postIndex {
+					var v uint32
+					for shift := uint(0); ; shift += 7 {
+						if shift >= 64 {
+							return protohelpers.ErrIntOverflow
+						}
+						if iNdEx >= l {
+							return io.ErrUnexpectedEOF
+						}
+						b := dAtA[iNdEx]
+						iNdEx++
+						v |= uint32(b&0x7F) << shift
+						if b < 0x80 {
+							break
+						}
+					}
+					m.TraitText = append(m.TraitText, v)
+				}
+			} else {
+				return fmt.Errorf("proto: wrong wireType = %d for field TraitText", wireType)
+			}
+		case 45:
+			if wireType == 0 {
+				var v uint64
+				for shift := uint(0); ; shift += 7 {
+					if shift >= 64 {
+						return protohelpers.ErrIntOverflow
+					}
+					if iNdEx >= l {
+						return io.ErrUnexpectedEOF
+					}
+					b := dAtA[iNdEx]
+					iNdEx++
+					v |= uint64(b&0x7F) << shift
+					if b < 0x80 {
+						break
+					}
+				}
+				v = (v >> 1) ^ uint64((int64(v&1)<<63)>>63)
+				m.TraitAt = append(m.TraitAt, int64(v))
+			} else if wireType == 2 {
+				var packedLen int
+				for shift := uint(0); ; shift += 7 {
+					if shift >= 64 {
+						return protohelpers.ErrIntOverflow
+					}
+					if iNdEx >= l {
+						return io.ErrUnexpectedEOF
+					}
+					b := dAtA[iNdEx]
+					iNdEx++
+					packedLen |= int(b&0x7F) << shift
+					if b < 0x80 {
+						break
+					}
+				}
+				if packedLen < 0 {
+					return protohelpers.ErrInvalidLength
+				}
+				postIndex := iNdEx + packedLen
+				if postIndex < 0 {
+					return protohelpers.ErrInvalidLength
+				}
+				if postIndex > l {
+					return io.ErrUnexpectedEOF
+				}
+				var elementCount int
+				var count int
+				for _, integer := range dAtA[iNdEx:postIndex] {
+					if integer < 128 {
+						count++
+					}
+				}
+				elementCount = count
+				if elementCount != 0 && len(m.TraitAt) == 0 {
+					m.TraitAt = make([]int64, 0, elementCount)
+				}
+				for iNdEx < postIndex {
+					var v uint64
+					for shift := uint(0); ; shift += 7 {
+						if shift >= 64 {
+							return protohelpers.ErrIntOverflow
+						}
+						if iNdEx >= l {
+							return io.ErrUnexpectedEOF
+						}
+						b := dAtA[iNdEx]
+						iNdEx++
+						v |= uint64(b&0x7F) << shift
+						if b < 0x80 {
+							break
+						}
+					}
+					v = (v >> 1) ^ uint64((int64(v&1)<<63)>>63)
+					m.TraitAt = append(m.TraitAt, int64(v))
+				}
+			} else {
+				return fmt.Errorf("proto: wrong wireType = %d for field TraitAt", wireType)
+			}
+		case 46:
+			if wireType == 0 {
+				var v uint32
+				for shift := uint(0); ; shift += 7 {
+					if shift >= 64 {
+						return protohelpers.ErrIntOverflow
+					}
+					if iNdEx >= l {
+						return io.ErrUnexpectedEOF
+					}
+					b := dAtA[iNdEx]
+					iNdEx++
+					v |= uint32(b&0x7F) << shift
+					if b < 0x80 {
+						break
+					}
+				}
+				m.TraitOrder = append(m.TraitOrder, v)
+			} else if wireType == 2 {
+				var packedLen int
+				for shift := uint(0); ; shift += 7 {
+					if shift >= 64 {
+						return protohelpers.ErrIntOverflow
+					}
+					if iNdEx >= l {
+						return io.ErrUnexpectedEOF
+					}
+					b := dAtA[iNdEx]
+					iNdEx++
+					packedLen |= int(b&0x7F) << shift
+					if b < 0x80 {
+						break
+					}
+				}
+				if packedLen < 0 {
+					return protohelpers.ErrInvalidLength
+				}
+				postIndex := iNdEx + packedLen
+				if postIndex < 0 {
+					return protohelpers.ErrInvalidLength
+				}
+				if postIndex > l {
+					return io.ErrUnexpectedEOF
+				}
+				var elementCount int
+				var count int
+				for _, integer := range dAtA[iNdEx:postIndex] {
+					if integer < 128 {
+						count++
+					}
+				}
+				elementCount = count
+				if elementCount != 0 && len(m.TraitOrder) == 0 {
+					m.TraitOrder = make([]uint32, 0, elementCount)
+				}
+				for iNdEx < postIndex {
+					var v uint32
+					for shift := uint(0); ; shift += 7 {
+						if shift >= 64 {
+							return protohelpers.ErrIntOverflow
+						}
+						if iNdEx >= l {
+							return io.ErrUnexpectedEOF
+						}
+						b := dAtA[iNdEx]
+						iNdEx++
+						v |= uint32(b&0x7F) << shift
+						if b < 0x80 {
+							break
+						}
+					}
+					m.TraitOrder = append(m.TraitOrder, v)
+				}
+			} else {
+				return fmt.Errorf("proto: wrong wireType = %d for field TraitOrder", wireType)
+			}
+		case 47:
+			if wireType == 0 {
+				var v uint64
+				for shift := uint(0); ; shift += 7 {
+					if shift >= 64 {
+						return protohelpers.ErrIntOverflow
+					}
+					if iNdEx >= l {
+						return io.ErrUnexpectedEOF
+					}
+					b := dAtA[iNdEx]
+					iNdEx++
+					v |= uint64(b&0x7F) << shift
+					if b < 0x80 {
+						break
+					}
+				}
+				v = (v >> 1) ^ uint64((int64(v&1)<<63)>>63)
+				m.TraitUpdated = append(m.TraitUpdated, int64(v))
+			} else if wireType == 2 {
+				var packedLen int
+				for shift := uint(0); ; shift += 7 {
+					if shift >= 64 {
+						return protohelpers.ErrIntOverflow
+					}
+					if iNdEx >= l {
+						return io.ErrUnexpectedEOF
+					}
+					b := dAtA[iNdEx]
+					iNdEx++
+					packedLen |= int(b&0x7F) << shift
+					if b < 0x80 {
+						break
+					}
+				}
+				if packedLen < 0 {
+					return protohelpers.ErrInvalidLength
+				}
+				postIndex := iNdEx + packedLen
+				if postIndex < 0 {
+					return protohelpers.ErrInvalidLength
+				}
+				if postIndex > l {
+					return io.ErrUnexpectedEOF
+				}
+				var elementCount int
+				var count int
+				for _, integer := range dAtA[iNdEx:postIndex] {
+					if integer < 128 {
+						count++
+					}
+				}
+				elementCount = count
+				if elementCount != 0 && len(m.TraitUpdated) == 0 {
+					m.TraitUpdated = make([]int64, 0, elementCount)
+				}
+				for iNdEx < postIndex {
+					var v uint64
+					for shift := uint(0); ; shift += 7 {
+						if shift >= 64 {
+							return protohelpers.ErrIntOverflow
+						}
+						if iNdEx >= l {
+							return io.ErrUnexpectedEOF
+						}
+						b := dAtA[iNdEx]
+						iNdEx++
+						v |= uint64(b&0x7F) << shift
+						if b < 0x80 {
+							break
+						}
+					}
+					v = (v >> 1) ^ uint64((int64(v&1)<<63)>>63)
+					m.TraitUpdated = append(m.TraitUpdated, int64(v))
+				}
+			} else {
+				return fmt.Errorf("proto: wrong wireType = %d for field TraitUpdated", wireType)
 			}
 		case 60:
 			if wireType != 2 {
@@ -9246,6 +9855,123 @@ func (m *Partition) UnmarshalVT(dAtA []byte) error {
 			if err := m.Calendar.UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
+			iNdEx = postIndex
+		case 76:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field TraitTexts", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return protohelpers.ErrInvalidLength
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return protohelpers.ErrInvalidLength
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.TraitTexts = append(m.TraitTexts, &TraitTexts{})
+			if err := m.TraitTexts[len(m.TraitTexts)-1].UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := protohelpers.Skip(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return protohelpers.ErrInvalidLength
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.unknownFields = append(m.unknownFields, dAtA[iNdEx:iNdEx+skippy]...)
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *TraitTexts) UnmarshalVT(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return protohelpers.ErrIntOverflow
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: TraitTexts: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: TraitTexts: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Text", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return protohelpers.ErrInvalidLength
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return protohelpers.ErrInvalidLength
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Text = append(m.Text, string(dAtA[iNdEx:postIndex]))
 			iNdEx = postIndex
 		default:
 			iNdEx = preIndex
