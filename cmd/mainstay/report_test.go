@@ -89,17 +89,40 @@ func TestSegmentsEqualANaiveSum(t *testing.T) {
 	const customers = 40
 	rng := rand.New(rand.NewPCG(3, 4))
 	var file strings.Builder
-	file.WriteString("who,day,amount\n")
+	file.WriteString("who,day,amount,via,where,code\n")
 	days, amounts := map[string][]int{}, map[string]int{}
+	first, latest := map[string]string{}, map[string]string{} // channels; c0 states none
+	channels, firstDay, latestDay := []string{"web", "store", "app"}, map[string]int{}, map[string]int{}
 	for c := range customers {
 		id := fmt.Sprint("c", c)
 		for o := range 1 + rng.IntN(4) {
 			day, amount := 10*o+rng.IntN(9)+100*rng.IntN(2), 1+rng.IntN(300)
 			days[id], amounts[id] = append(days[id], day), amounts[id]+amount
-			fmt.Fprintf(&file, "%s,%s,%d.00\n", id, time.Date(2025, 1, 1+day, 0, 0, 0, 0, time.UTC).Format("20060102"), amount)
+			channel, country, coupon := "", "DE", ""
+			if c > 0 {
+				channel = channels[(c+o)%3]
+				// Two orders of a day are told apart by their ids' hashes, which this sum does not know: both are in the same channel.
+				if at, known := firstDay[id]; !known || day < at {
+					first[id], firstDay[id] = channel, day
+				} else if day == at {
+					channel = first[id]
+				}
+				if at, known := latestDay[id]; !known || day > at {
+					latest[id], latestDay[id] = channel, day
+				} else if day == at {
+					channel = latest[id]
+				}
+			}
+			if c%2 == 0 {
+				country = "FR"
+			}
+			if c%5 == 0 && o == 0 {
+				coupon = "TEN"
+			}
+			fmt.Fprintf(&file, "%s,%s,%d.00,%s,%s,%s\n", id, time.Date(2025, 1, 1+day, 0, 0, 0, 0, time.UTC).Format("20060102"), amount, channel, country, coupon)
 		}
 	}
-	w.mustRun("import", write(t, "orders.csv", file.String()), "--type", "purchase", "--map", "customer_id=who,occurred_at=day,total=amount", "--time-format", "20060102", "--currency", "EUR")
+	w.mustRun("import", write(t, "orders.csv", file.String()), "--type", "purchase", "--map", "customer_id=who,occurred_at=day,total=amount,channel=via,country=where,coupon=code", "--time-format", "20060102", "--currency", "EUR")
 	w.mustRun("send", "survey", "--customer", "c7", "--score", "2", "--response", "s1", "--at", "2025-12-30")
 	w.mustRun("send", "referral", "--referrer", "c1", "--customer", "c2", "--at", "2025-01-01")
 	const now = "2026-01-15T00:00:00Z"
@@ -113,6 +136,11 @@ func TestSegmentsEqualANaiveSum(t *testing.T) {
 	}
 	require.Equal(t, exitOK, b.stop(), b.errs.String()) // reports need no running process
 
+	number := func(id string) int {
+		n, err := strconv.Atoi(id[1:])
+		require.NoError(t, err)
+		return n
+	}
 	today := time.Date(2026, 1, 15, 0, 0, 0, 0, time.UTC).Sub(time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC)).Hours() / 24
 	segmentOf := map[string]func(id string) string{
 		"value_tier":   func(string) string { return "none" }, // there are too few customers for tiers
@@ -121,7 +149,12 @@ func TestSegmentsEqualANaiveSum(t *testing.T) {
 		"cohort": func(id string) string {
 			return time.Date(2025, 1, 1+slices.Min(days[id]), 0, 0, 0, 0, time.UTC).Format("2006-01")
 		},
-		"referred": func(id string) string { return map[bool]string{true: "yes", false: "no"}[id == "c2"] },
+		"referred":      func(id string) string { return map[bool]string{true: "yes", false: "no"}[id == "c2"] },
+		"channel":       func(id string) string { return cmp.Or(latest[id], "none") },
+		"first_channel": func(id string) string { return cmp.Or(first[id], "none") },
+		"country":       func(id string) string { return map[bool]string{true: "FR", false: "DE"}[number(id)%2 == 0] },
+		"coupon":        func(id string) string { return map[bool]string{true: "yes", false: "none"}[number(id)%5 == 0] },
+		"brand":         func(string) string { return "none" },
 	}
 	for dimension, of := range segmentOf {
 		var report struct {

@@ -3,7 +3,6 @@ package lookup
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"slices"
 	"strings"
 
@@ -11,60 +10,11 @@ import (
 
 	"github.com/mainstay/mainstay/pkg/redis"
 	"github.com/mainstay/mainstay/processors"
-	"github.com/mainstay/mainstay/processors/calendar"
 	"github.com/mainstay/mainstay/processors/customer"
 	"github.com/mainstay/mainstay/processors/measure"
 	"github.com/mainstay/mainstay/schemas/ledger"
 	"github.com/mainstay/mainstay/schemas/money"
 )
-
-// Dimension groups customers: each belongs to one segment of it.
-type Dimension struct {
-	Name  string
-	About string
-	of    func(*processors.CustomerScores, *customer.State) string
-	order []string // of the segments that are not in the order of their names
-}
-
-// noSegment is the segment of customers of whom a dimension says nothing.
-const noSegment = "none"
-
-// Dimensions returns all dimensions.
-func Dimensions() []Dimension {
-	return []Dimension{
-		{
-			"value_tier", "by value", func(a *processors.CustomerScores, _ *customer.State) string { return a.CLV.ValueTier.Value },
-			[]string{"top_10", "top_20", "rest"},
-		},
-		{
-			"churn_risk", "by class", func(a *processors.CustomerScores, _ *customer.State) string { return a.Churn.Risk },
-			[]string{"low", "medium", "high", "churned"},
-		},
-		{
-			"nps_category", "by the latest answer", func(a *processors.CustomerScores, _ *customer.State) string { return a.Promoter.Category },
-			[]string{"promoter", "passive", "detractor", "unknown"},
-		},
-		{"cohort", "by the month of the first purchase", func(_ *processors.CustomerScores, s *customer.State) string {
-			first, _ := s.Days().First()
-			return calendar.MonthOf(first).String()
-		}, nil},
-		{"referred", "by whether a referral by another customer is in force", func(a *processors.CustomerScores, _ *customer.State) string {
-			return map[bool]string{true: "yes", false: "no"}[a.Referrer != ""]
-		}, nil},
-	}
-}
-
-// DimensionNamed returns the dimension of a name, or an error that names all of them.
-func DimensionNamed(name string) (Dimension, error) {
-	var names []string
-	for _, d := range Dimensions() {
-		if d.Name == name {
-			return d, nil
-		}
-		names = append(names, d.Name)
-	}
-	return Dimension{}, fmt.Errorf("no dimension %q; there are %s", name, strings.Join(names, ", "))
-}
 
 // Segment sums customers with a standing order. Amounts are minor units.
 type Segment struct {
@@ -146,7 +96,7 @@ func SumSegments(ctx context.Context, through Walk, by []Dimension, scanned func
 		unit = a.CLV.Currency
 		base.add(p, &a, c)
 		for i := range by {
-			name := cmp.Or(by[i].of(&a, c), noSegment)
+			name := cmp.Or(by[i].of(p, &a, c), noSegment)
 			if segments[i][name] == nil {
 				segments[i][name] = &Segment{Name: name}
 			}
