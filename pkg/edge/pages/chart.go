@@ -58,6 +58,41 @@ func (c *chart) days(zone *time.Location) {
 	}
 }
 
+// labels writes at most six texts below the axis, the first and the last among them; places are the x of each.
+func (c *chart) labels(texts []string, place func(i int) float64) {
+	const most = 6
+	step := max(1, (len(texts)-1+most-2)/(most-1))
+	for i := range texts {
+		if last := len(texts) - 1; i != last && (i%step != 0 || last-i < step) {
+			continue
+		}
+		fmt.Fprintf(&c.b, `<text x="%.1f" y="%.1f" text-anchor="middle">%s</text>`, place(i), chartHeight-8, html.EscapeString(texts[i]))
+	}
+}
+
+// part is one part of a bar.
+type part struct {
+	class string
+	v     float64
+	about string
+}
+
+// bar stacks parts on the axis in the place from one x to another. Parts below 0 are left out: the table has them.
+func (c *chart) bar(from, to int64, parts []part) {
+	const gap = .12
+	left, right := c.x(from), c.x(to)
+	left, right = left+gap*(right-left), right-gap*(right-left)
+	sum := c.low
+	for _, p := range parts {
+		if p.v <= 0 {
+			continue
+		}
+		fmt.Fprintf(&c.b, `<rect class="%s" x="%.1f" y="%.1f" width="%.1f" height="%.1f"><title>%s</title></rect>`,
+			p.class, left, c.y(sum+p.v), right-left, c.y(sum)-c.y(sum+p.v), html.EscapeString(p.about))
+		sum += p.v
+	}
+}
+
 type spot struct {
 	at int64
 	v  float64

@@ -1,5 +1,5 @@
-// Package pages owns the pages for people: Today, Customers, Overview and System. They are made on the server, need no script and no other
-// host, and work from 360 pixels of width on, in light and dark, by keyboard.
+// Package pages owns the pages for people, which menu lists. They are made on the server, need no script and no other host, and work from
+// 360 pixels of width on, in light and dark, by keyboard.
 //
 // It refuses to read anything but what package views offers, and to change anything. Every text of a customer is escaped; characters that
 // would act instead of being read (control characters, changes of direction) are written out.
@@ -72,6 +72,9 @@ func menu() []page {
 		{"Today", "/", "/{$}", server.ScopeCustomers, (*pages).today},
 		{"Customers", "/customer", "/customer", server.ScopeCustomers, (*pages).customer},
 		{"Overview", "/overview", "/overview", server.ScopeCustomers, (*pages).overview},
+		{"Segments", "/segments", "/segments", server.ScopeCustomers, (*pages).segments},
+		{"Cohorts", "/cohorts", "/cohorts", server.ScopeCustomers, (*pages).cohorts},
+		{"Retention", "/retention", "/retention", server.ScopeCustomers, (*pages).retention},
 		{"System", "/system", "/system", server.ScopeStatus, (*pages).system},
 	}
 }

@@ -3,10 +3,13 @@ package pages_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -137,6 +140,13 @@ func TestEveryPage(t *testing.T) {
 		"/customer?id=" + url.QueryEscape(persian): {persian, "Referred by", "&lt;script&gt;"},
 		"/customer?id=" + url.QueryEscape(bidi):    {`\u202egnp.exe\u0001`},
 		"/overview":                                {"Customer equity", "1,234,567.89", "<svg", "Detractors", "−100"},
+		"/segments":                                {"All customers", "too few to tell", "by value", "Average CLV, EUR"},
+		"/segments?by=churn_risk":                  {`aria-current="true">Churn risk<`, "Average churn probability"},
+		"/segments?by=<b>":                         {`aria-current="true">Value tier<`},
+		"/cohorts":                                 {"2026-01", "100.0%", "so-far", "the month is not over", `scope="row"`},
+		"/cohorts?measure=value_per_customer":      {`aria-current="true">Value per customer<`, "heat-8", "in EUR"},
+		"/retention":                               {"Retention rate", "New revenue, EUR", "<rect class=\"new\"", "2026-05", "so-far"},
+		"/retention?by=quarter":                    {`aria-current="true">Quarter<`, "2026-Q1"},
 		"/system":                                  {"Not ready", "a &lt; b", "halted: ledger_gap", "&lt;b&gt;space&lt;/b&gt;", "/v1/openapi.json"},
 	} {
 		status, body, header := w.get(t, path)
@@ -157,9 +167,79 @@ func TestEveryPage(t *testing.T) {
 	}
 }
 
+// twoHalves are n customers who keep buying and n who bought once, long ago.
+func twoHalves(n int) string {
+	var lines strings.Builder
+	for day := range 120 {
+		at := time.Date(2026, 1, 1+day, 0, 0, 0, 0, time.UTC).Format(time.DateOnly)
+		for c := range 2 * n {
+			if day == c%7 || c < n && day%14 == c%7 {
+				fmt.Fprintf(&lines, "%s purchase c%d order=%d-%d total=%d\n", at, c, c, day, 20+c)
+			}
+		}
+	}
+	return lines.String() + "2026-05-04 tick\n"
+}
+
+var (
+	tableRow  = regexp.MustCompile(`<tr>.*?</tr>`)
+	tableCell = regexp.MustCompile(`<t[hd][^>]*class="([^"]*)"[^>]*>([−0-9.,]+%?|–)(.*?)</t[hd]>`)
+	headCell  = regexp.MustCompile(`<th scope="col"[^>]*>(.*?)</th>`)
+)
+
+// Each figure of a segment bears the sign and the colour that a comparison with the figure of all customers gives; few customers bear no colour.
+func TestSegmentsAreComparedWithAllCustomers(t *testing.T) {
+	less := []string{"Days between orders", "Average churn probability", "Lost share"}
+	neither := []string{"Customers", "Historic revenue, EUR", "Referred customers"}
+	for scenario, colours := range map[string]int{twoHalves(40): 14, twoHalves(5): 0} {
+		_, body, _ := newWorld(t, scenario, nil).get(t, "/segments?by=churn_risk")
+		var heads []string
+		for _, m := range headCell.FindAllStringSubmatch(body, -1) {
+			heads = append(heads, m[1])
+		}
+		rows := tableRow.FindAllString(body, -1)[1:]
+		number := func(row, column int) (float64, []string) {
+			cells := tableCell.FindAllStringSubmatch(rows[row], -1)
+			require.Len(t, cells, len(heads)-1)
+			text := strings.NewReplacer(",", "", "%", "", "−", "-", "–", "0").Replace(cells[column][2])
+			v, err := strconv.ParseFloat(text, 64)
+			require.NoError(t, err)
+			return v, cells[column]
+		}
+		require.GreaterOrEqual(t, len(rows), 3)
+		coloured := 0
+		for row := range rows {
+			for column, name := range heads[1:] {
+				v, cell := number(row, column)
+				all, _ := number(len(rows)-1, column)
+				if cell[2] == "–" {
+					v = all // what is not known bears no sign
+				}
+				above, below, better, worse := strings.Contains(cell[3], "▲"), strings.Contains(cell[3], "▼"), strings.Contains(cell[1], "better"), strings.Contains(cell[1], "worse")
+				if slices.Contains(neither, name) {
+					require.False(t, above || below || better || worse, name)
+					continue
+				}
+				require.Equal(t, v > all, above, "%s of row %d", name, row)
+				require.Equal(t, v < all, below, "%s of row %d", name, row)
+				if strings.Contains(rows[row], "too few to tell") {
+					require.False(t, better || worse)
+					continue
+				}
+				require.Equal(t, v != all, better || worse)
+				if better || worse {
+					coloured++
+					require.Equal(t, above != slices.Contains(less, name), better, "%s of row %d", name, row)
+				}
+			}
+		}
+		require.GreaterOrEqual(t, coloured, colours)
+	}
+}
+
 func TestNothingYet(t *testing.T) {
 	w := newWorld(t, "", nil)
-	for _, path := range []string{"/", "/customer", "/overview"} {
+	for _, path := range []string{"/", "/customer", "/overview", "/segments"} {
 		status, body, header := w.get(t, path)
 		require.Equal(t, http.StatusOK, status, path)
 		require.Contains(t, body, `http-equiv="refresh"`, "%s: it fills by itself", path)
@@ -178,7 +258,7 @@ func TestServersThatDoNotAnswer(t *testing.T) {
 	w := newWorld(t, shop, nil)
 	for err, want := range map[error]string{errors.New("dial tcp 10.0.0.7: refused"): "cannot be shown now", lookup.ErrNoState: "Nothing has been computed yet"} {
 		w.Err = err
-		for _, path := range []string{"/", "/customer", "/customer?id=a"} {
+		for _, path := range []string{"/", "/customer", "/customer?id=a", "/segments", "/cohorts", "/retention"} {
 			status, body, header := w.get(t, path)
 			require.Equal(t, http.StatusServiceUnavailable, status, path)
 			require.Contains(t, body, want, path)

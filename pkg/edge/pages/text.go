@@ -109,7 +109,13 @@ func linked(id string) g.Node {
 
 // words makes a field's name readable.
 func words(field string) string {
-	text := strings.ReplaceAll(field, "_", " ")
+	all := strings.Split(field, "_")
+	for i, word := range all {
+		if word == "clv" || word == "nps" {
+			all[i] = strings.ToUpper(word)
+		}
+	}
+	text := strings.Join(all, " ")
 	if text == "" {
 		return text
 	}

@@ -1,0 +1,80 @@
+package pages
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+
+	g "maragu.dev/gomponents"
+	h "maragu.dev/gomponents/html"
+
+	"github.com/mainstay/mainstay/pkg/stream/lookup"
+	"github.com/mainstay/mainstay/pkg/stream/report"
+	"github.com/mainstay/mainstay/processors/measure"
+)
+
+// segments shows groups of customers against all of them.
+func (p *pages) segments(r *http.Request) (content, error) {
+	dimensions := lookup.Dimensions()
+	by := dimensions[0]
+	var options []option
+	for _, d := range dimensions {
+		if d.Name == r.URL.Query().Get("by") {
+			by = d
+		}
+		options = append(options, option{d.Name, "/segments?by=" + url.QueryEscape(d.Name)})
+	}
+	s, err := p.Views.Segments(r.Context(), by.Name)
+	if err != nil {
+		return content{}, err
+	}
+	c := content{title: "Segments"}
+	if len(s.All) == 0 {
+		c.refresh, c.body = soon, notice("No customer has a standing order yet", "Segments appear within seconds of the first purchase.")
+		return c, nil
+	}
+	sheet := report.Segments(s)
+	all := make([]int, len(sheet.Rows))
+	for i := range all {
+		all[i] = i
+	}
+	c.body = []g.Node{
+		heading(g.Text("Segments"), g.Text("Groups of customers against all, "+by.About+". As of "), p.moment(s.AsOf), g.Text(".")),
+		h.Div(h.Class("tools"), choice("By", by.Name, options)),
+		h.Section(h.Class("card flush"), reportTable("Customers "+by.About, sheet, all, comparison(s, sheet))),
+		h.P(h.Class("soft"),
+			h.Span(h.Class("better"), g.Text("Green")), g.Text(" is better than the average of all customers, "), h.Span(h.Class("worse"), g.Text("red")),
+			g.Textf(" is worse; ▲ is above it, ▼ below. Below %d customers figures are those of a few people: they are marked, and not coloured.", lookup.FewCustomers)),
+	}
+	return c, nil
+}
+
+// comparison marks the figures of segments that are above or below those of all customers.
+func comparison(s *lookup.Segments, sheet *report.Report) func(row, column int, text string) (string, g.Node) {
+	base := sheet.Rows[len(sheet.Rows)-1]
+	return func(row, column int, text string) (string, g.Node) {
+		c, last := &sheet.Columns[column], row == len(sheet.Rows)-1
+		few := !last && s.All[row].Few()
+		switch {
+		case c.Kind == measure.Text && last:
+			return "base", g.Text("All customers")
+		case c.Kind == measure.Text:
+			return "", g.Group{h.Span(h.Dir("auto"), g.Text(shown(text))), g.If(few, g.Group{g.Raw(" "), chip("too few to tell")})}
+		case last || c.Better == measure.Neither || text == unknown || text == cellText(&base[column], sheet.Unit):
+			return "", g.Text(text)
+		}
+		above := sheet.Rows[row][column].Value.Float(sheet.Unit) > base[column].Value.Float(sheet.Unit)
+		class := "worse"
+		if above == (c.Better == measure.More) {
+			class = "better"
+		}
+		if few {
+			class = ""
+		}
+		sign, word := "▼", "below the average"
+		if above {
+			sign, word = "▲", "above the average"
+		}
+		return class, g.Group{g.Text(text), g.Raw(" "), h.Span(h.Class("sign"), g.Attr("aria-hidden", "true"), g.Text(sign)), h.Span(h.Class("hidden"), g.Text(fmt.Sprintf(", %s of %s", word, cellText(&base[column], sheet.Unit))))}
+	}
+}
