@@ -174,7 +174,7 @@ func Explain(p *Partition, id string, s *customer.State) Explanation {
 		Money: Money{
 			Standing: p.money(s.Net()), Orphaned: p.money(s.Net() - s.Historic()), Historic: p.money(s.Historic()), Referral: p.money(s.ReferralValue()),
 		},
-		Scoring:  p.scoring(),
+		Scoring:  p.Scoring(),
 		Referred: s.Referred(), Reasons: []Reason{}, Alerts: []Episode{},
 		Ended: momentIf(s.SubscriptionEndedAt), Closed: momentIf(s.AccountClosedAt), Next: momentIf(s.Next),
 	}
@@ -211,7 +211,8 @@ func Explain(p *Partition, id string, s *customer.State) Explanation {
 	return b
 }
 
-func (p *Partition) scoring() Scoring {
+// Scoring returns the terms in force for all customers.
+func (p *Partition) Scoring() Scoring {
 	t := &p.terms
 	s := Scoring{
 		Model: t.Model.Name, Version: t.Model.Version, Status: t.Model.Status,

@@ -75,6 +75,23 @@ func (t *Totals) recordOutcome(p *customer.Promise, s *customer.State) {
 	t.Observed += n
 }
 
+// Add adds the sums of another partition.
+func (t *Totals) Add(other *Totals) {
+	for i := range Tenths {
+		t.Promises[i] += other.Promises[i]
+		t.Probability[i] += other.Probability[i]
+		t.Kept[i] += other.Kept[i]
+	}
+	t.Predicted += other.Predicted
+	t.Observed += other.Observed
+}
+
+// Promised returns the sum of the probabilities promised in a tenth: how many of its promises are expected to be kept.
+func (t *Totals) Promised(tenth int) float64 { return float64(t.Probability[tenth]) / probabilityUnit }
+
+// PredictedOrders returns the sum of the expected purchase days.
+func (t *Totals) PredictedOrders() float64 { return float64(t.Predicted) / ordersUnit }
+
 // Next returns the time (ms) at which the outcome of the customer's promise can be recorded; 0: there is no promise.
 func Next(terms *customer.Terms, s *customer.State) int64 {
 	if s.Promise.Days == 0 {

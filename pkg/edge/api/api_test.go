@@ -174,7 +174,7 @@ func fits(t *testing.T, s *jsonschema.Schema, body []byte, about string) {
 func TestEveryRouteKeepsItsDescription(t *testing.T) {
 	w := newWorld(t, base())
 	paths, schemaOf := document(t, w)
-	require.Len(t, paths, 12)
+	require.Len(t, paths, 13)
 	for path, item := range paths {
 		at := strings.ReplaceAll(path, "{id}", "c01")
 		status, body, header := w.get(t, at)
@@ -491,7 +491,7 @@ func TestServersThatDoNotAnswer(t *testing.T) {
 	w := newWorld(t, base())
 	for err, name := range map[error]string{errors.New("dial tcp: connection refused"): "unavailable", fmt.Errorf("partition 1: %w", lookup.ErrNoState): "no_state_yet"} {
 		w.Err = err
-		for _, path := range []string{"/v1/customers/c01", "/v1/today", "/v1/alerts", "/v1/segments", "/v1/cohorts", "/v1/retention", "/v1/revenue"} {
+		for _, path := range []string{"/v1/customers/c01", "/v1/today", "/v1/alerts", "/v1/segments", "/v1/cohorts", "/v1/retention", "/v1/revenue", "/v1/model"} {
 			status, body, _ := w.get(t, path)
 			require.Equal(t, http.StatusServiceUnavailable, status, path)
 			require.Equal(t, server.ProblemType(name), object(t, body)["type"], path)

@@ -6,6 +6,7 @@ import (
 
 	"github.com/mainstay/mainstay/pkg/stream/lookup"
 	"github.com/mainstay/mainstay/pkg/stream/report"
+	"github.com/mainstay/mainstay/processors"
 	"github.com/mainstay/mainstay/processors/calendar"
 	"github.com/mainstay/mainstay/processors/measure"
 )
@@ -115,4 +116,36 @@ func (a *api) answerSegments(ctx context.Context, args arguments) (any, error) {
 		return nil, err
 	}
 	return report.Segments(s), nil
+}
+
+type modelAnswer struct {
+	AsOf      *string            `json:"as_of" about:"The least time of the ledger up to which all is read; null while nothing is known"`
+	Scoring   processors.Scoring `json:"scoring" about:"The newest parameters"`
+	Changing  bool               `json:"changing" about:"The newest parameters are not in force for all customers yet"`
+	Horizon   uint32             `json:"purchase_horizon_days"`
+	Deciles   []decile           `json:"calibration" about:"By the promised probability, from 0 to .1 on; since the ledger began, so with former parameters as well"`
+	Predicted float64            `json:"predicted_purchase_days" about:"Within these horizons"`
+	Observed  int64              `json:"observed_purchase_days"`
+}
+
+type decile struct {
+	Decile   int     `json:"decile" about:"From 1, the least probability"`
+	Promises int64   `json:"promises" about:"Forecasts whose horizon has passed"`
+	Expected float64 `json:"expected" about:"Sum of their probabilities: how many were expected to be kept"`
+	Kept     int64   `json:"kept" about:"After how many the customer ordered within the horizon"`
+}
+
+func (a *api) answerModel(ctx context.Context, _ arguments) (any, error) {
+	m, err := a.views.Model(ctx)
+	if err != nil {
+		return nil, err
+	}
+	answer := modelAnswer{
+		AsOf: momentIf(m.AsOf), Scoring: m.Scoring, Changing: m.Changing, Horizon: m.HorizonDays,
+		Predicted: m.Calibration.PredictedOrders(), Observed: m.Calibration.Observed,
+	}
+	for i, n := range m.Calibration.Promises {
+		answer.Deciles = append(answer.Deciles, decile{i + 1, n, m.Calibration.Promised(i), m.Calibration.Kept[i]})
+	}
+	return answer, nil
 }

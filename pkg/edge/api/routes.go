@@ -135,6 +135,12 @@ func routes() []route {
 			parameters: []parameter{{name: "by", about: "The dimension.", standard: "value_tier", oneOf: dimensions()}}, answer: (*api).answerSegments,
 		},
 		{
+			path: "/v1/model", name: "getModel", scope: server.ScopeCustomers, response: modelAnswer{}, problems: []kind{noStateYet},
+			summary: "What customers are scored with, and how forecasts came out",
+			about:   "The terms in force for all customers, and the calibration: for one customer in eight, forecasts of an order within the purchase horizon, against what happened.",
+			answer:  (*api).answerModel,
+		},
+		{
 			path: "/v1/portfolio", name: "getPortfolio", scope: server.ScopeCustomers, response: portfolioAnswer{},
 			summary: "All customers together",
 			about:   "The figures that were published last, and those of each closed day that the output topic still holds.",

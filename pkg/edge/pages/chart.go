@@ -18,28 +18,39 @@ type chart struct {
 	from, to   int64 // ms
 	low, high  float64
 	left, base float64
+	width      float64
 }
 
-const chartWidth, chartHeight = 720.0, 240.0
+// A chart has the width of a page, or as a narrow one of a column. Its text grows and shrinks with it.
+const chartWidth, narrowWidth, chartHeight = 720.0, 440.0, 240.0
 
-func newChart(title string, from, to int64, low, high float64) *chart {
-	c := &chart{from: from, to: max(to, from+1), low: low, high: high, left: 52, base: chartHeight - 28}
+// newChart returns a chart of values from 0 on.
+func newChart(title string, from, to int64, high float64) *chart {
+	return chartOf("chart", chartWidth, title, from, to, 0, high)
+}
+
+func newNarrowChart(title string, from, to int64, low, high float64) *chart {
+	return chartOf("chart narrow", narrowWidth, title, from, to, low, high)
+}
+
+func chartOf(class string, width float64, title string, from, to int64, low, high float64) *chart {
+	c := &chart{from: from, to: max(to, from+1), low: low, high: high, left: 52, base: chartHeight - 28, width: width}
 	if c.high <= c.low {
 		c.high = c.low + 1
 	}
-	fmt.Fprintf(&c.b, `<svg class="chart" viewBox="0 0 %g %g" role="img" aria-label="%s">`, chartWidth, chartHeight, html.EscapeString(title))
+	fmt.Fprintf(&c.b, `<svg class="%s" viewBox="0 0 %g %g" role="img" aria-label="%s">`, class, width, chartHeight, html.EscapeString(title))
 	return c
 }
 
 func (c *chart) x(at int64) float64 {
-	return c.left + float64(at-c.from)/float64(c.to-c.from)*(chartWidth-c.left-12)
+	return c.left + float64(at-c.from)/float64(c.to-c.from)*(c.width-c.left-12)
 }
 
 func (c *chart) y(v float64) float64 { return c.base - (v-c.low)/(c.high-c.low)*(c.base-14) }
 
 func (c *chart) level(v float64, label string) {
 	fmt.Fprintf(&c.b, `<line class="grid" x1="%.1f" x2="%.1f" y1="%.1f" y2="%.1f"/><text x="%.1f" y="%.1f" text-anchor="end">%s</text>`,
-		c.left, chartWidth-12, c.y(v), c.y(v), c.left-8, c.y(v)+4, html.EscapeString(label))
+		c.left, c.width-12, c.y(v), c.y(v), c.left-8, c.y(v)+4, html.EscapeString(label))
 }
 
 // days labels the axis of time.
@@ -58,15 +69,16 @@ func (c *chart) days(zone *time.Location) {
 	}
 }
 
-// labels writes at most six texts below the axis, the first and the last among them; places are the x of each.
+// labels writes some texts below the axis, the first and the last among them, as many as there is room for.
 func (c *chart) labels(texts []string, place func(i int) float64) {
-	const most = 6
+	const room = 110 // of a text
+	most := int(c.width / room)
 	step := max(1, (len(texts)-1+most-2)/(most-1))
 	for i := range texts {
 		if last := len(texts) - 1; i != last && (i%step != 0 || last-i < step) {
 			continue
 		}
-		fmt.Fprintf(&c.b, `<text x="%.1f" y="%.1f" text-anchor="middle">%s</text>`, place(i), chartHeight-8, html.EscapeString(texts[i]))
+		fmt.Fprintf(&c.b, `<text x="%.1f" y="%.1f" text-anchor="middle">%s</text>`, min(place(i), c.width-30), chartHeight-8, html.EscapeString(texts[i]))
 	}
 }
 
@@ -145,7 +157,7 @@ func (p *pages) lifeChart(profile *lookup.Profile) g.Node {
 	if len(future) > 0 {
 		last = future[len(future)-1].at
 	}
-	c := newChart(fmt.Sprintf("Probability of still being a customer, %.0f%% now", 100*past[len(past)-1].v), past[0].at, last, 0, 1)
+	c := newChart(fmt.Sprintf("Probability of still being a customer, %.0f%% now", 100*past[len(past)-1].v), past[0].at, last, 1)
 	for _, v := range []float64{0, .5, 1} {
 		c.level(v, fmt.Sprintf("%.0f%%", 100*v))
 	}

@@ -80,18 +80,25 @@ func cohortsAbout(chosen string, triangle *report.Report) string {
 // heats is the number of steps of the colour scale.
 const heats = 8
 
-// heat colours the cells of a triangle by their part of the greatest. In dark mode darker is lighter.
+// heat colours the cells of a triangle by their part of the greatest one of a cohort that is not of a few people. In dark mode darker is
+// lighter.
 func heat(triangle *report.Report) func(row, column int, text string) (string, g.Node) {
 	const firstMonth = 2 // column
 	from := firstMonth
 	if triangle.Columns[len(triangle.Columns)-1].Kind == measure.Part {
 		from++ // everybody bought in the month of the first purchase
 	}
-	most := 0.0
+	most, ofFew := 0.0, 0.0
 	for _, cells := range triangle.Rows {
 		for i := from; i < len(cells); i++ {
-			most = max(most, cells[i].Value.Float(triangle.Unit))
+			v := cells[i].Value.Float(triangle.Unit)
+			if ofFew = max(ofFew, v); cells[1].Value.Float(triangle.Unit) >= lookup.FewCustomers {
+				most = max(most, v)
+			}
 		}
+	}
+	if most == 0 {
+		most = ofFew
 	}
 	return func(row, column int, text string) (class string, node g.Node) {
 		if column < firstMonth {

@@ -167,7 +167,7 @@ func (p *pages) trend(closes []portfolio) g.Node {
 		high = max(high, v)
 	}
 	first, last := closes[0], closes[len(closes)-1]
-	c := newChart("Customer equity from "+p.day(first.AsOf.UnixMilli())+" to "+p.day(last.AsOf.UnixMilli()), first.AsOf.UnixMilli(), last.AsOf.UnixMilli(), 0, high)
+	c := newChart("Customer equity from "+p.day(first.AsOf.UnixMilli())+" to "+p.day(last.AsOf.UnixMilli()), first.AsOf.UnixMilli(), last.AsOf.UnixMilli(), high)
 	for _, v := range []float64{0, high / 2, high} {
 		c.level(v, short(v))
 	}

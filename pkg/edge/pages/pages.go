@@ -75,6 +75,7 @@ func menu() []page {
 		{"Segments", "/segments", "/segments", server.ScopeCustomers, (*pages).segments},
 		{"Cohorts", "/cohorts", "/cohorts", server.ScopeCustomers, (*pages).cohorts},
 		{"Retention", "/retention", "/retention", server.ScopeCustomers, (*pages).retention},
+		{"Model", "/model", "/model", server.ScopeCustomers, (*pages).model},
 		{"System", "/system", "/system", server.ScopeStatus, (*pages).system},
 	}
 }

@@ -147,6 +147,7 @@ func TestEveryPage(t *testing.T) {
 		"/cohorts?measure=value_per_customer":      {`aria-current="true">Value per customer<`, "heat-8", "in EUR"},
 		"/retention":                               {"Retention rate", "New revenue, EUR", "<rect class=\"new\"", "2026-05", "so-far"},
 		"/retention?by=quarter":                    {`aria-current="true">Quarter<`, "2026-Q1"},
+		"/model":                                   {"too early to tell", "MBG/NBD", "shipped ones", "r, α", "Forecasts come due"},
 		"/system":                                  {"Not ready", "a &lt; b", "halted: ledger_gap", "&lt;b&gt;space&lt;/b&gt;", "/v1/openapi.json"},
 	} {
 		status, body, header := w.get(t, path)
@@ -258,7 +259,7 @@ func TestServersThatDoNotAnswer(t *testing.T) {
 	w := newWorld(t, shop, nil)
 	for err, want := range map[error]string{errors.New("dial tcp 10.0.0.7: refused"): "cannot be shown now", lookup.ErrNoState: "Nothing has been computed yet"} {
 		w.Err = err
-		for _, path := range []string{"/", "/customer", "/customer?id=a", "/segments", "/cohorts", "/retention"} {
+		for _, path := range []string{"/", "/customer", "/customer?id=a", "/segments", "/cohorts", "/retention", "/model"} {
 			status, body, header := w.get(t, path)
 			require.Equal(t, http.StatusServiceUnavailable, status, path)
 			require.Contains(t, body, want, path)

@@ -82,7 +82,7 @@ func trend(r *report.Report, by, name string, withoutLast bool) g.Node {
 		return empty("A line appears with the second " + by + " of which it is known.")
 	}
 	first, last := rows[spots[0].at], rows[spots[len(spots)-1].at]
-	c := newChart(fmt.Sprintf("%s from %s in %s to %s in %s", words(name), cellText(&first[at], r.Unit), first[0].Text, cellText(&last[at], r.Unit), last[0].Text),
+	c := newNarrowChart(fmt.Sprintf("%s from %s in %s to %s in %s", words(name), cellText(&first[at], r.Unit), first[0].Text, cellText(&last[at], r.Unit), last[0].Text),
 		spots[0].at, spots[len(spots)-1].at, low, high)
 	for _, v := range []float64{low, (low + high) / 2, high} {
 		label := short(v)
@@ -95,7 +95,7 @@ func trend(r *report.Report, by, name string, withoutLast bool) g.Node {
 	for i := spots[0].at; i <= spots[len(spots)-1].at; i++ {
 		texts = append(texts, rows[i][0].Text)
 	}
-	c.labels(texts, func(i int) float64 { return min(c.x(spots[0].at+int64(i)), chartWidth-26) })
+	c.labels(texts, func(i int) float64 { return c.x(spots[0].at + int64(i)) })
 	c.line("line", spots)
 	return c.node()
 }
@@ -112,7 +112,7 @@ func revenueBars(r *report.Report) g.Node {
 		high = max(high, row[whole].Value.Float(r.Unit))
 	}
 	n := len(r.Rows)
-	c := newChart(fmt.Sprintf("Revenue from %s to %s, the most %s %s", r.Rows[0][0].Text, r.Rows[n-1][0].Text, grouped(fmt.Sprintf("%.0f", high)), r.Unit.Code), 0, int64(n), 0, high)
+	c := newChart(fmt.Sprintf("Revenue from %s to %s, the most %s %s", r.Rows[0][0].Text, r.Rows[n-1][0].Text, grouped(fmt.Sprintf("%.0f", high)), r.Unit.Code), 0, int64(n), high)
 	for _, v := range []float64{0, high / 2, high} {
 		c.level(v, short(v))
 	}
@@ -126,6 +126,6 @@ func revenueBars(r *report.Report) g.Node {
 		}
 		c.bar(int64(i), int64(i+1), parts)
 	}
-	c.labels(texts, func(i int) float64 { return min((c.x(int64(i))+c.x(int64(i+1)))/2, chartWidth-26) })
+	c.labels(texts, func(i int) float64 { return (c.x(int64(i)) + c.x(int64(i+1))) / 2 })
 	return g.Group{c.node(), h.P(h.Class("keys soft"), g.Map(revenueParts(), func(p part) g.Node { return h.Span(h.Class("key block "+p.class), g.Text(words(p.about))) }))}
 }

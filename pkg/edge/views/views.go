@@ -29,6 +29,8 @@ type Source interface {
 	Segments(ctx context.Context) ([]*lookup.Segments, error)
 	// Calendar reads what all customers did month by month. The error may be lookup.ErrNoState.
 	Calendar(ctx context.Context) (*lookup.Calendar, error)
+	// Model reads what customers are scored with, and how forecasts came out. The error may be lookup.ErrNoState.
+	Model(ctx context.Context) (*lookup.Model, error)
 }
 
 // NewState returns the Source that reads the state in Redis.
@@ -62,6 +64,10 @@ func (s state) Calendar(ctx context.Context) (*lookup.Calendar, error) {
 	return lookup.ReadCalendar(ctx, s.redis, s.namespace, s.genesis)
 }
 
+func (s state) Model(ctx context.Context) (*lookup.Model, error) {
+	return lookup.ReadModel(ctx, s.redis, s.namespace, s.genesis)
+}
+
 // Config parameterises New.
 type Config struct {
 	Source    Source
@@ -78,6 +84,7 @@ type Views struct {
 	tallies   kept[*lookup.Tally]
 	segments  kept[[]*lookup.Segments]
 	calendars kept[*lookup.Calendar]
+	models    kept[*lookup.Model]
 }
 
 // New returns views.
@@ -85,8 +92,9 @@ func New(c Config) *Views {
 	scanning := make(chan struct{}, 1)
 	return &Views{
 		Config: c, lists: newKept[*lookup.Listing](c.Now, scanning), tallies: newKept[*lookup.Tally](c.Now, scanning),
-		segments:  newKept[[]*lookup.Segments](c.Now, scanning),
-		calendars: newKept[*lookup.Calendar](c.Now, make(chan struct{}, 1)), // it reads no customer, so it waits for no read of all of them
+		segments: newKept[[]*lookup.Segments](c.Now, scanning),
+		// These read no customer, so they wait for no read of all of them.
+		calendars: newKept[*lookup.Calendar](c.Now, make(chan struct{}, 1)), models: newKept[*lookup.Model](c.Now, make(chan struct{}, 1)),
 	}
 }
 
@@ -231,4 +239,9 @@ func (v *Views) Segments(ctx context.Context, dimension string) (*lookup.Segment
 // Calendar reads what all customers did month by month. Its tables are shared: nobody changes them.
 func (v *Views) Calendar(ctx context.Context) (*lookup.Calendar, error) {
 	return v.calendars.get(ctx, "", v.Source.Calendar)
+}
+
+// Model reads what customers are scored with, and how forecasts came out.
+func (v *Views) Model(ctx context.Context) (*lookup.Model, error) {
+	return v.models.get(ctx, "", v.Source.Model)
 }

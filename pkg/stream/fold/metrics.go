@@ -126,9 +126,9 @@ func (c *claim) observeInputs() {
 func (c *claim) observeCalibration() {
 	calibration := c.state.Calibration()
 	for tenth, n := range calibration.Promises {
-		c.metrics.SetDecile(c.partition, tenth, n, float64(calibration.Probability[tenth])/10_000, calibration.Kept[tenth])
+		c.metrics.SetDecile(c.partition, tenth, n, calibration.Promised(tenth), calibration.Kept[tenth])
 	}
-	c.metrics.SetOrderDays(c.partition, float64(calibration.Predicted)/1000, calibration.Observed)
+	c.metrics.SetOrderDays(c.partition, calibration.PredictedOrders(), calibration.Observed)
 }
 
 // observeFuses shows the rules whose alerts are suppressed in some partition of this process.

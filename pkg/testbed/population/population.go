@@ -91,6 +91,14 @@ func (p *Population) Calendar(context.Context) (*lookup.Calendar, error) {
 	return lookup.SumCalendars([]*processors.Partition{p.partition})
 }
 
+// Model returns what customers are scored with. It counts as no read of all customers.
+func (p *Population) Model(context.Context) (*lookup.Model, error) {
+	if p.Err != nil {
+		return nil, p.Err
+	}
+	return lookup.SumModels([]*processors.Partition{p.partition}), nil
+}
+
 func (p *Population) walk(_ context.Context, _ func(int64), each func(*processors.Partition, string, *customer.State)) (int64, error) {
 	p.Walks.Add(1)
 	p.customers.Each(func(id string, s *customer.State) { each(p.partition, id, s) })
