@@ -28,7 +28,7 @@ func (p *program) runCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "run", Short: "Run Mainstay: read events, publish answers, serve health and metrics", Args: cobra.NoArgs,
 		Long: `Run starts the roles in --roles: intake reads the inputs into the ledger, fold computes the answers from the ledger, http serves
-/livez, /readyz, /metrics and /status. Processes with the same role share its partitions.
+/livez, /readyz, /metrics and /status, ingest takes events by HTTP and writes them to the inputs. Processes with the same role share its partitions.
 
 It does not start with a fatal finding of check, unless --ignore-findings is given, which is logged as an error.
 
@@ -93,7 +93,7 @@ func (p *program) run(ctx context.Context, cmd *cobra.Command) error {
 	build := telemetry.ReadBuild()
 	log.Info("started", zap.String("version", build.Version), zap.String("revision", build.Revision), zap.Strings("roles", c.Roles),
 		zap.String("namespace", c.Namespace), zap.String("ledger", g.GetLedgerId()), zap.String("clock", c.Clock), zap.Stringer("memory_limit", limit),
-		zap.String("http", running.Address()), zap.String("admin", running.AdminAddress()))
+		zap.String("http", running.Address()), zap.String("ingest", running.IngestAddress()), zap.String("admin", running.AdminAddress()))
 	if err := running.Run(ctx, p.stopping); err != nil {
 		return err
 	}

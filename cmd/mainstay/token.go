@@ -18,7 +18,7 @@ func (p *program) tokenCommand() *cobra.Command {
 		allowed = append(allowed, string(s))
 	}
 	cmd := &cobra.Command{
-		Use: "token NAME", Short: "Make a token for metrics, status, customers or profiles", Args: cobra.ExactArgs(1),
+		Use: "token NAME", Short: "Make a token for metrics, status, customers, events or profiles", Args: cobra.ExactArgs(1),
 		Long: `Token prints a new token to standard error, once, and its entry for http.tokens_file to standard output. The entry holds a hash;
 the token cannot be recovered from it. Running processes read the file again when it changes.`,
 		Example: "  " + p.name + " token prometheus --scope metrics >> tokens.yaml",
@@ -45,7 +45,7 @@ the token cannot be recovered from it. Running processes read the file again whe
 			return p.printf("%s", entry)
 		}),
 	}
-	cmd.Flags().StringSlice("scope", nil, "what the token opens: metrics, status, customers (API and pages), profile (pprof); repeatable")
+	cmd.Flags().StringSlice("scope", nil, "what the token opens: metrics, status, customers (API and pages), events (sending them by HTTP), profile (pprof); repeatable")
 	completeFlag(cmd, "scope", allowed...)
 	addOutputFlag(cmd)
 	return cmd

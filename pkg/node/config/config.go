@@ -26,7 +26,7 @@ import (
 // Config is the configuration of a process. Durations are written as Go durations, sizes with KiB, MiB, GiB.
 type Config struct {
 	Namespace        string    `yaml:"namespace"`
-	Roles            []string  `yaml:"roles" oneof:"intake|fold|http" range:"1.." doc:"What this process does. Processes with the same role share its work."`
+	Roles            []string  `yaml:"roles" oneof:"intake|fold|http|ingest" range:"1.." doc:"What this process does. Processes with the same role share its work."`
 	Clock            string    `yaml:"clock"`
 	Timezone         string    `yaml:"timezone"`
 	SettingsRevision uint64    `yaml:"settings_revision" range:"1.." doc:"Revision number of the settings marked (revision). Those settings change answers, so their values take effect at an offset of the ledger: the first process that has a higher number appends them there. Raise the number whenever one of those settings changes, and only then. A process that has a lower number, or the same number and other values, refuses to fold, so that answers do not alternate during a rolling restart."`
@@ -50,6 +50,7 @@ type Config struct {
 	Portfolio        Portfolio `yaml:"portfolio"`
 	Alerts           Alerts    `yaml:"alerts"`
 	HTTP             HTTP      `yaml:"http"`
+	Ingest           Ingest    `yaml:"ingest"`
 	Admin            Admin     `yaml:"admin"`
 	Log              Log       `yaml:"log"`
 	Shutdown         Shutdown  `yaml:"shutdown"`
@@ -273,6 +274,13 @@ type HTTP struct {
 	AllowAnonymous bool   `yaml:"allow_anonymous" doc:"Serve everything of http.listen without tokens on an address other than loopback. Only for a network that nobody else can reach."`
 }
 
+// Ingest configures the intake of events over HTTP.
+type Ingest struct {
+	Listen        string `yaml:"listen" doc:"host:port at which the role ingest takes events by HTTP; port 0 takes a free port. On an address other than loopback a request needs a token of http.tokens_file with the scope events."`
+	BodyMaxBytes  Bytes  `yaml:"body_max_bytes" range:"1KiB..64MiB" doc:"Maximum size of the body of a request with events, as it is sent and after decompression. Each event must also fit into max.message.bytes of its topic."`
+	InFlightBytes Bytes  `yaml:"in_flight_bytes" range:"1MiB..64GiB" doc:"Memory for the bodies of requests that are not answered yet, each counted with 16 KiB besides, and at most twice its size while it is read. Further requests are answered with 429. The process takes up to three times as much."`
+}
+
 // Admin configures the listener of pprof.
 type Admin struct {
 	Listen      string `yaml:"listen" doc:"host:port of pprof. Empty: not served."`
@@ -339,6 +347,7 @@ func Default() Config {
 			Rates:      map[string]string{},
 		},
 		HTTP:     HTTP{Listen: "127.0.0.1:8080"},
+		Ingest:   Ingest{Listen: "127.0.0.1:8081", BodyMaxBytes: MiB, InFlightBytes: 64 * MiB},
 		Log:      Log{Level: "info", Format: "json"},
 		Shutdown: Shutdown{Deadline: 30 * time.Second},
 	}

@@ -196,7 +196,7 @@ func (v *validator) answers() {
 }
 
 func (v *validator) listeners() {
-	for _, l := range []struct{ path, address string }{{"http.listen", v.HTTP.Listen}, {"admin.listen", v.Admin.Listen}} {
+	for _, l := range []struct{ path, address string }{{"http.listen", v.HTTP.Listen}, {"ingest.listen", v.Ingest.Listen}, {"admin.listen", v.Admin.Listen}} {
 		if l.address == "" {
 			continue
 		}
@@ -213,6 +213,17 @@ func (v *validator) listeners() {
 	}
 	if v.HTTP.TokensFile != "" && v.HTTP.AllowAnonymous {
 		v.wrong("http.allow_anonymous", "contradicts http.tokens_file")
+	}
+	if at := v.Ingest.Listen; slices.Contains(v.Roles, "ingest") {
+		switch {
+		case at == "":
+			v.wrong("ingest.listen", "is needed with the role ingest")
+		case (at == v.HTTP.Listen || at == admin) && !strings.HasSuffix(at, ":0"):
+			v.wrong("ingest.listen", "must differ from http.listen and admin.listen; it is %q", at)
+		}
+		if v.Ingest.InFlightBytes < 4*v.Ingest.BodyMaxBytes {
+			v.wrong("ingest.in_flight_bytes", "must be at least four times ingest.body_max_bytes (%s); it is %s", v.Ingest.BodyMaxBytes, v.Ingest.InFlightBytes)
+		}
 	}
 	if admin != "" && admin == v.HTTP.Listen && !strings.HasSuffix(admin, ":0") {
 		v.wrong("admin.listen", "must differ from http.listen; both are %q", admin)

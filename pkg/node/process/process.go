@@ -15,6 +15,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/mainstay/mainstay/pkg/edge/api"
+	"github.com/mainstay/mainstay/pkg/edge/ingest"
 	"github.com/mainstay/mainstay/pkg/edge/pages"
 	"github.com/mainstay/mainstay/pkg/edge/views"
 	"github.com/mainstay/mainstay/pkg/node/app"
@@ -33,6 +34,7 @@ const (
 	Intake = "intake"
 	Fold   = "fold"
 	HTTP   = "http"
+	Ingest = "ingest"
 )
 
 // Process is an assembled process; Run may be called once.
@@ -50,6 +52,7 @@ type Process struct {
 	intake *intake.Intake // nil: not a role of this process
 	fold   *fold.Fold     // nil: not a role of this process
 	server *server.Server // nil: not a role of this process
+	ingest *ingest.Ingest // nil: not a role of this process
 
 	kafkaWatch *watch
 	redisWatch *watch // nil without the role fold
@@ -97,16 +100,19 @@ func New(ctx context.Context, a *app.App, g *ledger.Genesis, log *zap.Logger, no
 			return nil, err
 		}
 	}
+	if slices.Contains(c.Roles, Ingest) {
+		if err := p.listenForEvents(ctx, registry, reg); err != nil {
+			if p.server != nil {
+				err = errors.Join(err, p.server.Close())
+			}
+			return nil, err
+		}
+	}
 	return p, nil
 }
 
 func (p *Process) listen(ctx context.Context, reg prometheus.Gatherer) error {
 	c := p.app.Config
-	// What the watches know, not a probe of its own: an answer within milliseconds, and the same as in metrics and log.
-	check := func(name string, problem func() error) server.Check {
-		const patience = 2 * time.Second
-		return server.Check{Name: name, Timeout: patience, Run: func(context.Context) error { return problem() }}
-	}
 	checks := []server.Check{check("kafka", p.kafkaWatch.failing)}
 	if p.redisWatch != nil {
 		checks = append(checks, check("redis", p.redisWatch.failing))
@@ -132,6 +138,13 @@ func (p *Process) listen(ctx context.Context, reg prometheus.Gatherer) error {
 		Routes: append(api.Routes(v, log), shown...), Log: p.log, Deadline: c.Shutdown.Deadline,
 	})
 	return err
+}
+
+// check is a check of /readyz. It is what the watches know, not a probe of its own: an answer within milliseconds, and the same as in metrics
+// and log.
+func check(name string, problem func() error) server.Check {
+	const patience = 2 * time.Second
+	return server.Check{Name: name, Timeout: patience, Run: func(context.Context) error { return problem() }}
 }
 
 func (p *Process) pool() telemetry.PoolStats {
@@ -162,6 +175,14 @@ func (p *Process) Address() string {
 		return ""
 	}
 	return p.server.Address()
+}
+
+// IngestAddress is the bound address for events; empty without the role ingest.
+func (p *Process) IngestAddress() string {
+	if p.ingest == nil {
+		return ""
+	}
+	return p.ingest.Address()
 }
 
 // AdminAddress is the bound address of pprof; empty if it is not served.
@@ -205,9 +226,23 @@ func (p *Process) Run(ctx context.Context, stopping <-chan struct{}) error {
 			go p.refitOnSchedule(work, every, p.refits)
 		}
 	}
-	served := make(chan error, 1)
+	served := make(chan error, 2)
+	servers := 0
+	serve := func(name string, run func(context.Context) error) {
+		servers++
+		go func() {
+			err := run(serving)
+			if err != nil {
+				err = fmt.Errorf("%s: %w", name, err)
+			}
+			served <- err
+		}()
+	}
 	if p.server != nil {
-		go func() { served <- p.server.Run(serving) }()
+		serve(HTTP, p.server.Run)
+	}
+	if p.ingest != nil {
+		serve(Ingest, p.ingest.Run)
 	}
 
 	var first error
@@ -220,15 +255,14 @@ func (p *Process) Run(ctx context.Context, stopping <-chan struct{}) error {
 		if first == nil {
 			first = errEnded
 		}
-	case err := <-served:
-		first = fmt.Errorf("%s: %w", HTTP, err)
-		p.server = nil
+	case first = <-served:
+		servers--
 	}
 	p.log.Info("draining", zap.Duration("deadline", p.app.Config.Shutdown.Deadline))
 	err := p.drain(ctx, ended, roles)
 	stop(err)
 	stopServing()
-	if p.server != nil && !errors.Is(err, errAtOnce) {
+	for ; servers > 0 && !errors.Is(err, errAtOnce); servers-- {
 		err = errors.Join(err, <-served)
 	}
 	return errors.Join(first, err)
@@ -245,6 +279,9 @@ func (p *Process) drain(ctx context.Context, ended <-chan error, roles int) erro
 	defer deadline.Stop()
 	if p.server != nil {
 		p.server.Drain()
+	}
+	if p.ingest != nil {
+		p.ingest.Drain()
 	}
 	if p.intake != nil {
 		p.intake.Drain()

@@ -15,6 +15,15 @@ type Problem struct {
 	Title  string // the same for all problems of a name; empty: the text of the status
 	Status int
 	Detail string // what is wrong in this request, and what would be right; it names no customer
+	Errors []ItemError
+}
+
+// ItemError is what is wrong with one of the items of a request's body.
+type ItemError struct {
+	Item   int    `json:"item"`             // from 0
+	Field  string `json:"field,omitempty"`  // plain name; empty: the item as a whole
+	Reason string `json:"reason"`           // unique, to rely on
+	Detail string `json:"detail,omitempty"` // for people; it holds nothing of the body
 }
 
 // ProblemType is the URI of a problem.
@@ -26,11 +35,12 @@ func WriteProblem(w http.ResponseWriter, p Problem) {
 		p.Title = http.StatusText(p.Status)
 	}
 	body, err := json.Marshal(struct {
-		Type   string `json:"type"`
-		Title  string `json:"title"`
-		Status int    `json:"status"`
-		Detail string `json:"detail"`
-	}{ProblemType(p.Name), p.Title, p.Status, p.Detail})
+		Type   string      `json:"type"`
+		Title  string      `json:"title"`
+		Status int         `json:"status"`
+		Detail string      `json:"detail"`
+		Errors []ItemError `json:"errors,omitempty"`
+	}{ProblemType(p.Name), p.Title, p.Status, p.Detail, p.Errors})
 	if err != nil { // texts and a number can be encoded
 		panic(err)
 	}

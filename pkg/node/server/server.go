@@ -14,6 +14,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/pprof"
+	"strings"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -25,7 +26,8 @@ import (
 
 // Options configure a Server. An empty address disables its listener; port 0 takes a free port.
 type Options struct {
-	Listen           string // http.listen
+	Setting          string // that has Listen; empty: http.listen
+	Listen           string // health, metrics and the routes
 	AdminListen      string // admin.listen: pprof
 	AllowRemoteAdmin bool   // admin.allow_remote
 	TokensFile       string // http.tokens_file; empty: none
@@ -37,7 +39,7 @@ type Options struct {
 	Checks     []Check // of /readyz
 	Metrics    prometheus.Gatherer
 	StatusJSON func() any // the body of /status; nil: /status is not served
-	Routes     []Route    // API and pages
+	Routes     []Route    // API and pages, or the intake of events
 	Log        *zap.Logger
 	Deadline   time.Duration // of Shutdown
 }
@@ -47,6 +49,9 @@ type Route struct {
 	Pattern string // of http.ServeMux
 	Scope   Scope  // that a token needs; empty: everybody may, as it shows nothing
 	Browser bool   // a page for a browser, not an endpoint of the API
+	// Signed reports whether the handler itself finds out who a request is from, by a signature of its body: such a request needs no token.
+	// nil: none is.
+	Signed  func(*http.Request) bool
 	Handler http.Handler
 }
 
@@ -68,6 +73,9 @@ func Listen(ctx context.Context, opts Options) (*Server, error) {
 	if opts.Network == nil {
 		opts.Network = new(net.ListenConfig).Listen
 	}
+	if opts.Setting == "" {
+		opts.Setting = "http.listen"
+	}
 	s := &Server{opts: opts, ready: newReadiness(opts.Checks)}
 	var tokens *tokenFile
 	if opts.TokensFile != "" {
@@ -82,7 +90,7 @@ func Listen(ctx context.Context, opts Options) (*Server, error) {
 		handler          http.Handler
 		write            time.Duration // a profile takes as long as its request says
 	}{
-		{opts.Listen, "http.listen (MAINSTAY_HTTP_LISTEN)", s.routes(public), 30 * time.Second},
+		{opts.Listen, opts.Setting + " (MAINSTAY_" + strings.ToUpper(strings.ReplaceAll(opts.Setting, ".", "_")) + ")", s.routes(public), 30 * time.Second},
 		{opts.AdminListen, "admin.listen (MAINSTAY_ADMIN_LISTEN)", adminRoutes(admin), 10 * time.Minute},
 	} {
 		var listener net.Listener
@@ -108,8 +116,8 @@ func Listen(ctx context.Context, opts Options) (*Server, error) {
 		public.local = true
 	}
 	if public.closed {
-		opts.Log.Warn("only /livez and /readyz are served: http.listen is not a loopback address and there are no tokens; set http.tokens_file, or http.allow_anonymous where the network is trusted",
-			zap.String("address", s.Address()))
+		opts.Log.Warn("only /livez and /readyz are served, and signed events at ingest.listen: the address is not of loopback and there are no tokens; set http.tokens_file, or for http.listen http.allow_anonymous where the network is trusted",
+			zap.String("setting", opts.Setting), zap.String("address", s.Address()))
 	}
 	if at := s.endpoints[1].listener; at != nil && !loopback(at.Addr()) {
 		var err error
@@ -247,9 +255,23 @@ func (s *Server) routes(who *access) http.Handler {
 		if r.Browser {
 			by = browser
 		}
-		mux.Handle(r.Pattern, who.requireAs(by, r.Scope, r.Handler))
+		mux.Handle(r.Pattern, unlessSigned(r, who.requireAs(by, r.Scope, r.Handler)))
 	}
 	return mux
+}
+
+// unlessSigned asks for no token where the handler checks a signature.
+func unlessSigned(r Route, guarded http.Handler) http.Handler {
+	if r.Signed == nil {
+		return guarded
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
+		if r.Signed(request) {
+			r.Handler.ServeHTTP(w, request)
+			return
+		}
+		guarded.ServeHTTP(w, request)
+	})
 }
 
 // adminRoutes registers pprof explicitly: its import registers only on the default mux, which is not served.

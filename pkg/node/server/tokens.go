@@ -28,11 +28,14 @@ const (
 	ScopeMetrics   Scope = "metrics"   // /metrics
 	ScopeStatus    Scope = "status"    // /status, /v1/status and the page /system
 	ScopeCustomers Scope = "customers" // everything else under /v1/, and all other pages: personal data
+	ScopeEvents    Scope = "events"    // sending events to ingest.listen: it changes answers, and shows none
 	ScopeProfile   Scope = "profile"   // pprof, on the admin listener
 )
 
 // Scopes returns all scopes.
-func Scopes() []Scope { return []Scope{ScopeMetrics, ScopeStatus, ScopeCustomers, ScopeProfile} }
+func Scopes() []Scope {
+	return []Scope{ScopeMetrics, ScopeStatus, ScopeCustomers, ScopeEvents, ScopeProfile}
+}
 
 // Token is an entry of the file of tokens, which is a YAML list. The file holds hashes, so reading it opens nothing. A hash without salt
 // suffices, because a token is random and long, unlike a password.
@@ -154,8 +157,8 @@ func (a *access) requireAs(who client, scope Scope, next http.Handler) http.Hand
 			switch {
 			case a.closed:
 				refuse(http.StatusUnauthorized, "no_tokens", "", "this address serves only /livez and /readyz, because it is not a loopback address and http.tokens_file is not set")
-			case scope == ScopeCustomers && a.local && !localName(r.Host):
-				refuse(http.StatusForbidden, "foreign_host", "", "without tokens customers are shown under localhost or an IP address only, so that no web page reads them through a name of its own; set http.tokens_file, or http.allow_anonymous")
+			case (scope == ScopeCustomers || scope == ScopeEvents) && a.local && !localName(r.Host):
+				refuse(http.StatusForbidden, "foreign_host", "", "without tokens this is served under localhost or an IP address only, so that no web page reaches it through a name of its own; set http.tokens_file, or http.allow_anonymous")
 			default:
 				next.ServeHTTP(w, r)
 			}

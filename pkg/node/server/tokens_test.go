@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/base64"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -134,8 +135,8 @@ func TestTokenFilesThatAreRefused(t *testing.T) {
 	for content, want := range map[string]string{
 		"name: x": "must be a YAML list of entries",
 		"- {name: x, sha256: abc, scopes: [metrics]}":                      "entry 1 (x): sha256 must be 64 hexadecimal digits",
-		"- {name: x, sha256: " + sum + "}":                                 "entry 1 (x): scopes must name at least one of [metrics status customers profile]",
-		"- {name: x, sha256: " + sum + ", scopes: [admin]}":                `entry 1 (x): scope "admin" is not one of [metrics status customers profile]`,
+		"- {name: x, sha256: " + sum + "}":                                 "entry 1 (x): scopes must name at least one of [metrics status customers events profile]",
+		"- {name: x, sha256: " + sum + ", scopes: [admin]}":                `entry 1 (x): scope "admin" is not one of [metrics status customers events profile]`,
 		"- {name: x, token: plain, sha256: " + sum + ", scopes: [status]}": "field token not found",
 	} {
 		_, err := server.ParseTokens([]byte(content))
@@ -208,6 +209,7 @@ func TestCustomersAreNotShownUnderForeignNames(t *testing.T) {
 		{Pattern: "GET /v1/customers", Scope: server.ScopeCustomers, Handler: shown},
 		{Pattern: "GET /customer", Scope: server.ScopeCustomers, Browser: true, Handler: shown},
 		{Pattern: "GET /v1/status", Scope: server.ScopeStatus, Handler: shown},
+		{Pattern: "GET /v1/events", Scope: server.ScopeEvents, Handler: shown},
 	}
 	ask := func(s *server.Server, path, host string) int {
 		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+s.Address()+path, nil)
@@ -226,6 +228,7 @@ func TestCustomersAreNotShownUnderForeignNames(t *testing.T) {
 	} {
 		require.Equal(t, want, ask(s, "/v1/customers", host), host)
 		require.Equal(t, want, ask(s, "/customer", host), host)
+		require.Equal(t, want, ask(s, "/v1/events", host), host)
 		require.Equal(t, 200, ask(s, "/v1/status", host), host)
 	}
 	opts.AllowAnonymous = true
@@ -257,5 +260,33 @@ func TestTokensOfBrowsersAndPrograms(t *testing.T) {
 		}
 		status, _, _ = bearing(t, url+"/customer", authorization)
 		require.Equal(t, want[1], status, authorization)
+	}
+}
+
+// A request whose handler checks a signature needs no token, wherever the address is; all others of the route do.
+func TestSignedRequestsNeedNoToken(t *testing.T) {
+	shown := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("events")) })
+	opts := options()
+	opts.Listen = "0.0.0.0:0"
+	opts.Routes = []server.Route{{
+		Pattern: "GET /v1/events", Scope: server.ScopeEvents, Handler: shown,
+		Signed: func(r *http.Request) bool { return r.Header.Get("Authorization") == "" && r.URL.Query().Has("signed") },
+	}}
+	_, port, err := net.SplitHostPort(serve(t, opts).Address())
+	require.NoError(t, err)
+	url := "http://127.0.0.1:" + port + "/v1/events"
+	status, _, _ := bearing(t, url, "")
+	require.Equal(t, 401, status)
+	status, _, _ = bearing(t, url+"?signed", "")
+	require.Equal(t, 200, status)
+
+	opts.TokensFile = filepath.Join(t.TempDir(), "tokens.yaml")
+	writeTokens(t, opts.TokensFile, server.NewToken("shop", "right", []server.Scope{server.ScopeEvents}), server.NewToken("other", "other", []server.Scope{server.ScopeCustomers}))
+	_, port, err = net.SplitHostPort(serve(t, opts).Address())
+	require.NoError(t, err)
+	url = "http://127.0.0.1:" + port + "/v1/events?signed"
+	for authorization, want := range map[string]int{"": 200, "Bearer right": 200, "Bearer other": 403, "Bearer wrong": 401} {
+		status, _, _ := bearing(t, url, authorization)
+		require.Equal(t, want, status, authorization)
 	}
 }

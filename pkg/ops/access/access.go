@@ -5,9 +5,12 @@
 package access
 
 import (
+	"slices"
+
 	"github.com/mainstay/mainstay/pkg/kafka"
 	"github.com/mainstay/mainstay/pkg/node/app"
 	"github.com/mainstay/mainstay/pkg/node/config"
+	"github.com/mainstay/mainstay/pkg/node/process"
 	"github.com/mainstay/mainstay/pkg/stream/fold"
 	"github.com/mainstay/mainstay/pkg/stream/intake"
 	"github.com/mainstay/mainstay/pkg/stream/topics"
@@ -75,8 +78,13 @@ func ofTopics(user User, kind topics.Kind) []kafka.Operation {
 // Kafka returns the permissions that a user needs under a configuration.
 func Kafka(c config.Config, user User) []Permission {
 	var all []Permission
+	sends := user == Process && slices.Contains(c.Roles, process.Ingest)
 	for _, t := range app.Topics(c).All() {
-		all = append(all, Permission{Resource: Topic, Name: t.Name, Operations: ofTopics(user, t.Kind)})
+		operations := ofTopics(user, t.Kind)
+		if sends && t.Kind == topics.Input {
+			operations = append(operations, write)
+		}
+		all = append(all, Permission{Resource: Topic, Name: t.Name, Operations: operations})
 	}
 	// A process is a member of both groups. An operator reads what they have committed; topics recreated commits for the intakes.
 	ofFold := read

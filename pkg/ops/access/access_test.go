@@ -83,6 +83,10 @@ func TestGrantsFollowTheConfiguration(t *testing.T) {
 	require.Contains(t, script, `kafka-acls.sh --bootstrap-server 'a:1,b:2' --command-config admin.properties --add --allow-principal 'User:CN=it'\''s' --operation Read --operation DescribeConfigs --topic 'pos.orders'`)
 	require.Contains(t, script, `--operation Write --transactional-id 'shop-' --resource-pattern-type prefixed`)
 	require.NotContains(t, script, "'purchases'")
+	require.NotContains(t, script, "--operation DescribeConfigs --operation Write --topic 'orders'", "only who takes events by HTTP writes them")
+	c.Roles = append(c.Roles, "ingest")
+	script = strings.Join(access.KafkaCommands(c, access.Process, "User:p"), "\n")
+	require.Contains(t, script, "--operation Read --operation DescribeConfigs --operation Write --topic 'orders'")
 	require.Contains(t, access.RedisCommand(c, "u"), "ACL SETUSER u reset on '>PASSWORD' '~shop:*' +exec")
 	require.NotContains(t, access.RedisCommand(c, "u"), "+select")
 	c.Redis.Mode, c.Redis.DB = "cluster", 3
