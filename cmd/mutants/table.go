@@ -139,6 +139,8 @@ func mutants() []mutant {
 		{rule: "access", name: "any-token-is-accepted", broken: "a request with any token passes", by: unitTests("./pkg/node/server", "^TestTokensOpenWhatTheirScopesSay$")},
 		{rule: "access", name: "any-host-reads-customers", broken: "without tokens, a web page that points a name of its own to loopback reads customers", by: unitTests("./pkg/node/server", "^TestCustomersAreNotShownUnderForeignNames$")},
 		{rule: "access", name: "cursor-of-any-query", broken: "a cursor continues another query", by: unitTests("./pkg/edge/api", "^TestPagesOfAListAreANaiveSort$")},
+		{rule: "access", name: "any-signature-is-accepted", broken: "a webhook with any signature passes", by: unitTests("./pkg/edge/ingest", "^TestSignaturesOfVendors$")},
+		{rule: "access", name: "old-signature-is-accepted", broken: "a webhook that was recorded can be sent again later", by: unitTests("./pkg/edge/ingest", "^TestTimedSignatures$")},
 		{rule: "access", name: "scope-is-not-checked", broken: "a token opens what its scopes do not name", by: unitTests("./pkg/node/server", "^TestTokensOpenWhatTheirScopesSay$")},
 	}
 }

@@ -19,7 +19,7 @@ const eventsPath = "/v1/events/{kind}"
 
 func (in *Ingest) routes() []server.Route {
 	return []server.Route{
-		{Pattern: "POST " + eventsPath, Scope: server.ScopeEvents, Handler: in.handler(in.accept)},
+		{Pattern: "POST " + eventsPath, Scope: server.ScopeEvents, Signed: in.signed, Handler: in.handler(in.accept)},
 		{Pattern: "/", Scope: server.ScopeEvents, Handler: in.handler(nowhere)},
 	}
 }
@@ -97,9 +97,15 @@ func (in *Ingest) accept(w http.ResponseWriter, r *http.Request) (*answer, error
 	if !memory.take(requestBytes) {
 		return nil, refuse(busy, "too many requests are under way (ingest.in_flight_bytes): send it again")
 	}
-	_, plain, err := readBody(w, r, in.cfg.BodyMaxBytes, &memory)
+	sent, plain, err := readBody(w, r, in.cfg.BodyMaxBytes, &memory)
 	if err != nil {
 		return nil, err
+	}
+	switch ping, err := in.authenticate(r, sent); {
+	case err != nil:
+		return nil, err
+	case ping:
+		return &answer{Skipped: []skipped{}}, nil
 	}
 	items, err := split(plain)
 	if err != nil {

@@ -41,8 +41,11 @@ type Config struct {
 	BodyMaxBytes  int64        // of a body, as it is sent and after decompression
 	InFlightBytes int64        // of all requests that are not answered yet
 	KafkaProblem  func() error // nil while Kafka works: no request waits for it while it is known to fail
-	Listen        func([]server.Route) (*server.Server, error)
-	Now           func() time.Time
+	// Secrets are those of the vendors' signatures, by format, each read again for every request, so that it can be rotated. A format
+	// without one needs a token.
+	Secrets map[string]func() (string, error)
+	Listen  func([]server.Route) (*server.Server, error)
+	Now     func() time.Time
 }
 
 // Ingest serves the intake over HTTP.

@@ -186,7 +186,7 @@ func onlyOne(t *testing.T, written map[string][]string) string {
 // Each problem is what its request is answered; together they are all that the documentation lists.
 func TestProblems(t *testing.T) {
 	one := purchase("ada", "1", "1")
-	seen := map[string]bool{"accepted": true, "disconnected": true, "internal": true}
+	seen := map[string]bool{"accepted": true, "disconnected": true, "internal": true, "signature": true}
 	for _, c := range []struct {
 		problem string
 		status  int

@@ -20,6 +20,7 @@ var (
 	unknownPath       = problemKind{"unknown_path", http.StatusNotFound, "There is no such path", 0}
 	notAllowed        = problemKind{"method_not_allowed", http.StatusMethodNotAllowed, "Events are sent by POST", 0}
 	foreignOrigin     = problemKind{"foreign_origin", http.StatusForbidden, "A web page of another host may not send events", 0}
+	wrongSignature    = problemKind{"signature", http.StatusUnauthorized, "The request is not signed as it must be", 0}
 	noTopic           = problemKind{"no_topic", http.StatusNotFound, "The kind of event has no input topic", 0}
 	unknownParameter  = problemKind{"unknown_parameter", http.StatusBadRequest, "The path has no such parameter", 0}
 	unknownFormat     = problemKind{"unknown_format", http.StatusBadRequest, "Events of this kind cannot be sent in this format", 0}
@@ -39,7 +40,7 @@ var (
 // problemKinds are all problems of a request that passed the check of its token.
 func problemKinds() []problemKind {
 	return []problemKind{
-		unknownPath, notAllowed, foreignOrigin, noTopic, unknownParameter, unknownFormat, unsupportedCoding, bodyUnreadable, bodyTooLarge, noEvent,
+		unknownPath, notAllowed, foreignOrigin, wrongSignature, noTopic, unknownParameter, unknownFormat, unsupportedCoding, bodyUnreadable, bodyTooLarge, noEvent,
 		eventsRefused, eventTooLarge, recordRefused, busy, disconnected, internal, unavailable,
 	}
 }

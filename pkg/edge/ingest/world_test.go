@@ -46,6 +46,7 @@ type options struct {
 	topics     [event.Kinds][]ingest.Topic
 	body, held int64
 	server     server.Options
+	secrets    map[string]func() (string, error)
 }
 
 func newWorld(t testing.TB, change ...func(*options)) *world {
@@ -76,7 +77,7 @@ func worldOn(t testing.TB, servers *embedded.Embedded, change ...func(*options))
 	require.NoError(t, err)
 	t.Cleanup(w.kafka.Close)
 	in, err := ingest.New(ingest.Config{
-		Topics: o.topics, BodyMaxBytes: o.body, InFlightBytes: o.held, Now: time.Now,
+		Topics: o.topics, Secrets: o.secrets, BodyMaxBytes: o.body, InFlightBytes: o.held, Now: time.Now,
 		Decoder: func() (*event.Decoder, error) { return event.NewDecoder(event.DefaultOptions()) },
 		KafkaProblem: func() error {
 			if w.away.Load() {

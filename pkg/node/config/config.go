@@ -276,9 +276,20 @@ type HTTP struct {
 
 // Ingest configures the intake of events over HTTP.
 type Ingest struct {
-	Listen        string `yaml:"listen" doc:"host:port at which the role ingest takes events by HTTP; port 0 takes a free port. On an address other than loopback a request needs a token of http.tokens_file with the scope events."`
-	BodyMaxBytes  Bytes  `yaml:"body_max_bytes" range:"1KiB..64MiB" doc:"Maximum size of the body of a request with events, as it is sent and after decompression. Each event must also fit into max.message.bytes of its topic."`
-	InFlightBytes Bytes  `yaml:"in_flight_bytes" range:"1MiB..64GiB" doc:"Memory for the bodies of requests that are not answered yet, each counted with 16 KiB besides, and at most twice its size while it is read. Further requests are answered with 429. The process takes up to three times as much."`
+	Listen        string         `yaml:"listen" doc:"host:port at which the role ingest takes events by HTTP; port 0 takes a free port. On an address other than loopback a request needs a token of http.tokens_file with the scope events, or a signature (secrets)."`
+	BodyMaxBytes  Bytes          `yaml:"body_max_bytes" range:"1KiB..64MiB" doc:"Maximum size of the body of a request with events, as it is sent and after decompression. Each event must also fit into max.message.bytes of its topic."`
+	Secrets       WebhookSecrets `yaml:"secrets"`
+	InFlightBytes Bytes          `yaml:"in_flight_bytes" range:"1MiB..64GiB" doc:"Memory for the bodies of requests that are not answered yet, each counted with 16 KiB besides, and at most twice its size while it is read. Further requests are answered with 429. The process takes up to three times as much."`
+}
+
+// WebhookSecrets are the secrets with which vendors sign their webhooks, by format. Each is read again for every request.
+type WebhookSecrets struct {
+	Shopify     Secret `yaml:"shopify" doc:"Client secret of the Shopify app, or the secret that the shop's notification settings show. With it, requests in the format shopify are checked by their signature (X-Shopify-Hmac-Sha256), on loopback too, unless they bear a token. A secret from a file is read again for each request, so that it can be rotated."`
+	WooCommerce Secret `yaml:"woocommerce" doc:"Secret of the WooCommerce webhook, for requests in the format woocommerce (X-WC-Webhook-Signature)."`
+	Stripe      Secret `yaml:"stripe" doc:"Signing secret (whsec_...) of the Stripe endpoint, for requests in the format stripe (Stripe-Signature). A signature is valid for 5 minutes."`
+	Segment     Secret `yaml:"segment" doc:"Shared secret of Segment's Webhooks destination, for requests in the format segment (X-Signature). Turn batching off: of a batch, Segment signs the first event only."`
+	Delighted   Secret `yaml:"delighted" doc:"Private API key of Delighted, for requests in the format delighted (X-Delighted-Webhook-Signature)."`
+	Typeform    Secret `yaml:"typeform" doc:"Secret of the Typeform webhook, for requests in the format typeform (Typeform-Signature)."`
 }
 
 // Admin configures the listener of pprof.

@@ -25,6 +25,7 @@ func (p *Process) listenForEvents(ctx context.Context, gatherer prometheus.Gathe
 	p.ingest, err = ingest.New(ingest.Config{
 		Topics: topics, Decoder: func() (*event.Decoder, error) { return p.app.Decoder(p.genesis) },
 		BodyMaxBytes: int64(c.Ingest.BodyMaxBytes), InFlightBytes: int64(c.Ingest.InFlightBytes),
+		Secrets:      webhookSecrets(c.Ingest.Secrets),
 		KafkaProblem: p.kafkaWatch.failing, Now: time.Now,
 		Listen: func(routes []server.Route) (*server.Server, error) {
 			return server.Listen(ctx, server.Options{
@@ -34,6 +35,19 @@ func (p *Process) listenForEvents(ctx context.Context, gatherer prometheus.Gathe
 		},
 	}, p.app.Kafka, telemetry.NewIngest(reg, ingest.Outcomes(), event.KindNames(), ingest.Results()), p.log.Named(Ingest))
 	return err
+}
+
+// webhookSecrets are the secrets that are set, by format.
+func webhookSecrets(c config.WebhookSecrets) map[string]func() (string, error) {
+	all := map[string]func() (string, error){}
+	for format, secret := range map[string]config.Secret{
+		"shopify": c.Shopify, "woocommerce": c.WooCommerce, "stripe": c.Stripe, "segment": c.Segment, "delighted": c.Delighted, "typeform": c.Typeform,
+	} {
+		if secret.IsSet() {
+			all[format] = secret.Read
+		}
+	}
+	return all
 }
 
 // eventTopics are the input topics by kind, with their formats.
