@@ -23,6 +23,7 @@ func newCatalogue(t *testing.T) catalogue {
 	telemetry.NewIntake(c)
 	telemetry.NewFold(c)
 	telemetry.NewRefit(c)
+	telemetry.NewIngest(c, nil, nil, nil)
 	families, err := telemetry.NewRegistry().Gather() // of Go and the process: labels are not looked at
 	require.NoError(t, err)
 	for _, f := range families {

@@ -35,6 +35,7 @@ func operationsDashboard() *builder {
 	b := newDashboard("Mainstay: Operations", "mainstay-operations", "Is everything read, folded, published and committed, and how fast?", "3h", "30s")
 	b.row("Status", statusStats(), nil)
 	b.row("Inputs", nil, inputs())
+	b.row("Events by HTTP", nil, ingests())
 	b.row("Fold", nil, folds())
 	b.row("Dead letters, rejections, skips, duplicates", nil, refusals())
 	b.row("Consumer groups and Redis", nil, stores())
@@ -83,6 +84,31 @@ func statusStats() []panel {
 			title: "Fuses open", unit: units.Short, noValue: "no rules loaded", alarm: 1,
 			description: "Rules whose customer alerts are suppressed because they raised too many within an hour. 0 is healthy.",
 			queries:     []query{{"sum(max by (rule) (mainstay_alert_fuse_open)) or vector(0)", "open"}},
+		},
+	}
+}
+
+func ingests() []panel {
+	return []panel{
+		{
+			title: "Requests with events", unit: units.RequestsPerSecond, noValue: "no process has the role ingest", stacked: true,
+			description: "Requests per second with events, by outcome: accepted, or the problem that was answered. busy and unavailable are sent again; signature and events_refused are the sender's.",
+			queries:     []query{{"sum by (outcome) (rate(mainstay_ingest_requests_total[$__rate_interval])) > 0" + orNone("outcome"), "{{outcome}}"}},
+		},
+		{
+			title: "Events in requests", unit: units.Short, noValue: "no process has the role ingest", stacked: true,
+			description: "Events per second, by kind and result. Refused ones are in requests of which nothing is accepted; skipped ones do not count, such as tests and guests.",
+			queries:     []query{{"sum by (kind, result) (rate(mainstay_ingest_events_total[$__rate_interval])) > 0" + orNone("kind", "result"), "{{kind}} {{result}}"}},
+		},
+		{
+			title: "Memory of requests", unit: units.BytesIEC, noValue: "no process has the role ingest",
+			description: "Memory of the requests with events that are not answered yet, of the fullest process. At ingest.in_flight_bytes further requests are answered with 429.",
+			queries:     []query{{"max(mainstay_ingest_in_flight_bytes) or vector(0)", "bytes"}},
+		},
+		{
+			title: "Duration of a request", unit: units.Seconds, noValue: "no process has the role ingest",
+			description: "Time until a request with events is answered: for accepted ones that is after Kafka has acknowledged them. Below 0.1 s is healthy.",
+			queries:     []query{{"histogram_quantile(0.99, sum by (le) (rate(mainstay_ingest_request_duration_seconds_bucket[$__rate_interval]))) or vector(0)", "quantile 0.99"}},
 		},
 	}
 }

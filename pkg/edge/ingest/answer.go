@@ -20,6 +20,7 @@ const eventsPath = "/v1/events/{kind}"
 func (in *Ingest) routes() []server.Route {
 	return []server.Route{
 		{Pattern: "POST " + eventsPath, Scope: server.ScopeEvents, Signed: in.signed, Handler: in.handler(in.accept)},
+		{Pattern: "GET " + documentPath, Scope: server.ScopeEvents, Handler: http.HandlerFunc(in.document)},
 		{Pattern: "/", Scope: server.ScopeEvents, Handler: in.handler(nowhere)},
 	}
 }

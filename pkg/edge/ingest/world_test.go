@@ -133,6 +133,7 @@ func (w *world) send(request *http.Request) response {
 	text, err := io.ReadAll(answer.Body)
 	require.NoError(w.t, err)
 	require.NoError(w.t, answer.Body.Close())
+	w.described(answer.StatusCode, answer.Header.Get("Content-Type"), text)
 	r := response{status: answer.StatusCode, retryAfter: answer.Header.Get("Retry-After")}
 	require.NoError(w.t, json.Unmarshal(text, &r), "%s", text)
 	return r
