@@ -123,7 +123,7 @@ func TestTraitsOfRefusedPurchases(t *testing.T) {
 	require.Equal(t, "web", w.trait("c", trait.Channel))
 }
 
-// A partition tells so many texts apart, in the order of the ledger; erased customers leave them behind.
+// A partition tells so many texts apart, in the order of the ledger. Erased customers leave theirs behind, and have none if they come again.
 func TestTextsAreBounded(t *testing.T) {
 	w := newWorld(t, genesis(1, ledger.Clock_CLOCK_EVENT))
 	buy := func(i int) string {
@@ -142,4 +142,12 @@ func TestTextsAreBounded(t *testing.T) {
 		require.Equal(t, want, w.trait(id, trait.Country))
 	}
 	require.Equal(t, "country-7", w.trait("customer-7", trait.Country), "numbers of others were added since")
+	w.erase("customer-7", start+1)
+	w.event("customer-7", purchase("2", 100, start+2))
+	require.Empty(t, w.trait("customer-7", trait.Country))
+	w.erase("customer-8", start+3)
+	e := purchase("2", 100, start+4)
+	e.PurchaseDetails = &ledger.PurchaseDetails{Country: "country-8"}
+	w.event("customer-8", e)
+	require.Equal(t, "country-8", w.trait("customer-8", trait.Country), "the text has kept its place")
 }
