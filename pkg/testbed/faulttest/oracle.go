@@ -383,7 +383,7 @@ func (w *world) checkOpenAlerts() (problems []string) {
 
 // checkTier compares the tier that the subscriber holds with the thresholds in force: every customer must have been rescored
 // under them. Near a threshold either tier is right, since a tier is kept 2% below its threshold, and the total that the
-// subscriber holds may be from before a silence that lowered it by less than clv.material.
+// subscriber holds may differ by what is not published.
 func (w *world) checkTier(held *lastPublished, state *processors.Partition) string {
 	bounds := state.Thresholds()
 	if _, _, under := state.Rescoring(); under {
@@ -402,17 +402,17 @@ func (w *world) checkTier(held *lastPublished, state *processors.Partition) stri
 	switch {
 	case !some && !capped:
 		return fmt.Sprintf("the subscriber holds tier %q at %d, the thresholds are %d and %d", held.tier, held.total, bounds.GetTop_10(), bounds.GetTop_20())
-	case some && float64(held.total) < .97*float64(bottom), capped && float64(held.total)*(1-w.silent()) > 1.01*float64(top):
+	case some && float64(held.total)*(1+w.unpublished()) < .97*float64(bottom), capped && float64(held.total)*(1-w.unpublished()) > 1.01*float64(top):
 		return fmt.Sprintf("the subscriber holds tier %s at %d, the thresholds are %d and %d", held.tier, held.total, bounds.GetTop_10(), bounds.GetTop_20())
 	}
 	return ""
 }
 
-// silent is the part of its total CLV that a customer can lose in silence without an output.
-func (w *world) silent() float64 { return w.cfg.CLV.Material * (1 + 1.0/50) }
+// unpublished is the part of a customer's total CLV by which it can change without an output: it falls in silence, and new parameters move
+// it either way.
+func (w *world) unpublished() float64 { return w.cfg.CLV.Material * (1 + 1.0/50) }
 
-// checkTotals compares the total CLV that the subscriber holds with the one that a query returns: silence may have lowered it, by
-// less than is material.
+// checkTotals compares the total CLV that the subscriber holds with the one that a query returns, but for what is not published.
 func (w *world) checkTotals() (problems []string) {
 	err := w.eachCustomer(func(p *processors.Partition, id string, c *customer.State) {
 		held := w.subscriber.customers[id]
@@ -420,7 +420,7 @@ func (w *world) checkTotals() (problems []string) {
 			return
 		}
 		now := processors.ScoreCustomer(p, id, c).CLV.Total.Value
-		if fell := held.total - now; fell < 0 || float64(fell) > w.silent()*math.Abs(float64(held.total))+1 {
+		if math.Abs(float64(held.total-now)) > w.unpublished()*math.Abs(float64(held.total))+1 {
 			problems = append(problems, fmt.Sprintf("customer %s: the subscriber holds a total of %d, it is %d", id, held.total, now))
 		}
 	})
