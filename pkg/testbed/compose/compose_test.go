@@ -202,6 +202,10 @@ var quiet = map[string]string{
 	"Orders, forecast and observed":         "the first are due when a horizon has passed",
 	"Calibration error, by decile":          "the first are due when a horizon has passed",
 	"Purchase days, predicted and observed": "the first are due when a horizon has passed",
+	"Requests with events":                  "no process has the role ingest",
+	"Events in requests":                    "no process has the role ingest",
+	"Memory of requests":                    "no process has the role ingest",
+	"Duration of a request":                 "no process has the role ingest",
 }
 
 // checkDashboards runs the queries of every panel as Grafana would, over the time since began. Each must return a number; except for
