@@ -57,8 +57,7 @@ func TestEventsByHTTPCountOnce(t *testing.T) {
 	refund := `{"customer_id":"ada","kind":"refund","refund_id":"r","order_id":"1","total":2,"currency":"USD","occurred_at":"2026-01-02T00:00:00Z"}`
 	w.postAndDisconnect(b.ingestAddress(w), "purchase", first)
 	b.cancel() // at once, as by kill -9
-	require.Equal(t, exitFailed, <-b.code)
-	b.code <- exitFailed // for the clean-up
+	require.Equal(t, exitFailed, b.wait())
 
 	b = w.start("run")
 	at := b.ingestAddress(w)

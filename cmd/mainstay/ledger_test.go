@@ -57,7 +57,7 @@ func TestLedgerCopy(t *testing.T) {
 	two.customer("followed", func(c map[string]any) bool { return numberAt(c, "clv", "historic_clv") == "10.00" })
 	w.customer("followed", func(c map[string]any) bool { return c["as_of"] == "2025-12-20T00:00:00Z" })
 	select {
-	case <-finish.code:
+	case <-finish.ended:
 		require.Fail(t, "handed over while an intake runs")
 	default:
 	}

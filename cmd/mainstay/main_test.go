@@ -95,20 +95,23 @@ func (w *world) status() string {
 
 // background is a command that runs until it is stopped.
 type background struct {
-	t          *testing.T
-	stopping   chan struct{}
-	cancel     context.CancelFunc
-	code       chan int
-	out, errs  syncBuffer
-	once, ends sync.Once
-	exit       int
+	t         *testing.T
+	stopping  chan struct{}
+	cancel    context.CancelFunc
+	ended     chan struct{} // closed once exit is set
+	exit      int
+	out, errs syncBuffer
+	once      sync.Once
 }
 
 func (w *world) start(args ...string) *background {
 	w.t.Helper()
 	ctx, cancel := context.WithCancel(w.t.Context())
-	b := &background{t: w.t, stopping: make(chan struct{}), cancel: cancel, code: make(chan int, 1)}
-	go func() { b.code <- newProgram(&b.out, &b.errs, "", w.environ, b.stopping).main(ctx, args) }()
+	b := &background{t: w.t, stopping: make(chan struct{}), cancel: cancel, ended: make(chan struct{})}
+	go func() {
+		defer close(b.ended)
+		b.exit = newProgram(&b.out, &b.errs, "", w.environ, b.stopping).main(ctx, args)
+	}()
 	w.t.Cleanup(func() { b.stop() })
 	return b
 }
@@ -116,19 +119,13 @@ func (w *world) start(args ...string) *background {
 // stop sends the first signal and returns the exit code.
 func (b *background) stop() int {
 	b.once.Do(func() { close(b.stopping) })
-	b.ends.Do(func() {
-		b.exit = <-b.code
-		b.cancel()
-	})
-	return b.exit
+	return b.wait()
 }
 
 // wait waits until the command ends by itself, and returns the exit code.
 func (b *background) wait() int {
-	b.ends.Do(func() {
-		b.exit = <-b.code
-		b.cancel()
-	})
+	<-b.ended
+	b.cancel()
 	return b.exit
 }
 

@@ -100,9 +100,8 @@ func TestSecondSignalStopsAtOnce(t *testing.T) {
 		return strings.Contains(out, "mainstay-fold: Stable, 1 members")
 	}, "a member")
 	b.cancel()
-	require.Equal(t, exitFailed, <-b.code)
+	require.Equal(t, exitFailed, b.wait())
 	require.Contains(t, b.errs.String(), "stopped at once")
-	b.code <- exitFailed // for the clean-up
 }
 
 func TestTakenPortNamesSetting(t *testing.T) {
