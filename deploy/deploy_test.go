@@ -118,7 +118,7 @@ func TestRunbookLinksResolve(t *testing.T) {
 
 // TestPromtool runs the rule tests; this test makes sure that each alert has one in which it fires and one in which it does not.
 func TestEveryAlertIsTestedFiringAndNotFiring(t *testing.T) {
-	fires, silent := map[string]bool{}, map[string]bool{}
+	fires, quiet := map[string]bool{}, map[string]bool{}
 	have := newCatalogue(t)
 	for _, path := range files(t, "prometheus/tests/*.yml") {
 		var file struct {
@@ -137,13 +137,13 @@ func TestEveryAlertIsTestedFiringAndNotFiring(t *testing.T) {
 			}
 			for _, c := range one.Cases {
 				fires[c.Alert] = fires[c.Alert] || len(c.Expect) > 0
-				silent[c.Alert] = silent[c.Alert] || len(c.Expect) == 0
+				quiet[c.Alert] = quiet[c.Alert] || len(c.Expect) == 0
 			}
 		}
 	}
 	for name := range alerts(t) {
 		require.True(t, fires[name], "no test in which %s fires", name)
-		require.Equal(t, name != "MainstayWatchdog", silent[name], "a test in which %s does not fire", name) // it has none
+		require.Equal(t, name != "MainstayWatchdog", quiet[name], "a test in which %s does not fire", name) // it has none
 	}
 }
 

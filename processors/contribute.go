@@ -38,7 +38,7 @@ func (s *step) foldContribution() (Verdict, error) {
 	if s.state.number != 0 || !s.state.contributions.Replace(c) {
 		return Verdict{Result: Ignored}, nil
 	}
-	if sum := s.state.contributions.TakeFinal(s.state.genesis.GetPartitions()); sum != nil {
+	if sum := s.state.contributions.RemoveFinal(s.state.genesis.GetPartitions()); sum != nil {
 		s.publishFinal(sum)
 	}
 	return Verdict{}, nil

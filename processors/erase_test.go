@@ -26,7 +26,7 @@ func (w *world) erase(customer string, at int64) processors.Verdict {
 
 const approved = ledger.ReferralStatus_REFERRAL_STATUS_APPROVED
 
-// An erased customer has no state, subscribers are told in every topic, and what was sold to them stays in the portfolio, and nothing else.
+// An erased customer has no state, every topic has a record of it, and what was sold to them stays in the portfolio, and nothing else.
 func TestErase(t *testing.T) {
 	w := newWorld(t, genesis(2, ledger.Clock_CLOCK_LIVE))
 	at := ms("2026-01-01")

@@ -42,7 +42,7 @@ func (s *step) loseErased(m customer.Moment, c *customer.State) {
 	last := days[len(days)-1].Day
 	//mutant:erased-stay-customers if false && $
 	if n := len(losses); n == 0 || losses[n-1].Day < last {
-		losses = append(losses, customer.Loss{Day: max(last, s.p.terms.Day(m.Now)), Said: true})
+		losses = append(losses, customer.Loss{Day: max(last, s.p.terms.Day(m.Now)), Stated: true})
 	}
 	s.moveInCalendar(days, losses)
 }

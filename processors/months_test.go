@@ -17,15 +17,15 @@ import (
 type monthRow struct{ cohort, month string }
 
 // monthFigures are what a recount counts, in the order of calendar.Figure.
-type monthFigures struct{ active, orders, revenue, reactivated, returning, lostSaid, lostSilent int64 }
+type monthFigures struct{ active, orders, revenue, reactivated, returning, lostStated, lostSilent int64 }
 
 // lossOf is a day on which a customer was lost.
 type lossOf struct {
-	day  int64
-	said bool
+	day    int64
+	stated bool
 }
 
-// losses recounts when a customer was lost: by the formula of the page for the probability at which risk is high, and by what they said.
+// losses recounts when a customer was lost: by the formula of the page for the probability at which risk is high, and by what was stated.
 func (r *recount) losses(high float64, now int64) (all []lossOf) {
 	var days []int64
 	for d := range r.perDay {
@@ -43,10 +43,10 @@ func (r *recount) losses(high float64, now int64) (all []lossOf) {
 		isSilent := !last && silent < days[min(i+1, len(days)-1)] ||
 			last && silentAt*86_400_000 <= float64(now) && r.lastAt+grace*86_400_000 <= now
 		closed := r.closedAt / 86_400_000
-		isSaid := r.closedAt > 0 && closed >= d &&
+		isStated := r.closedAt > 0 && closed >= d &&
 			(!last && closed < days[min(i+1, len(days)-1)] || last && r.closedAt <= now && r.lastAt <= r.closedAt)
 		switch {
-		case isSaid && (!isSilent || closed <= silent):
+		case isStated && (!isSilent || closed <= silent):
 			all = append(all, lossOf{closed, true})
 		case isSilent:
 			all = append(all, lossOf{silent, false})
@@ -61,8 +61,8 @@ func (r *recount) addMonths(all map[monthRow]*monthFigures, losses []lossOf, now
 		return
 	}
 	month := func(day int64) string { return time.Unix(day*86_400, 0).UTC().Format("2006-01") }
-	// lostBefore is whether the customer is lost before a day, and whether they said so.
-	lostBefore := func(day int64) (lost, said bool) {
+	// lostBefore is whether the customer is lost before a day, and whether it was stated.
+	lostBefore := func(day int64) (lost, stated bool) {
 		latest := int64(math.MinInt64)
 		for d := range r.perDay {
 			if d < day {
@@ -71,17 +71,17 @@ func (r *recount) addMonths(all map[monthRow]*monthFigures, losses []lossOf, now
 		}
 		for _, l := range losses {
 			if l.day < day && l.day >= latest {
-				latest, lost, said = l.day, true, l.said
+				latest, lost, stated = l.day, true, l.stated
 			}
 		}
-		return lost, said
+		return lost, stated
 	}
 	first := time.Unix(r.first*86_400, 0).UTC()
 	for at := time.Date(first.Year(), first.Month(), 1, 0, 0, 0, 0, time.UTC); at.UnixMilli() <= now; at = at.AddDate(0, 1, 0) {
 		name, from, until := at.Format("2006-01"), at.Unix()/86_400, at.AddDate(0, 1, 0).Unix()/86_400
 		var f monthFigures
 		was, _ := lostBefore(from)
-		is, said := lostBefore(until)
+		is, stated := lostBefore(until)
 		for d, net := range r.perDay {
 			if month(d) != name {
 				continue
@@ -96,8 +96,8 @@ func (r *recount) addMonths(all map[monthRow]*monthFigures, losses []lossOf, now
 		switch {
 		case was && !is:
 			f.returning = 1
-		case !was && is && said:
-			f.lostSaid = 1
+		case !was && is && stated:
+			f.lostStated = 1
 		case !was && is:
 			f.lostSilent = 1
 		}
@@ -111,7 +111,7 @@ func (r *recount) addMonths(all map[monthRow]*monthFigures, losses []lossOf, now
 		sum := all[row]
 		*sum = monthFigures{
 			sum.active + f.active, sum.orders + f.orders, sum.revenue + f.revenue, sum.reactivated + f.reactivated,
-			sum.returning + f.returning, sum.lostSaid + f.lostSaid, sum.lostSilent + f.lostSilent,
+			sum.returning + f.returning, sum.lostStated + f.lostStated, sum.lostSilent + f.lostSilent,
 		}
 	}
 }
@@ -134,7 +134,7 @@ func (w *world) months() map[monthRow]*monthFigures {
 	rows := map[monthRow]*monthFigures{}
 	sum.Each(func(k calendar.Key, c *calendar.Cell) {
 		rows[monthRow{k.Cohort.String(), k.Month.String()}] = &monthFigures{
-			c[calendar.Active], c[calendar.Orders], c[calendar.Revenue], c[calendar.Reactivated], c[calendar.Returning], c[calendar.LostSaid], c[calendar.LostSilent],
+			c[calendar.Active], c[calendar.Orders], c[calendar.Revenue], c[calendar.Reactivated], c[calendar.Returning], c[calendar.LostStated], c[calendar.LostSilent],
 		}
 	})
 	return rows
@@ -183,8 +183,8 @@ func TestErasedCustomersInTheCalendar(t *testing.T) {
 	}
 	w.event("ada", purchase("again", 500, ms("2026-03-10")))
 	require.Equal(t, map[monthRow]*monthFigures{
-		{"2026-01", "2026-01"}: {active: 2, orders: 2, revenue: 2000, lostSaid: 1},
-		{"2026-01", "2026-02"}: {lostSaid: 1},
+		{"2026-01", "2026-01"}: {active: 2, orders: 2, revenue: 2000, lostStated: 1},
+		{"2026-01", "2026-02"}: {lostStated: 1},
 		{"2026-03", "2026-03"}: {active: 1, orders: 1, revenue: 500},
 	}, w.months())
 }

@@ -55,7 +55,7 @@ func (s *partitionState) advanceMark(e *ledger.Entry) {
 	source := s.source(keyOf(o))
 	//mutant:copied-marks-fall if false && $
 	if e.GetCopied() != nil && source.GetMarked() && !(mark{o.GetOffset(), o.GetOrdinal()}).above(mark{source.GetOffset(), source.GetOrdinal()}) {
-		return // what intake appends behind the copy is held against the greatest mark
+		return // what intake appends behind the copy is compared with the greatest mark
 	}
 	source.Marked, source.Offset, source.Ordinal = true, o.GetOffset(), o.GetOrdinal()
 }

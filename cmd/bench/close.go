@@ -11,7 +11,7 @@ import (
 )
 
 // close measures the CPU time of a day's close: all customers of a partition are valued at the day's end, the sums are published as
-// final, and the customers whose tier the new bounds move are told. It leaves out reading the customers from Redis.
+// final, and outputs for the customers whose tier the new bounds move. It leaves out reading the customers from Redis.
 func (b *bench) close(ctx context.Context) error {
 	finals := 0
 	l, err := newMemoryLedger(func(r *output.Record) {

@@ -15,16 +15,16 @@ import (
 
 // outputCounts counts outputs by topic and trigger, and the outputs that silence cannot do without.
 type outputCounts struct {
-	ledger *memoryLedger
-	counts map[string]int // by "topic by trigger"
-	told   map[string]told
-	least  int // outputs of clv by silence
+	ledger        *memoryLedger
+	counts        map[string]int // by "topic by trigger"
+	lastPublished map[string]lastPublished
+	least         int // outputs of clv by silence
 
 	material float64 // clv.material
 }
 
-// told is what a subscriber who was told no more than necessary holds of a customer.
-type told struct {
+// lastPublished is what a subscriber holds of a customer who was published no more often than necessary.
+type lastPublished struct {
 	total int64 // total CLV
 	at    int64 // ms: silence is looked at up to there
 }
@@ -33,7 +33,7 @@ type told struct {
 // compares those by which silence tells the fall of the total CLV with the smallest number that clv.material allows: each customer
 // is scored at the end of each day, and an output is necessary only when the total has fallen by clv.material since the one before.
 func (b *bench) outputs(ctx context.Context) error {
-	c := &outputCounts{counts: map[string]int{}, told: map[string]told{}, material: settings.Default().GetClvMaterial()}
+	c := &outputCounts{counts: map[string]int{}, lastPublished: map[string]lastPublished{}, material: settings.Default().GetClvMaterial()}
 	var err error
 	if c.ledger, err = newMemoryLedger(c.count); err != nil {
 		return err
@@ -52,7 +52,7 @@ func (b *bench) outputs(ctx context.Context) error {
 		}
 	}
 	b.addFigure("outputs per input event", perEvent(all), "below 2", all < 2*int(c.ledger.events))
-	b.addFigure("the fewest of clv by timer with which no total is told too high by clv.material for a day", perEvent(c.least), "", true)
+	b.addFigure("the fewest of clv by timer with which no published total is too high by clv.material for a day", perEvent(c.least), "", true)
 	return nil
 }
 
@@ -63,14 +63,14 @@ func (c *outputCounts) count(r *output.Record) {
 	if r.Topic == output.CLV && r.Trigger != output.TriggerTimer {
 		c.lookAt(r.Key, r.Time)
 		after := r.Time - r.Time%1000 + 1000 // as of a time leaves out what is dated at it
-		c.told[r.Key] = told{c.total(r.Key, after), after}
+		c.lastPublished[r.Key] = lastPublished{c.total(r.Key, after), after}
 	}
 }
 
 // lookAt counts the outputs that a customer's silence has made necessary before a time.
 func (c *outputCounts) lookAt(id string, until int64) {
 	const day = int64(24 * time.Hour / time.Millisecond)
-	t, known := c.told[id]
+	t, known := c.lastPublished[id]
 	if !known {
 		return
 	}
@@ -80,7 +80,7 @@ func (c *outputCounts) lookAt(id string, until int64) {
 			t.total = now
 		}
 	}
-	c.told[id] = t
+	c.lastPublished[id] = t
 }
 
 func (c *outputCounts) total(id string, at int64) int64 {
@@ -125,7 +125,7 @@ func (c *outputCounts) foldShop(ctx context.Context, config shop.Config) error {
 	if err := c.ledger.tick(now + hour); err != nil {
 		return err
 	}
-	for id := range c.told {
+	for id := range c.lastPublished {
 		c.lookAt(id, now+hour)
 	}
 	return nil

@@ -85,11 +85,11 @@ func (p *program) alertsTest(_ context.Context, cmd *cobra.Command, args []strin
 	if err != nil {
 		return err
 	}
-	story, err := os.Open(args[1])
+	scenario, err := os.Open(args[1])
 	if err != nil {
 		return fmt.Errorf("open the events: %w", err)
 	}
-	defer story.Close() //nolint:errcheck // it was only read
+	defer scenario.Close() //nolint:errcheck // it was only read
 	s, err := ruletest.New(rules, func(name string) ([]alert.Rule, error) {
 		if name != "shipped" && !filepath.IsAbs(name) {
 			name = filepath.Join(filepath.Dir(args[0]), name)
@@ -99,7 +99,7 @@ func (p *program) alertsTest(_ context.Context, cmd *cobra.Command, args []strin
 	if err != nil {
 		return err
 	}
-	if err := s.Run(story, func(string, []string) error { return nil }); err != nil {
+	if err := s.Run(scenario, func(string, []string) error { return nil }); err != nil {
 		return fmt.Errorf("%s: %w", args[1], err)
 	}
 	episodes := slices.DeleteFunc(s.Episodes(), func(e ruletest.Episode) bool { return !e.Published() })

@@ -127,17 +127,17 @@ func (p *program) configWithout(cmd *cobra.Command, flag string) (config.Config,
 
 // copyProgress moves the bar, and says once that the copy has caught up and what it waits for.
 func (p *program) copyProgress(machine bool, from string, draw func(done, total int64)) func(ledgercopy.Progress) {
-	said := ""
+	lastPrinted := ""
 	return func(now ledgercopy.Progress) {
 		draw(now.Copied, now.Copied+now.Behind)
 		if now.Waiting == nil || now.Behind > 0 || machine {
 			return
 		}
 		text := now.Waiting.Error()
-		if text == said {
+		if text == lastPrinted {
 			return
 		}
-		said = text
+		lastPrinted = text
 		p.printErr("the copy has caught up; %s: stop the processes of %s, the copy then hands the inputs over\n", text, from)
 	}
 }

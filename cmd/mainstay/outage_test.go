@@ -10,7 +10,7 @@ import (
 // headline returns the first line of the status, and whether the exit code says that something is wrong.
 func (w *world) headline() (line string, wrong bool) {
 	w.t.Helper()
-	code, out, errs := w.run("status", "--settle", "0")
+	code, out, errs := w.run("status", "--wait", "0")
 	require.Contains(w.t, []int{exitOK, exitFindings}, code, errs)
 	return strings.Split(out, "\n")[0], code == exitFindings
 }
@@ -35,7 +35,7 @@ func TestStatusInAnOutage(t *testing.T) {
 	line, wrong = w.headline()
 	require.True(t, wrong)
 	require.Contains(t, line, "Not healthy: Redis does not answer: ")
-	_, out, _ := w.run("status", "--settle", "0")
+	_, out, _ := w.run("status", "--wait", "0")
 	require.Regexp(t, `(?m)^0 +- +\d+ +\? +\d+ +\d+ +\? +- `, out, "published is known, in Redis and customers are not") // a tick may have come last
 	partition, _ := object(t, w.status())["partitions"].([]any)[0].(map[string]any)
 	require.Nil(t, partition["committed"])
@@ -47,7 +47,7 @@ func TestStatusInAnOutage(t *testing.T) {
 	line, wrong = w.headline()
 	require.True(t, wrong)
 	require.Contains(t, line, "Not healthy: Kafka does not answer: ")
-	_, out, _ = w.run("status", "--settle", "0")
+	_, out, _ = w.run("status", "--wait", "0")
 	require.Regexp(t, `(?m)^purchases/\d +- +\? +\? +\? +\? `, out)
 	require.Contains(t, w.mustRun("customer", "get", "ada", "--output", "json"), `"historic_number_of_orders": 1`)
 	require.Contains(t, w.mustRun("customer", "explain", "ada"), "ada")
@@ -75,7 +75,7 @@ func TestAProcessWithOtherSettingsDoesNotJoin(t *testing.T) {
 	require.Contains(t, errs, "dedup.days is 7 here and 30 in the ledger")
 	require.NotContains(t, errs, "churn.medium")
 	w.eventually(func() bool {
-		_, out, _ := w.run("status", "--settle", "0")
+		_, out, _ := w.run("status", "--wait", "0")
 		return strings.Contains(out, "group mainstay-fold: Stable, 1 members") && !strings.Contains(out, "settings_conflict")
 	}, "the first process undisturbed")
 }

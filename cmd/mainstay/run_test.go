@@ -148,10 +148,10 @@ func TestHaltIsReportedAndRemoved(t *testing.T) {
 	b = w.start("run")
 	address := b.address(w)
 	w.eventually(func() bool {
-		_, out, _ := w.run("status", "--http", address, "--settle", "0")
+		_, out, _ := w.run("status", "--http", address, "--wait", "0")
 		return strings.Contains(out, "input_truncated")
 	}, "a halt")
-	code, out, _ := w.run("status", "--http", address, "--settle", "0")
+	code, out, _ := w.run("status", "--http", address, "--wait", "0")
 	require.Equal(t, exitFindings, code, out)
 	require.Contains(t, strings.Split(out, "\n")[0], "Not healthy: ")
 	require.Contains(t, out, "retention deleted records before they were read")

@@ -65,11 +65,11 @@ func outcome(t *testing.T, row eventfile.Row, err error) string {
 		return bad.Error()
 	}
 	require.NoError(t, err)
-	var said map[string]any
-	require.NoError(t, json.Unmarshal(row.Value, &said), "%s", row.Value)
-	require.Equal(t, "purchase", said["type"])
-	require.Equal(t, string(row.Key), said["customer_id"])
-	require.NotEmpty(t, said["order_id"])
-	require.IsType(t, 0., said["total"])
+	var body map[string]any
+	require.NoError(t, json.Unmarshal(row.Value, &body), "%s", row.Value)
+	require.Equal(t, "purchase", body["type"])
+	require.Equal(t, string(row.Key), body["customer_id"])
+	require.NotEmpty(t, body["order_id"])
+	require.IsType(t, 0., body["total"])
 	return string(row.Value)
 }

@@ -102,7 +102,7 @@ func TestRefusalsNameThePath(t *testing.T) {
 	err = f.Decode(decoder(t), event.Purchase, &event.Message{Value: []byte(strings.NewReplacer(`"total_price":"10.00",`, "", "CREATED", "2026-05-01").Replace(order))}, now, &into)
 	require.ErrorContains(t, err, "total: missing: format shopify, which reads it from current_total_price + refunds[]")
 	err = f.Decode(decoder(t), event.Purchase, &event.Message{Value: []byte(`{"hello":1}`)}, now, &into)
-	require.EqualError(t, err, "record: unknown_value: format shopify: is none of the records of this format, which are told by id, financial_status")
+	require.EqualError(t, err, "record: unknown_value: format shopify: is none of the records of this format, which are recognised by id, financial_status")
 	err = f.Decode(decoder(t), event.Survey, &event.Message{Value: []byte(order)}, now, &into)
 	require.EqualError(t, err, "type: mismatch: format shopify: the record is a purchase, and the topic holds survey events")
 }

@@ -37,7 +37,7 @@ type framed struct {
 }
 
 // unframe takes off what stands around an event. A record that has nothing around it costs the look at its first bytes: whether it is an
-// envelope is told by its first member, since that is how Connect and Debezium write. A thorough look also finds envelopes whose
+// envelope is recognised by its first member, since that is how Connect and Debezium write. A thorough look also finds envelopes whose
 // members are in another order; Decode takes it where a record was refused.
 func unframe(value []byte, thorough bool) framed {
 	f := framed{value: value}

@@ -47,7 +47,7 @@ func (f *Format) Translate(kind event.Kind, record []byte) (Translated, error) {
 		w.object("", e.Fields, root)
 		return Translated{Value: w.out, Paths: w.paths}, nil
 	}
-	return Translated{}, f.refused("", event.UnknownValue, "is none of the records of this format, which are told by "+f.signs())
+	return Translated{}, f.refused("", event.UnknownValue, "is none of the records of this format, which are recognised by "+f.signs())
 }
 
 func (f *Format) refused(field string, reason event.Reason, detail string) error {
@@ -209,7 +209,7 @@ func (f *Format) sourcesOf(field string) string {
 	return strings.Join(all, " or ")
 }
 
-// signs are the conditions by which events are told.
+// signs are the conditions by which events are recognised.
 func (f *Format) signs() string {
 	var all []string
 	for _, e := range f.Events {

@@ -84,11 +84,11 @@ func (c *Client) newestLeader(ctx context.Context, topic string, partition int32
 	}
 	leader, epoch = -1, -1
 	for _, broker := range res.Brokers {
-		said, err := request[*metadata.Response](ctx, c, Call{API: "Metadata", Topic: topic}, broker.NodeID, &metadata.Request{TopicNames: []string{topic}})
+		res, err := request[*metadata.Response](ctx, c, Call{API: "Metadata", Topic: topic}, broker.NodeID, &metadata.Request{TopicNames: []string{topic}})
 		if err != nil {
 			return 0, 0, fmt.Errorf("ask broker %d for the leader of %s/%d: %w", broker.NodeID, topic, partition, err)
 		}
-		for _, t := range said.Topics {
+		for _, t := range res.Topics {
 			if t.ErrorCode != 0 {
 				return 0, 0, fmt.Errorf("ask broker %d for the leader of %s/%d: %w", broker.NodeID, topic, partition, Code(t.ErrorCode))
 			}

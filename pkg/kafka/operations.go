@@ -68,8 +68,8 @@ func (c *Client) AuthorizedOperations(ctx context.Context, topics []string) (map
 }
 
 // AuthorizedGroupOperations returns what this client's principal may do with a consumer group, whether it exists or not; nothing if it may
-// not even describe it. told is false where the brokers do not tell. Retriable errors are retried until the context ends.
-func (c *Client) AuthorizedGroupOperations(ctx context.Context, group string) (o Operations, told bool, err error) {
+// not even describe it. known is false where the brokers do not say. Retriable errors are retried until the context ends.
+func (c *Client) AuthorizedGroupOperations(ctx context.Context, group string) (o Operations, known bool, err error) {
 	err = c.withGroupCoordinator(ctx, group, func(broker int32) error {
 		res, err := request[*describegroups.Response](ctx, c, Call{API: "DescribeGroups", Group: group}, broker,
 			&describegroups.Request{Groups: []string{group}, IncludeAuthorizedOperations: true})
@@ -83,7 +83,7 @@ func (c *Client) AuthorizedGroupOperations(ctx context.Context, group string) (o
 		if g.ErrorCode != 0 && Code(g.ErrorCode) != codeGroupIDNotFound {
 			return apiError("DescribeGroups", g.ErrorCode)
 		}
-		o, told = Operations(g.AuthorizedOperations), g.AuthorizedOperations != untoldOperations
+		o, known = Operations(g.AuthorizedOperations), g.AuthorizedOperations != untoldOperations
 		return nil
 	})
 	if errors.Is(err, CodeGroupAuthorizationFailed) {
@@ -92,5 +92,5 @@ func (c *Client) AuthorizedGroupOperations(ctx context.Context, group string) (o
 	if err != nil {
 		return 0, false, fmt.Errorf("read the authorized operations on group %s: %w", group, err)
 	}
-	return o, told, nil
+	return o, known, nil
 }

@@ -58,7 +58,7 @@ func (m BGNBD) Discounted(s Summary, t, delta float64) float64 {
 // AliveUntil is the age at which PAlive falls to h without another purchase; for X = 0
 // that never happens and ok is false. See PurchaseModel.
 func (m BGNBD) AliveUntil(s Summary, h float64) (float64, bool) {
-	if !m.silent(s) || s.X == 0 {
+	if !m.atLastPurchase(s) || s.X == 0 {
 		return 0, false
 	}
 	return betaAliveUntil(m.R+float64(s.X), m.Alpha, s.Tx, m.A, m.B+float64(s.X-1), h)
@@ -67,7 +67,7 @@ func (m BGNBD) AliveUntil(s Summary, h float64) (float64, bool) {
 // PurchaseUntil is the age at which PAtLeastOne(horizon) falls to h without another
 // purchase; see PurchaseModel.
 func (m BGNBD) PurchaseUntil(s Summary, horizon, h float64) (float64, bool) {
-	if !m.silent(s) {
+	if !m.atLastPurchase(s) {
 		return 0, false
 	}
 	if s.X > 0 {
@@ -106,7 +106,7 @@ func (m BGNBD) answers(s Summary) bool {
 	return s.scorable() && validBeta(m.R, m.Alpha, m.A, m.B)
 }
 
-func (m BGNBD) silent(s Summary) bool {
+func (m BGNBD) atLastPurchase(s Summary) bool {
 	s.T = s.Tx
 	return m.answers(s)
 }

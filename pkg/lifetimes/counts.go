@@ -17,7 +17,7 @@ import "math"
 // probabilities are within .01 of the exact ones. The exact mean over the time of stopping takes
 // twenty times as long as all other scores of the customer.
 type Counts struct {
-	n    int // the greatest count that is told apart
+	n    int // the greatest count that has a probability of its own
 	tail [mostCounted + 2]float64
 }
 

@@ -153,7 +153,7 @@ func TestCountsOfNothing(t *testing.T) {
 // TestCoverage verifies on CDNOW and on simulated shops that the intervals hold 80% of what came, in each tenth of the customers by
 // predicted number. A number at a bound counts by the part of its probability that is inside.
 func TestCoverage(t *testing.T) {
-	held := func(c *Counts, n int) float64 {
+	within := func(c *Counts, n int) float64 {
 		from, to := 1-c.AtLeast(n), 1-c.AtLeast(n+1)
 		if !(to > from) {
 			return 0
@@ -192,7 +192,7 @@ func TestCoverage(t *testing.T) {
 		order, expected, in := make([]int, len(rows)), make([]float64, len(rows)), make([]float64, len(rows))
 		for i, s := range rows {
 			order[i], expected[i] = i, fit.Model.Expected(s, weeks)
-			in[i] = held(p.Counts(Customer{Summary: s}, weeks, expected[i], e), later[i])
+			in[i] = within(p.Counts(Customer{Summary: s}, weeks, expected[i], e), later[i])
 		}
 		sort.SliceStable(order, func(a, b int) bool { return expected[order[a]] < expected[order[b]] })
 		line := ""

@@ -40,9 +40,9 @@ func ExampleFitMBGNBD() {
 	fmt.Println(fit.Status, fit.Converged, fit.RepeatBuyers)
 
 	loyal := lifetimes.Summary{X: 6, Tx: 41, T: 44, M: 25}
-	silent := lifetimes.Summary{X: 6, Tx: 20, T: 44, M: 25}
-	fmt.Println("the loyal one is likelier alive:", fit.Model.PAlive(loyal) > fit.Model.PAlive(silent))
-	fmt.Println("and will buy more:", fit.Model.Expected(loyal, 13) > fit.Model.Expected(silent, 13))
+	lapsed := lifetimes.Summary{X: 6, Tx: 20, T: 44, M: 25}
+	fmt.Println("the loyal one is likelier alive:", fit.Model.PAlive(loyal) > fit.Model.PAlive(lapsed))
+	fmt.Println("and will buy more:", fit.Model.Expected(loyal, 13) > fit.Model.Expected(lapsed, 13))
 	// Output:
 	// fitted true 200
 	// the loyal one is likelier alive: true

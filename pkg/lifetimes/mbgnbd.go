@@ -59,7 +59,7 @@ func (m MBGNBD) Discounted(s Summary, t, delta float64) float64 {
 // AliveUntil is the age at which PAlive falls to h without another purchase, in closed form;
 // see PurchaseModel.
 func (m MBGNBD) AliveUntil(s Summary, h float64) (float64, bool) {
-	if !m.silent(s) {
+	if !m.atLastPurchase(s) {
 		return 0, false
 	}
 	return betaAliveUntil(m.R+float64(s.X), m.Alpha, s.Tx, m.A, m.B+float64(s.X), h)
@@ -68,7 +68,7 @@ func (m MBGNBD) AliveUntil(s Summary, h float64) (float64, bool) {
 // PurchaseUntil is the age at which PAtLeastOne(horizon) falls to h without another
 // purchase; see PurchaseModel.
 func (m MBGNBD) PurchaseUntil(s Summary, horizon, h float64) (float64, bool) {
-	if !m.silent(s) {
+	if !m.atLastPurchase(s) {
 		return 0, false
 	}
 	return betaPurchaseUntil(m.R+float64(s.X), m.Alpha, s.Tx, m.A, m.B+float64(s.X), horizon, h)
@@ -91,7 +91,7 @@ func (m MBGNBD) answers(s Summary) bool {
 	return s.scorable() && validBeta(m.R, m.Alpha, m.A, m.B)
 }
 
-func (m MBGNBD) silent(s Summary) bool {
+func (m MBGNBD) atLastPurchase(s Summary) bool {
 	s.T = s.Tx // deadlines do not depend on the present age
 	return m.answers(s)
 }

@@ -28,7 +28,7 @@ func over(m, best measures) excess {
 // comparison it also reports the single model with the highest likelihood, and the model with the
 // parameters of the simulation, which only chance can beat.
 func TestScorerOnOtherShops(t *testing.T) {
-	var scorer, scorerWithTruth, likeliest, truth []excess
+	var scorer, scorerWithTrueModel, likeliest, simulated []excess
 	for _, s := range shops {
 		var here []excess
 		for seed := range *shopSeeds {
@@ -58,8 +58,8 @@ func TestScorerOnOtherShops(t *testing.T) {
 			here = append(here, over(got, best))
 			likeliest = append(likeliest, over(first, best))
 			if s.made != nil {
-				scorerWithTruth = append(scorerWithTruth, over(got, best))
-				truth = append(truth, over(of(s.made), best))
+				scorerWithTrueModel = append(scorerWithTrueModel, over(got, best))
+				simulated = append(simulated, over(of(s.made), best))
 			}
 		}
 		if len(here) > 0 {
@@ -67,7 +67,7 @@ func TestScorerOnOtherShops(t *testing.T) {
 		}
 		scorer = append(scorer, here...)
 	}
-	all, known, made := sum(scorer), sum(scorerWithTruth), sum(truth)
+	all, known, made := sum(scorer), sum(scorerWithTrueModel), sum(simulated)
 	all.log(t, "all")
 	sum(likeliest).log(t, "all: likeliest")
 	known.log(t, "by our models")

@@ -27,7 +27,7 @@ func TestDiscountedIsTheSumOfPeriods(t *testing.T) {
 		if !(got >= low*(1-1e-8)-1e-290 && got <= high*(1+1e-8)+1e-290) { // below lie the denormals
 			t.Fatalf("%#v %+v: %v not within %v and %v", m, s, got, low, high)
 		}
-		if long := m.Discounted(s, 60/delta, delta); math.Abs(long-m.DERT(s, delta)) > 1e-6*long+1e-290 { // what wide parameters are held to
+		if long := m.Discounted(s, 60/delta, delta); math.Abs(long-m.DERT(s, delta)) > 1e-6*long+1e-290 { // the bound for wide parameters
 			t.Fatalf("%#v %+v: forever %v, in the long run %v", m, s, m.DERT(s, delta), long)
 		}
 	})

@@ -51,7 +51,7 @@ func (c *Client) Check(ctx context.Context) ([]Finding, error) {
 
 func (c *Client) check(ctx context.Context, node *redis.Client) ([]Finding, error) {
 	server := c.nameOf(node)
-	// A user who may not run PING is told so by CheckPermissions, together with all else that is missing.
+	// A user who may not run PING gets a finding of CheckPermissions, together with all else that is missing.
 	if err := node.Ping(ctx).Err(); err != nil && !isDenied(err) {
 		return nil, wrapClass(err, "ping Redis at %s", server)
 	}

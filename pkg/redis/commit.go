@@ -82,19 +82,19 @@ func (p *Partition) Commit(ctx context.Context, c Commit) error {
 
 // commit is one attempt, with meta watched. It sets next.groups.
 func (p *Partition) commit(ctx context.Context, tx *redis.Tx, c Commit, next *Meta) error {
-	var held *redis.SliceCmd
+	var stored *redis.SliceCmd
 	var customers *redis.IntCmd
 	keys := p.keysOf(p.committed.Snapshot)
 	_, err := tx.Pipelined(ctx, func(pipe redis.Pipeliner) error {
-		held = pipe.HMGet(ctx, p.metaKey, "token", "commit", "groups")
+		stored = pipe.HMGet(ctx, p.metaKey, "token", "commit", "groups")
 		customers = pipe.HLen(ctx, keys.customers)
 		return nil
 	})
 	if err != nil {
 		return err
 	}
-	if token, id := held.Val()[0], held.Val()[1]; token == p.token && id == c.CommitID {
-		groups, _ := held.Val()[2].(string)
+	if token, id := stored.Val()[0], stored.Val()[1]; token == p.token && id == c.CommitID {
+		groups, _ := stored.Val()[2].(string)
 		n, err := strconv.ParseUint(groups, 10, 32)
 		if err != nil {
 			return fmt.Errorf("%w: meta field groups is not a number", ErrTorn)
@@ -103,7 +103,7 @@ func (p *Partition) commit(ctx context.Context, tx *redis.Tx, c Commit, next *Me
 		return nil // an earlier attempt has stored it
 	}
 	//mutant:commit-unchecked if false && $
-	if err := p.checkClaim(held.Val()); err != nil {
+	if err := p.checkClaim(stored.Val()); err != nil {
 		return err
 	}
 	if err := p.checkCount(customers.Val()); err != nil {

@@ -23,20 +23,20 @@ func unlink(ctx context.Context, pipe redis.Pipeliner, keys []string) {
 // loses its fields in the same MULTI, so that it never names a snapshot without its keys. It keeps the token, and with it the claim.
 func (p *Partition) deleteFormer(ctx context.Context, node *redis.Client, commitID string) error {
 	return p.watchMeta(ctx, node, func(tx *redis.Tx) error {
-		held, err := tx.HMGet(ctx, p.metaKey, "token", "commit", "snapshot", "groups").Result()
+		stored, err := tx.HMGet(ctx, p.metaKey, "token", "commit", "snapshot", "groups").Result()
 		if err != nil {
 			return err
 		}
-		if p.token == "" || held[0] != p.token {
+		if p.token == "" || stored[0] != p.token {
 			return ErrClaimLost
 		}
-		former, _ := held[2].(string)
-		if former == "" || held[1] == commitID {
+		former, _ := stored[2].(string)
+		if former == "" || stored[1] == commitID {
 			return nil
 		}
 		keys := p.keysOf(former)
 		all := []string{keys.customers, keys.timers}
-		text, _ := held[3].(string)
+		text, _ := stored[3].(string)
 		groups, _ := strconv.ParseUint(text, 10, 32) // not a number: meta is torn, and SweepSnapshots finds the groups
 		for n := range groups {
 			all = append(all, keys.group(uint32(n)))
@@ -124,11 +124,11 @@ func (p *Partition) SweepSnapshots(ctx context.Context) (removed int, done bool,
 		return 0, done, nil
 	}
 	err = p.watchMeta(ctx, node, func(tx *redis.Tx) error {
-		held, err := tx.HMGet(ctx, p.metaKey, "token", "commit").Result()
+		stored, err := tx.HMGet(ctx, p.metaKey, "token", "commit").Result()
 		if err != nil {
 			return err
 		}
-		if err := p.checkClaim(held); err != nil {
+		if err := p.checkClaim(stored); err != nil {
 			return err
 		}
 		_, err = exec(ctx, tx, func(pipe redis.Pipeliner) error {

@@ -108,14 +108,14 @@ func (p *Partition) BeginSnapshot(ctx context.Context, ledgerID, snapshot, commi
 	}
 	fresh := Meta{Exists: true, LedgerID: ledgerID, Snapshot: snapshot, CommitID: commitID, UpdatedAt: updatedAt}
 	err = p.watchMeta(ctx, node, func(tx *redis.Tx) error {
-		held, err := tx.HMGet(ctx, p.metaKey, "token", "commit").Result()
+		stored, err := tx.HMGet(ctx, p.metaKey, "token", "commit").Result()
 		if err != nil {
 			return err
 		}
-		if p.token == "" || held[0] != p.token {
+		if p.token == "" || stored[0] != p.token {
 			return ErrClaimLost
 		}
-		if held[1] == commitID {
+		if stored[1] == commitID {
 			return nil // an earlier attempt succeeded and its reply was lost
 		}
 		// The old meta is deleted first, so that no field of a former format remains.
@@ -195,9 +195,9 @@ func (p *Partition) readChecked(ctx context.Context, reads func(redis.Pipeliner)
 	if err != nil {
 		return err
 	}
-	var held *redis.SliceCmd
+	var stored *redis.SliceCmd
 	_, err = exec(ctx, node, func(tx redis.Pipeliner) error {
-		held = tx.HMGet(ctx, p.metaKey, "token", "commit")
+		stored = tx.HMGet(ctx, p.metaKey, "token", "commit")
 		reads(tx)
 		return nil
 	})
@@ -209,7 +209,7 @@ func (p *Partition) readChecked(ctx context.Context, reads func(redis.Pipeliner)
 		return err
 	}
 	//mutant:read-unchecked insert return nil
-	return p.checkClaim(held.Val())
+	return p.checkClaim(stored.Val())
 }
 
 // checkUsable returns an error unless this claim has a complete and known state.
@@ -226,8 +226,8 @@ func (p *Partition) checkUsable() error {
 }
 
 // checkClaim compares token and commit id in meta with those of this claim.
-func (p *Partition) checkClaim(held []any) error {
-	if len(held) < 2 || held[0] != p.token || held[1] != p.committed.CommitID {
+func (p *Partition) checkClaim(stored []any) error {
+	if len(stored) < 2 || stored[0] != p.token || stored[1] != p.committed.CommitID {
 		return ErrClaimLost
 	}
 	return nil

@@ -115,7 +115,7 @@ func testCommitsAndLoads(t *testing.T, w world) {
 	require.ErrorIs(t, p.Commit(ctx, redis.Commit{CommitID: "1"}), redis.ErrClaimLost)
 
 	require.NoError(t, p.BeginSnapshot(ctx, "ledger", "s1", "c0", 7))
-	require.NoError(t, p.BeginSnapshot(ctx, "ledger", "s1", "c0", 7), "a repeat is settled")
+	require.NoError(t, p.BeginSnapshot(ctx, "ledger", "s1", "c0", 7), "a repeat changes nothing")
 	odd := "\x00\xff\r\n"
 	commit := redis.Commit{
 		Offset: 10, State: []byte(odd), Fingerprint: 1<<64 - 1, UpdatedAt: 99, CommitID: "c1",
@@ -192,16 +192,16 @@ func testGoesBack(t *testing.T, w world) {
 	_, err := p.LoadCustomers(ctx, []string{"x"})
 	require.NoError(t, err)
 	back() // the token is the same, the commit is not
-	settled(t, func() error { _, err := p.LoadCustomers(ctx, []string{"x"}); return err }, redis.ErrClaimLost)
-	settled(t, func() error { _, err := p.DueTimers(ctx, 9, 9); return err }, redis.ErrClaimLost)
-	settled(t, func() error { return p.Commit(ctx, redis.Commit{Offset: 3, CommitID: "c3"}) }, redis.ErrClaimLost)
+	committed(t, func() error { _, err := p.LoadCustomers(ctx, []string{"x"}); return err }, redis.ErrClaimLost)
+	committed(t, func() error { _, err := p.DueTimers(ctx, 9, 9); return err }, redis.ErrClaimLost)
+	committed(t, func() error { return p.Commit(ctx, redis.Commit{Offset: 3, CommitID: "c3"}) }, redis.ErrClaimLost)
 }
 
 // claimed claims over connections that may be broken.
 func claimed(t *testing.T, p *redis.Partition, token string) redis.Meta {
 	t.Helper()
 	var meta redis.Meta
-	settled(t, func() (err error) {
+	committed(t, func() (err error) {
 		if meta, err = p.Claim(t.Context(), token); err == nil {
 			err = errDone
 		}
@@ -210,8 +210,8 @@ func claimed(t *testing.T, p *redis.Partition, token string) redis.Meta {
 	return meta
 }
 
-// settled repeats what meets broken connections.
-func settled(t *testing.T, call func() error, want error) {
+// committed repeats calls that meet broken connections.
+func committed(t *testing.T, call func() error, want error) {
 	t.Helper()
 	err := call()
 	for n := 0; n < 20 && errors.Is(err, redis.ErrUnavailable); n++ {
@@ -225,9 +225,9 @@ func testEmptied(t *testing.T, w world) {
 	p := w.owned(t)
 	require.NoError(t, p.Commit(ctx, redis.Commit{Offset: 1, CommitID: "c1", Customers: blobs("x", "1")}))
 	w.empty(t)
-	settled(t, func() error { _, err := p.LoadCustomers(ctx, []string{"x"}); return err }, redis.ErrClaimLost)
-	settled(t, func() error { return p.Commit(ctx, redis.Commit{Offset: 2, CommitID: "c2"}) }, redis.ErrClaimLost)
-	settled(t, func() error { return p.BeginSnapshot(ctx, "ledger", "s2", "c3", 0) }, redis.ErrClaimLost) // somebody else may have begun
+	committed(t, func() error { _, err := p.LoadCustomers(ctx, []string{"x"}); return err }, redis.ErrClaimLost)
+	committed(t, func() error { return p.Commit(ctx, redis.Commit{Offset: 2, CommitID: "c2"}) }, redis.ErrClaimLost)
+	committed(t, func() error { return p.BeginSnapshot(ctx, "ledger", "s2", "c3", 0) }, redis.ErrClaimLost) // somebody else may have begun
 	require.False(t, claimed(t, p, "b").Exists)
 }
 
@@ -343,7 +343,7 @@ func testChangedAfterCheck(t *testing.T, w world) {
 		back := w.copy(t)
 		require.NoError(t, p.Commit(ctx, redis.Commit{Offset: 1, CommitID: "c1", Customers: blobs("x", "1")}))
 		then = func() { change(back) }
-		settled(t, func() error {
+		committed(t, func() error {
 			return p.Commit(ctx, redis.Commit{Offset: 2, CommitID: "c2", Customers: known("x", "2")})
 		}, redis.ErrClaimLost)
 		meta, err := p.ReadMeta(ctx)
@@ -369,7 +369,7 @@ func testWrongType(t *testing.T, w world) {
 		require.ErrorIs(t, err, redis.ErrTorn, "nothing of it is read any more")
 		_, err = p.DueTimers(ctx, 5, 5)
 		require.ErrorIs(t, err, redis.ErrTorn)
-		require.ErrorIs(t, p.Commit(ctx, commit), redis.ErrTorn, "and it does not pass for settled")
+		require.ErrorIs(t, p.Commit(ctx, commit), redis.ErrTorn, "and the repeat is not taken for a commit that is done")
 
 		require.NoError(t, p.BeginSnapshot(ctx, "ledger", "s2", "c3", 1))
 		got, err := p.LoadCustomers(ctx, []string{"x"})

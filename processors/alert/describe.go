@@ -71,7 +71,7 @@ func (r *compiled) describeReasons(v *view, before *customer.LastPublished, dst 
 	case "churn_probability", "value_at_stake", "predicted_clv":
 		churnReasons(v, dst)
 	case "days_since_last_order", "days_overdue":
-		whole(dst, silent(v))
+		whole(dst, describeSilence(v))
 	case "total_clv", "clv_percentile", "value_tier", "high_value_lost":
 		if v.Value.Gone {
 			whole(dst, ending(v))
@@ -118,7 +118,7 @@ func churnReasons(v *view, dst *output.Reasons) {
 	}
 	first := share(churn.AtOnce(v.terms, v.Risk), v.Risk.Probability)
 	bought := count(int64(len(v.customer.Days())), "purchase day", "purchase days")
-	dst.EndShare(append(dst.Text(), silent(v)...), 100-first)
+	dst.EndShare(append(dst.Text(), describeSilence(v)...), 100-first)
 	dst.EndShare(append(append(dst.Text(), "leaves anyway after "...), bought...), first)
 }
 
@@ -134,7 +134,7 @@ func ended(text string, at int64, reason string) string {
 	return string(churn.AppendEnding(nil, text, at, reason))
 }
 
-func silent(v *view) string {
+func describeSilence(v *view) string {
 	text := decimal(silence(v)) + " days since the last order"
 	if n := v.customer.Days(); len(n) > 1 {
 		span := float64(n[len(n)-1].Day) - float64(n[0].Day)

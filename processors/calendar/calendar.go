@@ -30,7 +30,7 @@ const (
 	Revenue                   // their net value, minor units
 	Reactivated               // the part of it from customers who were lost at the month's start, minor units
 	Returning                 // were lost at the month's start and are not at its end
-	LostSaid                  // are lost at the month's end and were not at its start: the account was closed, or a subscription ended
+	LostStated                // are lost at the month's end and were not at its start: the account was closed, or a subscription ended
 	LostSilent                // likewise, by silence
 	Figures                   // the number of figures
 )

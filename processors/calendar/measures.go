@@ -14,7 +14,7 @@ type Period struct {
 }
 
 // Lost is the number of customers who were lost in a month, however.
-func (p *Period) Lost() int64 { return p.Sum[LostSaid] + p.Sum[LostSilent] }
+func (p *Period) Lost() int64 { return p.Sum[LostStated] + p.Sum[LostSilent] }
 
 // End is Start of the period after it.
 func (p *Period) End() int64 { return p.Start + p.New + p.Sum[Returning] - p.Lost() }
@@ -25,7 +25,7 @@ func Retention() []measure.Measure[Period] {
 		{Name: "customers_at_start", Of: func(p *Period) measure.Value { return measure.Number(p.Start) }},
 		{Name: "new_customers", Of: func(p *Period) measure.Value { return measure.Number(p.New) }},
 		{Name: "returning_customers", Of: func(p *Period) measure.Value { return measure.Number(p.Sum[Returning]) }},
-		{Name: "lost_said", Of: func(p *Period) measure.Value { return measure.Number(p.Sum[LostSaid]) }},
+		{Name: "lost_said", Of: func(p *Period) measure.Value { return measure.Number(p.Sum[LostStated]) }},
 		{Name: "lost_silent", Of: func(p *Period) measure.Value { return measure.Number(p.Sum[LostSilent]) }},
 		{Name: "customers_at_end", Of: func(p *Period) measure.Value { return measure.Number(p.End()) }},
 		{Name: "churn_rate", Of: func(p *Period) measure.Value { return measure.Share(p.Lost()-p.Sum[Returning], p.Start) }},

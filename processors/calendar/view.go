@@ -67,7 +67,7 @@ func (t *Table) addRows(v *View, from Month, n int64) {
 	for i < len(v.Days) || k < len(v.Losses) {
 		month := MonthOf(v.next(i, k))
 		end := (month + 1).FirstDay()
-		wasLost, said := lost, false
+		wasLost, stated := lost, false
 		var c Cell
 		for (i < len(v.Days) || k < len(v.Losses)) && v.next(i, k) < end {
 			if k == len(v.Losses) || i < len(v.Days) && v.Days[i].Day <= v.Losses[k].Day {
@@ -79,14 +79,14 @@ func (t *Table) addRows(v *View, from Month, n int64) {
 				i++
 				continue
 			}
-			lost, said = true, v.Losses[k].Said
+			lost, stated = true, v.Losses[k].Stated
 			k++
 		}
 		switch {
 		case wasLost && !lost:
 			c[Returning] = 1
-		case !wasLost && lost && said:
-			c[LostSaid] = 1
+		case !wasLost && lost && stated:
+			c[LostStated] = 1
 		case !wasLost && lost:
 			c[LostSilent] = 1
 		}

@@ -14,7 +14,7 @@ import (
 // change them for months that are over as well.
 
 // UpdateLosses makes the customer's losses agree with their history as of a moment. before is the history that the losses agree with, and
-// afresh says that something else has changed than the purchase days after it: the model, the settings, or what the customer has said.
+// afresh says that something else has changed than the purchase days after it: the model, the settings, or what the customer has stated.
 // a is the customer's risk at the moment.
 func UpdateLosses(t *customer.Terms, m customer.Moment, a *Risk, s *customer.State, before lifetimes.History, afresh bool) {
 	days := s.Days()
@@ -39,19 +39,19 @@ func UpdateLosses(t *customer.Terms, m customer.Moment, a *Risk, s *customer.Sta
 
 // lossAfter returns the loss between a purchase day and the next one, or until now.
 func lossAfter(t *customer.Terms, m customer.Moment, a *Risk, s *customer.State, i int) (customer.Loss, bool) {
-	silent, isSilent := silentAfter(t, m, a, s, i)
-	said, isSaid := saidAfter(t, m, s, i)
+	silentOn, fellSilent := silentLossAfter(t, m, a, s, i)
+	statedOn, stated := statedLossAfter(t, m, s, i)
 	switch {
-	case isSaid && (!isSilent || said <= silent):
-		return customer.Loss{Day: said, Said: true}, true
-	case isSilent:
-		return customer.Loss{Day: silent}, true
+	case stated && (!fellSilent || statedOn <= silentOn):
+		return customer.Loss{Day: statedOn, Stated: true}, true
+	case fellSilent:
+		return customer.Loss{Day: silentOn}, true
 	}
 	return customer.Loss{}, false
 }
 
-// silentAfter returns the day on which silence after a purchase day made the risk high.
-func silentAfter(t *customer.Terms, m customer.Moment, now *Risk, s *customer.State, i int) (int32, bool) {
+// silentLossAfter returns the day on which silence after a purchase day made the risk high.
+func silentLossAfter(t *customer.Terms, m customer.Moment, now *Risk, s *customer.State, i int) (int32, bool) {
 	days, high := s.Days(), t.Settings.GetChurnHigh()
 	open := i == len(days)-1
 	if open && now.Known() && now.Probability < high-tolerance {
@@ -83,9 +83,9 @@ func silentAfter(t *customer.Terms, m customer.Moment, now *Risk, s *customer.St
 	return day, open || day < days[i+1].Day
 }
 
-// saidAfter returns the day after a purchase day on which the account was closed or a subscription ended. What was ordered later on
+// statedLossAfter returns the day after a purchase day on which the account was closed or a subscription ended. What was ordered later on
 // that day is only told apart while it is the last order.
-func saidAfter(t *customer.Terms, m customer.Moment, s *customer.State, i int) (day int32, is bool) {
+func statedLossAfter(t *customer.Terms, m customer.Moment, s *customer.State, i int) (day int32, is bool) {
 	ends := [2]int64{s.AccountClosedAt}
 	if t.Settings.GetChurnSubscriptionEnd() == ledger.SubscriptionEnd_SUBSCRIPTION_END_CHURNED {
 		ends[1] = s.SubscriptionEndedAt

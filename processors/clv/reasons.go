@@ -39,7 +39,7 @@ func describeMoves(t *customer.Terms, a *Value, last *customer.LastPublished, r 
 	}
 }
 
-// LastMoves returns what the CLV that was published last has moved, as that output said, but for the bound of a tier: those in force may
+// LastMoves returns what the CLV that was published last has moved, as that output states, but for the bound of a tier: those in force may
 // be others than then.
 func LastMoves(t *customer.Terms, last *customer.LastPublished) []string {
 	now := Value{

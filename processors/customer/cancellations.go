@@ -45,14 +45,14 @@ func (all *CancellationCounts) Add(n CancellationCount) {
 // so that which they are does not depend on the order in which counts are added.
 func (all *CancellationCounts) AddAtMost(most int, n CancellationCount) {
 	all.Add(n)
-	told := len(*all)
+	apart := len(*all)
 	for _, reason := range [...]string{"", OtherReason} {
 		if _, found := all.search(reason); found {
-			told--
+			apart--
 		}
 	}
 	//mutant:reasons-without-bound if false && $
-	if told <= most {
+	if apart <= most {
 		return
 	}
 	last := len(*all) - 1
@@ -69,14 +69,14 @@ func (all *CancellationCounts) AddAtMost(most int, n CancellationCount) {
 func (all *CancellationCounts) Subtract(n CancellationCount) {
 	if i, found := all.search(n.Reason); found {
 		k := &(*all)[i]
-		take := func(have, n *int64) {
+		subtract := func(have, n *int64) {
 			least := min(*have, *n)
 			*have, *n = *have-least, *n-least
 		}
-		take(&k.Orders, &n.Orders)
-		take(&k.Refunds, &n.Refunds)
-		take(&k.Subscriptions, &n.Subscriptions)
-		take(&k.Accounts, &n.Accounts)
+		subtract(&k.Orders, &n.Orders)
+		subtract(&k.Refunds, &n.Refunds)
+		subtract(&k.Subscriptions, &n.Subscriptions)
+		subtract(&k.Accounts, &n.Accounts)
 		if k.Total() == 0 {
 			*all = slices.Delete(*all, i, i+1)
 		}

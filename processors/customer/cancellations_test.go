@@ -37,14 +37,14 @@ func TestReasonsAreBounded(t *testing.T) {
 			}
 		}
 		require.Equal(t, all, mixed)
-		told := 0
+		apart := 0
 		for _, n := range all {
 			total -= n.Total()
 			if n.Reason != "" && n.Reason != OtherReason {
-				told++
+				apart++
 			}
 		}
-		require.LessOrEqual(t, told, most)
+		require.LessOrEqual(t, apart, most)
 		require.Zero(t, total)
 		for _, n := range rapid.Permutation(list).Draw(t, "taken away") {
 			all.Subtract(n)

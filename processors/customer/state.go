@@ -146,8 +146,8 @@ type Promise struct {
 type Loss struct {
 	// Day is the civil day, counted from 1970-01-01.
 	Day int32
-	// Said is true if the customer said so: the account was closed, or a subscription ended. Otherwise they fell silent.
-	Said bool
+	// Stated is true if the shop stated it: the account was closed, or a subscription ended. Otherwise the customer fell silent.
+	Stated bool
 }
 
 // Tier is a value tier.

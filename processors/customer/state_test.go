@@ -94,7 +94,7 @@ func fullState(t *testing.T) *State {
 	s.RecordCancellation(terms, early, &ledger.Event{OccurredAt: early.Now}, &ledger.Cancellation{OrderId: "long ago", Reason: "price"}, nil)
 	require.Empty(t, s.ExpirePending(terms, m))
 	s.Evict(terms, m)
-	s.Losses = []Loss{{Day: 40}, {Day: 99, Said: true}}
+	s.Losses = []Loss{{Day: 40}, {Day: 99, Stated: true}}
 	s.forgottenCancellations.Add(CancellationCount{Reason: "price", Subscriptions: 2, Accounts: 3})
 	buy(m, now-DayMS, &ledger.Purchase{OrderId: "cancelled", Total: 200, Cancelled: true})
 	s.RecordCancellation(terms, m, e, &ledger.Cancellation{OrderId: "cancelled", Reason: "fraud"}, nil)

@@ -59,7 +59,7 @@ func (s *State) write(w *state.Customer) {
 	former := int32(0)
 	for _, l := range s.Losses {
 		code := 2 * l.Day
-		if l.Said {
+		if l.Stated {
 			code++
 		}
 		w.Losses = append(w.Losses, code-former)
@@ -296,7 +296,7 @@ func Decode(blob []byte) (*State, error) {
 	for _, step := range w.Losses {
 		//mutant:losses-lost-on-reclaim insert continue
 		code += step
-		s.Losses = append(s.Losses, Loss{Day: code >> 1, Said: code&1 == 1})
+		s.Losses = append(s.Losses, Loss{Day: code >> 1, Stated: code&1 == 1})
 	}
 	return s, nil
 }

@@ -63,7 +63,7 @@ func Ratio(n, of int64, decimals uint8) Value { return Value{n, max(of, 0), Plai
 func Share(n, of int64) Value { return Value{n, max(of, 0), Part, 4} }
 
 // Truth is true or false.
-func Truth(is bool) Value {
+func Bool(is bool) Value {
 	v := Value{of: 1, kind: Choice}
 	if is {
 		v.n = 1

@@ -77,7 +77,7 @@ func (b *Contributions) addFinal(c *ledger.Contribution) bool {
 
 // TakeFinal removes and adds up the contributions to the first close to which all partitions have contributed; nil if there is none.
 // Earlier closes are given up: a partition that contributes to a later one will not contribute to them.
-func (b *Contributions) TakeFinal(partitions int32) *ledger.Contribution {
+func (b *Contributions) RemoveFinal(partitions int32) *ledger.Contribution {
 	for from := 0; from < len(b.finals); {
 		end, complete := from, int32(0)
 		for ; end < len(b.finals) && b.finals[end].GetClose() == b.finals[from].GetClose(); end++ {

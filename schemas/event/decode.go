@@ -114,7 +114,7 @@ func (d *Decoder) read(kind Kind, m *Message, into *Result) {
 		return
 	}
 	r.present = r.places[inBody].present | r.places[inProperties].present | r.places[inData].present
-	if r.truth(fTest, r.find(fTest)) {
+	if r.boolean(fTest, r.find(fTest)) {
 		into.Skip = SkipTest
 		return
 	}

@@ -63,7 +63,7 @@ func (b *canonical) text(s string) {
 
 func (b *canonical) number(n int64) { *b = binary.AppendVarint(*b, n) }
 
-func (b *canonical) truth(t bool) {
+func (b *canonical) boolean(t bool) {
 	if t {
 		*b = append(*b, 1)
 		return

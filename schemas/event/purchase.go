@@ -78,7 +78,7 @@ var purchase = Descriptor{
 		b.number(p.Total)
 		b.text(p.Currency)
 		b.number(p.UpdatedAt)
-		b.truth(p.Cancelled)
+		b.boolean(p.Cancelled)
 		b.number(p.CancelledAt)
 		b.number(int64(len(p.Refunds)))
 		for i, r := range p.Refunds {

@@ -312,7 +312,7 @@ func spelledAmount(text []byte) (literal string, ok bool) {
 }
 
 // truth reads true, false, or their text; absent is false.
-func (r *reading) truth(f *Field, v value) bool {
+func (r *reading) boolean(f *Field, v value) bool {
 	if v.tok == tokNone {
 		return false
 	}

@@ -54,7 +54,7 @@ type stated struct {
 
 // read reads what all events have, and the body.
 func (r *reference) read(kind Kind, timestamp int64) {
-	if r.truth("test", "test") {
+	if r.boolean("test", "test") {
 		if len(r.refusals) == 0 {
 			r.skip = SkipTest
 		}
@@ -301,7 +301,7 @@ func (r *reference) survey(e *ledger.Event, s *stated) (natural string) {
 	x := &ledger.Survey{
 		ResponseId: r.id("response_id", r.need("response_id", "response_id"), 1024), SurveyId: r.id("survey_id", r.get("survey_id"), 1024),
 		Type:      ledger.SurveyType(ledger.SurveyType_value["SURVEY_TYPE_"+strings.ToUpper(surveyType)]),
-		CreatedAt: r.at("created_at", created, e.OccurredAt, r.latest()), Excluded: r.truth("excluded_from_calculations", "excluded_from_calculations"),
+		CreatedAt: r.at("created_at", created, e.OccurredAt, r.latest()), Excluded: r.boolean("excluded_from_calculations", "excluded_from_calculations"),
 	}
 	x.UpdatedAt = r.at("updated_at", updated, x.CreatedAt, r.latest())
 	if v := r.need("score", "score"); v.value != nil {

@@ -147,7 +147,7 @@ func (r *reference) code(field string, v found, known ...string) string {
 	return c
 }
 
-func (r *reference) truth(field, spellings string) bool {
+func (r *reference) boolean(field, spellings string) bool {
 	switch v := r.get(spellings).value; v {
 	case nil, false, "false":
 		return false

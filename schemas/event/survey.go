@@ -53,7 +53,7 @@ var survey = Descriptor{
 		b.number(int64(x.Score))
 		b.time(x.CreatedAt, c.created)
 		b.time(x.UpdatedAt, c.updated)
-		b.truth(x.Excluded)
+		b.boolean(x.Excluded)
 		b.text(x.Dimension)
 	},
 	is: func(e *ledger.Event) bool { return e.Survey != nil },
@@ -85,7 +85,7 @@ func (d *Decoder) readSurvey(c *common) {
 		x.UpdatedAt = x.CreatedAt
 		r.recordDefault("created_at", "")
 	}
-	x.Excluded = r.truth(fExcluded, r.find(fExcluded))
+	x.Excluded = r.boolean(fExcluded, r.find(fExcluded))
 	x.Comment = ""
 	if d.opts.KeepComments {
 		x.Comment = d.comment(c)

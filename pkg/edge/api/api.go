@@ -76,12 +76,12 @@ func (a *api) write(w http.ResponseWriter, r *http.Request, result any) {
 }
 
 func (a *api) refuse(w http.ResponseWriter, r *http.Request, at route, err error) {
-	var told *told
+	var asProblem *problemError
 	var query *views.QueryError
 	var parameter *report.ParameterError
 	switch {
-	case errors.As(err, &told):
-		server.WriteProblem(w, told.problem)
+	case errors.As(err, &asProblem):
+		server.WriteProblem(w, asProblem.problem)
 	case errors.As(err, &parameter):
 		server.WriteProblem(w, problem(badParameter, parameter.Error()))
 	case errors.As(err, &query) && query.Parameter == "sort":

@@ -35,9 +35,9 @@ func problem(k kind, detail string) server.Problem {
 	return server.Problem{Name: k.name, Title: k.title, Status: k.status, Detail: detail}
 }
 
-// told is an error that says its problem itself.
-type told struct{ problem server.Problem }
+// problemError is an error that carries its problem.
+type problemError struct{ problem server.Problem }
 
-func (e *told) Error() string { return e.problem.Name + ": " + e.problem.Detail }
+func (e *problemError) Error() string { return e.problem.Name + ": " + e.problem.Detail }
 
-func refused(k kind, detail string) error { return &told{problem(k, detail)} }
+func refused(k kind, detail string) error { return &problemError{problem(k, detail)} }

@@ -93,9 +93,9 @@ func (in *Ingest) accept(w http.ResponseWriter, r *http.Request) (*answer, error
 	if err := in.cfg.KafkaProblem(); err != nil {
 		return nil, refuse(unavailable, "Kafka does not answer; send the request again")
 	}
-	memory := held{from: &in.memory}
-	defer memory.giveBack()
-	if !memory.take(requestBytes) {
+	memory := reservation{from: &in.memory}
+	defer memory.release()
+	if !memory.reserve(requestBytes) {
 		return nil, refuse(busy, "too many requests are under way (ingest.in_flight_bytes): send it again")
 	}
 	sent, plain, err := readBody(w, r, in.cfg.BodyMaxBytes, &memory)

@@ -60,7 +60,7 @@ type pending struct {
 const (
 	// Times of one round: of two of them, and the time for a body, a client waits at most, which is less than the server gives an answer.
 	roundTimeout = 5 * time.Second
-	// How long is believed what Kafka has said of the topics. An added partition is used from then on.
+	// How long the metadata of the topics is used before it is read again. An added partition is used from then on.
 	learnEvery = 30 * time.Second
 	// A round takes no more requests once it has this many bytes.
 	roundBytes = 4 << 20
@@ -154,12 +154,12 @@ func (a *appender) round(ctx context.Context, all []*pending) {
 		answerAll(sent, a.fails(err))
 		return
 	}
-	a.settle(ctx, sent, refused)
+	a.retryOneByOne(ctx, sent, refused)
 }
 
-// settle answers the requests of a round of which brokers refused batches for good. A batch has the records of several requests, of which
+// retryOneByOne answers the requests of a round of which brokers refused batches for good. A batch has the records of several requests, of which
 // one may be the cause: each of them is tried alone, so that it fails alone.
-func (a *appender) settle(ctx context.Context, sent []*pending, refused *kafka.RefusedError) {
+func (a *appender) retryOneByOne(ctx context.Context, sent []*pending, refused *kafka.RefusedError) {
 	for _, p := range sent {
 		i := slices.IndexFunc(refused.Batches, func(b kafka.RefusedBatch) bool { return slices.Contains(p.batches, b.Batch) })
 		switch {

@@ -25,14 +25,14 @@ type budget struct {
 // requestBytes is what a request takes besides its body, however small that is: goroutines, buffers, headers.
 const requestBytes = 16 << 10
 
-// held is what one request has taken.
-type held struct {
+// reservation is the part of the budget that one request uses.
+type reservation struct {
 	from  *budget
 	bytes int64
 }
 
-// take reports whether there was room for n bytes more.
-func (h *held) take(n int64) bool {
+// reserve reports whether there was room for n bytes more.
+func (h *reservation) reserve(n int64) bool {
 	h.from.mu.Lock()
 	defer h.from.mu.Unlock()
 	if h.from.free < n {
@@ -44,7 +44,7 @@ func (h *held) take(n int64) bool {
 	return true
 }
 
-func (h *held) giveBack() {
+func (h *reservation) release() {
 	h.from.mu.Lock()
 	defer h.from.mu.Unlock()
 	h.from.free += h.bytes
@@ -54,7 +54,7 @@ func (h *held) giveBack() {
 
 // readBody returns the body as it was sent, and decompressed. Memory is taken as bytes arrive and not for the length that a request
 // states: slow clients would otherwise hold all of it with nothing but headers.
-func readBody(w http.ResponseWriter, r *http.Request, limit int64, memory *held) (sent, plain []byte, err error) {
+func readBody(w http.ResponseWriter, r *http.Request, limit int64, memory *reservation) (sent, plain []byte, err error) {
 	tooLarge := refuse(bodyTooLarge, fmt.Sprintf("a body has at most %d bytes (ingest.body_max_bytes), also after decompression: send fewer events in a request", limit))
 	if r.ContentLength > limit {
 		return nil, nil, tooLarge
@@ -84,7 +84,7 @@ func readBody(w http.ResponseWriter, r *http.Request, limit int64, memory *held)
 var errTooLarge = errors.New("the body is too large")
 
 // readAll reads at most limit bytes, in memory that it takes as it grows.
-func readAll(from io.Reader, limit int64, memory *held) ([]byte, error) {
+func readAll(from io.Reader, limit int64, memory *reservation) ([]byte, error) {
 	const first = 4 << 10
 	var all []byte
 	for {
@@ -93,7 +93,7 @@ func readAll(from io.Reader, limit int64, memory *held) ([]byte, error) {
 			if size <= int64(len(all)) {
 				return nil, errTooLarge
 			}
-			if !memory.take(size) { // the former buffer is still there while it is copied
+			if !memory.reserve(size) { // the former buffer is still there while it is copied
 				return nil, refuse(busy, "the memory for requests is taken (ingest.in_flight_bytes): send it again")
 			}
 			grown := make([]byte, len(all), size)
@@ -117,7 +117,7 @@ func readAll(from io.Reader, limit int64, memory *held) ([]byte, error) {
 const byteOrderMark = "\xef\xbb\xbf"
 
 // split returns the items of a body: one JSON value, the elements of one array, or one value after the other (NDJSON). The bytes
-// of an item are as they were sent. The kind of body is told by its first byte and not by Content-Type, which many senders state wrongly.
+// of an item are as they were sent. The kind of body is recognised by its first byte and not by Content-Type, which many senders state wrongly.
 func split(body []byte) ([][]byte, error) {
 	body = bytes.TrimPrefix(body, []byte(byteOrderMark))
 	d := json.NewDecoder(bytes.NewReader(body))

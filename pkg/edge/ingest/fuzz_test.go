@@ -20,14 +20,14 @@ func FuzzBodies(f *testing.F) {
 	f.Fuzz(func(t *testing.T, body []byte, packed bool) {
 		const limit = 1 << 12
 		memory := budget{free: 1 << 20, taken: prometheus.NewGauge(prometheus.GaugeOpts{})}
-		h := held{from: &memory}
+		h := reservation{from: &memory}
 		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", bytes.NewReader(body))
 		if packed {
 			r.Header.Set("Content-Encoding", "gzip")
 		}
 		why := (*refusal)(nil)
 		sent, plain, err := readBody(httptest.NewRecorder(), r, limit, &h)
-		h.giveBack()
+		h.release()
 		require.EqualValues(t, 1<<20, memory.free)
 		if err != nil {
 			require.ErrorAs(t, err, &why)

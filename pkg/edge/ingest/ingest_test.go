@@ -242,7 +242,7 @@ func TestProblems(t *testing.T) {
 			w := newWorld(t, func(o *options) {
 				o.topics[event.Survey] = []ingest.Topic{{Name: "small"}}
 				if c.problem == "busy" {
-					o.held = 64 << 10
+					o.inFlight = 64 << 10
 				}
 			})
 			r := c.do(w)

@@ -69,21 +69,21 @@ func TestSlowBodiesHinderNoOne(t *testing.T) {
 	})
 }
 
-// More requests than memory: the others are told to come again, and all is well afterwards.
+// More requests than memory: the others are refused with Retry-After, and all is well afterwards.
 func TestMoreRequestsThanMemory(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world, dial func() net.Conn) {
-		var held []net.Conn
+		var open []net.Conn
 		for range 100 { // each counts 16 KiB of 1 MiB, and what it has sent
 			conn := dial()
 			_, err := fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{", purchases)
 			require.NoError(t, err)
-			held = append(held, conn)
+			open = append(open, conn)
 		}
 		synctest.Wait()
 		r := w.post(purchases, purchase("ada", "1", "1"))
 		require.Equal(t, "busy", r.problem())
 		require.Equal(t, "1", r.retryAfter)
-		for _, conn := range held {
+		for _, conn := range open {
 			require.NoError(t, conn.Close())
 		}
 		synctest.Wait()

@@ -43,10 +43,10 @@ type world struct {
 
 // options are what a test may change.
 type options struct {
-	topics     [event.Kinds][]ingest.Topic
-	body, held int64
-	server     server.Options
-	secrets    map[string]func() (string, error)
+	topics         [event.Kinds][]ingest.Topic
+	body, inFlight int64
+	server         server.Options
+	secrets        map[string]func() (string, error)
 }
 
 func newWorld(t testing.TB, change ...func(*options)) *world {
@@ -65,7 +65,7 @@ func newWorld(t testing.TB, change ...func(*options)) *world {
 func worldOn(t testing.TB, servers *embedded.Embedded, change ...func(*options)) *world {
 	t.Helper()
 	w := &world{t: t, servers: servers, registry: prometheus.NewRegistry(), dial: new(net.Dialer).DialContext}
-	o := options{body: 64 << 10, held: 1 << 20, server: server.Options{Listen: "127.0.0.1:0"}}
+	o := options{body: 64 << 10, inFlight: 1 << 20, server: server.Options{Listen: "127.0.0.1:0"}}
 	o.topics[event.Purchase] = []ingest.Topic{{Name: "purchases"}}
 	o.topics[event.Cancellation] = []ingest.Topic{{Name: "missing"}}
 	o.topics[event.Survey] = []ingest.Topic{{Name: "surveys"}}
@@ -77,7 +77,7 @@ func worldOn(t testing.TB, servers *embedded.Embedded, change ...func(*options))
 	require.NoError(t, err)
 	t.Cleanup(w.kafka.Close)
 	in, err := ingest.New(ingest.Config{
-		Topics: o.topics, Secrets: o.secrets, BodyMaxBytes: o.body, InFlightBytes: o.held, Now: time.Now,
+		Topics: o.topics, Secrets: o.secrets, BodyMaxBytes: o.body, InFlightBytes: o.inFlight, Now: time.Now,
 		Decoder: func() (*event.Decoder, error) { return event.NewDecoder(event.DefaultOptions()) },
 		KafkaProblem: func() error {
 			if w.away.Load() {

@@ -125,52 +125,52 @@ func (p *pages) referrals(profile *lookup.Profile) g.Node {
 }
 
 // story is one line of the timeline.
-type story struct {
+type timelineLine struct {
 	at   string // RFC 3339, or a day
 	kind string
 	text string
 }
 
 // stories are what is known of a customer's past, the newest first.
-func stories(profile *lookup.Profile) []story {
+func timelineLines(profile *lookup.Profile) []timelineLine {
 	e := &profile.Explanation
-	var all []story
+	var all []timelineLine
 	for _, d := range e.Days {
 		text := "1 order"
 		if d.Orders != 1 {
 			text = fmt.Sprintf("%d orders", d.Orders)
 		}
-		all = append(all, story{d.Day, "purchase", text + ", " + grouped(d.Net.String()) + " " + e.Currency + " net"})
+		all = append(all, timelineLine{d.Day, "purchase", text + ", " + grouped(d.Net.String()) + " " + e.Currency + " net"})
 	}
 	for _, r := range e.Responses {
 		text := fmt.Sprintf("answered a survey with %d of 10", r.Score)
 		if r.Excluded {
 			text += " (excluded from the figures)"
 		}
-		all = append(all, story{r.Created, "survey", text})
+		all = append(all, timelineLine{r.Created, "survey", text})
 	}
 	for _, a := range profile.Alerts {
-		all = append(all, story{string(timestamp.Append(nil, a.RaisedAt)), "alert", "alert: " + words(a.Rule)})
+		all = append(all, timelineLine{string(timestamp.Append(nil, a.RaisedAt)), "alert", "alert: " + words(a.Rule)})
 	}
 	if e.Ended != nil {
-		all = append(all, story{*e.Ended, "end", "subscription ended"})
+		all = append(all, timelineLine{*e.Ended, "end", "subscription ended"})
 	}
 	if e.Closed != nil {
-		all = append(all, story{*e.Closed, "end", "account closed"})
+		all = append(all, timelineLine{*e.Closed, "end", "account closed"})
 	}
-	slices.SortStableFunc(all, func(a, b story) int { return cmp.Compare(b.at[:len(time.DateOnly)], a.at[:len(time.DateOnly)]) })
+	slices.SortStableFunc(all, func(a, b timelineLine) int { return cmp.Compare(b.at[:len(time.DateOnly)], a.at[:len(time.DateOnly)]) })
 	return all
 }
 
 func (p *pages) timeline(profile *lookup.Profile) g.Node {
 	const most = 60
-	all := stories(profile)
+	all := timelineLines(profile)
 	if len(all) == 0 {
 		return empty("No standing order, and no survey response.")
 	}
 	more := len(all) - most
 	return g.Group{
-		h.Ol(h.Class("timeline"), g.Map(all[:min(most, len(all))], func(s story) g.Node {
+		h.Ol(h.Class("timeline"), g.Map(all[:min(most, len(all))], func(s timelineLine) g.Node {
 			return h.Li(h.Class(s.kind), h.Time(h.DateTime(s.at), g.Text(s.at[:len(time.DateOnly)])), h.Span(g.Text(s.text)))
 		})),
 		g.If(more > 0, h.P(h.Class("soft"), g.Textf("and %d before", more))),

@@ -102,7 +102,7 @@ func (o *outcome) share() float64    { return float64(o.kept) / float64(max(o.pr
 // margin is how far the kept part is from the promised one by chance, in 19 of 20 cases.
 func (o *outcome) margin() float64 { return 2 * math.Sqrt(o.variance) / float64(max(o.promises, 1)) }
 
-// fewPromises is the number of promises below which nothing is said of them.
+// fewPromises is the number of promises below which the page does not judge them.
 const fewPromises = 30
 
 // off reports whether the kept part is farther from the promised one than chance explains.

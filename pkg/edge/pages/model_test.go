@@ -9,7 +9,7 @@ import (
 	"github.com/mainstay/mainstay/processors/calibration"
 )
 
-// What is said of the forecasts follows from how many promises there are, and whether more were kept or fewer than chance explains.
+// The verdict on the forecasts follows from how many promises there are, and whether more were kept or fewer than chance explains.
 func TestTrust(t *testing.T) {
 	for _, c := range []struct {
 		promises, kept [2]int64 // of a tenth with promises of 15%, and one of 85%

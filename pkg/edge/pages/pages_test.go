@@ -263,7 +263,7 @@ func TestServersThatDoNotAnswer(t *testing.T) {
 			status, body, header := w.get(t, path)
 			require.Equal(t, http.StatusServiceUnavailable, status, path)
 			require.Contains(t, body, want, path)
-			require.NotContains(t, body, "10.0.0.7", "what a server said is for the log")
+			require.NotContains(t, body, "10.0.0.7", "the text of a server belongs in the log")
 			sound(t, path, body, header)
 		}
 	}

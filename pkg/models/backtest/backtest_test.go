@@ -135,11 +135,11 @@ func TestReport(t *testing.T) {
 	readable(t, text)
 	require.NotContains(t, text, "<script")
 	require.Equal(t, 5, strings.Count(text, "<svg "))
-	for _, said := range []string{
+	for _, sentence := range []string{
 		"Cumulative repeat purchases", "Weekly repeat purchases", "Calibration by frequency", "Reliability", "Lift by decile",
 		"Recommended: " + Scorer, "one split of 2,357 customers", "0.7855", "prefers-color-scheme: dark",
 	} {
-		require.Contains(t, text, said)
+		require.Contains(t, text, sentence)
 	}
 }
 

@@ -127,7 +127,7 @@ func TestScorerIsRecommended(t *testing.T) {
 func TestIntervals(t *testing.T) {
 	r := resultOfCDNOW(t)
 	got := r.Intervals
-	require.InDelta(t, .8, got.Held, .02)
+	require.InDelta(t, .8, got.Covered, .02)
 	require.Greater(t, got.Least, .74)
 	require.Less(t, got.Most, .86)
 	require.LessOrEqual(t, got.Least, got.Most)

@@ -10,13 +10,13 @@ import (
 
 // Intervals compares predicted 80% intervals of purchase days with the observed ones.
 type Intervals struct {
-	// Held is the share of customers whose number was in their interval, and Least and Most the smallest and the greatest such share
+	// Covered is the share of customers whose number was in their interval, and Least and Most the smallest and the greatest such share
 	// of the tenths of customers by predicted number. Since numbers are whole, an interval can only contain 80% or more; a number at
 	// a bound counts by the part of its probability that is within the 80% (a randomised probability integral transform), so that the
 	// share of a right model is 80%.
-	Held  float64 `json:"held"`
-	Least float64 `json:"held_least_tenth"`
-	Most  float64 `json:"held_most_tenth"`
+	Covered float64 `json:"covered"`
+	Least   float64 `json:"held_least_tenth"`
+	Most    float64 `json:"held_most_tenth"`
 	// Low and High are the interval of the sum over all customers, and Actual is the sum.
 	Low    float64 `json:"sum_low"`
 	High   float64 `json:"sum_high"`
@@ -32,12 +32,12 @@ const (
 // intervals measures those of a candidate that the stream can run.
 func (h *holdout) intervals(c candidate) *Intervals {
 	n := len(h.customers)
-	expected, held, order := make([]float64, n), make([]float64, n), make([]int, n)
+	expected, within, order := make([]float64, n), make([]float64, n), make([]int, n)
 	e, sum, variance := c.ordersError(), 0.0, 0.0
 	for i, customer := range h.customers {
 		order[i], expected[i] = i, c.predictor.Expected(customer, h.horizon)
 		counts := c.predictor.Counts(customer, h.horizon, expected[i], e)
-		held[i] = partWithin(counts, int(h.actual[i]))
+		within[i] = partWithin(counts, int(h.actual[i]))
 		sum += expected[i]
 		variance += counts.Variance()
 	}
@@ -54,9 +54,9 @@ func (h *holdout) intervals(c candidate) *Intervals {
 	for d := range 10 {
 		share, of := 0.0, order[d*n/10:(d+1)*n/10]
 		for _, i := range of {
-			share += held[i]
+			share += within[i]
 		}
-		r.Held += share / float64(n)
+		r.Covered += share / float64(n)
 		if share /= float64(len(of)); len(of) > 0 {
 			r.Least, r.Most = math.Min(r.Least, share), math.Max(r.Most, share)
 		}
@@ -94,6 +94,6 @@ func ordersError[M lifetimes.PurchaseModel](h *holdout, f *lifetimes.Fit[M]) flo
 
 // String is the note of a report.
 func (r *Intervals) String() string {
-	return fmt.Sprintf("Its 80%% intervals held the purchase days of %.0f%% of the customers (of each tenth by predicted number: %.0f%% to %.0f%%). The interval of the sum was %s to %s, and the sum %s.",
-		100*r.Held, 100*r.Least, 100*r.Most, grouped(int(r.Low)), grouped(int(r.High)), grouped(int(r.Actual)))
+	return fmt.Sprintf("Its 80%% intervals covered the purchase days of %.0f%% of the customers (of each tenth by predicted number: %.0f%% to %.0f%%). The interval of the sum was %s to %s, and the sum %s.",
+		100*r.Covered, 100*r.Least, 100*r.Most, grouped(int(r.Low)), grouped(int(r.High)), grouped(int(r.Actual)))
 }

@@ -89,8 +89,8 @@ func (c *Choice) decide() {
 	if best < 0 {
 		return
 	}
-	held := slices.IndexFunc(c.Compared, func(m Compared) bool { return m.Model == c.Incumbent })
-	if held < 0 || held != best && gain(c.Compared[held].losses, c.Compared[best].losses) > clearlyMore {
+	incumbent := slices.IndexFunc(c.Compared, func(m Compared) bool { return m.Model == c.Incumbent })
+	if incumbent < 0 || incumbent != best && gain(c.Compared[incumbent].losses, c.Compared[best].losses) > clearlyMore {
 		c.Model = c.Compared[best].Model
 	}
 }

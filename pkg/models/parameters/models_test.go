@@ -113,18 +113,18 @@ func TestChooseKeepsTheIncumbent(t *testing.T) {
 	compared := func(name string, logLoss, rmse, bias, spread float64) Compared {
 		return Compared{Model: name, LogLoss: logLoss, RMSE: rmse, Bias: bias, losses: losses(logLoss, spread)}
 	}
-	held := compared(model.MBGNBD, .50, 1, -.05, 0)
+	incumbent := compared(model.MBGNBD, .50, 1, -.05, 0)
 	for name, c := range map[string]struct {
 		others []Compared
 		want   string
 	}{
 		"nothing compared":     {nil, model.MBGNBD},
-		"better":               {[]Compared{held, compared(model.ParetoNBD, .45, 1, .05, .1)}, model.ParetoNBD},
-		"better by chance":     {[]Compared{held, compared(model.ParetoNBD, .49, 1, .05, .2)}, model.MBGNBD},
-		"worse":                {[]Compared{held, compared(model.ParetoNBD, .55, 1, .05, .1)}, model.MBGNBD},
-		"counts are far off":   {[]Compared{held, compared(model.ParetoNBD, .45, 1.03, .05, .1)}, model.MBGNBD},
-		"the total is far off": {[]Compared{held, compared(model.ParetoNBD, .45, 1, .2, .1)}, model.MBGNBD},
-		"the held one failed":  {[]Compared{compared(model.ParetoNBD, .55, 1, .05, .1)}, model.ParetoNBD},
+		"better":               {[]Compared{incumbent, compared(model.ParetoNBD, .45, 1, .05, .1)}, model.ParetoNBD},
+		"better by chance":     {[]Compared{incumbent, compared(model.ParetoNBD, .49, 1, .05, .2)}, model.MBGNBD},
+		"worse":                {[]Compared{incumbent, compared(model.ParetoNBD, .55, 1, .05, .1)}, model.MBGNBD},
+		"counts are far off":   {[]Compared{incumbent, compared(model.ParetoNBD, .45, 1.03, .05, .1)}, model.MBGNBD},
+		"the total is far off": {[]Compared{incumbent, compared(model.ParetoNBD, .45, 1, .2, .1)}, model.MBGNBD},
+		"the incumbent failed": {[]Compared{compared(model.ParetoNBD, .55, 1, .05, .1)}, model.ParetoNBD},
 	} {
 		choice := Choice{Model: model.MBGNBD, Incumbent: model.MBGNBD, Compared: c.others}
 		choice.decide()

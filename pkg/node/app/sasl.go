@@ -10,7 +10,7 @@ import (
 	"github.com/mainstay/mainstay/pkg/node/config"
 )
 
-// saslSource returns the credentials of the mechanism, each read anew when it is needed.
+// saslSource returns the credentials of the mechanism, each read again when it is needed.
 func saslSource(c config.SASL, now func() time.Time) kafka.SASL {
 	s := kafka.SASL{
 		Mechanism: c.Mechanism, User: c.User, Extensions: c.OAuth.Extensions,

@@ -9,7 +9,7 @@ import (
 	"github.com/mainstay/mainstay/pkg/node/config"
 )
 
-// tlsSource returns a function that reads the certificates anew for each connection, so that they can be rotated without a restart, as
+// tlsSource returns a function that reads the certificates again for each connection, so that they can be rotated without a restart, as
 // passwords can: connections that exist keep theirs. A file that cannot be read now is an error at once, not at the first connection.
 func tlsSource(t config.TLS, setting string) (func() (*tls.Config, error), error) {
 	if !t.Enabled {

@@ -77,7 +77,7 @@ func (c *cutter) cut() {
 func TestCertificatesAreReadAtEachConnection(t *testing.T) {
 	trusted, err := certificates.NewAuthority(time.Now())
 	require.NoError(t, err)
-	stranger, err := certificates.NewAuthority(time.Now())
+	untrusted, err := certificates.NewAuthority(time.Now())
 	require.NoError(t, err)
 	var broker, store server
 	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.TLS(broker.config(t, trusted)))
@@ -121,7 +121,7 @@ func TestCertificatesAreReadAtEachConnection(t *testing.T) {
 	require.NoError(t, errors.Join(connect()))
 	require.Equal(t, []string{"second", "second"}, []string{broker.last(), store.last()})
 
-	require.NoError(t, stranger.Write("third", files.CertFile, files.KeyFile))
+	require.NoError(t, untrusted.Write("third", files.CertFile, files.KeyFile))
 	kafkaErr, redisErr := connect()
 	require.ErrorIs(t, kafkaErr, kafka.ErrAuthorization)
 	require.ErrorIs(t, redisErr, redis.ErrDenied)
@@ -134,7 +134,7 @@ func TestCertificatesAreReadAtEachConnection(t *testing.T) {
 
 	require.NoError(t, trusted.Write("fourth", files.CertFile, files.KeyFile))
 	require.NoError(t, errors.Join(connect()))
-	require.NoError(t, os.WriteFile(files.CAFile, stranger.PEM(), 0o600))
+	require.NoError(t, os.WriteFile(files.CAFile, untrusted.PEM(), 0o600))
 	kafkaErr, redisErr = connect()
 	require.ErrorIs(t, kafkaErr, kafka.ErrAuthorization)
 	require.ErrorIs(t, redisErr, redis.ErrDenied)

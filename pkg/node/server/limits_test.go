@@ -43,9 +43,9 @@ func bubble(t *testing.T, test func(t *testing.T, dial func() net.Conn)) {
 func closed(t *testing.T, conn net.Conn) string {
 	t.Helper()
 	_ = conn.SetReadDeadline(time.Now().Add(time.Hour)) // fails if it is closed already
-	said, err := io.ReadAll(conn)
+	response, err := io.ReadAll(conn)
 	require.NotErrorIs(t, err, os.ErrDeadlineExceeded, "the server has not closed the connection")
-	return string(said)
+	return string(response)
 }
 
 func healthy(t *testing.T, conn net.Conn) {

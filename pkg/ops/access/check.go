@@ -46,10 +46,10 @@ func Check(ctx context.Context, k *kafka.Client, c config.Config, user User) (de
 		return nil, nil, err
 	}
 	for _, p := range all {
-		may, told := allowed[p.Name]
+		may, known := allowed[p.Name]
 		switch p.Resource {
 		case Topic:
-			if !told {
+			if !known {
 				there, err := k.Topics(ctx, []string{p.Name})
 				if err != nil {
 					return nil, nil, err
@@ -59,7 +59,7 @@ func Check(ctx context.Context, k *kafka.Client, c config.Config, user User) (de
 				}
 			}
 		case Group:
-			if may, told, err = k.AuthorizedGroupOperations(ctx, p.Name); err != nil {
+			if may, known, err = k.AuthorizedGroupOperations(ctx, p.Name); err != nil {
 				return nil, nil, err
 			}
 		case TransactionalID:
@@ -73,7 +73,7 @@ func Check(ctx context.Context, k *kafka.Client, c config.Config, user User) (de
 		}
 		missing := slices.DeleteFunc(slices.Clone(p.Operations), may.Allows)
 		switch {
-		case !told:
+		case !known:
 			untold = append(untold, p.Name)
 		case len(missing) > 0:
 			denied = append(denied, Denied{Permission: p, Missing: missing})

@@ -160,15 +160,15 @@ func (f *finals) judge(res *Result) {
 
 // countsAs reports whether cancellations by reason are those of all customers. Reasons that are not told apart count as other.
 func (f *finalSum) countsAs(published []*ledger.CancellationCount) bool {
-	told := map[string]bool{}
+	apart := map[string]bool{}
 	for _, n := range published {
 		if r := n.GetReason(); r != "" && r != customer.OtherReason {
-			told[r] = true
+			apart[r] = true
 		}
 	}
 	sums := map[string]output.CancelReason{}
 	for reason, n := range f.cancelled {
-		if reason != "" && !told[reason] && len(told) == portfolio.MostReasons {
+		if reason != "" && !apart[reason] && len(apart) == portfolio.MostReasons {
 			reason = customer.OtherReason
 		}
 		sum := sums[reason]

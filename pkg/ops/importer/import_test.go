@@ -177,7 +177,7 @@ func TestNoRowGoesInTwice(t *testing.T) {
 	}
 }
 
-// Of two who import the same file at the same time the later one goes on, and the earlier one is told.
+// Of two who import the same file at the same time the later one goes on, and the earlier one ends with an error.
 func TestTwoImportsOfOneFile(t *testing.T) {
 	path := file(t)
 	var whole *kafka.Client

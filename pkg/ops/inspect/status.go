@@ -94,12 +94,12 @@ type StatusConfig struct {
 	HTTP      []string // addresses of processes to query
 	Quiet     bool     // a process that does not answer is not reported: its address is a default
 	KafkaDown error    // Kafka did not answer before: it is not asked again
-	Settle    time.Duration
+	CatchUp   time.Duration
 	Now       func() time.Time
 }
 
 // ReadStatus queries Kafka, Redis and the processes. It reads the ends first and then the positions, repeatedly until they have
-// reached the ends or Settle is over: offsets are committed once a second, and would otherwise always be behind. A server that does not
+// reached the ends or CatchUp is over: offsets are committed once a second, and would otherwise always be behind. A server that does not
 // answer is a problem in the status and no error.
 func ReadStatus(ctx context.Context, c StatusConfig, k *kafka.Client, r *redis.Client) (*Status, error) {
 	l := look{StatusConfig: c, kafka: k, redis: r, clock: "live", status: &Status{
@@ -214,12 +214,12 @@ func (l *look) partitions(ctx context.Context) error {
 	return nil
 }
 
-// waitCaughtUp reads positions until they have reached the ends, or no longer than Settle.
+// waitCaughtUp reads positions until they have reached the ends, or no longer than CatchUp.
 func (l *look) waitCaughtUp(ctx context.Context) error {
 	const pause = 100 * time.Millisecond
 	for began := l.Now(); ; {
 		behind, err := l.positions(ctx)
-		if err != nil || !behind || l.Now().Sub(began) >= l.Settle {
+		if err != nil || !behind || l.Now().Sub(began) >= l.CatchUp {
 			return err
 		}
 		select {

@@ -49,7 +49,7 @@ func copyOf(partitions int32, finish bool) Config {
 	}
 }
 
-// Nothing is left of customers that are to be forgotten, and all others are told the same but for referrals by them.
+// Nothing is left of customers that are to be forgotten, and the entries of all others are the same but for referrals by them.
 func TestCustomersAreLeftOut(t *testing.T) {
 	k, _ := broker(t, nil)
 	old := newOld(t, k, 11, 2)
@@ -75,8 +75,8 @@ func TestCustomersAreLeftOut(t *testing.T) {
 	_, err = Run(t.Context(), cfg, k)
 	require.NoError(t, err)
 
-	want, got, referrals := oldTellings(t, k, 2), tellings{}, 0
-	forgotten := func(b told) bool {
+	want, got, referrals := oldDeliveries(t, k, 2), deliveries{}, 0
+	forgotten := func(b delivered) bool {
 		var e ledger.Event
 		require.NoError(t, e.UnmarshalVT([]byte(strings.TrimPrefix(b.body, ledger.Kind_KIND_EVENT.String()))))
 		if r := e.GetReferral().GetReferrer(); r == "c3" || r == "c7" {
@@ -95,9 +95,9 @@ func TestCustomersAreLeftOut(t *testing.T) {
 		delete(want, id)
 	}
 	for p := range int32(3) {
-		told := newTellings(t, k, p, 3)
-		delete(told, "")
-		maps.Copy(got, told)
+		delivered := newTellings(t, k, p, 3)
+		delete(delivered, "")
+		maps.Copy(got, delivered)
 	}
 	require.Equal(t, want, got)
 }
@@ -105,15 +105,15 @@ func TestCustomersAreLeftOut(t *testing.T) {
 // checkCopy compares what the copy tells every customer, and with which time, with what the old ledger does.
 func checkCopy(t *testing.T, k *kafka.Client, was, now int32) {
 	t.Helper()
-	want := oldTellings(t, k, was)
+	want := oldDeliveries(t, k, was)
 	forAll := want[""]
 	delete(want, "")
-	got := tellings{}
+	got := deliveries{}
 	for p := range now {
-		told := newTellings(t, k, p, now)
-		require.Equal(t, forAll, told[""], "settings and thresholds in partition %d", p)
-		delete(told, "")
-		maps.Copy(got, told)
+		delivered := newTellings(t, k, p, now)
+		require.Equal(t, forAll, delivered[""], "settings and thresholds in partition %d", p)
+		delete(delivered, "")
+		maps.Copy(got, delivered)
 	}
 	require.Equal(t, want, got)
 	require.NotEmpty(t, got)

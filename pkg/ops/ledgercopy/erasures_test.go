@@ -63,13 +63,13 @@ func (s *shop) tell(id string, e *ledger.Event) {
 	}
 	s.origin++
 	s.append(s.of(id), &ledger.Entry{Kind: kind, Customer: id, Time: s.at, Payload: payload, Origin: &ledger.Origin{Topic: input, Offset: s.origin}})
-	s.settle()
+	s.waitForCopy()
 	tick, err := processors.CopyTick(input, s.at).MarshalVT()
 	require.NoError(s.t, err)
 	for p := range s.partitions {
 		s.append(p, &ledger.Entry{Kind: ledger.Kind_KIND_TICK, Time: s.at, Payload: tick})
 	}
-	s.settle()
+	s.waitForCopy()
 }
 
 func (s *shop) of(id string) int32 { return murmur2.PartitionFor([]byte(id), s.partitions) }
@@ -86,8 +86,8 @@ func (s *shop) forgets(id string) {
 	s.tell(id, &ledger.Event{Id: "forget", Erasure: &ledger.Erasure{}})
 }
 
-// settle folds until nothing is under way between partitions.
-func (s *shop) settle() {
+// waitForCopy folds until no fact is under way between partitions.
+func (s *shop) waitForCopy() {
 	for again := true; again; {
 		again = false
 		for p := range s.partitions {
@@ -137,7 +137,7 @@ func TestErasedCustomersAreLeftOut(t *testing.T) {
 	_, err := Run(t.Context(), cfg, k)
 	require.NoError(t, err)
 	fresh := newShop(t, k, to, 3)
-	fresh.settle()
+	fresh.waitForCopy()
 	same := func() {
 		t.Helper()
 		for _, id := range []string{"ada", "bob", "eve", "late", "nobody"} {
@@ -185,7 +185,7 @@ func TestErasedCustomersAreLeftOut(t *testing.T) {
 	old.buys("late", "o6", 5)
 	_, err = Run(t.Context(), copyOf(3, false), k) // it resumes: the later erasures change nothing of what is copied
 	require.NoError(t, err)
-	fresh.settle()
+	fresh.waitForCopy()
 	same()
 	require.Nil(t, fresh.state("bob"))
 	require.Empty(t, fresh.state("eve").Referrer())

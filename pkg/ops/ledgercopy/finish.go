@@ -20,7 +20,7 @@ import (
 //  2. The old ledger is read to its end, and holds no event from beyond these positions. An intake that was killed may have appended such
 //     an event in one partition and not yet the one before it in another. The new intakes would append both, and one mark would cover
 //     both, since their partitions may be merged: the one that was missing would be lost as a duplicate.
-//  3. What the merge held back is copied. Nothing can come before it any more.
+//  3. The entries for which the merge had to wait are copied. Nothing can come before it any more.
 //  4. Still no intake runs, and the old ledger holds nothing new. The copy is compared once more.
 //  5. The positions are committed for the new intakes. They do not append yet.
 //  6. One transaction writes a tick that is not marked as copied to every partition: from then on the new intakes append. It holds the

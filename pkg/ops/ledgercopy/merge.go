@@ -22,7 +22,7 @@ type item struct {
 //
 // Base time never falls within a partition, so the next item is the least head. A partition without a head (it is read to its end) holds
 // back all items that may come behind its next one: those with a greater base time than its own, or the same in a later partition. Ticks
-// move base time in all partitions, so nothing is held back for long while an intake runs. Once sealed, nothing comes any more.
+// move base time in all partitions, so no entry waits for long while an intake runs. Once sealed, nothing comes any more.
 //
 // An order by time alone was rejected: at one base time the entries of two partitions cannot be told apart, and which is first would
 // depend on when they were read.
@@ -106,7 +106,7 @@ func (m *merge) next(ctx context.Context) (item, bool, error) {
 		}
 	}
 	//mutant:copy-in-order-of-reading if m.turn == nil
-	if m.turn == nil || !m.sealed && m.heldBack(m.turn) {
+	if m.turn == nil || !m.sealed && m.mustWait(m.turn) {
 		m.turn = nil
 		return item{}, false, nil
 	}
@@ -114,8 +114,8 @@ func (m *merge) next(ctx context.Context) (item, bool, error) {
 	return m.turn.pop(), true, nil
 }
 
-// heldBack reports whether a partition that is read to its end may still have an item before the head of s.
-func (m *merge) heldBack(s *side) bool {
+// mustWait reports whether a partition that is read to its end may still have an item before the head of s.
+func (m *merge) mustWait(s *side) bool {
 	head := s.items[0].base
 	for _, o := range m.sides {
 		if len(o.items) > 0 {
@@ -169,7 +169,7 @@ func (m *merge) fetch(ctx context.Context, s *side) error {
 			return fmt.Errorf("read %s/%d at %d: %w", m.topic, s.number, s.read, f.Err)
 		}
 		for j := range f.Records {
-			if err := s.take(&f.Records[j]); err != nil {
+			if err := s.follow(&f.Records[j]); err != nil {
 				return fmt.Errorf("%s/%d: %w", m.topic, s.number, err)
 			}
 		}
@@ -178,8 +178,8 @@ func (m *merge) fetch(ctx context.Context, s *side) error {
 	return nil
 }
 
-// take follows an entry, and keeps what is copied of it.
-func (s *side) take(r *kafka.Record) error {
+// follow follows an entry, and keeps what is copied of it.
+func (s *side) follow(r *kafka.Record) error {
 	e := new(ledger.Entry)
 	if err := e.UnmarshalVT(r.Value); err != nil {
 		return fmt.Errorf("entry %d: %w", r.Offset, err)
@@ -211,7 +211,7 @@ func (s *side) isCopied(e *ledger.Entry) bool {
 		return k.UnmarshalVT(e.GetPayload()) == nil && k.GetErased()
 	case ledger.Kind_KIND_SETTINGS, ledger.Kind_KIND_PARAMETERS, ledger.Kind_KIND_THRESHOLDS:
 		return s.number == 0
-	default: // written anew, or derived by the folds of the copy
+	default: // written by the copy, or derived by the folds of the copy
 		return false
 	}
 }

@@ -218,16 +218,16 @@ func (o *old) stop() {
 	require.NoError(o.t, o.kafka.CommitOffsets(o.t.Context(), from+"-intake", at))
 }
 
-// told is one thing that a partition is told, with the base time at which it is.
-type told struct {
+// delivered is an entry as a partition gets it, with the base time at that point.
+type delivered struct {
 	base  int64
 	place string
 	time  int64
 	body  string
 }
 
-// tellings is what every customer is told in order, and, under "", what all are told.
-type tellings map[string][]told
+// deliveries are the entries of every customer in order, and, under "", those for all customers.
+type deliveries map[string][]delivered
 
 // readEntries returns the entries of a partition with their offsets.
 func readEntries(t *testing.T, k *kafka.Client, namespace string, p int32) (all []*ledger.Entry, offsets []int64) {
@@ -243,18 +243,18 @@ func readEntries(t *testing.T, k *kafka.Client, namespace string, p int32) (all 
 	return all, offsets
 }
 
-func tell(e *ledger.Entry, base int64) told {
+func delivery(e *ledger.Entry, base int64) delivered {
 	place := ""
 	if e.GetKind() == ledger.Kind_KIND_EVENT {
 		place = fmt.Sprintf("%s/%d@%d", e.GetOrigin().GetTopic(), e.GetOrigin().GetPartition(), e.GetOrigin().GetOffset())
 	}
-	return told{base, place, e.GetTime(), e.GetKind().String() + string(e.GetPayload())}
+	return delivered{base, place, e.GetTime(), e.GetKind().String() + string(e.GetPayload())}
 }
 
-// oldTellings works out naively what the old ledger tells.
-func oldTellings(t *testing.T, k *kafka.Client, partitions int32) tellings {
+// oldDeliveries derives the deliveries of the old ledger naively.
+func oldDeliveries(t *testing.T, k *kafka.Client, partitions int32) deliveries {
 	t.Helper()
-	all := tellings{}
+	all := deliveries{}
 	for p := range partitions {
 		marks, times := map[int32]int64{}, map[int32]int64{}
 		ledgerMark := mark{-1, 0}
@@ -269,7 +269,7 @@ func oldTellings(t *testing.T, k *kafka.Client, partitions int32) tellings {
 					continue
 				}
 				marks[s] = at
-				all[e.GetCustomer()] = append(all[e.GetCustomer()], tell(e, base))
+				all[e.GetCustomer()] = append(all[e.GetCustomer()], delivery(e, base))
 			case ledger.Kind_KIND_TICK:
 				var tick ledger.Tick
 				require.NoError(t, tick.UnmarshalVT(e.GetPayload()))
@@ -291,7 +291,7 @@ func oldTellings(t *testing.T, k *kafka.Client, partitions int32) tellings {
 					ledgerMark = at
 				}
 				if p == 0 {
-					all[""] = append(all[""], tell(e, base))
+					all[""] = append(all[""], delivery(e, base))
 				}
 			case ledger.Kind_KIND_CHECKPOINT, ledger.Kind_KIND_CREDIT:
 				o := e.GetOrigin()
@@ -315,9 +315,9 @@ func (m mark) compare(o mark) int {
 }
 
 // newTellings is what one partition of the copy tells.
-func newTellings(t *testing.T, k *kafka.Client, p, partitions int32) tellings {
+func newTellings(t *testing.T, k *kafka.Client, p, partitions int32) deliveries {
 	t.Helper()
-	all := tellings{}
+	all := deliveries{}
 	base := int64(processors.BeforeTime)
 	entries, _ := readEntries(t, k, to, p)
 	for _, e := range entries {
@@ -330,9 +330,9 @@ func newTellings(t *testing.T, k *kafka.Client, p, partitions int32) tellings {
 			base = e.GetTime()
 		case ledger.Kind_KIND_EVENT:
 			require.Equal(t, p, murmur2.PartitionFor([]byte(e.GetCustomer()), partitions))
-			all[e.GetCustomer()] = append(all[e.GetCustomer()], tell(e, base))
+			all[e.GetCustomer()] = append(all[e.GetCustomer()], delivery(e, base))
 		default:
-			all[""] = append(all[""], tell(e, base))
+			all[""] = append(all[""], delivery(e, base))
 		}
 	}
 	return all

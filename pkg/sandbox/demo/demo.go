@@ -55,7 +55,7 @@ func Run(ctx context.Context, c Config, stopping <-chan struct{}) (*Summary, err
 	if err != nil {
 		return nil, err
 	}
-	d := &demo{Config: c, shop: s, truth: s.GroundTruth(), end: end}
+	d := &demo{Config: c, shop: s, groundTruth: s.GroundTruth(), end: end}
 	if err := d.open(ctx, servers); err != nil {
 		return nil, err
 	}
@@ -65,12 +65,12 @@ func Run(ctx context.Context, c Config, stopping <-chan struct{}) (*Summary, err
 
 type demo struct {
 	Config
-	shop    *shop.Shop
-	truth   *shop.GroundTruth
-	app     *app.App
-	genesis *ledger.Genesis
-	process *process.Process
-	end     time.Time
+	shop        *shop.Shop
+	groundTruth *shop.GroundTruth
+	app         *app.App
+	genesis     *ledger.Genesis
+	process     *process.Process
+	end         time.Time
 }
 
 // settings are the defaults with the event clock and intervals short enough for a year within seconds.

@@ -66,8 +66,8 @@ func (s *Screen) printHeader(d *demo) {
 func (s *Screen) printCommands(d *demo) {
 	c := d.app.Config
 	customer := "me"
-	if len(d.truth.Customers) > 0 {
-		customer = d.truth.Customers[0].ID
+	if len(d.groundTruth.Customers) > 0 {
+		customer = d.groundTruth.Customers[0].ID
 	}
 	if s.Directory != "" {
 		s.print("    cd %s\n", s.Directory)
@@ -181,7 +181,7 @@ func (s *Screen) printSummary(sum *Summary) error {
 	row := func(name, text string, args ...any) {
 		s.print("  %-18s %s\n", name, fmt.Sprintf(text, args...))
 	}
-	t := sum.Truth
+	t := sum.GroundTruth
 	s.print("%s\n", s.bold("Summary"))
 	row("events", "%d from %s to %s, in %.1f s", sum.Events, sum.From.Format(time.DateOnly), sum.To.Format(time.DateOnly), sum.WallSeconds)
 	row("customers", "%d with purchases, %d more referred only", sum.Customers, sum.Known-sum.Customers)

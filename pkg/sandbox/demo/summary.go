@@ -37,7 +37,7 @@ type Summary struct {
 	WallSeconds float64                     `json:"wall_seconds"` // until the last answer was published and committed
 	Audit       Audit                       `json:"audit"`
 	Model       Model                       `json:"model"`
-	Truth       groundtruth.Comparison      `json:"truth"`
+	GroundTruth groundtruth.Comparison      `json:"truth"`
 }
 
 // OpenAlerts compares the alerts that are open in the customers' state with those that are raised and not cleared in the alerts
@@ -47,7 +47,7 @@ type OpenAlerts struct {
 	Topic     int64 `json:"topic"`
 	Differing int64 `json:"differing"` // open in one of the two alone
 
-	held map[string]bool // alert ids that the topic holds and the state was not found to have yet
+	topicOnly map[string]bool // alert ids that the topic holds and the state was not found to have yet
 }
 
 func (o *OpenAlerts) read(value []byte) error {
@@ -58,15 +58,15 @@ func (o *OpenAlerts) read(value []byte) error {
 	if err := json.Unmarshal(value, &a); err != nil {
 		return fmt.Errorf("decode an alert: %w", err)
 	}
-	if o.held == nil {
-		o.held = map[string]bool{}
+	if o.topicOnly == nil {
+		o.topicOnly = map[string]bool{}
 	}
 	if a.State == "raised" {
-		o.held[a.ID] = true
+		o.topicOnly[a.ID] = true
 	} else {
-		delete(o.held, a.ID)
+		delete(o.topicOnly, a.ID)
 	}
-	o.Topic = int64(len(o.held))
+	o.Topic = int64(len(o.topicOnly))
 	o.Differing = o.Topic
 	return nil
 }
@@ -76,7 +76,7 @@ func (o *OpenAlerts) compare(all []processors.OpenAlert) {
 		if a.State != customer.Published.String() && a.State != customer.Initial.String() {
 			continue
 		}
-		if o.State++; o.held[a.AlertID] {
+		if o.State++; o.topicOnly[a.AlertID] {
 			o.Differing--
 		} else {
 			o.Differing++
@@ -197,13 +197,13 @@ func (d *demo) compare(ctx context.Context, s *Summary) error {
 		}
 	}
 	s.Known = int64(len(known))
-	for i := range d.truth.Customers {
-		if _, met := known[d.truth.Customers[i].ID]; met {
+	for i := range d.groundTruth.Customers {
+		if _, met := known[d.groundTruth.Customers[i].ID]; met {
 			s.Customers++
 		}
 	}
 	horizon := time.Duration(d.app.Config.CLV.PredictionHorizonDays) * day
-	s.Truth = groundtruth.Compare(d.truth, d.end, horizon, func(id string) (processors.CustomerScores, bool) {
+	s.GroundTruth = groundtruth.Compare(d.groundTruth, d.end, horizon, func(id string) (processors.CustomerScores, bool) {
 		a, met := known[id]
 		return a, met
 	})

@@ -52,7 +52,7 @@ func newWatch(d *demo) *watch {
 		orders int
 	}
 	var all []candidate
-	for _, c := range d.truth.Customers {
+	for _, c := range d.groundTruth.Customers {
 		if !c.LostAt.IsZero() && c.LostAt.After(from) && c.LostAt.Before(to) {
 			all = append(all, candidate{watchedCustomer{ID: c.ID, Gone: c.LostAt}, len(c.Orders)})
 		}

@@ -22,7 +22,7 @@ func relay(server net.Conn) net.Conn {
 	}()
 	go func() {
 		for {
-			b, ok := answers.take()
+			b, ok := answers.waitForBytes()
 			if !ok {
 				break
 			}
@@ -58,7 +58,7 @@ func (q *queue) end() {
 	q.changed.Signal()
 }
 
-func (q *queue) take() ([]byte, bool) {
+func (q *queue) waitForBytes() ([]byte, bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for len(q.bytes) == 0 && !q.ended {

@@ -33,7 +33,7 @@ func newMemoryLedger(t *testing.T) *memoryLedger {
 	h.append(ledger.Kind_KIND_GENESIS, 0, &ledger.Genesis{
 		LedgerId: "truth", Partitions: 1, CustomerHash: "murmur2", CustomerNormalisation: "none", Clock: ledger.Clock_CLOCK_EVENT, Currency: "EUR", Timezone: "UTC",
 	})
-	v := settings.Default() // seldom said, since only the last answers are looked at
+	v := settings.Default() // published seldom, since only the last outputs are compared
 	v.ClvMaterial, v.ChurnMaterial, v.ContributionMinutes, v.AlertRules = 1, 1, 7*24*60, nil
 	h.append(ledger.Kind_KIND_SETTINGS, 0, &ledger.Settings{Revision: 1, Hash: settings.Hash(v), Values: v})
 	return h

@@ -221,17 +221,17 @@ func (s *Scenario) fold(e *ledger.Entry) error {
 
 // recordErased adds to the results that a customer is erased, once for all topics.
 func (s *Scenario) recordErased(out *output.Batch) {
-	said, tombstones := "", 0
+	erasedKey, tombstones := "", 0
 	for i := range out.Records {
 		switch r := &out.Records[i]; {
 		case r.Type == output.TypeErased && r.Null:
 			tombstones++
 		case r.Type == output.TypeErased:
-			said = r.Key
+			erasedKey = r.Key
 		}
 	}
-	if said != "" {
-		s.addResult("%s is erased (%d tombstones)", said, tombstones)
+	if erasedKey != "" {
+		s.addResult("%s is erased (%d tombstones)", erasedKey, tombstones)
 	}
 }
 

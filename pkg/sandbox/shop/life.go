@@ -23,7 +23,7 @@ type run struct {
 	events, messages      int
 	yield                 func(Event) bool
 	stopped               bool
-	truth                 *GroundTruth // nil: events are emitted and nothing is recorded
+	groundTruth           *GroundTruth // nil: events are emitted and nothing is recorded
 }
 
 // customer is a person who has bought, or has been invited to.
@@ -46,12 +46,12 @@ type order struct {
 	index int   // index in the customer of the ground truth
 }
 
-func newRun(s *Shop, yield func(Event) bool, truth *GroundTruth) *run {
+func newRun(s *Shop, yield func(Event) bool, groundTruth *GroundTruth) *run {
 	start := s.cfg.Start.Unix()
 	length := int64(s.cfg.Days) * day
 	return &run{
 		Shop: s, now: start, end: start + length, lastArrival: start + length/4*3,
-		places: s.cfg.Customers, arrivals: source(s.cfg.Seed, 0), yield: yield, truth: truth,
+		places: s.cfg.Customers, arrivals: source(s.cfg.Seed, 0), yield: yield, groundTruth: groundTruth,
 	}
 }
 
@@ -120,7 +120,7 @@ func (r *run) arrive(c, referrer *customer) {
 	if r.pop.Model == ParetoNBD {
 		c.lostAt = r.now + int64(math.Min(c.rng.ExpFloat64()/c.loss, 1e12))
 	}
-	r.truth.arrive(r, c, referrer)
+	r.groundTruth.arrive(r, c, referrer)
 	r.purchase(c)
 }
 
@@ -133,7 +133,7 @@ func (r *run) purchase(c *customer) {
 	}
 	if r.pop.Model == MBGNBD && r.chance(c, c.dropout) {
 		c.lostAt = r.now
-		r.truth.lose(c)
+		r.groundTruth.lose(c)
 	}
 	r.survey(c)
 	r.refer(c)
@@ -158,12 +158,12 @@ func (r *run) order(c *customer, sameDay bool) {
 		id: strconv.Itoa(100_000 + r.orders), at: r.now,
 		total: max(1, int64(math.Round(units*math.Pow10(r.unit.Decimals)))),
 	}
-	o.index = r.truth.order(c, o, sameDay)
+	o.index = r.groundTruth.order(c, o, sameDay)
 	r.emitPurchase(c, o)
 	switch u := c.rng.Float64(); {
 	case u < r.mix.Cancel:
 		r.after(between(c, 10*minute, day), func() {
-			r.truth.cancel(c, o)
+			r.groundTruth.cancel(c, o)
 			r.emitOrderCancelled(c, o)
 		})
 	case u < r.mix.Cancel+r.mix.Refund:
@@ -183,7 +183,7 @@ func (r *run) refund(c *customer, o *order) {
 	wait := between(c, day, 21*day)
 	for i, amount := range parts {
 		r.after(wait+float64(i)*between(c, hour, 5*day), func() {
-			r.truth.refund(c, o, amount)
+			r.groundTruth.refund(c, o, amount)
 			r.emitRefund(c, o, i+1, amount)
 		})
 	}

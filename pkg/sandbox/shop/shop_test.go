@@ -58,8 +58,8 @@ func TestListeningCanStop(t *testing.T) {
 	require.Equal(t, all[:100], some)
 }
 
-// said is an event as somebody reads it who knows only the conventions of the field names.
-type said struct {
+// recorded is an event as somebody reads it who knows only the conventions of the field names.
+type recorded struct {
 	eventKind                                     event.Kind
 	id, customer, order, refund, referrer, status string
 	kind, surveyType, response                    string
@@ -68,7 +68,7 @@ type said struct {
 	at                                            time.Time
 }
 
-func read(t require.TestingT, e shop.Event) said {
+func read(t require.TestingT, e shop.Event) recorded {
 	members := map[string]any{}
 	decoder := json.NewDecoder(bytes.NewReader(e.Value))
 	decoder.UseNumber()
@@ -94,7 +94,7 @@ func read(t require.TestingT, e shop.Event) said {
 	}
 	at, err := time.Parse(time.RFC3339, first("occurred_at", "timestamp", "time", "ce_time"))
 	require.NoError(t, err, "%s", e.Value)
-	s := said{
+	s := recorded{
 		eventKind: e.Kind, at: at,
 		id:       first("event_id", "messageId", "id", "ce_id"),
 		customer: first("customer_id", "userId", "referred_customer_id", "friend"),
@@ -214,10 +214,10 @@ func TestIntakeUnderstandsEveryEvent(t *testing.T) {
 		}
 		var result event.Result
 		require.NoError(t, decoder.Decode(e.Kind, &message, e.At.UnixMilli(), &result), "%s", e.Value)
-		said := read(t, e)
+		recorded := read(t, e)
 		require.Empty(t, result.Skip)
-		require.Equal(t, said.customer, result.Customer)
-		require.Equal(t, said.at.UnixMilli(), result.Event.OccurredAt)
+		require.Equal(t, recorded.customer, result.Customer)
+		require.Equal(t, recorded.at.UnixMilli(), result.Event.OccurredAt)
 	}
 }
 

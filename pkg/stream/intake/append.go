@@ -141,7 +141,7 @@ func (r *run) acknowledge(ctx context.Context, result produceResult) error {
 	}
 	//mutant:refusal-starts-again replace if ok { return refused }
 	if ok {
-		if err := r.settle(ctx, refused); err != nil {
+		if err := r.resolveRefused(ctx, refused); err != nil {
 			return err
 		}
 	}
@@ -153,7 +153,7 @@ func (r *run) acknowledge(ctx context.Context, result produceResult) error {
 func (r *run) markAcknowledged() {
 	for _, p := range r.appends.inflight.positions {
 		//mutant:refused-letter-acknowledged if true || $
-		if p.input.held == nil {
+		if p.input.blocking == nil {
 			if p.position.offset > p.input.acknowledged.offset || p.input.lag <= 0 {
 				r.progressed(p.input.topic, p.input.partition)
 			}

@@ -55,12 +55,12 @@ func (r *run) begin(ctx context.Context) error {
 			return err
 		}
 		in.read, in.acknowledged, in.committed = start, start, start.offset
-		//mutant:held-letters-forgotten if false && $
-		if h := r.held[inputID{in.topic, in.partition}]; h != nil && h.from.sameRecord(start) && h.incarnation == in.incarnation {
-			r.keepHeld(in, h)
+		//mutant:blocking-letters-forgotten if false && $
+		if h := r.blocking[inputID{in.topic, in.partition}]; h != nil && h.from.sameRecord(start) && h.incarnation == in.incarnation {
+			r.blockOnLetters(in, h)
 			continue
 		}
-		delete(r.held, inputID{in.topic, in.partition})
+		delete(r.blocking, inputID{in.topic, in.partition})
 		r.fetcher.Assign(in.topic, in.partition, start.offset)
 	}
 	return nil

@@ -12,7 +12,7 @@
 // produce request fails: each entry names the one sent before it (after), and the fold refuses an entry whose predecessor it
 // has not folded. An input offset is committed only when everything below it is acknowledged, so the next run appends the
 // refused entries again. At most one produce request is in flight, so the order of the entries is kept. What brokers refuse for good is set apart without sending
-// again what they have acknowledged: see run.settle.
+// again what they have acknowledged: see run.resolveRefused.
 package intake
 
 import (
@@ -72,9 +72,9 @@ type Intake struct {
 	metrics  *telemetry.Intake
 	log      *zap.Logger
 
-	backoff    consumer.Backoffs        // between runs
-	held       map[inputID]*heldLetters // of the runs, one after the other
-	complaints consumer.Complaints      // of runs; used by the one goroutine that runs them
+	backoff    consumer.Backoffs            // between runs
+	blocking   map[inputID]*blockingLetters // of the runs, one after the other
+	complaints consumer.Complaints          // of runs; used by the one goroutine that runs them
 
 	mu     sync.Mutex
 	status []Status // of the partitions of the last generation: they stay while the next one is awaited
@@ -104,7 +104,7 @@ func New(cfg Config, k *kafka.Client, metrics *telemetry.Intake, log *zap.Logger
 		ID: Group(cfg.Namespace), Topics: slices.Sorted(maps.Keys(cfg.Topics)),
 		SessionTimeout: cfg.SessionTimeout, HeartbeatInterval: cfg.HeartbeatInterval, RebalanceTimeout: cfg.RebalanceTimeout,
 	}
-	in := &Intake{cfg: cfg, kafka: k, consumer: consumer.New("intake", group, k, &metrics.Consumer, log), metrics: metrics, log: log, held: map[inputID]*heldLetters{}}
+	in := &Intake{cfg: cfg, kafka: k, consumer: consumer.New("intake", group, k, &metrics.Consumer, log), metrics: metrics, log: log, blocking: map[inputID]*blockingLetters{}}
 	in.beginSeries()
 	return in
 }

@@ -69,7 +69,7 @@ type inputPartition struct {
 	cause       string              // of the halt, or of the last fetch if that failed
 	failing     failure.Cause       // of the last fetch; empty if it was answered
 	complaints  consumer.Complaints // of fetches
-	held        *heldLetters        // why it is halted, if by dead letters that are refused
+	blocking    *blockingLetters    // the refused dead letters because of which it is halted; nil: another reason
 	lookAgainAt time.Time           // a halted partition is checked again then
 	gauges      gauges
 }
@@ -240,7 +240,7 @@ func (r *run) halt(in *inputPartition, err error) {
 // errReadable ends a run, so that the next one reads a partition that was halted.
 var errReadable = errors.New("an input partition can be read again")
 
-// checkHalted looks at halted partitions again, each in its time: one that is held back by dead letters goes on once they are
+// checkHalted looks at halted partitions again, each in its time: one that is halted because of dead letters goes on once they are
 // accepted; it returns an error, which starts a new run, when another one can be read again.
 func (r *run) checkHalted(ctx context.Context) error {
 	for _, in := range r.inputs {
@@ -258,18 +258,18 @@ func (r *run) checkHalted(ctx context.Context) error {
 			_, err = r.kafka.ReadCommitted(ctx, in.topic, in.partition, in.read.offset, in.read.offset+1, func(kafka.Record) error { return nil })
 		}
 		switch {
-		case in.held != nil && err == nil:
-			if err := r.sendHeld(ctx, in); err != nil {
+		case in.blocking != nil && err == nil:
+			if err := r.retryLetters(ctx, in); err != nil {
 				return err
 			}
 		case err == nil:
 			return fmt.Errorf("%s/%d: %w", in.topic, in.partition, errReadable)
-		case in.held != nil:
+		case in.blocking != nil:
 			if _, halted := halt.ReasonOf(err); !halted {
 				return err
 			}
-			in.held = nil // its records are not the ones any more that the letters are about
-			delete(r.held, inputID{in.topic, in.partition})
+			in.blocking = nil // its records are not the ones any more that the letters are about
+			delete(r.blocking, inputID{in.topic, in.partition})
 			r.halt(in, err)
 		}
 	}
@@ -313,7 +313,7 @@ func (r *run) commit(ctx context.Context) error {
 }
 
 // mayCommit says that the acknowledged position is one of the records that are in the topic now.
-func (in *inputPartition) mayCommit() bool { return in.halted == "" || in.held != nil }
+func (in *inputPartition) mayCommit() bool { return in.halted == "" || in.blocking != nil }
 
 // indexOf returns the index of an assigned partition in r.inputs.
 func (r *run) indexOf(topic string, partition int32) int {

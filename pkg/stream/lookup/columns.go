@@ -109,7 +109,7 @@ func Columns() []Column {
 			}
 			return strings.Join(rules, " ")
 		}},
-		described("When an open alert last told a subscriber of the customer", moment("alerted_at", func(l *Listed) output.Opt[int64] {
+		described("When an open alert of the customer was last published", moment("alerted_at", func(l *Listed) output.Opt[int64] {
 			if len(l.Alerts) == 0 {
 				return output.Opt[int64]{}
 			}

@@ -55,7 +55,7 @@ func SegmentMeasures() []measure.Measure[Segment] {
 		}},
 		{Name: "repeat_share", Better: measure.More, Of: func(s *Segment) measure.Value { return measure.Share(s.Repeat, s.Customers) }},
 		{Name: "referred_customers", Of: func(s *Segment) measure.Value { return measure.Number(s.Referred) }},
-		{Name: "few", Of: func(s *Segment) measure.Value { return measure.Truth(s.Few()) }},
+		{Name: "few", Of: func(s *Segment) measure.Value { return measure.Bool(s.Few()) }},
 	}
 }
 

@@ -144,7 +144,7 @@ func TestTooLittle(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, NoData, result.Outcome)
 	require.Contains(t, result.Reason, "none of 300 customers")
-	// A handful of repeat buyers is fitted, and said to be provisional; nothing is judged on a base too young to be split.
+	// A handful of repeat buyers is fitted, and the fit is provisional; nothing is judged on a base too young to be split.
 	b = empty()
 	for i := range 30 {
 		b.keep(rowOf(i, lifetimes.History{}.Add(680, 100).Add(int32(681+i%15), 100)))

@@ -78,7 +78,7 @@ func waitDrained(ctx context.Context, t *testing.T, p Program) {
 func waitCaughtUp(ctx context.Context, t *testing.T, p Program) {
 	t.Helper()
 	for {
-		out, _, err := p.Do(ctx, "status", "--output", "json", "--settle", "5s")
+		out, _, err := p.Do(ctx, "status", "--output", "json", "--wait", "5s")
 		require.NoError(t, ctx.Err(), "the lag does not reach 0: %s", out)
 		if err == nil {
 			var s struct {

@@ -27,15 +27,15 @@ func TestACoordinatorThatStaysBusyIsACause(t *testing.T) {
 				busy := w.env.Cluster().Fault(kfake.Fault{Keys: []kmsg.Key{request}, Err: kerr.ConcurrentTransactions, Count: -1})
 				f := w.startProcess("fold")
 				time.Sleep(time.Minute)
-				said := 0
+				busyAnswers := 0
 				for _, s := range f.fold.Status() {
 					if s.Failing != "" {
 						require.Equal(t, failure.KafkaUnreachable, s.Failing)
 						require.Contains(t, s.Cause, kafka.CodeConcurrentTransactions.Error())
-						said++
+						busyAnswers++
 					}
 				}
-				require.Positive(t, said)
+				require.Positive(t, busyAnswers)
 				busy.Remove()
 				time.Sleep(time.Minute)
 				require.Equal(t, 9, w.orders(t))

@@ -24,7 +24,7 @@ type forgotten struct {
 	lives    map[string]int          // by customer: how often they were erased
 	records  map[inputPlace]lifeOf   // of the events that count
 	erasures []erasure               // of customers who were known or not
-	names    map[nameIn]int          // how often a partition was told to drop a name, so far
+	names    map[nameIn]int          // how many requests to drop a name a partition got, so far
 	ids      map[uint64]string       // by hash
 	creditor map[inputPlace]referred // of referrals
 }
@@ -34,7 +34,7 @@ type lifeOf struct {
 	number   int
 }
 
-// erasure ended a life. dropped is how often the customer's partition had been told to drop each name.
+// erasure ended a life. dropped is how many requests to drop each name the customer's partition had got.
 type erasure struct {
 	lifeOf
 
@@ -46,7 +46,7 @@ type nameIn struct {
 	hash      uint64
 }
 
-// referred is the referrer that a referral names, and how often the partition had been told to drop that name.
+// referred is the referrer that a referral names, and how many requests to drop that name the partition had got.
 type referred struct {
 	referrer string
 	dropped  int

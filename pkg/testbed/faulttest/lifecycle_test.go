@@ -21,7 +21,7 @@ type inputLife struct {
 	unread int // sold since the last run
 	lost   int // deleted before it was read
 
-	// mustHalt: records were deleted unread, or the topic is another one and nobody has said so. Otherwise nothing may halt.
+	// mustHalt: records were deleted unread, or the topic is another one and no setting states it. Otherwise nothing may halt.
 	mustHalt bool
 	// declared: since the last run, which is the first to put it into the ledger.
 	declared bool

@@ -77,7 +77,7 @@ func (w *world) checkMonths(f *forgotten, recounted *recount) (problems []string
 		if k.Cohort == k.Month {
 			kept -= c[calendar.Active]
 		}
-		kept += c[calendar.LostSaid] + c[calendar.LostSilent] - c[calendar.Returning]
+		kept += c[calendar.LostStated] + c[calendar.LostSilent] - c[calendar.Returning]
 	})
 	for row, n := range want {
 		problems = append(problems, fmt.Sprintf("calendar, cohort %s in %s: it counts nothing, the recount %+v", row.cohort, row.month, n))

@@ -49,32 +49,32 @@ func (w *world) verify() []string {
 		recounted.customer(id)
 	}
 	for id := range w.subscriber.customers {
-		recounted.customer(id) // of one who is forgotten nothing is held
+		recounted.customer(id) // nothing is kept of an erased customer
 	}
 	for id, c := range recounted.customers {
-		held := w.subscriber.customers[id]
-		if held == nil {
-			held = &lastPublished{}
+		published := w.subscriber.customers[id]
+		if published == nil {
+			published = &lastPublished{}
 		}
-		if c.orders != held.orders || c.historic != held.historic {
-			report("customer %s: the subscriber holds %d orders worth %d, the recount %d worth %d", id, held.orders, held.historic, c.orders, c.historic)
+		if c.orders != published.orders || c.historic != published.historic {
+			report("customer %s: the subscriber holds %d orders worth %d, the recount %d worth %d", id, published.orders, published.historic, c.orders, c.historic)
 		}
-		if v := recounted.referralValue(id) + unnamed[id]; v != held.referral {
-			report("customer %s: the subscriber holds referral value %d, the recount %d", id, held.referral, v)
+		if v := recounted.referralValue(id) + unnamed[id]; v != published.referral {
+			report("customer %s: the subscriber holds referral value %d, the recount %d", id, published.referral, v)
 		}
-		if (c.responses > 0 || held.responses > 0) && (c.score != held.score || c.responses != held.responses) {
-			report("customer %s: the subscriber holds score %d of %d responses, the recount %d of %d", id, held.score, held.responses, c.score, c.responses)
+		if (c.responses > 0 || published.responses > 0) && (c.score != published.score || c.responses != published.responses) {
+			report("customer %s: the subscriber holds score %d of %d responses, the recount %d of %d", id, published.score, published.responses, c.score, c.responses)
 		}
 		state := w.committedState(partitionOf(id, w.genesis.GetPartitions()))
 		if state == nil {
 			continue
 		}
-		if wrong := w.checkTier(held, state); wrong != "" {
+		if wrong := w.checkTier(published, state); wrong != "" {
 			report("customer %s: %s", id, wrong)
 		}
 		if base, ok := state.BaseTime(); ok {
-			if class, sure := recounted.class(w, c, base); sure && class != held.class && (class != "none" || held.class != "") {
-				report("customer %s: the subscriber holds churn risk %q, the recount %q", id, held.class, class)
+			if class, sure := recounted.class(w, c, base); sure && class != published.class && (class != "none" || published.class != "") {
+				report("customer %s: the subscriber holds churn risk %q, the recount %q", id, published.class, class)
 			}
 		}
 	}
@@ -384,26 +384,26 @@ func (w *world) checkOpenAlerts() (problems []string) {
 // checkTier compares the tier that the subscriber holds with the thresholds in force: every customer must have been rescored
 // under them. Near a threshold either tier is right, since a tier is kept 2% below its threshold, and the total that the
 // subscriber holds may differ by what is not published.
-func (w *world) checkTier(held *lastPublished, state *processors.Partition) string {
+func (w *world) checkTier(published *lastPublished, state *processors.Partition) string {
 	bounds := state.Thresholds()
 	if _, _, under := state.Rescoring(); under {
 		return "is still to be rescored long after the last event"
 	}
-	if held.orders == 0 || bounds.GetCustomers() < int64(w.cfg.Tiers.MinCustomers) {
-		if held.tier != "" {
-			return fmt.Sprintf("the subscriber holds tier %q, there are no tiers", held.tier)
+	if published.orders == 0 || bounds.GetCustomers() < int64(w.cfg.Tiers.MinCustomers) {
+		if published.tier != "" {
+			return fmt.Sprintf("the subscriber holds tier %q, there are no tiers", published.tier)
 		}
 		return ""
 	}
 	least := map[string]int64{"top_10": bounds.GetTop_10(), "top_20": bounds.GetTop_20()}
 	above := map[string]int64{"top_20": bounds.GetTop_10(), "rest": bounds.GetTop_20()}
-	bottom, some := least[held.tier]
-	top, capped := above[held.tier]
+	bottom, some := least[published.tier]
+	top, capped := above[published.tier]
 	switch {
 	case !some && !capped:
-		return fmt.Sprintf("the subscriber holds tier %q at %d, the thresholds are %d and %d", held.tier, held.total, bounds.GetTop_10(), bounds.GetTop_20())
-	case some && float64(held.total)*(1+w.unpublished()) < .97*float64(bottom), capped && float64(held.total)*(1-w.unpublished()) > 1.01*float64(top):
-		return fmt.Sprintf("the subscriber holds tier %s at %d, the thresholds are %d and %d", held.tier, held.total, bounds.GetTop_10(), bounds.GetTop_20())
+		return fmt.Sprintf("the subscriber holds tier %q at %d, the thresholds are %d and %d", published.tier, published.total, bounds.GetTop_10(), bounds.GetTop_20())
+	case some && float64(published.total)*(1+w.unpublished()) < .97*float64(bottom), capped && float64(published.total)*(1-w.unpublished()) > 1.01*float64(top):
+		return fmt.Sprintf("the subscriber holds tier %s at %d, the thresholds are %d and %d", published.tier, published.total, bounds.GetTop_10(), bounds.GetTop_20())
 	}
 	return ""
 }
@@ -415,13 +415,13 @@ func (w *world) unpublished() float64 { return w.cfg.CLV.Material * (1 + 1.0/50)
 // checkTotals compares the total CLV that the subscriber holds with the one that a query returns, but for what is not published.
 func (w *world) checkTotals() (problems []string) {
 	err := w.eachCustomer(func(p *processors.Partition, id string, c *customer.State) {
-		held := w.subscriber.customers[id]
-		if held == nil || held.orders == 0 {
+		published := w.subscriber.customers[id]
+		if published == nil || published.orders == 0 {
 			return
 		}
 		now := processors.ScoreCustomer(p, id, c).CLV.Total.Value
-		if math.Abs(float64(held.total-now)) > w.unpublished()*math.Abs(float64(held.total))+1 {
-			problems = append(problems, fmt.Sprintf("customer %s: the subscriber holds a total of %d, it is %d", id, held.total, now))
+		if math.Abs(float64(published.total-now)) > w.unpublished()*math.Abs(float64(published.total))+1 {
+			problems = append(problems, fmt.Sprintf("customer %s: the subscriber holds a total of %d, it is %d", id, published.total, now))
 		}
 	})
 	if err != nil {

@@ -112,7 +112,7 @@ func (p *process) request(ctx context.Context, s step, txn string, do func(conte
 	f, due := p.w.faults.reach(s)
 	if !due {
 		interleave := s == "fold.Produce" && p.w.holdsForTxn(txn)
-		if interleave && !p.w.isFirstWrite(txn) { // the first write releases the held request before this one is sent
+		if interleave && !p.w.isFirstWrite(txn) { // the first write releases the delayed request before this one is sent
 			time.Sleep(50 * time.Millisecond)
 			if err := p.waitWhileFrozen(); err != nil {
 				return err
@@ -177,24 +177,24 @@ func (p *process) request(ctx context.Context, s step, txn string, do func(conte
 	return err
 }
 
-// inTxn is the prefix of the keys of requests that are held until the next transaction, not the next claim.
+// inTxn is the prefix of the keys of requests that are delayed until the next transaction, not the next claim.
 const inTxn = "in transaction "
 
 // holdRequest delays a request until the next claim, or the next transaction, of the same transactional id.
 func (w *world) holdRequest(txn string, do func()) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.heldRequests[txn] = append(w.heldRequests[txn], do)
+	w.delayedRequests[txn] = append(w.delayedRequests[txn], do)
 }
 
-// holdsForTxn says that a request is held until the id's next transaction.
+// holdsForTxn says that a request is delayed until the id's next transaction.
 func (w *world) holdsForTxn(txn string) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return len(w.heldRequests[inTxn+txn]) > 0
+	return len(w.delayedRequests[inTxn+txn]) > 0
 }
 
-// isFirstWrite says whether this write is the first of the transactional id since the request has been held.
+// isFirstWrite says whether this write is the first of the transactional id since the request was delayed.
 func (w *world) isFirstWrite(txn string) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -203,16 +203,16 @@ func (w *world) isFirstWrite(txn string) bool {
 	return !before
 }
 
-// release sends the held requests, which reach the server now. It says whether there were any.
+// release sends the delayed requests, which reach the server now. It says whether there were any.
 func (w *world) release(txn string) bool {
 	w.mu.Lock()
-	held := w.heldRequests[txn]
-	delete(w.heldRequests, txn)
+	delayed := w.delayedRequests[txn]
+	delete(w.delayedRequests, txn)
 	w.mu.Unlock()
-	for _, do := range held {
+	for _, do := range delayed {
 		do()
 	}
-	return len(held) > 0
+	return len(delayed) > 0
 }
 
 // atStep is called at every labelled step of the process's loops.

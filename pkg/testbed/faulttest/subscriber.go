@@ -195,7 +195,7 @@ func (s *subscriber) apply(t output.Topic, r kafka.Record) error {
 	return nil
 }
 
-// forget drops what a topic has said of a customer.
+// forget drops what a topic holds of a customer.
 func (s *subscriber) forget(t output.Topic, id string, c *lastPublished) {
 	switch t {
 	case output.CLV:
@@ -241,7 +241,7 @@ func (s *subscriber) alert(p published) {
 }
 
 // checkSequences checks, after everything was read, that each customer's sequence numbers run from 1 without a gap, and that every
-// topic was told of every erasure.
+// topic has a record of every erasure.
 func (s *subscriber) checkSequences() {
 	for of, numbers := range s.sequences {
 		slices.Sort(numbers)

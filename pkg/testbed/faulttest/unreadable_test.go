@@ -11,7 +11,7 @@ import (
 	"github.com/mainstay/mainstay/pkg/stream/intake"
 )
 
-// A batch that cannot be read halts its input partition: nothing can be said of its records. The other partitions are read on, and this
+// A batch that cannot be read halts its input partition: its records are unknown. The other partitions are read on, and this
 // one is after the operator has set the offset behind the batch.
 func TestUnreadableBatchHalts(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {

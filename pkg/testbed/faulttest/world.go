@@ -40,20 +40,20 @@ type world struct {
 
 	clocksAhead time.Duration // of the machines that processes run on, before the servers' clocks
 
-	mu            sync.Mutex // guards what follows
-	rng           *rand.Rand
-	processes     int                   // started so far
-	running       map[string][]*process // by role
-	shuttingDown  bool
-	redisCopies   []embedded.Copy
-	heldRequests  map[string][]func() // that will arrive late, by transactional id; see holdRequest
-	partlyWritten map[string]bool     // transactional ids with a held request that have written since
-	leaveNextOpen bool                // the shop leaves its next transaction open
-	damaged       bool                // customers in Redis were damaged
-	shopTime      string              // occurred_at of the shop's last event
-	subscriber    *subscriber
-	lateEvents    []string // problems found by checkLateEvents
-	history       []string // what happened, printed when the seed fails
+	mu              sync.Mutex // guards what follows
+	rng             *rand.Rand
+	processes       int                   // started so far
+	running         map[string][]*process // by role
+	shuttingDown    bool
+	redisCopies     []embedded.Copy
+	delayedRequests map[string][]func() // that will arrive late, by transactional id; see holdRequest
+	partlyWritten   map[string]bool     // transactional ids with a delayed request that have written since
+	leaveNextOpen   bool                // the shop leaves its next transaction open
+	damaged         bool                // customers in Redis were damaged
+	shopTime        string              // occurred_at of the shop's last event
+	subscriber      *subscriber
+	lateEvents      []string // problems found by checkLateEvents
+	history         []string // what happened, printed when the seed fails
 }
 
 func (w *world) random() uint64 {
@@ -121,7 +121,7 @@ func newWorld(seed uint64, faults []fault, rng *rand.Rand, coverage *coverage, l
 	w := &world{
 		seed: seed, model: liveModelOf(seed), cfg: settings(seed, env), log: log, env: env, coverage: coverage, rng: rng,
 		faults: &schedule{planned: faults, reached: map[step]int{}}, subscriber: newSubscriber(),
-		running: map[string][]*process{}, heldRequests: map[string][]func(){}, partlyWritten: map[string]bool{},
+		running: map[string][]*process{}, delayedRequests: map[string][]func(){}, partlyWritten: map[string]bool{},
 	}
 	w.ctx, w.cancel = context.WithCancel(context.Background())
 	w.client, err = app.New(w.cfg, log, app.Hooks{KafkaDial: env.DialKafka, RedisDial: env.DialRedis, Random: w.random, Embedded: true})

@@ -149,18 +149,18 @@ func (c *cluster) lose(ctx context.Context, r *run) error {
 }
 
 // replace takes a master away, and gives it back when its replica is promoted.
-func (c *cluster) replace(ctx context.Context, r *run, take, giveBack toProcess) error {
+func (c *cluster) replace(ctx context.Context, r *run, remove, restore toProcess) error {
 	master, replica, err := c.pair(ctx, r.rng)
 	if err != nil {
 		return err
 	}
-	if err := take(ctx, master.RedisProcess); err != nil {
+	if err := remove(ctx, master.RedisProcess); err != nil {
 		return err
 	}
 	if err := c.promoted(ctx, replica); err != nil {
 		return err
 	}
-	return giveBack(ctx, master.RedisProcess)
+	return restore(ctx, master.RedisProcess)
 }
 
 // toProcess is what is done to a server.

@@ -25,10 +25,10 @@ func (r *run) caughtUp(ctx context.Context) error {
 			return err == nil, err
 		}
 	}
-	if err := until(ctx, settleTimeout, "the positions can be read", read(&now)); err != nil {
+	if err := until(ctx, recoverTimeout, "the positions can be read", read(&now)); err != nil {
 		return err
 	}
-	err := until(ctx, settleTimeout, "the inputs are read", func(ctx context.Context) (bool, error) {
+	err := until(ctx, recoverTimeout, "the inputs are read", func(ctx context.Context) (bool, error) {
 		if _, err := read(&then)(ctx); err != nil {
 			return false, err
 		}
@@ -42,7 +42,7 @@ func (r *run) caughtUp(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return until(ctx, settleTimeout, "the ledger is folded and its state committed", func(ctx context.Context) (bool, error) {
+	return until(ctx, recoverTimeout, "the ledger is folded and its state committed", func(ctx context.Context) (bool, error) {
 		var s *inspect.Status
 		if _, err := read(&s)(ctx); err != nil {
 			return false, err
@@ -100,7 +100,7 @@ func (r *run) drained(ctx context.Context) error {
 	// The tick after the last record follows within a second and advances base time; then the state is committed.
 	const tick = 3 * time.Second
 	for range 2 {
-		if err := until(ctx, settleTimeout, "everything is processed", empty); err != nil {
+		if err := until(ctx, recoverTimeout, "everything is processed", empty); err != nil {
 			return err
 		}
 		if err := sleep(ctx, tick); err != nil {

@@ -30,11 +30,11 @@ type Report struct {
 
 // Injected counts the faults of a name.
 type Injected struct {
-	Times    int
-	Lasted   time.Duration // the longest, from the beginning until it was healed
-	Settled  int           // after how many of them Mainstay was waited for
-	Slowest  time.Duration // recovery: from when the fault was healed until all that had been sent by then was processed and committed
-	recovery time.Duration // sum
+	Times     int
+	Lasted    time.Duration // the longest, from the beginning until it was healed
+	Recovered int           // after how many of them Mainstay was waited for
+	Slowest   time.Duration // recovery: from when the fault was healed until all that had been sent by then was processed and committed
+	recovery  time.Duration // sum
 }
 
 // Verdict is the result of the audit and of the independent recount.
@@ -70,7 +70,7 @@ func newReport(c Config, at time.Time) *Report {
 	return &Report{Set: c.Set.Name, Seed: c.Seed, At: at, Done: map[string]*Injected{}}
 }
 
-func (r *Report) add(name string, lasted, recovery time.Duration, settled bool) {
+func (r *Report) add(name string, lasted, recovery time.Duration, recovered bool) {
 	in := r.Done[name]
 	if in == nil {
 		in = &Injected{}
@@ -78,8 +78,8 @@ func (r *Report) add(name string, lasted, recovery time.Duration, settled bool) 
 	}
 	in.Times++
 	in.Lasted = max(in.Lasted, lasted)
-	if settled {
-		in.Settled++
+	if recovered {
+		in.Recovered++
 		in.recovery += recovery
 		in.Slowest = max(in.Slowest, recovery)
 	}
@@ -119,8 +119,8 @@ func Markdown(command string, reports []*Report) string {
 		for _, name := range slices.SortedFunc(maps.Keys(r.Done), cmp.Compare[string]) {
 			in := r.Done[name]
 			mean, slowest := "not waited for", "not waited for"
-			if in.Settled > 0 {
-				mean, slowest = seconds(in.recovery/time.Duration(in.Settled)), seconds(in.Slowest)
+			if in.Recovered > 0 {
+				mean, slowest = seconds(in.recovery/time.Duration(in.Recovered)), seconds(in.Slowest)
 			}
 			fmt.Fprintf(&b, "| %s | %d | %s | %s | %s |\n", name, in.Times, seconds(in.Lasted), mean, slowest)
 		}

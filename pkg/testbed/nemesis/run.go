@@ -39,8 +39,8 @@ type Set struct {
 	// Plan returns the faults in the order in which they are injected. nil: every fault as often as any other, in random order.
 	Plan func(rng *rand.Rand, faults []Fault) []Fault
 	// SettleEvery is the number of faults after which everything must be processed and committed; 0: after each.
-	SettleEvery int
-	Processes   int // of mainstay; 0: 2
+	RecoverEvery int
+	Processes    int // of mainstay; 0: 2
 }
 
 // Servers are a running set.
@@ -64,11 +64,11 @@ type Fault struct {
 }
 
 const (
-	partitions    = 4 // of the ledger and of each input topic
-	healTimeout   = 4 * time.Minute
-	settleTimeout = 5 * time.Minute
-	eventsPerHead = 15 // at least, of a customer of the shop within the simulated days
-	simulatedDays = 1000
+	partitions     = 4 // of the ledger and of each input topic
+	healTimeout    = 4 * time.Minute
+	recoverTimeout = 5 * time.Minute
+	eventsPerHead  = 15 // at least, of a customer of the shop within the simulated days
+	simulatedDays  = 1000
 )
 
 // run is one run.
@@ -268,16 +268,16 @@ func (r *run) injectAll(ctx context.Context, plan []Fault, stop <-chan struct{})
 		if err := fault.Do(ctx, r); err != nil {
 			return fmt.Errorf("fault %d of %d, %s: %w", i+1, len(plan), fault.Name, err)
 		}
-		healed, settled, recovery := time.Now(), (i+1)%max(1, r.Set.SettleEvery) == 0, time.Duration(0)
-		if settled {
+		healed, recovered, recovery := time.Now(), (i+1)%max(1, r.Set.RecoverEvery) == 0, time.Duration(0)
+		if recovered {
 			if err := r.caughtUp(ctx); err != nil {
 				return fmt.Errorf("after fault %d of %d, %s: %w", i+1, len(plan), fault.Name, err)
 			}
 			recovery = time.Since(healed)
 		}
-		r.report.add(fault.Name, healed.Sub(start), recovery, settled)
+		r.report.add(fault.Name, healed.Sub(start), recovery, recovered)
 		r.logFault(i, plan, began, healed.Sub(start), recovery)
-		if settled && i+1 < len(plan) {
+		if recovered && i+1 < len(plan) {
 			if err := until(ctx, healTimeout, "the servers are as before the fault", r.servers.Healed); err != nil {
 				return fmt.Errorf("after fault %d of %d, %s: %w", i+1, len(plan), fault.Name, err)
 			}

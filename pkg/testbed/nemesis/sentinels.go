@@ -110,18 +110,18 @@ func (s *sentinels) pause(ctx context.Context, _ *run) error {
 }
 
 // replace takes the master away, and gives it back when a replica is promoted.
-func (s *sentinels) replace(ctx context.Context, take, giveBack toProcess) error {
+func (s *sentinels) replace(ctx context.Context, remove, restore toProcess) error {
 	master, err := s.master(ctx)
 	if err != nil {
 		return err
 	}
-	if err := take(ctx, master); err != nil {
+	if err := remove(ctx, master); err != nil {
 		return err
 	}
 	if err := s.replaced(ctx, master); err != nil {
 		return err
 	}
-	return giveBack(ctx, master)
+	return restore(ctx, master)
 }
 
 // lag kills the master when its replicas have not received its last writes for a while.

@@ -51,7 +51,7 @@ func Soak(kills int) Set {
 		rng.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
 		return all
 	}
-	return Set{Name: "soak", Start: start, Plan: plan, SettleEvery: 10, Processes: 3}
+	return Set{Name: "soak", Start: start, Plan: plan, RecoverEvery: 10, Processes: 3}
 }
 
 // withPause makes a fault begin at a random moment.
@@ -93,7 +93,7 @@ func restartProcess(ctx context.Context, r *run) error {
 	stopping, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	if err := r.processes[victim].Stop(stopping); err != nil {
-		r.Log("a process that was told to stop: %v", err) // it may fail to say goodbye while a fault before is not healed
+		r.Log("a process ended with an error after SIGTERM: %v", err) // it may fail to leave its group while a fault before is not healed
 	}
 	if err := r.pause(ctx, time.Second); err != nil {
 		return err

@@ -15,7 +15,7 @@ import (
 	"github.com/mainstay/mainstay/schemas/ledger"
 )
 
-// settle finishes a produce request of which brokers refused some batches for good and acknowledged all others. What was
+// resolveRefused finishes a produce request of which brokers refused some batches for good and acknowledged all others. What was
 // acknowledged is not sent again. Of the refused batches, what the brokers accept alone is sent alone; an entry that the ledger
 // refuses becomes a dead letter; a dead letter that is refused even when it is bare halts its input partition, whose position
 // stays below it. To start again from the committed offsets was rejected: it appends what was acknowledged beside the refused
@@ -25,19 +25,19 @@ import (
 //
 // Nothing is in flight: every batch was answered, and those that were refused or withheld are not in the log and never will be.
 // So a new producer id is as safe as at a run's start, where everything below the committed offset is acknowledged: here
-// everything below the request's positions is, but for what is settled now. Three rules keep it that way:
+// everything below the request's positions is, but for what this call resolves. Three rules keep it that way:
 //
 //   - The pending batch was filled behind the refused one and names its entries as predecessors. It was never sent, so it is
 //     thrown away, and its records are fetched again.
-//   - While entries of a ledger partition are settled, one request is in flight, and the next one is sent after its
+//   - While entries of a ledger partition are appended one by one, one request is in flight, and the next one is sent after its
 //     acknowledgement; so no entry can be in the log without those before it, and entries need not name their predecessors.
 //     The first entry of each input partition after that does not either, as at a run's start.
 //   - An input position is acknowledged when every record below it is an acknowledged entry, an acknowledged dead letter, or
 //     skipped. An isolated record never reaches the ledger, whose marks rise past it; if the ledger accepts it in a later run,
 //     it counts once then.
 //
-// Ticks among the refused entries are dropped: the next tick says what they said, and more.
-func (r *run) settle(ctx context.Context, refused *kafka.RefusedError) error {
+// Ticks among the refused entries are dropped: the next tick states what they stated, and more.
+func (r *run) resolveRefused(ctx context.Context, refused *kafka.RefusedError) error {
 	for _, b := range refused.Batches {
 		if b.Batch.Topic() == r.appends.topic && b.Code != 0 && !isRecordRefused(b.Code) {
 			return r.ledgerRefuses(b.Code)
@@ -50,7 +50,7 @@ func (r *run) settle(ctx context.Context, refused *kafka.RefusedError) error {
 	if err := r.readLimits(ctx); err != nil { // they may have changed since the run began
 		return err
 	}
-	letters, err := r.settleEntries(ctx, refused)
+	letters, err := r.appendOneByOne(ctx, refused)
 	if err != nil {
 		return err
 	}
@@ -73,7 +73,7 @@ func (r *run) settle(ctx context.Context, refused *kafka.RefusedError) error {
 			return err
 		}
 		if len(left) > 0 {
-			r.holdBack(in, &heldLetters{from: in.acknowledged, incarnation: in.incarnation, end: r.appends.inflight.positionOf(in), letters: left}, code)
+			r.haltOnLetters(in, &blockingLetters{from: in.acknowledged, incarnation: in.incarnation, end: r.appends.inflight.positionOf(in), letters: left}, code)
 		}
 	}
 	return nil
@@ -130,9 +130,9 @@ type resentEntry struct {
 	key, value []byte
 }
 
-// settleEntries appends the entries of refused batches, one ledger partition after the other. It returns dead letters for those
+// appendOneByOne appends the entries of refused batches, one ledger partition after the other. It returns dead letters for those
 // that the ledger refuses alone.
-func (r *run) settleEntries(ctx context.Context, refused *kafka.RefusedError) ([]letter, error) {
+func (r *run) appendOneByOne(ctx context.Context, refused *kafka.RefusedError) ([]letter, error) {
 	var letters []letter
 	for number := range int32(len(r.appends.partitions)) { //nolint:gosec // a count
 		entries, err := r.refusedEntries(refused, number)
@@ -244,9 +244,9 @@ func (r *run) renewProducer(ctx context.Context) error {
 	return nil
 }
 
-// heldLetters are the dead letters that hold an input partition back. They outlive the run: a run that began below them would
+// blockingLetters are the dead letters because of which an input partition is halted. They outlive the run: a run that began below them would
 // append the entries beside them again, each time that a run ends for another reason.
-type heldLetters struct {
+type blockingLetters struct {
 	from        position // where the input partition stands
 	incarnation uint32
 	end         position // where it stands once the letters are accepted: everything else below is acknowledged
@@ -255,8 +255,8 @@ type heldLetters struct {
 	lookAgainAt time.Time
 }
 
-// holdBack halts an input partition until its dead letters are accepted.
-func (r *run) holdBack(in *inputPartition, h *heldLetters, code kafka.Code) {
+// haltOnLetters halts an input partition until its dead letters are accepted.
+func (r *run) haltOnLetters(in *inputPartition, h *blockingLetters, code kafka.Code) {
 	to := r.set.letterTopics[in.kind].name
 	if errors.Is(code, kafka.ErrAuthorization) {
 		h.err = halt.New(halt.NotAuthorized, "dead letters of %s/%d from offset %d on cannot be written to %s: %w; grant Write on the topic", in.topic, in.partition, h.letters[0].offset, to, code)
@@ -265,29 +265,29 @@ func (r *run) holdBack(in *inputPartition, h *heldLetters, code kafka.Code) {
 	}
 	r.moveTo(in, in.acknowledged)
 	h.lookAgainAt = r.cfg.Now().Add(r.cfg.HaltRetry)
-	r.keepHeld(in, h)
+	r.blockOnLetters(in, h)
 }
 
-// keepHeld halts an input partition by letters that are held.
-func (r *run) keepHeld(in *inputPartition, h *heldLetters) {
+// blockOnLetters halts an input partition until its dead letters are accepted.
+func (r *run) blockOnLetters(in *inputPartition, h *blockingLetters) {
 	for i := range h.letters {
 		h.letters[i].input = in // of this run
 	}
 	r.halt(in, h.err)
-	in.held, in.lookAgainAt = h, h.lookAgainAt
-	r.held[inputID{in.topic, in.partition}] = h
+	in.blocking, in.lookAgainAt = h, h.lookAgainAt
+	r.blocking[inputID{in.topic, in.partition}] = h
 }
 
-// sendHeld tries the dead letters that hold an input partition back, and lets it go on once all are accepted. Only letters are
+// retryLetters sends the dead letters because of which an input partition is halted, and lets it go on once all are accepted. Only letters are
 // sent: the entries beside them are acknowledged.
-func (r *run) sendHeld(ctx context.Context, in *inputPartition) error {
+func (r *run) retryLetters(ctx context.Context, in *inputPartition) error {
 	if err := r.await(ctx); err != nil { // nothing else may be in flight; what was filled since is sent already
 		return err
 	}
 	if err := r.readLimits(ctx); err != nil { // they may be what was corrected
 		return err
 	}
-	h := in.held
+	h := in.blocking
 	left, _, err := r.sendLetters(ctx, in, h.letters)
 	if err != nil {
 		return err
@@ -296,9 +296,9 @@ func (r *run) sendHeld(ctx context.Context, in *inputPartition) error {
 		return nil
 	}
 	r.log.Info("input partition continues: its dead letters are accepted", zap.String("topic", in.topic), zap.Int32("input_partition", in.partition))
-	delete(r.held, inputID{in.topic, in.partition})
+	delete(r.blocking, inputID{in.topic, in.partition})
 	r.metrics.Consumer.Halted.DeletePartialMatch(prometheus.Labels{"partition": haltedPartition(in.topic, in.partition)})
-	in.halted, in.cause, in.held = "", "", nil
+	in.halted, in.cause, in.blocking = "", "", nil
 	in.acknowledged = h.end
 	r.moveTo(in, h.end)
 	r.fetcher.Assign(in.topic, in.partition, in.read.offset)
