@@ -62,7 +62,7 @@ func Ratio(n, of int64, decimals uint8) Value { return Value{n, max(of, 0), Plai
 // Share is n/of as reports state shares: from 0 to 1, with four decimals.
 func Share(n, of int64) Value { return Value{n, max(of, 0), Part, 4} }
 
-// Truth is true or false.
+// Bool is true or false.
 func Bool(is bool) Value {
 	v := Value{of: 1, kind: Choice}
 	if is {

@@ -75,7 +75,7 @@ func (b *Contributions) addFinal(c *ledger.Contribution) bool {
 	return true
 }
 
-// TakeFinal removes and adds up the contributions to the first close to which all partitions have contributed; nil if there is none.
+// RemoveFinal removes and adds up the contributions to the first close to which all partitions have contributed; nil if there is none.
 // Earlier closes are given up: a partition that contributes to a later one will not contribute to them.
 func (b *Contributions) RemoveFinal(partitions int32) *ledger.Contribution {
 	for from := 0; from < len(b.finals); {

@@ -311,7 +311,7 @@ func spelledAmount(text []byte) (literal string, ok bool) {
 	return money.Spelled(amount, false)
 }
 
-// truth reads true, false, or their text; absent is false.
+// boolean reads true, false, or their text; absent is false.
 func (r *reading) boolean(f *Field, v value) bool {
 	if v.tok == tokNone {
 		return false

@@ -124,14 +124,14 @@ func (p *pages) referrals(profile *lookup.Profile) g.Node {
 	return g.Group{by, h.P(g.Textf("Has referred %d customers, who have spent ", profile.Explanation.Referred), h.Strong(g.Text(amount(unit, profile.Scores.CLV.ReferralValue)+" "+unit.Code)), g.Text("."))}
 }
 
-// story is one line of the timeline.
+// timelineLine is one line of the timeline.
 type timelineLine struct {
 	at   string // RFC 3339, or a day
 	kind string
 	text string
 }
 
-// stories are what is known of a customer's past, the newest first.
+// timelineLines are what is known of a customer's past, the newest first.
 func timelineLines(profile *lookup.Profile) []timelineLine {
 	e := &profile.Explanation
 	var all []timelineLine

@@ -38,7 +38,7 @@ type Set struct {
 	Start func(ctx context.Context) (*Servers, error)
 	// Plan returns the faults in the order in which they are injected. nil: every fault as often as any other, in random order.
 	Plan func(rng *rand.Rand, faults []Fault) []Fault
-	// SettleEvery is the number of faults after which everything must be processed and committed; 0: after each.
+	// RecoverEvery is the number of faults after which everything must be processed and committed; 0: after each.
 	RecoverEvery int
 	Processes    int // of mainstay; 0: 2
 }
