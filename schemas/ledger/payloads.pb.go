@@ -1205,6 +1205,7 @@ type Parameters struct {
 	// year, and of the mean value of an order. 0: not known.
 	OrdersError   float64 `protobuf:"fixed64,13,opt,name=orders_error,json=ordersError,proto3" json:"orders_error,omitempty"`
 	SpendError    float64 `protobuf:"fixed64,14,opt,name=spend_error,json=spendError,proto3" json:"spend_error,omitempty"`
+	Season        *Season `protobuf:"bytes,15,opt,name=season,proto3" json:"season,omitempty"` // absent: none
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1337,6 +1338,205 @@ func (x *Parameters) GetSpendError() float64 {
 	return 0
 }
 
+func (x *Parameters) GetSeason() *Season {
+	if x != nil {
+		return x.Season
+	}
+	return nil
+}
+
+// Season is how many times as often as on average customers buy on a civil day, all alike: the product of its multipliers, scaled such
+// that the mean over each civil year is 1.
+type Season struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Weekly        []float64              `protobuf:"fixed64,1,rep,packed,name=weekly,proto3" json:"weekly,omitempty"` // of the days of the week, from Monday: 7, or none
+	Yearly        []float64              `protobuf:"fixed64,2,rep,packed,name=yearly,proto3" json:"yearly,omitempty"` // control points of a periodic cubic spline, from January: 12, or none
+	Events        []*SeasonEvent         `protobuf:"bytes,3,rep,name=events,proto3" json:"events,omitempty"`
+	Campaigns     []*SeasonCampaign      `protobuf:"bytes,4,rep,name=campaigns,proto3" json:"campaigns,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Season) Reset() {
+	*x = Season{}
+	mi := &file_ledger_payloads_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Season) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Season) ProtoMessage() {}
+
+func (x *Season) ProtoReflect() protoreflect.Message {
+	mi := &file_ledger_payloads_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Season.ProtoReflect.Descriptor instead.
+func (*Season) Descriptor() ([]byte, []int) {
+	return file_ledger_payloads_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *Season) GetWeekly() []float64 {
+	if x != nil {
+		return x.Weekly
+	}
+	return nil
+}
+
+func (x *Season) GetYearly() []float64 {
+	if x != nil {
+		return x.Yearly
+	}
+	return nil
+}
+
+func (x *Season) GetEvents() []*SeasonEvent {
+	if x != nil {
+		return x.Events
+	}
+	return nil
+}
+
+func (x *Season) GetCampaigns() []*SeasonCampaign {
+	if x != nil {
+		return x.Campaigns
+	}
+	return nil
+}
+
+// SeasonEvent is an event that recurs by a rule.
+type SeasonEvent struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"` // one of season.Events
+	Multiplier    float64                `protobuf:"fixed64,2,opt,name=multiplier,proto3" json:"multiplier,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SeasonEvent) Reset() {
+	*x = SeasonEvent{}
+	mi := &file_ledger_payloads_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SeasonEvent) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SeasonEvent) ProtoMessage() {}
+
+func (x *SeasonEvent) ProtoReflect() protoreflect.Message {
+	mi := &file_ledger_payloads_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SeasonEvent.ProtoReflect.Descriptor instead.
+func (*SeasonEvent) Descriptor() ([]byte, []int) {
+	return file_ledger_payloads_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *SeasonEvent) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *SeasonEvent) GetMultiplier() float64 {
+	if x != nil {
+		return x.Multiplier
+	}
+	return 0
+}
+
+// SeasonCampaign is a campaign of the shop.
+type SeasonCampaign struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	First         int32                  `protobuf:"zigzag32,2,opt,name=first,proto3" json:"first,omitempty"` // civil days since 1970-01-01
+	Last          int32                  `protobuf:"zigzag32,3,opt,name=last,proto3" json:"last,omitempty"`
+	Multiplier    float64                `protobuf:"fixed64,4,opt,name=multiplier,proto3" json:"multiplier,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SeasonCampaign) Reset() {
+	*x = SeasonCampaign{}
+	mi := &file_ledger_payloads_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SeasonCampaign) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SeasonCampaign) ProtoMessage() {}
+
+func (x *SeasonCampaign) ProtoReflect() protoreflect.Message {
+	mi := &file_ledger_payloads_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SeasonCampaign.ProtoReflect.Descriptor instead.
+func (*SeasonCampaign) Descriptor() ([]byte, []int) {
+	return file_ledger_payloads_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *SeasonCampaign) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *SeasonCampaign) GetFirst() int32 {
+	if x != nil {
+		return x.First
+	}
+	return 0
+}
+
+func (x *SeasonCampaign) GetLast() int32 {
+	if x != nil {
+		return x.Last
+	}
+	return 0
+}
+
+func (x *SeasonCampaign) GetMultiplier() float64 {
+	if x != nil {
+		return x.Multiplier
+	}
+	return 0
+}
+
 type ParetoParameters struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	R             float64                `protobuf:"fixed64,1,opt,name=r,proto3" json:"r,omitempty"`
@@ -1349,7 +1549,7 @@ type ParetoParameters struct {
 
 func (x *ParetoParameters) Reset() {
 	*x = ParetoParameters{}
-	mi := &file_ledger_payloads_proto_msgTypes[11]
+	mi := &file_ledger_payloads_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1361,7 +1561,7 @@ func (x *ParetoParameters) String() string {
 func (*ParetoParameters) ProtoMessage() {}
 
 func (x *ParetoParameters) ProtoReflect() protoreflect.Message {
-	mi := &file_ledger_payloads_proto_msgTypes[11]
+	mi := &file_ledger_payloads_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1374,7 +1574,7 @@ func (x *ParetoParameters) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ParetoParameters.ProtoReflect.Descriptor instead.
 func (*ParetoParameters) Descriptor() ([]byte, []int) {
-	return file_ledger_payloads_proto_rawDescGZIP(), []int{11}
+	return file_ledger_payloads_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *ParetoParameters) GetR() float64 {
@@ -1428,7 +1628,7 @@ type BlendParameters struct {
 
 func (x *BlendParameters) Reset() {
 	*x = BlendParameters{}
-	mi := &file_ledger_payloads_proto_msgTypes[12]
+	mi := &file_ledger_payloads_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1440,7 +1640,7 @@ func (x *BlendParameters) String() string {
 func (*BlendParameters) ProtoMessage() {}
 
 func (x *BlendParameters) ProtoReflect() protoreflect.Message {
-	mi := &file_ledger_payloads_proto_msgTypes[12]
+	mi := &file_ledger_payloads_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1453,7 +1653,7 @@ func (x *BlendParameters) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BlendParameters.ProtoReflect.Descriptor instead.
 func (*BlendParameters) Descriptor() ([]byte, []int) {
-	return file_ledger_payloads_proto_rawDescGZIP(), []int{12}
+	return file_ledger_payloads_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *BlendParameters) GetBgNbd() bool {
@@ -1565,7 +1765,7 @@ type Percentiles struct {
 
 func (x *Percentiles) Reset() {
 	*x = Percentiles{}
-	mi := &file_ledger_payloads_proto_msgTypes[13]
+	mi := &file_ledger_payloads_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1577,7 +1777,7 @@ func (x *Percentiles) String() string {
 func (*Percentiles) ProtoMessage() {}
 
 func (x *Percentiles) ProtoReflect() protoreflect.Message {
-	mi := &file_ledger_payloads_proto_msgTypes[13]
+	mi := &file_ledger_payloads_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1590,7 +1790,7 @@ func (x *Percentiles) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Percentiles.ProtoReflect.Descriptor instead.
 func (*Percentiles) Descriptor() ([]byte, []int) {
-	return file_ledger_payloads_proto_rawDescGZIP(), []int{13}
+	return file_ledger_payloads_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Percentiles) GetAt() []float64 {
@@ -1626,7 +1826,7 @@ type Thresholds struct {
 
 func (x *Thresholds) Reset() {
 	*x = Thresholds{}
-	mi := &file_ledger_payloads_proto_msgTypes[14]
+	mi := &file_ledger_payloads_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1638,7 +1838,7 @@ func (x *Thresholds) String() string {
 func (*Thresholds) ProtoMessage() {}
 
 func (x *Thresholds) ProtoReflect() protoreflect.Message {
-	mi := &file_ledger_payloads_proto_msgTypes[14]
+	mi := &file_ledger_payloads_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1651,7 +1851,7 @@ func (x *Thresholds) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Thresholds.ProtoReflect.Descriptor instead.
 func (*Thresholds) Descriptor() ([]byte, []int) {
-	return file_ledger_payloads_proto_rawDescGZIP(), []int{14}
+	return file_ledger_payloads_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Thresholds) GetVersion() uint64 {
@@ -1726,7 +1926,7 @@ type Credit struct {
 
 func (x *Credit) Reset() {
 	*x = Credit{}
-	mi := &file_ledger_payloads_proto_msgTypes[15]
+	mi := &file_ledger_payloads_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1738,7 +1938,7 @@ func (x *Credit) String() string {
 func (*Credit) ProtoMessage() {}
 
 func (x *Credit) ProtoReflect() protoreflect.Message {
-	mi := &file_ledger_payloads_proto_msgTypes[15]
+	mi := &file_ledger_payloads_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1751,7 +1951,7 @@ func (x *Credit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Credit.ProtoReflect.Descriptor instead.
 func (*Credit) Descriptor() ([]byte, []int) {
-	return file_ledger_payloads_proto_rawDescGZIP(), []int{15}
+	return file_ledger_payloads_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Credit) GetReferred() string {
@@ -1831,7 +2031,7 @@ type Contribution struct {
 
 func (x *Contribution) Reset() {
 	*x = Contribution{}
-	mi := &file_ledger_payloads_proto_msgTypes[16]
+	mi := &file_ledger_payloads_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1843,7 +2043,7 @@ func (x *Contribution) String() string {
 func (*Contribution) ProtoMessage() {}
 
 func (x *Contribution) ProtoReflect() protoreflect.Message {
-	mi := &file_ledger_payloads_proto_msgTypes[16]
+	mi := &file_ledger_payloads_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1856,7 +2056,7 @@ func (x *Contribution) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Contribution.ProtoReflect.Descriptor instead.
 func (*Contribution) Descriptor() ([]byte, []int) {
-	return file_ledger_payloads_proto_rawDescGZIP(), []int{16}
+	return file_ledger_payloads_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Contribution) GetPartition() int32 {
@@ -1999,7 +2199,7 @@ type CancellationCount struct {
 
 func (x *CancellationCount) Reset() {
 	*x = CancellationCount{}
-	mi := &file_ledger_payloads_proto_msgTypes[17]
+	mi := &file_ledger_payloads_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2011,7 +2211,7 @@ func (x *CancellationCount) String() string {
 func (*CancellationCount) ProtoMessage() {}
 
 func (x *CancellationCount) ProtoReflect() protoreflect.Message {
-	mi := &file_ledger_payloads_proto_msgTypes[17]
+	mi := &file_ledger_payloads_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2024,7 +2224,7 @@ func (x *CancellationCount) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancellationCount.ProtoReflect.Descriptor instead.
 func (*CancellationCount) Descriptor() ([]byte, []int) {
-	return file_ledger_payloads_proto_rawDescGZIP(), []int{17}
+	return file_ledger_payloads_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *CancellationCount) GetReason() string {
@@ -2071,7 +2271,7 @@ type Continue struct {
 
 func (x *Continue) Reset() {
 	*x = Continue{}
-	mi := &file_ledger_payloads_proto_msgTypes[18]
+	mi := &file_ledger_payloads_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2083,7 +2283,7 @@ func (x *Continue) String() string {
 func (*Continue) ProtoMessage() {}
 
 func (x *Continue) ProtoReflect() protoreflect.Message {
-	mi := &file_ledger_payloads_proto_msgTypes[18]
+	mi := &file_ledger_payloads_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2096,7 +2296,7 @@ func (x *Continue) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Continue.ProtoReflect.Descriptor instead.
 func (*Continue) Descriptor() ([]byte, []int) {
-	return file_ledger_payloads_proto_rawDescGZIP(), []int{18}
+	return file_ledger_payloads_proto_rawDescGZIP(), []int{21}
 }
 
 // Checkpoint states that the outputs below a ledger offset are published.
@@ -2109,7 +2309,7 @@ type Checkpoint struct {
 
 func (x *Checkpoint) Reset() {
 	*x = Checkpoint{}
-	mi := &file_ledger_payloads_proto_msgTypes[19]
+	mi := &file_ledger_payloads_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2121,7 +2321,7 @@ func (x *Checkpoint) String() string {
 func (*Checkpoint) ProtoMessage() {}
 
 func (x *Checkpoint) ProtoReflect() protoreflect.Message {
-	mi := &file_ledger_payloads_proto_msgTypes[19]
+	mi := &file_ledger_payloads_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2134,7 +2334,7 @@ func (x *Checkpoint) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Checkpoint.ProtoReflect.Descriptor instead.
 func (*Checkpoint) Descriptor() ([]byte, []int) {
-	return file_ledger_payloads_proto_rawDescGZIP(), []int{19}
+	return file_ledger_payloads_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Checkpoint) GetPublished() int64 {
@@ -2155,7 +2355,7 @@ type Unname struct {
 
 func (x *Unname) Reset() {
 	*x = Unname{}
-	mi := &file_ledger_payloads_proto_msgTypes[20]
+	mi := &file_ledger_payloads_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2167,7 +2367,7 @@ func (x *Unname) String() string {
 func (*Unname) ProtoMessage() {}
 
 func (x *Unname) ProtoReflect() protoreflect.Message {
-	mi := &file_ledger_payloads_proto_msgTypes[20]
+	mi := &file_ledger_payloads_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2180,7 +2380,7 @@ func (x *Unname) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Unname.ProtoReflect.Descriptor instead.
 func (*Unname) Descriptor() ([]byte, []int) {
-	return file_ledger_payloads_proto_rawDescGZIP(), []int{20}
+	return file_ledger_payloads_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Unname) GetCustomer() uint64 {
@@ -2200,7 +2400,7 @@ type Unnamed struct {
 
 func (x *Unnamed) Reset() {
 	*x = Unnamed{}
-	mi := &file_ledger_payloads_proto_msgTypes[21]
+	mi := &file_ledger_payloads_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2212,7 +2412,7 @@ func (x *Unnamed) String() string {
 func (*Unnamed) ProtoMessage() {}
 
 func (x *Unnamed) ProtoReflect() protoreflect.Message {
-	mi := &file_ledger_payloads_proto_msgTypes[21]
+	mi := &file_ledger_payloads_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2225,7 +2425,7 @@ func (x *Unnamed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Unnamed.ProtoReflect.Descriptor instead.
 func (*Unnamed) Descriptor() ([]byte, []int) {
-	return file_ledger_payloads_proto_rawDescGZIP(), []int{21}
+	return file_ledger_payloads_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Unnamed) GetErasedAt() int64 {
@@ -2341,7 +2541,7 @@ const file_ledger_payloads_proto_rawDesc = "" +
 	"\tnumerator\x18\x02 \x01(\x03R\tnumerator\x12 \n" +
 	"\vdenominator\x18\x03 \x01(\x03R\vdenominator\"!\n" +
 	"\x05Logic\x12\x18\n" +
-	"\aversion\x18\x01 \x01(\rR\aversion\"\xfb\x02\n" +
+	"\aversion\x18\x01 \x01(\rR\aversion\"\xaf\x03\n" +
 	"\n" +
 	"Parameters\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\x04R\aversion\x12\x14\n" +
@@ -2359,7 +2559,25 @@ const file_ledger_payloads_proto_rawDesc = "" +
 	"\x05blend\x18\f \x01(\v2#.mainstay.ledger.v1.BlendParametersR\x05blend\x12!\n" +
 	"\forders_error\x18\r \x01(\x01R\vordersError\x12\x1f\n" +
 	"\vspend_error\x18\x0e \x01(\x01R\n" +
-	"spendError\"X\n" +
+	"spendError\x122\n" +
+	"\x06season\x18\x0f \x01(\v2\x1a.mainstay.ledger.v1.SeasonR\x06season\"\xb3\x01\n" +
+	"\x06Season\x12\x16\n" +
+	"\x06weekly\x18\x01 \x03(\x01R\x06weekly\x12\x16\n" +
+	"\x06yearly\x18\x02 \x03(\x01R\x06yearly\x127\n" +
+	"\x06events\x18\x03 \x03(\v2\x1f.mainstay.ledger.v1.SeasonEventR\x06events\x12@\n" +
+	"\tcampaigns\x18\x04 \x03(\v2\".mainstay.ledger.v1.SeasonCampaignR\tcampaigns\"A\n" +
+	"\vSeasonEvent\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1e\n" +
+	"\n" +
+	"multiplier\x18\x02 \x01(\x01R\n" +
+	"multiplier\"n\n" +
+	"\x0eSeasonCampaign\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
+	"\x05first\x18\x02 \x01(\x11R\x05first\x12\x12\n" +
+	"\x04last\x18\x03 \x01(\x11R\x04last\x12\x1e\n" +
+	"\n" +
+	"multiplier\x18\x04 \x01(\x01R\n" +
+	"multiplier\"X\n" +
 	"\x10ParetoParameters\x12\f\n" +
 	"\x01r\x18\x01 \x01(\x01R\x01r\x12\x14\n" +
 	"\x05alpha\x18\x02 \x01(\x01R\x05alpha\x12\f\n" +
@@ -2469,7 +2687,7 @@ func file_ledger_payloads_proto_rawDescGZIP() []byte {
 }
 
 var file_ledger_payloads_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_ledger_payloads_proto_msgTypes = make([]protoimpl.MessageInfo, 22)
+var file_ledger_payloads_proto_msgTypes = make([]protoimpl.MessageInfo, 25)
 var file_ledger_payloads_proto_goTypes = []any{
 	(Clock)(0),                // 0: mainstay.ledger.v1.Clock
 	(PortfolioClose)(0),       // 1: mainstay.ledger.v1.PortfolioClose
@@ -2486,42 +2704,48 @@ var file_ledger_payloads_proto_goTypes = []any{
 	(*Rate)(nil),              // 12: mainstay.ledger.v1.Rate
 	(*Logic)(nil),             // 13: mainstay.ledger.v1.Logic
 	(*Parameters)(nil),        // 14: mainstay.ledger.v1.Parameters
-	(*ParetoParameters)(nil),  // 15: mainstay.ledger.v1.ParetoParameters
-	(*BlendParameters)(nil),   // 16: mainstay.ledger.v1.BlendParameters
-	(*Percentiles)(nil),       // 17: mainstay.ledger.v1.Percentiles
-	(*Thresholds)(nil),        // 18: mainstay.ledger.v1.Thresholds
-	(*Credit)(nil),            // 19: mainstay.ledger.v1.Credit
-	(*Contribution)(nil),      // 20: mainstay.ledger.v1.Contribution
-	(*CancellationCount)(nil), // 21: mainstay.ledger.v1.CancellationCount
-	(*Continue)(nil),          // 22: mainstay.ledger.v1.Continue
-	(*Checkpoint)(nil),        // 23: mainstay.ledger.v1.Checkpoint
-	(*Unname)(nil),            // 24: mainstay.ledger.v1.Unname
-	(*Unnamed)(nil),           // 25: mainstay.ledger.v1.Unnamed
-	(*Mark)(nil),              // 26: mainstay.ledger.v1.Mark
+	(*Season)(nil),            // 15: mainstay.ledger.v1.Season
+	(*SeasonEvent)(nil),       // 16: mainstay.ledger.v1.SeasonEvent
+	(*SeasonCampaign)(nil),    // 17: mainstay.ledger.v1.SeasonCampaign
+	(*ParetoParameters)(nil),  // 18: mainstay.ledger.v1.ParetoParameters
+	(*BlendParameters)(nil),   // 19: mainstay.ledger.v1.BlendParameters
+	(*Percentiles)(nil),       // 20: mainstay.ledger.v1.Percentiles
+	(*Thresholds)(nil),        // 21: mainstay.ledger.v1.Thresholds
+	(*Credit)(nil),            // 22: mainstay.ledger.v1.Credit
+	(*Contribution)(nil),      // 23: mainstay.ledger.v1.Contribution
+	(*CancellationCount)(nil), // 24: mainstay.ledger.v1.CancellationCount
+	(*Continue)(nil),          // 25: mainstay.ledger.v1.Continue
+	(*Checkpoint)(nil),        // 26: mainstay.ledger.v1.Checkpoint
+	(*Unname)(nil),            // 27: mainstay.ledger.v1.Unname
+	(*Unnamed)(nil),           // 28: mainstay.ledger.v1.Unnamed
+	(*Mark)(nil),              // 29: mainstay.ledger.v1.Mark
 }
 var file_ledger_payloads_proto_depIdxs = []int32{
 	0,  // 0: mainstay.ledger.v1.Genesis.clock:type_name -> mainstay.ledger.v1.Clock
 	5,  // 1: mainstay.ledger.v1.Genesis.copied_from:type_name -> mainstay.ledger.v1.CopiedFrom
 	7,  // 2: mainstay.ledger.v1.Tick.inputs:type_name -> mainstay.ledger.v1.Input
 	8,  // 3: mainstay.ledger.v1.Tick.readings:type_name -> mainstay.ledger.v1.Reading
-	26, // 4: mainstay.ledger.v1.Reading.last:type_name -> mainstay.ledger.v1.Mark
+	29, // 4: mainstay.ledger.v1.Reading.last:type_name -> mainstay.ledger.v1.Mark
 	10, // 5: mainstay.ledger.v1.Settings.values:type_name -> mainstay.ledger.v1.SettingsValues
 	12, // 6: mainstay.ledger.v1.SettingsValues.rates:type_name -> mainstay.ledger.v1.Rate
 	11, // 7: mainstay.ledger.v1.SettingsValues.alert_rules:type_name -> mainstay.ledger.v1.AlertRule
 	2,  // 8: mainstay.ledger.v1.SettingsValues.churn_subscription_end:type_name -> mainstay.ledger.v1.SubscriptionEnd
 	3,  // 9: mainstay.ledger.v1.SettingsValues.referral_credit:type_name -> mainstay.ledger.v1.ReferralCredit
 	1,  // 10: mainstay.ledger.v1.SettingsValues.portfolio_close:type_name -> mainstay.ledger.v1.PortfolioClose
-	15, // 11: mainstay.ledger.v1.Parameters.pareto:type_name -> mainstay.ledger.v1.ParetoParameters
-	16, // 12: mainstay.ledger.v1.Parameters.blend:type_name -> mainstay.ledger.v1.BlendParameters
-	17, // 13: mainstay.ledger.v1.BlendParameters.silence:type_name -> mainstay.ledger.v1.Percentiles
-	17, // 14: mainstay.ledger.v1.BlendParameters.repeats:type_name -> mainstay.ledger.v1.Percentiles
-	17, // 15: mainstay.ledger.v1.BlendParameters.value:type_name -> mainstay.ledger.v1.Percentiles
-	21, // 16: mainstay.ledger.v1.Contribution.cancellations:type_name -> mainstay.ledger.v1.CancellationCount
-	17, // [17:17] is the sub-list for method output_type
-	17, // [17:17] is the sub-list for method input_type
-	17, // [17:17] is the sub-list for extension type_name
-	17, // [17:17] is the sub-list for extension extendee
-	0,  // [0:17] is the sub-list for field type_name
+	18, // 11: mainstay.ledger.v1.Parameters.pareto:type_name -> mainstay.ledger.v1.ParetoParameters
+	19, // 12: mainstay.ledger.v1.Parameters.blend:type_name -> mainstay.ledger.v1.BlendParameters
+	15, // 13: mainstay.ledger.v1.Parameters.season:type_name -> mainstay.ledger.v1.Season
+	16, // 14: mainstay.ledger.v1.Season.events:type_name -> mainstay.ledger.v1.SeasonEvent
+	17, // 15: mainstay.ledger.v1.Season.campaigns:type_name -> mainstay.ledger.v1.SeasonCampaign
+	20, // 16: mainstay.ledger.v1.BlendParameters.silence:type_name -> mainstay.ledger.v1.Percentiles
+	20, // 17: mainstay.ledger.v1.BlendParameters.repeats:type_name -> mainstay.ledger.v1.Percentiles
+	20, // 18: mainstay.ledger.v1.BlendParameters.value:type_name -> mainstay.ledger.v1.Percentiles
+	24, // 19: mainstay.ledger.v1.Contribution.cancellations:type_name -> mainstay.ledger.v1.CancellationCount
+	20, // [20:20] is the sub-list for method output_type
+	20, // [20:20] is the sub-list for method input_type
+	20, // [20:20] is the sub-list for extension type_name
+	20, // [20:20] is the sub-list for extension extendee
+	0,  // [0:20] is the sub-list for field type_name
 }
 
 func init() { file_ledger_payloads_proto_init() }
@@ -2536,7 +2760,7 @@ func file_ledger_payloads_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_ledger_payloads_proto_rawDesc), len(file_ledger_payloads_proto_rawDesc)),
 			NumEnums:      4,
-			NumMessages:   22,
+			NumMessages:   25,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -70,3 +70,10 @@ func (c *calendar) toGregorian(text string) (string, bool) {
 	day, ok := c.gregorian(parts[0], parts[1], parts[2])
 	return day.Format(time.DateOnly) + rest, ok
 }
+
+// SolarHijri returns the Gregorian day of a date of the Solar Hijri calendar, at midnight UTC; false if there is no such date.
+func SolarHijri(year, month, day int) (time.Time, bool) { return jalali().gregorian(year, month, day) }
+
+// Hijri returns the Gregorian day of a date of the Hijri calendar (Umm al-Qura, 1356 to 1500), at midnight UTC; false if there is no
+// such date.
+func Hijri(year, month, day int) (time.Time, bool) { return ummAlQura().gregorian(year, month, day) }
