@@ -88,6 +88,7 @@ func (p *Partition) deriveClosingTerms() {
 	}
 	terms := p.terms
 	terms.Settings, terms.Purchases, terms.Spend = c.settings, model.New(c.parameters), model.Spend(c.parameters)
+	terms.Season = model.Clock(c.parameters)
 	c.terms = &terms
 }
 

@@ -73,6 +73,7 @@ type Scoring struct {
 	Purchases  *PurchaseModel `json:"purchases"`        // null: pareto_nbd, which has Pareto alone
 	Pareto     *ParetoModel   `json:"pareto,omitempty"` // of pareto_nbd and blended
 	Blend      *Blend         `json:"blend,omitempty"`  // of blended
+	Season     *Season        `json:"season,omitempty"` // absent: none
 	Spend      *SpendModel    `json:"spend"`            // null: the prior, by the customer's own average
 	Errors     RelativeErrors `json:"relative_errors"`
 	Medium     float64        `json:"churn_medium"`
@@ -108,6 +109,28 @@ type Blend struct {
 	Level   float64 `json:"level"`
 	Power   float64 `json:"power"`
 	Horizon float64 `json:"horizon"` // weeks for which the corrections were learned
+}
+
+// Season holds the multipliers of the season, by which the models count time; see season.Season. Lists that are empty are none.
+type Season struct {
+	Weekly    []float64        `json:"weekly"` // from Monday
+	Yearly    []float64        `json:"yearly"` // from January
+	Events    []SeasonEvent    `json:"events"`
+	Campaigns []SeasonCampaign `json:"campaigns"`
+}
+
+// SeasonEvent is an event that recurs by a rule.
+type SeasonEvent struct {
+	Name       string  `json:"name"`
+	Multiplier float64 `json:"multiplier"`
+}
+
+// SeasonCampaign is a campaign of the shop, with its first and last day.
+type SeasonCampaign struct {
+	Name       string  `json:"name"`
+	First      string  `json:"first"`
+	Last       string  `json:"last"`
+	Multiplier float64 `json:"multiplier"`
 }
 
 // SpendModel holds the parameters of Gamma-Gamma.
@@ -219,6 +242,7 @@ func (p *Partition) Scoring() Scoring {
 		Purchases: purchaseModel(p.state.parameters), Pareto: paretoModel(p.state.parameters), Blend: blend(p.state.parameters),
 		Medium: t.Settings.GetChurnMedium(), High: t.Settings.GetChurnHigh(), GraceDays: t.Settings.GetChurnGraceDays(),
 	}
+	s.Season = seasonOf(p.state.parameters.GetSeason())
 	s.Errors = RelativeErrors{t.OrdersError, t.SpendError}
 	if g := t.Spend; g.V > 0 {
 		s.Spend = &SpendModel{g.P, g.Q, g.V}
@@ -253,6 +277,20 @@ func blend(v *ledger.Parameters) *Blend {
 		BGNBD: b.GetBgNbd(), Odds: b.GetParetoInOdds(), Counts: b.GetParetoInCounts(), Lift: b.GetLift(), Shift: b.GetShift(), Slope: b.GetSlope(),
 		Level: b.GetLevel(), Power: b.GetPower(), Horizon: b.GetHorizon(),
 	}
+}
+
+func seasonOf(v *ledger.Season) *Season {
+	if v == nil {
+		return nil
+	}
+	s := &Season{Weekly: v.GetWeekly(), Yearly: v.GetYearly(), Events: []SeasonEvent{}, Campaigns: []SeasonCampaign{}}
+	for _, e := range v.GetEvents() {
+		s.Events = append(s.Events, SeasonEvent{e.GetName(), e.GetMultiplier()})
+	}
+	for _, c := range v.GetCampaigns() {
+		s.Campaigns = append(s.Campaigns, SeasonCampaign{c.GetName(), civilDay(c.GetFirst()), civilDay(c.GetLast()), c.GetMultiplier()})
+	}
+	return s
 }
 
 // money returns an amount as outputs write it.

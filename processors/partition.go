@@ -96,6 +96,7 @@ func (p *Partition) deriveTerms() {
 	p.terms.Thresholds = s.thresholds
 	if p.predicts != s.parameters {
 		p.terms.Purchases, p.predicts = model.New(s.parameters), s.parameters
+		p.terms.Season = model.Clock(s.parameters)
 	}
 	p.terms.Spend = model.Spend(s.parameters)
 	p.terms.OrdersError, p.terms.SpendError = s.parameters.GetOrdersError(), s.parameters.GetSpendError()

@@ -40,6 +40,8 @@ func mutants() []mutant {
 		{rule: "models", name: "deadline-late", broken: "a deadline lies a ten-thousandth after the time at which the probability is reached", by: goTest("./processors", "TestEveryModelLive")},
 		{rule: "models", name: "value-silence-untold", broken: "the total CLV falls in silence, and nothing is published", by: append(scenarios(), unitTests("./processors", "^(TestValueDeadline|TestSilenceTellsValue)$")...)},
 		{rule: "models", name: "value-deadline-late", broken: "a fall of the total CLV in silence is published a tenth too late", by: goTest("./processors", "TestValueDeadline")},
+		{rule: "models", name: "season-clock-stands", broken: "a season leaves the clock as it is", by: goTest("./processors", "TestSeasonChangesTheClock")},
+		{rule: "models", name: "season-moves-untold", broken: "the season moves the total CLV in silence, and nothing is published", by: unitTests("./processors", "^TestSeasonInSilence$")},
 		{rule: "models", name: "interval-narrow", broken: "an interval of 80% holds 60%", by: unitTests("./processors", "^TestIntervalsHoldWhatTheyState$")},
 		{rule: "5", name: "episodes-reopen-on-reclaim", broken: "a firing alert is pending after a reclaim, and raised again"},
 		{rule: "6", name: "episodes-lost-on-reclaim", broken: "open alerts are forgotten on reclaim"},

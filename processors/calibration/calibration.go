@@ -52,7 +52,7 @@ func (t *Totals) Observe(terms *customer.Terms, m customer.Moment, id string, s 
 		return
 	}
 	days := terms.Settings.GetPurchaseHorizonDays()
-	weeks := float64(days) / customer.DaysPerWeek
+	weeks := terms.Weeks(m, float64(days))
 	s.Promise = customer.Promise{
 		Day: uint32(today), Days: days,
 		Probability: uint32(math.RoundToEven(float64(terms.Purchases.PAtLeastOne(input, weeks) * probabilityUnit))),

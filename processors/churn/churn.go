@@ -177,7 +177,7 @@ func localOf(t *customer.Terms, a *Risk, s *customer.State, p float64) (float64,
 	}
 	first, _ := s.Days().First()
 	//mutant:deadline-late insert weeks *= 1.0001
-	local := math.Ceil(float64((float64(first) + float64(weeks*customer.DaysPerWeek)) * customer.DayMS))
+	local := t.LocalAt(first, weeks)
 	return local, local < latest
 }
 
@@ -224,7 +224,7 @@ func Describe(t *customer.Terms, m customer.Moment, a *Risk, s *customer.State, 
 	e.DaysSinceLastOrder, e.LastOrderAt, e.NextCheckAt = output.Opt[float64]{}, output.Opt[int64]{}, output.Opt[int64]{}
 	if a.Known() {
 		e.Probability = output.Some(a.Probability)
-		e.PurchaseInHorizon = output.Some(t.Purchases.PAtLeastOne(a.input, float64(t.Settings.GetPurchaseHorizonDays())/customer.DaysPerWeek))
+		e.PurchaseInHorizon = output.Some(t.Purchases.PAtLeastOne(a.input, t.Weeks(m, float64(t.Settings.GetPurchaseHorizonDays()))))
 	}
 	if a.LastAt != 0 {
 		e.LastOrderAt = output.Some(a.LastAt)

@@ -65,10 +65,7 @@ func silentLossAfter(t *customer.Terms, m customer.Moment, now *Risk, s *custome
 			return 0, false
 		}
 	}
-	span := float64(last) - float64(first)
-	a := Risk{input: lifetimes.Customer{Summary: lifetimes.Summary{
-		X: i, Tx: span / customer.DaysPerWeek, T: max(until-float64(first), span) / customer.DaysPerWeek,
-	}}}
+	a := Risk{input: lifetimes.Customer{Summary: t.Silence(i, first, last, until)}}
 	if a.Probability = 1 - t.Purchases.PAlive(a.input.Summary); a.Probability < high-tolerance {
 		return 0, false
 	}

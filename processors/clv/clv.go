@@ -45,10 +45,10 @@ func Score(t *customer.Terms, m customer.Moment, s *customer.State, last *custom
 	}
 	a.PredictedKnown = true
 	if a.Gone = s.Gone(t, m.Now); !a.Gone {
-		a.Expected = t.Purchases.Expected(input, horizon(t))
+		a.Expected = t.Purchases.Expected(input, horizon(t, m))
 		a.orders = a.Expected
-		if rate := discount(t); rate > 0 {
-			a.orders = t.Purchases.Discounted(input, horizon(t), rate)
+		if rate := discount(t, m); rate > 0 {
+			a.orders = t.Purchases.Discounted(input, horizon(t, m), rate)
 		}
 		value := t.Settings.GetMargin() * a.orders * spend(t, s).ExpectedSpend(input.X, input.M)
 		a.exact = value / t.Unit.Major(1)
@@ -58,17 +58,23 @@ func Score(t *customer.Terms, m customer.Moment, s *customer.State, last *custom
 	return a
 }
 
-// horizon returns the prediction horizon in weeks.
-func horizon(t *customer.Terms) float64 {
-	return float64(t.Settings.GetPredictionHorizonDays()) / customer.DaysPerWeek
+// horizon returns the prediction horizon from a moment on, in weeks of the models' time.
+func horizon(t *customer.Terms, m customer.Moment) float64 {
+	return t.Weeks(m, float64(t.Settings.GetPredictionHorizonDays()))
 }
 
-// discount returns the rate at which the value of an order falls with each week that it is ahead; 0: it does not.
-func discount(t *customer.Terms) float64 {
-	if rate := t.Settings.GetDiscountRateAnnual(); rate > 0 {
-		return lifetimes.DiscountRate(rate, weeksPerYear)
+// discount returns the rate at which the value of an order falls with each week of the models' time that it is ahead; 0: it does not. A
+// discount is of civil time: with a season, that of the whole horizon is exact, and within it the season is averaged.
+func discount(t *customer.Terms, m customer.Moment) float64 {
+	rate := t.Settings.GetDiscountRateAnnual()
+	if !(rate > 0) {
+		return 0
 	}
-	return 0
+	perWeek := lifetimes.DiscountRate(rate, weeksPerYear)
+	if t.Season != nil {
+		perWeek *= float64(t.Settings.GetPredictionHorizonDays()) / customer.DaysPerWeek / horizon(t, m)
+	}
+	return perWeek
 }
 
 // spend returns the model of spend per purchase day. The prior has no scale, since it does not depend on the currency; it is scaled
@@ -152,6 +158,9 @@ func years(m customer.Moment, first int32) float64 {
 	return max(1, math.RoundToEven(days/daysPerYear*100)/100)
 }
 
+// longest bounds a wait (days) that is converted: more than any prediction horizon.
+const longest = 1e6
+
 // Next returns the median time of the next order, given that the customer was alive at the last one, to the second; silence does
 // not move it. It returns false if that time is beyond the prediction horizon, and without a standing order.
 func Next(t *customer.Terms, s *customer.State) (int64, bool) {
@@ -160,8 +169,11 @@ func Next(t *customer.Terms, s *customer.State) (int64, bool) {
 		return 0, false
 	}
 	days := s.Days()
-	age := (float64(days[len(days)-1].Day) - float64(days[0].Day)) / customer.DaysPerWeek
-	wait := float64(t.Purchases.MedianWait(lifetimes.Summary{X: len(days) - 1, Tx: age, T: age}) * customer.DaysPerWeek)
+	bought := t.Silence(len(days)-1, days[0].Day, days[len(days)-1].Day, 0)
+	wait := float64(t.Purchases.MedianWait(bought) * customer.DaysPerWeek)
+	if newest := days[len(days)-1].Day; t.Season != nil && wait <= longest {
+		wait = max(0, t.Season.Civil(float64(newest)+t.Season.Bought(newest)+wait)-float64(newest))
+	}
 	if !(wait <= float64(t.Settings.GetPredictionHorizonDays())) {
 		return 0, false
 	}

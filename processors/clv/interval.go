@@ -18,7 +18,7 @@ func intervals(t *customer.Terms, m customer.Moment, a *Value, s *customer.State
 	if !ok || a.Gone || !(a.Expected > 0) {
 		return orders, orders
 	}
-	counts := t.Purchases.Counts(input, horizon(t), a.Expected, t.OrdersError)
+	counts := t.Purchases.Counts(input, horizon(t, m), a.Expected, t.OrdersError)
 	level := Level
 	//mutant:interval-narrow insert level = 0.6
 	low, high := counts.Interval(level)

@@ -264,13 +264,23 @@ func (s *State) Summary(t *Terms, m Moment) (lifetimes.Summary, bool) {
 		return lifetimes.Summary{X: -1}, false
 	}
 	first, last := s.days[0], s.days[n-1]
-	age := float64(m.Local)/DayMS - float64(first.Day)
-	span := float64(last.Day) - float64(first.Day)
-	out := lifetimes.Summary{X: n - 1, Tx: span / DaysPerWeek, T: max(age, span) / DaysPerWeek}
+	out := t.Silence(n-1, first.Day, last.Day, float64(m.Local)/DayMS)
 	if n > 1 {
 		out.M = t.Unit.Major(s.net-first.Net) / float64(n-1)
 	}
 	return out, true
+}
+
+// Silence returns the models' input, without money, after x repeat purchases, by the first and the last purchase day and a time in civil
+// days on the clock of the ledger's time zone.
+func (t *Terms) Silence(x int, first, last int32, until float64) lifetimes.Summary {
+	age, span := until-float64(first), float64(last)-float64(first)
+	if t.Season != nil {
+		from := t.Season.Bought(first)
+		age += t.Season.Ahead(until) - from
+		span += t.Season.Bought(last) - from
+	}
+	return lifetimes.Summary{X: x, Tx: span / DaysPerWeek, T: max(age, span) / DaysPerWeek}
 }
 
 // Customer returns Summary with the net value of all purchases.

@@ -1,10 +1,12 @@
 package customer
 
 import (
+	"math"
 	"math/bits"
 	"time"
 
 	"github.com/mainstay/mainstay/pkg/lifetimes"
+	"github.com/mainstay/mainstay/processors/season"
 	"github.com/mainstay/mainstay/schemas/ledger"
 	"github.com/mainstay/mainstay/schemas/money"
 	"github.com/mainstay/mainstay/schemas/output"
@@ -21,6 +23,7 @@ type Terms struct {
 	Settings  *ledger.SettingsValues
 	Model     output.Model         // as outputs name it
 	Purchases *lifetimes.Predictor // times in weeks, amounts as in Spend
+	Season    *season.Clock        // by which Purchases counts time; nil: civil time
 	Spend     lifetimes.GammaGamma // whole units of Unit; zero: the prior, which has no scale
 	// Relative standard errors of the expected orders and of the mean value of an order; see ledger.Parameters.
 	OrdersError, SpendError float64
@@ -55,6 +58,21 @@ func (t *Terms) Local(ms int64) int64 {
 	}
 	_, offset := time.UnixMilli(ms).In(t.Zone).Zone()
 	return ms + int64(offset)*1000
+}
+
+// Weeks returns the models' time of the next so many civil days.
+func (t *Terms) Weeks(m Moment, days float64) float64 {
+	return t.Season.Span(float64(m.Local)/DayMS, days) / DaysPerWeek
+}
+
+// LocalAt returns the time (ms) on the clock of the ledger's time zone at which a customer whose first purchase day is first has an age in
+// the models' time, rounded up.
+func (t *Terms) LocalAt(first int32, weeks float64) float64 {
+	at := float64(first) + float64(weeks*DaysPerWeek)
+	if t.Season != nil {
+		at = t.Season.Civil(at + t.Season.Bought(first))
+	}
+	return math.Ceil(float64(at * DayMS))
 }
 
 // Day returns the civil day of a time, counted from 1970-01-01.

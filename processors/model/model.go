@@ -10,6 +10,7 @@ import (
 	"slices"
 
 	"github.com/mainstay/mainstay/pkg/lifetimes"
+	"github.com/mainstay/mainstay/processors/season"
 	"github.com/mainstay/mainstay/schemas/ledger"
 )
 
@@ -53,6 +54,9 @@ func Validate(v *ledger.Parameters) error {
 			return fmt.Errorf("%w: relative standard error %v, want 0 to %v", ErrParameters, e, mostError)
 		}
 	}
+	if err := validateSeason(v); err != nil {
+		return fmt.Errorf("%w: %w", ErrParameters, err)
+	}
 	if s := Spend(v); s != (lifetimes.GammaGamma{}) {
 		if err := s.Validate(); err != nil {
 			return fmt.Errorf("%w: %w", ErrParameters, err)
@@ -60,6 +64,19 @@ func Validate(v *ledger.Parameters) error {
 	}
 	return nil
 }
+
+func validateSeason(v *ledger.Parameters) error {
+	if v.GetSeason() != nil && !Seasonal(v.GetModel()) {
+		return fmt.Errorf("model %s has no season", v.GetModel())
+	}
+	return season.Decode(v.GetSeason()).Validate()
+}
+
+// Seasonal reports whether a model can have a season. The blended scorer has none: its corrections are learned in civil time.
+func Seasonal(name string) bool { return name != Blended }
+
+// Clock returns the clock of the season of parameters that Validate accepts; nil without a season.
+func Clock(v *ledger.Parameters) *season.Clock { return season.Trusted(season.Decode(v.GetSeason())) }
 
 // mostError bounds relative standard errors; fits write no more.
 const mostError = 10

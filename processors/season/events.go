@@ -11,7 +11,7 @@ type rule struct {
 	name string
 	// first and days are those of its occurrence in a year of its calendar.
 	first    func(year int) (time.Time, bool)
-	days     int
+	days     int32
 	calendar calendar
 }
 
@@ -96,7 +96,7 @@ func Occurrences(name string, from, to int32) [][2]int32 {
 			continue
 		}
 		first := int32(at.Unix() / 86400) //nolint:gosec // a day of these centuries
-		last := first + int32(r.days) - 1
+		last := first + r.days - 1
 		if last >= from && first <= to {
 			out = append(out, [2]int32{first, last})
 		}

@@ -69,9 +69,15 @@ func civil(day int32) string { return time.Unix(int64(day)*86400, 0).UTC().Forma
 // mostCampaigns bounds what a parameters entry holds.
 const mostCampaigns = 400
 
-// Flat reports whether the season has no multiplier.
+// Flat reports whether the season has no multiplier but 1.
 func (s *Season) Flat() bool {
-	return s == nil || len(s.Weekly)+len(s.Yearly)+len(s.Events)+len(s.Campaigns) == 0
+	if s == nil {
+		return true
+	}
+	other := func(v float64) bool { return v != 1 }
+	return !slices.ContainsFunc(s.Weekly, other) && !slices.ContainsFunc(s.Yearly, other) &&
+		!slices.ContainsFunc(s.Events, func(e Event) bool { return other(e.Multiplier) }) &&
+		!slices.ContainsFunc(s.Campaigns, func(c Campaign) bool { return other(c.Multiplier) })
 }
 
 // Validate returns an error that wraps ErrPace, ErrOverlap or ErrEvent, or nil.

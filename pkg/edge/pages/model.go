@@ -234,6 +234,20 @@ func parameterTable(s *processors.Scoring) g.Node {
 		add("Odds", b.Shift, b.Slope)
 		add("Counts", b.Level, b.Power)
 	}
+	if m := s.Season; m != nil {
+		if len(m.Weekly) > 0 {
+			add("Pace from Monday", m.Weekly...)
+		}
+		if len(m.Yearly) > 0 {
+			add("Pace from January", m.Yearly...)
+		}
+		for _, e := range m.Events {
+			add("Pace of "+e.Name, e.Multiplier)
+		}
+		for _, c := range m.Campaigns {
+			add("Pace of "+c.Name+", "+c.First+" to "+c.Last, c.Multiplier)
+		}
+	}
 	if m := s.Spend; m != nil {
 		add("Spend p, q, v", m.P, m.Q, m.V)
 	} else {

@@ -1,6 +1,8 @@
 package parameters
 
 import (
+	"time"
+
 	"github.com/mainstay/mainstay/schemas/ledger"
 )
 
@@ -22,10 +24,45 @@ func (f *File) Ledger() *ledger.Parameters {
 			Silence: b.Silence.ledger(), Repeats: b.Repeats.ledger(), Value: b.Value.ledger(),
 		}
 	}
+	v.Season = f.Season.ledger()
 	if s := f.Spend; s != nil {
 		v.P, v.Q, v.V = s.P, s.Q, s.V
 	}
 	return v
+}
+
+func (s *Season) ledger() *ledger.Season {
+	if s == nil {
+		return nil
+	}
+	v := &ledger.Season{Weekly: s.Weekly, Yearly: s.Yearly}
+	for _, e := range s.Events {
+		v.Events = append(v.Events, &ledger.SeasonEvent{Name: e.Name, Multiplier: e.Multiplier})
+	}
+	for _, c := range s.Campaigns {
+		v.Campaigns = append(v.Campaigns, &ledger.SeasonCampaign{Name: c.Name, First: dayOf(c.First), Last: dayOf(c.Last), Multiplier: c.Multiplier})
+	}
+	return v
+}
+
+// dayOf returns a day that Validate accepts, counted from 1970-01-01.
+func dayOf(text string) int32 {
+	t, _ := time.Parse(time.DateOnly, text) // Validate has parsed it
+	return int32(t.Unix() / 86400)          //nolint:gosec // good for five million years
+}
+
+func seasonOf(v *ledger.Season) *Season {
+	if v == nil {
+		return nil
+	}
+	s := &Season{Weekly: v.GetWeekly(), Yearly: v.GetYearly()}
+	for _, e := range v.GetEvents() {
+		s.Events = append(s.Events, SeasonEvent{e.GetName(), e.GetMultiplier()})
+	}
+	for _, c := range v.GetCampaigns() {
+		s.Campaigns = append(s.Campaigns, SeasonCampaign{c.GetName(), civil(c.GetFirst()), civil(c.GetLast()), c.GetMultiplier()})
+	}
+	return s
 }
 
 func (p Percentiles) ledger() *ledger.Percentiles {
@@ -37,6 +74,7 @@ func (f *File) setModel(v *ledger.Parameters) {
 	f.Model, f.Status = v.GetModel(), v.GetStatus()
 	f.Uncertainty = Uncertainty{v.GetOrdersError(), v.GetSpendError()}
 	f.Purchases, f.Pareto, f.Blend, f.Spend = purchasesOf(v), paretoOf(v), blendOf(v.GetBlend()), nil
+	f.Season = seasonOf(v.GetSeason())
 	if v.GetV() > 0 {
 		f.Spend = &Spend{v.GetP(), v.GetQ(), v.GetV()}
 	}

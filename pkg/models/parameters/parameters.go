@@ -42,6 +42,7 @@ type File struct {
 	Purchases   *Purchases  `yaml:"purchases,omitempty" json:"purchases,omitempty"` // of all models but pareto_nbd
 	Pareto      *Pareto     `yaml:"pareto,omitempty" json:"pareto,omitempty"`       // of pareto_nbd and blended
 	Blend       *Blend      `yaml:"blend,omitempty" json:"blend,omitempty"`         // of blended
+	Season      *Season     `yaml:"season,omitempty" json:"season,omitempty"`       // absent: none
 	Spend       *Spend      `yaml:"spend" json:"spend"`                             // absent without repeat buyers: the prior does not know the scale of a currency
 	Uncertainty Uncertainty `yaml:"uncertainty" json:"uncertainty"`                 // widens intervals; absent in older files
 	Diagnostics Diagnostics `yaml:"diagnostics" json:"diagnostics"`
@@ -82,6 +83,28 @@ type Blend struct {
 	Silence        Percentiles `yaml:"silence" json:"silence"`
 	Repeats        Percentiles `yaml:"repeats" json:"repeats"`
 	Value          Percentiles `yaml:"value" json:"value"`
+}
+
+// Season is how many times as often as on average customers buy on a day; see season.Season. Each list may be absent.
+type Season struct {
+	Weekly    []float64        `yaml:"weekly,flow,omitempty" json:"weekly,omitempty"` // from Monday
+	Yearly    []float64        `yaml:"yearly,flow,omitempty" json:"yearly,omitempty"` // from January
+	Events    []SeasonEvent    `yaml:"events,omitempty" json:"events,omitempty"`
+	Campaigns []SeasonCampaign `yaml:"campaigns,omitempty" json:"campaigns,omitempty"`
+}
+
+// SeasonEvent is one of season.Events.
+type SeasonEvent struct {
+	Name       string  `yaml:"name" json:"name"`
+	Multiplier float64 `yaml:"multiplier" json:"multiplier"`
+}
+
+// SeasonCampaign is a campaign of the shop; First and Last are days, YYYY-MM-DD.
+type SeasonCampaign struct {
+	Name       string  `yaml:"name" json:"name"`
+	First      string  `yaml:"first" json:"first"`
+	Last       string  `yaml:"last" json:"last"`
+	Multiplier float64 `yaml:"multiplier" json:"multiplier"`
 }
 
 // Percentiles are a distribution over the customers; see lifetimes.Percentiles.
@@ -158,6 +181,15 @@ func (f *File) Validate() error {
 			return bad("%s is missing, which model %s has", key.name, f.Model)
 		case key.given && !key.wants:
 			return bad("%s is given, which model %s does not have", key.name, f.Model)
+		}
+	}
+	if f.Season != nil {
+		for _, c := range f.Season.Campaigns {
+			for _, day := range []string{c.First, c.Last} {
+				if _, err := time.Parse(time.DateOnly, day); err != nil {
+					return bad("campaign %s has the day %q; write it as 2026-05-01", c.Name, day)
+				}
+			}
 		}
 	}
 	if err := model.Validate(f.Ledger()); err != nil {

@@ -121,6 +121,32 @@ func TestWriteAndRead(t *testing.T) {
 	require.Equal(t, "fitted", p.GetStatus())
 }
 
+// TestSeasonInAFile: a season in a file is that of the entry, and one that cannot be is refused.
+func TestSeasonInAFile(t *testing.T) {
+	f := fitted(t)
+	f.Season = &Season{
+		Weekly: []float64{.8, .9, 1, 1, 1.2, 1.5, .6}, Yearly: []float64{.7, .7, .8, .9, 1, 1, .9, .9, 1, 1.1, 1.5, 1.8},
+		Events: []SeasonEvent{{"nowruz", 2}}, Campaigns: []SeasonCampaign{{"spring", "2026-05-01", "2026-05-07", 1.5}, {"spring", "2027-05-01", "2027-05-07", 1.5}},
+	}
+	content, err := f.Encode()
+	require.NoError(t, err)
+	again, err := Parse(content)
+	require.NoError(t, err)
+	require.Equal(t, f.Season, again.Season)
+	require.Equal(t, f.Season, seasonOf(again.Ledger().GetSeason()))
+	for name, c := range map[string]struct{ old, with, says string }{
+		"not positive": {"weekly: [0.8", "weekly: [0", "the multiplier of Monday is 0"},
+		"overlap":      {"2027-05-01", "2026-05-07", "events overlap: campaigns spring=2026-05-01..2026-05-07 and spring=2026-05-07..2027-05-07"},
+		"no event":     {"nowruz", "easter", `unknown event: "easter"`},
+		"no day":       {"2027-05-07", "May 7", `campaign spring has the day "May 7"`},
+		"unknown key":  {"yearly:", "monthly:", "monthly"},
+	} {
+		_, err := Parse([]byte(strings.Replace(string(content), c.old, c.with, 1)))
+		require.ErrorIs(t, err, ErrFile, name)
+		require.ErrorContains(t, err, c.says, name)
+	}
+}
+
 func TestWriteRefuses(t *testing.T) {
 	f := fitted(t)
 	f.Diagnostics.Converged = false

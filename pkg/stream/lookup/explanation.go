@@ -41,6 +41,9 @@ func RenderExplanation(b *processors.Explanation) []string {
 	}
 	c := b.Scoring
 	add("model", "%s, version %d (%s): %s", c.Model, c.Version, c.Status, describePurchases(c))
+	if c.Season != nil {
+		add("season", "%s", describeSeason(c.Season))
+	}
 	if w := c.Blend; w != nil {
 		add("blend", "pareto_nbd has weight %.2f in probabilities and %.2f in counts; lift %.2f, shift %.2f, slope %.2f, level %.2f, power %.2f",
 			w.Odds, w.Counts, w.Lift, w.Shift, w.Slope, w.Level, w.Power)
@@ -99,6 +102,30 @@ func describePurchases(c processors.Scoring) string {
 			name = "pareto_nbd "
 		}
 		parts = append(parts, fmt.Sprintf("%sr %.4g, alpha %.4g, s %.4g, beta %.4g", name, p.R, p.Alpha, p.S, p.Beta))
+	}
+	return strings.Join(parts, "; ")
+}
+
+// describeSeason lists the multipliers of a season.
+func describeSeason(s *processors.Season) string {
+	var parts []string
+	list := func(name string, values []float64) {
+		if len(values) == 0 {
+			return
+		}
+		texts := make([]string, len(values))
+		for i, v := range values {
+			texts[i] = fmt.Sprintf("%.2f", v)
+		}
+		parts = append(parts, name+" "+strings.Join(texts, " "))
+	}
+	list("from Monday", s.Weekly)
+	list("from January", s.Yearly)
+	for _, e := range s.Events {
+		parts = append(parts, fmt.Sprintf("%s %.2f", e.Name, e.Multiplier))
+	}
+	for _, c := range s.Campaigns {
+		parts = append(parts, fmt.Sprintf("%s %s to %s %.2f", c.Name, c.First, c.Last, c.Multiplier))
 	}
 	return strings.Join(parts, "; ")
 }

@@ -2,6 +2,7 @@ package faulttest
 
 import (
 	"math"
+	"time"
 
 	"github.com/mainstay/mainstay/processors"
 	"github.com/mainstay/mainstay/processors/model"
@@ -27,6 +28,60 @@ const (
 	paretoR, paretoAlpha, paretoS, paretoBeta = .5, 7, .6, 9.
 	paretoInOdds, paretoInCounts              = .3, .6
 )
+
+// hasSeason says whether the parameters of a seed's world have a season. The blended scorer cannot have one, and under the live clock the
+// churn thresholds are those of the prior.
+func hasSeason(seed uint64) bool {
+	return clockOf(seed) == "event" && liveModelOf(seed) != model.Blended && seed/8%2 == 0
+}
+
+// The season of these worlds: the multipliers of the week from Sunday on, and of the first days of each month of spring.
+func weekly() [7]float64 { return [7]float64{.5, .8, .9, 1, 1.1, 1.3, 1.4} }
+
+const campaignDays, campaignPace = 5, 2.5
+
+func campaigns() (first []time.Time) {
+	for _, year := range []int{2025, 2026, 2027} {
+		for _, month := range []time.Month{time.March, time.April, time.May} {
+			first = append(first, time.Date(year, month, 1, 0, 0, 0, 0, time.UTC))
+		}
+	}
+	return first
+}
+
+func seasonParameters() *ledger.Season {
+	w := weekly()
+	s := &ledger.Season{Weekly: append(w[1:], w[0])}
+	for _, first := range campaigns() {
+		day := int32(first.Unix() / 86400) //nolint:gosec // a day
+		s.Campaigns = append(s.Campaigns, &ledger.SeasonCampaign{Name: "spring", First: day, Last: day + campaignDays - 1, Multiplier: campaignPace})
+	}
+	return s
+}
+
+// seasonTime is a time in days since 1970 on the clock of that season: the days of its year so far, each as long as its multiplier, scaled
+// such that the year keeps its length.
+func seasonTime(days float64) float64 {
+	day := math.Floor(days)
+	now := time.Unix(int64(day)*86400, 0).UTC()
+	begin := time.Date(now.Year(), 1, 1, 0, 0, 0, 0, time.UTC)
+	passed, year, length := 0.0, 0.0, 0.0
+	for at := begin; at.Year() == now.Year(); at = at.AddDate(0, 0, 1) {
+		pace := weekly()[at.Weekday()]
+		for _, first := range campaigns() {
+			if since := at.Sub(first).Hours() / 24; since >= 0 && since < campaignDays {
+				pace *= campaignPace
+			}
+		}
+		switch year, length = year+pace, length+1; {
+		case at.Before(now):
+			passed += pace
+		case at.Equal(now):
+			passed += pace * (days - day)
+		}
+	}
+	return float64(begin.Unix()/86400) + passed*length/year
+}
 
 func (m liveModel) parameters() *ledger.Parameters {
 	v := processors.PriorParameters()

@@ -287,7 +287,7 @@ func (r *recount) class(w *world, c *customerTotals, at int64) (class string, su
 		return "none", true
 	}
 	of := func(ms int64) string {
-		p := c.churnProbability(w.model, ms)
+		p := c.churnProbability(w.model, hasSeason(w.seed), ms)
 		switch {
 		case p >= w.cfg.Churn.High:
 			return "high"
@@ -301,7 +301,7 @@ func (r *recount) class(w *world, c *customerTotals, at int64) (class string, su
 	return class, class == of(at-slack) && class == of(at+slack)
 }
 
-func (c *customerTotals) churnProbability(m liveModel, ms int64) float64 {
+func (c *customerTotals) churnProbability(m liveModel, inSeason bool, ms int64) float64 {
 	first, last := int64(math.MaxInt64), int64(math.MinInt64)
 	for d := range c.days {
 		first, last = min(first, d), max(last, d)
@@ -309,6 +309,11 @@ func (c *customerTotals) churnProbability(m liveModel, ms int64) float64 {
 	x := float64(len(c.days) - 1)
 	tx := float64(last-first) / 7
 	age := max(float64(ms)/86400_000-float64(first), float64(last-first)) / 7
+	if inSeason { // a purchase day counts as a day, and the silence after it begins with the next
+		from := seasonTime(float64(first + 1))
+		tx = (seasonTime(float64(last+1)) - from) / 7
+		age = max((seasonTime(float64(ms)/86400_000)-from+1)/7, tx)
+	}
 	return m.churnProbability(x, tx, age)
 }
 

@@ -151,7 +151,11 @@ func cancelReasons() [4]string { return [4]string{"price", "", "fraud", "custome
 // refit appends parameters with another spend model, which changes every value, and with another purchase model in three of four
 // worlds under the event clock. Under the live clock the churn thresholds are those of the prior.
 func (w *world) refit() {
-	err := refit.Append(w.ctx, refit.Config{Namespace: w.cfg.Namespace, Genesis: w.genesis, Timeout: 30 * time.Second, Random: w.random}, w.client.Kafka, w.model.parameters())
+	v := w.model.parameters()
+	if hasSeason(w.seed) {
+		v.Season = seasonParameters()
+	}
+	err := refit.Append(w.ctx, refit.Config{Namespace: w.cfg.Namespace, Genesis: w.genesis, Timeout: 30 * time.Second, Random: w.random}, w.client.Kafka, v)
 	if err != nil {
 		panic(err) // the shop's requests have no faults
 	}
