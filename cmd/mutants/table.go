@@ -39,6 +39,7 @@ func mutants() []mutant {
 		{rule: "alerts", name: "no-cool-down", broken: "an alert can be raised again at once", by: scenarios()},
 		{rule: "models", name: "deadline-late", broken: "a deadline lies a ten-thousandth after the time at which the probability is reached", by: goTest("./processors", "TestEveryModelLive")},
 		{rule: "models", name: "value-silence-untold", broken: "the total CLV falls in silence, and nothing is published", by: append(scenarios(), unitTests("./processors", "^(TestValueDeadline|TestSilenceTellsValue)$")...)},
+		{rule: "models", name: "expected-by-another-count", broken: "customers of many purchases are scored by the polynomials of those with one", by: unitTests("./pkg/lifetimes", "^TestExpectedByTable$")},
 		{rule: "models", name: "value-deadline-late", broken: "a fall of the total CLV in silence is published a tenth too late", by: goTest("./processors", "TestValueDeadline")},
 		{rule: "models", name: "season-clock-stands", broken: "a season leaves the clock as it is", by: goTest("./processors", "TestSeasonChangesTheClock")},
 		{rule: "models", name: "season-moves-untold", broken: "the season moves the total CLV in silence, and nothing is published", by: unitTests("./processors", "^TestSeasonInSilence$")},

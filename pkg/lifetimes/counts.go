@@ -236,7 +236,7 @@ func (k *tails) next() float64 {
 		return 1
 	}
 	before := k.n - 1
-	k.left = math.Max(0, k.left-k.none)
+	k.left = max(0, k.left-k.none)
 	k.none *= float64((k.shape+before)*k.w) / k.n
 	return k.left
 }

@@ -26,7 +26,8 @@ func TestPreparedIsTheModel(t *testing.T) {
 			again, still := p.AliveUntil(s, h)
 			require.Equal(t, age, again)
 			require.Equal(t, ok, still)
-			require.Equal(t, m.Expected(s, span), p.Expected(s, span))
+			want, got := m.Expected(s, span), p.Expected(s, span)
+			require.InDelta(t, want, got, tableError*want)
 			require.Equal(t, m.Expected(s, 0), p.Expected(s, 0))
 			require.Equal(t, m.Expected(s, math.NaN()), p.Expected(s, math.NaN()))
 		}
