@@ -23,7 +23,8 @@ func (p *program) checkCommand() *cobra.Command {
 exit code is 3 if there is a fatal finding.
 
 With --sample FILE --topic TOPIC it decodes one payload, without Kafka or Redis, and shows how each field is read, or why the
-payload is refused (exit code 3). A payload that is refused is tried with the shipped formats, and those that accept it are named.
+payload is refused (exit code 3). Without --format, and if the topic has none, the payload is also tried with the shipped formats, and those
+that it is a record of are named.
 FILE may be - for standard input.`,
 		Example: "  " + p.name + " check --sample order.json --topic purchases",
 		RunE:    p.interruptible(p.check),
@@ -164,5 +165,9 @@ func (p *program) sampleTable(s inspect.Sample) error {
 	if err := p.printf("%s, format %s: %s\n", s.Kind, s.Format, s.Verdict); err != nil || len(s.Suggests) == 0 {
 		return err
 	}
-	return p.printf("It is accepted with --format %s. For the topic: kafka.topics entries {topic: TOPIC, format: FORMAT}.\n", strings.Join(s.Suggests, ", --format "))
+	verb := "is accepted"
+	if s.Accepted {
+		verb = "looks like a vendor's record, and should be read"
+	}
+	return p.printf("It "+verb+" with --format %s. For the topic: kafka.topics entries {topic: TOPIC, format: FORMAT}.\n", strings.Join(s.Suggests, ", --format "))
 }

@@ -64,11 +64,11 @@ func TestFramesAroundAnEvent(t *testing.T) {
 			value = around[name](value)
 		}
 		var want, got event.Result
-		require.NoError(t, r.format.Decode(plain, r.kind, &event.Message{Value: []byte(r.value), Timestamp: now}, now, &want))
+		require.NoError(t, r.format.Decode(plain, r.kind, &event.Message{Value: []byte(r.value), Timestamp: now}, now, &want, func(int, []byte) {}))
 		require.Empty(t, want.Skip)
 		wanted, err := want.Event.MarshalVT()
 		require.NoError(t, err)
-		require.NoError(t, r.format.Decode(framed, r.kind, &event.Message{Value: []byte(value), Timestamp: now}, now, &got), value)
+		require.NoError(t, r.format.Decode(framed, r.kind, &event.Message{Value: []byte(value), Timestamp: now}, now, &got, func(int, []byte) {}), value)
 		read, err := got.Event.MarshalVT()
 		require.NoError(t, err)
 		require.Equal(t, [2]string{want.Customer, string(wanted)}, [2]string{got.Customer, string(read)})
@@ -88,7 +88,7 @@ func TestFramesWithoutAnEvent(t *testing.T) {
 	} {
 		var into event.Result
 		var none *format.Format
-		require.NoError(t, none.Decode(decoder(t), event.Purchase, &event.Message{Value: []byte(value), Timestamp: now}, now, &into), value)
+		require.NoError(t, none.Decode(decoder(t), event.Purchase, &event.Message{Value: []byte(value), Timestamp: now}, now, &into, func(int, []byte) {}), value)
 		require.Equal(t, skip, into.Skip, value)
 	}
 }
@@ -103,7 +103,7 @@ func TestRefusalsNameWhatTheySee(t *testing.T) {
 		var into event.Result
 		var none *format.Format
 		m := &event.Message{Value: []byte(value), Timestamp: now}
-		require.EqualError(t, none.Decode(decoder(t), event.Purchase, m, now, &into), message, "%q", value)
+		require.EqualError(t, none.Decode(decoder(t), event.Purchase, m, now, &into, func(int, []byte) {}), message, "%q", value)
 		readings := none.Readings(decoder(t), event.Purchase, m, now)
 		shown := false
 		for _, r := range readings {

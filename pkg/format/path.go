@@ -3,13 +3,22 @@ package format
 import (
 	"encoding/json"
 	"fmt"
+	"regexp"
+	"slices"
 	"strings"
 )
 
 // valuePath leads to values: a.b is a member of a member; a[] is every element of an array; a[kind=refund,status=success] every
-// element with these values, [field.type=nps] with this value further inside. A value that begins with $. is a path from the record itself:
-// [currency=$.currency].
+// element with these values, [field.type=nps] with this value further inside, [!parent_id] without one. A path begins at the nearest object: the element that is
+// being read, or else the event. One that begins with $. begins at the event, with $$. at the whole record, which are the same unless the
+// record has a list of events; @ is the nearest object itself. The value of a filter may be such a path: [currency=$.currency].
 type valuePath []step
+
+// scope is where paths begin, besides the nearest object.
+type scope struct {
+	event  map[string]any // $
+	record map[string]any // $$
+}
 
 type step struct {
 	member  string
@@ -19,8 +28,9 @@ type step struct {
 
 type filter struct {
 	within valuePath // the element
+	absent bool      // it has no value there; value and path have no meaning
 	value  string
-	path   valuePath // of the record, instead of value
+	path   valuePath // instead of value; it begins at the event or the record
 }
 
 // found is a value and the object that has it.
@@ -47,15 +57,18 @@ func parsePath(text string) (p valuePath, err error) {
 					break
 				}
 				name, value, ok := strings.Cut(pair, "=")
-				if !ok {
-					return nil, fmt.Errorf("%q is not member=value", pair)
-				}
 				f := filter{value: value}
+				if !ok {
+					name, f.absent = strings.CutPrefix(pair, "!")
+				}
+				if !ok && !f.absent {
+					return nil, fmt.Errorf("%q is neither member=value nor !member", pair)
+				}
 				if f.within, err = parsePath(name); err != nil {
 					return nil, err
 				}
-				if root, ok := strings.CutPrefix(value, "$."); ok {
-					if f.path, err = parsePath(root); err != nil {
+				if strings.HasPrefix(value, "$") {
+					if f.path, err = parsePath(value); err != nil {
 						return nil, err
 					}
 				}
@@ -77,6 +90,12 @@ func parsePath(text string) (p valuePath, err error) {
 	return nil, fmt.Errorf("a path such as customer.id is wanted")
 }
 
+// UnmarshalText parses a path.
+func (p *valuePath) UnmarshalText(written []byte) (err error) {
+	*p, err = parsePath(string(written))
+	return err
+}
+
 // String is the path as it is written.
 func (p valuePath) String() string {
 	var b strings.Builder
@@ -93,6 +112,10 @@ func (p valuePath) String() string {
 			if i > 0 {
 				b.WriteByte(',')
 			}
+			if f.absent {
+				b.WriteString("!" + f.within.String())
+				continue
+			}
 			b.WriteString(f.within.String() + "=" + f.value)
 		}
 		b.WriteByte(']')
@@ -101,30 +124,43 @@ func (p valuePath) String() string {
 }
 
 // find returns the values at a path; null and "" are absent, as for the decoder.
-func (p valuePath) find(at, root map[string]any) []found {
+func (p valuePath) find(at map[string]any, in *scope) []found {
 	if len(p) == 0 {
 		return nil
 	}
-	if p[0].member == "$" {
-		return p[1:].find(root, root)
+	switch p[0].member {
+	case "$":
+		return p.from(in.event, in)
+	case "$$":
+		return p.from(in.record, in)
+	case "@":
+		return p.from(at, in)
 	}
 	value := at[p[0].member]
 	if !p[0].each {
-		return p.follow(value, at, root)
+		return p.follow(value, at, in)
 	}
 	elements, _ := value.([]any)
 	var all []found
 	for _, e := range elements {
 		object, _ := e.(map[string]any)
-		if p[0].holds(object, root) {
-			all = append(all, p.follow(e, at, root)...)
+		if p[0].holds(object, in) {
+			all = append(all, p.follow(e, at, in)...)
 		}
 	}
 	return all
 }
 
+// from returns what a path finds that begins with the name of an object.
+func (p valuePath) from(object map[string]any, in *scope) []found {
+	if len(p) == 1 && object != nil {
+		return []found{{object, object}}
+	}
+	return p[1:].find(object, in)
+}
+
 // follow returns what the rest of the path finds in a value.
-func (p valuePath) follow(value any, beside, root map[string]any) []found {
+func (p valuePath) follow(value any, beside map[string]any, in *scope) []found {
 	if len(p) == 1 {
 		if value == nil || value == "" {
 			return nil
@@ -132,20 +168,33 @@ func (p valuePath) follow(value any, beside, root map[string]any) []found {
 		return []found{{value, beside}}
 	}
 	object, _ := value.(map[string]any)
-	return p[1:].find(object, root)
+	return p[1:].find(object, in)
 }
 
-func (s *step) holds(element, root map[string]any) bool {
+func (s *step) holds(element map[string]any, in *scope) bool {
 	for _, f := range s.filters {
+		if f.absent {
+			if len(f.within.find(element, in)) > 0 {
+				return false
+			}
+			continue
+		}
 		want := f.value
 		if f.path != nil {
-			want = text(first(f.path.find(root, root)))
+			want = text(first(f.path.find(in.event, in)))
 		}
-		if text(first(f.within.find(element, root))) != want {
+		if text(first(f.within.find(element, in))) != want {
 			return false
 		}
 	}
 	return true
+}
+
+// list is where a path that ends with [] has its array, or the path itself.
+func (p valuePath) list() valuePath {
+	whole := append(valuePath{}, p...)
+	whole[len(whole)-1] = step{member: whole[len(whole)-1].member}
+	return whole
 }
 
 func first(all []found) any {
@@ -174,11 +223,13 @@ func text(v any) string {
 // conditions all hold, or the record is something else.
 type conditions []condition
 
-// condition is written `path` (it has a value), `!path` (it has none), `path=a|b` or `path!=a|b`. Values are compared in any case.
+// condition is written `path` (it has a value), `!path` (it has none), `path=a|b`, `path!=a|b`, or `path~expression`. Values are compared in
+// any case.
 type condition struct {
 	path   valuePath
 	not    bool
 	values []string
+	match  *regexp.Regexp // nil: values are compared
 }
 
 // UnmarshalText parses a condition.
@@ -186,6 +237,13 @@ func (c *condition) UnmarshalText(written []byte) (err error) {
 	head, tail := "", string(written)
 	if i := strings.LastIndexByte(tail, ']'); i >= 0 { // = also stands within the path
 		head, tail = tail[:i+1], tail[i+1:]
+	}
+	if before, expression, ok := strings.Cut(tail, "~"); ok && !strings.Contains(before, "=") {
+		if c.match, err = regexp.Compile(expression); err != nil {
+			return fmt.Errorf("%q: %w", written, err)
+		}
+		c.path, err = parsePath(head + before)
+		return err
 	}
 	path, values, compares := strings.Cut(tail, "=")
 	switch path = head + path; {
@@ -199,10 +257,13 @@ func (c *condition) UnmarshalText(written []byte) (err error) {
 	return err
 }
 
-func (all conditions) hold(record map[string]any) bool {
+func (all conditions) hold(at map[string]any, in *scope) bool {
 	for _, c := range all {
-		values := c.path.find(record, record)
+		values := c.path.find(at, in)
 		holds := len(values) > 0
+		if c.match != nil {
+			holds = slices.ContainsFunc(values, func(v found) bool { return c.match.MatchString(text(v.value)) })
+		}
 		if c.values != nil {
 			holds = false
 			for _, v := range values {

@@ -14,7 +14,6 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/mainstay/mainstay/schemas/event"
-	"github.com/mainstay/mainstay/schemas/money"
 )
 
 // Mainstay is the name of the format that needs no translation.
@@ -25,11 +24,22 @@ var shipped embed.FS
 
 // Format is a parsed table.
 type Format struct {
-	Name   string   `yaml:"format"`
-	Doc    string   `yaml:"doc"`
-	Skip   []Skip   `yaml:"skip"`   // the first that holds decides
-	Refuse []Refuse `yaml:"refuse"` // likewise, after those of Skip
-	Events []Event  `yaml:"events"` // the first whose conditions hold is what the record is
+	Name    string   `yaml:"format"`
+	Doc     string   `yaml:"doc"`
+	Extends string   `yaml:"extends"` // a shipped format, which reads what this table says nothing of
+	Each    []items  `yaml:"each"`    // where a record may have a list of what the rest of the table is about; the first that is there
+	Skip    []Skip   `yaml:"skip"`    // the first that holds decides
+	Refuse  []Refuse `yaml:"refuse"`  // likewise, after those of Skip
+	Events  []Event  `yaml:"events"`  // the first whose conditions hold is what the record is
+	Also    []Event  `yaml:"also"`    // each whose conditions hold is an event of the record as well
+
+	base *Format // of Extends
+}
+
+// items is a list of a record, or an object of it: written as its path, or as {list: path, when: conditions} if only some records mean it.
+type items struct {
+	path valuePath
+	when conditions
 }
 
 // Skip says which records are counted and skipped.
@@ -48,45 +58,11 @@ type Refuse struct {
 // Event says how a record becomes an event of a kind.
 type Event struct {
 	Kind   string     `yaml:"kind"`
+	Each   *items     `yaml:"each"` // nil, or a list of which each element is an event
 	When   conditions `yaml:"when"` // all must hold
 	Fields members    `yaml:"fields"`
 
 	kind event.Kind
-}
-
-// member is a field and where it is read from: the first of the sources that has a value.
-type member struct {
-	name    string
-	sources []source
-}
-
-// members are in the order of the table.
-type members []member
-
-// source is one place that a field may be read from.
-type source struct {
-	path     valuePath
-	constant *yaml.Node // JSON's null, a text, a number or a truth value
-	sum      []term
-	minor    *minor
-	utc      bool              // a time that states no zone is of UTC, not of the ledger's zone
-	table    map[string]string // values, in lower case, and what they mean; others pass as they are
-	each     valuePath
-	parts    members // of the elements of each
-}
-
-// term is an amount that is added, or subtracted.
-type term struct {
-	minus bool
-	path  valuePath
-	times string // member beside the last one of the path, by which it is multiplied; "": none
-}
-
-// minor says that an amount is in minor units of the currency at a path.
-type minor struct {
-	currency valuePath
-	iso4217  *money.Table
-	decimals map[string]int // of codes that the vendor does not count by ISO 4217
 }
 
 // Names returns the names of the shipped formats, without that of Mainstay's own.
@@ -139,8 +115,17 @@ func Parse(text []byte) (*Format, error) {
 	if err := d.Decode(f); err != nil {
 		return nil, fmt.Errorf("format: %w", err)
 	}
-	if f.Name == "" || f.Name == Mainstay || len(f.Events) == 0 {
-		return nil, errors.New("format: a table has a name of its own under `format`, and at least one of `events`")
+	if f.Name == "" || f.Name == Mainstay || len(f.Events)+len(f.Also) == 0 {
+		return nil, errors.New("format: a table has a name of its own under `format`, and at least one of `events` or `also`")
+	}
+	if f.Extends != "" {
+		base, err := Text(f.Extends)
+		if err != nil {
+			return nil, fmt.Errorf("format %s: extends: %w", f.Name, err)
+		}
+		if f.base, err = Parse([]byte(base)); err != nil {
+			return nil, err
+		}
 	}
 	for _, s := range f.Skip {
 		if !slices.Contains(event.Skips(), s.As) || len(s.When) == 0 {
@@ -153,142 +138,56 @@ func Parse(text []byte) (*Format, error) {
 		}
 	}
 	for i := range f.Events {
-		e := &f.Events[i]
-		var err error
-		if e.kind, err = event.ParseKind(e.Kind); err != nil {
+		if err := f.Events[i].check(); err != nil {
 			return nil, fmt.Errorf("format %s: events[%d]: %w", f.Name, i, err)
 		}
-		for _, m := range e.Fields {
-			declared := e.kind.Descriptor().Field(m.name)
-			if declared == nil {
-				return nil, fmt.Errorf("format %s: events[%d]: a %s has no field %q", f.Name, i, e.Kind, m.name)
-			}
-			for _, part := range m.partNames() {
-				if !slices.ContainsFunc(declared.Parts, func(p *event.Field) bool { return p.Name == m.name+"."+part }) {
-					return nil, fmt.Errorf("format %s: events[%d]: %s has no part %q", f.Name, i, m.name, part)
-				}
-			}
+	}
+	for i := range f.Also {
+		if err := f.Also[i].check(); err != nil {
+			return nil, fmt.Errorf("format %s: also[%d]: %w", f.Name, i, err)
 		}
 	}
 	return f, nil
 }
 
-func (m *member) partNames() (names []string) {
-	for _, s := range m.sources {
-		for _, p := range s.parts {
-			names = append(names, p.name)
-		}
+// check finds the kind, and that it has the fields.
+func (e *Event) check() (err error) {
+	if e.kind, err = event.ParseKind(e.Kind); err != nil {
+		return err //nolint:wrapcheck // Parse says where
 	}
-	return names
-}
-
-// UnmarshalYAML reads the fields in their order.
-func (all *members) UnmarshalYAML(n *yaml.Node) error {
-	if n.Kind != yaml.MappingNode {
-		return fmt.Errorf("line %d: fields are wanted, each with what it is read from", n.Line)
-	}
-	for i := 0; i < len(n.Content); i += 2 {
-		m := member{name: n.Content[i].Value}
-		sources := []*yaml.Node{n.Content[i+1]}
-		if n.Content[i+1].Kind == yaml.SequenceNode {
-			sources = n.Content[i+1].Content
+	for i := range e.Fields {
+		m := &e.Fields[i]
+		declared := e.kind.Descriptor().Field(m.name)
+		if declared == nil {
+			return fmt.Errorf("a %s has no field %q", e.Kind, m.name)
 		}
-		for _, node := range sources {
-			s, err := parseSource(node)
-			if err != nil {
-				return fmt.Errorf("line %d: %s: %w", node.Line, m.name, err)
+		for _, part := range m.partNames() {
+			if !slices.ContainsFunc(declared.Parts, func(p *event.Field) bool { return p.Name == m.name+"."+part }) {
+				return fmt.Errorf("%s has no part %q", m.name, part)
 			}
-			m.sources = append(m.sources, s)
 		}
-		*all = append(*all, m)
+		for j := range m.sources {
+			m.sources[j].single = declared.Format == event.Object
+		}
 	}
 	return nil
 }
 
-func parseSource(n *yaml.Node) (s source, err error) {
+// UnmarshalYAML parses a list.
+func (it *items) UnmarshalYAML(n *yaml.Node) (err error) {
 	if n.Kind == yaml.ScalarNode {
-		s.path, err = parsePath(n.Value)
-		return s, err
+		it.path, err = parsePath(n.Value)
+		return err
 	}
 	var raw struct {
-		Path  string            `yaml:"path"`
-		Const yaml.Node         `yaml:"const"`
-		Sum   []string          `yaml:"sum"`
-		Table map[string]string `yaml:"table"`
-		Each  string            `yaml:"each"`
-		Parts members           `yaml:"fields"`
-		Zone  string            `yaml:"zone"`
-		Minor *struct {
-			Currency string         `yaml:"currency"`
-			Decimals map[string]int `yaml:"decimals"`
-		} `yaml:"minor"`
+		List valuePath  `yaml:"list"`
+		When conditions `yaml:"when"`
 	}
-	if err := strictly(n, &raw, "path", "const", "sum", "each", "fields", "table", "minor", "zone"); err != nil {
-		return s, err
+	if err := strictly(n, &raw, "list", "when"); err != nil {
+		return fmt.Errorf("line %d: each: %w", n.Line, err)
 	}
-	if raw.Zone != "" && raw.Zone != "UTC" {
-		return s, errors.New("zone can be UTC only: times of another zone state it, or are of the ledger's")
+	if it.path, it.when = raw.List, raw.When; it.path == nil {
+		return fmt.Errorf("line %d: each: a list is wanted", n.Line)
 	}
-	s.table, s.parts, s.utc = raw.Table, raw.Parts, raw.Zone != ""
-	stated := 0
-	for _, p := range []struct {
-		text string
-		into *valuePath
-	}{{raw.Path, &s.path}, {raw.Each, &s.each}} {
-		if p.text == "" {
-			continue
-		}
-		stated++
-		if *p.into, err = parsePath(p.text); err != nil {
-			return s, err
-		}
-	}
-	if raw.Const.Kind == yaml.ScalarNode {
-		stated++
-		s.constant = &raw.Const
-	}
-	for _, text := range raw.Sum {
-		t, err := parseTerm(text)
-		if err != nil {
-			return s, err
-		}
-		s.sum = append(s.sum, t)
-	}
-	if len(s.sum) > 0 {
-		stated++
-	}
-	if raw.Minor != nil {
-		s.minor = &minor{decimals: raw.Minor.Decimals}
-		if s.minor.iso4217, err = money.NewTable(nil); err != nil {
-			return s, err //nolint:wrapcheck // Parse wraps it
-		}
-		if s.minor.currency, err = parsePath(raw.Minor.Currency); err != nil {
-			return s, err
-		}
-	}
-	if stated != 1 || (s.each != nil) != (s.parts != nil) {
-		return s, errors.New("one of path, const, sum, or each with fields is wanted")
-	}
-	return s, nil
-}
-
-// strictly decodes a node and refuses unknown keys, which Node.Decode does not.
-func strictly(n *yaml.Node, into any, known ...string) error {
-	if n.Kind != yaml.MappingNode {
-		return errors.New("a path is wanted, or a map")
-	}
-	for i := 0; i < len(n.Content); i += 2 {
-		if key := n.Content[i].Value; !slices.Contains(known, key) {
-			return fmt.Errorf("%q is none of %s", key, strings.Join(known, ", "))
-		}
-	}
-	return n.Decode(into) //nolint:wrapcheck // the caller names the line
-}
-
-func parseTerm(text string) (t term, err error) {
-	text, t.minus = strings.TrimPrefix(text, "- "), strings.HasPrefix(text, "- ")
-	factor, times, _ := strings.Cut(text, " * ")
-	t.times = times
-	t.path, err = parsePath(factor)
-	return t, err
+	return nil
 }

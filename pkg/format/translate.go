@@ -4,101 +4,203 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
-	"math/big"
-	"strings"
+	"strconv"
 	"unicode/utf8"
 
 	"github.com/mainstay/mainstay/schemas/event"
 )
 
-// Translated is a record as an event with the plain field names.
+// MaxEvents is the most events of one record, so that the work for a record and the memory that its entries take are bounded.
+const MaxEvents = 1000
+
+// Translated is one event of a record, with the plain field names.
 type Translated struct {
-	Value []byte            // JSON; nil if the record is skipped
+	Kind  event.Kind
+	Value []byte            // JSON; nil if it is skipped
 	Skip  string            // "", or why it is skipped
 	Paths map[string]string // of the record, by the field that is read from there
+	In    string            // the element of the record's list that it was read from, such as events[2]; "" if there is no list
 }
 
-// Translate translates a record of a topic of this kind. The error is an *event.Refused.
-func (f *Format) Translate(kind event.Kind, record []byte) (Translated, error) {
+// Translate translates a record of a topic of this kind into its events, at least one, in an order that depends on the record and the table
+// alone. The error is an *event.Refused.
+func (f *Format) Translate(kind event.Kind, record []byte) ([]Translated, error) {
 	root, err := f.parse(record)
 	if err != nil {
-		return Translated{}, err
+		return nil, err
 	}
-	for _, s := range f.Skip {
-		if s.When.hold(root) {
-			return Translated{Skip: s.As}, nil
+	list, found := f.list(root)
+	if found == nil {
+		return f.translate(nil, kind, "", scope{event: root, record: root})
+	}
+	var all []Translated
+	for i, item := range found {
+		in := ""
+		if list[len(list)-1].each {
+			in = list.list().String() + "[" + strconv.Itoa(i) + "]"
+		}
+		object, ok := item.value.(map[string]any)
+		if !ok {
+			return nil, f.refused("", event.WrongType, "an object is wanted for "+in)
+		}
+		if all, err = f.translate(all, kind, in, scope{event: object, record: root}); err != nil {
+			return nil, err
 		}
 	}
-	for _, r := range f.Refuse {
-		if r.When.hold(root) {
-			return Translated{}, f.refused(r.Field, event.Missing, r.Why)
+	if len(all) == 0 {
+		all = append(all, Translated{Skip: event.SkipOther})
+	}
+	return all, nil
+}
+
+// list returns what a record lists; nil: the record itself is the event.
+func (f *Format) list(root map[string]any) (valuePath, []found) {
+	in := scope{event: root, record: root}
+	for _, layer := range f.layers() {
+		for _, it := range layer.Each {
+			if !it.when.hold(root, &in) {
+				continue
+			}
+			switch first(it.path.list().find(root, &in)).(type) {
+			case []any:
+				if it.path[len(it.path)-1].each {
+					return it.path, append([]found{}, it.path.find(root, &in)...)
+				}
+			case map[string]any:
+				if !it.path[len(it.path)-1].each {
+					return it.path, it.path.find(root, &in)
+				}
+			}
 		}
 	}
-	for i := range f.Events {
-		e := &f.Events[i]
-		if !e.When.hold(root) {
-			continue
-		}
-		if e.kind != kind {
-			return Translated{}, f.refused("type", event.Mismatch, "the record is a "+e.Kind+", and the topic holds "+kind.String()+" events")
-		}
-		w := writer{root: root, paths: map[string]string{}}
-		w.object("", e.Fields, root)
-		return Translated{Value: w.out, Paths: w.paths}, nil
+	return nil, nil
+}
+
+// layers are the tables that read a record, one after the other.
+func (f *Format) layers() []*Format {
+	if f.base == nil {
+		return []*Format{f}
 	}
-	return Translated{}, f.refused("", event.UnknownValue, "is none of the records of this format, which are recognised by "+f.signs())
+	return []*Format{f, f.base}
+}
+
+// translate adds the events of one item of a record.
+func (f *Format) translate(all []Translated, kind event.Kind, in string, s scope) ([]Translated, error) {
+	var err error
+	decided := false
+	for _, layer := range f.layers() {
+		if decided {
+			break
+		}
+		for _, skip := range layer.Skip {
+			if skip.When.hold(s.event, &s) {
+				return append(all, Translated{Skip: skip.As, In: in}), nil
+			}
+		}
+		for _, r := range layer.Refuse {
+			if r.When.hold(s.event, &s) {
+				return nil, f.refused(r.Field, event.Missing, r.Why)
+			}
+		}
+		for i := range layer.Events {
+			if e := &layer.Events[i]; e.When.hold(s.event, &s) {
+				if all, err = f.add(all, kind, e, in, s); err != nil {
+					return nil, err
+				}
+				decided = true
+				break
+			}
+		}
+	}
+	before := len(all)
+	for _, layer := range f.layers() {
+		for i := range layer.Also {
+			if e := &layer.Also[i]; e.When.hold(s.event, &s) {
+				if all, err = f.add(all, kind, e, in, s); err != nil {
+					return nil, err
+				}
+			}
+		}
+	}
+	decided = decided || len(all) > before
+	if !decided {
+		return nil, f.refused("", event.UnknownValue, "is none of the records of this format, which are recognised by "+f.signs())
+	}
+	return all, nil
+}
+
+// add adds an event, or one for each element of its list.
+func (f *Format) add(all []Translated, kind event.Kind, e *Event, in string, s scope) ([]Translated, error) {
+	//mutant:format-erases if false && $
+	if (e.kind == event.Erasure) != (kind == event.Erasure) { // who may report purchases may not have customers forgotten
+		return nil, f.refused("type", event.Mismatch, "the record is of the kind "+e.Kind+", and the topic holds "+kind.String()+" events")
+	}
+	nearest := []map[string]any{s.event}
+	if e.Each != nil {
+		nearest = nil
+		for _, element := range e.Each.path.find(s.event, &s) {
+			if object, ok := element.value.(map[string]any); ok && e.Each.when.hold(object, &s) {
+				nearest = append(nearest, object)
+			}
+		}
+	}
+	for _, at := range nearest {
+		if len(all) == MaxEvents {
+			return nil, f.refused("", event.TooMany, fmt.Sprintf("at most %d events", MaxEvents))
+		}
+		w := writer{scope: s, paths: map[string]string{}}
+		w.object("", e.Fields, at)
+		all = append(all, Translated{Kind: e.kind, Value: w.out, Paths: w.paths, In: in})
+	}
+	return all, nil
 }
 
 func (f *Format) refused(field string, reason event.Reason, detail string) error {
 	return &event.Refused{Field: field, Reason: reason, Detail: "format " + f.Name + ": " + detail}
 }
 
-// Explain adds to a refusal of the decoder where the format reads the field.
-func (f *Format) Explain(refused *event.Refused, t *Translated) *event.Refused {
-	path := t.Paths[refused.Field]
-	detail := "format " + f.Name + ", "
-	if path != "" {
-		detail += "read from " + path
-	} else {
-		detail += "which reads it from " + f.sourcesOf(refused.Field)
-	}
-	if refused.Detail != "" {
-		detail = refused.Detail + ": " + detail
-	}
-	return &event.Refused{Field: refused.Field, Reason: refused.Reason, Detail: detail}
-}
-
-// Decode takes off what stands around a record's event, translates it, and decodes it; without a format it is not translated. The error
-// is an *event.Refused, or one of the decoder.
-func (f *Format) Decode(d *event.Decoder, kind event.Kind, m *event.Message, now int64, into *event.Result) error {
+// Decode takes off what stands around a record's event, translates it, and decodes it; without a format it is not translated. After each event
+// of the record, also one that is skipped, it calls each with the event's number in the record, and with the event in Mainstay's own format; into holds
+// the event until each returns. If one of the events is refused, the record is, and each was never called. The error is an *event.Refused, or one of the decoder.
+func (f *Format) Decode(d *event.Decoder, kind event.Kind, m *event.Message, now int64, into *event.Result, each func(number int, value []byte)) error {
 	if m.Null {
-		return d.Decode(kind, m, now, into) //nolint:wrapcheck // Refused says where
+		return decodeAlone(d, kind, m, now, into, each)
 	}
-	_, err := f.decode(d, kind, m, now, into)
+	_, err := f.decode(d, kind, m, now, into, each)
 	return err
 }
 
+func decodeAlone(d *event.Decoder, kind event.Kind, m *event.Message, now int64, into *event.Result, each func(int, []byte)) error {
+	if err := d.Decode(kind, m, now, into); err != nil {
+		return err //nolint:wrapcheck // Refused says where
+	}
+	each(0, m.Value)
+	return nil
+}
+
 // decode also returns the record without what stands around it. m is not null.
-func (f *Format) decode(d *event.Decoder, kind event.Kind, m *event.Message, now int64, into *event.Result) (framed, error) {
+func (f *Format) decode(d *event.Decoder, kind event.Kind, m *event.Message, now int64, into *event.Result, each func(int, []byte)) (framed, error) {
 	const quick, thorough = false, true
 	bare := unframe(m.Value, quick)
-	err := f.decodeBare(d, kind, m, &bare, now, into)
+	err := f.decodeBare(d, kind, m, &bare, now, into, each)
 	if err == nil {
 		return bare, nil
 	}
 	if more := unframe(m.Value, thorough); more.count > bare.count {
-		return more, f.decodeBare(d, kind, m, &more, now, into)
+		return more, f.decodeBare(d, kind, m, &more, now, into, each)
 	}
 	return bare, err
 }
 
-func (f *Format) decodeBare(d *event.Decoder, kind event.Kind, m *event.Message, bare *framed, now int64, into *event.Result) error {
+func (f *Format) decodeBare(d *event.Decoder, kind event.Kind, m *event.Message, bare *framed, now int64, into *event.Result, each func(int, []byte)) error {
 	switch {
 	case bare.broken != nil:
 		return bare.broken
 	case bare.skip != "":
 		into.Skip = bare.skip
+		each(0, nil)
 		return nil
 	case bare.count > 0:
 		inside := *m
@@ -106,124 +208,41 @@ func (f *Format) decodeBare(d *event.Decoder, kind event.Kind, m *event.Message,
 		m = &inside
 	}
 	if f == nil || m.Null {
-		return d.Decode(kind, m, now, into) //nolint:wrapcheck // Refused says where
+		return decodeAlone(d, kind, m, now, into, each)
 	}
-	t, err := f.Translate(kind, m.Value)
+	all, err := f.Translate(kind, m.Value)
 	if err != nil {
 		return err
 	}
+	//mutant:half-a-record if false && $
+	if len(all) > 1 { // the decoder keeps one event at a time, and none may count before all are known to be good
+		for i := range all {
+			if err := f.decodeTranslated(d, m, &all[i], now, into); err != nil {
+				return err
+			}
+		}
+	}
+	for i := range all {
+		if err := f.decodeTranslated(d, m, &all[i], now, into); err != nil {
+			return err
+		}
+		each(i, all[i].Value)
+	}
+	return nil
+}
+
+func (f *Format) decodeTranslated(d *event.Decoder, m *event.Message, t *Translated, now int64, into *event.Result) error {
 	if t.Skip != "" {
 		into.Skip = t.Skip
 		return nil
 	}
 	translated := *m
 	translated.Value = t.Value
-	err = d.Decode(kind, &translated, now, into)
+	err := d.Decode(t.Kind, &translated, now, into)
 	if refused := (*event.Refused)(nil); errors.As(err, &refused) {
-		return f.Explain(refused, &t)
+		return f.Explain(refused, t)
 	}
 	return err //nolint:wrapcheck // likewise
-}
-
-// Readings returns, field by field, how Decode reads a record, with the paths of the record. They contain the payload.
-func (f *Format) Readings(d *event.Decoder, kind event.Kind, m *event.Message, now int64) []event.FieldReading {
-	if m.Null {
-		return d.Explain(kind, m, now)
-	}
-	const field = "record"
-	var into event.Result
-	bare, _ := f.decode(d, kind, m, now, &into) // the readings say what is refused
-	var readings []event.FieldReading
-	switch {
-	case bare.broken != nil:
-		readings = []event.FieldReading{{Field: field, Refused: bare.broken.Error()}}
-	case bare.skip != "":
-		readings = []event.FieldReading{{Field: field, Value: "skipped: " + bare.skip}}
-	default:
-		inside := *m
-		inside.Value, inside.Null = bare.value, bare.null
-		readings = f.readings(d, kind, &inside, now)
-	}
-	if bare.count > 0 {
-		readings = append([]event.FieldReading{{Field: field, Value: "taken off: " + bare.String()}}, readings...)
-	}
-	return readings
-}
-
-func (f *Format) readings(d *event.Decoder, kind event.Kind, m *event.Message, now int64) []event.FieldReading {
-	if f == nil || m.Null {
-		return d.Explain(kind, m, now)
-	}
-	t, err := f.Translate(kind, m.Value)
-	if err != nil {
-		return []event.FieldReading{{Field: "record", Refused: err.Error()}}
-	}
-	if t.Skip != "" {
-		return []event.FieldReading{{Field: "record", Value: "skipped: " + t.Skip}}
-	}
-	translated := *m
-	translated.Value = t.Value
-	readings := d.Explain(kind, &translated, now)
-	for i := range readings {
-		if path, ok := t.Paths[readings[i].Field]; ok {
-			readings[i].From = path
-		}
-	}
-	return readings
-}
-
-// Guess returns the shipped formats under which a record of this kind of topic is accepted.
-func Guess(d *event.Decoder, kind event.Kind, m *event.Message, now int64) []string {
-	var fit []string
-	for _, name := range Names() {
-		f, err := Open(name)
-		var into event.Result
-		if err != nil || f.Decode(d, kind, m, now, &into) != nil || into.Skip == event.SkipOther {
-			continue
-		}
-		fit = append(fit, name)
-	}
-	return fit
-}
-
-// sourcesOf lists the paths of a field, of all events of the format.
-func (f *Format) sourcesOf(field string) string {
-	var all []string
-	for _, e := range f.Events {
-		for _, m := range e.Fields {
-			for _, s := range m.sources {
-				if m.name == field {
-					all = append(all, s.place())
-				}
-				for _, part := range s.parts {
-					if m.name+"."+part.name == field {
-						all = append(all, s.place()+"."+part.sources[0].place())
-					}
-				}
-			}
-		}
-	}
-	if len(all) == 0 {
-		return "nowhere"
-	}
-	return strings.Join(all, " or ")
-}
-
-// signs are the conditions by which events are recognised.
-func (f *Format) signs() string {
-	var all []string
-	for _, e := range f.Events {
-		for _, c := range e.When {
-			sign := c.path.String()
-			if c.values != nil {
-				sign += "=" + strings.Join(c.values, "|")
-			}
-			if !c.not {
-				all = append(all, sign)
-			}
-		}
-	}
-	return strings.Join(all, ", ")
 }
 
 var errTrailing = errors.New("more than one value")
@@ -243,221 +262,4 @@ func (f *Format) parse(record []byte) (map[string]any, error) {
 		return nil, f.refused("", event.Malformed, "one JSON object is wanted")
 	}
 	return root, nil
-}
-
-// writer writes an event.
-type writer struct {
-	root  map[string]any
-	paths map[string]string
-	out   []byte
-}
-
-// object writes the fields of an event, or of an element of one; at is where their paths begin.
-func (w *writer) object(prefix string, fields members, at map[string]any) {
-	w.out = append(w.out, '{')
-	start := len(w.out)
-	for _, m := range fields {
-		for i := range m.sources {
-			s := &m.sources[i]
-			before := len(w.out)
-			if before > start {
-				w.out = append(w.out, ',')
-			}
-			w.quoted(m.name)
-			w.out = append(w.out, ':')
-			if w.value(prefix+m.name, s, at) {
-				w.paths[prefix+m.name] = s.place()
-				break
-			}
-			w.out = w.out[:before]
-		}
-	}
-	w.out = append(w.out, '}')
-}
-
-// value writes the value of a source; false if it has none.
-func (w *writer) value(name string, s *source, at map[string]any) bool {
-	switch {
-	case s.constant != nil:
-		if s.constant.Tag == "!!null" {
-			w.out = append(w.out, "null"...)
-		} else {
-			w.quoted(s.constant.Value)
-		}
-		return true
-	case s.sum != nil:
-		return w.sum(s, at)
-	case s.each != nil:
-		return w.elements(name, s, at)
-	}
-	all := s.path.find(at, w.root)
-	if len(all) == 0 {
-		return false
-	}
-	if s.minor != nil {
-		exact, ok := number(all[0].value)
-		if !ok {
-			return w.plain(all[0].value)
-		}
-		return w.decimal(exact, s, at)
-	}
-	if written := text(all[0].value); s.utc && !zoned(written) {
-		w.quoted(written + "Z")
-		return true
-	}
-	if meaning, ok := s.table[strings.ToLower(text(all[0].value))]; ok {
-		w.quoted(meaning)
-		return true
-	}
-	return w.plain(all[0].value)
-}
-
-// zoned reports whether a civil time states its zone, after the time of day.
-func zoned(written string) bool {
-	const day = len("2026-03-01")
-	return len(written) <= day || strings.ContainsAny(written[day:], "Zz+-")
-}
-
-// plain writes a value as it is.
-func (w *writer) plain(v any) bool {
-	if n, ok := v.(json.Number); ok {
-		w.out = append(w.out, n...)
-		return true
-	}
-	if s, ok := v.(string); ok {
-		w.quoted(s)
-		return true
-	}
-	encoded, _ := json.Marshal(v) // it was decoded from JSON
-	w.out = append(w.out, encoded...)
-	return true
-}
-
-func (w *writer) quoted(s string) {
-	encoded, _ := json.Marshal(s) // a string never fails
-	w.out = append(w.out, encoded...)
-}
-
-// elements writes an object for each element of an array, or for an object. Where there is neither, nothing is said; an empty array
-// says that there are none.
-func (w *writer) elements(name string, s *source, at map[string]any) bool {
-	whole := append(valuePath{}, s.each...)
-	whole[len(whole)-1] = step{member: whole[len(whole)-1].member}
-	switch first(whole.find(at, w.root)).(type) {
-	case []any, map[string]any:
-	default:
-		return false
-	}
-	w.out = append(w.out, '[')
-	written := false
-	for _, e := range s.each.find(at, w.root) {
-		object, ok := e.value.(map[string]any)
-		if !ok {
-			continue
-		}
-		if written {
-			w.out = append(w.out, ',')
-		}
-		w.object(name+".", s.parts, object)
-		written = true
-	}
-	w.out = append(w.out, ']')
-	return true
-}
-
-// sum writes the sum of the terms, at least 0; there is none if the first term has no value.
-func (w *writer) sum(s *source, at map[string]any) bool {
-	total := new(big.Rat)
-	for i, t := range s.sum {
-		all := t.path.find(at, w.root)
-		if i == 0 && len(all) == 0 {
-			return false
-		}
-		for _, v := range all {
-			n, ok := number(v.value)
-			if !ok {
-				return w.plain(v.value) // the decoder refuses it
-			}
-			if t.times != "" {
-				factor, ok := number(v.beside[t.times])
-				if !ok {
-					factor = big.NewRat(1, 1)
-				}
-				n = n.Mul(n, factor)
-			}
-			if t.minus {
-				n.Neg(n)
-			}
-			total.Add(total, n)
-		}
-	}
-	if total.Sign() < 0 {
-		total.SetInt64(0)
-	}
-	return w.decimal(total, s, at)
-}
-
-// decimal writes an amount, from minor units if the source says so.
-func (w *writer) decimal(exact *big.Rat, s *source, at map[string]any) bool {
-	if s.minor != nil {
-		code := text(first(s.minor.currency.find(at, w.root)))
-		if code == "" {
-			code = text(first(s.minor.currency.find(w.root, w.root)))
-		}
-		exact = new(big.Rat).Mul(exact, new(big.Rat).SetFrac64(1, powerOfTen(s.minor.decimalsOf(code))))
-	}
-	const most = 18
-	digits := exact.FloatString(most)
-	digits = strings.TrimRight(digits, "0")
-	w.out = append(w.out, strings.TrimSuffix(digits, ".")...)
-	return true
-}
-
-// decimalsOf returns in how many decimals the vendor counts a currency: 2 of one that is unknown, which the decoder refuses.
-func (m *minor) decimalsOf(code string) int {
-	if n, ok := m.decimals[strings.ToUpper(code)]; ok {
-		return n
-	}
-	if unit, ok := m.iso4217.Lookup([]byte(code)); ok {
-		return unit.Decimals
-	}
-	return 2
-}
-
-func powerOfTen(n int) int64 {
-	p := int64(1)
-	for range n {
-		p *= 10
-	}
-	return p
-}
-
-// number reads a number or its text.
-func number(v any) (*big.Rat, bool) {
-	written := text(v)
-	if len(written) == 0 || len(written) > 40 || strings.Trim(written, "0123456789.-") != "" {
-		return nil, false
-	}
-	return new(big.Rat).SetString(written)
-}
-
-// place is where a source is read from, for people.
-func (s *source) place() string {
-	switch {
-	case s.constant != nil:
-		return "the constant " + s.constant.Value
-	case s.sum != nil:
-		var all []string
-		for _, t := range s.sum {
-			sign := "+ "
-			if t.minus {
-				sign = "- "
-			}
-			all = append(all, sign+t.path.String())
-		}
-		return strings.TrimPrefix(strings.Join(all, " "), "+ ")
-	case s.each != nil:
-		return s.each.String()
-	}
-	return s.path.String()
 }

@@ -1,6 +1,7 @@
 package event
 
 import (
+	"encoding/json"
 	"fmt"
 	"strings"
 
@@ -102,4 +103,25 @@ func (d *Descriptor) Field(name string) *Field {
 		}
 	}
 	return nil
+}
+
+// KindOfRecord returns the kind that a record in Mainstay's own format states as its type, for where no topic says it. The error is a
+// *Refused.
+func KindOfRecord(record []byte) (Kind, error) {
+	var typed struct {
+		Type  string `json:"type"`
+		Event string `json:"event"`
+	}
+	if err := json.Unmarshal(record, &typed); err != nil {
+		return 0, &Refused{Reason: Malformed, Detail: "one JSON object is wanted, with a text as type"}
+	}
+	for _, stated := range []string{typed.Type, typed.Event} {
+		if kind, ok := kindOfType([]byte(stated)); ok {
+			return kind, nil
+		}
+	}
+	if typed.Type == "" {
+		return 0, &Refused{Field: fType.Name, Reason: Missing, Detail: "one of " + strings.Join(KindNames(), ", ") + " is wanted where events of all kinds are sent"}
+	}
+	return 0, &Refused{Field: fType.Name, Reason: UnknownValue, Detail: "one of " + strings.Join(KindNames(), ", ") + " is wanted"}
 }

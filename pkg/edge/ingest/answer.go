@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -15,11 +16,16 @@ import (
 	"github.com/mainstay/mainstay/schemas/event"
 )
 
-const eventsPath = "/v1/events/{kind}"
+// The addresses of the events of a kind, and of those of all kinds.
+const (
+	eventsPath = "/v1/events/{kind}"
+	mixedPath  = "/v1/events"
+)
 
 func (in *Ingest) routes() []server.Route {
 	return []server.Route{
 		{Pattern: "POST " + eventsPath, Scope: server.ScopeEvents, Signed: in.signed, Handler: in.handler(in.accept)},
+		{Pattern: "POST " + mixedPath, Scope: server.ScopeEvents, Signed: in.signed, Handler: in.handler(in.accept)},
 		{Pattern: "GET " + documentPath, Scope: server.ScopeEvents, Handler: http.HandlerFunc(in.document)},
 		{Pattern: "/", Scope: server.ScopeEvents, Handler: in.handler(nowhere)},
 	}
@@ -74,11 +80,12 @@ func (in *Ingest) why(r *http.Request, err error) *refusal {
 
 // nowhere answers every other path and method.
 func nowhere(w http.ResponseWriter, r *http.Request) (*answer, error) {
-	if _, err := event.ParseKind(strings.TrimPrefix(r.URL.Path, strings.TrimSuffix(eventsPath, "{kind}"))); err == nil {
+	_, err := event.ParseKind(strings.TrimPrefix(r.URL.Path, mixedPath+"/"))
+	if err == nil || r.URL.Path == mixedPath {
 		w.Header().Set("Allow", http.MethodPost)
 		return nil, refuse(notAllowed, "send events by POST")
 	}
-	return nil, refuse(unknownPath, "events are sent to "+eventsPath+", where kind is one of "+strings.Join(event.KindNames(), ", "))
+	return nil, refuse(unknownPath, "events are sent to "+eventsPath+", where kind is one of "+strings.Join(event.KindNames(), ", ")+", or to "+mixedPath)
 }
 
 // accept reads a request, checks each of its events, and writes them all, or none.
@@ -86,7 +93,7 @@ func (in *Ingest) accept(w http.ResponseWriter, r *http.Request) (*answer, error
 	if err := in.origins.Check(r); err != nil {
 		return nil, refuse(foreignOrigin, "a browser sent this for a page of another host")
 	}
-	kind, to, err := in.target(r)
+	at, err := in.addressOf(r)
 	if err != nil {
 		return nil, err
 	}
@@ -112,7 +119,7 @@ func (in *Ingest) accept(w http.ResponseWriter, r *http.Request) (*answer, error
 	if err != nil {
 		return nil, err
 	}
-	records, skips, err := in.check(kind, to, items)
+	records, skips, err := in.check(at, items)
 	if err != nil {
 		return nil, err
 	}
@@ -121,92 +128,143 @@ func (in *Ingest) accept(w http.ResponseWriter, r *http.Request) (*answer, error
 			return nil, err
 		}
 	}
-	in.count(kind, resultAccepted, len(records))
-	in.count(kind, resultSkipped, len(skips))
-	return &answer{Accepted: len(records), Skipped: skips}, nil
+	events := 0
+	for i := range records {
+		in.count(records[i].kind.String(), resultAccepted, records[i].events)
+		events += records[i].events
+	}
+	in.count(at.String(), resultSkipped, len(skips))
+	return &answer{Accepted: events, Skipped: skips}, nil
 }
 
-// target reads where a request's events go.
-func (in *Ingest) target(r *http.Request) (event.Kind, target, error) {
-	kind, err := event.ParseKind(r.PathValue("kind"))
-	if err != nil {
-		return 0, target{}, refuse(unknownPath, "the kind of event must be one of "+strings.Join(event.KindNames(), ", "))
+// address is what a request is sent to.
+type address struct {
+	kind   event.Kind // of the events
+	mixed  bool       // events of all kinds but erasures; kind has no meaning
+	target target
+}
+
+// Mixed stands for the kind of events, in metrics, where it is not known.
+const Mixed = "mixed"
+
+func (a *address) String() string {
+	if a.mixed {
+		return Mixed
+	}
+	return a.kind.String()
+}
+
+// addressOf reads where a request's events go.
+func (in *Ingest) addressOf(r *http.Request) (*address, error) {
+	at := address{mixed: r.PathValue("kind") == ""}
+	formats, setting := in.mixed, "kafka.topics"
+	if !at.mixed {
+		var err error
+		if at.kind, err = event.ParseKind(r.PathValue("kind")); err != nil {
+			return nil, refuse(unknownPath, "the kind of event must be one of "+strings.Join(event.KindNames(), ", "))
+		}
+		formats, setting = in.formats[at.kind], setting+"."+at.kind.Descriptor().Topic
 	}
 	query, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
-		return 0, target{}, refuse(unknownParameter, "the query string cannot be decoded")
+		return nil, refuse(unknownParameter, "the query string cannot be decoded")
 	}
 	for name, values := range query {
 		if name != "format" || len(values) > 1 {
-			return 0, target{}, refuse(unknownParameter, "the only parameter is format, once")
+			return nil, refuse(unknownParameter, "the only parameter is format, once")
 		}
 	}
-	if len(in.formats[kind]) == 0 {
-		return 0, target{}, refuse(noTopic, "set kafka.topics."+kind.Descriptor().Topic+" to send "+kind.String()+" events")
+	if len(formats) == 0 {
+		return nil, refuse(noTopic, "set "+setting+" to send "+at.String()+" events")
 	}
 	name := query.Get("format")
 	if name == "" {
 		name = format.Mainstay
 	}
-	to, ok := in.formats[kind][name]
-	if !ok {
-		return 0, target{}, refuse(unknownFormat, fmt.Sprintf("%s events can be sent in the formats %s: those of their topics, and if a topic has the format mainstay, all shipped ones (kafka.topics.%s)",
-			kind, strings.Join(in.knownFormats(kind), ", "), kind.Descriptor().Topic))
+	var ok bool
+	if at.target, ok = formats[name]; !ok {
+		return nil, refuse(unknownFormat, fmt.Sprintf("%s events can be sent in the formats %s: those of their topics, and if a topic has the format mainstay, all shipped ones (%s)",
+			at.String(), namesOf(formats), setting))
 	}
-	return kind, to, nil
+	return &at, nil
 }
 
 // mostErrors is how many items a refusal names.
 const mostErrors = 20
 
 // check reads the items as the stream will, and returns their records. One item that is refused refuses all.
-func (in *Ingest) check(kind event.Kind, to target, items [][]byte) (records []record, skips []skipped, err error) {
+func (in *Ingest) check(at *address, items [][]byte) (records []record, skips []skipped, err error) {
 	reader := in.decoders.Get().(*reader) //nolint:forcetypeassert // the pool holds nothing else
 	defer in.decoders.Put(reader)
 	now := in.cfg.Now().UnixMilli()
 	skips = []skipped{}
 	why := &refusal{problemKind: eventsRefused}
 	for i, item := range items {
-		m := event.Message{Value: item, Timestamp: now}
-		err := to.format.Decode(reader.decoder, kind, &m, now, &reader.result)
-		var value []byte
-		if err == nil && reader.result.Skip == "" {
-			value, err = to.value(kind, item)
-		}
+		of, skip, err := in.read(reader, at, item, now)
 		refused := (*event.Refused)(nil)
 		switch {
 		case errors.As(err, &refused):
 			why.errors = append(why.errors, server.ItemError{Item: i, Field: refused.Field, Reason: string(refused.Reason), Detail: refused.Detail})
 		case err != nil:
 			return nil, nil, err
-		case reader.result.Skip != "":
-			skips = append(skips, skipped{i, reader.result.Skip})
-		default:
-			records = append(records, record{item: i, topic: to.topic, key: []byte(reader.result.Customer), value: value, timestamp: now})
+		case len(of) == 0:
+			skips = append(skips, skipped{i, skip})
 		}
+		for j := range of {
+			of[j].item = i
+		}
+		records = append(records, of...)
 		if len(why.errors) == mostErrors {
 			break
 		}
 	}
 	if len(why.errors) > 0 {
-		in.count(kind, resultRefused, len(items))
+		in.count(at.String(), resultRefused, len(items))
 		why.detail = describe(why.errors)
 		return nil, nil, why
 	}
 	return records, skips, nil
 }
 
-func (in *Ingest) count(kind event.Kind, result string, n int) {
-	in.metrics.Events.WithLabelValues(kind.String(), result).Add(float64(n))
+// read returns the records of an item, or why it is skipped.
+func (in *Ingest) read(with *reader, at *address, item []byte, now int64) (records []record, skip string, err error) {
+	kind, f := at.kind, at.target.format
+	if at.mixed && f == nil {
+		if kind, err = event.KindOfRecord(item); err != nil {
+			return nil, "", err //nolint:wrapcheck // Refused says where
+		}
+	}
+	if at.mixed && kind == event.Erasure {
+		return nil, "", &event.Refused{Field: "type", Reason: event.Mismatch, Detail: "an erasure is sent to /v1/events/erasure"}
+	}
+	m := event.Message{Value: item, Timestamp: now}
+	err = f.Decode(with.decoder, kind, &m, now, &with.result, func(_ int, value []byte) {
+		if with.result.Skip != "" {
+			skip = cmp.Or(skip, with.result.Skip)
+			return
+		}
+		of, _ := event.KindOf(&with.result.Event) // what is not skipped has a body
+		records = append(records, record{kind: of, events: 1, topic: in.own[of], key: []byte(with.result.Customer), value: value, timestamp: now})
+	})
+	if err != nil || len(records) == 0 {
+		return nil, skip, err //nolint:wrapcheck // likewise
+	}
+	if topic := at.target.topics[records[0].kind]; topic != "" {
+		whole := records[0]
+		whole.topic, whole.value, whole.events = topic, item, len(records)
+		return []record{whole}, "", nil
+	}
+	for i := range records {
+		if kind := records[i].kind; records[i].topic == "" {
+			setting := "kafka.topics." + kind.Descriptor().Topic
+			return nil, "", &event.Refused{Field: "type", Reason: event.Mismatch, Detail: "it has a " + kind.String() + ", and no topic of " + setting + " has the format mainstay"}
+		}
+	}
+	return records, "", nil
 }
 
-// value is an item as it is written: as it came, if its topic has its format.
-func (t target) value(kind event.Kind, item []byte) ([]byte, error) {
-	if !t.translate {
-		return item, nil
-	}
-	translated, err := t.format.Translate(kind, item)
-	return translated.Value, err
+func (in *Ingest) count(kind, result string, n int) {
+	in.metrics.Events.WithLabelValues(kind, result).Add(float64(n))
 }
 
 // describe is the first error as one line.

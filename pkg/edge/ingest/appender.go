@@ -12,11 +12,14 @@ import (
 
 	"github.com/mainstay/mainstay/pkg/kafka"
 	"github.com/mainstay/mainstay/pkg/kafka/murmur2"
+	"github.com/mainstay/mainstay/schemas/event"
 )
 
 // record is an event on its way into an input topic.
 type record struct {
-	item       int // of its request
+	item       int        // of its request
+	kind       event.Kind // of its first event
+	events     int        // that it has
 	topic      string
 	key, value []byte
 	timestamp  int64 // ms

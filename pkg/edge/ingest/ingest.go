@@ -14,8 +14,10 @@ package ingest
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -51,7 +53,9 @@ type Config struct {
 // Ingest serves the intake over HTTP.
 type Ingest struct {
 	cfg      Config
-	formats  [event.Kinds]map[string]target // by name of the format
+	formats  [event.Kinds]map[string]target // by name of the format, for events that are sent to a kind's address
+	mixed    map[string]target              // likewise, for those that are sent to the address of all kinds
+	own      [event.Kinds]string            // the first topic of each kind whose records are in Mainstay's own format; "": there is none
 	decoders sync.Pool                      // of *reader: a decoder serves one request at a time
 	memory   budget
 	appender *appender
@@ -61,11 +65,20 @@ type Ingest struct {
 	origins  *http.CrossOriginProtection
 }
 
-// target is where the events of a format go.
+// target is where the events of a format go: a record as it came to a topic that has its format, or each event of it in Mainstay's own
+// format to a topic of its kind (Ingest.own).
 type target struct {
-	topic     string
-	format    *format.Format // by which a body is read; nil: Mainstay's own
-	translate bool           // no topic of the kind has the format: the event is written in Mainstay's own
+	format *format.Format      // by which a body is read; nil: Mainstay's own
+	topics [event.Kinds]string // that have the format, by the kind of a record's first event; all "": it is translated
+}
+
+// to sends the records of a format to a topic, of whatever kind their events are.
+func to(topic string, f *format.Format) target {
+	t := target{format: f}
+	for kind := range t.topics {
+		t.topics[kind] = topic
+	}
+	return t
 }
 
 // reader is what reads the items of a request.
@@ -88,51 +101,64 @@ func New(cfg Config, k *kafka.Client, metrics *telemetry.Ingest, log *zap.Logger
 		return &reader{decoder: d}
 	}
 	var names []string
-	for kind, topics := range cfg.Topics {
-		formats, err := targets(topics)
-		if err != nil {
-			return nil, err
-		}
-		in.formats[kind] = formats
+	for _, topics := range cfg.Topics {
 		for _, t := range topics {
 			names = append(names, t.Name)
 		}
 	}
 	in.appender = newAppender(k, names, cfg.Now, log)
+	if err := in.findTargets(); err != nil {
+		return nil, err
+	}
 	var err error
 	in.server, err = cfg.Listen(in.routes())
 	return in, err
 }
 
-// targets returns where events go by the names of their formats: to the first topic whose records have the format, as they came; if no topic
-// has it, to the first topic of Mainstay's own format, translated. Without one of those, a shipped format that no topic has
-// cannot be sent.
-func targets(topics []Topic) (map[string]target, error) {
-	all := map[string]target{}
-	for _, t := range topics {
-		name := format.Mainstay
-		if t.Format != nil {
-			name = t.Format.Name
-		}
-		if _, known := all[name]; !known {
-			all[name] = target{topic: t.Name, format: t.Format}
+// findTargets finds where events go by the names of their formats: as they came to the first topic whose records have the format, of
+// their kind if there is one; if no topic has it, translated to the first topics of Mainstay's own format. Without one of those, a
+// shipped format that no topic has cannot be sent. Requests to forget customers are sent to their own address only.
+func (in *Ingest) findTargets() error {
+	in.mixed = map[string]target{}
+	for kind, topics := range in.cfg.Topics {
+		in.formats[kind] = map[string]target{}
+		for _, t := range topics {
+			name := format.Mainstay
+			if t.Format != nil {
+				name = t.Format.Name
+			} else if in.own[kind] == "" {
+				in.own[kind] = t.Name
+			}
+			if _, known := in.formats[kind][name]; !known {
+				in.formats[kind][name] = to(t.Name, t.Format)
+			}
+			if all, known := in.mixed[name]; event.Kind(kind) != event.Erasure {
+				if !known {
+					all = to(t.Name, t.Format)
+				}
+				all.topics[kind] = in.formats[kind][name].topics[kind]
+				in.mixed[name] = all
+			}
 		}
 	}
-	own, ok := all[format.Mainstay]
-	if !ok {
-		return all, nil
+	if _, known := in.mixed[format.Mainstay]; known {
+		in.mixed[format.Mainstay] = target{topics: in.own} // which hold one kind each
 	}
 	for _, name := range format.Names() {
-		if _, known := all[name]; known {
-			continue
-		}
 		f, err := format.Open(name)
 		if err != nil {
-			return nil, fmt.Errorf("the shipped format %s: %w", name, err)
+			return fmt.Errorf("the shipped format %s: %w", name, err)
 		}
-		all[name] = target{topic: own.topic, format: f, translate: true}
+		for kind, formats := range in.formats {
+			if _, known := formats[name]; !known && in.own[kind] != "" {
+				formats[name] = target{format: f}
+			}
+		}
+		if _, known := in.mixed[name]; !known {
+			in.mixed[name] = target{format: f}
+		}
 	}
-	return all, nil
+	return nil
 }
 
 // Address is the bound address.
@@ -158,12 +184,7 @@ func (in *Ingest) Run(ctx context.Context) error {
 	return err
 }
 
-// knownFormats are the names of the formats in which events of a kind can be sent.
-func (in *Ingest) knownFormats(kind event.Kind) []string {
-	var names []string
-	for name := range in.formats[kind] {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return names
+// namesOf are the names of the formats in which events can be sent to an address.
+func namesOf(formats map[string]target) string {
+	return strings.Join(slices.Sorted(maps.Keys(formats)), ", ")
 }

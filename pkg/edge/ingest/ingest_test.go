@@ -129,7 +129,7 @@ func TestFormatsOfVendors(t *testing.T) {
 		d, err := event.NewDecoder(event.DefaultOptions())
 		require.NoError(t, err)
 		var result event.Result
-		require.NoError(t, f.Decode(d, event.Purchase, &event.Message{Value: []byte(value)}, 1_800_000_000_000, &result))
+		require.NoError(t, f.Decode(d, event.Purchase, &event.Message{Value: []byte(value)}, 1_800_000_000_000, &result, func(int, []byte) {}))
 		encoded, err := result.Event.MarshalVT()
 		require.NoError(t, err)
 		return result.Customer + string(encoded)

@@ -54,29 +54,36 @@ func Document() ([]byte, error) {
 	}
 	item := schema{"type": "object", "description": "An event: see the schemas of the kinds, or the vendor's documentation"}
 	body := schema{"oneOf": []schema{item, {"type": "array", "items": item, "minItems": 1}}}
+	operation := func(id, summary string, parameters []schema) schema {
+		return schema{
+			"operationId": id, "summary": summary,
+			"description": "All events of a request are accepted, or none. After no answer, 429 and 5xx send the same request again: events are known by their ids, and count once.",
+			"parameters": append(
+				parameters, schema{
+					"name": "format", "in": "query", "description": "Format of the events: a shipped one, or one that a topic of theirs has. Without it they are in Mainstay's own; those of all kinds then state their type.",
+					"schema": schema{"type": "string", "default": format.Mainstay, "examples": format.Names()},
+				},
+				schema{"name": "Content-Encoding", "in": "header", "schema": schema{"type": "string", "enum": []string{"gzip", "identity"}}},
+			),
+			"requestBody": schema{"required": true, "content": schema{
+				"application/json":     schema{"schema": body},
+				"application/x-ndjson": schema{"schema": schema{"type": "string", "description": "One event on each line"}},
+			}},
+			"responses": responses, "security": security,
+		}
+	}
 	document := schema{
 		"openapi": "3.1.0",
 		"info": schema{
 			"title": "Mainstay: events by HTTP", "version": "1", "license": schema{"name": "Apache-2.0", "identifier": "Apache-2.0"},
 			"description": "Takes events at ingest.listen and writes them to the input topics. Generated: see pkg/edge/ingest.",
 		},
-		"paths": schema{eventsPath: schema{"post": schema{
-			"operationId": "sendEvents", "summary": "Send events of one kind",
-			"description": "All events of a request are accepted, or none. After no answer, 429 and 5xx send the same request again: events are known by their ids, and count once.",
-			"parameters": []schema{
+		"paths": schema{
+			eventsPath: schema{"post": operation("sendEvents", "Send events of one kind", []schema{
 				{"name": "kind", "in": "path", "required": true, "schema": schema{"type": "string", "enum": event.KindNames()}},
-				{
-					"name": "format", "in": "query", "description": "Format of the events: a shipped one, or one that a topic of the kind has.",
-					"schema": schema{"type": "string", "default": format.Mainstay, "examples": format.Names()},
-				},
-				{"name": "Content-Encoding", "in": "header", "schema": schema{"type": "string", "enum": []string{"gzip", "identity"}}},
-			},
-			"requestBody": schema{"required": true, "content": schema{
-				"application/json":     schema{"schema": body},
-				"application/x-ndjson": schema{"schema": schema{"type": "string", "description": "One event on each line"}},
-			}},
-			"responses": responses, "security": security,
-		}}},
+			})},
+			mixedPath: schema{"post": operation("sendMixedEvents", "Send events of all kinds", nil)},
+		},
 		"components": schema{"securitySchemes": schemes, "schemas": schema{
 			"accepted": schema{
 				"type": "object", "required": []string{"accepted", "skipped"}, "additionalProperties": false,

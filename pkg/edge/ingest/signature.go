@@ -35,6 +35,7 @@ type Scheme struct {
 //   - Segment: https://segment.com/docs/connections/destinations/catalog/actions-webhook/; of a batch, only the first event is signed, so a batch fails here
 //   - Delighted: https://app.delighted.com/docs/api/webhooks
 //   - Typeform: https://www.typeform.com/developers/webhooks/secure-your-webhooks/
+//   - Friendbuy: https://developers.friendbuy.com
 func Schemes() []Scheme {
 	return []Scheme{
 		{Format: "shopify", Header: "X-Shopify-Hmac-Sha256", hash: sha256.New, decode: base64.StdEncoding.Strict().DecodeString},
@@ -43,6 +44,7 @@ func Schemes() []Scheme {
 		{Format: "segment", Header: "X-Signature", hash: sha1.New, decode: hex.DecodeString},
 		{Format: "delighted", Header: "X-Delighted-Webhook-Signature", hash: sha256.New, prefix: "sha256=", decode: hex.DecodeString},
 		{Format: "typeform", Header: "Typeform-Signature", hash: sha256.New, prefix: "sha256=", decode: base64.StdEncoding.Strict().DecodeString},
+		{Format: "friendbuy", Header: "X-Friendbuy-Hmac-Sha256", hash: sha256.New, decode: base64.StdEncoding.Strict().DecodeString},
 	}
 }
 

@@ -22,11 +22,11 @@ const (
 func TestSignaturesOfVendors(t *testing.T) {
 	valid := map[string]string{
 		"shopify": sha256Base64, "woocommerce": sha256Base64, "stripe": "t=1800000000,v1=" + timedHex, "segment": sha1Hex,
-		"delighted": "sha256=" + sha256Hex, "typeform": "sha256=" + sha256Base64,
+		"delighted": "sha256=" + sha256Hex, "typeform": "sha256=" + sha256Base64, "friendbuy": sha256Base64,
 	}
 	header := map[string]string{
 		"shopify": "X-Shopify-Hmac-SHA256", "woocommerce": "X-WC-Webhook-Signature", "stripe": "Stripe-Signature", "segment": "X-Signature",
-		"delighted": "X-Delighted-Webhook-Signature", "typeform": "Typeform-Signature",
+		"delighted": "X-Delighted-Webhook-Signature", "typeform": "Typeform-Signature", "friendbuy": "X-Friendbuy-Hmac-SHA256",
 	}
 	require.Len(t, Schemes(), len(valid))
 	for _, s := range Schemes() {

@@ -89,7 +89,7 @@ func worldOn(t testing.TB, servers *embedded.Embedded, change ...func(*options))
 			o.server.Setting, o.server.Routes, o.server.Log, o.server.Metrics, o.server.Deadline = "ingest.listen", routes, zap.NewNop(), w.registry, 5*time.Second
 			return server.Listen(t.Context(), o.server)
 		},
-	}, w.kafka, telemetry.NewIngest(w.registry, ingest.Outcomes(), event.KindNames(), ingest.Results()), zap.NewNop())
+	}, w.kafka, telemetry.NewIngest(w.registry, ingest.Outcomes(), append(event.KindNames(), ingest.Mixed), ingest.Results()), zap.NewNop())
 	require.NoError(t, err)
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error, 1)

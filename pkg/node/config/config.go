@@ -290,6 +290,7 @@ type WebhookSecrets struct {
 	Segment     Secret `yaml:"segment" doc:"Shared secret of Segment's Webhooks destination, for requests in the format segment (X-Signature). Turn batching off: of a batch, Segment signs the first event only."`
 	Delighted   Secret `yaml:"delighted" doc:"Private API key of Delighted, for requests in the format delighted (X-Delighted-Webhook-Signature)."`
 	Typeform    Secret `yaml:"typeform" doc:"Secret of the Typeform webhook, for requests in the format typeform (Typeform-Signature)."`
+	Friendbuy   Secret `yaml:"friendbuy" doc:"Secret key of the Friendbuy account, for requests in the format friendbuy (X-Friendbuy-Hmac-SHA256)."`
 }
 
 // Admin configures the listener of pprof.

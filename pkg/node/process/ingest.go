@@ -33,7 +33,7 @@ func (p *Process) listenForEvents(ctx context.Context, gatherer prometheus.Gathe
 				Metrics: gatherer, Routes: routes, Log: p.log.Named(Ingest), Deadline: c.Shutdown.Deadline,
 			})
 		},
-	}, p.app.Kafka, telemetry.NewIngest(reg, ingest.Outcomes(), event.KindNames(), ingest.Results()), p.log.Named(Ingest))
+	}, p.app.Kafka, telemetry.NewIngest(reg, ingest.Outcomes(), append(event.KindNames(), ingest.Mixed), ingest.Results()), p.log.Named(Ingest))
 	return err
 }
 
@@ -41,7 +41,7 @@ func (p *Process) listenForEvents(ctx context.Context, gatherer prometheus.Gathe
 func webhookSecrets(c config.WebhookSecrets) map[string]func() (string, error) {
 	all := map[string]func() (string, error){}
 	for format, secret := range map[string]config.Secret{
-		"shopify": c.Shopify, "woocommerce": c.WooCommerce, "stripe": c.Stripe, "segment": c.Segment, "delighted": c.Delighted, "typeform": c.Typeform,
+		"shopify": c.Shopify, "woocommerce": c.WooCommerce, "stripe": c.Stripe, "segment": c.Segment, "delighted": c.Delighted, "typeform": c.Typeform, "friendbuy": c.Friendbuy,
 	} {
 		if secret.IsSet() {
 			all[format] = secret.Read

@@ -1,7 +1,10 @@
 package inspect
 
 import (
+	"cmp"
 	"errors"
+	"fmt"
+	"strings"
 
 	"github.com/mainstay/mainstay/pkg/format"
 	"github.com/mainstay/mainstay/schemas/event"
@@ -15,8 +18,16 @@ type Sample struct {
 	Customer string               `json:"customer_id,omitempty"`
 	EventID  string               `json:"event_id,omitempty"`
 	Format   string               `json:"format"`
-	Suggests []string             `json:"suggested_formats,omitempty"` // under which a payload that is refused would be accepted
+	Suggests []string             `json:"suggested_formats,omitempty"` // under which it would be accepted, if it has no format and is refused or looks like a vendor's
+	Events   []SampleEvent        `json:"events,omitempty"`            // that are not skipped
 	Fields   []event.FieldReading `json:"fields"`
+}
+
+// SampleEvent is an event of a payload.
+type SampleEvent struct {
+	Kind     string `json:"kind"`
+	Customer string `json:"customer_id"`
+	EventID  string `json:"event_id"`
 }
 
 // DecodeSample decodes a message as intake does, and returns what was read from which field. f is nil for Mainstay's own format.
@@ -26,15 +37,29 @@ func DecodeSample(d *event.Decoder, f *format.Format, kind event.Kind, m *event.
 		s.Format = f.Name
 	}
 	var result event.Result
-	err := f.Decode(d, kind, m, now, &result)
+	skip := ""
+	err := f.Decode(d, kind, m, now, &result, func(int, []byte) {
+		if result.Skip != "" {
+			skip = cmp.Or(skip, result.Skip)
+			return
+		}
+		of, _ := event.KindOf(&result.Event) // what is not skipped has a body
+		s.Events = append(s.Events, SampleEvent{of.String(), strings.Clone(result.Customer), strings.Clone(result.Event.GetId())})
+	})
 	switch refused := (*event.Refused)(nil); {
 	case errors.As(err, &refused):
 		s.Accepted, s.Verdict = false, "refused, to the dead letters: "+refused.Error()
 		s.Suggests = format.Guess(d, kind, m, now)
-	case result.Skip != "":
-		s.Verdict = "skipped and counted: " + result.Skip
+	case len(s.Events) == 0:
+		s.Verdict = "skipped and counted: " + skip
 	default:
-		s.Customer, s.EventID = result.Customer, result.Event.GetId()
+		s.Customer, s.EventID = s.Events[0].Customer, s.Events[0].EventID
+		if len(s.Events) > 1 {
+			s.Verdict = fmt.Sprintf("accepted, %d events", len(s.Events))
+		}
+	}
+	if f == nil && s.Accepted {
+		s.Suggests = format.Guess(d, kind, m, now)
 	}
 	return s
 }

@@ -26,8 +26,14 @@ type appends struct {
 // ledgerPartition is what this run has sent to one partition of the ledger. Each entry names the one sent before it from the
 // same input partition, so that the fold can refuse an entry after a gap.
 type ledgerPartition struct {
-	lastOrigin []int64 // by index of the input partition: the input offset of the last entry sent
+	lastOrigin []place // by index of the input partition: where the last entry sent came from
 	hasOrigin  []bool  // likewise: whether an entry was sent
+}
+
+// place is a record of an input partition, and an event of it: a record may tell of several.
+type place struct {
+	offset  int64
+	ordinal uint32
 }
 
 // produceBatch is the records of one produce request, and the input positions that are acknowledged with it. Its entries and letters are
@@ -36,7 +42,7 @@ type produceBatch struct {
 	*kafka.Batches
 	positions []reachedPosition
 	letters   []sentLetter
-	entries   map[*inputPartition]int // of events
+	entries   map[*inputPartition]int // records that gave entries
 }
 
 // sentLetter is a dead letter and the record batch that holds it; nil: it was an entry that the ledger has refused.

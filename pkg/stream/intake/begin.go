@@ -39,7 +39,7 @@ func (r *run) begin(ctx context.Context) error {
 	slices.SortFunc(r.inputs, compareInputs)
 	r.appends.partitions = make([]ledgerPartition, r.cfg.Genesis.GetPartitions())
 	for i := range r.appends.partitions {
-		r.appends.partitions[i] = ledgerPartition{lastOrigin: make([]int64, len(r.inputs)), hasOrigin: make([]bool, len(r.inputs))}
+		r.appends.partitions[i] = ledgerPartition{lastOrigin: make([]place, len(r.inputs)), hasOrigin: make([]bool, len(r.inputs))}
 	}
 	if err := r.learnTime(ctx); err != nil {
 		return err

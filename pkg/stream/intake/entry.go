@@ -14,6 +14,8 @@ import (
 // encoder is memory that is used again for every record.
 type encoder struct {
 	record   *kafka.Record
+	each     func(number int, value []byte)   // encodes an event of record
+	reading  recordReading                    // of record
 	header   func(name string) ([]byte, bool) // of record
 	message  event.Message
 	decoded  event.Result
@@ -29,22 +31,44 @@ type encoder struct {
 	nonces   *rand.PCG // of the entries' keys
 }
 
-// encodeRecord encodes a record as an entry or a dead letter, or counts it as skipped.
+// encodeRecord encodes a record as entries, in the order of its events, or a dead letter, or counts it as skipped.
 func (r *run) encodeRecord(in *inputPartition, index int, rec *kafka.Record, now int64) error {
 	e := &r.encoder
 	e.record = rec
 	e.message = event.Message{Key: rec.Key, Value: rec.Value, Null: rec.Value == nil, Timestamp: rec.Timestamp, Header: e.header}
-	if err := in.format.Decode(r.cfg.Decoder, in.kind, &e.message, now, &e.decoded); err != nil {
+	e.reading = recordReading{in: in, index: index, now: now}
+	if err := in.format.Decode(r.cfg.Decoder, in.kind, &e.message, now, &e.decoded, e.each); err != nil {
 		if refused := (*event.Refused)(nil); errors.As(err, &refused) {
 			r.deadLetter(in, rec, refused)
 			return nil
 		}
 		return fmt.Errorf("decode %s/%d offset %d: %w", in.topic, in.partition, rec.Offset, err)
 	}
-	if e.decoded.Skip != "" {
-		r.countSkipped(in.topic, e.decoded.Skip)
-		return nil
+	if e.reading.entries > 0 {
+		r.appends.pending.addEntries(in, 1)
+	} else {
+		r.metrics.RecordsConsumed.WithLabelValues(in.topic, "skipped").Inc()
 	}
+	return nil
+}
+
+// recordReading is where a record comes from, and what became of it.
+type recordReading struct {
+	in      *inputPartition
+	index   int
+	now     int64
+	entries int
+}
+
+// encodeEach adds the event that is decoded, the one of this number in its record, or counts it as skipped.
+func (r *run) encodeEach(number int, _ []byte) {
+	e := &r.encoder
+	in, now := e.reading.in, e.reading.now
+	if e.decoded.Skip != "" {
+		r.metrics.RecordsSkipped.WithLabelValues(e.decoded.Skip).Inc()
+		return
+	}
+	e.reading.entries++
 	for range e.decoded.NoRefunds {
 		r.metrics.RecordsSkipped.WithLabelValues("zero_refund").Inc()
 	}
@@ -53,13 +77,11 @@ func (r *run) encodeRecord(in *inputPartition, index int, rec *kafka.Record, now
 		entryTime = min(entryTime, now) // a shop's clock that is ahead must not move the ledger's time
 	}
 	in.read.time = max(in.read.time, entryTime)
-	r.encodeEvent(in, index, rec.Offset, entryTime)
-	r.appends.pending.addEntries(in, 1)
-	return nil
+	r.encodeEvent(in, e.reading.index, place{e.record.Offset, uint32(number)}, entryTime) //nolint:gosec // bounded by format.MaxEvents
 }
 
 // encodeEvent adds the decoded event to the pending batch, in the partition that its customer has for the ledger's life.
-func (r *run) encodeEvent(in *inputPartition, index int, offset, time int64) {
+func (r *run) encodeEvent(in *inputPartition, index int, from place, time int64) {
 	e := &r.encoder
 	customer := e.decoded.Customer
 	e.customer = append(e.customer[:0], customer...)
@@ -67,16 +89,17 @@ func (r *run) encodeEvent(in *inputPartition, index int, offset, time int64) {
 	partition := &r.appends.partitions[number]
 
 	e.payload = marshal(e.payload, &e.decoded.Event)
-	e.origin = ledger.Origin{Topic: in.topic, Incarnation: in.incarnation, Partition: in.partition, Offset: offset}
+	//mutant:ordinal-left-out insert from.ordinal = 0
+	e.origin = ledger.Origin{Topic: in.topic, Incarnation: in.incarnation, Partition: in.partition, Offset: from.offset, Ordinal: from.ordinal}
 	e.entry = ledger.Entry{Version: ledger.Version, Kind: event.EntryKind(&e.decoded.Event), Customer: customer, Origin: &e.origin, Time: time, Payload: e.payload}
 	if partition.hasOrigin[index] {
-		e.after.Offset = partition.lastOrigin[index]
+		e.after.Offset, e.after.Ordinal = partition.lastOrigin[index].offset, partition.lastOrigin[index].ordinal
 		e.entry.After = &e.after
 	}
 	e.value = marshal(e.value, &e.entry)
 	e.key = ledger.AppendKey(e.key[:0], customer, e.nonces.Uint64())
 	r.appends.pending.BatchFor(r.appends.topic, number, len(e.key)+len(e.value)).Append(time, e.key, e.value, nil)
-	partition.lastOrigin[index], partition.hasOrigin[index] = offset, true
+	partition.lastOrigin[index], partition.hasOrigin[index] = from, true
 }
 
 type message interface {

@@ -74,11 +74,6 @@ func (in *Intake) beginSeries() {
 	}
 }
 
-func (in *Intake) countSkipped(topic, reason string) {
-	in.metrics.RecordsConsumed.WithLabelValues(topic, "skipped").Inc()
-	in.metrics.RecordsSkipped.WithLabelValues(reason).Inc()
-}
-
 func (in *Intake) countDeadLetter(topic, reason string) {
 	in.metrics.RecordsConsumed.WithLabelValues(topic, "dead_letter").Inc()
 	in.metrics.DLQRecords.WithLabelValues(topic, reason).Inc()

@@ -139,11 +139,9 @@ func (r *run) appendOneByOne(ctx context.Context, refused *kafka.RefusedError) (
 		if err != nil {
 			return nil, err
 		}
-		isolated, err := r.resendEntries(ctx, number, entries)
-		if err != nil {
+		if letters, err = r.resendEntries(ctx, number, entries, letters); err != nil {
 			return nil, err
 		}
-		letters = append(letters, isolated...)
 	}
 	return letters, nil
 }
@@ -184,9 +182,9 @@ func (r *run) refusedEntries(refused *kafka.RefusedError, number int32) ([]resen
 	return all, nil
 }
 
-// resendEntries appends entries in order. After a refusal it tries half as many, down to a single one, which becomes a dead
-// letter.
-func (r *run) resendEntries(ctx context.Context, number int32, entries []resentEntry) (isolated []letter, err error) {
+// resendEntries appends entries in order. After a refusal it tries half as many, down to a single one, whose record becomes a dead
+// letter: one, however many of its events are refused. It returns isolated with those that it adds.
+func (r *run) resendEntries(ctx context.Context, number int32, entries []resentEntry, isolated []letter) ([]letter, error) {
 	for n := len(entries); len(entries) > 0; {
 		sent := 0
 		for _, e := range entries[:min(n, len(entries))] {
@@ -209,12 +207,16 @@ func (r *run) resendEntries(ctx context.Context, number int32, entries []resentE
 			n = sent / 2
 		default:
 			l := isolate(entries[0].input, entries[0].offset, code)
+			entries = entries[1:]
+			//mutant:letter-for-each-event if false && $
+			if slices.ContainsFunc(isolated, func(other letter) bool { return other.input == l.input && other.offset == l.offset }) {
+				break
+			}
 			//mutant:refused-entry-counted-twice delete
 			r.appends.inflight.addEntries(l.input, -1)
 			r.appends.inflight.letters = append(r.appends.inflight.letters, sentLetter{nil, l})
 			//mutant:refused-entry-dropped delete
 			isolated = append(isolated, l)
-			entries = entries[1:]
 		}
 	}
 	return isolated, nil

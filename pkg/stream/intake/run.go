@@ -89,6 +89,7 @@ func newRun(in *Intake, gen *kafka.Generation) *run {
 		},
 	}
 	r.encoder.nonces = rand.NewPCG(in.cfg.Random(), in.cfg.Random())
+	r.encoder.each = r.encodeEach
 	r.encoder.header = func(name string) ([]byte, bool) { return r.encoder.record.Header(name) }
 	return r
 }

@@ -48,7 +48,7 @@ func (r *run) appendTick() {
 		for j, i := range inputs {
 			t.Readings[j].Last = nil
 			if partition.hasOrigin[i] {
-				t.Readings[j].Last = &ledger.Mark{Offset: partition.lastOrigin[i]}
+				t.Readings[j].Last = &ledger.Mark{Offset: partition.lastOrigin[i].offset, Ordinal: partition.lastOrigin[i].ordinal}
 			}
 		}
 		e.payload = marshal(e.payload, &t)

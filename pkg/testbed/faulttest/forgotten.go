@@ -12,11 +12,16 @@ import (
 // Which of two records of different inputs is in the ledger first, nobody but the ledger can say. So the oracle takes from the ledger the
 // order of entries, and nothing else: which input records are from before an erasure of the customers whom they concern.
 
-// inputPlace is the place of a record in the inputs.
+// inputPlace is the place of an event in the inputs.
 type inputPlace struct {
 	topic     string
 	partition int32
 	offset    int64
+	ordinal   uint32 // in its record
+}
+
+func placeOf(o *ledger.Origin) inputPlace {
+	return inputPlace{o.GetTopic(), o.GetPartition(), o.GetOffset(), o.GetOrdinal()}
 }
 
 // forgotten is what the ledger's order says of erasures. A life is the time up to an erasure.
@@ -77,7 +82,8 @@ func (w *world) readForgotten() (*forgotten, error) {
 			from := source{p, o.GetPartition(), fmt.Sprint(o.GetTopic(), o.GetIncarnation())}
 			last, ok := marks[from]
 			again := ok && (o.GetOffset() < last.offset || o.GetOffset() == last.offset && o.GetOrdinal() <= last.ordinal)
-			missing := e.GetAfter() != nil && (!ok || e.GetAfter().GetOffset() > last.offset)
+			after := e.GetAfter()
+			missing := after != nil && (!ok || after.GetOffset() > last.offset || after.GetOffset() == last.offset && after.GetOrdinal() > last.ordinal)
 			if again || missing {
 				return nil
 			}
@@ -105,7 +111,7 @@ func (w *world) readForgotten() (*forgotten, error) {
 			if err := x.UnmarshalVT(e.GetPayload()); err != nil {
 				return err
 			}
-			at := inputPlace{o.GetTopic(), o.GetPartition(), o.GetOffset()}
+			at := placeOf(o)
 			f.records[at] = lifeOf{id, f.lives[id]}
 			if by := x.GetReferral().GetReferrer(); by != "" {
 				f.creditor[at] = referred{by, f.names[nameIn{p, xxhash.Sum64String(by)}]}
@@ -160,7 +166,7 @@ func (w *world) checkForgotten(f *forgotten, namespace string, partitions int32)
 			if err := e.UnmarshalVT(r.Value); err != nil || e.GetKind() != ledger.Kind_KIND_EVENT {
 				return err
 			}
-			if o := e.GetOrigin(); !f.remains(inputPlace{o.GetTopic(), o.GetPartition(), o.GetOffset()}) {
+			if !f.remains(placeOf(e.GetOrigin())) {
 				problems = append(problems, fmt.Sprintf("copy of the ledger: entry %d of partition %d is from before an erasure", r.Offset, p))
 			}
 			return nil

@@ -179,40 +179,39 @@ func (w *world) recount(counts func(inputPlace) bool) (*recount, error) {
 			continue
 		}
 		err := w.readPartitions(topic, func(partition int32, r kafka.Record) error {
-			var e inputEvent
-			if !counts(inputPlace{topic, partition, r.Offset}) || !json.Valid(r.Value) {
-				return nil // malformed on purpose
-			}
-			if err := json.Unmarshal(r.Value, &e); err != nil {
+			events, err := eventsOf(r.Value)
+			if err != nil {
 				return fmt.Errorf("recount %s: %w", topic, err)
 			}
-			if e.Test {
-				return nil
-			}
-			switch {
-			case topic == "purchases":
-				b := order(e)
-				b.known, b.total, b.day = true, minor(&e.Total), e.At.Unix()/86400
-				all.purchases[e.EventID] = b
-			case topic == "cancellations" && e.Kind == "order":
-				b := order(e)
-				b.cancelled, b.reason = true, e.Reason
-			case topic == "cancellations":
-				b := order(e)
-				if _, repeated := b.refunds[e.Refund]; !repeated {
-					b.refunds[e.Refund] = e.Reason
-					b.refunded += minor(&e.Total)
+			for i, e := range events {
+				if e.Test || !counts(inputPlace{topic, partition, r.Offset, uint32(i)}) {
+					continue
 				}
-			case topic == "referrals":
-				referrals = append(referrals, e)
-				of(e.Referred)
-				of(e.Referrer)
-			case topic == "surveys":
-				if responses[e.Customer] == nil {
-					responses[e.Customer] = map[string]response{}
+				switch {
+				case e.Response != "":
+					if responses[e.Customer] == nil {
+						responses[e.Customer] = map[string]response{}
+					}
+					responses[e.Customer][e.Response] = response{e.At, e.Response, e.Score}
+					of(e.Customer)
+				case e.Referrer != "":
+					referrals = append(referrals, e)
+					of(e.Referred)
+					of(e.Referrer)
+				case e.Kind == "order":
+					b := order(e)
+					b.cancelled, b.reason = true, e.Reason
+				case e.Kind != "":
+					b := order(e)
+					if _, repeated := b.refunds[e.Refund]; !repeated {
+						b.refunds[e.Refund] = e.Reason
+						b.refunded += minor(&e.Total)
+					}
+				default:
+					b := order(e)
+					b.known, b.total, b.day = true, minor(&e.Total), e.At.Unix()/86400
+					all.purchases[e.EventID] = b
 				}
-				responses[e.Customer][e.Response] = response{e.At, e.Response, e.Score}
-				of(e.Customer)
 			}
 			return nil
 		})

@@ -40,6 +40,8 @@ func (w *world) produceInputs() {
 	days := 0 // that have passed under the event clock
 	var orders []*order
 	responses := map[string]int{}
+	batch := w.newBatcher(producer)
+	defer batch.flush()
 	var last []byte
 	var lastTopic string
 	referrers := map[string]string{} // by referred customer
@@ -63,9 +65,11 @@ func (w *world) produceInputs() {
 		w.shopTime = stamp
 		w.mu.Unlock()
 		if forgets(w.seed) && forgotten.IntN(forgetEvery) == 0 {
+			batch.flush()
 			w.forget(producer, i, fmt.Sprintf("c%d", forgotten.IntN(shopCustomers)), stamp)
 		}
 		if i%newcomerEvery == newcomerEvery-1 {
+			batch.flush()
 			w.newcomer(producer, i, stamp)
 		}
 		customer := fmt.Sprintf("c%d", w.intn(shopCustomers))
@@ -112,9 +116,11 @@ func (w *world) produceInputs() {
 			responses[customer]++
 			topic, body = "surveys", map[string]any{"customer_id": customer, "response_id": fmt.Sprintf("%s-s%d", customer, responses[customer]), "survey_type": "nps", "score": w.intn(11)}
 		case n < 93 && last != nil:
+			batch.flush()
 			w.produce(producer, lastTopic, last) // re-sent
 			continue
 		case n < 96:
+			batch.flush()
 			w.produce(producer, "purchases", []byte(`{"customer_id": "c1", "order_id": `)) // malformed
 			continue
 		default:
@@ -139,9 +145,10 @@ func (w *world) produceInputs() {
 			if err != nil {
 				panic(err)
 			}
+			batch.flush()
 			w.leaveOpen(topic, aborted, value)
 		}
-		w.produce(producer, topic, value)
+		batch.add(topic, value)
 	}
 }
 

@@ -98,6 +98,9 @@ func settings(seed uint64, env *embedded.Embedded) config.Config {
 	if forgets(seed) {
 		c.Kafka.Topics[event.Erasure] = []string{event.Erasure.Descriptor().Topic}
 	}
+	if batches(seed) {
+		c.Kafka.Topics[event.Purchase] = []string{"purchases=" + batchesTable}
+	}
 	c.Alerts.Rules, c.Alerts.FuseRaises, c.Alerts.FuseShare = rules(seed), 3, 0
 	if seed%4 != 2 { // a close for each of the 400 days of a history takes several times as long as all else
 		c.Portfolio.Close = "off"
