@@ -192,6 +192,12 @@ func validateEvent(e *ledger.Event) error {
 			return errBody
 		}
 	}
+	if e.Engagement != nil {
+		n++
+		if x := e.Engagement.GetType(); x < ledger.EngagementType_ENGAGEMENT_TYPE_SITE_VISIT || x > ledger.EngagementType_ENGAGEMENT_TYPE_FEATURE_USE {
+			return errBody
+		}
+	}
 	if e.Cancellation != nil {
 		n++
 		if k := e.Cancellation.GetKind(); k < ledger.CancellationKind_CANCELLATION_KIND_ORDER || k > ledger.CancellationKind_CANCELLATION_KIND_ACCOUNT {
@@ -243,6 +249,8 @@ func (s *step) applyBody(m customer.Moment, c *subject, e *ledger.Event) custome
 		return change
 	case e.Survey != nil:
 		return c.state.RecordResponse(e.Survey)
+	case e.Engagement != nil:
+		return customer.Change{}
 	}
 	switch k := e.GetCancellation(); k.GetKind() {
 	case ledger.CancellationKind_CANCELLATION_KIND_REFUND:

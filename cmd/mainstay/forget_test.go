@@ -8,11 +8,12 @@ import (
 )
 
 func TestCustomerForget(t *testing.T) {
-	w, b := newRunningWorld(t, "MAINSTAY_KAFKA_TOPICS_ERASURES=erasures")
+	w, b := newRunningWorld(t, "MAINSTAY_KAFKA_TOPICS_ERASURES=erasures", "MAINSTAY_KAFKA_TOPICS_ENGAGEMENT=engagement")
 	buy := func(customer, order string) {
 		w.mustRun("send", "purchase", "--customer", customer, "--order", order, "--total", "7", "--currency", "USD", "--wait")
 	}
 	buy("ada", "1")
+	w.mustRun("send", "engagement", "--customer", "ada", "--type", "review", "--channel", "web", "--wait")
 	w.mustRun("send", "referral", "--referrer", "eve", "--customer", "ada", "--wait")
 
 	code, _, errs := w.run("customer", "forget", "nobody")

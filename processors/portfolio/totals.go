@@ -1,8 +1,8 @@
 // Package portfolio owns the figures of all customers together. Each partition updates its totals by difference, with each customer
 // counted as last published, and contributes them to partition 0, which adds them up and computes the thresholds of the value tiers.
 //
-// A customer has a standing order; whoever is known without one is a prospect: a referrer, somebody who answered a survey or whose
-// orders were all cancelled. Prospects enter no average.
+// A customer has a standing order; whoever is known without one is a prospect: a referrer, somebody who answered a survey or visited the
+// shop, or whose orders were all cancelled. Prospects enter no average.
 //
 // It refuses to iterate over customers, so its cost does not grow with their number. All sums are integers, so they do not depend
 // on the order in which customers change.

@@ -91,8 +91,17 @@ func TestReadingAnEvent(t *testing.T) {
 	holds(t, "unknown fields are ignored", o, reads{Purchase, `{` + o1 + `"total":1,"products":[{"price":-1}],"schema_version":{},"customer":{"id":[]}}`, "total:100"})
 	holds(t, "fields may lie under properties (Segment's track, named by event) or data", o,
 		reads{Purchase, `{"type":"track","event":"Order Completed","userId":"c1","properties":{"order_id":"o1","total":1}}`, "total:100"},
-		reads{Purchase, `{"type":"track","event":"Product Viewed","userId":"c1","properties":{"order_id":"o1","total":1}}`, "type: unknown_value"},
+		reads{Purchase, `{"type":"track","event":"Checkout Started","userId":"c1","properties":{"order_id":"o1","total":1}}`, "type: unknown_value"},
 		reads{Purchase, `{"data":{` + o1 + `"total":1}}`, "total:100"})
+	holds(t, "engagement is named as Segment, GA4 and Klaviyo name it", o,
+		reads{Engagement, `{"type":"page","name":"Home","userId":"c1","timestamp":"2026-03-01T12:00:00Z"}`, "type:ENGAGEMENT_TYPE_SITE_VISIT"},
+		reads{Engagement, `{"type":"screen","userId":"c1"}`, "type:ENGAGEMENT_TYPE_APP"},
+		reads{Engagement, `{"type":"track","event":"Product Shared","userId":"c1","properties":{"campaign":"spring"}}`, "type:ENGAGEMENT_TYPE_SOCIAL_SHARE"},
+		reads{Engagement, `{"event_name":"page_view",` + c1 + `"channel":"web"}`, "type:ENGAGEMENT_TYPE_SITE_VISIT"},
+		reads{Engagement, `{"event":"Active on Site",` + c1 + `"x":1}`, "type:ENGAGEMENT_TYPE_SITE_VISIT"},
+		reads{Engagement, `{` + c1 + `"engagement_type":"support_contact"}`, "type:ENGAGEMENT_TYPE_SUPPORT_CONTACT"},
+		reads{Engagement, `{` + c1 + `"engagement_type":"yawn"}`, "engagement_type: unknown_value"},
+		reads{Engagement, `{"type":"track","event":"Checkout Started","userId":"c1"}`, "type: unknown_value"})
 	holds(t, "ids may be numbers, taken as their literal digits", o,
 		reads{Purchase, `{"customer_id":12345678901234567890,"order_id":1.50,"total":1,"event_id":1e3}`, "12345678901234567890 | id:'1e3'"},
 		reads{Purchase, `{"customer_id":9007199254740993,"order_id":1.50,"total":1}`, "9007199254740993 | id:'order:1.50'"})

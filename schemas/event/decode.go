@@ -124,7 +124,7 @@ func (d *Decoder) read(kind Kind, m *Message, into *Result) {
 	}
 	c := &d.c // a variable would be moved to the heap, since the kind's functions are called by their pointers
 	*c = common{into: into}
-	d.readType(kind)
+	c.typeName = d.readType(kind)
 	d.readCommon(kind, m, c)
 	kinds[kind].read(d, c)
 	if r.refused != nil || into.Skip != "" {
@@ -140,6 +140,7 @@ func (d *Decoder) read(kind Kind, m *Message, into *Result) {
 // common holds what later steps need of the fields that all events have.
 type common struct {
 	into      *Result
+	typeName  int  // index of the stated type among the names of the kind; 0: none is stated
 	occurred  bool // occurred_at is stated; so are the next two
 	created   bool
 	updated   bool
@@ -224,19 +225,20 @@ func (d *Decoder) openStructured() bool {
 	return true
 }
 
-func (d *Decoder) readType(kind Kind) {
+// readType reads the type, and returns its index among the names of the kind; 0 if it is absent.
+func (d *Decoder) readType(kind Kind) int {
 	r := &d.r
 	v := r.find(fType)
 	switch v.tok {
 	case tokNone:
 		r.recordDefault("topic", kind.String())
-		return
+		return 0
 	case tokString:
 	default:
 		r.refuse(fType, WrongType, "text is wanted")
-		return
+		return 0
 	}
-	stated, ok := kindOfType(v.text)
+	stated, name, ok := kindOfType(v.text)
 	switch {
 	case !ok:
 		r.refuse(fType, UnknownValue, "")
@@ -245,26 +247,27 @@ func (d *Decoder) readType(kind Kind) {
 	default:
 		r.recordValue(kind.String())
 	}
+	return name
 }
 
 // kindOfType reads a type: one of the names in any ASCII case, optionally with a reverse domain name as prefix and a version as
-// suffix, as in types of CloudEvents: com.example.purchase.v1.
-func kindOfType(text []byte) (Kind, bool) {
+// suffix, as in types of CloudEvents: com.example.purchase.v1. name is its index among the names of the kind.
+func kindOfType(text []byte) (kind Kind, name int, ok bool) {
 	if dot := bytes.LastIndexByte(text, '.'); dot >= 0 && len(text)-dot > 2 && text[dot+1]|0x20 == 'v' && skipDigits(text, dot+2) == len(text) {
 		text = text[:dot]
 	}
 	for kind, d := range kinds {
-		for _, t := range d.Types {
+		for name, t := range d.Types {
 			before := len(text) - len(t)
 			if before >= 0 && equalFold(text[before:], t) && (before == 0 || text[before-1] == '.') {
-				return Kind(kind), true
+				return Kind(kind), name, true
 			}
 		}
 	}
-	return 0, false
+	return 0, 0, false
 }
 
-// equalFold compares in any ASCII case; lower is in lower case.
+// equalFold compares in any ASCII case; lower is in lower case. A space and a hyphen are also its _, as in codes.
 func equalFold(text []byte, lower string) bool {
 	if len(text) != len(lower) {
 		return false
@@ -273,7 +276,7 @@ func equalFold(text []byte, lower string) bool {
 		if 'A' <= c && c <= 'Z' {
 			c += 'a' - 'A'
 		}
-		if c != lower[i] {
+		if c != lower[i] && (lower[i] != '_' || c != ' ' && c != '-') {
 			return false
 		}
 	}

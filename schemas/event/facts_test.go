@@ -51,6 +51,11 @@ func TestFactsNeverChange(t *testing.T) {
 			// kind, occurred_at, response_id, survey_id, type, score, created_at, updated_at (not stated), excluded, dimension
 			"03 80a8a8949567 026131 027331 08 0e 80a8a8949567 00 01 056272616e64", 0xc4753ba47db76147,
 		},
+		{
+			Engagement, `{` + at + `"type":"page","channel":"web","campaign":"no fact"}`,
+			// kind, occurred_at, type
+			"05 80a8a8949567 02", 0xda64084701dd606e,
+		},
 	} {
 		canonical, err := hex.DecodeString(strings.ReplaceAll(x.canonical, " ", ""))
 		require.NoError(t, err)

@@ -18,11 +18,12 @@ const (
 	Referral
 	Survey
 	Erasure
+	Engagement
 	Kinds // how many there are
 )
 
 // Descriptor is what is declared of a kind of event. Everything that treats the kinds alike walks the descriptors; a new
-// kind is a file with its descriptor, a constant, a body, and a line in the table below.
+// kind is a file with its descriptor, a constant, a body, and a line in the table below, and what processors.Step does with it.
 type Descriptor struct {
 	Name     string   // in types, sources, metrics, dead-letter topics and schemas
 	Topic    string   // its setting in kafka.topics, and the input topic by default
@@ -40,7 +41,7 @@ type Descriptor struct {
 	is    func(*ledger.Event) bool                 // the event has a body of this kind
 }
 
-var kinds = [Kinds]*Descriptor{Purchase: &purchase, Cancellation: &cancellation, Referral: &referral, Survey: &survey, Erasure: &erasure}
+var kinds = [Kinds]*Descriptor{Purchase: &purchase, Cancellation: &cancellation, Referral: &referral, Survey: &survey, Erasure: &erasure, Engagement: &engagement}
 
 // bodies is room for a body of each kind, so that decoding allocates none.
 type bodies struct {
@@ -50,6 +51,7 @@ type bodies struct {
 	referral     ledger.Referral
 	survey       ledger.Survey
 	erasure      ledger.Erasure
+	engagement   ledger.Engagement
 }
 
 // Descriptor returns what is declared of the kind.
@@ -116,7 +118,7 @@ func KindOfRecord(record []byte) (Kind, error) {
 		return 0, &Refused{Reason: Malformed, Detail: "one JSON object is wanted, with a text as type"}
 	}
 	for _, stated := range []string{typed.Type, typed.Event} {
-		if kind, ok := kindOfType([]byte(stated)); ok {
+		if kind, _, ok := kindOfType([]byte(stated)); ok {
 			return kind, nil
 		}
 	}

@@ -4,9 +4,11 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math/big"
 	"math/bits"
 	"regexp"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -17,6 +19,7 @@ var typesOf = [Kinds]*regexp.Regexp{
 	regexp.MustCompile(`(?s)^(.*\.)?(purchase|order completed|order\.completed)(\.v[0-9]+)?$`), regexp.MustCompile(`(?s)^(.*\.)?cancellation(\.v[0-9]+)?$`),
 	regexp.MustCompile(`(?s)^(.*\.)?referral(\.v[0-9]+)?$`), regexp.MustCompile(`(?s)^(.*\.)?survey(\.v[0-9]+)?$`),
 	regexp.MustCompile(`(?s)^(.*\.)?erasure(\.v[0-9]+)?$`),
+	regexp.MustCompile(`(?s)^(.*\.)?(engagement|` + strings.ReplaceAll(strings.Join(slices.Sorted(maps.Keys(engagementNames)), "|"), "_", "[ _-]") + `)(\.v[0-9]+)?$`),
 }
 
 func (r *reference) typed(kind Kind) {
@@ -95,6 +98,8 @@ func (r *reference) read(kind Kind, timestamp int64) {
 		natural = r.survey(e, &s)
 	case Erasure:
 		natural, e.Erasure = "erasure"+again(e.OccurredAt, s.occurred), &ledger.Erasure{}
+	case Engagement:
+		natural = r.engagement(e)
 	}
 	if e.Id == "" {
 		e.Id = natural
@@ -381,6 +386,8 @@ func (r *reference) canonical(kind Kind, e *ledger.Event, s stated) []byte {
 		x := e.Survey
 		put(x.ResponseId, x.SurveyId, int64(x.Type), int64(x.Score), when(x.CreatedAt, s.created), when(x.UpdatedAt, s.updated), x.Excluded, x.Dimension)
 	case Erasure: // its time alone
+	case Engagement:
+		put(int64(e.Engagement.Type))
 	}
 	return b
 }

@@ -96,6 +96,7 @@ type EventReader struct {
 	referral     Referral
 	survey       Survey
 	erasure      Erasure
+	engagement   Engagement
 	details      []byte // of the purchase, encoded; empty: none
 }
 
@@ -148,7 +149,13 @@ func (r *EventReader) Read(payload []byte) (*Event, error) {
 			f.check(e.Erasure.UnmarshalVTUnsafe(f.bytes))
 		case f.is(15, sized):
 			r.details = f.bytes
-		case f.number <= 4 || f.number >= 10 && f.number <= 14:
+		case f.is(16, sized):
+			if e.Engagement == nil {
+				r.engagement = Engagement{}
+				e.Engagement = &r.engagement
+			}
+			f.check(e.Engagement.UnmarshalVTUnsafe(f.bytes))
+		case f.number <= 4 || f.number >= 10 && f.number <= 14 || f.number == 16:
 			f.check(errWireType)
 		}
 	}

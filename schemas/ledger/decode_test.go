@@ -68,6 +68,8 @@ func TestEventReaderReadsWhatWasWritten(t *testing.T) {
 			want.Referral = &Referral{Referrer: rapid.String().Draw(t, "referrer"), Status: ReferralStatus(rapid.Int32Range(0, 9).Draw(t, "status"))}
 		case 4:
 			want.Survey = &Survey{ResponseId: rapid.String().Draw(t, "response"), Score: rapid.Int32().Draw(t, "score")}
+		case 5:
+			want.Engagement = &Engagement{Type: EngagementType(rapid.Int32Range(0, 9).Draw(t, "type")), Channel: rapid.String().Draw(t, "channel"), Campaign: rapid.String().Draw(t, "campaign")}
 		}
 		d := drawDetails(t)
 		want.PurchaseDetails = d

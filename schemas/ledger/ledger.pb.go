@@ -279,6 +279,67 @@ func (SurveyType) EnumDescriptor() ([]byte, []int) {
 	return file_ledger_ledger_proto_rawDescGZIP(), []int{3}
 }
 
+type EngagementType int32
+
+const (
+	EngagementType_ENGAGEMENT_TYPE_UNSPECIFIED     EngagementType = 0
+	EngagementType_ENGAGEMENT_TYPE_SITE_VISIT      EngagementType = 1
+	EngagementType_ENGAGEMENT_TYPE_APP             EngagementType = 2
+	EngagementType_ENGAGEMENT_TYPE_SOCIAL_SHARE    EngagementType = 3
+	EngagementType_ENGAGEMENT_TYPE_REVIEW          EngagementType = 4
+	EngagementType_ENGAGEMENT_TYPE_SUPPORT_CONTACT EngagementType = 5
+	EngagementType_ENGAGEMENT_TYPE_FEATURE_USE     EngagementType = 6
+)
+
+// Enum value maps for EngagementType.
+var (
+	EngagementType_name = map[int32]string{
+		0: "ENGAGEMENT_TYPE_UNSPECIFIED",
+		1: "ENGAGEMENT_TYPE_SITE_VISIT",
+		2: "ENGAGEMENT_TYPE_APP",
+		3: "ENGAGEMENT_TYPE_SOCIAL_SHARE",
+		4: "ENGAGEMENT_TYPE_REVIEW",
+		5: "ENGAGEMENT_TYPE_SUPPORT_CONTACT",
+		6: "ENGAGEMENT_TYPE_FEATURE_USE",
+	}
+	EngagementType_value = map[string]int32{
+		"ENGAGEMENT_TYPE_UNSPECIFIED":     0,
+		"ENGAGEMENT_TYPE_SITE_VISIT":      1,
+		"ENGAGEMENT_TYPE_APP":             2,
+		"ENGAGEMENT_TYPE_SOCIAL_SHARE":    3,
+		"ENGAGEMENT_TYPE_REVIEW":          4,
+		"ENGAGEMENT_TYPE_SUPPORT_CONTACT": 5,
+		"ENGAGEMENT_TYPE_FEATURE_USE":     6,
+	}
+)
+
+func (x EngagementType) Enum() *EngagementType {
+	p := new(EngagementType)
+	*p = x
+	return p
+}
+
+func (x EngagementType) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (EngagementType) Descriptor() protoreflect.EnumDescriptor {
+	return file_ledger_ledger_proto_enumTypes[4].Descriptor()
+}
+
+func (EngagementType) Type() protoreflect.EnumType {
+	return &file_ledger_ledger_proto_enumTypes[4]
+}
+
+func (x EngagementType) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use EngagementType.Descriptor instead.
+func (EngagementType) EnumDescriptor() ([]byte, []int) {
+	return file_ledger_ledger_proto_rawDescGZIP(), []int{4}
+}
+
 // Entry is a line of the ledger. All times are milliseconds since 1970-01-01 UTC.
 type Entry struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -587,6 +648,7 @@ type Event struct {
 	Survey          *Survey                `protobuf:"bytes,13,opt,name=survey,proto3" json:"survey,omitempty"`
 	Erasure         *Erasure               `protobuf:"bytes,14,opt,name=erasure,proto3" json:"erasure,omitempty"`                                        // of an entry of KIND_ERASE
 	PurchaseDetails *PurchaseDetails       `protobuf:"bytes,15,opt,name=purchase_details,json=purchaseDetails,proto3" json:"purchase_details,omitempty"` // beside the purchase, so that who needs only amounts does not decode it
+	Engagement      *Engagement            `protobuf:"bytes,16,opt,name=engagement,proto3" json:"engagement,omitempty"`
 	unknownFields   protoimpl.UnknownFields
 	sizeCache       protoimpl.SizeCache
 }
@@ -687,6 +749,13 @@ func (x *Event) GetErasure() *Erasure {
 func (x *Event) GetPurchaseDetails() *PurchaseDetails {
 	if x != nil {
 		return x.PurchaseDetails
+	}
+	return nil
+}
+
+func (x *Event) GetEngagement() *Engagement {
+	if x != nil {
+		return x.Engagement
 	}
 	return nil
 }
@@ -1470,6 +1539,68 @@ func (*Erasure) Descriptor() ([]byte, []int) {
 	return file_ledger_ledger_proto_rawDescGZIP(), []int{13}
 }
 
+// Engagement is what a customer does with the shop besides buying. Channel and campaign are as those of PurchaseDetails: none of them
+// distinguishes a duplicate from a conflict.
+type Engagement struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Type          EngagementType         `protobuf:"varint,1,opt,name=type,proto3,enum=mainstay.ledger.v1.EngagementType" json:"type,omitempty"`
+	Channel       string                 `protobuf:"bytes,2,opt,name=channel,proto3" json:"channel,omitempty"`
+	Campaign      string                 `protobuf:"bytes,3,opt,name=campaign,proto3" json:"campaign,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Engagement) Reset() {
+	*x = Engagement{}
+	mi := &file_ledger_ledger_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Engagement) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Engagement) ProtoMessage() {}
+
+func (x *Engagement) ProtoReflect() protoreflect.Message {
+	mi := &file_ledger_ledger_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Engagement.ProtoReflect.Descriptor instead.
+func (*Engagement) Descriptor() ([]byte, []int) {
+	return file_ledger_ledger_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *Engagement) GetType() EngagementType {
+	if x != nil {
+		return x.Type
+	}
+	return EngagementType_ENGAGEMENT_TYPE_UNSPECIFIED
+}
+
+func (x *Engagement) GetChannel() string {
+	if x != nil {
+		return x.Channel
+	}
+	return ""
+}
+
+func (x *Engagement) GetCampaign() string {
+	if x != nil {
+		return x.Campaign
+	}
+	return ""
+}
+
 var File_ledger_ledger_proto protoreflect.FileDescriptor
 
 const file_ledger_ledger_proto_rawDesc = "" +
@@ -1496,7 +1627,7 @@ const file_ledger_ledger_proto_rawDesc = "" +
 	"\aordinal\x18\x05 \x01(\rR\aordinal\"8\n" +
 	"\x04Mark\x12\x16\n" +
 	"\x06offset\x18\x01 \x01(\x03R\x06offset\x12\x18\n" +
-	"\aordinal\x18\x02 \x01(\rR\aordinal\"\xdb\x03\n" +
+	"\aordinal\x18\x02 \x01(\rR\aordinal\"\x9b\x04\n" +
 	"\x05Event\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x16\n" +
 	"\x06source\x18\x02 \x01(\tR\x06source\x12\x1f\n" +
@@ -1509,7 +1640,10 @@ const file_ledger_ledger_proto_rawDesc = "" +
 	"\breferral\x18\f \x01(\v2\x1c.mainstay.ledger.v1.ReferralR\breferral\x122\n" +
 	"\x06survey\x18\r \x01(\v2\x1a.mainstay.ledger.v1.SurveyR\x06survey\x125\n" +
 	"\aerasure\x18\x0e \x01(\v2\x1b.mainstay.ledger.v1.ErasureR\aerasure\x12N\n" +
-	"\x10purchase_details\x18\x0f \x01(\v2#.mainstay.ledger.v1.PurchaseDetailsR\x0fpurchaseDetails\"\xdd\x02\n" +
+	"\x10purchase_details\x18\x0f \x01(\v2#.mainstay.ledger.v1.PurchaseDetailsR\x0fpurchaseDetails\x12>\n" +
+	"\n" +
+	"engagement\x18\x10 \x01(\v2\x1e.mainstay.ledger.v1.EngagementR\n" +
+	"engagement\"\xdd\x02\n" +
 	"\bPurchase\x12\x19\n" +
 	"\border_id\x18\x01 \x01(\tR\aorderId\x12\x14\n" +
 	"\x05total\x18\x02 \x01(\x12R\x05total\x12\x1a\n" +
@@ -1584,7 +1718,12 @@ const file_ledger_ledger_proto_rawDesc = "" +
 	"\bexcluded\x18\a \x01(\bR\bexcluded\x12\x18\n" +
 	"\acomment\x18\b \x01(\tR\acomment\x12\x1c\n" +
 	"\tdimension\x18\t \x01(\tR\tdimension\"\t\n" +
-	"\aErasure*\xbd\x02\n" +
+	"\aErasure\"z\n" +
+	"\n" +
+	"Engagement\x126\n" +
+	"\x04type\x18\x01 \x01(\x0e2\".mainstay.ledger.v1.EngagementTypeR\x04type\x12\x18\n" +
+	"\achannel\x18\x02 \x01(\tR\achannel\x12\x1a\n" +
+	"\bcampaign\x18\x03 \x01(\tR\bcampaign*\xbd\x02\n" +
 	"\x04Kind\x12\x14\n" +
 	"\x10KIND_UNSPECIFIED\x10\x00\x12\x10\n" +
 	"\fKIND_GENESIS\x10\x01\x12\x0e\n" +
@@ -1626,7 +1765,15 @@ const file_ledger_ledger_proto_rawDesc = "" +
 	"\x0fSURVEY_TYPE_NPS\x10\x01\x12\x14\n" +
 	"\x10SURVEY_TYPE_CSAT\x10\x02\x12\x13\n" +
 	"\x0fSURVEY_TYPE_CES\x10\x03\x12\x16\n" +
-	"\x12SURVEY_TYPE_EQUITY\x10\x04B-Z+github.com/mainstay/mainstay/schemas/ledgerb\x06proto3"
+	"\x12SURVEY_TYPE_EQUITY\x10\x04*\xee\x01\n" +
+	"\x0eEngagementType\x12\x1f\n" +
+	"\x1bENGAGEMENT_TYPE_UNSPECIFIED\x10\x00\x12\x1e\n" +
+	"\x1aENGAGEMENT_TYPE_SITE_VISIT\x10\x01\x12\x17\n" +
+	"\x13ENGAGEMENT_TYPE_APP\x10\x02\x12 \n" +
+	"\x1cENGAGEMENT_TYPE_SOCIAL_SHARE\x10\x03\x12\x1a\n" +
+	"\x16ENGAGEMENT_TYPE_REVIEW\x10\x04\x12#\n" +
+	"\x1fENGAGEMENT_TYPE_SUPPORT_CONTACT\x10\x05\x12\x1f\n" +
+	"\x1bENGAGEMENT_TYPE_FEATURE_USE\x10\x06B-Z+github.com/mainstay/mainstay/schemas/ledgerb\x06proto3"
 
 var (
 	file_ledger_ledger_proto_rawDescOnce sync.Once
@@ -1640,50 +1787,54 @@ func file_ledger_ledger_proto_rawDescGZIP() []byte {
 	return file_ledger_ledger_proto_rawDescData
 }
 
-var file_ledger_ledger_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_ledger_ledger_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
+var file_ledger_ledger_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
+var file_ledger_ledger_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
 var file_ledger_ledger_proto_goTypes = []any{
 	(Kind)(0),               // 0: mainstay.ledger.v1.Kind
 	(CancellationKind)(0),   // 1: mainstay.ledger.v1.CancellationKind
 	(ReferralStatus)(0),     // 2: mainstay.ledger.v1.ReferralStatus
 	(SurveyType)(0),         // 3: mainstay.ledger.v1.SurveyType
-	(*Entry)(nil),           // 4: mainstay.ledger.v1.Entry
-	(*Copied)(nil),          // 5: mainstay.ledger.v1.Copied
-	(*Origin)(nil),          // 6: mainstay.ledger.v1.Origin
-	(*Mark)(nil),            // 7: mainstay.ledger.v1.Mark
-	(*Event)(nil),           // 8: mainstay.ledger.v1.Event
-	(*Purchase)(nil),        // 9: mainstay.ledger.v1.Purchase
-	(*PurchaseDetails)(nil), // 10: mainstay.ledger.v1.PurchaseDetails
-	(*Acquisition)(nil),     // 11: mainstay.ledger.v1.Acquisition
-	(*Product)(nil),         // 12: mainstay.ledger.v1.Product
-	(*Refund)(nil),          // 13: mainstay.ledger.v1.Refund
-	(*Cancellation)(nil),    // 14: mainstay.ledger.v1.Cancellation
-	(*Referral)(nil),        // 15: mainstay.ledger.v1.Referral
-	(*Survey)(nil),          // 16: mainstay.ledger.v1.Survey
-	(*Erasure)(nil),         // 17: mainstay.ledger.v1.Erasure
+	(EngagementType)(0),     // 4: mainstay.ledger.v1.EngagementType
+	(*Entry)(nil),           // 5: mainstay.ledger.v1.Entry
+	(*Copied)(nil),          // 6: mainstay.ledger.v1.Copied
+	(*Origin)(nil),          // 7: mainstay.ledger.v1.Origin
+	(*Mark)(nil),            // 8: mainstay.ledger.v1.Mark
+	(*Event)(nil),           // 9: mainstay.ledger.v1.Event
+	(*Purchase)(nil),        // 10: mainstay.ledger.v1.Purchase
+	(*PurchaseDetails)(nil), // 11: mainstay.ledger.v1.PurchaseDetails
+	(*Acquisition)(nil),     // 12: mainstay.ledger.v1.Acquisition
+	(*Product)(nil),         // 13: mainstay.ledger.v1.Product
+	(*Refund)(nil),          // 14: mainstay.ledger.v1.Refund
+	(*Cancellation)(nil),    // 15: mainstay.ledger.v1.Cancellation
+	(*Referral)(nil),        // 16: mainstay.ledger.v1.Referral
+	(*Survey)(nil),          // 17: mainstay.ledger.v1.Survey
+	(*Erasure)(nil),         // 18: mainstay.ledger.v1.Erasure
+	(*Engagement)(nil),      // 19: mainstay.ledger.v1.Engagement
 }
 var file_ledger_ledger_proto_depIdxs = []int32{
 	0,  // 0: mainstay.ledger.v1.Entry.kind:type_name -> mainstay.ledger.v1.Kind
-	6,  // 1: mainstay.ledger.v1.Entry.origin:type_name -> mainstay.ledger.v1.Origin
-	7,  // 2: mainstay.ledger.v1.Entry.after:type_name -> mainstay.ledger.v1.Mark
-	5,  // 3: mainstay.ledger.v1.Entry.copied:type_name -> mainstay.ledger.v1.Copied
-	9,  // 4: mainstay.ledger.v1.Event.purchase:type_name -> mainstay.ledger.v1.Purchase
-	14, // 5: mainstay.ledger.v1.Event.cancellation:type_name -> mainstay.ledger.v1.Cancellation
-	15, // 6: mainstay.ledger.v1.Event.referral:type_name -> mainstay.ledger.v1.Referral
-	16, // 7: mainstay.ledger.v1.Event.survey:type_name -> mainstay.ledger.v1.Survey
-	17, // 8: mainstay.ledger.v1.Event.erasure:type_name -> mainstay.ledger.v1.Erasure
-	10, // 9: mainstay.ledger.v1.Event.purchase_details:type_name -> mainstay.ledger.v1.PurchaseDetails
-	13, // 10: mainstay.ledger.v1.Purchase.refunds:type_name -> mainstay.ledger.v1.Refund
-	11, // 11: mainstay.ledger.v1.PurchaseDetails.acquisition:type_name -> mainstay.ledger.v1.Acquisition
-	12, // 12: mainstay.ledger.v1.PurchaseDetails.products:type_name -> mainstay.ledger.v1.Product
-	1,  // 13: mainstay.ledger.v1.Cancellation.kind:type_name -> mainstay.ledger.v1.CancellationKind
-	2,  // 14: mainstay.ledger.v1.Referral.status:type_name -> mainstay.ledger.v1.ReferralStatus
-	3,  // 15: mainstay.ledger.v1.Survey.type:type_name -> mainstay.ledger.v1.SurveyType
-	16, // [16:16] is the sub-list for method output_type
-	16, // [16:16] is the sub-list for method input_type
-	16, // [16:16] is the sub-list for extension type_name
-	16, // [16:16] is the sub-list for extension extendee
-	0,  // [0:16] is the sub-list for field type_name
+	7,  // 1: mainstay.ledger.v1.Entry.origin:type_name -> mainstay.ledger.v1.Origin
+	8,  // 2: mainstay.ledger.v1.Entry.after:type_name -> mainstay.ledger.v1.Mark
+	6,  // 3: mainstay.ledger.v1.Entry.copied:type_name -> mainstay.ledger.v1.Copied
+	10, // 4: mainstay.ledger.v1.Event.purchase:type_name -> mainstay.ledger.v1.Purchase
+	15, // 5: mainstay.ledger.v1.Event.cancellation:type_name -> mainstay.ledger.v1.Cancellation
+	16, // 6: mainstay.ledger.v1.Event.referral:type_name -> mainstay.ledger.v1.Referral
+	17, // 7: mainstay.ledger.v1.Event.survey:type_name -> mainstay.ledger.v1.Survey
+	18, // 8: mainstay.ledger.v1.Event.erasure:type_name -> mainstay.ledger.v1.Erasure
+	11, // 9: mainstay.ledger.v1.Event.purchase_details:type_name -> mainstay.ledger.v1.PurchaseDetails
+	19, // 10: mainstay.ledger.v1.Event.engagement:type_name -> mainstay.ledger.v1.Engagement
+	14, // 11: mainstay.ledger.v1.Purchase.refunds:type_name -> mainstay.ledger.v1.Refund
+	12, // 12: mainstay.ledger.v1.PurchaseDetails.acquisition:type_name -> mainstay.ledger.v1.Acquisition
+	13, // 13: mainstay.ledger.v1.PurchaseDetails.products:type_name -> mainstay.ledger.v1.Product
+	1,  // 14: mainstay.ledger.v1.Cancellation.kind:type_name -> mainstay.ledger.v1.CancellationKind
+	2,  // 15: mainstay.ledger.v1.Referral.status:type_name -> mainstay.ledger.v1.ReferralStatus
+	3,  // 16: mainstay.ledger.v1.Survey.type:type_name -> mainstay.ledger.v1.SurveyType
+	4,  // 17: mainstay.ledger.v1.Engagement.type:type_name -> mainstay.ledger.v1.EngagementType
+	18, // [18:18] is the sub-list for method output_type
+	18, // [18:18] is the sub-list for method input_type
+	18, // [18:18] is the sub-list for extension type_name
+	18, // [18:18] is the sub-list for extension extendee
+	0,  // [0:18] is the sub-list for field type_name
 }
 
 func init() { file_ledger_ledger_proto_init() }
@@ -1696,8 +1847,8 @@ func file_ledger_ledger_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_ledger_ledger_proto_rawDesc), len(file_ledger_ledger_proto_rawDesc)),
-			NumEnums:      4,
-			NumMessages:   14,
+			NumEnums:      5,
+			NumMessages:   15,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
