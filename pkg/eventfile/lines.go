@@ -75,7 +75,7 @@ func (r *Reader) survey() error {
 			return err
 		default:
 			if i >= 0 {
-				r.noteCurrency(r.text(from, "currency"), line)
+				r.noteCurrency(r.fieldText(from, "currency"), line)
 			}
 			if err := r.addToOrder(line, from); err != nil {
 				return err
@@ -126,7 +126,7 @@ func (r *Reader) addToOrder(line int, from record) error {
 		o.refused = &RowError{Line: line, Field: "total", Reason: "not a number, in a line of the order that begins in line " + strconv.Itoa(o.first)}
 	}
 	for _, name := range []string{"customer_id", "currency"} {
-		switch text := r.text(from, name); {
+		switch text := r.fieldText(from, name); {
 		case text == "":
 		case o.stated[name] == "":
 			o.stated[name] = text
@@ -174,7 +174,7 @@ func (r *Reader) reads(name string) bool {
 	return b.constant == "" && (b.index >= 0 || b.column != "" || r.syntax != csvSyntax && name == "order_id")
 }
 
-func (r *Reader) text(from record, name string) string {
+func (r *Reader) fieldText(from record, name string) string {
 	v, _ := from.valueOf(&r.bound[r.slot[name]])
 	return v.text
 }
@@ -185,16 +185,16 @@ func (r *Reader) orderID(from record) string {
 	if r.orders == nil {
 		return ""
 	}
-	id := r.text(from, "order_id")
+	id := r.fieldText(from, "order_id")
 	if id == "" || r.mapping.Lines == LinesSum {
 		return id
 	}
-	return id + "\x00" + r.text(from, "customer_id") + "\x00" + r.text(from, "updated_at")
+	return id + "\x00" + r.fieldText(from, "customer_id") + "\x00" + r.fieldText(from, "updated_at")
 }
 
 // lineTotal returns the total of a row: 0 if it states none, nil if it is not a number.
 func (r *Reader) lineTotal(from record) (total *big.Rat, decimals int) {
-	text, _ := money.CutWord(digits.Plain(r.text(from, "total")))
+	text, _ := money.CutWord(digits.Plain(r.fieldText(from, "total")))
 	if text == "" {
 		return new(big.Rat), 0
 	}

@@ -33,8 +33,8 @@ type filter struct {
 	path   valuePath // instead of value; it begins at the event or the record
 }
 
-// found is a value and the object that has it.
-type found struct {
+// foundValue is a value and the object that has it.
+type foundValue struct {
 	value  any
 	beside map[string]any
 }
@@ -124,7 +124,7 @@ func (p valuePath) String() string {
 }
 
 // find returns the values at a path; null and "" are absent, as for the decoder.
-func (p valuePath) find(at map[string]any, in *scope) []found {
+func (p valuePath) find(at map[string]any, in *scope) []foundValue {
 	if len(p) == 0 {
 		return nil
 	}
@@ -141,7 +141,7 @@ func (p valuePath) find(at map[string]any, in *scope) []found {
 		return p.follow(value, at, in)
 	}
 	elements, _ := value.([]any)
-	var all []found
+	var all []foundValue
 	for _, e := range elements {
 		object, _ := e.(map[string]any)
 		if p[0].holds(object, in) {
@@ -152,20 +152,20 @@ func (p valuePath) find(at map[string]any, in *scope) []found {
 }
 
 // from returns what a path finds that begins with the name of an object.
-func (p valuePath) from(object map[string]any, in *scope) []found {
+func (p valuePath) from(object map[string]any, in *scope) []foundValue {
 	if len(p) == 1 && object != nil {
-		return []found{{object, object}}
+		return []foundValue{{object, object}}
 	}
 	return p[1:].find(object, in)
 }
 
 // follow returns what the rest of the path finds in a value.
-func (p valuePath) follow(value any, beside map[string]any, in *scope) []found {
+func (p valuePath) follow(value any, beside map[string]any, in *scope) []foundValue {
 	if len(p) == 1 {
 		if value == nil || value == "" {
 			return nil
 		}
-		return []found{{value, beside}}
+		return []foundValue{{value, beside}}
 	}
 	object, _ := value.(map[string]any)
 	return p[1:].find(object, in)
@@ -181,9 +181,9 @@ func (s *step) holds(element map[string]any, in *scope) bool {
 		}
 		want := f.value
 		if f.path != nil {
-			want = text(first(f.path.find(in.event, in)))
+			want = valueText(first(f.path.find(in.event, in)))
 		}
-		if text(first(f.within.find(element, in))) != want {
+		if valueText(first(f.within.find(element, in))) != want {
 			return false
 		}
 	}
@@ -197,15 +197,15 @@ func (p valuePath) list() valuePath {
 	return whole
 }
 
-func first(all []found) any {
+func first(all []foundValue) any {
 	if len(all) == 0 {
 		return nil
 	}
 	return all[0].value
 }
 
-// text is a single value as text: a number by its digits.
-func text(v any) string {
+// valueText is a single value as text: a number by its digits.
+func valueText(v any) string {
 	switch x := v.(type) {
 	case string:
 		return x
@@ -262,13 +262,13 @@ func (all conditions) hold(at map[string]any, in *scope) bool {
 		values := c.path.find(at, in)
 		holds := len(values) > 0
 		if c.match != nil {
-			holds = slices.ContainsFunc(values, func(v found) bool { return c.match.MatchString(text(v.value)) })
+			holds = slices.ContainsFunc(values, func(v foundValue) bool { return c.match.MatchString(valueText(v.value)) })
 		}
 		if c.values != nil {
 			holds = false
 			for _, v := range values {
 				for _, want := range c.values {
-					holds = holds || strings.EqualFold(text(v.value), want)
+					holds = holds || strings.EqualFold(valueText(v.value), want)
 				}
 			}
 		}

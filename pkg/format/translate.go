@@ -56,7 +56,7 @@ func (f *Format) Translate(kind event.Kind, record []byte) ([]Translated, error)
 }
 
 // list returns what a record lists; nil: the record itself is the event.
-func (f *Format) list(root map[string]any) (valuePath, []found) {
+func (f *Format) list(root map[string]any) (valuePath, []foundValue) {
 	in := scope{event: root, record: root}
 	for _, layer := range f.layers() {
 		for _, it := range layer.Each {
@@ -66,7 +66,7 @@ func (f *Format) list(root map[string]any) (valuePath, []found) {
 			switch first(it.path.list().find(root, &in)).(type) {
 			case []any:
 				if it.path[len(it.path)-1].each {
-					return it.path, append([]found{}, it.path.find(root, &in)...)
+					return it.path, append([]foundValue{}, it.path.find(root, &in)...)
 				}
 			case map[string]any:
 				if !it.path[len(it.path)-1].each {

@@ -70,11 +70,11 @@ func (w *writer) value(name string, s *source, at map[string]any) bool {
 			return false
 		}
 	}
-	if written := text(value); s.utc && !zoned(written) {
+	if written := valueText(value); s.utc && !zoned(written) {
 		w.quoted(written + "Z")
 		return true
 	}
-	if meaning, ok := s.table[strings.ToLower(text(value))]; ok {
+	if meaning, ok := s.table[strings.ToLower(valueText(value))]; ok {
 		w.quoted(meaning)
 		return true
 	}
@@ -82,9 +82,9 @@ func (w *writer) value(name string, s *source, at map[string]any) bool {
 }
 
 // firstMatch is the group of the first value that matches; "" if none does.
-func (s *source) firstMatch(all []found) string {
+func (s *source) firstMatch(all []foundValue) string {
 	for _, v := range all {
-		if groups := s.match.FindStringSubmatch(text(v.value)); groups != nil && groups[1] != "" {
+		if groups := s.match.FindStringSubmatch(valueText(v.value)); groups != nil && groups[1] != "" {
 			return groups[1]
 		}
 	}
@@ -95,7 +95,7 @@ func (s *source) firstMatch(all []found) string {
 func (w *writer) joined(s *source, at map[string]any) bool {
 	var all []string
 	for i, p := range s.join {
-		t := text(first(p.find(at, &w.scope)))
+		t := valueText(first(p.find(at, &w.scope)))
 		if t == "" && i == 0 {
 			return false
 		}
@@ -199,9 +199,9 @@ func (w *writer) sum(s *source, at map[string]any) bool {
 // decimal writes an amount, from minor units if the source says so.
 func (w *writer) decimal(exact *big.Rat, s *source, at map[string]any) bool {
 	if s.minor != nil {
-		code := text(first(s.minor.currency.find(at, &w.scope)))
+		code := valueText(first(s.minor.currency.find(at, &w.scope)))
 		if code == "" {
-			code = text(first(s.minor.currency.find(w.scope.event, &w.scope)))
+			code = valueText(first(s.minor.currency.find(w.scope.event, &w.scope)))
 		}
 		exact = new(big.Rat).Mul(exact, new(big.Rat).SetFrac64(1, powerOfTen(s.minor.decimalsOf(code))))
 	}
@@ -233,7 +233,7 @@ func powerOfTen(n int) int64 {
 
 // number reads a number or its text.
 func number(v any) (*big.Rat, bool) {
-	written := text(v)
+	written := valueText(v)
 	if len(written) == 0 || len(written) > 40 || strings.Trim(written, "0123456789.-") != "" {
 		return nil, false
 	}

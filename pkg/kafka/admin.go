@@ -240,7 +240,7 @@ func (c *Client) GroupMembers(ctx context.Context, group string) (members []Memb
 func assignment(b []byte) map[string][]int32 {
 	all := map[string][]int32{}
 	r := responseReader{rest: b}
-	r.take(2)
+	r.next(2)
 	for range r.count() {
 		topic := string(r.str())
 		for range r.count() {
@@ -270,7 +270,7 @@ func (c *Client) DeleteRecords(ctx context.Context, topic string, partition int3
 			return err
 		}
 		r := responseReader{rest: m.response}
-		r.take(8) // correlation id, throttle time
+		r.next(8) // correlation id, throttle time
 		if r.count() != 1 {
 			return &transportError{errShortResponse}
 		}
@@ -278,7 +278,7 @@ func (c *Client) DeleteRecords(ctx context.Context, topic string, partition int3
 		if r.count() != 1 {
 			return &transportError{errShortResponse}
 		}
-		r.take(4 + 8) // partition, new log start
+		r.next(4 + 8) // partition, new log start
 		code := r.i16()
 		if r.short {
 			return &transportError{errShortResponse}

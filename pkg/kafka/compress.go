@@ -162,10 +162,10 @@ func decodeSnappy(dst, src []byte) ([]byte, error) {
 		return decodeSnappyBlock(dst, src)
 	}
 	c := responseReader{rest: src}
-	c.take(len(xerialMagic) + 8)
+	c.next(len(xerialMagic) + 8)
 	start := len(dst)
 	for len(c.rest) > 0 {
-		block := c.take(int(c.i32()))
+		block := c.next(int(c.i32()))
 		if c.short {
 			return nil, errShortResponse
 		}

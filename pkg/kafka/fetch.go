@@ -362,11 +362,11 @@ func (l *fetchRequest) encode(b []byte, f *Fetcher, correlation int32, wait time
 // readResponse decodes the response of one leader. If its end was cut off, the partitions in it are answered by the next request.
 func (f *Fetcher) readResponse(answer []byte, cut bool) error {
 	r := responseReader{rest: answer, cut: cut}
-	r.take(8) // correlation id, throttle time
+	r.next(8) // correlation id, throttle time
 	if err := codeError(r.i16()); err != nil {
 		return fmt.Errorf("Fetch: %w", err)
 	}
-	r.take(4) // session id
+	r.next(4) // session id
 	for range r.count() {
 		topic := r.str()
 		for range r.count() {

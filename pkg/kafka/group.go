@@ -247,7 +247,7 @@ func (c *Client) heartbeat(ctx context.Context, broker int32, group string, gene
 		return err
 	}
 	r := responseReader{rest: m.response}
-	r.take(8) // correlation id, throttle time
+	r.next(8) // correlation id, throttle time
 	code := r.i16()
 	if r.short {
 		return fmt.Errorf("Heartbeat: %w", &transportError{errShortResponse})

@@ -214,16 +214,16 @@ func (r *produceRequest) encode(w *batchWriter, correlation int32) [][]byte {
 // readResponse stores the result of each partition. All must be checked, because EndTxn would commit those that succeeded.
 func (r *produceRequest) readResponse(answer []byte) error {
 	c := responseReader{rest: answer}
-	c.take(4) // correlation id
+	c.next(4) // correlation id
 	answered := 0
 	for range c.count() {
 		topic := c.str()
 		for range c.count() {
 			partition, code := c.i32(), c.i16()
 			base, appended := c.i64(), c.i64()
-			c.take(8) // log start
+			c.next(8) // log start
 			for range c.count() {
-				c.take(4) // index of a rejected record
+				c.next(4) // index of a rejected record
 				c.str()   // its error message
 			}
 			message := c.str()

@@ -81,7 +81,7 @@ type frames struct {
 	ended  int
 }
 
-func (f *frames) pass(p []byte) {
+func (f *frames) follow(p []byte) {
 	for len(p) > 0 {
 		if f.rest > 0 {
 			n := min(f.rest, len(p))
@@ -123,7 +123,7 @@ func (s *session) Write(p []byte) (int, error) {
 		}
 	}
 	s.mu.Lock()
-	s.written.pass(p) // before the write, since the response may arrive before it returns
+	s.written.follow(p) // before the write, since the response may arrive before it returns
 	s.mu.Unlock()
 	return s.Conn.Write(p)
 }
@@ -132,7 +132,7 @@ func (s *session) Write(p []byte) (int, error) {
 func (s *session) Read(p []byte) (int, error) {
 	n, err := s.Conn.Read(p)
 	s.mu.Lock()
-	s.read.pass(p[:n])
+	s.read.follow(p[:n])
 	s.mu.Unlock()
 	return n, err
 }

@@ -257,7 +257,7 @@ func TestFramesAreCounted(t *testing.T) {
 		var f frames
 		for len(stream) > 0 {
 			n := rapid.IntRange(1, len(stream)).Draw(t, "cut")
-			f.pass(stream[:n])
+			f.follow(stream[:n])
 			stream = stream[n:]
 		}
 		require.Equal(t, len(sizes), f.begun)

@@ -27,7 +27,7 @@ func (c *Client) PartitionBytes(ctx context.Context, topic string, partitions []
 			return err
 		}
 		r := responseReader{rest: m.response}
-		r.take(8) // correlation id, throttle time
+		r.next(8) // correlation id, throttle time
 		for range r.count() {
 			code := r.i16()
 			r.str() // the directory
@@ -35,7 +35,7 @@ func (c *Client) PartitionBytes(ctx context.Context, topic string, partitions []
 				name := string(r.str())
 				for range r.count() {
 					p, size := r.i32(), r.i64()
-					r.take(8 + 1) // offset lag, whether it is a future replica
+					r.next(8 + 1) // offset lag, whether it is a future replica
 					if !r.short && name == topic {
 						sizes[p] += size
 					}

@@ -145,7 +145,7 @@ type responseReader struct {
 	cut   bool // the response has lost its end: bytes returns what is left of its last field
 }
 
-func (c *responseReader) take(n int) []byte {
+func (c *responseReader) next(n int) []byte {
 	if n < 0 || n > len(c.rest) {
 		c.rest, c.short = nil, true
 		return nil
@@ -156,28 +156,28 @@ func (c *responseReader) take(n int) []byte {
 }
 
 func (c *responseReader) i16() int16 {
-	if b := c.take(2); b != nil {
+	if b := c.next(2); b != nil {
 		return int16(binary.BigEndian.Uint16(b))
 	}
 	return 0
 }
 
 func (c *responseReader) i32() int32 {
-	if b := c.take(4); b != nil {
+	if b := c.next(4); b != nil {
 		return int32(binary.BigEndian.Uint32(b))
 	}
 	return 0
 }
 
 func (c *responseReader) i64() int64 {
-	if b := c.take(8); b != nil {
+	if b := c.next(8); b != nil {
 		return int64(binary.BigEndian.Uint64(b))
 	}
 	return 0
 }
 
 // str reads a string or nullable string; the result points into the response.
-func (c *responseReader) str() []byte { return c.take(max(0, int(c.i16()))) }
+func (c *responseReader) str() []byte { return c.next(max(0, int(c.i16()))) }
 
 // bytes reads bytes or nullable bytes; the result points into the response.
 func (c *responseReader) bytes() []byte {
@@ -185,7 +185,7 @@ func (c *responseReader) bytes() []byte {
 	if c.cut {
 		n = min(n, len(c.rest))
 	}
-	return c.take(n)
+	return c.next(n)
 }
 
 // count reads the length of an array, 0 for null. A length that exceeds the remaining bytes is a short response.

@@ -47,7 +47,7 @@ func (e *expectedTable) expected(c betaCustomer, x int, t float64) float64 {
 		})
 		row[piece] = p
 	}
-	return c.alive * p.at(z)
+	return c.alive * p.evaluate(z)
 }
 
 // pieceTerms is the number of terms of a polynomial. On an ellipse around the piece on which the function is no larger than near it, the
@@ -84,8 +84,8 @@ func chebyshevNode(n int) float64 {
 	return sinPi(float64((n+pieceTerms)%turn) / (2 * pieceTerms))
 }
 
-// at evaluates the polynomial by Clenshaw's recurrence.
-func (p *chebyshev) at(z float64) float64 {
+// evaluate returns the value at z, by Clenshaw's recurrence.
+func (p *chebyshev) evaluate(z float64) float64 {
 	y := float64((z - p.middle) * p.scale)
 	twice := 2 * y
 	var a, b float64

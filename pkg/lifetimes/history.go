@@ -25,7 +25,7 @@ type History []Day
 
 // Add records a standing order with its net value in minor units.
 func (h History) Add(day int32, net int64) History {
-	i := h.at(day)
+	i := h.indexOf(day)
 	if i < len(h) && h[i].Day == day {
 		if h[i].Orders < math.MaxUint32 {
 			h[i].Orders++
@@ -42,7 +42,7 @@ func (h History) Add(day int32, net int64) History {
 // Adjust adds delta, in minor units, to the net value of a standing order, for a partial
 // refund or a correction. A day without a standing order is not changed.
 func (h History) Adjust(day int32, delta int64) History {
-	if i := h.at(day); i < len(h) && h[i].Day == day {
+	if i := h.indexOf(day); i < len(h) && h[i].Day == day {
 		h[i].Net = addSaturating(h[i].Net, delta)
 	}
 	return h
@@ -52,7 +52,7 @@ func (h History) Adjust(day int32, delta int64) History {
 // value in minor units. A day without another standing order is removed too, which may
 // change x, the first and the last day. A day without a standing order is not changed.
 func (h History) Remove(day int32, net int64) History {
-	i := h.at(day)
+	i := h.indexOf(day)
 	if i == len(h) || h[i].Day != day {
 		return h
 	}
@@ -168,9 +168,9 @@ func (h History) Last() (int32, bool) {
 	return h[len(h)-1].Day, true
 }
 
-// at is the index of day, or where it would be inserted. The newest day is tried first,
+// indexOf is the index of day, or where it would be inserted. The newest day is tried first,
 // since most events concern it.
-func (h History) at(day int32) int {
+func (h History) indexOf(day int32) int {
 	if n := len(h); n == 0 || h[n-1].Day < day {
 		return n
 	}

@@ -24,15 +24,15 @@ func Differences(here, there *ledger.SettingsValues) []Difference {
 		a, b := get(s.inValues(here)), get(s.inValues(there))
 		if rules, ok := a.([]alert.Rule); ok {
 			all = append(all, ruleDifferences(s.Path, rules, b.([]alert.Rule))...) //nolint:forcetypeassert // of one setting
-		} else if a, b := text(a), text(b); a != b {
+		} else if a, b := valueText(a), valueText(b); a != b {
 			all = append(all, Difference{s.Path, a, b})
 		}
 	}
 	return all
 }
 
-// text is a value as an operator reads it.
-func text(value any) string {
+// valueText is a value as an operator reads it.
+func valueText(value any) string {
 	rates, ok := value.([]*ledger.Rate)
 	if !ok {
 		return fmt.Sprint(value)

@@ -144,11 +144,11 @@ func (r *ruleReader) rule(node *yaml.Node) (alert.Rule, map[string]*yaml.Node) {
 func (r *ruleReader) field(rule *alert.Rule, key, value *yaml.Node) {
 	switch key.Value {
 	case "name":
-		rule.Name = r.text(key, value)
+		rule.Name = r.scalarText(key, value)
 	case "metric":
-		rule.Metric = r.text(key, value)
+		rule.Metric = r.scalarText(key, value)
 	case "severity":
-		rule.Severity = r.text(key, value)
+		rule.Severity = r.scalarText(key, value)
 	case "above":
 		rule.At = r.number(key, value)
 	case "below":
@@ -168,7 +168,7 @@ func (r *ruleReader) field(rule *alert.Rule, key, value *yaml.Node) {
 	}
 }
 
-func (r *ruleReader) text(key, value *yaml.Node) string {
+func (r *ruleReader) scalarText(key, value *yaml.Node) string {
 	if value.Kind != yaml.ScalarNode || value.Tag == "!!null" {
 		r.wrong(value, "%s: must be a string", key.Value)
 	}
@@ -261,8 +261,8 @@ func (r Rules) tree() any {
 	return all
 }
 
-// text is the tree in one line, the form of a variable or flag.
-func (r Rules) text() string {
+// canonicalText is the tree in one line, the form of a variable or flag.
+func (r Rules) canonicalText() string {
 	if word, ok := r.tree().(string); ok {
 		return word
 	}

@@ -39,7 +39,7 @@ type Setting struct {
 func Settings() []Setting {
 	all, c := slices.Clone(fields()), Default()
 	for i := range all {
-		all[i].Default = text(all[i].field(&c))
+		all[i].Default = settingText(all[i].field(&c))
 	}
 	return all
 }
@@ -203,7 +203,7 @@ func (s *Setting) check(v reflect.Value) string {
 	if ok {
 		return ""
 	}
-	shown := text(v)
+	shown := settingText(v)
 	if shown == "" {
 		shown = "empty"
 	}
@@ -347,8 +347,8 @@ func parseAlias(from string) (money.Alias, error) {
 	return money.Alias{As: as, Times: n}, nil
 }
 
-// text writes a value so that parse reads it again; secrets are redacted.
-func text(v reflect.Value) string {
+// settingText writes a value so that parse reads it again; secrets are redacted.
+func settingText(v reflect.Value) string {
 	switch value := v.Interface().(type) {
 	case []string:
 		return strings.Join(value, ",")
@@ -359,7 +359,7 @@ func text(v reflect.Value) string {
 	case time.Duration:
 		return settings.Duration(value)
 	case Rules:
-		return value.text()
+		return value.canonicalText()
 	default:
 		return fmt.Sprint(value)
 	}

@@ -103,7 +103,7 @@ func (s *Scenario) changeSettings(a *arguments) error {
 		}
 		switch f.Kind() {
 		case protoreflect.BoolKind:
-			v.ProtoReflect().Set(f, protoreflect.ValueOfBool(a.text(name) == "true"))
+			v.ProtoReflect().Set(f, protoreflect.ValueOfBool(a.textArgument(name) == "true"))
 		case protoreflect.EnumKind:
 			v.ProtoReflect().Set(f, protoreflect.ValueOfEnum(protoreflect.EnumNumber(a.number(name))))
 		case protoreflect.DoubleKind:
@@ -143,25 +143,25 @@ func event(what string, at int64, a *arguments) (*ledger.Event, error) {
 	}
 	switch what {
 	case "purchase":
-		e.Purchase = &ledger.Purchase{OrderId: a.text("order"), Total: a.amount("total"), Currency: a.unit.Currency}
+		e.Purchase = &ledger.Purchase{OrderId: a.textArgument("order"), Total: a.amount("total"), Currency: a.unit.Currency}
 		e.Id, e.Source = "order:"+e.Purchase.GetOrderId(), "purchase"
 	case "refund":
 		e.Cancellation = &ledger.Cancellation{
-			Kind: ledger.CancellationKind_CANCELLATION_KIND_REFUND, OrderId: a.text("order"), RefundId: a.text("id"), Total: a.amount("total"), Currency: a.unit.Currency,
-			Reason: a.text("reason"),
+			Kind: ledger.CancellationKind_CANCELLATION_KIND_REFUND, OrderId: a.textArgument("order"), RefundId: a.textArgument("id"), Total: a.amount("total"), Currency: a.unit.Currency,
+			Reason: a.textArgument("reason"),
 		}
 		e.Id = "refund:" + e.Cancellation.GetRefundId()
 	case "cancel":
-		e.Cancellation = &ledger.Cancellation{Kind: ledger.CancellationKind_CANCELLATION_KIND_ORDER, OrderId: a.text("order"), Reason: a.text("reason")}
+		e.Cancellation = &ledger.Cancellation{Kind: ledger.CancellationKind_CANCELLATION_KIND_ORDER, OrderId: a.textArgument("order"), Reason: a.textArgument("reason")}
 		e.Id = "cancellation:" + e.Cancellation.GetOrderId()
 	case "account":
-		e.Cancellation = &ledger.Cancellation{Kind: ledger.CancellationKind_CANCELLATION_KIND_ACCOUNT, EffectiveAt: a.time("effective"), Reason: a.text("reason")}
+		e.Cancellation = &ledger.Cancellation{Kind: ledger.CancellationKind_CANCELLATION_KIND_ACCOUNT, EffectiveAt: a.time("effective"), Reason: a.textArgument("reason")}
 		e.Id = "account"
 	case "subscription":
-		e.Cancellation = &ledger.Cancellation{Kind: ledger.CancellationKind_CANCELLATION_KIND_SUBSCRIPTION, SubscriptionId: a.text("id"), EffectiveAt: a.time("effective"), Reason: a.text("reason")}
+		e.Cancellation = &ledger.Cancellation{Kind: ledger.CancellationKind_CANCELLATION_KIND_SUBSCRIPTION, SubscriptionId: a.textArgument("id"), EffectiveAt: a.time("effective"), Reason: a.textArgument("reason")}
 		e.Id = "subscription:" + e.Cancellation.GetSubscriptionId()
 	case "referral":
-		status := a.text("status")
+		status := a.textArgument("status")
 		if status == "" {
 			status = "approved"
 		}
@@ -169,13 +169,13 @@ func event(what string, at int64, a *arguments) (*ledger.Event, error) {
 		if !ok {
 			return nil, fmt.Errorf("%w: status %q", ErrLine, status)
 		}
-		e.Referral = &ledger.Referral{ReferralId: a.text("id"), Referrer: a.text("by"), Status: ledger.ReferralStatus(n)}
+		e.Referral = &ledger.Referral{ReferralId: a.textArgument("id"), Referrer: a.textArgument("by"), Status: ledger.ReferralStatus(n)}
 		e.Id, e.Source = "referral:"+e.Referral.GetReferralId()+":"+status, "referral"
 	case "forget":
 		e.Erasure, e.Id, e.Source = &ledger.Erasure{}, "erasure", "erasure"
 	case "survey":
 		e.Survey = &ledger.Survey{
-			ResponseId: a.text("id"), Type: ledger.SurveyType_SURVEY_TYPE_NPS, Score: int32(a.number("score")), CreatedAt: e.GetOccurredAt(), UpdatedAt: e.GetOccurredAt(),
+			ResponseId: a.textArgument("id"), Type: ledger.SurveyType_SURVEY_TYPE_NPS, Score: int32(a.number("score")), CreatedAt: e.GetOccurredAt(), UpdatedAt: e.GetOccurredAt(),
 		}
 		e.Id, e.Source = fmt.Sprint("response:", e.Survey.GetResponseId(), "@", e.GetOccurredAt()), "survey"
 	default:
@@ -199,7 +199,7 @@ type arguments struct {
 	err    error
 }
 
-func (a *arguments) text(name string) string {
+func (a *arguments) textArgument(name string) string {
 	v := a.values[name]
 	delete(a.values, name)
 	return v
