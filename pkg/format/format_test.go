@@ -183,6 +183,12 @@ func FuzzTranslate(f *testing.F) {
 	f.Add(`{"id":1,"line_items":[{"gift_card":true,"price":"5","quantity":2}],"refunds":[{"id":2,"transactions":[{"kind":"refund"}]}],"current_total_price":"3"}`)
 	f.Add(`{"object":"event","type":"charge.refunded","data":{"object":{"object":"charge","id":"ch","amount":100,"currency":"jpy"}}}`)
 	f.Add(`{"type":"track","event":"Order Completed","properties":{"total":1e9}}`)
+	f.Add(`{"batch":[{"type":"track","event":"Order Refunded","userId":"c"},5]}`)
+	f.Add(`{"user_id":"c","timestamp_micros":1,"events":[{"name":"refund","params":{"transaction_id":"t"}},{"name":"purchase","params":{"items":[{}]}}]}`)
+	f.Add(`{"items":[{"entity_id":1,"base_grand_total":1,"items":[{"parent_item_id":1}]}],"search_criteria":{}}`)
+	f.Add(`{"data":[{"relationships":{"metric":{"data":{"id":"M"}}}}],"included":[{"type":"metric","id":"M","attributes":{"name":"Placed Order"}}]}`)
+	f.Add(`{"type":"advocateReward","data":[{"customerId":"c","friends":[{"friendCustomerId":"d"}]}]}`)
+	f.Add(`{"id":"gid://shopify/Order/1","displayFinancialStatus":"PAID","customer":{"id":"gid://shopify/Customer/2?x"}}`)
 	var all []*format.Format
 	for _, name := range format.Names() {
 		one, err := format.Open(name)
