@@ -10,6 +10,7 @@ import (
 
 	"github.com/mainstay/mainstay/pkg/models/parameters"
 	"github.com/mainstay/mainstay/processors/model"
+	"github.com/mainstay/mainstay/processors/season"
 )
 
 func (p *program) fitCommand() *cobra.Command {
@@ -17,7 +18,7 @@ func (p *program) fitCommand() *cobra.Command {
 		Use: "fit FILE", Short: "Fit the models to a file of purchases and write the parameters to a file", Args: cobra.ExactArgs(1),
 		Long: `Fit fits a model of purchase counts and Gamma-Gamma (purchase values) with weak priors to a file of purchases and writes the
 parameters to a YAML file, which the setting model.parameters_file puts in force. The setting model.choice names the model; auto
-compares all models on the last purchase horizon of the file. What cannot be fitted is replaced by a simpler model, and a note
+compares all models on the last purchase horizon of the file, with a season too, unless model.season is off. What cannot be fitted is replaced by a simpler model, and a note
 says so. An existing file is replaced only if it has the same source and is not better; see --overwrite. Use ` + p.name + ` backtest
 to measure how well the models predict.
 
@@ -43,6 +44,10 @@ func (p *program) fit(ctx context.Context, cmd *cobra.Command, args []string) er
 	if err != nil {
 		return err
 	}
+	campaigns, err := season.ParseCampaigns(c.Model.Campaigns)
+	if err != nil {
+		return fmt.Errorf("model.campaigns: %w", err)
+	}
 	bar := p.bar("reading and fitting", false)
 	read, err := p.readPurchases(cmd, args[0])
 	if err != nil {
@@ -51,6 +56,7 @@ func (p *program) fit(ctx context.Context, cmd *cobra.Command, args []string) er
 	o := parameters.FitOptions{
 		MinorPerUnit: read.minorPerUnit(), Currency: read.unit.Code, Now: p.now(), Until: math.MinInt32,
 		Model: c.Model.Choice, HorizonDays: float64(c.Churn.PurchaseHorizonDays),
+		Seasons: c.Model.Seasons(), Campaigns: campaigns,
 	}
 	for _, h := range read.all {
 		last, _ := h.Last()
@@ -142,6 +148,20 @@ func (p *program) fitTable(f *parameters.File, to string) error {
 		add(f.Model, "level", v.Level, nil)
 		add(f.Model, "power", v.Power, nil)
 	}
+	if s := f.Season; s != nil {
+		for i, v := range s.Weekly {
+			add("season", time.Weekday((i+1)%len(s.Weekly)).String(), v, nil)
+		}
+		for i, v := range s.Yearly {
+			add("season", time.Month(i+1).String(), v, nil)
+		}
+		for _, v := range s.Events {
+			add("season", v.Name, v.Multiplier, nil)
+		}
+		for _, v := range s.Campaigns {
+			add("season", v.Name+", "+v.First+" to "+v.Last, v.Multiplier, nil)
+		}
+	}
 	if v := f.Spend; v != nil {
 		e := errors.SpendErrors
 		add("gamma_gamma", "p", v.P, positive(e.P))
@@ -185,17 +205,33 @@ func (p *program) choice(c *parameters.Choice) error {
 	case len(c.Compared) == 0:
 		return p.printf("chosen: %s, since there are too few purchases to compare models on the last %g days\n", c.Model, c.Days)
 	}
-	if err := p.printf("chosen: %s, on the last %g days, with %d customers, %d of whom bought\n\n", c.Model, c.Days, c.Customers, c.Buyers); err != nil {
+	name := c.Model
+	if c.Season {
+		name += " with a season"
+	}
+	if err := p.printf("chosen: %s, on the last %g days, with %d customers, %d of whom bought\n\n", name, c.Days, c.Customers, c.Buyers); err != nil {
 		return err
 	}
 	rows := make([][]string, len(c.Compared))
 	for i, m := range c.Compared {
-		rows[i] = []string{m.Model, fmt.Sprintf("%.4f", m.LogLoss), fmt.Sprintf("%.4f", m.RMSE), fmt.Sprintf("%+.1f%%", 100*m.Bias)}
+		name := m.Model
+		if m.Season {
+			name += ", season"
+		}
+		rows[i] = []string{name, fmt.Sprintf("%.4f", m.LogLoss), fmt.Sprintf("%.4f", m.RMSE), fmt.Sprintf("%+.1f%%", 100*m.Bias)}
 	}
 	if err := p.table([]string{"MODEL", "LOG LOSS", "RMSE", "BIAS"}, rows); err != nil {
 		return err
 	}
-	return p.printf("\n")
+	if err := p.printf("\n"); err != nil {
+		return err
+	}
+	for _, reason := range c.NoSeason {
+		if err := p.printf("no season: %s\n", reason); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func formatFloat(v float64) string { return fmt.Sprintf("%.4g", v) }

@@ -264,3 +264,26 @@ func BenchmarkClock(b *testing.B) {
 	})
 	require.NotZero(b, sum)
 }
+
+func TestParseCampaigns(t *testing.T) {
+	got, err := ParseCampaigns([]string{"spring sale=2026-05-01..2026-05-07", "vip=2026-05-08..2026-05-08*2.5"})
+	require.NoError(t, err)
+	require.Equal(t, []Campaign{{"spring sale", dayOf("2026-05-01"), dayOf("2026-05-07"), 0}, {"vip", dayOf("2026-05-08"), dayOf("2026-05-08"), 2.5}}, got)
+	for text, c := range map[string]struct {
+		err  error
+		says string
+	}{
+		"spring":                             {ErrEvent, `campaign "spring"; write it as name=2026-05-01..2026-05-07`},
+		"spring=2026-05-01":                  {ErrEvent, "write it as"},
+		"spring=2026-05-01..2026-05-32":      {ErrEvent, "write it as"},
+		"spring=2026-05-01..2026-05-07*much": {ErrEvent, "write it as"},
+		"spring=2026-05-01..2026-05-07*0":    {ErrPace, "the multiplier of campaign spring is 0"},
+		"spring=2026-05-01..2026-05-07*NaN":  {ErrPace, "the multiplier of campaign spring is NaN"},
+		"spring=2026-05-07..2026-05-01":      {ErrEvent, "ends before it begins"},
+		"a=2026-01-01..2026-01-02":           {ErrOverlap, "first=2026-01-02..2026-01-03"},
+	} {
+		_, err := ParseCampaigns([]string{"first=2026-01-02..2026-01-03", text})
+		require.ErrorIs(t, err, c.err, text)
+		require.ErrorContains(t, err, c.says, text)
+	}
+}

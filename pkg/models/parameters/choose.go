@@ -1,11 +1,14 @@
 package parameters
 
 import (
+	"fmt"
 	"math"
 	"slices"
 
 	"github.com/mainstay/mainstay/pkg/lifetimes"
+	"github.com/mainstay/mainstay/pkg/models/seasonality"
 	"github.com/mainstay/mainstay/processors/model"
+	"github.com/mainstay/mainstay/processors/season"
 	"github.com/mainstay/mainstay/schemas/ledger"
 )
 
@@ -35,6 +38,7 @@ const (
 // Compared is how well a model predicted the purchases after a split in time, fitted to those before it.
 type Compared struct {
 	Model   string  `yaml:"model" json:"model"`
+	Season  bool    `yaml:"season" json:"season"`     // whether it has the season of the data before the split
 	LogLoss float64 `yaml:"log_loss" json:"log_loss"` // mean, of the probability of a purchase
 	RMSE    float64 `yaml:"rmse" json:"rmse"`         // of the number of purchase days
 	Bias    float64 `yaml:"bias" json:"bias"`         // predicted / actual total - 1
@@ -45,29 +49,55 @@ type Compared struct {
 // Choice is a choice of a model, with the figures that led to it.
 type Choice struct {
 	Model     string     `yaml:"model" json:"model"`
+	Season    bool       `yaml:"season" json:"season"` // whether with a season
 	Incumbent string     `yaml:"incumbent" json:"incumbent"`
 	Days      float64    `yaml:"days" json:"days"`           // after the split
 	Customers int        `yaml:"customers" json:"customers"` // known at the split; 0: too few data, and the incumbent stays
 	Buyers    int        `yaml:"buyers" json:"buyers"`       // of them, after the split
 	Compared  []Compared `yaml:"compared" json:"compared"`
+	// NoSeason states why no season was compared, and empty if one was.
+	NoSeason []string `yaml:"no_season,omitempty" json:"no_season,omitempty"`
+
+	incumbentSeason bool
 }
 
-// Choose compares all models on the last horizonDays of the data and chooses one.
-func Choose(d Data, incumbent string, horizonDays float64) (*Choice, error) {
-	choice := &Choice{Model: incumbent, Incumbent: incumbent, Days: horizonDays}
+// Incumbent is what is in force: a model, and whether it has a season.
+type Incumbent struct {
+	Model  string
+	Season bool
+}
+
+// Choose compares models on the last horizonDays of the data and chooses one: all of them if name is Auto, and otherwise the named one, with
+// and without a season.
+func Choose(d Data, name string, in Incumbent, horizonDays float64) (*Choice, error) {
+	names := []string{name}
+	if name == Auto {
+		names = model.Names()
+	} else if name != in.Model {
+		in = Incumbent{Model: name}
+	}
+	choice := &Choice{Model: in.Model, Season: in.Season && d.Seasons, Incumbent: in.Model, Days: horizonDays, incumbentSeason: in.Season}
 	d = d.thinned(mostForChoice)
 	h := Split(d, horizonDays)
 	if len(h.Known) < leastKnown || h.Buyers() < leastBuyers {
 		return choice, nil
 	}
-	for _, name := range model.Names() {
-		v, err := h.Fit(name)
-		if err != nil {
-			return nil, err
+	for _, inSeason := range []bool{false, true} {
+		for _, name := range names {
+			if inSeason && (!d.Seasons || !model.Seasonal(name)) {
+				continue
+			}
+			v, err := h.Fit(name, inSeason)
+			if err != nil {
+				return nil, err
+			}
+			if v != nil && inSeason == (v.GetSeason() != nil) {
+				choice.Compared = append(choice.Compared, h.compare(v))
+			}
 		}
-		if v != nil {
-			choice.Compared = append(choice.Compared, h.compare(v))
-		}
+	}
+	if h.found != nil && h.found.Season == nil {
+		choice.NoSeason = h.found.Notes
 	}
 	choice.Customers, choice.Buyers = len(h.Known), h.Buyers()
 	choice.decide()
@@ -89,9 +119,11 @@ func (c *Choice) decide() {
 	if best < 0 {
 		return
 	}
-	incumbent := slices.IndexFunc(c.Compared, func(m Compared) bool { return m.Model == c.Incumbent })
+	incumbent := slices.IndexFunc(c.Compared, func(m Compared) bool {
+		return m.Model == c.Incumbent && m.Season == c.incumbentSeason
+	})
 	if incumbent < 0 || incumbent != best && gain(c.Compared[incumbent].losses, c.Compared[best].losses) > clearlyMore {
-		c.Model = c.Compared[best].Model
+		c.Model, c.Season = c.Compared[best].Model, c.Compared[best].Season
 	}
 }
 
@@ -116,6 +148,9 @@ type Holdout struct {
 	Days   float64              // after it
 	Known  []lifetimes.Customer // customers with a purchase up to the split, as of then
 	After  []int                // their purchase days after it
+
+	histories []lifetimes.History   // of Known
+	found     *seasonality.Estimate // the season before the split; nil until it is asked for
 }
 
 // Split splits off the last days of the data.
@@ -126,7 +161,7 @@ func Split(d Data, days float64) *Holdout {
 		if !ok {
 			continue
 		}
-		h.Known = append(h.Known, c)
+		h.Known, h.histories = append(h.Known, c), append(h.histories, history)
 		h.After = append(h.After, len(history.Until(d.day()))-len(history.Until(h.Before.day())))
 	}
 	return h
@@ -141,9 +176,23 @@ func (h *Holdout) Buyers() int {
 	return n
 }
 
-// Fit fits the named model to the purchases before the split; nil if the fit cannot be used.
-func (h *Holdout) Fit(name string) (*ledger.Parameters, error) {
-	e, problem, err := fitModel(h.Before, h.Before.rows(), name, h.Days)
+// Fit fits the named model to the purchases before the split, with the season that they show or without one; nil if the fit cannot be used.
+func (h *Holdout) Fit(name string, inSeason bool) (*ledger.Parameters, error) {
+	d := h.Before
+	if inSeason && model.Seasonal(name) {
+		if h.found == nil {
+			found, err := seasonality.Fit(d.Histories, d.day(), d.Campaigns)
+			if err != nil {
+				return nil, fmt.Errorf("fit a season: %w", err)
+			}
+			h.found = found
+		}
+		d = d.in(h.found.Season)
+	}
+	e, problem, err := fitModel(d, d.rows(), name, h.Days)
+	if e != nil {
+		e.Parameters.Season = d.season.Encode()
+	}
 	if err != nil || problem != "" || e.Parameters.GetStatus() == string(lifetimes.StatusPrior) {
 		return nil, err
 	}
@@ -155,10 +204,14 @@ func (h *Holdout) Fit(name string) (*ledger.Parameters, error) {
 func (h *Holdout) Losses(v *ledger.Parameters) []float64 { return h.compare(v).losses }
 
 func (h *Holdout) compare(v *ledger.Parameters) Compared {
-	p, weeks := model.New(v), h.Days/daysPerWeek
-	c := Compared{Model: v.GetModel(), losses: make([]float64, len(h.Known))}
+	d := h.Before.in(season.Decode(v.GetSeason()))
+	p, weeks := model.New(v), d.weeks(h.Days)
+	c := Compared{Model: v.GetModel(), Season: d.clock != nil, losses: make([]float64, len(h.Known))}
 	predicted, actual, squares := 0.0, 0.0, 0.0
 	for i, one := range h.Known {
+		if d.clock != nil {
+			one, _ = d.customer(h.histories[i])
+		}
 		c.losses[i] = loss(p.PAtLeastOne(one, weeks), h.After[i] > 0)
 		c.LogLoss += c.losses[i]
 		expected := p.Expected(one, weeks)

@@ -5,7 +5,9 @@ import (
 	"math"
 
 	"github.com/mainstay/mainstay/pkg/lifetimes"
+	"github.com/mainstay/mainstay/pkg/models/seasonality"
 	"github.com/mainstay/mainstay/processors/model"
+	"github.com/mainstay/mainstay/processors/season"
 	"github.com/mainstay/mainstay/schemas/ledger"
 )
 
@@ -16,6 +18,12 @@ type Data struct {
 	Now float64
 	// MinorPerUnit is the number of minor units per unit of the currency.
 	MinorPerUnit float64
+	// Seasons says that models are compared with a season too. Campaigns are those of the shop; a multiplier of 0 is to be estimated.
+	Seasons   bool
+	Campaigns []season.Campaign
+
+	season *season.Season // by whose clock the models count time; nil: none
+	clock  *season.Clock
 }
 
 // Estimate is what a fit found.
@@ -55,13 +63,30 @@ func (d Data) thinned(most int) Data {
 	return d
 }
 
+// in returns the data with a season, which must pass Validate; nil for none.
+func (d Data) in(s *season.Season) Data {
+	d.season, d.clock = s, season.Trusted(s)
+	return d
+}
+
+// weeks is the models' time of the next so many days.
+func (d Data) weeks(days float64) float64 {
+	return d.clock.Span(float64(d.day())+1, days) / daysPerWeek
+}
+
 // day is the last civil day of the data.
 func (d Data) day() int32 { return int32(math.Floor(d.Now)) }
 
 // customer returns the models' input for a history; false without a purchase by now.
 func (d Data) customer(h lifetimes.History) (lifetimes.Customer, bool) {
 	h = h.Until(d.day())
-	return h.Customer(d.Now, daysPerWeek, d.MinorPerUnit), len(h) > 0
+	c := h.Customer(d.Now, daysPerWeek, d.MinorPerUnit)
+	if d.clock != nil && len(h) > 0 {
+		from := d.clock.Bought(h[0].Day)
+		c.Tx += (d.clock.Bought(h[len(h)-1].Day) - from) / daysPerWeek
+		c.T = max(c.T+(d.clock.Bought(d.day())-from)/daysPerWeek, c.Tx)
+	}
+	return c, len(h) > 0
 }
 
 func (d Data) rows() []lifetimes.Summary {
@@ -80,6 +105,9 @@ func (d Data) rows() []lifetimes.Summary {
 // orders have the same value, it is left out. Estimate.Notes says so. The error is lifetimes.ErrNoData without a customer who has
 // bought by now, or that of a history that no customer can have.
 func Fitted(d Data, name string, horizonDays float64) (*Estimate, error) {
+	if d.season != nil && !model.Seasonal(name) {
+		d = d.in(nil)
+	}
 	rows := d.rows()
 	if len(rows) == 0 {
 		return nil, fmt.Errorf("parameters: %w: no customer had bought by %s", lifetimes.ErrNoData, civil(d.day()))
@@ -94,6 +122,19 @@ func Fitted(d Data, name string, horizonDays float64) (*Estimate, error) {
 	}
 	model.SetErrors(e.Parameters, e.ordersError(rows), spendError)
 	return e, nil
+}
+
+// FittedInSeason is Fitted with the season that the data show.
+func FittedInSeason(d Data, name string, horizonDays float64) (*Estimate, error) {
+	found, err := seasonality.Fit(d.Histories, d.day(), d.Campaigns)
+	if err != nil {
+		return nil, fmt.Errorf("parameters: fit a season: %w", err)
+	}
+	e, err := Fitted(d.in(found.Season), name, horizonDays)
+	if err == nil {
+		e.Notes = append(e.Notes, found.Notes...)
+	}
+	return e, err
 }
 
 // ordersError returns the relative standard error of the orders that a model expects of the customers within a year. A sample is
@@ -112,6 +153,9 @@ func ordersError[M lifetimes.PurchaseModel](fit *lifetimes.Fit[M], rows []lifeti
 
 func fitPurchases(d Data, rows []lifetimes.Summary, name string, horizonDays float64) (*Estimate, error) {
 	e, problem, err := fitModel(d, rows, name, horizonDays)
+	if err == nil {
+		e.Parameters.Season = d.season.Encode()
+	}
 	if err != nil {
 		return nil, fmt.Errorf("parameters: fit %s: %w", name, err)
 	}
@@ -126,7 +170,7 @@ func fitPurchases(d Data, rows []lifetimes.Summary, name string, horizonDays flo
 		}
 		return e, err
 	}
-	prior := Estimate{Parameters: &ledger.Parameters{Status: string(lifetimes.StatusPrior)}, Diagnostics: e.Diagnostics}
+	prior := Estimate{Parameters: &ledger.Parameters{Status: string(lifetimes.StatusPrior), Season: d.season.Encode()}, Diagnostics: e.Diagnostics}
 	prior.ordersError = func([]lifetimes.Summary) float64 { return lifetimes.PriorRelativeError }
 	prior.Diagnostics.Converged, prior.Diagnostics.StandardErrors = true, nil
 	prior.Notes = append(prior.Notes, note+"; this is the prior")

@@ -14,6 +14,7 @@ import (
 
 	"github.com/mainstay/mainstay/pkg/lifetimes"
 	"github.com/mainstay/mainstay/processors/model"
+	"github.com/mainstay/mainstay/processors/season"
 )
 
 // ErrFit is returned for a fit whose parameters must not be used.
@@ -33,6 +34,9 @@ type FitOptions struct {
 	Model string
 	// HorizonDays is the time span for which models are compared and the blended scorer is trained: the purchase horizon.
 	HorizonDays float64
+	// Seasons and Campaigns are those of Data.
+	Seasons   bool
+	Campaigns []season.Campaign
 	// Now is stored as fitted_at and determines the version, so that a later fit has a higher one.
 	Now time.Time
 }
@@ -53,17 +57,20 @@ func Fit(all []lifetimes.History, o FitOptions) (*File, error) {
 	if o.Until-last > farthest {
 		return nil, fmt.Errorf("%w: the last purchase is on %s, more than ten years before --until %s; give an earlier --until", ErrFit, civil(last), civil(o.Until))
 	}
-	data := Data{Histories: all, Now: float64(o.Until), MinorPerUnit: o.MinorPerUnit}
+	data := Data{Histories: all, Now: float64(o.Until), MinorPerUnit: o.MinorPerUnit, Seasons: o.Seasons, Campaigns: o.Campaigns}
 	var choice *Choice
-	name := o.Model
-	if name == Auto {
+	name, fit := o.Model, Fitted
+	if name == Auto || data.Seasons && model.Seasonal(name) {
 		var err error
-		if choice, err = Choose(data, model.MBGNBD, o.HorizonDays); err != nil {
+		if choice, err = Choose(data, name, Incumbent{Model: model.MBGNBD}, o.HorizonDays); err != nil {
 			return nil, fmt.Errorf("parameters: choose a model: %w", err)
 		}
 		name = choice.Model
+		if choice.Season {
+			fit = FittedInSeason
+		}
 	}
-	e, err := Fitted(data, name, o.HorizonDays)
+	e, err := fit(data, name, o.HorizonDays)
 	if err != nil {
 		return nil, err
 	}

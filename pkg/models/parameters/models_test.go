@@ -139,15 +139,15 @@ func TestChooseSeesNoFuture(t *testing.T) {
 	for i := range all {
 		cut[i] = all[i].Until(20600)
 	}
-	a, err := Choose(Data{Histories: all, Now: 20600, MinorPerUnit: 100}, model.MBGNBD, 90)
+	a, err := Choose(Data{Histories: all, Now: 20600, MinorPerUnit: 100}, Auto, Incumbent{Model: model.MBGNBD}, 90)
 	require.NoError(t, err)
-	b, err := Choose(Data{Histories: cut, Now: 20600, MinorPerUnit: 100}, model.MBGNBD, 90)
+	b, err := Choose(Data{Histories: cut, Now: 20600, MinorPerUnit: 100}, Auto, Incumbent{Model: model.MBGNBD}, 90)
 	require.NoError(t, err)
 	require.Equal(t, a, b)
 	require.Len(t, a.Compared, 4)
 	require.Positive(t, a.Buyers)
 
-	few, err := Choose(Data{Histories: all[:40], Now: 20600, MinorPerUnit: 100}, model.ParetoNBD, 90)
+	few, err := Choose(Data{Histories: all[:40], Now: 20600, MinorPerUnit: 100}, Auto, Incumbent{Model: model.ParetoNBD}, 90)
 	require.NoError(t, err)
 	require.Equal(t, model.ParetoNBD, few.Model)
 	require.Empty(t, few.Compared)

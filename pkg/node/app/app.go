@@ -26,6 +26,7 @@ import (
 	"github.com/mainstay/mainstay/pkg/stream/topics"
 	"github.com/mainstay/mainstay/pkg/telemetry"
 	"github.com/mainstay/mainstay/processors"
+	"github.com/mainstay/mainstay/processors/season"
 	"github.com/mainstay/mainstay/processors/settings"
 	"github.com/mainstay/mainstay/schemas/event"
 	"github.com/mainstay/mainstay/schemas/ledger"
@@ -146,8 +147,13 @@ func (a *App) Fold(g *ledger.Genesis, reg prometheus.Registerer) *fold.Fold {
 
 // Refit fits the models to the live customers, once.
 func (a *App) Refit(ctx context.Context, g *ledger.Genesis, dryRun bool) (*refit.Result, error) {
+	campaigns, err := season.ParseCampaigns(a.Config.Model.Campaigns)
+	if err != nil {
+		return nil, fmt.Errorf("model.campaigns: %w", err)
+	}
 	return refit.Run(ctx, refit.Config{
 		Namespace: a.Config.Namespace, Genesis: g, DryRun: dryRun, Timeout: refitTimeout, Random: a.hooks.Random, Choice: a.Config.Model.Choice,
+		Seasons: a.Config.Model.Seasons(), Campaigns: campaigns,
 	}, a.Kafka, a.Redis)
 }
 

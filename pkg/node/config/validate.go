@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/mainstay/mainstay/pkg/format"
+	"github.com/mainstay/mainstay/processors/season"
 	"github.com/mainstay/mainstay/processors/settings"
 	"github.com/mainstay/mainstay/schemas/event"
 	"github.com/mainstay/mainstay/schemas/money"
@@ -39,6 +40,9 @@ func (c Config) problems() []*Error {
 	v.timing()
 	v.money()
 	v.answers()
+	if _, err := season.ParseCampaigns(v.Model.Campaigns); err != nil {
+		v.wrong("model.campaigns", "%v", err)
+	}
 	v.listeners()
 	return v.problems
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/mainstay/mainstay/pkg/redis"
 	"github.com/mainstay/mainstay/processors"
 	"github.com/mainstay/mainstay/processors/customer"
+	"github.com/mainstay/mainstay/processors/season"
 	"github.com/mainstay/mainstay/schemas/ledger"
 )
 
@@ -39,6 +40,9 @@ type base struct {
 	today   float64 // the least base time of the partitions, as a civil day with its fraction
 	horizon float64 // days after the split
 	money   float64 // minor units of a unit
+
+	seasons   bool
+	campaigns []season.Campaign
 }
 
 const rowClasses = 1 << 20
@@ -127,7 +131,7 @@ func (b *base) scan(ctx context.Context, p *redis.Partition, ledgerID string) er
 
 // data returns what the models are fitted to.
 func (b *base) data() parameters.Data {
-	d := parameters.Data{Now: b.today, MinorPerUnit: b.money, Histories: make([]lifetimes.History, len(b.rows))}
+	d := parameters.Data{Now: b.today, MinorPerUnit: b.money, Seasons: b.seasons, Campaigns: b.campaigns, Histories: make([]lifetimes.History, len(b.rows))}
 	for i := range b.rows {
 		d.Histories[i] = b.rows[i].days
 	}

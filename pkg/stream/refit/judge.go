@@ -31,14 +31,14 @@ func (h Holdout) Worse() bool {
 // leastJudged is the smallest number of customers for which the comparison is made.
 const leastJudged = 50
 
-// judge fits the named model to the orders before the split, and compares the losses after it.
-func (b *base) judge(data parameters.Data, name string) (Holdout, error) {
+// judge fits the named model, with a season or without one, to the orders before the split, and compares the losses after it.
+func (b *base) judge(data parameters.Data, name string, inSeason bool) (Holdout, error) {
 	h := Holdout{Days: b.horizon}
 	split := parameters.Split(data, b.horizon)
 	if len(split.Known) < leastJudged {
 		return h, nil
 	}
-	candidate, err := split.Fit(name)
+	candidate, err := split.Fit(name, inSeason)
 	if err != nil || candidate == nil {
 		return h, err // too little data before the split for a fit: nothing to compare
 	}

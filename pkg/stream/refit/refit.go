@@ -18,6 +18,8 @@ import (
 	"github.com/mainstay/mainstay/pkg/lifetimes"
 	"github.com/mainstay/mainstay/pkg/models/parameters"
 	"github.com/mainstay/mainstay/pkg/redis"
+	"github.com/mainstay/mainstay/processors/model"
+	"github.com/mainstay/mainstay/processors/season"
 	"github.com/mainstay/mainstay/schemas/ledger"
 )
 
@@ -49,6 +51,9 @@ type Config struct {
 	Random    func() uint64
 	// Choice is the model to fit, one of parameters.Choices.
 	Choice string
+	// Seasons says that a season is fitted where it predicts better; Campaigns are those of the shop.
+	Seasons   bool
+	Campaigns []season.Campaign
 }
 
 // Result is the outcome of a refit, with the figures that led to it.
@@ -73,6 +78,7 @@ type Result struct {
 // prior's.
 type Parameters struct {
 	Version uint64  `json:"version"`
+	Season  bool    `json:"season"` // whether they have a season
 	Model   string  `json:"model"`
 	Status  string  `json:"status"`
 	R       float64 `json:"r"`
@@ -88,7 +94,7 @@ type Parameters struct {
 
 func shown(v *ledger.Parameters) Parameters {
 	shown := Parameters{
-		Version: v.GetVersion(), Model: v.GetModel(), Status: v.GetStatus(),
+		Version: v.GetVersion(), Season: v.GetSeason() != nil, Model: v.GetModel(), Status: v.GetStatus(),
 		R: v.GetR(), Alpha: v.GetAlpha(), A: v.GetA(), B: v.GetB(), P: v.GetP(), Q: v.GetQ(), V: v.GetV(),
 	}
 	if p := v.GetPareto(); p != nil {
@@ -103,6 +109,7 @@ func Run(ctx context.Context, cfg Config, k *kafka.Client, r *redis.Client) (*Re
 	if err != nil {
 		return nil, fmt.Errorf("read the customers to fit to: %w", err)
 	}
+	b.seasons, b.campaigns = cfg.Seasons, cfg.Campaigns
 	result, fitted, err := b.fit(cfg.Choice)
 	if err != nil || result.Outcome != Appended {
 		return result, err
@@ -136,15 +143,18 @@ func (b *base) fit(choice string) (*Result, *ledger.Parameters, error) {
 	case result.RepeatBuyers == 0:
 		return refuse(NoData, "none of %d customers has bought on two days", len(b.rows))
 	}
-	data, name := b.data(), choice
-	if name == parameters.Auto {
-		chosen, err := parameters.Choose(data, b.inForce.GetModel(), b.horizon)
+	data, name, fit, inSeason := b.data(), choice, parameters.Fitted, false
+	if name == parameters.Auto || data.Seasons && model.Seasonal(name) {
+		chosen, err := parameters.Choose(data, name, parameters.Incumbent{Model: b.inForce.GetModel(), Season: b.inForce.GetSeason() != nil}, b.horizon)
 		if err != nil {
 			return nil, nil, fmt.Errorf("choose a model: %w", err)
 		}
-		result.Choice, name = chosen, chosen.Model
+		result.Choice, name, inSeason = chosen, chosen.Model, chosen.Season
+		if inSeason {
+			fit = parameters.FittedInSeason
+		}
 	}
-	estimate, err := parameters.Fitted(data, name, b.horizon)
+	estimate, err := fit(data, name, b.horizon)
 	if errors.Is(err, lifetimes.ErrNoData) {
 		return refuse(NoData, "no customer had bought by the least base time of the partitions")
 	} else if err != nil {
@@ -159,13 +169,13 @@ func (b *base) fit(choice string) (*Result, *ledger.Parameters, error) {
 	if fitted.GetModel() != name || fitted.GetStatus() == string(lifetimes.StatusPrior) {
 		return refuse(NotConverged, "%s", strings.Join(estimate.Notes, "; "))
 	}
-	if result.Holdout, err = b.judge(data, name); err != nil {
+	if result.Holdout, err = b.judge(data, name, inSeason); err != nil {
 		return nil, nil, fmt.Errorf("fit to what was known before the holdout: %w", err)
 	}
 	switch h, v := result.Holdout, b.inForce; {
 	case h.Worse():
 		return refuse(Worse, "on the last %g days the fit's log loss is %.4f, that of version %d is %.4f", h.Days, h.Candidate, v.GetVersion(), h.InForce)
-	case same(v, fitted):
+	case same(v, fitted) && sameSeason(v.GetSeason(), fitted.GetSeason(), int32(b.today)):
 		return refuse(Unchanged, "no parameter has moved by a thousandth from version %d", v.GetVersion())
 	}
 	result.Outcome = Appended
@@ -185,6 +195,17 @@ func same(a, b *ledger.Parameters) bool {
 	}
 	return near(a.GetBlend().GetSilence(), b.GetBlend().GetSilence()) && near(a.GetBlend().GetRepeats(), b.GetBlend().GetRepeats()) &&
 		near(a.GetBlend().GetValue(), b.GetBlend().GetValue())
+}
+
+// sameSeason reports whether no pace of a day differs by a hundredth within the ten years to come.
+func sameSeason(a, b *ledger.Season, today int32) bool {
+	one, other := season.Trusted(season.Decode(a)), season.Trusted(season.Decode(b))
+	for day := today; day < today+3653; day++ {
+		if math.Abs(one.Pace(day)-other.Pace(day)) > .01*one.Pace(day) {
+			return false
+		}
+	}
+	return true
 }
 
 // numbers lists all parameters but percentiles.
