@@ -8,6 +8,7 @@ import (
 
 	"github.com/mainstay/mainstay/processors"
 	"github.com/mainstay/mainstay/processors/customer"
+	"github.com/mainstay/mainstay/processors/model"
 	"github.com/mainstay/mainstay/schemas/ledger"
 	"github.com/mainstay/mainstay/schemas/output"
 )
@@ -41,7 +42,19 @@ func detailsOf(i int) *ledger.PurchaseDetails {
 	}
 }
 
-func benchmarkPurchase(b *testing.B, customers int, details func(i int) *ledger.PurchaseDetails) {
+// BenchmarkStepPurchaseInSeason is likewise under fitted parameters, with a season and without one.
+func BenchmarkStepPurchaseInSeason(b *testing.B) {
+	for _, name := range []string{"without", "with"} {
+		v := live(model.MBGNBD)
+		if name == "with" {
+			// So near 1 that the outputs are the same, and the times compare.
+			v.Season = &ledger.Season{Weekly: []float64{1, 1, 1, 1, 1, 1, 1.00001}, Yearly: []float64{1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1.00001}}
+		}
+		b.Run(name, func(b *testing.B) { benchmarkPurchase(b, 10_000, nil, v) })
+	}
+}
+
+func benchmarkPurchase(b *testing.B, customers int, details func(i int) *ledger.PurchaseDetails, parameters ...*ledger.Parameters) {
 	var p *processors.Partition
 	var store warm
 	out := new(output.Batch)
@@ -51,6 +64,12 @@ func benchmarkPurchase(b *testing.B, customers int, details func(i int) *ledger.
 		p, store = processors.NewPartition(0), warm{}
 		_, err = processors.Step(p, 0, &ledger.Entry{Version: 1, Kind: ledger.Kind_KIND_GENESIS, Payload: g}, store, out)
 		require.NoError(b, err)
+		for _, v := range parameters {
+			payload, err := v.MarshalVT()
+			require.NoError(b, err)
+			_, err = processors.Step(p, 1, &ledger.Entry{Version: 1, Kind: ledger.Kind_KIND_PARAMETERS, Payload: payload}, store, out)
+			require.NoError(b, err)
+		}
 	}
 	ids := make([]string, customers)
 	for i := range ids {
@@ -79,7 +98,7 @@ func benchmarkPurchase(b *testing.B, customers int, details func(i int) *ledger.
 		}
 		e := &entries[i%len(entries)]
 		e.Origin.Offset = int64(i + 1)
-		if _, err := processors.Step(p, int64(i+1), e, store, out); err != nil {
+		if _, err := processors.Step(p, int64(i+2), e, store, out); err != nil {
 			b.Fatal(err)
 		}
 		if i%512 == 511 {
