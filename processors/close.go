@@ -89,6 +89,7 @@ func (p *Partition) deriveClosingTerms() {
 	terms := p.terms
 	terms.Settings, terms.Purchases, terms.Spend = c.settings, model.New(c.parameters), model.Spend(c.parameters)
 	terms.Season = model.Clock(c.parameters)
+	terms.OrdersError, terms.SpendError = c.parameters.GetOrdersError(), c.parameters.GetSpendError()
 	c.terms = &terms
 }
 
@@ -119,11 +120,7 @@ func (k *closing) hasPassed(id string) bool {
 
 // value adds a customer to the sums of the close under way.
 func (s *step) value(c *customer.State) {
-	k := s.state.closing
-	t := k.terms
-	if t == nil {
-		t = &s.p.terms
-	}
+	k, t := s.state.closing, s.closingTerms()
 	if s := c.AsOf(t, k.at); s != nil {
 		last := valueAt(t, s, k.at)
 		k.totals.Known++
@@ -135,11 +132,20 @@ func (s *step) value(c *customer.State) {
 	}
 }
 
+// closingTerms returns the terms of the close under way.
+func (s *step) closingTerms() *customer.Terms {
+	if t := s.state.closing.terms; t != nil {
+		return t
+	}
+	return &s.p.terms
+}
+
 // valueAt returns a customer's scores at a time, as they would be published.
 func valueAt(t *customer.Terms, s *customer.State, at int64) customer.LastPublished {
 	m := t.At(at, at, true)
 	var scores customer.LastPublished
 	value, risk, status := clv.Score(t, m, s, &scores), churn.Score(t, m, s), promoter.Score(t, m, s)
+	value.Spread(t, m, s)
 	clv.SetPublished(&value, 0, &scores)
 	churn.SetPublished(&risk, &scores)
 	promoter.SetPublished(&status, 0, &scores)
@@ -177,7 +183,7 @@ func (s *step) walkClose(limit int) (done int, err error) {
 		}
 		k.class, k.after = k.class+1, ""
 		if k.class == k.classes {
-			s.contributeClose(k.totals.Contribution(s.state.number, s.offset, s.state.base))
+			s.contributeClose(k.totals.Contribution(s.state.number, s.offset, s.state.base, s.closingTerms()))
 			s.state.closing = nil
 			return done, nil
 		}

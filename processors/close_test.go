@@ -6,6 +6,7 @@ import (
 	"maps"
 	"math"
 	"math/rand/v2"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -60,7 +61,7 @@ func aroundMidnight(random *rand.Rand, people int, midnight int64) (all []sent) 
 // sums are what a portfolio says of all customers, from the answers of each as of a time.
 func sums(w *world, at int64) output.PortfolioUpdated {
 	var e output.PortfolioUpdated
-	cancelled := map[string]output.CancelReason{}
+	orders, cancelled := 0.0, map[string]output.CancelReason{}
 	for _, p := range w.parts {
 		for id := range p.store.blobs {
 			a, known := processors.ScoreCustomerAsOf(p.state, id, w.state(id), at)
@@ -78,6 +79,7 @@ func sums(w *world, at int64) output.PortfolioUpdated {
 				e.Customers++
 				e.FutureValue += a.CLV.Predicted.Value
 				e.CustomerEquity += a.CLV.Total.Value
+				orders += math.RoundToEven(1000 * a.CLV.PredictedOrders.Value)
 			} else {
 				e.Prospects++
 			}
@@ -103,6 +105,7 @@ func sums(w *world, at int64) output.PortfolioUpdated {
 			}
 		}
 	}
+	e.PredictedOrders = output.Some(orders / 1000)
 	e.Active = e.Low + e.Medium + e.High
 	e.CancelReasons = slices.SortedFunc(maps.Values(cancelled), func(a, b output.CancelReason) int {
 		total := func(n output.CancelReason) int64 { return n.Orders + n.Refunds + n.Subscriptions + n.Accounts }
@@ -117,8 +120,11 @@ func figures(json string) string {
 	part, _, _ := strings.Cut(behind, `,"nps"`)
 	_, behind, _ = strings.Cut(behind, `"cancel_reasons"`)
 	sums, _, _ := strings.Cut(behind, `,"average_clv"`)
-	return part + sums
+	return part + bounds.ReplaceAllString(sums, "")
 }
+
+// bounds of intervals are the subject of TestIntervalsOfSums.
+var bounds = regexp.MustCompile(`"[a-z_]+_(low|high)":[^,]*,`)
 
 // finals takes the outputs and returns the portfolios that are final.
 func finals(w *world) (all []string) {

@@ -21,7 +21,7 @@ func (s *step) contribute(before int64, wasKnown bool) {
 	if !p.baseKnown || wasKnown && p.base/interval <= before/interval {
 		return
 	}
-	c := p.totals.Contribution(p.number, s.offset, p.base)
+	c := p.totals.Contribution(p.number, s.offset, p.base, &s.p.terms)
 	s.send(0, &ledger.Entry{Kind: ledger.Kind_KIND_CONTRIBUTION, Time: p.base}, c)
 	if p.number == 0 {
 		s.publishPortfolio()
@@ -86,6 +86,6 @@ func (s *step) sendThresholds(t *ledger.Thresholds, closed int64) *ledger.Thresh
 func sameSums(a, b *ledger.Contribution) bool {
 	return a.GetCustomers() == b.GetCustomers() && a.GetProspects() == b.GetProspects() && a.GetActive() == b.GetActive() && slices.Equal(a.ChurnClasses, b.ChurnClasses) &&
 		a.GetPromoters() == b.GetPromoters() && a.GetPassives() == b.GetPassives() && a.GetDetractors() == b.GetDetractors() &&
-		a.GetHistoricClv() == b.GetHistoricClv() && a.GetPredictedClv() == b.GetPredictedClv() && a.GetCustomerEquity() == b.GetCustomerEquity() &&
+		a.GetExpectedOrders() == b.GetExpectedOrders() && a.GetHistoricClv() == b.GetHistoricClv() && a.GetPredictedClv() == b.GetPredictedClv() && a.GetCustomerEquity() == b.GetCustomerEquity() &&
 		slices.Equal(customer.DecodeCancellations(a.Cancellations), customer.DecodeCancellations(b.Cancellations))
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/mainstay/mainstay/processors"
+	"github.com/mainstay/mainstay/processors/customer"
 	"github.com/mainstay/mainstay/processors/portfolio"
 	"github.com/mainstay/mainstay/schemas/ledger"
 	"github.com/mainstay/mainstay/schemas/output"
@@ -39,10 +40,10 @@ func TestErase(t *testing.T) {
 	require.Equal(t, processors.Applied, w.erase("ada", at+2000).Result)
 	require.Nil(t, w.state("ada"))
 	totals := p.state.Totals()
-	left := totals.Contribution(0, 0, 0)
+	left := totals.Contribution(0, 0, 0, new(customer.Terms))
 	require.EqualValues(t, 10_000, left.GetHistoricClv())
 	left.HistoricClv = 0
-	require.Equal(t, new(portfolio.Totals).Contribution(0, 0, 0).String(), left.String())
+	require.Equal(t, new(portfolio.Totals).Contribution(0, 0, 0, new(customer.Terms)).String(), left.String())
 	n, oldest := p.state.Erasures()
 	require.EqualValues(t, 1, n)
 	require.Equal(t, at+2000, oldest)

@@ -117,7 +117,7 @@ func TestPercentileErrorIsBelowHalfAPoint(t *testing.T) {
 				totals.Add(s)
 			}
 		}
-		terms := customer.Terms{Settings: settings.Default(), Thresholds: portfolio.DrawThresholds(totals.Contribution(0, 1, 1))}
+		terms := customer.Terms{Settings: settings.Default(), Thresholds: portfolio.DrawThresholds(totals.Contribution(0, 1, 1, new(customer.Terms)))}
 		var standing []int64
 		for i := range people {
 			if s := &people[i]; s.Orders > 0 {

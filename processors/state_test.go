@@ -51,6 +51,7 @@ func fullState() partitionState {
 		totals: decodedTotals(&state.Totals{
 			Known: 1, Customers: 1, Active: 2, ChurnClasses: []int64{3, 4, 5, 6, 7}, Promoters: 8, Passives: 9, Detractors: 10, HistoricClv: 11,
 			PredictedClv: 12, CustomerEquity: 13, Histogram: []int64{1}, Values: []int64{-3}, Cancellations: []*ledger.CancellationCount{{Reason: "price", Orders: 1}},
+			ErasedClv: 14, ExpectedOrders: 15, OrdersVariance: 16, ClvVarianceHigh: 17, ClvVarianceLow: 18,
 		}),
 		calendar: decodedCalendar(&state.Calendar{Month: []int32{3}, Age: []uint32{1}, Figures: []*state.CalendarColumn{{Value: []int64{1}}}}),
 		calibration: calibration.Totals{

@@ -44,6 +44,8 @@ func mutants() []mutant {
 		{rule: "models", name: "season-clock-stands", broken: "a season leaves the clock as it is", by: goTest("./processors", "TestSeasonChangesTheClock")},
 		{rule: "models", name: "season-moves-untold", broken: "the season moves the total CLV in silence, and nothing is published", by: unitTests("./processors", "^TestSeasonInSilence$")},
 		{rule: "models", name: "interval-narrow", broken: "an interval of 80% holds 60%", by: unitTests("./processors", "^TestIntervalsHoldWhatTheyState$")},
+		{rule: "models", name: "interval-of-sum-without-parameters", broken: "the interval of a sum leaves out that all customers have the parameters in common", by: unitTests("./pkg/lifetimes", "^TestSumIntervalHoldsWhatItStates$")},
+		{rule: "models", name: "spread-of-sum-stays", broken: "the variance of a customer who changed stays in that of the sum", by: unitTests("./processors", "^TestIntervalsOfSums$")},
 		{rule: "5", name: "episodes-reopen-on-reclaim", broken: "a firing alert is pending after a reclaim, and raised again"},
 		{rule: "6", name: "episodes-lost-on-reclaim", broken: "open alerts are forgotten on reclaim"},
 		{rule: "3", name: "no-input-marks", broken: "a record that came twice counts twice", seed: 59},

@@ -25,6 +25,33 @@ func (c *Counts) SpendInterval(m GammaGamma, x int, mean, relativeError, level f
 	return low, math.Max(low, s.quantile(above))
 }
 
+// SpendVariance is the variance of what a customer spends in the purchases that c counts, in square money units, by the Gamma-Gamma
+// model; the arguments are those of SpendInterval. Where Q + P x is near 2 or below, the variance of the customer's mean value is very
+// great or does not exist; it is then taken for Q + P x = 2.25. It is 0 for an invalid model.
+func (c *Counts) SpendVariance(m GammaGamma, x int, mean float64) float64 {
+	if !m.valid() || c.n == 0 {
+		return 0
+	}
+	scale, rate := m.scaleAndRate(x, mean)
+	n, square := c.moments()
+	spread := 1 / (math.Max(rate, leastFiniteRate) - 2) // relative variance of the customer's mean value
+	one := m.P * scale / (rate - 1)                     // its expectation
+	// E(S^2 | N) = one^2 (1 + spread) (N^2 + N/P)
+	second := float64(float64(one*one) * float64((1+spread)*(square+n/m.P)))
+	return math.Max(0, second-float64(float64(one*n)*float64(one*n)))
+}
+
+// leastFiniteRate bounds the variance of a customer's mean value.
+const leastFiniteRate = 2.25
+
+// scaleAndRate are V + x mean, and the shape below the fraction, Q + P x.
+func (m GammaGamma) scaleAndRate(x int, mean float64) (scale, rate float64) {
+	if x > 0 && mean > 0 && mean <= math.MaxFloat64 {
+		return m.V + float64(float64(x)*mean), m.Q + float64(m.P*float64(x))
+	}
+	return m.V, m.Q
+}
+
 // spendSum is a mixture, over the number of purchases, of scaled ratios of gamma variates.
 type spendSum struct {
 	scale, rate float64 // V + x mean; the shape below the fraction, Q + P x
@@ -48,10 +75,7 @@ const (
 )
 
 func (s *spendSum) fill(c *Counts, m GammaGamma, x int, mean, relativeError float64) {
-	s.scale, s.rate = m.V, m.Q
-	if x > 0 && mean > 0 && mean <= math.MaxFloat64 {
-		s.scale, s.rate = m.V+float64(float64(x)*mean), m.Q+float64(m.P*float64(x))
-	}
+	s.scale, s.rate = m.scaleAndRate(x, mean)
 	if own := float64(relativeError * (m.V / s.scale)); own > 0 && s.rate > 2 {
 		// The second moment of the customer's mean grows by 1 + own^2; its expectation stays.
 		spread := float64((1+float64(own*own))*(1+1/(s.rate-2))) - 1

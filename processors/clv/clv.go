@@ -26,6 +26,8 @@ type Value struct {
 
 	orders float64 // Expected, discounted where the settings say so
 	exact  float64 // Predicted before it is rounded
+
+	ordersVariance, deviation int64 // as in customer.LastPublished; Spread and Describe set them
 }
 
 // Total returns the total CLV: historic plus predicted.
@@ -105,7 +107,7 @@ func Material(t *customer.Terms, a *Value, last *customer.LastPublished) bool {
 	return total != before && math.Abs(float64(total-before)) >= float64(t.Settings.GetClvMaterial()*math.Abs(float64(before)))
 }
 
-// SetPublished records that the value is published on a civil day.
+// SetPublished records that the value is published on a civil day. Describe or Spread must have been called before.
 func SetPublished(a *Value, day int32, last *customer.LastPublished) {
 	last.BeforeCLV = customer.CLVBefore{
 		Day: day, Historic: last.Historic, Predicted: last.Predicted, ReferralValue: last.ReferralValue, Orders: last.Orders, Tier: last.Tier,
@@ -113,6 +115,7 @@ func SetPublished(a *Value, day int32, last *customer.LastPublished) {
 	last.CLV = true
 	last.Historic, last.Orders, last.ReferralValue = a.Historic, a.Orders, a.ReferralValue
 	last.PredictedKnown, last.Predicted, last.Tier = a.PredictedKnown, a.Predicted, a.Tier
+	last.ExpectedOrders, last.OrdersVariance, last.PredictedDeviation = thousandths(a.Expected), a.ordersVariance, a.deviation
 }
 
 // Describe sets all fields of an output except About and Previous; last is what was published before.

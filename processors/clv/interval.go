@@ -1,6 +1,9 @@
 package clv
 
 import (
+	"math"
+
+	"github.com/mainstay/mainstay/pkg/lifetimes"
 	"github.com/mainstay/mainstay/processors/customer"
 	"github.com/mainstay/mainstay/schemas/output"
 )
@@ -18,7 +21,7 @@ func intervals(t *customer.Terms, m customer.Moment, a *Value, s *customer.State
 	if !ok || a.Gone || !(a.Expected > 0) {
 		return orders, orders
 	}
-	counts := t.Purchases.Counts(input, horizon(t, m), a.Expected, t.OrdersError)
+	counts := a.spread(t, m, input, s)
 	level := Level
 	//mutant:interval-narrow insert level = 0.6
 	low, high := counts.Interval(level)
@@ -27,6 +30,29 @@ func intervals(t *customer.Terms, m customer.Moment, a *Value, s *customer.State
 	factor := t.Settings.GetMargin() * (a.orders / a.Expected)
 	value.Low, value.High = output.Some(amount(t, float64(factor*least))), output.Some(amount(t, float64(factor*most)))
 	return orders, value
+}
+
+// Spread sets what the sums over customers need of the value's distribution. It is for a value that Describe does not describe, and
+// costs as much as the score.
+func (a *Value) Spread(t *customer.Terms, m customer.Moment, s *customer.State) {
+	if input, ok := s.Customer(t, m); ok && !a.Gone && a.Expected > 0 {
+		a.spread(t, m, input, s)
+	}
+}
+
+// spread sets the variances, and returns the distribution of the number of orders.
+func (a *Value) spread(t *customer.Terms, m customer.Moment, input lifetimes.Customer, s *customer.State) *lifetimes.Counts {
+	counts := t.Purchases.Counts(input, horizon(t, m), a.Expected, t.OrdersError)
+	a.ordersVariance = thousandths(counts.Variance())
+	factor := t.Settings.GetMargin() * (a.orders / a.Expected)
+	a.deviation = amount(t, float64(factor*math.Sqrt(counts.SpendVariance(spend(t, s), input.X, input.M))))
+	return counts
+}
+
+// thousandths rounds a number of orders, or its variance, so that sums over customers do not depend on their order.
+func thousandths(v float64) int64 {
+	const most = 1 << 40
+	return int64(math.RoundToEven(math.Min(float64(v*1000), most)))
 }
 
 // amount returns a predicted amount in minor units.

@@ -85,6 +85,9 @@ type LastPublished struct {
 	ReferralValue int64
 	// Predicted is the predicted CLV.
 	Predicted int64
+	// ExpectedOrders is the expected number of orders within the prediction horizon, and OrdersVariance its variance, thousandths.
+	// PredictedDeviation is the standard deviation of the predicted CLV, minor units. They enter the sums over customers only.
+	ExpectedOrders, OrdersVariance, PredictedDeviation int64
 	// Tier is the value tier.
 	Tier Tier
 

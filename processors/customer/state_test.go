@@ -124,7 +124,7 @@ func fullState(t *testing.T) *State {
 	s.RememberEvent(m, EventFingerprint(e))
 	s.Sequence, s.Next = 1, now+5
 	s.LastPublished = LastPublished{
-		CLV: true, Historic: 1, Orders: 7, ReferralValue: 3, PredictedKnown: true, Predicted: 4, Tier: Top20,
+		CLV: true, Historic: 1, Orders: 7, ReferralValue: 3, PredictedKnown: true, Predicted: 4, Tier: Top20, ExpectedOrders: 15, OrdersVariance: 16, PredictedDeviation: 17,
 		Churn: Medium, Probability: 5, Category: Passive, Score: 7, Responses: 6, Action: true,
 		BeforeCLV:    CLVBefore{Day: 8, Historic: 9, Predicted: 10, ReferralValue: 11, Orders: 12, Tier: Rest},
 		BeforeStatus: StatusBefore{Day: 13, Score: 6, Responses: 5, Action: true},

@@ -100,7 +100,7 @@ func (s *State) writeLastPublished(w *state.LastPublished) {
 		Clv: last.CLV, PredictedKnown: last.PredictedKnown, Predicted: last.Predicted, Tier: uint32(last.Tier),
 		ChurnClass: uint32(last.Churn), ChurnProbability: uint32(last.Probability + 1), //nolint:gosec // -1 at least
 		Category: uint32(last.Category), Score: uint32(last.Score + 1), Responses: uint32(last.Responses), //nolint:gosec // likewise
-		Action: last.Action,
+		Action: last.Action, ExpectedOrders: last.ExpectedOrders, OrdersVariance: last.OrdersVariance, PredictedDeviation: last.PredictedDeviation,
 	}
 	if b := &last.BeforeCLV; b.Day != 0 {
 		w.MovedDay, w.MovedHistoric, w.MovedPredicted = b.Day, b.Historic-last.Historic, b.Predicted-last.Predicted
@@ -306,7 +306,7 @@ func (s *State) readLastPublished(w *state.LastPublished) {
 		CLV: w.GetClv(), PredictedKnown: w.GetPredictedKnown(), Predicted: w.GetPredicted(), Tier: Tier(w.GetTier() & 3),
 		Churn: Class(min(w.GetChurnClass(), uint32(Churned))), Probability: int32(w.GetChurnProbability()) - 1, //nolint:gosec // as written
 		Category: Category(min(w.GetCategory(), uint32(Unknown))), Score: int32(w.GetScore()) - 1, Responses: int32(w.GetResponses()), //nolint:gosec // as written
-		Action: w.GetAction(),
+		Action: w.GetAction(), ExpectedOrders: w.GetExpectedOrders(), OrdersVariance: w.GetOrdersVariance(), PredictedDeviation: w.GetPredictedDeviation(),
 	}
 	if s.LastPublished.CLV {
 		s.LastPublished.Historic, s.LastPublished.Orders, s.LastPublished.ReferralValue = w.GetHistoric()+s.Historic(), w.GetOrders()+s.orders, w.GetReferralValue()+s.credit

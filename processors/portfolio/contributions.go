@@ -2,10 +2,13 @@ package portfolio
 
 import (
 	"cmp"
+	"math"
 	"slices"
 
+	"github.com/mainstay/mainstay/pkg/lifetimes"
 	"github.com/mainstay/mainstay/processors/customer"
 	"github.com/mainstay/mainstay/schemas/ledger"
+	"github.com/mainstay/mainstay/schemas/money"
 	"github.com/mainstay/mainstay/schemas/output"
 	"github.com/mainstay/mainstay/schemas/state"
 )
@@ -122,6 +125,7 @@ func (b *Contributions) Sum(partitions int32) *ledger.Contribution {
 func sum(all []*ledger.Contribution) *ledger.Contribution {
 	sum := &ledger.Contribution{ChurnClasses: make([]int64, 5)}
 	var values []int64
+	var squares Squares
 	var cancellations customer.CancellationCounts
 	for i, c := range all {
 		if i == 0 || c.GetTime() < sum.GetTime() {
@@ -149,6 +153,10 @@ func sum(all []*ledger.Contribution) *ledger.Contribution {
 		}
 		sum.HistoricClv += c.GetHistoricClv()
 		sum.PredictedClv += c.GetPredictedClv()
+		sum.ExpectedOrders += c.GetExpectedOrders()
+		sum.OrdersVariance += c.GetOrdersVariance()
+		sum.OrdersError, sum.SpendError = max(sum.GetOrdersError(), c.GetOrdersError()), max(sum.GetSpendError(), c.GetSpendError())
+		squares.plus(Squares{c.GetClvVarianceHigh(), c.GetClvVarianceLow()})
 		if more := len(c.Histogram) - len(sum.Histogram); more > 0 {
 			sum.Histogram = append(sum.Histogram, make([]int64, more)...)
 		}
@@ -156,6 +164,7 @@ func sum(all []*ledger.Contribution) *ledger.Contribution {
 			sum.Histogram[i] += n
 		}
 	}
+	sum.ClvVarianceHigh, sum.ClvVarianceLow = squares.High, squares.Low
 	sum.Cancellations = cancellations.Encode()
 	if int64(len(values)) == counted(sum) {
 		slices.Sort(values)
@@ -173,6 +182,33 @@ func (b *Contributions) SetPublished(sum *ledger.Contribution) (previous *ledger
 // Published returns the sums last published, nil if none were.
 func (b *Contributions) Published() *ledger.Contribution { return b.published }
 
+// deviations is the normal bound of an interval of clv.Level.
+const deviations = 1.2815515655446004
+
+// orders returns the expected number of orders of all customers within the prediction horizon, and its interval.
+func orders(sum *ledger.Contribution) (output.Opt[float64], output.Interval[int64]) {
+	expected := float64(sum.GetExpectedOrders()) / 1000
+	low, high := lifetimes.SumInterval(expected, float64(sum.GetOrdersVariance())/1000, sum.GetOrdersError(), deviations)
+	return output.Some(expected), interval(math.Floor(low), math.Ceil(high))
+}
+
+// value returns the interval of the future value. The errors of orders and of spend are taken to be independent.
+func value(sum *ledger.Contribution, unit money.Unit) output.Interval[int64] {
+	a, b := sum.GetOrdersError(), sum.GetSpendError()
+	common := math.Sqrt(float64(a*a) + float64(b*b))
+	variance := Squares{sum.GetClvVarianceHigh(), sum.GetClvVarianceLow()}.float()
+	low, high := lifetimes.SumInterval(float64(sum.GetPredictedClv()), variance, common, deviations)
+	v := interval(math.RoundToEven(low), math.RoundToEven(high))
+	v.Low.Value, v.High.Value = unit.Round(v.Low.Value), unit.Round(v.High.Value)
+	return v
+}
+
+// interval of whole numbers; what does not fit into one is cut.
+func interval(low, high float64) output.Interval[int64] {
+	const most = 1 << 62
+	return output.Interval[int64]{Low: output.Some(int64(math.Min(low, most))), High: output.Some(int64(math.Min(high, most)))}
+}
+
 // Describe sets all fields of the portfolio output except About and State.
 func Describe(sum, previous *ledger.Contribution, t *ledger.Thresholds, least int64, e *output.PortfolioUpdated) {
 	*e = output.PortfolioUpdated{
@@ -182,6 +218,8 @@ func Describe(sum, previous *ledger.Contribution, t *ledger.Thresholds, least in
 		HistoricRevenue: sum.GetHistoricClv(), FutureValue: sum.GetPredictedClv(), CustomerEquity: sum.GetCustomerEquity(),
 		CancelReasons: CancelReasons(customer.DecodeCancellations(sum.Cancellations)),
 	}
+	e.PredictedOrders, e.PredictedOrdersInterval = orders(sum)
+	e.FutureInterval = value(sum, e.Currency)
 	if n := sum.GetCustomers(); n > 0 {
 		e.AverageCLV = output.Some(e.Currency.Round(roundedRatio(e.CustomerEquity, n)))
 	}

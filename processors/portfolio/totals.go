@@ -30,6 +30,10 @@ type Totals struct {
 	ErasedCLV    int64    // sum of the historic CLV of those who were erased, each as last published
 	PredictedCLV int64    // sum over customers
 	Equity       int64    // customer equity: sum of the total CLV of customers
+	// ExpectedOrders is the sum of the customers' expected orders within the prediction horizon, OrdersVariance that of their variances,
+	// thousandths, and CLVVariance that of the variances of their predicted CLV, square minor units.
+	ExpectedOrders, OrdersVariance int64
+	CLVVariance                    Squares
 	// Cancellations counts those of customers and prospects by reason, at most MostReasons besides none and other. Unlike the other
 	// sums it counts those that are known, whether or not an output has followed.
 	Cancellations customer.CancellationCounts
@@ -87,6 +91,9 @@ func (t *Totals) count(last *customer.LastPublished, n int64) {
 	if last.Orders > 0 {
 		t.Customers += n
 		t.PredictedCLV += n * last.Predicted
+		t.ExpectedOrders += n * last.ExpectedOrders
+		t.OrdersVariance += n * last.OrdersVariance
+		t.CLVVariance.add(last.PredictedDeviation, n)
 		t.Equity += n * (last.Historic + last.Predicted)
 	}
 	if Ranked(last) {
@@ -176,6 +183,7 @@ func (t *Totals) Encode() *state.Totals {
 		Known: t.Known, Customers: t.Customers, Active: t.Active, ChurnClasses: t.Classes[:], Promoters: t.Promoters, Passives: t.Passives,
 		Detractors: t.Detractors, HistoricClv: t.HistoricCLV, PredictedClv: t.PredictedCLV, CustomerEquity: t.Equity, Histogram: t.trimmed(), Values: t.values,
 		Cancellations: t.Cancellations.Encode(), ErasedClv: t.ErasedCLV,
+		ExpectedOrders: t.ExpectedOrders, OrdersVariance: t.OrdersVariance, ClvVarianceHigh: t.CLVVariance.High, ClvVarianceLow: t.CLVVariance.Low,
 	}
 }
 
@@ -193,6 +201,7 @@ func (t *Totals) Decode(w *state.Totals) {
 		Known: w.GetKnown(), Customers: w.GetCustomers(), Active: w.GetActive(), Promoters: w.GetPromoters(), Passives: w.GetPassives(),
 		Detractors: w.GetDetractors(), HistoricCLV: w.GetHistoricClv(), PredictedCLV: w.GetPredictedClv(), Equity: w.GetCustomerEquity(), Histogram: w.GetHistogram(), values: w.GetValues(),
 		Cancellations: customer.DecodeCancellations(w.GetCancellations()), ErasedCLV: w.GetErasedClv(),
+		ExpectedOrders: w.GetExpectedOrders(), OrdersVariance: w.GetOrdersVariance(), CLVVariance: Squares{w.GetClvVarianceHigh(), w.GetClvVarianceLow()},
 	}
 	for _, n := range t.Histogram {
 		t.counted += n
@@ -201,7 +210,8 @@ func (t *Totals) Decode(w *state.Totals) {
 }
 
 // Contribution returns the partition's contribution: absolute totals as of a base time (ms), which replace its former contribution.
-func (t *Totals) Contribution(partition int32, offset, base int64) *ledger.Contribution {
+// terms are those by which the customers were valued.
+func (t *Totals) Contribution(partition int32, offset, base int64, terms *customer.Terms) *ledger.Contribution {
 	classes := t.Classes
 	classes[customer.None-1] = t.Known - t.Active - t.Classes[customer.Churned-1]
 	return &ledger.Contribution{
@@ -209,6 +219,8 @@ func (t *Totals) Contribution(partition int32, offset, base int64) *ledger.Contr
 		ChurnClasses: classes[:], Promoters: t.Promoters, Passives: t.Passives, Detractors: t.Detractors,
 		HistoricClv: t.HistoricCLV + t.ErasedCLV, PredictedClv: t.PredictedCLV, CustomerEquity: t.Equity, Histogram: t.trimmed(),
 		Values: differences(t.values), Cancellations: t.Cancellations.Encode(),
+		ExpectedOrders: t.ExpectedOrders, OrdersVariance: t.OrdersVariance, ClvVarianceHigh: t.CLVVariance.High, ClvVarianceLow: t.CLVVariance.Low,
+		OrdersError: terms.OrdersError, SpendError: terms.SpendError,
 	}
 }
 

@@ -2025,6 +2025,15 @@ type Contribution struct {
 	Values        []int64              `protobuf:"zigzag64,16,rep,packed,name=values,proto3" json:"values,omitempty"`
 	More          bool                 `protobuf:"varint,17,opt,name=more,proto3" json:"more,omitempty"`                  // of a close: values alone; the contribution that has the sums follows
 	Cancellations []*CancellationCount `protobuf:"bytes,18,rep,name=cancellations,proto3" json:"cancellations,omitempty"` // by reason, rising; the first 32 besides none and other, all others as other
+	// Of those with a standing order: the expected number of orders within the prediction horizon and the sum of its variances, thousandths,
+	// and the sum of the variances of the predicted CLV, square minor units, 128 bits.
+	ExpectedOrders  int64  `protobuf:"varint,19,opt,name=expected_orders,json=expectedOrders,proto3" json:"expected_orders,omitempty"`
+	OrdersVariance  int64  `protobuf:"varint,20,opt,name=orders_variance,json=ordersVariance,proto3" json:"orders_variance,omitempty"`
+	ClvVarianceHigh uint64 `protobuf:"fixed64,21,opt,name=clv_variance_high,json=clvVarianceHigh,proto3" json:"clv_variance_high,omitempty"`
+	ClvVarianceLow  uint64 `protobuf:"fixed64,22,opt,name=clv_variance_low,json=clvVarianceLow,proto3" json:"clv_variance_low,omitempty"`
+	// Relative standard errors of the parameters by which these were valued; see Parameters.
+	OrdersError   float64 `protobuf:"fixed64,23,opt,name=orders_error,json=ordersError,proto3" json:"orders_error,omitempty"`
+	SpendError    float64 `protobuf:"fixed64,24,opt,name=spend_error,json=spendError,proto3" json:"spend_error,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2183,6 +2192,48 @@ func (x *Contribution) GetCancellations() []*CancellationCount {
 		return x.Cancellations
 	}
 	return nil
+}
+
+func (x *Contribution) GetExpectedOrders() int64 {
+	if x != nil {
+		return x.ExpectedOrders
+	}
+	return 0
+}
+
+func (x *Contribution) GetOrdersVariance() int64 {
+	if x != nil {
+		return x.OrdersVariance
+	}
+	return 0
+}
+
+func (x *Contribution) GetClvVarianceHigh() uint64 {
+	if x != nil {
+		return x.ClvVarianceHigh
+	}
+	return 0
+}
+
+func (x *Contribution) GetClvVarianceLow() uint64 {
+	if x != nil {
+		return x.ClvVarianceLow
+	}
+	return 0
+}
+
+func (x *Contribution) GetOrdersError() float64 {
+	if x != nil {
+		return x.OrdersError
+	}
+	return 0
+}
+
+func (x *Contribution) GetSpendError() float64 {
+	if x != nil {
+		return x.SpendError
+	}
+	return 0
 }
 
 // CancellationCount counts what was cancelled for one reason.
@@ -2620,7 +2671,7 @@ const file_ledger_payloads_proto_rawDesc = "" +
 	"\voccurred_at\x18\x05 \x01(\x12R\n" +
 	"occurredAt\x12\x16\n" +
 	"\x06erased\x18\x06 \x01(\bR\x06erased\x12#\n" +
-	"\rreferred_hash\x18\a \x01(\x06R\freferredHash\"\xc9\x04\n" +
+	"\rreferred_hash\x18\a \x01(\x06R\freferredHash\"\xb5\x06\n" +
 	"\fContribution\x12\x1c\n" +
 	"\tpartition\x18\x01 \x01(\x05R\tpartition\x12\x16\n" +
 	"\x06offset\x18\x02 \x01(\x03R\x06offset\x12\x1c\n" +
@@ -2642,7 +2693,14 @@ const file_ledger_payloads_proto_rawDesc = "" +
 	"\x05close\x18\x0f \x01(\x12R\x05close\x12\x16\n" +
 	"\x06values\x18\x10 \x03(\x12R\x06values\x12\x12\n" +
 	"\x04more\x18\x11 \x01(\bR\x04more\x12K\n" +
-	"\rcancellations\x18\x12 \x03(\v2%.mainstay.ledger.v1.CancellationCountR\rcancellations\"\x9f\x01\n" +
+	"\rcancellations\x18\x12 \x03(\v2%.mainstay.ledger.v1.CancellationCountR\rcancellations\x12'\n" +
+	"\x0fexpected_orders\x18\x13 \x01(\x03R\x0eexpectedOrders\x12'\n" +
+	"\x0forders_variance\x18\x14 \x01(\x03R\x0eordersVariance\x12*\n" +
+	"\x11clv_variance_high\x18\x15 \x01(\x06R\x0fclvVarianceHigh\x12(\n" +
+	"\x10clv_variance_low\x18\x16 \x01(\x06R\x0eclvVarianceLow\x12!\n" +
+	"\forders_error\x18\x17 \x01(\x01R\vordersError\x12\x1f\n" +
+	"\vspend_error\x18\x18 \x01(\x01R\n" +
+	"spendError\"\x9f\x01\n" +
 	"\x11CancellationCount\x12\x16\n" +
 	"\x06reason\x18\x01 \x01(\tR\x06reason\x12\x16\n" +
 	"\x06orders\x18\x02 \x01(\x03R\x06orders\x12\x18\n" +

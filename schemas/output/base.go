@@ -20,6 +20,11 @@ type PortfolioUpdated struct {
 	// HistoricRevenue is the sum of historic CLV over customers and prospects, FutureValue that of predicted CLV over customers, and
 	// CustomerEquity that of total CLV over customers.
 	HistoricRevenue, FutureValue, CustomerEquity int64
+	// PredictedOrders is the expected number of orders of all customers within the prediction horizon. The intervals contain the
+	// number, and what it is worth, with a probability of 80%.
+	PredictedOrders         Opt[float64]
+	PredictedOrdersInterval Interval[int64]
+	FutureInterval          Interval[int64]
 
 	// CancelReasons counts the cancellations of customers and prospects, the most frequent reason first.
 	CancelReasons []CancelReason
@@ -89,6 +94,11 @@ func (e *PortfolioUpdated) Append(dst []byte) []byte {
 	l.dst = AppendCancelReasons(l.dst, e.CancelReasons)
 	l.money(`,"historic_revenue":`, e.HistoricRevenue)
 	l.money(`,"future_value":`, e.FutureValue)
+	l.optMoney(`,"future_value_low":`, e.FutureInterval.Low)
+	l.optMoney(`,"future_value_high":`, e.FutureInterval.High)
+	l.optFloat(`,"predicted_number_of_orders":`, e.PredictedOrders, countDecimals)
+	l.optWhole(`,"predicted_number_of_orders_low":`, e.PredictedOrdersInterval.Low)
+	l.optWhole(`,"predicted_number_of_orders_high":`, e.PredictedOrdersInterval.High)
 	l.money(`,"customer_equity":`, e.CustomerEquity)
 	l.optMoney(`,"average_clv":`, e.AverageCLV)
 	l.key(`,"tiers":{`)

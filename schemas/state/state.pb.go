@@ -958,9 +958,13 @@ type LastPublished struct {
 	MovedScore     int32 `protobuf:"zigzag32,20,opt,name=moved_score,json=movedScore,proto3" json:"moved_score,omitempty"`
 	MovedResponses int32 `protobuf:"zigzag32,21,opt,name=moved_responses,json=movedResponses,proto3" json:"moved_responses,omitempty"`
 	MovedAction    bool  `protobuf:"varint,22,opt,name=moved_action,json=movedAction,proto3" json:"moved_action,omitempty"` // action before
-	Action         bool  `protobuf:"varint,60,opt,name=action,proto3" json:"action,omitempty"`                              // the customer had referred somebody
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// Of the predicted CLV: the expected number of orders and its variance, thousandths, and the standard deviation, minor units.
+	ExpectedOrders     int64 `protobuf:"varint,23,opt,name=expected_orders,json=expectedOrders,proto3" json:"expected_orders,omitempty"`
+	OrdersVariance     int64 `protobuf:"varint,24,opt,name=orders_variance,json=ordersVariance,proto3" json:"orders_variance,omitempty"`
+	PredictedDeviation int64 `protobuf:"varint,25,opt,name=predicted_deviation,json=predictedDeviation,proto3" json:"predicted_deviation,omitempty"`
+	Action             bool  `protobuf:"varint,60,opt,name=action,proto3" json:"action,omitempty"` // the customer had referred somebody
+	unknownFields      protoimpl.UnknownFields
+	sizeCache          protoimpl.SizeCache
 }
 
 func (x *LastPublished) Reset() {
@@ -1145,6 +1149,27 @@ func (x *LastPublished) GetMovedAction() bool {
 		return x.MovedAction
 	}
 	return false
+}
+
+func (x *LastPublished) GetExpectedOrders() int64 {
+	if x != nil {
+		return x.ExpectedOrders
+	}
+	return 0
+}
+
+func (x *LastPublished) GetOrdersVariance() int64 {
+	if x != nil {
+		return x.OrdersVariance
+	}
+	return 0
+}
+
+func (x *LastPublished) GetPredictedDeviation() int64 {
+	if x != nil {
+		return x.PredictedDeviation
+	}
+	return 0
 }
 
 func (x *LastPublished) GetAction() bool {
@@ -2629,8 +2654,13 @@ type Totals struct {
 	Values         []int64                     `protobuf:"zigzag64,12,rep,packed,name=values,proto3" json:"values,omitempty"`                                // total CLV of those that histogram counts, rising; absent where they are too many
 	Cancellations  []*ledger.CancellationCount `protobuf:"bytes,13,rep,name=cancellations,proto3" json:"cancellations,omitempty"`                            // by reason
 	ErasedClv      int64                       `protobuf:"zigzag64,14,opt,name=erased_clv,json=erasedClv,proto3" json:"erased_clv,omitempty"`                // historic CLV of the customers who were erased
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	ExpectedOrders int64                       `protobuf:"varint,15,opt,name=expected_orders,json=expectedOrders,proto3" json:"expected_orders,omitempty"`   // of customers within the prediction horizon, thousandths
+	OrdersVariance int64                       `protobuf:"varint,16,opt,name=orders_variance,json=ordersVariance,proto3" json:"orders_variance,omitempty"`   // sum of the customers' variances, thousandths
+	// Sum of the variances of the customers' predicted CLV, square minor units, 128 bits.
+	ClvVarianceHigh uint64 `protobuf:"fixed64,17,opt,name=clv_variance_high,json=clvVarianceHigh,proto3" json:"clv_variance_high,omitempty"`
+	ClvVarianceLow  uint64 `protobuf:"fixed64,18,opt,name=clv_variance_low,json=clvVarianceLow,proto3" json:"clv_variance_low,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
 }
 
 func (x *Totals) Reset() {
@@ -2761,6 +2791,34 @@ func (x *Totals) GetErasedClv() int64 {
 	return 0
 }
 
+func (x *Totals) GetExpectedOrders() int64 {
+	if x != nil {
+		return x.ExpectedOrders
+	}
+	return 0
+}
+
+func (x *Totals) GetOrdersVariance() int64 {
+	if x != nil {
+		return x.OrdersVariance
+	}
+	return 0
+}
+
+func (x *Totals) GetClvVarianceHigh() uint64 {
+	if x != nil {
+		return x.ClvVarianceHigh
+	}
+	return 0
+}
+
+func (x *Totals) GetClvVarianceLow() uint64 {
+	if x != nil {
+		return x.ClvVarianceLow
+	}
+	return 0
+}
+
 var File_state_state_proto protoreflect.FileDescriptor
 
 const file_state_state_proto_rawDesc = "" +
@@ -2872,7 +2930,7 @@ const file_state_state_proto_rawDesc = "" +
 	"\x06amount\x18\x03 \x01(\x12R\x06amount\"<\n" +
 	"\fRefundReason\x12\x14\n" +
 	"\x05index\x18\x01 \x01(\rR\x05index\x12\x16\n" +
-	"\x06reason\x18\x02 \x01(\tR\x06reason\"\x85\x06\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\"\x88\a\n" +
 	"\rLastPublished\x12\x10\n" +
 	"\x03clv\x18\x01 \x01(\bR\x03clv\x12\x1a\n" +
 	"\bhistoric\x18\x02 \x01(\x12R\bhistoric\x12\x16\n" +
@@ -2899,7 +2957,10 @@ const file_state_state_proto_rawDesc = "" +
 	"\vmoved_score\x18\x14 \x01(\x11R\n" +
 	"movedScore\x12'\n" +
 	"\x0fmoved_responses\x18\x15 \x01(\x11R\x0emovedResponses\x12!\n" +
-	"\fmoved_action\x18\x16 \x01(\bR\vmovedAction\x12\x16\n" +
+	"\fmoved_action\x18\x16 \x01(\bR\vmovedAction\x12'\n" +
+	"\x0fexpected_orders\x18\x17 \x01(\x03R\x0eexpectedOrders\x12'\n" +
+	"\x0forders_variance\x18\x18 \x01(\x03R\x0eordersVariance\x12/\n" +
+	"\x13predicted_deviation\x18\x19 \x01(\x03R\x12predictedDeviation\x12\x16\n" +
 	"\x06action\x18< \x01(\bR\x06action\"\xf3\x01\n" +
 	"\bResponse\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1b\n" +
@@ -3046,7 +3107,7 @@ const file_state_state_proto_rawDesc = "" +
 	"LedgerMark\x12\x1c\n" +
 	"\tpartition\x18\x01 \x01(\x05R\tpartition\x12\x16\n" +
 	"\x06offset\x18\x02 \x01(\x03R\x06offset\x12\x18\n" +
-	"\aordinal\x18\x03 \x01(\rR\aordinal\"\xe6\x03\n" +
+	"\aordinal\x18\x03 \x01(\rR\aordinal\"\x8e\x05\n" +
 	"\x06Totals\x12\x14\n" +
 	"\x05known\x18\x01 \x01(\x03R\x05known\x12\x16\n" +
 	"\x06active\x18\x02 \x01(\x03R\x06active\x12#\n" +
@@ -3065,7 +3126,11 @@ const file_state_state_proto_rawDesc = "" +
 	"\x06values\x18\f \x03(\x12R\x06values\x12K\n" +
 	"\rcancellations\x18\r \x03(\v2%.mainstay.ledger.v1.CancellationCountR\rcancellations\x12\x1d\n" +
 	"\n" +
-	"erased_clv\x18\x0e \x01(\x12R\terasedClvB,Z*github.com/mainstay/mainstay/schemas/stateb\x06proto3"
+	"erased_clv\x18\x0e \x01(\x12R\terasedClv\x12'\n" +
+	"\x0fexpected_orders\x18\x0f \x01(\x03R\x0eexpectedOrders\x12'\n" +
+	"\x0forders_variance\x18\x10 \x01(\x03R\x0eordersVariance\x12*\n" +
+	"\x11clv_variance_high\x18\x11 \x01(\x06R\x0fclvVarianceHigh\x12(\n" +
+	"\x10clv_variance_low\x18\x12 \x01(\x06R\x0eclvVarianceLowB,Z*github.com/mainstay/mainstay/schemas/stateb\x06proto3"
 
 var (
 	file_state_state_proto_rawDescOnce sync.Once

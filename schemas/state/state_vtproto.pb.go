@@ -1145,6 +1145,27 @@ func (m *LastPublished) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 		i--
 		dAtA[i] = 0xe0
 	}
+	if m.PredictedDeviation != 0 {
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(m.PredictedDeviation))
+		i--
+		dAtA[i] = 0x1
+		i--
+		dAtA[i] = 0xc8
+	}
+	if m.OrdersVariance != 0 {
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(m.OrdersVariance))
+		i--
+		dAtA[i] = 0x1
+		i--
+		dAtA[i] = 0xc0
+	}
+	if m.ExpectedOrders != 0 {
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(m.ExpectedOrders))
+		i--
+		dAtA[i] = 0x1
+		i--
+		dAtA[i] = 0xb8
+	}
 	if m.MovedAction {
 		i--
 		if m.MovedAction {
@@ -2956,6 +2977,34 @@ func (m *Totals) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 		i -= len(m.unknownFields)
 		copy(dAtA[i:], m.unknownFields)
 	}
+	if m.ClvVarianceLow != 0 {
+		i -= 8
+		binary.LittleEndian.PutUint64(dAtA[i:], uint64(m.ClvVarianceLow))
+		i--
+		dAtA[i] = 0x1
+		i--
+		dAtA[i] = 0x91
+	}
+	if m.ClvVarianceHigh != 0 {
+		i -= 8
+		binary.LittleEndian.PutUint64(dAtA[i:], uint64(m.ClvVarianceHigh))
+		i--
+		dAtA[i] = 0x1
+		i--
+		dAtA[i] = 0x89
+	}
+	if m.OrdersVariance != 0 {
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(m.OrdersVariance))
+		i--
+		dAtA[i] = 0x1
+		i--
+		dAtA[i] = 0x80
+	}
+	if m.ExpectedOrders != 0 {
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(m.ExpectedOrders))
+		i--
+		dAtA[i] = 0x78
+	}
 	if m.ErasedClv != 0 {
 		i = protohelpers.EncodeVarint(dAtA, i, uint64((uint64(m.ErasedClv)<<1)^uint64((m.ErasedClv>>63))))
 		i--
@@ -3586,6 +3635,15 @@ func (m *LastPublished) SizeVT() (n int) {
 	}
 	if m.MovedAction {
 		n += 3
+	}
+	if m.ExpectedOrders != 0 {
+		n += 2 + protohelpers.SizeOfVarint(uint64(m.ExpectedOrders))
+	}
+	if m.OrdersVariance != 0 {
+		n += 2 + protohelpers.SizeOfVarint(uint64(m.OrdersVariance))
+	}
+	if m.PredictedDeviation != 0 {
+		n += 2 + protohelpers.SizeOfVarint(uint64(m.PredictedDeviation))
 	}
 	if m.Action {
 		n += 3
@@ -4318,6 +4376,18 @@ func (m *Totals) SizeVT() (n int) {
 	}
 	if m.ErasedClv != 0 {
 		n += 1 + protohelpers.SizeOfZigzag(uint64(m.ErasedClv))
+	}
+	if m.ExpectedOrders != 0 {
+		n += 1 + protohelpers.SizeOfVarint(uint64(m.ExpectedOrders))
+	}
+	if m.OrdersVariance != 0 {
+		n += 2 + protohelpers.SizeOfVarint(uint64(m.OrdersVariance))
+	}
+	if m.ClvVarianceHigh != 0 {
+		n += 10
+	}
+	if m.ClvVarianceLow != 0 {
+		n += 10
 	}
 	n += len(m.unknownFields)
 	return n
@@ -8132,6 +8202,63 @@ func (m *LastPublished) UnmarshalVT(dAtA []byte) error {
 				}
 			}
 			m.MovedAction = bool(v != 0)
+		case 23:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field ExpectedOrders", wireType)
+			}
+			m.ExpectedOrders = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.ExpectedOrders |= int64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 24:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field OrdersVariance", wireType)
+			}
+			m.OrdersVariance = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.OrdersVariance |= int64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 25:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field PredictedDeviation", wireType)
+			}
+			m.PredictedDeviation = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.PredictedDeviation |= int64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
 		case 60:
 			if wireType != 0 {
 				return fmt.Errorf("proto: wrong wireType = %d for field Action", wireType)
@@ -12681,6 +12808,64 @@ func (m *Totals) UnmarshalVT(dAtA []byte) error {
 			}
 			v = (v >> 1) ^ uint64((int64(v&1)<<63)>>63)
 			m.ErasedClv = int64(v)
+		case 15:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field ExpectedOrders", wireType)
+			}
+			m.ExpectedOrders = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.ExpectedOrders |= int64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 16:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field OrdersVariance", wireType)
+			}
+			m.OrdersVariance = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.OrdersVariance |= int64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 17:
+			if wireType != 1 {
+				return fmt.Errorf("proto: wrong wireType = %d for field ClvVarianceHigh", wireType)
+			}
+			m.ClvVarianceHigh = 0
+			if (iNdEx + 8) > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.ClvVarianceHigh = uint64(binary.LittleEndian.Uint64(dAtA[iNdEx:]))
+			iNdEx += 8
+		case 18:
+			if wireType != 1 {
+				return fmt.Errorf("proto: wrong wireType = %d for field ClvVarianceLow", wireType)
+			}
+			m.ClvVarianceLow = 0
+			if (iNdEx + 8) > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.ClvVarianceLow = uint64(binary.LittleEndian.Uint64(dAtA[iNdEx:]))
+			iNdEx += 8
 		default:
 			iNdEx = preIndex
 			skippy, err := protohelpers.Skip(dAtA[iNdEx:])

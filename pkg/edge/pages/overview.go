@@ -30,6 +30,11 @@ type portfolio struct {
 	NPS        *float64         `json:"nps"`
 	Revenue    json.Number      `json:"historic_revenue"`
 	Future     json.Number      `json:"future_value"`
+	FutureLow  *json.Number     `json:"future_value_low"` // null in outputs of earlier releases
+	FutureHigh *json.Number     `json:"future_value_high"`
+	Orders     *json.Number     `json:"predicted_number_of_orders"`
+	OrdersLow  *json.Number     `json:"predicted_number_of_orders_low"`
+	OrdersHigh *json.Number     `json:"predicted_number_of_orders_high"`
 	Equity     json.Number      `json:"customer_equity"`
 	AverageCLV json.Number      `json:"average_clv"`
 }
@@ -78,15 +83,29 @@ func (p *pages) equity(now *portfolio) g.Node {
 	if now.NPS != nil {
 		nps = grouped(strconv.FormatFloat(*now.NPS, 'f', 0, 64))
 	}
+	orders := figure{"Predicted orders", unknown, "", "within the prediction horizon"}
+	if now.Orders != nil {
+		whole, _ := now.Orders.Float64()
+		orders.value, orders.note = grouped(strconv.FormatFloat(whole, 'f', 0, 64)), likely(orders.note, now.OrdersLow, now.OrdersHigh)
+	}
 	return figures(
 		figure{"Customer equity", grouped(now.Equity.String()), now.Currency, "spent and expected, of all customers"},
-		figure{"Future value", grouped(now.Future.String()), now.Currency, "expected from them"},
+		figure{"Future value", grouped(now.Future.String()), now.Currency, likely("expected from them", now.FutureLow, now.FutureHigh)},
+		orders,
 		figure{"Historic revenue", grouped(now.Revenue.String()), now.Currency, "net, prospects included"},
 		figure{"Average lifetime value", grouped(now.AverageCLV.String()), now.Currency, "per customer"},
 		figure{"Customers", count(now.Customers), "", count(now.Active) + " active"},
 		figure{"Prospects", count(now.Prospects), "", "known, without a standing order"},
 		figure{"Net promoter score", nps, "", "from −100 to 100"},
 	)
+}
+
+// likely adds an 80% interval to a note.
+func likely(note string, low, high *json.Number) string {
+	if low == nil || high == nil {
+		return note
+	}
+	return note + ", 80%: " + grouped(low.String()) + " to " + grouped(high.String())
 }
 
 func count(n int64) string { return grouped(strconv.FormatInt(n, 10)) }

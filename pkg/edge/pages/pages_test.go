@@ -46,7 +46,7 @@ func (t topic) ReadCommitted(_ context.Context, _ string, _ int32, from, to int6
 func closed(day int) []byte {
 	p := output.PortfolioUpdated{
 		About: output.About{AsOf: time.Date(2026, 5, day, 0, 0, 0, 0, time.UTC).UnixMilli(), Trigger: output.TriggerClose, Currency: money.Unit{Code: "EUR", Decimals: 2}},
-		State: output.PortfolioFinal, Customers: 3, Low: 1, High: 2, CustomerEquity: 123456789, Detractors: 1,
+		State: output.PortfolioFinal, Customers: 3, Low: 1, High: 2, CustomerEquity: 123456789, FutureInterval: output.Interval[int64]{Low: output.Some[int64](123400), High: output.Some[int64](567800)}, PredictedOrders: output.Some(4321.5), PredictedOrdersInterval: output.Interval[int64]{Low: output.Some[int64](4000), High: output.Some[int64](5000)}, Detractors: 1,
 	}
 	return p.Append(nil)
 }
@@ -139,7 +139,7 @@ func TestEveryPage(t *testing.T) {
 		"/customer?id=" + url.QueryEscape(hostile): {"&lt;script&gt;alert(1)", "<svg", "Would recommend", "1 order, 5,000.00 EUR net", "answered a survey with 2 of 10", "Has referred 1 customers"},
 		"/customer?id=" + url.QueryEscape(persian): {persian, "Referred by", "&lt;script&gt;"},
 		"/customer?id=" + url.QueryEscape(bidi):    {`\u202egnp.exe\u0001`},
-		"/overview":                                {"Customer equity", "1,234,567.89", "<svg", "Detractors", "−100"},
+		"/overview":                                {"Customer equity", "1,234,567.89", "expected from them, 80%: 1,234.00 to 5,678.00", "Predicted orders", "4,322", "80%: 4,000 to 5,000", "<svg", "Detractors", "−100"},
 		"/segments":                                {"All customers", "too few to tell", "by value", "Average CLV, EUR"},
 		"/segments?by=churn_risk":                  {`aria-current="true">Churn risk<`, "Average churn probability"},
 		"/segments?by=<b>":                         {`aria-current="true">Value tier<`},

@@ -70,7 +70,7 @@ func Run(ctx context.Context, all []lifetimes.History, o Options) (*Result, erro
 	}
 	for _, c := range candidates {
 		if c.name == r.Recommended {
-			r.Intervals = h.intervals(c)
+			r.Intervals = h.intervals(c, spend)
 			r.Notes = append(r.Notes, r.Intervals.String())
 		}
 		if c.name == r.Recommended || c.name == Live {

@@ -21,6 +21,10 @@ type Intervals struct {
 	Low    float64 `json:"sum_low"`
 	High   float64 `json:"sum_high"`
 	Actual float64 `json:"sum_actual"`
+	// The same of what they spend, in units of the currency.
+	SpendLow    float64 `json:"spend_low"`
+	SpendHigh   float64 `json:"spend_high"`
+	SpendActual float64 `json:"spend_actual"`
 }
 
 const (
@@ -30,16 +34,18 @@ const (
 )
 
 // intervals measures those of a candidate that the stream can run.
-func (h *holdout) intervals(c candidate) *Intervals {
+func (h *holdout) intervals(c candidate, spend spendFit) *Intervals {
 	n := len(h.customers)
 	expected, within, order := make([]float64, n), make([]float64, n), make([]int, n)
-	e, sum, variance := c.ordersError(), 0.0, 0.0
+	e, sum, variance, value, valueVariance := c.ordersError(), 0.0, 0.0, 0.0, 0.0
 	for i, customer := range h.customers {
 		order[i], expected[i] = i, c.predictor.Expected(customer, h.horizon)
 		counts := c.predictor.Counts(customer, h.horizon, expected[i], e)
 		within[i] = partWithin(counts, int(h.actual[i]))
 		sum += expected[i]
 		variance += counts.Variance()
+		value += expected[i] * spend.ExpectedSpend(customer.X, customer.M)
+		valueVariance += counts.SpendVariance(spend.GammaGamma, customer.X, customer.M)
 	}
 	slices.SortStableFunc(order, func(a, b int) int {
 		switch {
@@ -61,10 +67,11 @@ func (h *holdout) intervals(c candidate) *Intervals {
 			r.Least, r.Most = math.Min(r.Least, share), math.Max(r.Most, share)
 		}
 	}
-	half := normalBound * math.Sqrt(variance+e*e*sum*sum)
-	r.Low, r.High = math.Max(0, sum-half), sum+half
-	for _, a := range h.actual {
+	r.Low, r.High = lifetimes.SumInterval(sum, variance, e, normalBound)
+	r.SpendLow, r.SpendHigh = lifetimes.SumInterval(value, valueVariance, math.Hypot(e, spend.error), normalBound)
+	for i, a := range h.actual {
 		r.Actual += a
+		r.SpendActual += h.spent[i]
 	}
 	return r
 }
@@ -94,6 +101,7 @@ func ordersError[M lifetimes.PurchaseModel](h *holdout, f *lifetimes.Fit[M]) flo
 
 // String is the note of a report.
 func (r *Intervals) String() string {
-	return fmt.Sprintf("Its 80%% intervals covered the purchase days of %.0f%% of the customers (of each tenth by predicted number: %.0f%% to %.0f%%). The interval of the sum was %s to %s, and the sum %s.",
-		100*r.Covered, 100*r.Least, 100*r.Most, grouped(int(r.Low)), grouped(int(r.High)), grouped(int(r.Actual)))
+	return fmt.Sprintf("Its 80%% intervals covered the purchase days of %.0f%% of the customers (of each tenth by predicted number: %.0f%% to %.0f%%). The interval of the sum was %s to %s, and the sum %s; that of their value %s to %s, and the value %s.",
+		100*r.Covered, 100*r.Least, 100*r.Most, grouped(int(r.Low)), grouped(int(r.High)), grouped(int(r.Actual)),
+		grouped(int(r.SpendLow)), grouped(int(r.SpendHigh)), grouped(int(r.SpendActual)))
 }

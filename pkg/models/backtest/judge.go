@@ -4,12 +4,10 @@ import (
 	"math"
 	"slices"
 	"strconv"
-
-	"github.com/mainstay/mainstay/pkg/lifetimes"
 )
 
 // judge predicts the second part with a model and measures the error.
-func (h *holdout) judge(c candidate, spend lifetimes.GammaGamma) Model {
+func (h *holdout) judge(c candidate, spend spendFit) Model {
 	n := len(h.customers)
 	p := predictions{make([]float64, n), make([]float64, n), make([]float64, n)}
 	for i, one := range h.customers {

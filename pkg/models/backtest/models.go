@@ -37,7 +37,7 @@ type candidate struct {
 }
 
 // fit fits every purchase model and the spend model to the first part.
-func fit(h *holdout, all []lifetimes.History, o Options, begin func(string) error) ([]candidate, lifetimes.GammaGamma, error) {
+func fit(h *holdout, all []lifetimes.History, o Options, begin func(string) error) ([]candidate, spendFit, error) {
 	var out []candidate
 	add := func(name string, run func() (candidate, error)) error {
 		if err := begin("fitting " + name); err != nil {
@@ -74,11 +74,11 @@ func fit(h *holdout, all []lifetimes.History, o Options, begin func(string) erro
 			continue
 		}
 		if err := add(m.name, m.run); err != nil {
-			return nil, lifetimes.GammaGamma{}, err
+			return nil, spendFit{}, err
 		}
 	}
 	if err := begin("fitting spend"); err != nil {
-		return nil, lifetimes.GammaGamma{}, err
+		return nil, spendFit{}, err
 	}
 	spend, err := fitSpend(h)
 	return out, spend, err
@@ -155,13 +155,23 @@ func trained(h *holdout, all []lifetimes.History, o Options) (candidate, error) 
 	return c, nil
 }
 
-func fitSpend(h *holdout) (lifetimes.GammaGamma, error) {
+// spendFit is the spend model, and the relative standard error of the mean value of a purchase.
+type spendFit struct {
+	lifetimes.GammaGamma
+	error float64
+}
+
+// priorSpendError is the relative standard error of a mean that is known within a factor of e, as the prior has it.
+const priorSpendError = 1.31
+
+func fitSpend(h *holdout) (spendFit, error) {
 	f, _, err := fitWithFallback(h.rows, lifetimes.FitGammaGamma)
 	if err != nil {
-		return f.Model, fmt.Errorf("backtest: fit spend: %w", err)
+		return spendFit{}, fmt.Errorf("backtest: fit spend: %w", err)
 	}
 	if f.Status != lifetimes.StatusPrior && f.Converged {
-		return f.Model, nil
+		mean := func(m lifetimes.GammaGamma) float64 { return m.ExpectedSpend(0, 0) }
+		return spendFit{f.Model, f.RelativeError(mean)}, nil
 	}
 	// Without repeat buyers: the prior, scaled to the mean value of all purchases.
 	net, days := 0.0, 0
@@ -169,5 +179,5 @@ func fitSpend(h *holdout) (lifetimes.GammaGamma, error) {
 		net += c.Net
 		days += len(h.known[i])
 	}
-	return lifetimes.PriorGammaGamma(net / float64(days)), nil
+	return spendFit{lifetimes.PriorGammaGamma(net / float64(days)), priorSpendError}, nil
 }
