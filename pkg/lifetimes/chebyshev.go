@@ -27,7 +27,7 @@ const (
 // expected is c.expected(t), where c is the posterior of a customer of x purchases.
 func (e *expectedTable) expected(c betaCustomer, x int, t float64) float64 {
 	z := t / c.age
-	piece := int(math.Float64bits(z)>>quarterBits) - firstPiece //nolint:gosec // 14 bits
+	piece := int(math.Float64bits(z)>>quarterBits) - firstPiece
 	if x >= tableRows || piece < 0 || piece >= tablePieces || c.alive == 0 {
 		return c.expected(t)
 	}
@@ -41,7 +41,6 @@ func (e *expectedTable) expected(c betaCustomer, x int, t float64) float64 {
 	if p == nil {
 		from := math.Float64frombits(uint64(piece+firstPiece) << quarterBits)
 		to := math.Float64frombits(uint64(piece+firstPiece+1) << quarterBits)
-		c.age = 1 // so that t is z
 		p = interpolate(from, to, func(z float64) float64 {
 			return betaCustomer{shape: c.shape, age: 1, a: c.a, b: c.b, alive: 1}.expected(z)
 		})

@@ -7,7 +7,7 @@
 //
 // It refuses what the history does not show: a weekly profile in less than eight weeks, a yearly shape in less than two years, an event
 // that did not recur, and whatever does not exceed the chance variation of daily counts. Whether the season predicts better is not decided
-// here, but on a holdout (parameters.Choose, backtest).
+// here, but on a holdout (parameters.Choose).
 package seasonality
 
 import (
