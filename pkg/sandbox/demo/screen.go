@@ -8,6 +8,7 @@ import (
 
 	"github.com/mainstay/mainstay/pkg/sandbox/groundtruth"
 	"github.com/mainstay/mainstay/pkg/stream/refit"
+	"github.com/mainstay/mainstay/processors/model"
 	"github.com/mainstay/mainstay/schemas/output"
 )
 
@@ -205,9 +206,12 @@ func (s *Screen) printSummary(sum *Summary) error {
 	row("referrers", "right for %d of %d referred customers", t.ReferrersRight, t.Referred)
 	row("referral value", "exact for %d of %d referrers", t.CreditExact, t.Referrers)
 	if m := sum.Model; m.Outcome == refit.Appended {
-		row("model", "MBG/NBD, %s to this year: r %.2f, alpha %.2f, a %.2f, b %.2f", m.InForce.Status, m.InForce.R, m.InForce.Alpha, m.InForce.A, m.InForce.B)
+		row("model", "%s, %s to this year: r %.2f, alpha %.2f, a %.2f, b %.2f", m.InForce.Model, m.InForce.Status, m.InForce.R, m.InForce.Alpha, m.InForce.A, m.InForce.B)
 	} else {
-		row("model", "MBG/NBD, %s (%s)", m.InForce.Status, m.Reason)
+		row("model", "%s, %s (%s)", m.InForce.Model, m.InForce.Status, m.Reason)
+	}
+	if sum.Model.InForce.Model == model.BGNBD {
+		row("", "(by this model one-time buyers never stop: 0%%)")
 	}
 	row("churn probability", "%.2f for the %d churned, %.2f for the %d active", t.ChurnOfGone, t.Gone, t.ChurnOfActive, t.Active)
 	row("", "(averages; in %.0f%% of pairs higher for the churned customer)", t.Concordance*100)
