@@ -100,7 +100,8 @@ type ParetoModel struct {
 
 // Blend holds the weights of the blended scorer and its corrections; see lifetimes.Scorer. The percentiles are left out.
 type Blend struct {
-	BGNBD   bool    `json:"bg_nbd"` // Purchases is BG/NBD; false: MBG/NBD
+	BGNBD   bool    `json:"bg_nbd"`          // Purchases is BG/NBD; false: MBG/NBD
+	Alive   bool    `json:"alive_by_pareto"` // P(alive) is that of Pareto/NBD, not of the blend
 	Odds    float64 `json:"pareto_in_odds"`
 	Counts  float64 `json:"pareto_in_counts"`
 	Lift    float64 `json:"lift"`
@@ -274,7 +275,7 @@ func blend(v *ledger.Parameters) *Blend {
 		return nil
 	}
 	return &Blend{
-		BGNBD: b.GetBgNbd(), Odds: b.GetParetoInOdds(), Counts: b.GetParetoInCounts(), Lift: b.GetLift(), Shift: b.GetShift(), Slope: b.GetSlope(),
+		BGNBD: b.GetBgNbd(), Alive: b.GetAliveByPareto(), Odds: b.GetParetoInOdds(), Counts: b.GetParetoInCounts(), Lift: b.GetLift(), Shift: b.GetShift(), Slope: b.GetSlope(),
 		Level: b.GetLevel(), Power: b.GetPower(), Horizon: b.GetHorizon(),
 	}
 }

@@ -158,7 +158,7 @@ func (c *Scorer) MedianWait(s Summary) float64 {
 // more is bought; see PurchaseModel. It is solved by Newton's method for the logarithm of the
 // odds, which is nearly linear in the logarithm of the age.
 func (c *Scorer) AliveUntil(s Summary, h float64) (float64, bool) {
-	share := c.ParetoInOdds
+	share := c.paretoInAlive()
 	switch s.T = s.Tx; {
 	case !c.answers(s) || !(h > 0):
 		return 0, false
@@ -211,7 +211,7 @@ type fate struct{ alive, dead, slope float64 }
 
 // fate of the blend.
 func (c *Scorer) fate(s Summary) fate {
-	share := c.ParetoInOdds
+	share := c.paretoInAlive()
 	a, b := fateOf(c.Regular, s), c.Pareto.fate(s)
 	return fate{
 		alive: float64((1-share)*a.alive) + float64(share*b.alive),

@@ -20,7 +20,7 @@ func anyScorer(t *rapid.T) *Scorer {
 	share := rapid.SampledFrom([]float64{0, .3, .5, .9, 1})
 	c := &Scorer{
 		Regular: regular, Pareto: ParetoNBD{positive("r'"), positive("alpha'"), positive("s"), positive("beta")},
-		ParetoInOdds: share.Draw(t, "odds"), ParetoInCounts: share.Draw(t, "counts"),
+		AliveByPareto: rapid.Bool().Draw(t, "alive by Pareto"), ParetoInOdds: share.Draw(t, "odds"), ParetoInCounts: share.Draw(t, "counts"),
 		Lift: between("lift", 0, 2), Centre: between("centre", -2, 2), Shift: between("shift", -.5, .5), Slope: between("slope", .5, 1.5),
 		Level: between("level", .7, 1.3), Power: between("power", .8, 1.2), Typical: positive("typical"), Horizon: 13,
 		Silence: newPercentiles([]float64{1, 5, 20, 60}), Repeats: newPercentiles([]float64{0, 0, 1, 4}), Value: newPercentiles([]float64{10, 20, 200}),

@@ -40,6 +40,9 @@ type Scorer struct {
 	Pareto  ParetoNBD
 	// ParetoInOdds and ParetoInCounts are the weights of Pareto/NBD in the blends, 0 to 1.
 	ParetoInOdds, ParetoInCounts float64
+	// AliveByPareto makes PAlive that of Pareto/NBD alone. TrainScorer sets it where Regular is BG/NBD, in which a
+	// customer with one purchase never stops.
+	AliveByPareto bool
 	// Lift is the weight of the three percentiles.
 	Lift float64
 	// Centre, Shift and Slope recalibrate the log odds.
@@ -168,9 +171,17 @@ type blend struct {
 
 func (c *Scorer) blend() blend { return blend{c, c.Regular, &c.Pareto} }
 
+// paretoInAlive is the weight of Pareto/NBD in PAlive.
+func (c *Scorer) paretoInAlive() float64 {
+	if c.AliveByPareto {
+		return 1
+	}
+	return c.ParetoInOdds
+}
+
 // alive is the blended probability that the customer has not stopped.
 func (b blend) alive(s Summary) float64 {
-	switch share := b.ParetoInOdds; share {
+	switch share := b.paretoInAlive(); share {
 	case 0:
 		return b.regular.PAlive(s)
 	case 1:

@@ -87,6 +87,7 @@ func TrainScorer(all []History, now int32, o ScorerOptions) (*Scorer, Training, 
 		Regular: final.regular.Model, Pareto: final.pareto.Model,
 		Slope: 1, Level: 1, Power: 1, Horizon: o.Horizon,
 	}
+	_, c.AliveByPareto = c.Regular.(BGNBD)
 	if !final.pareto.Converged {
 		c.Pareto = fromParetoTheta([]float64{math.Log(priorR), 0, math.Log(priorR), 0})
 	}

@@ -38,6 +38,10 @@ var (
 	ErrParameters = errors.New("parameters out of domain")
 )
 
+// OneTimeBuyersStop reports whether, in a model, a customer with one purchase may have stopped. In BG/NBD they buy again with
+// certainty, so they never become a churn risk, however long they are silent.
+func OneTimeBuyersStop(name string) bool { return name != BGNBD }
+
 // Validate returns an error that wraps ErrUnknown or ErrParameters, or nil.
 func Validate(v *ledger.Parameters) error {
 	if !slices.Contains(Names(), v.GetModel()) {
@@ -130,7 +134,7 @@ func scorer(v *ledger.Parameters) *lifetimes.Scorer {
 	b := v.GetBlend()
 	c := &lifetimes.Scorer{
 		Regular: beta(v), Pareto: pareto(v),
-		ParetoInOdds: b.GetParetoInOdds(), ParetoInCounts: b.GetParetoInCounts(), Lift: b.GetLift(),
+		AliveByPareto: b.GetAliveByPareto(), ParetoInOdds: b.GetParetoInOdds(), ParetoInCounts: b.GetParetoInCounts(), Lift: b.GetLift(),
 		Centre: b.GetCentre(), Shift: b.GetShift(), Slope: b.GetSlope(),
 		Level: b.GetLevel(), Power: b.GetPower(), Typical: b.GetTypical(), Horizon: b.GetHorizon(),
 		Silence: percentiles(b.GetSilence()), Repeats: percentiles(b.GetRepeats()), Value: percentiles(b.GetValue()),
@@ -176,7 +180,7 @@ func SetScorer(v *ledger.Parameters, c *lifetimes.Scorer) error {
 	p := c.Pareto
 	v.Pareto = &ledger.ParetoParameters{R: p.R, Alpha: p.Alpha, S: p.S, Beta: p.Beta}
 	v.Blend = &ledger.BlendParameters{
-		BgNbd: v.GetModel() == BGNBD, ParetoInOdds: c.ParetoInOdds, ParetoInCounts: c.ParetoInCounts, Lift: c.Lift,
+		BgNbd: v.GetModel() == BGNBD, AliveByPareto: c.AliveByPareto, ParetoInOdds: c.ParetoInOdds, ParetoInCounts: c.ParetoInCounts, Lift: c.Lift,
 		Centre: c.Centre, Shift: c.Shift, Slope: c.Slope, Level: c.Level, Power: c.Power, Typical: c.Typical, Horizon: c.Horizon,
 		Silence: distribution(c.Silence), Repeats: distribution(c.Repeats), Value: distribution(c.Value),
 	}

@@ -1618,10 +1618,11 @@ type BlendParameters struct {
 	Level          float64                `protobuf:"fixed64,8,opt,name=level,proto3" json:"level,omitempty"`
 	Power          float64                `protobuf:"fixed64,9,opt,name=power,proto3" json:"power,omitempty"`
 	Typical        float64                `protobuf:"fixed64,10,opt,name=typical,proto3" json:"typical,omitempty"`
-	Horizon        float64                `protobuf:"fixed64,11,opt,name=horizon,proto3" json:"horizon,omitempty"` // weeks
-	Silence        *Percentiles           `protobuf:"bytes,12,opt,name=silence,proto3" json:"silence,omitempty"`   // weeks since the last purchase
-	Repeats        *Percentiles           `protobuf:"bytes,13,opt,name=repeats,proto3" json:"repeats,omitempty"`   // purchase days after the first
-	Value          *Percentiles           `protobuf:"bytes,14,opt,name=value,proto3" json:"value,omitempty"`       // net value of all purchases
+	Horizon        float64                `protobuf:"fixed64,11,opt,name=horizon,proto3" json:"horizon,omitempty"`                                   // weeks
+	Silence        *Percentiles           `protobuf:"bytes,12,opt,name=silence,proto3" json:"silence,omitempty"`                                     // weeks since the last purchase
+	Repeats        *Percentiles           `protobuf:"bytes,13,opt,name=repeats,proto3" json:"repeats,omitempty"`                                     // purchase days after the first
+	Value          *Percentiles           `protobuf:"bytes,14,opt,name=value,proto3" json:"value,omitempty"`                                         // net value of all purchases
+	AliveByPareto  bool                   `protobuf:"varint,15,opt,name=alive_by_pareto,json=aliveByPareto,proto3" json:"alive_by_pareto,omitempty"` // P(alive) is that of Pareto/NBD, not of the blend
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
 }
@@ -1752,6 +1753,13 @@ func (x *BlendParameters) GetValue() *Percentiles {
 		return x.Value
 	}
 	return nil
+}
+
+func (x *BlendParameters) GetAliveByPareto() bool {
+	if x != nil {
+		return x.AliveByPareto
+	}
+	return false
 }
 
 // Percentiles are a distribution over the customers: share[i] of them are below at[i], ties counted half.
@@ -2633,7 +2641,7 @@ const file_ledger_payloads_proto_rawDesc = "" +
 	"\x01r\x18\x01 \x01(\x01R\x01r\x12\x14\n" +
 	"\x05alpha\x18\x02 \x01(\x01R\x05alpha\x12\f\n" +
 	"\x01s\x18\x03 \x01(\x01R\x01s\x12\x12\n" +
-	"\x04beta\x18\x04 \x01(\x01R\x04beta\"\xdd\x03\n" +
+	"\x04beta\x18\x04 \x01(\x01R\x04beta\"\x85\x04\n" +
 	"\x0fBlendParameters\x12\x15\n" +
 	"\x06bg_nbd\x18\x01 \x01(\bR\x05bgNbd\x12$\n" +
 	"\x0epareto_in_odds\x18\x02 \x01(\x01R\fparetoInOdds\x12(\n" +
@@ -2649,7 +2657,8 @@ const file_ledger_payloads_proto_rawDesc = "" +
 	"\ahorizon\x18\v \x01(\x01R\ahorizon\x129\n" +
 	"\asilence\x18\f \x01(\v2\x1f.mainstay.ledger.v1.PercentilesR\asilence\x129\n" +
 	"\arepeats\x18\r \x01(\v2\x1f.mainstay.ledger.v1.PercentilesR\arepeats\x125\n" +
-	"\x05value\x18\x0e \x01(\v2\x1f.mainstay.ledger.v1.PercentilesR\x05value\"3\n" +
+	"\x05value\x18\x0e \x01(\v2\x1f.mainstay.ledger.v1.PercentilesR\x05value\x12&\n" +
+	"\x0falive_by_pareto\x18\x0f \x01(\bR\raliveByPareto\"3\n" +
 	"\vPercentiles\x12\x0e\n" +
 	"\x02at\x18\x01 \x03(\x01R\x02at\x12\x14\n" +
 	"\x05share\x18\x02 \x03(\x01R\x05share\"\xd6\x01\n" +

@@ -175,20 +175,21 @@ func TestDefaultSplit(t *testing.T) {
 	require.Equal(t, date(20045), r.Split)
 }
 
-// TestRule verifies that the limits of RMSE and bias exclude a model with a better log score, and so do a failed fit and a model that
-// the stream cannot run.
+// TestRule verifies that the limits of RMSE and bias exclude a model with a better log score, and so do a failed fit, a model that
+// the stream cannot run, and one by which one-time buyers never stop.
 func TestRule(t *testing.T) {
 	some := func(v float64) *float64 { return &v }
 	made := func(name string, rmse, bias, score float64) Model {
 		return Model{Name: name, Measures: Measures{RMSE: some(rmse), Bias: some(bias), LogScore: some(score), AUC: some(.7)}}
 	}
 	models := func(better Model) Result {
-		return Result{Models: []Model{made("BG/NBD", 1, .05, -.5), better, made("MBG/NBD", 1.01, -.1, -.4)}}
+		return Result{Models: []Model{made(Scorer, 1, .05, -.5), better, made("MBG/NBD", 1.01, -.1, -.4)}}
 	}
 	failed := made("Pareto/NBD", 1, 0, -.1)
 	failed.Problem = "the gradient did not vanish"
 	for what, better := range map[string]Model{
-		"RMSE": made("Pareto/NBD", 1.03, 0, -.3), "bias": made(Scorer, 1, -.2, -.3), "failed": failed, "too slow": made("MBG/CNBD-2", 1, 0, -.1),
+		"RMSE": made("Pareto/NBD", 1.03, 0, -.3), "bias": made("Pareto/NBD", 1, -.2, -.3), "failed": failed, "too slow": made("MBG/CNBD-2", 1, 0, -.1),
+		"one-time buyers never stop": made("BG/NBD", 1, 0, -.1),
 	} {
 		r := models(better)
 		require.Equal(t, "MBG/NBD", r.best().Name, what)

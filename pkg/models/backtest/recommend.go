@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/mainstay/mainstay/pkg/lifetimes"
+	"github.com/mainstay/mainstay/processors/model"
 )
 
 // The rule by which a model is recommended: the best log score within two limits. The log score is a proper scoring rule, which rewards
@@ -53,13 +54,23 @@ func (r *Result) recommend() {
 		r.Notes = append(r.Notes, fmt.Sprintf("The default is %s: %s.", Live, live.figures("AUC", "ECE", "RMSE", "bias")))
 	}
 	for _, m := range r.Models {
-		if _, ok := choiceOf(m.Name); !ok && m.Problem == "" && m.LogScore != nil && *m.LogScore > v(chosen.LogScore) {
-			r.Notes = append(r.Notes, fmt.Sprintf("%s has a better log score, %.4f; it is not recommended, since its scores take too long for a stream.", m.Name, *m.LogScore))
+		if !recommendable(m.Name) && m.Problem == "" && m.LogScore != nil && *m.LogScore > v(chosen.LogScore) {
+			reason := "its scores take too long for a stream"
+			if _, runs := choiceOf(m.Name); runs {
+				reason = "in it, customers with one purchase never become a churn risk"
+			}
+			r.Notes = append(r.Notes, fmt.Sprintf("%s has a better log score, %.4f; it is not recommended, since %s.", m.Name, *m.LogScore, reason))
 		}
 		if m.Problem != "" {
 			r.Notes = append(r.Notes, fmt.Sprintf("The fit of %s failed (%s). Its figures are of the best parameters found; it is not recommended.", m.Name, m.Problem))
 		}
 	}
+}
+
+// recommendable reports whether a stream can run a model and all customers may be lost by it, as for model.choice: auto.
+func recommendable(name string) bool {
+	choice, runs := choiceOf(name)
+	return runs && model.OneTimeBuyersStop(choice)
 }
 
 // best returns the model that the rule selects; nil without purchases in the second part.
@@ -68,7 +79,7 @@ func (r *Result) best() *Model {
 	var able []*Model
 	for i := range r.Models {
 		m := &r.Models[i]
-		if _, runs := choiceOf(m.Name); !runs || m.Problem != "" || m.RMSE == nil || m.Bias == nil || m.LogScore == nil {
+		if !recommendable(m.Name) || m.Problem != "" || m.RMSE == nil || m.Bias == nil || m.LogScore == nil {
 			continue
 		}
 		able = append(able, m)

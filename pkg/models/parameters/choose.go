@@ -67,12 +67,18 @@ type Incumbent struct {
 	Season bool
 }
 
-// Choose compares models on the last horizonDays of the data and chooses one: all of them if name is Auto, and otherwise the named one, with
-// and without a season.
+// Choose compares models on the last horizonDays of the data and chooses one: if name is Auto, of all in which one-time buyers may have stopped,
+// and otherwise the named one, with and without a season.
+//
+// BG/NBD can be had by its name only. It often predicts purchases as well as the others, and purchases are all that a holdout shows; but the stream
+// also answers who is lost, and by BG/NBD no one-time buyer ever is.
 func Choose(d Data, name string, in Incumbent, horizonDays float64) (*Choice, error) {
 	names := []string{name}
 	if name == Auto {
-		names = model.Names()
+		names = slices.DeleteFunc(model.Names(), func(name string) bool {
+			//mutant:one-time-buyers-never-stop replace return false
+			return !model.OneTimeBuyersStop(name)
+		})
 	} else if name != in.Model {
 		in = Incumbent{Model: name}
 	}

@@ -19,7 +19,7 @@ func (f *File) Ledger() *ledger.Parameters {
 	}
 	if b := f.Blend; b != nil {
 		v.Blend = &ledger.BlendParameters{
-			BgNbd: b.BGNBD, ParetoInOdds: b.ParetoInOdds, ParetoInCounts: b.ParetoInCounts, Lift: b.Lift,
+			BgNbd: b.BGNBD, AliveByPareto: b.AliveByPareto, ParetoInOdds: b.ParetoInOdds, ParetoInCounts: b.ParetoInCounts, Lift: b.Lift,
 			Centre: b.Centre, Shift: b.Shift, Slope: b.Slope, Level: b.Level, Power: b.Power, Typical: b.Typical, Horizon: b.Horizon,
 			Silence: b.Silence.ledger(), Repeats: b.Repeats.ledger(), Value: b.Value.ledger(),
 		}
@@ -101,7 +101,7 @@ func blendOf(b *ledger.BlendParameters) *Blend {
 		return nil
 	}
 	return &Blend{
-		BGNBD: b.GetBgNbd(), ParetoInOdds: b.GetParetoInOdds(), ParetoInCounts: b.GetParetoInCounts(), Lift: b.GetLift(),
+		BGNBD: b.GetBgNbd(), AliveByPareto: b.GetAliveByPareto(), ParetoInOdds: b.GetParetoInOdds(), ParetoInCounts: b.GetParetoInCounts(), Lift: b.GetLift(),
 		Centre: b.GetCentre(), Shift: b.GetShift(), Slope: b.GetSlope(), Level: b.GetLevel(), Power: b.GetPower(),
 		Typical: b.GetTypical(), Horizon: b.GetHorizon(),
 		Silence: percentilesOf(b.GetSilence()), Repeats: percentilesOf(b.GetRepeats()), Value: percentilesOf(b.GetValue()),

@@ -9,17 +9,27 @@ import (
 
 	"github.com/mainstay/mainstay/pkg/lifetimes"
 	"github.com/mainstay/mainstay/processors/model"
+	"github.com/mainstay/mainstay/schemas/ledger"
 )
 
 // busyShop is customers who begin in the first half of two years, buy at their own rates, and stop by chance after a purchase.
 func busyShop(n int, price func(*rand.Rand) int64) []lifetimes.History {
+	return shopOf(n, price, func(int) float64 { return .2 })
+}
+
+// loyalShop is a shop as in BG/NBD: nobody stops after the first purchase, and many do after the second.
+func loyalShop(n int) []lifetimes.History {
+	return shopOf(n, anyPrice, func(purchases int) float64 { return map[bool]float64{true: 0, false: .5}[purchases == 1] })
+}
+
+func shopOf(n int, price func(*rand.Rand) int64, stops func(purchases int) float64) []lifetimes.History {
 	random := rand.New(rand.NewPCG(7, 11))
 	all := make([]lifetimes.History, n)
 	for i := range all {
 		at := 20000 + float64(random.IntN(365))
 		rate := random.ExpFloat64() / 30
 		all[i] = all[i].Add(int32(at), price(random))
-		for random.Float64() > .2 {
+		for random.Float64() > stops(len(all[i])) {
 			if at += 1 + random.ExpFloat64()/rate; at > 20730 {
 				break
 			}
@@ -144,13 +154,45 @@ func TestChooseSeesNoFuture(t *testing.T) {
 	b, err := Choose(Data{Histories: cut, Now: 20600, MinorPerUnit: 100}, Auto, Incumbent{Model: model.MBGNBD}, 90)
 	require.NoError(t, err)
 	require.Equal(t, a, b)
-	require.Len(t, a.Compared, 4)
+	require.Len(t, a.Compared, 3)
 	require.Positive(t, a.Buyers)
 
 	few, err := Choose(Data{Histories: all[:40], Now: 20600, MinorPerUnit: 100}, Auto, Incumbent{Model: model.ParetoNBD}, 90)
 	require.NoError(t, err)
 	require.Equal(t, model.ParetoNBD, few.Model)
 	require.Empty(t, few.Compared)
+}
+
+// TestAutoCanLoseOneTimeBuyers verifies that under any model that auto can choose, the P(alive) of a customer with one purchase falls to
+// nothing, on a history that BG/NBD describes best; and that BG/NBD can be had by its name.
+func TestAutoCanLoseOneTimeBuyers(t *testing.T) {
+	all := loyalShop(1500)
+	data := Data{Histories: all, Now: 20700, MinorPerUnit: 100}
+	likelihood := func(name string) float64 {
+		e, _, err := fitModel(data, data.rows(), name, 90)
+		require.NoError(t, err)
+		return e.Diagnostics.LogLikelihood
+	}
+	require.Greater(t, likelihood(model.BGNBD), likelihood(model.MBGNBD)+10, "the history is not the one that this test needs")
+
+	const tenMillennia = 520_000 // in weeks
+	stops := func(v *ledger.Parameters) bool {
+		return model.New(v).PAlive(lifetimes.Summary{T: tenMillennia}) < .01
+	}
+	choice, err := Choose(data, Auto, Incumbent{Model: model.BGNBD}, 90)
+	require.NoError(t, err)
+	require.NotEmpty(t, choice.Compared)
+	h := Split(data, 90)
+	for _, c := range choice.Compared {
+		v, err := h.Fit(c.Model, false)
+		require.NoError(t, err)
+		require.True(t, stops(v), c.Model)
+	}
+	require.NotEqual(t, model.BGNBD, choice.Model)
+
+	named, err := Choose(data, model.BGNBD, Incumbent{Model: model.MBGNBD}, 90)
+	require.NoError(t, err)
+	require.Equal(t, model.BGNBD, named.Model)
 }
 
 func TestNoSurpriseIsInfinite(t *testing.T) {

@@ -69,7 +69,8 @@ type Pareto struct {
 
 // Blend holds the weights and corrections of the blended scorer; see lifetimes.Scorer. Times are in weeks, amounts in major units.
 type Blend struct {
-	BGNBD          bool        `yaml:"bg_nbd" json:"bg_nbd"` // the beta-dropout model is BG/NBD; false: MBG/NBD
+	BGNBD          bool        `yaml:"bg_nbd" json:"bg_nbd"`                   // the beta-dropout model is BG/NBD; false: MBG/NBD
+	AliveByPareto  bool        `yaml:"alive_by_pareto" json:"alive_by_pareto"` // P(alive) is that of Pareto/NBD, not of the blend
 	ParetoInOdds   float64     `yaml:"pareto_in_odds" json:"pareto_in_odds"`
 	ParetoInCounts float64     `yaml:"pareto_in_counts" json:"pareto_in_counts"`
 	Lift           float64     `yaml:"lift" json:"lift"`

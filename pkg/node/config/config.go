@@ -190,7 +190,7 @@ type Money struct {
 
 // Model configures the initial parameters of the models, and which model a refit fits.
 type Model struct {
-	Choice         string   `yaml:"choice" oneof:"auto|mbg_nbd|bg_nbd|pareto_nbd|blended" doc:"Model that mainstay fit and refits put in force. auto: the one that predicted the last purchase horizon best; the model in force is kept unless another is better by more than chance."`
+	Choice         string   `yaml:"choice" oneof:"auto|mbg_nbd|bg_nbd|pareto_nbd|blended" doc:"Model that mainstay fit and refits put in force. auto: the one that predicted the last purchase horizon best, BG/NBD left out, since by it one-time buyers never become a churn risk; the model in force is kept unless another is better by more than chance."`
 	Season         string   `yaml:"season" oneof:"auto|off" doc:"Whether mainstay fit and refits put a season in force. auto: where the model predicts the last purchase horizon better with one, by more than chance."`
 	Campaigns      []string `yaml:"campaigns" doc:"Campaigns of the shop, past and planned, each as name=2026-05-01..2026-05-07 (first and last day). How much more customers buy is estimated from past campaigns of the same name, or stated: name=2026-05-01..2026-05-07*1.8. Campaigns must not overlap."`
 	ParametersFile string   `yaml:"parameters_file" doc:"File of parameters written by mainstay fit. The parameters are appended to the ledger if their version is higher than the version in force. Empty: the parameters of the prior, until a refit."`

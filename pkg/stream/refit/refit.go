@@ -184,7 +184,8 @@ func (b *base) fit(choice string) (*Result, *ledger.Parameters, error) {
 
 // same reports whether two sets of parameters are so close that re-scoring all customers would change nothing.
 func same(a, b *ledger.Parameters) bool {
-	if a.GetModel() != b.GetModel() || a.GetStatus() != b.GetStatus() || a.GetBlend().GetBgNbd() != b.GetBlend().GetBgNbd() {
+	if a.GetModel() != b.GetModel() || a.GetStatus() != b.GetStatus() || a.GetBlend().GetBgNbd() != b.GetBlend().GetBgNbd() ||
+		a.GetBlend().GetAliveByPareto() != b.GetBlend().GetAliveByPareto() {
 		return false
 	}
 	one, other := numbers(a), numbers(b)
