@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/mainstay/mainstay/pkg/models/backtest"
+	"github.com/mainstay/mainstay/processors/season"
 )
 
 func (p *program) backtestCommand() *cobra.Command {
@@ -18,7 +19,8 @@ func (p *program) backtestCommand() *cobra.Command {
 		Use: "backtest FILE", Short: "Measure how well the models would have predicted a file of purchases", Args: cobra.ExactArgs(1),
 		Long: `Backtest fits every model to the purchases up to --split, predicts those up to --until and compares with the actual purchases.
 For each model it prints MAE, RMSE, correlation, bias, AUC, ECE, log score, spend error and log-likelihood, next to simple
-baselines. It recommends a model and states how far to trust it. --report writes charts as a single HTML page.
+baselines. With model.season: auto it also compares MBG/NBD and Pareto/NBD in the season that the purchases up to --split show, with the
+campaigns of model.campaigns. It recommends a model and states how far to trust it. --report writes charts as a single HTML page.
 
 The columns are mapped as for import. Days are those of --timezone, or of the timezone setting. Kafka and Redis are not needed.`,
 		Example: "  " + p.name + " backtest cdnow.csv --map customer_id=sampleid,occurred_at=date,total=sales --time-format 20060102 --currency USD --split 1997-09-30 --report cdnow.html",
@@ -41,6 +43,14 @@ func (p *program) backtest(ctx context.Context, cmd *cobra.Command, args []strin
 	}
 	if o.Until, err = dayFlag(cmd, "until"); err != nil {
 		return err
+	}
+	c, err := p.config(cmd)
+	if err != nil {
+		return err
+	}
+	o.Seasons = c.Model.Seasons()
+	if o.Campaigns, err = season.ParseCampaigns(c.Model.Campaigns); err != nil {
+		return fmt.Errorf("model.campaigns: %w", err)
 	}
 	bar := p.bar("reading "+filepath.Base(args[0]), false)
 	read, err := p.readPurchases(cmd, args[0])
@@ -77,21 +87,25 @@ func (p *program) backtest(ctx context.Context, cmd *cobra.Command, args []strin
 			return err
 		}
 	}
-	return p.printf("fit the recommended model with\n  %s\n", p.fitLine(cmd, args[0], result.Choice))
+	return p.printf("fit the recommended model with\n  %s\n", p.fitLine(cmd, args[0], result))
 }
 
 // fitLine returns the command line that fits a model to the file of a backtest, with the flags of the backtest that describe the
 // file, and the settings.
-func (p *program) fitLine(cmd *cobra.Command, file, choice string) string {
+func (p *program) fitLine(cmd *cobra.Command, file string, r *backtest.Result) string {
 	line := []string{p.name, "fit", shellQuote(file)}
 	cmd.Flags().Visit(func(f *pflag.Flag) {
 		switch f.Name {
-		case "split", "until", "report", "output", "show-refused", "model-choice":
+		case "split", "until", "report", "output", "show-refused", "model-choice", "model-season":
 		default:
 			line = append(line, "--"+f.Name+"="+shellQuote(f.Value.String()))
 		}
 	})
-	return strings.Join(append(line, "--model-choice="+choice, "--to=parameters.yaml"), " ")
+	line = append(line, "--model-choice="+r.Choice)
+	if r.SeasonChoice == "off" {
+		line = append(line, "--model-season=off")
+	}
+	return strings.Join(append(line, "--to=parameters.yaml"), " ")
 }
 
 func writeReport(r *backtest.Result, path, title string) error {

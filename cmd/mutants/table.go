@@ -43,6 +43,7 @@ func mutants() []mutant {
 		{rule: "models", name: "value-deadline-late", broken: "a fall of the total CLV in silence is published a tenth too late", by: goTest("./processors", "TestValueDeadline")},
 		{rule: "models", name: "season-clock-stands", broken: "a season leaves the clock as it is", by: goTest("./processors", "TestSeasonChangesTheClock")},
 		{rule: "models", name: "one-time-buyers-never-stop", broken: "auto chooses a model by which one-time buyers are never lost", by: unitTests("./pkg/models/parameters", "^TestAutoCanLoseOneTimeBuyers$")},
+		{rule: "models", name: "season-by-chance", broken: "the backtest recommends a season that is better by chance", by: unitTests("./pkg/models/backtest", "^TestASeasonMustWin$")},
 		{rule: "models", name: "season-moves-untold", broken: "the season moves the total CLV in silence, and nothing is published", by: unitTests("./processors", "^TestSeasonInSilence$")},
 		{rule: "models", name: "interval-narrow", broken: "an interval of 80% holds 60%", by: unitTests("./processors", "^TestIntervalsHoldWhatTheyState$")},
 		{rule: "models", name: "interval-of-sum-without-parameters", broken: "the interval of a sum leaves out that all customers have the parameters in common", by: unitTests("./pkg/lifetimes", "^TestSumIntervalHoldsWhatItStates$")},

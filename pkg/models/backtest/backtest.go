@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/mainstay/mainstay/pkg/lifetimes"
+	"github.com/mainstay/mainstay/processors/season"
 )
 
 // Errors of the history and the split. Each returned error wraps one of them and names the flag to change.
@@ -26,6 +27,10 @@ type Options struct {
 	// Split is the last day of the first part, Until that of the second; only year, month and day are used. The zero values are
 	// the middle between the first purchase and Until, and the day of the last purchase.
 	Split, Until time.Time
+	// Seasons compares MBG/NBD and Pareto/NBD with the season that the purchases up to the split show, too. Campaigns are those of the
+	// shop; a multiplier of 0 is to be estimated.
+	Seasons   bool
+	Campaigns []season.Campaign
 	// MinorPerUnit is the number of minor units per unit of the currency; 0 means 100.
 	MinorPerUnit float64
 	// Progress, if not nil, is called before each step.
@@ -54,11 +59,18 @@ func Run(ctx context.Context, all []lifetimes.History, o Options) (*Result, erro
 		return nil, err
 	}
 	r := h.result()
+	if o.Seasons {
+		inSeason, err := h.fitInSeason(o.Campaigns, r, begin)
+		if err != nil {
+			return nil, err
+		}
+		candidates = append(candidates, inSeason...)
+	}
 	for _, c := range candidates {
 		if err := begin("measuring " + c.name); err != nil {
 			return nil, err
 		}
-		r.Models = append(r.Models, h.judge(c, spend))
+		r.Models = append(r.Models, c.in.judge(c, spend))
 	}
 	if err := begin("measuring the simple rules"); err != nil {
 		return nil, err
@@ -70,24 +82,25 @@ func Run(ctx context.Context, all []lifetimes.History, o Options) (*Result, erro
 	}
 	for _, c := range candidates {
 		if c.name == r.Recommended {
-			r.Intervals = h.intervals(c, spend)
+			r.Intervals = c.in.intervals(c, spend)
 			r.Notes = append(r.Notes, r.Intervals.String())
 		}
 		if c.name == r.Recommended || c.name == Live {
-			r.Tracking.Predicted = append(r.Tracking.Predicted, h.track(c))
+			r.Tracking.Predicted = append(r.Tracking.Predicted, c.in.track(c))
 		}
 	}
 	r.Tracking.SplitWeek, r.Tracking.Actual = h.splitWeek(), h.trackActual()
 	return r, nil
 }
 
-// steps is the approximate number of steps, for Progress; there are more if MBG/CNBD-k improves with k.
-const steps = 14
+// steps is the approximate number of steps, for Progress; there are more if MBG/CNBD-k improves with k, and fewer without a season.
+const steps = 19
 
 // holdout is a history that is split at a day.
 type holdout struct {
-	first, split, until, last int32   // civil days
-	horizon                   float64 // weeks from the split to the end
+	first, split, until, last int32         // civil days
+	clock                     *season.Clock // by which horizon, customers and rows count time; nil: civil time
+	horizon                   float64       // weeks from the split to the end
 	minorPerUnit              float64
 	customers                 []lifetimes.Customer // state at the split
 	rows                      []lifetimes.Summary  // summaries of customers
@@ -129,7 +142,7 @@ func divide(all []lifetimes.History, o Options) (*holdout, error) {
 	case h.until <= h.split:
 		return nil, fmt.Errorf("%w: the end, %s, is not after the split, %s; give a later --until", ErrSplit, date(h.until), date(h.split))
 	}
-	h.horizon = float64(h.until-h.split) / 7
+	h.horizon = h.weeks(h.split, h.until)
 	for _, one := range all {
 		known := one.Until(h.split)
 		if len(known) == 0 {
@@ -154,7 +167,7 @@ func divide(all []lifetimes.History, o Options) (*holdout, error) {
 func (h *holdout) result() *Result {
 	r := &Result{
 		First: date(h.first), Split: date(h.split), Until: date(h.until),
-		WeeksBefore: float64(h.split-h.first) / 7, WeeksAfter: h.horizon, Customers: len(h.customers), Notes: []string{},
+		WeeksBefore: float64(h.split-h.first) / 7, WeeksAfter: float64(h.until-h.split) / 7, Customers: len(h.customers), Notes: []string{},
 	}
 	for i, c := range h.customers {
 		if c.X > 0 {
@@ -169,7 +182,7 @@ func (h *holdout) result() *Result {
 	if h.until > h.last {
 		r.Notes = append(r.Notes, fmt.Sprintf("The last purchase is on %s; the days from then to %s count as days without purchases.", date(h.last), date(h.until)))
 	}
-	if h.horizon > 1.5*r.WeeksBefore {
+	if r.WeeksAfter > 1.5*r.WeeksBefore {
 		r.Notes = append(r.Notes, "The second part is more than 1.5 times as long as the first: predictions so far ahead are less reliable.")
 	}
 	return r

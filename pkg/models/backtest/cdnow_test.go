@@ -149,7 +149,7 @@ func TestShapeOfJSON(t *testing.T) {
 	require.ElementsMatch(t, []string{
 		"first", "split", "until", "weeks_before", "weeks_after", "customers", "repeat_buyers", "holdout_buyers",
 		"holdout_purchases", "holdout_spend", "models", "baselines", "recommended", "choice", "why", "trust", "notes",
-		"intervals",
+		"intervals", "season", "season_choice",
 	}, keys(got))
 	require.IsType(t, "", got["recommended"])
 	named := false

@@ -15,6 +15,10 @@ func (h *holdout) judge(c candidate, spend spendFit) Model {
 		p.spend[i] = p.expected[i] * spend.ExpectedSpend(one.X, one.M)
 	}
 	m := h.measureAll(c.name, p)
+	m.losses = make([]float64, n)
+	for i, bought := range h.actual {
+		m.losses[i] = -logProbability(p.probability[i], bought)
+	}
 	m.LogLikelihood = finite(c.logLikelihood)
 	m.Status, m.FittedBy, m.Problem = c.status, c.fittedBy, c.problem
 	return m

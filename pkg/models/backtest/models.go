@@ -3,6 +3,7 @@ package backtest
 import (
 	"fmt"
 	"math"
+	"strings"
 
 	"github.com/mainstay/mainstay/pkg/lifetimes"
 	"github.com/mainstay/mainstay/processors/model"
@@ -18,7 +19,7 @@ const (
 
 // choiceOf returns the value of the setting model.choice for a model; false for a model that the stream cannot run.
 func choiceOf(name string) (string, bool) {
-	choice, ok := map[string]string{Live: model.MBGNBD, "BG/NBD": model.BGNBD, "Pareto/NBD": model.ParetoNBD, Scorer: model.Blended}[name]
+	choice, ok := map[string]string{Live: model.MBGNBD, "BG/NBD": model.BGNBD, "Pareto/NBD": model.ParetoNBD, Scorer: model.Blended}[strings.TrimSuffix(name, inSeason)]
 	return choice, ok
 }
 
@@ -27,7 +28,8 @@ type candidate struct {
 	name                      string
 	status, fittedBy, problem string
 	logLikelihood             float64
-	// predict returns the expected number of purchases of a customer in the next t weeks, and the probability of at least one.
+	in                        *holdout // whose time the model counts
+	// predict returns the expected number of purchases of a customer of that holdout in the next t weeks, and the probability of at least one.
 	predict func(c lifetimes.Customer, t float64) (expected, probability float64)
 	// newcomer returns the expected number of purchases of a new customer in the t weeks after the first purchase.
 	newcomer func(t float64) float64
@@ -102,7 +104,7 @@ func fitted[M lifetimes.PurchaseModel](h *holdout, run func([]lifetimes.Summary,
 		predictor = lifetimes.NewPredictor(m)
 	}
 	return candidate{
-		predictor: predictor, ordersError: func() float64 { return ordersError(h, &f) },
+		in: h, predictor: predictor, ordersError: func() float64 { return ordersError(h, &f) },
 		name: m.Name(), status: string(f.Status), fittedBy: by, problem: f.Problem, logLikelihood: f.LogLikelihood,
 		predict: func(c lifetimes.Customer, t float64) (float64, float64) {
 			return m.Expected(c.Summary, t), m.PAtLeastOne(c.Summary, t)
@@ -129,7 +131,7 @@ func trained(h *holdout, all []lifetimes.History, o Options) (candidate, error) 
 	}
 	share := s.ParetoInCounts
 	c := candidate{
-		predictor: lifetimes.NewScorerPredictor(s), ordersError: func() float64 { return ordersError(h, &training.Regular) },
+		in: h, predictor: lifetimes.NewScorerPredictor(s), ordersError: func() float64 { return ordersError(h, &training.Regular) },
 		name: Scorer, status: string(training.Status), fittedBy: "weak priors",
 		predict: func(c lifetimes.Customer, t float64) (float64, float64) {
 			score := s.Score(c, h.horizon)

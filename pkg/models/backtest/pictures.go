@@ -29,7 +29,11 @@ func (r *Result) drawn() ([]*Model, []key) {
 }
 
 func (r *Result) pictures() []picture {
-	return []picture{r.drawCumulative(), r.drawWeekly(), r.drawFrequency(), r.drawReliability(), r.drawLift()}
+	all := []picture{r.drawCumulative(), r.drawWeekly(), r.drawFrequency(), r.drawReliability(), r.drawLift()}
+	if r.Season != nil {
+		all = append(all, r.drawPace())
+	}
+	return all
 }
 
 func (r *Result) drawCumulative() picture {
@@ -73,7 +77,7 @@ func (r *Result) drawWeekly() picture {
 	}
 	return picture{
 		"Weekly repeat purchases",
-		"The same by week. The models do not include seasons or campaigns: they do not predict peaks, but they should predict the level.",
+		"The same by week. Models without a season do not predict peaks, but they should predict the level.",
 		append([]key{{"actual", "actual"}}, keys...), p.end(),
 	}
 }

@@ -37,6 +37,10 @@ func (r *Result) recommend() {
 		r.Why = "Of the models whose RMSE is within 2% of the lowest and whose bias is within 10 points of the lowest, it has the best log score."
 	}
 	r.Choice, _ = choiceOf(r.Recommended)
+	r.SeasonChoice = "auto"
+	if r.Season != nil && !strings.HasSuffix(r.Recommended, inSeason) {
+		r.SeasonChoice = "off"
+	}
 	chosen := r.model(r.Recommended)
 	r.Trust = r.trust(chosen)
 	if r.HoldoutBuyers < leastBuyers || r.RepeatBuyers == 0 {
@@ -54,11 +58,7 @@ func (r *Result) recommend() {
 		r.Notes = append(r.Notes, fmt.Sprintf("The default is %s: %s.", Live, live.figures("AUC", "ECE", "RMSE", "bias")))
 	}
 	for _, m := range r.Models {
-		if !recommendable(m.Name) && m.Problem == "" && m.LogScore != nil && *m.LogScore > v(chosen.LogScore) {
-			reason := "its scores take too long for a stream"
-			if _, runs := choiceOf(m.Name); runs {
-				reason = "in it, customers with one purchase never become a churn risk"
-			}
+		if reason := r.notRecommended(&m); reason != "" && m.Problem == "" && m.LogScore != nil && *m.LogScore > v(chosen.LogScore) {
 			r.Notes = append(r.Notes, fmt.Sprintf("%s has a better log score, %.4f; it is not recommended, since %s.", m.Name, *m.LogScore, reason))
 		}
 		if m.Problem != "" {
@@ -67,10 +67,18 @@ func (r *Result) recommend() {
 	}
 }
 
-// recommendable reports whether a stream can run a model and all customers may be lost by it, as for model.choice: auto.
-func recommendable(name string) bool {
-	choice, runs := choiceOf(name)
-	return runs && model.OneTimeBuyersStop(choice)
+// notRecommended returns why a model is not recommended, whatever its figures: the reasons for which model.choice: auto and
+// model.season: auto do not choose it. It is empty if there is none.
+func (r *Result) notRecommended(m *Model) string {
+	switch choice, runs := choiceOf(m.Name); {
+	case !runs:
+		return "its scores take too long for a stream"
+	case !model.OneTimeBuyersStop(choice):
+		return "in it, customers with one purchase never become a churn risk"
+	case !r.winsBySeason(m):
+		return "it is not better than without the season by more than chance"
+	}
+	return ""
 }
 
 // best returns the model that the rule selects; nil without purchases in the second part.
@@ -79,7 +87,7 @@ func (r *Result) best() *Model {
 	var able []*Model
 	for i := range r.Models {
 		m := &r.Models[i]
-		if !recommendable(m.Name) || m.Problem != "" || m.RMSE == nil || m.Bias == nil || m.LogScore == nil {
+		if r.notRecommended(m) != "" || m.Problem != "" || m.RMSE == nil || m.Bias == nil || m.LogScore == nil {
 			continue
 		}
 		able = append(able, m)

@@ -1,27 +1,35 @@
 package backtest
 
+import "github.com/mainstay/mainstay/pkg/models/parameters"
+
 // Result is the result of a backtest. Its JSON is the output of `mainstay backtest --output json`.
 type Result struct {
-	First            string   `json:"first"` // YYYY-MM-DD, like all days
-	Split            string   `json:"split"`
-	Until            string   `json:"until"`
-	WeeksBefore      float64  `json:"weeks_before"`
-	WeeksAfter       float64  `json:"weeks_after"`
-	Customers        int      `json:"customers"`     // customers with a purchase up to the split
-	RepeatBuyers     int      `json:"repeat_buyers"` // customers with a repeat purchase up to the split
-	HoldoutBuyers    int      `json:"holdout_buyers"`
-	HoldoutPurchases int      `json:"holdout_purchases"` // purchase days
-	HoldoutSpend     float64  `json:"holdout_spend"`     // units of the currency
-	Models           []Model  `json:"models"`
-	Baselines        []Model  `json:"baselines"`
-	Recommended      string   `json:"recommended"` // name of one of the models that a stream can run
-	Choice           string   `json:"choice"`      // its name in the setting model.choice
-	Why              string   `json:"why"`
-	Trust            string   `json:"trust"`
-	Notes            []string `json:"notes"`
+	First            string  `json:"first"` // YYYY-MM-DD, like all days
+	Split            string  `json:"split"`
+	Until            string  `json:"until"`
+	WeeksBefore      float64 `json:"weeks_before"`
+	WeeksAfter       float64 `json:"weeks_after"`
+	Customers        int     `json:"customers"`     // customers with a purchase up to the split
+	RepeatBuyers     int     `json:"repeat_buyers"` // customers with a repeat purchase up to the split
+	HoldoutBuyers    int     `json:"holdout_buyers"`
+	HoldoutPurchases int     `json:"holdout_purchases"` // purchase days
+	HoldoutSpend     float64 `json:"holdout_spend"`     // units of the currency
+	Models           []Model `json:"models"`
+	Baselines        []Model `json:"baselines"`
+	Recommended      string  `json:"recommended"` // name of one of the models that a stream can run
+	Choice           string  `json:"choice"`      // its name in the setting model.choice
+	// SeasonChoice is the value of the setting model.season that goes with it: off if a season was compared and is not recommended.
+	SeasonChoice string   `json:"season_choice"`
+	Why          string   `json:"why"`
+	Trust        string   `json:"trust"`
+	Notes        []string `json:"notes"`
 	// Intervals compares the intervals of the recommended model with the purchase days after the split.
 	Intervals *Intervals `json:"intervals"`
 
+	// Season is how many times as often as on average customers buy, by the purchases up to the split; nil: no season was compared.
+	Season *parameters.Season `json:"season"`
+
+	Pace     []Point  `json:"-"` // of each week, from the first purchase to the end, by Season
 	Tracking Tracking `json:"-"`
 }
 
@@ -36,6 +44,8 @@ type Model struct {
 	Status   string `json:"status,omitempty"`
 	FittedBy string `json:"fitted_by,omitempty"`
 	Problem  string `json:"problem,omitempty"`
+
+	losses []float64 // minus the logarithm of the probability of what each customer did, whose mean is minus the log score
 
 	ByFrequency   []Group `json:"-"` // by repeat purchases before the split
 	ByProbability []Group `json:"-"` // tenths of the customers by predicted probability, ascending

@@ -57,14 +57,18 @@ func (h *holdout) track(c candidate) Tracked {
 		newcomers[known[0].Day-h.first]++
 		repeats += len(known) - 1
 	}
-	expected := make([]float64, len(newcomers)) // expected purchases by days since the first purchase
-	for d := range expected {
-		expected[d] = c.newcomer(float64(d) / 7)
-	}
+	expected := make(map[float64]float64, len(newcomers)) // expected purchases by weeks since the first purchase
 	for _, day := range before {
 		total := 0.0
 		for first, n := range newcomers[:day-h.first+1] {
-			total += n * expected[int(day-h.first)-first]
+			if n == 0 {
+				continue
+			}
+			age := h.weeks(h.first+int32(first), day)
+			if _, ok := expected[age]; !ok {
+				expected[age] = c.newcomer(age)
+			}
+			total += n * expected[age]
 		}
 		t.Fit = append(t.Fit, Point{h.week(day), total})
 	}
@@ -81,7 +85,7 @@ func (h *holdout) track(c candidate) Tracked {
 		scale = totalPredicted(c, h.customers, h.horizon) / totalPredicted(c, sample, h.horizon)
 	}
 	for _, day := range after {
-		total := float64(repeats) + scale*totalPredicted(c, sample, float64(day-h.split)/7)
+		total := float64(repeats) + scale*totalPredicted(c, sample, h.weeks(h.split, day))
 		t.Forecast = append(t.Forecast, Point{h.week(day), total})
 	}
 	return t

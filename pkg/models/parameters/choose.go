@@ -128,24 +128,22 @@ func (c *Choice) decide() {
 	incumbent := slices.IndexFunc(c.Compared, func(m Compared) bool {
 		return m.Model == c.Incumbent && m.Season == c.incumbentSeason
 	})
-	if incumbent < 0 || incumbent != best && gain(c.Compared[incumbent].losses, c.Compared[best].losses) > clearlyMore {
+	if incumbent < 0 || incumbent != best && Better(c.Compared[best].losses, c.Compared[incumbent].losses) {
 		c.Model, c.Season = c.Compared[best].Model, c.Compared[best].Season
 	}
 }
 
-// gain is the mean difference of two losses of the same customers, in standard errors.
-func gain(a, b []float64) float64 {
-	n, sum, squares := float64(len(a)), 0.0, 0.0
-	for i := range a {
-		d := a[i] - b[i]
+// Better reports whether the mean of the losses of some customers is less than that of other losses of the same customers by more than
+// chance: by more than a standard error.
+func Better(losses, others []float64) bool {
+	n, sum, squares := float64(len(losses)), 0.0, 0.0
+	for i := range losses {
+		d := others[i] - losses[i]
 		sum += d
 		squares += d * d
 	}
 	variance := squares/n - (sum/n)*(sum/n)
-	if !(variance > 0) {
-		return 0
-	}
-	return sum / n / math.Sqrt(variance/n)
+	return variance > 0 && sum/n/math.Sqrt(variance/n) > clearlyMore
 }
 
 // Holdout is a history that is split in time.
@@ -163,7 +161,7 @@ type Holdout struct {
 func Split(d Data, days float64) *Holdout {
 	h := &Holdout{Before: d.At(d.Now - days), Days: days}
 	for _, history := range d.Histories {
-		c, ok := h.Before.customer(history)
+		c, ok := h.Before.Customer(history)
 		if !ok {
 			continue
 		}
@@ -193,7 +191,7 @@ func (h *Holdout) Fit(name string, inSeason bool) (*ledger.Parameters, error) {
 			}
 			h.found = found
 		}
-		d = d.in(h.found.Season)
+		d = d.In(h.found.Season)
 	}
 	e, problem, err := fitModel(d, d.rows(), name, h.Days)
 	if e != nil {
@@ -210,13 +208,13 @@ func (h *Holdout) Fit(name string, inSeason bool) (*ledger.Parameters, error) {
 func (h *Holdout) Losses(v *ledger.Parameters) []float64 { return h.compare(v).losses }
 
 func (h *Holdout) compare(v *ledger.Parameters) Compared {
-	d := h.Before.in(season.Decode(v.GetSeason()))
-	p, weeks := model.New(v), d.weeks(h.Days)
+	d := h.Before.In(season.Decode(v.GetSeason()))
+	p, weeks := model.New(v), d.Weeks(h.Days)
 	c := Compared{Model: v.GetModel(), Season: d.clock != nil, losses: make([]float64, len(h.Known))}
 	predicted, actual, squares := 0.0, 0.0, 0.0
 	for i, one := range h.Known {
 		if d.clock != nil {
-			one, _ = d.customer(h.histories[i])
+			one, _ = d.Customer(h.histories[i])
 		}
 		c.losses[i] = loss(p.PAtLeastOne(one, weeks), h.After[i] > 0)
 		c.LogLoss += c.losses[i]

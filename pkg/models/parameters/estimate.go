@@ -63,22 +63,22 @@ func (d Data) thinned(most int) Data {
 	return d
 }
 
-// in returns the data with a season, which must pass Validate; nil for none.
-func (d Data) in(s *season.Season) Data {
+// In returns the data with a season, which must pass Validate; nil for none.
+func (d Data) In(s *season.Season) Data {
 	d.season, d.clock = s, season.Trusted(s)
 	return d
 }
 
-// weeks is the models' time of the next so many days.
-func (d Data) weeks(days float64) float64 {
+// Weeks is the models' time of the next so many days.
+func (d Data) Weeks(days float64) float64 {
 	return d.clock.Span(float64(d.day())+1, days) / daysPerWeek
 }
 
 // day is the last civil day of the data.
 func (d Data) day() int32 { return int32(math.Floor(d.Now)) }
 
-// customer returns the models' input for a history; false without a purchase by now.
-func (d Data) customer(h lifetimes.History) (lifetimes.Customer, bool) {
+// Customer returns the models' input for a history; false without a purchase by now.
+func (d Data) Customer(h lifetimes.History) (lifetimes.Customer, bool) {
 	h = h.Until(d.day())
 	c := h.Customer(d.Now, daysPerWeek, d.MinorPerUnit)
 	if d.clock != nil && len(h) > 0 {
@@ -92,7 +92,7 @@ func (d Data) customer(h lifetimes.History) (lifetimes.Customer, bool) {
 func (d Data) rows() []lifetimes.Summary {
 	rows := make([]lifetimes.Summary, 0, len(d.Histories))
 	for _, h := range d.Histories {
-		if c, ok := d.customer(h); ok {
+		if c, ok := d.Customer(h); ok {
 			rows = append(rows, c.Summary)
 		}
 	}
@@ -106,7 +106,7 @@ func (d Data) rows() []lifetimes.Summary {
 // bought by now, or that of a history that no customer can have.
 func Fitted(d Data, name string, horizonDays float64) (*Estimate, error) {
 	if d.season != nil && !model.Seasonal(name) {
-		d = d.in(nil)
+		d = d.In(nil)
 	}
 	rows := d.rows()
 	if len(rows) == 0 {
@@ -130,7 +130,7 @@ func FittedInSeason(d Data, name string, horizonDays float64) (*Estimate, error)
 	if err != nil {
 		return nil, fmt.Errorf("parameters: fit a season: %w", err)
 	}
-	e, err := Fitted(d.in(found.Season), name, horizonDays)
+	e, err := Fitted(d.In(found.Season), name, horizonDays)
 	if err == nil {
 		e.Notes = append(e.Notes, found.Notes...)
 	}

@@ -51,7 +51,8 @@ func dayOf(text string) int32 {
 	return int32(t.Unix() / 86400)          //nolint:gosec // good for five million years
 }
 
-func seasonOf(v *ledger.Season) *Season {
+// SeasonOf converts a season; nil for nil.
+func SeasonOf(v *ledger.Season) *Season {
 	if v == nil {
 		return nil
 	}
@@ -74,7 +75,7 @@ func (f *File) setModel(v *ledger.Parameters) {
 	f.Model, f.Status = v.GetModel(), v.GetStatus()
 	f.Uncertainty = Uncertainty{v.GetOrdersError(), v.GetSpendError()}
 	f.Purchases, f.Pareto, f.Blend, f.Spend = purchasesOf(v), paretoOf(v), blendOf(v.GetBlend()), nil
-	f.Season = seasonOf(v.GetSeason())
+	f.Season = SeasonOf(v.GetSeason())
 	if v.GetV() > 0 {
 		f.Spend = &Spend{v.GetP(), v.GetQ(), v.GetV()}
 	}

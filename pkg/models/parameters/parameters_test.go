@@ -133,7 +133,7 @@ func TestSeasonInAFile(t *testing.T) {
 	again, err := Parse(content)
 	require.NoError(t, err)
 	require.Equal(t, f.Season, again.Season)
-	require.Equal(t, f.Season, seasonOf(again.Ledger().GetSeason()))
+	require.Equal(t, f.Season, SeasonOf(again.Ledger().GetSeason()))
 	for name, c := range map[string]struct{ old, with, says string }{
 		"not positive": {"weekly: [0.8", "weekly: [0", "the multiplier of Monday is 0"},
 		"overlap":      {"2027-05-01", "2026-05-07", "events overlap: campaigns spring=2026-05-01..2026-05-07 and spring=2026-05-07..2027-05-07"},
