@@ -23,7 +23,7 @@ is wrong: Kafka or Redis does not answer, no process owns a partition, a partiti
 		RunE: p.interruptible(p.status),
 	}
 	cmd.Flags().StringSlice("http", nil, "processes to ask, host:port")
-	cmd.Flags().Duration("wait", 2*time.Second, "how long to wait for pending commits before a lag is reported")
+	cmd.Flags().Duration("wait", 2*time.Second, "how long to wait for what is being processed before a lag is reported; if it is given, the answers must be in Redis, too")
 	addOutputFlag(cmd)
 	return cmd
 }
@@ -37,6 +37,7 @@ func (p *program) status(ctx context.Context, cmd *cobra.Command, _ []string) er
 	defer a.Close()
 	c := inspect.StatusConfig{Namespace: a.Config.Namespace, Genesis: g, Inputs: app.Topics(a.Config).Inputs, KafkaDown: kafkaDown, Now: p.now}
 	c.CatchUp, _ = cmd.Flags().GetDuration("wait")
+	c.InRedis = cmd.Flags().Changed("wait")
 	c.HTTP, _ = cmd.Flags().GetStringSlice("http")
 	if len(c.HTTP) == 0 && a.Config.HTTP.Listen != "" {
 		c.HTTP, c.Quiet = []string{a.Config.HTTP.Listen}, true

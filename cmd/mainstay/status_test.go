@@ -2,6 +2,8 @@ package main
 
 import (
 	"encoding/json"
+	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -46,4 +48,25 @@ func TestStatusShowsRefusedSettings(t *testing.T) {
 	code, out, _ := w.run("status")
 	require.Equal(t, exitFindings, code)
 	require.Contains(t, out, "ledger partition 1: settings_revision 5 is not in force: "+reason)
+}
+
+// TestStatusWaitsForAnswers verifies that after status --wait, commands that read Redis have the answers of what was sent before, and that
+// a commit that does not come in time is a finding.
+func TestStatusWaitsForAnswers(t *testing.T) {
+	w, _ := newRunningWorld(t)
+	w.mustRun("send", "purchase", "--customer", "ada", "--order", "ada", "--total", "5", "--currency", "USD", "--wait") // the process runs
+	for _, customer := range []string{"ben", "eve"} {
+		w.mustRun("send", "purchase", "--customer", customer, "--order", customer, "--total", "5", "--currency", "USD")
+	}
+	require.Contains(t, w.mustRun("status", "--wait", "30s"), "Healthy")
+	for _, customer := range []string{"ada", "ben", "eve"} {
+		require.Contains(t, w.mustRun("customer", "get", customer), "5.00 historic")
+	}
+	sent := 0
+	w.eventually(func() bool { // state is committed about a second after the outputs
+		sent++
+		w.mustRun("send", "purchase", "--customer", "ada", "--order", strconv.Itoa(sent), "--total", "5", "--currency", "USD")
+		code, out, _ := w.run("status", "--wait", "1ns")
+		return code == exitFindings && strings.Contains(out, "are published, and not in Redis yet")
+	}, "a finding")
 }

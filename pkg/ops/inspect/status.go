@@ -95,12 +95,14 @@ type StatusConfig struct {
 	Quiet     bool     // a process that does not answer is not reported: its address is a default
 	KafkaDown error    // Kafka did not answer before: it is not asked again
 	CatchUp   time.Duration
+	InRedis   bool // what is published must be in Redis, too
 	Now       func() time.Time
 }
 
 // ReadStatus queries Kafka, Redis and the processes. It reads the ends first and then the positions, repeatedly until they have
-// reached the ends or CatchUp is over: offsets are committed once a second, and would otherwise always be behind. A server that does not
-// answer is a problem in the status and no error.
+// reached the ends or CatchUp is over: offsets are committed once a second, and would otherwise always be behind. With InRedis it then waits
+// until Redis holds what was published by then: state is committed after the outputs, and commands that read Redis would lack the
+// latest answers. A server that does not answer is a problem in the status and no error.
 func ReadStatus(ctx context.Context, c StatusConfig, k *kafka.Client, r *redis.Client) (*Status, error) {
 	l := look{StatusConfig: c, kafka: k, redis: r, clock: "live", status: &Status{
 		Namespace: c.Namespace, LedgerID: c.Genesis.GetLedgerId(), At: c.Now().UTC(), Problems: []string{},
@@ -114,10 +116,16 @@ func ReadStatus(ctx context.Context, c StatusConfig, k *kafka.Client, r *redis.C
 		l.status.Partitions = append(l.status.Partitions, Partition{Partition: p})
 	}
 	kafkaDown := c.KafkaDown
-	for _, step := range []func(context.Context) error{l.groups, l.inputs, l.partitions, l.waitCaughtUp} {
+	for _, step := range []func(context.Context) error{l.groups, l.inputs, l.partitions} {
 		if kafkaDown == nil {
 			kafkaDown = withTimeout(ctx, step)
 		}
+	}
+	if kafkaDown == nil {
+		kafkaDown = l.waitCaughtUp(ctx)
+	}
+	if kafkaDown == nil && c.InRedis {
+		l.waitInRedis(ctx)
 	}
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("read the status: %w", context.Cause(ctx))
@@ -212,98 +220,6 @@ func (l *look) partitions(ctx context.Context) error {
 		p.Owner, p.End = l.owners[place(fold.Group(l.Namespace), topic, p.Partition)], new(bounds[p.Partition].LastStable)
 	}
 	return nil
-}
-
-// waitCaughtUp reads positions until they have reached the ends, or no longer than CatchUp.
-func (l *look) waitCaughtUp(ctx context.Context) error {
-	const pause = 100 * time.Millisecond
-	for began := l.Now(); ; {
-		behind, err := l.positions(ctx)
-		if err != nil || !behind || l.Now().Sub(began) >= l.CatchUp {
-			return err
-		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("read positions: %w", context.Cause(ctx))
-		case <-time.After(pause):
-		}
-	}
-}
-
-// positions reports whether any partition that has an owner is behind.
-func (l *look) positions(ctx context.Context) (behind bool, err error) {
-	committed := map[string][]kafka.TopicPartitionOffset{}
-	at := func(group, topic string, p int32, partitions int) (int64, error) {
-		if committed[topic] == nil {
-			if committed[topic], err = l.kafka.CommittedOffsets(ctx, group, topic, count(partitions)); err != nil {
-				return 0, err
-			}
-		}
-		return committed[topic][p].Offset, nil
-	}
-	for i := range l.status.Inputs {
-		in := &l.status.Inputs[i]
-		if in.Cause != "" {
-			continue
-		}
-		n := 0
-		for _, other := range l.status.Inputs {
-			if other.Topic == in.Topic {
-				n++
-			}
-		}
-		offset, err := at(intake.Group(l.Namespace), in.Topic, in.Partition, n)
-		if err != nil {
-			return false, err
-		}
-		in.Committed = new(max(*in.Committed, offset))
-		lag, err := l.countRecords(ctx, in.Topic, in.Partition, *in.Committed, *in.End)
-		if err != nil {
-			return false, err
-		}
-		in.Lag = &lag
-		behind = behind || lag > 0 && in.Owner != ""
-	}
-	topic := ledger.Topic(l.Namespace)
-	for i := range l.status.Partitions {
-		p := &l.status.Partitions[i]
-		offset, err := at(fold.Group(l.Namespace), topic, p.Partition, len(l.status.Partitions))
-		if err != nil {
-			return false, err
-		}
-		p.Published = new(max(0, offset))
-		lag, err := l.countRecords(ctx, topic, p.Partition, *p.Published, *p.End)
-		if err != nil {
-			return false, err
-		}
-		p.Lag = &lag
-		behind = behind || lag > 0 && p.Owner != ""
-	}
-	return behind, nil
-}
-
-// countRecords counts the records in [from, to): transaction markers and aborted records do not count. Beyond some thousand
-// offsets it returns the difference of the offsets, which is close enough then.
-func (l *look) countRecords(ctx context.Context, topic string, partition int32, from, to int64) (int64, error) {
-	const exact = 5000
-	if to-from > exact {
-		return to - from, nil
-	}
-	if to <= from {
-		return 0, nil
-	}
-	var n int64
-	_, err := l.kafka.ReadCommitted(ctx, topic, partition, from, to, func(kafka.Record) error {
-		n++
-		return nil
-	})
-	if errors.Is(err, kafka.ErrOutOfRange) || errors.Is(err, kafka.ErrCorrupt) { // deleted or damaged: the reader halts there and reports it
-		return to - from, nil
-	}
-	if err != nil {
-		return 0, fmt.Errorf("count what is left of %s/%d: %w", topic, partition, err)
-	}
-	return n, nil
 }
 
 // states reads the state in Redis.
