@@ -39,6 +39,7 @@ func Step(p *Partition, offset int64, e *ledger.Entry, store Store, out *output.
 	if err := p.state.admit(offset, e); err != nil {
 		return Verdict{}, fmt.Errorf("entry %d: %w", offset, err)
 	}
+	out.Begin(e.GetHeaders())
 	p.scratch.begin(output.ID{Partition: p.state.number, Offset: offset}, p.terms.Unit, out)
 	s := step{p: p, state: &p.state, scratch: &p.scratch, offset: offset, entry: e, store: store, out: out}
 	v, err := s.fold()
@@ -94,6 +95,8 @@ func (s *partitionState) admit(offset int64, e *ledger.Entry) error {
 		return fmt.Errorf("%w %d", ErrUnknownVersion, e.GetVersion())
 	case e.GetPayloadKeyId() != 0:
 		return fmt.Errorf("%w: payload under key %d", ErrMalformed, e.GetPayloadKeyId())
+	case len(e.GetHeaders()) > 0 && !output.Headers(e.GetHeaders()).Valid():
+		return fmt.Errorf("%w: headers", ErrMalformed)
 	case offset <= s.offset:
 		return fmt.Errorf("%w (%d)", ErrOutOfOrder, s.offset)
 	case s.genesis == nil && !genesis:

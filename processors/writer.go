@@ -1,6 +1,8 @@
 package processors
 
 import (
+	"slices"
+
 	"github.com/mainstay/mainstay/processors/customer"
 	"github.com/mainstay/mainstay/schemas/event"
 	"github.com/mainstay/mainstay/schemas/ledger"
@@ -112,6 +114,6 @@ func (s *step) send(partition int32, e *ledger.Entry, body payload) {
 		panic("marshal an entry: " + err.Error()) // numbers and ids that came from one
 	}
 	s.out.Sends = append(s.out.Sends, &output.Send{Partition: partition, Entry: ledger.Entry{
-		Version: EntryVersion, Kind: e.GetKind(), Customer: e.GetCustomer(), Time: e.GetTime(), Payload: blob,
+		Version: EntryVersion, Kind: e.GetKind(), Customer: e.GetCustomer(), Time: e.GetTime(), Payload: blob, Headers: slices.Clone(s.entry.GetHeaders()),
 	}})
 }

@@ -81,7 +81,9 @@ func (s *entrySlot) decode(value []byte) error {
 				e.Copied = &s.copied
 			}
 			f.check(e.Copied.UnmarshalVTUnsafe(f.bytes))
-		case f.number <= 9:
+		case f.is(10, sized):
+			e.Headers = f.bytes
+		case f.number <= 10:
 			f.check(errWireType)
 		}
 	}

@@ -13,6 +13,7 @@ func drawEntry(t *rapid.T) *Entry {
 	e := &Entry{
 		Version: rapid.Uint32().Draw(t, "version"), Kind: Kind(rapid.Int32Range(0, 99).Draw(t, "kind")), Customer: rapid.String().Draw(t, "customer"),
 		PayloadKeyId: rapid.Uint32().Draw(t, "key"), Time: rapid.Int64().Draw(t, "time"), Payload: rapid.SliceOf(rapid.Byte()).Draw(t, "payload"),
+		Headers: rapid.SliceOf(rapid.Byte()).Draw(t, "headers"),
 	}
 	if rapid.Bool().Draw(t, "has origin") {
 		e.Origin = &Origin{Topic: rapid.String().Draw(t, "topic"), Offset: rapid.Int64().Draw(t, "offset"), Ordinal: rapid.Uint32().Draw(t, "ordinal")}
@@ -130,7 +131,7 @@ func TestDetailsOfTheDearestProduct(t *testing.T) {
 
 // Whatever the bytes, Decode and Read give what the generated decoders give (but for unknown fields), or refuse.
 func FuzzDecode(f *testing.F) {
-	value, err := (&Entry{Version: 1, Kind: Kind_KIND_EVENT, Customer: "c", Origin: &Origin{Topic: "t", Offset: 7}, After: &Mark{Offset: 3}, Copied: &Copied{Partition: 1, Offset: 9}, Payload: []byte("p")}).MarshalVT()
+	value, err := (&Entry{Version: 1, Kind: Kind_KIND_EVENT, Customer: "c", Origin: &Origin{Topic: "t", Offset: 7}, After: &Mark{Offset: 3}, Copied: &Copied{Partition: 1, Offset: 9}, Payload: []byte("p"), Headers: []byte("h")}).MarshalVT()
 	require.NoError(f, err)
 	f.Add(value)
 	value, err = (&Event{Id: "1", Source: "s", OccurredAt: 5, Facts: 6, Purchase: &Purchase{OrderId: "o", Refunds: []*Refund{{RefundId: "r"}}}}).MarshalVT()

@@ -352,6 +352,7 @@ type Entry struct {
 	Time          int64                  `protobuf:"zigzag64,7,opt,name=time,proto3" json:"time,omitempty"`                                     // the entry's time under the ledger's clock
 	Payload       []byte                 `protobuf:"bytes,8,opt,name=payload,proto3" json:"payload,omitempty"`                                  // the message named like the kind
 	Copied        *Copied                `protobuf:"bytes,9,opt,name=copied,proto3" json:"copied,omitempty"`                                    // its place in the ledger that it was copied from; absent: it was not copied
+	Headers       []byte                 `protobuf:"bytes,10,opt,name=headers,proto3" json:"headers,omitempty"`                                 // of the input record, that the outputs of this entry bear too, in the encoding of a Kafka record's headers; empty: none
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -445,6 +446,13 @@ func (x *Entry) GetPayload() []byte {
 func (x *Entry) GetCopied() *Copied {
 	if x != nil {
 		return x.Copied
+	}
+	return nil
+}
+
+func (x *Entry) GetHeaders() []byte {
+	if x != nil {
+		return x.Headers
 	}
 	return nil
 }
@@ -1605,7 +1613,7 @@ var File_ledger_ledger_proto protoreflect.FileDescriptor
 
 const file_ledger_ledger_proto_rawDesc = "" +
 	"\n" +
-	"\x13ledger/ledger.proto\x12\x12mainstay.ledger.v1\"\xd7\x02\n" +
+	"\x13ledger/ledger.proto\x12\x12mainstay.ledger.v1\"\xf1\x02\n" +
 	"\x05Entry\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\rR\aversion\x12,\n" +
 	"\x04kind\x18\x02 \x01(\x0e2\x18.mainstay.ledger.v1.KindR\x04kind\x12\x1a\n" +
@@ -1615,7 +1623,9 @@ const file_ledger_ledger_proto_rawDesc = "" +
 	"\x05after\x18\x06 \x01(\v2\x18.mainstay.ledger.v1.MarkR\x05after\x12\x12\n" +
 	"\x04time\x18\a \x01(\x12R\x04time\x12\x18\n" +
 	"\apayload\x18\b \x01(\fR\apayload\x122\n" +
-	"\x06copied\x18\t \x01(\v2\x1a.mainstay.ledger.v1.CopiedR\x06copied\">\n" +
+	"\x06copied\x18\t \x01(\v2\x1a.mainstay.ledger.v1.CopiedR\x06copied\x12\x18\n" +
+	"\aheaders\x18\n" +
+	" \x01(\fR\aheaders\">\n" +
 	"\x06Copied\x12\x1c\n" +
 	"\tpartition\x18\x01 \x01(\x05R\tpartition\x12\x16\n" +
 	"\x06offset\x18\x02 \x01(\x03R\x06offset\"\x90\x01\n" +

@@ -43,7 +43,11 @@ type Record struct {
 	Null    bool // a tombstone: the value is null
 	start   int  // of the value in the batch's buffer
 	end     int
+	passed  span // of the headers that are passed on
 }
+
+// span is a part of a batch's buffer.
+type span struct{ start, end int }
 
 // Send is an entry that a step appends to its own or another ledger partition, in the transaction of its outputs. Whoever publishes
 // the batch fills in its origin: ledger partition, offset and ordinal.
@@ -57,7 +61,22 @@ type Batch struct {
 	Records []Record
 	Sends   []*Send
 	buf     []byte
+	passed  span // the headers that the records of the step under way bear
 }
+
+// Begin begins a step, whose records bear headers of the input record beside their own; none if they are empty. The headers are copied.
+func (b *Batch) Begin(passed Headers) {
+	//mutant:headers-of-another-entry delete
+	b.passed = span{}
+	if len(passed) > 0 {
+		b.passed.start = len(b.buf)
+		b.buf = append(b.buf, passed...)
+		b.passed.end = len(b.buf)
+	}
+}
+
+// Passed returns the headers of the input record that a record of this batch bears. They are valid until Reset.
+func (b *Batch) Passed(r *Record) Headers { return b.buf[r.passed.start:r.passed.end:r.passed.end] }
 
 // Value returns the JSON of a record of this batch, nil for a tombstone. It is valid until Reset.
 func (b *Batch) Value(r *Record) []byte {
@@ -69,13 +88,13 @@ func (b *Batch) Value(r *Record) []byte {
 
 // AppendTombstone adds a record whose value is null.
 func (b *Batch) AppendTombstone(r Record) {
-	r.Null = true
+	r.Null, r.passed = true, b.passed
 	b.Records = append(b.Records, r)
 }
 
 // Append encodes an output into the batch.
 func (b *Batch) Append(r Record, encode func(dst []byte) []byte) {
-	r.start = len(b.buf)
+	r.start, r.passed = len(b.buf), b.passed
 	b.buf = encode(b.buf)
 	r.end = len(b.buf)
 	b.Records = append(b.Records, r)
@@ -87,7 +106,7 @@ func (b *Batch) Len() int { return len(b.buf) }
 // Reset empties the batch and keeps its memory.
 func (b *Batch) Reset() {
 	clear(b.Sends)
-	b.Records, b.Sends, b.buf = b.Records[:0], b.Sends[:0], b.buf[:0]
+	b.Records, b.Sends, b.buf, b.passed = b.Records[:0], b.Sends[:0], b.buf[:0], span{}
 }
 
 // Trigger is the cause of an output.

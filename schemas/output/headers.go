@@ -22,7 +22,9 @@ const (
 // mode, and the output's Identity. The headers that are the same for all outputs are encoded once.
 type Envelope struct {
 	partition int32
-	constant  []byte    // the number of headers, and those that are the same for all outputs
+	number    int64     // of the headers
+	count     []byte    // encoded number
+	constant  []byte    // those that are the same for all outputs
 	names     [5]string // encoded names of the others
 }
 
@@ -49,7 +51,8 @@ func NewEnvelope(namespace, ledgerID string, partition int32, logic uint32) *Env
 	for i, name := range [...]string{nameID: "ce_id", nameType: "ce_type", nameTime: "ce_time", nameOffset: HeaderOffset, nameOrdinal: HeaderOrdinal} {
 		e.names[i] = string(appendHeader(nil, name, ""))
 	}
-	e.constant = binary.AppendVarint(nil, int64(len(constant)+len(e.names)))
+	e.number = int64(len(constant) + len(e.names))
+	e.count = binary.AppendVarint(nil, e.number)
 	for _, h := range constant {
 		e.constant = appendHeader(e.constant, h[0], h[1])
 	}
@@ -57,8 +60,14 @@ func NewEnvelope(namespace, ledgerID string, partition int32, logic uint32) *Env
 }
 
 // AppendHeaders appends the headers of an output in the encoding of a Kafka record (batch format v2): the count, then names and
-// values, each after its length. It does not allocate beyond dst.
-func (e *Envelope) AppendHeaders(dst []byte, r *Record) []byte {
+// values, each after its length. Those of the input record that are passed on come last. It does not allocate beyond dst.
+func (e *Envelope) AppendHeaders(dst []byte, r *Record, passed Headers) []byte {
+	n, more, ok := varint(passed)
+	if ok && n > 0 {
+		dst = binary.AppendVarint(dst, e.number+n)
+	} else {
+		dst, more = append(dst, e.count...), nil
+	}
 	dst = append(dst, e.constant...)
 	dst = append(dst, e.names[nameID]...)
 	at := len(dst)
@@ -75,7 +84,7 @@ func (e *Envelope) AppendHeaders(dst []byte, r *Record) []byte {
 	dst = measured(strconv.AppendInt(dst, r.Offset, 10), at)
 	dst = append(dst, e.names[nameOrdinal]...)
 	at = len(dst)
-	return measured(strconv.AppendUint(dst, uint64(r.Ordinal), 10), at)
+	return append(measured(strconv.AppendUint(dst, uint64(r.Ordinal), 10), at), more...)
 }
 
 // measured writes the length of the value that begins at at into the byte before it, which holds the length of an empty value: the
@@ -108,6 +117,17 @@ func (h Headers) Get(name string) ([]byte, bool) {
 		}
 	}
 	return nil, false
+}
+
+// Valid reports whether the bytes are headers in that encoding, and nothing else.
+func (h Headers) Valid() bool {
+	n, rest, ok := varint(h)
+	for ; ok && n > 0; n-- {
+		if _, rest, ok = sized(rest); ok {
+			_, rest, ok = sized(rest)
+		}
+	}
+	return ok && n == 0 && len(rest) == 0
 }
 
 func varint(b []byte) (n int64, rest []byte, ok bool) {

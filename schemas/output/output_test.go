@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -182,7 +183,7 @@ func TestStringsAreJSON(t *testing.T) {
 func TestHeaders(t *testing.T) {
 	envelope := NewEnvelope("mainstay", "0f3a", 2, 5)
 	r := Record{Type: TypeCLV, Offset: 1 << 40, Ordinal: 3, Time: noon}
-	block := envelope.AppendHeaders(nil, &r)
+	block := envelope.AppendHeaders(nil, &r, nil)
 	got := Headers(block)
 	for name, want := range map[string]string{
 		"ce_specversion": "1.0", "ce_id": "2-1099511627776-3", "ce_source": "/mainstay/mainstay/0f3a", "ce_type": TypeCLV, "ce_time": "2026-03-01T12:00:00Z",
@@ -209,8 +210,42 @@ func TestHeaders(t *testing.T) {
 	}
 }
 
+// TestHeadersArePassedOn verifies that the records of a step bear the headers that are passed on beside their own, those of the next step
+// do not, and what is no header block is not valid.
+func TestHeadersArePassedOn(t *testing.T) {
+	passed := Headers("\x02\x16traceparent\x0400")
+	require.True(t, passed.Valid())
+	var b Batch
+	b.Begin(passed)
+	b.Append(Record{Type: TypeCLV}, func(dst []byte) []byte { return append(dst, "{}"...) })
+	b.AppendTombstone(Record{Type: TypeErased})
+	b.Begin(nil)
+	b.Append(Record{Type: TypeCLV}, func(dst []byte) []byte { return append(dst, "{}"...) })
+
+	envelope := NewEnvelope("mainstay", "0f3a", 2, 5)
+	headers := func(i int) Headers { return envelope.AppendHeaders(nil, &b.Records[i], b.Passed(&b.Records[i])) }
+	for i := range 2 {
+		require.True(t, headers(i).Valid())
+		value, ok := headers(i).Get("traceparent")
+		require.True(t, ok)
+		require.Equal(t, "00", string(value))
+		_, err := ParseIdentity(headers(i).Get)
+		require.NoError(t, err)
+	}
+	_, ok := headers(2).Get("traceparent")
+	require.False(t, ok)
+	require.Equal(t, "{}", string(b.Value(&b.Records[0])))
+
+	require.True(t, Headers("\x00").Valid())
+	for end := range passed {
+		require.False(t, passed[:end].Valid())
+	}
+	require.False(t, append(slices.Clone(passed), 0).Valid())
+	require.False(t, Headers("\x01").Valid(), "a negative count")
+}
+
 func FuzzHeaders(f *testing.F) {
-	f.Add(NewEnvelope("mainstay", "0f3a", 2, 5).AppendHeaders(nil, &Record{Type: TypeCLV}))
+	f.Add(NewEnvelope("mainstay", "0f3a", 2, 5).AppendHeaders(nil, &Record{Type: TypeCLV}, nil))
 	f.Add([]byte{2, 1})
 	f.Fuzz(func(t *testing.T, block []byte) {
 		if id, err := ParseIdentity(Headers(block).Get); err == nil {
@@ -228,7 +263,7 @@ func TestEncodersDoNotAllocate(t *testing.T) {
 	buf := make([]byte, 0, 4096)
 	require.Zero(t, testing.AllocsPerRun(100, func() {
 		buf = e.Append(buf[:0])
-		buf = envelope.AppendHeaders(buf, &r)
+		buf = envelope.AppendHeaders(buf, &r, nil)
 	}))
 }
 

@@ -12,6 +12,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/mainstay/mainstay/pkg/format"
+	"github.com/mainstay/mainstay/pkg/kafka"
 	"github.com/mainstay/mainstay/pkg/node/server"
 	"github.com/mainstay/mainstay/schemas/event"
 )
@@ -119,7 +120,7 @@ func (in *Ingest) accept(w http.ResponseWriter, r *http.Request) (*answer, error
 	if err != nil {
 		return nil, err
 	}
-	records, skips, err := in.check(at, items)
+	records, skips, err := in.check(at, items, in.passedHeaders(r.Header))
 	if err != nil {
 		return nil, err
 	}
@@ -189,11 +190,25 @@ func (in *Ingest) addressOf(r *http.Request) (*address, error) {
 	return &at, nil
 }
 
+// passedHeaders encodes the headers of a request that its records bear, too; nil: there are none.
+func (in *Ingest) passedHeaders(h http.Header) []byte {
+	var passed []kafka.Header
+	for _, name := range in.cfg.PassHeaders {
+		if value := h.Get(name); value != "" {
+			passed = append(passed, kafka.Header{Key: name, Value: []byte(value)})
+		}
+	}
+	if passed == nil {
+		return nil
+	}
+	return kafka.EncodeHeaders(nil, passed)
+}
+
 // mostErrors is how many items a refusal names.
 const mostErrors = 20
 
 // check reads the items as the stream will, and returns their records. One item that is refused refuses all.
-func (in *Ingest) check(at *address, items [][]byte) (records []record, skips []skipped, err error) {
+func (in *Ingest) check(at *address, items [][]byte, headers []byte) (records []record, skips []skipped, err error) {
 	reader := in.decoders.Get().(*reader) //nolint:forcetypeassert // the pool holds nothing else
 	defer in.decoders.Put(reader)
 	now := in.cfg.Now().UnixMilli()
@@ -211,7 +226,7 @@ func (in *Ingest) check(at *address, items [][]byte) (records []record, skips []
 			skips = append(skips, skipped{i, skip})
 		}
 		for j := range of {
-			of[j].item = i
+			of[j].item, of[j].headers = i, headers
 		}
 		records = append(records, of...)
 		if len(why.errors) == mostErrors {

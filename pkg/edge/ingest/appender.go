@@ -22,10 +22,11 @@ type record struct {
 	events     int        // that it has
 	topic      string
 	key, value []byte
-	timestamp  int64 // ms
+	timestamp  int64  // ms
+	headers    []byte // encoded; nil: none
 }
 
-func (r *record) bytes() int { return len(r.key) + len(r.value) }
+func (r *record) bytes() int { return len(r.key) + len(r.value) + len(r.headers) }
 
 // appender writes the events of all requests.
 //
@@ -276,7 +277,7 @@ func (a *appender) fill(p *pending) {
 	for i := range p.records {
 		r := &p.records[i]
 		b := a.batches.BatchFor(r.topic, murmur2.PartitionFor(r.key, a.topics[r.topic].partitions), r.bytes())
-		b.Append(r.timestamp, r.key, r.value, nil)
+		b.Append(r.timestamp, r.key, r.value, r.headers)
 		if !slices.Contains(p.batches, b) {
 			p.batches = append(p.batches, b)
 		}

@@ -46,8 +46,10 @@ type Config struct {
 	// Secrets are those of the vendors' signatures, by format, each read again for every request, so that it can be rotated. A format
 	// without one needs a token.
 	Secrets map[string]func() (string, error)
-	Listen  func([]server.Route) (*server.Server, error)
-	Now     func() time.Time
+	// PassHeaders are the headers of a request that its records bear, too, so that intake passes them on.
+	PassHeaders []string
+	Listen      func([]server.Route) (*server.Server, error)
+	Now         func() time.Time
 }
 
 // Ingest serves the intake over HTTP.

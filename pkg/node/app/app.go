@@ -118,7 +118,7 @@ func (a *App) Intake(g *ledger.Genesis, reg prometheus.Registerer) (*intake.Inta
 		return nil, err
 	}
 	return intake.New(intake.Config{
-		Namespace: c.Namespace, Genesis: g, Topics: Inputs(c), Formats: formats, Revision: uint32(c.Kafka.InputsRevision), Decoder: decoder, //nolint:gosec // bounded by validation
+		Namespace: c.Namespace, Genesis: g, Topics: Inputs(c), Formats: formats, Revision: uint32(c.Kafka.InputsRevision), Decoder: decoder, PassHeaders: c.Intake.PassHeaders, //nolint:gosec // bounded by validation
 		Linger: a.hooks.Linger, TickInterval: c.Intake.TickInterval, CommitInterval: c.Intake.CommitInterval,
 		FetchMaxBytes: int32(min(c.Intake.FetchMaxBytes, 1<<30)), DeadLetterBytes: int(c.Intake.DLQMaxBytes), //nolint:gosec // bounded
 		SessionTimeout: c.Kafka.SessionTimeout, HeartbeatInterval: c.Kafka.HeartbeatInterval, RebalanceTimeout: c.Kafka.RebalanceTimeout,

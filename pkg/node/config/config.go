@@ -165,6 +165,7 @@ type Intake struct {
 	FetchMaxBytes   Bytes         `yaml:"fetch_max_bytes" range:"64KiB..1GiB" doc:"Maximum size of one fetch."`
 	Anonymous       []string      `yaml:"anonymous" doc:"Customer ids that stand for an unidentified customer; compared without regard to case."`
 	AnonymousPolicy string        `yaml:"anonymous_policy" oneof:"skip|dead_letter" doc:"Whether events of unidentified customers are skipped or become dead letters. Both are counted."`
+	PassHeaders     []string      `yaml:"pass_headers" doc:"Headers of an input record that the outputs that it causes bear, too, such as those of a trace. They are kept in the ledger, for ever: at most eight, each of at most 512 bytes; a longer one is left out. Empty: none."`
 	DLQMaxBytes     Bytes         `yaml:"dlq_max_bytes" range:"64KiB..1GiB" doc:"Maximum size of a record in the dead-letter topics (max.message.bytes of those that mainstay topics apply creates). It should exceed that of the input topics, since headers are added; a record that does not fit into it, or into what its topic allows, is truncated and marked."`
 }
 
@@ -347,6 +348,7 @@ func Default() Config {
 			FetchMaxBytes:   4 * MiB,
 			Anonymous:       []string{"0", "0.0", "null", "undefined", "anonymous", "guest", "nan", "none", "nil", "n/a", "<na>", "\\N", "-"},
 			AnonymousPolicy: "skip",
+			PassHeaders:     []string{"traceparent", "tracestate"},
 			DLQMaxBytes:     4 * MiB,
 		},
 		Model: Model{Choice: "auto", Season: "auto", Campaigns: []string{}},

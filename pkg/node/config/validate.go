@@ -43,6 +43,7 @@ func (c Config) problems() []*Error {
 	if _, err := season.ParseCampaigns(v.Model.Campaigns); err != nil {
 		v.wrong("model.campaigns", "%v", err)
 	}
+	v.passedHeaders()
 	v.listeners()
 	return v.problems
 }
@@ -65,6 +66,24 @@ var (
 	topicForm     = regexp.MustCompile(`^[A-Za-z0-9._-]{1,249}$`)
 	rateForm      = regexp.MustCompile(`^\d{1,12}(\.\d{1,12})?$`)
 )
+
+// passedHeaders refuses names of headers that outputs have of their own: subscribers would find two of a name.
+func (v *validator) passedHeaders() {
+	const most = 8
+	if n := len(v.Intake.PassHeaders); n > most {
+		v.wrong("intake.pass_headers", "must name at most %d headers; there are %d", most, n)
+	}
+	for i, name := range v.Intake.PassHeaders {
+		switch lower := strings.ToLower(name); {
+		case name == "" || len(name) > 100:
+			v.wrong("intake.pass_headers", "a name must have 1 to 100 bytes; one is %q", name)
+		case slices.Contains(v.Intake.PassHeaders[:i], name):
+			v.wrong("intake.pass_headers", "%s is listed twice", name)
+		case strings.HasPrefix(lower, "ce_"), strings.HasPrefix(lower, "mainstay_"), lower == "content-type":
+			v.wrong("intake.pass_headers", "%s is a header that every output has of its own", name)
+		}
+	}
+}
 
 func (v *validator) identity() {
 	if !namespaceForm.MatchString(v.Namespace) {

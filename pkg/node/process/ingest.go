@@ -25,7 +25,7 @@ func (p *Process) listenForEvents(ctx context.Context, gatherer prometheus.Gathe
 	p.ingest, err = ingest.New(ingest.Config{
 		Topics: topics, Decoder: func() (*event.Decoder, error) { return p.app.Decoder(p.genesis) },
 		BodyMaxBytes: int64(c.Ingest.BodyMaxBytes), InFlightBytes: int64(c.Ingest.InFlightBytes),
-		Secrets:      webhookSecrets(c.Ingest.Secrets),
+		Secrets: webhookSecrets(c.Ingest.Secrets), PassHeaders: c.Intake.PassHeaders,
 		KafkaProblem: p.kafkaWatch.failing, Now: time.Now,
 		Listen: func(routes []server.Route) (*server.Server, error) {
 			return server.Listen(ctx, server.Options{

@@ -101,7 +101,7 @@ func (r logRecord) withOrdinal(ordinal uint32) logRecord {
 	if err != nil {
 		panic(err)
 	}
-	r.Headers = output.NewEnvelope(namespace, id.LedgerID, id.Partition, id.Logic).AppendHeaders(nil, &output.Record{Offset: id.Offset, Ordinal: ordinal})
+	r.Headers = output.NewEnvelope(namespace, id.LedgerID, id.Partition, id.Logic).AppendHeaders(nil, &output.Record{Offset: id.Offset, Ordinal: ordinal}, nil)
 	return r
 }
 

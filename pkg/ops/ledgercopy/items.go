@@ -22,7 +22,7 @@ func (c *copier) copyItem(it item) error {
 	}
 	old := it.entry
 	e := &ledger.Entry{
-		Version: old.GetVersion(), Kind: old.GetKind(), Customer: old.GetCustomer(), Time: old.GetTime(), Payload: old.GetPayload(), Copied: copied,
+		Version: old.GetVersion(), Kind: old.GetKind(), Customer: old.GetCustomer(), Time: old.GetTime(), Payload: old.GetPayload(), Copied: copied, Headers: old.GetHeaders(),
 	}
 	switch e.GetKind() {
 	case ledger.Kind_KIND_EVENT:

@@ -136,7 +136,7 @@ func (c *claim) encodePending() error {
 	for i := range p.outputs.Records {
 		r := &p.outputs.Records[i]
 		value := p.outputs.Value(r) // nil, which is written as null, for a tombstone
-		p.headers = c.envelope.AppendHeaders(p.headers[:0], r)
+		p.headers = c.envelope.AppendHeaders(p.headers[:0], r, p.outputs.Passed(r))
 		p.key = append(p.key[:0], r.Key...)
 		p.batches.BatchFor(c.outputTopics[r.Topic], c.partition, len(p.key)+len(value)+len(p.headers)).Append(stamp, p.key, value, p.headers)
 		p.counts[r.Topic][r.Trigger]++

@@ -28,6 +28,7 @@ type encoder struct {
 	value    []byte
 	headers  []kafka.Header
 	raw      []byte    // encoded headers
+	passed   []byte    // encoded headers of record that are passed on; empty: none
 	nonces   *rand.PCG // of the entries' keys
 }
 
@@ -37,6 +38,7 @@ func (r *run) encodeRecord(in *inputPartition, index int, rec *kafka.Record, now
 	e.record = rec
 	e.message = event.Message{Key: rec.Key, Value: rec.Value, Null: rec.Value == nil, Timestamp: rec.Timestamp, Header: e.header}
 	e.reading = recordReading{in: in, index: index, now: now}
+	r.encodePassed(rec)
 	if err := in.format.Decode(r.cfg.Decoder, in.kind, &e.message, now, &e.decoded, e.each); err != nil {
 		if refused := (*event.Refused)(nil); errors.As(err, &refused) {
 			r.deadLetter(in, rec, refused)
@@ -50,6 +52,25 @@ func (r *run) encodeRecord(in *inputPartition, index int, rec *kafka.Record, now
 		r.metrics.RecordsConsumed.WithLabelValues(in.topic, "skipped").Inc()
 	}
 	return nil
+}
+
+// longestPassed bounds the value of a header that is passed on: the ledger is kept for ever. A longer one is left out. Trace contexts have at
+// most 512 bytes (W3C Trace Context, 3.3.1.5).
+const longestPassed = 512
+
+// encodePassed encodes the headers of a record that its outputs bear, too.
+func (r *run) encodePassed(rec *kafka.Record) {
+	e := &r.encoder
+	e.headers = e.headers[:0]
+	for _, name := range r.cfg.PassHeaders {
+		if value, ok := rec.Header(name); ok && value != nil && len(value) <= longestPassed {
+			e.headers = append(e.headers, kafka.Header{Key: name, Value: value})
+		}
+	}
+	e.passed = e.passed[:0]
+	if len(e.headers) > 0 {
+		e.passed = kafka.AppendHeaders(e.passed, nil, e.headers)
+	}
 }
 
 // recordReading is where a record comes from, and what became of it.
@@ -91,7 +112,7 @@ func (r *run) encodeEvent(in *inputPartition, index int, from place, time int64)
 	e.payload = marshal(e.payload, &e.decoded.Event)
 	//mutant:ordinal-left-out insert from.ordinal = 0
 	e.origin = ledger.Origin{Topic: in.topic, Incarnation: in.incarnation, Partition: in.partition, Offset: from.offset, Ordinal: from.ordinal}
-	e.entry = ledger.Entry{Version: ledger.Version, Kind: event.EntryKind(&e.decoded.Event), Customer: customer, Origin: &e.origin, Time: time, Payload: e.payload}
+	e.entry = ledger.Entry{Version: ledger.Version, Kind: event.EntryKind(&e.decoded.Event), Customer: customer, Origin: &e.origin, Time: time, Payload: e.payload, Headers: e.passed}
 	if partition.hasOrigin[index] {
 		e.after.Offset, e.after.Ordinal = partition.lastOrigin[index].offset, partition.lastOrigin[index].ordinal
 		e.entry.After = &e.after

@@ -44,6 +44,8 @@ type Config struct {
 	Formats   map[string]*format.Format // of the topics whose records are not in Mainstay's own format
 	Revision  uint32                    // of the set of input topics: raised when topics are removed from it
 	Decoder   *event.Decoder
+	// PassHeaders are the headers of an input record that the outputs that it causes bear, too.
+	PassHeaders []string
 
 	Linger            time.Duration // how long a fetch waits for more records below saturation
 	TickInterval      time.Duration
