@@ -2,6 +2,7 @@ package settings
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/mainstay/mainstay/processors/alert"
@@ -29,6 +30,15 @@ func Differences(here, there *ledger.SettingsValues) []Difference {
 		}
 	}
 	return all
+}
+
+// Replace sets the settings at these paths to those of other values. What it copies is shared with them.
+func Replace(to, from *ledger.SettingsValues, paths []string) {
+	for _, s := range Table() {
+		if s.Holds == Revision && slices.Contains(paths, s.Path) {
+			s.SetValue(to, get(s.inValues(from)))
+		}
+	}
 }
 
 // valueText is a value as an operator reads it.

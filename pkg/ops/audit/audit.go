@@ -14,10 +14,10 @@ import (
 	"time"
 
 	"github.com/mainstay/mainstay/pkg/kafka"
+	"github.com/mainstay/mainstay/pkg/ops/refold"
 	"github.com/mainstay/mainstay/pkg/redis"
 	"github.com/mainstay/mainstay/pkg/stream/fold"
 	"github.com/mainstay/mainstay/processors"
-	"github.com/mainstay/mainstay/processors/memstore"
 	"github.com/mainstay/mainstay/schemas/ledger"
 	"github.com/mainstay/mainstay/schemas/output"
 )
@@ -142,10 +142,7 @@ type auditor struct {
 	sends     *sends
 	finals    *finals
 
-	// What the ledger says, folded so far; out is what the last entry called for.
-	state     *processors.Partition
-	customers *memstore.MemStore
-	out       output.Batch
+	*refold.Partition // what the ledger says, folded so far
 
 	// What Kafka holds. Outputs of entries in [from, to) are compared: to is the published position K, and from is behind the
 	// first entry of which some outputs may have been deleted by retention.
@@ -181,7 +178,7 @@ func (a *auditor) run(ctx context.Context) error {
 			return err
 		}
 	}
-	a.state, a.customers = processors.NewPartition(a.partition), memstore.New()
+	a.Partition = refold.New(a.partition)
 	a.envelope = output.NewEnvelope(a.cfg.Namespace, a.cfg.Genesis.GetLedgerId(), a.partition, processors.LogicVersion)
 	if err := a.foldLedger(ctx); err != nil {
 		return err
@@ -207,11 +204,10 @@ func (a *auditor) foldLedger(ctx context.Context) error {
 		if err := entry.UnmarshalVT(r.Value); err != nil {
 			return fmt.Errorf("decode entry %d: %w", r.Offset, err)
 		}
-		a.out.Reset()
 		sold := a.soldToErased(&entry)
-		verdict, err := processors.Step(a.state, r.Offset, &entry, a.customers, &a.out)
+		verdict, err := a.Fold(r.Offset, &entry)
 		if err != nil {
-			return fmt.Errorf("fold entry %d: %w", r.Offset, err)
+			return err
 		}
 		if verdict.Result == processors.Applied {
 			a.sold += sold
@@ -219,7 +215,7 @@ func (a *auditor) foldLedger(ctx context.Context) error {
 		if err := a.compareOutputs(ctx, r.Offset); err != nil {
 			return err
 		}
-		if entry.GetKind() == ledger.Kind_KIND_LOGIC && a.state.Logic() == processors.LogicVersion {
+		if entry.GetKind() == ledger.Kind_KIND_LOGIC && a.State.Logic() == processors.LogicVersion {
 			// Another logic may have published the outputs before.
 			a.from = max(a.from, r.Offset+1)
 			a.result.reset(before)
@@ -239,7 +235,7 @@ func (a *auditor) foldLedger(ctx context.Context) error {
 	if next < end {
 		return fmt.Errorf("the ledger can be read up to %d only, but outputs or Redis stand at %d: acknowledged entries are gone, or a transaction is open", next, end)
 	}
-	if taken := a.state.Logic(); taken > 0 && taken < processors.LogicVersion {
+	if taken := a.State.Logic(); taken > 0 && taken < processors.LogicVersion {
 		return fmt.Errorf("the ledger was folded by logic %d, and this release has logic %d: audit it with the release that folded it, or after a fold of this release has taken it over", taken, processors.LogicVersion)
 	}
 	a.compareState(end)

@@ -42,16 +42,16 @@ func newFinals() *finals {
 
 // trackFinals sums the partition's customers at the tick that begins a close, and notes what partition 0 publishes.
 func (a *auditor) trackFinals(e *ledger.Entry) {
-	if c := a.state.FinalPortfolio(); c != nil {
+	if c := a.State.FinalPortfolio(); c != nil {
 		a.finals.published[c.GetClose()] = c
 	}
-	if t := a.state.Thresholds(); t.GetClose() != 0 {
+	if t := a.State.Thresholds(); t.GetClose() != 0 {
 		a.finals.bounds[t.GetClose()] = t
 	}
 	if e.GetKind() != ledger.Kind_KIND_TICK {
 		return
 	}
-	at, open := a.state.Closing()
+	at, open := a.State.Closing()
 	if !open {
 		at = a.closedAtOnce()
 	}
@@ -66,8 +66,8 @@ func (a *auditor) trackFinals(e *ledger.Entry) {
 	}
 	sum.partitions++
 	sum.historicRevenue += a.sold
-	a.customers.Each(func(id string, s *customer.State) {
-		if scores, known := processors.ScoreCustomerAsOf(a.state, id, s, at); known {
+	a.Customers.Each(func(id string, s *customer.State) {
+		if scores, known := processors.ScoreCustomerAsOf(a.State, id, s, at); known {
 			sum.add(&scores)
 		}
 	})
@@ -78,17 +78,17 @@ func (a *auditor) soldToErased(e *ledger.Entry) int64 {
 	if e.GetKind() != ledger.Kind_KIND_ERASE {
 		return 0
 	}
-	s, _ := a.customers.Customer(e.GetCustomer()) // it never fails
+	s, _ := a.Customers.Customer(e.GetCustomer()) // it never fails
 	if s == nil {
 		return 0
 	}
-	scores := processors.ScoreCustomer(a.state, e.GetCustomer(), s)
+	scores := processors.ScoreCustomer(a.State, e.GetCustomer(), s)
 	return scores.CLV.Historic
 }
 
 // closedAtOnce returns the end of the day that the last entry closed as a whole; 0: it closed none.
 func (a *auditor) closedAtOnce() int64 {
-	for _, s := range a.out.Sends {
+	for _, s := range a.Out.Sends {
 		var c ledger.Contribution
 		if s.Entry.GetKind() == ledger.Kind_KIND_CONTRIBUTION && c.UnmarshalVT(s.Entry.GetPayload()) == nil && c.GetClose() != 0 {
 			return c.GetClose()

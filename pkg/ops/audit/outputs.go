@@ -55,8 +55,8 @@ func (a *auditor) compareOutputs(ctx context.Context, offset int64) error {
 	if offset < a.from || offset >= a.to {
 		return nil
 	}
-	for i := range a.out.Records {
-		want := &a.out.Records[i]
+	for i := range a.Out.Records {
+		want := &a.Out.Records[i]
 		id := output.ID{Partition: a.partition, Offset: want.Offset, Ordinal: want.Ordinal}
 		got, err := a.seek(ctx, want.Topic, id)
 		if err != nil {
@@ -68,7 +68,7 @@ func (a *auditor) compareOutputs(ctx context.Context, offset int64) error {
 		}
 		a.headers = a.envelope.AppendHeaders(a.headers[:0], want, a.out.Passed(want))
 		switch {
-		case !bytes.Equal(got.record.Value, a.out.Value(want)), (got.record.Value == nil) != want.Null: // null and empty differ
+		case !bytes.Equal(got.record.Value, a.Out.Value(want)), (got.record.Value == nil) != want.Null: // null and empty differ
 			a.report(Differing, offset, want.Topic, "ordinal %d was published with another value", want.Ordinal)
 		case string(got.record.Key) != want.Key:
 			a.report(Differing, offset, want.Topic, "ordinal %d was published with another key", want.Ordinal)

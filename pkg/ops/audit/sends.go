@@ -31,7 +31,7 @@ func (a *auditor) trackSends(offset int64, e *ledger.Entry) {
 	if offset >= a.to {
 		return
 	}
-	for i := range a.out.Sends {
+	for i := range a.Out.Sends {
 		id := sendID{a.partition, offset, uint32(i)}
 		if !a.sends.arrived[id] {
 			a.sends.sent[id] = true

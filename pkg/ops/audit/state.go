@@ -98,7 +98,7 @@ func (a *auditor) compareState(folded int64) {
 	for s := a.snapshot; len(s.batches) > 0 && s.batches[0].meta.Offset <= folded; s.batches = s.batches[1:] {
 		b := &s.batches[0]
 		if b.first {
-			if !bytes.Equal(b.meta.State, a.state.Encode(nil)) {
+			if !bytes.Equal(b.meta.State, a.State.Encode(nil)) {
 				a.reportState(Differing, b.meta.Offset, 1, "the partition's own state")
 			}
 			a.compareCustomers(b.meta.Offset)
@@ -126,7 +126,7 @@ func (a *auditor) compareState(folded int64) {
 // compareCustomers compares which customers there are at R, before the scan: those must be there throughout it. Later ones
 // may be missed by it.
 func (a *auditor) compareCustomers(offset int64) {
-	a.customers.Each(func(id string, _ *customer.State) {
+	a.Customers.Each(func(id string, _ *customer.State) {
 		if !a.snapshot.customers[id] {
 			a.reportState(StateMissing, offset, 1, "a customer")
 		} else if !a.snapshot.timers[id] {
@@ -141,13 +141,13 @@ func (a *auditor) judgeMissingSnapshot() {
 	if a.snapshot.missing == "" || a.to == 0 {
 		return
 	}
-	n := int64(a.customers.Len())
+	n := int64(a.Customers.Len())
 	a.reportState(StateMissing, a.to, 1+n, fmt.Sprintf("%s: it and %d customers are missing; a running fold rebuilds them at its next commit", a.snapshot.missing, n))
 }
 
 // folded returns a customer as the ledger has them so far, nil when it has not.
 func (a *auditor) folded(id string) *customer.State {
-	s, _ := a.customers.Customer(id) // a MemStore never fails
+	s, _ := a.Customers.Customer(id) // a MemStore never fails
 	return s
 }
 

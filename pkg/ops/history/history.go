@@ -13,11 +13,10 @@ import (
 
 	"github.com/mainstay/mainstay/pkg/kafka"
 	"github.com/mainstay/mainstay/pkg/kafka/murmur2"
+	"github.com/mainstay/mainstay/pkg/ops/refold"
 	"github.com/mainstay/mainstay/processors"
-	"github.com/mainstay/mainstay/processors/memstore"
 	"github.com/mainstay/mainstay/schemas/event"
 	"github.com/mainstay/mainstay/schemas/ledger"
-	"github.com/mainstay/mainstay/schemas/output"
 )
 
 // ErrUnknownCustomer means that nothing of the customer is dated before the time.
@@ -28,16 +27,16 @@ var ErrUnknownCustomer = errors.New("no such customer")
 func CustomerAsOf(ctx context.Context, k *kafka.Client, namespace string, g *ledger.Genesis, asGiven string, at int64) (processors.CustomerScores, error) {
 	id := string(event.Normalise(g.GetCustomerNormalisation()).AppendCustomer(nil, []byte(asGiven)))
 	partition := murmur2.PartitionFor([]byte(id), g.GetPartitions())
-	state, customers, err := foldUntil(ctx, k, ledger.Topic(namespace), partition, id, at)
+	folded, err := foldUntil(ctx, k, ledger.Topic(namespace), partition, id, at)
 	if err != nil {
 		return processors.CustomerScores{}, fmt.Errorf("fold partition %d of the ledger: %w", partition, err)
 	}
-	s, err := customers.Customer(id)
+	s, err := folded.Customers.Customer(id)
 	if err != nil {
 		return processors.CustomerScores{}, fmt.Errorf("read the customer: %w", err)
 	}
 	if s != nil {
-		if scores, known := processors.ScoreCustomerAsOf(state, id, s, at); known {
+		if scores, known := processors.ScoreCustomerAsOf(folded.State, id, s, at); known {
 			return scores, nil
 		}
 	}
@@ -47,14 +46,13 @@ func CustomerAsOf(ctx context.Context, k *kafka.Client, namespace string, g *led
 
 // foldUntil folds a partition up to the tick, exclusive, that moves base time to a time or beyond. It looks through the entries from there
 // on for an erasure of the customer, which removes them from what it returns.
-func foldUntil(ctx context.Context, k *kafka.Client, topic string, partition int32, id string, at int64) (*processors.Partition, *memstore.MemStore, error) {
+func foldUntil(ctx context.Context, k *kafka.Client, topic string, partition int32, id string, at int64) (*refold.Partition, error) {
 	bounds, err := k.ListOffsets(ctx, topic, []int32{partition})
 	if err != nil {
-		return nil, nil, fmt.Errorf("read the bounds: %w", err)
+		return nil, fmt.Errorf("read the bounds: %w", err)
 	}
-	state, customers, follower := processors.NewPartition(partition), memstore.New(), processors.NewFollower(partition)
+	folded, follower := refold.New(partition), processors.NewFollower(partition)
 	var entry ledger.Entry
-	var out output.Batch
 	reached := false
 	_, err = k.ReadCommitted(ctx, topic, partition, 0, bounds[partition].LastStable, func(r kafka.Record) error {
 		if kind, err := ledger.KindOf(r.Value); reached && (err != nil || kind != ledger.Kind_KIND_ERASE) {
@@ -66,7 +64,7 @@ func foldUntil(ctx context.Context, k *kafka.Client, topic string, partition int
 		}
 		if reached {
 			if entry.GetCustomer() == id { // also one that the fold drops: the request was made
-				customers.Delete(id)
+				folded.Customers.Delete(id)
 			}
 			return nil
 		}
@@ -76,14 +74,11 @@ func foldUntil(ctx context.Context, k *kafka.Client, topic string, partition int
 		if reached = follower.BaseTime() >= at; reached {
 			return nil
 		}
-		out.Reset()
-		if _, err := processors.Step(state, r.Offset, &entry, customers, &out); err != nil {
-			return fmt.Errorf("fold entry %d: %w", r.Offset, err)
-		}
-		return nil
+		_, err := folded.Fold(r.Offset, &entry)
+		return err
 	})
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	return state, customers, nil
+	return folded, nil
 }
