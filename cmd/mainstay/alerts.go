@@ -41,7 +41,7 @@ occurred=TIME makes an event late.`,
 		RunE: p.interruptible(p.alertsTest),
 	}
 	addOutputFlag(test)
-	return commandGroup("alerts", "List alert episodes and test alert rules", list, test)
+	return commandGroup("alerts", "List alert episodes, test alert rules and forecast their alerts", list, test, p.forecastCommand())
 }
 
 func (p *program) alertsList(ctx context.Context, cmd *cobra.Command, _ []string) error {

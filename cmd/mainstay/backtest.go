@@ -53,7 +53,7 @@ func (p *program) backtest(ctx context.Context, cmd *cobra.Command, args []strin
 		return fmt.Errorf("model.campaigns: %w", err)
 	}
 	bar := p.bar("reading "+filepath.Base(args[0]), false)
-	read, err := p.readPurchases(cmd, args[0])
+	read, err := p.readPurchases(cmd, args[0], nil)
 	if err != nil {
 		return err
 	}

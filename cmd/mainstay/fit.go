@@ -49,7 +49,7 @@ func (p *program) fit(ctx context.Context, cmd *cobra.Command, args []string) er
 		return fmt.Errorf("model.campaigns: %w", err)
 	}
 	bar := p.bar("reading and fitting", false)
-	read, err := p.readPurchases(cmd, args[0])
+	read, err := p.readPurchases(cmd, args[0], nil)
 	if err != nil {
 		return err
 	}

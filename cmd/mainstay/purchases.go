@@ -12,6 +12,7 @@ import (
 	"github.com/mainstay/mainstay/pkg/models/orderfile"
 	"github.com/mainstay/mainstay/pkg/node/app"
 	"github.com/mainstay/mainstay/schemas/event"
+	"github.com/mainstay/mainstay/schemas/ledger"
 	"github.com/mainstay/mainstay/schemas/money"
 	"github.com/mainstay/mainstay/schemas/timeform"
 )
@@ -47,8 +48,9 @@ type purchases struct {
 
 func (s purchases) minorPerUnit() float64 { return math.Pow10(s.unit.Decimals) }
 
-// readPurchases reads a file in the format that the flags describe, and prints the refused rows.
-func (p *program) readPurchases(cmd *cobra.Command, path string) (purchases, error) {
+// readPurchases reads a file in the format that the flags describe, and prints the refused rows. each is called for every row that counts,
+// unless it is nil.
+func (p *program) readPurchases(cmd *cobra.Command, path string, each func(customer string, e *ledger.Event) error) (purchases, error) {
 	var out purchases
 	c, err := p.config(cmd)
 	if err != nil {
@@ -65,7 +67,7 @@ func (p *program) readPurchases(cmd *cobra.Command, path string) (purchases, err
 		}
 		m.Timezone = zone
 	}
-	o := orderfile.Options{Mapping: m, Event: app.EventOptions(c, nil), Zone: zone, Now: p.now()}
+	o := orderfile.Options{Mapping: m, Event: app.EventOptions(c, nil), Zone: zone, Now: p.now(), Each: each}
 	o.Event.Normalise = event.Normalise(c.Ledger.CustomerNormalisation)
 	read, err := orderfile.Read(path, o)
 	if err != nil {

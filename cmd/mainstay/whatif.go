@@ -60,7 +60,7 @@ func (p *program) whatif(ctx context.Context, cmd *cobra.Command, _ []string) er
 		return err
 	}
 	defer a.Close()
-	terms, err := p.readTerms(a, rules, settings, params)
+	terms, err := readTerms(a.Config, p.printErr, rules, settings, params)
 	if err != nil {
 		return err
 	}
@@ -102,19 +102,19 @@ func (p *program) runWhatif(ctx context.Context, a *app.App, g *ledger.Genesis, 
 }
 
 // readTerms reads the files that say what is to be different.
-func (p *program) readTerms(a *app.App, rules, settings, params string) (whatif.Terms, error) {
+func readTerms(c config.Config, note func(format string, args ...any), rules, settings, params string) (whatif.Terms, error) {
 	var terms whatif.Terms
 	if settings != "" {
 		content, err := os.ReadFile(settings) //nolint:gosec // the operator names the file
 		if err != nil {
 			return terms, fmt.Errorf("read the settings: %w", err)
 		}
-		change, err := config.ParseChange(settings, content, a.Config)
+		change, err := config.ParseChange(settings, content, c)
 		if err != nil {
 			return terms, err
 		}
 		if len(change.Ignored) > 0 {
-			p.printErr("no answer depends on these settings of %s: %s\n", settings, strings.Join(change.Ignored, ", "))
+			note("no answer depends on these settings of %s: %s\n", settings, strings.Join(change.Ignored, ", "))
 		}
 		terms.Settings, terms.Paths = change.Values, change.Paths
 	}
@@ -134,7 +134,7 @@ func (p *program) readTerms(a *app.App, rules, settings, params string) (whatif.
 			return terms, err
 		}
 		// The scale of spend is in units of a currency. A file without one is of amounts in no unit in particular.
-		if base := a.Config.Money.Currency; file.Currency != "" && file.Currency != base {
+		if base := c.Money.Currency; file.Currency != "" && file.Currency != base {
 			return terms, fmt.Errorf("parameters: %s: its amounts are in %s, those of the ledger in %s: fit to purchases in %s", params, file.Currency, base, base)
 		}
 		terms.Parameters = file.Ledger()

@@ -3,7 +3,9 @@ package main
 import (
 	"encoding/json"
 	"fmt"
-	"math"
+	"math/big"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -22,7 +24,7 @@ const (
 	patientRules = "rules:\n  - {name: slipping, metric: churn_probability, above: 0.6, clear: 0.4, severity: warning}\n" +
 		"  - {name: spent, metric: historic_clv, above: 400, severity: info}\n"
 	hastyRules = "rules:\n  - {name: slipping, metric: churn_probability, above: 0.45, clear: 0.3, severity: warning}\n" +
-		"  - {name: silent, metric: days_since_last_order, above: 60, severity: info}\n"
+		"  - {name: silent, metric: days_since_last_order, above: 60, cool_down: 90d, severity: info}\n"
 )
 
 // bought is an order of the shop of these tests.
@@ -64,9 +66,11 @@ func orderLines(all []bought) string {
 }
 
 // rulesWorld is a running pipeline under rules. Its time ends at shopEnd.
-func rulesWorld(t *testing.T, rules string) (*world, *background) {
+func rulesWorld(t *testing.T, rules string, environ ...string) (*world, *background) {
 	t.Helper()
-	return newRunningWorld(t, "MAINSTAY_MONEY_CURRENCY=EUR", "MAINSTAY_ALERTS_FUSE_RAISES=100000", "MAINSTAY_ALERTS_RULES_FILE="+write(t, "rules.yaml", rules))
+	w, b := newRunningWorld(t, append(environ, "MAINSTAY_MONEY_CURRENCY=EUR", "MAINSTAY_ALERTS_FUSE_RAISES=100000", "MAINSTAY_ALERTS_RULES_FILE="+write(t, "rules.yaml", rules))...)
+	w.waitRevision(1)
+	return w, b
 }
 
 const shopEnd = "2026-02-01"
@@ -265,24 +269,35 @@ func TestWhatifIsWhatAnotherPipelinePublishes(t *testing.T) {
 	require.Contains(t, w.mustRun("whatif", "--rules", write(t, "same.yaml", patientRules)), "nothing would change: the files say what the ledger says")
 }
 
-// settingsRevision is the lowest that the partitions of the ledger end with.
-func (w *world) settingsRevision() uint64 {
+// waitRevision waits until settings of a revision are in every partition of the ledger.
+func (w *world) waitRevision(revision uint64) {
+	w.t.Helper()
+	w.eventually(func() bool {
+		return w.has(ledger.Kind_KIND_SETTINGS, func(e *ledger.Entry) bool {
+			var v ledger.Settings
+			require.NoError(w.t, v.UnmarshalVT(e.GetPayload()))
+			return v.GetRevision() == revision
+		})
+	}, fmt.Sprint("settings of revision ", revision))
+}
+
+// has reports whether every partition of the ledger has such an entry.
+func (w *world) has(kind ledger.Kind, holds func(*ledger.Entry) bool) bool {
 	w.t.Helper()
 	k, err := kafka.New(kafka.Config{Brokers: []string{w.servers.KafkaAddress()}})
 	require.NoError(w.t, err)
 	defer k.Close()
-	least := uint64(math.MaxUint64)
 	for p := range int32(2) {
-		last := uint64(0)
-		require.NoError(w.t, ledgerscan.Backward(w.t.Context(), k, ledger.Topic("mainstay"), p, 0, ledger.Kind_KIND_SETTINGS, func(e *ledger.Entry) bool {
-			var v ledger.Settings
-			require.NoError(w.t, v.UnmarshalVT(e.GetPayload()))
-			last = v.GetRevision()
-			return true
+		found := false
+		require.NoError(w.t, ledgerscan.Backward(w.t.Context(), k, ledger.Topic("mainstay"), p, 0, kind, func(e *ledger.Entry) bool {
+			found = found || holds(e)
+			return found
 		}))
-		least = min(least, last)
+		if !found {
+			return false
+		}
 	}
-	return least
+	return true
 }
 
 // From --since on, a what-if is what a pipeline publishes whose rules are changed at that time.
@@ -297,7 +312,7 @@ func TestWhatifSince(t *testing.T) {
 	require.Equal(t, exitOK, b.stop())
 	other.environ = append(other.environ, "MAINSTAY_ALERTS_RULES_FILE="+write(t, "rules.yaml", hastyRules), "MAINSTAY_SETTINGS_REVISION=2")
 	other.start("run")
-	other.eventually(func() bool { return other.settingsRevision() == 2 }, "the other rules are in force")
+	other.waitRevision(2)
 	other.feed(shop[i:], shopEnd)
 
 	at, err := time.Parse(time.DateOnly, changed)
@@ -309,4 +324,139 @@ func TestWhatifSince(t *testing.T) {
 	code, _, errs := w.run("whatif", "--rules", "shipped", "--since", "2030-01-01")
 	require.Equal(t, exitFailed, code)
 	require.Contains(t, errs, "no entry of the ledger is so late: its time is 2026-02-01T00:00:00Z")
+}
+
+// What the files do not name follows the ledger, also where it changes later; what they name wins over it.
+func TestWhatifLaterSettings(t *testing.T) {
+	const changed = "2025-01-01"
+	shop := ordersOf(60)
+	i := slices.IndexFunc(shop, func(b bought) bool { return b.at.Format(time.DateOnly) >= changed })
+	pipeline := func(first, then string) *world {
+		w, b := rulesWorld(t, first)
+		w.feed(shop[:i], changed)
+		require.Equal(t, exitOK, b.stop())
+		w.environ = append(w.environ, "MAINSTAY_ALERTS_RULES_FILE="+write(t, "rules.yaml", then), "MAINSTAY_CHURN_GRACE_DAYS=75", "MAINSTAY_SETTINGS_REVISION=2")
+		w.start("run")
+		w.waitRevision(2)
+		w.feed(shop[i:], shopEnd)
+		return w
+	}
+	w, other := pipeline(patientRules, "rules: []\n"), pipeline(hastyRules, hastyRules)
+	requireNaive(t, w.whatif("--rules", write(t, "hasty.yaml", hastyRules)), w.alerts(time.Time{}), other.alerts(time.Time{}), shop)
+}
+
+const advocateRules = "rules:\n  - {name: advocate, metric: referral_value, above: 3400, severity: info}\n"
+
+// Settings and parameters change what partitions send to each other as well: credits for referrals, and the bounds of tiers.
+func TestWhatifSettingsAndParameters(t *testing.T) {
+	shop := ordersOf(60)
+	var referrals strings.Builder
+	referrals.WriteString("referral_id,referrer_customer_id,referred_customer_id,status,occurred_at\n")
+	for c := 1; c < 60; c++ { // some weeks after the first orders
+		fmt.Fprintf(&referrals, "r%d,c%d,c%d,approved,2024-06-01T00:00:00Z\n", c, c%7, c)
+	}
+	pipeline := func(environ ...string) *world {
+		w, _ := rulesWorld(t, advocateRules, append(environ, "MAINSTAY_TIERS_MIN_CUSTOMERS=20", "MAINSTAY_ALERTS_LATE_HOURS=100000")...)
+		w.mustRun("import", write(t, "referrals.csv", referrals.String()), "--type", "referral")
+		w.feed(shop, shopEnd)
+		return w
+	}
+	fitted := filepath.Join(t.TempDir(), "parameters.yaml")
+	w := pipeline()
+	w.mustRun("fit", write(t, "orders.csv", orderLines(shop)), "--to", fitted)
+	other := pipeline("MAINSTAY_CHURN_HIGH=0.5", "MAINSTAY_CLV_PREDICTION_HORIZON_DAYS=180", "MAINSTAY_REFERRAL_CREDIT=all", "MAINSTAY_MODEL_PARAMETERS_FILE="+fitted)
+	settings := write(t, "settings.yaml", "churn: {high: 0.5}\nclv: {prediction_horizon_days: 180}\nreferral: {credit: all}\nhttp: {listen: '127.0.0.1:0'}\n")
+
+	r := w.whatif("--settings", settings, "--parameters", fitted)
+	require.Equal(t, w.totals(), r.Portfolio.Before)
+	require.Equal(t, other.totals(), r.Portfolio.After)
+	require.NotEqual(t, r.Portfolio.Before, r.Portfolio.After)
+	rules, _ := naive(w.alerts(time.Time{}), other.alerts(time.Time{}), shop, r.Until)
+	require.Len(t, r.Rules, 1)
+	require.Equal(t, rules["advocate"].Before.Alerts, r.Rules[0].Before.Alerts)
+	require.Equal(t, rules["advocate"].After.Alerts, r.Rules[0].After.Alerts)
+	require.Greater(t, r.Rules[0].After.Alerts, r.Rules[0].Before.Alerts, "more is credited")
+	var changes []string
+	for _, c := range r.Changes {
+		changes = append(changes, c.Setting)
+	}
+	require.Equal(t, []string{"churn.high", "clv.prediction_horizon_days", "referral.credit", "parameters"}, changes)
+
+	// A setting on which nothing of this shop depends makes no difference.
+	r = w.whatif("--settings", write(t, "settings.yaml", "surveys: {window_days: 100}\n"))
+	require.Equal(t, r.Portfolio.Before, r.Portfolio.After)
+	require.Len(t, r.Rules, 1)
+	require.Equal(t, r.Rules[0].Before, r.Rules[0].After)
+	require.Equal(t, r.Rules[0].Before.Alerts, r.Rules[0].Kept)
+}
+
+// totals are those of what customer get says of each customer.
+func (w *world) totals() whatif.Totals {
+	w.t.Helper()
+	all := whatif.Totals{Tiers: map[string]int64{}}
+	revenue, future, equity := new(big.Rat), new(big.Rat), new(big.Rat)
+	for c := range 60 {
+		got := object(w.t, w.mustRun("customer", "get", fmt.Sprint("c", c), "--output", "json"))
+		for field, sum := range map[string]*big.Rat{"historic_clv": revenue, "predicted_clv": future, "total_clv": equity} {
+			amount, ok := new(big.Rat).SetString(numberAt(got, "clv", field))
+			require.True(w.t, ok)
+			sum.Add(sum, amount)
+		}
+		all.Customers++
+		if valueAt(got, "churn_risk", "churn_risk") == "high" {
+			all.HighRisk++
+		}
+		tier, _ := valueAt(got, "clv", "value_tier").(string)
+		all.Tiers[tier]++
+	}
+	all.Revenue, all.FutureValue, all.CustomerEquity = json.Number(revenue.FloatString(2)), json.Number(future.FloatString(2)), json.Number(equity.FloatString(2))
+	return all
+}
+
+// Of a customer who was erased, nothing counts that was before.
+func TestWhatifErased(t *testing.T) {
+	shop := ordersOf(20)
+	w, _ := rulesWorld(t, patientRules)
+	w.feed(shop, shopEnd)
+	hasty := write(t, "hasty.yaml", hastyRules)
+	alerts := w.alerts(time.Time{})
+	whose := alerts[0].Customer
+	w.mustRun("customer", "forget", whose)
+	rules, _ := naive(slices.DeleteFunc(alerts, func(a published) bool { return a.Customer == whose }), nil, shop, time.Now())
+	r := w.whatif("--rules", hasty)
+	require.Positive(t, rules["slipping"].Before.Alerts)
+	require.Equal(t, rules["slipping"].Before.Alerts, r.Rules[0].Before.Alerts)
+	require.EqualValues(t, 19, r.Portfolio.Before.Customers)
+	require.EqualValues(t, 19, r.Portfolio.After.Customers)
+}
+
+func TestWhatifRefuses(t *testing.T) {
+	w, b := newRunningWorld(t, "MAINSTAY_MONEY_CURRENCY=EUR")
+	w.waitRevision(1)
+	require.Equal(t, exitOK, b.stop())
+	refused := func(code int, text string, args ...string) {
+		t.Helper()
+		got, out, errs := w.run(append([]string{"whatif"}, args...)...)
+		require.Equal(t, code, got, out)
+		require.Contains(t, errs, text)
+	}
+	file := func(content string) string { return write(t, "file.yaml", content) }
+	refused(exitUsage, "give --rules, --settings or --parameters")
+	refused(exitFailed, "file.yaml:1): is fixed for the life of the ledger, which has UTC; leave it out", "--settings", file("timezone: Europe/Berlin\n"))
+	refused(exitFailed, "money.currency (", "--settings", file("money: {currency: USD}\n"))
+	refused(exitFailed, "no such setting", "--settings", file("chrun: {high: 0.5}\n"))
+	refused(exitFailed, "churn.high (", "--settings", file("churn: {high: 1.5}\n"))
+	refused(exitFailed, "must be above churn.medium", "--settings", file("churn: {high: 0.2}\n"))
+	refused(exitFailed, "names no setting that an answer depends on", "--settings", file("http: {listen: '127.0.0.1:0'}\n"))
+	refused(exitFailed, "metric: must be one of", "--rules", file("rules: [{name: a, metric: mood, above: 1, severity: info}]\n"))
+	refused(exitUsage, "--rules and --settings both give alert rules", "--rules", "shipped", "--settings", file("alerts: {rules: shipped}\n"))
+	orders := write(t, "orders.csv", strings.ReplaceAll(orderLines(ordersOf(30)), "EUR", "USD"))
+	fitted := filepath.Join(t.TempDir(), "parameters.yaml")
+	w.mustRun("fit", orders, "--to", fitted)
+	refused(exitFailed, "its amounts are in USD, those of the ledger in EUR", "--parameters", fitted)
+	content, err := os.ReadFile(fitted)
+	require.NoError(t, err)
+	refused(exitFailed, `time_unit is "day"; it must be "week"`, "--parameters", file(strings.Replace(string(content), "time_unit: week", "time_unit: day", 1)))
+	require.Contains(t, w.mustRun("whatif", "--rules", "shipped"), "nothing would change")
+	require.Contains(t, w.mustRun("whatif", "--settings", file("timezone: UTC\nchurn: {high: 0.66}\n")), "nothing would change")
 }

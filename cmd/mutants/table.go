@@ -86,6 +86,15 @@ func mutants() []mutant {
 		{rule: "erasure", name: "credit-revives-erased", broken: "a credit under way makes a new customer of an erased referrer", by: unitTests("./processors", "^TestCreditsUnderWay$")},
 		{rule: "erasure", name: "erased-name-kept", broken: "customers go on naming an erased referrer", by: unitTests("./processors", "^TestErasedNamesAreDropped$")},
 		{rule: "erasure", name: "unnaming-lost-on-reclaim", broken: "the names that customers drop are lost on reclaim", by: unitTests("./processors", "^TestErasedNamesAreDropped$")},
+		{rule: "whatif", name: "whatif-writes", broken: "a what-if appends its terms to the ledger", by: whatif()},
+		{rule: "whatif", name: "whatif-terms-from-the-beginning", broken: "the terms of a what-if hold from the beginning, whatever --since says", by: whatif()},
+		{rule: "whatif", name: "whatif-later-settings-win", broken: "a later settings entry of the ledger ends the terms of a what-if", by: whatif()},
+		{rule: "whatif", name: "whatif-swapped", broken: "alerts that would be gained count as lost, and the other way round", by: whatif()},
+		{rule: "whatif", name: "whatif-takes-others-answers", broken: "credits and tiers of the fold as it would be are those of the ledger", by: whatif()},
+		{rule: "whatif", name: "whatif-counts-erased", broken: "a what-if counts the alerts of customers who were erased", by: whatif()},
+		{rule: "whatif", name: "whatif-changes-genesis", broken: "a what-if takes settings that are fixed for the life of the ledger, and leaves them as they are", by: whatif()},
+		{rule: "whatif", name: "forecast-of-busy-weeks", broken: "the least in a week leaves out the weeks without an alert", by: goTest("./cmd/mainstay", "TestForecastIsWhatAPipelinePublishes")},
+		{rule: "whatif", name: "threshold-raises-more", broken: "the threshold that is found raises more alerts than were asked for", by: goTest("./cmd/mainstay", "TestThresholdForAlertsPerDay")},
 		{rule: "erasure", name: "copy-keeps-erased", broken: "a copy of the ledger holds entries of erased customers", by: goTest("./pkg/ops/ledgercopy", "TestErasedCustomersAreLeftOut")},
 		{rule: "20", name: "threshold-moves-on-replay", broken: "a replay does not apply thresholds where the ledger has them"},
 		{rule: "signals", name: "busy-for-ever", broken: "a claim waits for ever for a coordinator that stays busy, and says nothing", by: goTest("./pkg/testbed/faulttest", "TestACoordinatorThatStaysBusyIsACause")},
@@ -156,5 +165,7 @@ func mutants() []mutant {
 		{rule: "access", name: "scope-is-not-checked", broken: "a token opens what its scopes do not name", by: unitTests("./pkg/node/server", "^TestTokensOpenWhatTheirScopesSay$")},
 	}
 }
+
+func whatif() []proof { return unitTests("./cmd/mainstay", "^TestWhatif") }
 
 func ledgerCopy() []proof { return goTest("./pkg/ops/ledgercopy", "TestCopyTellsEveryCustomerTheSame") }

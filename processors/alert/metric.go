@@ -139,6 +139,23 @@ func Metrics() []string {
 	return names
 }
 
+// Scale is what thresholds of a metric can be.
+type Scale struct {
+	Most     float64 // the upper bound; the lower is 0
+	Bounded  bool    // the metric itself is never above Most
+	Decimals int     // that make a difference to a person
+}
+
+// ScaleOf returns the scale of a metric; false for one that has few values, all of which mean something else.
+func ScaleOf(name string) (Scale, bool) {
+	m, known := metricOf(name)
+	const few = 10
+	if !known || m.unit == number && m.most <= few {
+		return Scale{}, false
+	}
+	return Scale{m.most, m.bounded, [...]int{number: 0, amount: 2, probability: 4, percent: 1, days: 1}[m.unit]}, true
+}
+
 func high(t customer.Tier) bool { return t == customer.Top10 || t == customer.Top20 }
 
 func whenKnown(v *view, minor int64) float64 {

@@ -18,6 +18,7 @@ import (
 	"github.com/mainstay/mainstay/processors/customer"
 	"github.com/mainstay/mainstay/processors/settings"
 	"github.com/mainstay/mainstay/schemas/event"
+	"github.com/mainstay/mainstay/schemas/ledger"
 	"github.com/mainstay/mainstay/schemas/money"
 )
 
@@ -27,6 +28,8 @@ type Options struct {
 	Event   event.Options     // of intake; its Currency is that of rows that state none
 	Zone    *time.Location    // in which days begin and end
 	Now     time.Time         // times more than 48 h after it are refused
+	// Each is called for every row that counts, in the order of the file; nil: it is not. What it gets is valid until it returns.
+	Each func(customer string, e *ledger.Event) error
 }
 
 // Orders are the standing orders of a file.
@@ -59,7 +62,7 @@ func Read(path string, o Options) (orders *Orders, err error) {
 		return nil, err //nolint:wrapcheck // it names the file and the row
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
-	r := reader{now: o.Now.UnixMilli(), zone: o.Zone, table: table, places: map[string]int{}, out: new(Orders)}
+	r := reader{each: o.Each, now: o.Now.UnixMilli(), zone: o.Zone, table: table, places: map[string]int{}, out: new(Orders)}
 	if o.Mapping.Currency != "" {
 		o.Event.Currency = o.Mapping.Currency
 	}
@@ -88,6 +91,7 @@ func Read(path string, o Options) (orders *Orders, err error) {
 }
 
 type reader struct {
+	each     func(customer string, e *ledger.Event) error
 	now      int64 // ms
 	zone     *time.Location
 	currency string // of rows that state none; empty: none
@@ -123,6 +127,10 @@ func (r *reader) add(row *eventfile.Row) error {
 	change := r.state(r.result.Customer).RecordPurchase(r.terms, r.terms.At(r.now, 0, false), e, e.GetPurchase())
 	if change.Reason != "" {
 		r.refuse(row, "order_id", "stated before, with another time or total")
+		return nil
+	}
+	if r.each != nil {
+		return r.each(r.result.Customer, e)
 	}
 	return nil
 }

@@ -38,7 +38,7 @@ func ParseChange(file string, content []byte, base Config) (Change, error) {
 			change.Paths = append(change.Paths, "alerts.rules")
 		case !given:
 		case s.Holds == settings.Genesis:
-			//mutant:whatif-changes-genesis if false
+			//mutant:whatif-changes-genesis if false && $
 			if is, would := s.field(&base), s.field(&l.config); !reflect.DeepEqual(is.Interface(), would.Interface()) {
 				l.problem(s.Path, from, "is fixed for the life of the ledger, which has %s; leave it out (`mainstay ledger copy` makes a ledger with another time zone or number of partitions)", settingText(is))
 			}

@@ -113,6 +113,7 @@ func (f *folds) foldWould(t *twin, e *ledger.Entry, verdict processors.Verdict) 
 			return err
 		}
 	}
+	//mutant:whatif-takes-others-answers if false && $
 	if o, sent := sentBy(e); sent {
 		return f.foldSent(t, e, o, verdict)
 	}
@@ -121,6 +122,7 @@ func (f *folds) foldWould(t *twin, e *ledger.Entry, verdict processors.Verdict) 
 		if verdict.Result != processors.Applied {
 			return nil
 		}
+		//mutant:whatif-later-settings-win replace return f.step(t, e)
 		return f.foldSettings(t, t.was.State.Settings())
 	case e.GetKind() == ledger.Kind_KIND_PARAMETERS && t.replaced && f.terms.Parameters != nil:
 		f.differs = f.differs || verdict.Result == processors.Applied && !sameParameters(t.was.State.Parameters(), f.terms.Parameters)

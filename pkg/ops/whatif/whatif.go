@@ -40,13 +40,16 @@ type Result struct {
 	Rules     []RuleChange `json:"rules"`      // alerts since then, by rule
 	Weeks     []WeekChange `json:"weeks"`      // by week and rule
 	Portfolio Portfolio    `json:"portfolio"`  // at the end
-	FullWeeks int          `json:"full_weeks"` // between since, or the ledger's first tick, and the end
+	FullWeeks int          `json:"full_weeks"` // between since, or the ledger's first event, and the end
 
 	firstMonday int32 // of the full weeks
 }
 
 // Run folds the ledger up to its present end. It returns ErrSame if the terms would make no difference.
-func Run(ctx context.Context, cfg Config, k *kafka.Client) (*Result, error) {
+func Run(ctx context.Context, cfg Config, k *kafka.Client) (*Result, error) { return run(ctx, cfg, k, false) }
+
+// run is Run; same: also where the terms make no difference.
+func run(ctx context.Context, cfg Config, k *kafka.Client, same bool) (*Result, error) {
 	topic := ledger.Topic(cfg.Namespace)
 	s, err := newSequence(ctx, k, topic, cfg.Genesis.GetPartitions())
 	if err != nil {
@@ -58,9 +61,10 @@ func Run(ctx context.Context, cfg Config, k *kafka.Client) (*Result, error) {
 		return nil, err
 	case cfg.Since > 0 && cfg.Since > found.until:
 		return nil, fmt.Errorf("%w: its time is %s", ErrLate, time.UnixMilli(found.until).UTC().Format(time.RFC3339))
-	case !found.terms.differs(&cfg.Terms):
+	case !same && !found.terms.differs(&cfg.Terms):
 		return nil, ErrSame
 	}
+	//mutant:whatif-writes insert writeTerms(ctx, k, topic, &cfg.Terms)
 	c := newComparison(cfg.Genesis, cfg.Terms, cfg.Since, found.erased)
 	err = s.read(ctx, func(partition int32, offset int64, e *ledger.Entry) error {
 		if done, total := s.done(); cfg.Progress != nil && done%1000 == 0 {
@@ -126,13 +130,14 @@ type comparison struct {
 	folds    *folds
 	episodes *episodes
 	since    int64
-	first    int64 // base time when it was first known; 0: not yet
+	first    int64  // the earliest time to which the first entry with a time has moved a partition; 0: none has
+	begun    []bool // by partition: it has such an entry
 	entries  int64
 	wrong    error // of reading what a fold called for
 }
 
 func newComparison(g *ledger.Genesis, terms Terms, since int64, erased []map[string]int64) *comparison {
-	c := &comparison{since: since, episodes: newEpisodes(g.GetPartitions(), since, erased)}
+	c := &comparison{since: since, begun: make([]bool, g.GetPartitions()), episodes: newEpisodes(g.GetPartitions(), since, erased)}
 	if zone, err := time.LoadLocation(g.GetTimezone()); err == nil { // otherwise the fold refuses genesis
 		c.episodes.zone = zone
 	}
@@ -149,10 +154,14 @@ func (c *comparison) fold(partition int32, offset int64, e *ledger.Entry) error 
 	if err := c.folds.fold(partition, offset, e); err != nil {
 		return err
 	}
-	base, known := c.folds.parts[partition].was.State.BaseTime()
-	if known && (c.first == 0 || base < c.first) {
-		c.first = base
+	t := c.folds.parts[partition]
+	if at := t.timeAt(e); at != 0 && !c.begun[partition] {
+		c.begun[partition] = true
+		if c.first == 0 || at < c.first {
+			c.first = at
+		}
 	}
+	base, _ := t.was.State.BaseTime()
 	c.episodes.compare(partition, e.GetCustomer(), base)
 	c.entries++
 	return c.wrong
