@@ -70,8 +70,8 @@ func TestForecastIsWhatAPipelinePublishes(t *testing.T) {
 func TestThresholdForAlertsPerDay(t *testing.T) {
 	const perDay = 0.2
 	shop := ordersOf(60)
-	rule := func(metric string, at, clear float64) string {
-		return fmt.Sprintf("rules:\n  - {name: found, metric: %s, above: %g, clear: %g, severity: info}\n", metric, at, clear)
+	rule := func(metric string, at, clearAt float64) string {
+		return fmt.Sprintf("rules:\n  - {name: found, metric: %s, above: %g, clear: %g, severity: info}\n", metric, at, clearAt)
 	}
 	orders := write(t, "orders.csv", orderLines(shop))
 	environ := []string{"MAINSTAY_MONEY_CURRENCY=EUR"}

@@ -150,16 +150,15 @@ func (p *program) whatifTable(r *whatif.Result) error {
 	if err := p.printf("Under these terms from %s to %s:\n", from, r.Until.Format(time.RFC3339)); err != nil {
 		return err
 	}
-	rows := make([][]string, len(r.Changes))
-	for i, c := range r.Changes {
-		rows[i] = []string{c.Setting, c.Now, c.Would}
-	}
-	if len(rows) == 0 {
-		if err := p.printf("they hold at the end as well, and did not always\n"); err != nil {
+	for _, c := range r.Changes {
+		if err := p.printf("  %s\n    is:       %s\n    would be: %s\n", c.Setting, c.Now, c.Would); err != nil {
 			return err
 		}
-	} else if err := p.table([]string{"SETTING", "NOW", "WOULD BE"}, rows); err != nil {
-		return err
+	}
+	if len(r.Changes) == 0 {
+		if err := p.printf("  they hold at the end as well, but did not always\n"); err != nil {
+			return err
+		}
 	}
 	if err := p.whatifAlerts(r); err != nil {
 		return err
@@ -181,14 +180,16 @@ func (p *program) whatifAlerts(r *whatif.Result) error {
 	if err := p.table([]string{"RULE", "WERE", "WOULD BE", "KEPT", "GAINED", "LOST", "OF WERE BOUGHT", "OF GAINED", "OF LOST"}, rows); err != nil {
 		return err
 	}
-	if len(r.Weeks) == 0 {
-		return nil
+	rows = nil
+	for _, n := range r.Weeks {
+		if n.Gained+n.Lost > 0 {
+			rows = append(rows, []string{n.Week, n.Rule, formatInt(n.Before), formatInt(n.After), formatInt(n.Gained), formatInt(n.Lost)})
+		}
 	}
-	rows = make([][]string, len(r.Weeks))
-	for i, n := range r.Weeks {
-		rows[i] = []string{n.Week, n.Rule, formatInt(n.Before), formatInt(n.After), formatInt(n.Gained), formatInt(n.Lost)}
+	if len(rows) == 0 {
+		return p.printf("\nNo alert would be gained or lost.\n")
 	}
-	if err := p.printf("\nBy week:\n"); err != nil {
+	if err := p.printf("\nBy week and rule, where an alert would be gained or lost:\n"); err != nil {
 		return err
 	}
 	return p.table([]string{"WEEK FROM", "RULE", "WERE", "WOULD BE", "GAINED", "LOST"}, rows)

@@ -93,6 +93,7 @@ func mutants() []mutant {
 		{rule: "whatif", name: "whatif-takes-others-answers", broken: "credits and tiers of the fold as it would be are those of the ledger", by: whatif()},
 		{rule: "whatif", name: "whatif-counts-erased", broken: "a what-if counts the alerts of customers who were erased", by: whatif()},
 		{rule: "whatif", name: "whatif-changes-genesis", broken: "a what-if takes settings that are fixed for the life of the ledger, and leaves them as they are", by: whatif()},
+		{rule: "whatif", name: "whatif-in-order-of-clocks", broken: "an entry is folded before the one that it follows from, if its broker's clock is behind", by: unitTests("./pkg/ops/whatif", "^TestSequenceFollowsCauses$")},
 		{rule: "whatif", name: "forecast-of-busy-weeks", broken: "the least in a week leaves out the weeks without an alert", by: goTest("./cmd/mainstay", "TestForecastIsWhatAPipelinePublishes")},
 		{rule: "whatif", name: "threshold-raises-more", broken: "the threshold that is found raises more alerts than were asked for", by: goTest("./cmd/mainstay", "TestThresholdForAlertsPerDay")},
 		{rule: "erasure", name: "copy-keeps-erased", broken: "a copy of the ledger holds entries of erased customers", by: goTest("./pkg/ops/ledgercopy", "TestErasedCustomersAreLeftOut")},

@@ -28,6 +28,30 @@ type Rule struct {
 	NPS      []string      // only customers of one of these categories; none: all
 }
 
+// String writes all that makes the rule, as an operator reads it.
+func (r Rule) String() string {
+	side := map[bool]string{false: "above", true: "below"}[r.Below]
+	text := fmt.Sprintf("%s: %s %s: %v, clear: %v", r.Name, r.Metric, side, r.At, r.Clear)
+	for _, d := range []struct {
+		name string
+		d    time.Duration
+	}{{"for", r.For}, {"cool_down", r.CoolDown}} {
+		if d.d != 0 {
+			text += fmt.Sprintf(", %s: %s", d.name, d.d)
+		}
+	}
+	text += ", " + r.Severity
+	for _, only := range []struct {
+		name string
+		all  []string
+	}{{"tiers", r.Tiers}, {"nps", r.NPS}} {
+		if len(only.all) > 0 {
+			text += fmt.Sprintf(", %s: %v", only.name, only.all)
+		}
+	}
+	return text
+}
+
 // Shipped returns the default rules. High value is top_10 or top_20.
 func Shipped() []Rule {
 	const day = 24 * time.Hour

@@ -60,7 +60,7 @@ func ruleDifferences(path string, here, there []alert.Rule) []Difference {
 		byName = map[string]string{}
 		for i := range rules {
 			names = append(names, rules[i].Name)
-			byName[rules[i].Name] = fmt.Sprintf("%+v", rules[i])
+			byName[rules[i].Name] = rules[i].String()
 		}
 		return names, byName
 	}

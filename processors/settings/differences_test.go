@@ -1,6 +1,7 @@
 package settings_test
 
 import (
+	"reflect"
 	"testing"
 	"time"
 
@@ -57,6 +58,27 @@ func TestADifferenceNamesSettingAndBothValues(t *testing.T) {
 		if there != "" {
 			require.Equal(t, there, all[0].There, s.Path)
 		}
+	}
+	// The text of a rule has all that makes it.
+	for i := range reflect.TypeFor[alert.Rule]().NumField() {
+		rule := alert.Shipped()[3]
+		rule.NPS = []string{"promoter"}
+		before := rule.String()
+		switch field := reflect.ValueOf(&rule).Elem().Field(i); v := field.Addr().Interface().(type) {
+		case *string:
+			*v += "x"
+		case *bool:
+			*v = !*v
+		case *float64:
+			*v += .01
+		case *time.Duration:
+			*v += time.Hour
+		case *[]string:
+			*v = append(*v, "rest")
+		default:
+			require.Fail(t, "no such kind of field", "%T", v)
+		}
+		require.NotEqual(t, before, rule.String())
 	}
 	rules := alert.Shipped()
 	rules[0], rules[1] = rules[1], rules[0]

@@ -93,6 +93,7 @@ func (s *sequence) turn(ctx context.Context) (*part, error) {
 // waits reports whether the head of a partition follows from an entry that is not given out yet.
 func (s *sequence) waits(p *part) bool {
 	o, sent := sentBy(&p.head)
+	//mutant:whatif-in-order-of-clocks replace return false && sent && o != nil
 	return sent && int(o.GetPartition()) < len(s.parts) && o.GetOffset() >= s.parts[o.GetPartition()].folded
 }
 

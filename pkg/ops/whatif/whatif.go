@@ -46,7 +46,9 @@ type Result struct {
 }
 
 // Run folds the ledger up to its present end. It returns ErrSame if the terms would make no difference.
-func Run(ctx context.Context, cfg Config, k *kafka.Client) (*Result, error) { return run(ctx, cfg, k, false) }
+func Run(ctx context.Context, cfg Config, k *kafka.Client) (*Result, error) {
+	return run(ctx, cfg, k, false)
+}
 
 // run is Run; same: also where the terms make no difference.
 func run(ctx context.Context, cfg Config, k *kafka.Client, same bool) (*Result, error) {
