@@ -6,7 +6,6 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
 
 	"github.com/mainstay/mainstay/pkg/ops/whatif"
@@ -55,10 +54,8 @@ func (p *program) forecast(ctx context.Context, cmd *cobra.Command, args []strin
 	if err != nil {
 		return err
 	}
-	bar := p.bar("folding the history", false)
-	progressbar.OptionShowIts()(bar)
-	draw := func(done, total int64) { setProgress(bar, done, total) }
-	source, terms, end, err := p.historySource(ctx, cmd, file, draw)
+	bar, progress := p.foldBar()
+	source, terms, end, err := p.historySource(ctx, cmd, file, progress)
 	if err != nil {
 		return err
 	}
@@ -80,7 +77,7 @@ func (p *program) forecast(ctx context.Context, cmd *cobra.Command, args []strin
 }
 
 // historySource is the ledger, or the file; the caller calls end.
-func (p *program) historySource(ctx context.Context, cmd *cobra.Command, file string, draw func(done, total int64)) (_ whatif.Source, _ whatif.Terms, end func(), _ error) {
+func (p *program) historySource(ctx context.Context, cmd *cobra.Command, file string, progress whatif.Progress) (_ whatif.Source, _ whatif.Terms, end func(), _ error) {
 	params, _ := cmd.Flags().GetString("parameters")
 	var terms whatif.Terms
 	if file == "" {
@@ -96,7 +93,7 @@ func (p *program) historySource(ctx context.Context, cmd *cobra.Command, file st
 			a.Close()
 			return nil, terms, nil, err
 		}
-		return whatif.Ledger(whatif.Config{Namespace: a.Config.Namespace, Genesis: g, Since: since, Progress: draw}, a.Kafka), terms, a.Close, nil
+		return whatif.Ledger(whatif.Config{Namespace: a.Config.Namespace, Genesis: g, Since: since, Progress: progress}, a.Kafka), terms, a.Close, nil
 	}
 	c, err := p.config(cmd)
 	if err != nil {
@@ -118,7 +115,7 @@ func (p *program) historySource(ctx context.Context, cmd *cobra.Command, file st
 	}
 	c.Money.Currency = orders.Currency
 	terms, err = readTerms(c, p.printErr, "", "", params)
-	return orders.Source(draw), terms, func() {}, err
+	return orders.Source(progress), terms, func() {}, err
 }
 
 func (p *program) forecastTable(f *whatif.Forecast, rules []alert.Rule) error {

@@ -29,7 +29,7 @@ within 30 days, and the totals and tiers that would be different. It writes noth
 --settings takes a file in the form of the configuration file; of it, the settings that answers depend on count. What the files say
 wins over every later settings or parameters entry of the ledger; what they do not name stays as the ledger says.
 
-Memory is that of all customers, twice: about 4 KB a customer. Customers who were erased are not counted. See docs/whatif.md.`,
+Memory is that of all customers, twice: 290 MB for 24,000 customers with 164,000 events. Customers who were erased are not counted. See docs/whatif.md.`,
 		Example: "  " + p.name + " whatif --rules rules.yaml --since 2026-01-01\n  " + p.name + " whatif --parameters fitted.yaml",
 		RunE:    p.interruptible(p.whatif),
 	}
@@ -91,14 +91,25 @@ func (p *program) sinceFlag(cmd *cobra.Command) (int64, error) {
 
 // runWhatif draws how far it has come.
 func (p *program) runWhatif(ctx context.Context, a *app.App, g *ledger.Genesis, terms whatif.Terms, since int64) (*whatif.Result, error) {
-	bar := p.bar("folding the ledger twice", false)
-	progressbar.OptionShowIts()(bar)
-	result, err := whatif.Run(ctx, whatif.Config{
-		Namespace: a.Config.Namespace, Genesis: g, Terms: terms, Since: since,
-		Progress: func(done, total int64) { setProgress(bar, done, total) },
-	}, a.Kafka)
+	bar, progress := p.foldBar()
+	result, err := whatif.Run(ctx, whatif.Config{Namespace: a.Config.Namespace, Genesis: g, Terms: terms, Since: since, Progress: progress}, a.Kafka)
 	_ = bar.Finish() // an error of drawing does not stop the command
 	return result, err
+}
+
+// foldBar draws what is folded, at which rate, and the time left.
+func (p *program) foldBar() (*progressbar.ProgressBar, whatif.Progress) {
+	bar := p.bar("", false)
+	progressbar.OptionShowIts()(bar)
+	last := ""
+	return bar, func(what string, done, total int64) {
+		if what != last || done == 0 { // another phase, or another fold
+			bar.Reset()
+			bar.Describe(what)
+			last = what
+		}
+		setProgress(bar, done, total)
+	}
 }
 
 // readTerms reads the files that say what is to be different.

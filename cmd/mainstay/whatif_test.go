@@ -82,6 +82,14 @@ func (w *world) feed(all []bought, to string) {
 	w.mustRun("advance", "--to", to)
 	end, err := time.Parse(time.DateOnly, to)
 	require.NoError(w.t, err)
+	w.eventually(func() bool { // then the bounds of its tiers are in every partition
+		for line := range strings.Lines(w.mustRun("tail", "portfolio", "--from", "start", "--follow=false", "--output", "json")) {
+			if p := object(w.t, line); p["state"] == "final" && p["as_of"] == to+"T00:00:00Z" {
+				return true
+			}
+		}
+		return false
+	}, "the day before "+to+" is closed")
 	w.eventually(func() bool {
 		var s inspect.Status
 		require.NoError(w.t, json.Unmarshal([]byte(w.status()), &s))
@@ -345,7 +353,8 @@ func TestWhatifLaterSettings(t *testing.T) {
 	requireNaive(t, w.whatif("--rules", write(t, "hasty.yaml", hastyRules)), w.alerts(time.Time{}), other.alerts(time.Time{}), shop)
 }
 
-const advocateRules = "rules:\n  - {name: advocate, metric: referral_value, above: 3400, severity: info}\n"
+const advocateRules = "rules:\n  - {name: advocate, metric: referral_value, above: 3400, severity: info}\n" +
+	"  - {name: gained, metric: value_tier, above: 1, severity: info}\n"
 
 // Settings and parameters change what partitions send to each other as well: credits for referrals, and the bounds of tiers.
 func TestWhatifSettingsAndParameters(t *testing.T) {
@@ -372,7 +381,7 @@ func TestWhatifSettingsAndParameters(t *testing.T) {
 	require.Equal(t, other.totals(), r.Portfolio.After)
 	require.NotEqual(t, r.Portfolio.Before, r.Portfolio.After)
 	rules, _ := naive(w.alerts(time.Time{}), other.alerts(time.Time{}), shop, r.Until)
-	require.Len(t, r.Rules, 1)
+	require.Len(t, r.Rules, 2)
 	require.Equal(t, rules["advocate"].Before.Alerts, r.Rules[0].Before.Alerts)
 	require.Equal(t, rules["advocate"].After.Alerts, r.Rules[0].After.Alerts)
 	require.Greater(t, r.Rules[0].After.Alerts, r.Rules[0].Before.Alerts, "more is credited")
@@ -385,9 +394,11 @@ func TestWhatifSettingsAndParameters(t *testing.T) {
 	// A setting on which nothing of this shop depends makes no difference.
 	r = w.whatif("--settings", write(t, "settings.yaml", "surveys: {window_days: 100}\n"))
 	require.Equal(t, r.Portfolio.Before, r.Portfolio.After)
-	require.Len(t, r.Rules, 1)
-	require.Equal(t, r.Rules[0].Before, r.Rules[0].After)
-	require.Equal(t, r.Rules[0].Before.Alerts, r.Rules[0].Kept)
+	require.Len(t, r.Rules, 2)
+	for _, n := range r.Rules {
+		require.Equal(t, n.Before, n.After)
+		require.Equal(t, n.Before.Alerts, n.Kept)
+	}
 }
 
 // totals are those of what customer get says of each customer.

@@ -31,25 +31,21 @@ type Rule struct {
 // String writes all that makes the rule, as an operator reads it.
 func (r Rule) String() string {
 	side := map[bool]string{false: "above", true: "below"}[r.Below]
-	text := fmt.Sprintf("%s: %s %s: %v, clear: %v", r.Name, r.Metric, side, r.At, r.Clear)
-	for _, d := range []struct {
-		name string
-		d    time.Duration
-	}{{"for", r.For}, {"cool_down", r.CoolDown}} {
-		if d.d != 0 {
-			text += fmt.Sprintf(", %s: %s", d.name, d.d)
-		}
+	parts := []string{fmt.Sprintf("%s: %s %s: %v", r.Name, r.Metric, side, r.At), fmt.Sprint("clear: ", r.Clear)}
+	if r.For != 0 {
+		parts = append(parts, "for: "+r.For.String())
 	}
-	text += ", " + r.Severity
-	for _, only := range []struct {
-		name string
-		all  []string
-	}{{"tiers", r.Tiers}, {"nps", r.NPS}} {
-		if len(only.all) > 0 {
-			text += fmt.Sprintf(", %s: %v", only.name, only.all)
-		}
+	if r.CoolDown != 0 {
+		parts = append(parts, "cool_down: "+r.CoolDown.String())
 	}
-	return text
+	parts = append(parts, r.Severity)
+	if len(r.Tiers) > 0 {
+		parts = append(parts, fmt.Sprint("tiers: ", r.Tiers))
+	}
+	if len(r.NPS) > 0 {
+		parts = append(parts, fmt.Sprint("nps: ", r.NPS))
+	}
+	return strings.Join(parts, ", ")
 }
 
 // Shipped returns the default rules. High value is top_10 or top_20.

@@ -45,7 +45,7 @@ func (o *Orders) Len() int { return len(o.all) }
 
 // Source folds the purchases as a ledger of one partition would have them if each had been reported when it happened, with a tick at
 // each beginning of a day, and one at the last order.
-func (o *Orders) Source(progress func(done, total int64)) Source {
+func (o *Orders) Source(progress Progress) Source {
 	slices.SortStableFunc(o.all, func(a, b order) int { return cmp.Compare(a.at, b.at) })
 	return func(ctx context.Context, terms Terms) (*Result, error) {
 		w, err := o.begin(terms)
@@ -63,9 +63,7 @@ func (o *Orders) Source(progress func(done, total int64)) Source {
 			if err := w.append(&ledger.Entry{Kind: ledger.Kind_KIND_EVENT, Customer: one.customer, Time: one.at, Payload: one.payload}); err != nil {
 				return nil, err
 			}
-			if progress != nil && i%1000 == 0 {
-				progress(int64(i), int64(len(o.all)))
-			}
+			progress.report("folding the orders twice", int64(i), int64(len(o.all)))
 		}
 		if err := w.tick(w.now); err != nil {
 			return nil, err

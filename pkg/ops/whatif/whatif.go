@@ -27,7 +27,17 @@ type Config struct {
 	Genesis   *ledger.Genesis
 	Terms     Terms
 	Since     int64 // ms of the ledger's time, from which the terms hold; 0: from its beginning
-	Progress  func(done, total int64)
+	Progress  Progress
+}
+
+// Progress is called with what is being done, and how far it has come; nil: it is not.
+type Progress func(what string, done, total int64)
+
+func (p Progress) report(what string, done, total int64) {
+	const often = 1000
+	if p != nil && done%often == 0 {
+		p(what, done, total)
+	}
 }
 
 // Result is what would be different.
@@ -57,7 +67,7 @@ func run(ctx context.Context, cfg Config, k *kafka.Client, same bool) (*Result, 
 	if err != nil {
 		return nil, err
 	}
-	found, err := look(ctx, s, cfg.Since)
+	found, err := look(ctx, s, cfg)
 	switch {
 	case err != nil:
 		return nil, err
@@ -69,9 +79,8 @@ func run(ctx context.Context, cfg Config, k *kafka.Client, same bool) (*Result, 
 	//mutant:whatif-writes insert writeTerms(ctx, k, topic, &cfg.Terms)
 	c := newComparison(cfg.Genesis, cfg.Terms, cfg.Since, found.erased)
 	err = s.read(ctx, func(partition int32, offset int64, e *ledger.Entry) error {
-		if done, total := s.done(); cfg.Progress != nil && done%1000 == 0 {
-			cfg.Progress(done, total)
-		}
+		done, total := s.done()
+		cfg.Progress.report("folding the ledger twice", done, total)
 		return c.fold(partition, offset, e)
 	})
 	if err != nil {
@@ -90,13 +99,16 @@ type found struct {
 }
 
 // look looks through the ledger for what the folds cannot know yet: who will be erased. It decodes the entries of partition 0 alone.
-func look(ctx context.Context, s *sequence, since int64) (*found, error) {
-	f := &found{terms: newInForce(since)}
+func look(ctx context.Context, s *sequence, cfg Config) (*found, error) {
+	f := &found{terms: newInForce(cfg.Since)}
+	_, total := s.done()
+	before := int64(0) // offsets of the partitions before
 	for _, p := range s.parts {
 		erased, follower := map[string]int64{}, processors.NewFollower(p.number)
 		f.erased = append(f.erased, erased)
 		var e ledger.Entry
 		_, err := s.kafka.ReadCommitted(ctx, s.topic, p.number, 0, p.end, func(r kafka.Record) error {
+			cfg.Progress.report("looking for erasures", before+r.Offset, total)
 			kind, err := ledger.KindOf(r.Value)
 			if err == nil && p.number > 0 && kind != ledger.Kind_KIND_ERASE {
 				return nil
@@ -120,6 +132,7 @@ func look(ctx context.Context, s *sequence, since int64) (*found, error) {
 		if err != nil {
 			return nil, fmt.Errorf("look through %s/%d: %w", s.topic, p.number, err)
 		}
+		before += p.end
 		if p.number == 0 {
 			f.until = max(0, follower.BaseTime())
 		}
