@@ -83,6 +83,7 @@ type episode struct {
 
 // watch is the episodes of a partition that are followed.
 type watch struct {
+	base     int64      // time of the partition
 	queue    []*episode // about in the order in which they were raised
 	customer map[string][]*episode
 }
@@ -176,13 +177,14 @@ func (x *episodes) compare(partition int32, customer string, base int64) {
 	}
 	x.pending = x.pending[:0]
 	w := &x.watches[partition]
+	w.base = base
 	// An event of a customer fires their timers first, so an alert may have been raised before the purchase of its entry.
 	for _, e := range w.customer[customer] {
 		e.bought = e.bought || x.boughtAt > e.raisedAt && x.boughtAt <= e.raisedAt+followedFor
 	}
 	x.boughtAt = 0
 	for len(w.queue) > 0 && w.queue[0].raisedAt+followedFor <= base {
-		x.endWatch(w, w.queue[0], true)
+		x.endWatch(w, w.queue[0])
 		w.queue = w.queue[1:]
 	}
 }
@@ -244,9 +246,9 @@ func (x *episodes) close(e *episode) {
 	x.count(e)
 }
 
-// endWatch ends the following of an episode; full: all of the 30 days are in the ledger.
-func (x *episodes) endWatch(w *watch, e *episode, full bool) {
-	e.watched, e.followed = false, full
+// endWatch ends the following of an episode.
+func (x *episodes) endWatch(w *watch, e *episode) {
+	e.watched, e.followed = false, e.raisedAt+followedFor <= w.base
 	left := slices.DeleteFunc(w.customer[e.customer], func(other *episode) bool { return other == e })
 	if w.customer[e.customer] = left; len(left) == 0 {
 		delete(w.customer, e.customer)
@@ -294,7 +296,7 @@ func (x *episodes) finish() {
 	for p := range x.watches {
 		w := &x.watches[p]
 		for _, e := range w.queue {
-			x.endWatch(w, e, false)
+			x.endWatch(w, e)
 		}
 		w.queue = nil
 	}

@@ -147,6 +147,9 @@ func (fold Source) ThresholdFor(ctx context.Context, rules []alert.Rule, name st
 			}
 			good = &all[i]
 		}
+		if good == nil && bad == nil {
+			return nil, fmt.Errorf("rule %s: %w", rule.Name, ErrOutOfReach)
+		}
 		if good == nil {
 			return nil, fmt.Errorf("rule %s: %w as %g a day: even %g raises %.2f", rule.Name, ErrOutOfReach, perDay, bad.rule.At, bad.perDay)
 		}
