@@ -66,7 +66,7 @@ func (a *auditor) compareOutputs(ctx context.Context, offset int64) error {
 			a.report(Lost, offset, want.Topic, "ordinal %d was not published", want.Ordinal)
 			continue
 		}
-		a.headers = a.envelope.AppendHeaders(a.headers[:0], want, a.out.Passed(want))
+		a.headers = a.envelope.AppendHeaders(a.headers[:0], want, a.Out.Passed(want))
 		switch {
 		case !bytes.Equal(got.record.Value, a.Out.Value(want)), (got.record.Value == nil) != want.Null: // null and empty differ
 			a.report(Differing, offset, want.Topic, "ordinal %d was published with another value", want.Ordinal)
