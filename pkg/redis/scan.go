@@ -93,6 +93,10 @@ func (p *Partition) AuditCustomers(ctx context.Context, each func(Meta, []Blob) 
 }
 
 func (p *Partition) scanCustomers(ctx context.Context, damaged bool, each func(Meta, []Blob) error) error {
+	return p.scanInBatches(ctx, scanBatch, damaged, each)
+}
+
+func (p *Partition) scanInBatches(ctx context.Context, batch int64, damaged bool, each func(Meta, []Blob) error) error {
 	seen, err := p.ReadMeta(ctx)
 	if err != nil || !seen.Exists {
 		return err
@@ -101,7 +105,7 @@ func (p *Partition) scanCustomers(ctx context.Context, damaged bool, each func(M
 	for cursor := uint64(0); ; {
 		var scanned *redis.ScanCmd
 		meta, err := p.readUnderSnapshot(ctx, seen.Snapshot, func(tx redis.Pipeliner) {
-			scanned = tx.HScan(ctx, p.keysOf(seen.Snapshot).customers, cursor, "", scanBatch)
+			scanned = tx.HScan(ctx, p.keysOf(seen.Snapshot).customers, cursor, "", batch)
 		})
 		if err != nil {
 			return wrapClass(err, "scan the customers of %s", p.prefix)

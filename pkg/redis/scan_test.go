@@ -44,6 +44,13 @@ func testReadAndScan(t *testing.T, w world) {
 		return p.Commit(ctx, redis.Commit{Offset: offset, CommitID: fmt.Sprint("c", offset)})
 	}))
 	require.Equal(t, want, seen)
+	meta, blobs, err := reader.ReadCommit(ctx)
+	require.NoError(t, err)
+	require.Equal(t, offset, meta.Offset)
+	require.Len(t, blobs, len(want))
+	for _, b := range blobs {
+		require.Equal(t, want[b.ID], string(b.Value))
+	}
 	err = reader.ScanCustomers(ctx, func(redis.Meta, []redis.Blob) error { return errDone })
 	require.ErrorIs(t, err, errDone)
 	if batches > 1 { // miniredis hands all over at once
