@@ -111,12 +111,9 @@ func (p *program) list(ctx context.Context, cmd *cobra.Command, q lookup.ListQue
 	default:
 		names = slices.Insert(slices.Clone(tableColumns), 1, q.Sort.Name)
 	}
-	columns := make([]lookup.Column, len(names))
-	for i, name := range names {
-		var err error
-		if columns[i], err = lookup.ColumnNamed(name); err != nil {
-			return usageError{fmt.Errorf("--columns: %w", err)}
-		}
+	columns, err := lookup.ColumnsNamed(names)
+	if err != nil {
+		return usageError{fmt.Errorf("--columns: %w", err)}
 	}
 	a, g, err := p.openRedis(ctx, cmd)
 	if err != nil {

@@ -138,6 +138,8 @@ func (d definitions) ofColumns() schema {
 			s = nullable(schema{"type": "string", "format": "date-time"})
 		case lookup.Words:
 			s = schema{"type": "array", "items": schema{"type": "string"}}
+		case lookup.Flag:
+			s = nullable(schema{"type": "boolean"})
 		case lookup.Label:
 			s = nullable(schema{"type": "string"})
 		}

@@ -1,7 +1,6 @@
 package lookup
 
 import (
-	"cmp"
 	"encoding/json"
 	"fmt"
 	"math"
@@ -11,7 +10,7 @@ import (
 	"time"
 
 	"github.com/mainstay/mainstay/processors"
-	"github.com/mainstay/mainstay/schemas/output"
+	"github.com/mainstay/mainstay/processors/customer"
 )
 
 // Listed is a customer in a list.
@@ -26,8 +25,9 @@ type Column struct {
 	About string               // what it is, unless it is a field of an output, where the schema says so
 	Text  func(*Listed) string // empty where the figure is not known
 	// rank is the order of figures that have one; false where it is not known. Amounts are in units of the currency, times in ms.
-	rank func(*Listed) (float64, bool)
-	kind Kind
+	rank     func(*Listed) (float64, bool)
+	kind     Kind
+	decimals int // of a Number
 }
 
 // Kind says what the figures of a column are.
@@ -40,35 +40,60 @@ const (
 	Amount             // a number in units of the currency
 	Moment             // RFC 3339
 	Words              // several words; in JSON a list of them
+	Flag               // true or false
 )
 
 // Kind says what the figures are.
 func (c *Column) Kind() Kind { return c.kind }
 
+// Decimals is the number of decimals of a Number.
+func (c *Column) Decimals() int { return c.decimals }
+
 // Sortable reports whether customers can be sorted by the column.
 func (c *Column) Sortable() bool { return c.rank != nil }
 
+// NewListed scores a customer.
+func NewListed(p *processors.Partition, id string, c *customer.State) Listed {
+	return Listed{Scores: processors.ScoreCustomer(p, id, c), Alerts: published(processors.OpenAlerts(p, id, c))}
+}
+
 // AppendJSON appends the customer's figures as an object with a field for each column, null where a figure is not known.
 func AppendJSON(dst []byte, columns []Column, l *Listed) []byte {
+	return appendObject(dst, columns, func(i int) string { return columns[i].Text(l) })
+}
+
+// AppendJSONTexts is AppendJSON of texts that the columns have returned.
+func AppendJSONTexts(dst []byte, columns []Column, texts []string) []byte {
+	return appendObject(dst, columns, func(i int) string { return texts[i] })
+}
+
+func appendObject(dst []byte, columns []Column, textOf func(int) string) []byte {
 	dst = append(dst, '{')
-	for i, c := range columns {
+	for i := range columns {
 		if i > 0 {
 			dst = append(dst, ',')
 		}
-		dst = append(strconv.AppendQuote(dst, c.Name), ':')
-		text := c.Text(l)
-		switch {
-		case c.kind == Words:
+		dst = append(append(append(dst, '"'), columns[i].Name...), `":`...)
+		text := textOf(i)
+		switch kind := columns[i].kind; {
+		case kind == Words:
 			dst = appendValue(dst, strings.Fields(text))
 		case text == "":
 			dst = append(dst, "null"...)
-		case c.kind == Number, c.kind == Amount:
+		case kind == Number, kind == Amount, kind == Flag:
 			dst = append(dst, text...)
+		case strings.IndexFunc(text, isEscaped) < 0:
+			dst = append(append(append(dst, '"'), text...), '"')
 		default:
 			dst = appendValue(dst, text)
 		}
 	}
 	return append(dst, '}')
+}
+
+// isEscaped reports whether JSON, or encoding/json, might escape a character.
+func isEscaped(r rune) bool {
+	return r < ' ' || r >= 0x7f || r == '"' || r == '\\' || r == '<' || r == '>' || r == '&'
 }
 
 func appendValue(dst []byte, v any) []byte {
@@ -79,122 +104,6 @@ func appendValue(dst []byte, v any) []byte {
 	return append(dst, text...)
 }
 
-// Columns are all columns, in the order in which they are printed.
-func Columns() []Column {
-	return []Column{
-		label("customer_id", func(l *Listed) string { return l.Scores.Customer }),
-		amount("value_at_stake", func(l *Listed) output.Opt[int64] { return l.Scores.ValueAtStake() }),
-		amount("total_clv", func(l *Listed) output.Opt[int64] { return l.Scores.CLV.Total }),
-		amount("predicted_clv", func(l *Listed) output.Opt[int64] { return l.Scores.CLV.Predicted }),
-		amount("historic_clv", func(l *Listed) output.Opt[int64] { return output.Some(l.Scores.CLV.Historic) }),
-		amount("referral_value", func(l *Listed) output.Opt[int64] { return output.Some(l.Scores.CLV.ReferralValue) }),
-		label("value_tier", func(l *Listed) string { return l.Scores.CLV.ValueTier.Value }),
-		number("clv_percentile", 1, func(l *Listed) output.Opt[float64] { return l.Scores.CLV.Percentile }),
-		label("churn_risk", func(l *Listed) string { return l.Scores.Churn.Risk }),
-		number("churn_probability", 4, func(l *Listed) output.Opt[float64] { return l.Scores.Churn.Probability }),
-		number("historic_number_of_orders", 0, func(l *Listed) output.Opt[float64] { return output.Some(float64(l.Scores.CLV.Orders)) }),
-		amount("average_order_value", func(l *Listed) output.Opt[int64] { return l.Scores.CLV.AverageOrderValue }),
-		number("average_days_between_orders", 1, func(l *Listed) output.Opt[float64] { return l.Scores.CLV.AverageDaysBetweenOrders }),
-		moment("last_order_at", func(l *Listed) output.Opt[int64] { return l.Scores.Churn.LastOrderAt }),
-		number("days_since_last_order", 1, func(l *Listed) output.Opt[float64] { return l.Scores.Churn.DaysSinceLastOrder }),
-		number("days_overdue", 1, func(l *Listed) output.Opt[float64] { return l.Scores.CLV.DaysOverdue }),
-		label("nps_category", func(l *Listed) string { return l.Scores.Promoter.Category }),
-		number("nps_score", 0, func(l *Listed) output.Opt[float64] {
-			return output.Opt[float64]{Value: float64(l.Scores.Promoter.Score.Value), Known: l.Scores.Promoter.Score.Known}
-		}),
-		{Name: "open_alerts", About: "The rules of the alerts that were published and not cleared", kind: Words, Text: func(l *Listed) string {
-			rules := make([]string, len(l.Alerts))
-			for i, a := range l.Alerts {
-				rules[i] = a.Rule
-			}
-			return strings.Join(rules, " ")
-		}},
-		described("When an open alert of the customer was last published", moment("alerted_at", func(l *Listed) output.Opt[int64] {
-			if len(l.Alerts) == 0 {
-				return output.Opt[int64]{}
-			}
-			last := slices.MaxFunc(l.Alerts, func(a, b processors.OpenAlert) int { return cmp.Compare(a.RaisedAt, b.RaisedAt) })
-			return output.Some(last.RaisedAt)
-		})),
-		described("In a sentence why the customer may need attention", label("why", Why)),
-	}
-}
-
-func described(about string, c Column) Column {
-	c.About = about
-	return c
-}
-
-func label(name string, of func(*Listed) string) Column { return Column{Name: name, Text: of} }
-
-func number(name string, decimals int, of func(*Listed) output.Opt[float64]) Column {
-	return Column{
-		Name: name, kind: Number,
-		Text: func(l *Listed) string {
-			v := of(l)
-			if !v.Known {
-				return ""
-			}
-			return strconv.FormatFloat(v.Value, 'f', decimals, 64)
-		},
-		rank: func(l *Listed) (float64, bool) { return of(l).Value, of(l).Known },
-	}
-}
-
-func amount(name string, of func(*Listed) output.Opt[int64]) Column {
-	return Column{
-		Name: name, kind: Amount,
-		Text: func(l *Listed) string {
-			v := of(l)
-			if !v.Known {
-				return ""
-			}
-			return string(l.Scores.CLV.Currency.Append(nil, v.Value))
-		},
-		rank: func(l *Listed) (float64, bool) { return l.Scores.CLV.Currency.Major(of(l).Value), of(l).Known },
-	}
-}
-
-func moment(name string, of func(*Listed) output.Opt[int64]) Column {
-	return Column{
-		Name: name, kind: Moment,
-		Text: func(l *Listed) string {
-			v := of(l)
-			if !v.Known {
-				return ""
-			}
-			return time.UnixMilli(v.Value).UTC().Format(time.RFC3339)
-		},
-		rank: func(l *Listed) (float64, bool) { return float64(of(l).Value), of(l).Known },
-	}
-}
-
-// Why says in a sentence why a customer may need attention.
-func Why(l *Listed) string {
-	clv, churn, promoter := &l.Scores.CLV, &l.Scores.Churn, &l.Scores.Promoter
-	var parts []string
-	switch rhythm := clv.AverageDaysBetweenOrders; {
-	case churn.Risk == "churned":
-		parts = append(parts, "account or subscription ended")
-	case !churn.DaysSinceLastOrder.Known:
-		parts = append(parts, "no standing order")
-	case rhythm.Known:
-		parts = append(parts, fmt.Sprintf("ordered every %.0f days, silent for %.0f", rhythm.Value, churn.DaysSinceLastOrder.Value))
-	default:
-		parts = append(parts, fmt.Sprintf("one purchase day, silent for %.0f days", churn.DaysSinceLastOrder.Value))
-	}
-	if churn.Probability.Known {
-		parts = append(parts, fmt.Sprintf("%.0f%% likely to be gone", 100*churn.Probability.Value))
-	}
-	if promoter.Category == "detractor" {
-		parts = append(parts, fmt.Sprintf("scored %d of 10", promoter.Score.Value))
-	}
-	for _, a := range l.Alerts {
-		parts = append(parts, fmt.Sprintf("%s since %s", a.Rule, time.UnixMilli(a.RaisedAt).UTC().Format(time.DateOnly)))
-	}
-	return strings.Join(parts, "; ")
-}
-
 // ColumnNamed returns a column. The error names all of them.
 func ColumnNamed(name string) (Column, error) {
 	for _, c := range Columns() {
@@ -203,6 +112,18 @@ func ColumnNamed(name string) (Column, error) {
 		}
 	}
 	return Column{}, fmt.Errorf("no column is named %q: the columns are %s", name, strings.Join(ColumnNames(), ", "))
+}
+
+// ColumnsNamed returns columns in the order of their names. The error names all that there are.
+func ColumnsNamed(names []string) ([]Column, error) {
+	columns := make([]Column, len(names))
+	for i, name := range names {
+		var err error
+		if columns[i], err = ColumnNamed(name); err != nil {
+			return nil, err
+		}
+	}
+	return columns, nil
 }
 
 // ColumnNames are the names of all columns.
@@ -218,6 +139,11 @@ func ColumnNames() []string {
 type Condition struct {
 	column Column
 	accept func(*Listed) bool
+}
+
+// AllAccept reports whether all conditions hold for a customer.
+func AllAccept(conditions []Condition, l *Listed) bool {
+	return !slices.ContainsFunc(conditions, func(c Condition) bool { return !c.accept(l) })
 }
 
 // ParseConditions parses conditions that must all hold, separated by commas: COLUMN=TEXT, or for numbers, amounts and times (RFC 3339 or a

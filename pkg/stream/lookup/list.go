@@ -68,7 +68,7 @@ func (q *ListQuery) List(ctx context.Context, through Walk) (*Listing, error) {
 	}
 	kept := &listing{query: *q, rows: map[string]Listed{}}
 	asOf, err := through(ctx, q.Progress, func(p *processors.Partition, id string, c *customer.State) {
-		kept.consider(Listed{Scores: processors.ScoreCustomer(p, id, c), Alerts: published(processors.OpenAlerts(p, id, c))})
+		kept.consider(NewListed(p, id, c))
 	})
 	if err != nil {
 		return nil, err
@@ -93,10 +93,8 @@ func (k *listing) consider(l Listed) {
 	if _, known := k.query.Sort.rank(&l); !known {
 		return
 	}
-	for _, c := range k.query.Where {
-		if !c.accept(&l) {
-			return
-		}
+	if !AllAccept(k.query.Where, &l) {
+		return
 	}
 	at := k.query.Position(&l)
 	if after := k.query.After; after != nil && k.query.compare(at, *after) <= 0 {

@@ -94,7 +94,7 @@ type tally struct {
 }
 
 func (k *tally) add(p *processors.Partition, id string, c *customer.State) {
-	l := Listed{Scores: processors.ScoreCustomer(p, id, c), Alerts: published(processors.OpenAlerts(p, id, c))}
+	l := NewListed(p, id, c)
 	if n := l.Scores.CLV.ID.Partition; n != k.number {
 		k.number = n
 		clear(k.seen)
