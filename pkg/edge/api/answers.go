@@ -53,7 +53,7 @@ func (a *api) answerCustomer(ctx context.Context, args arguments) (any, error) {
 	answer := customerAnswer{
 		Customer: s.Customer, AsOf: moment(s.AsOf), Ledger: p.Explanation.Ledger, Referrer: p.Explanation.Referrer, AtStake: amount(p, s.ValueAtStake()),
 		CLV: s.CLV.Append(nil), Churn: s.Churn.Append(nil), Promoter: s.Promoter.Append(nil), Alerts: []openAlert{},
-		tag: fmt.Sprintf(`W/"%.12s-%d"`, a.views.LedgerID, s.CLV.Sequence),
+		tag: fmt.Sprintf(`W/"%.12s-%d"`, a.views.Genesis.GetLedgerId(), s.CLV.Sequence),
 	}
 	for i := range p.Alerts {
 		answer.Alerts = append(answer.Alerts, openAlertOf(&p.Alerts[i]))

@@ -16,6 +16,7 @@ import (
 
 	"github.com/mainstay/mainstay/pkg/edge/views"
 	"github.com/mainstay/mainstay/pkg/node/server"
+	"github.com/mainstay/mainstay/pkg/stream/export"
 	"github.com/mainstay/mainstay/pkg/stream/lookup"
 	"github.com/mainstay/mainstay/pkg/stream/report"
 )
@@ -47,6 +48,10 @@ func (a *api) handler(r route) http.Handler {
 		}
 		if err != nil {
 			a.refuse(w, request, r, err)
+			return
+		}
+		if body, is := result.(exportAnswer); is {
+			a.stream(w, request, r, body)
 			return
 		}
 		w.Header().Set("Cache-Control", "private, no-cache") // a cache asks again each time, with the ETag
@@ -92,7 +97,11 @@ func (a *api) refuse(w http.ResponseWriter, r *http.Request, at route, err error
 		server.WriteProblem(w, problem(unknownCustomer, "ids are compared byte for byte, after the ledger's normalisation"))
 	case errors.Is(err, lookup.ErrNoState):
 		server.WriteProblem(w, problem(noStateYet, "Redis holds no state of this ledger yet, or not every input has been read: check with `mainstay status` that intake and fold are running"))
-	case errors.Is(err, views.ErrReading):
+	case errors.Is(err, export.ErrOffsets):
+		server.WriteProblem(w, problem(badParameter, err.Error()))
+	case errors.Is(err, export.ErrRetention):
+		server.WriteProblem(w, problem(outputsDeleted, "retention has deleted outputs since these offsets: export all customers, without since"))
+	case errors.Is(err, views.ErrReading), errors.Is(err, views.ErrExporting):
 		w.Header().Set("Retry-After", "5")
 		server.WriteProblem(w, problem(stillReading, err.Error()))
 	case r.Context().Err() != nil: // nobody is there to read an answer

@@ -31,6 +31,7 @@ import (
 	"github.com/mainstay/mainstay/pkg/stream/lookup"
 	"github.com/mainstay/mainstay/pkg/telemetry"
 	"github.com/mainstay/mainstay/pkg/testbed/population"
+	"github.com/mainstay/mainstay/schemas/ledger"
 	"github.com/mainstay/mainstay/schemas/money"
 	"github.com/mainstay/mainstay/schemas/output"
 )
@@ -102,9 +103,15 @@ func newWorld(t *testing.T, scenario string) *world {
 	}
 	require.NoError(t, err)
 	w := &world{Population: p, now: time.Date(2026, 6, 10, 0, 0, 0, 0, time.UTC)}
+	w.serve(p, 1)
+	return w
+}
+
+// serve makes the world answer from a source.
+func (w *world) serve(source views.Source, partitions int32) {
 	now := func() time.Time { return w.now }
 	v := views.New(views.Config{
-		Source: p, Now: now, LedgerID: "0123456789abcdef",
+		Source: source, Now: now, Genesis: &ledger.Genesis{LedgerId: "0123456789abcdef", Partitions: partitions, Currency: "EUR"},
 		Portfolio: views.NewPortfolio(topic{[][]byte{portfolio("2026-06-08", "final"), portfolio("2026-06-09", "final"), portfolio("2026-06-10", "provisional")}}, "mainstay", now),
 		Status: func() views.Status {
 			return views.Status{Build: telemetry.ReadBuild(), Roles: []string{"http"}, Problems: []string{}, Inputs: []views.Input{{Topic: "purchases"}}, Partitions: []views.Partition{{}}}
@@ -115,7 +122,6 @@ func newWorld(t *testing.T, scenario string) *world {
 		mux.Handle(r.Pattern, r.Handler)
 	}
 	w.handler = mux
-	return w
 }
 
 func (w *world) get(t *testing.T, path string, header ...string) (int, []byte, http.Header) {
@@ -174,15 +180,19 @@ func fits(t *testing.T, s *jsonschema.Schema, body []byte, about string) {
 func TestEveryRouteKeepsItsDescription(t *testing.T) {
 	w := newWorld(t, base())
 	paths, schemaOf := document(t, w)
-	require.Len(t, paths, 13)
+	require.Len(t, paths, 14)
 	for path, item := range paths {
 		at := strings.ReplaceAll(path, "{id}", "c01")
 		status, body, header := w.get(t, at)
 		require.Equal(t, http.StatusOK, status, "%s: %s", at, body)
-		require.Equal(t, "application/json", header.Get("Content-Type"))
+		if path == "/v1/export" {
+			require.Equal(t, "text/csv; charset=utf-8; header=present", header.Get("Content-Type"))
+		} else {
+			require.Equal(t, "application/json", header.Get("Content-Type"))
+			fits(t, schemaOf(path, "200", "application/json"), body, at)
+		}
 		require.Equal(t, "nosniff", header.Get("X-Content-Type-Options"))
 		require.NotContains(t, header, "Access-Control-Allow-Origin")
-		fits(t, schemaOf(path, "200", "application/json"), body, at)
 
 		refused := func(query, name string) {
 			status, body, header := w.get(t, at+"?"+query)
@@ -218,6 +228,12 @@ func TestEveryRouteKeepsItsDescription(t *testing.T) {
 			case name == "where":
 				for _, bad := range []string{"nothing=1", "total_clv", "total_clv>=abc", "value_tier>=1"} {
 					refused(name+"="+url.QueryEscape(bad), "bad_condition")
+				}
+			case name == "columns":
+				refused(name+"=total_clv,nothing", "unknown_column")
+			case name == "since":
+				for _, bad := range []string{"x", "1,2", "-1", "2000", "1.5"} {
+					refused(name+"="+bad, "bad_parameter")
 				}
 			case name == "cursor":
 				for _, bad := range []string{"!", "e30x", "bm8"} {

@@ -87,7 +87,13 @@ func (p *parameter) schema() schema {
 }
 
 func (d definitions) responses(r route) schema {
-	answer := schema{"description": r.summary, "content": schema{"application/json": schema{"schema": d.ofAnswer(r.response)}}}
+	answer := schema{"description": r.summary}
+	if _, streamed := r.response.(exportAnswer); streamed {
+		answer["content"] = exportContent()
+		answer["headers"] = schema{manifestTrailer: schema{"description": "The manifest, as a trailer", "schema": schema{"type": "string"}}}
+	} else {
+		answer["content"] = schema{"application/json": schema{"schema": d.ofAnswer(r.response)}}
+	}
 	all := schema{"200": answer}
 	if _, tagged := r.response.(interface{ etag() string }); tagged {
 		answer["headers"] = schema{"ETag": schema{"schema": schema{"type": "string"}}}

@@ -18,13 +18,14 @@ var (
 	unknownParameter  = kind{"unknown_parameter", http.StatusBadRequest, "The path has no such parameter"}
 	repeatedParameter = kind{"repeated_parameter", http.StatusBadRequest, "A parameter is given twice"}
 	badParameter      = kind{"bad_parameter", http.StatusBadRequest, "A parameter has a value that it cannot have"}
-	unknownColumn     = kind{"unknown_column", http.StatusBadRequest, "Customers cannot be sorted by this"}
+	unknownColumn     = kind{"unknown_column", http.StatusBadRequest, "There is no such column, or customers cannot be sorted by it"}
 	badCondition      = kind{"bad_condition", http.StatusBadRequest, "A condition cannot be read"}
 	badCursor         = kind{"bad_cursor", http.StatusBadRequest, "The cursor is damaged"}
 	cursorOfAnother   = kind{"cursor_of_another_query", http.StatusBadRequest, "The cursor is of another query"}
 	unknownCustomer   = kind{"unknown_customer", http.StatusNotFound, "There is no such customer"}
 	unknownPath       = kind{"unknown_path", http.StatusNotFound, "There is no such path"}
 	notAllowed        = kind{"method_not_allowed", http.StatusMethodNotAllowed, "The API only reads"}
+	outputsDeleted    = kind{"outputs_deleted", http.StatusGone, "Who has changed is no longer known"}
 	noStateYet        = kind{"no_state_yet", http.StatusServiceUnavailable, "Nothing has been computed yet"}
 	stillReading      = kind{"still_reading", http.StatusServiceUnavailable, "All customers are still being read"}
 	unavailable       = kind{"unavailable", http.StatusServiceUnavailable, "A server that holds the answer does not answer"}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/mainstay/mainstay/pkg/edge/views"
 	"github.com/mainstay/mainstay/pkg/node/server"
+	"github.com/mainstay/mainstay/pkg/stream/export"
 	"github.com/mainstay/mainstay/pkg/stream/lookup"
 	"github.com/mainstay/mainstay/pkg/stream/report"
 	"github.com/mainstay/mainstay/processors/calendar"
@@ -87,11 +88,25 @@ func routes() []route {
 			parameters: []parameter{
 				{name: "sort", about: "The column to sort by.", standard: lookup.CallSort, oneOf: sortable()},
 				{name: "ascending", about: "The smallest figure first.", boolean: true, standard: "false"},
-				{name: "where", about: "Conditions that must all hold, separated by commas: COLUMN=TEXT (several texts with |), and for numbers, amounts and times COLUMN>=VALUE and COLUMN<=VALUE.", example: "value_tier=top_10,nps_category=detractor"},
+				{name: "where", about: whereAbout, example: "value_tier=top_10,nps_category=detractor"},
 				limit,
 				{name: "cursor", about: "`next_cursor` of the page before, with the same sort, ascending and where. A page continues after its last customer, whoever has changed since."},
 			},
 			answer: (*api).answerList,
+		},
+		{
+			path: "/v1/export", name: "exportCustomers", scope: server.ScopeCustomers, response: exportAnswer{},
+			problems: []kind{unknownColumn, badCondition, outputsDeleted, noStateYet},
+			summary:  "All customers, each ledger partition as of one offset",
+			about: "The same bytes as `mainstay export customers`, written while they are read, and compressed for clients that accept gzip. The manifest, by which `mainstay " +
+				"export verify` proves the rows, follows as the trailer " + manifestTrailer + ". A connection that breaks has no trailer: drop what came.",
+			parameters: []parameter{
+				{name: "format", about: "The form of the rows.", standard: "csv", oneOf: export.FormatNames()},
+				{name: "columns", about: "The columns, separated by commas, besides customer_id; by default all.", example: "total_clv,churn_risk"},
+				{name: "where", about: whereAbout, example: "value_tier=top_10"},
+				{name: "since", about: "The `offsets` of a former export's manifest, separated by commas: only customers of whom an answer or an alert was published since then.", example: "1200,1180"},
+			},
+			answer: (*api).answerExport,
 		},
 		{
 			path: "/v1/today", name: "getToday", scope: server.ScopeCustomers, response: todayAnswer{},
@@ -154,6 +169,8 @@ func routes() []route {
 		},
 	}
 }
+
+const whereAbout = "Conditions that must all hold, separated by commas: COLUMN=TEXT (several texts with |), and for numbers, amounts and times COLUMN>=VALUE and COLUMN<=VALUE."
 
 const monthsAbout = "Refunds, cancellations and late events change the months that they concern, whenever they arrive."
 

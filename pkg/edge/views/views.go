@@ -12,7 +12,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/mainstay/mainstay/pkg/kafka"
 	"github.com/mainstay/mainstay/pkg/redis"
+	"github.com/mainstay/mainstay/pkg/stream/export"
 	"github.com/mainstay/mainstay/pkg/stream/lookup"
 	"github.com/mainstay/mainstay/schemas/ledger"
 )
@@ -31,17 +33,20 @@ type Source interface {
 	Calendar(ctx context.Context) (*lookup.Calendar, error)
 	// Model reads what customers are scored with, and how forecasts came out. The error may be lookup.ErrNoState.
 	Model(ctx context.Context) (*lookup.Model, error)
+	// Source reads what exports have.
+	export.Source
 }
 
-// NewState returns the Source that reads the state in Redis.
-func NewState(r *redis.Client, namespace string, g *ledger.Genesis) Source {
-	return state{r, namespace, g}
+// NewState returns the Source that reads the state in Redis, and for exports of who has changed the output topics.
+func NewState(k *kafka.Client, r *redis.Client, namespace string, g *ledger.Genesis, now func() time.Time) Source {
+	return state{r, namespace, g, &export.FromServers{Kafka: k, Redis: r, Namespace: namespace, Genesis: g, Now: now}}
 }
 
 type state struct {
 	redis     *redis.Client
 	namespace string
 	genesis   *ledger.Genesis
+	export.Source
 }
 
 func (s state) Profile(ctx context.Context, id string) (*lookup.Profile, error) {
@@ -74,7 +79,7 @@ type Config struct {
 	Portfolio *Portfolio
 	Status    func() Status
 	Now       func() time.Time
-	LedgerID  string
+	Genesis   *ledger.Genesis
 }
 
 // Views answers what API and pages ask. It may be used concurrently.
@@ -85,13 +90,15 @@ type Views struct {
 	segments  kept[[]*lookup.Segments]
 	calendars kept[*lookup.Calendar]
 	models    kept[*lookup.Model]
+	scanning  chan struct{} // holds a token while all customers are read, for whatever answer
+	exporting chan struct{} // holds a token while an export is written
 }
 
 // New returns views.
 func New(c Config) *Views {
 	scanning := make(chan struct{}, 1)
 	return &Views{
-		Config: c, lists: newKept[*lookup.Listing](c.Now, scanning), tallies: newKept[*lookup.Tally](c.Now, scanning),
+		Config: c, scanning: scanning, exporting: make(chan struct{}, 1), lists: newKept[*lookup.Listing](c.Now, scanning), tallies: newKept[*lookup.Tally](c.Now, scanning),
 		segments: newKept[[]*lookup.Segments](c.Now, scanning),
 		// These read no customer, so they wait for no read of all of them.
 		calendars: newKept[*lookup.Calendar](c.Now, make(chan struct{}, 1)), models: newKept[*lookup.Model](c.Now, make(chan struct{}, 1)),

@@ -119,8 +119,8 @@ func (p *Process) listen(ctx context.Context, reg prometheus.Gatherer) error {
 	}
 	checks = append(checks, check("partitions", p.partitionProblems))
 	v := views.New(views.Config{
-		Source: views.NewState(p.app.Redis, c.Namespace, p.genesis), Portfolio: views.NewPortfolio(p.app.Kafka, c.Namespace, time.Now),
-		Status: func() views.Status { return p.Status(time.Now()) }, Now: time.Now, LedgerID: p.genesis.GetLedgerId(),
+		Source: views.NewState(p.app.Kafka, p.app.Redis, c.Namespace, p.genesis, time.Now), Portfolio: views.NewPortfolio(p.app.Kafka, c.Namespace, time.Now),
+		Status: func() views.Status { return p.Status(time.Now()) }, Now: time.Now, Genesis: p.genesis,
 	})
 	zone, err := time.LoadLocation(p.genesis.GetTimezone())
 	if err != nil {

@@ -56,7 +56,7 @@ func WriteBody(w http.ResponseWriter, r *http.Request, status int, body []byte) 
 	const worth = 1 << 10
 	w.Header().Add("Vary", "Accept-Encoding")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
-	if len(body) >= worth && acceptsGzip(r.Header.Get("Accept-Encoding")) {
+	if len(body) >= worth && AcceptsGzip(r) {
 		var compressed bytes.Buffer
 		z, _ := gzip.NewWriterLevel(&compressed, gzip.BestSpeed) // the level is valid
 		_, _ = z.Write(body)                                     // to memory
@@ -70,6 +70,9 @@ func WriteBody(w http.ResponseWriter, r *http.Request, status int, body []byte) 
 		_, _ = w.Write(body) // the client may have disconnected
 	}
 }
+
+// AcceptsGzip reports whether a client accepts answers that are compressed.
+func AcceptsGzip(r *http.Request) bool { return acceptsGzip(r.Header.Get("Accept-Encoding")) }
 
 // acceptsGzip reads Accept-Encoding as RFC 9110 says: a quality of 0 means that a coding is not acceptable.
 func acceptsGzip(header string) bool {

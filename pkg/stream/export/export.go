@@ -11,6 +11,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"runtime"
@@ -57,6 +58,9 @@ func ParseColumns(names []string) ([]lookup.Column, error) {
 	return slices.Insert(columns, 0, id), err
 }
 
+// ErrOffsets means that Since has offsets that the ledger cannot have.
+var ErrOffsets = errors.New("wrong offsets")
+
 // Source reads what an export needs.
 type Source interface {
 	// Snapshot reads a partition's customers. The error may be lookup.ErrNoState.
@@ -68,7 +72,7 @@ type Source interface {
 // Write writes an export of the ledger g and returns its manifest. After an error, what was written is no export.
 func Write(ctx context.Context, from Source, g *ledger.Genesis, q *Query, to io.Writer) (*Manifest, error) {
 	if q.Since != nil && len(q.Since) != int(g.GetPartitions()) {
-		return nil, fmt.Errorf("%d offsets, and the ledger has %d partitions: state one for each", len(q.Since), g.GetPartitions())
+		return nil, fmt.Errorf("%w: %d offsets, and the ledger has %d partitions: state one for each", ErrOffsets, len(q.Since), g.GetPartitions())
 	}
 	unit, err := UnitOf(g)
 	if err != nil {
@@ -118,7 +122,7 @@ func writePartition(ctx context.Context, from Source, q *Query, partition int32,
 	if q.Since != nil {
 		since := q.Since[partition]
 		if since < 0 || since > s.Offset {
-			return fmt.Errorf("partition %d: offset %d is not within what is committed, 0 to %d: take the offsets of an earlier export of this ledger", partition, since, s.Offset)
+			return fmt.Errorf("%w: partition %d: offset %d is not within what is committed, 0 to %d: take the offsets of an earlier export of this ledger", ErrOffsets, partition, since, s.Offset)
 		}
 		ids, err := from.Changed(ctx, partition, since, s.Offset)
 		if err != nil {

@@ -5,6 +5,7 @@
 package population
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -97,6 +98,24 @@ func (p *Population) Model(context.Context) (*lookup.Model, error) {
 		return nil, p.Err
 	}
 	return lookup.SumModels([]*processors.Partition{p.partition}), nil
+}
+
+// Snapshot returns all customers.
+func (p *Population) Snapshot(context.Context, int32) (*lookup.Snapshot, error) {
+	if _, known := p.partition.BaseTime(); p.Err != nil || !known {
+		return nil, cmp.Or(p.Err, lookup.ErrNoState)
+	}
+	p.Walks.Add(1)
+	ids := p.IDs()
+	return &lookup.Snapshot{Partition: p.partition, Offset: 1000, Len: len(ids), At: func(i int) (string, *customer.State, error) {
+		s, err := p.customers.Customer(ids[i])
+		return ids[i], s, err
+	}}, nil
+}
+
+// Changed returns nobody.
+func (p *Population) Changed(context.Context, int32, int64, int64) (map[string]struct{}, error) {
+	return nil, p.Err
 }
 
 func (p *Population) walk(_ context.Context, _ func(int64), each func(*processors.Partition, string, *customer.State)) (int64, error) {
