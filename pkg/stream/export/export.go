@@ -14,7 +14,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"runtime"
 	"slices"
 
 	"github.com/mainstay/mainstay/pkg/stream/lookup"
@@ -182,35 +181,36 @@ func (q *Query) texts(s *lookup.Snapshot, first, end int, changed func(id string
 	return rows, nil
 }
 
-// block is the number of customers that are scored at once.
+// block is the number of customers that are scored before their rows are written.
 const block = 1024
 
-// eachBlock makes the rows of blocks of customers on all processors and hands them over in order.
+// eachBlock scores customers block by block, in order, while the rows of the block before are written: two processors share the work. More
+// cannot, since a partition's predictor remembers what it has computed last.
 func eachBlock(ctx context.Context, s *lookup.Snapshot, score func(first, end int) ([][]string, error), each func([][]string) error) error {
 	type result struct {
 		rows [][]string
 		err  error
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	underWay := make(chan chan result, runtime.GOMAXPROCS(0))
+	scored := make(chan result)
 	go func() {
-		defer close(underWay)
+		defer close(scored)
 		for first := 0; first < s.Len; first += block {
-			done := make(chan result, 1)
+			rows, err := score(first, min(first+block, s.Len))
 			select {
-			case underWay <- done:
+			case scored <- result{rows, err}:
 			case <-ctx.Done():
 				return
 			}
-			go func() {
-				rows, err := score(first, min(first+block, s.Len))
-				done <- result{rows, err}
-			}()
 		}
 	}()
-	for done := range underWay {
-		r := <-done
+	defer func() {
+		cancel()
+		for range scored { // until nobody uses the partition any more
+			continue
+		}
+	}()
+	for r := range scored {
 		if r.err != nil {
 			return r.err
 		}
