@@ -144,6 +144,7 @@ func (v *verifier) compareHash(file *os.File) error {
 	if _, err := file.Seek(0, io.SeekStart); err != nil {
 		return fmt.Errorf("read the export: %w", err)
 	}
+	//mutant:hash-trusted delete
 	v.result.HashDiffers = hex.EncodeToString(hash.Sum(nil)) != v.manifest.SHA256
 	return nil
 }
@@ -218,6 +219,7 @@ func (v *verifier) comparePartition(ctx context.Context, number int) error {
 		v.compareRow(number, id, row, v.query.Row(f.state, id, s))
 	}
 	ids := make([]string, 0, len(expected))
+	//mutant:row-left-out-unnoticed insert clear(expected)
 	for _, id := range expected {
 		ids = append(ids, id)
 	}

@@ -102,7 +102,7 @@ func minorOf(text string, decimals int) (int64, error) {
 // decimalOf writes a number with its decimals, or with more if it has more.
 func decimalOf(f float64, decimals int) string {
 	text := strconv.FormatFloat(f, 'f', decimals, 64)
-	//mutant:digit-unnoticed if false
+	//mutant:binary-digit-unnoticed if false && ($)
 	if exact, err := strconv.ParseFloat(text, 64); err != nil || exact != f {
 		return strconv.FormatFloat(f, 'g', -1, 64)
 	}
