@@ -21,7 +21,7 @@ type User string
 
 // The users. They may be one principal, which then needs what both need.
 const (
-	Process  User = "process"  // mainstay run, check, status, audit, customer, alerts
+	Process  User = "process"  // mainstay run, check, status, audit, customer, alerts, export
 	Operator User = "operator" // topics apply, send, import, simulate, tail, dlq, refit, advance, customer forget, topics recreated
 )
 
