@@ -103,7 +103,8 @@ func (s *streamed) Write(part []byte) (int, error) {
 	if !s.begun {
 		s.begin()
 	}
-	if err := http.NewResponseController(s.to).SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil && !errors.Is(err, http.ErrNotSupported) {
+	deadline := time.Now().Add(writeTimeout) //nolint:forbidigo // the deadline of a socket, by the clock that the server has
+	if err := http.NewResponseController(s.to).SetWriteDeadline(deadline); err != nil && !errors.Is(err, http.ErrNotSupported) {
 		return 0, err //nolint:wrapcheck // package export wraps it
 	}
 	if s.gzip != nil {

@@ -20,8 +20,14 @@ import (
 	"github.com/mainstay/mainstay/processors/customer"
 )
 
+// fetched is an answer without its body.
+type fetched struct {
+	StatusCode      int
+	Header, Trailer http.Header
+}
+
 // fetch requests a path from a real server, as trailers need one.
-func fetch(t *testing.T, w *world, method, path string, header ...string) (*http.Response, []byte, error) {
+func fetch(t *testing.T, w *world, method, path string, header ...string) (*fetched, []byte, error) {
 	t.Helper()
 	s := httptest.NewServer(w.handler)
 	defer s.Close()
@@ -36,7 +42,7 @@ func fetch(t *testing.T, w *world, method, path string, header ...string) (*http
 	require.NoError(t, err)
 	defer func() { _ = answer.Body.Close() }() // it is read
 	body, err := io.ReadAll(answer.Body)
-	return answer, body, err
+	return &fetched{answer.StatusCode, answer.Header, answer.Trailer}, body, err
 }
 
 // An export has each customer once, with the figures of the list, and its manifest's hash is that of its bytes.

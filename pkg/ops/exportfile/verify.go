@@ -144,7 +144,7 @@ func (v *verifier) compareHash(file *os.File) error {
 	if _, err := file.Seek(0, io.SeekStart); err != nil {
 		return fmt.Errorf("read the export: %w", err)
 	}
-	//mutant:hash-trusted delete
+	//mutant:hash-trusted insert defer func() { v.result.HashDiffers = false }()
 	v.result.HashDiffers = hex.EncodeToString(hash.Sum(nil)) != v.manifest.SHA256
 	return nil
 }
@@ -158,7 +158,7 @@ func (v *verifier) open(file *os.File, unit money.Unit) error {
 		return fmt.Errorf("read the export: %w", err)
 	case err != nil:
 		v.unexpected(0, "", "the file cannot be read: "+err.Error())
-		return nil
+		return nil //nolint:nilerr // it is a finding
 	}
 	v.rows = rows
 	return nil

@@ -118,7 +118,7 @@ func parquetSchema(columns []parquetColumn) *parquet.Schema {
 }
 
 type parquetWriter struct {
-	to      *parquet.Writer
+	to      *parquet.GenericWriter[any]
 	columns []parquetColumn
 	row     parquet.Row
 }
@@ -126,7 +126,7 @@ type parquetWriter struct {
 func createParquet(to io.Writer, columns []lookup.Column, unit money.Unit) (rowWriter, error) {
 	all := parquetColumns(columns, unit)
 	return &parquetWriter{
-		to:      parquet.NewWriter(to, parquetSchema(all), parquet.Compression(&parquet.Snappy), parquet.MaxRowsPerRowGroup(rowGroup)),
+		to:      parquet.NewGenericWriter[any](to, parquetSchema(all), parquet.Compression(&parquet.Snappy), parquet.MaxRowsPerRowGroup(rowGroup)),
 		columns: all,
 	}, nil
 }
@@ -156,7 +156,7 @@ func (w *parquetWriter) write(row []string) error {
 func (w *parquetWriter) close() error { return w.to.Close() } //nolint:wrapcheck // likewise
 
 type parquetRows struct {
-	from    *parquet.Reader
+	from    *parquet.GenericReader[any]
 	columns []parquetColumn
 	rows    []parquet.Row
 	row     []string
@@ -175,7 +175,7 @@ func openParquet(file *os.File, columns []lookup.Column, unit money.Unit) (Rows,
 	if wanted := parquetSchema(all); opened.Schema().String() != wanted.String() {
 		return nil, fmt.Errorf("its schema is not that of the manifest's columns")
 	}
-	return &parquetRows{parquet.NewReader(opened), all, make([]parquet.Row, 1), make([]string, len(columns))}, nil
+	return &parquetRows{parquet.NewGenericReader[any](opened, opened.Schema()), all, make([]parquet.Row, 1), make([]string, len(columns))}, nil
 }
 
 // Next implements Rows.
