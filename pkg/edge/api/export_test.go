@@ -15,6 +15,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/mainstay/mainstay/pkg/stream/export"
 	"github.com/mainstay/mainstay/pkg/stream/lookup"
 	"github.com/mainstay/mainstay/pkg/testbed/population"
 	"github.com/mainstay/mainstay/processors/customer"
@@ -131,4 +132,23 @@ func TestExportThatBreaksOff(t *testing.T) {
 	_, body, err = fetch(t, w, http.MethodGet, "/v1/export")
 	require.NoError(t, err)
 	require.Equal(t, "urn:mainstay:problem:no_state_yet", object(t, body)["type"])
+}
+
+// expired is a source whose output topics no longer hold what has changed.
+type expired struct{ *population.Population }
+
+func (expired) Changed(context.Context, int32, int64, int64) (map[string]struct{}, error) {
+	return nil, export.ErrRetention
+}
+
+func TestExportSinceOffsets(t *testing.T) {
+	w := newWorld(t, base())
+	_, body, err := fetch(t, w, http.MethodGet, "/v1/export?since=1000&columns=total_clv")
+	require.NoError(t, err)
+	require.Equal(t, "customer_id,total_clv\r\n", string(body), "nobody has changed")
+	w.serve(expired{w.Population}, 1)
+	answer, body, err := fetch(t, w, http.MethodGet, "/v1/export?since=1000")
+	require.NoError(t, err)
+	require.Equal(t, http.StatusGone, answer.StatusCode)
+	require.Equal(t, "urn:mainstay:problem:outputs_deleted", object(t, body)["type"])
 }
