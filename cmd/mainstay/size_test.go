@@ -13,7 +13,7 @@ import (
 
 // TestBinarySize links the binary as the image does. A call of a method by a name that is not constant makes the linker keep every
 // method of every type, about ten megabytes; html/template and text/template contain such calls. The base of the image, with
-// certificates and time zones, takes another two megabytes, and Parquet almost four.
+// certificates and time zones, takes another two megabytes, and Parquet more than four.
 func TestBinarySize(t *testing.T) {
 	const maximum = 36_500_000
 	path := filepath.Join(t.TempDir(), "mainstay")

@@ -29,17 +29,7 @@ func (p *Partition) ReadCommit(ctx context.Context) (Meta, []Blob, error) {
 	meta, blobs, err := readCommit(func(batch int64, each func(Meta, []Blob) error) error {
 		return p.scanInBatches(ctx, batch, false, each)
 	})
-	switch {
-	case err != nil:
-		return Meta{}, nil, wrapClass(err, "read the customers of %s as of one commit", p.prefix)
-	case len(blobs) == 0: // nothing was scanned, so nothing says as of which commit
-		meta, err = p.ReadMeta(ctx)
-		if err == nil && meta.customers > 0 {
-			err = wrapClass(ErrSnapshotChanged, "read the customers of %s", p.prefix)
-		}
-		return meta, nil, err
-	}
-	return meta, blobs, nil
+	return meta, blobs, wrapClassIf(err, "read the customers of "+p.prefix+" as of one commit")
 }
 
 func readCommit(scan func(batch int64, each func(Meta, []Blob) error) error) (meta Meta, blobs []Blob, err error) {

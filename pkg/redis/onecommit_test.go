@@ -70,3 +70,16 @@ func TestReadCommitCounts(t *testing.T) {
 	})
 	require.ErrorIs(t, err, ErrTorn)
 }
+
+// A partition in which a customer appears while it is found empty is read as of either commit.
+func TestReadCommitOfAnEmptyPartition(t *testing.T) {
+	meta, blobs, err := readCommit(func(_ int64, each func(Meta, []Blob) error) error {
+		return each(Meta{Exists: true, Offset: 3, CommitID: "a"}, nil)
+	})
+	require.NoError(t, err)
+	require.Empty(t, blobs)
+	require.EqualValues(t, 3, meta.Offset)
+	meta, _, err = readCommit(func(int64, func(Meta, []Blob) error) error { return nil })
+	require.NoError(t, err)
+	require.False(t, meta.Exists)
+}

@@ -93,8 +93,15 @@ func (p *Partition) AuditCustomers(ctx context.Context, each func(Meta, []Blob) 
 }
 
 func (p *Partition) scanCustomers(ctx context.Context, damaged bool, each func(Meta, []Blob) error) error {
-	return p.scanInBatches(ctx, scanBatch, damaged, each)
+	return p.scanInBatches(ctx, scanBatch, damaged, func(m Meta, blobs []Blob) error {
+		if len(blobs) == 0 {
+			return nil
+		}
+		return each(m, blobs)
+	})
 }
+
+// scanInBatches calls each for batches that are empty, too: their meta says as of which commit nobody is there.
 
 func (p *Partition) scanInBatches(ctx context.Context, batch int64, damaged bool, each func(Meta, []Blob) error) error {
 	seen, err := p.ReadMeta(ctx)
@@ -119,10 +126,8 @@ func (p *Partition) scanInBatches(ctx context.Context, batch int64, damaged bool
 			}
 			blobs = append(blobs, Blob{ID: page[i], Value: value})
 		}
-		if len(blobs) > 0 {
-			if err := each(meta, blobs); err != nil {
-				return err
-			}
+		if err := each(meta, blobs); err != nil {
+			return err
 		}
 		if cursor = next; cursor == 0 {
 			return nil

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -113,4 +114,29 @@ func TestAmountsThatParquetHasNoRoomFor(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, w.write([]string{"a", "9999999999999999.99"}))
 	require.ErrorContains(t, w.write([]string{"a", "10000000000000000.00"}), "column total_clv: an amount has more than 18 digits")
+}
+
+// A Parquet file of several row groups is read to its end, in order.
+func TestRowGroups(t *testing.T) {
+	columns, err := ParseColumns([]string{"sequence"})
+	require.NoError(t, err)
+	file, err := os.Create(filepath.Join(t.TempDir(), "rows"))
+	require.NoError(t, err)
+	w, err := createParquet(file, columns, money.Unit{})
+	require.NoError(t, err)
+	const n = 2*rowGroup + 1
+	for i := range n {
+		require.NoError(t, w.write([]string{"c", strconv.Itoa(i)}))
+	}
+	require.NoError(t, w.close())
+	r, err := openParquet(file, columns, money.Unit{})
+	require.NoError(t, err)
+	for i := range n {
+		row, err := r.Next()
+		require.NoError(t, err)
+		require.Equal(t, strconv.Itoa(i), row[1])
+	}
+	_, err = r.Next()
+	require.ErrorIs(t, err, io.EOF)
+	require.NoError(t, file.Close())
 }

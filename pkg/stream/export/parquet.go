@@ -156,7 +156,8 @@ func (w *parquetWriter) write(row []string) error {
 func (w *parquetWriter) close() error { return w.to.Close() } //nolint:wrapcheck // likewise
 
 type parquetRows struct {
-	from    *parquet.GenericReader[any]
+	groups  []parquet.RowGroup // that are to be read
+	from    parquet.Rows       // of the group that is read; nil: of none
 	columns []parquetColumn
 	rows    []parquet.Row
 	row     []string
@@ -175,18 +176,15 @@ func openParquet(file *os.File, columns []lookup.Column, unit money.Unit) (Rows,
 	if wanted := parquetSchema(all); opened.Schema().String() != wanted.String() {
 		return nil, fmt.Errorf("its schema is not that of the manifest's columns")
 	}
-	return &parquetRows{parquet.NewGenericReader[any](opened, opened.Schema()), all, make([]parquet.Row, 1), make([]string, len(columns))}, nil
+	return &parquetRows{opened.RowGroups(), nil, all, make([]parquet.Row, 1), make([]string, len(columns))}, nil
 }
 
 // Next implements Rows.
 func (r *parquetRows) Next() ([]string, error) {
-	n, err := r.from.ReadRows(r.rows)
-	switch {
-	case n == 0 && errors.Is(err, io.EOF):
-		return nil, io.EOF
-	case n == 0:
-		return nil, fmt.Errorf("read a row: %w", err)
-	case len(r.rows[0]) != len(r.columns):
+	if err := r.read(); err != nil {
+		return nil, err
+	}
+	if len(r.rows[0]) != len(r.columns) {
 		return nil, fmt.Errorf("a row has %d values, and the manifest names %d columns", len(r.rows[0]), len(r.columns))
 	}
 	for i, value := range r.rows[0] {
@@ -196,4 +194,27 @@ func (r *parquetRows) Next() ([]string, error) {
 		}
 	}
 	return r.row, nil
+}
+
+// read reads the next row of all groups.
+func (r *parquetRows) read() error {
+	for {
+		if r.from == nil {
+			if len(r.groups) == 0 {
+				return io.EOF
+			}
+			r.from, r.groups = r.groups[0].Rows(), r.groups[1:]
+		}
+		n, err := r.from.ReadRows(r.rows)
+		switch {
+		case n == 1:
+			return nil
+		case !errors.Is(err, io.EOF):
+			return fmt.Errorf("read a row: %w", err)
+		}
+		if err := r.from.Close(); err != nil {
+			return fmt.Errorf("read a row: %w", err)
+		}
+		r.from = nil
+	}
 }
