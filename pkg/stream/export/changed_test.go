@@ -24,7 +24,7 @@ func outputs(t *testing.T, k *kafka.Client, topic, ledgerID string, n int64) {
 		batch := kafka.NewBatch(topic, 0)
 		for end := min(from+1000, n); from < end; from++ {
 			key := fmt.Sprint("c", from/10)
-			headers := envelope.AppendHeaders(nil, &output.Record{Topic: output.CLV, Key: key, Type: output.TypeCLV, Offset: from})
+			headers := envelope.AppendHeaders(nil, &output.Record{Topic: output.CLV, Key: key, Type: output.TypeCLV, Offset: from}, output.Headers{})
 			batch.Append(0, []byte(key), []byte("{}"), headers)
 		}
 		_, err := producer.Produce(t.Context(), []*kafka.Batch{batch})
