@@ -2,6 +2,7 @@ package processors
 
 import (
 	"encoding/json"
+	"strings"
 	"time"
 
 	"github.com/mainstay/mainstay/processors/clv"
@@ -26,6 +27,7 @@ type Explanation struct {
 	Scoring  Scoring `json:"scoring"`
 
 	Responses []Response `json:"nps_responses"`
+	Engaged   *Engaged   `json:"engagement"` // null: none is known
 	Referrer  *string    `json:"referrer_customer_id"`
 	Reasons   []Reason   `json:"cancel_reasons"`
 	Referred  int        `json:"referred_customers"`
@@ -161,6 +163,20 @@ type Response struct {
 	Excluded bool   `json:"excluded"`
 }
 
+// Engaged is what the customer has done besides buying.
+type Engaged struct {
+	EngagementAnswer
+
+	SupportDays []string    `json:"support_contact_days"` // of the newest support contacts
+	Events      []TypeCount `json:"events"`
+}
+
+// TypeCount counts the events of a type of engagement.
+type TypeCount struct {
+	Type   string `json:"type"`
+	Events int64  `json:"events"`
+}
+
 // Reason counts what the customer has cancelled for one reason.
 type Reason struct {
 	Reason        *string `json:"reason"` // null: not stated
@@ -212,6 +228,7 @@ func Explain(p *Partition, id string, s *customer.State) Explanation {
 	for _, r := range s.Responses(ledger.SurveyType_SURVEY_TYPE_NPS) {
 		b.Responses = append(b.Responses, Response{r.Score, moment(r.CreatedAt), r.Excluded})
 	}
+	b.Engaged = explainEngagement(m, s)
 	for _, a := range OpenAlerts(p, id, s) {
 		b.Alerts = append(b.Alerts, Episode{a.Rule, a.State, moment(a.RaisedAt)})
 	}
@@ -233,6 +250,22 @@ func Explain(p *Partition, id string, s *customer.State) Explanation {
 		b.Reasons = append(b.Reasons, reason)
 	}
 	return b
+}
+
+func explainEngagement(m customer.Moment, s *customer.State) *Engaged {
+	e := s.Engagement(m)
+	answer := AnswerEngagement(&e)
+	if answer == nil {
+		return nil
+	}
+	x := &Engaged{EngagementAnswer: *answer, SupportDays: []string{}, Events: []TypeCount{}}
+	s.EachEngagement(func(of ledger.EngagementType, n int64) {
+		x.Events = append(x.Events, TypeCount{strings.ToLower(strings.TrimPrefix(of.String(), "ENGAGEMENT_TYPE_")), n})
+	})
+	for _, day := range s.SupportDays() {
+		x.SupportDays = append(x.SupportDays, civilDay(day))
+	}
+	return x
 }
 
 // Scoring returns the terms in force for all customers.

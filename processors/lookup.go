@@ -24,6 +24,8 @@ type CustomerScores struct {
 	CLV      output.CLVUpdated
 	Churn    output.ChurnRiskUpdated
 	Promoter output.PromoterStatusUpdated
+
+	Engagement customer.Engagement
 }
 
 // ScoreCustomer scores a customer without folding anything, as of base time (of the latest event, while base time is undefined), or
@@ -60,6 +62,7 @@ func scoreCustomer(p *Partition, m customer.Moment, id string, s *customer.State
 	churn.Describe(t, m, &risk, s, &last, &a.Churn)
 	status := promoter.Score(t, m, s)
 	promoter.Describe(&status, &last, &a.Promoter)
+	a.Engagement = s.Engagement(m)
 	return a
 }
 
@@ -91,13 +94,39 @@ func (a *CustomerScores) Append(dst []byte) []byte {
 	dst = a.CLV.Append(append(dst, `,"clv":`...))
 	dst = a.Churn.Append(append(dst, `,"churn_risk":`...))
 	dst = a.Promoter.Append(append(dst, `,"promoter_status":`...))
+	dst = appendJSON(append(dst, `,"engagement":`...), AnswerEngagement(&a.Engagement))
 	return append(dst, '}')
 }
 
-func appendString(dst []byte, s string) []byte {
-	text, err := json.Marshal(s)
+// EngagementAnswer are the figures of a customer's engagement in the form in which they are shown.
+type EngagementAnswer struct {
+	First           string      `json:"first_engaged_at"`
+	Last            string      `json:"last_engaged_at"`
+	DaysSince       json.Number `json:"days_since_last_engagement"`
+	ActiveDays30    int64       `json:"active_days_30"`
+	ActiveDays90    int64       `json:"active_days_90"`
+	Support90       int64       `json:"support_contacts_90"`
+	SupportContacts int64       `json:"support_contacts"`
+	Reviews         int64       `json:"reviews"`
+}
+
+// AnswerEngagement returns nil if no engagement is known.
+func AnswerEngagement(e *customer.Engagement) *EngagementAnswer {
+	if !e.Known {
+		return nil
+	}
+	return &EngagementAnswer{
+		moment(e.FirstAt), moment(e.LastAt), json.Number(strconv.FormatFloat(e.DaysSinceLast, 'f', 1, 64)), e.ActiveDays30, e.ActiveDays90,
+		e.SupportContacts90, e.SupportContacts, e.Reviews,
+	}
+}
+
+func appendString(dst []byte, s string) []byte { return appendJSON(dst, s) }
+
+func appendJSON(dst []byte, v any) []byte {
+	text, err := json.Marshal(v)
 	if err != nil {
-		panic("marshal a string: " + err.Error()) // a string cannot fail
+		panic("marshal: " + err.Error()) // texts and numbers cannot fail
 	}
 	return append(dst, text...)
 }

@@ -86,6 +86,10 @@ func history(t *rapid.T) []customerEvent {
 				add(i, fact(e))
 			}
 		}
+		for range rapid.IntRange(0, 4).Draw(t, "engagement") {
+			kind := ledger.EngagementType(rapid.IntRange(int(siteVisit), int(ledger.EngagementType_ENGAGEMENT_TYPE_FEATURE_USE)).Draw(t, "type"))
+			add(i, engagement(fmt.Sprint("engagement-", len(all)), kind, moment()))
+		}
 		for k := range rapid.IntRange(0, 2).Draw(t, "referrals") {
 			by := rapid.IntRange(0, people).Draw(t, "by")
 			if by == i {
@@ -120,6 +124,7 @@ func foldAll(t *rapid.T, label string, all []customerEvent, partitions int32, me
 		if memoryDays > 0 {
 			v.MemoryDays, v.MemoryOrders = memoryDays, 4
 		}
+		v.DedupDays = 400 // longer than a history, since of engagement nothing but the event id tells a repeated event
 	}, ticking, now)
 }
 
@@ -210,6 +215,9 @@ func bare(a processors.CustomerScores) processors.CustomerScores {
 
 func requireRecount(t *rapid.T, id string, r *recount, a processors.CustomerScores) {
 	require.EqualValues(t, r.historic, a.CLV.Historic, id)
+	require.InDelta(t, r.engagement.DaysSinceLast, a.Engagement.DaysSinceLast, 1e-9)
+	r.engagement.DaysSinceLast = a.Engagement.DaysSinceLast
+	require.Equal(t, r.engagement, a.Engagement, id)
 	require.EqualValues(t, r.orders, a.CLV.Orders, id)
 	require.Len(t, a.Reasons, len(r.cancelled), id)
 	for _, n := range a.Reasons {

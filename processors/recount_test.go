@@ -5,6 +5,7 @@ import (
 	"math"
 	"sort"
 
+	"github.com/mainstay/mainstay/processors/customer"
 	"github.com/mainstay/mainstay/schemas/ledger"
 )
 
@@ -26,7 +27,8 @@ type recount struct {
 	score, responses            int   // score -1: none
 	scores                      int
 
-	cancelled map[string]*[4]int64 // orders, refunds, subscriptions, accounts, by reason
+	engagement customer.Engagement
+	cancelled  map[string]*[4]int64 // orders, refunds, subscriptions, accounts, by reason
 }
 
 // The prior that the product states, to be compared with lifetimes' own: r, alpha, a, b.
@@ -50,6 +52,7 @@ func recountAll(events map[string][]*ledger.Event, now int64) map[string]*recoun
 		r.purchases(list, now)
 		r.surveys(list, now)
 		r.refer(list)
+		r.engagement = recountEngagement(list, now)
 		r.model(now)
 		if r.referrer != "" {
 			at(r.referrer)

@@ -92,7 +92,7 @@ func newPartitionState(number int32) partitionState {
 
 // stateFormat is the format of encoded partitions and customers. Decode refuses any other, and the fold then rebuilds both from
 // the ledger.
-const stateFormat = 6
+const stateFormat = 7
 
 func (s *partitionState) encode() *state.Partition {
 	w := &state.Partition{

@@ -253,7 +253,7 @@ func (s *step) applyBody(m customer.Moment, c *subject, e *ledger.Event) custome
 	case e.Survey != nil:
 		return c.state.RecordResponse(e.Survey)
 	case e.Engagement != nil:
-		return customer.Change{}
+		return c.state.RecordEngagement(t, e.GetOccurredAt(), e.Engagement)
 	}
 	switch k := e.GetCancellation(); k.GetKind() {
 	case ledger.CancellationKind_CANCELLATION_KIND_REFUND:

@@ -98,11 +98,34 @@ func (r *compiled) describeReasons(v *view, before *customer.LastPublished, dst 
 			whole(dst, "ordered again since the subscription ended")
 		}
 	}
+	if r.metric.ofEngagement {
+		r.describeEngagement(v, dst)
+	}
 	if r.tiers != 0 {
 		dst.Add("condition: value tier ", orNone(v.Value.Tier.String()))
 	}
 	if r.categories != 0 {
 		dst.Add("condition: ", orNone(v.Promoter.Category.String()))
+	}
+}
+
+// describeEngagement says what the customer has done besides buying.
+func (r *compiled) describeEngagement(v *view, dst *output.Reasons) {
+	e := v.engagement()
+	if !e.Known {
+		whole(dst, "no engagement is known")
+		return
+	}
+	last := ", the last on " + date(v.terms.Local(e.LastAt))
+	switch r.metric.name {
+	case "reviews":
+		whole(dst, count(e.Reviews, "review", "reviews"))
+	case "support_contacts_90":
+		whole(dst, count(e.SupportContacts90, "support contact", "support contacts")+" in 90 days, "+strconv.FormatInt(e.SupportContacts, 10)+" in all")
+	case "active_days_30":
+		whole(dst, strconv.FormatInt(e.ActiveDays30, 10)+" active days of 30"+last)
+	default:
+		whole(dst, strconv.FormatInt(e.ActiveDays90, 10)+" active days of 90"+last)
 	}
 }
 

@@ -192,12 +192,24 @@ func (r *compiled) stays(value float64) bool {
 	return value <= r.clear+tolerance
 }
 
+// fallsTo returns the level at which a metric of whole numbers that silence lowers ends a firing episode of the rule, or begins one.
+func (r *compiled) fallsTo(firing bool) float64 {
+	if firing {
+		return max(0, math.Ceil(r.clear-tolerance)-1)
+	}
+	return r.at
+}
+
 // since returns the time at which the metric met the threshold: now if an event caused it, the computed time if silence did.
 func (e *Evaluator) since(r *compiled) int64 {
-	if !e.mode.Timer || r.Below || r.metric.crosses == nil {
+	meets := r.metric.crosses
+	if r.Below {
+		meets = r.metric.falls
+	}
+	if !e.mode.Timer || meets == nil {
 		return e.m.Now
 	}
-	at, ok := r.metric.crosses(&e.view, r.at)
+	at, ok := meets(&e.view, r.at)
 	if !ok {
 		return e.m.Now
 	}
@@ -317,11 +329,21 @@ func (e *Evaluator) Next(moved float64) int64 {
 				}
 			}
 		}
-		if r.metric.crosses == nil || r.categories != 0 && r.categories&(1<<v.Promoter.Category) == 0 {
+		if r.categories != 0 && r.categories&(1<<v.Promoter.Category) == 0 {
+			continue
+		}
+		firing := phase == customer.Firing
+		if r.metric.falls != nil && firing != r.Below && phase != customer.Pending {
+			//mutant:active-days-fall-late delete
+			if at, ok := r.metric.falls(v, r.fallsTo(firing)); ok {
+				consider(at)
+			}
+		}
+		if r.metric.crosses == nil {
 			continue
 		}
 		level := r.at
-		switch firing := phase == customer.Firing; {
+		switch {
 		case firing != r.Below, phase == customer.Pending:
 			continue // silence does not change it
 		case r.Below:

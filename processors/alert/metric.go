@@ -50,7 +50,12 @@ type metric struct {
 	// for a metric that silence does not raise, or not at a time known in closed form: such a crossing is found when the customer
 	// is next woken.
 	crosses func(v *view, at float64) (int64, bool)
-	tiered  bool // depends on the thresholds of the value tiers
+	// falls returns the time, past or future, from which silence keeps the metric at or below a level; false: never. It is nil for a metric
+	// that silence does not lower, or not at a time known in closed form.
+	falls  func(v *view, level float64) (int64, bool)
+	tiered bool // depends on the thresholds of the value tiers
+	// ofEngagement: it is a figure of the customer's engagement, unknown where none is known.
+	ofEngagement bool
 }
 
 func metrics() []metric {
@@ -116,8 +121,38 @@ func metrics() []metric {
 			}
 			return 0
 		}},
+		engagementMetric("days_since_last_engagement", metric{unit: days, most: 3650, crosses: func(v *view, at float64) (int64, bool) {
+			e := v.engagement()
+			return after(e.LastAt, at), e.Known
+		}}, func(e *customer.Engagement) float64 { return e.DaysSinceLast }),
+		engagementMetric("active_days_30", metric{most: customer.ShortWindow, bounded: true, falls: func(v *view, level float64) (int64, bool) {
+			return v.customer.ActiveDaysFall(v.terms, customer.ShortWindow, level)
+		}}, func(e *customer.Engagement) float64 { return float64(e.ActiveDays30) }),
+		engagementMetric("active_days_90", metric{most: customer.LongWindow, bounded: true, falls: func(v *view, level float64) (int64, bool) {
+			return v.customer.ActiveDaysFall(v.terms, customer.LongWindow, level)
+		}}, func(e *customer.Engagement) float64 { return float64(e.ActiveDays90) }),
+		engagementMetric("support_contacts_90", metric{most: customer.MostSupport, bounded: true, falls: func(v *view, level float64) (int64, bool) {
+			return v.customer.SupportContactsFall(v.terms, customer.LongWindow, level)
+		}}, func(e *customer.Engagement) float64 { return float64(e.SupportContacts90) }),
+		engagementMetric("reviews", metric{most: 1e6}, func(e *customer.Engagement) float64 { return float64(e.Reviews) }),
 	}
 }
+
+// engagementMetric completes a metric by its value, which is unknown of a customer of whom no engagement is known: that says less of them
+// than of what their visits are reported by.
+func engagementMetric(name string, m metric, of func(e *customer.Engagement) float64) metric {
+	m.name, m.ofEngagement = name, true
+	m.value = func(v *view) float64 {
+		e := v.engagement()
+		if !e.Known {
+			return math.NaN()
+		}
+		return of(&e)
+	}
+	return m
+}
+
+func (v *view) engagement() customer.Engagement { return v.customer.Engagement(v.m) }
 
 var allMetrics = metrics() //nolint:gochecknoglobals // a constant of functions
 

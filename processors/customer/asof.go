@@ -3,9 +3,10 @@ package customer
 import "slices"
 
 // AsOf returns the customer without what is dated at or after a time (ms, whole seconds): orders, refunds, cancellations of orders,
-// referrals and survey responses. It returns s itself if there is nothing to leave out, otherwise a state that must only be scored,
+// referrals, survey responses and engagement. It returns s itself if there is nothing to leave out, otherwise a state that must only be scored,
 // and nil if nothing is left. What is dated before counts whenever it arrived. A survey response that was updated later counts with
-// its update, and an order with its newest amount: the state holds no former ones.
+// its update, and an order with its newest amount: the state holds no former ones. Nor does it hold the single events of engagement: if any is left
+// out, the figures of the rest are not known.
 func (s *State) AsOf(t *Terms, at int64) *State {
 	//mutant:close-counts-next-day if true || $
 	if !s.hasAnythingFrom(t, at) {
@@ -29,10 +30,11 @@ func (s *State) AsOf(t *Terms, at int64) *State {
 		c.days = c.days[:n-1]
 		c.forgottenAt = min(c.forgottenAt, at-1)
 	}
+	c.engagement = s.engagement.until(at)
 	c.responses = slices.DeleteFunc(slices.Clone(s.responses), func(r Response) bool { return r.CreatedAt >= at })
 	c.referrals = slices.DeleteFunc(slices.Clone(s.referrals), func(r referral) bool { return r.at >= at })
 	if len(c.days)+len(c.orderLog.rows)+len(c.responses)+len(c.referrals)+len(c.credits) == 0 &&
-		c.forgottenRefunds == 0 && !c.hasUnnamedCredits() && c.AccountClosedAt == 0 && c.SubscriptionEndedAt == 0 {
+		c.engagement == nil && c.forgottenRefunds == 0 && !c.hasUnnamedCredits() && c.AccountClosedAt == 0 && c.SubscriptionEndedAt == 0 {
 		return nil
 	}
 	return &c
@@ -47,6 +49,9 @@ func (s *State) hasAnythingFrom(t *Terms, at int64) bool {
 		if s.orderLog.rows[i].changedFrom(at) {
 			return true
 		}
+	}
+	if s.engagement != nil && s.engagement.last >= at {
+		return true
 	}
 	for i := range s.responses {
 		if s.responses[i].CreatedAt >= at {

@@ -54,6 +54,8 @@ type State struct {
 
 	// traits are what purchases state of the customer, by trait.
 	traits []register
+	// engagement is what the customer does besides buying; nil: no event of it is known.
+	engagement *engagement
 
 	// recent are the ids of recent events, in the order in which they were folded.
 	recent []recent
@@ -210,7 +212,7 @@ func (s *State) Deadline() (int64, bool) { return s.Next, s.Next != 0 }
 
 // Size estimates how many bytes of memory the state takes.
 func (s *State) Size() int {
-	n := 688 + 56*cap(s.Alerts.Episodes) + 16*cap(s.days) + 8*cap(s.Losses) + 24*cap(s.traits) + s.orderLog.size() + 16*cap(s.recent) + len(s.recentFilter) + 120*cap(s.responses) + 64*cap(s.referrals) + 16*cap(s.credits) + 48*(cap(s.cancellations)+cap(s.forgottenCancellations))
+	n := 704 + 56*cap(s.Alerts.Episodes) + 16*cap(s.days) + 8*cap(s.Losses) + 24*cap(s.traits) + s.orderLog.size() + 16*cap(s.recent) + len(s.recentFilter) + 120*cap(s.responses) + 64*cap(s.referrals) + 16*cap(s.credits) + 48*(cap(s.cancellations)+cap(s.forgottenCancellations))
 	for i := range s.responses {
 		r := &s.responses[i]
 		n += len(r.ID) + len(r.SurveyID) + len(r.Comment) + len(r.Dimension)
@@ -221,7 +223,7 @@ func (s *State) Size() int {
 	if s.unnamed != nil {
 		n += 32
 	}
-	return n + len(s.Credited.To) + len(s.AccountCloseReason) + len(s.SubscriptionEndReason)
+	return n + s.engagement.size() + len(s.Credited.To) + len(s.AccountCloseReason) + len(s.SubscriptionEndReason)
 }
 
 // Historic returns the realised net revenue: standing orders less their refunds, less refunds whose order is unknown.

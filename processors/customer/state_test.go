@@ -20,7 +20,8 @@ import (
 func TestStateSurvivesEncoding(t *testing.T) {
 	s := fullState(t)
 	requireFilled(t, "fullState sets no", *s, "filter", "recentFilter", // built when first needed, never encoded
-		"cancellations.Subscriptions", "cancellations.Accounts") // of no order
+		"cancellations.Subscriptions", "cancellations.Accounts", // of no order
+		"engagement.cut") // of what AsOf returns
 	var w state.Customer
 	s.write(&w)
 	requireFilled(t, "Encode leaves out", &w)
@@ -122,6 +123,9 @@ func fullState(t *testing.T) *State {
 	require.EqualValues(t, 35, s.ReferralValue())
 	s.ForgetReferrers(4, func(uint64, uint64) bool { return false })
 	s.RememberEvent(m, EventFingerprint(e))
+	for days := range int64(2) {
+		s.RecordEngagement(terms, now-70*days*DayMS, &ledger.Engagement{Type: ledger.EngagementType_ENGAGEMENT_TYPE_SUPPORT_CONTACT})
+	}
 	s.Sequence, s.Next = 1, now+5
 	s.LastPublished = LastPublished{
 		CLV: true, Historic: 1, Orders: 7, ReferralValue: 3, PredictedKnown: true, Predicted: 4, Tier: Top20, ExpectedOrders: 15, OrdersVariance: 16, PredictedDeviation: 17,

@@ -51,6 +51,7 @@ func (s *State) write(w *state.Customer) {
 	s.writeOrderLog(w)
 	s.writeDays(w)
 	s.writeTraits(w)
+	s.writeEngagement(w)
 	day := int32(0)
 	for _, r := range s.recent {
 		w.Recent, w.RecentDay = append(w.Recent, r.fingerprint), append(w.RecentDay, r.day-day)
@@ -258,6 +259,9 @@ func Decode(blob []byte) (*State, error) {
 		return nil, err
 	}
 	if err := s.readTraits(w); err != nil {
+		return nil, err
+	}
+	if err := s.readEngagement(w.GetEngagement()); err != nil {
 		return nil, err
 	}
 	if len(w.Recent) != len(w.RecentDay) || len(w.CreditFrom) != len(w.CreditNet) {

@@ -73,11 +73,12 @@ type Customer struct {
 	Trait     []uint32 `protobuf:"varint,43,rep,packed,name=trait,proto3" json:"trait,omitempty"`
 	TraitText []uint32 `protobuf:"varint,44,rep,packed,name=trait_text,json=traitText,proto3" json:"trait_text,omitempty"`
 	// The statements that traits are from, in the order in which traits first refer to them.
-	TraitAt       []int64  `protobuf:"zigzag64,45,rep,packed,name=trait_at,json=traitAt,proto3" json:"trait_at,omitempty"`                // time of the purchase
-	TraitOrder    []uint32 `protobuf:"varint,46,rep,packed,name=trait_order,json=traitOrder,proto3" json:"trait_order,omitempty"`         // the first 16 bits of the hash of its order's id
-	TraitUpdated  []int64  `protobuf:"zigzag64,47,rep,packed,name=trait_updated,json=traitUpdated,proto3" json:"trait_updated,omitempty"` // its updated_at; if it states one, plus 1 and less trait_at
-	Alerts        *Alerts  `protobuf:"bytes,60,opt,name=alerts,proto3" json:"alerts,omitempty"`
-	ClosedDay     int32    `protobuf:"zigzag32,61,opt,name=closed_day,json=closedDay,proto3" json:"closed_day,omitempty"` // civil day of Partition.closing for which the customer needs no valuing, though the cursor has not come; 0: none
+	TraitAt       []int64     `protobuf:"zigzag64,45,rep,packed,name=trait_at,json=traitAt,proto3" json:"trait_at,omitempty"`                // time of the purchase
+	TraitOrder    []uint32    `protobuf:"varint,46,rep,packed,name=trait_order,json=traitOrder,proto3" json:"trait_order,omitempty"`         // the first 16 bits of the hash of its order's id
+	TraitUpdated  []int64     `protobuf:"zigzag64,47,rep,packed,name=trait_updated,json=traitUpdated,proto3" json:"trait_updated,omitempty"` // its updated_at; if it states one, plus 1 and less trait_at
+	Engagement    *Engagement `protobuf:"bytes,48,opt,name=engagement,proto3" json:"engagement,omitempty"`                                   // absent: no event of engagement is known
+	Alerts        *Alerts     `protobuf:"bytes,60,opt,name=alerts,proto3" json:"alerts,omitempty"`
+	ClosedDay     int32       `protobuf:"zigzag32,61,opt,name=closed_day,json=closedDay,proto3" json:"closed_day,omitempty"` // civil day of Partition.closing for which the customer needs no valuing, though the cursor has not come; 0: none
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -378,6 +379,13 @@ func (x *Customer) GetTraitUpdated() []int64 {
 	return nil
 }
 
+func (x *Customer) GetEngagement() *Engagement {
+	if x != nil {
+		return x.Engagement
+	}
+	return nil
+}
+
 func (x *Customer) GetAlerts() *Alerts {
 	if x != nil {
 		return x.Alerts
@@ -390,6 +398,100 @@ func (x *Customer) GetClosedDay() int32 {
 		return x.ClosedDay
 	}
 	return 0
+}
+
+// Engagement sums up the events of engagement of a customer.
+type Engagement struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	FirstAt int64                  `protobuf:"zigzag64,1,opt,name=first_at,json=firstAt,proto3" json:"first_at,omitempty"` // time of the first event
+	LastAt  int64                  `protobuf:"zigzag64,2,opt,name=last_at,json=lastAt,proto3" json:"last_at,omitempty"`    // time of the latest, less first_at
+	LastDay int32                  `protobuf:"zigzag32,3,opt,name=last_day,json=lastDay,proto3" json:"last_day,omitempty"` // the latest civil day with an event, less the UTC day of the latest
+	// The active days, which have an event: bit n of days is n days before the latest, bit n of days_before is 64 days more.
+	Days          uint64  `protobuf:"fixed64,4,opt,name=days,proto3" json:"days,omitempty"`
+	DaysBefore    uint64  `protobuf:"fixed64,5,opt,name=days_before,json=daysBefore,proto3" json:"days_before,omitempty"`
+	Events        []int64 `protobuf:"varint,6,rep,packed,name=events,proto3" json:"events,omitempty"`                             // number of events, by ledger EngagementType from 1
+	SupportDay    []int32 `protobuf:"zigzag32,7,rep,packed,name=support_day,json=supportDay,proto3" json:"support_day,omitempty"` // civil days of the newest support contacts among those days, each less the one before; the first less last_day
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Engagement) Reset() {
+	*x = Engagement{}
+	mi := &file_state_state_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Engagement) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Engagement) ProtoMessage() {}
+
+func (x *Engagement) ProtoReflect() protoreflect.Message {
+	mi := &file_state_state_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Engagement.ProtoReflect.Descriptor instead.
+func (*Engagement) Descriptor() ([]byte, []int) {
+	return file_state_state_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *Engagement) GetFirstAt() int64 {
+	if x != nil {
+		return x.FirstAt
+	}
+	return 0
+}
+
+func (x *Engagement) GetLastAt() int64 {
+	if x != nil {
+		return x.LastAt
+	}
+	return 0
+}
+
+func (x *Engagement) GetLastDay() int32 {
+	if x != nil {
+		return x.LastDay
+	}
+	return 0
+}
+
+func (x *Engagement) GetDays() uint64 {
+	if x != nil {
+		return x.Days
+	}
+	return 0
+}
+
+func (x *Engagement) GetDaysBefore() uint64 {
+	if x != nil {
+		return x.DaysBefore
+	}
+	return 0
+}
+
+func (x *Engagement) GetEvents() []int64 {
+	if x != nil {
+		return x.Events
+	}
+	return nil
+}
+
+func (x *Engagement) GetSupportDay() []int32 {
+	if x != nil {
+		return x.SupportDay
+	}
+	return nil
 }
 
 // Alerts is the state of a customer's alerts.
@@ -406,7 +508,7 @@ type Alerts struct {
 
 func (x *Alerts) Reset() {
 	*x = Alerts{}
-	mi := &file_state_state_proto_msgTypes[1]
+	mi := &file_state_state_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -418,7 +520,7 @@ func (x *Alerts) String() string {
 func (*Alerts) ProtoMessage() {}
 
 func (x *Alerts) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[1]
+	mi := &file_state_state_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -431,7 +533,7 @@ func (x *Alerts) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Alerts.ProtoReflect.Descriptor instead.
 func (*Alerts) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{1}
+	return file_state_state_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *Alerts) GetTerms() uint64 {
@@ -485,7 +587,7 @@ type Episode struct {
 
 func (x *Episode) Reset() {
 	*x = Episode{}
-	mi := &file_state_state_proto_msgTypes[2]
+	mi := &file_state_state_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -497,7 +599,7 @@ func (x *Episode) String() string {
 func (*Episode) ProtoMessage() {}
 
 func (x *Episode) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[2]
+	mi := &file_state_state_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -510,7 +612,7 @@ func (x *Episode) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Episode.ProtoReflect.Descriptor instead.
 func (*Episode) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{2}
+	return file_state_state_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *Episode) GetRule() uint32 {
@@ -593,7 +695,7 @@ type OrderDetail struct {
 
 func (x *OrderDetail) Reset() {
 	*x = OrderDetail{}
-	mi := &file_state_state_proto_msgTypes[3]
+	mi := &file_state_state_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -605,7 +707,7 @@ func (x *OrderDetail) String() string {
 func (*OrderDetail) ProtoMessage() {}
 
 func (x *OrderDetail) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[3]
+	mi := &file_state_state_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -618,7 +720,7 @@ func (x *OrderDetail) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderDetail.ProtoReflect.Descriptor instead.
 func (*OrderDetail) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{3}
+	return file_state_state_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *OrderDetail) GetIndex() uint32 {
@@ -760,7 +862,7 @@ type ForeignTotal struct {
 
 func (x *ForeignTotal) Reset() {
 	*x = ForeignTotal{}
-	mi := &file_state_state_proto_msgTypes[4]
+	mi := &file_state_state_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -772,7 +874,7 @@ func (x *ForeignTotal) String() string {
 func (*ForeignTotal) ProtoMessage() {}
 
 func (x *ForeignTotal) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[4]
+	mi := &file_state_state_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -785,7 +887,7 @@ func (x *ForeignTotal) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ForeignTotal.ProtoReflect.Descriptor instead.
 func (*ForeignTotal) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{4}
+	return file_state_state_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *ForeignTotal) GetCurrency() string {
@@ -828,7 +930,7 @@ type ForeignRefund struct {
 
 func (x *ForeignRefund) Reset() {
 	*x = ForeignRefund{}
-	mi := &file_state_state_proto_msgTypes[5]
+	mi := &file_state_state_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -840,7 +942,7 @@ func (x *ForeignRefund) String() string {
 func (*ForeignRefund) ProtoMessage() {}
 
 func (x *ForeignRefund) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[5]
+	mi := &file_state_state_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -853,7 +955,7 @@ func (x *ForeignRefund) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ForeignRefund.ProtoReflect.Descriptor instead.
 func (*ForeignRefund) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{5}
+	return file_state_state_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *ForeignRefund) GetIndex() uint32 {
@@ -888,7 +990,7 @@ type RefundReason struct {
 
 func (x *RefundReason) Reset() {
 	*x = RefundReason{}
-	mi := &file_state_state_proto_msgTypes[6]
+	mi := &file_state_state_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -900,7 +1002,7 @@ func (x *RefundReason) String() string {
 func (*RefundReason) ProtoMessage() {}
 
 func (x *RefundReason) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[6]
+	mi := &file_state_state_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -913,7 +1015,7 @@ func (x *RefundReason) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RefundReason.ProtoReflect.Descriptor instead.
 func (*RefundReason) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{6}
+	return file_state_state_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *RefundReason) GetIndex() uint32 {
@@ -969,7 +1071,7 @@ type LastPublished struct {
 
 func (x *LastPublished) Reset() {
 	*x = LastPublished{}
-	mi := &file_state_state_proto_msgTypes[7]
+	mi := &file_state_state_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -981,7 +1083,7 @@ func (x *LastPublished) String() string {
 func (*LastPublished) ProtoMessage() {}
 
 func (x *LastPublished) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[7]
+	mi := &file_state_state_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -994,7 +1096,7 @@ func (x *LastPublished) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LastPublished.ProtoReflect.Descriptor instead.
 func (*LastPublished) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{7}
+	return file_state_state_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *LastPublished) GetClv() bool {
@@ -1197,7 +1299,7 @@ type Response struct {
 
 func (x *Response) Reset() {
 	*x = Response{}
-	mi := &file_state_state_proto_msgTypes[8]
+	mi := &file_state_state_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1209,7 +1311,7 @@ func (x *Response) String() string {
 func (*Response) ProtoMessage() {}
 
 func (x *Response) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[8]
+	mi := &file_state_state_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1222,7 +1324,7 @@ func (x *Response) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Response.ProtoReflect.Descriptor instead.
 func (*Response) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{8}
+	return file_state_state_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Response) GetId() string {
@@ -1302,7 +1404,7 @@ type Referral struct {
 
 func (x *Referral) Reset() {
 	*x = Referral{}
-	mi := &file_state_state_proto_msgTypes[9]
+	mi := &file_state_state_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1314,7 +1416,7 @@ func (x *Referral) String() string {
 func (*Referral) ProtoMessage() {}
 
 func (x *Referral) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[9]
+	mi := &file_state_state_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1327,7 +1429,7 @@ func (x *Referral) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Referral.ProtoReflect.Descriptor instead.
 func (*Referral) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{9}
+	return file_state_state_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Referral) GetId() uint64 {
@@ -1416,7 +1518,7 @@ type Partition struct {
 
 func (x *Partition) Reset() {
 	*x = Partition{}
-	mi := &file_state_state_proto_msgTypes[10]
+	mi := &file_state_state_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1428,7 +1530,7 @@ func (x *Partition) String() string {
 func (*Partition) ProtoMessage() {}
 
 func (x *Partition) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[10]
+	mi := &file_state_state_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1441,7 +1543,7 @@ func (x *Partition) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Partition.ProtoReflect.Descriptor instead.
 func (*Partition) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{10}
+	return file_state_state_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Partition) GetFormat() uint32 {
@@ -1749,7 +1851,7 @@ type TraitTexts struct {
 
 func (x *TraitTexts) Reset() {
 	*x = TraitTexts{}
-	mi := &file_state_state_proto_msgTypes[11]
+	mi := &file_state_state_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1761,7 +1863,7 @@ func (x *TraitTexts) String() string {
 func (*TraitTexts) ProtoMessage() {}
 
 func (x *TraitTexts) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[11]
+	mi := &file_state_state_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1774,7 +1876,7 @@ func (x *TraitTexts) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TraitTexts.ProtoReflect.Descriptor instead.
 func (*TraitTexts) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{11}
+	return file_state_state_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *TraitTexts) GetText() []string {
@@ -1797,7 +1899,7 @@ type Calendar struct {
 
 func (x *Calendar) Reset() {
 	*x = Calendar{}
-	mi := &file_state_state_proto_msgTypes[12]
+	mi := &file_state_state_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1809,7 +1911,7 @@ func (x *Calendar) String() string {
 func (*Calendar) ProtoMessage() {}
 
 func (x *Calendar) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[12]
+	mi := &file_state_state_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1822,7 +1924,7 @@ func (x *Calendar) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Calendar.ProtoReflect.Descriptor instead.
 func (*Calendar) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{12}
+	return file_state_state_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Calendar) GetMonth() []int32 {
@@ -1856,7 +1958,7 @@ type CalendarColumn struct {
 
 func (x *CalendarColumn) Reset() {
 	*x = CalendarColumn{}
-	mi := &file_state_state_proto_msgTypes[13]
+	mi := &file_state_state_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1868,7 +1970,7 @@ func (x *CalendarColumn) String() string {
 func (*CalendarColumn) ProtoMessage() {}
 
 func (x *CalendarColumn) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[13]
+	mi := &file_state_state_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1881,7 +1983,7 @@ func (x *CalendarColumn) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CalendarColumn.ProtoReflect.Descriptor instead.
 func (*CalendarColumn) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{13}
+	return file_state_state_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *CalendarColumn) GetValue() []int64 {
@@ -1902,7 +2004,7 @@ type ErasedName struct {
 
 func (x *ErasedName) Reset() {
 	*x = ErasedName{}
-	mi := &file_state_state_proto_msgTypes[14]
+	mi := &file_state_state_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1914,7 +2016,7 @@ func (x *ErasedName) String() string {
 func (*ErasedName) ProtoMessage() {}
 
 func (x *ErasedName) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[14]
+	mi := &file_state_state_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1927,7 +2029,7 @@ func (x *ErasedName) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ErasedName.ProtoReflect.Descriptor instead.
 func (*ErasedName) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{14}
+	return file_state_state_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *ErasedName) GetCustomer() uint64 {
@@ -1957,7 +2059,7 @@ type Unnaming struct {
 
 func (x *Unnaming) Reset() {
 	*x = Unnaming{}
-	mi := &file_state_state_proto_msgTypes[15]
+	mi := &file_state_state_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1969,7 +2071,7 @@ func (x *Unnaming) String() string {
 func (*Unnaming) ProtoMessage() {}
 
 func (x *Unnaming) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[15]
+	mi := &file_state_state_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1982,7 +2084,7 @@ func (x *Unnaming) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Unnaming.ProtoReflect.Descriptor instead.
 func (*Unnaming) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{15}
+	return file_state_state_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Unnaming) GetClasses() uint32 {
@@ -2025,7 +2127,7 @@ type Erased struct {
 
 func (x *Erased) Reset() {
 	*x = Erased{}
-	mi := &file_state_state_proto_msgTypes[16]
+	mi := &file_state_state_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2037,7 +2139,7 @@ func (x *Erased) String() string {
 func (*Erased) ProtoMessage() {}
 
 func (x *Erased) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[16]
+	mi := &file_state_state_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2050,7 +2152,7 @@ func (x *Erased) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Erased.ProtoReflect.Descriptor instead.
 func (*Erased) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{16}
+	return file_state_state_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Erased) GetCustomer() uint64 {
@@ -2085,7 +2187,7 @@ type RefusedSettings struct {
 
 func (x *RefusedSettings) Reset() {
 	*x = RefusedSettings{}
-	mi := &file_state_state_proto_msgTypes[17]
+	mi := &file_state_state_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2097,7 +2199,7 @@ func (x *RefusedSettings) String() string {
 func (*RefusedSettings) ProtoMessage() {}
 
 func (x *RefusedSettings) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[17]
+	mi := &file_state_state_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2110,7 +2212,7 @@ func (x *RefusedSettings) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RefusedSettings.ProtoReflect.Descriptor instead.
 func (*RefusedSettings) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{17}
+	return file_state_state_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *RefusedSettings) GetSettings() *ledger.Settings {
@@ -2140,7 +2242,7 @@ type Fuse struct {
 
 func (x *Fuse) Reset() {
 	*x = Fuse{}
-	mi := &file_state_state_proto_msgTypes[18]
+	mi := &file_state_state_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2152,7 +2254,7 @@ func (x *Fuse) String() string {
 func (*Fuse) ProtoMessage() {}
 
 func (x *Fuse) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[18]
+	mi := &file_state_state_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2165,7 +2267,7 @@ func (x *Fuse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Fuse.ProtoReflect.Descriptor instead.
 func (*Fuse) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{18}
+	return file_state_state_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Fuse) GetRule() uint32 {
@@ -2210,7 +2312,7 @@ type Rescoring struct {
 
 func (x *Rescoring) Reset() {
 	*x = Rescoring{}
-	mi := &file_state_state_proto_msgTypes[19]
+	mi := &file_state_state_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2222,7 +2324,7 @@ func (x *Rescoring) String() string {
 func (*Rescoring) ProtoMessage() {}
 
 func (x *Rescoring) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[19]
+	mi := &file_state_state_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2235,7 +2337,7 @@ func (x *Rescoring) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Rescoring.ProtoReflect.Descriptor instead.
 func (*Rescoring) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{19}
+	return file_state_state_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Rescoring) GetClasses() uint32 {
@@ -2291,7 +2393,7 @@ type Closing struct {
 
 func (x *Closing) Reset() {
 	*x = Closing{}
-	mi := &file_state_state_proto_msgTypes[20]
+	mi := &file_state_state_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2303,7 +2405,7 @@ func (x *Closing) String() string {
 func (*Closing) ProtoMessage() {}
 
 func (x *Closing) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[20]
+	mi := &file_state_state_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2316,7 +2418,7 @@ func (x *Closing) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Closing.ProtoReflect.Descriptor instead.
 func (*Closing) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{20}
+	return file_state_state_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Closing) GetAt() int64 {
@@ -2396,7 +2498,7 @@ type Calibration struct {
 
 func (x *Calibration) Reset() {
 	*x = Calibration{}
-	mi := &file_state_state_proto_msgTypes[21]
+	mi := &file_state_state_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2408,7 +2510,7 @@ func (x *Calibration) String() string {
 func (*Calibration) ProtoMessage() {}
 
 func (x *Calibration) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[21]
+	mi := &file_state_state_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2421,7 +2523,7 @@ func (x *Calibration) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Calibration.ProtoReflect.Descriptor instead.
 func (*Calibration) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{21}
+	return file_state_state_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Calibration) GetPromises() []int64 {
@@ -2478,7 +2580,7 @@ type Source struct {
 
 func (x *Source) Reset() {
 	*x = Source{}
-	mi := &file_state_state_proto_msgTypes[22]
+	mi := &file_state_state_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2490,7 +2592,7 @@ func (x *Source) String() string {
 func (*Source) ProtoMessage() {}
 
 func (x *Source) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[22]
+	mi := &file_state_state_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2503,7 +2605,7 @@ func (x *Source) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Source.ProtoReflect.Descriptor instead.
 func (*Source) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{22}
+	return file_state_state_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Source) GetTopic() string {
@@ -2588,7 +2690,7 @@ type LedgerMark struct {
 
 func (x *LedgerMark) Reset() {
 	*x = LedgerMark{}
-	mi := &file_state_state_proto_msgTypes[23]
+	mi := &file_state_state_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2600,7 +2702,7 @@ func (x *LedgerMark) String() string {
 func (*LedgerMark) ProtoMessage() {}
 
 func (x *LedgerMark) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[23]
+	mi := &file_state_state_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2613,7 +2715,7 @@ func (x *LedgerMark) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LedgerMark.ProtoReflect.Descriptor instead.
 func (*LedgerMark) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{23}
+	return file_state_state_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *LedgerMark) GetPartition() int32 {
@@ -2665,7 +2767,7 @@ type Totals struct {
 
 func (x *Totals) Reset() {
 	*x = Totals{}
-	mi := &file_state_state_proto_msgTypes[24]
+	mi := &file_state_state_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2677,7 +2779,7 @@ func (x *Totals) String() string {
 func (*Totals) ProtoMessage() {}
 
 func (x *Totals) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[24]
+	mi := &file_state_state_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2690,7 +2792,7 @@ func (x *Totals) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Totals.ProtoReflect.Descriptor instead.
 func (*Totals) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{24}
+	return file_state_state_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Totals) GetKnown() int64 {
@@ -2823,7 +2925,7 @@ var File_state_state_proto protoreflect.FileDescriptor
 
 const file_state_state_proto_rawDesc = "" +
 	"\n" +
-	"\x11state/state.proto\x12\x11mainstay.state.v1\x1a\x15ledger/payloads.proto\"\x82\f\n" +
+	"\x11state/state.proto\x12\x11mainstay.state.v1\x1a\x15ledger/payloads.proto\"\xc1\f\n" +
 	"\bCustomer\x12\x1a\n" +
 	"\bsequence\x18\x01 \x01(\x04R\bsequence\x12\x1a\n" +
 	"\bdeadline\x18\x02 \x01(\x12R\bdeadline\x12\x1f\n" +
@@ -2875,10 +2977,24 @@ const file_state_state_proto_rawDesc = "" +
 	"\btrait_at\x18- \x03(\x12R\atraitAt\x12\x1f\n" +
 	"\vtrait_order\x18. \x03(\rR\n" +
 	"traitOrder\x12#\n" +
-	"\rtrait_updated\x18/ \x03(\x12R\ftraitUpdated\x121\n" +
+	"\rtrait_updated\x18/ \x03(\x12R\ftraitUpdated\x12=\n" +
+	"\n" +
+	"engagement\x180 \x01(\v2\x1d.mainstay.state.v1.EngagementR\n" +
+	"engagement\x121\n" +
 	"\x06alerts\x18< \x01(\v2\x19.mainstay.state.v1.AlertsR\x06alerts\x12\x1d\n" +
 	"\n" +
-	"closed_day\x18= \x01(\x11R\tclosedDay\"\xb4\x01\n" +
+	"closed_day\x18= \x01(\x11R\tclosedDay\"\xc9\x01\n" +
+	"\n" +
+	"Engagement\x12\x19\n" +
+	"\bfirst_at\x18\x01 \x01(\x12R\afirstAt\x12\x17\n" +
+	"\alast_at\x18\x02 \x01(\x12R\x06lastAt\x12\x19\n" +
+	"\blast_day\x18\x03 \x01(\x11R\alastDay\x12\x12\n" +
+	"\x04days\x18\x04 \x01(\x06R\x04days\x12\x1f\n" +
+	"\vdays_before\x18\x05 \x01(\x06R\n" +
+	"daysBefore\x12\x16\n" +
+	"\x06events\x18\x06 \x03(\x03R\x06events\x12\x1f\n" +
+	"\vsupport_day\x18\a \x03(\x11R\n" +
+	"supportDay\"\xb4\x01\n" +
 	"\x06Alerts\x12\x14\n" +
 	"\x05terms\x18\x01 \x01(\x04R\x05terms\x12\x1e\n" +
 	"\n" +
@@ -3144,88 +3260,90 @@ func file_state_state_proto_rawDescGZIP() []byte {
 	return file_state_state_proto_rawDescData
 }
 
-var file_state_state_proto_msgTypes = make([]protoimpl.MessageInfo, 25)
+var file_state_state_proto_msgTypes = make([]protoimpl.MessageInfo, 26)
 var file_state_state_proto_goTypes = []any{
 	(*Customer)(nil),                 // 0: mainstay.state.v1.Customer
-	(*Alerts)(nil),                   // 1: mainstay.state.v1.Alerts
-	(*Episode)(nil),                  // 2: mainstay.state.v1.Episode
-	(*OrderDetail)(nil),              // 3: mainstay.state.v1.OrderDetail
-	(*ForeignTotal)(nil),             // 4: mainstay.state.v1.ForeignTotal
-	(*ForeignRefund)(nil),            // 5: mainstay.state.v1.ForeignRefund
-	(*RefundReason)(nil),             // 6: mainstay.state.v1.RefundReason
-	(*LastPublished)(nil),            // 7: mainstay.state.v1.LastPublished
-	(*Response)(nil),                 // 8: mainstay.state.v1.Response
-	(*Referral)(nil),                 // 9: mainstay.state.v1.Referral
-	(*Partition)(nil),                // 10: mainstay.state.v1.Partition
-	(*TraitTexts)(nil),               // 11: mainstay.state.v1.TraitTexts
-	(*Calendar)(nil),                 // 12: mainstay.state.v1.Calendar
-	(*CalendarColumn)(nil),           // 13: mainstay.state.v1.CalendarColumn
-	(*ErasedName)(nil),               // 14: mainstay.state.v1.ErasedName
-	(*Unnaming)(nil),                 // 15: mainstay.state.v1.Unnaming
-	(*Erased)(nil),                   // 16: mainstay.state.v1.Erased
-	(*RefusedSettings)(nil),          // 17: mainstay.state.v1.RefusedSettings
-	(*Fuse)(nil),                     // 18: mainstay.state.v1.Fuse
-	(*Rescoring)(nil),                // 19: mainstay.state.v1.Rescoring
-	(*Closing)(nil),                  // 20: mainstay.state.v1.Closing
-	(*Calibration)(nil),              // 21: mainstay.state.v1.Calibration
-	(*Source)(nil),                   // 22: mainstay.state.v1.Source
-	(*LedgerMark)(nil),               // 23: mainstay.state.v1.LedgerMark
-	(*Totals)(nil),                   // 24: mainstay.state.v1.Totals
-	(*ledger.CancellationCount)(nil), // 25: mainstay.ledger.v1.CancellationCount
-	(*ledger.Genesis)(nil),           // 26: mainstay.ledger.v1.Genesis
-	(*ledger.SettingsValues)(nil),    // 27: mainstay.ledger.v1.SettingsValues
-	(*ledger.Parameters)(nil),        // 28: mainstay.ledger.v1.Parameters
-	(*ledger.Thresholds)(nil),        // 29: mainstay.ledger.v1.Thresholds
-	(*ledger.Input)(nil),             // 30: mainstay.ledger.v1.Input
-	(*ledger.Contribution)(nil),      // 31: mainstay.ledger.v1.Contribution
-	(*ledger.AlertRule)(nil),         // 32: mainstay.ledger.v1.AlertRule
-	(*ledger.Settings)(nil),          // 33: mainstay.ledger.v1.Settings
+	(*Engagement)(nil),               // 1: mainstay.state.v1.Engagement
+	(*Alerts)(nil),                   // 2: mainstay.state.v1.Alerts
+	(*Episode)(nil),                  // 3: mainstay.state.v1.Episode
+	(*OrderDetail)(nil),              // 4: mainstay.state.v1.OrderDetail
+	(*ForeignTotal)(nil),             // 5: mainstay.state.v1.ForeignTotal
+	(*ForeignRefund)(nil),            // 6: mainstay.state.v1.ForeignRefund
+	(*RefundReason)(nil),             // 7: mainstay.state.v1.RefundReason
+	(*LastPublished)(nil),            // 8: mainstay.state.v1.LastPublished
+	(*Response)(nil),                 // 9: mainstay.state.v1.Response
+	(*Referral)(nil),                 // 10: mainstay.state.v1.Referral
+	(*Partition)(nil),                // 11: mainstay.state.v1.Partition
+	(*TraitTexts)(nil),               // 12: mainstay.state.v1.TraitTexts
+	(*Calendar)(nil),                 // 13: mainstay.state.v1.Calendar
+	(*CalendarColumn)(nil),           // 14: mainstay.state.v1.CalendarColumn
+	(*ErasedName)(nil),               // 15: mainstay.state.v1.ErasedName
+	(*Unnaming)(nil),                 // 16: mainstay.state.v1.Unnaming
+	(*Erased)(nil),                   // 17: mainstay.state.v1.Erased
+	(*RefusedSettings)(nil),          // 18: mainstay.state.v1.RefusedSettings
+	(*Fuse)(nil),                     // 19: mainstay.state.v1.Fuse
+	(*Rescoring)(nil),                // 20: mainstay.state.v1.Rescoring
+	(*Closing)(nil),                  // 21: mainstay.state.v1.Closing
+	(*Calibration)(nil),              // 22: mainstay.state.v1.Calibration
+	(*Source)(nil),                   // 23: mainstay.state.v1.Source
+	(*LedgerMark)(nil),               // 24: mainstay.state.v1.LedgerMark
+	(*Totals)(nil),                   // 25: mainstay.state.v1.Totals
+	(*ledger.CancellationCount)(nil), // 26: mainstay.ledger.v1.CancellationCount
+	(*ledger.Genesis)(nil),           // 27: mainstay.ledger.v1.Genesis
+	(*ledger.SettingsValues)(nil),    // 28: mainstay.ledger.v1.SettingsValues
+	(*ledger.Parameters)(nil),        // 29: mainstay.ledger.v1.Parameters
+	(*ledger.Thresholds)(nil),        // 30: mainstay.ledger.v1.Thresholds
+	(*ledger.Input)(nil),             // 31: mainstay.ledger.v1.Input
+	(*ledger.Contribution)(nil),      // 32: mainstay.ledger.v1.Contribution
+	(*ledger.AlertRule)(nil),         // 33: mainstay.ledger.v1.AlertRule
+	(*ledger.Settings)(nil),          // 34: mainstay.ledger.v1.Settings
 }
 var file_state_state_proto_depIdxs = []int32{
-	3,  // 0: mainstay.state.v1.Customer.order_details:type_name -> mainstay.state.v1.OrderDetail
-	7,  // 1: mainstay.state.v1.Customer.last_published:type_name -> mainstay.state.v1.LastPublished
-	8,  // 2: mainstay.state.v1.Customer.responses:type_name -> mainstay.state.v1.Response
-	9,  // 3: mainstay.state.v1.Customer.referrals:type_name -> mainstay.state.v1.Referral
-	25, // 4: mainstay.state.v1.Customer.forgotten_cancellations:type_name -> mainstay.ledger.v1.CancellationCount
-	1,  // 5: mainstay.state.v1.Customer.alerts:type_name -> mainstay.state.v1.Alerts
-	2,  // 6: mainstay.state.v1.Alerts.episodes:type_name -> mainstay.state.v1.Episode
-	4,  // 7: mainstay.state.v1.OrderDetail.foreign:type_name -> mainstay.state.v1.ForeignTotal
-	5,  // 8: mainstay.state.v1.OrderDetail.foreign_refunds:type_name -> mainstay.state.v1.ForeignRefund
-	6,  // 9: mainstay.state.v1.OrderDetail.refund_reasons:type_name -> mainstay.state.v1.RefundReason
-	26, // 10: mainstay.state.v1.Partition.genesis:type_name -> mainstay.ledger.v1.Genesis
-	27, // 11: mainstay.state.v1.Partition.settings:type_name -> mainstay.ledger.v1.SettingsValues
-	28, // 12: mainstay.state.v1.Partition.parameters:type_name -> mainstay.ledger.v1.Parameters
-	29, // 13: mainstay.state.v1.Partition.thresholds:type_name -> mainstay.ledger.v1.Thresholds
-	30, // 14: mainstay.state.v1.Partition.inputs:type_name -> mainstay.ledger.v1.Input
-	22, // 15: mainstay.state.v1.Partition.sources:type_name -> mainstay.state.v1.Source
-	24, // 16: mainstay.state.v1.Partition.totals:type_name -> mainstay.state.v1.Totals
-	31, // 17: mainstay.state.v1.Partition.contributions:type_name -> mainstay.ledger.v1.Contribution
-	23, // 18: mainstay.state.v1.Partition.ledger_marks:type_name -> mainstay.state.v1.LedgerMark
-	31, // 19: mainstay.state.v1.Partition.published_sums:type_name -> mainstay.ledger.v1.Contribution
-	19, // 20: mainstay.state.v1.Partition.rescoring:type_name -> mainstay.state.v1.Rescoring
-	21, // 21: mainstay.state.v1.Partition.calibration:type_name -> mainstay.state.v1.Calibration
-	18, // 22: mainstay.state.v1.Partition.fuses:type_name -> mainstay.state.v1.Fuse
-	17, // 23: mainstay.state.v1.Partition.refused_settings:type_name -> mainstay.state.v1.RefusedSettings
-	32, // 24: mainstay.state.v1.Partition.retired_rules:type_name -> mainstay.ledger.v1.AlertRule
-	20, // 25: mainstay.state.v1.Partition.closing:type_name -> mainstay.state.v1.Closing
-	31, // 26: mainstay.state.v1.Partition.finals:type_name -> mainstay.ledger.v1.Contribution
-	31, // 27: mainstay.state.v1.Partition.published_final:type_name -> mainstay.ledger.v1.Contribution
-	14, // 28: mainstay.state.v1.Partition.erased_names:type_name -> mainstay.state.v1.ErasedName
-	15, // 29: mainstay.state.v1.Partition.unnaming:type_name -> mainstay.state.v1.Unnaming
-	16, // 30: mainstay.state.v1.Partition.erased:type_name -> mainstay.state.v1.Erased
-	12, // 31: mainstay.state.v1.Partition.calendar:type_name -> mainstay.state.v1.Calendar
-	11, // 32: mainstay.state.v1.Partition.trait_texts:type_name -> mainstay.state.v1.TraitTexts
-	13, // 33: mainstay.state.v1.Calendar.figures:type_name -> mainstay.state.v1.CalendarColumn
-	33, // 34: mainstay.state.v1.RefusedSettings.settings:type_name -> mainstay.ledger.v1.Settings
-	24, // 35: mainstay.state.v1.Closing.totals:type_name -> mainstay.state.v1.Totals
-	27, // 36: mainstay.state.v1.Closing.settings:type_name -> mainstay.ledger.v1.SettingsValues
-	28, // 37: mainstay.state.v1.Closing.parameters:type_name -> mainstay.ledger.v1.Parameters
-	25, // 38: mainstay.state.v1.Totals.cancellations:type_name -> mainstay.ledger.v1.CancellationCount
-	39, // [39:39] is the sub-list for method output_type
-	39, // [39:39] is the sub-list for method input_type
-	39, // [39:39] is the sub-list for extension type_name
-	39, // [39:39] is the sub-list for extension extendee
-	0,  // [0:39] is the sub-list for field type_name
+	4,  // 0: mainstay.state.v1.Customer.order_details:type_name -> mainstay.state.v1.OrderDetail
+	8,  // 1: mainstay.state.v1.Customer.last_published:type_name -> mainstay.state.v1.LastPublished
+	9,  // 2: mainstay.state.v1.Customer.responses:type_name -> mainstay.state.v1.Response
+	10, // 3: mainstay.state.v1.Customer.referrals:type_name -> mainstay.state.v1.Referral
+	26, // 4: mainstay.state.v1.Customer.forgotten_cancellations:type_name -> mainstay.ledger.v1.CancellationCount
+	1,  // 5: mainstay.state.v1.Customer.engagement:type_name -> mainstay.state.v1.Engagement
+	2,  // 6: mainstay.state.v1.Customer.alerts:type_name -> mainstay.state.v1.Alerts
+	3,  // 7: mainstay.state.v1.Alerts.episodes:type_name -> mainstay.state.v1.Episode
+	5,  // 8: mainstay.state.v1.OrderDetail.foreign:type_name -> mainstay.state.v1.ForeignTotal
+	6,  // 9: mainstay.state.v1.OrderDetail.foreign_refunds:type_name -> mainstay.state.v1.ForeignRefund
+	7,  // 10: mainstay.state.v1.OrderDetail.refund_reasons:type_name -> mainstay.state.v1.RefundReason
+	27, // 11: mainstay.state.v1.Partition.genesis:type_name -> mainstay.ledger.v1.Genesis
+	28, // 12: mainstay.state.v1.Partition.settings:type_name -> mainstay.ledger.v1.SettingsValues
+	29, // 13: mainstay.state.v1.Partition.parameters:type_name -> mainstay.ledger.v1.Parameters
+	30, // 14: mainstay.state.v1.Partition.thresholds:type_name -> mainstay.ledger.v1.Thresholds
+	31, // 15: mainstay.state.v1.Partition.inputs:type_name -> mainstay.ledger.v1.Input
+	23, // 16: mainstay.state.v1.Partition.sources:type_name -> mainstay.state.v1.Source
+	25, // 17: mainstay.state.v1.Partition.totals:type_name -> mainstay.state.v1.Totals
+	32, // 18: mainstay.state.v1.Partition.contributions:type_name -> mainstay.ledger.v1.Contribution
+	24, // 19: mainstay.state.v1.Partition.ledger_marks:type_name -> mainstay.state.v1.LedgerMark
+	32, // 20: mainstay.state.v1.Partition.published_sums:type_name -> mainstay.ledger.v1.Contribution
+	20, // 21: mainstay.state.v1.Partition.rescoring:type_name -> mainstay.state.v1.Rescoring
+	22, // 22: mainstay.state.v1.Partition.calibration:type_name -> mainstay.state.v1.Calibration
+	19, // 23: mainstay.state.v1.Partition.fuses:type_name -> mainstay.state.v1.Fuse
+	18, // 24: mainstay.state.v1.Partition.refused_settings:type_name -> mainstay.state.v1.RefusedSettings
+	33, // 25: mainstay.state.v1.Partition.retired_rules:type_name -> mainstay.ledger.v1.AlertRule
+	21, // 26: mainstay.state.v1.Partition.closing:type_name -> mainstay.state.v1.Closing
+	32, // 27: mainstay.state.v1.Partition.finals:type_name -> mainstay.ledger.v1.Contribution
+	32, // 28: mainstay.state.v1.Partition.published_final:type_name -> mainstay.ledger.v1.Contribution
+	15, // 29: mainstay.state.v1.Partition.erased_names:type_name -> mainstay.state.v1.ErasedName
+	16, // 30: mainstay.state.v1.Partition.unnaming:type_name -> mainstay.state.v1.Unnaming
+	17, // 31: mainstay.state.v1.Partition.erased:type_name -> mainstay.state.v1.Erased
+	13, // 32: mainstay.state.v1.Partition.calendar:type_name -> mainstay.state.v1.Calendar
+	12, // 33: mainstay.state.v1.Partition.trait_texts:type_name -> mainstay.state.v1.TraitTexts
+	14, // 34: mainstay.state.v1.Calendar.figures:type_name -> mainstay.state.v1.CalendarColumn
+	34, // 35: mainstay.state.v1.RefusedSettings.settings:type_name -> mainstay.ledger.v1.Settings
+	25, // 36: mainstay.state.v1.Closing.totals:type_name -> mainstay.state.v1.Totals
+	28, // 37: mainstay.state.v1.Closing.settings:type_name -> mainstay.ledger.v1.SettingsValues
+	29, // 38: mainstay.state.v1.Closing.parameters:type_name -> mainstay.ledger.v1.Parameters
+	26, // 39: mainstay.state.v1.Totals.cancellations:type_name -> mainstay.ledger.v1.CancellationCount
+	40, // [40:40] is the sub-list for method output_type
+	40, // [40:40] is the sub-list for method input_type
+	40, // [40:40] is the sub-list for extension type_name
+	40, // [40:40] is the sub-list for extension extendee
+	0,  // [0:40] is the sub-list for field type_name
 }
 
 func init() { file_state_state_proto_init() }
@@ -3239,7 +3357,7 @@ func file_state_state_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_state_state_proto_rawDesc), len(file_state_state_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   25,
+			NumMessages:   26,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -27,6 +27,8 @@ type customerAnswer struct {
 	Promoter json.RawMessage  `json:"promoter_status" schema:"promoter-status"`
 	Alerts   []openAlert      `json:"open_alerts" about:"Published and not cleared"`
 
+	Engagement *processors.EngagementAnswer `json:"engagement" about:"What they do besides buying; null: nothing is known"`
+
 	tag string
 }
 
@@ -53,7 +55,8 @@ func (a *api) answerCustomer(ctx context.Context, args arguments) (any, error) {
 	answer := customerAnswer{
 		Customer: s.Customer, AsOf: moment(s.AsOf), Ledger: p.Explanation.Ledger, Referrer: p.Explanation.Referrer, AtStake: amount(p, s.ValueAtStake()),
 		CLV: s.CLV.Append(nil), Churn: s.Churn.Append(nil), Promoter: s.Promoter.Append(nil), Alerts: []openAlert{},
-		tag: fmt.Sprintf(`W/"%.12s-%d"`, a.views.Genesis.GetLedgerId(), s.CLV.Sequence),
+		Engagement: processors.AnswerEngagement(&s.Engagement),
+		tag:        fmt.Sprintf(`W/"%.12s-%d-%d"`, a.views.Genesis.GetLedgerId(), s.CLV.Sequence, s.Engagement.Events),
 	}
 	for i := range p.Alerts {
 		answer.Alerts = append(answer.Alerts, openAlertOf(&p.Alerts[i]))

@@ -53,6 +53,7 @@ func (p *pages) customer(r *http.Request) (content, error) {
 			card("Why", p.reasons(profile)),
 			card("Open alerts", p.openAlerts(profile)),
 			card("Referrals", p.referrals(profile)),
+			card("Engagement", p.engagement(profile)),
 		),
 		card("What happened", p.timeline(profile)),
 	}}, nil
@@ -124,6 +125,18 @@ func (p *pages) referrals(profile *lookup.Profile) g.Node {
 	return g.Group{by, h.P(g.Textf("Has referred %d customers, who have spent ", profile.Explanation.Referred), h.Strong(g.Text(amount(unit, profile.Scores.CLV.ReferralValue)+" "+unit.Code)), g.Text("."))}
 }
 
+func (p *pages) engagement(profile *lookup.Profile) g.Node {
+	e := &profile.Scores.Engagement
+	if !e.Known {
+		return empty("No visit, review or support contact is known.")
+	}
+	return g.Group{
+		h.P(g.Text("Active on "), h.Strong(g.Textf("%d", e.ActiveDays30)), g.Text(" of the last 30 days and on "), h.Strong(g.Textf("%d", e.ActiveDays90)), g.Text(" of the last 90.")),
+		h.P(g.Text("Last seen "), p.moment(e.LastAt), g.Text(", first "), p.moment(e.FirstAt), g.Text(".")),
+		h.P(g.Textf("Support contacts: %d, of these %d within 90 days. Reviews: %d.", e.SupportContacts, e.SupportContacts90, e.Reviews)),
+	}
+}
+
 // timelineLine is one line of the timeline.
 type timelineLine struct {
 	at   string // RFC 3339, or a day
@@ -149,6 +162,12 @@ func timelineLines(profile *lookup.Profile) []timelineLine {
 		}
 		all = append(all, timelineLine{r.Created, "survey", text})
 	}
+	if x := e.Engaged; x != nil {
+		all = append(all, timelineLine{x.First, "engagement", "first engaged besides buying"}, timelineLine{x.Last, "engagement", "last engaged besides buying"})
+		for _, day := range x.SupportDays {
+			all = append(all, timelineLine{day, "engagement", "contacted support"})
+		}
+	}
 	for _, a := range profile.Alerts {
 		all = append(all, timelineLine{string(timestamp.Append(nil, a.RaisedAt)), "alert", "alert: " + words(a.Rule)})
 	}
@@ -166,7 +185,7 @@ func (p *pages) timeline(profile *lookup.Profile) g.Node {
 	const most = 60
 	all := timelineLines(profile)
 	if len(all) == 0 {
-		return empty("No standing order, and no survey response.")
+		return empty("No standing order, no survey response and no engagement.")
 	}
 	more := len(all) - most
 	return g.Group{

@@ -178,13 +178,20 @@ func event(what string, at int64, a *arguments) (*ledger.Event, error) {
 			ResponseId: a.textArgument("id"), Type: ledger.SurveyType_SURVEY_TYPE_NPS, Score: int32(a.number("score")), CreatedAt: e.GetOccurredAt(), UpdatedAt: e.GetOccurredAt(),
 		}
 		e.Id, e.Source = fmt.Sprint("response:", e.Survey.GetResponseId(), "@", e.GetOccurredAt()), "survey"
+	case "engagement":
+		n, ok := ledger.EngagementType_value["ENGAGEMENT_TYPE_"+strings.ToUpper(a.textArgument("type"))]
+		if !ok || n == 0 {
+			return nil, fmt.Errorf("%w: type of engagement", ErrLine)
+		}
+		e.Engagement = &ledger.Engagement{Type: ledger.EngagementType(n)}
+		e.Id, e.Source = fmt.Sprint("engagement:", n, "@", e.GetOccurredAt()), "engagement"
 	default:
-		return nil, fmt.Errorf("%w: unknown event %q; known are purchase, refund, cancel, account, subscription, referral, survey, forget, tick, restart, answers, currency, rules, settings, parameters or thresholds", ErrLine, what)
+		return nil, fmt.Errorf("%w: unknown event %q; known are purchase, refund, cancel, account, subscription, referral, survey, engagement, forget, tick, restart, answers, currency, rules, settings, parameters or thresholds", ErrLine, what)
 	}
 	if err := a.finish(what); err != nil {
 		return nil, err
 	}
-	blob, err := (&ledger.Event{OccurredAt: e.GetOccurredAt(), Purchase: e.Purchase, Cancellation: e.Cancellation, Referral: e.Referral, Survey: e.Survey, Erasure: e.Erasure}).MarshalVT()
+	blob, err := (&ledger.Event{OccurredAt: e.GetOccurredAt(), Purchase: e.Purchase, Cancellation: e.Cancellation, Referral: e.Referral, Survey: e.Survey, Erasure: e.Erasure, Engagement: e.Engagement}).MarshalVT()
 	if err != nil {
 		return nil, fmt.Errorf("encode an event: %w", err)
 	}

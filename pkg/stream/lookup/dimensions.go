@@ -49,6 +49,17 @@ func Dimensions() []Dimension {
 		{"referred", "by whether a referral by another customer is in force", func(_ *processors.Partition, a *processors.CustomerScores, _ *customer.State) string {
 			return map[bool]string{true: "yes", false: "no"}[a.Referrer != ""]
 		}, nil},
+		{"engagement", "by the latest active day: among the last 30 days, the last 90, or earlier", func(_ *processors.Partition, a *processors.CustomerScores, _ *customer.State) string {
+			switch e := &a.Engagement; {
+			case e.ActiveDays30 > 0:
+				return "active_30"
+			case e.ActiveDays90 > 0:
+				return "active_90"
+			case e.Known:
+				return "earlier"
+			}
+			return noSegment
+		}, []string{"active_30", "active_90", "earlier"}},
 	}
 	for t := range trait.Traits {
 		all = append(all, Dimension{Name: t.String(), About: t.About(), of: func(p *processors.Partition, _ *processors.CustomerScores, s *customer.State) string {

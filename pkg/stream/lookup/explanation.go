@@ -69,6 +69,17 @@ func RenderExplanation(b *processors.Explanation) []string {
 	if len(answers) > 0 {
 		add("NPS responses", "%s", strings.Join(answers, ", "))
 	}
+	if e := b.Engaged; e != nil {
+		parts := make([]string, len(e.Events))
+		for i, n := range e.Events {
+			parts[i] = fmt.Sprintf("%s %d", n.Type, n.Events)
+		}
+		add("engagement", "from %s to %s: %s", day(e.First), day(e.Last), strings.Join(parts, ", "))
+		add("active days", "%d of the last 30, %d of the last 90; %s days since the last engagement", e.ActiveDays30, e.ActiveDays90, e.DaysSince)
+		if n := len(e.SupportDays); n > 0 {
+			add("support contacts", "%d within 90 days, the latest on %s", e.Support90, strings.Join(e.SupportDays[max(0, n-shown):], ", "))
+		}
+	}
 	for _, r := range b.Reasons {
 		add("cancelled", "%s: %d orders, %d refunds, %d subscriptions, %d accounts", or(r.Reason, "no reason stated"), r.Orders, r.Refunds, r.Subscriptions, r.Accounts)
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/mainstay/mainstay/processors"
+	"github.com/mainstay/mainstay/processors/customer"
 	"github.com/mainstay/mainstay/schemas/output"
 	"github.com/mainstay/mainstay/schemas/timestamp"
 )
@@ -35,6 +36,14 @@ func Columns() []Column {
 		number("days_overdue", 1, func(l *Listed) output.Opt[float64] { return l.Scores.CLV.DaysOverdue }),
 		label("nps_category", func(l *Listed) string { return l.Scores.Promoter.Category }),
 		whole("nps_score", func(l *Listed) output.Opt[int64] { return l.Scores.Promoter.Score }),
+		described("When they last engaged with the shop besides buying", moment("last_engaged_at", engagement(func(e *customer.Engagement) int64 { return e.LastAt }))),
+		described("When they first engaged", moment("first_engaged_at", engagement(func(e *customer.Engagement) int64 { return e.FirstAt }))),
+		described("Days since last_engaged_at", number("days_since_last_engagement", 1, engagement(func(e *customer.Engagement) float64 { return e.DaysSinceLast }))),
+		described("Active days among the last 30 days", number("active_days_30", 0, engagement(func(e *customer.Engagement) float64 { return float64(e.ActiveDays30) }))),
+		described("Active days among the last 90 days", number("active_days_90", 0, engagement(func(e *customer.Engagement) float64 { return float64(e.ActiveDays90) }))),
+		described("Support contacts within 90 days", number("support_contacts_90", 0, engagement(func(e *customer.Engagement) float64 { return float64(e.SupportContacts90) }))),
+		described("Support contacts of all time", number("support_contacts", 0, engagement(func(e *customer.Engagement) float64 { return float64(e.SupportContacts) }))),
+		described("Reviews of all time", number("reviews", 0, engagement(func(e *customer.Engagement) float64 { return float64(e.Reviews) }))),
 		{Name: "open_alerts", About: "The rules of the alerts that were published and not cleared", kind: Words, Text: func(l *Listed) string {
 			rules := make([]string, len(l.Alerts))
 			for i, a := range l.Alerts {
@@ -83,6 +92,14 @@ func Columns() []Column {
 		flag("action", func(l *Listed) output.Opt[bool] { return output.Some(l.Scores.Promoter.Action) }),
 		whole("referred_customers", func(l *Listed) output.Opt[int64] { return output.Some(l.Scores.Promoter.Referred) }),
 		sentences("promoter_status_reasons", func(l *Listed) *output.Reasons { return &l.Scores.Promoter.Reasons }),
+	}
+}
+
+// engagement returns a figure of the customer's engagement, not known where none is.
+func engagement[T int64 | float64](of func(*customer.Engagement) T) func(*Listed) output.Opt[T] {
+	return func(l *Listed) output.Opt[T] {
+		e := &l.Scores.Engagement
+		return output.Opt[T]{Value: of(e), Known: e.Known}
 	}
 }
 

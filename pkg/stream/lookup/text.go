@@ -143,5 +143,9 @@ func RenderCustomer(answers []byte) ([]string, error) {
 		add("since published", "%s", moved)
 	}
 	add("promoter status", "%s, score %s, %s responses", promoter.text("nps_category"), promoter.text("nps_score"), promoter.text("response_count"))
+	if e := o.within("engagement"); e != nil {
+		add("engagement", "active on %s of the last 30 days and %s of 90, last %s; %s support contacts, %s of them within 90 days, %s reviews", e.text("active_days_30"),
+			e.text("active_days_90"), e.text("last_engaged_at"), e.text("support_contacts"), e.text("support_contacts_90"), e.text("reviews"))
+	}
 	return lines, nil
 }
