@@ -28,7 +28,7 @@ func TestExamplesOfMeasures(t *testing.T) {
 			rest = after
 		}
 	}
-	w, _ := newRunningWorld(t, "MAINSTAY_MONEY_CURRENCY=EUR", "MAINSTAY_MONEY_DEFAULT_CURRENCY=EUR",
+	w, _ := newRunningWorld(t, "MAINSTAY_KAFKA_TOPICS_ENGAGEMENT=engagement", "MAINSTAY_MONEY_CURRENCY=EUR", "MAINSTAY_MONEY_DEFAULT_CURRENCY=EUR",
 		"MAINSTAY_ALERTS_RULES=[{name: slipping, metric: churn_probability, above: 0.5, clear: 0.4, for: 10d, severity: warning}]")
 	w.mustRun("send", "purchase", "--customer", "ada", "--order", "1", "--total", "40", "--at", "2026-01-01")
 	w.mustRun("send", "purchase", "--customer", "ada", "--order", "2", "--total", "40", "--at", "2026-01-15")
@@ -69,6 +69,22 @@ func TestExamplesOfMeasures(t *testing.T) {
 	for _, reason := range alert["reasons"].([]any) {
 		require.Contains(t, strings.ReplaceAll(page, "\n", " "), `"`+reason.(string)+`"`)
 	}
+
+	for _, event := range [][2]string{
+		{"review", "2026-01-25"}, {"site_visit", "2026-04-05"}, {"site_visit", "2026-06-10"}, {"site_visit", "2026-06-10T12:00:00Z"}, {"support_contact", "2026-06-20"},
+	} {
+		w.mustRun("send", "engagement", "--customer", "ada", "--type", event[0], "--at", event[1])
+	}
+	ada = w.customer("ada", func(c map[string]any) bool {
+		return numberAt(c, "engagement", "active_days_90") == example("active_days_90")
+	})
+	require.Equal(t, now, ada["as_of"])
+	for _, measure := range []string{"active_days_30", "days_since_last_engagement", "support_contacts_90", "support_contacts", "reviews"} {
+		require.Equal(t, example(measure), numberAt(ada, "engagement", measure), measure)
+	}
+	require.Equal(t, example("last_engaged_at")+"T00:00:00Z", valueAt(ada, "engagement", "last_engaged_at"))
+	require.Equal(t, "2026-01-25T00:00:00Z", valueAt(ada, "engagement", "first_engaged_at"))
+	require.Contains(t, w.mustRun("report", "segments", "--by", "engagement", "--csv"), "\nactive_30,1,")
 
 	w.mustRun("send", "referral", "--referrer", "ada", "--customer", "bob", "--at", "2026-07-01")
 	w.mustRun("send", "purchase", "--customer", "bob", "--order", "3", "--total", "80", "--at", "2026-07-01")

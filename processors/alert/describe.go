@@ -123,9 +123,9 @@ func (r *compiled) describeEngagement(v *view, dst *output.Reasons) {
 	case "support_contacts_90":
 		whole(dst, count(e.SupportContacts90, "support contact", "support contacts")+" in 90 days, "+strconv.FormatInt(e.SupportContacts, 10)+" in all")
 	case "active_days_30":
-		whole(dst, strconv.FormatInt(e.ActiveDays30, 10)+" active days of 30"+last)
+		whole(dst, count(e.ActiveDays30, "active day", "active days")+" of the last 30"+last)
 	default:
-		whole(dst, strconv.FormatInt(e.ActiveDays90, 10)+" active days of 90"+last)
+		whole(dst, count(e.ActiveDays90, "active day", "active days")+" of the last 90"+last)
 	}
 }
 

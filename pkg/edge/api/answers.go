@@ -56,7 +56,11 @@ func (a *api) answerCustomer(ctx context.Context, args arguments) (any, error) {
 		Customer: s.Customer, AsOf: moment(s.AsOf), Ledger: p.Explanation.Ledger, Referrer: p.Explanation.Referrer, AtStake: amount(p, s.ValueAtStake()),
 		CLV: s.CLV.Append(nil), Churn: s.Churn.Append(nil), Promoter: s.Promoter.Append(nil), Alerts: []openAlert{},
 		Engagement: processors.AnswerEngagement(&s.Engagement),
-		tag:        fmt.Sprintf(`W/"%.12s-%d-%d"`, a.views.Genesis.GetLedgerId(), s.CLV.Sequence, s.Engagement.Events),
+		tag:        fmt.Sprintf(`W/"%.12s-%d"`, a.views.Genesis.GetLedgerId(), s.CLV.Sequence),
+	}
+	if n := s.Engagement.Events; n > 0 { // these cause no output
+		//mutant:etag-without-engagement delete
+		answer.tag = fmt.Sprintf(`W/"%.12s-%d-%d"`, a.views.Genesis.GetLedgerId(), s.CLV.Sequence, n)
 	}
 	for i := range p.Alerts {
 		answer.Alerts = append(answer.Alerts, openAlertOf(&p.Alerts[i]))

@@ -81,7 +81,7 @@ func base() string {
 			}
 		}
 	}
-	fmt.Fprintf(&lines, "2026-05-02 survey c01 id=s1 score=2\n2026-05-04 tick\n")
+	fmt.Fprintf(&lines, "2026-05-02 survey c01 id=s1 score=2\n2026-05-03 engagement c01 type=support_contact\n2026-05-04 tick\n")
 	return lines.String()
 }
 
@@ -286,8 +286,10 @@ func TestETagIsTheSequence(t *testing.T) {
 	}
 	status, _, _ = same.get(t, "/v1/customers/ada", "If-None-Match", `W/"other-1"`)
 	require.Equal(t, http.StatusOK, status)
-	status, _, _ = newWorld(t, before+"2026-01-21 purchase ada order=3 total=1\n").get(t, "/v1/customers/ada", "If-None-Match", tag)
-	require.Equal(t, http.StatusOK, status)
+	for _, event := range []string{"purchase ada order=3 total=1", "engagement ada type=review"} {
+		status, _, _ = newWorld(t, before+"2026-01-21 "+event+"\n").get(t, "/v1/customers/ada", "If-None-Match", tag)
+		require.Equal(t, http.StatusOK, status, event)
+	}
 }
 
 // The pages of a list, in any order and of any size, are together a naive sort of what each customer's own answer says.

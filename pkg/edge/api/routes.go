@@ -65,7 +65,7 @@ func routes() []route {
 			path: "/v1/customers/{id}", name: "getCustomer", scope: server.ScopeCustomers, response: customerAnswer{}, problems: []kind{unknownCustomer, noStateYet},
 			summary: "A customer's scores and open alerts",
 			about: "The scores as of the ledger's time, with the fields of the outputs, as `mainstay customer get` prints them. The ETag is weak: it changes whenever an " +
-				"output of the customer is published, and not with what moves by less than is material, such as the days since the last order.",
+				"output of the customer is published or they engage, and not with what moves by less than is material, such as the days since the last order.",
 			parameters: []parameter{id}, answer: (*api).answerCustomer,
 		},
 		{

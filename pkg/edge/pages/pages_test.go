@@ -64,6 +64,7 @@ const shop = `2026-01-01 purchase ` + hostile + ` order=1 total=4000
 2026-01-10 referral ` + persian + ` by=` + hostile + ` id=r1 status=approved
 2026-01-12 purchase ` + persian + ` order=p2 total=50
 2026-01-20 survey ` + hostile + ` id=s1 score=2
+2026-05-03 engagement ` + hostile + ` type=support_contact
 2026-05-04 tick
 `
 
@@ -136,7 +137,7 @@ func TestEveryPage(t *testing.T) {
 		"/?capacity=10": {`aria-current="true">10<`},
 		"/?capacity=-1": {`aria-current="true">20<`},
 		"/customer":     {"Customers", "&lt;script&gt;alert(1)", `\u202egnp.exe\u0001`, "Lifetime value, EUR"},
-		"/customer?id=" + url.QueryEscape(hostile): {"&lt;script&gt;alert(1)", "<svg", "Would recommend", "1 order, 5,000.00 EUR net", "answered a survey with 2 of 10", "Has referred 1 customers"},
+		"/customer?id=" + url.QueryEscape(hostile): {"&lt;script&gt;alert(1)", "<svg", "Would recommend", "1 order, 5,000.00 EUR net", "answered a survey with 2 of 10", "Has referred 1 customers", "of the last 30 days and on <strong>1</strong>", "these 1 within 90 days", "contacted support", "last engaged"},
 		"/customer?id=" + url.QueryEscape(persian): {persian, "Referred by", "&lt;script&gt;"},
 		"/customer?id=" + url.QueryEscape(bidi):    {`\u202egnp.exe\u0001`},
 		"/overview":                                {"Customer equity", "1,234,567.89", "expected from them, 80%: 1,234.00 to 5,678.00", "Predicted orders", "4,322", "80%: 4,000 to 5,000", "<svg", "Detractors", "−100"},

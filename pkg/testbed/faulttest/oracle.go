@@ -82,6 +82,7 @@ func (w *world) verify() []string {
 	problems = append(problems, w.checkTotals()...)
 	problems = append(problems, w.checkMonths(forgotten, recounted)...)
 	problems = append(problems, w.checkCancellations(recounted)...)
+	problems = append(problems, w.checkEngagement(recounted)...)
 	for event, order := range recounted.purchases {
 		// A purchase that arrives after the cancellation of its order changes nothing, so it causes no output.
 		if n := w.subscriber.outputsByCause[event]; n > 1 || n == 0 && !order.cancelled {
@@ -114,6 +115,7 @@ type customerTotals struct {
 	score, responses int64
 	days             map[int64]bool  // with a purchase
 	net              map[int64]int64 // by day
+	engaged          engaged
 }
 
 type recountedOrder struct {
@@ -145,12 +147,14 @@ type inputEvent struct {
 	Referred string      `json:"referred_customer_id"`
 	Status   string      `json:"status"`
 	Test     bool        `json:"test"`
+
+	Engagement string `json:"engagement_type"`
 }
 
 // customer returns the totals of a customer, who is added if they are new.
 func (r *recount) customer(id string) *customerTotals {
 	if r.customers[id] == nil {
-		r.customers[id] = &customerTotals{byOrder: map[string]*recountedOrder{}, days: map[int64]bool{}, net: map[int64]int64{}}
+		r.customers[id] = &customerTotals{byOrder: map[string]*recountedOrder{}, days: map[int64]bool{}, net: map[int64]int64{}, engaged: engaged{}}
 	}
 	return r.customers[id]
 }
@@ -188,6 +192,8 @@ func (w *world) recount(counts func(inputPlace) bool) (*recount, error) {
 					continue
 				}
 				switch {
+				case e.Engagement != "":
+					of(e.Customer).engaged[e.EventID] = e
 				case e.Response != "":
 					if responses[e.Customer] == nil {
 						responses[e.Customer] = map[string]response{}

@@ -40,7 +40,7 @@ func (w *world) produceInputs() {
 	days := 0 // that have passed under the event clock
 	var orders []*order
 	responses := map[string]int{}
-	batch := w.newBatcher(producer)
+	batch, engagement := w.newBatcher(producer), w.newEngager(producer)
 	defer batch.flush()
 	var last []byte
 	var lastTopic string
@@ -68,6 +68,7 @@ func (w *world) produceInputs() {
 			batch.flush()
 			w.forget(producer, i, fmt.Sprintf("c%d", forgotten.IntN(shopCustomers)), stamp)
 		}
+		engagement.engage(i, at)
 		if i%newcomerEvery == newcomerEvery-1 {
 			batch.flush()
 			w.newcomer(producer, i, stamp)

@@ -98,6 +98,9 @@ func settings(seed uint64, env *embedded.Embedded) config.Config {
 	if forgets(seed) {
 		c.Kafka.Topics[event.Erasure] = []string{event.Erasure.Descriptor().Topic}
 	}
+	if engages(seed) {
+		c.Kafka.Topics[event.Engagement] = []string{event.Engagement.Descriptor().Topic}
+	}
 	if batches(seed) {
 		c.Kafka.Topics[event.Purchase] = []string{"purchases=" + batchesTable}
 	}
@@ -159,6 +162,7 @@ func rules(seed uint64) config.Rules {
 		{Name: "unhappy", Metric: "nps_score", Below: true, At: 6, Clear: 6, Severity: "critical"},
 		{Name: "among_the_best", Metric: "value_tier", At: 2, Clear: 2, Severity: "info"}, // new thresholds end it
 		{Name: "brings_others", Metric: "referral_value", At: 100, Clear: 50, Severity: "info"},
+		{Name: "away", Metric: "active_days_30", Below: true, At: 0, Clear: 0, Severity: "info"}, // under the event clock
 	}
 }
 
