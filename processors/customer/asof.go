@@ -30,6 +30,7 @@ func (s *State) AsOf(t *Terms, at int64) *State {
 		c.days = c.days[:n-1]
 		c.forgottenAt = min(c.forgottenAt, at-1)
 	}
+	//mutant:visitor-counts-before-first-visit delete
 	c.engagement = s.engagement.until(at)
 	c.responses = slices.DeleteFunc(slices.Clone(s.responses), func(r Response) bool { return r.CreatedAt >= at })
 	c.referrals = slices.DeleteFunc(slices.Clone(s.referrals), func(r referral) bool { return r.at >= at })

@@ -83,7 +83,7 @@ func (s *State) RecordEngagement(t *Terms, at int64, v *ledger.Engagement) Chang
 		g.days, g.day = g.days.shift(int64(day)-int64(g.day)), day
 		g.forgetSupport()
 	}
-	//mutant:late-active-day-lost if before := int64(g.day) - int64(day); before == 0
+	//mutant:late-active-day-lost if before == 0
 	if before := int64(g.day) - int64(day); before < rememberedDays {
 		g.days.set(before)
 		if v.GetType() == ledger.EngagementType_ENGAGEMENT_TYPE_SUPPORT_CONTACT {
@@ -200,7 +200,6 @@ func (s *State) engagementFalls(t *Terms, window int64, level float64, figure fu
 // until leaves out what is dated at or after a time: nil if nothing is left. How much of the figures is left is not known.
 func (g *engagement) until(at int64) *engagement {
 	switch {
-	//mutant:visitor-counts-before-first-visit if true
 	case g == nil || g.last < at:
 		return g
 	case g.first >= at:
