@@ -117,6 +117,9 @@ func (p *Partition) currentMoment(c *customer.State) customer.Moment {
 	return p.terms.At(now, p.state.base, p.state.baseKnown)
 }
 
+// Number returns the number of the partition.
+func (p *Partition) Number() int32 { return p.state.number }
+
 // BaseTime returns the time (ms) up to which all inputs are read; false until a tick has reported every input partition.
 func (p *Partition) BaseTime() (ms int64, ok bool) { return p.state.base, p.state.baseKnown }
 

@@ -9,6 +9,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -27,8 +28,8 @@ type Source interface {
 	List(ctx context.Context, q lookup.ListQuery) (*lookup.Listing, error)
 	// Tally counts customers and open alerts.
 	Tally(ctx context.Context, q lookup.AlertQuery) (*lookup.Tally, error)
-	// Segments sums customers by each dimension, in the order of lookup.Dimensions.
-	Segments(ctx context.Context) ([]*lookup.Segments, error)
+	// Segments sums customers by each of some dimensions, in their order.
+	Segments(ctx context.Context, by []lookup.Dimension) ([]*lookup.Segments, error)
 	// Calendar reads what all customers did month by month. The error may be lookup.ErrNoState.
 	Calendar(ctx context.Context) (*lookup.Calendar, error)
 	// Model reads what customers are scored with, and how forecasts came out. The error may be lookup.ErrNoState.
@@ -61,8 +62,8 @@ func (s state) Tally(ctx context.Context, q lookup.AlertQuery) (*lookup.Tally, e
 	return lookup.ReadTally(ctx, s.redis, s.namespace, s.genesis, q)
 }
 
-func (s state) Segments(ctx context.Context) ([]*lookup.Segments, error) {
-	return lookup.ReadSegments(ctx, s.redis, s.namespace, s.genesis, lookup.Dimensions(), nil)
+func (s state) Segments(ctx context.Context, by []lookup.Dimension) ([]*lookup.Segments, error) {
+	return lookup.ReadSegments(ctx, s.redis, s.namespace, s.genesis, by, nil)
 }
 
 func (s state) Calendar(ctx context.Context) (*lookup.Calendar, error) {
@@ -224,14 +225,17 @@ func (v *Views) Tally(ctx context.Context, q lookup.AlertQuery) (*lookup.Tally, 
 	return &t, nil
 }
 
-// Segments sums customers by a dimension. One read of all customers serves all dimensions. An error of a dimension that there is not is a
+// Segments sums customers by a dimension. One read of all customers serves all dimensions that are not ranked. An error of a dimension that there is not is a
 // *QueryError.
 func (v *Views) Segments(ctx context.Context, dimension string) (*lookup.Segments, error) {
 	by, err := lookup.DimensionNamed(dimension)
 	if err != nil {
 		return nil, &QueryError{"by", err}
 	}
-	all, err := v.segments.get(ctx, "", v.Source.Segments)
+	together := slices.DeleteFunc(lookup.Dimensions(), func(d lookup.Dimension) bool { return d.Ranked != by.Ranked })
+	all, err := v.segments.get(ctx, strconv.FormatBool(by.Ranked), func(ctx context.Context) ([]*lookup.Segments, error) {
+		return v.Source.Segments(ctx, together)
+	})
 	if err != nil {
 		return nil, err
 	}

@@ -14,8 +14,18 @@ import (
 type Dimension struct {
 	Name  string
 	About string
-	of    func(*processors.Partition, *processors.CustomerScores, *customer.State) string
+	of    func(c *counted) string
 	order []string // of the segments that are not in the order of their names
+	// Ranked: segments depend on the ranks of customers among all, which take a walk of their own.
+	Ranked bool
+}
+
+// counted is a customer who is counted in a segment of each dimension.
+type counted struct {
+	partition *processors.Partition
+	scores    *processors.CustomerScores
+	state     *customer.State
+	base      *rfm // nil unless a dimension is ranked
 }
 
 // noSegment is the segment of customers of whom a dimension says nothing.
@@ -25,48 +35,49 @@ const noSegment = "none"
 func Dimensions() []Dimension {
 	all := []Dimension{
 		{
-			"value_tier", "by value", func(_ *processors.Partition, a *processors.CustomerScores, _ *customer.State) string {
-				return a.CLV.ValueTier.Value
-			},
-			[]string{"top_10", "top_20", "rest"},
+			Name: "value_tier", About: "by value", order: []string{"top_10", "top_20", "rest"},
+			of: func(c *counted) string { return c.scores.CLV.ValueTier.Value },
 		},
 		{
-			"churn_risk", "by class", func(_ *processors.Partition, a *processors.CustomerScores, _ *customer.State) string {
-				return a.Churn.Risk
-			},
-			[]string{"low", "medium", "high", "churned"},
+			Name: "churn_risk", About: "by class", order: []string{"low", "medium", "high", "churned"},
+			of: func(c *counted) string { return c.scores.Churn.Risk },
 		},
 		{
-			"nps_category", "by the latest answer", func(_ *processors.Partition, a *processors.CustomerScores, _ *customer.State) string {
-				return a.Promoter.Category
-			},
-			[]string{"promoter", "passive", "detractor", "unknown"},
+			Name: "nps_category", About: "by the latest answer", order: []string{"promoter", "passive", "detractor", "unknown"},
+			of: func(c *counted) string { return c.scores.Promoter.Category },
 		},
-		{"cohort", "by the month of the first purchase", func(_ *processors.Partition, _ *processors.CustomerScores, s *customer.State) string {
-			first, _ := s.Days().First()
+		{Name: "cohort", About: "by the month of the first purchase", of: func(c *counted) string {
+			first, _ := c.state.Days().First()
 			return calendar.MonthOf(first).String()
-		}, nil},
-		{"referred", "by whether a referral by another customer is in force", func(_ *processors.Partition, a *processors.CustomerScores, _ *customer.State) string {
-			return map[bool]string{true: "yes", false: "no"}[a.Referrer != ""]
-		}, nil},
-		{"engagement", "by the latest active day: among the last 30 days, the last 90, or earlier", func(_ *processors.Partition, a *processors.CustomerScores, _ *customer.State) string {
-			switch e := &a.Engagement; {
-			case e.ActiveDays30 > 0:
-				return "active_30"
-			case e.ActiveDays90 > 0:
-				return "active_90"
-			case e.Known:
-				return "earlier"
-			}
-			return noSegment
-		}, []string{"active_30", "active_90", "earlier"}},
+		}},
+		{Name: "referred", About: "by whether a referral by another customer is in force", of: func(c *counted) string {
+			return map[bool]string{true: "yes", false: "no"}[c.scores.Referrer != ""]
+		}},
+		{
+			Name: "engagement", About: "by the latest active day: among the last 30 days, the last 90, or earlier", order: []string{"active_30", "active_90", "earlier"},
+			of: engagementSegment,
+		},
+		{
+			Name: "rfm", About: "by recency, frequency and monetary value, each compared with all customers", order: rfmOrder(), Ranked: true,
+			of: func(c *counted) string { return c.base.groupOf(c.state) },
+		},
 	}
 	for t := range trait.Traits {
-		all = append(all, Dimension{Name: t.String(), About: t.About(), of: func(p *processors.Partition, _ *processors.CustomerScores, s *customer.State) string {
-			return p.Trait(s, t)
-		}})
+		all = append(all, Dimension{Name: t.String(), About: t.About(), of: func(c *counted) string { return c.partition.Trait(c.state, t) }})
 	}
 	return all
+}
+
+func engagementSegment(c *counted) string {
+	switch e := &c.scores.Engagement; {
+	case e.ActiveDays30 > 0:
+		return "active_30"
+	case e.ActiveDays90 > 0:
+		return "active_90"
+	case e.Known:
+		return "earlier"
+	}
+	return noSegment
 }
 
 // DimensionNamed returns the dimension of a name, or an error that names all of them.

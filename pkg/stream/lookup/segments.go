@@ -6,8 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/cespare/xxhash/v2"
-
 	"github.com/mainstay/mainstay/pkg/redis"
 	"github.com/mainstay/mainstay/processors"
 	"github.com/mainstay/mainstay/processors/customer"
@@ -69,7 +67,7 @@ type Segments struct {
 }
 
 // ReadSegments reads all customers of a namespace and sums them by each of some dimensions. It is a scan, as List is; another dimension
-// costs little more.
+// costs little more, unless it is the first that is ranked: then there are two scans.
 func ReadSegments(ctx context.Context, r *redis.Client, namespace string, g *ledger.Genesis, by []Dimension, scanned func(int64)) ([]*Segments, error) {
 	return SumSegments(ctx, inRedis(r, namespace, g), by, scanned)
 }
@@ -81,22 +79,24 @@ func SumSegments(ctx context.Context, through Walk, by []Dimension, scanned func
 	for i := range segments {
 		segments[i] = map[string]*Segment{}
 	}
-	number, seen := int32(-1), map[uint64]struct{}{} // a walk may come to a customer of a partition twice
-	asOf, err := through(ctx, scanned, func(p *processors.Partition, id string, c *customer.State) {
-		a := processors.ScoreCustomer(p, id, c)
-		if n := a.CLV.ID.Partition; n != number {
-			number = n
-			clear(seen)
+	var ranks *rfm
+	if slices.ContainsFunc(by, func(d Dimension) bool { return d.Ranked }) {
+		var err error
+		if ranks, err = readRFM(ctx, through); err != nil {
+			return nil, err
 		}
-		hash := xxhash.Sum64String(id)
-		if _, again := seen[hash]; again || a.CLV.Orders == 0 {
+	}
+	walked := onlyOnce{}
+	asOf, err := through(ctx, scanned, func(p *processors.Partition, id string, c *customer.State) {
+		if c.Orders() == 0 || walked.again(p, id) {
 			return
 		}
-		seen[hash] = struct{}{}
+		a := processors.ScoreCustomer(p, id, c)
 		unit = a.CLV.Currency
 		base.add(p, &a, c)
+		one := counted{p, &a, c, ranks}
 		for i := range by {
-			name := cmp.Or(by[i].of(p, &a, c), noSegment)
+			name := cmp.Or(by[i].of(&one), noSegment)
 			if segments[i][name] == nil {
 				segments[i][name] = &Segment{Name: name}
 			}

@@ -79,9 +79,9 @@ func (p *Population) Tally(ctx context.Context, q lookup.AlertQuery) (*lookup.Ta
 	return q.Tally(ctx, p.walk)
 }
 
-// Segments sums customers by each dimension.
-func (p *Population) Segments(ctx context.Context) ([]*lookup.Segments, error) {
-	return lookup.SumSegments(ctx, p.walk, lookup.Dimensions(), nil)
+// Segments sums customers by each of some dimensions.
+func (p *Population) Segments(ctx context.Context, by []lookup.Dimension) ([]*lookup.Segments, error) {
+	return lookup.SumSegments(ctx, p.walk, by, nil)
 }
 
 // Calendar returns what all customers did month by month. It counts as no read of all customers.
