@@ -113,7 +113,7 @@ func (d *Decoder) read(kind Kind, m *Message, into *Result) {
 	if !d.open(m) {
 		return
 	}
-	r.present = r.places[inBody].present | r.places[inProperties].present | r.places[inData].present
+	r.present = union(&r.places[inBody].present, &r.places[inProperties].present, &r.places[inData].present)
 	if r.boolean(fTest, r.find(fTest)) {
 		into.Skip = SkipTest
 		return
@@ -167,7 +167,7 @@ func (d *Decoder) open(m *Message) bool {
 		return false
 	}
 	body := &r.places[inBody]
-	if body.present&(1<<nSpecversion) == 0 {
+	if !body.present.has(nSpecversion) {
 		if contentType, ok := r.contentType(); ok && isStructured(contentType) {
 			r.refuse(fSpecversion, Missing, "the content type says CloudEvents")
 			return false
@@ -204,11 +204,11 @@ func (d *Decoder) openStructured() bool {
 	}
 	for a := noAttribute + 1; a < attributes; a++ {
 		r.attributes[a] = slot{}
-		if n := attributeNames[a]; body.present&(1<<n) != 0 {
+		if n := attributeNames[a]; body.present.has(n) {
 			r.attributes[a] = body.slots[n]
 		}
 	}
-	if body.present&(1<<nData) == 0 {
+	if !body.present.has(nData) {
 		r.refuse(fData, Missing, "")
 		return false
 	}

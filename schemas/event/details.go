@@ -55,6 +55,10 @@ var (
 	fPartQuantity  = declarePart("products[]", Field{Name: "quantity", Format: Amount})
 )
 
+// detailNames are the names of the fields of details.
+var detailNames = union(&fDiscount.mask, &fCoupon.mask, &fChannel.mask, &fAffiliation.mask, &fCountry.mask, &fLoyaltyMember.mask, &fOfSubscription.mask,
+	&fReferralCodeOfOrder.mask, &fAcquisition.mask, &fProducts.mask)
+
 // details is room for the details of a purchase, so that reading allocates none.
 type details struct {
 	body        ledger.PurchaseDetails
@@ -65,8 +69,7 @@ type details struct {
 // purchaseDetails reads the details of a purchase. Amounts are read if its unit is known.
 func (d *Decoder) purchaseDetails(unit money.Unit, known bool, c *common) {
 	r := &d.r
-	if r.present&(fDiscount.mask|fCoupon.mask|fChannel.mask|fAffiliation.mask|fCountry.mask|fLoyaltyMember.mask|fOfSubscription.mask|
-		fReferralCodeOfOrder.mask|fAcquisition.mask|fProducts.mask) == 0 && !r.explain {
+	if !r.present.meets(&detailNames) && !r.explain {
 		return
 	}
 	room := &c.into.details

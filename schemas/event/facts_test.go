@@ -47,7 +47,7 @@ func TestFactsNeverChange(t *testing.T) {
 			"02 00 026631 0161 04", 0xc3a1def7028ea387,
 		},
 		{
-			Survey, `{` + at + `"response_id":"a1","survey_id":"s1","survey_type":"equity","dimension":"brand","score":7,"created_at":"2026-03-01T12:00:00Z","excluded_from_calculations":true,"comment":"no fact"}`,
+			Survey, `{` + at + `"response_id":"a1","survey_id":"s1","survey_type":"equity","dimension":"brand","score":7,"created_at":"2026-03-01T12:00:00Z","excluded_from_calculations":true,"comment":"no fact","order_id":"no fact","product_id":"no fact"}`,
 			// kind, occurred_at, response_id, survey_id, type, score, created_at, updated_at (not stated), excluded, dimension
 			"03 80a8a8949567 026131 027331 08 0e 80a8a8949567 00 01 056272616e64", 0xc4753ba47db76147,
 		},

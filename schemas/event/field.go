@@ -46,9 +46,9 @@ type Field struct {
 	Flag    string // of the command `send`; "": none
 	Default string // of that flag; see Unique
 
-	within    string // of a part: where Explain has found it, such as "refunds[]."
-	names     []name // the plain name first
-	mask      uint64 // of names
+	within    string  // of a part: where Explain has found it, such as "refunds[]."
+	names     []name  // the plain name first
+	mask      nameSet // of names
 	attribute attribute
 }
 
@@ -84,7 +84,7 @@ func (f Field) numbered(table *nameTable) *Field {
 	for _, text := range append([]string{f.Name}, f.Aliases...) {
 		n := table.number(text)
 		f.names = append(f.names, n)
-		f.mask |= 1 << n
+		f.mask.add(n)
 	}
 	if f.Attribute != "" {
 		f.attribute = attribute(slices.Index(attributeTexts[:], f.Attribute)) //nolint:gosec // a short table

@@ -1,7 +1,25 @@
 package event
 
-// name is the number of a member name that some field is read from. A set of names is a bit set of 64 bits.
+// name is the number of a member name that some field is read from.
 type name uint8
+
+// nameSet is a set of names.
+type nameSet [maxNames / 64]uint64
+
+func (s *nameSet) has(n name) bool { return s[n/64%2]&(1<<(n%64)) != 0 }
+func (s *nameSet) add(n name)      { s[n/64%2] |= 1 << (n % 64) }
+func (s *nameSet) remove(n name)   { s[n/64%2] &^= 1 << (n % 64) }
+
+// meets reports whether a name is in both sets.
+func (s *nameSet) meets(other *nameSet) bool { return s[0]&other[0]|s[1]&other[1] != 0 }
+
+// union returns the names of any of the sets.
+func union(sets ...*nameSet) (all nameSet) {
+	for _, s := range sets {
+		all[0], all[1] = all[0]|s[0], all[1]|s[1]
+	}
+	return all
+}
 
 // Names that the walk over a record looks at itself. Names of fields follow, as their fields are declared.
 const (
@@ -16,7 +34,7 @@ const (
 	nRefunds
 	firstFree
 
-	maxNames = 64
+	maxNames = 128
 )
 
 // nameTable numbers the member names that are read. It is complete once the package is initialised.
@@ -56,7 +74,7 @@ func (t *nameTable) number(text string) name {
 		}
 	}
 	if t.used == maxNames {
-		panic("event: more member names than a bit set of 64 bits can hold")
+		panic("event: more member names than a nameSet can hold")
 	}
 	t.slots[at], t.texts[t.used] = t.used, text
 	t.used++

@@ -29,7 +29,7 @@ const (
 type reading struct {
 	scanner
 	header     func(string) ([]byte, bool)
-	present    uint64 // names that are present at any place of the body
+	present    nameSet // names that are present at any place of the body
 	structured bool
 	attributes [attributes]slot // of a structured event
 	refused    *Refused
@@ -92,10 +92,10 @@ func (r *reading) recordDefault(from, s string) {
 
 // find looks up a field: its names in order, for each of them the places in order, and last the CloudEvents attribute.
 func (r *reading) find(f *Field) value {
-	if r.present&f.mask == 0 && f.attribute == noAttribute && !r.explain {
+	if !r.present.meets(&f.mask) && f.attribute == noAttribute && !r.explain {
 		return value{} // most fields of most records
 	}
-	if n := f.names[0]; r.places[inBody].present&(1<<n) != 0 && !r.explain {
+	if n := f.names[0]; r.places[inBody].present.has(n) && !r.explain {
 		return r.valueAt(inBody, n) // most others
 	}
 	v := r.lookUp(f)
@@ -106,10 +106,10 @@ func (r *reading) find(f *Field) value {
 }
 
 func (r *reading) lookUp(f *Field) value {
-	if r.present&f.mask != 0 {
+	if r.present.meets(&f.mask) {
 		for _, n := range f.names {
 			for at := inBody; at <= inData; at++ {
-				if r.places[at].present&(1<<n) != 0 {
+				if r.places[at].present.has(n) {
 					return r.valueAt(at, n)
 				}
 			}
@@ -145,14 +145,14 @@ func (r *reading) valueAt(at int, n name) value {
 
 // isNull reports whether some place states null for a field, which is absent.
 func (r *reading) isNull(f *Field) bool {
-	return (r.places[inBody].nulls|r.places[inProperties].nulls|r.places[inData].nulls)&f.mask != 0
+	return r.places[inBody].nulls.meets(&f.mask) || r.places[inProperties].nulls.meets(&f.mask) || r.places[inData].nulls.meets(&f.mask)
 }
 
 // findPart looks up a field of the inner object that is being read.
 func (r *reading) findPart(f *Field) (v value) {
-	if present := r.places[inPart].present; present&f.mask != 0 {
+	if present := &r.places[inPart].present; present.meets(&f.mask) {
 		for _, n := range f.names {
-			if present&(1<<n) != 0 {
+			if present.has(n) {
 				v = r.valueAt(inPart, n)
 				break
 			}

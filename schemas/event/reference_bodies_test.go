@@ -341,6 +341,7 @@ func (r *reference) survey(e *ledger.Event, s *stated) (natural string) {
 			r.refuse("comment", WrongType, false) // read by setting only
 		}
 	}
+	x.OrderId, x.ProductId = detailText(r.get("order_id transaction_id").value), detailText(r.get("product_id item_id sku").value)
 	e.Survey, s.created, s.updated = x, created.value != nil, updated.value != nil
 	if s.created || s.updated {
 		return "response:" + x.ResponseId + again(x.UpdatedAt, true)

@@ -31,8 +31,8 @@ type slot struct {
 
 // place is an object whose members may be fields.
 type place struct {
-	present uint64 // names whose value is neither null nor ""
-	nulls   uint64 // names whose value is null
+	present nameSet // names whose value is neither null nor ""
+	nulls   nameSet // names whose value is null
 	slots   [maxNames]slot
 }
 
@@ -45,7 +45,7 @@ const (
 	places
 )
 
-func (p *place) reset() { p.present, p.nulls = 0, 0 }
+func (p *place) reset() { p.present, p.nulls = nameSet{}, nameSet{} }
 
 // scanner reads a record once: it checks the whole syntax, as strictly as RFC 8259, and notes the positions of the known members.
 type scanner struct {
@@ -157,18 +157,17 @@ func (s *scanner) member(i, at int, n name, depth int) int {
 	}
 	p := &s.places[at]
 	p.slots[n] = v
-	bit := uint64(1) << n
-	p.nulls &^= bit
+	p.nulls.remove(n)
 	switch {
 	case v.tok == tokNull:
-		p.present &^= bit
-		p.nulls |= bit
+		p.present.remove(n)
+		p.nulls.add(n)
 	case v.tok == tokString && v.end-v.start == 2:
-		p.present &^= bit
+		p.present.remove(n)
 	case at != inPart && n == nType && v.tok == tokString && string(s.plain(v)) == "track": // Segment's envelope: its member event has the name
-		p.present &^= bit
+		p.present.remove(n)
 	default:
-		p.present |= bit
+		p.present.add(n)
 	}
 	return end
 }

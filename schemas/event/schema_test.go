@@ -131,7 +131,7 @@ var vocabulary = [Kinds]map[string][]string{
 	},
 	Survey: {
 		"customer_id userId": {`"c1"`}, "response_id": {`"a1"`}, "survey_id": {`"s1"`}, "survey_type": {`"nps"`, `"CSAT"`, `"ces"`, `"equity"`, `"pmf"`},
-		"score": {`1`, `3`, `5.0`, `"4"`, `2e0`, `6`, `"7"`, `8`, `10`, `0`}, "dimension": {`"brand"`}, "comment": {`"Fast"`, `12`, `{}`, `"` + strings.Repeat("aé", 700) + `"`}, "created_at": times, "updated_at": times, "excluded_from_calculations": {`true`, `"false"`}, "type": {`"survey"`},
+		"score": {`1`, `3`, `5.0`, `"4"`, `2e0`, `6`, `"7"`, `8`, `10`, `0`}, "dimension": {`"brand"`}, "order_id transaction_id": {`"o-1"`, `7`, `{}`}, "product_id item_id sku": {`"p-7"`, `""`, `[1]`}, "comment": {`"Fast"`, `12`, `{}`, `"` + strings.Repeat("aé", 700) + `"`}, "created_at": times, "updated_at": times, "excluded_from_calculations": {`true`, `"false"`}, "type": {`"survey"`},
 	},
 	Engagement: {
 		"customer_id userId": {`"c1"`}, "engagement_type event_name": {`"site_visit"`, `"Screen View"`, `"REVIEW"`, `"feature-use"`, `"purchase"`}, "channel": {`" web "`, `7`, `[]`},

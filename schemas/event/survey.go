@@ -25,6 +25,12 @@ var (
 	fScore = declare(Field{
 		Name: "score", Format: Score, Required: true, When: anySurvey, Example: 9, Flag: "score", Doc: "A whole number: nps and equity 0-10, csat 1-5, ces 1-7.",
 	})
+	fSurveyedOrder = declare(Field{
+		Name: "order_id", Aliases: []string{"transaction_id"}, Format: Detail, Optional: true, Example: "o-2001", Flag: "order", Doc: "Order that the survey is about; kept in the ledger.",
+	})
+	fSurveyedProduct = declare(Field{
+		Name: "product_id", Aliases: []string{"item_id", "sku"}, Format: Detail, Optional: true, Example: "p-7", Flag: "product", Doc: "Product that the survey is about; kept in the ledger.",
+	})
 	fComment = declare(Field{
 		Name: "comment", Optional: true, Example: "Fast delivery", Flag: "comment", Doc: "Dropped unless surveys.keep_comments.",
 	})
@@ -42,7 +48,7 @@ var (
 var survey = Descriptor{
 	Name: "survey", Topic: "surveys", Topics: "Topics of survey responses.",
 	Title: "A response to a survey.", Types: []string{"survey"}, Customer: fCustomerID, Occurred: fOccurredAt,
-	Fields:  withCommon(fCustomerID, fResponseID, fSurveyID, fSurveyType, fDimension, fScore, fComment, fCreatedAt, fResponseUpdatedAt, fExcluded),
+	Fields:  withCommon(fCustomerID, fResponseID, fSurveyID, fSurveyType, fDimension, fScore, fSurveyedOrder, fSurveyedProduct, fComment, fCreatedAt, fResponseUpdatedAt, fExcluded),
 	Example: "--customer me --score 9",
 	read:    (*Decoder).readSurvey,
 	facts: func(b *canonical, e *ledger.Event, c *common) {
@@ -86,6 +92,7 @@ func (d *Decoder) readSurvey(c *common) {
 		r.recordDefault("created_at", "")
 	}
 	x.Excluded = r.boolean(fExcluded, r.find(fExcluded))
+	x.OrderId, x.ProductId = r.detail(r.find(fSurveyedOrder)), r.detail(r.find(fSurveyedProduct))
 	x.Comment = ""
 	if d.opts.KeepComments {
 		x.Comment = d.comment(c)

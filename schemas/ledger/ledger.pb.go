@@ -1403,16 +1403,19 @@ func (x *Referral) GetStatus() ReferralStatus {
 }
 
 type Survey struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	ResponseId    string                 `protobuf:"bytes,1,opt,name=response_id,json=responseId,proto3" json:"response_id,omitempty"`
-	SurveyId      string                 `protobuf:"bytes,2,opt,name=survey_id,json=surveyId,proto3" json:"survey_id,omitempty"`
-	Type          SurveyType             `protobuf:"varint,3,opt,name=type,proto3,enum=mainstay.ledger.v1.SurveyType" json:"type,omitempty"`
-	Score         int32                  `protobuf:"zigzag32,4,opt,name=score,proto3" json:"score,omitempty"`
-	CreatedAt     int64                  `protobuf:"zigzag64,5,opt,name=created_at,json=createdAt,proto3" json:"created_at,omitempty"` // stated, else occurred_at
-	UpdatedAt     int64                  `protobuf:"zigzag64,6,opt,name=updated_at,json=updatedAt,proto3" json:"updated_at,omitempty"` // stated, else created_at
-	Excluded      bool                   `protobuf:"varint,7,opt,name=excluded,proto3" json:"excluded,omitempty"`
-	Comment       string                 `protobuf:"bytes,8,opt,name=comment,proto3" json:"comment,omitempty"`     // empty unless surveys.keep_comments
-	Dimension     string                 `protobuf:"bytes,9,opt,name=dimension,proto3" json:"dimension,omitempty"` // equity: brand, value or relationship
+	state      protoimpl.MessageState `protogen:"open.v1"`
+	ResponseId string                 `protobuf:"bytes,1,opt,name=response_id,json=responseId,proto3" json:"response_id,omitempty"`
+	SurveyId   string                 `protobuf:"bytes,2,opt,name=survey_id,json=surveyId,proto3" json:"survey_id,omitempty"`
+	Type       SurveyType             `protobuf:"varint,3,opt,name=type,proto3,enum=mainstay.ledger.v1.SurveyType" json:"type,omitempty"`
+	Score      int32                  `protobuf:"zigzag32,4,opt,name=score,proto3" json:"score,omitempty"`
+	CreatedAt  int64                  `protobuf:"zigzag64,5,opt,name=created_at,json=createdAt,proto3" json:"created_at,omitempty"` // stated, else occurred_at
+	UpdatedAt  int64                  `protobuf:"zigzag64,6,opt,name=updated_at,json=updatedAt,proto3" json:"updated_at,omitempty"` // stated, else created_at
+	Excluded   bool                   `protobuf:"varint,7,opt,name=excluded,proto3" json:"excluded,omitempty"`
+	Comment    string                 `protobuf:"bytes,8,opt,name=comment,proto3" json:"comment,omitempty"`     // empty unless surveys.keep_comments
+	Dimension  string                 `protobuf:"bytes,9,opt,name=dimension,proto3" json:"dimension,omitempty"` // equity: brand, value or relationship
+	// What the survey is about, as details are: neither distinguishes a duplicate from a conflict. Empty: not stated.
+	OrderId       string `protobuf:"bytes,10,opt,name=order_id,json=orderId,proto3" json:"order_id,omitempty"`
+	ProductId     string `protobuf:"bytes,11,opt,name=product_id,json=productId,proto3" json:"product_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1506,6 +1509,20 @@ func (x *Survey) GetComment() string {
 func (x *Survey) GetDimension() string {
 	if x != nil {
 		return x.Dimension
+	}
+	return ""
+}
+
+func (x *Survey) GetOrderId() string {
+	if x != nil {
+		return x.OrderId
+	}
+	return ""
+}
+
+func (x *Survey) GetProductId() string {
+	if x != nil {
+		return x.ProductId
 	}
 	return ""
 }
@@ -1714,7 +1731,7 @@ const file_ledger_ledger_proto_rawDesc = "" +
 	"\vreferral_id\x18\x01 \x01(\tR\n" +
 	"referralId\x12\x1a\n" +
 	"\breferrer\x18\x02 \x01(\tR\breferrer\x12:\n" +
-	"\x06status\x18\x03 \x01(\x0e2\".mainstay.ledger.v1.ReferralStatusR\x06status\"\xa2\x02\n" +
+	"\x06status\x18\x03 \x01(\x0e2\".mainstay.ledger.v1.ReferralStatusR\x06status\"\xdc\x02\n" +
 	"\x06Survey\x12\x1f\n" +
 	"\vresponse_id\x18\x01 \x01(\tR\n" +
 	"responseId\x12\x1b\n" +
@@ -1727,7 +1744,11 @@ const file_ledger_ledger_proto_rawDesc = "" +
 	"updated_at\x18\x06 \x01(\x12R\tupdatedAt\x12\x1a\n" +
 	"\bexcluded\x18\a \x01(\bR\bexcluded\x12\x18\n" +
 	"\acomment\x18\b \x01(\tR\acomment\x12\x1c\n" +
-	"\tdimension\x18\t \x01(\tR\tdimension\"\t\n" +
+	"\tdimension\x18\t \x01(\tR\tdimension\x12\x19\n" +
+	"\border_id\x18\n" +
+	" \x01(\tR\aorderId\x12\x1d\n" +
+	"\n" +
+	"product_id\x18\v \x01(\tR\tproductId\"\t\n" +
 	"\aErasure\"z\n" +
 	"\n" +
 	"Engagement\x126\n" +
