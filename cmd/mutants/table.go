@@ -72,6 +72,7 @@ func mutants() []mutant {
 		{rule: "engagement", name: "engagement-lost-on-reclaim", broken: "on reclaim it is forgotten what a customer does besides buying", by: unitTests("./processors/customer", "^TestStateSurvivesEncoding$")},
 		{rule: "engagement", name: "visitor-counts-before-first-visit", broken: "the close of a day counts who is known by engagement after it", by: unitTests("./processors", "^TestVisitorIsAProspectFromTheFirstVisitOn$")},
 		{rule: "engagement", name: "active-days-fall-late", broken: "no deadline is set for active days that leave their window", by: unitTests("./pkg/sandbox/ruletest", "^TestScenarios$")},
+		{rule: "surveys", name: "survey-subject-lost", broken: "the ledger does not say what a survey is about", by: unitTests("./schemas/event", "^TestDecoderAndSchemaAgree$")},
 		{rule: "rfm", name: "rfm-fifths-of-the-others", broken: "the bounds of the scores leave out one of the customers", by: unitTests("./pkg/stream/lookup", "^TestRFM")},
 		{rule: "engagement", name: "etag-without-engagement", broken: "engagement does not change the ETag of a customer", by: unitTests("./pkg/edge/api", "^TestETagIsTheSequence$")},
 		{rule: "traits", name: "trait-texts-lost-on-reclaim", broken: "on reclaim the texts of traits are forgotten", by: unitTests("./processors", "^TestStateSurvivesEncoding$")},

@@ -92,6 +92,7 @@ func (d *Decoder) readSurvey(c *common) {
 		r.recordDefault("created_at", "")
 	}
 	x.Excluded = r.boolean(fExcluded, r.find(fExcluded))
+	//mutant:survey-subject-lost replace x.OrderId, x.ProductId = "", ""
 	x.OrderId, x.ProductId = r.detail(r.find(fSurveyedOrder)), r.detail(r.find(fSurveyedProduct))
 	x.Comment = ""
 	if d.opts.KeepComments {
