@@ -5,6 +5,7 @@ import (
 	"slices"
 	"testing"
 	"time"
+	"unsafe"
 
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
@@ -174,4 +175,10 @@ func TestNoEngagementTakesNoByte(t *testing.T) {
 	require.Greater(t, len(s.Encode(nil)), len(before))
 	s.engagement = nil
 	require.Equal(t, before, s.Encode(nil))
+}
+
+// With the word that the allocator keeps for it, the state of a customer fills a size class of 704 bytes. One field more takes 64 bytes of each
+// customer in memory.
+func TestStateFitsItsSizeClass(t *testing.T) {
+	require.LessOrEqual(t, unsafe.Sizeof(State{})+8, uintptr(704))
 }
