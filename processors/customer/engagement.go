@@ -18,7 +18,7 @@ type engagement struct {
 	days        activeDays    // counted back from day
 	events      [types]uint32 // number of events by ledger.EngagementType, from 1
 	support     []int32       // civil days of the newest MostSupport support contacts among the remembered days, rising
-	cut         bool          // AsOf has left events out: of the rest only first is known
+	cut         bool          // AsOf has left events out: there are others, and no figure of them is known
 }
 
 // types is the number of types of engagement.
@@ -197,7 +197,7 @@ func (s *State) engagementFalls(t *Terms, window int64, level float64, figure fu
 	return t.Until(int64(day) * DayMS), true
 }
 
-// until leaves out what is dated at or after a time: nil if nothing is left. How much of the figures is left is not known.
+// until leaves out what is dated at or after a time: nil if nothing is left.
 func (g *engagement) until(at int64) *engagement {
 	switch {
 	case g == nil || g.last < at:
@@ -205,7 +205,7 @@ func (g *engagement) until(at int64) *engagement {
 	case g.first >= at:
 		return nil
 	}
-	return &engagement{first: g.first, cut: true}
+	return &engagement{cut: true}
 }
 
 func (s *State) writeEngagement(w *state.Customer) {
