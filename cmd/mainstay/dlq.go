@@ -84,6 +84,10 @@ func (p *program) dlqList(ctx context.Context, cmd *cobra.Command, _ []string) e
 	if machine {
 		return p.json(all)
 	}
+	return p.printDeadLetters(all)
+}
+
+func (p *program) printDeadLetters(all *deadletters.Counts) error {
 	if all.Total == 0 {
 		return p.printf("no dead letters\n")
 	}

@@ -28,7 +28,7 @@ func (p *program) runCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "run", Short: "Run Mainstay: read events, publish answers, serve health and metrics", Args: cobra.NoArgs,
 		Long: `Run starts the roles in --roles: intake reads the inputs into the ledger, fold computes the answers from the ledger, http serves
-/livez, /readyz, /metrics and /status, ingest takes events by HTTP and writes them to the inputs. Processes with the same role share its partitions.
+/livez, /readyz, /metrics and /status, ingest takes events by HTTP and writes them to the inputs, deliver sends webhooks. Processes with the same role share its partitions.
 
 It does not start with a fatal finding of check, unless --ignore-findings is given, which is logged as an error.
 

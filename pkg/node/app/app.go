@@ -1,4 +1,4 @@
-// Package app owns the assembly: from a configuration to clients, an intake, a fold and their metrics. The commands, the demo and
+// Package app owns the assembly: from a configuration to clients, an intake, a fold, webhooks and their metrics. The commands, the demo and
 // the tests assemble the same process here.
 //
 // It refuses to run any of them, and to load configuration.
@@ -16,6 +16,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 
+	"github.com/mainstay/mainstay/pkg/edge/deliver"
 	"github.com/mainstay/mainstay/pkg/format"
 	"github.com/mainstay/mainstay/pkg/kafka"
 	"github.com/mainstay/mainstay/pkg/node/config"
@@ -145,6 +146,23 @@ func (a *App) Fold(g *ledger.Genesis, reg prometheus.Registerer) *fold.Fold {
 	}, a.Kafka, a.Redis, telemetry.NewFold(reg), a.log.Named("fold"))
 }
 
+// Deliver assembles the webhooks.
+func (a *App) Deliver(reg prometheus.Registerer) (*deliver.Deliver, error) {
+	c := a.Config
+	var names []string
+	for _, d := range c.Deliver.Destinations {
+		names = append(names, d.Name)
+	}
+	return deliver.New(deliver.Config{
+		Namespace: c.Namespace, Destinations: c.Deliver.Destinations, CommitInterval: deliverCommits,
+		SessionTimeout: c.Kafka.SessionTimeout, HeartbeatInterval: c.Kafka.HeartbeatInterval, RebalanceTimeout: c.Kafka.RebalanceTimeout,
+		Customers: telemetry.NewCustomerHasher(c.Log.CustomerKey.Reveal()), Now: a.hooks.Now, Random: a.hooks.Random,
+	}, a.Kafka, telemetry.NewDeliver(reg, names, deliver.Outcomes(), deliver.Results()), a.log.Named("deliver"))
+}
+
+// deliverCommits is how often offsets of webhooks are committed: a receiver gets what came since then again after a crash.
+const deliverCommits = time.Second
+
 // Refit fits the models to the live customers, once.
 func (a *App) Refit(ctx context.Context, g *ledger.Genesis, dryRun bool) (*refit.Result, error) {
 	campaigns, err := season.ParseCampaigns(a.Config.Model.Campaigns)
@@ -244,6 +262,10 @@ func Topics(c config.Config) topics.Config {
 	}
 	for _, kind := range Kinds(c) {
 		t.DeadLetters = append(t.DeadLetters, intake.DeadLetterTopic(c.Namespace, kind))
+	}
+	for _, d := range c.Deliver.Destinations {
+		t.Undelivered = append(t.Undelivered, deliver.DeadLetterTopic(c.Namespace, d.Name))
+		t.Control, t.Replays = deliver.ControlTopic(c.Namespace), deliver.ReplayTopic(c.Namespace)
 	}
 	return t
 }

@@ -19,6 +19,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/mainstay/mainstay/pkg/edge/deliver/destination"
 	"github.com/mainstay/mainstay/schemas/event"
 	"github.com/mainstay/mainstay/schemas/money"
 )
@@ -26,7 +27,7 @@ import (
 // Config is the configuration of a process. Durations are written as Go durations, sizes with KiB, MiB, GiB.
 type Config struct {
 	Namespace        string    `yaml:"namespace"`
-	Roles            []string  `yaml:"roles" oneof:"intake|fold|http|ingest" range:"1.." doc:"What this process does. Processes with the same role share its work."`
+	Roles            []string  `yaml:"roles" oneof:"intake|fold|http|ingest|deliver" range:"1.." doc:"What this process does. Processes with the same role share its work."`
 	Clock            string    `yaml:"clock"`
 	Timezone         string    `yaml:"timezone"`
 	SettingsRevision uint64    `yaml:"settings_revision" range:"1.." doc:"Revision number of the settings marked (revision). Those settings change answers, so their values take effect at an offset of the ledger: the first process that has a higher number appends them there. Raise the number whenever one of those settings changes, and only then. A process that has a lower number, or the same number and other values, refuses to fold, so that answers do not alternate during a rolling restart."`
@@ -51,6 +52,7 @@ type Config struct {
 	Alerts           Alerts    `yaml:"alerts"`
 	HTTP             HTTP      `yaml:"http"`
 	Ingest           Ingest    `yaml:"ingest"`
+	Deliver          Deliver   `yaml:"deliver"`
 	Admin            Admin     `yaml:"admin"`
 	Log              Log       `yaml:"log"`
 	Shutdown         Shutdown  `yaml:"shutdown"`
@@ -297,6 +299,12 @@ type WebhookSecrets struct {
 	Delighted   Secret `yaml:"delighted" doc:"Private API key of Delighted, for requests in the format delighted (X-Delighted-Webhook-Signature)."`
 	Typeform    Secret `yaml:"typeform" doc:"Secret of the Typeform webhook, for requests in the format typeform (Typeform-Signature)."`
 	Friendbuy   Secret `yaml:"friendbuy" doc:"Secret key of the Friendbuy account, for requests in the format friendbuy (X-Friendbuy-Hmac-SHA256)."`
+}
+
+// Deliver configures webhooks.
+type Deliver struct {
+	DestinationsFile string                    `yaml:"destinations_file" doc:"YAML file of the destinations of webhooks, for the role deliver; docs/webhooks.md describes it. Commands that create or check topics and permissions read it as well. Empty: there are none."`
+	Destinations     []destination.Destination `yaml:"-"` // of the file
 }
 
 // Admin configures the listener of pprof.

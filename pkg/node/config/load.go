@@ -7,6 +7,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/mainstay/mainstay/pkg/edge/deliver/destination"
 )
 
 // Sources are the sources of settings. A later source overrides an earlier one.
@@ -50,6 +52,7 @@ func Load(src Sources) (Config, error) {
 	l.environment(env)
 	l.flags(src.Flags)
 	l.rulesFile()
+	l.destinationsFile()
 	for _, p := range l.config.problems() {
 		if !slices.Contains(l.broken, p.Path) {
 			p.From = l.from[p.Path]
@@ -213,6 +216,23 @@ func (l *loader) rulesFile() {
 		l.config.Alerts.Rules, err = ParseRules(name, content)
 	}
 	if err != nil {
+		l.problem(path, l.from[path], "%s", err)
+	}
+}
+
+// destinationsFile reads the destinations from the file that deliver.destinations_file names.
+func (l *loader) destinationsFile() {
+	const path = "deliver.destinations_file"
+	name := l.config.Deliver.DestinationsFile
+	if name == "" || slices.Contains(l.broken, path) {
+		return
+	}
+	content, err := os.ReadFile(name) //nolint:gosec // the operator names the file
+	if err == nil {
+		l.config.Deliver.Destinations, err = destination.Parse(name, content)
+	}
+	if err != nil {
+		l.broken = append(l.broken, path)
 		l.problem(path, l.from[path], "%s", err)
 	}
 }

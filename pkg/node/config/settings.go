@@ -77,6 +77,9 @@ func members(section reflect.Value) []member {
 
 func appendFields(all []Setting, rows map[string]*settings.Setting, within reflect.Value, prefix string, index []int) []Setting {
 	for i, f := range members(within) {
+		if f.tag.Get("yaml") == "-" { // read from a file that a setting names
+			continue
+		}
 		path := prefix + f.tag.Get("yaml")
 		at := append(slices.Clone(index), i)
 		if section(f.value.Type()) {

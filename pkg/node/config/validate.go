@@ -94,6 +94,9 @@ func (v *validator) identity() {
 			v.wrong("roles", "%s is listed twice", role)
 		}
 	}
+	if slices.Contains(v.Roles, "deliver") && v.Deliver.DestinationsFile == "" {
+		v.wrong("deliver.destinations_file", "is needed with the role deliver")
+	}
 	if n := len(v.Log.CustomerKey.Reveal()); n > 0 && n < 16 {
 		v.wrong("log.customer_key", "must have at least 16 bytes; it has %d", n)
 	}

@@ -15,6 +15,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/mainstay/mainstay/pkg/edge/api"
+	"github.com/mainstay/mainstay/pkg/edge/deliver"
 	"github.com/mainstay/mainstay/pkg/edge/ingest"
 	"github.com/mainstay/mainstay/pkg/edge/pages"
 	"github.com/mainstay/mainstay/pkg/edge/views"
@@ -31,10 +32,11 @@ import (
 
 // The roles of a process.
 const (
-	Intake = "intake"
-	Fold   = "fold"
-	HTTP   = "http"
-	Ingest = "ingest"
+	Intake  = "intake"
+	Fold    = "fold"
+	HTTP    = "http"
+	Ingest  = "ingest"
+	Deliver = "deliver"
 )
 
 // Process is an assembled process; Run may be called once.
@@ -49,10 +51,11 @@ type Process struct {
 	refits  *telemetry.Refit
 	metrics *telemetry.Process
 
-	intake *intake.Intake // nil: not a role of this process
-	fold   *fold.Fold     // nil: not a role of this process
-	server *server.Server // nil: not a role of this process
-	ingest *ingest.Ingest // nil: not a role of this process
+	intake  *intake.Intake   // nil: not a role of this process
+	fold    *fold.Fold       // nil: not a role of this process
+	server  *server.Server   // nil: not a role of this process
+	ingest  *ingest.Ingest   // nil: not a role of this process
+	deliver *deliver.Deliver // nil: not a role of this process
 
 	kafkaWatch *watch
 	redisWatch *watch // nil without the role fold
@@ -92,6 +95,12 @@ func New(ctx context.Context, a *app.App, g *ledger.Genesis, log *zap.Logger, no
 	if slices.Contains(c.Roles, Intake) {
 		var err error
 		if p.intake, err = a.Intake(g, reg); err != nil {
+			return nil, err
+		}
+	}
+	if slices.Contains(c.Roles, Deliver) {
+		var err error
+		if p.deliver, err = a.Deliver(reg); err != nil {
 			return nil, err
 		}
 	}
@@ -226,6 +235,9 @@ func (p *Process) Run(ctx context.Context, stopping <-chan struct{}) error {
 			go p.refitOnSchedule(work, every, p.refits)
 		}
 	}
+	if p.deliver != nil {
+		start(Deliver, p.deliver.Run)
+	}
 	served := make(chan error, 2)
 	servers := 0
 	serve := func(name string, run func(context.Context) error) {
@@ -288,6 +300,9 @@ func (p *Process) drain(ctx context.Context, ended <-chan error, roles int) erro
 	}
 	if p.fold != nil {
 		p.fold.Drain()
+	}
+	if p.deliver != nil {
+		p.deliver.Drain()
 	}
 	var failed error
 	for range roles {

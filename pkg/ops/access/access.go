@@ -7,6 +7,7 @@ package access
 import (
 	"slices"
 
+	"github.com/mainstay/mainstay/pkg/edge/deliver"
 	"github.com/mainstay/mainstay/pkg/kafka"
 	"github.com/mainstay/mainstay/pkg/node/app"
 	"github.com/mainstay/mainstay/pkg/node/config"
@@ -64,6 +65,8 @@ func ofTopics(user User, kind topics.Kind) []kafka.Operation {
 			topics.Ledger:     {read, write, configs},
 			topics.Output:     {read, write, configs}, // read: what was published last, by which a claim continues
 			topics.Imported:   {describe, configs},
+			topics.Control:    {read, configs},
+			topics.Replays:    {read, configs},
 		},
 		Operator: {
 			topics.Input:      {read, write, create, configs},
@@ -71,6 +74,8 @@ func ofTopics(user User, kind topics.Kind) []kafka.Operation {
 			topics.Ledger:     {read, write, create, configs},
 			topics.Output:     {read, create, configs},
 			topics.Imported:   {read, write, create, configs},
+			topics.Control:    {read, write, create, configs},
+			topics.Replays:    {read, write, create, configs},
 		},
 	}[user][kind]
 }
@@ -90,6 +95,9 @@ func Kafka(c config.Config, user User) []Permission {
 	ofFold := read
 	if user == Operator {
 		ofFold = describe
+	}
+	for _, d := range c.Deliver.Destinations {
+		all = append(all, Permission{Resource: Group, Name: deliver.Group(c.Namespace, d.Name), Operations: []kafka.Operation{ofFold}})
 	}
 	return append(all,
 		Permission{Resource: Group, Name: intake.Group(c.Namespace), Operations: []kafka.Operation{read}},

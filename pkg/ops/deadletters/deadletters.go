@@ -1,4 +1,5 @@
-// Package deadletters owns listing, showing and replaying the records that intake could not decode.
+// Package deadletters owns listing, showing and replaying the records that intake could not decode. It reads those of webhooks as well,
+// which pkg/ops/deliveries replays.
 //
 // It refuses to change the dead letters themselves (a replayed record stays among them until retention ends), to show a payload
 // without a flag, and to replay without a bound.
@@ -137,10 +138,11 @@ func parseHeaders(topic string, partition int32, offset int64, all []kafka.Heade
 
 // Filter selects dead letters. The zero value selects all.
 type Filter struct {
-	Kinds  []event.Kind // whose topics are read; none: all
-	Topic  string       // that they came from
-	Reason string
-	Since  time.Time // by the time at which they became dead letters
+	Letters []string     // dead-letter topics that are read, such as those of webhooks; none: those of Kinds
+	Kinds   []event.Kind // whose topics are read; none: all
+	Topic   string       // that they came from
+	Reason  string
+	Since   time.Time // by the time at which they became dead letters
 }
 
 func (f Filter) matches(l *DeadLetter) bool {
@@ -150,6 +152,9 @@ func (f Filter) matches(l *DeadLetter) bool {
 
 // Topics returns the dead-letter topics that the filter reads.
 func (f Filter) Topics(namespace string) []string {
+	if len(f.Letters) > 0 {
+		return f.Letters
+	}
 	kinds := f.Kinds
 	if len(kinds) == 0 {
 		for k := range event.Kinds {
@@ -163,9 +168,9 @@ func (f Filter) Topics(namespace string) []string {
 	return topics
 }
 
-// forEach calls fn for the dead letters that the filter matches, topic by topic and partition by partition, each origin once. A
-// letter is valid only during its call. foreign counts records that intake did not write.
-func forEach(ctx context.Context, k *kafka.Client, namespace string, f Filter, fn func(*DeadLetter) error) (foreign int64, err error) {
+// ForEach calls fn for the dead letters that the filter matches, topic by topic and partition by partition, each origin once. A
+// letter is valid only during its call. foreign counts records that neither intake nor webhooks wrote.
+func ForEach(ctx context.Context, k *kafka.Client, namespace string, f Filter, fn func(*DeadLetter) error) (foreign int64, err error) {
 	topics, err := k.Topics(ctx, f.Topics(namespace))
 	if err != nil {
 		return 0, fmt.Errorf("look up the dead letters: %w", err)
@@ -223,7 +228,7 @@ func List(ctx context.Context, k *kafka.Client, namespace string, f Filter) (*Co
 	type key struct{ topic, reason string }
 	by := map[key]*Count{}
 	all := &Counts{Counts: []Count{}}
-	foreign, err := forEach(ctx, k, namespace, f, func(l *DeadLetter) error {
+	foreign, err := ForEach(ctx, k, namespace, f, func(l *DeadLetter) error {
 		at := key{l.Origin.Topic, l.Reason}
 		c := by[at]
 		if c == nil {

@@ -53,7 +53,7 @@ func (r *Replay) Run(ctx context.Context, k *kafka.Client, namespace string, inp
 	}
 	sending := sending{kafka: k, open: map[Origin]*kafka.Batch{}}
 	done := &Replayed{Applied: r.Apply}
-	_, err = forEach(ctx, k, namespace, r.Filter, func(l *DeadLetter) error {
+	_, err = ForEach(ctx, k, namespace, r.Filter, func(l *DeadLetter) error {
 		done.Matched++
 		switch n := partitions[l.Origin.Topic]; {
 		case n == 0:

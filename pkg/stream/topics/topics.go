@@ -28,6 +28,9 @@ type Config struct {
 	Replicas        int16
 	Retention       time.Duration // of the outputs
 	DeadLetterBytes int64
+	Undelivered     []string // dead-letter topics of webhooks, each with one partition
+	Control         string   // topic of webhooks that says which destinations are paused; "": there are no webhooks
+	Replays         string   // topic of the dead letters of webhooks that are sent again; "": there are no webhooks
 }
 
 // Kind is the purpose of a topic.
@@ -40,6 +43,8 @@ const (
 	Ledger     Kind = "ledger"
 	Output     Kind = "output"
 	Imported   Kind = "imports"
+	Control    Kind = "control of webhooks"
+	Replays    Kind = "replays of webhooks"
 )
 
 // Imports is the topic that records which rows of which files were imported.
@@ -59,7 +64,7 @@ const (
 	safeInSync   = 2
 )
 
-// All returns the specifications of all topics: inputs, dead letters, the ledger, outputs, imports.
+// All returns the specifications of all topics: inputs, dead letters, the ledger, outputs, imports, and those of webhooks.
 func (c Config) All() []Wanted {
 	var all []Wanted
 	add := func(kind Kind, name string, partitions int32, configs map[string]string) {
@@ -75,8 +80,9 @@ func (c Config) All() []Wanted {
 	for _, name := range c.Inputs {
 		add(Input, name, c.InputPartitions, nil)
 	}
+	deadLetters := map[string]string{"max.message.bytes": strconv.FormatInt(c.DeadLetterBytes, 10), "retention.ms": strconv.FormatInt(deadLetterRetention.Milliseconds(), 10), "cleanup.policy": "delete"}
 	for _, name := range c.DeadLetters {
-		add(DeadLetter, name, c.InputPartitions, map[string]string{"max.message.bytes": strconv.FormatInt(c.DeadLetterBytes, 10), "retention.ms": strconv.FormatInt(deadLetterRetention.Milliseconds(), 10), "cleanup.policy": "delete"})
+		add(DeadLetter, name, c.InputPartitions, deadLetters)
 	}
 	// Kept forever, with timestamps from the broker: the time of the ledger is the time at which entries were appended.
 	add(Ledger, ledger.Topic(c.Namespace), c.Partitions, map[string]string{
@@ -91,6 +97,13 @@ func (c Config) All() []Wanted {
 	}
 	// Kept forever as well: importing a file again sends the rows that are not recorded here.
 	add(Imported, Imports(c.Namespace), 1, map[string]string{"retention.ms": "-1", "retention.bytes": "-1", "cleanup.policy": "delete"})
+	for _, name := range c.Undelivered {
+		add(DeadLetter, name, 1, deadLetters)
+	}
+	if c.Control != "" {
+		add(Control, c.Control, 1, map[string]string{"cleanup.policy": "compact"})
+		add(Replays, c.Replays, 1, deadLetters)
+	}
 	return all
 }
 
@@ -125,7 +138,7 @@ func Plan(ctx context.Context, k *kafka.Client, c Config) ([]Wanted, []Finding, 
 			continue
 		}
 		present = append(present, t.Name)
-		if n := int32(len(t.Leaders)); n != wanted[i].Partitions && wanted[i].Kind != Input && wanted[i].Kind != DeadLetter && wanted[i].Kind != Imported { //nolint:gosec // a count
+		if n := int32(len(t.Leaders)); n != wanted[i].Partitions && (wanted[i].Kind == Ledger || wanted[i].Kind == Output) { //nolint:gosec // a count
 			findings = append(findings, Finding{Topic: t.Name, Fatal: true, Text: fmt.Sprintf(
 				"has %d partitions, the ledger has %d: the number is fixed when a ledger is created; restore it, or copy the ledger with `mainstay ledger copy`", n, wanted[i].Partitions)})
 		}
@@ -221,7 +234,11 @@ func differences(w Wanted, got map[string]string) []Finding {
 		if ms, size := number("retention.ms"), number("retention.bytes"); ms != -1 || size != -1 {
 			report(false, "retention.ms is %d and retention.bytes %d, wanted -1: a file that is imported again after that would count twice", ms, size)
 		}
-	case Input:
+	case Control:
+		if p := got["cleanup.policy"]; p != "compact" {
+			report(false, "cleanup.policy is %s, wanted compact: a destination that is paused would be resumed when retention deletes the record that says so", p)
+		}
+	case Input, Replays:
 	}
 	return all
 }

@@ -1,0 +1,233 @@
+package destination_test
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/mainstay/mainstay/pkg/edge/deliver/destination"
+	"github.com/mainstay/mainstay/schemas/output"
+)
+
+var update = flag.Bool("update", false, "write the page")
+
+// The example of the specification's reference libraries. The signature was also computed with openssl.
+func TestSignatureOfTheExample(t *testing.T) {
+	key, err := destination.ParseSecret("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
+	require.NoError(t, err)
+	old, err := destination.ParseSecret("whsec_" + base64.StdEncoding.EncodeToString(make([]byte, 32)))
+	require.NoError(t, err)
+	at, body := time.Unix(1614265330, 0), []byte(`{"test": 2432232314}`)
+	const want = "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
+	require.Equal(t, want, destination.Sign([][]byte{key}, "msg_p5jXN8AQM9LWM0D4loKWxJek", at, body))
+	both := strings.Fields(destination.Sign([][]byte{key, old}, "msg_p5jXN8AQM9LWM0D4loKWxJek", at, body))
+	require.Len(t, both, 2)
+	require.Equal(t, want, both[0])
+	require.NotEqual(t, want, both[1])
+}
+
+func TestSecretsAreCheckedAndNotShown(t *testing.T) {
+	for _, text := range []string{"", "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whsec_", "whsec_short", "whsec_%%%", "whsec_" + base64.StdEncoding.EncodeToString(make([]byte, 65))} {
+		_, err := destination.ParseSecret(text)
+		require.ErrorContains(t, err, "must be whsec_ and 24 to 64 bytes in base64", text)
+		require.NotContains(t, err.Error(), "short")
+	}
+}
+
+func parse(t *testing.T, fields string) (destination.Destination, error) {
+	t.Helper()
+	all, err := destination.Parse("d.yml", []byte("destinations:\n  - name: crm\n"+fields))
+	if err != nil {
+		return destination.Destination{}, err
+	}
+	require.Len(t, all, 1)
+	return all[0], nil
+}
+
+const good = "    url: https://crm.example.com/in\n    secret_files: [s]\n    topics: [alerts, clv, churn-risk, promoter-status]\n"
+
+func TestDefaults(t *testing.T) {
+	d, err := parse(t, good)
+	require.NoError(t, err)
+	require.Equal(t, destination.JSON, d.Form)
+	require.Equal(t, destination.Latest, d.Start)
+	require.Equal(t, 24*time.Hour, d.Retry.GiveUpAfter)
+	require.Equal(t, destination.OutputTopics(), d.Outputs())
+}
+
+// Each error names the file, the line, the destination and the field.
+func TestErrorsNameTheirPlace(t *testing.T) {
+	for _, c := range []struct{ fields, want string }{
+		{"    topics: [clv]\n", "d.yml:2: destination crm: url: one of url and url_file is needed"},
+		{good + "    rate: 3\n", "d.yml: unmarshal errors:\n  line 6: field rate not found in type destination.Destination"},
+		{good + "    form: xml\n", `d.yml:6: destination crm: form: must be json, slack or template; it is "xml"`},
+		{"    url: http://crm.example.com\n    secret_files: [s]\n    topics: [clv]\n", "d.yml:3: destination crm: url: must be https"},
+		{"    url: https://me:pw@crm.example.com\n    secret_files: [s]\n    topics: [clv]\n", "d.yml:3: destination crm: url: must not have a user or password"},
+		{"    url: https://crm.example.com\n    topics: [clv]\n", "d.yml:2: destination crm: secret_files: is needed"},
+		{"    url: https://crm.example.com\n    secret_files: [s]\n", "d.yml:2: destination crm: topics: must list at least one of alerts, clv, churn-risk, promoter-status"},
+		{"    url: https://crm.example.com\n    secret_files: [s]\n    topics:\n      - portfolio\n", `d.yml:5: destination crm: topics: must be of`},
+		{good + "    changed: [nonsense]\n", `d.yml:6: destination crm: changed: "nonsense" is not a field with a previous value`},
+		{good + "    retry: {first: 2m}\n", "d.yml:6: destination crm: retry.longest: must be 120 to 86400"},
+		{good + "    concurrency: 1000\n", "d.yml:6: destination crm: concurrency: must be 1 to 256"},
+		{good + "    start: now\n", "d.yml:6: destination crm: start: must be latest or earliest"},
+		{good + "    headers: {webhook-id: x}\n", `d.yml:6: destination crm: headers: "webhook-id" cannot be set here`},
+		{good + "    template: x\n", "d.yml:6: destination crm: template: belongs to form template"},
+		{good + "  - name: crm\n" + good, "d.yml:6: destination crm: name: another destination has this name"},
+		{"    form: template\n    url: https://crm.example.com\n    topics: [clv]\n    template: |\n      {\n      {{.nonsense}}\n      }\n", "d.yml:6: destination crm: template: tried with a sample of clv: template: crm:2:"},
+		{"    form: template\n    url: https://crm.example.com\n    topics: [clv]\n    template: '{{if'\n", "d.yml:6: destination crm: template: template: crm:1: unclosed action"},
+		{"    form: template\n    url: https://crm.example.com\n    topics: [clv]\n    template: 'id={{.customer_id}}'\n", "d.yml:6: destination crm: template: tried with a sample of clv: the template's result is not JSON"},
+	} {
+		_, err := parse(t, c.fields)
+		require.ErrorContains(t, err, c.want, c.fields)
+	}
+	_, err := destination.Parse("d.yml", nil)
+	require.ErrorContains(t, err, "d.yml:1: must hold the key destinations")
+}
+
+func TestLoopbackMayBePlain(t *testing.T) {
+	for _, address := range []string{"http://127.0.0.1:8000", "http://localhost:8000/x", "http://[::1]:8000"} {
+		_, err := parse(t, "    url: "+address+"\n    secret_files: [s]\n    topics: [clv]\n")
+		require.NoError(t, err, address)
+	}
+}
+
+func message(t *testing.T, topic output.Topic, value string) *destination.Message {
+	t.Helper()
+	m, err := destination.Read(topic, []byte(value))
+	require.NoError(t, err)
+	return m
+}
+
+func TestFilters(t *testing.T) {
+	const raised = `{"event_type":"mainstay.alert.raised.v1","rule":"vip","scores":{"value_tier":"top_10","churn_risk":"high"},"state":"raised","previous":null}`
+	for _, c := range []struct {
+		filter string
+		topic  output.Topic
+		value  string
+		want   bool
+	}{
+		{"", output.CLV, `{}`, true},
+		{"    rules: [vip]\n", output.Alerts, raised, true},
+		{"    rules: [other]\n", output.Alerts, raised, false},
+		{"    rules: [other]\n", output.CLV, `{"value_tier":"rest"}`, true},
+		{"    tiers: [top_10]\n", output.Alerts, raised, true},
+		{"    tiers: [top_20]\n", output.Alerts, raised, false},
+		{"    tiers: [top_10]\n", output.CLV, `{"value_tier":"top_10"}`, true},
+		{"    tiers: [top_10]\n", output.CLV, `{"value_tier":null}`, false},
+		{"    tiers: [top_10]\n", output.ChurnRisk, `{"churn_risk":"low"}`, true},
+		{"    churn_risk: [high, churned]\n", output.ChurnRisk, `{"churn_risk":"high"}`, true},
+		{"    churn_risk: [high, churned]\n", output.ChurnRisk, `{"churn_risk":"low"}`, false},
+		{"    churn_risk: [low]\n", output.Alerts, raised, false},
+		{"    changed: [churn_risk]\n", output.ChurnRisk, `{"churn_risk":"high","churn_probability":0.7,"previous":{"churn_risk":"high","churn_probability":0.6}}`, false},
+		{"    changed: [churn_risk]\n", output.ChurnRisk, `{"churn_risk":"high","previous":{"churn_risk":"low"}}`, true},
+		{"    changed: [churn_risk]\n", output.ChurnRisk, `{"churn_risk":"high","previous":null}`, true},
+		{"    changed: [churn_risk]\n", output.CLV, `{"total_clv":1,"previous":{"total_clv":1}}`, true},
+		{"    tiers: [top_10]\n", output.CLV, `{"event_type":"mainstay.customer.erased.v1"}`, true},
+	} {
+		d, err := parse(t, good+c.filter)
+		require.NoError(t, err)
+		require.Equal(t, c.want, d.Wants(message(t, c.topic, c.value)), "%s %s", c.filter, c.value)
+	}
+	d, err := parse(t, "    form: slack\n    url: https://hooks.example.com\n    topics: [clv]\n")
+	require.NoError(t, err)
+	require.False(t, d.Wants(message(t, output.CLV, `{"event_type":"mainstay.customer.erased.v1"}`)), "templates do not know erasures")
+}
+
+// The body of the form json has the output byte for byte.
+func TestJSONBody(t *testing.T) {
+	d, err := parse(t, good)
+	require.NoError(t, err)
+	for _, topic := range destination.OutputTopics() {
+		m := destination.Sample(topic)
+		body, contentType, err := d.Body(m)
+		require.NoError(t, err)
+		require.Equal(t, "application/json", contentType)
+		var parsed struct {
+			Type, Timestamp string
+			Data            json.RawMessage
+		}
+		require.NoError(t, json.Unmarshal(body, &parsed))
+		require.Equal(t, string(m.Value), string(parsed.Data))
+		require.Equal(t, m.Fields["event_type"], parsed.Type)
+		require.Equal(t, "2026-01-02T03:04:05Z", parsed.Timestamp)
+	}
+}
+
+// What a customer is named cannot become a link or a call to all in the channel.
+func TestSlackEscapesTexts(t *testing.T) {
+	d, err := parse(t, "    form: slack\n    url: https://hooks.example.com\n    topics: [alerts]\n")
+	require.NoError(t, err)
+	m := destination.Sample(output.Alerts)
+	m.Fields["customer_id"] = `<!channel> & "me"`
+	body, _, err := d.Body(m)
+	require.NoError(t, err)
+	var parsed map[string]string
+	require.NoError(t, json.Unmarshal(body, &parsed))
+	require.Equal(t, ":rotating_light: *sample_rule* raised for customer &lt;!channel&gt; &amp; \"me\" (warning): churn_probability is 0.7000, threshold 0.6600; 56.00 EUR at stake\n• This is a sample.", parsed["text"])
+}
+
+func TestTemplateBody(t *testing.T) {
+	d, err := parse(t, "    form: template\n    url: https://crm.example.com\n    topics: [clv]\n    template: '{\"id\": {{json .customer_id}}, \"clv\": {{.total_clv}}}'\n")
+	require.NoError(t, err)
+	m := destination.Sample(output.CLV)
+	m.Fields["customer_id"] = `a"b`
+	body, _, err := d.Body(m)
+	require.NoError(t, err)
+	require.Equal(t, `{"id": "a\"b", "clv": 200.00}`, string(body))
+}
+
+func TestFilesAreReadEachTime(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "secret")
+	d, err := parse(t, "    url: https://crm.example.com\n    secret_files: ["+file+"]\n    topics: [clv]\n")
+	require.NoError(t, err)
+	require.ErrorContains(t, d.CheckFiles(), "destination crm: secret_files: "+file)
+	var before string
+	for i := range 2 {
+		require.NoError(t, os.WriteFile(file, []byte("whsec_"+base64.StdEncoding.EncodeToString([]byte(strings.Repeat(string(rune('a'+i)), 32)))+"\n"), 0o600))
+		h, err := d.Header("msg_1", time.Unix(1, 0), []byte("{}"), "application/json")
+		require.NoError(t, err)
+		require.NotEqual(t, before, h.Get("Webhook-Signature"))
+		before = h.Get("Webhook-Signature")
+	}
+}
+
+// fields renders the fields as docs/webhooks.md has them.
+func fields(of reflect.Type, prefix string) string {
+	var b strings.Builder
+	for i := range of.NumField() {
+		f := of.Field(i)
+		switch name := prefix + f.Tag.Get("yaml"); {
+		case !f.IsExported():
+		case f.Type == reflect.TypeFor[destination.Retry]():
+			b.WriteString(fields(f.Type, name+"."))
+		default:
+			fmt.Fprintf(&b, "| `%s` | %s |\n", name, f.Tag.Get("doc"))
+		}
+	}
+	return b.String()
+}
+
+func TestPageHoldsTheFields(t *testing.T) {
+	const path, begin, end = "../../../../docs/webhooks.md", "-update -->\n", "<!-- end -->"
+	page, err := os.ReadFile(path)
+	require.NoError(t, err)
+	head, rest, ok := strings.Cut(string(page), begin)
+	require.True(t, ok)
+	_, tail, ok := strings.Cut(rest, end)
+	require.True(t, ok)
+	want := head + begin + "\n| field | |\n|---|---|\n" + fields(reflect.TypeFor[destination.Destination](), "") + "\n" + end + tail
+	if *update {
+		require.NoError(t, os.WriteFile(path, []byte(want), 0o600))
+		return
+	}
+	require.Equal(t, want, string(page), "run go test ./pkg/edge/deliver/destination -update")
+}

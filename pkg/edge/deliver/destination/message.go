@@ -1,0 +1,159 @@
+package destination
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+	"text/template"
+
+	"github.com/mainstay/mainstay/schemas/output"
+)
+
+// Message is an output that was read from its topic.
+type Message struct {
+	Topic  output.Topic
+	Value  []byte // as it is in the topic
+	Fields map[string]any
+}
+
+// ErrUnreadable is the error of a record that is no output.
+var ErrUnreadable = errors.New("the record is not an output in JSON")
+
+// Read decodes an output. Numbers keep their text.
+func Read(t output.Topic, value []byte) (*Message, error) {
+	m := &Message{Topic: t, Value: value}
+	decoder := json.NewDecoder(bytes.NewReader(value))
+	decoder.UseNumber()
+	if err := decoder.Decode(&m.Fields); err != nil || m.Fields == nil {
+		return nil, ErrUnreadable // the decoder's error may quote the record
+	}
+	return m, nil
+}
+
+func (m *Message) text(field string) string {
+	text, _ := m.Fields[field].(string)
+	return text
+}
+
+func (m *Message) erasure() bool { return m.text("event_type") == output.TypeErased }
+
+// Wants reports whether the destination gets an output. A filter applies to outputs that have the field it is about. An erasure passes all
+// filters, because a receiver that is not told goes on storing the customer; it has a form of its own, which templates do not know, so
+// that only the form json gets it.
+func (d *Destination) Wants(m *Message) bool {
+	if m.erasure() {
+		return d.Form == JSON
+	}
+	if m.Topic == output.Alerts && len(d.Rules) > 0 && !slices.Contains(d.Rules, m.text("rule")) {
+		return false
+	}
+	return m.isOneOf("value_tier", d.Tiers) && m.isOneOf("churn_risk", d.ChurnRisk) && m.changed(d.Changed)
+}
+
+// isOneOf looks at a field of the output, or of the scores that an alert has.
+func (m *Message) isOneOf(field string, wanted []string) bool {
+	if len(wanted) == 0 {
+		return true
+	}
+	value, stated := m.Fields[field]
+	if scores, ok := m.Fields["scores"].(map[string]any); !stated && ok {
+		value, stated = scores[field]
+	}
+	if !stated {
+		return true
+	}
+	text, _ := value.(string) // null is in no list
+	return slices.Contains(wanted, text)
+}
+
+// changed compares with the figures last published. The first output about a customer has none, and counts as changed.
+func (m *Message) changed(fields []string) bool {
+	previous, _ := m.Fields["previous"].(map[string]any)
+	compared := false
+	for _, field := range fields {
+		before, ok := previous[field]
+		if !ok {
+			continue
+		}
+		compared = true
+		if !reflect.DeepEqual(before, m.Fields[field]) {
+			return true
+		}
+	}
+	return !compared
+}
+
+var errNotJSON = errors.New("the template's result is not JSON; quote texts with {{json .field}}, or set content_type")
+
+// Body returns the body of a request, and its content type.
+func (d *Destination) Body(m *Message) (body []byte, contentType string, err error) {
+	var b bytes.Buffer
+	switch d.Form {
+	case JSON: // the envelope that the specification of Standard Webhooks recommends, around the output as it is
+		fmt.Fprintf(&b, `{"type":%s,"timestamp":%s,"data":`, quoted(m.text("event_type")), quoted(m.text("as_of")))
+		b.Write(m.Value)
+		b.WriteByte('}')
+		return b.Bytes(), jsonType, nil
+	case Slack:
+		fields, _ := escaped(m.Fields).(map[string]any)
+		if err := d.body.Execute(&b, fields); err != nil {
+			return nil, "", err
+		}
+		return []byte(`{"text":` + quoted(b.String()) + `}`), jsonType, nil
+	case Template:
+		if err := d.body.Execute(&b, m.Fields); err != nil {
+			return nil, "", err
+		}
+		if d.ContentType == jsonType && !json.Valid(b.Bytes()) {
+			return nil, "", errNotJSON
+		}
+	}
+	return b.Bytes(), d.ContentType, nil
+}
+
+// quoted returns a text as JSON.
+func quoted(text any) string {
+	var b bytes.Buffer
+	encoder := json.NewEncoder(&b)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(text); err != nil {
+		return "null"
+	}
+	return strings.TrimSuffix(b.String(), "\n")
+}
+
+// escaped replaces the characters that Slack reads as markup in all texts of an output: a customer could otherwise choose an id that
+// becomes a link, or calls everybody in the channel. The template's own markup stays.
+func escaped(value any) any {
+	switch v := value.(type) {
+	case string:
+		return strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;").Replace(v)
+	case []any:
+		all := make([]any, len(v))
+		for i := range v {
+			all[i] = escaped(v[i])
+		}
+		return all
+	case map[string]any:
+		all := make(map[string]any, len(v))
+		for key := range v {
+			all[key] = escaped(v[key])
+		}
+		return all
+	}
+	return value
+}
+
+func parseTemplate(name, text string) (*template.Template, error) {
+	return template.New(name).Option("missingkey=error").Funcs(template.FuncMap{"json": quoted}).Parse(text)
+}
+
+// slackTemplate is the message of a destination in Slack that has no template.
+const slackTemplate = `{{if eq .event_type "` + output.TypeAlertRaised + `" "` + output.TypeAlertCleared + `"}}` +
+	`{{if eq .state "raised"}}:rotating_light:{{else}}:white_check_mark:{{end}} *{{.rule}}* {{.state}} for customer {{.customer_id}} ({{.severity}}): {{.metric}} is {{.value}}, threshold {{.threshold}}` +
+	`{{if .value_at_stake}}; {{.value_at_stake}} {{.currency}} at stake{{end}}{{range .reasons}}` + "\n• {{.}}{{end}}" +
+	`{{else}}Customer {{.customer_id}}: {{.event_type}}{{range .reasons}}` + "\n• {{.}}{{end}}{{end}}"
