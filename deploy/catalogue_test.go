@@ -24,6 +24,7 @@ func newCatalogue(t *testing.T) catalogue {
 	telemetry.NewFold(c)
 	telemetry.NewRefit(c)
 	telemetry.NewIngest(c, nil, nil, nil)
+	telemetry.NewDeliver(c, nil, nil, nil).Consumer("crm")
 	families, err := telemetry.NewRegistry().Gather() // of Go and the process: labels are not looked at
 	require.NoError(t, err)
 	for _, f := range families {

@@ -36,6 +36,7 @@ func operationsDashboard() *builder {
 	b.row("Status", statusStats(), nil)
 	b.row("Inputs", nil, inputs())
 	b.row("Events by HTTP", nil, ingests())
+	b.row("Webhooks", nil, webhooks())
 	b.row("Fold", nil, folds())
 	b.row("Dead letters, rejections, skips, duplicates", nil, refusals())
 	b.row("Consumer groups and Redis", nil, stores())
@@ -84,6 +85,37 @@ func statusStats() []panel {
 			title: "Fuses open", unit: units.Short, noValue: "no rules loaded", alarm: 1,
 			description: "Rules whose customer alerts are suppressed because they raised too many within an hour. 0 is healthy.",
 			queries:     []query{{"sum(max by (rule) (mainstay_alert_fuse_open)) or vector(0)", "open"}},
+		},
+	}
+}
+
+func webhooks() []panel {
+	const none = "no process has the role deliver"
+	return []panel{
+		{
+			title: "Oldest undelivered output", unit: units.Seconds, noValue: none, warn: 900,
+			description: "Age of the oldest output that a destination has not got. A few seconds are healthy; it grows while the receiver does not answer, and while the destination is paused.",
+			queries:     []query{{"max by (destination) (mainstay_deliver_oldest_undelivered_seconds) or vector(0)", "{{destination}}"}, {"max by (destination) (mainstay_deliver_paused) == 1", "{{destination}} is paused"}},
+		},
+		{
+			title: "Outputs, by destination and outcome", unit: units.Short, noValue: none, stacked: true,
+			description: "Outputs per second, by what became of them. dead_letter and lost are not tried again: see the runbook MainstayDeliveriesFailed.",
+			queries:     []query{{"sum by (destination, outcome) (rate(mainstay_deliver_outputs_total[$__rate_interval])) > 0" + orNone("destination", "outcome"), "{{destination}} {{outcome}}"}},
+		},
+		{
+			title: "Requests to destinations, by result", unit: units.RequestsPerSecond, noValue: none, stacked: true,
+			description: "Attempts per second, by destination and result. All but ok and refused are tried again.",
+			queries:     []query{{"sum by (destination, result) (rate(mainstay_deliver_attempts_total[$__rate_interval])) > 0" + orNone("destination", "result"), "{{destination}} {{result}}"}},
+		},
+		{
+			title: "Duration of a request to a destination", unit: units.Seconds, noValue: none,
+			description: "Time until a receiver answers, of all destinations. It should be far below their timeout.",
+			queries:     []query{{"histogram_quantile(0.99, sum by (le) (rate(mainstay_deliver_request_duration_seconds_bucket[$__rate_interval]))) or vector(0)", "quantile 0.99"}},
+		},
+		{
+			title: "Outputs to deliver", unit: units.Short, noValue: none,
+			description: "Records between a destination's position and the end of its topics. Near 0 is healthy; a falling curve is a backlog being sent.",
+			queries:     []query{{"sum by (destination) (mainstay_deliver_undelivered_records) or vector(0)", "{{destination}}"}},
 		},
 	}
 }

@@ -44,7 +44,7 @@ func guard(allowPrivate bool) func(network, address string, _ syscall.RawConn) e
 		if err != nil {
 			return fmt.Errorf("connect: %w", err)
 		}
-		//mutant:private-address-allowed if false
+		//mutant:private-address-allowed if false && $
 		if !allowPrivate && !public(at.Addr()) {
 			return errAddress
 		}
