@@ -92,7 +92,6 @@ func (c *claim) begin(ctx context.Context) bool {
 	for {
 		err := c.findPositions(ctx)
 		if err == nil {
-			c.works()
 			return true
 		}
 		c.failed("kafka", err)

@@ -27,6 +27,7 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
 
 	"github.com/mainstay/mainstay/pkg/edge/deliver/destination"
 	"github.com/mainstay/mainstay/pkg/kafka"
@@ -92,8 +93,9 @@ type recipient struct {
 	limit     limit
 	log       *zap.Logger
 	topics    map[string]output.Topic // by name
-	complains sync.Mutex
-	complaint consumer.Complaints
+
+	mu         sync.Mutex
+	complaints map[string]*consumer.Complaints // by cause: attempts that succeed in between do not end them, or they would fill the log
 }
 
 // New checks the destinations' files. Nothing is sent before Run.
@@ -103,6 +105,7 @@ func New(cfg Config, k *kafka.Client, metrics *telemetry.Deliver, log *zap.Logge
 	for i := range cfg.Destinations {
 		r := &recipient{
 			Destination: &cfg.Destinations[i], of: d, log: log.With(zap.String("destination", cfg.Destinations[i].Name)), topics: map[string]output.Topic{},
+			complaints: map[string]*consumer.Complaints{},
 		}
 		errs = append(errs, r.CheckFiles())
 		r.sender = NewSender(r.Destination, cfg.Now)
@@ -170,16 +173,15 @@ func (r *recipient) workers(gen *kafka.Generation) []consumer.Worker {
 
 // failed logs a failure of infrastructure, or of the receiver, that is tried again.
 func (r *recipient) failed(cause string, err error, fields ...zap.Field) {
-	r.complains.Lock()
-	defer r.complains.Unlock()
-	level := r.complaint.Failed(cause, r.of.cfg.Now())
-	r.log.Log(level, "delivery waits, and is tried again", append(fields, zap.String("cause", cause), zap.Error(err))...)
+	r.log.Log(r.level(cause), "delivery waits, and is tried again", append(fields, zap.String("cause", cause), zap.Error(err))...)
 }
 
-func (r *recipient) works() {
-	r.complains.Lock()
-	defer r.complains.Unlock()
-	if lasted, failed := r.complaint.Over(r.of.cfg.Now()); failed > 0 {
-		r.log.Info("deliveries work again", zap.Int("failures", failed), zap.Duration("after", lasted))
+// level is the level of a line about a cause: one a minute is a warning.
+func (r *recipient) level(cause string) zapcore.Level {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.complaints[cause] == nil {
+		r.complaints[cause] = &consumer.Complaints{}
 	}
+	return r.complaints[cause].Failed(cause, r.of.cfg.Now())
 }

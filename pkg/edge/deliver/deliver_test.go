@@ -76,7 +76,7 @@ func TestNothingIsLostRepeatedOrReordered(t *testing.T) {
 	w.eventually("all outputs", func() bool { return r.count(t) == len(all) })
 	r.requireSame(t, all)
 	require.Greater(t, r.tries, len(all), "nothing ever failed")
-	_, letters := w.letters("crm")
+	_, letters := w.letters()
 	require.Empty(t, letters)
 }
 
@@ -125,8 +125,8 @@ func TestRefusedRowsSinkNoOther(t *testing.T) {
 	stop := w.start(w.destination("crm", r.URL, "topics: [clv], authorization_file: "+w.secret))
 	w.eventually("the others", func() bool { return r.count(t) == len(all)-1 })
 	r.requireSame(t, []published{all[0], all[2], all[3]})
-	w.eventually("the dead letter", func() bool { return w.outcome("crm", "dead_letter") == 1 })
-	customers, reasons := w.letters("crm")
+	w.eventually("the dead letter", func() bool { return w.outcome("dead_letter") == 1 })
+	customers, reasons := w.letters()
 	require.Equal(t, []string{"secret-customer"}, customers)
 	require.Equal(t, []string{"mainstay.http_422"}, reasons)
 	stop()
@@ -147,9 +147,9 @@ func TestGivingUp(t *testing.T) {
 	topic := output.CLV.Name(namespace)
 	w.publish([]published{{topic, "ada", 1}})
 	time.Sleep(1100 * time.Millisecond) // the least that can be configured
-	w.start(w.destination("crm", r.URL, "topics: [clv]") + "")
+	w.start(w.destination("crm", r.URL, "topics: [clv]"))
 	w.eventually("attempts", func() bool { r.mu.Lock(); defer r.mu.Unlock(); return r.tries > 8 })
-	_, reasons := w.letters("crm")
+	_, reasons := w.letters()
 	require.Empty(t, reasons, "24 hours are not over")
 
 	w = newWorld(t, "crm")
@@ -159,8 +159,8 @@ func TestGivingUp(t *testing.T) {
 	w.publish([]published{{topic, "ada", 1}})
 	time.Sleep(1100 * time.Millisecond)
 	w.start(strings.Replace(w.destination("crm", r.URL, "topics: [clv]"), "longest: 40ms", "longest: 40ms, give_up_after: 1s", 1))
-	w.eventually("a dead letter", func() bool { return w.outcome("crm", "dead_letter") == 1 })
-	_, reasons = w.letters("crm")
+	w.eventually("a dead letter", func() bool { return w.outcome("dead_letter") == 1 })
+	_, reasons = w.letters()
 	require.Equal(t, []string{"mainstay.http_500"}, reasons)
 	require.GreaterOrEqual(t, r.tries, 5)
 }
@@ -234,7 +234,7 @@ func TestLostToRetention(t *testing.T) {
 	w.start(yaml)
 	w.eventually("the last", func() bool { return r.count(t) == 2 })
 	r.requireSame(t, []published{{topic, "ada", 1}, {topic, "ada", 4}})
-	require.EqualValues(t, 2, w.outcome("crm", "lost"))
+	require.EqualValues(t, 2, w.outcome("lost"))
 }
 
 // Filters and tombstones move the position on.
@@ -259,8 +259,8 @@ func TestFilteredOutputsAreDone(t *testing.T) {
 		require.NoError(t, err)
 		return at == 4
 	})
-	require.EqualValues(t, 2, w.outcome("crm", "filtered"))
-	_, reasons := w.letters("crm")
+	require.EqualValues(t, 2, w.outcome("filtered"))
+	_, reasons := w.letters()
 	require.Equal(t, []string{"mainstay.unreadable"}, reasons)
 }
 

@@ -57,7 +57,6 @@ func (c *claim) deliver(ctx context.Context, d *delivery) string {
 		c.of.metrics.Attempts.WithLabelValues(c.Name, string(answer.Result)).Inc()
 		switch {
 		case answer.Result == OK:
-			c.works()
 			return delivered
 		case answer.Result == Refused:
 			return c.bury(ctx, d, answer.reason(), answer.Err.Error())
@@ -109,7 +108,7 @@ func (c *claim) bury(ctx context.Context, d *delivery, reason, message string) s
 	for {
 		err := c.letters.write(ctx, d, reason, message, c.of.cfg.Now())
 		if err == nil {
-			c.log.Warn("dead letter: the output is not delivered", zap.String("reason", reason), zap.String("error", message), zap.String("id", d.id),
+			c.log.Log(c.level(reason), "dead letter: the output is not delivered", zap.String("reason", reason), zap.String("error", message), zap.String("id", d.id),
 				zap.String("topic", d.from.topic), zap.Int32("partition", d.from.partition), zap.Int64("offset", d.from.offset), c.of.cfg.Customers.Field(string(d.record.Key)))
 			return deadLetter
 		}

@@ -258,8 +258,8 @@ func (w *world) eventually(what string, ok func() bool) {
 	}
 }
 
-func (w *world) outcome(name, outcome string) float64 {
-	return testutil.ToFloat64(w.metrics.Outputs.WithLabelValues(name, outcome))
+func (w *world) outcome(outcome string) float64 {
+	return testutil.ToFloat64(w.metrics.Outputs.WithLabelValues("crm", outcome))
 }
 
 // outputs of customers, in a random order that keeps each customer's own.
@@ -275,10 +275,10 @@ func outputs(seed uint64, topics []output.Topic, customers, each int) (all []pub
 	return all
 }
 
-// letters reads the dead letters of a destination: the customers, and the reasons.
-func (w *world) letters(name string) (customers, reasons []string) {
+// letters reads the dead letters of the destination crm: the customers, and the reasons.
+func (w *world) letters() (customers, reasons []string) {
 	w.t.Helper()
-	topic := deliver.DeadLetterTopic(namespace, name)
+	topic := deliver.DeadLetterTopic(namespace, "crm")
 	bounds, err := w.kafka.ListOffsets(w.t.Context(), topic, []int32{0})
 	require.NoError(w.t, err)
 	_, err = w.kafka.ReadCommitted(w.t.Context(), topic, 0, 0, bounds[0].LastStable, func(r kafka.Record) error {

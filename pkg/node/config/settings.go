@@ -55,6 +55,7 @@ var fields = sync.OnceValue(func() []Setting { //nolint:gochecknoglobals // a co
 
 // member is a setting or a section within a section.
 type member struct {
+	index int // within the section
 	tag   reflect.StructTag
 	value reflect.Value
 }
@@ -65,23 +66,22 @@ func members(section reflect.Value) []member {
 	if section.Type() == reflect.TypeFor[Topics]() {
 		for kind := range event.Kinds {
 			d := kind.Descriptor()
-			all = append(all, member{reflect.StructTag(fmt.Sprintf("yaml:%q doc:%q", d.Topic, d.Topics)), section.Index(int(kind))})
+			all = append(all, member{int(kind), reflect.StructTag(fmt.Sprintf("yaml:%q doc:%q", d.Topic, d.Topics)), section.Index(int(kind))})
 		}
 		return all
 	}
 	for i := range section.NumField() {
-		all = append(all, member{section.Type().Field(i).Tag, section.Field(i)})
+		if tag := section.Type().Field(i).Tag; tag.Get("yaml") != "-" { // no setting, but what was read from the file that one names
+			all = append(all, member{i, tag, section.Field(i)})
+		}
 	}
 	return all
 }
 
 func appendFields(all []Setting, rows map[string]*settings.Setting, within reflect.Value, prefix string, index []int) []Setting {
-	for i, f := range members(within) {
-		if f.tag.Get("yaml") == "-" { // read from a file that a setting names
-			continue
-		}
+	for _, f := range members(within) {
 		path := prefix + f.tag.Get("yaml")
-		at := append(slices.Clone(index), i)
+		at := append(slices.Clone(index), f.index)
 		if section(f.value.Type()) {
 			all = appendFields(all, rows, f.value, path+".", at)
 			continue

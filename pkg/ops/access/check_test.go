@@ -9,6 +9,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/mainstay/mainstay/pkg/edge/deliver/destination"
 	"github.com/mainstay/mainstay/pkg/kafka"
 	"github.com/mainstay/mainstay/pkg/node/app"
 	"github.com/mainstay/mainstay/pkg/node/config"
@@ -53,6 +54,7 @@ func cluster(t *testing.T, c config.Config, user access.User, without func(acces
 // Whatever a user lacks is named, and nothing else.
 func TestCheckNamesWhatIsMissing(t *testing.T) {
 	c := config.Default()
+	c.Deliver.Destinations = []destination.Destination{{Name: "crm"}}
 	for _, user := range access.Users() {
 		none := func(access.Permission, kafka.Operation) bool { return false }
 		denied, _, err := access.Check(t.Context(), cluster(t, c, user, none), c, user)

@@ -113,7 +113,7 @@ func (s *Status) addTopic(ctx context.Context, k *kafka.Client, namespace string
 	}
 	partitions := make([]int32, len(found[0].Leaders))
 	for i := range partitions {
-		partitions[i] = int32(i) //nolint:gosec // a count
+		partitions[i] = int32(i)
 	}
 	offsets, err := k.CommittedOffsets(ctx, deliver.Group(namespace, s.Destination), topic, partitions)
 	if err != nil {

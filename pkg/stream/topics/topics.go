@@ -80,9 +80,11 @@ func (c Config) All() []Wanted {
 	for _, name := range c.Inputs {
 		add(Input, name, c.InputPartitions, nil)
 	}
-	deadLetters := map[string]string{"max.message.bytes": strconv.FormatInt(c.DeadLetterBytes, 10), "retention.ms": strconv.FormatInt(deadLetterRetention.Milliseconds(), 10), "cleanup.policy": "delete"}
+	deadLetters := func() map[string]string {
+		return map[string]string{"max.message.bytes": strconv.FormatInt(c.DeadLetterBytes, 10), "retention.ms": strconv.FormatInt(deadLetterRetention.Milliseconds(), 10), "cleanup.policy": "delete"}
+	}
 	for _, name := range c.DeadLetters {
-		add(DeadLetter, name, c.InputPartitions, deadLetters)
+		add(DeadLetter, name, c.InputPartitions, deadLetters())
 	}
 	// Kept forever, with timestamps from the broker: the time of the ledger is the time at which entries were appended.
 	add(Ledger, ledger.Topic(c.Namespace), c.Partitions, map[string]string{
@@ -98,11 +100,11 @@ func (c Config) All() []Wanted {
 	// Kept forever as well: importing a file again sends the rows that are not recorded here.
 	add(Imported, Imports(c.Namespace), 1, map[string]string{"retention.ms": "-1", "retention.bytes": "-1", "cleanup.policy": "delete"})
 	for _, name := range c.Undelivered {
-		add(DeadLetter, name, 1, deadLetters)
+		add(DeadLetter, name, 1, deadLetters())
 	}
 	if c.Control != "" {
 		add(Control, c.Control, 1, map[string]string{"cleanup.policy": "compact"})
-		add(Replays, c.Replays, 1, deadLetters)
+		add(Replays, c.Replays, 1, deadLetters())
 	}
 	return all
 }

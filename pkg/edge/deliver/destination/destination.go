@@ -243,13 +243,13 @@ func (c *checker) topics() {
 			c.wrong("topics", "must be of %s; one is %q", strings.Join(names, ", "), name)
 		}
 	}
-	var comparable []string
+	var fields []string
 	for _, t := range d.Outputs() {
-		comparable = append(comparable, Sample(t).previousFields()...)
+		fields = append(fields, Sample(t).previousFields()...)
 	}
 	for _, field := range d.Changed {
-		if !slices.Contains(comparable, field) {
-			c.wrong("changed", "%q is not a field with a previous value in these topics: %s", field, strings.Join(comparable, ", "))
+		if !slices.Contains(fields, field) {
+			c.wrong("changed", "%q is not a field with a previous value in these topics: %s", field, strings.Join(fields, ", "))
 		}
 	}
 	if len(d.Rules) > 0 && !slices.Contains(d.Topics, output.Alerts.String()) {

@@ -152,8 +152,9 @@ func TestJSONBody(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, "application/json", contentType)
 		var parsed struct {
-			Type, Timestamp string
-			Data            json.RawMessage
+			Type      string          `json:"type"`
+			Timestamp string          `json:"timestamp"`
+			Data      json.RawMessage `json:"data"`
 		}
 		require.NoError(t, json.Unmarshal(body, &parsed))
 		require.Equal(t, string(m.Value), string(parsed.Data))
@@ -182,7 +183,7 @@ func TestTemplateBody(t *testing.T) {
 	m.Fields["customer_id"] = `a"b`
 	body, _, err := d.Body(m)
 	require.NoError(t, err)
-	require.Equal(t, `{"id": "a\"b", "clv": 200.00}`, string(body))
+	require.Equal(t, []byte(`{"id": "a\"b", "clv": 200.00}`), body, "numbers keep their digits")
 }
 
 func TestFilesAreReadEachTime(t *testing.T) {
@@ -203,8 +204,7 @@ func TestFilesAreReadEachTime(t *testing.T) {
 // fields renders the fields as docs/webhooks.md has them.
 func fields(of reflect.Type, prefix string) string {
 	var b strings.Builder
-	for i := range of.NumField() {
-		f := of.Field(i)
+	for f := range of.Fields() {
 		switch name := prefix + f.Tag.Get("yaml"); {
 		case !f.IsExported():
 		case f.Type == reflect.TypeFor[destination.Retry]():

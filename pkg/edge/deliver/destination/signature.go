@@ -44,8 +44,8 @@ func Sign(keys [][]byte, id string, at time.Time, body []byte) string {
 	all := make([]string, len(keys))
 	for i, key := range keys {
 		mac := hmac.New(sha256.New, key)
-		fmt.Fprintf(mac, "%s.%d.", id, at.Unix())
-		mac.Write(body) // never fails
+		mac.Write(fmt.Appendf(nil, "%s.%d.", id, at.Unix())) // never fails
+		mac.Write(body)
 		all[i] = "v1," + base64.StdEncoding.EncodeToString(mac.Sum(nil))
 	}
 	return strings.Join(all, " ")
