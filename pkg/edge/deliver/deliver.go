@@ -86,13 +86,13 @@ type Deliver struct {
 type recipient struct {
 	*destination.Destination
 
-	of        *Deliver
-	consumer  *consumer.Consumer
-	sender    *Sender
-	letters   letters
-	limit     limit
-	log       *zap.Logger
-	topics    map[string]output.Topic // by name
+	of       *Deliver
+	consumer *consumer.Consumer
+	sender   *Sender
+	letters  letters
+	limit    limit
+	log      *zap.Logger
+	topics   map[string]output.Topic // by name
 
 	mu         sync.Mutex
 	complaints map[string]*consumer.Complaints // by cause: attempts that succeed in between do not end them, or they would fill the log

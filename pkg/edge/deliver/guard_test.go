@@ -77,7 +77,7 @@ func TestAnswers(t *testing.T) {
 	defer receiver.Close()
 	s := testSender(t, receiver.URL, ", allow_private: true")
 	for code, want := range map[int32]Result{
-		200: OK, 204: OK, 301: Redirected, 307: Redirected, 400: Refused, 401: Refused, 404: Refused, 408: ServerError, 410: Refused, 422: Refused, 429: RateLimited, 500: ServerError, 503: ServerError,
+		200: OK, 204: OK, 207: Refused, 301: Redirected, 307: Redirected, 400: Refused, 401: Refused, 404: Refused, 408: ServerError, 410: Refused, 422: Refused, 429: RateLimited, 500: ServerError, 503: ServerError,
 	} {
 		status.Store(code)
 		before := requests.Load()

@@ -109,6 +109,8 @@ func (s *Sender) Send(ctx context.Context, id string, body []byte, contentType s
 func (s *Sender) judge(r *http.Response) Answer {
 	a := Answer{Status: r.StatusCode, Err: fmt.Errorf("the receiver answered %d", r.StatusCode), RetryAfter: retryAfter(r.Header.Get("Retry-After"), s.now())}
 	switch code := r.StatusCode; {
+	case code == http.StatusMultiStatus: // a part of the body was refused, and it has only one
+		a.Result = Refused
 	case code >= 200 && code < 300:
 		return Answer{Result: OK, Status: code}
 	case code >= 300 && code < 400:

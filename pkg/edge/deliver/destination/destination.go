@@ -27,8 +27,8 @@ import (
 // Destination is one receiver of webhooks. The tags document its fields: docs/webhooks.md has a table of them.
 type Destination struct {
 	Name              string            `yaml:"name" doc:"Name in metrics, commands and topics: 1 to 50 small letters, digits and dashes."`
-	Form              Form              `yaml:"form" doc:"What is sent: \"json\" (a signed body with the whole output), \"slack\" (a message for an incoming webhook of Slack) or \"template\" (a body of your own). \"json\" if absent."`
-	URL               string            `yaml:"url" doc:"Address of the receiver. It must be https, except on loopback or with allow_http."`
+	Form              Form              `yaml:"form" doc:"What is sent: a name of the table above. json if absent."`
+	URL               string            `yaml:"url" doc:"Address of the receiver, unless it is that of the form. It must be https, except on loopback or with allow_http."`
 	URLFile           string            `yaml:"url_file" doc:"File that has the address, instead of url: for addresses that are secrets, as those of Slack are."`
 	SecretFiles       []string          `yaml:"secret_files" doc:"Files of the secrets (whsec_...) that sign a request, each read again for each attempt. There are several while a secret is changed. Form json needs at least one."`
 	AuthorizationFile string            `yaml:"authorization_file" doc:"File with the value of the header Authorization, such as \"Bearer ...\"; read again for each attempt."`
@@ -38,11 +38,11 @@ type Destination struct {
 	Tiers             []string          `yaml:"tiers" doc:"Send only outputs about customers of these value tiers. It applies to outputs that state the tier: clv and alerts."`
 	ChurnRisk         []string          `yaml:"churn_risk" doc:"Send only outputs about customers of these classes of churn risk. It applies to outputs that state the class: churn-risk and alerts."`
 	Changed           []string          `yaml:"changed" doc:"Send an output only if one of these fields differs from the previous output. It applies to outputs that have one of them in \"previous\"."`
-	Template          string            `yaml:"template" doc:"Go template of the message (slack) or body (template). Its fields are those of the output. It is tried with a sample of each topic at start."`
-	ContentType       string            `yaml:"content_type" doc:"Content-Type of form template; application/json if absent, and then each body must be JSON."`
+	Template          string            `yaml:"template" doc:"Go template of the body, or of the message to Slack. Its fields are those of the output. It is tried with a sample of each topic at start."`
+	ContentType       string            `yaml:"content_type" doc:"Content-Type of the body, unless it is that of the form. If it is JSON, each body must be."`
 	Start             string            `yaml:"start" doc:"Where a new destination begins: \"latest\" (with what is published from now on) or \"earliest\" (with all that its topics still have). \"latest\" if absent."`
-	Concurrency       int               `yaml:"concurrency" doc:"Requests at a time of one process. The outputs of one customer are always sent one after the other. 4 if absent; 1 for Slack."`
-	RatePerSecond     float64           `yaml:"rate_per_second" doc:"Most requests per second of one process. 50 if absent; 1 for Slack."`
+	Concurrency       int               `yaml:"concurrency" doc:"Requests at a time of one process, unless it is that of the form. The outputs of one customer are always sent one after the other."`
+	RatePerSecond     float64           `yaml:"rate_per_second" doc:"Most requests per second of one process, unless it is that of the form."`
 	Timeout           time.Duration     `yaml:"timeout" doc:"How long an attempt may take. 10s if absent."`
 	Retry             Retry             `yaml:"retry"`
 	AllowHTTP         bool              `yaml:"allow_http" doc:"Allow an address without encryption off loopback. Whoever can read the network reads the customers' figures."`
@@ -57,16 +57,6 @@ type Retry struct {
 	Longest     time.Duration `yaml:"longest" doc:"Longest pause. 1m if absent."`
 	GiveUpAfter time.Duration `yaml:"give_up_after" doc:"Age of an output at which a delivery that still fails, after at least five attempts, becomes a dead letter. 24h if absent."`
 }
-
-// Form is what is sent.
-type Form string
-
-// The forms.
-const (
-	JSON     Form = "json"
-	Slack    Form = "slack"
-	Template Form = "template"
-)
 
 // The values of Start.
 const (
@@ -131,14 +121,21 @@ func Parse(file string, content []byte) ([]Destination, error) {
 func (d *Destination) setDefaults() {
 	d.Form = cmp.Or(d.Form, JSON)
 	d.Start = cmp.Or(d.Start, Latest)
-	d.ContentType = cmp.Or(d.ContentType, jsonType)
-	concurrency, rate := 4, 50.0
-	if d.Form == Slack { // Slack allows one message per second and webhook
-		concurrency, rate = 1, 1
-		d.Template = cmp.Or(d.Template, slackTemplate)
+	profile, _ := d.Form.profile() // an unknown form is reported by check
+	d.ContentType = cmp.Or(d.ContentType, profile.ContentType)
+	d.Template = cmp.Or(d.Template, profile.Template)
+	d.Concurrency = cmp.Or(d.Concurrency, profile.Concurrency)
+	d.RatePerSecond = cmp.Or(d.RatePerSecond, profile.RatePerSecond)
+	if d.URLFile == "" {
+		d.URL = cmp.Or(d.URL, profile.URL)
 	}
-	d.Concurrency = cmp.Or(d.Concurrency, concurrency)
-	d.RatePerSecond = cmp.Or(d.RatePerSecond, rate)
+	headers := map[string]string{}
+	for _, some := range []map[string]string{profile.Headers, d.Headers} {
+		for name, value := range some {
+			headers[http.CanonicalHeaderKey(name)] = value
+		}
+	}
+	d.Headers = headers
 	d.Timeout = cmp.Or(d.Timeout, 10*time.Second)
 	d.Retry.First = cmp.Or(d.Retry.First, time.Second)
 	d.Retry.Longest = cmp.Or(d.Retry.Longest, time.Minute)
@@ -188,8 +185,17 @@ func (c *checker) check() {
 	if !nameForm.MatchString(d.Name) {
 		c.wrong("name", "must be 1 to 50 small letters, digits and dashes, with a letter or digit at both ends; it is %q", d.Name)
 	}
-	if !slices.Contains([]Form{JSON, Slack, Template}, d.Form) {
-		c.wrong("form", "must be json, slack or template; it is %q", d.Form)
+	profile, known := d.Form.profile()
+	if !known {
+		names := make([]string, 0, len(Profiles()))
+		for _, p := range Profiles() {
+			names = append(names, string(p.Form))
+		}
+		c.wrong("form", "must be one of %s; it is %q", strings.Join(names, ", "), d.Form)
+		return
+	}
+	if profile.Authorized && d.AuthorizationFile == "" {
+		c.wrong("authorization_file", "is needed with form %s", d.Form)
 	}
 	switch {
 	case (d.URL == "") == (d.URLFile == ""):
@@ -202,11 +208,11 @@ func (c *checker) check() {
 	if d.Form == JSON && len(d.SecretFiles) == 0 {
 		c.wrong("secret_files", "is needed with form json: receivers know requests by their signature")
 	}
-	if d.Form == Template && d.Template == "" || d.Form == JSON && d.Template != "" {
-		c.wrong("template", "belongs to form template, which needs it, and to form slack")
+	if (d.Form == JSON) != (d.Template == "") {
+		c.wrong("template", "is needed with form template, and form json has none")
 	}
 	for name := range d.Headers {
-		if canonical := http.CanonicalHeaderKey(name); !headerForm.MatchString(name) || slices.Contains([]string{"Authorization", "Content-Type", "Content-Length", "Host", "Transfer-Encoding", "Connection"}, canonical) || strings.HasPrefix(canonical, "Webhook-") {
+		if !headerForm.MatchString(name) || slices.Contains([]string{"Authorization", "Content-Type", "Content-Length", "Host", "Transfer-Encoding", "Connection"}, name) || strings.HasPrefix(name, "Webhook-") {
 			c.wrong("headers", "%q cannot be set here", name)
 		}
 	}

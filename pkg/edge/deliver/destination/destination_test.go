@@ -69,7 +69,7 @@ func TestErrorsNameTheirPlace(t *testing.T) {
 	for _, c := range []struct{ fields, want string }{
 		{"    topics: [clv]\n", "d.yml:2: destination crm: url: one of url and url_file is needed"},
 		{good + "    rate: 3\n", "d.yml: unmarshal errors:\n  line 6: field rate not found in type destination.Destination"},
-		{good + "    form: xml\n", `d.yml:6: destination crm: form: must be json, slack or template; it is "xml"`},
+		{good + "    form: xml\n", `d.yml:6: destination crm: form: must be one of json, template, slack, klaviyo, hubspot, braze; it is "xml"`},
 		{"    url: http://crm.example.com\n    secret_files: [s]\n    topics: [clv]\n", "d.yml:3: destination crm: url: must be https"},
 		{"    url: https://me:pw@crm.example.com\n    secret_files: [s]\n    topics: [clv]\n", "d.yml:3: destination crm: url: must not have a user or password"},
 		{"    url: https://crm.example.com\n    topics: [clv]\n", "d.yml:2: destination crm: secret_files: is needed"},
@@ -79,8 +79,8 @@ func TestErrorsNameTheirPlace(t *testing.T) {
 		{good + "    retry: {first: 2m}\n", "d.yml:6: destination crm: retry.longest: must be 120 to 86400"},
 		{good + "    concurrency: 1000\n", "d.yml:6: destination crm: concurrency: must be 1 to 256"},
 		{good + "    start: now\n", "d.yml:6: destination crm: start: must be latest or earliest"},
-		{good + "    headers: {webhook-id: x}\n", `d.yml:6: destination crm: headers: "webhook-id" cannot be set here`},
-		{good + "    template: x\n", "d.yml:6: destination crm: template: belongs to form template"},
+		{good + "    headers: {webhook-id: x}\n", `d.yml:6: destination crm: headers: "Webhook-Id" cannot be set here`},
+		{good + "    template: x\n", "d.yml:6: destination crm: template: is needed with form template, and form json has none"},
 		{good + "  - name: crm\n" + good, "d.yml:6: destination crm: name: another destination has this name"},
 		{"    form: template\n    url: https://crm.example.com\n    topics: [clv]\n    template: |\n      {\n      {{.nonsense}}\n      }\n", "d.yml:6: destination crm: template: tried with a sample of clv: template: crm:2:"},
 		{"    form: template\n    url: https://crm.example.com\n    topics: [clv]\n    template: '{{if'\n", "d.yml:6: destination crm: template: template: crm:1: unclosed action"},
@@ -186,6 +186,30 @@ func TestTemplateBody(t *testing.T) {
 	require.Equal(t, []byte(`{"id": "a\"b", "clv": 200.00}`), body, "numbers keep their digits")
 }
 
+// The bodies have the shapes that the receivers document.
+func TestProfilesOfCustomers(t *testing.T) {
+	const fields = `"mainstay_as_of":"2026-01-02T03:04:05Z","mainstay_churn_probability":0.7000,"mainstay_churn_risk":"high","mainstay_currency":"EUR","mainstay_days_since_last_order":80.0,"mainstay_last_order_at":"2026-01-02T03:04:05Z","mainstay_next_check_at":NULL,"mainstay_probability_of_purchase_in_horizon":0.2000,"mainstay_purchase_horizon_days":90`
+	for form, want := range map[string]string{
+		"klaviyo": `{"data":{"type":"profile","attributes":{"external_id":"sample-customer","properties":{` + strings.ReplaceAll(fields, "NULL", "null") + `}}}}`,
+		"hubspot": `{"inputs":[{"idProperty":"mainstay_customer_id","id":"sample-customer","properties":{` + strings.ReplaceAll(fields, "NULL", `""`) + `}}]}`,
+		"braze":   `{"attributes":[{"external_id":"sample-customer",` + strings.ReplaceAll(fields, "NULL", "null") + `}]}`,
+	} {
+		_, err := parse(t, "    form: "+form+"\n    url: https://x.example.com\n    topics: [clv]\n")
+		require.ErrorContains(t, err, "authorization_file: is needed with form "+form)
+		d, err := parse(t, "    form: "+form+"\n    url: https://x.example.com/in\n    authorization_file: key\n    topics: [alerts, clv, churn-risk, promoter-status]\n")
+		require.NoError(t, err)
+		body, contentType, err := d.Body(destination.Sample(output.ChurnRisk))
+		require.NoError(t, err)
+		require.Equal(t, d.ContentType, contentType)
+		require.True(t, json.Valid(body))
+		require.Equal(t, []byte(want), body, form)
+	}
+	d, err := parse(t, "    form: klaviyo\n    authorization_file: key\n    headers: {revision: '2025-01-15'}\n    topics: [clv]\n")
+	require.NoError(t, err)
+	require.Equal(t, "https://a.klaviyo.com/api/profile-import", d.URL)
+	require.Equal(t, map[string]string{"Revision": "2025-01-15"}, d.Headers)
+}
+
 func TestFilesAreReadEachTime(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "secret")
 	d, err := parse(t, "    url: https://crm.example.com\n    secret_files: ["+file+"]\n    topics: [clv]\n")
@@ -224,10 +248,27 @@ func TestPageHoldsTheFields(t *testing.T) {
 	require.True(t, ok)
 	_, tail, ok := strings.Cut(rest, end)
 	require.True(t, ok)
-	want := head + begin + "\n| field | |\n|---|---|\n" + fields(reflect.TypeFor[destination.Destination](), "") + "\n" + end + tail
+	var forms strings.Builder
+	for _, p := range destination.Profiles() {
+		fmt.Fprintf(&forms, "| `%s` | %s | %v | %d |\n", p.Form, p.About, p.RatePerSecond, p.Concurrency)
+	}
+	want := head + begin + "\n| form | what is sent | requests per second | at a time |\n|---|---|---|---|\n" + forms.String() + "\n| field | |\n|---|---|\n" + fields(reflect.TypeFor[destination.Destination](), "") + "\n" + end + tail
 	if *update {
 		require.NoError(t, os.WriteFile(path, []byte(want), 0o600))
 		return
 	}
 	require.Equal(t, want, string(page), "run go test ./pkg/edge/deliver/destination -update")
+}
+
+// The examples of the page are read as they stand there.
+func TestExamplesOfThePage(t *testing.T) {
+	page, err := os.ReadFile("../../../../docs/webhooks.md")
+	require.NoError(t, err)
+	examples := strings.Split(string(page), "```yaml\n")[1:]
+	require.GreaterOrEqual(t, len(examples), 4)
+	for _, example := range examples {
+		text, _, _ := strings.Cut(example, "```")
+		_, err := destination.Parse("webhooks.md", []byte("destinations:\n"+strings.TrimPrefix(text, "destinations:\n")))
+		require.NoError(t, err, text)
+	}
 }

@@ -8,7 +8,6 @@ import (
 	"reflect"
 	"slices"
 	"strings"
-	"text/template"
 
 	"github.com/mainstay/mainstay/schemas/output"
 )
@@ -42,7 +41,7 @@ func (m *Message) text(field string) string {
 func (m *Message) erasure() bool { return m.text("event_type") == output.TypeErased }
 
 // Wants reports whether the destination gets an output. A filter applies to outputs that have the field it is about. An erasure passes all
-// filters, because a receiver that is not told goes on storing the customer; it has a form of its own, which templates do not know, so
+// filters, because a receiver that is not told goes on storing the customer; it has fields of its own, which templates do not know, so
 // that only the form json gets it.
 func (d *Destination) Wants(m *Message) bool {
 	if m.erasure() {
@@ -103,14 +102,13 @@ func (d *Destination) Body(m *Message) (body []byte, contentType string, err err
 		if err := d.body.Execute(&b, fields); err != nil {
 			return nil, "", err
 		}
-		return []byte(`{"text":` + quoted(b.String()) + `}`), jsonType, nil
-	case Template:
-		if err := d.body.Execute(&b, m.Fields); err != nil {
-			return nil, "", err
-		}
-		if d.ContentType == jsonType && !json.Valid(b.Bytes()) {
-			return nil, "", errNotJSON
-		}
+		return []byte(`{"text":` + quoted(b.String()) + `}`), d.ContentType, nil
+	}
+	if err := d.body.Execute(&b, m.Fields); err != nil {
+		return nil, "", err
+	}
+	if strings.HasSuffix(d.ContentType, "json") && !json.Valid(b.Bytes()) {
+		return nil, "", errNotJSON
 	}
 	return b.Bytes(), d.ContentType, nil
 }
@@ -147,13 +145,3 @@ func escaped(value any) any {
 	}
 	return value
 }
-
-func parseTemplate(name, text string) (*template.Template, error) {
-	return template.New(name).Option("missingkey=error").Funcs(template.FuncMap{"json": quoted}).Parse(text)
-}
-
-// slackTemplate is the message of a destination in Slack that has no template.
-const slackTemplate = `{{if eq .event_type "` + output.TypeAlertRaised + `" "` + output.TypeAlertCleared + `"}}` +
-	`{{if eq .state "raised"}}:rotating_light:{{else}}:white_check_mark:{{end}} *{{.rule}}* {{.state}} for customer {{.customer_id}} ({{.severity}}): {{.metric}} is {{.value}}, threshold {{.threshold}}` +
-	`{{if .value_at_stake}}; {{.value_at_stake}} {{.currency}} at stake{{end}}{{range .reasons}}` + "\n• {{.}}{{end}}" +
-	`{{else}}Customer {{.customer_id}}: {{.event_type}}{{range .reasons}}` + "\n• {{.}}{{end}}{{end}}"
