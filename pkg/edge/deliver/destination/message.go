@@ -91,13 +91,13 @@ var errNotJSON = errors.New("the template's result is not JSON; quote texts with
 // Body returns the body of a request, and its content type.
 func (d *Destination) Body(m *Message) (body []byte, contentType string, err error) {
 	var b bytes.Buffer
-	switch d.Form {
-	case JSON: // the envelope that the specification of Standard Webhooks recommends, around the output as it is
+	if d.Form == JSON { // the envelope that the specification of Standard Webhooks recommends, around the output as it is
 		fmt.Fprintf(&b, `{"type":%s,"timestamp":%s,"data":`, quoted(m.text("event_type")), quoted(m.text("as_of")))
 		b.Write(m.Value)
 		b.WriteByte('}')
-		return b.Bytes(), jsonType, nil
-	case Slack:
+		return b.Bytes(), d.ContentType, nil
+	}
+	if d.Form == Slack {
 		fields, _ := escaped(m.Fields).(map[string]any)
 		if err := d.body.Execute(&b, fields); err != nil {
 			return nil, "", err
