@@ -182,6 +182,7 @@ func mutants() []mutant {
 		{rule: "webhooks", name: "id-by-attempt", broken: "each attempt to deliver has an id of its own, so receivers count it twice", by: goTest("./pkg/edge/deliver", "TestNothingIsLostRepeatedOrReordered")},
 		{rule: "webhooks", name: "commit-before-delivery", broken: "the position of a destination passes what was read and is not delivered", by: goTest("./pkg/edge/deliver", "TestNothingIsLostRepeatedOrReordered")},
 		{rule: "webhooks", name: "order-lost", broken: "outputs of one customer are sent by several workers at once", by: goTest("./pkg/edge/deliver", "TestNothingIsLostRepeatedOrReordered")},
+		{rule: "webhooks", name: "retry-after-ignored", broken: "a receiver that asks to wait gets requests meanwhile", by: goTest("./pkg/edge/deliver", "TestRetryAfterHoldsAllWorkers")},
 		{rule: "webhooks", name: "filters-ignored", broken: "a destination gets what its filters leave out", by: goTest("./pkg/edge/deliver", "TestFilteredOutputsAreDone")},
 		{rule: "access", name: "private-address-allowed", broken: "a webhook reaches loopback, private and link-local addresses", by: goTest("./pkg/edge/deliver", "TestNamesThatLeadInside")},
 		{rule: "access", name: "scope-is-not-checked", broken: "a token opens what its scopes do not name", by: unitTests("./pkg/node/server", "^TestTokensOpenWhatTheirScopesSay$")},

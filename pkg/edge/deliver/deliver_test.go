@@ -272,3 +272,52 @@ func TestMissingFilesAreNoticedAtStart(t *testing.T) {
 	_, err = deliver.New(deliver.Config{Namespace: namespace, Destinations: all, Now: time.Now}, w.kafka, w.metrics, w.log)
 	require.ErrorContains(t, err, "deliver.destinations_file: destination crm: secret_files: /missing")
 }
+
+// A receiver that asks to wait gets nothing meanwhile, from any worker. The clock has a lower bound here, and no upper one.
+func TestRetryAfterHoldsAllWorkers(t *testing.T) {
+	w := newWorld(t, "crm")
+	var mu sync.Mutex
+	var refused, next time.Time
+	r := newReceiver(t, func(received) (bool, int) {
+		mu.Lock()
+		defer mu.Unlock()
+		switch {
+		case refused.IsZero():
+			refused = time.Now()
+			return false, http.StatusTooManyRequests
+		case next.IsZero():
+			next = time.Now()
+		}
+		return true, http.StatusOK
+	})
+	r.retryAfter = "1"
+	topic := output.CLV.Name(namespace)
+	all := []published{{topic, "ada", 1}}
+	w.publish(all)
+	w.start(w.destination("crm", r.URL, "topics: [clv]"))
+	w.eventually("an attempt", func() bool {
+		mu.Lock()
+		defer mu.Unlock()
+		return !refused.IsZero()
+	})
+	for i := range 20 { // other workers
+		all = append(all, published{topic, fmt.Sprint("c", i), 1})
+	}
+	w.publish(all[1:])
+	w.eventually("all outputs", func() bool { return r.count(t) == len(all) })
+	r.requireSame(t, all)
+	require.GreaterOrEqual(t, next.Sub(refused), time.Second)
+}
+
+// A template that fails for one output is a dead letter of that output, and the reason does not quote it.
+func TestTemplateThatFails(t *testing.T) {
+	w := newWorld(t, "crm")
+	r := newReceiver(t, nil)
+	topic := output.CLV.Name(namespace)
+	w.publish([]published{{topic, "ada", 1}})
+	w.start(w.destination("crm", r.URL, "topics: [clv], form: template, template: '{\"clv\": {{json .total_clv}}}'"))
+	w.eventually("a dead letter", func() bool { return w.outcome("dead_letter") == 1 })
+	_, reasons := w.letters()
+	require.Equal(t, []string{"mainstay.template"}, reasons)
+	require.Zero(t, r.tries)
+}

@@ -40,7 +40,8 @@ func Results() []string {
 	return names
 }
 
-// Answer is what came of an attempt, and why. Err has no part of the address or of the answer's body.
+// Answer is what came of an attempt, and why. Err has neither the path of the address nor
+// anything of the answer's body.
 type Answer struct {
 	Result     Result
 	Status     int           // of HTTP; 0: there was none
@@ -147,7 +148,7 @@ func failed(err error) Answer {
 	return Answer{Result: Unreachable, Err: withoutAddress(err)}
 }
 
-// withoutAddress takes off what names the address.
+// withoutAddress takes off the address as it was requested: its path may be a secret.
 func withoutAddress(err error) error {
 	if of, ok := errors.AsType[*url.Error](err); ok {
 		return of.Err

@@ -64,6 +64,7 @@ func (c *claim) deliver(ctx context.Context, d *delivery) string {
 			return c.bury(ctx, d, answer.reason(), answer.Err.Error()+"; given up after "+c.Retry.GiveUpAfter.String())
 		}
 		c.failed(string(answer.Result), answer.Err, zap.String("id", d.id), c.of.cfg.Customers.Field(string(d.record.Key)))
+		//mutant:retry-after-ignored if false && $
 		if answer.RetryAfter > 0 {
 			c.limit.refrain(now.Add(min(answer.RetryAfter, longestRefrain)))
 		}

@@ -150,6 +150,8 @@ type receiver struct {
 	all   []received
 	bad   []string // what broke the contract
 	tries int
+
+	retryAfter string // header of all answers; set before the first
 }
 
 // newReceiver answers by decide, which says whether the request is kept, and with which status; 0 cuts the connection, -1 does not answer.
@@ -199,6 +201,9 @@ func newReceiver(t *testing.T, decide func(received) (kept bool, status int)) *r
 			<-request.Context().Done()
 			r.mu.Lock()
 		default:
+			if r.retryAfter != "" {
+				w.Header().Set("Retry-After", r.retryAfter)
+			}
 			w.WriteHeader(status)
 		}
 	}))
