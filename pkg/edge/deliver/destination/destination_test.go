@@ -71,6 +71,7 @@ func TestErrorsNameTheirPlace(t *testing.T) {
 		{good + "    rate: 3\n", "d.yml: unmarshal errors:\n  line 6: field rate not found in type destination.Destination"},
 		{good + "    form: xml\n", `d.yml:6: destination crm: form: must be one of json, template, slack, klaviyo, hubspot, braze; it is "xml"`},
 		{"    url: http://crm.example.com\n    secret_files: [s]\n    topics: [clv]\n", "d.yml:3: destination crm: url: must be https"},
+		{"    url: http://127.example.com\n    secret_files: [s]\n    topics: [clv]\n", "d.yml:3: destination crm: url: must be https"},
 		{"    url: https://me:pw@crm.example.com\n    secret_files: [s]\n    topics: [clv]\n", "d.yml:3: destination crm: url: must not have a user or password"},
 		{"    url: https://crm.example.com\n    topics: [clv]\n", "d.yml:2: destination crm: secret_files: is needed"},
 		{"    url: https://crm.example.com\n    secret_files: [s]\n", "d.yml:2: destination crm: topics: must list at least one of alerts, clv, churn-risk, promoter-status"},
