@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"strconv"
 	"sync"
-	"text/template"
 	"time"
 
 	"github.com/mainstay/mainstay/pkg/kafka"
@@ -47,14 +46,6 @@ const (
 	reasonUnreadable = "unreadable"
 	reasonTemplate   = "template"
 )
-
-// templateError leaves out the values at which a template fails: they may be the customer's.
-func templateError(err error) string {
-	if failed, ok := errors.AsType[template.ExecError](err); ok {
-		return "in template " + failed.Name
-	}
-	return err.Error()
-}
 
 // letters writes the dead letters of a destination. The topic has one partition: what an operator looks through is short.
 type letters struct {

@@ -40,7 +40,7 @@ func (c *claim) deliver(ctx context.Context, d *delivery) string {
 	}
 	body, contentType, err := c.Body(d.message)
 	if err != nil {
-		return c.bury(ctx, d, reasonTemplate, "the template fails: "+templateError(err))
+		return c.bury(ctx, d, reasonTemplate, "the template fails: "+err.Error())
 	}
 	for attempts := 1; ; attempts++ {
 		if !c.ready(ctx) {

@@ -17,7 +17,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"text/template"
 	"time"
 
 	"go.yaml.in/yaml/v3"
@@ -39,7 +38,7 @@ type Destination struct {
 	Tiers             []string          `yaml:"tiers" doc:"Send only outputs about customers of these value tiers. It applies to outputs that state the tier: clv and alerts."`
 	ChurnRisk         []string          `yaml:"churn_risk" doc:"Send only outputs about customers of these classes of churn risk. It applies to outputs that state the class: churn-risk and alerts."`
 	Changed           []string          `yaml:"changed" doc:"Send an output only if one of these fields differs from the previous output. It applies to outputs that have one of them in \"previous\"."`
-	Template          string            `yaml:"template" doc:"Go template of the body, or of the message to Slack. Its fields are those of the output. It is tried with a sample of each topic at start."`
+	Template          string            `yaml:"template" doc:"The body, or the message to Slack, with {{.field}} for a field of the output, {{json .field}} for one as JSON, {{traits}} for all figures as a JSON object. It is tried with a sample of each topic at start."`
 	ContentType       string            `yaml:"content_type" doc:"Content-Type of the body, unless it is that of the form. If it is JSON, each body must be."`
 	Start             string            `yaml:"start" doc:"Where a new destination begins: \"latest\" (with what is published from now on) or \"earliest\" (with all that its topics still have). \"latest\" if absent."`
 	Concurrency       int               `yaml:"concurrency" doc:"Requests at a time of one process, unless it is that of the form. The outputs of one customer are always sent one after the other."`
@@ -49,7 +48,7 @@ type Destination struct {
 	AllowHTTP         bool              `yaml:"allow_http" doc:"Allow an address without encryption off loopback. Whoever can read the network reads the customers' figures."`
 	AllowPrivate      bool              `yaml:"allow_private" doc:"Allow a receiver at a loopback, private or link-local address. It is checked on the address that is connected to, whatever the name resolved to before."`
 
-	body *template.Template
+	body bodyTemplate
 }
 
 // Retry says how often a delivery is tried.
@@ -209,7 +208,7 @@ func (c *checker) check() {
 	if d.Form == JSON && len(d.SecretFiles) == 0 {
 		c.wrong("secret_files", "is needed with form json: receivers know requests by their signature")
 	}
-	if (d.Form == JSON) != (d.Template == "") {
+	if d.Form == JSON && d.Template != "" || d.Form == Template && d.Template == "" {
 		c.wrong("template", "is needed with form template, and form json has none")
 	}
 	for name := range d.Headers {
@@ -262,11 +261,11 @@ func (c *checker) topics() {
 	if len(d.Rules) > 0 && !slices.Contains(d.Topics, output.Alerts.String()) {
 		c.wrong("rules", "applies to alerts only, and topics has no alerts")
 	}
-	if d.Form == JSON || d.Template == "" {
+	if d.Form == JSON || d.Form == Template && d.Template == "" {
 		return
 	}
 	var err error
-	if d.body, err = parseTemplate(d.Name, d.Template); err != nil {
+	if d.body, err = parseTemplate(d.Template); err != nil {
 		c.wrong("template", "%s", err)
 		return
 	}

@@ -83,8 +83,8 @@ func TestErrorsNameTheirPlace(t *testing.T) {
 		{good + "    headers: {webhook-id: x}\n", `d.yml:6: destination crm: headers: "Webhook-Id" cannot be set here`},
 		{good + "    template: x\n", "d.yml:6: destination crm: template: is needed with form template, and form json has none"},
 		{good + "  - name: crm\n" + good, "d.yml:6: destination crm: name: another destination has this name"},
-		{"    form: template\n    url: https://crm.example.com\n    topics: [clv]\n    template: |\n      {\n      {{.nonsense}}\n      }\n", "d.yml:6: destination crm: template: tried with a sample of clv: template: crm:2:"},
-		{"    form: template\n    url: https://crm.example.com\n    topics: [clv]\n    template: '{{if'\n", "d.yml:6: destination crm: template: template: crm:1: unclosed action"},
+		{"    form: template\n    url: https://crm.example.com\n    topics: [clv]\n    template: |\n      {\n      {{.nonsense}}\n      }\n", "d.yml:6: destination crm: template: tried with a sample of clv: line 2: the output has no field nonsense"},
+		{"    form: template\n    url: https://crm.example.com\n    topics: [clv]\n    template: '{{if'\n", "d.yml:6: destination crm: template: line 1: {{ without }}"},
 		{"    form: template\n    url: https://crm.example.com\n    topics: [clv]\n    template: 'id={{.customer_id}}'\n", "d.yml:6: destination crm: template: tried with a sample of clv: the template's result is not JSON"},
 	} {
 		_, err := parse(t, c.fields)
@@ -174,7 +174,30 @@ func TestSlackEscapesTexts(t *testing.T) {
 	require.NoError(t, err)
 	var parsed map[string]string
 	require.NoError(t, json.Unmarshal(body, &parsed))
-	require.Equal(t, ":rotating_light: *sample_rule* raised for customer &lt;!channel&gt; &amp; \"me\" (warning): churn_probability is 0.7000, threshold 0.6600; 56.00 EUR at stake\n• This is a sample.", parsed["text"])
+	require.Equal(t, "*sample_rule* raised for customer &lt;!channel&gt; &amp; \"me\" (warning): churn_probability is 0.7000, threshold 0.6600; 56.00 EUR at stake\nThis is a sample.", parsed["text"])
+}
+
+func TestTemplates(t *testing.T) {
+	for _, c := range []struct{ template, want, wrong string }{
+		{"{{.customer_id}} {{ .total_clv }} {{.previous.value_tier}} {{.reasons}} {{.days_overdue}}", "sample-customer 200.00 top_20 This is a sample. unknown", ""},
+		{"{{json .reasons}}{{json .value_tier}}{{json .days_overdue}}", `["This is a sample."]"top_10"null`, ""},
+		{"a\n{{.model.nonsense}}", "", "line 2: the output has no field model.nonsense"},
+		{"a\n\n{{if .x}}", "", "line 3: {{if .x}} is none of"},
+		{"{{}}", "", "line 1: {{}} is none of"},
+		{"{{.}}", "", "line 1: {{.}} is none of"},
+		{"{{json}}", "", "line 1: {{json}} is none of"},
+	} {
+		d, err := parse(t, fmt.Sprintf("    form: template\n    content_type: text/plain\n    url: https://crm.example.com\n    topics: [clv]\n    template: %q\n", c.template))
+		if c.wrong != "" {
+			require.ErrorContains(t, err, c.wrong)
+			continue
+		}
+		require.NoError(t, err)
+		body, contentType, err := d.Body(destination.Sample(output.CLV))
+		require.NoError(t, err)
+		require.Equal(t, "text/plain", contentType)
+		require.Equal(t, c.want, string(body))
+	}
 }
 
 func TestTemplateBody(t *testing.T) {

@@ -1,14 +1,6 @@
 package destination
 
-import (
-	"bytes"
-	"fmt"
-	"maps"
-	"slices"
-	"text/template"
-
-	"github.com/mainstay/mainstay/schemas/output"
-)
+import "slices"
 
 // Form is what is sent, and to whom.
 type Form string
@@ -30,7 +22,8 @@ type Profile struct {
 	Template      string
 	Concurrency   int
 	RatePerSecond float64
-	Authorized    bool // it needs authorization_file
+	Authorized    bool   // it needs authorization_file
+	Null          string // JSON that {{traits}} writes for what is not known; "": null
 }
 
 // Profiles is the table of forms. One request has one customer, also where a receiver takes batches: a batch of which one customer is refused
@@ -45,22 +38,22 @@ func Profiles() []Profile {
 	return []Profile{
 		{Form: JSON, About: "a signed body with the whole output", ContentType: jsonType, Concurrency: 4, RatePerSecond: 50},
 		{Form: Template, About: "a body of your own, by `template`", ContentType: jsonType, Concurrency: 4, RatePerSecond: 50},
-		{Form: Slack, About: "a message for an incoming webhook; `template` is its text", ContentType: jsonType, Template: slackTemplate, Concurrency: 1, RatePerSecond: 1},
+		{Form: Slack, About: "a message for an incoming webhook; `template` is its text, and there is one if it is absent", ContentType: jsonType, Concurrency: 1, RatePerSecond: 1},
 		{
 			Form: "klaviyo", About: "properties of the profile whose external_id is the customer id; `authorization_file` has `Klaviyo-API-Key pk_...`",
 			URL: "https://a.klaviyo.com/api/profile-import", Headers: map[string]string{"Revision": "2026-07-15"}, ContentType: "application/vnd.api+json",
-			Template:    `{"data":{"type":"profile","attributes":{"external_id":{{json .customer_id}},"properties":{{"{"}}{{traits . nil}}{{"}"}}}}}`,
+			Template:    `{"data":{"type":"profile","attributes":{"external_id":{{json .customer_id}},"properties":{{traits}}}}}`,
 			Concurrency: 4, RatePerSecond: 11, Authorized: true,
 		},
 		{
 			Form: "hubspot", About: "properties of the contact whose property mainstay_customer_id, which must be unique, is the customer id; create the properties first. `authorization_file` has `Bearer pat-...`",
 			URL: "https://api.hubapi.com/crm/v3/objects/contacts/batch/upsert", ContentType: jsonType,
-			Template:    `{"inputs":[{"idProperty":"mainstay_customer_id","id":{{json .customer_id}},"properties":{{"{"}}{{traits . ""}}{{"}"}}}]}`, // HubSpot clears by an empty text
+			Template: `{"inputs":[{"idProperty":"mainstay_customer_id","id":{{json .customer_id}},"properties":{{traits}}}]}`, Null: `""`, // HubSpot clears by an empty text
 			Concurrency: 4, RatePerSecond: 9, Authorized: true,
 		},
 		{
 			Form: "braze", About: "custom attributes of the user whose external_id is the customer id; `url` is that of your instance, with `/users/track`, and `authorization_file` has `Bearer ...`",
-			ContentType: jsonType, Template: `{"attributes":[{"external_id":{{json .customer_id}},{{traits . nil}}}]}`,
+			ContentType: jsonType, Template: `{"attributes":[{{traits external_id}}]}`,
 			Concurrency: 8, RatePerSecond: 200, Authorized: true,
 		},
 	}
@@ -75,40 +68,8 @@ func (f Form) profile() (Profile, bool) {
 	return Profile{}, false
 }
 
-func parseTemplate(name, text string) (*template.Template, error) {
-	return template.New(name).Option("missingkey=error").Funcs(template.FuncMap{"json": quoted, "traits": traits}).Parse(text)
-}
-
-// notTraits are fields that say something of the output and not of the customer.
-func notTraits() []string {
-	return []string{"event_id", "event_type", "customer_id", "sequence", "trigger", "cause_event_id"}
-}
-
-// traits returns the figures of an output as members of a JSON object, in the order of their names, which begin with mainstay_. Objects
-// and lists are left out: marketing systems segment on single values. unknown stands for null.
-func traits(fields map[string]any, unknown any) string {
-	var b bytes.Buffer
-	for _, name := range slices.Sorted(maps.Keys(fields)) {
-		value := fields[name]
-		switch value.(type) {
-		case map[string]any, []any:
-			continue
-		case nil:
-			value = unknown
-		}
-		if slices.Contains(notTraits(), name) {
-			continue
-		}
-		if b.Len() > 0 {
-			b.WriteByte(',')
-		}
-		fmt.Fprintf(&b, "%s:%s", quoted("mainstay_"+name), quoted(value))
-	}
-	return b.String()
-}
-
-// slackTemplate is the message of a destination in Slack that has no template.
-const slackTemplate = `{{if eq .event_type "` + output.TypeAlertRaised + `" "` + output.TypeAlertCleared + `"}}` +
-	`{{if eq .state "raised"}}:rotating_light:{{else}}:white_check_mark:{{end}} *{{.rule}}* {{.state}} for customer {{.customer_id}} ({{.severity}}): {{.metric}} is {{.value}}, threshold {{.threshold}}` +
-	`{{if .value_at_stake}}; {{.value_at_stake}} {{.currency}} at stake{{end}}{{range .reasons}}` + "\n• {{.}}{{end}}" +
-	`{{else}}Customer {{.customer_id}}: {{.event_type}}{{range .reasons}}` + "\n• {{.}}{{end}}{{end}}"
+// The message to Slack of a destination that has no template: of an alert, and of another output.
+const (
+	slackAlert  = "*{{.rule}}* {{.state}} for customer {{.customer_id}} ({{.severity}}): {{.metric}} is {{.value}}, threshold {{.threshold}}; {{.value_at_stake}} {{.currency}} at stake\n{{.reasons}}"
+	slackOutput = "{{.event_type}} of customer {{.customer_id}}\n{{.reasons}}"
+)

@@ -2,6 +2,7 @@ package destination
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -97,20 +98,35 @@ func (d *Destination) Body(m *Message) (body []byte, contentType string, err err
 		b.WriteByte('}')
 		return b.Bytes(), d.ContentType, nil
 	}
+	fields := m.Fields
 	if d.Form == Slack {
-		fields, _ := escaped(m.Fields).(map[string]any)
-		if err := d.body.Execute(&b, fields); err != nil {
-			return nil, "", err
-		}
-		return []byte(`{"text":` + quoted(b.String()) + `}`), d.ContentType, nil
+		fields, _ = escaped(fields).(map[string]any)
 	}
-	if err := d.body.Execute(&b, m.Fields); err != nil {
+	profile, _ := d.Form.profile()
+	text, err := d.bodyOf(m.Topic).execute(fields, cmp.Or(profile.Null, "null"))
+	if err != nil {
 		return nil, "", err
 	}
-	if strings.HasSuffix(d.ContentType, "json") && !json.Valid(b.Bytes()) {
+	if d.Form == Slack {
+		text = `{"text":` + quoted(text) + `}`
+	}
+	if strings.HasSuffix(d.ContentType, "json") && !json.Valid([]byte(text)) {
 		return nil, "", errNotJSON
 	}
-	return b.Bytes(), d.ContentType, nil
+	return []byte(text), d.ContentType, nil
+}
+
+// bodyOf returns the template for an output.
+func (d *Destination) bodyOf(t output.Topic) bodyTemplate {
+	if d.Template != "" {
+		return d.body
+	}
+	text := slackOutput // no other form is without a template
+	if t == output.Alerts {
+		text = slackAlert
+	}
+	parsed, _ := parseTemplate(text) // a constant
+	return parsed
 }
 
 // quoted returns a text as JSON.
