@@ -86,7 +86,9 @@ func TestWebhooks(t *testing.T) {
 	require.Equal(t, exitUsage, code)
 	require.Contains(t, errs, `no destination is named "other"; there are crm`)
 
+	h.mu.Lock()
 	h.refuse = "grace"
+	h.mu.Unlock()
 	b := w.start("run")
 	joined := func() bool { return strings.Contains(w.mustRun("deliver", "status"), "running") }
 	w.eventually(joined, "a member")
@@ -141,11 +143,13 @@ func TestWebhooks(t *testing.T) {
 	}
 	w.eventually(replayed, "the replays")
 	ids := map[string]bool{}
+	h.mu.Lock()
 	for id, body := range h.got {
 		if strings.Contains(body, "grace") {
 			ids[id] = true
 		}
 	}
+	h.mu.Unlock()
 	require.Len(t, ids, 1)
 	require.Equal(t, exitOK, b.stop(), b.errs.String())
 }

@@ -75,7 +75,7 @@ func TestNothingIsLostRepeatedOrReordered(t *testing.T) {
 	w.start(yaml)
 	w.eventually("all outputs", func() bool { return r.count(t) == len(all) })
 	r.requireSame(t, all)
-	require.Greater(t, r.tries, len(all), "nothing ever failed")
+	require.Greater(t, r.attempts(), len(all), "nothing ever failed")
 	_, letters := w.letters()
 	require.Empty(t, letters)
 }
@@ -142,27 +142,24 @@ func TestRefusedRowsSinkNoOther(t *testing.T) {
 
 // What fails for longer than give_up_after becomes a dead letter, but not before five attempts.
 func TestGivingUp(t *testing.T) {
-	w := newWorld(t, "crm")
-	r := newReceiver(t, func(received) (bool, int) { return false, http.StatusInternalServerError })
+	fails := func(received) (bool, int) { return false, http.StatusInternalServerError }
 	topic := output.CLV.Name(namespace)
+	w, r := newWorld(t, "crm"), newReceiver(t, fails)
 	w.publish([]published{{topic, "ada", 1}})
 	time.Sleep(1100 * time.Millisecond) // the least that can be configured
 	w.start(w.destination("crm", r.URL, "topics: [clv]"))
-	w.eventually("attempts", func() bool { r.mu.Lock(); defer r.mu.Unlock(); return r.tries > 8 })
+	w.eventually("attempts", func() bool { return r.attempts() > 8 })
 	_, reasons := w.letters()
 	require.Empty(t, reasons, "24 hours are not over")
 
-	w = newWorld(t, "crm")
-	r.mu.Lock()
-	r.tries = 0
-	r.mu.Unlock()
+	w, r = newWorld(t, "crm"), newReceiver(t, fails)
 	w.publish([]published{{topic, "ada", 1}})
 	time.Sleep(1100 * time.Millisecond)
 	w.start(strings.Replace(w.destination("crm", r.URL, "topics: [clv]"), "longest: 40ms", "longest: 40ms, give_up_after: 1s", 1))
 	w.eventually("a dead letter", func() bool { return w.outcome("dead_letter") == 1 })
 	_, reasons = w.letters()
 	require.Equal(t, []string{"mainstay.http_500"}, reasons)
-	require.GreaterOrEqual(t, r.tries, 5)
+	require.Equal(t, 5, r.attempts())
 }
 
 func (w *world) setPaused(name string, paused bool) {
@@ -306,6 +303,8 @@ func TestRetryAfterHoldsAllWorkers(t *testing.T) {
 	w.publish(all[1:])
 	w.eventually("all outputs", func() bool { return r.count(t) == len(all) })
 	r.requireSame(t, all)
+	mu.Lock()
+	defer mu.Unlock()
 	require.GreaterOrEqual(t, next.Sub(refused), time.Second)
 }
 
@@ -319,5 +318,5 @@ func TestTemplateThatFails(t *testing.T) {
 	w.eventually("a dead letter", func() bool { return w.outcome("dead_letter") == 1 })
 	_, reasons := w.letters()
 	require.Equal(t, []string{"mainstay.template"}, reasons)
-	require.Zero(t, r.tries)
+	require.Zero(t, r.attempts())
 }

@@ -212,6 +212,12 @@ func newReceiver(t *testing.T, decide func(received) (kept bool, status int)) *r
 	return r
 }
 
+func (r *receiver) attempts() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.tries
+}
+
 // firsts returns what was received, each id once, and fails if an id had two contents.
 func (r *receiver) firsts(t *testing.T) []received {
 	t.Helper()
