@@ -10,7 +10,6 @@ import (
 	"github.com/mainstay/mainstay/processors/customer"
 	"github.com/mainstay/mainstay/processors/portfolio"
 	"github.com/mainstay/mainstay/processors/promoter"
-	"github.com/mainstay/mainstay/schemas/ledger"
 	"github.com/mainstay/mainstay/schemas/output"
 	"github.com/mainstay/mainstay/schemas/timestamp"
 )
@@ -130,6 +129,3 @@ func appendJSON(dst []byte, v any) []byte {
 	}
 	return append(dst, text...)
 }
-
-// ValidateParameters returns an error that names what Step would refuse in a parameters entry, nil if nothing.
-func ValidateParameters(v *ledger.Parameters) error { return validateParameters(v) }

@@ -169,9 +169,6 @@ func (in *Ingest) Address() string { return in.server.Address() }
 // Drain makes /readyz report that the process is shutting down, while requests are still answered.
 func (in *Ingest) Drain() { in.server.Drain() }
 
-// Close releases the address of an Ingest that did not run.
-func (in *Ingest) Close() error { return in.server.Close() }
-
 // Run serves until the context ends, then answers the requests that are under way, at most until the server's deadline.
 func (in *Ingest) Run(ctx context.Context) error {
 	appending, stop := context.WithCancel(context.WithoutCancel(ctx)) // requests under way still need it

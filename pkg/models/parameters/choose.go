@@ -15,9 +15,6 @@ import (
 // Auto stands for the model that Choose chooses.
 const Auto = "auto"
 
-// Choices returns the values of the setting model.choice.
-func Choices() []string { return append([]string{Auto}, model.Names()...) }
-
 // mostForChoice bounds the time of a choice; the standard error of a difference is small enough at this size.
 const mostForChoice = 20_000
 

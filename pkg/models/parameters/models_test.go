@@ -89,7 +89,7 @@ func TestFitsFallBack(t *testing.T) {
 		"free of charge": {busyShop(300, func(*rand.Rand) int64 { return 0 }), false, "fitted", "no customer has a repeat purchase with a value"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			for _, choice := range Choices() {
+			for _, choice := range append([]string{Auto}, model.Names()...) {
 				f, err := Fit(c.all, options(choice))
 				require.NoError(t, err, choice)
 				require.Equal(t, c.status, f.Status, choice)

@@ -118,7 +118,7 @@ func TestEveryModelIsRefitted(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, Appended, result.Outcome, "%s: %s", name, result.Reason)
 		require.Equal(t, name, fitted.GetModel())
-		require.NoError(t, processors.ValidateParameters(fitted))
+		require.NoError(t, model.Validate(fitted))
 		b.inForce = fitted
 		result, _, err = b.fit(name)
 		require.NoError(t, err)
