@@ -95,7 +95,7 @@ func webhooks() []panel {
 		{
 			title: "Oldest undelivered output", unit: units.Seconds, noValue: none, warn: 900,
 			description: "Age of the oldest output that a destination has not got. A few seconds are healthy; it grows while the receiver does not answer, and while the destination is paused.",
-			queries:     []query{{"max by (destination) (mainstay_deliver_oldest_undelivered_seconds) or vector(0)", "{{destination}}"}, {"max by (destination) (mainstay_deliver_paused) == 1", "{{destination}} is paused"}},
+			queries:     []query{{"max by (destination) (mainstay_deliver_oldest_undelivered_seconds) or vector(0)", "{{destination}}"}, {"max by (destination) (mainstay_deliver_paused) == 1" + orNone("destination"), "{{destination}} is paused"}},
 		},
 		{
 			title: "Outputs, by destination and outcome", unit: units.Short, noValue: none, stacked: true,
