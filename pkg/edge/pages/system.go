@@ -33,13 +33,13 @@ func (p *pages) system(r *http.Request) (content, error) {
 	return content{title: "System", body: []g.Node{
 		heading(g.Text("System"), state, h.Span(h.Class("soft"), g.Text("what this process knows, as of "), p.moment(s.At.UnixMilli()))),
 		h.Dl(h.Class("figures"), h.Div(h.Dt(g.Text("Unread records")), h.Dd(h.Span(h.Class("value"), g.Text(count(lag))))), h.Div(h.Dt(g.Text("Unfolded entries")), h.Dd(h.Span(h.Class("value"), g.Text(count(ledgerLag)))))),
-		card("Checks", checksTable(checks)),
+		card("Dependencies", checksTable(checks)),
 		card("Ledger partitions of this process", p.partitions()),
 		card("Input partitions of this process", p.inputs()),
 		card("Process", process(map[string]string{
 			"Version": s.Build.Version, "Namespace": s.Namespace, "Ledger": s.LedgerID, "Clock": s.Clock, "Roles": strings.Join(s.Roles, ", "), "Started": s.StartedAt.Format(time.RFC3339),
 		})),
-		card("For programs", h.P(h.Class("links"), g.Map([]string{"/v1/openapi.json", "/v1/status", "/status", "/metrics", "/livez", "/readyz?verbose"}, func(path string) g.Node { return h.A(h.Href(path), g.Text(path)) }))),
+		card("Endpoints", h.P(h.Class("links"), g.Map([]string{"/v1/openapi.json", "/v1/status", "/status", "/metrics", "/livez", "/readyz?verbose"}, func(path string) g.Node { return h.A(h.Href(path), g.Text(path)) }))),
 	}}, nil
 }
 
@@ -52,7 +52,7 @@ func checksTable(checks []server.CheckResult) g.Node {
 		}
 		rows[i] = []g.Node{g.Text(words(c.Name)), state, g.Text(text)}
 	}
-	return table("Checks", []cell{{label: "Check"}, {label: "State"}, {label: "Problem"}}, rows)
+	return table("Dependencies", []cell{{label: "Check"}, {label: "State"}, {label: "Problem"}}, rows)
 }
 
 func (p *pages) partitions() g.Node {
