@@ -7,15 +7,8 @@ import (
 	"strings"
 
 	"github.com/mainstay/mainstay/pkg/lifetimes"
+	"github.com/mainstay/mainstay/pkg/models/parameters"
 	"github.com/mainstay/mainstay/processors/model"
-)
-
-// The rule by which a model is recommended: the best log score within two limits. The log score is a proper scoring rule, which rewards
-// ranking and calibration together; MAE was rejected because it favours predicting no purchases. The log score covers whether customers
-// buy, not how much; hence the limits for RMSE and bias.
-const (
-	rmseFence = 1.02 // maximum RMSE, as a multiple of the lowest
-	biasFence = 0.10 // maximum absolute bias, above the lowest
 )
 
 // Limits within which predictions are called reliable.
@@ -81,7 +74,9 @@ func (r *Result) notRecommended(m *Model) string {
 	return ""
 }
 
-// best returns the model that the rule selects; nil without purchases in the second part.
+// best returns the model that the rule of parameters.Choose selects, the best log score within two limits; nil without purchases in the second
+// part. The log score is a proper scoring rule, which rewards ranking and calibration together; MAE was rejected because it favours predicting
+// no purchases. The log score covers whether customers buy, not how much; hence the limits for RMSE and bias.
 func (r *Result) best() *Model {
 	rmse, off := math.Inf(1), math.Inf(1)
 	var able []*Model
@@ -95,7 +90,7 @@ func (r *Result) best() *Model {
 	}
 	var best *Model
 	for _, m := range able {
-		if *m.RMSE <= rmseFence*rmse && math.Abs(*m.Bias) <= off+biasFence && (best == nil || *m.LogScore > *best.LogScore) {
+		if *m.RMSE <= parameters.RMSELimit*rmse && math.Abs(*m.Bias) <= off+parameters.BiasLimit && (best == nil || *m.LogScore > *best.LogScore) {
 			best = m
 		}
 	}

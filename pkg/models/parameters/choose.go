@@ -24,11 +24,11 @@ const (
 	leastBuyers = 30 // of them, after it
 )
 
-// The rule of a choice: the lowest log loss, among the models whose error of counts and of the total is near the lowest, as in
-// backtest. The incumbent stays unless the other is better by more than chance, so that refits do not switch back and forth.
+// The rule of a choice: the lowest log loss, among the models whose error of counts and of the total is near the lowest. The backtest
+// recommends by the same limits. The incumbent stays unless the other is better by more than chance, so that refits do not switch back and forth.
 const (
-	rmseLimit   = 1.02 // of the lowest
-	biasLimit   = 0.10 // above the lowest
+	RMSELimit   = 1.02 // of the lowest
+	BiasLimit   = 0.10 // above the lowest
 	clearlyMore = 1.0  // standard errors
 )
 
@@ -115,7 +115,7 @@ func (c *Choice) decide() {
 	}
 	best := -1
 	for i, m := range c.Compared {
-		if m.RMSE <= rmse*rmseLimit && math.Abs(m.Bias) <= bias+biasLimit && (best < 0 || m.LogLoss < c.Compared[best].LogLoss) {
+		if m.RMSE <= rmse*RMSELimit && math.Abs(m.Bias) <= bias+BiasLimit && (best < 0 || m.LogLoss < c.Compared[best].LogLoss) {
 			best = i
 		}
 	}
