@@ -27,12 +27,12 @@ func KafkaBrokers() Set {
 			Healed: b.Whole, brokers: b,
 			Close: func() error { return errors.Join(store.Close(), b.Close()) }, //nolint:contextcheck // it also cleans up after ctx has ended
 			Faults: []Fault{
-				{"Kafka: a broker is killed", b.kill},
-				{"Kafka: a broker is paused until it is replaced", b.pause},
-				{"Kafka: every leader moves", b.moveLeaders},
-				{"Kafka: a broker is cut off from the others, not from clients", b.cutOff},
-				{"Kafka: a broker is cut off and another one killed", b.cutOffAndKill},
-				{"Kafka: the controller is killed", b.killController},
+				{Name: "Kafka: a broker is killed", Do: b.kill},
+				{Name: "Kafka: a broker is paused until it is replaced", Do: b.pause},
+				{Name: "Kafka: every leader moves", Do: b.moveLeaders},
+				{Name: "Kafka: a broker is cut off from the others, not from clients", Do: b.cutOff},
+				{Name: "Kafka: a broker is cut off and another one killed", Do: b.cutOffAndKill},
+				{Name: "Kafka: the controller is killed", Do: b.killController},
 			},
 		}, nil
 	}}

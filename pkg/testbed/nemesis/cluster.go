@@ -22,13 +22,13 @@ func RedisCluster() Set {
 		}
 		c := &cluster{set}
 		s := &Servers{Redis: redis.Config{Mode: redis.ModeCluster}, Healed: c.healed, Close: set.Close, Faults: []Fault{
-			{"Redis Cluster: a master is killed and comes back as a replica", c.kill},
-			{"Redis Cluster: a master is paused, replaced, and goes on", c.pause},
-			{"Redis Cluster: a replica that lags takes over", withLoss(c.takeOver)},
-			{"Redis Cluster: a master is lost with its data, and its replica takes over", c.lose},
-			{"Redis Cluster: a master comes back empty before it is replaced", c.comeBackEmpty},
-			{"Redis Cluster: a slot with state moves to another master", c.moveSlot},
-			{"Redis Cluster: a planned failover", c.failover},
+			{Name: "Redis Cluster: a master is killed and comes back as a replica", Do: c.kill},
+			{Name: "Redis Cluster: a master is paused, replaced, and goes on", Do: c.pause},
+			{Name: "Redis Cluster: a replica that lags takes over", Do: withLoss(c.takeOver)},
+			{Name: "Redis Cluster: a master is lost with its data, and its replica takes over", Do: c.lose},
+			{Name: "Redis Cluster: a master comes back empty before it is replaced", Do: c.comeBackEmpty},
+			{Name: "Redis Cluster: a slot with state moves to another master", Do: c.moveSlot},
+			{Name: "Redis Cluster: a planned failover", Do: c.failover},
 		}}
 		for _, p := range set.Servers {
 			s.Redis.Addresses = append(s.Redis.Addresses, p.Address)

@@ -2,6 +2,7 @@ package nemesis
 
 import (
 	"context"
+	"errors"
 	"math/rand/v2"
 	"testing"
 	"time"
@@ -82,13 +83,50 @@ func TestVerdictIsCleanOnlyIfAllWasComparedAndEqual(t *testing.T) {
 func TestReport(t *testing.T) {
 	r := newReport(Config{Set: Set{Name: "cluster"}, Seed: 7}, time.Time{})
 	r.Planned = 4
-	r.add("kill", 2*time.Second, 3*time.Second, true)
-	r.add("kill", time.Second, 5*time.Second, true)
-	r.add("pause", time.Second, 0, false)
+	r.add("kill", 2*time.Second)
+	r.add("kill", time.Second)
+	r.recovered(named("kill"), 3*time.Second)
+	r.recovered(named("kill"), 5*time.Second)
+	r.add("pause", time.Second)
+	r.recovered(named("kill", "pause"), 7*time.Second)
 	r.Failure = "a | b"
 	text := Markdown("make nemesis", []*Report{r})
 	require.Contains(t, text, "| cluster | 7 | 3 of 4 planned |")
 	require.Contains(t, text, "FAILED: a / b")
 	require.Contains(t, text, "| kill | 2 | 2.0 s | 4.0 s | 5.0 s |")
 	require.Contains(t, text, "| pause | 1 | 1.0 s | not waited for | not waited for |")
+	require.Contains(t, text, "| (after all faults of a round) | 1 | | 7.0 s | 7.0 s |")
+}
+
+func TestFaultsOfProcessesHappenBesideThoseOfServers(t *testing.T) {
+	r := &run{began: time.Now(), report: newReport(Config{}, time.Time{})}
+	r.Log = t.Logf
+	var order []string
+	killed := make(chan struct{})
+	ofProcess := func(name string) Fault {
+		return Fault{Name: name, OfProcess: true, Do: func(context.Context, *run) error { order = append(order, name); return nil }}
+	}
+	last := ofProcess("p3")
+	last.Do = func(context.Context, *run) error { close(killed); return nil }
+	server := Fault{Name: "server", Do: func(ctx context.Context, _ *run) error {
+		select { // it lasts until the processes have had all of theirs
+		case <-killed:
+			return nil
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}}
+	require.NoError(t, r.injectRound(t.Context(), []Fault{server, ofProcess("p1"), ofProcess("p2"), last}, nil))
+	require.Equal(t, []string{"p1", "p2"}, order)
+	require.Equal(t, 4, r.report.Faults())
+
+	broken := errors.New("broken")
+	waits := Fault{Name: "waits", Do: func(ctx context.Context, _ *run) error { <-ctx.Done(); return context.Cause(ctx) }}
+	fails := Fault{Name: "fails", OfProcess: true, Do: func(context.Context, *run) error { return broken }}
+	require.ErrorIs(t, r.injectRound(t.Context(), []Fault{waits, fails}, nil), broken)
+
+	stop := make(chan struct{})
+	close(stop)
+	require.NoError(t, r.injectRound(t.Context(), []Fault{waits, fails}, stop))
+	require.Equal(t, 4, r.report.Faults())
 }

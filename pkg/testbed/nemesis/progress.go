@@ -1,6 +1,7 @@
 package nemesis
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -17,6 +18,7 @@ import (
 // caughtUp waits until every record that is in the inputs now is in the ledger, and every entry that is in the ledger then is folded,
 // published and committed to Redis.
 func (r *run) caughtUp(ctx context.Context) error {
+	within := cmp.Or(r.Set.RecoverWithin, recoverTimeout)
 	var now, then *inspect.Status
 	read := func(to **inspect.Status) func(context.Context) (bool, error) {
 		return func(ctx context.Context) (bool, error) {
@@ -25,10 +27,10 @@ func (r *run) caughtUp(ctx context.Context) error {
 			return err == nil, err
 		}
 	}
-	if err := until(ctx, recoverTimeout, "the positions can be read", read(&now)); err != nil {
+	if err := until(ctx, within, "the positions can be read", read(&now)); err != nil {
 		return err
 	}
-	err := until(ctx, recoverTimeout, "the inputs are read", func(ctx context.Context) (bool, error) {
+	err := until(ctx, within, "the inputs are read", func(ctx context.Context) (bool, error) {
 		if _, err := read(&then)(ctx); err != nil {
 			return false, err
 		}
@@ -42,7 +44,7 @@ func (r *run) caughtUp(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return until(ctx, recoverTimeout, "the ledger is folded and its state committed", func(ctx context.Context) (bool, error) {
+	return until(ctx, within, "the ledger is folded and its state committed", func(ctx context.Context) (bool, error) {
 		var s *inspect.Status
 		if _, err := read(&s)(ctx); err != nil {
 			return false, err
@@ -100,7 +102,7 @@ func (r *run) drained(ctx context.Context) error {
 	// The tick after the last record follows within a second and advances base time; then the state is committed.
 	const tick = 3 * time.Second
 	for range 2 {
-		if err := until(ctx, recoverTimeout, "everything is processed", empty); err != nil {
+		if err := until(ctx, cmp.Or(r.Set.RecoverWithin, recoverTimeout), "everything is processed", empty); err != nil {
 			return err
 		}
 		if err := sleep(ctx, tick); err != nil {

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/mainstay/mainstay/pkg/ops/audit"
@@ -20,21 +21,43 @@ type Report struct {
 	Took    time.Duration
 	Planned int
 	Done    map[string]*Injected // by the fault's name
+	Rounds  Recovery             // after rounds of several faults
 	Sent    int64                // events
 	Resent  int64                // events that were sent again, since the outcome of their request was unknown
 	Stopped bool                 // before all planned faults were injected
 	Verdict Verdict
 	Noticed string // how a loss was noticed, where one was forced
 	Failure string // empty: none
+
+	mu sync.Mutex // of Done
 }
 
 // Injected counts the faults of a name.
 type Injected struct {
-	Times     int
-	Lasted    time.Duration // the longest, from the beginning until it was healed
-	Recovered int           // after how many of them Mainstay was waited for
-	Slowest   time.Duration // recovery: from when the fault was healed until all that had been sent by then was processed and committed
-	recovery  time.Duration // sum
+	Times    int
+	Lasted   time.Duration // the longest, from the beginning until it was healed
+	Recovery Recovery      // if it was the only fault of its round
+}
+
+// Recovery is the time from when faults were healed until all that had been sent by then was processed and committed.
+type Recovery struct {
+	Times   int
+	Slowest time.Duration
+	sum     time.Duration
+}
+
+func (r *Recovery) add(took time.Duration) {
+	r.Times++
+	r.Slowest = max(r.Slowest, took)
+	r.sum += took
+}
+
+// cells are the mean and the slowest.
+func (r *Recovery) cells() (mean, slowest string) {
+	if r.Times == 0 {
+		return "not waited for", "not waited for"
+	}
+	return seconds(r.sum / time.Duration(r.Times)), seconds(r.Slowest)
 }
 
 // Verdict is the result of the audit and of the independent recount.
@@ -70,7 +93,9 @@ func newReport(c Config, at time.Time) *Report {
 	return &Report{Set: c.Set.Name, Seed: c.Seed, At: at, Done: map[string]*Injected{}}
 }
 
-func (r *Report) add(name string, lasted, recovery time.Duration, recovered bool) {
+// add counts a fault, and returns the number of faults so far.
+func (r *Report) add(name string, lasted time.Duration) int {
+	r.mu.Lock()
 	in := r.Done[name]
 	if in == nil {
 		in = &Injected{}
@@ -78,15 +103,23 @@ func (r *Report) add(name string, lasted, recovery time.Duration, recovered bool
 	}
 	in.Times++
 	in.Lasted = max(in.Lasted, lasted)
-	if recovered {
-		in.Recovered++
-		in.recovery += recovery
-		in.Slowest = max(in.Slowest, recovery)
+	r.mu.Unlock()
+	return r.Faults()
+}
+
+// recovered counts the recovery after a round of faults.
+func (r *Report) recovered(round []Fault, took time.Duration) {
+	if len(round) > 1 {
+		r.Rounds.add(took)
+		return
 	}
+	r.Done[round[0].Name].Recovery.add(took)
 }
 
 // Faults is the number of faults that were injected.
 func (r *Report) Faults() (n int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	for _, in := range r.Done {
 		n += in.Times
 	}
@@ -118,11 +151,12 @@ func Markdown(command string, reports []*Report) string {
 	for _, r := range reports {
 		for _, name := range slices.SortedFunc(maps.Keys(r.Done), cmp.Compare[string]) {
 			in := r.Done[name]
-			mean, slowest := "not waited for", "not waited for"
-			if in.Recovered > 0 {
-				mean, slowest = seconds(in.recovery/time.Duration(in.Recovered)), seconds(in.Slowest)
-			}
+			mean, slowest := in.Recovery.cells()
 			fmt.Fprintf(&b, "| %s | %d | %s | %s | %s |\n", name, in.Times, seconds(in.Lasted), mean, slowest)
+		}
+		if r.Rounds.Times > 0 {
+			mean, slowest := r.Rounds.cells()
+			fmt.Fprintf(&b, "| (after all faults of a round) | %d | | %s | %s |\n", r.Rounds.Times, mean, slowest)
 		}
 	}
 	return b.String()

@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/mainstay/mainstay/pkg/kafka"
@@ -38,9 +39,10 @@ type Set struct {
 	Start func(ctx context.Context) (*Servers, error)
 	// Plan returns the faults in the order in which they are injected. nil: every fault as often as any other, in random order.
 	Plan func(rng *rand.Rand, faults []Fault) []Fault
-	// RecoverEvery is the number of faults after which everything must be processed and committed; 0: after each.
-	RecoverEvery int
-	Processes    int // of mainstay; 0: 2
+	// RecoverEvery is the number of faults of a round, after which everything must be processed and committed; 0: 1.
+	RecoverEvery  int
+	RecoverWithin time.Duration // how long that may take; 0: recoverTimeout
+	Processes     int           // of mainstay; 0: 2
 }
 
 // Servers are a running set.
@@ -61,6 +63,8 @@ type Fault struct {
 	Name string
 	// Do injects the fault, waits while it lasts, and heals it: it returns when the servers can recover by themselves.
 	Do func(ctx context.Context, r *run) error
+	// OfProcess: it concerns processes of mainstay. Within a round, such faults follow each other, and so do all others, beside them.
+	OfProcess bool
 }
 
 const (
@@ -90,7 +94,7 @@ type run struct {
 // all the same, and the report says how far the run came. The error says what went wrong, behind the end of the processes' logs; a
 // verdict that is not clean is an error. The report is never nil.
 func Run(ctx context.Context, c Config, stop <-chan struct{}) (report *Report, err error) {
-	r := &run{Config: c, rng: rand.New(rand.NewPCG(c.Seed, 0)), began: time.Now()}
+	r := &run{Config: c, rng: rand.New(&lockedSource{source: rand.NewPCG(c.Seed, 0)}), began: time.Now()}
 	r.report = newReport(c, r.began)
 	defer func() {
 		r.report.Took = time.Since(r.began)
@@ -251,38 +255,38 @@ func (r *run) plan() []Fault {
 	return plan
 }
 
+// injectAll injects the faults round by round.
 func (r *run) injectAll(ctx context.Context, plan []Fault, stop <-chan struct{}) error {
-	began := time.Now()
-	for i, fault := range plan {
-		select {
-		case <-stop:
+	size, began := max(1, r.Set.RecoverEvery), time.Now()
+	for rest := plan; len(rest) > 0; {
+		if stopped(stop) {
 			r.report.Stopped = true
-			r.Log("stopped after %d of %d faults; what was sent is judged", i, len(plan))
+			r.Log("stopped after %d of %d faults; what was sent is judged", r.report.Faults(), len(plan))
 			return nil
-		default:
 		}
 		if r.load.Ended() {
-			return fmt.Errorf("the load ended after %d events, before fault %d of %d", r.load.Sent(), i+1, len(plan))
+			return fmt.Errorf("the load ended after %d events, before fault %d of %d", r.load.Sent(), r.report.Faults()+1, len(plan))
 		}
-		start := time.Now()
-		if err := fault.Do(ctx, r); err != nil {
-			return fmt.Errorf("fault %d of %d, %s: %w", i+1, len(plan), fault.Name, err)
+		round := rest[:min(size, len(rest))]
+		rest = rest[len(round):]
+		if err := r.injectRound(ctx, round, stop); err != nil {
+			return err
 		}
-		healed, recovered, recovery := time.Now(), (i+1)%max(1, r.Set.RecoverEvery) == 0, time.Duration(0)
-		if recovered {
-			if err := r.caughtUp(ctx); err != nil {
-				return fmt.Errorf("after fault %d of %d, %s: %w", i+1, len(plan), fault.Name, err)
-			}
-			recovery = time.Since(healed)
+		healed := time.Now()
+		if err := r.caughtUp(ctx); err != nil {
+			return fmt.Errorf("after fault %d of %d, %s: %w", r.report.Faults(), len(plan), round[len(round)-1].Name, err)
 		}
-		r.report.add(fault.Name, healed.Sub(start), recovery, recovered)
-		r.logFault(i, plan, began, healed.Sub(start), recovery)
-		if recovered && i+1 < len(plan) {
+		recovery := time.Since(healed)
+		r.report.recovered(round, recovery)
+		perFault := time.Since(began) / time.Duration(r.report.Faults())
+		r.Log("fault %d of %d: recovered %s after it was healed; %d events sent, %.0f/s; %s left", r.report.Faults(), len(plan), seconds(recovery),
+			r.load.Sent(), float64(r.load.Sent())/time.Since(began).Seconds(), (perFault * time.Duration(len(rest))).Round(time.Second))
+		if len(rest) > 0 {
 			if err := until(ctx, healTimeout, "the servers are as before the fault", r.servers.Healed); err != nil {
-				return fmt.Errorf("after fault %d of %d, %s: %w", i+1, len(plan), fault.Name, err)
+				return fmt.Errorf("after fault %d of %d, %s: %w", r.report.Faults(), len(plan), round[len(round)-1].Name, err)
 			}
 		}
-		r.keepPace(len(plan)-i-1, time.Since(began)/time.Duration(i+1))
+		r.keepPace(len(rest), perFault)
 	}
 	for left := r.Events - r.load.Sent(); left > 0; left = r.Events - r.load.Sent() {
 		r.Log("all faults are done; %d events are left to send", left)
@@ -298,6 +302,56 @@ func (r *run) injectAll(ctx context.Context, plan []Fault, stop <-chan struct{})
 	return nil
 }
 
+// injectRound injects the faults of processes one after the other, and beside them all others one after the other. A closed stop
+// leaves out what has not begun.
+func (r *run) injectRound(ctx context.Context, round []Fault, stop <-chan struct{}) error {
+	var sequences [2][]Fault
+	for _, fault := range round {
+		of := 0
+		if fault.OfProcess {
+			of = 1
+		}
+		sequences[of] = append(sequences[of], fault)
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var together sync.WaitGroup
+	for _, sequence := range sequences {
+		together.Go(func() {
+			if err := r.injectSequence(ctx, sequence, stop); err != nil {
+				cancel(err)
+			}
+		})
+	}
+	together.Wait()
+	return context.Cause(ctx)
+}
+
+func (r *run) injectSequence(ctx context.Context, sequence []Fault, stop <-chan struct{}) error {
+	for _, fault := range sequence {
+		if stopped(stop) {
+			return nil
+		}
+		start := time.Now()
+		if err := fault.Do(ctx, r); err != nil {
+			return fmt.Errorf("fault %d of %d, %s: %w", r.report.Faults()+1, r.report.Planned, fault.Name, err)
+		}
+		lasted := time.Since(start)
+		n := r.report.add(fault.Name, lasted)
+		r.Log("%7.1f s  fault %d of %d: %s, lasted %s", time.Since(r.began).Seconds(), n, r.report.Planned, fault.Name, seconds(lasted))
+	}
+	return nil
+}
+
+func stopped(stop <-chan struct{}) bool {
+	select {
+	case <-stop:
+		return true
+	default:
+		return false
+	}
+}
+
 // keepPace makes the load end with the last fault, if the number of events is given.
 func (r *run) keepPace(faultsLeft int, perFault time.Duration) {
 	if r.Events == 0 {
@@ -309,18 +363,6 @@ func (r *run) keepPace(faultsLeft int, perFault time.Duration) {
 	r.load.SetRate(min(highest, max(lowest, int64(float64(r.Events-r.load.Sent())/seconds))))
 }
 
-// logFault logs a fault; recovery is 0 if it was not waited for.
-func (r *run) logFault(i int, plan []Fault, began time.Time, lasted, recovery time.Duration) {
-	recovered := ""
-	if recovery > 0 {
-		recovered = ", recovered " + seconds(recovery) + " after it was healed"
-	}
-	sent, took := r.load.Sent(), time.Since(began)
-	left := time.Duration(float64(took) / float64(i+1) * float64(len(plan)-i-1)).Round(time.Second)
-	r.Log("%7.1f s  fault %d of %d: %s, lasted %s%s; %d events sent, %.0f/s; %s left", took.Seconds(), i+1, len(plan),
-		plan[i].Name, seconds(lasted), recovered, sent, float64(sent)/took.Seconds(), left)
-}
-
 // logs are the ends of the processes' logs.
 func (r *run) logs() string {
 	var b strings.Builder
@@ -330,6 +372,18 @@ func (r *run) logs() string {
 		}
 	}
 	return b.String()
+}
+
+// lockedSource serves faults that are injected beside each other.
+type lockedSource struct {
+	mu     sync.Mutex
+	source rand.Source
+}
+
+func (l *lockedSource) Uint64() uint64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.source.Uint64()
 }
 
 // sleep waits, or returns the error of the context.

@@ -42,17 +42,17 @@ func (s *sentinels) servers() *Servers {
 }
 
 func (s *sentinels) faults() []Fault {
-	return append(s.failovers(), Fault{"Sentinel: the master comes back empty before it is replaced", s.comeBackEmpty})
+	return append(s.failovers(), Fault{Name: "Sentinel: the master comes back empty before it is replaced", Do: s.comeBackEmpty})
 }
 
 // failovers are the faults after which another server is the master.
 func (s *sentinels) failovers() []Fault {
 	return []Fault{
-		{"Sentinel: the master is killed and comes back as a replica", s.kill},
-		{"Sentinel: the master is paused, replaced, and goes on as if it were the master", s.pause},
-		{"Sentinel: the master is killed when its replicas lag", withLoss(s.lag)},
-		{"Sentinel: the master and a sentinel are killed", s.killBoth},
-		{"Sentinel: a planned failover", s.failover},
+		{Name: "Sentinel: the master is killed and comes back as a replica", Do: s.kill},
+		{Name: "Sentinel: the master is paused, replaced, and goes on as if it were the master", Do: s.pause},
+		{Name: "Sentinel: the master is killed when its replicas lag", Do: withLoss(s.lag)},
+		{Name: "Sentinel: the master and a sentinel are killed", Do: s.killBoth},
+		{Name: "Sentinel: a planned failover", Do: s.failover},
 	}
 }
 

@@ -3,6 +3,7 @@ package nemesis
 import (
 	"context"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/mainstay/mainstay/pkg/testbed/containers"
@@ -12,8 +13,8 @@ import (
 const EventsPerKill = 10_000
 
 // Soak is a long run: three processes on one broker and a Redis under sentinels, with kills of the processes and the broker, a tenth as
-// many failovers of Redis, and half as many rebalances. Faults follow each other without waiting for a recovery: only after every
-// tenth must everything be processed.
+// many failovers of Redis, and half as many rebalances. The faults of processes and those of servers happen beside each other, without
+// waiting for a recovery: only after every 50 must everything be processed.
 func Soak(kills int) Set {
 	var broker *containers.Server
 	start := func(ctx context.Context) (*Servers, error) {
@@ -35,23 +36,23 @@ func Soak(kills int) Set {
 		}
 		var all []Fault
 		add := func(f Fault, times int) {
-			for range times {
-				all = append(all, Fault{f.Name, withPause(f.Do)})
-			}
+			f.Do = withPause(f.Do)
+			all = append(all, slices.Repeat([]Fault{f}, times)...)
 		}
 		const killsPerBroker = 50 // of the processes, for one of the broker
 		ofBroker := kills / killsPerBroker
-		add(Fault{"mainstay: SIGKILL", killProcess}, kills-ofBroker)
-		add(Fault{"Kafka: the broker is killed", restart}, ofBroker)
+		add(Fault{Name: "mainstay: SIGKILL", Do: killProcess, OfProcess: true}, kills-ofBroker)
+		add(Fault{Name: "Kafka: the broker is killed", Do: restart}, ofBroker)
 		for i := range kills / 10 {
 			f := failovers[i%len(failovers)]
-			add(Fault{f.Name, whenHealed(f.Do)}, 1)
+			add(Fault{Name: f.Name, Do: whenHealed(f.Do)}, 1)
 		}
-		add(Fault{"mainstay: stopped and started: two rebalances", restartProcess}, kills/4)
+		add(Fault{Name: "mainstay: stopped and started: two rebalances", Do: restartProcess, OfProcess: true}, kills/4)
 		rng.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
 		return all
 	}
-	return Set{Name: "soak", Start: start, Plan: plan, RecoverEvery: 10, Processes: 3}
+	// At the end a lost snapshot means that ten million entries are folded again.
+	return Set{Name: "soak", Start: start, Plan: plan, RecoverEvery: 50, RecoverWithin: 20 * time.Minute, Processes: 3}
 }
 
 // withPause makes a fault begin at a random moment.

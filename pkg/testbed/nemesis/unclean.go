@@ -76,7 +76,7 @@ func (r *run) loseOf(ctx context.Context, b *brokers, losing string) (noticed st
 	if err != nil {
 		return "", err
 	}
-	r.report.add("Kafka: unclean election, acknowledged records of the "+losing+" are lost", time.Since(start), 0, false)
+	r.report.add("Kafka: unclean election, acknowledged records of the "+losing+" are lost", time.Since(start))
 	noticed, err = r.awaitHalt(ctx)
 	if err == nil && noticed == "" {
 		if err = end(); err == nil {
