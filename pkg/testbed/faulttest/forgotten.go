@@ -32,6 +32,14 @@ type forgotten struct {
 	names    map[nameIn]int          // how many requests to drop a name a partition got, so far
 	ids      map[uint64]string       // by hash
 	creditor map[inputPlace]referred // of referrals
+	first    map[eventOf]referred    // of each referral the one that came first: a repetition is no new referral
+}
+
+// eventOf is an event of a life.
+type eventOf struct {
+	lifeOf
+
+	id string
 }
 
 type lifeOf struct {
@@ -62,6 +70,7 @@ type referred struct {
 func (w *world) readForgotten() (*forgotten, error) {
 	f := &forgotten{
 		lives: map[string]int{}, records: map[inputPlace]lifeOf{}, names: map[nameIn]int{}, ids: map[uint64]string{}, creditor: map[inputPlace]referred{},
+		first: map[eventOf]referred{},
 	}
 	type source struct {
 		ledger, partition int32
@@ -114,7 +123,12 @@ func (w *world) readForgotten() (*forgotten, error) {
 			at := placeOf(o)
 			f.records[at] = lifeOf{id, f.lives[id]}
 			if by := x.GetReferral().GetReferrer(); by != "" {
-				f.creditor[at] = referred{by, f.names[nameIn{p, xxhash.Sum64String(by)}]}
+				named, again := f.first[eventOf{f.records[at], x.GetId()}]
+				if !again {
+					named = referred{by, f.names[nameIn{p, xxhash.Sum64String(by)}]}
+					f.first[eventOf{f.records[at], x.GetId()}] = named
+				}
+				f.creditor[at] = named
 			}
 		default:
 		}

@@ -44,7 +44,8 @@ func (w *world) produceInputs() {
 	defer batch.flush()
 	var last []byte
 	var lastTopic string
-	referrers := map[string]string{} // by referred customer
+	referrers := map[string]string{}  // by referred customer
+	referralBy := map[string][]byte{} // the latest approved one, by referrer
 	const voided = "-"
 
 	// Of its own, so that the events of a seed are the same with and without erasures.
@@ -66,7 +67,11 @@ func (w *world) produceInputs() {
 		w.mu.Unlock()
 		if forgets(w.seed) && forgotten.IntN(forgetEvery) == 0 {
 			batch.flush()
-			w.forget(producer, i, fmt.Sprintf("c%d", forgotten.IntN(shopCustomers)), stamp)
+			of := fmt.Sprintf("c%d", forgotten.IntN(shopCustomers))
+			w.forget(producer, i, of, stamp)
+			if again := referralBy[of]; again != nil && forgotten.IntN(2) == 0 {
+				w.produce(producer, "referrals", again) // re-sent: it names the erased customer once more
+			}
 		}
 		engagement.engage(i, at)
 		if i%newcomerEvery == newcomerEvery-1 {
@@ -137,6 +142,9 @@ func (w *world) produceInputs() {
 			panic(err)
 		}
 		last, lastTopic = value, topic
+		if by, ok := body["referrer_customer_id"].(string); ok && body["status"] == "approved" {
+			referralBy[by] = value
+		}
 		w.mu.Lock()
 		open := w.leaveNextOpen
 		w.leaveNextOpen = false

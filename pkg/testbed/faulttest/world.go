@@ -100,6 +100,8 @@ func settings(seed uint64, env *embedded.Embedded) config.Config {
 	}
 	if engages(seed) {
 		c.Kafka.Topics[event.Engagement] = []string{event.Engagement.Descriptor().Topic}
+	}
+	if forgets(seed) || engages(seed) {
 		c.Dedup.Days = 1000 // a history has 400 days, within which the repetition of an event may come late; once its id is forgotten, it counts
 	}
 	if batches(seed) {
