@@ -174,6 +174,12 @@ func Metrics() []string {
 	return names
 }
 
+// InMoney reports whether a metric is an amount of the base currency.
+func InMoney(name string) bool {
+	m, ok := metricOf(name)
+	return ok && m.unit == amount
+}
+
 // Scale is what thresholds of a metric can be.
 type Scale struct {
 	Most     float64 // the upper bound; the lower is 0

@@ -18,6 +18,7 @@ func document(at page, c content) g.Node {
 			h.TitleEl(g.Text(c.title+" · Mainstay")),
 			h.Link(h.Rel("icon"), h.Type("image/svg+xml"), h.Href(addressOf(markPath, mark))),
 			h.Link(h.Rel("stylesheet"), h.Href(addressOf(stylePath, style))),
+			g.If(c.script != "", h.Script(h.Src(c.script), h.Defer())),
 		),
 		h.Body(
 			h.A(h.Class("skip"), h.Href("#content"), g.Text("Skip to the content")),

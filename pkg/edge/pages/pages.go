@@ -1,5 +1,5 @@
-// Package pages owns the pages for people, which menu lists. They are made on the server, need no script and no other host, and work from
-// 360 pixels of width on, in light and dark, by keyboard.
+// Package pages owns the pages for people, which menu lists. They are made on the server, need no other host, and work from 360 pixels of
+// width on, in light and dark, by keyboard. Only what moves has a script, and shows the same without it when it is loaded again.
 //
 // It refuses to read anything but what package views offers, and to change anything. Every text of a customer is escaped; characters that
 // would act instead of being read (control characters, changes of direction) are written out.
@@ -29,23 +29,32 @@ var style []byte
 //go:embed mark.svg
 var mark []byte
 
-// policy allows nothing but the style sheet and the icon of the pages themselves.
-const policy = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+//go:embed alerts.js
+var alertsScript []byte
+
+// policy allows nothing but the style sheet and the icon of the pages themselves; with a script also that, and what it reads.
+const (
+	policy       = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+	scriptPolicy = policy + "; script-src 'self'; connect-src 'self'"
+)
 
 // Config parameterises Routes.
 type Config struct {
 	Views  *views.Views
 	Checks func(context.Context) []server.CheckResult // of /readyz
 	Zone   *time.Location                             // of the ledger
+	Now    func() time.Time
 	Log    *zap.Logger
 }
 
 // Routes returns the pages and what they load.
 func Routes(c Config) []server.Route {
-	p := &pages{Config: c}
+	p := &pages{Config: c, streams: make(chan struct{}, mostStreams)}
 	all := []server.Route{
 		{Pattern: "GET " + stylePath, Handler: asset("text/css; charset=utf-8", style)},
 		{Pattern: "GET " + markPath, Handler: asset("image/svg+xml", mark)},
+		{Pattern: "GET " + alertsScriptPath, Handler: asset("text/javascript; charset=utf-8", alertsScript)},
+		{Pattern: "GET " + livePath, Scope: server.ScopeCustomers, Browser: true, Endless: true, Handler: http.HandlerFunc(p.live)},
 	}
 	for _, page := range menu() {
 		all = append(all, server.Route{Pattern: "GET " + page.pattern, Scope: page.scope, Browser: true, Handler: p.handler(page)})
@@ -54,8 +63,9 @@ func Routes(c Config) []server.Route {
 }
 
 const (
-	stylePath = "/assets/style.css"
-	markPath  = "/assets/mark.svg"
+	stylePath        = "/assets/style.css"
+	markPath         = "/assets/mark.svg"
+	alertsScriptPath = "/assets/alerts.js"
 )
 
 // page is one page of the menu.
@@ -71,6 +81,7 @@ func menu() []page {
 	return []page{
 		{"Today", "/", "/{$}", server.ScopeCustomers, (*pages).today},
 		{"Customers", "/customer", "/customer", server.ScopeCustomers, (*pages).customer},
+		{"Alerts", "/alerts", "/alerts", server.ScopeCustomers, (*pages).alerts},
 		{"Overview", "/overview", "/overview", server.ScopeCustomers, (*pages).overview},
 		{"Segments", "/segments", "/segments", server.ScopeCustomers, (*pages).segments},
 		{"Cohorts", "/cohorts", "/cohorts", server.ScopeCustomers, (*pages).cohorts},
@@ -80,7 +91,11 @@ func menu() []page {
 	}
 }
 
-type pages struct{ Config }
+type pages struct {
+	Config
+
+	streams chan struct{} // holds a token for each browser that is sent alerts
+}
 
 // content is what a page shows below the menu.
 type content struct {
@@ -88,6 +103,7 @@ type content struct {
 	title   string
 	search  string // what was searched for
 	refresh int    // seconds after which a browser asks again; 0: never
+	script  string // address of the page's script; empty: it has none
 	body    []g.Node
 }
 
@@ -109,6 +125,9 @@ func (p *pages) handler(at page) http.Handler {
 		h := w.Header()
 		h.Set("Content-Type", "text/html; charset=utf-8")
 		h.Set("Content-Security-Policy", policy)
+		if c.script != "" {
+			h.Set("Content-Security-Policy", scriptPolicy)
+		}
 		h.Set("Cross-Origin-Resource-Policy", "same-origin")
 		h.Set("Referrer-Policy", "no-referrer") // addresses have ids of customers
 		h.Set("Cache-Control", "no-store")

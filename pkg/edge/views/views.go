@@ -78,6 +78,7 @@ func (s state) Model(ctx context.Context) (*lookup.Model, error) {
 type Config struct {
 	Source    Source
 	Portfolio *Portfolio
+	Alerts    *Feed
 	Status    func() Status
 	Now       func() time.Time
 	Genesis   *ledger.Genesis

@@ -129,6 +129,7 @@ func (p *Process) listen(ctx context.Context, reg prometheus.Gatherer) error {
 	checks = append(checks, check("partitions", p.partitionProblems))
 	v := views.New(views.Config{
 		Source: views.NewState(p.app.Kafka, p.app.Redis, c.Namespace, p.genesis, time.Now), Portfolio: views.NewPortfolio(p.app.Kafka, c.Namespace, time.Now),
+		Alerts: views.NewFeed(p.app.Kafka, c.Namespace, p.genesis.GetPartitions(), time.Now),
 		Status: func() views.Status { return p.Status(time.Now()) }, Now: time.Now, Genesis: p.genesis,
 	})
 	zone, err := time.LoadLocation(p.genesis.GetTimezone())
@@ -137,7 +138,7 @@ func (p *Process) listen(ctx context.Context, reg prometheus.Gatherer) error {
 	}
 	log := p.log.Named("http")
 	shown := pages.Routes(pages.Config{
-		Views: v, Zone: zone, Log: log,
+		Views: v, Zone: zone, Now: time.Now, Log: log,
 		Checks: func(ctx context.Context) []server.CheckResult { return p.server.Checks(ctx) }, // it serves only once it is made
 	})
 	p.server, err = server.Listen(ctx, server.Options{

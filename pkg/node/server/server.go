@@ -51,7 +51,9 @@ type Route struct {
 	Browser bool   // a page for a browser, not an endpoint of the API
 	// Signed reports whether the handler itself finds out who a request is from, by a signature of its body: such a request needs no token.
 	// nil: none is.
-	Signed  func(*http.Request) bool
+	Signed func(*http.Request) bool
+	// Endless: the answer goes on until the client leaves or the server drains, which ends the request's context.
+	Endless bool
 	Handler http.Handler
 }
 
@@ -60,6 +62,7 @@ type Server struct {
 	opts      Options
 	ready     *readiness
 	draining  atomic.Bool
+	drained   chan struct{} // closed by Drain
 	endpoints []endpoint
 }
 
@@ -76,7 +79,7 @@ func Listen(ctx context.Context, opts Options) (*Server, error) {
 	if opts.Setting == "" {
 		opts.Setting = "http.listen"
 	}
-	s := &Server{opts: opts, ready: newReadiness(opts.Checks)}
+	s := &Server{opts: opts, ready: newReadiness(opts.Checks), drained: make(chan struct{})}
 	var tokens *tokenFile
 	if opts.TokensFile != "" {
 		tokens = &tokenFile{path: opts.TokensFile, log: opts.Log}
@@ -222,8 +225,12 @@ func (s *Server) Checks(ctx context.Context) []CheckResult {
 	return all
 }
 
-// Drain makes /readyz report that the process is shutting down, while everything else is still served.
-func (s *Server) Drain() { s.draining.Store(true) }
+// Drain makes /readyz report that the process is shutting down, and ends endless answers, while everything else is still served.
+func (s *Server) Drain() {
+	if !s.draining.Swap(true) {
+		close(s.drained)
+	}
+}
 
 // Close releases the addresses of a Server that did not run.
 func (s *Server) Close() error {
@@ -247,6 +254,9 @@ func (s *Server) routes(who *access) http.Handler {
 		mux.Handle("GET /status", who.require(ScopeStatus, http.HandlerFunc(s.statusJSON)))
 	}
 	for _, r := range s.opts.Routes {
+		if r.Endless {
+			r.Handler = s.untilDrained(r.Handler)
+		}
 		if r.Scope == "" {
 			mux.Handle(r.Pattern, r.Handler)
 			continue
@@ -258,6 +268,22 @@ func (s *Server) routes(who *access) http.Handler {
 		mux.Handle(r.Pattern, unlessSigned(r, who.requireAs(by, r.Scope, r.Handler)))
 	}
 	return mux
+}
+
+// untilDrained ends the contexts of requests when the server drains: a shutdown waits for answers, and endless ones would take all of its time.
+func (s *Server) untilDrained(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
+		ctx, cancel := context.WithCancel(request.Context())
+		defer cancel()
+		go func() {
+			select {
+			case <-s.drained:
+				cancel()
+			case <-ctx.Done():
+			}
+		}()
+		h.ServeHTTP(w, request.WithContext(ctx))
+	})
 }
 
 // unlessSigned asks for no token where the handler checks a signature.

@@ -270,3 +270,26 @@ func TestShutdown(t *testing.T) {
 		})
 	}
 }
+
+// An endless answer ends when the server drains, so that it does not take the time of a shutdown.
+func TestShutdownEndsEndlessAnswers(t *testing.T) {
+	entered := make(chan struct{})
+	opts := options()
+	opts.Routes = []server.Route{{Pattern: "GET /{$}", Scope: server.ScopeStatus, Endless: true, Handler: http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		close(entered)
+		<-r.Context().Done()
+	})}}
+	s, err := server.Listen(t.Context(), opts)
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
+	defer cancel()
+	done := make(chan error, 1)
+	go func() { done <- s.Run(ctx) }()
+	go func() {
+		<-entered
+		cancel()
+	}()
+	status, _ := get(t, "http://"+s.Address()+"/")
+	require.Equal(t, http.StatusOK, status)
+	require.NoError(t, <-done)
+}

@@ -1,0 +1,237 @@
+package pages
+
+import (
+	"bytes"
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"go.uber.org/zap"
+	g "maragu.dev/gomponents"
+	h "maragu.dev/gomponents/html"
+
+	"github.com/mainstay/mainstay/pkg/edge/views"
+	"github.com/mainstay/mainstay/pkg/stream/lookup"
+	"github.com/mainstay/mainstay/processors/alert"
+	"github.com/mainstay/mainstay/schemas/money"
+)
+
+const (
+	livePath     = "/alerts/live"
+	mostOpen     = 100 // alerts that the table has
+	mostLive     = 50  // alerts that the live list has; alerts.js has the same bound
+	mostStreams  = 64  // browsers that are sent alerts at once
+	livePause    = time.Second
+	liveSilence  = 15 * time.Second // after which a comment is sent, by which both sides notice that the other is gone
+	livePatience = 10 * time.Second // for one write
+)
+
+// alerts shows what is raised and cleared as it happens, the open alerts, and the rules.
+func (p *pages) alerts(r *http.Request) (content, error) {
+	model, err := p.Views.Model(r.Context())
+	if err != nil {
+		return content{}, err
+	}
+	rule := r.URL.Query().Get("rule")
+	if !slices.ContainsFunc(model.Rules, func(a alert.Rule) bool { return a.Name == rule }) {
+		rule = ""
+	}
+	open, err := p.Views.Tally(r.Context(), lookup.AlertQuery{Rule: rule, Limit: mostOpen})
+	if err != nil {
+		return content{}, err
+	}
+	recent, err := p.Views.Alerts.After(r.Context(), 0, mostLive)
+	if err != nil { // Kafka is away, and Redis is not: what is open is shown all the same
+		p.Log.Warn("the alerts that were published lately could not be read", zap.Error(err))
+	}
+	return content{title: "Alerts", script: addressOf(alertsScriptPath, alertsScript), body: []g.Node{
+		heading(g.Text("Alerts"), g.Text("Customers who have crossed a threshold of a rule. As of "), p.moment(open.AsOf), g.Text(".")),
+		p.liveCard(recent),
+		card("Open alerts", p.openTable(open, rule)...),
+		card("Rules", p.rules(model.Rules, open)...),
+	}}, nil
+}
+
+// liveCard lists what was published last. The script adds what is published from then on.
+func (p *pages) liveCard(recent []views.Published) g.Node {
+	from := int64(0)
+	if len(recent) > 0 {
+		from = recent[len(recent)-1].Number
+	}
+	slices.Reverse(recent)
+	return h.Section(
+		h.Class("card"),
+		h.H2(g.Text("As they happen "), h.Span(h.ID("live-state"), h.Class("chip"), g.Text("shown as of loading"))),
+		g.If(len(recent) == 0, h.P(h.ID("live-none"), h.Class("soft empty"), g.Text("None has been published lately."))),
+		h.Ol(
+			h.ID("live"), h.Class("live"), g.Attr("aria-live", "polite"), g.Attr("aria-label", "Alerts as they happen"), g.Attr("tabindex", "0"), g.If(len(recent) == 0, g.Attr("hidden")),
+			h.Data("from", fmt.Sprintf("%s?after=%d", livePath, from)), g.Map(recent, p.liveItem),
+		),
+	)
+}
+
+func (p *pages) liveItem(a views.Published) g.Node {
+	what := g.Group{h.Span(h.Class("chip severity-"+a.Severity), g.Text(words(a.Rule))), g.Text(" raised for ")}
+	if a.State == "cleared" {
+		what = g.Group{h.Span(h.Class("chip"), g.Text(words(a.Rule))), g.Text(" cleared for ")}
+	}
+	detail := strings.Join(a.Reasons, "; ")
+	switch {
+	case a.State == "cleared":
+		detail = words(a.ClearedReason)
+	case a.ValueAtStake != nil:
+		detail += "; " + grouped(a.ValueAtStake.String()) + " " + a.Currency + " at stake"
+	}
+	return h.Li(p.moment(a.AsOf.UnixMilli()), h.Div(what, linked(a.Customer), h.Span(h.Class("note"), g.Text(shown(detail)))))
+}
+
+// live sends alerts as server-sent events (the HTML standard, section 9.2): the id is the alert's number, the data a list item.
+func (p *pages) live(w http.ResponseWriter, r *http.Request) {
+	select {
+	case p.streams <- struct{}{}:
+		defer func() { <-p.streams }()
+	default:
+		w.Header().Set("Retry-After", "30")
+		http.Error(w, fmt.Sprintf("alerts are sent to %d browsers already; load the page again to see new ones", mostStreams), http.StatusServiceUnavailable)
+		return
+	}
+	number := lastSeen(r)
+	head := w.Header()
+	head.Set("Content-Type", "text/event-stream")
+	head.Set("Cache-Control", "no-store")
+	head.Set("X-Content-Type-Options", "nosniff")
+	socket := http.NewResponseController(w)
+	send := func(text []byte) bool {
+		_ = socket.SetWriteDeadline(p.Now().Add(livePatience)) // what cannot be set is bounded by the server's own
+		_, err := w.Write(text)
+		return err == nil && socket.Flush() == nil
+	}
+	if !send([]byte(": alerts follow\n\n")) {
+		return
+	}
+	sent, tick := p.Now(), time.NewTicker(livePause)
+	defer tick.Stop()
+	for {
+		fresh, err := p.Views.Alerts.After(r.Context(), number, mostLive)
+		var text bytes.Buffer
+		for _, a := range fresh {
+			number = a.Number
+			fmt.Fprintf(&text, "id: %d\ndata: ", a.Number)
+			_ = p.liveItem(a).Render(&text) // into memory; it has no line break, since shown writes them out
+			text.WriteString("\n\n")
+		}
+		switch {
+		case err != nil && p.Now().Sub(sent) >= liveSilence:
+			text.WriteString(": the alerts cannot be read\n\n")
+		case text.Len() == 0 && p.Now().Sub(sent) >= liveSilence:
+			text.WriteString(": nothing new\n\n")
+		}
+		if text.Len() > 0 {
+			if sent = p.Now(); !send(text.Bytes()) {
+				return
+			}
+		}
+		select {
+		case <-tick.C:
+		case <-r.Context().Done():
+			return
+		}
+	}
+}
+
+// lastSeen is the number of the alert that a browser has seen last: by the header with which it connects again, or by the page's address.
+func lastSeen(r *http.Request) int64 {
+	for _, text := range []string{r.Header.Get("Last-Event-ID"), r.URL.Query().Get("after")} {
+		if n, err := strconv.ParseInt(text, 10, 64); err == nil {
+			return n
+		}
+	}
+	return 0
+}
+
+func (p *pages) openTable(t *lookup.Tally, rule string) []g.Node {
+	all := int64(0)
+	for _, r := range t.Rules {
+		all += r.Open
+	}
+	nav := h.Nav(h.Class("choice"), g.Attr("aria-label", "Rule"),
+		h.A(h.Href("/alerts"), g.If(rule == "", g.Attr("aria-current", "true")), g.Textf("All %s", count(all))),
+		g.Map(t.Rules, func(r lookup.RuleCount) g.Node {
+			return h.A(h.Href("/alerts?rule="+r.Rule), g.If(r.Rule == rule, g.Attr("aria-current", "true")), g.Textf("%s %s", words(r.Rule), count(r.Open)))
+		}))
+	if len(t.Alerts) == 0 {
+		return []g.Node{h.Div(h.Class("tools"), nav), empty("No alert is open.")}
+	}
+	rows := make([][]g.Node, len(t.Alerts))
+	for i := range t.Alerts {
+		a := &t.Alerts[i]
+		rows[i] = []g.Node{
+			linked(a.Alert.Customer), h.Span(h.Class("chip severity-"+a.Alert.Severity), g.Text(words(a.Alert.Rule))), p.moment(a.Alert.RaisedAt),
+			g.Text(amountIf(t.Unit, a.Customer.Scores.ValueAtStake())), g.Text(percentIf(a.Customer.Scores.Churn.Probability)), riskChip(a.Customer.Scores.Churn.Risk), g.Text(why(&a.Customer)),
+		}
+	}
+	more := g.Node(nil)
+	if t.Matching > int64(len(t.Alerts)) {
+		more = h.P(h.Class("note"), g.Textf("The newest %d of %s. All of them: mainstay alerts list.", len(t.Alerts), count(t.Matching)))
+	}
+	return []g.Node{h.Div(h.Class("tools"), nav), table("Open alerts", []cell{
+		{label: "Customer"}, {label: "Rule"}, {label: "Raised"}, {label: "At stake, " + t.Unit.Code, number: true}, {label: "Gone", number: true}, {label: "Risk"}, {label: "Now"},
+	}, rows), more}
+}
+
+func (p *pages) rules(all []alert.Rule, t *lookup.Tally) []g.Node {
+	if len(all) == 0 {
+		return []g.Node{empty("There are none: alerts.rules is empty.")}
+	}
+	rows := make([][]g.Node, len(all))
+	for i, r := range all {
+		open := int64(0)
+		for _, c := range t.Rules {
+			if c.Rule == r.Name {
+				open = c.Open
+			}
+		}
+		rows[i] = []g.Node{g.Text(words(r.Name)), g.Text(opens(r, t.Unit)), h.Span(h.Class("chip severity-"+r.Severity), g.Text(r.Severity)), g.Text(count(open))}
+	}
+	return []g.Node{
+		table("Rules", []cell{{label: "Rule"}, {label: "Opens when"}, {label: "Severity"}, {label: "Open", number: true}}, rows),
+		h.P(h.Class("note"), g.Text("How many alerts other thresholds would raise, and which one raises so many a day: mainstay alerts forecast.")),
+	}
+}
+
+// opens says in words when a rule opens an episode.
+func opens(r alert.Rule, unit money.Unit) string {
+	text := words(r.Metric)
+	if _, graded := alert.ScaleOf(r.Metric); graded {
+		text += map[bool]string{false: " is at or above ", true: " is at or below "}[r.Below] + strconv.FormatFloat(r.At, 'f', -1, 64)
+	} else if r.Metric == "value_tier" {
+		text += map[bool]string{false: " rises to ", true: " falls to "}[r.Below] + [...]string{"rest", "top_20", "top_10"}[min(2, int(r.At))]
+	}
+	if alert.InMoney(r.Metric) {
+		text += " " + unit.Code
+	}
+	if r.For > 0 {
+		text += " for " + duration(r.For)
+	}
+	if len(r.Tiers) > 0 {
+		text += ", in " + strings.Join(r.Tiers, " or ")
+	}
+	if len(r.NPS) > 0 {
+		text += ", as a " + strings.Join(r.NPS, " or ")
+	}
+	return text
+}
+
+func duration(d time.Duration) string {
+	const day = 24 * time.Hour
+	switch {
+	case d == day:
+		return "1 day"
+	case d%day == 0:
+		return fmt.Sprintf("%d days", d/day)
+	}
+	return d.String()
+}
