@@ -1,4 +1,5 @@
-# test-real, nemesis, soak, test-compose, bench and image need Docker; every other target needs Go alone.
+# test-real, nemesis, soak, test-compose, bench and image need Docker; test-browser and screenshots need Chromium, test-browser also npm; every
+# other target needs Go alone.
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := build
@@ -13,8 +14,10 @@ SEED     ?= 0
 LINT_VERSION := v2.15.0
 VULN_VERSION := v1.9.0
 BUF_VERSION  := v1.50.0
+AXE_VERSION  := 4.14.1
 LINT := bin/golangci-lint-$(LINT_VERSION)
 VULN := bin/govulncheck-$(VULN_VERSION)
+AXE  := bin/axe-$(AXE_VERSION).min.js
 
 LDFLAGS := -s -w -X github.com/mainstay/mainstay/pkg/telemetry.version=$(VERSION)
 # One hash over all generated files, so that check-generate works in a clean clone and in a changed tree.
@@ -93,6 +96,18 @@ check-rules: ## check the Prometheus rules and run their tests (promtool, or Doc
 .PHONY: test-compose
 test-compose: ## start the compose stack, send events through it, run every dashboard query, stop it (Docker)
 	go test -tags compose -count=1 -timeout 15m ./pkg/testbed/compose
+
+$(AXE):
+	mkdir -p bin
+	cd bin && tar -xzOf "$$(npm pack --silent axe-core@$(AXE_VERSION))" package/axe.min.js > $(notdir $(AXE)) && rm axe-core-$(AXE_VERSION).tgz
+
+.PHONY: test-browser
+test-browser: $(AXE) ## open every page in a headless Chromium: accessible, no error, fits a phone, works from right to left (Chromium, npm)
+	AXE=$(CURDIR)/$(AXE) go test -tags browser -count=1 -timeout 15m ./pkg/testbed/browser
+
+.PHONY: screenshots
+screenshots: build ## take the pictures of the pages in docs/images (Chromium)
+	go run ./cmd/screenshots
 
 .PHONY: fuzz
 fuzz: ## run every fuzz target for FUZZTIME

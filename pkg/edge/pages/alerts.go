@@ -81,11 +81,22 @@ func (p *pages) liveItem(a views.Published) g.Node {
 	detail := strings.Join(a.Reasons, "; ")
 	switch {
 	case a.State == "cleared":
-		detail = words(a.ClearedReason)
+		detail = whyCleared(a.ClearedReason)
 	case a.ValueAtStake != nil:
 		detail += "; " + grouped(a.ValueAtStake.String()) + " " + a.Currency + " at stake"
 	}
 	return h.Li(p.moment(a.AsOf.UnixMilli()), h.Div(what, linked(a.Customer), h.Span(h.Class("note"), g.Text(shown(detail)))))
+}
+
+// whyCleared says in words why an alert was cleared.
+func whyCleared(reason string) string {
+	switch reason {
+	case alert.Condition:
+		return "it no longer holds"
+	case alert.TermsChanged:
+		return "new parameters, value tiers or settings have ended it"
+	}
+	return words(reason)
 }
 
 // live sends alerts as server-sent events (the HTML standard, section 9.2): the id is the alert's number, the data a list item.

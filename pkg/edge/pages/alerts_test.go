@@ -56,3 +56,13 @@ func TestAlertsAreSentAsTheyHappen(t *testing.T) {
 	ids, _ = events(t, server.URL+"/alerts/live?after=700", http.Header{}, 3)
 	require.Equal(t, []string{"1", "2", "3"}, ids, "the number is of a process before")
 }
+
+func TestClearedAlertsSayWhy(t *testing.T) {
+	cleared := func(reason string) []byte {
+		return []byte(`{"customer_id":"a","rule":"churn_risk_high","severity":"warning","state":"cleared","as_of":"2026-05-01T00:00:00Z","cleared_reason":"` + reason + `"}`)
+	}
+	_, body, _ := newWorld(t, shop, nil, topic{cleared("condition"), cleared("terms_changed"), cleared("account_closed")}).get(t, "/alerts")
+	for _, text := range []string{"cleared for", "it no longer holds", "new parameters, value tiers or settings have ended it", "Account closed"} {
+		require.Contains(t, body, text)
+	}
+}

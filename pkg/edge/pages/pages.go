@@ -91,6 +91,14 @@ func menu() []page {
 	}
 }
 
+// Paths are the paths of all pages, in the order of the menu.
+func Paths() (all []string) {
+	for _, page := range menu() {
+		all = append(all, page.path)
+	}
+	return all
+}
+
 type pages struct {
 	Config
 

@@ -52,6 +52,12 @@ func TestSoakHasTheStatedProportions(t *testing.T) {
 	require.Equal(t, 100, of["f1"]+of["f2"]+of["f3"])
 	require.Equal(t, 250, of["mainstay: stopped and started: two rebalances"])
 	require.Len(t, plan, 1350)
+
+	broken := errors.New("broken")
+	for failure, want := range map[error]error{errNothingLost: nil, broken: broken} {
+		do := withOrWithoutLoss(func(context.Context, *run) error { return failure })
+		require.Equal(t, want, do(t.Context(), &run{Config: Config{Log: t.Logf}}))
+	}
 }
 
 func TestVerdictIsCleanOnlyIfAllWasComparedAndEqual(t *testing.T) {
