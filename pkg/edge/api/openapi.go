@@ -116,6 +116,7 @@ func (d definitions) responses(r route) schema {
 	if r.scope == server.ScopeCustomers {
 		add(stillReading)
 		add(unavailable)
+		add(kind{name: "too_many_requests", status: http.StatusTooManyRequests})
 	}
 	for _, k := range []kind{{name: "no_token", status: http.StatusUnauthorized}, {name: "invalid_token", status: http.StatusUnauthorized}, {name: "insufficient_scope", status: http.StatusForbidden}} {
 		add(k)

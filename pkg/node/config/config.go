@@ -277,9 +277,10 @@ type Alerts struct {
 
 // HTTP configures the listener of health, metrics and the status page.
 type HTTP struct {
-	Listen         string `yaml:"listen" doc:"host:port of health, metrics and the status page; port 0 takes a free port. Empty: not served. On an address other than loopback, only /livez and /readyz are served unless tokens_file or allow_anonymous is set."`
-	TokensFile     string `yaml:"tokens_file" doc:"YAML file of the hashes of bearer tokens, as mainstay token prints them. If it is set, every request but /livez and /readyz needs a token, on loopback and for admin.listen too. The file is read again when it changes."`
-	AllowAnonymous bool   `yaml:"allow_anonymous" doc:"Serve everything of http.listen without tokens on an address other than loopback. Only for a network that nobody else can reach."`
+	Listen            string `yaml:"listen" doc:"host:port of health, metrics and the status page; port 0 takes a free port. Empty: not served. On an address other than loopback, only /livez and /readyz are served unless tokens_file or allow_anonymous is set."`
+	TokensFile        string `yaml:"tokens_file" doc:"YAML file of the hashes of bearer tokens, as mainstay token prints them. If it is set, every request but /livez and /readyz needs a token, on loopback and for admin.listen too. The file is read again when it changes."`
+	RequestsPerSecond int    `yaml:"requests_per_second" range:"0..1000000" doc:"Requests for customers, to the API and the pages, that are answered per second and token; twice as many may come at once. Further ones are answered with 429 and Retry-After. Without tokens all clients share the number. 0: unlimited."`
+	AllowAnonymous    bool   `yaml:"allow_anonymous" doc:"Serve everything of http.listen without tokens on an address other than loopback. Only for a network that nobody else can reach."`
 }
 
 // Ingest configures the intake of events over HTTP.
@@ -373,7 +374,7 @@ func Default() Config {
 			Currencies: money.Shipped(),
 			Rates:      map[string]string{},
 		},
-		HTTP:     HTTP{Listen: "127.0.0.1:8080"},
+		HTTP:     HTTP{Listen: "127.0.0.1:8080", RequestsPerSecond: 1000},
 		Ingest:   Ingest{Listen: "127.0.0.1:8081", BodyMaxBytes: MiB, InFlightBytes: 64 * MiB},
 		Log:      Log{Level: "info", Format: "json"},
 		Shutdown: Shutdown{Deadline: 30 * time.Second},

@@ -143,7 +143,7 @@ func (p *Process) listen(ctx context.Context, reg prometheus.Gatherer) error {
 	})
 	p.server, err = server.Listen(ctx, server.Options{
 		Listen: c.HTTP.Listen, AdminListen: c.Admin.Listen, AllowRemoteAdmin: c.Admin.AllowRemote,
-		TokensFile: c.HTTP.TokensFile, AllowAnonymous: c.HTTP.AllowAnonymous,
+		TokensFile: c.HTTP.TokensFile, AllowAnonymous: c.HTTP.AllowAnonymous, RequestsPerSecond: float64(c.HTTP.RequestsPerSecond),
 		Checks: checks, Metrics: reg, StatusJSON: func() any { return p.Status(time.Now()) },
 		Routes: append(api.Routes(v, log), shown...), Log: p.log, Deadline: c.Shutdown.Deadline,
 	})

@@ -22,16 +22,19 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"go.uber.org/zap"
+	"golang.org/x/time/rate"
 )
 
 // Options configure a Server. An empty address disables its listener; port 0 takes a free port.
 type Options struct {
-	Setting          string // that has Listen; empty: http.listen
-	Listen           string // health, metrics and the routes
-	AdminListen      string // admin.listen: pprof
-	AllowRemoteAdmin bool   // admin.allow_remote
-	TokensFile       string // http.tokens_file; empty: none
-	AllowAnonymous   bool   // http.allow_anonymous
+	Setting           string           // that has Listen; empty: http.listen
+	Listen            string           // health, metrics and the routes
+	AdminListen       string           // admin.listen: pprof
+	AllowRemoteAdmin  bool             // admin.allow_remote
+	TokensFile        string           // http.tokens_file; empty: none
+	AllowAnonymous    bool             // http.allow_anonymous
+	RequestsPerSecond float64          // http.requests_per_second, for routes of ScopeCustomers; 0: unlimited
+	Now               func() time.Time // nil: time.Now
 
 	// Network opens listeners; nil means TCP. Tests use an in-memory network.
 	Network func(ctx context.Context, network, address string) (net.Listener, error)
@@ -87,7 +90,10 @@ func Listen(ctx context.Context, opts Options) (*Server, error) {
 			return nil, fmt.Errorf("http.tokens_file (MAINSTAY_HTTP_TOKENS_FILE): %s: %w", opts.TokensFile, err)
 		}
 	}
-	public, admin := &access{tokens: tokens}, &access{tokens: tokens}
+	if opts.Now == nil {
+		opts.Now = time.Now
+	}
+	public, admin := &access{tokens: tokens, rates: &rates{perSecond: opts.RequestsPerSecond, now: opts.Now, limiters: map[string]*rate.Limiter{}}}, &access{tokens: tokens}
 	for _, l := range []struct {
 		address, setting string
 		handler          http.Handler

@@ -133,6 +133,7 @@ type access struct {
 	tokens *tokenFile // nil: there are none
 	closed bool       // without tokens, nobody may
 	local  bool       // open to whoever reaches a loopback address
+	rates  *rates     // nil: unlimited
 }
 
 // client is the kind of program that a route is for. It decides how a refusal is written, and how a token may be presented.
@@ -160,7 +161,7 @@ func (a *access) requireAs(who client, scope Scope, next http.Handler) http.Hand
 			case (scope == ScopeCustomers || scope == ScopeEvents) && a.local && !localName(r.Host):
 				refuse(http.StatusForbidden, "foreign_host", "", "without tokens this is served under localhost or an IP address only, so that no web page reaches it through a name of its own; set http.tokens_file, or http.allow_anonymous")
 			default:
-				next.ServeHTTP(w, r)
+				a.limited(w, r, who, "", scope, next)
 			}
 			return
 		}
@@ -182,7 +183,7 @@ func (a *access) requireAs(who client, scope Scope, next http.Handler) http.Hand
 		case !slices.Contains(token.Scopes, scope):
 			refuse(http.StatusForbidden, "insufficient_scope", `, error="insufficient_scope", scope="`+string(scope)+`"`, "the token lacks the scope "+string(scope))
 		default:
-			next.ServeHTTP(w, r)
+			a.limited(w, r, who, token.SHA256, scope, next)
 		}
 	})
 }
