@@ -167,6 +167,7 @@ func mutants() []mutant {
 		{rule: "access", name: "session-not-renewed", broken: "a session of SASL is used until the broker closes it", by: unitTests("./pkg/kafka", "^TestSessionsAreRenewedInTime$")},
 		{rule: "access", name: "session-renewed-in-flight", broken: "a session of SASL is renewed while a response is awaited", by: unitTests("./pkg/kafka", "^TestSessionWaitsForResponses$")},
 		{rule: "access", name: "any-token-is-accepted", broken: "a request with any token passes", by: unitTests("./pkg/node/server", "^TestTokensOpenWhatTheirScopesSay$")},
+		{rule: "access", name: "rate-is-not-limited", broken: "a token may ask for customers as often as it likes", by: unitTests("./pkg/node/server", "^TestRequestsPerSecondAreLimitedByToken$")},
 		{rule: "access", name: "any-host-reads-customers", broken: "without tokens, a web page that points a name of its own to loopback reads customers", by: unitTests("./pkg/node/server", "^TestCustomersAreNotShownUnderForeignNames$")},
 		{rule: "access", name: "cursor-of-any-query", broken: "a cursor continues another query", by: unitTests("./pkg/edge/api", "^TestPagesOfAListAreANaiveSort$")},
 		{rule: "exports", name: "snapshot-mixed", broken: "an export takes what commits change while a partition is read", by: unitTests("./pkg/redis", "^TestReadCommitIsOfOneCommit$")},
