@@ -35,6 +35,11 @@ type closing struct {
 	totals  portfolio.Totals
 	values  []int64 // total CLV of those who have a tier, valued since the last contribution of values
 
+	change *ledger.EquityChange   // of the customers valued so far; nil: there is no close before
+	cohort *ledger.Cohort         // of those valued so far whose first purchase is in the month before the day; nil: there is none
+	scores []*ledger.EquityScores // of those valued so far; nil: there is none
+	erased int64                  // customer equity at the end of the day of those who were erased since the tick
+
 	// The settings and parameters at the tick, where they have changed since; nil otherwise.
 	settings   *ledger.SettingsValues
 	parameters *ledger.Parameters
@@ -47,6 +52,7 @@ func (c *closing) encode() *state.Closing {
 	}
 	return &state.Closing{
 		At: c.at, Day: c.day, Classes: c.classes, Class: c.class, After: c.after, Totals: c.totals.Encode(), Values: c.values, Settings: c.settings, Parameters: c.parameters,
+		Change: c.change, Cohort: c.cohort, EquityScores: c.scores, Erased: c.erased,
 	}
 }
 
@@ -59,6 +65,7 @@ func decodeClosing(w *state.Closing) *closing {
 	}
 	c.totals.Decode(w.GetTotals())
 	c.values = w.GetValues()
+	c.change, c.cohort, c.scores, c.erased = w.Change, w.Cohort, w.EquityScores, w.GetErased()
 	return c
 }
 
@@ -69,28 +76,45 @@ func (s *step) startClose(before int64, wasKnown bool) {
 	if !wasKnown || today <= t.Day(before) || p.settings.GetPortfolioClose() == ledger.PortfolioClose_PORTFOLIO_CLOSE_OFF {
 		return
 	}
+	if p.closing != nil {
+		p.closed = nil // who was erased since its tick is in no sum that the next close could be compared with
+	}
 	p.closing = &closing{at: t.Until(int64(today) * customer.DayMS), day: today, classes: p.hashClasses(), totals: portfolio.Totals{ErasedCLV: p.totals.ErasedCLV}}
+	if c := p.closed; c != nil {
+		p.closing.change = &ledger.EquityChange{Since: c.at, Parts: make([]int64, portfolio.Parts)}
+		p.closing.change.Parts[portfolio.Erased] = -c.erased
+	}
 }
 
-// keepClosingTerms keeps the terms of a close under way, which new settings or parameters are about to replace.
+// keepClosingTerms keeps the terms of a close under way and of the last one, which new settings or parameters are about to replace.
 func (s *partitionState) keepClosingTerms() {
 	//mutant:close-under-new-terms if false && $
 	if c := s.closing; c != nil && c.settings == nil {
 		c.settings, c.parameters = s.settings, s.parameters
 	}
+	//mutant:closed-under-new-terms if false && $
+	if c := s.closed; c != nil && c.settings == nil {
+		c.settings, c.parameters = s.settings, s.parameters
+	}
 }
 
-// deriveClosingTerms makes the terms of a close under way agree with its settings and parameters.
+// deriveClosingTerms makes the terms of a close under way, and of the last one, agree with their settings and parameters.
 func (p *Partition) deriveClosingTerms() {
-	c := p.state.closing
-	if c == nil || c.settings == nil {
-		return
+	if c := p.state.closing; c != nil && c.settings != nil {
+		c.terms = p.termsOf(c.settings, c.parameters)
 	}
+	if c := p.state.closed; c != nil && c.settings != nil {
+		c.terms = p.termsOf(c.settings, c.parameters)
+	}
+}
+
+// termsOf returns the terms in force with other settings and parameters.
+func (p *Partition) termsOf(v *ledger.SettingsValues, parameters *ledger.Parameters) *customer.Terms {
 	terms := p.terms
-	terms.Settings, terms.Purchases, terms.Spend = c.settings, model.New(c.parameters), model.Spend(c.parameters)
-	terms.Season = model.Clock(c.parameters)
-	terms.OrdersError, terms.SpendError = c.parameters.GetOrdersError(), c.parameters.GetSpendError()
-	c.terms = &terms
+	terms.Settings, terms.Purchases, terms.Spend = v, model.New(parameters), model.Spend(parameters)
+	terms.Season = model.Clock(parameters)
+	terms.OrdersError, terms.SpendError = parameters.GetOrdersError(), parameters.GetSpendError()
+	return &terms
 }
 
 // beforeChange notes what the sums count of a customer before an entry changes them, and values a customer whom a close under way has not
@@ -121,11 +145,14 @@ func (k *closing) hasPassed(id string) bool {
 // value adds a customer to the sums of the close under way.
 func (s *step) value(c *customer.State) {
 	k, t := s.state.closing, s.closingTerms()
-	if s := c.AsOf(t, k.at); s != nil {
-		last := valueAt(t, s, k.at)
+	if now := c.AsOf(t, k.at); now != nil {
+		last := valueAt(t, now, k.at)
 		k.totals.Known++
 		k.totals.Add(&last)
-		k.totals.AddCancellations(s.AppendCancellations(nil))
+		k.totals.AddCancellations(now.AppendCancellations(nil))
+		s.compare(c, now, &last)
+		k.addToCohort(now, &last)
+		k.scores = portfolio.AddScores(k.scores, t, now, k.at)
 		if portfolio.Ranked(&last) {
 			k.values = append(k.values, last.Historic+last.Predicted)
 		}
@@ -183,8 +210,10 @@ func (s *step) walkClose(limit int) (done int, err error) {
 		}
 		k.class, k.after = k.class+1, ""
 		if k.class == k.classes {
-			s.contributeClose(k.totals.Contribution(s.state.number, s.offset, s.state.base, s.closingTerms()))
-			s.state.closing = nil
+			c := k.totals.Contribution(s.state.number, s.offset, s.state.base, s.closingTerms())
+			c.EquityChange, c.Cohort, c.EquityScores = k.change, k.cohort, k.scores
+			s.contributeClose(c)
+			s.state.closing, s.state.closed = nil, &closed{at: k.at, settings: k.settings, parameters: k.parameters, terms: k.terms, erased: k.erased}
 			return done, nil
 		}
 	}
@@ -218,5 +247,6 @@ func (s *step) publishFinal(sum *ledger.Contribution) {
 		State: output.PortfolioFinal,
 	}
 	portfolio.Describe(sum, p.contributions.SetPublishedFinal(sum), bounds, least, e)
+	portfolio.DescribeClose(sum, p.settings.GetMargin(), e)
 	s.scratch.writer.write(output.Portfolio, output.TypePortfolio, &e.About, e.Append)
 }

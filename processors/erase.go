@@ -70,6 +70,8 @@ func (s *step) foldErase() (Verdict, error) {
 		s.send(to, &ledger.Entry{Kind: ledger.Kind_KIND_CREDIT, Customer: k.To, Time: m.Now},
 			&ledger.Credit{Net: k.Net, Approved: true, Erased: true, ReferredHash: xxhash.Sum64String(c.id)})
 	}
+	//mutant:erased-equity-unsaid delete
+	s.noteErased(c.state)
 	p.totals.Erase(&c.state.LastPublished, s.scratch.cancellations)
 	s.loseErased(m, c.state)
 	//mutant:erased-state-kept replace s.store.Put(c.id, c.state)

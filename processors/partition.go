@@ -8,6 +8,7 @@ import (
 	"github.com/mainstay/mainstay/processors/alert"
 	"github.com/mainstay/mainstay/processors/calendar"
 	"github.com/mainstay/mainstay/processors/calibration"
+	"github.com/mainstay/mainstay/processors/cost"
 	"github.com/mainstay/mainstay/processors/customer"
 	"github.com/mainstay/mainstay/processors/model"
 	"github.com/mainstay/mainstay/processors/portfolio"
@@ -177,6 +178,14 @@ func (p *Partition) Totals() portfolio.Totals { return p.state.totals.Clone() }
 // Calendar returns what the partition's customers did month by month.
 func (p *Partition) Calendar() calendar.Table { return p.state.calendar.Clone() }
 
+// Costs returns what the shop says that it spent; empty in other partitions than 0.
+func (p *Partition) Costs() cost.Table { return p.state.costs.Clone() }
+
+// Convert converts an amount into the base currency by the rates in force, as that of an order; false if there is no rate for the currency.
+func (p *Partition) Convert(currency string, minor int64) (int64, bool) {
+	return p.terms.Convert(currency, minor)
+}
+
 // Calibration returns how far promises to the partition's customers were kept.
 func (p *Partition) Calibration() calibration.Totals { return p.state.calibration }
 
@@ -231,6 +240,11 @@ func (p *Partition) Trait(c *customer.State, t trait.Trait) string { return c.Tr
 // Today returns base time as a civil day of the ledger's timezone, with its fraction; false while base time is undefined.
 func (p *Partition) Today() (day float64, ok bool) {
 	return float64(p.terms.Local(p.state.base)) / customer.DayMS, p.state.baseKnown
+}
+
+// Month returns the civil month of base time, which is not over; false while base time is undefined.
+func (p *Partition) Month() (month calendar.Month, ok bool) {
+	return calendar.MonthOf(p.terms.Day(p.state.base)), p.state.baseKnown
 }
 
 // Input is an input partition as the ledger knows it.

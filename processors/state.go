@@ -9,6 +9,7 @@ import (
 	"github.com/mainstay/mainstay/processors/alert"
 	"github.com/mainstay/mainstay/processors/calendar"
 	"github.com/mainstay/mainstay/processors/calibration"
+	"github.com/mainstay/mainstay/processors/cost"
 	"github.com/mainstay/mainstay/processors/portfolio"
 	"github.com/mainstay/mainstay/processors/settings"
 	"github.com/mainstay/mainstay/processors/trait"
@@ -44,12 +45,14 @@ type partitionState struct {
 	continuePending bool             // a continue entry is appended and not folded yet
 	rescoring       *state.Rescoring // cursor over the hash classes; nil: no rescoring is under way
 	closing         *closing         // likewise; nil: no close is under way
+	closed          *closed          // the last close; nil: there was none, or one was given up since
 
 	totals        portfolio.Totals
 	calendar      calendar.Table
 	calibration   calibration.Totals
 	texts         trait.Texts             // of the customers' traits
 	contributions portfolio.Contributions // partition 0: what all partitions have contributed
+	costs         cost.Table              // partition 0
 
 	sentThresholds uint64 // partition 0: version of the thresholds sent last
 
@@ -92,7 +95,7 @@ func newPartitionState(number int32) partitionState {
 
 // stateFormat is the format of encoded partitions and customers. Decode refuses any other, and the fold then rebuilds both from
 // the ledger.
-const stateFormat = 7
+const stateFormat = 8
 
 func (s *partitionState) encode() *state.Partition {
 	w := &state.Partition{
@@ -101,13 +104,14 @@ func (s *partitionState) encode() *state.Partition {
 		Parameters: s.parameters, Thresholds: s.thresholds, Checkpoint: s.checkpoint,
 		InputRevision: s.inputRevision, Inputs: s.inputs, Sources: s.sortedSources(), LedgerMarks: s.sortedLedgerMarks(),
 		BaseKnown: s.baseKnown, BaseTime: s.base, AdvanceTo: s.advanceTo, Latest: s.latest, ContinuePending: s.continuePending,
-		Totals: s.totals.Encode(), Rescoring: s.rescoring, Closing: s.closing.encode(), Calibration: s.calibration.Encode(),
+		Totals: s.totals.Encode(), Rescoring: s.rescoring, Closing: s.closing.encode(), Closed: s.closed.encode(), Calibration: s.calibration.Encode(),
 		AlertTerms: s.alertTerms, AlertSince: s.alertSince, Fuses: s.fuses.Encode(), RetiredRules: s.retiredRules,
 		Erasures: s.erasures, OldestErasure: s.oldestErasure, Unnamings: s.unnamings, ErasedNames: s.erasedNames, Unnaming: s.unnaming, Erased: s.erased,
 	}
 	w.Calendar = s.calendar.Encode()
 	w.TraitTexts = s.texts.Encode()
 	s.contributions.Encode(w)
+	w.Costs = s.costs.Encode()
 	w.SentThresholds = s.sentThresholds
 	return w
 }
@@ -164,6 +168,7 @@ func decodePartitionState(blob []byte) (partitionState, error) {
 	}
 	s.baseKnown, s.base, s.advanceTo, s.latest = w.GetBaseKnown(), w.GetBaseTime(), w.GetAdvanceTo(), w.GetLatest()
 	s.continuePending, s.rescoring, s.closing = w.GetContinuePending(), w.Rescoring, decodeClosing(w.Closing)
+	s.closed = decodeClosed(w.Closed)
 	//mutant:cursor-lost-on-reclaim insert s.rescoring = nil
 	//mutant:close-lost-on-reclaim insert s.closing = nil
 	s.totals.Decode(w.GetTotals())
@@ -171,6 +176,7 @@ func decodePartitionState(blob []byte) (partitionState, error) {
 	s.calibration.Decode(w.GetCalibration())
 	s.texts.Decode(w.TraitTexts)
 	s.contributions.Decode(w)
+	s.costs.Decode(w.Costs)
 	s.sentThresholds = w.GetSentThresholds()
 	s.alertTerms, s.alertSince = w.GetAlertTerms(), w.GetAlertSince()
 	s.fuses.Decode(w.GetFuses())

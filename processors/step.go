@@ -131,6 +131,8 @@ func (s *step) fold() (Verdict, error) {
 		return s.foldUnname()
 	case ledger.Kind_KIND_UNNAMED:
 		return s.foldUnnamed()
+	case ledger.Kind_KIND_COST:
+		return s.foldCost()
 	case ledger.Kind_KIND_GENESIS, ledger.Kind_KIND_SETTINGS, ledger.Kind_KIND_LOGIC, ledger.Kind_KIND_PARAMETERS,
 		ledger.Kind_KIND_THRESHOLDS, ledger.Kind_KIND_CHECKPOINT:
 		return s.foldTerms()

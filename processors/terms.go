@@ -81,7 +81,9 @@ func (s *partitionState) applySettings(payload []byte, offset int64) (Result, er
 	}
 	s.keepClosingTerms()
 	if v.GetValues().GetPortfolioClose() == ledger.PortfolioClose_PORTFOLIO_CLOSE_OFF {
-		s.closing = nil
+		if s.closing != nil {
+			s.closing, s.closed = nil, nil
+		}
 	}
 	s.retireRules(v.GetValues().GetAlertRules())
 	s.settingsRevision, s.settingsHash, s.settings = v.GetRevision(), v.GetHash(), v.GetValues()

@@ -9,8 +9,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/mainstay/mainstay/pkg/node/app"
+	"github.com/mainstay/mainstay/pkg/ops/enter"
 	"github.com/mainstay/mainstay/pkg/ops/forget"
 	"github.com/mainstay/mainstay/pkg/stream/lookup"
+	"github.com/mainstay/mainstay/schemas/ledger"
 )
 
 func (p *program) customerForgetCommand() *cobra.Command {
@@ -40,15 +42,15 @@ func (p *program) customerForget(ctx context.Context, cmd *cobra.Command, args [
 		return err
 	}
 	defer a.Close()
-	r := forget.Request{Namespace: a.Config.Namespace, Genesis: g, Customer: args[0], Unknown: unknown, Now: p.now, Random: app.Random}
-	place, err := r.Append(ctx, a.Kafka, a.Redis)
+	r := forget.Request{Ledger: p.enterable(a, g), Customer: args[0], Unknown: unknown}
+	place, err := r.Append(ctx, a.Redis)
 	switch {
 	case errors.Is(err, lookup.ErrUnknownCustomer):
 		return fmt.Errorf("%w; nothing was changed (--unknown forgets an id that only pending referrals name)", err)
 	case err != nil:
 		return err
 	}
-	err = forget.WaitFolded(ctx, a.Redis, a.Config.Namespace, g, place, timeout)
+	err = enter.WaitFolded(ctx, a.Redis, a.Config.Namespace, g, place, timeout)
 	switch {
 	case err != nil:
 		return fmt.Errorf("the erasure is entry %d of ledger partition %d, and is not folded yet: %w; see `%s status`", place.Offset, place.Partition, err, p.name)
@@ -56,4 +58,9 @@ func (p *program) customerForget(ctx context.Context, cmd *cobra.Command, args [
 		return p.json(place)
 	}
 	return p.printf("forgotten: entry %d of ledger partition %d\nthe entries from before stay in the ledger until `%s ledger copy` makes one without them\n", place.Offset, place.Partition, p.name)
+}
+
+// enterable is the ledger to which commands append.
+func (p *program) enterable(a *app.App, g *ledger.Genesis) enter.Ledger {
+	return enter.Ledger{Kafka: a.Kafka, Namespace: a.Config.Namespace, Genesis: g, Now: p.now, Random: app.Random}
 }

@@ -13,7 +13,7 @@ import (
 )
 
 func (p *program) reportCommand() *cobra.Command {
-	return commandGroup("report", "Retention, revenue and cohorts by month, and segments, from Redis", p.retentionCommand(), p.revenueCommand(), p.cohortsCommand(), p.segmentsCommand())
+	return commandGroup("report", "Retention, revenue, cohorts and returns by month, and segments, from Redis", p.retentionCommand(), p.revenueCommand(), p.cohortsCommand(), p.returnsCommand(), p.segmentsCommand())
 }
 
 func (p *program) retentionCommand() *cobra.Command {
@@ -76,12 +76,9 @@ func addFormFlags(cmd *cobra.Command) {
 
 // readCalendar reads the calendar, and which months a report covers.
 func (p *program) readCalendar(ctx context.Context, cmd *cobra.Command) (*lookup.Calendar, report.Months, error) {
-	from, _ := cmd.Flags().GetString("from")
-	to, _ := cmd.Flags().GetString("to")
-	current, _ := cmd.Flags().GetBool("current")
-	months, err := report.ParseMonths(from, to, current)
+	months, err := monthsOf(cmd)
 	if err != nil {
-		return nil, months, asUsage(err)
+		return nil, months, err
 	}
 	a, g, err := p.openRedis(ctx, cmd)
 	if err != nil {
@@ -90,6 +87,14 @@ func (p *program) readCalendar(ctx context.Context, cmd *cobra.Command) (*lookup
 	defer a.Close()
 	c, err := lookup.ReadCalendar(ctx, a.Redis, a.Config.Namespace, g)
 	return c, months, err
+}
+
+func monthsOf(cmd *cobra.Command) (report.Months, error) {
+	from, _ := cmd.Flags().GetString("from")
+	to, _ := cmd.Flags().GetString("to")
+	current, _ := cmd.Flags().GetBool("current")
+	months, err := report.ParseMonths(from, to, current)
+	return months, asUsage(err)
 }
 
 func (p *program) periodReport(measures []measure.Measure[calendar.Period]) func(context.Context, *cobra.Command, []string) error {

@@ -77,6 +77,12 @@ func (m Month) Quarter() string {
 	return fmt.Sprintf("%s-Q%d", year, (n+2)/3)
 }
 
+// Year returns the year of the month as YYYY.
+func (m Month) Year() string {
+	year, _, _ := strings.Cut(m.String(), "-")
+	return year
+}
+
 // ParseMonth reads YYYY-MM.
 func ParseMonth(text string) (Month, error) {
 	at, err := time.Parse("2006-01", text)

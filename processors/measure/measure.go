@@ -103,7 +103,7 @@ func (v Value) Append(dst []byte, currency money.Unit) []byte {
 	case v.kind == Money && v.of == 1:
 		return currency.Append(dst, v.n)
 	case v.kind == Money:
-		return currency.Append(dst, currency.Round(rounded(v.n, v.of)))
+		return currency.Append(dst, currency.Round(PerEach(v.n, v.of)))
 	case v.kind == Choice:
 		return strconv.AppendBool(dst, v.n != 0)
 	default:
@@ -111,10 +111,10 @@ func (v Value) Append(dst []byte, currency money.Unit) []byte {
 	}
 }
 
-// rounded returns n/of, halves rounded away from zero, as the portfolio's average_clv is.
-func rounded(n, of int64) int64 {
+// PerEach returns n/of, halves rounded away from zero, as the portfolio's average_clv is.
+func PerEach(n, of int64) int64 {
 	if n < 0 {
-		return -rounded(-n, of)
+		return -PerEach(-n, of)
 	}
 	return n/of + (n%of*2)/of
 }

@@ -90,8 +90,10 @@ func (b *Contributions) RemoveFinal(partitions int32) *ledger.Contribution {
 		}
 		//mutant:final-of-some if complete > 0
 		if complete == partitions {
-			sum := sum(b.finals[from:end])
+			all := b.finals[from:end]
+			sum := sum(all)
 			sum.Close = b.finals[from].GetClose()
+			sum.EquityChange, sum.Cohort, sum.EquityScores = sumChanges(all, b.publishedFinal), sumCohorts(all), sumScores(all)
 			b.finals = slices.Delete(b.finals, 0, end)
 			return sum
 		}

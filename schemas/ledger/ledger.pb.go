@@ -46,6 +46,7 @@ const (
 	Kind_KIND_MERGE        Kind = 14 // reserved
 	Kind_KIND_UNNAME       Kind = 15 // to every partition: customers drop their referrals by an erased customer
 	Kind_KIND_UNNAMED      Kind = 16 // the answer
+	Kind_KIND_COST         Kind = 19 // what the shop spent in a month, by an operator; partition 0 keeps it
 )
 
 // Enum value maps for Kind.
@@ -68,6 +69,7 @@ var (
 		14: "KIND_MERGE",
 		15: "KIND_UNNAME",
 		16: "KIND_UNNAMED",
+		19: "KIND_COST",
 	}
 	Kind_value = map[string]int32{
 		"KIND_UNSPECIFIED":  0,
@@ -87,6 +89,7 @@ var (
 		"KIND_MERGE":        14,
 		"KIND_UNNAME":       15,
 		"KIND_UNNAMED":      16,
+		"KIND_COST":         19,
 	}
 )
 
@@ -1754,7 +1757,7 @@ const file_ledger_ledger_proto_rawDesc = "" +
 	"Engagement\x126\n" +
 	"\x04type\x18\x01 \x01(\x0e2\".mainstay.ledger.v1.EngagementTypeR\x04type\x12\x18\n" +
 	"\achannel\x18\x02 \x01(\tR\achannel\x12\x1a\n" +
-	"\bcampaign\x18\x03 \x01(\tR\bcampaign*\xbd\x02\n" +
+	"\bcampaign\x18\x03 \x01(\tR\bcampaign*\xcc\x02\n" +
 	"\x04Kind\x12\x14\n" +
 	"\x10KIND_UNSPECIFIED\x10\x00\x12\x10\n" +
 	"\fKIND_GENESIS\x10\x01\x12\x0e\n" +
@@ -1778,7 +1781,8 @@ const file_ledger_ledger_proto_rawDesc = "" +
 	"\n" +
 	"KIND_MERGE\x10\x0e\x12\x0f\n" +
 	"\vKIND_UNNAME\x10\x0f\x12\x10\n" +
-	"\fKIND_UNNAMED\x10\x10*\xb3\x01\n" +
+	"\fKIND_UNNAMED\x10\x10\x12\r\n" +
+	"\tKIND_COST\x10\x13*\xb3\x01\n" +
 	"\x10CancellationKind\x12!\n" +
 	"\x1dCANCELLATION_KIND_UNSPECIFIED\x10\x00\x12\x1b\n" +
 	"\x17CANCELLATION_KIND_ORDER\x10\x01\x12\x1c\n" +

@@ -218,6 +218,58 @@ func (ReferralCredit) EnumDescriptor() ([]byte, []int) {
 	return file_ledger_payloads_proto_rawDescGZIP(), []int{3}
 }
 
+type CostKind int32
+
+const (
+	CostKind_COST_KIND_UNSPECIFIED CostKind = 0
+	CostKind_COST_KIND_ACQUISITION CostKind = 1 // winning new customers
+	CostKind_COST_KIND_RETENTION   CostKind = 2 // keeping customers
+	CostKind_COST_KIND_PROGRAMME   CostKind = 3 // a loyalty or referral programme
+)
+
+// Enum value maps for CostKind.
+var (
+	CostKind_name = map[int32]string{
+		0: "COST_KIND_UNSPECIFIED",
+		1: "COST_KIND_ACQUISITION",
+		2: "COST_KIND_RETENTION",
+		3: "COST_KIND_PROGRAMME",
+	}
+	CostKind_value = map[string]int32{
+		"COST_KIND_UNSPECIFIED": 0,
+		"COST_KIND_ACQUISITION": 1,
+		"COST_KIND_RETENTION":   2,
+		"COST_KIND_PROGRAMME":   3,
+	}
+)
+
+func (x CostKind) Enum() *CostKind {
+	p := new(CostKind)
+	*p = x
+	return p
+}
+
+func (x CostKind) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (CostKind) Descriptor() protoreflect.EnumDescriptor {
+	return file_ledger_payloads_proto_enumTypes[4].Descriptor()
+}
+
+func (CostKind) Type() protoreflect.EnumType {
+	return &file_ledger_payloads_proto_enumTypes[4]
+}
+
+func (x CostKind) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use CostKind.Descriptor instead.
+func (CostKind) EnumDescriptor() ([]byte, []int) {
+	return file_ledger_payloads_proto_rawDescGZIP(), []int{4}
+}
+
 // Genesis is entry 0 of every ledger partition: the settings that never change in the life of the ledger.
 type Genesis struct {
 	state                 protoimpl.MessageState `protogen:"open.v1"`
@@ -2040,8 +2092,12 @@ type Contribution struct {
 	ClvVarianceHigh uint64 `protobuf:"fixed64,21,opt,name=clv_variance_high,json=clvVarianceHigh,proto3" json:"clv_variance_high,omitempty"`
 	ClvVarianceLow  uint64 `protobuf:"fixed64,22,opt,name=clv_variance_low,json=clvVarianceLow,proto3" json:"clv_variance_low,omitempty"`
 	// Relative standard errors of the parameters by which these were valued; see Parameters.
-	OrdersError   float64 `protobuf:"fixed64,23,opt,name=orders_error,json=ordersError,proto3" json:"orders_error,omitempty"`
-	SpendError    float64 `protobuf:"fixed64,24,opt,name=spend_error,json=spendError,proto3" json:"spend_error,omitempty"`
+	OrdersError float64 `protobuf:"fixed64,23,opt,name=orders_error,json=ordersError,proto3" json:"orders_error,omitempty"`
+	SpendError  float64 `protobuf:"fixed64,24,opt,name=spend_error,json=spendError,proto3" json:"spend_error,omitempty"`
+	// Of a close, in the contribution that has its sums.
+	EquityChange  *EquityChange   `protobuf:"bytes,25,opt,name=equity_change,json=equityChange,proto3" json:"equity_change,omitempty"` // absent: the partition has not closed a day before, or gave up a close since
+	Cohort        *Cohort         `protobuf:"bytes,26,opt,name=cohort,proto3" json:"cohort,omitempty"`                                 // the customers of the last month that is over; absent: none of them is known
+	EquityScores  []*EquityScores `protobuf:"bytes,27,rep,name=equity_scores,json=equityScores,proto3" json:"equity_scores,omitempty"` // in the order of portfolio.Driver; absent: no response counts
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2244,6 +2300,219 @@ func (x *Contribution) GetSpendError() float64 {
 	return 0
 }
 
+func (x *Contribution) GetEquityChange() *EquityChange {
+	if x != nil {
+		return x.EquityChange
+	}
+	return nil
+}
+
+func (x *Contribution) GetCohort() *Cohort {
+	if x != nil {
+		return x.Cohort
+	}
+	return nil
+}
+
+func (x *Contribution) GetEquityScores() []*EquityScores {
+	if x != nil {
+		return x.EquityScores
+	}
+	return nil
+}
+
+// EquityChange divides the difference between a partition's customer equity at a close and at its close before by what has caused it.
+// Amounts are minor units.
+type EquityChange struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Since         int64                  `protobuf:"zigzag64,1,opt,name=since,proto3" json:"since,omitempty"`        // end of the day, ms, of the close before
+	Known         int64                  `protobuf:"zigzag64,2,opt,name=known,proto3" json:"known,omitempty"`        // customer equity as of that close, under its terms, of the customers of whom is known now what is known now
+	Parts         []int64                `protobuf:"zigzag64,3,rep,packed,name=parts,proto3" json:"parts,omitempty"` // by portfolio.Part
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *EquityChange) Reset() {
+	*x = EquityChange{}
+	mi := &file_ledger_payloads_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EquityChange) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EquityChange) ProtoMessage() {}
+
+func (x *EquityChange) ProtoReflect() protoreflect.Message {
+	mi := &file_ledger_payloads_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EquityChange.ProtoReflect.Descriptor instead.
+func (*EquityChange) Descriptor() ([]byte, []int) {
+	return file_ledger_payloads_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *EquityChange) GetSince() int64 {
+	if x != nil {
+		return x.Since
+	}
+	return 0
+}
+
+func (x *EquityChange) GetKnown() int64 {
+	if x != nil {
+		return x.Known
+	}
+	return 0
+}
+
+func (x *EquityChange) GetParts() []int64 {
+	if x != nil {
+		return x.Parts
+	}
+	return nil
+}
+
+// Cohort sums the customers who bought for the first time in a month.
+type Cohort struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Month         int32                  `protobuf:"zigzag32,1,opt,name=month,proto3" json:"month,omitempty"`         // months since January 1970
+	Customers     int64                  `protobuf:"varint,2,opt,name=customers,proto3" json:"customers,omitempty"`   // with a standing order
+	Historic      int64                  `protobuf:"zigzag64,3,opt,name=historic,proto3" json:"historic,omitempty"`   // their historic CLV, minor units
+	Predicted     int64                  `protobuf:"zigzag64,4,opt,name=predicted,proto3" json:"predicted,omitempty"` // their predicted CLV, minor units
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Cohort) Reset() {
+	*x = Cohort{}
+	mi := &file_ledger_payloads_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Cohort) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Cohort) ProtoMessage() {}
+
+func (x *Cohort) ProtoReflect() protoreflect.Message {
+	mi := &file_ledger_payloads_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Cohort.ProtoReflect.Descriptor instead.
+func (*Cohort) Descriptor() ([]byte, []int) {
+	return file_ledger_payloads_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *Cohort) GetMonth() int32 {
+	if x != nil {
+		return x.Month
+	}
+	return 0
+}
+
+func (x *Cohort) GetCustomers() int64 {
+	if x != nil {
+		return x.Customers
+	}
+	return 0
+}
+
+func (x *Cohort) GetHistoric() int64 {
+	if x != nil {
+		return x.Historic
+	}
+	return 0
+}
+
+func (x *Cohort) GetPredicted() int64 {
+	if x != nil {
+		return x.Predicted
+	}
+	return 0
+}
+
+// EquityScores sums the newest score of each customer in equity surveys of a dimension.
+type EquityScores struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Responses     int64                  `protobuf:"varint,1,opt,name=responses,proto3" json:"responses,omitempty"`
+	Sum           int64                  `protobuf:"varint,2,opt,name=sum,proto3" json:"sum,omitempty"`
+	Squares       int64                  `protobuf:"varint,3,opt,name=squares,proto3" json:"squares,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *EquityScores) Reset() {
+	*x = EquityScores{}
+	mi := &file_ledger_payloads_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EquityScores) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EquityScores) ProtoMessage() {}
+
+func (x *EquityScores) ProtoReflect() protoreflect.Message {
+	mi := &file_ledger_payloads_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EquityScores.ProtoReflect.Descriptor instead.
+func (*EquityScores) Descriptor() ([]byte, []int) {
+	return file_ledger_payloads_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *EquityScores) GetResponses() int64 {
+	if x != nil {
+		return x.Responses
+	}
+	return 0
+}
+
+func (x *EquityScores) GetSum() int64 {
+	if x != nil {
+		return x.Sum
+	}
+	return 0
+}
+
+func (x *EquityScores) GetSquares() int64 {
+	if x != nil {
+		return x.Squares
+	}
+	return 0
+}
+
 // CancellationCount counts what was cancelled for one reason.
 type CancellationCount struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -2258,7 +2527,7 @@ type CancellationCount struct {
 
 func (x *CancellationCount) Reset() {
 	*x = CancellationCount{}
-	mi := &file_ledger_payloads_proto_msgTypes[20]
+	mi := &file_ledger_payloads_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2270,7 +2539,7 @@ func (x *CancellationCount) String() string {
 func (*CancellationCount) ProtoMessage() {}
 
 func (x *CancellationCount) ProtoReflect() protoreflect.Message {
-	mi := &file_ledger_payloads_proto_msgTypes[20]
+	mi := &file_ledger_payloads_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2283,7 +2552,7 @@ func (x *CancellationCount) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancellationCount.ProtoReflect.Descriptor instead.
 func (*CancellationCount) Descriptor() ([]byte, []int) {
-	return file_ledger_payloads_proto_rawDescGZIP(), []int{20}
+	return file_ledger_payloads_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *CancellationCount) GetReason() string {
@@ -2330,7 +2599,7 @@ type Continue struct {
 
 func (x *Continue) Reset() {
 	*x = Continue{}
-	mi := &file_ledger_payloads_proto_msgTypes[21]
+	mi := &file_ledger_payloads_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2342,7 +2611,7 @@ func (x *Continue) String() string {
 func (*Continue) ProtoMessage() {}
 
 func (x *Continue) ProtoReflect() protoreflect.Message {
-	mi := &file_ledger_payloads_proto_msgTypes[21]
+	mi := &file_ledger_payloads_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2355,7 +2624,7 @@ func (x *Continue) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Continue.ProtoReflect.Descriptor instead.
 func (*Continue) Descriptor() ([]byte, []int) {
-	return file_ledger_payloads_proto_rawDescGZIP(), []int{21}
+	return file_ledger_payloads_proto_rawDescGZIP(), []int{24}
 }
 
 // Checkpoint states that the outputs below a ledger offset are published.
@@ -2368,7 +2637,7 @@ type Checkpoint struct {
 
 func (x *Checkpoint) Reset() {
 	*x = Checkpoint{}
-	mi := &file_ledger_payloads_proto_msgTypes[22]
+	mi := &file_ledger_payloads_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2380,7 +2649,7 @@ func (x *Checkpoint) String() string {
 func (*Checkpoint) ProtoMessage() {}
 
 func (x *Checkpoint) ProtoReflect() protoreflect.Message {
-	mi := &file_ledger_payloads_proto_msgTypes[22]
+	mi := &file_ledger_payloads_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2393,7 +2662,7 @@ func (x *Checkpoint) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Checkpoint.ProtoReflect.Descriptor instead.
 func (*Checkpoint) Descriptor() ([]byte, []int) {
-	return file_ledger_payloads_proto_rawDescGZIP(), []int{22}
+	return file_ledger_payloads_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Checkpoint) GetPublished() int64 {
@@ -2414,7 +2683,7 @@ type Unname struct {
 
 func (x *Unname) Reset() {
 	*x = Unname{}
-	mi := &file_ledger_payloads_proto_msgTypes[23]
+	mi := &file_ledger_payloads_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2426,7 +2695,7 @@ func (x *Unname) String() string {
 func (*Unname) ProtoMessage() {}
 
 func (x *Unname) ProtoReflect() protoreflect.Message {
-	mi := &file_ledger_payloads_proto_msgTypes[23]
+	mi := &file_ledger_payloads_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2439,7 +2708,7 @@ func (x *Unname) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Unname.ProtoReflect.Descriptor instead.
 func (*Unname) Descriptor() ([]byte, []int) {
-	return file_ledger_payloads_proto_rawDescGZIP(), []int{23}
+	return file_ledger_payloads_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Unname) GetCustomer() uint64 {
@@ -2459,7 +2728,7 @@ type Unnamed struct {
 
 func (x *Unnamed) Reset() {
 	*x = Unnamed{}
-	mi := &file_ledger_payloads_proto_msgTypes[24]
+	mi := &file_ledger_payloads_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2471,7 +2740,7 @@ func (x *Unnamed) String() string {
 func (*Unnamed) ProtoMessage() {}
 
 func (x *Unnamed) ProtoReflect() protoreflect.Message {
-	mi := &file_ledger_payloads_proto_msgTypes[24]
+	mi := &file_ledger_payloads_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2484,12 +2753,82 @@ func (x *Unnamed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Unnamed.ProtoReflect.Descriptor instead.
 func (*Unnamed) Descriptor() ([]byte, []int) {
-	return file_ledger_payloads_proto_rawDescGZIP(), []int{24}
+	return file_ledger_payloads_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *Unnamed) GetErasedAt() int64 {
 	if x != nil {
 		return x.ErasedAt
+	}
+	return 0
+}
+
+// Cost states what the shop spent in a month on one kind, for the customers of one source. It replaces the former amount of that month,
+// kind and source, so stating it again changes nothing.
+type Cost struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Month         int32                  `protobuf:"zigzag32,1,opt,name=month,proto3" json:"month,omitempty"` // months since January 1970
+	Kind          CostKind               `protobuf:"varint,2,opt,name=kind,proto3,enum=mainstay.ledger.v1.CostKind" json:"kind,omitempty"`
+	Source        string                 `protobuf:"bytes,3,opt,name=source,proto3" json:"source,omitempty"`    // as the trait source of the customers; empty: for those of no particular source
+	Amount        int64                  `protobuf:"zigzag64,4,opt,name=amount,proto3" json:"amount,omitempty"` // minor units of the base currency; 0: none is stated any more
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Cost) Reset() {
+	*x = Cost{}
+	mi := &file_ledger_payloads_proto_msgTypes[28]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Cost) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Cost) ProtoMessage() {}
+
+func (x *Cost) ProtoReflect() protoreflect.Message {
+	mi := &file_ledger_payloads_proto_msgTypes[28]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Cost.ProtoReflect.Descriptor instead.
+func (*Cost) Descriptor() ([]byte, []int) {
+	return file_ledger_payloads_proto_rawDescGZIP(), []int{28}
+}
+
+func (x *Cost) GetMonth() int32 {
+	if x != nil {
+		return x.Month
+	}
+	return 0
+}
+
+func (x *Cost) GetKind() CostKind {
+	if x != nil {
+		return x.Kind
+	}
+	return CostKind_COST_KIND_UNSPECIFIED
+}
+
+func (x *Cost) GetSource() string {
+	if x != nil {
+		return x.Source
+	}
+	return ""
+}
+
+func (x *Cost) GetAmount() int64 {
+	if x != nil {
+		return x.Amount
 	}
 	return 0
 }
@@ -2680,7 +3019,7 @@ const file_ledger_payloads_proto_rawDesc = "" +
 	"\voccurred_at\x18\x05 \x01(\x12R\n" +
 	"occurredAt\x12\x16\n" +
 	"\x06erased\x18\x06 \x01(\bR\x06erased\x12#\n" +
-	"\rreferred_hash\x18\a \x01(\x06R\freferredHash\"\xb5\x06\n" +
+	"\rreferred_hash\x18\a \x01(\x06R\freferredHash\"\xf7\a\n" +
 	"\fContribution\x12\x1c\n" +
 	"\tpartition\x18\x01 \x01(\x05R\tpartition\x12\x16\n" +
 	"\x06offset\x18\x02 \x01(\x03R\x06offset\x12\x1c\n" +
@@ -2709,7 +3048,23 @@ const file_ledger_payloads_proto_rawDesc = "" +
 	"\x10clv_variance_low\x18\x16 \x01(\x06R\x0eclvVarianceLow\x12!\n" +
 	"\forders_error\x18\x17 \x01(\x01R\vordersError\x12\x1f\n" +
 	"\vspend_error\x18\x18 \x01(\x01R\n" +
-	"spendError\"\x9f\x01\n" +
+	"spendError\x12E\n" +
+	"\requity_change\x18\x19 \x01(\v2 .mainstay.ledger.v1.EquityChangeR\fequityChange\x122\n" +
+	"\x06cohort\x18\x1a \x01(\v2\x1a.mainstay.ledger.v1.CohortR\x06cohort\x12E\n" +
+	"\requity_scores\x18\x1b \x03(\v2 .mainstay.ledger.v1.EquityScoresR\fequityScores\"P\n" +
+	"\fEquityChange\x12\x14\n" +
+	"\x05since\x18\x01 \x01(\x12R\x05since\x12\x14\n" +
+	"\x05known\x18\x02 \x01(\x12R\x05known\x12\x14\n" +
+	"\x05parts\x18\x03 \x03(\x12R\x05parts\"v\n" +
+	"\x06Cohort\x12\x14\n" +
+	"\x05month\x18\x01 \x01(\x11R\x05month\x12\x1c\n" +
+	"\tcustomers\x18\x02 \x01(\x03R\tcustomers\x12\x1a\n" +
+	"\bhistoric\x18\x03 \x01(\x12R\bhistoric\x12\x1c\n" +
+	"\tpredicted\x18\x04 \x01(\x12R\tpredicted\"X\n" +
+	"\fEquityScores\x12\x1c\n" +
+	"\tresponses\x18\x01 \x01(\x03R\tresponses\x12\x10\n" +
+	"\x03sum\x18\x02 \x01(\x03R\x03sum\x12\x18\n" +
+	"\asquares\x18\x03 \x01(\x03R\asquares\"\x9f\x01\n" +
 	"\x11CancellationCount\x12\x16\n" +
 	"\x06reason\x18\x01 \x01(\tR\x06reason\x12\x16\n" +
 	"\x06orders\x18\x02 \x01(\x03R\x06orders\x12\x18\n" +
@@ -2724,7 +3079,12 @@ const file_ledger_payloads_proto_rawDesc = "" +
 	"\x06Unname\x12\x1a\n" +
 	"\bcustomer\x18\x01 \x01(\x06R\bcustomer\"&\n" +
 	"\aUnnamed\x12\x1b\n" +
-	"\terased_at\x18\x01 \x01(\x03R\berasedAt*?\n" +
+	"\terased_at\x18\x01 \x01(\x03R\berasedAt\"~\n" +
+	"\x04Cost\x12\x14\n" +
+	"\x05month\x18\x01 \x01(\x11R\x05month\x120\n" +
+	"\x04kind\x18\x02 \x01(\x0e2\x1c.mainstay.ledger.v1.CostKindR\x04kind\x12\x16\n" +
+	"\x06source\x18\x03 \x01(\tR\x06source\x12\x16\n" +
+	"\x06amount\x18\x04 \x01(\x12R\x06amount*?\n" +
 	"\x05Clock\x12\x15\n" +
 	"\x11CLOCK_UNSPECIFIED\x10\x00\x12\x0e\n" +
 	"\n" +
@@ -2739,7 +3099,12 @@ const file_ledger_payloads_proto_rawDesc = "" +
 	"\x17SUBSCRIPTION_END_IGNORE\x10\x02*D\n" +
 	"\x0eReferralCredit\x12\x19\n" +
 	"\x15REFERRAL_CREDIT_AFTER\x10\x00\x12\x17\n" +
-	"\x13REFERRAL_CREDIT_ALL\x10\x01B-Z+github.com/mainstay/mainstay/schemas/ledgerb\x06proto3"
+	"\x13REFERRAL_CREDIT_ALL\x10\x01*r\n" +
+	"\bCostKind\x12\x19\n" +
+	"\x15COST_KIND_UNSPECIFIED\x10\x00\x12\x19\n" +
+	"\x15COST_KIND_ACQUISITION\x10\x01\x12\x17\n" +
+	"\x13COST_KIND_RETENTION\x10\x02\x12\x17\n" +
+	"\x13COST_KIND_PROGRAMME\x10\x03B-Z+github.com/mainstay/mainstay/schemas/ledgerb\x06proto3"
 
 var (
 	file_ledger_payloads_proto_rawDescOnce sync.Once
@@ -2753,66 +3118,75 @@ func file_ledger_payloads_proto_rawDescGZIP() []byte {
 	return file_ledger_payloads_proto_rawDescData
 }
 
-var file_ledger_payloads_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_ledger_payloads_proto_msgTypes = make([]protoimpl.MessageInfo, 25)
+var file_ledger_payloads_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
+var file_ledger_payloads_proto_msgTypes = make([]protoimpl.MessageInfo, 29)
 var file_ledger_payloads_proto_goTypes = []any{
 	(Clock)(0),                // 0: mainstay.ledger.v1.Clock
 	(PortfolioClose)(0),       // 1: mainstay.ledger.v1.PortfolioClose
 	(SubscriptionEnd)(0),      // 2: mainstay.ledger.v1.SubscriptionEnd
 	(ReferralCredit)(0),       // 3: mainstay.ledger.v1.ReferralCredit
-	(*Genesis)(nil),           // 4: mainstay.ledger.v1.Genesis
-	(*CopiedFrom)(nil),        // 5: mainstay.ledger.v1.CopiedFrom
-	(*Tick)(nil),              // 6: mainstay.ledger.v1.Tick
-	(*Input)(nil),             // 7: mainstay.ledger.v1.Input
-	(*Reading)(nil),           // 8: mainstay.ledger.v1.Reading
-	(*Settings)(nil),          // 9: mainstay.ledger.v1.Settings
-	(*SettingsValues)(nil),    // 10: mainstay.ledger.v1.SettingsValues
-	(*AlertRule)(nil),         // 11: mainstay.ledger.v1.AlertRule
-	(*Rate)(nil),              // 12: mainstay.ledger.v1.Rate
-	(*Logic)(nil),             // 13: mainstay.ledger.v1.Logic
-	(*Parameters)(nil),        // 14: mainstay.ledger.v1.Parameters
-	(*Season)(nil),            // 15: mainstay.ledger.v1.Season
-	(*SeasonEvent)(nil),       // 16: mainstay.ledger.v1.SeasonEvent
-	(*SeasonCampaign)(nil),    // 17: mainstay.ledger.v1.SeasonCampaign
-	(*ParetoParameters)(nil),  // 18: mainstay.ledger.v1.ParetoParameters
-	(*BlendParameters)(nil),   // 19: mainstay.ledger.v1.BlendParameters
-	(*Percentiles)(nil),       // 20: mainstay.ledger.v1.Percentiles
-	(*Thresholds)(nil),        // 21: mainstay.ledger.v1.Thresholds
-	(*Credit)(nil),            // 22: mainstay.ledger.v1.Credit
-	(*Contribution)(nil),      // 23: mainstay.ledger.v1.Contribution
-	(*CancellationCount)(nil), // 24: mainstay.ledger.v1.CancellationCount
-	(*Continue)(nil),          // 25: mainstay.ledger.v1.Continue
-	(*Checkpoint)(nil),        // 26: mainstay.ledger.v1.Checkpoint
-	(*Unname)(nil),            // 27: mainstay.ledger.v1.Unname
-	(*Unnamed)(nil),           // 28: mainstay.ledger.v1.Unnamed
-	(*Mark)(nil),              // 29: mainstay.ledger.v1.Mark
+	(CostKind)(0),             // 4: mainstay.ledger.v1.CostKind
+	(*Genesis)(nil),           // 5: mainstay.ledger.v1.Genesis
+	(*CopiedFrom)(nil),        // 6: mainstay.ledger.v1.CopiedFrom
+	(*Tick)(nil),              // 7: mainstay.ledger.v1.Tick
+	(*Input)(nil),             // 8: mainstay.ledger.v1.Input
+	(*Reading)(nil),           // 9: mainstay.ledger.v1.Reading
+	(*Settings)(nil),          // 10: mainstay.ledger.v1.Settings
+	(*SettingsValues)(nil),    // 11: mainstay.ledger.v1.SettingsValues
+	(*AlertRule)(nil),         // 12: mainstay.ledger.v1.AlertRule
+	(*Rate)(nil),              // 13: mainstay.ledger.v1.Rate
+	(*Logic)(nil),             // 14: mainstay.ledger.v1.Logic
+	(*Parameters)(nil),        // 15: mainstay.ledger.v1.Parameters
+	(*Season)(nil),            // 16: mainstay.ledger.v1.Season
+	(*SeasonEvent)(nil),       // 17: mainstay.ledger.v1.SeasonEvent
+	(*SeasonCampaign)(nil),    // 18: mainstay.ledger.v1.SeasonCampaign
+	(*ParetoParameters)(nil),  // 19: mainstay.ledger.v1.ParetoParameters
+	(*BlendParameters)(nil),   // 20: mainstay.ledger.v1.BlendParameters
+	(*Percentiles)(nil),       // 21: mainstay.ledger.v1.Percentiles
+	(*Thresholds)(nil),        // 22: mainstay.ledger.v1.Thresholds
+	(*Credit)(nil),            // 23: mainstay.ledger.v1.Credit
+	(*Contribution)(nil),      // 24: mainstay.ledger.v1.Contribution
+	(*EquityChange)(nil),      // 25: mainstay.ledger.v1.EquityChange
+	(*Cohort)(nil),            // 26: mainstay.ledger.v1.Cohort
+	(*EquityScores)(nil),      // 27: mainstay.ledger.v1.EquityScores
+	(*CancellationCount)(nil), // 28: mainstay.ledger.v1.CancellationCount
+	(*Continue)(nil),          // 29: mainstay.ledger.v1.Continue
+	(*Checkpoint)(nil),        // 30: mainstay.ledger.v1.Checkpoint
+	(*Unname)(nil),            // 31: mainstay.ledger.v1.Unname
+	(*Unnamed)(nil),           // 32: mainstay.ledger.v1.Unnamed
+	(*Cost)(nil),              // 33: mainstay.ledger.v1.Cost
+	(*Mark)(nil),              // 34: mainstay.ledger.v1.Mark
 }
 var file_ledger_payloads_proto_depIdxs = []int32{
 	0,  // 0: mainstay.ledger.v1.Genesis.clock:type_name -> mainstay.ledger.v1.Clock
-	5,  // 1: mainstay.ledger.v1.Genesis.copied_from:type_name -> mainstay.ledger.v1.CopiedFrom
-	7,  // 2: mainstay.ledger.v1.Tick.inputs:type_name -> mainstay.ledger.v1.Input
-	8,  // 3: mainstay.ledger.v1.Tick.readings:type_name -> mainstay.ledger.v1.Reading
-	29, // 4: mainstay.ledger.v1.Reading.last:type_name -> mainstay.ledger.v1.Mark
-	10, // 5: mainstay.ledger.v1.Settings.values:type_name -> mainstay.ledger.v1.SettingsValues
-	12, // 6: mainstay.ledger.v1.SettingsValues.rates:type_name -> mainstay.ledger.v1.Rate
-	11, // 7: mainstay.ledger.v1.SettingsValues.alert_rules:type_name -> mainstay.ledger.v1.AlertRule
+	6,  // 1: mainstay.ledger.v1.Genesis.copied_from:type_name -> mainstay.ledger.v1.CopiedFrom
+	8,  // 2: mainstay.ledger.v1.Tick.inputs:type_name -> mainstay.ledger.v1.Input
+	9,  // 3: mainstay.ledger.v1.Tick.readings:type_name -> mainstay.ledger.v1.Reading
+	34, // 4: mainstay.ledger.v1.Reading.last:type_name -> mainstay.ledger.v1.Mark
+	11, // 5: mainstay.ledger.v1.Settings.values:type_name -> mainstay.ledger.v1.SettingsValues
+	13, // 6: mainstay.ledger.v1.SettingsValues.rates:type_name -> mainstay.ledger.v1.Rate
+	12, // 7: mainstay.ledger.v1.SettingsValues.alert_rules:type_name -> mainstay.ledger.v1.AlertRule
 	2,  // 8: mainstay.ledger.v1.SettingsValues.churn_subscription_end:type_name -> mainstay.ledger.v1.SubscriptionEnd
 	3,  // 9: mainstay.ledger.v1.SettingsValues.referral_credit:type_name -> mainstay.ledger.v1.ReferralCredit
 	1,  // 10: mainstay.ledger.v1.SettingsValues.portfolio_close:type_name -> mainstay.ledger.v1.PortfolioClose
-	18, // 11: mainstay.ledger.v1.Parameters.pareto:type_name -> mainstay.ledger.v1.ParetoParameters
-	19, // 12: mainstay.ledger.v1.Parameters.blend:type_name -> mainstay.ledger.v1.BlendParameters
-	15, // 13: mainstay.ledger.v1.Parameters.season:type_name -> mainstay.ledger.v1.Season
-	16, // 14: mainstay.ledger.v1.Season.events:type_name -> mainstay.ledger.v1.SeasonEvent
-	17, // 15: mainstay.ledger.v1.Season.campaigns:type_name -> mainstay.ledger.v1.SeasonCampaign
-	20, // 16: mainstay.ledger.v1.BlendParameters.silence:type_name -> mainstay.ledger.v1.Percentiles
-	20, // 17: mainstay.ledger.v1.BlendParameters.repeats:type_name -> mainstay.ledger.v1.Percentiles
-	20, // 18: mainstay.ledger.v1.BlendParameters.value:type_name -> mainstay.ledger.v1.Percentiles
-	24, // 19: mainstay.ledger.v1.Contribution.cancellations:type_name -> mainstay.ledger.v1.CancellationCount
-	20, // [20:20] is the sub-list for method output_type
-	20, // [20:20] is the sub-list for method input_type
-	20, // [20:20] is the sub-list for extension type_name
-	20, // [20:20] is the sub-list for extension extendee
-	0,  // [0:20] is the sub-list for field type_name
+	19, // 11: mainstay.ledger.v1.Parameters.pareto:type_name -> mainstay.ledger.v1.ParetoParameters
+	20, // 12: mainstay.ledger.v1.Parameters.blend:type_name -> mainstay.ledger.v1.BlendParameters
+	16, // 13: mainstay.ledger.v1.Parameters.season:type_name -> mainstay.ledger.v1.Season
+	17, // 14: mainstay.ledger.v1.Season.events:type_name -> mainstay.ledger.v1.SeasonEvent
+	18, // 15: mainstay.ledger.v1.Season.campaigns:type_name -> mainstay.ledger.v1.SeasonCampaign
+	21, // 16: mainstay.ledger.v1.BlendParameters.silence:type_name -> mainstay.ledger.v1.Percentiles
+	21, // 17: mainstay.ledger.v1.BlendParameters.repeats:type_name -> mainstay.ledger.v1.Percentiles
+	21, // 18: mainstay.ledger.v1.BlendParameters.value:type_name -> mainstay.ledger.v1.Percentiles
+	28, // 19: mainstay.ledger.v1.Contribution.cancellations:type_name -> mainstay.ledger.v1.CancellationCount
+	25, // 20: mainstay.ledger.v1.Contribution.equity_change:type_name -> mainstay.ledger.v1.EquityChange
+	26, // 21: mainstay.ledger.v1.Contribution.cohort:type_name -> mainstay.ledger.v1.Cohort
+	27, // 22: mainstay.ledger.v1.Contribution.equity_scores:type_name -> mainstay.ledger.v1.EquityScores
+	4,  // 23: mainstay.ledger.v1.Cost.kind:type_name -> mainstay.ledger.v1.CostKind
+	24, // [24:24] is the sub-list for method output_type
+	24, // [24:24] is the sub-list for method input_type
+	24, // [24:24] is the sub-list for extension type_name
+	24, // [24:24] is the sub-list for extension extendee
+	0,  // [0:24] is the sub-list for field type_name
 }
 
 func init() { file_ledger_payloads_proto_init() }
@@ -2826,8 +3200,8 @@ func file_ledger_payloads_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_ledger_payloads_proto_rawDesc), len(file_ledger_payloads_proto_rawDesc)),
-			NumEnums:      4,
-			NumMessages:   25,
+			NumEnums:      5,
+			NumMessages:   29,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

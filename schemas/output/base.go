@@ -31,7 +31,13 @@ type PortfolioUpdated struct {
 
 	AverageCLV   Opt[int64] // customer equity per customer
 	Top10, Top20 Opt[int64] // total CLV from which the value tiers begin
-	Previous     Opt[PreviousPortfolio]
+
+	// Of a final portfolio alone.
+	EquityChange Opt[EquityChange] // unknown: not all partitions have closed the day of the final portfolio before
+	Cohort       Opt[Cohort]       // unknown: nobody is in it
+	Drivers      []EquityDriver
+
+	Previous Opt[PreviousPortfolio]
 }
 
 // CancelReason counts what was cancelled for one reason.
@@ -55,6 +61,28 @@ func AppendCancelReasons(dst []byte, all []CancelReason) []byte {
 		l.close()
 	}
 	return append(l.dst, ']')
+}
+
+// EquityChange divides the difference between the customer equity and that of the final portfolio before by its causes, whose amounts sum
+// to it.
+type EquityChange struct {
+	Since                                                                       int64 // as_of of the final portfolio before, ms
+	NewCustomers, Purchases, Silence, Lost, Model, Settings, LateEvents, Erased int64
+}
+
+// Cohort are the customers whose first purchase is in the last month that is over.
+type Cohort struct {
+	Month                string // YYYY-MM
+	NewCustomers         int64
+	EquityPerNewCustomer int64 // the margin on their historic CLV, and predicted CLV
+}
+
+// EquityDriver is what customers answer in equity surveys of a dimension, each by the newest response that counts.
+type EquityDriver struct {
+	Name          string
+	Responses     int64
+	MeanScore     Opt[float64]
+	StandardError Opt[float64] // of the mean
 }
 
 // PreviousPortfolio holds the figures last published in the same state.
@@ -105,6 +133,7 @@ func (e *PortfolioUpdated) Append(dst []byte) []byte {
 	l.optMoney(`"top_10":`, e.Top10)
 	l.optMoney(`,"top_20":`, e.Top20)
 	l.close()
+	e.appendClose(&l)
 	if p := &e.Previous.Value; e.Previous.Known {
 		l.key(`,"previous":{`)
 		l.whole(`"customers":`, p.Customers)
@@ -120,6 +149,48 @@ func (e *PortfolioUpdated) Append(dst []byte) []byte {
 	}
 	l.close()
 	return l.dst
+}
+
+// appendClose appends the fields that only a final portfolio has.
+func (e *PortfolioUpdated) appendClose(l *line) {
+	if c := &e.EquityChange.Value; e.EquityChange.Known {
+		l.time(`,"customer_equity_change":{"since":`, c.Since)
+		l.money(`,"new_customers":`, c.NewCustomers)
+		l.money(`,"purchases":`, c.Purchases)
+		l.money(`,"silence":`, c.Silence)
+		l.money(`,"lost":`, c.Lost)
+		l.money(`,"model":`, c.Model)
+		l.money(`,"settings":`, c.Settings)
+		l.money(`,"late_events":`, c.LateEvents)
+		l.money(`,"erased":`, c.Erased)
+		l.close()
+	} else {
+		l.key(`,"customer_equity_change":null`)
+	}
+	if c := &e.Cohort.Value; e.Cohort.Known {
+		l.text(`,"newest_cohort":{"month":`, c.Month)
+		l.whole(`,"new_customers":`, c.NewCustomers)
+		l.money(`,"equity_per_new_customer":`, c.EquityPerNewCustomer)
+		l.close()
+	} else {
+		l.key(`,"newest_cohort":null`)
+	}
+	if e.Drivers == nil {
+		l.key(`,"equity_drivers":null`)
+		return
+	}
+	l.key(`,"equity_drivers":{`)
+	for i := range e.Drivers {
+		d := &e.Drivers[i]
+		if i > 0 {
+			l.dst = append(l.dst, ',')
+		}
+		l.whole(`"`+d.Name+`":{"responses":`, d.Responses)
+		l.optFloat(`,"mean_score":`, d.MeanScore, scoreDecimals)
+		l.optFloat(`,"standard_error":`, d.StandardError, scoreDecimals)
+		l.close()
+	}
+	l.close()
 }
 
 // Reasons of a rejection: the event was decoded and not applied, or not wholly.

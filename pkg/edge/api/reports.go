@@ -26,6 +26,10 @@ func segmentAnswer() reportAnswer {
 	return reportAnswer{report.SegmentColumns(keys[0]), keys}
 }
 
+func returnsAnswer() reportAnswer {
+	return reportAnswer{report.ReturnColumns(report.Month), periods()}
+}
+
 const monthPattern = `^[0-9]{4}-(0[1-9]|1[0-2])$`
 
 // ofAnswer returns the schema of what a route answers.
@@ -108,6 +112,26 @@ func (a *api) calendar(ctx context.Context, args arguments) (*lookup.Calendar, r
 	}
 	c, err := a.views.Calendar(ctx)
 	return c, months, err
+}
+
+func (a *api) answerReturns(ctx context.Context, args arguments) (any, error) {
+	return a.returns(ctx, args, args["by"])
+}
+
+func (a *api) answerAcquisition(ctx context.Context, args arguments) (any, error) {
+	return a.returns(ctx, args, report.Source)
+}
+
+func (a *api) returns(ctx context.Context, args arguments, by string) (any, error) {
+	months, err := report.ParseMonths(args["from"], args["to"], args["current"] == "true")
+	if err != nil {
+		return nil, err
+	}
+	all, err := a.views.Returns(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return report.Returns(all, by, months)
 }
 
 func (a *api) answerSegments(ctx context.Context, args arguments) (any, error) {

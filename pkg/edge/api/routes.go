@@ -143,6 +143,20 @@ func routes() []route {
 			parameters: months, answer: (*api).answerCohorts,
 		},
 		{
+			path: "/v1/returns", name: "getReturns", scope: server.ScopeCustomers, response: returnsAnswer(), problems: []kind{noStateYet},
+			summary: "What new customers cost and are worth, and what keeping customers brings",
+			about: "The same figures as `mainstay report returns`, from the costs that were stated with `mainstay costs set`; null where they were not. " + returnsAbout,
+			parameters: append([]parameter{{name: "by", about: "The length of a period.", standard: report.Month, oneOf: periods()}}, months...),
+			answer:     (*api).answerReturns,
+		},
+		{
+			path: "/v1/acquisition", name: "getAcquisition", scope: server.ScopeCustomers, problems: []kind{noStateYet},
+			response: reportAnswer{report.ReturnColumns(report.Source), []string{report.Month}},
+			summary:  "What new customers of each month and source cost and are worth",
+			about:    "The same figures as `mainstay report returns --by source`. " + returnsAbout,
+			parameters: months, answer: (*api).answerAcquisition,
+		},
+		{
 			path: "/v1/segments", name: "getSegments", scope: server.ScopeCustomers, response: segmentAnswer(),
 			summary: "Groups of customers against all",
 			about: "The customers with a standing order, summed by a dimension; the last row, `all`, is of all of them. The same figures as `mainstay report segments`. " +
@@ -173,6 +187,11 @@ func routes() []route {
 const whereAbout = "Conditions that must all hold, separated by commas: COLUMN=TEXT (several texts with |), and for numbers, amounts and times COLUMN>=VALUE and COLUMN<=VALUE."
 
 const monthsAbout = "Refunds, cancellations and late events change the months that they concern, whenever they arrive."
+
+const returnsAbout = "All customers are read for it, as for lists. " + monthsAbout
+
+// periods are the lengths of the periods of returns.
+func periods() []string { return report.ReturnsBy()[:3] }
 
 func dimensions() (names []string) {
 	for _, d := range lookup.Dimensions() {

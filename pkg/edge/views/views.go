@@ -32,6 +32,8 @@ type Source interface {
 	Segments(ctx context.Context, by []lookup.Dimension) ([]*lookup.Segments, error)
 	// Calendar reads what all customers did month by month. The error may be lookup.ErrNoState.
 	Calendar(ctx context.Context) (*lookup.Calendar, error)
+	// Returns reads what all customers bought and what was spent on them. The error may be lookup.ErrNoState.
+	Returns(ctx context.Context) (*lookup.Returns, error)
 	// Model reads what customers are scored with, and how forecasts came out. The error may be lookup.ErrNoState.
 	Model(ctx context.Context) (*lookup.Model, error)
 	// Source reads what exports have.
@@ -70,6 +72,10 @@ func (s state) Calendar(ctx context.Context) (*lookup.Calendar, error) {
 	return lookup.ReadCalendar(ctx, s.redis, s.namespace, s.genesis)
 }
 
+func (s state) Returns(ctx context.Context) (*lookup.Returns, error) {
+	return lookup.ReadReturns(ctx, s.redis, s.namespace, s.genesis, nil)
+}
+
 func (s state) Model(ctx context.Context) (*lookup.Model, error) {
 	return lookup.ReadModel(ctx, s.redis, s.namespace, s.genesis)
 }
@@ -90,6 +96,7 @@ type Views struct {
 	lists     kept[*lookup.Listing]
 	tallies   kept[*lookup.Tally]
 	segments  kept[[]*lookup.Segments]
+	returns   kept[*lookup.Returns]
 	calendars kept[*lookup.Calendar]
 	models    kept[*lookup.Model]
 	scanning  chan struct{} // holds a token while all customers are read, for whatever answer
@@ -101,7 +108,7 @@ func New(c Config) *Views {
 	scanning := make(chan struct{}, 1)
 	return &Views{
 		Config: c, scanning: scanning, exporting: make(chan struct{}, 1), lists: newKept[*lookup.Listing](c.Now, scanning), tallies: newKept[*lookup.Tally](c.Now, scanning),
-		segments: newKept[[]*lookup.Segments](c.Now, scanning),
+		segments: newKept[[]*lookup.Segments](c.Now, scanning), returns: newKept[*lookup.Returns](c.Now, scanning),
 		// These read no customer, so they wait for no read of all of them.
 		calendars: newKept[*lookup.Calendar](c.Now, make(chan struct{}, 1)), models: newKept[*lookup.Model](c.Now, make(chan struct{}, 1)),
 	}
@@ -251,6 +258,11 @@ func (v *Views) Segments(ctx context.Context, dimension string) (*lookup.Segment
 // Calendar reads what all customers did month by month. Its tables are shared: nobody changes them.
 func (v *Views) Calendar(ctx context.Context) (*lookup.Calendar, error) {
 	return v.calendars.get(ctx, "", v.Source.Calendar)
+}
+
+// Returns reads what all customers bought and what was spent on them. It is shared: nobody changes it.
+func (v *Views) Returns(ctx context.Context) (*lookup.Returns, error) {
+	return v.returns.get(ctx, "", v.Source.Returns)
 }
 
 // Model reads what customers are scored with, and how forecasts came out.

@@ -209,7 +209,8 @@ func (s *side) isCopied(e *ledger.Entry) bool {
 	case ledger.Kind_KIND_CREDIT: // those for erased customers cannot be derived from what is copied
 		var k ledger.Credit
 		return k.UnmarshalVT(e.GetPayload()) == nil && k.GetErased()
-	case ledger.Kind_KIND_SETTINGS, ledger.Kind_KIND_PARAMETERS, ledger.Kind_KIND_THRESHOLDS:
+	case ledger.Kind_KIND_SETTINGS, ledger.Kind_KIND_PARAMETERS, ledger.Kind_KIND_THRESHOLDS, ledger.Kind_KIND_COST:
+		//mutant:copy-loses-costs replace return s.number == 0 && e.GetKind() != ledger.Kind_KIND_COST
 		return s.number == 0
 	default: // written by the copy, or derived by the folds of the copy
 		return false

@@ -49,7 +49,7 @@ func SumCalendars(all []*processors.Partition) (*Calendar, error) {
 
 func readPartitions(ctx context.Context, r *redis.Client, namespace string, g *ledger.Genesis) (all []*processors.Partition, err error) {
 	for number := range g.GetPartitions() {
-		p, err := readPartition(ctx, r, namespace, g, number)
+		p, err := Partition(ctx, r, namespace, g, number)
 		if err != nil {
 			return nil, fmt.Errorf("partition %d: %w", number, err)
 		}
@@ -58,7 +58,8 @@ func readPartitions(ctx context.Context, r *redis.Client, namespace string, g *l
 	return all, nil
 }
 
-func readPartition(ctx context.Context, r *redis.Client, namespace string, g *ledger.Genesis, number int32) (*processors.Partition, error) {
+// Partition reads the state of a partition that belongs to no single customer. ErrNoState: it has none.
+func Partition(ctx context.Context, r *redis.Client, namespace string, g *ledger.Genesis, number int32) (*processors.Partition, error) {
 	meta, err := r.Partition(namespace, number, g.GetPartitions()).ReadMeta(ctx)
 	switch {
 	case err != nil:

@@ -92,6 +92,14 @@ func (p *Population) Calendar(context.Context) (*lookup.Calendar, error) {
 	return lookup.SumCalendars([]*processors.Partition{p.partition})
 }
 
+// Returns returns what all customers bought and what was spent on them.
+func (p *Population) Returns(ctx context.Context) (*lookup.Returns, error) {
+	if p.Err != nil {
+		return nil, p.Err
+	}
+	return lookup.SumReturns(ctx, []*processors.Partition{p.partition}, p.walk, nil)
+}
+
 // Model returns what customers are scored with. It counts as no read of all customers.
 func (p *Population) Model(context.Context) (*lookup.Model, error) {
 	if p.Err != nil {

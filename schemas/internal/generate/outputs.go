@@ -48,6 +48,7 @@ func outputs() []file {
 	cause := []outputField{{"trigger", "trigger", "What made it due", nil}, {"cause_event_id", "text?", "event_id of the event that caused it, of a credit that of the referred customer's", nil}, {"currency", "text", "Of all amounts", nil}}
 	about := concat(id, customer, asOf, sequence, cause)
 	model := []outputField{{"model", "object", "Which model gave the scores", []outputField{{"name", "text", "", nil}, {"version", "whole", "", nil}, {"status", "modelled", "", nil}}}}
+	driver := []outputField{{"responses", "whole", "Customers", nil}, {"mean_score", "number?", "0-10", nil}, {"standard_error", "number?", "Of the mean; null below two responses", nil}}
 	nps := outputField{"nps_score", "whole?", "0-10, of the response that counts", nil}
 	return []file{
 		output("clv", "A customer's lifetime value changed.", []string{"mainstay.customer.clv.updated.v1"}, concat(about, model, []outputField{
@@ -140,6 +141,19 @@ func outputs() []file {
 			{"customer_equity", "money", "Sum of total_clv over customers: average_clv x customers", nil},
 			{"average_clv", "money?", "customer_equity per customer", nil},
 			{"tiers", "object", "Total CLV from which they begin", []outputField{{"top_10", "money?", "", nil}, {"top_20", "money?", "", nil}}},
+			{"customer_equity_change", "object?", "What has moved customer_equity since the final portfolio before; the amounts sum to the difference. null in a provisional portfolio, and where not every partition has closed the day before", []outputField{
+				{"since", "time", "as_of of the final portfolio before", nil},
+				{"new_customers", "money", "total_clv of those who were no customers then", nil},
+				{"purchases", "money", "Orders, refunds and cancellations, and what they change of predicted_clv", nil},
+				{"silence", "money", "What time alone changes of predicted_clv", nil},
+				{"lost", "money", "predicted_clv of those who have closed their account or whose subscription has ended", nil},
+				{"model", "money", "New parameters", nil},
+				{"settings", "money", "New settings", nil},
+				{"late_events", "money", "Events from before the final portfolio before that came or were changed after it", nil},
+				{"erased", "money", "Customers who were forgotten", nil},
+			}},
+			{"newest_cohort", "object?", "Customers whose first purchase is in the last month that is over. null in a provisional portfolio, and where there are none", []outputField{{"month", "text", "YYYY-MM", nil}, {"new_customers", "whole", "", nil}, {"equity_per_new_customer", "money", "The margin on historic_clv, and predicted_clv, for each", nil}}},
+			{"equity_drivers", "object?", "Scores of equity surveys by dimension, of each customer the newest that counts. null in a provisional portfolio", []outputField{{"value", "object", "", driver}, {"brand", "object", "", driver}, {"relationship", "object", "", driver}}},
 			{"previous", "object?", "As last published in the same state", []outputField{{"customers", "whole", "", nil}, {"prospects", "whole", "", nil}, {"active_customers", "whole", "", nil}, {"nps", "number?", "", nil}, {"historic_revenue", "money", "", nil}, {"future_value", "money", "", nil}, {"customer_equity", "money", "", nil}}},
 		})),
 		output("rejection", "An event was understood and not applied.", []string{"mainstay.rejection.v1"}, concat(id, customer, asOf, cause, []outputField{
