@@ -20,19 +20,19 @@ func (w *world) cost(partition int32, k *ledger.Cost) processors.Result {
 	return w.fold(partition, &ledger.Entry{Version: 1, Kind: ledger.Kind_KIND_COST, Payload: blob}).Result
 }
 
-// TestCosts: partition 0 keeps the last amount of each month, kind and source, through encoding; 0 takes it back; what cannot be is ignored.
+// TestCosts: partition 0 keeps the last amount of each month, kind and source, through encoding; what is withdrawn is gone; what cannot be is ignored.
 func TestCosts(t *testing.T) {
 	w := newWorld(t, genesis(2, ledger.Clock_CLOCK_EVENT))
 	random := rand.New(rand.NewPCG(1, 2))
 	want := map[string]int64{}
 	for range 500 {
 		k := &ledger.Cost{
-			Month: 600 + random.Int32N(4), Kind: ledger.CostKind(1 + random.Int32N(3)), Source: []string{"", "ads", "mail"}[random.IntN(3)], Amount: random.Int64N(4) * 100,
+			Month: 600 + random.Int32N(4), Kind: ledger.CostKind(1 + random.Int32N(3)), Source: []string{"", "ads", "mail"}[random.IntN(3)], Amount: random.Int64N(4) * 100, Withdrawn: random.IntN(4) == 0,
 		}
 		require.Equal(t, processors.Applied, w.cost(0, k))
 		key := fmt.Sprint(k.GetMonth(), " ", k.GetKind(), " ", k.GetSource())
 		want[key] = k.GetAmount()
-		if k.GetAmount() == 0 {
+		if k.GetWithdrawn() {
 			delete(want, key)
 		}
 	}
@@ -64,8 +64,10 @@ func TestCostsAreBounded(t *testing.T) {
 	}
 	require.False(t, table.Set(&ledger.Cost{Month: 5, Kind: 2, Amount: 1}))
 	require.True(t, table.Set(&ledger.Cost{Month: 5, Kind: 1, Amount: 2}))
-	require.EqualValues(t, 2, table.Amount(5, 1, ""))
-	require.True(t, table.Set(&ledger.Cost{Month: 5, Kind: 1}))
+	amount, stated := table.Amount(5, 1, "")
+	require.True(t, stated)
+	require.EqualValues(t, 2, amount)
+	require.True(t, table.Set(&ledger.Cost{Month: 5, Kind: 1, Withdrawn: true}))
 	require.True(t, table.Set(&ledger.Cost{Month: 5, Kind: 2, Amount: 1}))
 	require.True(t, slices.IsSortedFunc(table.All(), func(a, b cost.Cell) int { return int(a.Month - b.Month) }))
 }

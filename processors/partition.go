@@ -181,6 +181,11 @@ func (p *Partition) Calendar() calendar.Table { return p.state.calendar.Clone() 
 // Costs returns what the shop says that it spent; empty in other partitions than 0.
 func (p *Partition) Costs() cost.Table { return p.state.costs.Clone() }
 
+// AcquisitionCost returns what was spent on winning customers in a month, minor units; false if it is not stated, and in other partitions than 0.
+func (p *Partition) AcquisitionCost(month calendar.Month) (minor int64, stated bool) {
+	return p.state.costs.Sum(month, ledger.CostKind_COST_KIND_ACQUISITION)
+}
+
 // Convert converts an amount into the base currency by the rates in force, as that of an order; false if there is no rate for the currency.
 func (p *Partition) Convert(currency string, minor int64) (int64, bool) {
 	return p.terms.Convert(currency, minor)

@@ -109,6 +109,14 @@ func baseGraphs() []panel {
 			queries:     []query{{"max by (kind, cancel_reason) (mainstay_cancellations) > 0" + orNone("cancel_reason"), "{{kind}} {{cancel_reason}}"}},
 		},
 		{
+			title: "New customers: cost and worth", unit: units.Short, noValue: "no day is closed yet",
+			description: "Of the customers who first bought in the last month that is over, for each, as of the last close, in units of the base currency: the cost of acquisition (0 while none is stated with mainstay costs set), and the margin on what they have bought and are expected to buy.",
+			queries: []query{
+				{"max by (currency) (mainstay_cac)" + orNone("currency"), "cost {{currency}}"},
+				{"max by (currency) (mainstay_equity_per_new_customer)" + orNone("currency"), "worth {{currency}}"},
+			},
+		},
+		{
 			title: "Customers over time", unit: units.Short, noValue: noPortfolio,
 			description: "Customers, the active ones among them, and prospects.",
 			queries:     []query{{"max(mainstay_customers)", "customers"}, {"max(mainstay_customers_active)", "active"}, {"max(mainstay_prospects)", "prospects"}},

@@ -20,7 +20,7 @@ func (p *program) costsCommand() *cobra.Command {
 	set := &cobra.Command{
 		Use: "set", Short: "State what was spent in a month on winning or keeping customers", Args: cobra.NoArgs,
 		Long: `Set appends to the ledger what the shop spent in a month that is over. It replaces the former amount of that month, kind and source, so
-stating it again changes nothing; an amount of 0 takes it back. Costs of acquisition may have a source, as the shop writes it in
+stating it again changes nothing. An amount of 0 says that nothing was spent; --withdraw takes back what was stated. Costs of acquisition may have a source, as the shop writes it in
 acquisition.source of purchases. mainstay report returns compares costs with what they brought.`,
 		Example: "  " + p.name + " costs set --month 2026-10 --kind acquisition --source ads --amount 1200\n" +
 			"  " + p.name + " costs set --month 2026-10 --kind retention --amount 300.50 --currency USD",
@@ -29,11 +29,14 @@ acquisition.source of purchases. mainstay report returns compares costs with wha
 	set.Flags().String("month", "", "month that is over, such as 2026-10")
 	addChoiceFlag(set, "kind", "", "acquisition", "what it was spent on", cost.Kinds()...)
 	set.Flags().String("source", "", "source of the customers (default: no particular one)")
-	set.Flags().String("amount", "", "amount in whole units, such as 1200 or 1200.50; 0 takes it back")
+	set.Flags().String("amount", "", "amount in whole units, such as 1200 or 1200.50; 0: nothing was spent")
+	set.Flags().Bool("withdraw", false, "take back what was stated, so that the cost is not known")
 	set.Flags().String("currency", "", "currency of the amount, converted by the rates in force now (default: the base currency)")
 	set.Flags().Duration("timeout", 30*time.Second, "how long to wait until the amount is folded")
 	addOutputFlag(set)
-	_, _ = set.MarkFlagRequired("month"), set.MarkFlagRequired("amount") // there are flags of these names
+	_ = set.MarkFlagRequired("month") // there is a flag of this name
+	set.MarkFlagsOneRequired("amount", "withdraw")
+	set.MarkFlagsMutuallyExclusive("amount", "withdraw")
 	list := &cobra.Command{
 		Use: "list", Short: "List what was stated", Args: cobra.NoArgs,
 		Example: "  " + p.name + " costs list --csv",
@@ -63,6 +66,7 @@ func (p *program) costsSet(ctx context.Context, cmd *cobra.Command, _ []string) 
 		return fmt.Errorf("%w; nothing was changed", err)
 	}
 	s := costs.Statement{Month: text("month"), Kind: choiceOf(cmd, "kind"), Source: text("source"), Amount: text("amount"), Currency: text("currency")}
+	s.Withdraw, _ = cmd.Flags().GetBool("withdraw")
 	k, err := s.Cost(before, currencies)
 	var wrong *costs.FieldError
 	switch {
@@ -81,6 +85,9 @@ func (p *program) costsSet(ctx context.Context, cmd *cobra.Command, _ []string) 
 	}
 	if asJSON(cmd) {
 		return p.json(place)
+	}
+	if s.Withdraw {
+		return p.printf("%s, %s: withdrawn, entry %d of ledger partition %d\n", s.Month, s.Kind, place.Offset, place.Partition)
 	}
 	unit := before.Unit()
 	return p.printf("%s, %s: %s %s, entry %d of ledger partition %d\n", s.Month, s.Kind, unit.Append(nil, k.GetAmount()), unit.Code, place.Offset, place.Partition)

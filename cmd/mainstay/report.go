@@ -13,7 +13,8 @@ import (
 )
 
 func (p *program) reportCommand() *cobra.Command {
-	return commandGroup("report", "Retention, revenue, cohorts and returns by month, and segments, from Redis", p.retentionCommand(), p.revenueCommand(), p.cohortsCommand(), p.returnsCommand(), p.segmentsCommand())
+	return commandGroup("report", "Retention, revenue, cohorts and returns by month, and segments, from Redis; customer equity by day, from Kafka",
+		p.retentionCommand(), p.revenueCommand(), p.cohortsCommand(), p.returnsCommand(), p.segmentsCommand(), p.equityCommand())
 }
 
 func (p *program) retentionCommand() *cobra.Command {

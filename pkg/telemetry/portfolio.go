@@ -16,6 +16,10 @@ type Portfolio struct {
 	Cancellations *prometheus.GaugeVec // kind: order, refund, subscription or account; cancel_reason: none, or one of a bounded number
 
 	HistoricRevenue, FutureValue, CustomerEquity *prometheus.GaugeVec // currency
+
+	// Of the customers whose first purchase is in the last month that is over, as of the last close; currency.
+	EquityPerNewCustomer *prometheus.GaugeVec // no series before the first close, and where there are none
+	CAC                  *prometheus.GaugeVec // likewise, and where no cost of acquisition is stated of the month
 }
 
 // NewPortfolio returns the metrics of the customer base.
@@ -34,6 +38,9 @@ func NewPortfolio(reg prometheus.Registerer) *Portfolio {
 		FutureValue: gauges(reg, "future_value",
 			"Sum of the customers' predicted CLV within the prediction horizon, in units of the base currency.", "currency"),
 		CustomerEquity: gauges(reg, "customer_equity", "Sum of the customers' total CLV, in units of the base currency: average total CLV x customers.", "currency"),
+		EquityPerNewCustomer: gauges(reg, "equity_per_new_customer",
+			"Margin on historic CLV, and predicted CLV, of the customers whose first purchase is in the last month that is over, for each, in units of the base currency.", "currency"),
+		CAC: gauges(reg, "cac", "Cost of acquisition of the last month that is over for each new customer of that month, in units of the base currency.", "currency"),
 	}
 }
 
@@ -41,7 +48,7 @@ func NewPortfolio(reg prometheus.Registerer) *Portfolio {
 func (p *Portfolio) Reset() {
 	for _, g := range []*prometheus.GaugeVec{
 		p.Customers, p.Prospects, p.Active, p.ByChurnRisk, p.ByValueTier, p.ByNPSCategory, p.NPS, p.NPSError, p.Cancellations,
-		p.HistoricRevenue, p.FutureValue, p.CustomerEquity,
+		p.HistoricRevenue, p.FutureValue, p.CustomerEquity, p.EquityPerNewCustomer, p.CAC,
 	} {
 		g.Reset()
 	}

@@ -40,7 +40,7 @@ type Cell struct {
 	Month  calendar.Month
 	Kind   ledger.CostKind
 	Source string // empty: of no particular source
-	Amount int64  // minor units, above 0
+	Amount int64  // minor units
 }
 
 func compare(a, b Cell) int {
@@ -60,9 +60,9 @@ func (t *Table) Set(k *ledger.Cost) bool {
 	c := Cell{calendar.Month(k.GetMonth()), k.GetKind(), strings.Clone(k.GetSource()), k.GetAmount()}
 	i, found := slices.BinarySearchFunc(t.cells, c, compare)
 	switch {
-	case c.Amount == 0 && found:
+	case k.GetWithdrawn() && found:
 		t.cells = slices.Delete(t.cells, i, i+1)
-	case c.Amount == 0:
+	case k.GetWithdrawn():
 	case found:
 		//mutant:cost-added-twice replace t.cells[i].Amount += c.Amount
 		t.cells[i] = c
@@ -80,23 +80,23 @@ func (t *Table) All() []Cell { return t.cells }
 // Full reports whether the table takes no amount of another month, kind or source.
 func (t *Table) Full() bool { return len(t.cells) >= MostCells }
 
-// Amount returns the amount of a month, kind and source; 0 if none is stated.
-func (t *Table) Amount(month calendar.Month, kind ledger.CostKind, source string) int64 {
-	i, found := slices.BinarySearchFunc(t.cells, Cell{Month: month, Kind: kind, Source: source}, compare)
-	if !found {
-		return 0
+// Amount returns the amount of a month, kind and source; false if none is stated.
+func (t *Table) Amount(month calendar.Month, kind ledger.CostKind, source string) (minor int64, stated bool) {
+	i, stated := slices.BinarySearchFunc(t.cells, Cell{Month: month, Kind: kind, Source: source}, compare)
+	if stated {
+		minor = t.cells[i].Amount
 	}
-	return t.cells[i].Amount
+	return minor, stated
 }
 
-// Sum sums the amounts of a month and of some kinds over all sources; 0 if none is stated.
-func (t *Table) Sum(month calendar.Month, kinds ...ledger.CostKind) (sum int64) {
+// Sum sums the amounts of a month and of some kinds over all sources; false if none is stated.
+func (t *Table) Sum(month calendar.Month, kinds ...ledger.CostKind) (minor int64, stated bool) {
 	for i, _ := slices.BinarySearchFunc(t.cells, Cell{Month: month}, compare); i < len(t.cells) && t.cells[i].Month == month; i++ {
 		if slices.Contains(kinds, t.cells[i].Kind) {
-			sum += t.cells[i].Amount
+			minor, stated = minor+t.cells[i].Amount, true
 		}
 	}
-	return sum
+	return minor, stated
 }
 
 // Clone returns a deep copy.

@@ -12,7 +12,7 @@ import (
 // Part is a cause of the difference between the customer equity of a close and that of the close before. The parts sum to the difference.
 type Part int
 
-// The parts, in the order in which ledger.EquityChange has them.
+// The parts, in the order of output.EquityParts.
 const (
 	NewCustomers Part = iota // the value of those who were no customers at the close before
 	Purchases                // what was bought, refunded and cancelled, and what that changes of what is expected
@@ -110,9 +110,6 @@ func Value(margin float64, historic, predicted int64) int64 {
 	return int64(math.RoundToEven(float64(margin*float64(historic)))) + predicted
 }
 
-// Drivers are the dimensions of equity surveys, in the order in which contributions have them.
-func Drivers() []string { return []string{"value", "brand", "relationship"} }
-
 // AddScores adds the newest score of a customer in each dimension that counts at a time.
 func AddScores(to []*ledger.EquityScores, t *customer.Terms, s *customer.State, at int64) []*ledger.EquityScores {
 	newest := map[string]int64{}
@@ -127,7 +124,7 @@ func AddScores(to []*ledger.EquityScores, t *customer.Terms, s *customer.State, 
 	if to == nil {
 		to = noScores()
 	}
-	for i, name := range Drivers() {
+	for i, name := range output.EquityDrivers() {
 		if score, answered := newest[name]; answered {
 			to[i].Responses++
 			to[i].Sum += score
@@ -138,7 +135,7 @@ func AddScores(to []*ledger.EquityScores, t *customer.Terms, s *customer.State, 
 }
 
 func noScores() (all []*ledger.EquityScores) {
-	for range Drivers() {
+	for range output.EquityDrivers() {
 		all = append(all, &ledger.EquityScores{})
 	}
 	return all
@@ -157,13 +154,7 @@ func sumScores(all []*ledger.Contribution) []*ledger.EquityScores {
 // DescribeClose sets the fields that only the portfolio of a close has.
 func DescribeClose(sum *ledger.Contribution, margin float64, e *output.PortfolioUpdated) {
 	if c := sum.GetEquityChange(); c != nil {
-		change := output.EquityChange{Since: c.GetSince()}
-		for i, amount := range []*int64{
-			&change.NewCustomers, &change.Purchases, &change.Silence, &change.Lost, &change.Model, &change.Settings, &change.LateEvents, &change.Erased,
-		} {
-			*amount = c.Parts[i]
-		}
-		e.EquityChange = output.Some(change)
+		e.EquityChange = output.Some(output.EquityChange{Since: c.GetSince(), Parts: c.Parts})
 	}
 	if c := sum.GetCohort(); c.GetCustomers() > 0 {
 		e.Cohort = output.Some(output.Cohort{
@@ -172,7 +163,7 @@ func DescribeClose(sum *ledger.Contribution, margin float64, e *output.Portfolio
 		})
 	}
 	for i, s := range sum.EquityScores {
-		e.Drivers = append(e.Drivers, driver(Drivers()[i], s))
+		e.Drivers = append(e.Drivers, driver(output.EquityDrivers()[i], s))
 	}
 }
 

@@ -2769,8 +2769,9 @@ type Cost struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Month         int32                  `protobuf:"zigzag32,1,opt,name=month,proto3" json:"month,omitempty"` // months since January 1970
 	Kind          CostKind               `protobuf:"varint,2,opt,name=kind,proto3,enum=mainstay.ledger.v1.CostKind" json:"kind,omitempty"`
-	Source        string                 `protobuf:"bytes,3,opt,name=source,proto3" json:"source,omitempty"`    // as the trait source of the customers; empty: for those of no particular source
-	Amount        int64                  `protobuf:"zigzag64,4,opt,name=amount,proto3" json:"amount,omitempty"` // minor units of the base currency; 0: none is stated any more
+	Source        string                 `protobuf:"bytes,3,opt,name=source,proto3" json:"source,omitempty"`        // as the trait source of the customers; empty: for those of no particular source
+	Amount        int64                  `protobuf:"zigzag64,4,opt,name=amount,proto3" json:"amount,omitempty"`     // minor units of the base currency
+	Withdrawn     bool                   `protobuf:"varint,5,opt,name=withdrawn,proto3" json:"withdrawn,omitempty"` // no amount is stated any more
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2831,6 +2832,13 @@ func (x *Cost) GetAmount() int64 {
 		return x.Amount
 	}
 	return 0
+}
+
+func (x *Cost) GetWithdrawn() bool {
+	if x != nil {
+		return x.Withdrawn
+	}
+	return false
 }
 
 var File_ledger_payloads_proto protoreflect.FileDescriptor
@@ -3079,12 +3087,13 @@ const file_ledger_payloads_proto_rawDesc = "" +
 	"\x06Unname\x12\x1a\n" +
 	"\bcustomer\x18\x01 \x01(\x06R\bcustomer\"&\n" +
 	"\aUnnamed\x12\x1b\n" +
-	"\terased_at\x18\x01 \x01(\x03R\berasedAt\"~\n" +
+	"\terased_at\x18\x01 \x01(\x03R\berasedAt\"\x9c\x01\n" +
 	"\x04Cost\x12\x14\n" +
 	"\x05month\x18\x01 \x01(\x11R\x05month\x120\n" +
 	"\x04kind\x18\x02 \x01(\x0e2\x1c.mainstay.ledger.v1.CostKindR\x04kind\x12\x16\n" +
 	"\x06source\x18\x03 \x01(\tR\x06source\x12\x16\n" +
-	"\x06amount\x18\x04 \x01(\x12R\x06amount*?\n" +
+	"\x06amount\x18\x04 \x01(\x12R\x06amount\x12\x1c\n" +
+	"\twithdrawn\x18\x05 \x01(\bR\twithdrawn*?\n" +
 	"\x05Clock\x12\x15\n" +
 	"\x11CLOCK_UNSPECIFIED\x10\x00\x12\x0e\n" +
 	"\n" +

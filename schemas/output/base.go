@@ -66,9 +66,17 @@ func AppendCancelReasons(dst []byte, all []CancelReason) []byte {
 // EquityChange divides the difference between the customer equity and that of the final portfolio before by its causes, whose amounts sum
 // to it.
 type EquityChange struct {
-	Since                                                                       int64 // as_of of the final portfolio before, ms
-	NewCustomers, Purchases, Silence, Lost, Model, Settings, LateEvents, Erased int64
+	Since int64   // as_of of the final portfolio before, ms
+	Parts []int64 // in the order of EquityParts
 }
+
+// EquityParts are the names of the causes.
+func EquityParts() []string {
+	return []string{"new_customers", "purchases", "silence", "lost", "model", "settings", "late_events", "erased"}
+}
+
+// EquityDrivers are the dimensions of equity surveys.
+func EquityDrivers() []string { return []string{"value", "brand", "relationship"} }
 
 // Cohort are the customers whose first purchase is in the last month that is over.
 type Cohort struct {
@@ -155,14 +163,9 @@ func (e *PortfolioUpdated) Append(dst []byte) []byte {
 func (e *PortfolioUpdated) appendClose(l *line) {
 	if c := &e.EquityChange.Value; e.EquityChange.Known {
 		l.time(`,"customer_equity_change":{"since":`, c.Since)
-		l.money(`,"new_customers":`, c.NewCustomers)
-		l.money(`,"purchases":`, c.Purchases)
-		l.money(`,"silence":`, c.Silence)
-		l.money(`,"lost":`, c.Lost)
-		l.money(`,"model":`, c.Model)
-		l.money(`,"settings":`, c.Settings)
-		l.money(`,"late_events":`, c.LateEvents)
-		l.money(`,"erased":`, c.Erased)
+		for i, name := range EquityParts() {
+			l.money(`,"`+name+`":`, c.Parts[i])
+		}
 		l.close()
 	} else {
 		l.key(`,"customer_equity_change":null`)

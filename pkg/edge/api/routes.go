@@ -144,16 +144,16 @@ func routes() []route {
 		},
 		{
 			path: "/v1/returns", name: "getReturns", scope: server.ScopeCustomers, response: returnsAnswer(), problems: []kind{noStateYet},
-			summary: "What new customers cost and are worth, and what keeping customers brings",
-			about: "The same figures as `mainstay report returns`, from the costs that were stated with `mainstay costs set`; null where they were not. " + returnsAbout,
+			summary:    "What new customers cost and are worth, and what keeping customers brings",
+			about:      "The same figures as `mainstay report returns`, from the costs that were stated with `mainstay costs set`; null where they were not. " + returnsAbout,
 			parameters: append([]parameter{{name: "by", about: "The length of a period.", standard: report.Month, oneOf: periods()}}, months...),
 			answer:     (*api).answerReturns,
 		},
 		{
 			path: "/v1/acquisition", name: "getAcquisition", scope: server.ScopeCustomers, problems: []kind{noStateYet},
-			response: reportAnswer{report.ReturnColumns(report.Source), []string{report.Month}},
-			summary:  "What new customers of each month and source cost and are worth",
-			about:    "The same figures as `mainstay report returns --by source`. " + returnsAbout,
+			response:   reportAnswer{report.ReturnColumns(report.Source), []string{report.Month}},
+			summary:    "What new customers of each month and source cost and are worth",
+			about:      "The same figures as `mainstay report returns --by source`. " + returnsAbout,
 			parameters: months, answer: (*api).answerAcquisition,
 		},
 		{

@@ -105,6 +105,15 @@ func (c *chart) bar(from, to int64, parts []part) {
 	}
 }
 
+// block fills the place from one x to another between two values.
+func (c *chart) block(class string, from, to int64, a, b float64, about string) {
+	const gap = .12
+	left, right := c.x(from), c.x(to)
+	left, right = left+gap*(right-left), right-gap*(right-left)
+	fmt.Fprintf(&c.b, `<rect class="%s" x="%.1f" y="%.1f" width="%.1f" height="%.1f"><title>%s</title></rect>`,
+		class, left, c.y(max(a, b)), right-left, c.y(min(a, b))-c.y(max(a, b)), html.EscapeString(about))
+}
+
 type spot struct {
 	at int64
 	v  float64

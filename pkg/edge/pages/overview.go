@@ -37,6 +37,12 @@ type portfolio struct {
 	OrdersHigh *json.Number     `json:"predicted_number_of_orders_high"`
 	Equity     json.Number      `json:"customer_equity"`
 	AverageCLV json.Number      `json:"average_clv"`
+
+	Drivers map[string]struct {
+		Responses int64        `json:"responses"`
+		Mean      *json.Number `json:"mean_score"`
+		Error     *json.Number `json:"standard_error"`
+	} `json:"equity_drivers"` // null unless the portfolio is final
 }
 
 // overview shows all customers together.
@@ -65,6 +71,14 @@ func (p *pages) overview(r *http.Request) (content, error) {
 	if err != nil {
 		return content{}, err
 	}
+	moved, err := equityMoved(f.Closes)
+	if err != nil {
+		return content{}, err
+	}
+	drivers := empty("They appear with the first closed day.")
+	if n := len(closes); n > 0 {
+		drivers = equityDrivers(&closes[n-1])
+	}
 	state := "Customers as last published"
 	if now.State == "final" {
 		state = "The final figures of a closed day"
@@ -74,6 +88,7 @@ func (p *pages) overview(r *http.Request) (content, error) {
 		p.equity(&now),
 		h.Div(h.Class("columns"), card("Churn risk", risks(&now)), card("Would recommend", promoters(&now)), card("Open alerts", openRules(t))),
 		h.Div(h.Class("columns"), card("Value tiers", tiers(t)), card("Customer equity, day by day", p.trend(closes))),
+		h.Div(h.Class("columns"), card("What has moved customer equity since the close before", moved), card("Equity surveys", drivers)),
 	}
 	return c, nil
 }

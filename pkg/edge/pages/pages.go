@@ -86,6 +86,7 @@ func menu() []page {
 		{"Segments", "/segments", "/segments", server.ScopeCustomers, (*pages).segments},
 		{"Cohorts", "/cohorts", "/cohorts", server.ScopeCustomers, (*pages).cohorts},
 		{"Retention", "/retention", "/retention", server.ScopeCustomers, (*pages).retention},
+		{"Costs", "/costs", "/costs", server.ScopeCustomers, (*pages).costs},
 		{"Model", "/model", "/model", server.ScopeCustomers, (*pages).model},
 		{"System", "/system", "/system", server.ScopeStatus, (*pages).system},
 	}

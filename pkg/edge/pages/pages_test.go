@@ -47,6 +47,8 @@ func closed(day int) []byte {
 	p := output.PortfolioUpdated{
 		About: output.About{AsOf: time.Date(2026, 5, day, 0, 0, 0, 0, time.UTC).UnixMilli(), Trigger: output.TriggerClose, Currency: money.Unit{Code: "EUR", Decimals: 2}},
 		State: output.PortfolioFinal, Customers: 3, Low: 1, High: 2, CustomerEquity: 123456789, FutureInterval: output.Interval[int64]{Low: output.Some[int64](123400), High: output.Some[int64](567800)}, PredictedOrders: output.Some(4321.5), PredictedOrdersInterval: output.Interval[int64]{Low: output.Some[int64](4000), High: output.Some[int64](5000)}, Detractors: 1,
+		EquityChange: output.Some(output.EquityChange{Parts: []int64{100000, 0, -5050, 0, 0, 0, 0, 0}}),
+		Drivers:      []output.EquityDriver{{Name: "value", Responses: 12, MeanScore: output.Some(7.25), StandardError: output.Some(.5)}},
 	}
 	return p.Append(nil)
 }
@@ -155,7 +157,7 @@ func TestEveryPage(t *testing.T) {
 		"/customer?id=" + url.QueryEscape(persian): {persian, "Referred by", "&lt;script&gt;"},
 		"/customer?id=" + url.QueryEscape(bidi):    {`\u202egnp.exe\u0001`},
 		"/alerts":                                  {"As they happen", "Churn risk high", "raised for", "&lt;script&gt;", "of the base, 120 days silent; 17.37 EUR at stake", `data-from="/alerts/live?after=2"`, "Churn probability is at or above 0.66 for 1 day<", "Value tier rises to top_20<", "High value lost<", "at or above 120, as a promoter<"},
-		"/overview":                                {"Customer equity", "1,234,567.89", "expected from them, 80%: 1,234.00 to 5,678.00", "Predicted orders", "4,322", "80%: 4,000 to 5,000", "<svg", "Detractors", "−100"},
+		"/overview":                                {"Customer equity", "1,234,567.89", "expected from them, 80%: 1,234.00 to 5,678.00", "Predicted orders", "4,322", "80%: 4,000 to 5,000", "<svg", "Detractors", "−100", "New customers: +1,000.00", "Silence: −50.50", "7.250 ± 0.500"},
 		"/segments":                                {"All customers", "too few to tell", "by value", "Average CLV, EUR"},
 		"/segments?by=churn_risk":                  {`aria-current="true">Churn risk<`, "Average churn probability"},
 		"/segments?by=<b>":                         {`aria-current="true">Value tier<`},
@@ -163,6 +165,8 @@ func TestEveryPage(t *testing.T) {
 		"/cohorts?measure=value_per_customer":      {`aria-current="true">Value per customer<`, "heat-8", "in EUR"},
 		"/retention":                               {"Retention rate", "New revenue, EUR", "<rect class=\"new\"", "2026-05", "so-far"},
 		"/retention?by=quarter":                    {`aria-current="true">Quarter<`, "2026-Q1"},
+		"/costs":                                   {"Costs and return", "Equity per new customer, EUR", "2026-04", "mainstay costs set"},
+		"/costs?by=source":                         {`aria-current="true">Source<`, "CLV to CAC"},
 		"/model":                                   {"too early to tell", "MBG/NBD", "shipped ones", "r, α", "Forecasts come due"},
 		"/system":                                  {"Not ready", "a &lt; b", "halted: ledger_gap", "&lt;b&gt;space&lt;/b&gt;", "/v1/openapi.json"},
 	} {
@@ -207,7 +211,7 @@ var (
 // Each figure of a segment bears the sign and the colour that a comparison with the figure of all customers gives; few customers bear no colour.
 func TestSegmentsAreComparedWithAllCustomers(t *testing.T) {
 	less := []string{"Days between orders", "Average churn probability", "Lost share"}
-	neither := []string{"Customers", "Historic revenue, EUR", "Referred customers"}
+	neither := []string{"Customers", "Historic revenue, EUR", "Customer equity, EUR", "Referred customers"}
 	for scenario, colours := range map[string]int{twoHalves(40): 14, twoHalves(5): 0} {
 		_, body, _ := newWorld(t, scenario, nil).get(t, "/segments?by=churn_risk")
 		var heads []string
@@ -275,7 +279,7 @@ func TestServersThatDoNotAnswer(t *testing.T) {
 	w := newWorld(t, shop, nil)
 	for err, want := range map[error]string{errors.New("dial tcp 10.0.0.7: refused"): "cannot be shown now", lookup.ErrNoState: "Nothing has been computed yet"} {
 		w.Err = err
-		for _, path := range []string{"/", "/customer", "/customer?id=a", "/segments", "/cohorts", "/retention", "/model"} {
+		for _, path := range []string{"/", "/customer", "/customer?id=a", "/segments", "/cohorts", "/retention", "/costs", "/model"} {
 			status, body, header := w.get(t, path)
 			require.Equal(t, http.StatusServiceUnavailable, status, path)
 			require.Contains(t, body, want, path)

@@ -111,7 +111,7 @@ func linked(id string) g.Node {
 func words(field string) string {
 	all := strings.Split(field, "_")
 	for i, word := range all {
-		if word == "clv" || word == "nps" {
+		if word == "clv" || word == "nps" || word == "cac" || word == "roi" {
 			all[i] = strings.ToUpper(word)
 		}
 	}

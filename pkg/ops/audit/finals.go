@@ -151,11 +151,28 @@ func (f *finals) judge(res *Result) {
 			res.add(Finding{Kind: Differing, Offset: -1, Place: "portfolio", Detail: "the portfolio as of " +
 				res.Final.AsOf.Format(time.RFC3339) + " is not the sum over all customers"}, 1)
 		}
+		if p.EquityChange != nil && !f.explains(p) {
+			res.add(Finding{Kind: Differing, Offset: -1, Place: "portfolio", Detail: "the parts of the change of customer equity as of " +
+				res.Final.AsOf.Format(time.RFC3339) + " do not sum to the change"}, 1)
+		}
 		if t := f.bounds[at]; t != nil && !s.agrees(t) {
 			res.add(Finding{Kind: Differing, Offset: -1, Place: "thresholds", Detail: "the tiers as of " +
 				res.Final.AsOf.Format(time.RFC3339) + " are not those of ranking all customers"}, 1)
 		}
 	}
+}
+
+// explains reports whether the parts of a change sum to the difference between two closes that were published, as far as both are known.
+func (f *finals) explains(p *ledger.Contribution) bool {
+	before := f.published[p.GetEquityChange().GetSince()]
+	if before == nil {
+		return true
+	}
+	sum := before.GetCustomerEquity()
+	for _, part := range p.GetEquityChange().Parts {
+		sum += part
+	}
+	return sum == p.GetCustomerEquity()
 }
 
 // countsAs reports whether cancellations by reason are those of all customers. Reasons that are not told apart count as other.

@@ -25,14 +25,16 @@ type Statement struct {
 	Month, Kind, Source string // Source empty: of no particular one
 	Amount              string // in whole units of Currency
 	Currency            string // empty: the base currency
+	Withdraw            bool   // take back what was stated, whatever Amount
 }
 
 // The refusals. Nothing was changed.
 var (
-	ErrNotOver = errors.New("the month is not over")
-	ErrNoRate  = errors.New("there is no rate into the base currency")
-	ErrFull    = errors.New("there is no room for another month, kind or source")
-	errAmount  = errors.New("an amount of 0 or more is wanted, such as 1200 or 1200.50")
+	ErrNotOver   = errors.New("the month is not over")
+	ErrNoRate    = errors.New("there is no rate into the base currency")
+	ErrFull      = errors.New("there is no room for another month, kind or source")
+	ErrNotStated = errors.New("no such amount is stated")
+	errAmount    = errors.New("an amount that is not below 0 is wanted, such as 1200 or 1200.50")
 )
 
 // FieldError says which field of a statement is wrong.
@@ -59,19 +61,25 @@ func (s *Statement) Cost(p *processors.Partition, currencies *money.Table) (*led
 	if len(source) > cost.MostSource || !utf8.ValidString(source) {
 		return nil, &FieldError{"source", fmt.Errorf("at most %d bytes of UTF-8 are wanted", cost.MostSource)}
 	}
-	amount, err := s.amount(p, currencies)
-	if err != nil {
-		return nil, err
+	amount := int64(0)
+	if !s.Withdraw {
+		if amount, err = s.amount(p, currencies); err != nil {
+			return nil, err
+		}
 	}
 	if current, known := p.Month(); !known || month >= current {
 		base, _ := p.BaseTime()
 		return nil, fmt.Errorf("%v: %w: the ledger's time is %s; state its costs when it is over", month, ErrNotOver, timestamp.Append(nil, base))
 	}
 	costs := p.Costs()
-	if costs.Full() && amount > 0 && costs.Amount(month, kind, source) == 0 {
-		return nil, fmt.Errorf("%w: %d are kept; take some back with an amount of 0", ErrFull, cost.MostCells)
+	_, stated := costs.Amount(month, kind, source)
+	switch {
+	case s.Withdraw && !stated:
+		return nil, fmt.Errorf("%v, %s: %w", month, s.Kind, ErrNotStated)
+	case !s.Withdraw && !stated && costs.Full():
+		return nil, fmt.Errorf("%w: %d amounts are kept; withdraw some", ErrFull, cost.MostCells)
 	}
-	return &ledger.Cost{Month: int32(month), Kind: kind, Source: source, Amount: amount}, nil
+	return &ledger.Cost{Month: int32(month), Kind: kind, Source: source, Amount: amount, Withdrawn: s.Withdraw}, nil
 }
 
 // amount reads the amount in minor units of the base currency.

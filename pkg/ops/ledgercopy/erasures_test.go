@@ -191,3 +191,24 @@ func TestErasedCustomersAreLeftOut(t *testing.T) {
 	require.Empty(t, fresh.state("eve").Referrer())
 	require.EqualValues(t, 5, fresh.state("late").Historic())
 }
+
+// The costs that are stated when a ledger is copied are those of its copy, whatever was withdrawn or replaced before.
+func TestCostsAreCopied(t *testing.T) {
+	k, _ := broker(t, nil)
+	newOld(t, k, 1, 2) // creates the ledger
+	old := newShop(t, k, from, 2)
+	for _, c := range []*ledger.Cost{{Month: 600, Kind: 1, Amount: 5}, {Month: 600, Kind: 2, Amount: 7}, {Month: 600, Kind: 1, Source: "ads", Amount: 9}, {Month: 600, Kind: 1, Amount: 6}, {Month: 600, Kind: 2, Withdrawn: true}} {
+		payload, err := c.MarshalVT()
+		require.NoError(t, err)
+		old.append(0, &ledger.Entry{Kind: ledger.Kind_KIND_COST, Payload: payload})
+	}
+	old.buys("ada", "o1", 100)
+	_, err := Run(t.Context(), copyOf(3, false), k)
+	require.NoError(t, err)
+
+	copied := newShop(t, k, to, 3)
+	copied.waitForCopy()
+	want, got := old.states[0].Costs(), copied.states[0].Costs()
+	require.Len(t, want.All(), 2)
+	require.Equal(t, want.All(), got.All())
+}

@@ -97,6 +97,7 @@ func (c *claim) observe() {
 	}
 	c.gauges.lagSeconds.Set(behind)
 	c.observePortfolio()
+	c.observeNewCustomers()
 	c.observeInputs()
 	if n, oldest := c.state.Erasures(); n > 0 {
 		c.metrics.OldestErasure.Set(telemetry.ByFold, c.topic, c.label, time.Duration(c.cfg.Now().UnixMilli()-oldest)*time.Millisecond)

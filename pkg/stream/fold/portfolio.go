@@ -6,6 +6,7 @@ import (
 	"strconv"
 
 	"github.com/mainstay/mainstay/pkg/telemetry"
+	"github.com/mainstay/mainstay/processors/calendar"
 	"github.com/mainstay/mainstay/processors/portfolio"
 	"github.com/mainstay/mainstay/schemas/ledger"
 )
@@ -59,6 +60,28 @@ func (c *claim) observePortfolio() {
 		m.NPS.WithLabelValues().Set(100 * (p - d))
 		m.NPSError.WithLabelValues().Set(100 * math.Sqrt(max(0, p+d-(p-d)*(p-d))/n))
 	}
+}
+
+// observeNewCustomers sets what the newest customers cost and are worth, as of the last close that partition 0 has published.
+func (c *claim) observeNewCustomers() {
+	if c.partition != 0 {
+		return
+	}
+	m, unit, cohort := c.metrics.Portfolio, c.state.Unit(), c.state.FinalPortfolio().GetCohort()
+	n := float64(cohort.GetCustomers())
+	if n == 0 {
+		m.EquityPerNewCustomer.Reset()
+		m.CAC.Reset()
+		return
+	}
+	value := portfolio.Value(c.state.Settings().GetMargin(), cohort.GetHistoric(), cohort.GetPredicted())
+	m.EquityPerNewCustomer.WithLabelValues(unit.Code).Set(unit.Major(value) / n)
+	cost, stated := c.state.AcquisitionCost(calendar.Month(cohort.GetMonth()))
+	if !stated {
+		m.CAC.Reset()
+		return
+	}
+	m.CAC.WithLabelValues(unit.Code).Set(unit.Major(cost) / n)
 }
 
 // deleteSeries deletes the series of a partition that another process may own now.

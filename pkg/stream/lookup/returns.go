@@ -274,8 +274,8 @@ func (r *Returns) BySource(to calendar.Month) (all []Return) {
 		for _, source := range slices.Sorted(maps.Keys(sources[month])) {
 			one := r.of(month, month, source)
 			one.New = one.Known
-			amount := r.costs.Amount(month, kind, source)
-			one.Acquisition = Cost{amount, amount > 0}
+			amount, stated := r.costs.Amount(month, kind, source)
+			one.Acquisition = Cost{amount, stated}
 			one.Payback = r.payback(&one)
 			all = append(all, one)
 		}
@@ -302,8 +302,8 @@ func (r *Returns) of(from, to calendar.Month, source string) Return {
 func (r *Returns) cost(from, to calendar.Month, kinds ...ledger.CostKind) Cost {
 	c := Cost{Known: true}
 	for month := from; month <= to; month++ {
-		amount := r.costs.Sum(month, kinds...)
-		c.Amount, c.Known = c.Amount+amount, c.Known && amount > 0
+		amount, stated := r.costs.Sum(month, kinds...)
+		c.Amount, c.Known = c.Amount+amount, c.Known && stated
 	}
 	return c
 }

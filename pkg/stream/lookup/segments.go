@@ -40,6 +40,7 @@ func SegmentMeasures() []measure.Measure[Segment] {
 	return []measure.Measure[Segment]{
 		{Name: "customers", Of: func(s *Segment) measure.Value { return measure.Number(s.Customers) }},
 		{Name: "historic_revenue", Of: func(s *Segment) measure.Value { return measure.Amount(s.Historic) }},
+		{Name: "customer_equity", Of: func(s *Segment) measure.Value { return measure.Amount(s.Historic + s.Predicted) }},
 		{Name: "average_historic_clv", Better: measure.More, Of: func(s *Segment) measure.Value { return measure.AmountPer(s.Historic, s.Customers) }},
 		{Name: "average_predicted_clv", Better: measure.More, Of: func(s *Segment) measure.Value { return measure.AmountPer(s.Predicted, s.Customers) }},
 		{Name: "average_clv", Better: measure.More, Of: func(s *Segment) measure.Value { return measure.AmountPer(s.Historic+s.Predicted, s.Customers) }},

@@ -49,7 +49,9 @@ func Returns(s *lookup.Returns, by string, months Months) (*Report, error) {
 	case Year:
 		add(s.Over(12, last), named(calendar.Month.Year))
 	case Source:
-		add(s.BySource(last), func(one *lookup.Return) []Cell { return row(lookup.AcquisitionMeasures(), one, one.From.String(), one.Source) })
+		add(s.BySource(last), func(one *lookup.Return) []Cell {
+			return row(lookup.AcquisitionMeasures(), one, one.From.String(), one.Source)
+		})
 	default:
 		add(s.Over(1, last), named(calendar.Month.String))
 	}
