@@ -61,16 +61,16 @@ func TestReturns(t *testing.T) {
 	}
 	const now = "2026-04-10T00:00:00Z"
 	w.mustRun("advance", "--to", now)
-	values := map[string]float64{} // margin on historic CLV, and predicted CLV, in cents
+	historic, predicted := map[string]float64{}, map[string]float64{} // cents
 	for id, one := range buyers {
 		c := w.customer(id, func(c map[string]any) bool {
 			return c["as_of"] == now && valueAt(c, "clv", "historic_number_of_orders") != nil && (c["referrer_customer_id"] == "c0") == one.referred
 		})
-		historic, err := strconv.ParseFloat(numberAt(c, "clv", "historic_clv"), 64)
-		require.NoError(t, err)
-		predicted, err := strconv.ParseFloat(numberAt(c, "clv", "predicted_clv"), 64)
-		require.NoError(t, err)
-		values[id] = 100 * (.4*historic + predicted)
+		for name, to := range map[string]map[string]float64{"historic_clv": historic, "predicted_clv": predicted} {
+			v, err := strconv.ParseFloat(numberAt(c, "clv", name), 64)
+			require.NoError(t, err)
+			to[id] = math.Round(100 * v)
+		}
 	}
 
 	acquisition, retention := map[[2]any]int64{}, map[int]int64{} // cents
@@ -133,22 +133,22 @@ func TestReturns(t *testing.T) {
 	}
 	// acquired compares the figures of some new customers. cost is nil where it is not known.
 	acquired := func(row map[string]any, ids []string, cost any, last int) {
-		n, worth := float64(len(ids)), 0.
+		n, bought, expected := float64(len(ids)), 0., 0.
 		for _, id := range ids {
-			worth += values[id]
+			bought, expected = bought+historic[id], expected+predicted[id]
 		}
 		var cac, equity, ratio, payback any
 		if n > 0 {
-			equity = math.Round(worth/n) / 100
+			equity = math.Round((math.RoundToEven(.4*bought)+expected)/n) / 100
 		}
 		if cost != nil && n > 0 {
 			cac = math.Round(float64(cost.(int64))/n) / 100
 			ratio = equity.(float64) / cac.(float64)
 			for age, sum := 0, 0.; age < 15-last && payback == nil; age++ {
 				for _, id := range ids {
-					sum += .4 * float64(buyers[id].months[buyers[id].first+age])
+					sum += float64(buyers[id].months[buyers[id].first+age])
 				}
-				if math.Round(sum/n) >= 100*cac.(float64) {
+				if math.Round(math.RoundToEven(.4*sum)/n) >= math.Round(100*cac.(float64)) {
 					payback = float64(age)
 				}
 			}
@@ -273,7 +273,7 @@ func TestReturnsOfTheDocs(t *testing.T) {
 		})
 	}
 	for _, args := range [][]string{
-		{"2026-01", "acquisition", "--amount", "60", "--source", "ads"}, {"2026-02", "acquisition", "--amount", "30"}, {"2026-03", "acquisition", "--amount", "0"},
+		{"2026-01", "acquisition", "--amount", "140", "--source", "ads"}, {"2026-02", "acquisition", "--amount", "30"}, {"2026-03", "acquisition", "--amount", "0"},
 		{"2026-04", "retention", "--amount", "10"}, {"2026-05", "programme", "--amount", "5"}, {"2026-06", "retention", "--amount", "0"},
 	} {
 		w.mustRun(append([]string{"costs", "set", "--month", args[0], "--kind", args[1]}, args[2:]...)...)
