@@ -2097,7 +2097,7 @@ type Contribution struct {
 	// Of a close, in the contribution that has its sums.
 	EquityChange  *EquityChange   `protobuf:"bytes,25,opt,name=equity_change,json=equityChange,proto3" json:"equity_change,omitempty"` // absent: the partition has not closed a day before, or gave up a close since
 	Cohort        *Cohort         `protobuf:"bytes,26,opt,name=cohort,proto3" json:"cohort,omitempty"`                                 // the customers of the last month that is over; absent: none of them is known
-	EquityScores  []*EquityScores `protobuf:"bytes,27,rep,name=equity_scores,json=equityScores,proto3" json:"equity_scores,omitempty"` // in the order of portfolio.Driver; absent: no response counts
+	EquityScores  []*EquityScores `protobuf:"bytes,27,rep,name=equity_scores,json=equityScores,proto3" json:"equity_scores,omitempty"` // in the order of output.EquityDrivers; absent: no response counts
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }

@@ -130,7 +130,14 @@ func TestPortfolioAndRejection(t *testing.T) {
 	p := PortfolioUpdated{About: about(unit(t, "EUR")), State: PortfolioFinal, Customers: 5, Prospects: 4, Active: 3, Low: 2, NPS: Some(-33.333), HistoricRevenue: 5, CustomerEquity: 6, PredictedOrders: Some(1.25), PredictedOrdersInterval: Interval[int64]{Low: Some[int64](0), High: Some[int64](3)}, FutureInterval: Interval[int64]{Low: Some[int64](7), High: Some[int64](8)}, AverageCLV: Some[int64](1), Top10: Some[int64](9), CancelReasons: []CancelReason{{Reason: Text("price"), Orders: 1, Refunds: 2, Subscriptions: 3, Accounts: 4}, {Refunds: 1}}}
 	require.Contains(t, string(p.Append(nil)), lines(`"event_type":"mainstay.portfolio.updated.v1","as_of":"2026-03-01T12:00:00Z","trigger":"event","cause_event_id":"e1","currency":"EUR","state":"final","customers":5,"prospects":4,`,
 		`"active_customers":3,"churn_risk":{"low":2,"medium":0,"high":0,"none":0,"churned":0},"promoters":0,"passives":0,"detractors":0,"nps":-33.3,"cancel_reasons":[{"reason":"price","orders":1,"refunds":2,"subscriptions":3,"accounts":4},{"reason":null,"orders":0,"refunds":1,"subscriptions":0,"accounts":0}],"historic_revenue":0.05,"future_value":0.00,"future_value_low":0.07,"future_value_high":0.08,"predicted_number_of_orders":1.250,"predicted_number_of_orders_low":0,"predicted_number_of_orders_high":3,"customer_equity":0.06,`,
-		`"average_clv":0.01,"tiers":{"top_10":0.09,"top_20":null},"previous":null}`))
+		`"average_clv":0.01,"tiers":{"top_10":0.09,"top_20":null},"customer_equity_change":null,"newest_cohort":null,"equity_drivers":null,"previous":null}`))
+	valid(t, "portfolio", p.Append(nil))
+	p.EquityChange = Some(EquityChange{Since: noon, Parts: []int64{1, -2, 3, 4, 5, 6, 7, 8}})
+	p.Cohort = Some(Cohort{Month: "2026-02", NewCustomers: 3, EquityPerNewCustomer: 150})
+	p.Drivers = []EquityDriver{{Name: "value", Responses: 2, MeanScore: Some(7.5), StandardError: Some(.25)}, {Name: "brand"}, {Name: "relationship"}}
+	require.Contains(t, string(p.Append(nil)), lines(`"customer_equity_change":{"since":"2026-03-01T12:00:00Z","new_customers":0.01,"purchases":-0.02,"silence":0.03,"lost":0.04,"model":0.05,"settings":0.06,"late_events":0.07,"erased":0.08},`,
+		`"newest_cohort":{"month":"2026-02","new_customers":3,"equity_per_new_customer":1.50},"equity_drivers":{"value":{"responses":2,"mean_score":7.500,"standard_error":0.250},`,
+		`"brand":{"responses":0,"mean_score":null,"standard_error":null},"relationship":{"responses":0,"mean_score":null,"standard_error":null}},"previous":null}`))
 	valid(t, "portfolio", p.Append(nil))
 	p.Previous = Some(PreviousPortfolio{Customers: 4})
 	valid(t, "portfolio", p.Append(nil))

@@ -94,6 +94,10 @@ func TestReportsReadAllCustomersOnce(t *testing.T) {
 		fits(t, schemaOf("/v1/segments", "200", "application/json"), body, d.Name)
 	}
 	require.Equal(t, int64(1+2), w.Walks.Load(), "two of them for the ranks")
+	for _, path := range []string{"/v1/returns?by=year", "/v1/returns", "/v1/acquisition?from=2026-02"} {
+		w.object(t, path)
+	}
+	require.Equal(t, int64(1+2+1), w.Walks.Load(), "one serves all returns")
 	for query, why := range map[string]string{"from=2026-03&to=2026-02": "from: 2026-03 is after", "to=2026-05": "to: 2026-05 is not over", "to=2026-02&current=true": "leave out one"} {
 		status, body, _ := w.get(t, "/v1/cohorts?"+query)
 		require.Equal(t, http.StatusBadRequest, status)
@@ -106,7 +110,7 @@ func TestReportsOfNothing(t *testing.T) {
 	w := newWorld(t, "")
 	paths, schemaOf := document(t, w)
 	for path := range paths {
-		if !slices.Contains([]string{"/v1/segments", "/v1/retention", "/v1/revenue", "/v1/cohorts"}, path) {
+		if !slices.Contains([]string{"/v1/segments", "/v1/retention", "/v1/revenue", "/v1/cohorts", "/v1/returns", "/v1/acquisition"}, path) {
 			continue
 		}
 		status, body, _ := w.get(t, path)

@@ -57,6 +57,9 @@ func (w *world) produceInputs() {
 		if i == shopEvents/2 {
 			w.refit()
 		}
+		if i%costsEvery == costsEvery-1 {
+			w.stateCosts(i)
+		}
 		at := time.Now()
 		if w.cfg.Clock == "event" {
 			at = begin.AddDate(0, 0, days-400).Add(time.Duration(w.intn(86400)) * time.Second)

@@ -32,6 +32,7 @@ type world struct {
 	log      *zap.Logger
 	ctx      context.Context //nolint:containedctx // the life of the world
 	cancel   context.CancelFunc
+	costs    map[statedCost]int64 // that the shop's operator has stated
 	env      *embedded.Embedded
 	client   *app.App // without faults: the shop, the subscriber and the checks use it
 	genesis  *ledger.Genesis
@@ -131,6 +132,7 @@ func newWorld(seed uint64, faults []fault, rng *rand.Rand, coverage *coverage, l
 		seed: seed, model: liveModelOf(seed), cfg: settings(seed, env), log: log, env: env, coverage: coverage, rng: rng,
 		faults: &schedule{planned: faults, reached: map[step]int{}}, subscriber: newSubscriber(),
 		running: map[string][]*process{}, delayedRequests: map[string][]func(){}, partlyWritten: map[string]bool{},
+		costs: map[statedCost]int64{},
 	}
 	w.ctx, w.cancel = context.WithCancel(context.Background())
 	w.client, err = app.New(w.cfg, log, app.Hooks{KafkaDial: env.DialKafka, RedisDial: env.DialRedis, Random: w.random, Embedded: true})
