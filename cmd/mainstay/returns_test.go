@@ -256,7 +256,7 @@ func TestReturns(t *testing.T) {
 func TestReturnsOfTheDocs(t *testing.T) {
 	content, err := os.ReadFile(filepath.Join("..", "..", "docs", "measures.md"))
 	require.NoError(t, err)
-	w, _ := newRunningWorld(t, "MAINSTAY_MONEY_CURRENCY=EUR", "MAINSTAY_MONEY_DEFAULT_CURRENCY=EUR")
+	w, b := newRunningWorld(t, "MAINSTAY_MONEY_CURRENCY=EUR", "MAINSTAY_MONEY_DEFAULT_CURRENCY=EUR", "MAINSTAY_LOG_LEVEL=info")
 	w.mustRun("import", write(t, "orders.ndjson", `{"customer_id":"ada","order_id":"1","total":40,"occurred_at":"2026-01-01T00:00:00Z","acquisition":{"source":"ads"}}
 {"customer_id":"ada","order_id":"2","total":40,"occurred_at":"2026-01-15T00:00:00Z"}
 {"customer_id":"bob","order_id":"3","total":50,"occurred_at":"2026-01-10T00:00:00Z","acquisition":{"source":"ads"}}
@@ -305,6 +305,24 @@ func TestReturnsOfTheDocs(t *testing.T) {
 		return strings.Contains(w.mustRun("report", "equity", "--csv"), "2026-09-01,")
 	}, "the close of the day")
 	require.Contains(t, string(content), "$ mainstay report equity\n"+w.mustRun("report", "equity"))
+
+	// As of a close the metrics are what the report says.
+	w.mustRun("advance", "--to", "2026-10-02")
+	w.eventually(func() bool {
+		code, _, _ := w.run("costs", "set", "--month", "2026-09", "--amount", "100")
+		return code == exitOK
+	}, "the month is over")
+	const labels = `{currency="EUR",namespace="mainstay"}`
+	var of map[string]any
+	w.eventually(func() bool {
+		rows := w.returnsOf("month")
+		of = rows[len(rows)-1]
+		return of["month"] == "2026-09" && b.metric(w, `mainstay_cac`+labels) == "100" &&
+			b.metric(w, `mainstay_equity_per_new_customer`+labels) == strings.TrimRight(string(of["equity_per_new_customer"].(json.Number)), "0")
+	}, "the metrics of the new customers of the month")
+	require.Equal(t, json.Number("100.00"), of["cac"])
+	w.mustRun("costs", "set", "--month", "2026-09", "--withdraw")
+	w.eventually(func() bool { return b.metric(w, `mainstay_cac`+labels) == "" }, "no cost is stated")
 	code, _, errs := w.run("report", "equity", "--days", "0")
 	require.Equal(t, exitUsage, code)
 	require.Contains(t, errs, "--days: a number from 1 on is wanted")
