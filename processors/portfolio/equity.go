@@ -48,7 +48,7 @@ func AddChange(c *ledger.EquityChange, first, second, was Before, now *customer.
 	case bought || now.Historic != was.Historic || now.Orders != was.Orders:
 		expected = Purchases
 	}
-	//mutant:part-lost delete
+	//mutant:part-lost replace c.Parts[expected] = 0
 	c.Parts[expected] += now.Predicted - was.Predicted
 }
 

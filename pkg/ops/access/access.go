@@ -23,7 +23,7 @@ type User string
 // The users. They may be one principal, which then needs what both need.
 const (
 	Process  User = "process"  // mainstay run, check, status, audit, customer, alerts, export
-	Operator User = "operator" // topics apply, send, import, simulate, tail, dlq, refit, advance, customer forget, topics recreated
+	Operator User = "operator" // topics apply, send, import, simulate, tail, dlq, refit, advance, customer forget, costs set, topics recreated
 )
 
 // Users returns all users.
