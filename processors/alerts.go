@@ -30,7 +30,7 @@ func (s *step) evaluateAlerts(m customer.Moment, c *subject, trigger output.Trig
 
 func (s *step) evaluate(m customer.Moment, c *subject, trigger output.Trigger, cause string, previous *customer.LastPublished, mode alert.Mode) {
 	p, x := s.p, s.scratch
-	s.publishAlerts(m, c, trigger, cause, previous, x.evaluator.Evaluate(&p.rules, &p.terms, m, c.state, x.scores.forAlerts(), mode, &s.state.fuses, s.state.totals.Known))
+	s.publishAlerts(m, c, trigger, cause, previous, x.evaluator.Evaluate(&p.rules, &p.terms, m, c.id, c.state, x.scores.forAlerts(), mode, &s.state.fuses, s.state.totals.Known))
 }
 
 // publishAlerts publishes what subscribers are to know of the changes that the evaluator has returned.
@@ -136,8 +136,12 @@ type OpenAlert struct {
 	Severity string `json:"severity"`
 	AlertID  string `json:"alert_id"`
 	State    string `json:"state"` // raised, baseline, initial, suppressed
+	Group    string `json:"group"` // treated, control; empty: there were no groups
 	RaisedAt int64  `json:"-"`
 }
+
+// IsControl reports whether nobody is to act on the alert.
+func (a *OpenAlert) IsControl() bool { return a.Group == customer.Control.String() }
 
 // Published reports whether an output raised the alert.
 func (a *OpenAlert) Published() bool {
@@ -150,7 +154,7 @@ func OpenAlerts(p *Partition, id string, s *customer.State) []OpenAlert {
 	p.rules.Firing(&s.Alerts, func(r *alert.Rule, e *customer.Episode) {
 		all = append(all, OpenAlert{
 			Customer: id, Rule: r.Name, Severity: r.Severity, AlertID: alert.ID(p.state.genesis.GetLedgerId(), id, e.Number),
-			State: e.Kind.String(), RaisedAt: e.FiringAt,
+			State: e.Kind.String(), Group: e.Group.String(), RaisedAt: e.FiringAt,
 		})
 	})
 	return all

@@ -203,6 +203,8 @@ type Episode struct {
 	Rule   string `json:"rule"`
 	State  string `json:"state"` // raised, baseline, initial, suppressed
 	Raised string `json:"raised_at"`
+
+	Group *string `json:"group"` // treated, control; null: there were no groups
 }
 
 // Explain returns the inputs of the scores that ScoreCustomer returns. Neither p nor s changes.
@@ -230,7 +232,7 @@ func Explain(p *Partition, id string, s *customer.State) Explanation {
 	}
 	b.Engaged = explainEngagement(m, s)
 	for _, a := range OpenAlerts(p, id, s) {
-		b.Alerts = append(b.Alerts, Episode{a.Rule, a.State, moment(a.RaisedAt)})
+		b.Alerts = append(b.Alerts, Episode{a.Rule, a.State, moment(a.RaisedAt), textIf(a.Group)})
 	}
 	if r := s.Referrer(); r != "" {
 		b.Referrer = &r
@@ -339,6 +341,13 @@ func civilDay(day int32) string {
 func moment(ms int64) string { return string(timestamp.Append(nil, ms)) }
 
 // momentIf returns nil for 0, which means that it has not happened.
+func textIf(text string) *string {
+	if text == "" {
+		return nil
+	}
+	return &text
+}
+
 func momentIf(ms int64) *string {
 	if ms == 0 {
 		return nil

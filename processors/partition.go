@@ -92,7 +92,7 @@ func (p *Partition) adoptGenesis(g *ledger.Genesis) error {
 func (p *Partition) deriveTerms() {
 	s := &p.state
 	p.terms.Settings = s.settings
-	p.rules = alert.Compile(s.settings, s.retiredRules, p.terms.Unit)
+	p.rules = alert.Compile(s.settings, s.retiredRules, s.genesis.GetLedgerId(), p.terms.Unit)
 	s.fuses.Keep(&p.rules)
 	p.terms.Thresholds = s.thresholds
 	if p.predicts != s.parameters {
@@ -250,6 +250,14 @@ func (p *Partition) Today() (day float64, ok bool) {
 // Month returns the civil month of base time, which is not over; false while base time is undefined.
 func (p *Partition) Month() (month calendar.Month, ok bool) {
 	return calendar.MonthOf(p.terms.Day(p.state.base)), p.state.baseKnown
+}
+
+// CivilDay returns the civil day of a time (ms) in the ledger's timezone, counted from 1970-01-01.
+func (p *Partition) CivilDay(ms int64) int32 { return p.terms.Day(ms) }
+
+// DayBegins returns the time (ms) at which a civil day begins.
+func (p *Partition) DayBegins(day int32) int64 {
+	return p.terms.Until(int64(day) * customer.DayMS)
 }
 
 // Input is an input partition as the ledger knows it.

@@ -60,23 +60,27 @@ func (p *program) alertsList(ctx context.Context, cmd *cobra.Command, _ []string
 		return err
 	}
 	type listed struct {
-		AlertID  string `json:"alert_id"`
-		Customer string `json:"customer_id"`
-		Rule     string `json:"rule"`
-		Severity string `json:"severity"`
-		State    string `json:"state"`
-		RaisedAt string `json:"raised_at"`
+		AlertID  string  `json:"alert_id"`
+		Customer string  `json:"customer_id"`
+		Rule     string  `json:"rule"`
+		Severity string  `json:"severity"`
+		State    string  `json:"state"`
+		Group    *string `json:"group"`
+		RaisedAt string  `json:"raised_at"`
 	}
 	lines, rows := make([]listed, len(all)), make([][]string, len(all))
 	for i, e := range all {
 		at := time.UnixMilli(e.RaisedAt).UTC()
-		lines[i] = listed{e.AlertID, e.Customer, e.Rule, e.Severity, e.State, at.Format(time.RFC3339Nano)}
-		rows[i] = []string{formatTime(&at), e.Customer, e.Rule, e.Severity, e.State, e.AlertID}
+		lines[i] = listed{e.AlertID, e.Customer, e.Rule, e.Severity, e.State, nil, at.Format(time.RFC3339Nano)}
+		if e.Group != "" {
+			lines[i].Group = &all[i].Group
+		}
+		rows[i] = []string{formatTime(&at), e.Customer, e.Rule, e.Severity, e.State, orDash(e.Group), e.AlertID}
 	}
 	if machine {
 		return p.json(lines)
 	}
-	return p.table([]string{"SINCE", "CUSTOMER", "RULE", "SEVERITY", "STATE", "ALERT"}, rows)
+	return p.table([]string{"SINCE", "CUSTOMER", "RULE", "SEVERITY", "STATE", "GROUP", "ALERT"}, rows)
 }
 
 func (p *program) alertsTest(_ context.Context, cmd *cobra.Command, args []string) error {
@@ -108,9 +112,9 @@ func (p *program) alertsTest(_ context.Context, cmd *cobra.Command, args []strin
 	}
 	rows := make([][]string, len(episodes))
 	for i, e := range episodes {
-		rows[i] = []string{formatTime(&e.RaisedAt), orDash(e.ClearedAt), e.Customer, e.Rule, e.Severity, e.State, orDash(e.Value), strings.Join(e.Reasons, "; ")}
+		rows[i] = []string{formatTime(&e.RaisedAt), orDash(e.ClearedAt), e.Customer, e.Rule, e.Severity, e.State, orDash(e.Group), orDash(e.Value), strings.Join(e.Reasons, "; ")}
 	}
-	return p.table([]string{"SINCE", "UNTIL", "CUSTOMER", "RULE", "SEVERITY", "STATE", "VALUE", "REASONS"}, rows)
+	return p.table([]string{"SINCE", "UNTIL", "CUSTOMER", "RULE", "SEVERITY", "STATE", "GROUP", "VALUE", "REASONS"}, rows)
 }
 
 func ruleFile(name string) ([]alert.Rule, error) {

@@ -45,7 +45,8 @@ func (p *program) todayCommand() *cobra.Command {
 		Use: "today", Short: "List the customers to call today, and why", Args: cobra.NoArgs,
 		Long: `Today lists the customers who are slipping away (churn risk medium or high), the greatest value at stake first: predicted lifetime
 value x churn probability. A customer who is almost certainly gone has little predicted value left and stands low in the list. alerted_at
-is when an alert of the customer that is still open was last published.`,
+is when an alert of the customer that is still open was last published. Customers in the control group of an open alert are left out: nobody
+is to act on it, so that report lift can compare.`,
 		Example: "  " + p.name + " today --limit 50\n  " + p.name + " today --csv > calls.csv",
 		RunE: p.interruptible(func(ctx context.Context, cmd *cobra.Command, _ []string) error {
 			limit, err := listLimit(cmd)

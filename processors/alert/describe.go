@@ -32,6 +32,8 @@ func (d *Evaluator) Describe(c *Change, before *customer.LastPublished, e *outpu
 	v, r := &d.view, c.rule
 	*e = output.Alert{
 		About: e.About, AlertID: e.AlertID, Reasons: e.Reasons, Rule: r.Name, Severity: r.Severity, Metric: r.Metric,
+		//mutant:control-told delete
+		Group:   c.Episode.Group.String(),
 		Initial: c.Episode.Kind == customer.Initial, RaisedAt: c.Episode.FiringAt,
 		Value: r.measure(c.value), Threshold: r.measure(r.at), ClearThreshold: r.measure(r.clear),
 		Scores: describeScores(v),

@@ -77,6 +77,7 @@ const near = 1e-6
 type Evaluator struct {
 	view
 
+	id        string // of the customer
 	rules     *Rules
 	mode      Mode
 	fuses     *Fuses
@@ -86,9 +87,9 @@ type Evaluator struct {
 
 // Evaluate updates a customer's episodes by their scores and returns those that opened or closed; the result is valid until the
 // next call. Customers is the number of customers of the partition.
-func (e *Evaluator) Evaluate(rules *Rules, t *customer.Terms, m customer.Moment, s *customer.State, scores Scores, mode Mode, fuses *Fuses, customers int64) []Change {
+func (e *Evaluator) Evaluate(rules *Rules, t *customer.Terms, m customer.Moment, id string, s *customer.State, scores Scores, mode Mode, fuses *Fuses, customers int64) []Change {
 	e.view = view{Scores: scores, terms: t, m: m, customer: s}
-	e.rules, e.mode, e.fuses, e.customers, e.changes = rules, mode, fuses, customers, e.changes[:0]
+	e.id, e.rules, e.mode, e.fuses, e.customers, e.changes = id, rules, mode, fuses, customers, e.changes[:0]
 	if high(scores.Value.Tier) {
 		s.Alerts.WasHighValue = true
 	}
@@ -219,7 +220,7 @@ func (e *Evaluator) since(r *compiled) int64 {
 func (e *Evaluator) fire(r *compiled, x *customer.Episode, value float64, at int64) {
 	a := &e.customer.Alerts
 	a.Opened++
-	*x = customer.Episode{Rule: r.id, Phase: customer.Firing, FiringAt: at, Number: a.Opened, Value: r.keep(value)}
+	*x = customer.Episode{Rule: r.id, Phase: customer.Firing, FiringAt: at, Number: a.Opened, Value: r.keep(value), Group: e.rules.groups.of(r.Name, e.id)}
 	c := Change{Rule: r.Name, rule: r, value: value}
 	switch {
 	case (e.mode.Baseline || e.mode.Late) && e.rules.PublishBase:

@@ -1,6 +1,7 @@
 package alert
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -205,6 +206,7 @@ type Rules struct {
 	LateMS      int64      // an event that happened so long before now is late
 	FuseRaises  int64      // alerts of a rule that may be published in an hour
 	FuseShare   float64    // of the partition's customers, likewise; the greater of the two holds
+	groups      groups
 }
 
 type compiled struct {
@@ -220,10 +222,11 @@ type compiled struct {
 }
 
 // Compile compiles the rules of settings that CheckAll accepts, and rules that such settings had before.
-func Compile(v *ledger.SettingsValues, retired []*ledger.AlertRule, unit money.Unit) Rules {
+func Compile(v *ledger.SettingsValues, retired []*ledger.AlertRule, ledgerID string, unit money.Unit) Rules {
 	rules := Rules{
 		PublishBase: v.GetAlertsPublishBaseline(), LateMS: int64(v.GetAlertsLateHours()) * 3_600_000,
 		FuseRaises: int64(v.GetAlertsFuseRaises()), FuseShare: v.GetAlertsFuseShare(),
+		groups: groups{share: v.GetAlertsControlShare(), salt: cmp.Or(v.GetAlertsControlSalt(), ledgerID)},
 	}
 	rules.all, rules.retired = compile(v.GetAlertRules(), unit), compile(retired, unit)
 	for i := range rules.all {

@@ -32,6 +32,8 @@ type Episode struct {
 	Number uint64
 	// Value is the metric when the episode fired: minor units of an amount, ten thousandths of anything else.
 	Value int64
+	// Group is the customer's group when the episode fired.
+	Group Group
 }
 
 // Phase is the phase of an episode.
@@ -63,6 +65,20 @@ func (k Kind) String() string {
 // WasPublished reports whether an alert was published for the episode, so that subscribers know of it.
 func (k Kind) WasPublished() bool { return k == Published || k == Initial }
 
+// Group says whether anybody is to act on an episode. What treated customers do is compared with what those in control do.
+type Group uint8
+
+// The groups. Without a control share, episodes have none.
+const (
+	Treated Group = iota + 1
+	Control
+)
+
+// String returns the group as outputs name it; empty: there is none.
+func (g Group) String() string {
+	return [...]string{"", "treated", "control"}[g]
+}
+
 // Find returns the index of a rule's episode, or the index at which to insert it and false.
 func (a *Alerts) Find(rule uint32) (int, bool) {
 	for i := range a.Episodes { // rarely more than two
@@ -80,6 +96,7 @@ func (s *State) writeAlerts(w *state.Alerts) {
 		e := &a.Episodes[i]
 		w.Episodes = append(w.Episodes, &state.Episode{
 			Rule: e.Rule, Phase: uint32(e.Phase), Kind: uint32(e.Kind), FiringAt: e.FiringAt, CoolDownEnd: e.CoolDownEnd, Number: e.Number, Value: e.Value,
+			Group: uint32(e.Group),
 		})
 	}
 }
@@ -92,6 +109,8 @@ func (s *State) readAlerts(w *state.Alerts) {
 			//mutant:episodes-reopen-on-reclaim replace Phase: Pending
 			Phase: Phase(min(e.GetPhase(), uint32(Cooling))), Kind: Kind(min(e.GetKind(), uint32(Suppressed))),
 			Rule: e.GetRule(), FiringAt: e.GetFiringAt(), CoolDownEnd: e.GetCoolDownEnd(), Number: e.GetNumber(), Value: e.GetValue(),
+			//mutant:group-lost-on-reclaim delete
+			Group: Group(min(e.GetGroup(), uint32(Control))),
 		})
 	}
 }

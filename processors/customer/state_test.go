@@ -136,7 +136,7 @@ func fullState(t *testing.T) *State {
 	s.Credited = Credited{To: "you", Net: 8}
 	s.Promise = Promise{Day: 1, Days: 2, Probability: 3, Orders: 4}
 	s.Alerts = Alerts{Terms: 1, Thresholds: 2, Opened: 3, WasHighValue: true, Episodes: []Episode{
-		{Rule: 1, Phase: Firing, Kind: Suppressed, FiringAt: 4, CoolDownEnd: 5, Number: 6, Value: 7},
+		{Rule: 1, Phase: Firing, Kind: Suppressed, FiringAt: 4, CoolDownEnd: 5, Number: 6, Value: 7, Group: Control},
 	}}
 	require.Equal(t, lifetimes.History{{Day: 50, Orders: 1, Net: 100}, {Day: 101, Orders: 1, Net: 290}}, s.days)
 	s.ClosedDay = 100

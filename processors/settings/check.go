@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 	_ "time/tzdata" // the same days on every machine, also where it has no time zones
+	"unicode/utf8"
 
 	"github.com/cespare/xxhash/v2"
 
@@ -298,6 +299,14 @@ func checkInterval(value any) string {
 func checkRules(value any) string {
 	if i, f := alert.CheckAll(value.([]alert.Rule)); f != nil {
 		return fmt.Sprintf("rule %d: %s", i+1, f)
+	}
+	return ""
+}
+
+func checkSalt(value any) string {
+	const most = 64
+	if salt := value.(string); len(salt) > most || !utf8.ValidString(salt) {
+		return fmt.Sprintf("must be UTF-8 of at most %d bytes; it has %d", most, len(salt))
 	}
 	return ""
 }

@@ -33,7 +33,10 @@ func TestADifferenceNamesSettingAndBothValues(t *testing.T) {
 			s.SetValue(changed, v+time.Hour)
 			here, there = "1h15m0s", "15m0s"
 		case string:
-			other := s.OneOf[0]
+			other := "any text"
+			if s.OneOf != nil {
+				other = s.OneOf[0]
+			}
 			if other == v {
 				other = s.OneOf[1]
 			}

@@ -83,6 +83,9 @@ func revision() []Setting {
 	toggle := func(path string, in func(*values) any, doc string) Setting {
 		return Setting{Path: path, Holds: Revision, Doc: doc, Default: false, inValues: in}
 	}
+	text := func(path string, check func(any) string, in func(*values) any, doc string) Setting {
+		return Setting{Path: path, Holds: Revision, Doc: doc, Default: "", check: check, inValues: in}
+	}
 	oneOf := func(path string, names []string, in func(*values) any, doc string) Setting {
 		return Setting{Path: path, Holds: Revision, Doc: doc, Default: names[0], OneOf: names, inValues: in}
 	}
@@ -159,6 +162,10 @@ func revision() []Setting {
 			"Number of alerts of one rule that are always published per partition and hour of the ledger."),
 		number("alerts.fuse_share", .01, 0, 1, func(v *values) any { return &v.AlertsFuseShare },
 			"Share of the partition's customers whose alerts are published likewise; the greater of the two limits applies. Alerts beyond it are recorded as suppressed."),
+		number("alerts.control_share", 0, 0, .5, func(v *values) any { return &v.AlertsControlShare },
+			"Share of the customers on whose alerts nobody acts, drawn for each rule by a hash of the customer id. Alerts then state their group, treated or control, and mainstay report lift compares the two. 0: no groups."),
+		text("alerts.control_salt", checkSalt, func(v *values) any { return &v.AlertsControlSalt },
+			"Text that the hash begins with, at most 64 bytes. Another one draws other customers. Empty: the id of the ledger."),
 	}
 }
 

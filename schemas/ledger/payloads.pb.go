@@ -770,7 +770,9 @@ type SettingsValues struct {
 	ChurnSubscriptionEnd   SubscriptionEnd        `protobuf:"varint,45,opt,name=churn_subscription_end,json=churnSubscriptionEnd,proto3,enum=mainstay.ledger.v1.SubscriptionEnd" json:"churn_subscription_end,omitempty"`
 	ReferralCredit         ReferralCredit         `protobuf:"varint,46,opt,name=referral_credit,json=referralCredit,proto3,enum=mainstay.ledger.v1.ReferralCredit" json:"referral_credit,omitempty"`
 	PortfolioClose         PortfolioClose         `protobuf:"varint,50,opt,name=portfolio_close,json=portfolioClose,proto3,enum=mainstay.ledger.v1.PortfolioClose" json:"portfolio_close,omitempty"`
-	TiersRedrawShare       float64                `protobuf:"fixed64,51,opt,name=tiers_redraw_share,json=tiersRedrawShare,proto3" json:"tiers_redraw_share,omitempty"` // share of the customers whose tier must change for new thresholds between closes
+	TiersRedrawShare       float64                `protobuf:"fixed64,51,opt,name=tiers_redraw_share,json=tiersRedrawShare,proto3" json:"tiers_redraw_share,omitempty"`       // share of the customers whose tier must change for new thresholds between closes
+	AlertsControlShare     float64                `protobuf:"fixed64,60,opt,name=alerts_control_share,json=alertsControlShare,proto3" json:"alerts_control_share,omitempty"` // share of the customers whose alerts of a rule are in the group control; 0: there are no groups
+	AlertsControlSalt      string                 `protobuf:"bytes,61,opt,name=alerts_control_salt,json=alertsControlSalt,proto3" json:"alerts_control_salt,omitempty"`      // of the hash that draws them; empty: the ledger's id
 	unknownFields          protoimpl.UnknownFields
 	sizeCache              protoimpl.SizeCache
 }
@@ -1013,6 +1015,20 @@ func (x *SettingsValues) GetTiersRedrawShare() float64 {
 		return x.TiersRedrawShare
 	}
 	return 0
+}
+
+func (x *SettingsValues) GetAlertsControlShare() float64 {
+	if x != nil {
+		return x.AlertsControlShare
+	}
+	return 0
+}
+
+func (x *SettingsValues) GetAlertsControlSalt() string {
+	if x != nil {
+		return x.AlertsControlSalt
+	}
+	return ""
 }
 
 // AlertRule opens an episode when a customer's metric meets the threshold and closes it when the metric crosses the clear threshold.
@@ -2891,7 +2907,7 @@ const file_ledger_payloads_proto_rawDesc = "" +
 	"\bSettings\x12\x1a\n" +
 	"\brevision\x18\x01 \x01(\x04R\brevision\x12\x12\n" +
 	"\x04hash\x18\x02 \x01(\x06R\x04hash\x12:\n" +
-	"\x06values\x18\x03 \x01(\v2\".mainstay.ledger.v1.SettingsValuesR\x06values\"\x98\v\n" +
+	"\x06values\x18\x03 \x01(\v2\".mainstay.ledger.v1.SettingsValuesR\x06values\"\xfa\v\n" +
 	"\x0eSettingsValues\x12\x1f\n" +
 	"\vmemory_days\x18\x01 \x01(\rR\n" +
 	"memoryDays\x12#\n" +
@@ -2928,7 +2944,9 @@ const file_ledger_payloads_proto_rawDesc = "" +
 	"\x16churn_subscription_end\x18- \x01(\x0e2#.mainstay.ledger.v1.SubscriptionEndR\x14churnSubscriptionEnd\x12K\n" +
 	"\x0freferral_credit\x18. \x01(\x0e2\".mainstay.ledger.v1.ReferralCreditR\x0ereferralCredit\x12K\n" +
 	"\x0fportfolio_close\x182 \x01(\x0e2\".mainstay.ledger.v1.PortfolioCloseR\x0eportfolioClose\x12,\n" +
-	"\x12tiers_redraw_share\x183 \x01(\x01R\x10tiersRedrawShare\"\xa6\x02\n" +
+	"\x12tiers_redraw_share\x183 \x01(\x01R\x10tiersRedrawShare\x120\n" +
+	"\x14alerts_control_share\x18< \x01(\x01R\x12alertsControlShare\x12.\n" +
+	"\x13alerts_control_salt\x18= \x01(\tR\x11alertsControlSalt\"\xa6\x02\n" +
 	"\tAlertRule\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n" +
 	"\x06metric\x18\x02 \x01(\tR\x06metric\x12\x14\n" +

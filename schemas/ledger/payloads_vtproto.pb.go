@@ -476,6 +476,23 @@ func (m *SettingsValues) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 		i -= len(m.unknownFields)
 		copy(dAtA[i:], m.unknownFields)
 	}
+	if len(m.AlertsControlSalt) > 0 {
+		i -= len(m.AlertsControlSalt)
+		copy(dAtA[i:], m.AlertsControlSalt)
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(len(m.AlertsControlSalt)))
+		i--
+		dAtA[i] = 0x3
+		i--
+		dAtA[i] = 0xea
+	}
+	if m.AlertsControlShare != 0 {
+		i -= 8
+		binary.LittleEndian.PutUint64(dAtA[i:], uint64(math.Float64bits(float64(m.AlertsControlShare))))
+		i--
+		dAtA[i] = 0x3
+		i--
+		dAtA[i] = 0xe1
+	}
 	if m.TiersRedrawShare != 0 {
 		i -= 8
 		binary.LittleEndian.PutUint64(dAtA[i:], uint64(math.Float64bits(float64(m.TiersRedrawShare))))
@@ -2629,6 +2646,13 @@ func (m *SettingsValues) SizeVT() (n int) {
 	}
 	if m.TiersRedrawShare != 0 {
 		n += 10
+	}
+	if m.AlertsControlShare != 0 {
+		n += 10
+	}
+	l = len(m.AlertsControlSalt)
+	if l > 0 {
+		n += 2 + l + protohelpers.SizeOfVarint(uint64(l))
 	}
 	n += len(m.unknownFields)
 	return n
@@ -4978,6 +5002,49 @@ func (m *SettingsValues) UnmarshalVT(dAtA []byte) error {
 			v = uint64(binary.LittleEndian.Uint64(dAtA[iNdEx:]))
 			iNdEx += 8
 			m.TiersRedrawShare = float64(math.Float64frombits(v))
+		case 60:
+			if wireType != 1 {
+				return fmt.Errorf("proto: wrong wireType = %d for field AlertsControlShare", wireType)
+			}
+			var v uint64
+			if (iNdEx + 8) > l {
+				return io.ErrUnexpectedEOF
+			}
+			v = uint64(binary.LittleEndian.Uint64(dAtA[iNdEx:]))
+			iNdEx += 8
+			m.AlertsControlShare = float64(math.Float64frombits(v))
+		case 61:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field AlertsControlSalt", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return protohelpers.ErrInvalidLength
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return protohelpers.ErrInvalidLength
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.AlertsControlSalt = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
 		default:
 			iNdEx = preIndex
 			skippy, err := protohelpers.Skip(dAtA[iNdEx:])

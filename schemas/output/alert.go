@@ -42,6 +42,7 @@ type Alert struct {
 	Cleared        bool
 	Rule           string
 	Severity       string // info, warning, critical
+	Group          string // treated, control; empty: there were no groups, and the output has no such field
 	Initial        bool   // opened by a first evaluation, not by a crossing
 	RaisedAt       int64
 	ClearedAt      Opt[int64]
@@ -94,6 +95,9 @@ func (e *Alert) Append(dst []byte) []byte {
 	l.text(`,"state":`, alertState(e.Cleared))
 	l.text(`,"rule":`, e.Rule)
 	l.text(`,"severity":`, e.Severity)
+	if e.Group != "" {
+		l.text(`,"group":`, e.Group)
+	}
 	l.bool(`,"initial":`, e.Initial)
 	l.time(`,"raised_at":`, e.RaisedAt)
 	l.optTime(`,"cleared_at":`, e.ClearedAt)

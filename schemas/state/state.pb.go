@@ -581,6 +581,7 @@ type Episode struct {
 	CoolDownEnd   int64                  `protobuf:"zigzag64,5,opt,name=cool_down_end,json=coolDownEnd,proto3" json:"cool_down_end,omitempty"` // end of the cool-down; 0: none
 	Number        uint64                 `protobuf:"varint,6,opt,name=number,proto3" json:"number,omitempty"`                                  // firing: its number among the customer's episodes, from 1
 	Value         int64                  `protobuf:"zigzag64,7,opt,name=value,proto3" json:"value,omitempty"`                                  // firing: the metric when it fired; minor units of an amount, ten thousandths of anything else
+	Group         uint32                 `protobuf:"varint,8,opt,name=group,proto3" json:"group,omitempty"`                                    // firing: 0: there were no groups, 1: treated, 2: control
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -660,6 +661,13 @@ func (x *Episode) GetNumber() uint64 {
 func (x *Episode) GetValue() int64 {
 	if x != nil {
 		return x.Value
+	}
+	return 0
+}
+
+func (x *Episode) GetGroup() uint32 {
+	if x != nil {
+		return x.Group
 	}
 	return 0
 }
@@ -3119,7 +3127,7 @@ const file_state_state_proto_rawDesc = "" +
 	"thresholds\x12\x16\n" +
 	"\x06opened\x18\x03 \x01(\x04R\x06opened\x12$\n" +
 	"\x0ewas_high_value\x18\x04 \x01(\bR\fwasHighValue\x126\n" +
-	"\bepisodes\x18\x05 \x03(\v2\x1a.mainstay.state.v1.EpisodeR\bepisodes\"\xb6\x01\n" +
+	"\bepisodes\x18\x05 \x03(\v2\x1a.mainstay.state.v1.EpisodeR\bepisodes\"\xcc\x01\n" +
 	"\aEpisode\x12\x12\n" +
 	"\x04rule\x18\x01 \x01(\aR\x04rule\x12\x14\n" +
 	"\x05phase\x18\x02 \x01(\rR\x05phase\x12\x12\n" +
@@ -3127,7 +3135,8 @@ const file_state_state_proto_rawDesc = "" +
 	"\tfiring_at\x18\x04 \x01(\x12R\bfiringAt\x12\"\n" +
 	"\rcool_down_end\x18\x05 \x01(\x12R\vcoolDownEnd\x12\x16\n" +
 	"\x06number\x18\x06 \x01(\x04R\x06number\x12\x14\n" +
-	"\x05value\x18\a \x01(\x12R\x05value\"\xf7\x04\n" +
+	"\x05value\x18\a \x01(\x12R\x05value\x12\x14\n" +
+	"\x05group\x18\b \x01(\rR\x05group\"\xf7\x04\n" +
 	"\vOrderDetail\x12\x14\n" +
 	"\x05index\x18\x01 \x01(\rR\x05index\x12\x14\n" +
 	"\x05flags\x18\x02 \x01(\rR\x05flags\x12\x1d\n" +

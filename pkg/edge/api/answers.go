@@ -40,10 +40,16 @@ type openAlert struct {
 	Severity string `json:"severity"`
 	Initial  bool   `json:"initial" about:"Opened by a first evaluation, not by a crossing"`
 	RaisedAt string `json:"raised_at"`
+
+	Group *string `json:"group" about:"treated or control: nobody is to act on an alert of control; null: there were no groups"`
 }
 
 func openAlertOf(a *processors.OpenAlert) openAlert {
-	return openAlert{AlertID: a.AlertID, Rule: a.Rule, Severity: a.Severity, Initial: a.State == "initial", RaisedAt: moment(a.RaisedAt)}
+	o := openAlert{AlertID: a.AlertID, Rule: a.Rule, Severity: a.Severity, Initial: a.State == "initial", RaisedAt: moment(a.RaisedAt)}
+	if a.Group != "" {
+		o.Group = new(a.Group)
+	}
+	return o
 }
 
 func (a *api) answerCustomer(ctx context.Context, args arguments) (any, error) {
@@ -190,7 +196,7 @@ type listedAlert struct {
 }
 
 func (a *api) answerAlerts(ctx context.Context, args arguments) (any, error) {
-	t, err := a.views.Tally(ctx, lookup.AlertQuery{Rule: args["rule"], Severity: args["severity"], Limit: args.whole("limit")})
+	t, err := a.views.Tally(ctx, lookup.AlertQuery{Rule: args["rule"], Severity: args["severity"], Group: args["group"], Limit: args.whole("limit")})
 	if err != nil {
 		return nil, err
 	}

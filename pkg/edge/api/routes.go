@@ -111,7 +111,7 @@ func routes() []route {
 		{
 			path: "/v1/today", name: "getToday", scope: server.ScopeCustomers, response: todayAnswer{},
 			summary:    "The customers to call today, and why",
-			about:      "Customers whose churn risk is medium or high, the greatest value at stake first, as `mainstay today` lists them.",
+			about:      "Customers whose churn risk is medium or high, the greatest value at stake first, as `mainstay today` lists them. Who is in control of an open alert is left out.",
 			parameters: []parameter{{name: "capacity", about: "The calls that a day has room for.", whole: true, least: 1, most: views.MostRows, standard: "20"}},
 			answer:     (*api).answerToday,
 		},
@@ -120,7 +120,10 @@ func routes() []route {
 			summary: "Open alerts, the newest first",
 			about:   "The episodes whose alerts were published and not cleared, each with the figures of its customer.",
 			parameters: []parameter{
-				{name: "rule", about: "Only of this rule."}, {name: "severity", about: "Only of this severity.", oneOf: []string{"info", "warning", "critical"}}, limit,
+				{name: "rule", about: "Only of this rule."},
+				{name: "severity", about: "Only of this severity.", oneOf: []string{"info", "warning", "critical"}},
+				{name: "group", about: "Only of this group: treated, or control, on whose alerts nobody is to act.", oneOf: []string{"treated", "control"}},
+				limit,
 			},
 			answer: (*api).answerAlerts,
 		},

@@ -109,7 +109,7 @@ func (p *pages) openAlerts(profile *lookup.Profile) g.Node {
 		return empty("None.")
 	}
 	return h.Ul(g.Map(profile.Alerts, func(a processors.OpenAlert) g.Node {
-		return h.Li(h.Span(h.Class("chip severity-"+a.Severity), g.Text(words(a.Rule))), g.Text(" since "), p.moment(a.RaisedAt))
+		return h.Li(h.Span(h.Class("chip severity-"+a.Severity), g.Text(words(a.Rule))), g.If(a.IsControl(), g.Text(" (control)")), g.Text(" since "), p.moment(a.RaisedAt))
 	}))
 }
 

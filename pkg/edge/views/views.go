@@ -223,7 +223,7 @@ func CallList(capacity int) Query {
 func (v *Views) Tally(ctx context.Context, q lookup.AlertQuery) (*lookup.Tally, error) {
 	limit := q.Limit
 	q.Limit = MostRows
-	key := q.Rule + "\x00" + q.Severity
+	key := q.Rule + "\x00" + q.Severity + "\x00" + q.Group
 	all, err := v.tallies.get(ctx, key, func(ctx context.Context) (*lookup.Tally, error) { return v.Source.Tally(ctx, q) })
 	if err != nil {
 		return nil, err

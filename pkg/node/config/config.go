@@ -273,6 +273,8 @@ type Alerts struct {
 	LateHours       int     `yaml:"late_hours"`
 	FuseRaises      int     `yaml:"fuse_raises"`
 	FuseShare       float64 `yaml:"fuse_share"`
+	ControlShare    float64 `yaml:"control_share"`
+	ControlSalt     string  `yaml:"control_salt"`
 }
 
 // HTTP configures the listener of health, metrics and the status page.

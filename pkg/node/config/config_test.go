@@ -218,7 +218,11 @@ func TestStepSettingsAreThoseThatHoldByRevision(t *testing.T) {
 				continue
 			}
 			i := slices.IndexFunc(settings.Table(), func(row settings.Setting) bool { return row.Path == s.Path })
-			v.SetString(settings.Table()[i].OneOf[1])
+			if oneOf := settings.Table()[i].OneOf; oneOf != nil {
+				v.SetString(oneOf[1])
+			} else {
+				v.SetString("any text")
+			}
 		}
 		after, err := proto.Marshal(c.StepSettings())
 		require.NoError(t, err)

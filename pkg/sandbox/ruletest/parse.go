@@ -108,6 +108,8 @@ func (s *Scenario) changeSettings(a *arguments) error {
 			v.ProtoReflect().Set(f, protoreflect.ValueOfEnum(protoreflect.EnumNumber(a.number(name))))
 		case protoreflect.DoubleKind:
 			v.ProtoReflect().Set(f, protoreflect.ValueOfFloat64(a.number(name)))
+		case protoreflect.StringKind:
+			v.ProtoReflect().Set(f, protoreflect.ValueOfString(a.textArgument(name)))
 		default:
 			v.ProtoReflect().Set(f, protoreflect.ValueOfUint32(uint32(a.number(name))))
 		}

@@ -36,7 +36,8 @@ type Episode struct {
 	Customer      string    `json:"customer_id"`
 	Rule          string    `json:"rule"`
 	Severity      string    `json:"severity"`
-	State         string    `json:"state"` // raised, baseline, initial, suppressed
+	State         string    `json:"state"`           // raised, baseline, initial, suppressed
+	Group         string    `json:"group,omitempty"` // treated, control; absent: there are no groups
 	RaisedAt      time.Time `json:"raised_at"`
 	ClearedAt     string    `json:"cleared_at,omitempty"`
 	ClearedReason string    `json:"cleared_reason,omitempty"`
@@ -242,6 +243,7 @@ type publishedAlert struct {
 	State         string          `json:"state"`
 	Rule          string          `json:"rule"`
 	Severity      string          `json:"severity"`
+	Group         string          `json:"group"`
 	Initial       bool            `json:"initial"`
 	RaisedAt      time.Time       `json:"raised_at"`
 	ClearedAt     string          `json:"cleared_at"`
@@ -266,20 +268,24 @@ func (s *Scenario) recordAlerts(out *output.Batch) error {
 			return fmt.Errorf("decode an alert: %w", err)
 		}
 		published[a.AlertID+a.State] = true
+		group := ""
+		if a.Group != "" {
+			group = " (" + a.Group + ")"
+		}
 		if a.State == "raised" {
-			e := s.episode(processors.OpenAlert{AlertID: a.AlertID, Customer: a.Customer, Rule: a.Rule, Severity: a.Severity, State: "raised"}, a.RaisedAt)
+			e := s.episode(processors.OpenAlert{AlertID: a.AlertID, Customer: a.Customer, Rule: a.Rule, Severity: a.Severity, State: "raised", Group: a.Group}, a.RaisedAt)
 			if a.Initial {
 				e.State = "initial"
 			}
 			e.Value, e.Reasons = string(a.Value), a.Reasons
-			s.addResult("%s %s %s %s since %s by %s: %s %s, at stake %s (%s)", a.Customer, e.State, a.Severity, a.Rule,
+			s.addResult("%s %s %s %s%s since %s by %s: %s %s, at stake %s (%s)", a.Customer, e.State, a.Severity, a.Rule, group,
 				a.RaisedAt.Format(time.RFC3339Nano), a.Trigger, a.Metric, a.Value, a.AtStake, strings.Join(a.Reasons, "; "))
 			continue
 		}
 		if e := s.episodes[a.AlertID]; e != nil {
 			e.ClearedAt, e.ClearedReason = a.ClearedAt, a.ClearedReason
 		}
-		s.addResult("%s cleared %s at %s for %s: %s %s (%s)", a.Customer, a.Rule, a.ClearedAt, a.ClearedReason, a.Metric, a.Value, strings.Join(a.Reasons, "; "))
+		s.addResult("%s cleared %s%s at %s for %s: %s %s (%s)", a.Customer, a.Rule, group, a.ClearedAt, a.ClearedReason, a.Metric, a.Value, strings.Join(a.Reasons, "; "))
 	}
 	now := map[string]processors.OpenAlert{}
 	s.store.Each(func(id string, c *customer.State) {
@@ -309,7 +315,7 @@ func (s *Scenario) episode(a processors.OpenAlert, at time.Time) *Episode {
 	if e := s.episodes[a.AlertID]; e != nil {
 		return e
 	}
-	e := &Episode{AlertID: a.AlertID, Customer: a.Customer, Rule: a.Rule, Severity: a.Severity, State: a.State, RaisedAt: at}
+	e := &Episode{AlertID: a.AlertID, Customer: a.Customer, Rule: a.Rule, Severity: a.Severity, State: a.State, Group: a.Group, RaisedAt: at}
 	s.episodes[a.AlertID] = e
 	s.order = append(s.order, a.AlertID)
 	return e

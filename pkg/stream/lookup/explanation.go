@@ -84,7 +84,11 @@ func RenderExplanation(b *processors.Explanation) []string {
 		add("cancelled", "%s: %d orders, %d refunds, %d subscriptions, %d accounts", or(r.Reason, "no reason stated"), r.Orders, r.Refunds, r.Subscriptions, r.Accounts)
 	}
 	for _, a := range b.Alerts {
-		add("open alert", "%s since %s (%s)", a.Rule, a.Raised, a.State)
+		state := a.State
+		if a.Group != nil {
+			state += ", " + *a.Group
+		}
+		add("open alert", "%s since %s (%s)", a.Rule, a.Raised, state)
 	}
 	if b.Ended != nil {
 		add("subscription", "ended %s", *b.Ended)

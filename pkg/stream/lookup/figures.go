@@ -51,6 +51,9 @@ func Columns() []Column {
 			}
 			return strings.Join(rules, " ")
 		}},
+		described("Whether nobody is to act on an open alert of theirs: they are in its group control", flag("in_control", func(l *Listed) output.Opt[bool] {
+			return output.Some(slices.ContainsFunc(l.Alerts, func(a processors.OpenAlert) bool { return a.IsControl() }))
+		})),
 		described("When an open alert of the customer was last published", moment("alerted_at", func(l *Listed) output.Opt[int64] {
 			if len(l.Alerts) == 0 {
 				return output.Opt[int64]{}

@@ -39,12 +39,13 @@ type Listing struct {
 // The order and the conditions of CallList.
 const (
 	CallSort  = "value_at_stake"
-	CallWhere = "churn_risk=medium|high"
+	CallWhere = "churn_risk=medium|high,in_control=false"
 )
 
 // CallList is the query of the customers to call today: those whose risk is medium or high, the greatest value at stake first.
 // value_at_stake is small for whom an action can no longer reach, since predicted CLV falls with the probability that the customer is
-// still active.
+// still active. Who is in control of an open alert is left out: a call would make them a treated customer, and the comparison of the two
+// groups wrong.
 func CallList(limit int) (q ListQuery, err error) {
 	q.Limit = limit
 	if q.Sort, err = ColumnNamed(CallSort); err != nil {

@@ -17,8 +17,8 @@ import (
 
 // AlertQuery says which open alerts a tally holds; the zero value counts all and holds none.
 type AlertQuery struct {
-	Rule, Severity string // empty: any
-	Limit          int    // the newest
+	Rule, Severity, Group string // empty: any
+	Limit                 int    // the newest
 }
 
 // Tally counts customers by tier and by churn class, and open alerts by rule.
@@ -114,7 +114,7 @@ func (k *tally) add(p *processors.Partition, id string, c *customer.State) {
 			k.rules[a.Rule] = &RuleCount{Rule: a.Rule, Severity: a.Severity}
 		}
 		k.rules[a.Rule].Open++
-		if k.query.Rule != "" && k.query.Rule != a.Rule || k.query.Severity != "" && k.query.Severity != a.Severity {
+		if !k.query.names(&a) {
 			continue
 		}
 		k.matching++
@@ -122,6 +122,10 @@ func (k *tally) add(p *processors.Partition, id string, c *customer.State) {
 			k.trim()
 		}
 	}
+}
+
+func (q *AlertQuery) names(a *processors.OpenAlert) bool {
+	return (q.Rule == "" || q.Rule == a.Rule) && (q.Severity == "" || q.Severity == a.Severity) && (q.Group == "" || q.Group == a.Group)
 }
 
 func (k *tally) count(kind, name string, l *Listed) {

@@ -90,7 +90,11 @@ func RenderOutput(value []byte) string {
 		from := o.within("origin")
 		return fmt.Sprintf("%s  %s %s  from %s/%s/%s", head, o.text("kind"), o.text("reason"), from.text("topic"), from.text("partition"), from.text("offset"))
 	case strings.Contains(what, ".alert."):
-		return fmt.Sprintf("%s  %s %s  %s  at stake %s", head, o.text("rule"), o.text("state"), o.text("severity"), o.text("value_at_stake"))
+		line := fmt.Sprintf("%s  %s %s  %s  at stake %s", head, o.text("rule"), o.text("state"), o.text("severity"), o.text("value_at_stake"))
+		if group := o.text("group"); group != "-" {
+			line += "  " + group
+		}
+		return line
 	default:
 		return string(value)
 	}

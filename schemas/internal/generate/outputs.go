@@ -1,8 +1,12 @@
 package main
 
-import "github.com/mainstay/mainstay/schemas/event"
+import (
+	"strings"
 
-// The kinds of values in outputs. A trailing ? on a field's type allows null.
+	"github.com/mainstay/mainstay/schemas/event"
+)
+
+// The kinds of values in outputs. With a trailing ? a field may be null, with a trailing - it may be absent.
 var kinds = map[string]object{
 	"text":        {{"type", "string"}},
 	"texts":       {{"type", "array"}, {"items", object{{"type", "string"}}}},
@@ -18,6 +22,7 @@ var kinds = map[string]object{
 	"closed":      {{"type", "string"}, {"enum", list{"provisional", "final"}}},
 	"state":       {{"type", "string"}, {"enum", list{"raised", "cleared"}}},
 	"severity":    {{"type", "string"}, {"enum", list{"info", "warning", "critical"}}},
+	"group":       {{"type", "string"}, {"enum", list{"treated", "control"}}},
 	"cleared":     {{"type", "string"}, {"enum", list{"condition", "terms_changed", "rule_removed", "account_closed", "erased"}}},
 	"trigger":     {{"type", "string"}, {"enum", list{"event", "credit", "timer", "close", "thresholds", "parameters", "settings", "erasure", "replay"}}},
 	"event":       {{"type", "string"}, {"enum", eventKinds()}},
@@ -104,6 +109,7 @@ func outputs() []file {
 			{"state", "state", "", nil},
 			{"rule", "text", "", nil},
 			{"severity", "severity", "", nil},
+			{"group", "group-", "Nobody is to act on an alert of control; absent without alerts.control_share", nil},
 			{"initial", "truth", "Opened by a first evaluation, not by a crossing", nil},
 			{"raised_at", "time", "", nil},
 			{"cleared_at", "time?", "", nil},
@@ -193,7 +199,7 @@ func output(name, doc string, types []string, fields []outputField) file {
 	return file{name, append(schema, body...)}
 }
 
-// objectOf is an object with all these fields and no others.
+// objectOf is an object with these fields and no others.
 func objectOf(fields []outputField) object {
 	var properties object
 	var required list
@@ -202,6 +208,7 @@ func objectOf(fields []outputField) object {
 		if kind[len(kind)-1] == '?' {
 			kind, nullable = kind[:len(kind)-1], true
 		}
+		kind, optional := strings.CutSuffix(kind, "-")
 		s := append(object{}, kinds[kind]...)
 		switch kind {
 		case "object":
@@ -216,7 +223,9 @@ func objectOf(fields []outputField) object {
 			s = append(object{{"description", f.doc}}, s...)
 		}
 		properties = append(properties, member{f.name, s})
-		required = append(required, f.name)
+		if !optional {
+			required = append(required, f.name)
+		}
 	}
 	return object{{"type", "object"}, {"properties", properties}, {"required", required}, {"additionalProperties", false}}
 }

@@ -35,6 +35,7 @@ type Destination struct {
 	Headers           map[string]string `yaml:"headers" doc:"Further headers. No secrets: use authorization_file."`
 	Topics            []string          `yaml:"topics" doc:"Outputs to send: alerts, clv, churn-risk, promoter-status. At least one."`
 	Rules             []string          `yaml:"rules" doc:"Send only alerts of these rules."`
+	Group             []string          `yaml:"group" doc:"Send only alerts of these groups: treated, control. [treated] if absent: nobody is to act on an alert of control. Alerts without a group are always sent."`
 	Tiers             []string          `yaml:"tiers" doc:"Send only outputs about customers of these value tiers. It applies to outputs that state the tier: clv and alerts."`
 	ChurnRisk         []string          `yaml:"churn_risk" doc:"Send only outputs about customers of these classes of churn risk. It applies to outputs that state the class: churn-risk and alerts."`
 	Changed           []string          `yaml:"changed" doc:"Send an output only if one of these fields differs from the previous output. It applies to outputs that have one of them in \"previous\"."`
@@ -136,6 +137,9 @@ func (d *Destination) setDefaults() {
 		}
 	}
 	d.Headers = headers
+	if d.Group == nil {
+		d.Group = []string{treated}
+	}
 	d.Timeout = cmp.Or(d.Timeout, 10*time.Second)
 	d.Retry.First = cmp.Or(d.Retry.First, time.Second)
 	d.Retry.Longest = cmp.Or(d.Retry.Longest, time.Minute)
@@ -143,6 +147,12 @@ func (d *Destination) setDefaults() {
 }
 
 const jsonType = "application/json"
+
+// The groups of alerts.
+const (
+	treated = "treated"
+	control = "control"
+)
 
 // OutputTopics are the outputs that can be sent.
 func OutputTopics() []output.Topic {
@@ -260,6 +270,11 @@ func (c *checker) topics() {
 	}
 	if len(d.Rules) > 0 && !slices.Contains(d.Topics, output.Alerts.String()) {
 		c.wrong("rules", "applies to alerts only, and topics has no alerts")
+	}
+	for _, group := range d.Group {
+		if group != treated && group != control {
+			c.wrong("group", "must be of %s, %s; one is %q", treated, control, group)
+		}
 	}
 	if d.Form == JSON || d.Form == Template && d.Template == "" {
 		return

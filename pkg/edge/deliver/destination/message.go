@@ -31,6 +31,9 @@ func Read(t output.Topic, value []byte) (*Message, error) {
 	if err := decoder.Decode(&m.Fields); err != nil || m.Fields == nil {
 		return nil, ErrUnreadable // the decoder's error may quote the record
 	}
+	if _, stated := m.Fields["group"]; t == output.Alerts && !stated {
+		m.Fields["group"] = nil // there are no groups: templates may still name the field
+	}
 	return m, nil
 }
 
@@ -49,6 +52,10 @@ func (d *Destination) Wants(m *Message) bool {
 		return d.Form == JSON
 	}
 	if m.Topic == output.Alerts && len(d.Rules) > 0 && !slices.Contains(d.Rules, m.text("rule")) {
+		return false
+	}
+	//mutant:control-delivered if false && $
+	if group := m.text("group"); group != "" && !slices.Contains(d.Group, group) {
 		return false
 	}
 	return m.isOneOf("value_tier", d.Tiers) && m.isOneOf("churn_risk", d.ChurnRisk) && m.changed(d.Changed)

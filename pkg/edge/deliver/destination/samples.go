@@ -41,7 +41,7 @@ func Sample(t output.Topic) *Message {
 		}).Append(nil)
 	case output.Alerts:
 		value = (&output.Alert{
-			About: about, AlertID: "sample-alert", Rule: "sample_rule", Severity: "warning", RaisedAt: at, ValueAtStake: output.Some[int64](5600), Reasons: reasons,
+			About: about, AlertID: "sample-alert", Rule: "sample_rule", Severity: "warning", Group: treated, RaisedAt: at, ValueAtStake: output.Some[int64](5600), Reasons: reasons,
 			Metric: "churn_probability", Value: output.ProbabilityMeasure(0.7), Threshold: output.ProbabilityMeasure(0.66), ClearThreshold: output.ProbabilityMeasure(0.6),
 			Scores: output.Scores{
 				HistoricCLV: output.Some[int64](12000), PredictedCLV: output.Some[int64](8000), TotalCLV: output.Some[int64](20000), ValueTier: output.Some("top_10"),

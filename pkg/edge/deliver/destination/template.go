@@ -112,7 +112,7 @@ func plain(value any) string {
 
 // notTraits are fields that say something of the output and not of the customer.
 func notTraits() []string {
-	return []string{"event_id", "event_type", "customer_id", "sequence", "trigger", "cause_event_id"}
+	return []string{"event_id", "event_type", "customer_id", "sequence", "trigger", "cause_event_id", "group"}
 }
 
 // traits returns the figures of an output as a JSON object, in the order of their names, which begin with mainstay_. Objects and lists are
