@@ -45,6 +45,16 @@ func ScoreCustomerAsOf(p *Partition, id string, s *customer.State, at int64) (Cu
 	return scoreCustomer(p, p.terms.At(at, at, true), id, s), true
 }
 
+// ExpectCustomerAsOf returns what the model expects of a customer within some civil days from a time (ms, whole seconds) on, without what is
+// dated at or after it: purchase days, and their worth in minor units. It returns false if nothing of the customer is dated before the time.
+func ExpectCustomerAsOf(p *Partition, s *customer.State, at int64, days int) (purchaseDays, revenue float64, known bool) {
+	if s = s.AsOf(&p.terms, at); s == nil {
+		return 0, 0, false
+	}
+	purchaseDays, revenue = clv.Expect(&p.terms, p.terms.At(at, at, true), s, days)
+	return purchaseDays, revenue, true
+}
+
 func scoreCustomer(p *Partition, m customer.Moment, id string, s *customer.State) CustomerScores {
 	t := &p.terms
 	a := CustomerScores{Customer: id, AsOf: m.Now, Referrer: s.Referrer(), Reasons: portfolio.CancelReasons(s.AppendCancellations(nil))}

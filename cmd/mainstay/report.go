@@ -13,8 +13,10 @@ import (
 )
 
 func (p *program) reportCommand() *cobra.Command {
-	return commandGroup("report", "Retention, revenue, cohorts and returns by month, and segments, from Redis; customer equity by day, from Kafka",
-		p.retentionCommand(), p.revenueCommand(), p.cohortsCommand(), p.returnsCommand(), p.segmentsCommand(), p.equityCommand())
+	return commandGroup(
+		"report", "Retention, revenue, cohorts and returns by month, and segments, from Redis; customer equity by day, from Kafka; what alerts and actions have achieved, from the ledger",
+		p.retentionCommand(), p.revenueCommand(), p.cohortsCommand(), p.returnsCommand(), p.segmentsCommand(), p.equityCommand(), p.liftCommand(), p.beforeAfterCommand(),
+	)
 }
 
 func (p *program) retentionCommand() *cobra.Command {

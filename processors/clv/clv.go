@@ -79,6 +79,17 @@ func discount(t *customer.Terms, m customer.Moment) float64 {
 	return perWeek
 }
 
+// Expect returns what the model expects of a customer within some civil days from a moment on: purchase days, and their worth in minor units.
+// Neither is discounted, nor multiplied by the margin.
+func Expect(t *customer.Terms, m customer.Moment, s *customer.State, days int) (purchaseDays, revenue float64) {
+	input, ok := s.Customer(t, m)
+	if !ok || s.Gone(t, m.Now) {
+		return 0, 0
+	}
+	purchaseDays = t.Purchases.Expected(input, t.Weeks(m, float64(days)))
+	return purchaseDays, purchaseDays * spend(t, s).ExpectedSpend(input.X, input.M) / t.Unit.Major(1)
+}
+
 // spend returns the model of spend per purchase day. The prior has no scale, since it does not depend on the currency; it is scaled
 // by the customer's own average, so a customer with one purchase day is expected to spend the same again.
 func spend(t *customer.Terms, s *customer.State) lifetimes.GammaGamma {

@@ -1,0 +1,211 @@
+package outcomes
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/mainstay/mainstay/pkg/kafka"
+	"github.com/mainstay/mainstay/pkg/ops/refold"
+	"github.com/mainstay/mainstay/pkg/stream/report"
+	"github.com/mainstay/mainstay/processors"
+	"github.com/mainstay/mainstay/processors/customer"
+	"github.com/mainstay/mainstay/processors/measure"
+	"github.com/mainstay/mainstay/schemas/money"
+)
+
+// PeriodError is the error of days that cannot be compared.
+type PeriodError struct {
+	Flag    string // date or days
+	Message string
+}
+
+func (e *PeriodError) Error() string { return e.Message }
+
+// parseDays reads one length of a window.
+func parseDays(text string) (int, error) {
+	n, err := strconv.Atoi(strings.TrimSpace(text))
+	if err != nil || n < 1 || n > MostDays {
+		return 0, fmt.Errorf("must be whole numbers from 1 to %d, separated by commas; it is %q", MostDays, text)
+	}
+	return n, nil
+}
+
+// ParseDate reads a civil day, counted from 1970-01-01.
+func ParseDate(text string) (int32, error) {
+	at, err := time.Parse(time.DateOnly, text)
+	if err != nil {
+		return 0, fmt.Errorf("must be a day like 2026-03-01; it is %q", text)
+	}
+	const seconds = 86_400
+	return int32(at.Unix() / seconds), nil //nolint:gosec // four digits of a year
+}
+
+// The rows: who is counted, and what.
+const (
+	AllCustomers   = "all"
+	KnownCustomers = "known" // who had bought before the day
+	NewCustomers   = "new"   // who had not
+)
+
+// compared sums the customers of some rows: before the day, from the day on, and what was expected from the day on.
+type compared struct {
+	before, after bought
+	expectedDays  float64
+	expectedValue float64
+}
+
+func (c *compared) add(o *compared) {
+	for _, p := range []struct{ to, from *bought }{{&c.before, &o.before}, {&c.after, &o.after}} {
+		p.to.days, p.to.orders, p.to.revenue = p.to.days+p.from.days, p.to.orders+p.from.orders, p.to.revenue+p.from.revenue
+	}
+	c.expectedDays, c.expectedValue = c.expectedDays+o.expectedDays, c.expectedValue+o.expectedValue
+}
+
+// comparison folds for BeforeAfter.
+type comparison struct {
+	day, days int32
+	unit      money.Unit
+	expected  map[string]expectation // of the partition, as of the day
+	made      bool                   // expected is complete
+	known     compared
+	fresh     compared // of new customers
+	customers int64    // known
+	first     int32    // day of the first purchase of all
+	none      bool     // nobody has bought
+}
+
+type expectation struct{ days, value float64 }
+
+// BeforeAfter folds the ledger and compares the days from a civil day on with as many before it, and with what the model expected at its
+// beginning, with the parameters that were in force then, of those who had bought before.
+func BeforeAfter(ctx context.Context, cfg Config, k *kafka.Client, day int32, days int) (*report.Report, error) {
+	c := &comparison{day: day, days: int32(days), expected: map[string]expectation{}, none: true} //nolint:gosec // at most MostDays
+	until, err := fold(ctx, cfg, k, c.expect, c.sum)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.check(cfg.Genesis.GetTimezone(), until); err != nil {
+		return nil, err
+	}
+	return c.report(until), nil
+}
+
+// expect makes the expectation once base time has come to the day. What is dated later and has arrived already is left out of it.
+func (c *comparison) expect(p *refold.Partition) error {
+	base, known := p.State.BaseTime()
+	//mutant:before-after-with-hindsight if c.made || !known || base < p.State.DayBegins(c.day+c.days)
+	if c.made || !known || base < p.State.DayBegins(c.day) {
+		return nil
+	}
+	c.made = true
+	p.Customers.Each(func(id string, s *customer.State) {
+		if days, value, known := processors.ExpectCustomerAsOf(p.State, s, p.State.DayBegins(c.day), int(c.days)); known {
+			c.expected[id] = expectation{days, value}
+		}
+	})
+	return nil
+}
+
+func (c *comparison) sum(p *refold.Partition) error {
+	c.unit = p.State.Unit()
+	p.Customers.Each(func(id string, s *customer.State) {
+		days := s.Days()
+		if len(days) == 0 {
+			return
+		}
+		if c.none || days[0].Day < c.first {
+			c.none, c.first = false, days[0].Day
+		}
+		e := c.expected[id]
+		one := compared{boughtWithin(s, c.day-c.days, c.day-1), boughtWithin(s, c.day, c.day+c.days-1), e.days, e.value}
+		if days[0].Day < c.day {
+			c.customers++
+			c.known.add(&one)
+		} else {
+			c.fresh.add(&one)
+		}
+	})
+	clear(c.expected)
+	c.made = false
+	return nil
+}
+
+// check refuses days that the ledger does not cover.
+func (c *comparison) check(zone string, until int64) error {
+	at := time.UnixMilli(until)
+	if location, err := time.LoadLocation(zone); err == nil {
+		at = at.In(location)
+	}
+	today, err := ParseDate(at.Format(time.DateOnly))
+	if err != nil {
+		return err
+	}
+	switch {
+	case c.none || c.first > c.day-1:
+		return &PeriodError{"date", fmt.Sprintf("nobody has bought before %s: there is nothing to compare with", dateOf(c.day))}
+	case c.day >= today:
+		return &PeriodError{"date", fmt.Sprintf("%s is not over: the ledger's time is %s; choose an earlier day", dateOf(c.day), at.UTC().Format(time.RFC3339))}
+	case c.day+c.days > today:
+		return &PeriodError{"days", fmt.Sprintf("the %d days from %s on are not over: the ledger's time is %s; give %d or fewer", c.days, dateOf(c.day), at.UTC().Format(time.RFC3339), today-c.day)}
+	case c.day-c.days < c.first:
+		return &PeriodError{"days", fmt.Sprintf("the first purchase was on %s, so that there are no %d days before %s; give %d or fewer", dateOf(c.first), c.days, dateOf(c.day), c.day-c.first)}
+	}
+	return nil
+}
+
+// BeforeAfterColumns are the columns of the report.
+func BeforeAfterColumns() []report.Column {
+	var all []report.Column
+	for _, name := range []string{"customers", "measure", "before_per_day", "after_per_day", "change", "expected_per_day", "against_expected"} {
+		all = append(all, report.Column{Name: name})
+	}
+	return all
+}
+
+func (c *comparison) report(until int64) *report.Report {
+	r := &report.Report{AsOf: until, Unit: c.unit, Columns: BeforeAfterColumns()}
+	all := c.known
+	all.add(&c.fresh)
+	for _, of := range []struct {
+		name string
+		sums *compared
+	}{{AllCustomers, &all}, {KnownCustomers, &c.known}, {NewCustomers, &c.fresh}} {
+		expected := of.name == KnownCustomers
+		before, after := &of.sums.before, &of.sums.after
+		r.Rows = append(
+			r.Rows,
+			c.row(of.name, "buying_customers", before.days, after.days, expected, of.sums.expectedDays, c.perDay),
+			c.row(of.name, "orders", before.orders, after.orders, false, 0, c.perDay),
+			c.row(of.name, "revenue", before.revenue, after.revenue, expected, of.sums.expectedValue, c.amountPerDay),
+		)
+	}
+	return r
+}
+
+func (c *comparison) perDay(n float64) measure.Value {
+	const thousands = 1000
+	return measure.Ratio(int64(math.RoundToEven(n*thousands)), thousands*int64(c.days), 3)
+}
+
+func (c *comparison) amountPerDay(minor float64) measure.Value {
+	return measure.AmountPer(int64(math.RoundToEven(minor)), int64(c.days))
+}
+
+func (c *comparison) row(name, measured string, before, after int64, expects bool, expected float64, form func(float64) measure.Value) []report.Cell {
+	ratio := func(of float64) report.Cell {
+		const thousands = 1000
+		if !(of > 0) {
+			return report.Cell{}
+		}
+		return report.Cell{Value: measure.Ratio(int64(math.RoundToEven((float64(after)/of-1)*thousands)), thousands, 3)}
+	}
+	row := []report.Cell{{Text: name}, {Text: measured}, {Value: form(float64(before))}, {Value: form(float64(after))}, ratio(float64(before)), {}, {}}
+	if expects {
+		row[5], row[6] = report.Cell{Value: form(expected)}, ratio(expected)
+	}
+	return row
+}
