@@ -170,42 +170,45 @@ func (c *comparison) report(until int64) *report.Report {
 	r := &report.Report{AsOf: until, Unit: c.unit, Columns: BeforeAfterColumns()}
 	all := c.known
 	all.add(&c.fresh)
-	for _, of := range []struct {
-		name string
-		sums *compared
-	}{{AllCustomers, &all}, {KnownCustomers, &c.known}, {NewCustomers, &c.fresh}} {
-		expected := of.name == KnownCustomers
-		before, after := &of.sums.before, &of.sums.after
-		r.Rows = append(
-			r.Rows,
-			c.row(of.name, "buying_customers", before.days, after.days, expected, of.sums.expectedDays, c.perDay),
-			c.row(of.name, "orders", before.orders, after.orders, false, 0, c.perDay),
-			c.row(of.name, "revenue", before.revenue, after.revenue, expected, of.sums.expectedValue, c.amountPerDay),
-		)
-	}
+	r.Rows = c.rows(AllCustomers, &all)
+	r.Rows = append(r.Rows, c.rows(KnownCustomers, &c.known)...)
+	r.Rows = append(r.Rows, c.rows(NewCustomers, &c.fresh)...)
 	return r
 }
 
-func (c *comparison) perDay(n float64) measure.Value {
-	const thousands = 1000
-	return measure.Ratio(int64(math.RoundToEven(n*thousands)), thousands*int64(c.days), 3)
-}
-
-func (c *comparison) amountPerDay(minor float64) measure.Value {
-	return measure.AmountPer(int64(math.RoundToEven(minor)), int64(c.days))
-}
-
-func (c *comparison) row(name, measured string, before, after int64, expects bool, expected float64, form func(float64) measure.Value) []report.Cell {
-	ratio := func(of float64) report.Cell {
-		const thousands = 1000
-		if !(of > 0) {
-			return report.Cell{}
+// rows are those of all, of known or of new customers. Only all are compared with the days before: whoever is known has bought before, and so
+// buys less afterwards whatever is done. Only of known customers something was expected.
+func (c *comparison) rows(name string, s *compared) [][]report.Cell {
+	all := [][]report.Cell{
+		{{Text: name}, {Text: "buying_customers"}, c.perDay(float64(s.before.days)), c.perDay(float64(s.after.days)), ratio(s.after.days, float64(s.before.days)), c.perDay(s.expectedDays), ratio(s.after.days, s.expectedDays)},
+		{{Text: name}, {Text: "orders"}, c.perDay(float64(s.before.orders)), c.perDay(float64(s.after.orders)), ratio(s.after.orders, float64(s.before.orders)), {}, {}},
+		{{Text: name}, {Text: "revenue"}, c.amountPerDay(float64(s.before.revenue)), c.amountPerDay(float64(s.after.revenue)), ratio(s.after.revenue, float64(s.before.revenue)), c.amountPerDay(s.expectedValue), ratio(s.after.revenue, s.expectedValue)},
+	}
+	for _, row := range all {
+		if name != AllCustomers {
+			row[2], row[4] = report.Cell{}, report.Cell{}
 		}
-		return report.Cell{Value: measure.Ratio(int64(math.RoundToEven((float64(after)/of-1)*thousands)), thousands, 3)}
+		if name != KnownCustomers {
+			row[5], row[6] = report.Cell{}, report.Cell{}
+		}
 	}
-	row := []report.Cell{{Text: name}, {Text: measured}, {Value: form(float64(before))}, {Value: form(float64(after))}, ratio(float64(before)), {}, {}}
-	if expects {
-		row[5], row[6] = report.Cell{Value: form(expected)}, ratio(expected)
+	return all
+}
+
+const thousands = 1000
+
+func (c *comparison) perDay(n float64) report.Cell {
+	return report.Cell{Value: measure.Ratio(int64(math.RoundToEven(n*thousands)), thousands*int64(c.days), 3)}
+}
+
+func (c *comparison) amountPerDay(minor float64) report.Cell {
+	return report.Cell{Value: measure.AmountPer(int64(math.RoundToEven(minor)), int64(c.days))}
+}
+
+// ratio is by how much n exceeds another number, as a share of that.
+func ratio(n int64, of float64) report.Cell {
+	if !(of > 0) {
+		return report.Cell{}
 	}
-	return row
+	return report.Cell{Value: measure.Ratio(int64(math.RoundToEven((float64(n)/of-1)*thousands)), thousands, 3)}
 }

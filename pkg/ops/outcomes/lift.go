@@ -267,15 +267,13 @@ func (l *lifter) row(days int, o outcome, waiting int64, treated, control *lift.
 	if c.Shown() {
 		verdict = map[bool]string{true: Higher, false: Lower}[c.Low > 0]
 	}
-	const thousands = 1000
-	ratio := c.Difference / c.Control
 	return []report.Cell{
 		count(int64(days)),
 		{Text: o.name},
 		count(int64(treated.N())), count(int64(control.N())), count(waiting),
 		known(treated.N() > 0, o.form(c.Treated)), known(control.N() > 0, o.form(c.Control)), known(both, o.form(c.Difference)),
 		known(c.Bounded, o.form(c.Low)), known(c.Bounded, o.form(c.High)),
-		known(both && c.Control > 0, measure.Ratio(int64(math.RoundToEven(ratio*thousands)), thousands, 3)),
+		known(both && c.Control > 0, measure.Ratio(int64(math.RoundToEven(c.Difference/c.Control*thousands)), thousands, 3)),
 		{Text: verdict},
 	}
 }

@@ -21,10 +21,11 @@ type subscriber struct {
 	read           map[topicPartition][]outputRecord
 	alerts         map[string]string    // by alert id: raised or cleared
 	firing         map[[2]string]string // by customer and rule: the alert that was raised and not cleared
-	causes         map[string][]string  // by customer: the events in outputsByCause
-	erased         map[topicKey]int     // how often customer.erased was read
-	sequences      map[life][]int64     // read so far
-	tombstoneDue   map[topicKey]bool    // customer.erased was read, and no tombstone yet
+	groupOf        func(rule, customer string) string
+	causes         map[string][]string // by customer: the events in outputsByCause
+	erased         map[topicKey]int    // how often customer.erased was read
+	sequences      map[life][]int64    // read so far
+	tombstoneDue   map[topicKey]bool   // customer.erased was read, and no tombstone yet
 }
 
 type topicPartition struct {
@@ -65,6 +66,7 @@ type published struct {
 	Class     *string      `json:"churn_risk"`
 	AlertID   string       `json:"alert_id"`
 	Rule      string       `json:"rule"`
+	Group     string       `json:"group"`
 	State     string       `json:"state"`
 	Trigger   string       `json:"trigger"`
 }
@@ -223,6 +225,9 @@ func (s *subscriber) alert(p published) {
 	rule := [2]string{p.Customer, p.Rule}
 	report := func(what string) {
 		s.problems = append(s.problems, fmt.Sprintf("alert %s of %s (%s) %s", p.AlertID, p.Customer, p.Rule, what))
+	}
+	if want := s.groupOf(p.Rule, p.Customer); p.Group != want {
+		report("is of group " + p.Group + " and not of " + want)
 	}
 	before := s.alerts[p.AlertID]
 	switch {

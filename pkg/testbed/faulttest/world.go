@@ -109,6 +109,7 @@ func settings(seed uint64, env *embedded.Embedded) config.Config {
 		c.Kafka.Topics[event.Purchase] = []string{"purchases=" + batchesTable}
 	}
 	c.Alerts.Rules, c.Alerts.FuseRaises, c.Alerts.FuseShare = rules(seed), 3, 0
+	c.Alerts.ControlShare = controlShare(seed)
 	if seed%4 != 2 { // a close for each of the 400 days of a history takes several times as long as all else
 		c.Portfolio.Close = "off"
 	}
@@ -142,6 +143,9 @@ func newWorld(seed uint64, faults []fault, rng *rand.Rand, coverage *coverage, l
 	if err != nil {
 		w.close()
 		return nil, fmt.Errorf("apply topics: %w", err)
+	}
+	w.subscriber.groupOf = func(rule, customer string) string {
+		return groupOf(w.genesis.GetLedgerId(), rule, customer, controlShare(seed))
 	}
 	return w, nil
 }
