@@ -379,3 +379,29 @@ func TestEarlierEvaluationEndsNoLaterEpisode(t *testing.T) {
 	}
 	require.Len(t, raised, 1, raised)
 }
+
+// A copy of a ledger, and a copy of a copy, draws the groups of the first one.
+func TestACopyDrawsTheSameGroups(t *testing.T) {
+	groups := func(g *ledger.Genesis) map[string]string {
+		w := newWorld(t, g)
+		w.settings(func(v *ledger.SettingsValues) {
+			v.AlertRules = alert.Wire([]alert.Rule{{Name: "spent", Metric: "historic_clv", At: 50, Clear: 50, Severity: "info"}})
+			v.AlertsControlShare, v.TiersMinCustomers, v.AlertsPublishBaseline = .5, 1, true
+		})
+		all := map[string]string{}
+		for i := range 40 {
+			id := fmt.Sprint("c", i)
+			w.put(id, purchase(id, 10_000, start), start)
+			for _, a := range processors.OpenAlerts(w.parts[0].state, id, w.state(id)) {
+				all[id] = a.Group
+			}
+		}
+		require.Len(t, all, 40)
+		return all
+	}
+	first, copied, other := genesis(1, ledger.Clock_CLOCK_EVENT), genesis(1, ledger.Clock_CLOCK_EVENT), genesis(1, ledger.Clock_CLOCK_EVENT)
+	copied.LedgerId, copied.CopiedFrom = "copy", &ledger.CopiedFrom{Namespace: "former", LedgerIds: []string{"copy of test", "test"}}
+	other.LedgerId = "other"
+	require.Equal(t, groups(first), groups(copied))
+	require.NotEqual(t, groups(first), groups(other))
+}

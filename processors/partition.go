@@ -92,7 +92,7 @@ func (p *Partition) adoptGenesis(g *ledger.Genesis) error {
 func (p *Partition) deriveTerms() {
 	s := &p.state
 	p.terms.Settings = s.settings
-	p.rules = alert.Compile(s.settings, s.retiredRules, s.genesis.GetLedgerId(), p.terms.Unit)
+	p.rules = alert.Compile(s.settings, s.retiredRules, originOf(s.genesis), p.terms.Unit)
 	s.fuses.Keep(&p.rules)
 	p.terms.Thresholds = s.thresholds
 	if p.predicts != s.parameters {
@@ -103,6 +103,15 @@ func (p *Partition) deriveTerms() {
 	p.terms.OrdersError, p.terms.SpendError = s.parameters.GetOrdersError(), s.parameters.GetSpendError()
 	p.deriveClosingTerms()
 	p.terms.Model = output.Model{Name: s.parameters.GetModel(), Version: s.parameters.GetVersion(), Status: s.parameters.GetStatus()}
+}
+
+// originOf returns the id of the ledger from which a copy descends, or its own: a copy draws the groups that the first one drew.
+func originOf(g *ledger.Genesis) string {
+	//mutant:copy-draws-again if false && $
+	if former := g.GetCopiedFrom().GetLedgerIds(); len(former) > 0 {
+		return former[len(former)-1]
+	}
+	return g.GetLedgerId()
 }
 
 // currentMoment is the moment as of which a customer is scored outside of an entry of their own: base time (the latest event's

@@ -103,6 +103,7 @@ func mutants() []mutant {
 		{rule: "groups", name: "control-told", broken: "alerts do not say that their customer is in control", by: scenarios()},
 		{rule: "groups", name: "group-lost-on-reclaim", broken: "the group of an open alert is forgotten on reclaim", by: scenarios()},
 		{rule: "groups", name: "one-draw-for-all-rules", broken: "who is in control of one rule is in control of all", by: unitTests("./processors/alert", "^TestGroupsAreIndependent$")},
+		{rule: "groups", name: "copy-draws-again", broken: "a copy of a ledger draws other groups", by: unitTests("./processors", "^TestACopyDrawsTheSameGroups$")},
 		{rule: "groups", name: "control-delivered", broken: "webhooks send alerts on which nobody is to act", by: unitTests("./pkg/edge/deliver/destination", "^TestFilters$")},
 		{rule: "lift", name: "lift-fixed-bound", broken: "the bounds are those of a single look, and somebody looks daily", by: goTest("./pkg/models/lift", "TestNothingIsFoundWhereNothingIs")},
 		{rule: "lift", name: "covariate-ignored", broken: "what the model predicted is not used", by: goTest("./pkg/models/lift", "TestAnEffectIsFound")},

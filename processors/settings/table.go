@@ -165,7 +165,7 @@ func revision() []Setting {
 		number("alerts.control_share", 0, 0, .5, func(v *values) any { return &v.AlertsControlShare },
 			"Share of the customers on whose alerts nobody acts, drawn for each rule by a hash of the customer id. Alerts then state their group, treated or control, and mainstay report lift compares the two. 0: no groups."),
 		text("alerts.control_salt", checkSalt, func(v *values) any { return &v.AlertsControlSalt },
-			"Text that the hash begins with, at most 64 bytes. Another one draws other customers. Empty: the id of the ledger."),
+			"Text that the hash begins with, at most 64 bytes. Another one draws other customers. Empty: the id of the ledger; a copy keeps that of the first."),
 	}
 }
 

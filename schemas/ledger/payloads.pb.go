@@ -772,7 +772,7 @@ type SettingsValues struct {
 	PortfolioClose         PortfolioClose         `protobuf:"varint,50,opt,name=portfolio_close,json=portfolioClose,proto3,enum=mainstay.ledger.v1.PortfolioClose" json:"portfolio_close,omitempty"`
 	TiersRedrawShare       float64                `protobuf:"fixed64,51,opt,name=tiers_redraw_share,json=tiersRedrawShare,proto3" json:"tiers_redraw_share,omitempty"`       // share of the customers whose tier must change for new thresholds between closes
 	AlertsControlShare     float64                `protobuf:"fixed64,60,opt,name=alerts_control_share,json=alertsControlShare,proto3" json:"alerts_control_share,omitempty"` // share of the customers whose alerts of a rule are in the group control; 0: there are no groups
-	AlertsControlSalt      string                 `protobuf:"bytes,61,opt,name=alerts_control_salt,json=alertsControlSalt,proto3" json:"alerts_control_salt,omitempty"`      // of the hash that draws them; empty: the ledger's id
+	AlertsControlSalt      string                 `protobuf:"bytes,61,opt,name=alerts_control_salt,json=alertsControlSalt,proto3" json:"alerts_control_salt,omitempty"`      // of the hash that draws them; empty: the id of the ledger, of a copy that of the first
 	unknownFields          protoimpl.UnknownFields
 	sizeCache              protoimpl.SizeCache
 }

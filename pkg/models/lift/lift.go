@@ -3,7 +3,7 @@
 //
 // Its bounds are a confidence sequence: with a probability of 95% they contain the true difference at all looks together, from the first
 // one on and for ever, so it does not matter how often and until when somebody looks. The bounds of a z test, which allow a single look,
-// exclude 0 in a quarter of the half-years in which nothing differs, if somebody looks daily.
+// exclude 0 in a fifth of the half-years in which nothing differs, if somebody looks daily.
 //
 // The estimate. The groups are drawn at random, so the difference of the means is right by itself. What the model predicted of a customer
 // when the alert was raised, x, explains a part of what they then do, y; a regression takes that part of the noise away. Each group has
