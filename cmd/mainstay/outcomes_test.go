@@ -241,6 +241,27 @@ func TestLiftAndBeforeAfter(t *testing.T) {
 		}
 	}
 
+	// The examples of docs/measures.md, from the sums over the orders.
+	measures, err := os.ReadFile(filepath.Join("..", "..", "docs", "measures.md"))
+	require.NoError(t, err)
+	sum := func(first, last int) (orders int, total float64) {
+		for _, o := range all {
+			if d := day(o.at) - day(begin); d >= first && d < last {
+				orders, total = orders+1, total+float64(o.total)
+			}
+		}
+		return orders, total
+	}
+	orders, after := sum(0, horizon)
+	_, before := sum(-horizon, 0)
+	for _, example := range []string{
+		fmt.Sprintf("| %d / 30 = **%.3f** |", orders, float64(orders)/horizon), fmt.Sprintf("| %.2f / 30 = **%.2f** |", after, after/horizon),
+		fmt.Sprintf("| %.2f / %.2f - 1 = **%.3f** |", after, before, after/before-1), fmt.Sprintf("| **%.2f** |", rows[5]["expected_per_day"]),
+		fmt.Sprintf("| %.2f / %.2f - 1 = **%.3f** |", rows[5]["after_per_day"], rows[5]["expected_per_day"], rows[5]["against_expected"]),
+	} {
+		require.Contains(t, string(measures), example)
+	}
+
 	for text, args := range map[string][]string{
 		"give --rule": {"report", "lift"},
 		`no such rule: "loud"; the rules in force are silent`:                 {"report", "lift", "--rule", "loud"},
@@ -263,4 +284,59 @@ func TestLiftAndBeforeAfter(t *testing.T) {
 	for _, command := range [][]string{{"report", "lift", "--rule", "silent"}, {"report", "before-after", "--date", action, "--days", "30"}} {
 		require.Contains(t, string(page), "$ mainstay "+strings.Join(command, " ")+"\n"+w.mustRun(command...))
 	}
+}
+
+// The examples of docs/measures.md: a customer buys for 20.00, falls silent, and comes back after the alert. Another share then draws anew.
+func TestExamplesOfLift(t *testing.T) {
+	content, err := os.ReadFile(filepath.Join("..", "..", "docs", "measures.md"))
+	require.NoError(t, err)
+	_, page, found := strings.Cut(string(content), "## What actions achieve")
+	require.True(t, found)
+	w, b := rulesWorld(t, silentRules, "MAINSTAY_ALERTS_CONTROL_SHARE=0.5", "MAINSTAY_MONEY_DEFAULT_CURRENCY=EUR")
+	silent := func(customer string) func() bool {
+		return func() bool { return strings.Contains(w.mustRun("alerts", "list"), customer) }
+	}
+	w.mustRun("send", "purchase", "--customer", "eve", "--order", "1", "--total", "20", "--at", "2026-01-01")
+	w.customer("eve", orders("1"))
+	w.mustRun("advance", "--to", "2026-03-05")
+	w.eventually(silent("eve"), "the alert of eve")
+	w.mustRun("send", "purchase", "--customer", "eve", "--order", "2", "--total", "30", "--at", "2026-03-14")
+	w.mustRun("send", "cancellation", "--customer", "eve", "--order", "2", "--refund", "r", "--total", "5", "--at", "2026-03-16")
+	w.customer("eve", func(c map[string]any) bool { return numberAt(c, "clv", "historic_clv") == "45.00" })
+	w.mustRun("advance", "--to", "2026-04-15")
+	w.customer("eve", func(c map[string]any) bool { return c["as_of"] == "2026-04-15T00:00:00Z" })
+	of := func(args ...string) (all []map[string]any) {
+		for _, row := range object(t, w.mustRun(append(args, "--output", "json")...))["rows"].([]any) {
+			all = append(all, row.(map[string]any))
+		}
+		return all
+	}
+	for _, row := range of("report", "lift", "--rule", "silent", "--days", "30") {
+		example := row["treated_mean"]
+		if example == nil {
+			example = row["control_mean"]
+		}
+		_, line, found := strings.Cut(page, "| **`"+row["measure"].(string)+"`** |")
+		require.True(t, found)
+		line, _, _ = strings.Cut(line, "\n")
+		require.Contains(t, line, "**"+example.(json.Number).String()+"**", row["measure"])
+		require.Equal(t, "too few to tell", row["verdict"])
+	}
+	clv := func(at string) map[string]any {
+		return object(t, w.mustRun("customer", "get", "eve", "--as-of", at, "--output", "json"))
+	}
+	before, after := clv("2026-03-03"), clv("2026-04-02")
+	require.Contains(t, page, fmt.Sprintf("| (%s + %s) - (%s + %s) = **", numberAt(after, "clv", "historic_clv"), numberAt(after, "clv", "predicted_clv"),
+		numberAt(before, "clv", "historic_clv"), numberAt(before, "clv", "predicted_clv")))
+	require.Equal(t, exitOK, b.stop(), b.errs.String())
+
+	w.environ = append(w.environ, "MAINSTAY_ALERTS_CONTROL_SHARE=0.25", "MAINSTAY_SETTINGS_REVISION=2")
+	w.start("run")
+	w.waitRevision(2)
+	w.mustRun("send", "purchase", "--customer", "fay", "--order", "3", "--total", "20", "--at", "2026-04-16")
+	w.customer("fay", orders("1"))
+	w.mustRun("advance", "--to", "2026-07-01")
+	w.eventually(silent("fay"), "the alert of fay")
+	require.Contains(t, w.mustRun("report", "lift", "--rule", "silent"), "A share of 0.25 is in control; below 800 customers in both groups nothing is stated.")
+	require.Contains(t, w.mustRun("report", "lift", "--rule", "silent"), "1 customers are left out: their groups were drawn with another share or salt.")
 }

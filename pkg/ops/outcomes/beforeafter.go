@@ -47,8 +47,8 @@ func ParseDate(text string) (int32, error) {
 // The rows: who is counted, and what.
 const (
 	AllCustomers   = "all"
-	KnownCustomers = "known" // who had bought before the day
-	NewCustomers   = "new"   // who had not
+	KnownCustomers = "known" // who had bought before the day, as far as the ledger knew when its time came to the day
+	NewCustomers   = "new"   // all others
 )
 
 // compared sums the customers of some rows: before the day, from the day on, and what was expected from the day on.
@@ -73,7 +73,6 @@ type comparison struct {
 	made      bool                   // expected is complete
 	known     compared
 	fresh     compared // of new customers
-	customers int64    // known
 	first     int32    // day of the first purchase of all
 	none      bool     // nobody has bought
 }
@@ -120,10 +119,9 @@ func (c *comparison) sum(p *refold.Partition) error {
 		if c.none || days[0].Day < c.first {
 			c.none, c.first = false, days[0].Day
 		}
-		e := c.expected[id]
+		e, expected := c.expected[id]
 		one := compared{boughtWithin(s, c.day-c.days, c.day-1), boughtWithin(s, c.day, c.day+c.days-1), e.days, e.value}
-		if days[0].Day < c.day {
-			c.customers++
+		if expected && days[0].Day < c.day {
 			c.known.add(&one)
 		} else {
 			c.fresh.add(&one)
@@ -188,7 +186,7 @@ func (c *comparison) rows(name string, s *compared) [][]report.Cell {
 		if name != AllCustomers {
 			row[2], row[4] = report.Cell{}, report.Cell{}
 		}
-		if name != KnownCustomers {
+		if name != KnownCustomers || s.expectedDays == 0 {
 			row[5], row[6] = report.Cell{}, report.Cell{}
 		}
 	}

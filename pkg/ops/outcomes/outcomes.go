@@ -38,7 +38,7 @@ func fold(ctx context.Context, cfg Config, k *kafka.Client, after, last func(p *
 	topic := ledger.Topic(cfg.Namespace)
 	numbers := make([]int32, cfg.Genesis.GetPartitions())
 	for i := range numbers {
-		numbers[i] = int32(i) //nolint:gosec // at most 4096
+		numbers[i] = int32(i)
 	}
 	bounds, err := k.ListOffsets(ctx, topic, numbers)
 	if err != nil {
