@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/mainstay/mainstay/pkg/lifetimes"
 	"github.com/mainstay/mainstay/pkg/models/lift"
 	"github.com/mainstay/mainstay/pkg/node/app"
 	"github.com/mainstay/mainstay/pkg/ops/outcomes"
@@ -109,9 +110,9 @@ func (p *program) beforeAfterReport(ctx context.Context, cmd *cobra.Command, _ [
 	case days < 1 || days > outcomes.MostDays:
 		return usage("--days: must be from 1 to %d; it is %d", outcomes.MostDays, days)
 	}
-	sh := &sheet{note: "There is no control group: season, prices, other actions and chance are in the differences too."}
+	var c *outcomes.Change
 	err = p.foldOutcomes(ctx, cmd, func(cfg outcomes.Config, a *app.App) (err error) {
-		sh.Report, err = outcomes.BeforeAfter(ctx, cfg, a.Kafka, day, days)
+		c, err = outcomes.BeforeAfter(ctx, cfg, a.Kafka, day, days)
 		return err
 	})
 	var period *outcomes.PeriodError
@@ -121,7 +122,11 @@ func (p *program) beforeAfterReport(ctx context.Context, cmd *cobra.Command, _ [
 	case err != nil:
 		return err
 	}
-	return p.print(cmd, sh)
+	note := "There is no control group: season, prices, other actions and chance are in the differences too."
+	if c.Status == string(lifetimes.StatusPrior) {
+		note += " The model was not fitted to this shop on that day, so what it expected says little: see mainstay fit."
+	}
+	return p.print(cmd, &sheet{Report: c.Report, note: note})
 }
 
 // foldOutcomes connects, folds and draws how far it has come.

@@ -71,6 +71,7 @@ type comparison struct {
 	unit      money.Unit
 	expected  map[string]expectation // of the partition, as of the day
 	made      bool                   // expected is complete
+	status    string                 // of the parameters
 	known     compared
 	fresh     compared // of new customers
 	first     int32    // day of the first purchase of all
@@ -79,9 +80,15 @@ type comparison struct {
 
 type expectation struct{ days, value float64 }
 
+// Change is a comparison of the days around a day.
+type Change struct {
+	Report *report.Report
+	Status string // of the parameters with which the expectation was made: prior, provisional or fitted; empty: there is none
+}
+
 // BeforeAfter folds the ledger and compares the days from a civil day on with as many before it, and with what the model expected at its
 // beginning, with the parameters that were in force then, of those who had bought before.
-func BeforeAfter(ctx context.Context, cfg Config, k *kafka.Client, day int32, days int) (*report.Report, error) {
+func BeforeAfter(ctx context.Context, cfg Config, k *kafka.Client, day int32, days int) (*Change, error) {
 	c := &comparison{day: day, days: int32(days), expected: map[string]expectation{}, none: true} //nolint:gosec // at most MostDays
 	until, err := fold(ctx, cfg, k, c.expect, c.sum)
 	if err != nil {
@@ -90,7 +97,7 @@ func BeforeAfter(ctx context.Context, cfg Config, k *kafka.Client, day int32, da
 	if err := c.check(cfg.Genesis.GetTimezone(), until); err != nil {
 		return nil, err
 	}
-	return c.report(until), nil
+	return &Change{c.report(until), c.status}, nil
 }
 
 // expect makes the expectation once base time has come to the day. What is dated later and has arrived already is left out of it.
@@ -100,7 +107,7 @@ func (c *comparison) expect(p *refold.Partition) error {
 	if c.made || !known || base < p.State.DayBegins(c.day) {
 		return nil
 	}
-	c.made = true
+	c.made, c.status = true, p.State.Parameters().GetStatus()
 	p.Customers.Each(func(id string, s *customer.State) {
 		if days, value, known := processors.ExpectCustomerAsOf(p.State, s, p.State.DayBegins(c.day), int(c.days)); known {
 			c.expected[id] = expectation{days, value}
