@@ -1,6 +1,9 @@
 package alert
 
 import (
+	"slices"
+	"strings"
+
 	"github.com/cespare/xxhash/v2"
 
 	"github.com/mainstay/mainstay/processors/customer"
@@ -14,12 +17,25 @@ import (
 //
 // To draw for each episode was rejected: a customer would be treated once and in control the next time, and carry the effect over.
 type groups struct {
-	share float64 // of control; 0: there are no groups
+	share float64  // of control; 0: there are no groups
+	rules []string // that have groups; none: all
 	salt  string
 }
 
+// NamesIn returns the names of rules in a text that separates them by commas.
+func NamesIn(text string) []string {
+	if text == "" {
+		return nil
+	}
+	names := strings.Split(text, ",")
+	for i := range names {
+		names[i] = strings.TrimSpace(names[i])
+	}
+	return names
+}
+
 func (g *groups) of(rule, id string) customer.Group {
-	if g.share == 0 {
+	if g.share == 0 || len(g.rules) > 0 && !slices.Contains(g.rules, rule) {
 		return 0
 	}
 	//mutant:one-draw-for-all-rules if draw(g.salt, rule[:0], id) < g.share

@@ -74,3 +74,12 @@ func TestDrawIsFixed(t *testing.T) {
 	require.NotEqual(t, draw("a", "b", "cd"), draw("a", "bc", "d"))
 	require.Equal(t, float64(xxhash.Sum64String("salt\x00churn_risk_high\x00ada")/2048)/9007199254740992, draw("salt", "churn_risk_high", "ada"))
 }
+
+// Only the rules that are named have groups.
+func TestGroupsOfNamedRules(t *testing.T) {
+	g := groups{share: .5, rules: NamesIn("churn_risk_high, promoter_silent")}
+	require.NotZero(t, g.of("churn_risk_high", "ada"))
+	require.NotZero(t, g.of("promoter_silent", "ada"))
+	require.Zero(t, g.of("high_value_lost", "ada"))
+	require.Empty(t, NamesIn(""))
+}

@@ -95,7 +95,7 @@ func (r *Rule) Check() *RuleError {
 	m, known := metricOf(r.Metric)
 	side := map[bool]string{false: "above", true: "below"}[r.Below]
 	switch {
-	case !nameForm(r.Name):
+	case !IsName(r.Name):
 		return fault("name", "must be 1 to %d small letters, digits or underscores, and begin with a letter; it is %q", mostName, r.Name)
 	case !known:
 		return fault("metric", "must be one of %s; it is %q", strings.Join(Metrics(), ", "), r.Metric)
@@ -136,7 +136,8 @@ func among(field string, values, allowed []string) *RuleError {
 	return nil
 }
 
-func nameForm(name string) bool {
+// IsName reports whether a rule can have a name.
+func IsName(name string) bool {
 	if name == "" || len(name) > mostName || name[0] < 'a' || name[0] > 'z' {
 		return false
 	}
@@ -226,7 +227,7 @@ func Compile(v *ledger.SettingsValues, retired []*ledger.AlertRule, ledgerID str
 	rules := Rules{
 		PublishBase: v.GetAlertsPublishBaseline(), LateMS: int64(v.GetAlertsLateHours()) * 3_600_000,
 		FuseRaises: int64(v.GetAlertsFuseRaises()), FuseShare: v.GetAlertsFuseShare(),
-		groups: groups{share: v.GetAlertsControlShare(), salt: cmp.Or(v.GetAlertsControlSalt(), ledgerID)},
+		groups: groups{share: v.GetAlertsControlShare(), rules: NamesIn(v.GetAlertsControlRules()), salt: cmp.Or(v.GetAlertsControlSalt(), ledgerID)},
 	}
 	rules.all, rules.retired = compile(v.GetAlertRules(), unit), compile(retired, unit)
 	for i := range rules.all {

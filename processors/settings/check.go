@@ -303,6 +303,15 @@ func checkRules(value any) string {
 	return ""
 }
 
+func checkRuleNames(value any) string {
+	for _, name := range alert.NamesIn(value.(string)) {
+		if !alert.IsName(name) {
+			return fmt.Sprintf("must be names of rules, separated by commas; one is %q", name)
+		}
+	}
+	return ""
+}
+
 func checkSalt(value any) string {
 	const most = 64
 	if salt := value.(string); len(salt) > most || !utf8.ValidString(salt) {

@@ -164,6 +164,8 @@ func revision() []Setting {
 			"Share of the partition's customers whose alerts are published likewise; the greater of the two limits applies. Alerts beyond it are recorded as suppressed."),
 		number("alerts.control_share", 0, 0, .5, func(v *values) any { return &v.AlertsControlShare },
 			"Share of the customers on whose alerts nobody acts, drawn for each rule by a hash of the customer id. Alerts then state their group, treated or control, and mainstay report lift compares the two. 0: no groups."),
+		text("alerts.control_rules", checkRuleNames, func(v *values) any { return &v.AlertsControlRules },
+			"Names of the rules whose alerts have groups, separated by commas: those that somebody acts on. Empty: all rules."),
 		text("alerts.control_salt", checkSalt, func(v *values) any { return &v.AlertsControlSalt },
 			"Text that the hash begins with, at most 64 bytes. Another one draws other customers. Empty: the id of the ledger; a copy keeps that of the first."),
 	}

@@ -772,6 +772,7 @@ type SettingsValues struct {
 	PortfolioClose         PortfolioClose         `protobuf:"varint,50,opt,name=portfolio_close,json=portfolioClose,proto3,enum=mainstay.ledger.v1.PortfolioClose" json:"portfolio_close,omitempty"`
 	TiersRedrawShare       float64                `protobuf:"fixed64,51,opt,name=tiers_redraw_share,json=tiersRedrawShare,proto3" json:"tiers_redraw_share,omitempty"`       // share of the customers whose tier must change for new thresholds between closes
 	AlertsControlShare     float64                `protobuf:"fixed64,60,opt,name=alerts_control_share,json=alertsControlShare,proto3" json:"alerts_control_share,omitempty"` // share of the customers whose alerts of a rule are in the group control; 0: there are no groups
+	AlertsControlRules     string                 `protobuf:"bytes,62,opt,name=alerts_control_rules,json=alertsControlRules,proto3" json:"alerts_control_rules,omitempty"`   // names of the rules whose alerts have groups, separated by commas; empty: all
 	AlertsControlSalt      string                 `protobuf:"bytes,61,opt,name=alerts_control_salt,json=alertsControlSalt,proto3" json:"alerts_control_salt,omitempty"`      // of the hash that draws them; empty: the id of the ledger, of a copy that of the first
 	unknownFields          protoimpl.UnknownFields
 	sizeCache              protoimpl.SizeCache
@@ -1022,6 +1023,13 @@ func (x *SettingsValues) GetAlertsControlShare() float64 {
 		return x.AlertsControlShare
 	}
 	return 0
+}
+
+func (x *SettingsValues) GetAlertsControlRules() string {
+	if x != nil {
+		return x.AlertsControlRules
+	}
+	return ""
 }
 
 func (x *SettingsValues) GetAlertsControlSalt() string {
@@ -2907,7 +2915,7 @@ const file_ledger_payloads_proto_rawDesc = "" +
 	"\bSettings\x12\x1a\n" +
 	"\brevision\x18\x01 \x01(\x04R\brevision\x12\x12\n" +
 	"\x04hash\x18\x02 \x01(\x06R\x04hash\x12:\n" +
-	"\x06values\x18\x03 \x01(\v2\".mainstay.ledger.v1.SettingsValuesR\x06values\"\xfa\v\n" +
+	"\x06values\x18\x03 \x01(\v2\".mainstay.ledger.v1.SettingsValuesR\x06values\"\xac\f\n" +
 	"\x0eSettingsValues\x12\x1f\n" +
 	"\vmemory_days\x18\x01 \x01(\rR\n" +
 	"memoryDays\x12#\n" +
@@ -2945,7 +2953,8 @@ const file_ledger_payloads_proto_rawDesc = "" +
 	"\x0freferral_credit\x18. \x01(\x0e2\".mainstay.ledger.v1.ReferralCreditR\x0ereferralCredit\x12K\n" +
 	"\x0fportfolio_close\x182 \x01(\x0e2\".mainstay.ledger.v1.PortfolioCloseR\x0eportfolioClose\x12,\n" +
 	"\x12tiers_redraw_share\x183 \x01(\x01R\x10tiersRedrawShare\x120\n" +
-	"\x14alerts_control_share\x18< \x01(\x01R\x12alertsControlShare\x12.\n" +
+	"\x14alerts_control_share\x18< \x01(\x01R\x12alertsControlShare\x120\n" +
+	"\x14alerts_control_rules\x18> \x01(\tR\x12alertsControlRules\x12.\n" +
 	"\x13alerts_control_salt\x18= \x01(\tR\x11alertsControlSalt\"\xa6\x02\n" +
 	"\tAlertRule\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n" +

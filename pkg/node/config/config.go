@@ -274,6 +274,7 @@ type Alerts struct {
 	FuseRaises      int     `yaml:"fuse_raises"`
 	FuseShare       float64 `yaml:"fuse_share"`
 	ControlShare    float64 `yaml:"control_share"`
+	ControlRules    string  `yaml:"control_rules"`
 	ControlSalt     string  `yaml:"control_salt"`
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"github.com/mainstay/mainstay/pkg/format"
 	"github.com/mainstay/mainstay/processors/season"
+	"github.com/mainstay/mainstay/processors/alert"
 	"github.com/mainstay/mainstay/processors/settings"
 	"github.com/mainstay/mainstay/schemas/event"
 	"github.com/mainstay/mainstay/schemas/money"
@@ -214,10 +215,16 @@ func known(table *money.Table, code string) (money.Unit, bool) {
 	return unit, ok && unit.Code == code
 }
 
-// answers checks the rules that relate several settings of the ledger; Step checks the same rules.
+// answers checks the rules that relate several settings of the ledger; Step checks the same rules, but for names of rules: a what-if is
+// under other ones.
 func (v *validator) answers() {
 	for _, invalid := range settings.Problems(v.StepSettings()) {
 		v.wrong(invalid.Path, "%s", invalid.Message)
+	}
+	for _, name := range alert.NamesIn(v.Alerts.ControlRules) {
+		if !slices.ContainsFunc(v.Alerts.Rules, func(r alert.Rule) bool { return r.Name == name }) {
+			v.wrong("alerts.control_rules", "no rule of alerts.rules is named %q", name)
+		}
 	}
 }
 
