@@ -37,6 +37,7 @@ type Published struct {
 	Rule          string       `json:"rule"`
 	Severity      string       `json:"severity"`
 	State         string       `json:"state"` // raised or cleared
+	Group         string       `json:"group"` // treated or control; empty: there are no groups
 	AsOf          time.Time    `json:"as_of"`
 	RaisedAt      time.Time    `json:"raised_at"`
 	ClearedReason string       `json:"cleared_reason"`
