@@ -106,6 +106,10 @@ func (s *step) evaluateChangedTerms(m customer.Moment, c *subject) {
 	}
 	x := &s.scratch.scores
 	x.value, x.risk, x.status = clv.Score(&p.terms, m, c.state, s.rankedFrom(last)), churn.Score(&p.terms, m, c.state), promoter.Score(&p.terms, m, c.state)
+	if !mode.ThresholdsOnly {
+		//mutant:refit-makes-dormant delete
+		c.state.NoteAway(isAway(x.risk.Class))
+	}
 	trigger := s.state.rescoringTrigger()
 	if mode.ThresholdsOnly {
 		trigger = output.TriggerThresholds

@@ -12,11 +12,14 @@ type former struct {
 	days     lifetimes.History
 	losses   []customer.Loss
 	closedAt int64
+	orders   int64
+	net      int64
 	endedAt  int64
 }
 
 func (f *former) keep(c *customer.State) {
 	f.days, f.losses = append(f.days[:0], c.Days()...), append(f.losses[:0], c.Losses...)
+	f.orders, f.net = c.Orders(), c.Net()
 	f.closedAt, f.endedAt = c.AccountClosedAt, c.SubscriptionEndedAt
 }
 

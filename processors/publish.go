@@ -52,7 +52,8 @@ func (s *step) scoreAndPublish(m customer.Moment, c *subject, trigger output.Tri
 	s.updateCredits(m, c, cause)
 	s.state.calibration.Observe(t, m, c.id, state)
 	alerts := s.evaluateAlerts(m, c, trigger, cause)
-	state.Next = earliest(alerts, churn.Next(t, m, &x.risk, state, last), churn.NextLoss(t, m, &x.risk, state), x.status.Expires, max(state.PendingExpiry(t), 0), calibration.Next(t, state))
+	s.publishMilestones(m, c, trigger, cause)
+	state.Next = earliest(alerts, state.NextAnniversary(t), churn.Next(t, m, &x.risk, state, last), churn.NextLoss(t, m, &x.risk, state), x.status.Expires, max(state.PendingExpiry(t), 0), calibration.Next(t, state))
 	//mutant:value-silence-untold if false
 	if falls := clv.Deadline(t, m, &x.value, state, last, state.Next); falls != 0 {
 		state.Next = falls

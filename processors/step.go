@@ -10,6 +10,7 @@ import (
 
 	"github.com/mainstay/mainstay/processors/alert"
 	"github.com/mainstay/mainstay/processors/customer"
+	"github.com/mainstay/mainstay/processors/trait"
 	"github.com/mainstay/mainstay/schemas/ledger"
 	"github.com/mainstay/mainstay/schemas/money"
 	"github.com/mainstay/mainstay/schemas/output"
@@ -65,7 +66,8 @@ type step struct {
 	tierAtClose  *customer.Tier // of the customer who is rescored at a close; nil: no close gives one
 	termsChanged bool           // the customer is rescored since the model or the settings have changed
 
-	occurredAt int64 // ms; when what the entry reports happened; 0: it reports nothing that happened
+	category   trait.Number // of the purchase that the entry reports; 0: none that is told apart
+	occurredAt int64        // ms; when what the entry reports happened; 0: it reports nothing that happened
 }
 
 // scratch is memory that steps use one after the other, so that a step allocates nothing for it. Nothing in it has a meaning
@@ -79,6 +81,7 @@ type scratch struct {
 	alertCounts []AlertCount
 
 	cancellations customer.CancellationCounts // of the customer who is changed, as the totals count them
+	milestones    []customer.Milestone        // that the customer scored last has reached
 	former        former                      // what the calendar counts of them
 }
 
@@ -246,6 +249,9 @@ func (s *step) applyBody(m customer.Moment, c *subject, e *ledger.Event) custome
 		change := c.state.RecordPurchase(t, m, e, e.Purchase)
 		if d := &s.scratch.details; s.scratch.events.Details(d) {
 			c.state.NoteTraits(&s.state.texts, e, d, change)
+			if category := d.Category(); category != "" && change.Reason == "" {
+				s.category = s.state.texts.Number(trait.Category, category)
+			}
 		}
 		return change
 	case e.Referral != nil:

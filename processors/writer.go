@@ -22,15 +22,17 @@ type outputWriter struct {
 	promoter  output.PromoterStatusUpdated
 	rejection output.Rejection
 	alert     output.Alert
+	milestone output.Milestone
 	erased    output.CustomerErased
 
 	// Append of the outputs above: a method value that is made for each call would be allocated.
-	appendCLV, appendChurnRisk, appendPromoter, appendRejection, appendAlert, appendErased func(dst []byte) []byte
+	appendCLV, appendChurnRisk, appendPromoter, appendRejection, appendAlert, appendMilestone, appendErased func(dst []byte) []byte
 }
 
 func (w *outputWriter) init() {
 	w.appendCLV, w.appendChurnRisk, w.appendPromoter = w.clv.Append, w.churnRisk.Append, w.promoter.Append
 	w.appendRejection, w.appendAlert, w.appendErased = w.rejection.Append, w.alert.Append, w.erased.Append
+	w.appendMilestone = w.milestone.Append
 }
 
 func (w *outputWriter) begin(id output.ID, currency money.Unit, batch *output.Batch) {

@@ -59,6 +59,9 @@ type State struct {
 	// engagement is what the customer does besides buying; nil: no event of it is known.
 	engagement *engagement
 
+	// milestones decide which milestones are still ahead.
+	milestones milestones
+
 	// recent are the ids of recent events, in the order in which they were folded.
 	recent []recent
 	// recentFilter holds the ids in recent, without the bits of the facts; nil while there are few.
@@ -214,7 +217,7 @@ func (s *State) Deadline() (int64, bool) { return s.Next, s.Next != 0 }
 
 // Size estimates how many bytes of memory the state takes.
 func (s *State) Size() int {
-	n := 688 + 56*cap(s.Alerts.Episodes) + 16*cap(s.days) + 8*cap(s.Losses) + 24*cap(s.traits) + s.orderLog.size() + 16*cap(s.recent) + len(s.recentFilter) + 120*cap(s.responses) + 64*cap(s.referrals) + 16*cap(s.credits) + 48*(cap(s.cancellations)+cap(s.forgottenCancellations))
+	n := 752 + 4*cap(s.milestones.categories) + 56*cap(s.Alerts.Episodes) + 16*cap(s.days) + 8*cap(s.Losses) + 24*cap(s.traits) + s.orderLog.size() + 16*cap(s.recent) + len(s.recentFilter) + 120*cap(s.responses) + 64*cap(s.referrals) + 16*cap(s.credits) + 48*(cap(s.cancellations)+cap(s.forgottenCancellations))
 	for i := range s.responses {
 		r := &s.responses[i]
 		n += len(r.ID) + len(r.SurveyID) + len(r.Comment) + len(r.Dimension)
@@ -250,6 +253,19 @@ func (s *State) Referred() int {
 
 // Days returns the purchase days. They must not be changed.
 func (s *State) Days() lifetimes.History { return s.days }
+
+// DaysSinceOrder returns the civil days from the last order to a day; with fromBefore, from the order before the latest one of that day.
+// False: there is none.
+func (s *State) DaysSinceOrder(day int32, fromBefore bool) (int64, bool) {
+	for i := len(s.days) - 1; i >= 0; i-- {
+		d := &s.days[i]
+		if d.Day > day || fromBefore && d.Day == day && d.Orders < 2 {
+			continue
+		}
+		return int64(day) - int64(d.Day), true
+	}
+	return 0, false
+}
 
 // LastOrderAt returns the time of the latest standing order; false if there is none.
 func (s *State) LastOrderAt() (int64, bool) {

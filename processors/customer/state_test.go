@@ -138,6 +138,7 @@ func fullState(t *testing.T) *State {
 	s.Alerts = Alerts{Terms: 1, Thresholds: 2, Opened: 3, WasHighValue: true, Episodes: []Episode{
 		{Rule: 1, Phase: Firing, Kind: Suppressed, FiringAt: 4, CoolDownEnd: 5, Number: 6, Value: 7, Group: Control},
 	}}
+	s.milestones = milestones{orders: 9, largest: 3, categories: []trait.Number{1, 4}, years: 2, dormantDay: 50, backDay: 101, away: true}
 	require.Equal(t, lifetimes.History{{Day: 50, Orders: 1, Net: 100}, {Day: 101, Orders: 1, Net: 290}}, s.days)
 	s.ClosedDay = 100
 	return s

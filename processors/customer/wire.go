@@ -36,7 +36,7 @@ func (s *State) write(w *state.Customer) {
 		OrderMarks: w.OrderMarks[:0], OrderAt: w.OrderAt[:0], OrderTotal: w.OrderTotal[:0], OrderShift: w.OrderShift[:0], OrderSeen: w.OrderSeen[:0],
 		OrderDetails: w.OrderDetails[:0], Day: w.Day[:0], DayOrders: w.DayOrders[:0], DayNet: w.DayNet[:0],
 		Recent: w.Recent[:0], RecentDay: w.RecentDay[:0], Responses: w.Responses[:0], Referrals: w.Referrals[:0],
-		CreditFrom: w.CreditFrom[:0], CreditNet: w.CreditNet[:0], LastPublished: w.LastPublished, Promise: w.Promise[:0], Losses: w.Losses[:0], Alerts: w.Alerts,
+		CreditFrom: w.CreditFrom[:0], CreditNet: w.CreditNet[:0], LastPublished: w.LastPublished, Promise: w.Promise[:0], Losses: w.Losses[:0], Alerts: w.Alerts, Milestones: w.Milestones,
 		Trait: w.Trait[:0], TraitText: w.TraitText[:0], TraitAt: w.TraitAt[:0], TraitOrder: w.TraitOrder[:0], TraitUpdated: w.TraitUpdated[:0],
 	}
 	if p := s.Promise; p.Days > 0 {
@@ -52,6 +52,7 @@ func (s *State) write(w *state.Customer) {
 	s.writeDays(w)
 	s.writeTraits(w)
 	s.writeEngagement(w)
+	w.Milestones = s.milestones.write(s.orders, w.Milestones)
 	day := int32(0)
 	for _, r := range s.recent {
 		w.Recent, w.RecentDay = append(w.Recent, r.fingerprint), append(w.RecentDay, r.day-day)
@@ -262,6 +263,9 @@ func Decode(blob []byte) (*State, error) {
 		return nil, err
 	}
 	if err := s.readEngagement(w.GetEngagement()); err != nil {
+		return nil, err
+	}
+	if err := s.milestones.read(w.GetMilestones(), s.orders); err != nil {
 		return nil, err
 	}
 	if len(w.Recent) != len(w.RecentDay) || len(w.CreditFrom) != len(w.CreditNet) {

@@ -13,6 +13,7 @@ const (
 	TypePromoterStatus = "mainstay.customer.promoter_status.updated.v1"
 	TypeAlertRaised    = "mainstay.alert.raised.v1"
 	TypeAlertCleared   = "mainstay.alert.cleared.v1"
+	TypeMilestone      = "mainstay.customer.milestone.reached.v1"
 	TypePortfolio      = "mainstay.portfolio.updated.v1"
 	TypeRejection      = "mainstay.rejection.v1"
 	TypeErased         = "mainstay.customer.erased.v1"

@@ -15,6 +15,7 @@ const (
 	ChurnRisk
 	PromoterStatus
 	Alerts
+	Milestones
 	Portfolio
 	Rejections
 	Topics // the number of output topics
@@ -22,11 +23,11 @@ const (
 
 // String returns the part of the topic's name between the namespace and the version.
 func (t Topic) String() string {
-	return [Topics]string{"clv", "churn-risk", "promoter-status", "alerts", "portfolio", "rejections"}[t]
+	return [Topics]string{"clv", "churn-risk", "promoter-status", "alerts", "milestones", "portfolio", "rejections"}[t]
 }
 
-// AnswerTopics returns the topics that hold the answers about customers. Customer.Erased and a tombstone go to each of them.
-func AnswerTopics() []Topic { return []Topic{CLV, ChurnRisk, PromoterStatus, Alerts} }
+// AnswerTopics returns the topics that hold what is published about single customers, but for rejections. Customer.Erased and a tombstone go to each of them.
+func AnswerTopics() []Topic { return []Topic{CLV, ChurnRisk, PromoterStatus, Alerts, Milestones} }
 
 // Name returns the Kafka topic under a namespace.
 func (t Topic) Name(namespace string) string { return namespace + "." + t.String() + ".v1" }

@@ -77,6 +77,7 @@ type Customer struct {
 	TraitOrder    []uint32    `protobuf:"varint,46,rep,packed,name=trait_order,json=traitOrder,proto3" json:"trait_order,omitempty"`         // the first 16 bits of the hash of its order's id
 	TraitUpdated  []int64     `protobuf:"zigzag64,47,rep,packed,name=trait_updated,json=traitUpdated,proto3" json:"trait_updated,omitempty"` // its updated_at; if it states one, plus 1 and less trait_at
 	Engagement    *Engagement `protobuf:"bytes,48,opt,name=engagement,proto3" json:"engagement,omitempty"`                                   // absent: no event of engagement is known
+	Milestones    *Milestones `protobuf:"bytes,90,opt,name=milestones,proto3" json:"milestones,omitempty"`                                   // absent: there has been no standing order
 	Alerts        *Alerts     `protobuf:"bytes,60,opt,name=alerts,proto3" json:"alerts,omitempty"`
 	ClosedDay     int32       `protobuf:"zigzag32,61,opt,name=closed_day,json=closedDay,proto3" json:"closed_day,omitempty"` // civil day of Partition.closing for which the customer needs no valuing, though the cursor has not come; 0: none
 	unknownFields protoimpl.UnknownFields
@@ -386,6 +387,13 @@ func (x *Customer) GetEngagement() *Engagement {
 	return nil
 }
 
+func (x *Customer) GetMilestones() *Milestones {
+	if x != nil {
+		return x.Milestones
+	}
+	return nil
+}
+
 func (x *Customer) GetAlerts() *Alerts {
 	if x != nil {
 		return x.Alerts
@@ -494,6 +502,99 @@ func (x *Engagement) GetSupportDay() []int32 {
 	return nil
 }
 
+// Milestones is what decides which milestones of a customer are still ahead.
+type Milestones struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Orders        int64                  `protobuf:"zigzag64,1,opt,name=orders,proto3" json:"orders,omitempty"`                           // the most standing orders that there have been at once, less the present number
+	Largest       int64                  `protobuf:"zigzag64,2,opt,name=largest,proto3" json:"largest,omitempty"`                         // net amount of the largest order when it came
+	Years         uint32                 `protobuf:"varint,3,opt,name=years,proto3" json:"years,omitempty"`                               // anniversaries of the first order that have passed
+	Categories    []uint32               `protobuf:"varint,4,rep,packed,name=categories,proto3" json:"categories,omitempty"`              // those bought in, by number in Partition.trait_texts, rising; at most 16
+	Away          bool                   `protobuf:"varint,5,opt,name=away,proto3" json:"away,omitempty"`                                 // the customer was silent for long, or had left, and has not come back
+	DormantDay    int32                  `protobuf:"zigzag32,6,opt,name=dormant_day,json=dormantDay,proto3" json:"dormant_day,omitempty"` // civil day of the last order before the latest silence that was published; 0: none was
+	BackDay       int32                  `protobuf:"zigzag32,7,opt,name=back_day,json=backDay,proto3" json:"back_day,omitempty"`          // civil day of the latest return that was published; 0: none was
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Milestones) Reset() {
+	*x = Milestones{}
+	mi := &file_state_state_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Milestones) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Milestones) ProtoMessage() {}
+
+func (x *Milestones) ProtoReflect() protoreflect.Message {
+	mi := &file_state_state_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Milestones.ProtoReflect.Descriptor instead.
+func (*Milestones) Descriptor() ([]byte, []int) {
+	return file_state_state_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *Milestones) GetOrders() int64 {
+	if x != nil {
+		return x.Orders
+	}
+	return 0
+}
+
+func (x *Milestones) GetLargest() int64 {
+	if x != nil {
+		return x.Largest
+	}
+	return 0
+}
+
+func (x *Milestones) GetYears() uint32 {
+	if x != nil {
+		return x.Years
+	}
+	return 0
+}
+
+func (x *Milestones) GetCategories() []uint32 {
+	if x != nil {
+		return x.Categories
+	}
+	return nil
+}
+
+func (x *Milestones) GetAway() bool {
+	if x != nil {
+		return x.Away
+	}
+	return false
+}
+
+func (x *Milestones) GetDormantDay() int32 {
+	if x != nil {
+		return x.DormantDay
+	}
+	return 0
+}
+
+func (x *Milestones) GetBackDay() int32 {
+	if x != nil {
+		return x.BackDay
+	}
+	return 0
+}
+
 // Alerts is the state of a customer's alerts.
 type Alerts struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -508,7 +609,7 @@ type Alerts struct {
 
 func (x *Alerts) Reset() {
 	*x = Alerts{}
-	mi := &file_state_state_proto_msgTypes[2]
+	mi := &file_state_state_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -520,7 +621,7 @@ func (x *Alerts) String() string {
 func (*Alerts) ProtoMessage() {}
 
 func (x *Alerts) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[2]
+	mi := &file_state_state_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -533,7 +634,7 @@ func (x *Alerts) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Alerts.ProtoReflect.Descriptor instead.
 func (*Alerts) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{2}
+	return file_state_state_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *Alerts) GetTerms() uint64 {
@@ -588,7 +689,7 @@ type Episode struct {
 
 func (x *Episode) Reset() {
 	*x = Episode{}
-	mi := &file_state_state_proto_msgTypes[3]
+	mi := &file_state_state_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -600,7 +701,7 @@ func (x *Episode) String() string {
 func (*Episode) ProtoMessage() {}
 
 func (x *Episode) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[3]
+	mi := &file_state_state_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -613,7 +714,7 @@ func (x *Episode) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Episode.ProtoReflect.Descriptor instead.
 func (*Episode) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{3}
+	return file_state_state_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Episode) GetRule() uint32 {
@@ -703,7 +804,7 @@ type OrderDetail struct {
 
 func (x *OrderDetail) Reset() {
 	*x = OrderDetail{}
-	mi := &file_state_state_proto_msgTypes[4]
+	mi := &file_state_state_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -715,7 +816,7 @@ func (x *OrderDetail) String() string {
 func (*OrderDetail) ProtoMessage() {}
 
 func (x *OrderDetail) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[4]
+	mi := &file_state_state_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -728,7 +829,7 @@ func (x *OrderDetail) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderDetail.ProtoReflect.Descriptor instead.
 func (*OrderDetail) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{4}
+	return file_state_state_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *OrderDetail) GetIndex() uint32 {
@@ -870,7 +971,7 @@ type ForeignTotal struct {
 
 func (x *ForeignTotal) Reset() {
 	*x = ForeignTotal{}
-	mi := &file_state_state_proto_msgTypes[5]
+	mi := &file_state_state_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -882,7 +983,7 @@ func (x *ForeignTotal) String() string {
 func (*ForeignTotal) ProtoMessage() {}
 
 func (x *ForeignTotal) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[5]
+	mi := &file_state_state_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -895,7 +996,7 @@ func (x *ForeignTotal) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ForeignTotal.ProtoReflect.Descriptor instead.
 func (*ForeignTotal) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{5}
+	return file_state_state_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *ForeignTotal) GetCurrency() string {
@@ -938,7 +1039,7 @@ type ForeignRefund struct {
 
 func (x *ForeignRefund) Reset() {
 	*x = ForeignRefund{}
-	mi := &file_state_state_proto_msgTypes[6]
+	mi := &file_state_state_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -950,7 +1051,7 @@ func (x *ForeignRefund) String() string {
 func (*ForeignRefund) ProtoMessage() {}
 
 func (x *ForeignRefund) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[6]
+	mi := &file_state_state_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -963,7 +1064,7 @@ func (x *ForeignRefund) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ForeignRefund.ProtoReflect.Descriptor instead.
 func (*ForeignRefund) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{6}
+	return file_state_state_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *ForeignRefund) GetIndex() uint32 {
@@ -998,7 +1099,7 @@ type RefundReason struct {
 
 func (x *RefundReason) Reset() {
 	*x = RefundReason{}
-	mi := &file_state_state_proto_msgTypes[7]
+	mi := &file_state_state_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1010,7 +1111,7 @@ func (x *RefundReason) String() string {
 func (*RefundReason) ProtoMessage() {}
 
 func (x *RefundReason) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[7]
+	mi := &file_state_state_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1023,7 +1124,7 @@ func (x *RefundReason) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RefundReason.ProtoReflect.Descriptor instead.
 func (*RefundReason) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{7}
+	return file_state_state_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *RefundReason) GetIndex() uint32 {
@@ -1079,7 +1180,7 @@ type LastPublished struct {
 
 func (x *LastPublished) Reset() {
 	*x = LastPublished{}
-	mi := &file_state_state_proto_msgTypes[8]
+	mi := &file_state_state_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1091,7 +1192,7 @@ func (x *LastPublished) String() string {
 func (*LastPublished) ProtoMessage() {}
 
 func (x *LastPublished) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[8]
+	mi := &file_state_state_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1104,7 +1205,7 @@ func (x *LastPublished) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LastPublished.ProtoReflect.Descriptor instead.
 func (*LastPublished) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{8}
+	return file_state_state_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *LastPublished) GetClv() bool {
@@ -1307,7 +1408,7 @@ type Response struct {
 
 func (x *Response) Reset() {
 	*x = Response{}
-	mi := &file_state_state_proto_msgTypes[9]
+	mi := &file_state_state_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1319,7 +1420,7 @@ func (x *Response) String() string {
 func (*Response) ProtoMessage() {}
 
 func (x *Response) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[9]
+	mi := &file_state_state_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1332,7 +1433,7 @@ func (x *Response) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Response.ProtoReflect.Descriptor instead.
 func (*Response) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{9}
+	return file_state_state_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Response) GetId() string {
@@ -1412,7 +1513,7 @@ type Referral struct {
 
 func (x *Referral) Reset() {
 	*x = Referral{}
-	mi := &file_state_state_proto_msgTypes[10]
+	mi := &file_state_state_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1424,7 +1525,7 @@ func (x *Referral) String() string {
 func (*Referral) ProtoMessage() {}
 
 func (x *Referral) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[10]
+	mi := &file_state_state_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1437,7 +1538,7 @@ func (x *Referral) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Referral.ProtoReflect.Descriptor instead.
 func (*Referral) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{10}
+	return file_state_state_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Referral) GetId() uint64 {
@@ -1520,15 +1621,13 @@ type Partition struct {
 	Erased           []*Erased              `protobuf:"bytes,74,rep,name=erased,proto3" json:"erased,omitempty"`                                             // customers of this partition of whom not all partitions have dropped the name, by offset
 	Calendar         *Calendar              `protobuf:"bytes,75,opt,name=calendar,proto3" json:"calendar,omitempty"`                                         // of all customers who have ever been in the partition
 	TraitTexts       []*TraitTexts          `protobuf:"bytes,76,rep,name=trait_texts,json=traitTexts,proto3" json:"trait_texts,omitempty"`                   // by vocabulary
-	Costs            []*ledger.Cost         `protobuf:"bytes,86,rep,name=costs,proto3" json:"costs,omitempty"`                                               // partition 0: by month, kind and source
-	Closed           *Closed                `protobuf:"bytes,87,opt,name=closed,proto3" json:"closed,omitempty"`                                             // the last close; absent: there was none, or one was given up since
 	unknownFields    protoimpl.UnknownFields
 	sizeCache        protoimpl.SizeCache
 }
 
 func (x *Partition) Reset() {
 	*x = Partition{}
-	mi := &file_state_state_proto_msgTypes[11]
+	mi := &file_state_state_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1540,7 +1639,7 @@ func (x *Partition) String() string {
 func (*Partition) ProtoMessage() {}
 
 func (x *Partition) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[11]
+	mi := &file_state_state_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1553,7 +1652,7 @@ func (x *Partition) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Partition.ProtoReflect.Descriptor instead.
 func (*Partition) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{11}
+	return file_state_state_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Partition) GetFormat() uint32 {
@@ -1848,89 +1947,6 @@ func (x *Partition) GetTraitTexts() []*TraitTexts {
 		return x.TraitTexts
 	}
 	return nil
-}
-
-func (x *Partition) GetCosts() []*ledger.Cost {
-	if x != nil {
-		return x.Costs
-	}
-	return nil
-}
-
-func (x *Partition) GetClosed() *Closed {
-	if x != nil {
-		return x.Closed
-	}
-	return nil
-}
-
-// Closed is what the next close compares with.
-type Closed struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	At            int64                  `protobuf:"zigzag64,1,opt,name=at,proto3" json:"at,omitempty"`              // end of the day, ms
-	Settings      *ledger.SettingsValues `protobuf:"bytes,2,opt,name=settings,proto3" json:"settings,omitempty"`     // of that close, if they have changed since; the two are set together
-	Parameters    *ledger.Parameters     `protobuf:"bytes,3,opt,name=parameters,proto3" json:"parameters,omitempty"` // likewise
-	Erased        int64                  `protobuf:"zigzag64,4,opt,name=erased,proto3" json:"erased,omitempty"`      // customer equity at that close of the customers who were erased since, minor units
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *Closed) Reset() {
-	*x = Closed{}
-	mi := &file_state_state_proto_msgTypes[12]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *Closed) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*Closed) ProtoMessage() {}
-
-func (x *Closed) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[12]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use Closed.ProtoReflect.Descriptor instead.
-func (*Closed) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{12}
-}
-
-func (x *Closed) GetAt() int64 {
-	if x != nil {
-		return x.At
-	}
-	return 0
-}
-
-func (x *Closed) GetSettings() *ledger.SettingsValues {
-	if x != nil {
-		return x.Settings
-	}
-	return nil
-}
-
-func (x *Closed) GetParameters() *ledger.Parameters {
-	if x != nil {
-		return x.Parameters
-	}
-	return nil
-}
-
-func (x *Closed) GetErased() int64 {
-	if x != nil {
-		return x.Erased
-	}
-	return 0
 }
 
 // TraitTexts are the texts of a vocabulary, in the order in which customers of the partition first had them. Text 0 is other, text i the
@@ -2471,19 +2487,15 @@ func (x *Rescoring) GetClose() bool {
 // Closing is the cursor that values all customers at the end of a civil day: hash class by hash class, within a class by id.
 type Closing struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	At            int64                  `protobuf:"zigzag64,1,opt,name=at,proto3" json:"at,omitempty"`                                       // end of the day, ms
-	Classes       uint32                 `protobuf:"varint,2,opt,name=classes,proto3" json:"classes,omitempty"`                               // number of hash classes, a power of two, chosen when the close began
-	Class         uint32                 `protobuf:"varint,3,opt,name=class,proto3" json:"class,omitempty"`                                   // the class under way
-	After         string                 `protobuf:"bytes,4,opt,name=after,proto3" json:"after,omitempty"`                                    // the customer of that class valued last; empty: none yet
-	Totals        *Totals                `protobuf:"bytes,5,opt,name=totals,proto3" json:"totals,omitempty"`                                  // of the customers valued so far
-	Settings      *ledger.SettingsValues `protobuf:"bytes,6,opt,name=settings,proto3" json:"settings,omitempty"`                              // at the beginning, if they have changed since; the two are set together
-	Parameters    *ledger.Parameters     `protobuf:"bytes,7,opt,name=parameters,proto3" json:"parameters,omitempty"`                          // likewise
-	Day           int32                  `protobuf:"zigzag32,8,opt,name=day,proto3" json:"day,omitempty"`                                     // the civil day that begins at that end
-	Values        []int64                `protobuf:"zigzag64,9,rep,packed,name=values,proto3" json:"values,omitempty"`                        // total CLV of the customers valued since the last contribution of values
-	Change        *ledger.EquityChange   `protobuf:"bytes,20,opt,name=change,proto3" json:"change,omitempty"`                                 // of the customers valued so far; absent: there is no close before
-	Cohort        *ledger.Cohort         `protobuf:"bytes,21,opt,name=cohort,proto3" json:"cohort,omitempty"`                                 // likewise
-	EquityScores  []*ledger.EquityScores `protobuf:"bytes,22,rep,name=equity_scores,json=equityScores,proto3" json:"equity_scores,omitempty"` // likewise
-	Erased        int64                  `protobuf:"zigzag64,23,opt,name=erased,proto3" json:"erased,omitempty"`                              // customer equity at the end of the day of the customers who were erased since the tick
+	At            int64                  `protobuf:"zigzag64,1,opt,name=at,proto3" json:"at,omitempty"`                // end of the day, ms
+	Classes       uint32                 `protobuf:"varint,2,opt,name=classes,proto3" json:"classes,omitempty"`        // number of hash classes, a power of two, chosen when the close began
+	Class         uint32                 `protobuf:"varint,3,opt,name=class,proto3" json:"class,omitempty"`            // the class under way
+	After         string                 `protobuf:"bytes,4,opt,name=after,proto3" json:"after,omitempty"`             // the customer of that class valued last; empty: none yet
+	Totals        *Totals                `protobuf:"bytes,5,opt,name=totals,proto3" json:"totals,omitempty"`           // of the customers valued so far
+	Settings      *ledger.SettingsValues `protobuf:"bytes,6,opt,name=settings,proto3" json:"settings,omitempty"`       // at the beginning, if they have changed since; the two are set together
+	Parameters    *ledger.Parameters     `protobuf:"bytes,7,opt,name=parameters,proto3" json:"parameters,omitempty"`   // likewise
+	Day           int32                  `protobuf:"zigzag32,8,opt,name=day,proto3" json:"day,omitempty"`              // the civil day that begins at that end
+	Values        []int64                `protobuf:"zigzag64,9,rep,packed,name=values,proto3" json:"values,omitempty"` // total CLV of the customers valued since the last contribution of values
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2579,34 +2591,6 @@ func (x *Closing) GetValues() []int64 {
 		return x.Values
 	}
 	return nil
-}
-
-func (x *Closing) GetChange() *ledger.EquityChange {
-	if x != nil {
-		return x.Change
-	}
-	return nil
-}
-
-func (x *Closing) GetCohort() *ledger.Cohort {
-	if x != nil {
-		return x.Cohort
-	}
-	return nil
-}
-
-func (x *Closing) GetEquityScores() []*ledger.EquityScores {
-	if x != nil {
-		return x.EquityScores
-	}
-	return nil
-}
-
-func (x *Closing) GetErased() int64 {
-	if x != nil {
-		return x.Erased
-	}
-	return 0
 }
 
 // Calibration sums up the forecasts whose outcome is recorded. Lists are by tenth of the forecast probability; absent: all zeros.
@@ -3050,7 +3034,7 @@ var File_state_state_proto protoreflect.FileDescriptor
 
 const file_state_state_proto_rawDesc = "" +
 	"\n" +
-	"\x11state/state.proto\x12\x11mainstay.state.v1\x1a\x15ledger/payloads.proto\"\xc1\f\n" +
+	"\x11state/state.proto\x12\x11mainstay.state.v1\x1a\x15ledger/payloads.proto\"\x80\r\n" +
 	"\bCustomer\x12\x1a\n" +
 	"\bsequence\x18\x01 \x01(\x04R\bsequence\x12\x1a\n" +
 	"\bdeadline\x18\x02 \x01(\x12R\bdeadline\x12\x1f\n" +
@@ -3105,7 +3089,10 @@ const file_state_state_proto_rawDesc = "" +
 	"\rtrait_updated\x18/ \x03(\x12R\ftraitUpdated\x12=\n" +
 	"\n" +
 	"engagement\x180 \x01(\v2\x1d.mainstay.state.v1.EngagementR\n" +
-	"engagement\x121\n" +
+	"engagement\x12=\n" +
+	"\n" +
+	"milestones\x18Z \x01(\v2\x1d.mainstay.state.v1.MilestonesR\n" +
+	"milestones\x121\n" +
 	"\x06alerts\x18< \x01(\v2\x19.mainstay.state.v1.AlertsR\x06alerts\x12\x1d\n" +
 	"\n" +
 	"closed_day\x18= \x01(\x11R\tclosedDay\"\xc9\x01\n" +
@@ -3119,7 +3106,19 @@ const file_state_state_proto_rawDesc = "" +
 	"daysBefore\x12\x16\n" +
 	"\x06events\x18\x06 \x03(\x03R\x06events\x12\x1f\n" +
 	"\vsupport_day\x18\a \x03(\x11R\n" +
-	"supportDay\"\xb4\x01\n" +
+	"supportDay\"\xc4\x01\n" +
+	"\n" +
+	"Milestones\x12\x16\n" +
+	"\x06orders\x18\x01 \x01(\x12R\x06orders\x12\x18\n" +
+	"\alargest\x18\x02 \x01(\x12R\alargest\x12\x14\n" +
+	"\x05years\x18\x03 \x01(\rR\x05years\x12\x1e\n" +
+	"\n" +
+	"categories\x18\x04 \x03(\rR\n" +
+	"categories\x12\x12\n" +
+	"\x04away\x18\x05 \x01(\bR\x04away\x12\x1f\n" +
+	"\vdormant_day\x18\x06 \x01(\x11R\n" +
+	"dormantDay\x12\x19\n" +
+	"\bback_day\x18\a \x01(\x11R\abackDay\"\xb4\x01\n" +
 	"\x06Alerts\x12\x14\n" +
 	"\x05terms\x18\x01 \x01(\x04R\x05terms\x12\x1e\n" +
 	"\n" +
@@ -3221,7 +3220,7 @@ const file_state_state_proto_rawDesc = "" +
 	"\breferrer\x18\x02 \x01(\tR\breferrer\x12\x16\n" +
 	"\x06voided\x18\x03 \x01(\bR\x06voided\x12\x0e\n" +
 	"\x02at\x18\x04 \x01(\x12R\x02at\x12\x18\n" +
-	"\apending\x18\x05 \x01(\bR\apending\"\xd6\x10\n" +
+	"\apending\x18\x05 \x01(\bR\apending\"\xf3\x0f\n" +
 	"\tPartition\x12\x16\n" +
 	"\x06format\x18\x01 \x01(\rR\x06format\x12\x16\n" +
 	"\x06offset\x18\x02 \x01(\x03R\x06offset\x125\n" +
@@ -3276,16 +3275,7 @@ const file_state_state_proto_rawDesc = "" +
 	"\x06erased\x18J \x03(\v2\x19.mainstay.state.v1.ErasedR\x06erased\x127\n" +
 	"\bcalendar\x18K \x01(\v2\x1b.mainstay.state.v1.CalendarR\bcalendar\x12>\n" +
 	"\vtrait_texts\x18L \x03(\v2\x1d.mainstay.state.v1.TraitTextsR\n" +
-	"traitTexts\x12.\n" +
-	"\x05costs\x18V \x03(\v2\x18.mainstay.ledger.v1.CostR\x05costs\x121\n" +
-	"\x06closed\x18W \x01(\v2\x19.mainstay.state.v1.ClosedR\x06closed\"\xb0\x01\n" +
-	"\x06Closed\x12\x0e\n" +
-	"\x02at\x18\x01 \x01(\x12R\x02at\x12>\n" +
-	"\bsettings\x18\x02 \x01(\v2\".mainstay.ledger.v1.SettingsValuesR\bsettings\x12>\n" +
-	"\n" +
-	"parameters\x18\x03 \x01(\v2\x1e.mainstay.ledger.v1.ParametersR\n" +
-	"parameters\x12\x16\n" +
-	"\x06erased\x18\x04 \x01(\x12R\x06erased\" \n" +
+	"traitTexts\" \n" +
 	"\n" +
 	"TraitTexts\x12\x12\n" +
 	"\x04text\x18\x01 \x03(\tR\x04text\"o\n" +
@@ -3323,7 +3313,7 @@ const file_state_state_proto_rawDesc = "" +
 	"\x05class\x18\x02 \x01(\rR\x05class\x12\x14\n" +
 	"\x05after\x18\x03 \x01(\tR\x05after\x12\x14\n" +
 	"\x05terms\x18\x04 \x01(\rR\x05terms\x12\x14\n" +
-	"\x05close\x18\x05 \x01(\bR\x05close\"\x89\x04\n" +
+	"\x05close\x18\x05 \x01(\bR\x05close\"\xbc\x02\n" +
 	"\aClosing\x12\x0e\n" +
 	"\x02at\x18\x01 \x01(\x12R\x02at\x12\x18\n" +
 	"\aclasses\x18\x02 \x01(\rR\aclasses\x12\x14\n" +
@@ -3335,11 +3325,7 @@ const file_state_state_proto_rawDesc = "" +
 	"parameters\x18\a \x01(\v2\x1e.mainstay.ledger.v1.ParametersR\n" +
 	"parameters\x12\x10\n" +
 	"\x03day\x18\b \x01(\x11R\x03day\x12\x16\n" +
-	"\x06values\x18\t \x03(\x12R\x06values\x128\n" +
-	"\x06change\x18\x14 \x01(\v2 .mainstay.ledger.v1.EquityChangeR\x06change\x122\n" +
-	"\x06cohort\x18\x15 \x01(\v2\x1a.mainstay.ledger.v1.CohortR\x06cohort\x12E\n" +
-	"\requity_scores\x18\x16 \x03(\v2 .mainstay.ledger.v1.EquityScoresR\fequityScores\x12\x16\n" +
-	"\x06erased\x18\x17 \x01(\x12R\x06erased\"\xb3\x01\n" +
+	"\x06values\x18\t \x03(\x12R\x06values\"\xb3\x01\n" +
 	"\vCalibration\x12\x1a\n" +
 	"\bpromises\x18\x01 \x03(\x03R\bpromises\x12 \n" +
 	"\vprobability\x18\x02 \x03(\x03R\vprobability\x12\x12\n" +
@@ -3403,17 +3389,17 @@ var file_state_state_proto_msgTypes = make([]protoimpl.MessageInfo, 27)
 var file_state_state_proto_goTypes = []any{
 	(*Customer)(nil),                 // 0: mainstay.state.v1.Customer
 	(*Engagement)(nil),               // 1: mainstay.state.v1.Engagement
-	(*Alerts)(nil),                   // 2: mainstay.state.v1.Alerts
-	(*Episode)(nil),                  // 3: mainstay.state.v1.Episode
-	(*OrderDetail)(nil),              // 4: mainstay.state.v1.OrderDetail
-	(*ForeignTotal)(nil),             // 5: mainstay.state.v1.ForeignTotal
-	(*ForeignRefund)(nil),            // 6: mainstay.state.v1.ForeignRefund
-	(*RefundReason)(nil),             // 7: mainstay.state.v1.RefundReason
-	(*LastPublished)(nil),            // 8: mainstay.state.v1.LastPublished
-	(*Response)(nil),                 // 9: mainstay.state.v1.Response
-	(*Referral)(nil),                 // 10: mainstay.state.v1.Referral
-	(*Partition)(nil),                // 11: mainstay.state.v1.Partition
-	(*Closed)(nil),                   // 12: mainstay.state.v1.Closed
+	(*Milestones)(nil),               // 2: mainstay.state.v1.Milestones
+	(*Alerts)(nil),                   // 3: mainstay.state.v1.Alerts
+	(*Episode)(nil),                  // 4: mainstay.state.v1.Episode
+	(*OrderDetail)(nil),              // 5: mainstay.state.v1.OrderDetail
+	(*ForeignTotal)(nil),             // 6: mainstay.state.v1.ForeignTotal
+	(*ForeignRefund)(nil),            // 7: mainstay.state.v1.ForeignRefund
+	(*RefundReason)(nil),             // 8: mainstay.state.v1.RefundReason
+	(*LastPublished)(nil),            // 9: mainstay.state.v1.LastPublished
+	(*Response)(nil),                 // 10: mainstay.state.v1.Response
+	(*Referral)(nil),                 // 11: mainstay.state.v1.Referral
+	(*Partition)(nil),                // 12: mainstay.state.v1.Partition
 	(*TraitTexts)(nil),               // 13: mainstay.state.v1.TraitTexts
 	(*Calendar)(nil),                 // 14: mainstay.state.v1.Calendar
 	(*CalendarColumn)(nil),           // 15: mainstay.state.v1.CalendarColumn
@@ -3436,65 +3422,55 @@ var file_state_state_proto_goTypes = []any{
 	(*ledger.Input)(nil),             // 32: mainstay.ledger.v1.Input
 	(*ledger.Contribution)(nil),      // 33: mainstay.ledger.v1.Contribution
 	(*ledger.AlertRule)(nil),         // 34: mainstay.ledger.v1.AlertRule
-	(*ledger.Cost)(nil),              // 35: mainstay.ledger.v1.Cost
-	(*ledger.Settings)(nil),          // 36: mainstay.ledger.v1.Settings
-	(*ledger.EquityChange)(nil),      // 37: mainstay.ledger.v1.EquityChange
-	(*ledger.Cohort)(nil),            // 38: mainstay.ledger.v1.Cohort
-	(*ledger.EquityScores)(nil),      // 39: mainstay.ledger.v1.EquityScores
+	(*ledger.Settings)(nil),          // 35: mainstay.ledger.v1.Settings
 }
 var file_state_state_proto_depIdxs = []int32{
-	4,  // 0: mainstay.state.v1.Customer.order_details:type_name -> mainstay.state.v1.OrderDetail
-	8,  // 1: mainstay.state.v1.Customer.last_published:type_name -> mainstay.state.v1.LastPublished
-	9,  // 2: mainstay.state.v1.Customer.responses:type_name -> mainstay.state.v1.Response
-	10, // 3: mainstay.state.v1.Customer.referrals:type_name -> mainstay.state.v1.Referral
+	5,  // 0: mainstay.state.v1.Customer.order_details:type_name -> mainstay.state.v1.OrderDetail
+	9,  // 1: mainstay.state.v1.Customer.last_published:type_name -> mainstay.state.v1.LastPublished
+	10, // 2: mainstay.state.v1.Customer.responses:type_name -> mainstay.state.v1.Response
+	11, // 3: mainstay.state.v1.Customer.referrals:type_name -> mainstay.state.v1.Referral
 	27, // 4: mainstay.state.v1.Customer.forgotten_cancellations:type_name -> mainstay.ledger.v1.CancellationCount
 	1,  // 5: mainstay.state.v1.Customer.engagement:type_name -> mainstay.state.v1.Engagement
-	2,  // 6: mainstay.state.v1.Customer.alerts:type_name -> mainstay.state.v1.Alerts
-	3,  // 7: mainstay.state.v1.Alerts.episodes:type_name -> mainstay.state.v1.Episode
-	5,  // 8: mainstay.state.v1.OrderDetail.foreign:type_name -> mainstay.state.v1.ForeignTotal
-	6,  // 9: mainstay.state.v1.OrderDetail.foreign_refunds:type_name -> mainstay.state.v1.ForeignRefund
-	7,  // 10: mainstay.state.v1.OrderDetail.refund_reasons:type_name -> mainstay.state.v1.RefundReason
-	28, // 11: mainstay.state.v1.Partition.genesis:type_name -> mainstay.ledger.v1.Genesis
-	29, // 12: mainstay.state.v1.Partition.settings:type_name -> mainstay.ledger.v1.SettingsValues
-	30, // 13: mainstay.state.v1.Partition.parameters:type_name -> mainstay.ledger.v1.Parameters
-	31, // 14: mainstay.state.v1.Partition.thresholds:type_name -> mainstay.ledger.v1.Thresholds
-	32, // 15: mainstay.state.v1.Partition.inputs:type_name -> mainstay.ledger.v1.Input
-	24, // 16: mainstay.state.v1.Partition.sources:type_name -> mainstay.state.v1.Source
-	26, // 17: mainstay.state.v1.Partition.totals:type_name -> mainstay.state.v1.Totals
-	33, // 18: mainstay.state.v1.Partition.contributions:type_name -> mainstay.ledger.v1.Contribution
-	25, // 19: mainstay.state.v1.Partition.ledger_marks:type_name -> mainstay.state.v1.LedgerMark
-	33, // 20: mainstay.state.v1.Partition.published_sums:type_name -> mainstay.ledger.v1.Contribution
-	21, // 21: mainstay.state.v1.Partition.rescoring:type_name -> mainstay.state.v1.Rescoring
-	23, // 22: mainstay.state.v1.Partition.calibration:type_name -> mainstay.state.v1.Calibration
-	20, // 23: mainstay.state.v1.Partition.fuses:type_name -> mainstay.state.v1.Fuse
-	19, // 24: mainstay.state.v1.Partition.refused_settings:type_name -> mainstay.state.v1.RefusedSettings
-	34, // 25: mainstay.state.v1.Partition.retired_rules:type_name -> mainstay.ledger.v1.AlertRule
-	22, // 26: mainstay.state.v1.Partition.closing:type_name -> mainstay.state.v1.Closing
-	33, // 27: mainstay.state.v1.Partition.finals:type_name -> mainstay.ledger.v1.Contribution
-	33, // 28: mainstay.state.v1.Partition.published_final:type_name -> mainstay.ledger.v1.Contribution
-	16, // 29: mainstay.state.v1.Partition.erased_names:type_name -> mainstay.state.v1.ErasedName
-	17, // 30: mainstay.state.v1.Partition.unnaming:type_name -> mainstay.state.v1.Unnaming
-	18, // 31: mainstay.state.v1.Partition.erased:type_name -> mainstay.state.v1.Erased
-	14, // 32: mainstay.state.v1.Partition.calendar:type_name -> mainstay.state.v1.Calendar
-	13, // 33: mainstay.state.v1.Partition.trait_texts:type_name -> mainstay.state.v1.TraitTexts
-	35, // 34: mainstay.state.v1.Partition.costs:type_name -> mainstay.ledger.v1.Cost
-	12, // 35: mainstay.state.v1.Partition.closed:type_name -> mainstay.state.v1.Closed
-	29, // 36: mainstay.state.v1.Closed.settings:type_name -> mainstay.ledger.v1.SettingsValues
-	30, // 37: mainstay.state.v1.Closed.parameters:type_name -> mainstay.ledger.v1.Parameters
-	15, // 38: mainstay.state.v1.Calendar.figures:type_name -> mainstay.state.v1.CalendarColumn
-	36, // 39: mainstay.state.v1.RefusedSettings.settings:type_name -> mainstay.ledger.v1.Settings
-	26, // 40: mainstay.state.v1.Closing.totals:type_name -> mainstay.state.v1.Totals
-	29, // 41: mainstay.state.v1.Closing.settings:type_name -> mainstay.ledger.v1.SettingsValues
-	30, // 42: mainstay.state.v1.Closing.parameters:type_name -> mainstay.ledger.v1.Parameters
-	37, // 43: mainstay.state.v1.Closing.change:type_name -> mainstay.ledger.v1.EquityChange
-	38, // 44: mainstay.state.v1.Closing.cohort:type_name -> mainstay.ledger.v1.Cohort
-	39, // 45: mainstay.state.v1.Closing.equity_scores:type_name -> mainstay.ledger.v1.EquityScores
-	27, // 46: mainstay.state.v1.Totals.cancellations:type_name -> mainstay.ledger.v1.CancellationCount
-	47, // [47:47] is the sub-list for method output_type
-	47, // [47:47] is the sub-list for method input_type
-	47, // [47:47] is the sub-list for extension type_name
-	47, // [47:47] is the sub-list for extension extendee
-	0,  // [0:47] is the sub-list for field type_name
+	2,  // 6: mainstay.state.v1.Customer.milestones:type_name -> mainstay.state.v1.Milestones
+	3,  // 7: mainstay.state.v1.Customer.alerts:type_name -> mainstay.state.v1.Alerts
+	4,  // 8: mainstay.state.v1.Alerts.episodes:type_name -> mainstay.state.v1.Episode
+	6,  // 9: mainstay.state.v1.OrderDetail.foreign:type_name -> mainstay.state.v1.ForeignTotal
+	7,  // 10: mainstay.state.v1.OrderDetail.foreign_refunds:type_name -> mainstay.state.v1.ForeignRefund
+	8,  // 11: mainstay.state.v1.OrderDetail.refund_reasons:type_name -> mainstay.state.v1.RefundReason
+	28, // 12: mainstay.state.v1.Partition.genesis:type_name -> mainstay.ledger.v1.Genesis
+	29, // 13: mainstay.state.v1.Partition.settings:type_name -> mainstay.ledger.v1.SettingsValues
+	30, // 14: mainstay.state.v1.Partition.parameters:type_name -> mainstay.ledger.v1.Parameters
+	31, // 15: mainstay.state.v1.Partition.thresholds:type_name -> mainstay.ledger.v1.Thresholds
+	32, // 16: mainstay.state.v1.Partition.inputs:type_name -> mainstay.ledger.v1.Input
+	24, // 17: mainstay.state.v1.Partition.sources:type_name -> mainstay.state.v1.Source
+	26, // 18: mainstay.state.v1.Partition.totals:type_name -> mainstay.state.v1.Totals
+	33, // 19: mainstay.state.v1.Partition.contributions:type_name -> mainstay.ledger.v1.Contribution
+	25, // 20: mainstay.state.v1.Partition.ledger_marks:type_name -> mainstay.state.v1.LedgerMark
+	33, // 21: mainstay.state.v1.Partition.published_sums:type_name -> mainstay.ledger.v1.Contribution
+	21, // 22: mainstay.state.v1.Partition.rescoring:type_name -> mainstay.state.v1.Rescoring
+	23, // 23: mainstay.state.v1.Partition.calibration:type_name -> mainstay.state.v1.Calibration
+	20, // 24: mainstay.state.v1.Partition.fuses:type_name -> mainstay.state.v1.Fuse
+	19, // 25: mainstay.state.v1.Partition.refused_settings:type_name -> mainstay.state.v1.RefusedSettings
+	34, // 26: mainstay.state.v1.Partition.retired_rules:type_name -> mainstay.ledger.v1.AlertRule
+	22, // 27: mainstay.state.v1.Partition.closing:type_name -> mainstay.state.v1.Closing
+	33, // 28: mainstay.state.v1.Partition.finals:type_name -> mainstay.ledger.v1.Contribution
+	33, // 29: mainstay.state.v1.Partition.published_final:type_name -> mainstay.ledger.v1.Contribution
+	16, // 30: mainstay.state.v1.Partition.erased_names:type_name -> mainstay.state.v1.ErasedName
+	17, // 31: mainstay.state.v1.Partition.unnaming:type_name -> mainstay.state.v1.Unnaming
+	18, // 32: mainstay.state.v1.Partition.erased:type_name -> mainstay.state.v1.Erased
+	14, // 33: mainstay.state.v1.Partition.calendar:type_name -> mainstay.state.v1.Calendar
+	13, // 34: mainstay.state.v1.Partition.trait_texts:type_name -> mainstay.state.v1.TraitTexts
+	15, // 35: mainstay.state.v1.Calendar.figures:type_name -> mainstay.state.v1.CalendarColumn
+	35, // 36: mainstay.state.v1.RefusedSettings.settings:type_name -> mainstay.ledger.v1.Settings
+	26, // 37: mainstay.state.v1.Closing.totals:type_name -> mainstay.state.v1.Totals
+	29, // 38: mainstay.state.v1.Closing.settings:type_name -> mainstay.ledger.v1.SettingsValues
+	30, // 39: mainstay.state.v1.Closing.parameters:type_name -> mainstay.ledger.v1.Parameters
+	27, // 40: mainstay.state.v1.Totals.cancellations:type_name -> mainstay.ledger.v1.CancellationCount
+	41, // [41:41] is the sub-list for method output_type
+	41, // [41:41] is the sub-list for method input_type
+	41, // [41:41] is the sub-list for extension type_name
+	41, // [41:41] is the sub-list for extension extendee
+	0,  // [0:41] is the sub-list for field type_name
 }
 
 func init() { file_state_state_proto_init() }

@@ -70,6 +70,8 @@ type publishedAnswer struct {
 	Counted  int         `json:"response_count"`
 	Referred int         `json:"referred_customers"`
 	Reasons  []string    `json:"reasons"`
+
+	Milestone string `json:"milestone_id"`
 }
 
 // answers write what is reported of an output, by topic.
@@ -84,6 +86,7 @@ var answers = map[output.Topic]func(a *publishedAnswer) string{ //nolint:gocheck
 	output.PromoterStatus: func(a *publishedAnswer) string {
 		return fmt.Sprintf("%s, score %s of %d, referred %d", a.Category, orNull(a.Score), a.Counted, a.Referred)
 	},
+	output.Milestones: func(a *publishedAnswer) string { return a.Milestone },
 	output.Rejections: func(a *publishedAnswer) string { return a.Reason },
 }
 

@@ -81,6 +81,8 @@ func RenderOutput(value []byte) string {
 			o.changed("churn_probability"), o.text("days_since_last_order"), by)
 	case strings.Contains(what, ".promoter_status."):
 		return fmt.Sprintf("%s  %s  score %s of %s responses  (%s)", head, o.changed("nps_category"), o.text("nps_score"), o.text("response_count"), by)
+	case strings.Contains(what, ".milestone."):
+		return fmt.Sprintf("%s  %s  orders %s  (%s)", head, o.text("milestone_id"), o.text("historic_number_of_orders"), by)
 	case strings.Contains(what, ".erased."):
 		return fmt.Sprintf("%s  erased, as requested %s  (%s)", head, day(o.text("requested_at")), by)
 	case strings.Contains(what, ".portfolio."):

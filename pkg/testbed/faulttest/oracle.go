@@ -18,6 +18,7 @@ import (
 	"github.com/mainstay/mainstay/processors/customer"
 	"github.com/mainstay/mainstay/processors/model"
 	"github.com/mainstay/mainstay/schemas/event"
+	"github.com/mainstay/mainstay/schemas/output"
 )
 
 // verify compares what the subscriber holds with a recount from the input topics, and runs an audit. It returns the problems.
@@ -64,6 +65,11 @@ func (w *world) verify() []string {
 		}
 		if (c.responses > 0 || published.responses > 0) && (c.score != published.score || c.responses != published.responses) {
 			report("customer %s: the subscriber holds score %d of %d responses, the recount %d of %d", id, published.score, published.responses, c.score, c.responses)
+		}
+		for _, n := range output.OrderNumbers() { // under the event clock, inputs behind each other make events history
+			if milestone := fmt.Sprint("order_number-", n); w.cfg.Clock == "live" && n <= c.orders && !published.milestones[milestone] {
+				report("customer %s has %d orders, and milestone %s did not come", id, c.orders, milestone)
+			}
 		}
 		state := w.committedState(partitionOf(id, w.genesis.GetPartitions()))
 		if state == nil {

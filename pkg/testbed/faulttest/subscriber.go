@@ -45,6 +45,7 @@ type outputRecord struct{ offset, timestamp int64 }
 type lastPublished struct {
 	orders, historic, referral int64
 	score, responses           int64
+	milestones                 map[string]bool // by id
 	class, tier                string
 	total                      int64
 }
@@ -69,11 +70,12 @@ type published struct {
 	Group     string       `json:"group"`
 	State     string       `json:"state"`
 	Trigger   string       `json:"trigger"`
+	Milestone string       `json:"milestone_id"`
 }
 
 // answerTopics are the topics that the subscriber reads.
 func answerTopics() []output.Topic {
-	return []output.Topic{output.CLV, output.ChurnRisk, output.PromoterStatus, output.Alerts}
+	return []output.Topic{output.CLV, output.ChurnRisk, output.PromoterStatus, output.Alerts, output.Milestones}
 }
 
 func newSubscriber() *subscriber {
@@ -190,6 +192,14 @@ func (s *subscriber) apply(t output.Topic, r kafka.Record) error {
 		c.class = deref(p.Class)
 	case output.Alerts:
 		s.alert(p)
+	case output.Milestones:
+		if c.milestones[p.Milestone] {
+			s.problems = append(s.problems, fmt.Sprintf("milestone %s of customer %s came again", p.Milestone, p.Customer))
+		}
+		if c.milestones == nil {
+			c.milestones = map[string]bool{}
+		}
+		c.milestones[p.Milestone] = true
 	case output.PromoterStatus:
 		c.score, c.responses = deref(p.Score), deref(p.Responses)
 	default:
@@ -210,6 +220,8 @@ func (s *subscriber) forget(t output.Topic, id string, c *lastPublished) {
 		c.class = ""
 	case output.PromoterStatus:
 		c.score, c.responses = 0, 0
+	case output.Milestones:
+		c.milestones = nil
 	case output.Alerts:
 		for rule, alert := range s.firing {
 			if rule[0] == id {

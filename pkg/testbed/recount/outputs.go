@@ -18,12 +18,12 @@ type Published struct {
 }
 
 // CompareOutputs reads all outputs of customers. The sequence numbers of each customer must run from 1 without a gap or repetition,
-// and every purchase that was not cancelled must be answered once.
+// every purchase that was not cancelled must be answered once, and no milestone of a customer may come again.
 func (r *Recount) CompareOutputs(ctx context.Context, k *kafka.Client, namespace string, partitions int32) (Published, error) {
 	var found Published
 	sequences := map[string]*sequence{}
 	answered := map[string]uint8{}
-	for _, name := range []string{"clv", "churn-risk", "promoter-status", "alerts"} {
+	for _, name := range []string{"clv", "churn-risk", "promoter-status", "alerts", "milestones"} {
 		topic := namespace + "." + name + ".v1"
 		for p := range partitions {
 			ends, err := k.ListOffsets(ctx, topic, []int32{p})
@@ -36,6 +36,8 @@ func (r *Recount) CompareOutputs(ctx context.Context, k *kafka.Client, namespace
 					Sequence uint64  `json:"sequence"`
 					Trigger  string  `json:"trigger"`
 					Cause    *string `json:"cause_event_id"`
+
+					Milestone string `json:"milestone_id"`
 				}
 				if err := json.Unmarshal(record.Value, &o); err != nil {
 					return fmt.Errorf("read an output of %s: %w", topic, err)
@@ -49,6 +51,9 @@ func (r *Recount) CompareOutputs(ctx context.Context, k *kafka.Client, namespace
 					sequences[o.Customer] = of
 				}
 				of.add(o.Sequence)
+				if o.Milestone != "" {
+					of.reach(o.Milestone)
+				}
 				if name == "clv" && o.Trigger == "event" && o.Cause != nil {
 					answered[*o.Cause] = uint8(min(2, int(answered[*o.Cause])+1))
 				}
@@ -68,7 +73,7 @@ func (r *Recount) CompareOutputs(ctx context.Context, k *kafka.Client, namespace
 		}
 		if s.doubled > 0 {
 			found.Doubled += s.doubled
-			found.describe("customer %s: %d sequence numbers were published again", id, s.doubled)
+			found.describe("customer %s: %d sequence numbers or milestones were published again", id, s.doubled)
 		}
 	}
 	r.eachPurchase(func(event string) {
@@ -110,6 +115,8 @@ type sequence struct {
 	seen    int // distinct numbers
 	highest uint64
 	doubled int
+
+	milestones map[string]bool
 }
 
 func (s *sequence) add(n uint64) {
@@ -124,6 +131,17 @@ func (s *sequence) add(n uint64) {
 	s.bits[word] |= bit
 	s.seen++
 	s.highest = max(s.highest, n)
+}
+
+// reach notes a milestone, of which each comes once.
+func (s *sequence) reach(milestone string) {
+	if s.milestones == nil {
+		s.milestones = map[string]bool{}
+	}
+	if s.milestones[milestone] {
+		s.doubled++
+	}
+	s.milestones[milestone] = true
 }
 
 // missing counts the numbers from 1 to the highest that did not come.

@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/mainstay/mainstay/schemas/event"
+	schema "github.com/mainstay/mainstay/schemas/output"
 )
 
 // The kinds of values in outputs. With a trailing ? a field may be null, with a trailing - it may be absent.
@@ -27,6 +28,7 @@ var kinds = map[string]object{
 	"trigger":     {{"type", "string"}, {"enum", list{"event", "credit", "timer", "close", "thresholds", "parameters", "settings", "erasure", "replay"}}},
 	"event":       {{"type", "string"}, {"enum", eventKinds()}},
 	"rejected":    {{"type", "string"}, {"enum", list{"event_conflict", "order_conflict", "order_forgotten", "over_refund", "too_many_refunds", "self_referral", "referral_taken", "currency_unknown_rate"}}},
+	"milestone":   {{"type", "string"}, {"enum", milestoneKinds()}},
 	"id":          {{"type", "string"}, {"pattern", "^[0-9]+-[0-9]+-[0-9]+$"}},
 	"modelled":    {{"type", "string"}, {"enum", list{"prior", "provisional", "fitted"}}},
 }
@@ -34,6 +36,14 @@ var kinds = map[string]object{
 // eventKinds are the names of the kinds of input.
 func eventKinds() (names list) {
 	for _, name := range event.KindNames() {
+		names = append(names, name)
+	}
+	return names
+}
+
+// milestoneKinds are the names of the kinds of milestones.
+func milestoneKinds() (names list) {
+	for _, name := range schema.MilestoneKinds() {
 		names = append(names, name)
 	}
 	return names
@@ -123,7 +133,22 @@ func outputs() []file {
 			{"scores", "object", "The customer's at that moment", []outputField{{"historic_clv", "money?", "", nil}, {"predicted_clv", "money?", "", nil}, {"total_clv", "money?", "", nil}, {"value_tier", "tier?", "", nil}, {"churn_probability", "probability?", "", nil}, {"churn_risk", "churn?", "", nil}, nps, {"nps_category", "category?", "", nil}}},
 			{"previous", "object?", "As last published of this episode", []outputField{{"state", "state", "", nil}, {"value", "number?", "", nil}}},
 		})),
-		output("erased", "A customer was forgotten: delete what you keep of them. It goes to the topics of clv, churn-risk, promoter-status and alerts, and a tombstone with the same key follows it in each.", []string{"mainstay.customer.erased.v1"}, concat(about, []outputField{
+		output("milestone", "A customer has reached a milestone. Each milestone_id of a customer comes once.", []string{"mainstay.customer.milestone.reached.v1"}, concat(about, []outputField{
+			{"milestone_id", "text", "<milestone>-<number, category, amount in minor units, or day>", nil},
+			{"milestone", "milestone", "order_number: the 1st, 2nd, 3rd, 5th, 10th, 25th, 50th or 100th order; new_category: not the first order, and the first in a category; dearer: at least one and a half times the largest order before; back: an order after dormant, or after the customer had left; dormant: silence has made churn risk high; anniversary: of the first order", nil},
+			{"occurred_at", "time", "When it was reached: the order's time, or when time alone reached it", nil},
+			{"number", "whole?", "Of the order, or of years; null for other milestones", nil},
+			{"category", "text?", "Of new_category", nil},
+			{"amount", "money?", "Net, of the order that reached it; null where time alone did", nil},
+			{"previous_amount", "money?", "dearer: net, of the largest order before", nil},
+			{"days_since_first_order", "whole", "Civil days", nil},
+			{"days_since_last_order", "whole?", "Civil days; where an order reached it, since the order before that one", nil},
+			{"historic_number_of_orders", "whole", "Orders that stand", nil},
+			{"historic_clv", "money", "Net value of the orders that stand", nil},
+			{"value_tier", "tier?", "", nil},
+			{"churn_risk", "churn", "", nil},
+		})),
+		output("erased", "A customer was forgotten: delete what you keep of them. It goes to the topics of clv, churn-risk, promoter-status, alerts and milestones, and a tombstone with the same key follows it in each.", []string{"mainstay.customer.erased.v1"}, concat(about, []outputField{
 			{"requested_at", "time", "", nil},
 		})),
 		output("portfolio", "The customer base as a whole.", []string{"mainstay.portfolio.updated.v1"}, concat(id, asOf, cause, []outputField{

@@ -33,11 +33,12 @@ type Destination struct {
 	SecretFiles       []string          `yaml:"secret_files" doc:"Files of the secrets (whsec_...) that sign a request, each read again for each attempt. There are several while a secret is changed. Form json needs at least one."`
 	AuthorizationFile string            `yaml:"authorization_file" doc:"File with the value of the header Authorization, such as \"Bearer ...\"; read again for each attempt."`
 	Headers           map[string]string `yaml:"headers" doc:"Further headers. No secrets: use authorization_file."`
-	Topics            []string          `yaml:"topics" doc:"Outputs to send: alerts, clv, churn-risk, promoter-status. At least one."`
+	Topics            []string          `yaml:"topics" doc:"Outputs to send: alerts, clv, churn-risk, milestones, promoter-status. At least one."`
 	Rules             []string          `yaml:"rules" doc:"Send only alerts of these rules."`
 	Group             []string          `yaml:"group" doc:"Send only alerts of these groups: treated, control. [treated] if absent: nobody is to act on an alert of control. Alerts without a group are always sent."`
-	Tiers             []string          `yaml:"tiers" doc:"Send only outputs about customers of these value tiers. It applies to outputs that state the tier: clv and alerts."`
-	ChurnRisk         []string          `yaml:"churn_risk" doc:"Send only outputs about customers of these classes of churn risk. It applies to outputs that state the class: churn-risk and alerts."`
+	Milestones        []string          `yaml:"milestones" doc:"Send only milestones of these kinds."`
+	Tiers             []string          `yaml:"tiers" doc:"Send only outputs about customers of these value tiers. It applies to outputs that state the tier: clv, alerts and milestones."`
+	ChurnRisk         []string          `yaml:"churn_risk" doc:"Send only outputs about customers of these classes of churn risk. It applies to outputs that state the class: churn-risk, alerts and milestones."`
 	Changed           []string          `yaml:"changed" doc:"Send an output only if one of these fields differs from the previous output. It applies to outputs that have one of them in \"previous\"."`
 	Template          string            `yaml:"template" doc:"The body, or the message to Slack, with {{.field}} for a field of the output, {{json .field}} for one as JSON, {{traits}} for all figures as a JSON object. It is tried with a sample of each topic at start."`
 	ContentType       string            `yaml:"content_type" doc:"Content-Type of the body, unless it is that of the form. If it is JSON, each body must be."`
@@ -156,7 +157,7 @@ const (
 
 // OutputTopics are the outputs that can be sent.
 func OutputTopics() []output.Topic {
-	return []output.Topic{output.Alerts, output.CLV, output.ChurnRisk, output.PromoterStatus}
+	return []output.Topic{output.Alerts, output.CLV, output.ChurnRisk, output.Milestones, output.PromoterStatus}
 }
 
 // Outputs are the outputs that the destination gets.
@@ -274,6 +275,14 @@ func (c *checker) topics() {
 	for _, group := range d.Group {
 		if group != treated && group != control {
 			c.wrong("group", "must be of %s, %s; one is %q", treated, control, group)
+		}
+	}
+	if len(d.Milestones) > 0 && !slices.Contains(d.Topics, output.Milestones.String()) {
+		c.wrong("milestones", "applies to milestones only, and topics has no milestones")
+	}
+	for _, name := range d.Milestones {
+		if kinds := output.MilestoneKinds(); !slices.Contains(kinds, name) {
+			c.wrong("milestones", "must be of %s; one is %q", strings.Join(kinds, ", "), name)
 		}
 	}
 	if d.Form == JSON || d.Form == Template && d.Template == "" {

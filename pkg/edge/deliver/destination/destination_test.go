@@ -53,7 +53,7 @@ func parse(t *testing.T, fields string) (destination.Destination, error) {
 	return all[0], nil
 }
 
-const good = "    url: https://crm.example.com/in\n    secret_files: [s]\n    topics: [alerts, clv, churn-risk, promoter-status]\n"
+const good = "    url: https://crm.example.com/in\n    secret_files: [s]\n    topics: [alerts, clv, churn-risk, milestones, promoter-status]\n"
 
 func TestDefaults(t *testing.T) {
 	d, err := parse(t, good)
@@ -74,7 +74,7 @@ func TestErrorsNameTheirPlace(t *testing.T) {
 		{"    url: http://127.example.com\n    secret_files: [s]\n    topics: [clv]\n", "d.yml:3: destination crm: url: must be https"},
 		{"    url: https://me:pw@crm.example.com\n    secret_files: [s]\n    topics: [clv]\n", "d.yml:3: destination crm: url: must not have a user or password"},
 		{"    url: https://crm.example.com\n    topics: [clv]\n", "d.yml:2: destination crm: secret_files: is needed"},
-		{"    url: https://crm.example.com\n    secret_files: [s]\n", "d.yml:2: destination crm: topics: must list at least one of alerts, clv, churn-risk, promoter-status"},
+		{"    url: https://crm.example.com\n    secret_files: [s]\n", "d.yml:2: destination crm: topics: must list at least one of alerts, clv, churn-risk, milestones, promoter-status"},
 		{"    url: https://crm.example.com\n    secret_files: [s]\n    topics:\n      - portfolio\n", `d.yml:5: destination crm: topics: must be of`},
 		{good + "    changed: [nonsense]\n", `d.yml:6: destination crm: changed: "nonsense" is not a field with a previous value`},
 		{good + "    retry: {first: 2m}\n", "d.yml:6: destination crm: retry.longest: must be 120 to 86400"},
@@ -120,6 +120,10 @@ func TestFilters(t *testing.T) {
 		{"", output.CLV, `{}`, true},
 		{"    rules: [vip]\n", output.Alerts, raised, true},
 		{"    rules: [other]\n", output.Alerts, raised, false},
+		{"    milestones: [back]\n", output.Milestones, `{"milestone":"back"}`, true},
+		{"    milestones: [back]\n", output.Milestones, `{"milestone":"dormant"}`, false},
+		{"    milestones: [back]\n", output.CLV, `{"value_tier":"rest"}`, true},
+		{"    tiers: [top_10]\n", output.Milestones, `{"milestone":"back","value_tier":"rest"}`, false},
 		{"    rules: [other]\n", output.CLV, `{"value_tier":"rest"}`, true},
 		{"    tiers: [top_10]\n", output.Alerts, raised, true},
 		{"    tiers: [top_20]\n", output.Alerts, raised, false},

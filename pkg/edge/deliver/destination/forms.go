@@ -70,6 +70,7 @@ func (f Form) profile() (Profile, bool) {
 
 // The message to Slack of a destination that has no template: of an alert, and of another output.
 const (
-	slackAlert  = "*{{.rule}}* {{.state}} for customer {{.customer_id}} ({{.severity}}): {{.metric}} is {{.value}}, threshold {{.threshold}}; {{.value_at_stake}} {{.currency}} at stake\n{{.reasons}}"
-	slackOutput = "{{.event_type}} of customer {{.customer_id}}\n{{.reasons}}"
+	slackAlert     = "*{{.rule}}* {{.state}} for customer {{.customer_id}} ({{.severity}}): {{.metric}} is {{.value}}, threshold {{.threshold}}; {{.value_at_stake}} {{.currency}} at stake\n{{.reasons}}"
+	slackMilestone = "Customer {{.customer_id}} has reached {{.milestone_id}}"
+	slackOutput    = "{{.event_type}} of customer {{.customer_id}}\n{{.reasons}}"
 )

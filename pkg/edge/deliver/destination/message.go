@@ -58,6 +58,9 @@ func (d *Destination) Wants(m *Message) bool {
 	if group := m.text("group"); group != "" && !slices.Contains(d.Group, group) {
 		return false
 	}
+	if m.Topic == output.Milestones && !m.isOneOf("milestone", d.Milestones) {
+		return false
+	}
 	return m.isOneOf("value_tier", d.Tiers) && m.isOneOf("churn_risk", d.ChurnRisk) && m.changed(d.Changed)
 }
 
@@ -129,8 +132,12 @@ func (d *Destination) bodyOf(t output.Topic) bodyTemplate {
 		return d.body
 	}
 	text := slackOutput // no other form is without a template
-	if t == output.Alerts {
+	switch t {
+	case output.Alerts:
 		text = slackAlert
+	case output.Milestones:
+		text = slackMilestone
+	default:
 	}
 	parsed, _ := parseTemplate(text) // a constant
 	return parsed

@@ -49,6 +49,11 @@ func Sample(t output.Topic) *Message {
 			},
 			Previous: output.Some(output.PreviousAlert{Value: output.ProbabilityMeasure(0.5)}),
 		}).Append(nil)
+	case output.Milestones:
+		value = (&output.Milestone{
+			About: about, MilestoneID: "order_number-5", Kind: output.OrderNumber, OccurredAt: at, Number: output.Some[int64](5), Amount: output.Some[int64](4000),
+			DaysSinceFirstOrder: 200, DaysSinceLastOrder: output.Some[int64](30), Orders: 5, Historic: 12000, ValueTier: output.Some("top_10"), ChurnRisk: "low",
+		}).Append(nil)
 	case output.Portfolio, output.Rejections, output.Topics:
 		panic("destination: no sample of " + t.String())
 	}
