@@ -25,7 +25,7 @@ func drawDetails(t *rapid.T) *ledger.PurchaseDetails {
 	}
 	d.LoyaltyMember = d.LoyaltyMemberStated && rapid.Bool().Draw(t, "member")
 	if source := text("source", "ads", "newsletter"); source != "" {
-		d.Acquisition = &ledger.Acquisition{Source: source, Medium: "m", Campaign: "c"}
+		d.Acquisition = &ledger.Acquisition{Source: source, Medium: "m", Campaign: "c", HowHeard: text("how heard", "friend", "press")}
 	}
 	for range rapid.IntRange(0, 3).Draw(t, "products") {
 		d.Products = append(d.Products, &ledger.Product{
@@ -57,6 +57,8 @@ func statedTrait(name string, d *ledger.PurchaseDetails) (text string) {
 		return d.Channel
 	case "source":
 		return d.GetAcquisition().GetSource()
+	case "how_heard":
+		return d.GetAcquisition().GetHowHeard()
 	case "country":
 		return d.Country
 	case "membership":

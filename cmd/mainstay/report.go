@@ -13,10 +13,12 @@ import (
 )
 
 func (p *program) reportCommand() *cobra.Command {
-	return commandGroup(
-		"report", "Retention, revenue, cohorts and returns by month, and segments, from Redis; customer equity by day, from Kafka; what alerts and actions have achieved, from the ledger",
-		p.retentionCommand(), p.revenueCommand(), p.cohortsCommand(), p.returnsCommand(), p.segmentsCommand(), p.equityCommand(), p.liftCommand(), p.beforeAfterCommand(),
-	)
+	all := []*cobra.Command{p.retentionCommand(), p.revenueCommand(), p.cohortsCommand(), p.returnsCommand()}
+	for _, r := range lookup.SegmentReports() {
+		all = append(all, p.segmentsCommand(&r))
+	}
+	return commandGroup("report", "Retention, revenue, cohorts and returns by month, and segments, from Redis; customer equity by day, from Kafka; what alerts and actions have achieved, from the ledger",
+		append(all, p.equityCommand(), p.liftCommand(), p.beforeAfterCommand())...)
 }
 
 func (p *program) retentionCommand() *cobra.Command {

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/mainstay/mainstay/pkg/stream/lookup"
 )
 
 // The reports of docs/measures.md are what the commands print for the events of the page.
@@ -46,15 +48,18 @@ func TestReports(t *testing.T) {
 		require.Contains(t, string(content), "$ mainstay "+strings.Join(command, " ")+"\n"+printed)
 	}
 
-	// The last column of the page's table of segments is the row of all customers.
-	_, page, _ := strings.Cut(string(content), "### Segments")
-	segments := strings.Split(strings.TrimSpace(w.mustRun("report", "segments", "--by", "cohort", "--csv")), "\n")
-	base := strings.Split(segments[len(segments)-1], ",")
-	for i, name := range strings.Split(segments[0], ",")[1:] {
-		_, row, found := strings.Cut(page, "\n| **`"+name+"`** |")
-		require.True(t, found, "the page has no measure %s", name)
-		row, _, _ = strings.Cut(row, " |\n")
-		require.Equal(t, cmp.Or(base[i+1], "not known"), row[strings.LastIndex(row, "| ")+2:], name)
+	// The last column of the page's tables of segments is the row of all customers.
+	for _, r := range lookup.SegmentReports() {
+		_, page, found := strings.Cut(string(content), "`mainstay report "+r.Name+" --by DIMENSION`")
+		require.True(t, found, "the page has no report %s", r.Name)
+		segments := strings.Split(strings.TrimSpace(w.mustRun("report", r.Name, "--by", "cohort", "--csv")), "\n")
+		base := strings.Split(segments[len(segments)-1], ",")
+		for i, name := range strings.Split(segments[0], ",")[1:] {
+			_, row, found := strings.Cut(page, "\n| **`"+name+"`** |")
+			require.True(t, found, "the page has no measure %s", name)
+			row, _, _ = strings.Cut(row, " |\n")
+			require.Equal(t, cmp.Or(base[i+1], "not known"), row[strings.LastIndex(row, "| ")+2:], "%s: %s", r.Name, name)
+		}
 	}
 
 	var report struct {

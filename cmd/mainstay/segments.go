@@ -11,24 +11,25 @@ import (
 	"github.com/mainstay/mainstay/pkg/stream/report"
 )
 
-func (p *program) segmentsCommand() *cobra.Command {
+// segmentsCommand is the command of a report of segments.
+func (p *program) segmentsCommand(r *lookup.SegmentReport) *cobra.Command {
 	about, names := make([]string, 0), make([]string, 0)
 	for _, d := range lookup.Dimensions() {
 		about, names = append(about, "  "+d.Name+": "+d.About), append(names, d.Name)
 	}
 	cmd := &cobra.Command{
-		Use: "segments", Short: "Groups of customers against all: value, orders, churn, promoters", Args: cobra.NoArgs,
-		Long: "Segments reads all customers who have a standing order, and sums them by a dimension. The last row is of all of them. The dimensions are\n" +
-			strings.Join(about, "\n"),
-		Example: "  " + p.name + " report segments --by churn_risk\n  " + p.name + " report segments --by cohort --csv",
-		RunE:    p.interruptible(p.segmentsReport),
+		Use: r.Name, Short: r.About, Args: cobra.NoArgs,
+		Long: strings.ToUpper(r.Name[:1]) + r.Name[1:] + " reads all customers who have a standing order, and sums them by a dimension. The last row is of all of them.\n" +
+			"docs/measures.md has the formula of each column. The dimensions are\n" + strings.Join(about, "\n"),
+		Example: "  " + p.name + " report " + r.Name + " --by churn_risk\n  " + p.name + " report " + r.Name + " --by cohort --csv",
+		RunE:    p.interruptible(func(ctx context.Context, cmd *cobra.Command, _ []string) error { return p.segmentsReport(ctx, cmd, r) }),
 	}
-	addChoiceFlag(cmd, "by", "", "value_tier", "dimension", names...)
+	addChoiceFlag(cmd, "by", "", r.By, "dimension", names...)
 	addFormFlags(cmd)
 	return cmd
 }
 
-func (p *program) segmentsReport(ctx context.Context, cmd *cobra.Command, _ []string) error {
+func (p *program) segmentsReport(ctx context.Context, cmd *cobra.Command, r *lookup.SegmentReport) error {
 	by, err := lookup.DimensionNamed(choiceOf(cmd, "by"))
 	if err != nil {
 		return usageError{err}
@@ -45,7 +46,7 @@ func (p *program) segmentsReport(ctx context.Context, cmd *cobra.Command, _ []st
 		return err
 	}
 	return p.print(cmd, &sheet{
-		report.Segments(segments[0]), "No customer has a standing order.",
+		report.Segments(r, segments[0]), "No customer has a standing order.",
 		fmt.Sprintf("Few: below %d customers averages are those of a few people.", lookup.FewCustomers),
 	})
 }

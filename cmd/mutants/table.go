@@ -76,6 +76,8 @@ func mutants() []mutant {
 		{rule: "traits", name: "trait-texts-lost-on-reclaim", broken: "on reclaim the texts of traits are forgotten", by: unitTests("./processors", "^TestStateSurvivesEncoding$")},
 		{rule: "traits", name: "trait-texts-without-bound", broken: "the texts that are kept have no bound", by: unitTests("./processors", "^TestTextsAreBounded$")},
 		{rule: "engagement", name: "late-engagement-moves-last", broken: "the latest engagement is the one that arrived last", by: unitTests("./processors/customer", "^TestEngagementEqualsARecount$")},
+		{rule: "reports", name: "open-windows-count", broken: "a customer for whom 30 days are not over counts as one who did not order again", by: unitTests("./pkg/stream/lookup", "^TestSegmentReportsEqualARecount$")},
+		{rule: "alerts", name: "second-order-unnoticed", broken: "days without a second order are counted after it as well", by: scenarios()},
 		{rule: "milestones", name: "milestone-told-again", broken: "an order number is told again after a cancellation", by: unitTests("./processors", "^TestMilestonesComeOnce$")},
 		{rule: "milestones", name: "milestones-of-history", broken: "an import tells milestones of long ago", by: unitTests("./processors", "^TestHistoryReachesNoMilestone$")},
 		{rule: "milestones", name: "every-order-dearer", broken: "every order is dearer than those before it", by: unitTests("./processors", "^TestMilestonesAreThoseOfARecount$")},

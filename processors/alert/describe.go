@@ -72,7 +72,7 @@ func (r *compiled) describeReasons(v *view, before *customer.LastPublished, dst 
 	switch r.metric.name {
 	case "churn_probability", "value_at_stake", "predicted_clv":
 		churnReasons(v, dst)
-	case "days_since_last_order", "days_overdue":
+	case "days_since_last_order", "days_overdue", "days_without_second_order":
 		whole(dst, describeSilence(v))
 	case "total_clv", "clv_percentile", "value_tier", "high_value_lost":
 		if v.Value.Gone {

@@ -70,6 +70,9 @@ func metrics() []metric {
 			next, ok := clv.Next(v.terms, v.customer)
 			return after(next, at), ok && !v.Value.Gone
 		}},
+		{name: "days_without_second_order", unit: days, most: 3650, value: withoutSecond, crosses: func(v *view, at float64) (int64, bool) {
+			return after(v.Risk.LastAt, at), v.Value.Orders == 1 && v.Risk.Known()
+		}},
 		{name: "historic_clv", unit: amount, most: mostAmount, negative: true, value: func(v *view) float64 { return float64(v.Value.Historic) }},
 		{name: "predicted_clv", unit: amount, most: mostAmount, value: func(v *view) float64 { return whenKnown(v, v.Value.Predicted) }},
 		{name: "total_clv", unit: amount, most: mostAmount, negative: true, value: func(v *view) float64 { return whenKnown(v, v.Value.Total()) }},
@@ -219,6 +222,15 @@ func overdue(v *view) float64 {
 		return math.NaN()
 	}
 	return float64(max(0, v.m.Now-next)) / customer.DayMS
+}
+
+// withoutSecond counts the days since the only order; 0 once there is a second one.
+func withoutSecond(v *view) float64 {
+	//mutant:second-order-unnoticed if true
+	if v.Value.Orders == 1 {
+		return silence(v)
+	}
+	return 0
 }
 
 // after returns the time n days after at, rounded up to the ms.

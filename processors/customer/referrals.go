@@ -78,6 +78,11 @@ func (s *State) Referrer() string {
 	return s.referrals[i].referrer
 }
 
+// Lead reports whether a referral of this customer is known, and whether all that are known are pending.
+func (s *State) Lead() (known, isPending bool) {
+	return len(s.referrals) > 0, len(s.referrals) > 0 && !slices.ContainsFunc(s.referrals, func(r referral) bool { return !r.pending })
+}
+
 // inForce returns the index of the first approval that is not voided after it, -1 if there is none.
 func (s *State) inForce() int {
 	for i := range s.referrals {

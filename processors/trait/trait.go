@@ -21,6 +21,7 @@ const (
 	Membership
 	Coupon
 	Subscription
+	HowHeard
 	Traits // their number
 )
 
@@ -59,6 +60,7 @@ const (
 	sources
 	countries
 	truths
+	answers
 	vocabularies // their number
 )
 
@@ -72,6 +74,7 @@ var table = [Traits]row{ //nolint:gochecknoglobals // the one list of traits
 	Membership:   {"membership", "by whether the latest order is a member's", Latest, truths, memberOf},
 	Coupon:       {"coupon", "by whether any order had a coupon", Any, truths, func(d *ledger.Details) string { return yesIf(d.Coupon) }},
 	Subscription: {"subscription", "by whether any order renewed a subscription", Any, truths, func(d *ledger.Details) string { return yesIf(d.Subscription) }},
+	HowHeard:     {"how_heard", "by how they say they have heard of the shop, as the first order states it", Earliest, answers, func(d *ledger.Details) string { return d.HowHeard }},
 }
 
 func channelOf(d *ledger.Details) string { return d.Channel }

@@ -84,7 +84,7 @@ func TestEventReaderReadsWhatWasWritten(t *testing.T) {
 		require.Equal(t, d != nil && d.SizeVT() > 0, r.Details(&read))
 		read.products = nil
 		require.Equal(t, Details{
-			Channel: d.GetChannel(), Country: d.GetCountry(), Coupon: d.GetCoupon(), Subscription: d.GetSubscriptionId(), Source: d.GetAcquisition().GetSource(),
+			Channel: d.GetChannel(), Country: d.GetCountry(), Coupon: d.GetCoupon(), Subscription: d.GetSubscriptionId(), Source: d.GetAcquisition().GetSource(), HowHeard: d.GetAcquisition().GetHowHeard(),
 			Member: d.GetLoyaltyMember(), MemberStated: d.GetLoyaltyMemberStated(),
 		}, read)
 	})
@@ -101,7 +101,7 @@ func drawDetails(t *rapid.T) *PurchaseDetails {
 		LoyaltyMember: rapid.Bool().Draw(t, "member"), LoyaltyMemberStated: rapid.Bool().Draw(t, "stated"), Discount: rapid.Int64().Draw(t, "discount"),
 	}
 	if rapid.Bool().Draw(t, "acquired") {
-		d.Acquisition = &Acquisition{Source: text("source"), Medium: text("medium")}
+		d.Acquisition = &Acquisition{Source: text("source"), Medium: text("medium"), HowHeard: text("how heard")}
 	}
 	for range rapid.IntRange(0, 2).Draw(t, "products") {
 		d.Products = append(d.Products, &Product{ProductId: text("product"), Category: text("category")})

@@ -2,9 +2,9 @@ package ledger
 
 // Details are those details of a purchase of which folding keeps something. Empty: not stated.
 type Details struct {
-	Channel, Country, Coupon, Subscription, Source string
-	Member                                         bool
-	MemberStated                                   bool
+	Channel, Country, Coupon, Subscription, Source, HowHeard string
+	Member                                                   bool
+	MemberStated                                             bool
 
 	products []byte // encoded, from the first on
 }
@@ -33,7 +33,7 @@ func (r *EventReader) Details(d *Details) bool {
 		case f.is(8, sized):
 			d.Subscription = alias(f.bytes)
 		case f.is(10, sized):
-			d.Source = textOf(f.bytes, 1)
+			d.Source, d.HowHeard = textOf(f.bytes, 1), textOf(f.bytes, 4)
 		case f.is(11, sized): // every writer puts the products and their sums last
 			d.products = at
 			return true

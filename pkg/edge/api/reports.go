@@ -3,7 +3,9 @@ package api
 import (
 	"context"
 	"reflect"
+	"strings"
 
+	"github.com/mainstay/mainstay/pkg/node/server"
 	"github.com/mainstay/mainstay/pkg/stream/lookup"
 	"github.com/mainstay/mainstay/pkg/stream/report"
 	"github.com/mainstay/mainstay/processors"
@@ -21,9 +23,24 @@ func periodAnswer(measures []measure.Measure[calendar.Period]) reportAnswer {
 	return reportAnswer{report.PeriodColumns(measures, report.Month), []string{report.Month, report.Quarter}}
 }
 
-func segmentAnswer() reportAnswer {
+func segmentAnswer(of *lookup.SegmentReport) reportAnswer {
 	keys := dimensions()
-	return reportAnswer{report.SegmentColumns(keys[0]), keys}
+	return reportAnswer{report.SegmentColumns(of, keys[0]), keys}
+}
+
+// segmentRoutes are the routes of the reports of segments.
+func segmentRoutes() (all []route) {
+	for _, r := range lookup.SegmentReports() {
+		all = append(all, route{
+			path: "/v1/" + r.Name, name: "get" + strings.ToUpper(r.Name[:1]) + r.Name[1:], scope: server.ScopeCustomers, response: segmentAnswer(&r),
+			summary: r.About,
+			about: "The customers with a standing order, summed by a dimension; the last row, `all`, is of all of them. The same figures as `mainstay report " + r.Name + "`. " +
+				"All customers are read for it, as for lists; one read serves all dimensions, and all reports of segments.",
+			parameters: []parameter{{name: "by", about: "The dimension.", standard: r.By, oneOf: dimensions()}},
+			answer:     func(a *api, ctx context.Context, args arguments) (any, error) { return a.segments(ctx, &r, args["by"]) },
+		})
+	}
+	return all
 }
 
 func returnsAnswer() reportAnswer {
@@ -134,12 +151,12 @@ func (a *api) returns(ctx context.Context, args arguments, by string) (any, erro
 	return report.Returns(all, by, months)
 }
 
-func (a *api) answerSegments(ctx context.Context, args arguments) (any, error) {
-	s, err := a.views.Segments(ctx, args["by"])
+func (a *api) segments(ctx context.Context, of *lookup.SegmentReport, by string) (any, error) {
+	s, err := a.views.Segments(ctx, by)
 	if err != nil {
 		return nil, err
 	}
-	return report.Segments(s), nil
+	return report.Segments(of, s), nil
 }
 
 type modelAnswer struct {

@@ -90,8 +90,10 @@ func TestReportsReadAllCustomersOnce(t *testing.T) {
 	require.Zero(t, w.Walks.Load())
 	_, schemaOf := document(t, w)
 	for _, d := range lookup.Dimensions() {
-		_, body, _ := w.get(t, "/v1/segments?by="+d.Name)
-		fits(t, schemaOf("/v1/segments", "200", "application/json"), body, d.Name)
+		for _, r := range lookup.SegmentReports() {
+			_, body, _ := w.get(t, "/v1/"+r.Name+"?by="+d.Name)
+			fits(t, schemaOf("/v1/"+r.Name, "200", "application/json"), body, d.Name)
+		}
 	}
 	require.Equal(t, int64(1+2), w.Walks.Load(), "two of them for the ranks")
 	for _, path := range []string{"/v1/returns?by=year", "/v1/returns", "/v1/acquisition?from=2026-02"} {
@@ -110,11 +112,12 @@ func TestReportsOfNothing(t *testing.T) {
 	w := newWorld(t, "")
 	paths, schemaOf := document(t, w)
 	for path := range paths {
-		if !slices.Contains([]string{"/v1/segments", "/v1/retention", "/v1/revenue", "/v1/cohorts", "/v1/returns", "/v1/acquisition"}, path) {
+		ofSegments := slices.ContainsFunc(lookup.SegmentReports(), func(r lookup.SegmentReport) bool { return path == "/v1/"+r.Name })
+		if !ofSegments && !slices.Contains([]string{"/v1/retention", "/v1/revenue", "/v1/cohorts", "/v1/returns", "/v1/acquisition"}, path) {
 			continue
 		}
 		status, body, _ := w.get(t, path)
-		if path == "/v1/segments" {
+		if ofSegments {
 			require.Equal(t, http.StatusOK, status, "%s", body)
 			fits(t, schemaOf(path, "200", "application/json"), body, path)
 			require.JSONEq(t, `{"as_of":null,"currency":null,"rows":[]}`, string(body))

@@ -60,7 +60,7 @@ func routes() []route {
 		{name: "current", about: "Include the month that is not over, as it stands; not together with `to`.", boolean: true, standard: "false"},
 	}
 	id := parameter{name: "id", about: "The customer's id, percent-encoded.", inPath: true, example: "c-1"}
-	return []route{
+	return append([]route{
 		{
 			path: "/v1/customers/{id}", name: "getCustomer", scope: server.ScopeCustomers, response: customerAnswer{}, problems: []kind{unknownCustomer, noStateYet},
 			summary: "A customer's scores and open alerts",
@@ -160,13 +160,6 @@ func routes() []route {
 			parameters: months, answer: (*api).answerAcquisition,
 		},
 		{
-			path: "/v1/segments", name: "getSegments", scope: server.ScopeCustomers, response: segmentAnswer(),
-			summary: "Groups of customers against all",
-			about: "The customers with a standing order, summed by a dimension; the last row, `all`, is of all of them. The same figures as `mainstay report segments`. " +
-				"All customers are read for it, as for lists; one read serves all dimensions.",
-			parameters: []parameter{{name: "by", about: "The dimension.", standard: "value_tier", oneOf: dimensions()}}, answer: (*api).answerSegments,
-		},
-		{
 			path: "/v1/model", name: "getModel", scope: server.ScopeCustomers, response: modelAnswer{}, problems: []kind{noStateYet},
 			summary: "What customers are scored with, and how forecasts came out",
 			about:   "The terms in force for all customers, and the calibration: for one customer in eight, forecasts of an order within the purchase horizon, against what happened.",
@@ -184,7 +177,7 @@ func routes() []route {
 			about:   "Its partitions, positions and problems; the same as /status.",
 			answer:  (*api).answerStatus,
 		},
-	}
+	}, segmentRoutes()...)
 }
 
 const whereAbout = "Conditions that must all hold, separated by commas: COLUMN=TEXT (several texts with |), and for numbers, amounts and times COLUMN>=VALUE and COLUMN<=VALUE."

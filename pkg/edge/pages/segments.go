@@ -15,33 +15,42 @@ import (
 
 // segments shows groups of customers against all of them.
 func (p *pages) segments(r *http.Request) (content, error) {
-	dimensions := lookup.Dimensions()
-	by := dimensions[0]
+	asked := r.URL.Query()
+	reports := lookup.SegmentReports()
+	of := &reports[0]
+	var shows []option
+	for i := range reports {
+		if reports[i].Name == asked.Get("show") {
+			of = &reports[i]
+		}
+		shows = append(shows, option{reports[i].Name, "/segments?show=" + url.QueryEscape(reports[i].Name)})
+	}
+	var by lookup.Dimension
 	var options []option
-	for _, d := range dimensions {
-		if d.Name == r.URL.Query().Get("by") {
+	for _, d := range lookup.Dimensions() {
+		if d.Name == asked.Get("by") || by.Name == "" && d.Name == of.By {
 			by = d
 		}
-		options = append(options, option{d.Name, "/segments?by=" + url.QueryEscape(d.Name)})
+		options = append(options, option{d.Name, "/segments?show=" + url.QueryEscape(of.Name) + "&by=" + url.QueryEscape(d.Name)})
 	}
 	s, err := p.Views.Segments(r.Context(), by.Name)
 	if err != nil {
 		return content{}, err
 	}
 	c := content{title: "Segments"}
-	if len(s.All) == 0 {
+	sheet := report.Segments(of, s)
+	if len(sheet.Rows) == 0 {
 		c.refresh, c.body = soon, notice("No customer has a standing order yet", "Segments appear within seconds of the first purchase.")
 		return c, nil
 	}
-	sheet := report.Segments(s)
 	all := make([]int, len(sheet.Rows))
 	for i := range all {
 		all[i] = i
 	}
 	c.body = []g.Node{
-		heading(g.Text("Segments"), g.Text("Groups of customers against all, "+by.About+". As of "), p.moment(s.AsOf), g.Text(".")),
-		h.Div(h.Class("tools"), choice("By", by.Name, options)),
-		h.Section(h.Class("card flush"), reportTable("Customers "+by.About, sheet, all, comparison(s, sheet))),
+		heading(g.Text("Segments"), g.Text(of.About+"; customers "+by.About+". As of "), p.moment(s.AsOf), g.Text(".")),
+		h.Div(h.Class("tools"), choice("Show", of.Name, shows), choice("By", by.Name, options)),
+		h.Section(h.Class("card flush"), reportTable("Customers "+by.About, sheet, all, comparison(s.Of(of), sheet))),
 		h.P(h.Class("soft"),
 			h.Span(h.Class("better"), g.Text("Green")), g.Text(" is better than the average of all customers, "), h.Span(h.Class("worse"), g.Text("red")),
 			g.Textf(" is worse; ▲ is above it, ▼ below. Below %d customers figures are those of a few people: they are marked, and not coloured.", lookup.FewCustomers)),

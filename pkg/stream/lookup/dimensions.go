@@ -47,7 +47,10 @@ func Dimensions() []Dimension {
 			of: func(c *counted) string { return c.scores.Promoter.Category },
 		},
 		{Name: "cohort", About: "by the month of the first purchase", of: func(c *counted) string {
-			first, _ := c.state.Days().First()
+			first, bought := c.state.Days().First()
+			if !bought {
+				return noSegment
+			}
 			return calendar.MonthOf(first).String()
 		}},
 		{Name: "referred", About: "by whether a referral by another customer is in force", of: func(c *counted) string {
@@ -57,9 +60,21 @@ func Dimensions() []Dimension {
 			Name: "engagement", About: "by the latest active day: among the last 30 days, the last 90, or earlier", order: []string{"active_30", "active_90", "earlier"},
 			of: engagementSegment,
 		},
+		{Name: "answer_month", About: "by the month of the latest answer to a survey of promoters that counts", of: func(c *counted) string {
+			at := c.scores.Promoter.LastRespondedAt
+			if !at.Known {
+				return noSegment
+			}
+			return calendar.MonthOf(c.partition.Day(at.Value)).String()
+		}},
 		{
 			Name: "rfm", About: "by recency, frequency and monetary value, each compared with all customers", order: rfmOrder(), Ranked: true,
-			of: func(c *counted) string { return c.base.groupOf(c.state) },
+			of: func(c *counted) string {
+				if c.state.Orders() == 0 {
+					return noSegment
+				}
+				return c.base.groupOf(c.state)
+			},
 		},
 	}
 	for t := range trait.Traits {
@@ -78,6 +93,11 @@ func engagementSegment(c *counted) string {
 		return "earlier"
 	}
 	return noSegment
+}
+
+// firstVisit returns the civil day of the first event of engagement; false if none is known.
+func firstVisit(p *processors.Partition, a *processors.CustomerScores) (day int64, known bool) {
+	return int64(p.Day(a.Engagement.FirstAt)), a.Engagement.Known
 }
 
 // DimensionNamed returns the dimension of a name, or an error that names all of them.

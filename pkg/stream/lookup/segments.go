@@ -14,7 +14,7 @@ import (
 	"github.com/mainstay/mainstay/schemas/money"
 )
 
-// Segment sums customers with a standing order. Amounts are minor units.
+// Segment sums customers with a standing order, and of others those whose referral is known as leads. Amounts are minor units.
 type Segment struct {
 	Name                            string
 	Customers, Orders               int64
@@ -27,6 +27,9 @@ type Segment struct {
 	Lost                            int64 // customers whose risk is high, or who are churned
 	Promoters, Passives, Detractors int64
 	Referred                        int64 // customers whom they referred
+
+	onboarding
+	referrals
 }
 
 // FewCustomers is the number of customers below which a segment is marked: its averages are those of a few people.
@@ -49,12 +52,10 @@ func SegmentMeasures() []measure.Measure[Segment] {
 		{Name: "days_between_orders", Better: measure.Less, Of: func(s *Segment) measure.Value { return measure.Ratio(s.GapDays, s.Gaps, 1) }},
 		{Name: "average_churn_probability", Better: measure.Less, Of: func(s *Segment) measure.Value { return measure.Share(s.Probability, s.Known*10_000) }},
 		{Name: "lost_share", Better: measure.Less, Of: func(s *Segment) measure.Value { return measure.Share(s.Lost, s.Customers) }},
-		{Name: "nps", Better: measure.More, Of: func(s *Segment) measure.Value {
-			return measure.Ratio(100*(s.Promoters-s.Detractors), s.Promoters+s.Passives+s.Detractors, 1)
-		}},
+		{Name: "nps", Better: measure.More, Of: func(s *Segment) measure.Value { return s.nps() }},
 		{Name: "repeat_share", Better: measure.More, Of: func(s *Segment) measure.Value { return measure.Share(s.Repeat, s.Customers) }},
 		{Name: "referred_customers", Of: func(s *Segment) measure.Value { return measure.Number(s.Referred) }},
-		{Name: "few", Of: func(s *Segment) measure.Value { return measure.Bool(s.Few()) }},
+		fewMeasure(),
 	}
 }
 
@@ -89,7 +90,8 @@ func SumSegments(ctx context.Context, through Walk, by []Dimension, scanned func
 	}
 	walked := onlyOnce{}
 	asOf, err := through(ctx, scanned, func(p *processors.Partition, id string, c *customer.State) {
-		if c.Orders() == 0 || walked.again(p, id) {
+		known, _ := c.Lead()
+		if c.Orders() == 0 && !known || walked.again(p, id) {
 			return
 		}
 		a := processors.ScoreCustomer(p, id, c)
@@ -131,7 +133,12 @@ func (d *Dimension) sorted(segments map[string]*Segment) (all []Segment) {
 	return all
 }
 
+// add adds a customer, or a lead who has not bought.
 func (s *Segment) add(p *processors.Partition, a *processors.CustomerScores, c *customer.State) {
+	if c.Orders() == 0 {
+		s.addLead(c)
+		return
+	}
 	days := c.Days()
 	first, last := int64(days[0].Day), int64(days[len(days)-1].Day)
 	s.Customers++
@@ -163,4 +170,6 @@ func (s *Segment) add(p *processors.Partition, a *processors.CustomerScores, c *
 		s.Detractors++
 	}
 	s.Referred += a.Promoter.Referred
+	s.onboarding.add(p, a, c)
+	s.referrals.add(p, a, c)
 }
