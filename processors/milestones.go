@@ -37,7 +37,8 @@ func (s *step) publishMilestone(m customer.Moment, c *subject, trigger output.Tr
 		DaysSinceFirstOrder: int64(on) - int64(days[0].Day), Orders: c.state.Orders(), Historic: c.state.Historic(),
 		ValueTier: output.Text(c.state.LastPublished.Tier.String()), ChurnRisk: s.scratch.scores.risk.Class.String(),
 	}
-	e, id := &w.milestone, ""
+	var id string
+	e := &w.milestone
 	if since, known := c.state.DaysSinceOrder(on, course.Order); known {
 		e.DaysSinceLastOrder = output.Some(since)
 	}

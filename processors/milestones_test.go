@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
+	"github.com/mainstay/mainstay/processors/settings"
 	"github.com/mainstay/mainstay/schemas/ledger"
 	"github.com/mainstay/mainstay/schemas/output"
 )
@@ -34,7 +35,6 @@ func reached(all []published) (ids []string) {
 // milestonesOf recounts the milestones of a customer whose events come in the order of time, from the events and the published churn risk.
 type milestonesOf struct {
 	standing, most, largest int64
-	first                   int64 // day of the earliest order that stands
 	days                    []int64
 	categories              map[string]bool
 	class                   string
@@ -172,9 +172,9 @@ func TestHistoryReachesNoMilestone(t *testing.T) {
 	require.Equal(t, []string{"anniversary-3 by timer"}, slices.DeleteFunc(reached(w.takeOutputs()), func(id string) bool { return !strings.HasPrefix(id, "anniv") }))
 }
 
-// A refit that sees a customer as lost tells nothing, also if an event comes before the cursor.
+// A refit that sees a customer as lost tells nothing, also if an event or a timer comes before the cursor.
 func TestRefitMakesNobodyDormant(t *testing.T) {
-	for _, early := range []bool{false, true} {
+	for _, first := range []string{"cursor", "event", "timer"} {
 		w := newWorld(t, genesis(1, ledger.Clock_CLOCK_LIVE))
 		at := ms("2024-01-01")
 		w.tick(at)
@@ -187,21 +187,37 @@ func TestRefitMakesNobodyDormant(t *testing.T) {
 		for _, o := range w.outputs {
 			require.NotContains(t, o.json, `"churn_risk":"high"`)
 		}
-		if early { // the cursor has the others first
+		if first != "cursor" { // it has the others before her
 			for i := range 40 {
 				w.event(fmt.Sprint("other", i), bought("1", "shoes", 1000, at+40*day))
 			}
 			w.takeOutputs()
 		}
-		w.settings(func(v *ledger.SettingsValues) { v.ChurnMedium, v.ChurnHigh, v.WakeLimit = .001, .002, 1 })
-		if early {
-			w.event("ada", survey("s", 9, at+41*day, at+41*day))
+		v := settings.Default()
+		v.ChurnMedium, v.ChurnHigh, v.WakeLimit = .001, .002, 1
+		blob, err := (&ledger.Settings{Revision: 1, Hash: settings.Hash(v), Values: v}).MarshalVT()
+		require.NoError(t, err)
+		w.fold(0, &ledger.Entry{Version: 1, Kind: ledger.Kind_KIND_SETTINGS, Payload: blob})
+		require.Equal(t, first == "cursor", w.state("ada").LastPublished.Churn.String() == "high")
+		switch first {
+		case "event":
+			w.put("ada", survey("s", 9, at+41*day, at+41*day), at+41*day)
+		case "timer":
+			due, _ := w.state("ada").Deadline()
+			queue := w.parts[0].queue // a continue entry: due timers fire before the cursor goes on
+			w.parts[0].queue = nil
+			w.tick(due)
+			w.parts[0].queue = append(queue, w.parts[0].queue...)
 		}
-		w.tick(at + 42*day)
+		w.drain()
+		if at, _ := w.parts[0].state.BaseTime(); at < ms("2024-09-09") {
+			w.tick(ms("2024-09-09"))
+		}
 		require.Equal(t, "high", w.scores("ada").Churn.Risk)
 		require.Empty(t, reached(w.takeOutputs()))
-		w.event("ada", bought("again", "shoes", 1000, at+43*day))
-		require.Equal(t, []string{"back-2024-09-10 by event"}, reached(w.takeOutputs()))
+		base, _ := w.parts[0].state.BaseTime()
+		w.event("ada", bought("again", "shoes", 1000, base+day))
+		require.Equal(t, []string{"back-" + time.UnixMilli(base+day).UTC().Format(time.DateOnly) + " by event"}, reached(w.takeOutputs()))
 	}
 }
 
@@ -212,11 +228,11 @@ func TestCategoriesHaveABound(t *testing.T) {
 	for i := range int64(40) {
 		w.event("ada", bought(fmt.Sprint(i), fmt.Sprint("c", i), 1000, at+i*day))
 	}
-	told := 0
+	count := 0
 	for _, id := range reached(w.takeOutputs()) {
 		if strings.HasPrefix(id, "new_category") {
-			told++
+			count++
 		}
 	}
-	require.Equal(t, 15, told)
+	require.Equal(t, 15, count)
 }

@@ -37,7 +37,7 @@ func (o *onboarding) add(p *processors.Partition, a *processors.CustomerScores, 
 	}
 	today, known := p.Today()
 	for i, window := range secondOrderWindows {
-		//mutant:open-windows-count if known
+		//mutant:open-windows-count if true || $
 		if known && int64(today) > first+window {
 			o.passed[i]++
 			if after >= 0 && after <= window {
