@@ -1621,6 +1621,8 @@ type Partition struct {
 	Erased           []*Erased              `protobuf:"bytes,74,rep,name=erased,proto3" json:"erased,omitempty"`                                             // customers of this partition of whom not all partitions have dropped the name, by offset
 	Calendar         *Calendar              `protobuf:"bytes,75,opt,name=calendar,proto3" json:"calendar,omitempty"`                                         // of all customers who have ever been in the partition
 	TraitTexts       []*TraitTexts          `protobuf:"bytes,76,rep,name=trait_texts,json=traitTexts,proto3" json:"trait_texts,omitempty"`                   // by vocabulary
+	Costs            []*ledger.Cost         `protobuf:"bytes,86,rep,name=costs,proto3" json:"costs,omitempty"`                                               // partition 0: by month, kind and source
+	Closed           *Closed                `protobuf:"bytes,87,opt,name=closed,proto3" json:"closed,omitempty"`                                             // the last close; absent: there was none, or one was given up since
 	unknownFields    protoimpl.UnknownFields
 	sizeCache        protoimpl.SizeCache
 }
@@ -1949,6 +1951,89 @@ func (x *Partition) GetTraitTexts() []*TraitTexts {
 	return nil
 }
 
+func (x *Partition) GetCosts() []*ledger.Cost {
+	if x != nil {
+		return x.Costs
+	}
+	return nil
+}
+
+func (x *Partition) GetClosed() *Closed {
+	if x != nil {
+		return x.Closed
+	}
+	return nil
+}
+
+// Closed is what the next close compares with.
+type Closed struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	At            int64                  `protobuf:"zigzag64,1,opt,name=at,proto3" json:"at,omitempty"`              // end of the day, ms
+	Settings      *ledger.SettingsValues `protobuf:"bytes,2,opt,name=settings,proto3" json:"settings,omitempty"`     // of that close, if they have changed since; the two are set together
+	Parameters    *ledger.Parameters     `protobuf:"bytes,3,opt,name=parameters,proto3" json:"parameters,omitempty"` // likewise
+	Erased        int64                  `protobuf:"zigzag64,4,opt,name=erased,proto3" json:"erased,omitempty"`      // customer equity at that close of the customers who were erased since, minor units
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Closed) Reset() {
+	*x = Closed{}
+	mi := &file_state_state_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Closed) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Closed) ProtoMessage() {}
+
+func (x *Closed) ProtoReflect() protoreflect.Message {
+	mi := &file_state_state_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Closed.ProtoReflect.Descriptor instead.
+func (*Closed) Descriptor() ([]byte, []int) {
+	return file_state_state_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *Closed) GetAt() int64 {
+	if x != nil {
+		return x.At
+	}
+	return 0
+}
+
+func (x *Closed) GetSettings() *ledger.SettingsValues {
+	if x != nil {
+		return x.Settings
+	}
+	return nil
+}
+
+func (x *Closed) GetParameters() *ledger.Parameters {
+	if x != nil {
+		return x.Parameters
+	}
+	return nil
+}
+
+func (x *Closed) GetErased() int64 {
+	if x != nil {
+		return x.Erased
+	}
+	return 0
+}
+
 // TraitTexts are the texts of a vocabulary, in the order in which customers of the partition first had them. Text 0 is other, text i the
 // i-th of them.
 type TraitTexts struct {
@@ -1960,7 +2045,7 @@ type TraitTexts struct {
 
 func (x *TraitTexts) Reset() {
 	*x = TraitTexts{}
-	mi := &file_state_state_proto_msgTypes[13]
+	mi := &file_state_state_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1972,7 +2057,7 @@ func (x *TraitTexts) String() string {
 func (*TraitTexts) ProtoMessage() {}
 
 func (x *TraitTexts) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[13]
+	mi := &file_state_state_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1985,7 +2070,7 @@ func (x *TraitTexts) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TraitTexts.ProtoReflect.Descriptor instead.
 func (*TraitTexts) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{13}
+	return file_state_state_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *TraitTexts) GetText() []string {
@@ -2008,7 +2093,7 @@ type Calendar struct {
 
 func (x *Calendar) Reset() {
 	*x = Calendar{}
-	mi := &file_state_state_proto_msgTypes[14]
+	mi := &file_state_state_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2020,7 +2105,7 @@ func (x *Calendar) String() string {
 func (*Calendar) ProtoMessage() {}
 
 func (x *Calendar) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[14]
+	mi := &file_state_state_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2033,7 +2118,7 @@ func (x *Calendar) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Calendar.ProtoReflect.Descriptor instead.
 func (*Calendar) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{14}
+	return file_state_state_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Calendar) GetMonth() []int32 {
@@ -2067,7 +2152,7 @@ type CalendarColumn struct {
 
 func (x *CalendarColumn) Reset() {
 	*x = CalendarColumn{}
-	mi := &file_state_state_proto_msgTypes[15]
+	mi := &file_state_state_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2079,7 +2164,7 @@ func (x *CalendarColumn) String() string {
 func (*CalendarColumn) ProtoMessage() {}
 
 func (x *CalendarColumn) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[15]
+	mi := &file_state_state_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2092,7 +2177,7 @@ func (x *CalendarColumn) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CalendarColumn.ProtoReflect.Descriptor instead.
 func (*CalendarColumn) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{15}
+	return file_state_state_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *CalendarColumn) GetValue() []int64 {
@@ -2113,7 +2198,7 @@ type ErasedName struct {
 
 func (x *ErasedName) Reset() {
 	*x = ErasedName{}
-	mi := &file_state_state_proto_msgTypes[16]
+	mi := &file_state_state_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2125,7 +2210,7 @@ func (x *ErasedName) String() string {
 func (*ErasedName) ProtoMessage() {}
 
 func (x *ErasedName) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[16]
+	mi := &file_state_state_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2138,7 +2223,7 @@ func (x *ErasedName) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ErasedName.ProtoReflect.Descriptor instead.
 func (*ErasedName) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{16}
+	return file_state_state_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *ErasedName) GetCustomer() uint64 {
@@ -2168,7 +2253,7 @@ type Unnaming struct {
 
 func (x *Unnaming) Reset() {
 	*x = Unnaming{}
-	mi := &file_state_state_proto_msgTypes[17]
+	mi := &file_state_state_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2180,7 +2265,7 @@ func (x *Unnaming) String() string {
 func (*Unnaming) ProtoMessage() {}
 
 func (x *Unnaming) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[17]
+	mi := &file_state_state_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2193,7 +2278,7 @@ func (x *Unnaming) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Unnaming.ProtoReflect.Descriptor instead.
 func (*Unnaming) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{17}
+	return file_state_state_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Unnaming) GetClasses() uint32 {
@@ -2236,7 +2321,7 @@ type Erased struct {
 
 func (x *Erased) Reset() {
 	*x = Erased{}
-	mi := &file_state_state_proto_msgTypes[18]
+	mi := &file_state_state_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2248,7 +2333,7 @@ func (x *Erased) String() string {
 func (*Erased) ProtoMessage() {}
 
 func (x *Erased) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[18]
+	mi := &file_state_state_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2261,7 +2346,7 @@ func (x *Erased) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Erased.ProtoReflect.Descriptor instead.
 func (*Erased) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{18}
+	return file_state_state_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Erased) GetCustomer() uint64 {
@@ -2296,7 +2381,7 @@ type RefusedSettings struct {
 
 func (x *RefusedSettings) Reset() {
 	*x = RefusedSettings{}
-	mi := &file_state_state_proto_msgTypes[19]
+	mi := &file_state_state_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2308,7 +2393,7 @@ func (x *RefusedSettings) String() string {
 func (*RefusedSettings) ProtoMessage() {}
 
 func (x *RefusedSettings) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[19]
+	mi := &file_state_state_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2321,7 +2406,7 @@ func (x *RefusedSettings) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RefusedSettings.ProtoReflect.Descriptor instead.
 func (*RefusedSettings) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{19}
+	return file_state_state_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *RefusedSettings) GetSettings() *ledger.Settings {
@@ -2351,7 +2436,7 @@ type Fuse struct {
 
 func (x *Fuse) Reset() {
 	*x = Fuse{}
-	mi := &file_state_state_proto_msgTypes[20]
+	mi := &file_state_state_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2363,7 +2448,7 @@ func (x *Fuse) String() string {
 func (*Fuse) ProtoMessage() {}
 
 func (x *Fuse) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[20]
+	mi := &file_state_state_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2376,7 +2461,7 @@ func (x *Fuse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Fuse.ProtoReflect.Descriptor instead.
 func (*Fuse) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{20}
+	return file_state_state_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Fuse) GetRule() uint32 {
@@ -2421,7 +2506,7 @@ type Rescoring struct {
 
 func (x *Rescoring) Reset() {
 	*x = Rescoring{}
-	mi := &file_state_state_proto_msgTypes[21]
+	mi := &file_state_state_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2433,7 +2518,7 @@ func (x *Rescoring) String() string {
 func (*Rescoring) ProtoMessage() {}
 
 func (x *Rescoring) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[21]
+	mi := &file_state_state_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2446,7 +2531,7 @@ func (x *Rescoring) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Rescoring.ProtoReflect.Descriptor instead.
 func (*Rescoring) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{21}
+	return file_state_state_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Rescoring) GetClasses() uint32 {
@@ -2487,22 +2572,26 @@ func (x *Rescoring) GetClose() bool {
 // Closing is the cursor that values all customers at the end of a civil day: hash class by hash class, within a class by id.
 type Closing struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	At            int64                  `protobuf:"zigzag64,1,opt,name=at,proto3" json:"at,omitempty"`                // end of the day, ms
-	Classes       uint32                 `protobuf:"varint,2,opt,name=classes,proto3" json:"classes,omitempty"`        // number of hash classes, a power of two, chosen when the close began
-	Class         uint32                 `protobuf:"varint,3,opt,name=class,proto3" json:"class,omitempty"`            // the class under way
-	After         string                 `protobuf:"bytes,4,opt,name=after,proto3" json:"after,omitempty"`             // the customer of that class valued last; empty: none yet
-	Totals        *Totals                `protobuf:"bytes,5,opt,name=totals,proto3" json:"totals,omitempty"`           // of the customers valued so far
-	Settings      *ledger.SettingsValues `protobuf:"bytes,6,opt,name=settings,proto3" json:"settings,omitempty"`       // at the beginning, if they have changed since; the two are set together
-	Parameters    *ledger.Parameters     `protobuf:"bytes,7,opt,name=parameters,proto3" json:"parameters,omitempty"`   // likewise
-	Day           int32                  `protobuf:"zigzag32,8,opt,name=day,proto3" json:"day,omitempty"`              // the civil day that begins at that end
-	Values        []int64                `protobuf:"zigzag64,9,rep,packed,name=values,proto3" json:"values,omitempty"` // total CLV of the customers valued since the last contribution of values
+	At            int64                  `protobuf:"zigzag64,1,opt,name=at,proto3" json:"at,omitempty"`                                       // end of the day, ms
+	Classes       uint32                 `protobuf:"varint,2,opt,name=classes,proto3" json:"classes,omitempty"`                               // number of hash classes, a power of two, chosen when the close began
+	Class         uint32                 `protobuf:"varint,3,opt,name=class,proto3" json:"class,omitempty"`                                   // the class under way
+	After         string                 `protobuf:"bytes,4,opt,name=after,proto3" json:"after,omitempty"`                                    // the customer of that class valued last; empty: none yet
+	Totals        *Totals                `protobuf:"bytes,5,opt,name=totals,proto3" json:"totals,omitempty"`                                  // of the customers valued so far
+	Settings      *ledger.SettingsValues `protobuf:"bytes,6,opt,name=settings,proto3" json:"settings,omitempty"`                              // at the beginning, if they have changed since; the two are set together
+	Parameters    *ledger.Parameters     `protobuf:"bytes,7,opt,name=parameters,proto3" json:"parameters,omitempty"`                          // likewise
+	Day           int32                  `protobuf:"zigzag32,8,opt,name=day,proto3" json:"day,omitempty"`                                     // the civil day that begins at that end
+	Values        []int64                `protobuf:"zigzag64,9,rep,packed,name=values,proto3" json:"values,omitempty"`                        // total CLV of the customers valued since the last contribution of values
+	Change        *ledger.EquityChange   `protobuf:"bytes,20,opt,name=change,proto3" json:"change,omitempty"`                                 // of the customers valued so far; absent: there is no close before
+	Cohort        *ledger.Cohort         `protobuf:"bytes,21,opt,name=cohort,proto3" json:"cohort,omitempty"`                                 // likewise
+	EquityScores  []*ledger.EquityScores `protobuf:"bytes,22,rep,name=equity_scores,json=equityScores,proto3" json:"equity_scores,omitempty"` // likewise
+	Erased        int64                  `protobuf:"zigzag64,23,opt,name=erased,proto3" json:"erased,omitempty"`                              // customer equity at the end of the day of the customers who were erased since the tick
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Closing) Reset() {
 	*x = Closing{}
-	mi := &file_state_state_proto_msgTypes[22]
+	mi := &file_state_state_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2514,7 +2603,7 @@ func (x *Closing) String() string {
 func (*Closing) ProtoMessage() {}
 
 func (x *Closing) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[22]
+	mi := &file_state_state_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2527,7 +2616,7 @@ func (x *Closing) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Closing.ProtoReflect.Descriptor instead.
 func (*Closing) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{22}
+	return file_state_state_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Closing) GetAt() int64 {
@@ -2593,6 +2682,34 @@ func (x *Closing) GetValues() []int64 {
 	return nil
 }
 
+func (x *Closing) GetChange() *ledger.EquityChange {
+	if x != nil {
+		return x.Change
+	}
+	return nil
+}
+
+func (x *Closing) GetCohort() *ledger.Cohort {
+	if x != nil {
+		return x.Cohort
+	}
+	return nil
+}
+
+func (x *Closing) GetEquityScores() []*ledger.EquityScores {
+	if x != nil {
+		return x.EquityScores
+	}
+	return nil
+}
+
+func (x *Closing) GetErased() int64 {
+	if x != nil {
+		return x.Erased
+	}
+	return 0
+}
+
 // Calibration sums up the forecasts whose outcome is recorded. Lists are by tenth of the forecast probability; absent: all zeros.
 type Calibration struct {
 	state           protoimpl.MessageState `protogen:"open.v1"`
@@ -2607,7 +2724,7 @@ type Calibration struct {
 
 func (x *Calibration) Reset() {
 	*x = Calibration{}
-	mi := &file_state_state_proto_msgTypes[23]
+	mi := &file_state_state_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2619,7 +2736,7 @@ func (x *Calibration) String() string {
 func (*Calibration) ProtoMessage() {}
 
 func (x *Calibration) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[23]
+	mi := &file_state_state_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2632,7 +2749,7 @@ func (x *Calibration) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Calibration.ProtoReflect.Descriptor instead.
 func (*Calibration) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{23}
+	return file_state_state_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Calibration) GetPromises() []int64 {
@@ -2689,7 +2806,7 @@ type Source struct {
 
 func (x *Source) Reset() {
 	*x = Source{}
-	mi := &file_state_state_proto_msgTypes[24]
+	mi := &file_state_state_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2701,7 +2818,7 @@ func (x *Source) String() string {
 func (*Source) ProtoMessage() {}
 
 func (x *Source) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[24]
+	mi := &file_state_state_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2714,7 +2831,7 @@ func (x *Source) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Source.ProtoReflect.Descriptor instead.
 func (*Source) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{24}
+	return file_state_state_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Source) GetTopic() string {
@@ -2799,7 +2916,7 @@ type LedgerMark struct {
 
 func (x *LedgerMark) Reset() {
 	*x = LedgerMark{}
-	mi := &file_state_state_proto_msgTypes[25]
+	mi := &file_state_state_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2811,7 +2928,7 @@ func (x *LedgerMark) String() string {
 func (*LedgerMark) ProtoMessage() {}
 
 func (x *LedgerMark) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[25]
+	mi := &file_state_state_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2824,7 +2941,7 @@ func (x *LedgerMark) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LedgerMark.ProtoReflect.Descriptor instead.
 func (*LedgerMark) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{25}
+	return file_state_state_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *LedgerMark) GetPartition() int32 {
@@ -2876,7 +2993,7 @@ type Totals struct {
 
 func (x *Totals) Reset() {
 	*x = Totals{}
-	mi := &file_state_state_proto_msgTypes[26]
+	mi := &file_state_state_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2888,7 +3005,7 @@ func (x *Totals) String() string {
 func (*Totals) ProtoMessage() {}
 
 func (x *Totals) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[26]
+	mi := &file_state_state_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2901,7 +3018,7 @@ func (x *Totals) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Totals.ProtoReflect.Descriptor instead.
 func (*Totals) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{26}
+	return file_state_state_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *Totals) GetKnown() int64 {
@@ -3220,7 +3337,7 @@ const file_state_state_proto_rawDesc = "" +
 	"\breferrer\x18\x02 \x01(\tR\breferrer\x12\x16\n" +
 	"\x06voided\x18\x03 \x01(\bR\x06voided\x12\x0e\n" +
 	"\x02at\x18\x04 \x01(\x12R\x02at\x12\x18\n" +
-	"\apending\x18\x05 \x01(\bR\apending\"\xf3\x0f\n" +
+	"\apending\x18\x05 \x01(\bR\apending\"\xd6\x10\n" +
 	"\tPartition\x12\x16\n" +
 	"\x06format\x18\x01 \x01(\rR\x06format\x12\x16\n" +
 	"\x06offset\x18\x02 \x01(\x03R\x06offset\x125\n" +
@@ -3275,7 +3392,16 @@ const file_state_state_proto_rawDesc = "" +
 	"\x06erased\x18J \x03(\v2\x19.mainstay.state.v1.ErasedR\x06erased\x127\n" +
 	"\bcalendar\x18K \x01(\v2\x1b.mainstay.state.v1.CalendarR\bcalendar\x12>\n" +
 	"\vtrait_texts\x18L \x03(\v2\x1d.mainstay.state.v1.TraitTextsR\n" +
-	"traitTexts\" \n" +
+	"traitTexts\x12.\n" +
+	"\x05costs\x18V \x03(\v2\x18.mainstay.ledger.v1.CostR\x05costs\x121\n" +
+	"\x06closed\x18W \x01(\v2\x19.mainstay.state.v1.ClosedR\x06closed\"\xb0\x01\n" +
+	"\x06Closed\x12\x0e\n" +
+	"\x02at\x18\x01 \x01(\x12R\x02at\x12>\n" +
+	"\bsettings\x18\x02 \x01(\v2\".mainstay.ledger.v1.SettingsValuesR\bsettings\x12>\n" +
+	"\n" +
+	"parameters\x18\x03 \x01(\v2\x1e.mainstay.ledger.v1.ParametersR\n" +
+	"parameters\x12\x16\n" +
+	"\x06erased\x18\x04 \x01(\x12R\x06erased\" \n" +
 	"\n" +
 	"TraitTexts\x12\x12\n" +
 	"\x04text\x18\x01 \x03(\tR\x04text\"o\n" +
@@ -3313,7 +3439,7 @@ const file_state_state_proto_rawDesc = "" +
 	"\x05class\x18\x02 \x01(\rR\x05class\x12\x14\n" +
 	"\x05after\x18\x03 \x01(\tR\x05after\x12\x14\n" +
 	"\x05terms\x18\x04 \x01(\rR\x05terms\x12\x14\n" +
-	"\x05close\x18\x05 \x01(\bR\x05close\"\xbc\x02\n" +
+	"\x05close\x18\x05 \x01(\bR\x05close\"\x89\x04\n" +
 	"\aClosing\x12\x0e\n" +
 	"\x02at\x18\x01 \x01(\x12R\x02at\x12\x18\n" +
 	"\aclasses\x18\x02 \x01(\rR\aclasses\x12\x14\n" +
@@ -3325,7 +3451,11 @@ const file_state_state_proto_rawDesc = "" +
 	"parameters\x18\a \x01(\v2\x1e.mainstay.ledger.v1.ParametersR\n" +
 	"parameters\x12\x10\n" +
 	"\x03day\x18\b \x01(\x11R\x03day\x12\x16\n" +
-	"\x06values\x18\t \x03(\x12R\x06values\"\xb3\x01\n" +
+	"\x06values\x18\t \x03(\x12R\x06values\x128\n" +
+	"\x06change\x18\x14 \x01(\v2 .mainstay.ledger.v1.EquityChangeR\x06change\x122\n" +
+	"\x06cohort\x18\x15 \x01(\v2\x1a.mainstay.ledger.v1.CohortR\x06cohort\x12E\n" +
+	"\requity_scores\x18\x16 \x03(\v2 .mainstay.ledger.v1.EquityScoresR\fequityScores\x12\x16\n" +
+	"\x06erased\x18\x17 \x01(\x12R\x06erased\"\xb3\x01\n" +
 	"\vCalibration\x12\x1a\n" +
 	"\bpromises\x18\x01 \x03(\x03R\bpromises\x12 \n" +
 	"\vprobability\x18\x02 \x03(\x03R\vprobability\x12\x12\n" +
@@ -3385,7 +3515,7 @@ func file_state_state_proto_rawDescGZIP() []byte {
 	return file_state_state_proto_rawDescData
 }
 
-var file_state_state_proto_msgTypes = make([]protoimpl.MessageInfo, 27)
+var file_state_state_proto_msgTypes = make([]protoimpl.MessageInfo, 28)
 var file_state_state_proto_goTypes = []any{
 	(*Customer)(nil),                 // 0: mainstay.state.v1.Customer
 	(*Engagement)(nil),               // 1: mainstay.state.v1.Engagement
@@ -3400,36 +3530,41 @@ var file_state_state_proto_goTypes = []any{
 	(*Response)(nil),                 // 10: mainstay.state.v1.Response
 	(*Referral)(nil),                 // 11: mainstay.state.v1.Referral
 	(*Partition)(nil),                // 12: mainstay.state.v1.Partition
-	(*TraitTexts)(nil),               // 13: mainstay.state.v1.TraitTexts
-	(*Calendar)(nil),                 // 14: mainstay.state.v1.Calendar
-	(*CalendarColumn)(nil),           // 15: mainstay.state.v1.CalendarColumn
-	(*ErasedName)(nil),               // 16: mainstay.state.v1.ErasedName
-	(*Unnaming)(nil),                 // 17: mainstay.state.v1.Unnaming
-	(*Erased)(nil),                   // 18: mainstay.state.v1.Erased
-	(*RefusedSettings)(nil),          // 19: mainstay.state.v1.RefusedSettings
-	(*Fuse)(nil),                     // 20: mainstay.state.v1.Fuse
-	(*Rescoring)(nil),                // 21: mainstay.state.v1.Rescoring
-	(*Closing)(nil),                  // 22: mainstay.state.v1.Closing
-	(*Calibration)(nil),              // 23: mainstay.state.v1.Calibration
-	(*Source)(nil),                   // 24: mainstay.state.v1.Source
-	(*LedgerMark)(nil),               // 25: mainstay.state.v1.LedgerMark
-	(*Totals)(nil),                   // 26: mainstay.state.v1.Totals
-	(*ledger.CancellationCount)(nil), // 27: mainstay.ledger.v1.CancellationCount
-	(*ledger.Genesis)(nil),           // 28: mainstay.ledger.v1.Genesis
-	(*ledger.SettingsValues)(nil),    // 29: mainstay.ledger.v1.SettingsValues
-	(*ledger.Parameters)(nil),        // 30: mainstay.ledger.v1.Parameters
-	(*ledger.Thresholds)(nil),        // 31: mainstay.ledger.v1.Thresholds
-	(*ledger.Input)(nil),             // 32: mainstay.ledger.v1.Input
-	(*ledger.Contribution)(nil),      // 33: mainstay.ledger.v1.Contribution
-	(*ledger.AlertRule)(nil),         // 34: mainstay.ledger.v1.AlertRule
-	(*ledger.Settings)(nil),          // 35: mainstay.ledger.v1.Settings
+	(*Closed)(nil),                   // 13: mainstay.state.v1.Closed
+	(*TraitTexts)(nil),               // 14: mainstay.state.v1.TraitTexts
+	(*Calendar)(nil),                 // 15: mainstay.state.v1.Calendar
+	(*CalendarColumn)(nil),           // 16: mainstay.state.v1.CalendarColumn
+	(*ErasedName)(nil),               // 17: mainstay.state.v1.ErasedName
+	(*Unnaming)(nil),                 // 18: mainstay.state.v1.Unnaming
+	(*Erased)(nil),                   // 19: mainstay.state.v1.Erased
+	(*RefusedSettings)(nil),          // 20: mainstay.state.v1.RefusedSettings
+	(*Fuse)(nil),                     // 21: mainstay.state.v1.Fuse
+	(*Rescoring)(nil),                // 22: mainstay.state.v1.Rescoring
+	(*Closing)(nil),                  // 23: mainstay.state.v1.Closing
+	(*Calibration)(nil),              // 24: mainstay.state.v1.Calibration
+	(*Source)(nil),                   // 25: mainstay.state.v1.Source
+	(*LedgerMark)(nil),               // 26: mainstay.state.v1.LedgerMark
+	(*Totals)(nil),                   // 27: mainstay.state.v1.Totals
+	(*ledger.CancellationCount)(nil), // 28: mainstay.ledger.v1.CancellationCount
+	(*ledger.Genesis)(nil),           // 29: mainstay.ledger.v1.Genesis
+	(*ledger.SettingsValues)(nil),    // 30: mainstay.ledger.v1.SettingsValues
+	(*ledger.Parameters)(nil),        // 31: mainstay.ledger.v1.Parameters
+	(*ledger.Thresholds)(nil),        // 32: mainstay.ledger.v1.Thresholds
+	(*ledger.Input)(nil),             // 33: mainstay.ledger.v1.Input
+	(*ledger.Contribution)(nil),      // 34: mainstay.ledger.v1.Contribution
+	(*ledger.AlertRule)(nil),         // 35: mainstay.ledger.v1.AlertRule
+	(*ledger.Cost)(nil),              // 36: mainstay.ledger.v1.Cost
+	(*ledger.Settings)(nil),          // 37: mainstay.ledger.v1.Settings
+	(*ledger.EquityChange)(nil),      // 38: mainstay.ledger.v1.EquityChange
+	(*ledger.Cohort)(nil),            // 39: mainstay.ledger.v1.Cohort
+	(*ledger.EquityScores)(nil),      // 40: mainstay.ledger.v1.EquityScores
 }
 var file_state_state_proto_depIdxs = []int32{
 	5,  // 0: mainstay.state.v1.Customer.order_details:type_name -> mainstay.state.v1.OrderDetail
 	9,  // 1: mainstay.state.v1.Customer.last_published:type_name -> mainstay.state.v1.LastPublished
 	10, // 2: mainstay.state.v1.Customer.responses:type_name -> mainstay.state.v1.Response
 	11, // 3: mainstay.state.v1.Customer.referrals:type_name -> mainstay.state.v1.Referral
-	27, // 4: mainstay.state.v1.Customer.forgotten_cancellations:type_name -> mainstay.ledger.v1.CancellationCount
+	28, // 4: mainstay.state.v1.Customer.forgotten_cancellations:type_name -> mainstay.ledger.v1.CancellationCount
 	1,  // 5: mainstay.state.v1.Customer.engagement:type_name -> mainstay.state.v1.Engagement
 	2,  // 6: mainstay.state.v1.Customer.milestones:type_name -> mainstay.state.v1.Milestones
 	3,  // 7: mainstay.state.v1.Customer.alerts:type_name -> mainstay.state.v1.Alerts
@@ -3437,40 +3572,47 @@ var file_state_state_proto_depIdxs = []int32{
 	6,  // 9: mainstay.state.v1.OrderDetail.foreign:type_name -> mainstay.state.v1.ForeignTotal
 	7,  // 10: mainstay.state.v1.OrderDetail.foreign_refunds:type_name -> mainstay.state.v1.ForeignRefund
 	8,  // 11: mainstay.state.v1.OrderDetail.refund_reasons:type_name -> mainstay.state.v1.RefundReason
-	28, // 12: mainstay.state.v1.Partition.genesis:type_name -> mainstay.ledger.v1.Genesis
-	29, // 13: mainstay.state.v1.Partition.settings:type_name -> mainstay.ledger.v1.SettingsValues
-	30, // 14: mainstay.state.v1.Partition.parameters:type_name -> mainstay.ledger.v1.Parameters
-	31, // 15: mainstay.state.v1.Partition.thresholds:type_name -> mainstay.ledger.v1.Thresholds
-	32, // 16: mainstay.state.v1.Partition.inputs:type_name -> mainstay.ledger.v1.Input
-	24, // 17: mainstay.state.v1.Partition.sources:type_name -> mainstay.state.v1.Source
-	26, // 18: mainstay.state.v1.Partition.totals:type_name -> mainstay.state.v1.Totals
-	33, // 19: mainstay.state.v1.Partition.contributions:type_name -> mainstay.ledger.v1.Contribution
-	25, // 20: mainstay.state.v1.Partition.ledger_marks:type_name -> mainstay.state.v1.LedgerMark
-	33, // 21: mainstay.state.v1.Partition.published_sums:type_name -> mainstay.ledger.v1.Contribution
-	21, // 22: mainstay.state.v1.Partition.rescoring:type_name -> mainstay.state.v1.Rescoring
-	23, // 23: mainstay.state.v1.Partition.calibration:type_name -> mainstay.state.v1.Calibration
-	20, // 24: mainstay.state.v1.Partition.fuses:type_name -> mainstay.state.v1.Fuse
-	19, // 25: mainstay.state.v1.Partition.refused_settings:type_name -> mainstay.state.v1.RefusedSettings
-	34, // 26: mainstay.state.v1.Partition.retired_rules:type_name -> mainstay.ledger.v1.AlertRule
-	22, // 27: mainstay.state.v1.Partition.closing:type_name -> mainstay.state.v1.Closing
-	33, // 28: mainstay.state.v1.Partition.finals:type_name -> mainstay.ledger.v1.Contribution
-	33, // 29: mainstay.state.v1.Partition.published_final:type_name -> mainstay.ledger.v1.Contribution
-	16, // 30: mainstay.state.v1.Partition.erased_names:type_name -> mainstay.state.v1.ErasedName
-	17, // 31: mainstay.state.v1.Partition.unnaming:type_name -> mainstay.state.v1.Unnaming
-	18, // 32: mainstay.state.v1.Partition.erased:type_name -> mainstay.state.v1.Erased
-	14, // 33: mainstay.state.v1.Partition.calendar:type_name -> mainstay.state.v1.Calendar
-	13, // 34: mainstay.state.v1.Partition.trait_texts:type_name -> mainstay.state.v1.TraitTexts
-	15, // 35: mainstay.state.v1.Calendar.figures:type_name -> mainstay.state.v1.CalendarColumn
-	35, // 36: mainstay.state.v1.RefusedSettings.settings:type_name -> mainstay.ledger.v1.Settings
-	26, // 37: mainstay.state.v1.Closing.totals:type_name -> mainstay.state.v1.Totals
-	29, // 38: mainstay.state.v1.Closing.settings:type_name -> mainstay.ledger.v1.SettingsValues
-	30, // 39: mainstay.state.v1.Closing.parameters:type_name -> mainstay.ledger.v1.Parameters
-	27, // 40: mainstay.state.v1.Totals.cancellations:type_name -> mainstay.ledger.v1.CancellationCount
-	41, // [41:41] is the sub-list for method output_type
-	41, // [41:41] is the sub-list for method input_type
-	41, // [41:41] is the sub-list for extension type_name
-	41, // [41:41] is the sub-list for extension extendee
-	0,  // [0:41] is the sub-list for field type_name
+	29, // 12: mainstay.state.v1.Partition.genesis:type_name -> mainstay.ledger.v1.Genesis
+	30, // 13: mainstay.state.v1.Partition.settings:type_name -> mainstay.ledger.v1.SettingsValues
+	31, // 14: mainstay.state.v1.Partition.parameters:type_name -> mainstay.ledger.v1.Parameters
+	32, // 15: mainstay.state.v1.Partition.thresholds:type_name -> mainstay.ledger.v1.Thresholds
+	33, // 16: mainstay.state.v1.Partition.inputs:type_name -> mainstay.ledger.v1.Input
+	25, // 17: mainstay.state.v1.Partition.sources:type_name -> mainstay.state.v1.Source
+	27, // 18: mainstay.state.v1.Partition.totals:type_name -> mainstay.state.v1.Totals
+	34, // 19: mainstay.state.v1.Partition.contributions:type_name -> mainstay.ledger.v1.Contribution
+	26, // 20: mainstay.state.v1.Partition.ledger_marks:type_name -> mainstay.state.v1.LedgerMark
+	34, // 21: mainstay.state.v1.Partition.published_sums:type_name -> mainstay.ledger.v1.Contribution
+	22, // 22: mainstay.state.v1.Partition.rescoring:type_name -> mainstay.state.v1.Rescoring
+	24, // 23: mainstay.state.v1.Partition.calibration:type_name -> mainstay.state.v1.Calibration
+	21, // 24: mainstay.state.v1.Partition.fuses:type_name -> mainstay.state.v1.Fuse
+	20, // 25: mainstay.state.v1.Partition.refused_settings:type_name -> mainstay.state.v1.RefusedSettings
+	35, // 26: mainstay.state.v1.Partition.retired_rules:type_name -> mainstay.ledger.v1.AlertRule
+	23, // 27: mainstay.state.v1.Partition.closing:type_name -> mainstay.state.v1.Closing
+	34, // 28: mainstay.state.v1.Partition.finals:type_name -> mainstay.ledger.v1.Contribution
+	34, // 29: mainstay.state.v1.Partition.published_final:type_name -> mainstay.ledger.v1.Contribution
+	17, // 30: mainstay.state.v1.Partition.erased_names:type_name -> mainstay.state.v1.ErasedName
+	18, // 31: mainstay.state.v1.Partition.unnaming:type_name -> mainstay.state.v1.Unnaming
+	19, // 32: mainstay.state.v1.Partition.erased:type_name -> mainstay.state.v1.Erased
+	15, // 33: mainstay.state.v1.Partition.calendar:type_name -> mainstay.state.v1.Calendar
+	14, // 34: mainstay.state.v1.Partition.trait_texts:type_name -> mainstay.state.v1.TraitTexts
+	36, // 35: mainstay.state.v1.Partition.costs:type_name -> mainstay.ledger.v1.Cost
+	13, // 36: mainstay.state.v1.Partition.closed:type_name -> mainstay.state.v1.Closed
+	30, // 37: mainstay.state.v1.Closed.settings:type_name -> mainstay.ledger.v1.SettingsValues
+	31, // 38: mainstay.state.v1.Closed.parameters:type_name -> mainstay.ledger.v1.Parameters
+	16, // 39: mainstay.state.v1.Calendar.figures:type_name -> mainstay.state.v1.CalendarColumn
+	37, // 40: mainstay.state.v1.RefusedSettings.settings:type_name -> mainstay.ledger.v1.Settings
+	27, // 41: mainstay.state.v1.Closing.totals:type_name -> mainstay.state.v1.Totals
+	30, // 42: mainstay.state.v1.Closing.settings:type_name -> mainstay.ledger.v1.SettingsValues
+	31, // 43: mainstay.state.v1.Closing.parameters:type_name -> mainstay.ledger.v1.Parameters
+	38, // 44: mainstay.state.v1.Closing.change:type_name -> mainstay.ledger.v1.EquityChange
+	39, // 45: mainstay.state.v1.Closing.cohort:type_name -> mainstay.ledger.v1.Cohort
+	40, // 46: mainstay.state.v1.Closing.equity_scores:type_name -> mainstay.ledger.v1.EquityScores
+	28, // 47: mainstay.state.v1.Totals.cancellations:type_name -> mainstay.ledger.v1.CancellationCount
+	48, // [48:48] is the sub-list for method output_type
+	48, // [48:48] is the sub-list for method input_type
+	48, // [48:48] is the sub-list for extension type_name
+	48, // [48:48] is the sub-list for extension extendee
+	0,  // [0:48] is the sub-list for field type_name
 }
 
 func init() { file_state_state_proto_init() }
@@ -3484,7 +3626,7 @@ func file_state_state_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_state_state_proto_rawDesc), len(file_state_state_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   27,
+			NumMessages:   28,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
