@@ -11,8 +11,8 @@ import (
 	"strings"
 
 	"github.com/mainstay/mainstay/pkg/format"
-	"github.com/mainstay/mainstay/processors/season"
 	"github.com/mainstay/mainstay/processors/alert"
+	"github.com/mainstay/mainstay/processors/season"
 	"github.com/mainstay/mainstay/processors/settings"
 	"github.com/mainstay/mainstay/schemas/event"
 	"github.com/mainstay/mainstay/schemas/money"

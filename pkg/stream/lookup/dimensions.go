@@ -65,7 +65,7 @@ func Dimensions() []Dimension {
 			if !at.Known {
 				return noSegment
 			}
-			return calendar.MonthOf(c.partition.Day(at.Value)).String()
+			return calendar.MonthOf(c.partition.CivilDay(at.Value)).String()
 		}},
 		{
 			Name: "rfm", About: "by recency, frequency and monetary value, each compared with all customers", order: rfmOrder(), Ranked: true,
@@ -97,7 +97,7 @@ func engagementSegment(c *counted) string {
 
 // firstVisit returns the civil day of the first event of engagement; false if none is known.
 func firstVisit(p *processors.Partition, a *processors.CustomerScores) (day int64, known bool) {
-	return int64(p.Day(a.Engagement.FirstAt)), a.Engagement.Known
+	return int64(p.CivilDay(a.Engagement.FirstAt)), a.Engagement.Known
 }
 
 // DimensionNamed returns the dimension of a name, or an error that names all of them.
