@@ -57,6 +57,8 @@ func (s *step) alertMode(m customer.Moment, c *customer.State, trigger output.Tr
 	case output.TriggerThresholds, output.TriggerParameters, output.TriggerSettings:
 		// Tiers depend on the published tier too, so they may move only now.
 		return alert.Mode{Baseline: true, ThresholdsOnly: true}
+	case output.TriggerMerge: // the customer has done nothing
+		return alert.Mode{Baseline: true}
 	case output.TriggerTimer:
 		return alert.Mode{Timer: true, Since: c.Next}
 	default:

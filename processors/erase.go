@@ -7,6 +7,7 @@ import (
 	"github.com/cespare/xxhash/v2"
 
 	"github.com/mainstay/mainstay/pkg/kafka/murmur2"
+	"github.com/mainstay/mainstay/processors/alert"
 	"github.com/mainstay/mainstay/processors/churn"
 	"github.com/mainstay/mainstay/processors/clv"
 	"github.com/mainstay/mainstay/processors/customer"
@@ -42,33 +43,31 @@ func (s *step) foldErase() (Verdict, error) {
 		return Verdict{}, fmt.Errorf("%w erasure: %w", ErrMalformed, err)
 	}
 	p := s.state
-	at := s.entry.GetTime() // 0 from a command, which knows no time of the ledger
-	if !p.baseKnown {
-		at = max(at, p.latest)
-	}
-	m := s.p.momentOf(at)
+	m := s.p.momentOf(s.timeOfRequest())
 	c, err := s.loadCustomer(s.entry.GetCustomer())
 	if err != nil {
 		return Verdict{}, err
 	}
-	p.advanceMark(s.entry)
+	s.advanceMark()
 	p.erasures++
 	if at := e.GetOccurredAt(); p.oldestErasure == 0 || at < p.oldestErasure {
 		p.oldestErasure = at
 	}
 	s.sendUnname(m, c.id) // also where they are not known: they may be named by others all the same
-	if !c.known {
+	switch into := c.state.MergedInto(); {
+	case !c.known || e.Erasure.GetBelow() != 0:
 		return Verdict{Result: Ignored}, nil
+	case into != "":
+		s.eraseInto(m, c.id, into)
+		return Verdict{}, nil
 	}
 	//mutant:close-loses-erased delete
 	s.beforeChange(&c)
 	v := Verdict{Woken: s.fireTimers(m, &c)}
-	s.clearAlerts(m, &c, e.GetId())
+	s.clearAlerts(m, &c, output.TriggerErasure, e.GetId(), alert.Erased)
 	s.writeErased(m, &c, e)
 	if k := c.state.Credited; k.To != "" {
-		to := murmur2.PartitionFor([]byte(k.To), p.genesis.GetPartitions())
-		s.send(to, &ledger.Entry{Kind: ledger.Kind_KIND_CREDIT, Customer: k.To, Time: m.Now},
-			&ledger.Credit{Net: k.Net, Approved: true, Erased: true, ReferredHash: xxhash.Sum64String(c.id)})
+		s.sendCredit(m, k.To, &ledger.Credit{Net: k.Net, Approved: true, Erased: true, ReferredHash: xxhash.Sum64String(c.id)})
 	}
 	//mutant:erased-equity-unsaid delete
 	s.noteErased(c.state)
@@ -79,14 +78,21 @@ func (s *step) foldErase() (Verdict, error) {
 	return v, nil
 }
 
+// eraseInto erases somebody who was merged: the request is one to erase the person, so it goes on to the customer whom they are now.
+func (s *step) eraseInto(m customer.Moment, id, into string) {
+	s.store.Delete(id)
+	to := murmur2.PartitionFor([]byte(into), s.state.genesis.GetPartitions())
+	s.send(to, &ledger.Entry{Kind: ledger.Kind_KIND_ERASE, Customer: into, Time: m.Now}, s.scratch.events.Last())
+}
+
 // clearAlerts publishes that the customer's published alerts are cleared.
-func (s *step) clearAlerts(m customer.Moment, c *subject, cause string) {
+func (s *step) clearAlerts(m customer.Moment, c *subject, trigger output.Trigger, cause, reason string) {
 	if len(c.state.Alerts.Episodes) == 0 {
 		return
 	}
 	p, x, last := s.p, &s.scratch.scores, &c.state.LastPublished
 	x.value, x.risk, x.status = clv.Score(&p.terms, m, c.state, last), churn.Score(&p.terms, m, c.state), promoter.Score(&p.terms, m, c.state)
-	s.publishAlerts(m, c, output.TriggerErasure, cause, last, s.scratch.evaluator.Erase(&p.rules, &p.terms, m, c.state, x.forAlerts()))
+	s.publishAlerts(m, c, trigger, cause, last, s.scratch.evaluator.CloseAll(&p.rules, &p.terms, m, c.state, x.forAlerts(), reason))
 }
 
 // writeErased publishes that the customer is erased, and then a tombstone, in every topic of answers.
@@ -97,9 +103,7 @@ func (s *step) writeErased(m customer.Moment, c *subject, e *ledger.Event) {
 		w.write(topic, output.TypeErased, &w.erased.About, w.appendErased)
 	}
 	//mutant:no-tombstone delete
-	for _, topic := range output.AnswerTopics() {
-		w.writeTombstone(topic, c.id, m.Now)
-	}
+	w.writeTombstones(output.TypeErased, output.TriggerErasure, c.id, m.Now)
 }
 
 // sendUnname tells every partition that its customers drop the name, and notes that the answers are awaited.
@@ -142,7 +146,7 @@ func (s *step) foldUnname() (Verdict, error) {
 		return Verdict{}, fmt.Errorf("%w unname: %w", ErrMalformed, err)
 	}
 	p := s.state
-	p.advanceMark(s.entry)
+	s.advanceMark()
 	p.unnamings++
 	p.erasedNames = append(p.erasedNames, &state.ErasedName{Customer: u.GetCustomer(), Number: p.unnamings})
 	if p.unnaming == nil {
@@ -157,7 +161,7 @@ func (s *step) foldUnnamed() (Verdict, error) {
 	if err := s.state.noteAnswer(s.entry); err != nil {
 		return Verdict{}, err
 	}
-	s.state.advanceMark(s.entry)
+	s.advanceMark()
 	return Verdict{}, nil
 }
 
@@ -239,6 +243,12 @@ func (s *step) unnameCustomer(id string) error {
 	if !c.known {
 		return ErrLostCustomer
 	}
+	if c.state.MergedInto() != "" {
+		if s.isMergedIntoErased(c.state) {
+			s.eraseMerged(s.p.currentMoment(c.state), id)
+		}
+		return nil
+	}
 	if !c.state.MayNameErased(s.state.unnamings) {
 		return nil
 	}
@@ -251,8 +261,12 @@ func (s *step) unnameCustomer(id string) error {
 // updateCredits sends the credits of the customer's referrers that have changed.
 func (s *step) updateCredits(m customer.Moment, c *subject, cause string) {
 	referral.UpdateCredits(&s.p.terms, c.id, c.state, func(referrer string, k *ledger.Credit) {
-		to := murmur2.PartitionFor([]byte(referrer), s.state.genesis.GetPartitions())
 		k.CauseEventId, k.OccurredAt = cause, s.occurredAt
-		s.send(to, &ledger.Entry{Kind: ledger.Kind_KIND_CREDIT, Customer: referrer, Time: m.Now}, k)
+		s.sendCredit(m, referrer, k)
 	})
+}
+
+func (s *step) sendCredit(m customer.Moment, referrer string, k *ledger.Credit) {
+	to := murmur2.PartitionFor([]byte(referrer), s.state.genesis.GetPartitions())
+	s.send(to, &ledger.Entry{Kind: ledger.Kind_KIND_CREDIT, Customer: referrer, Time: m.Now}, k)
 }

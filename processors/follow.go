@@ -54,14 +54,14 @@ func (f *Follower) Follow(offset int64, e *ledger.Entry) (Result, error) {
 		if err := s.noteAnswer(e); err != nil {
 			return Applied, fmt.Errorf("entry %d: %w", offset, err)
 		}
-	case ledger.Kind_KIND_CREDIT:
+	case ledger.Kind_KIND_CREDIT, ledger.Kind_KIND_FORWARD:
 		if s.isBeforeErasure(e) {
 			s.advanceMark(e)
 			return Ignored, nil
 		}
 	case ledger.Kind_KIND_EVENT, ledger.Kind_KIND_CONTINUE, ledger.Kind_KIND_CONTRIBUTION, ledger.Kind_KIND_SETTINGS,
 		ledger.Kind_KIND_LOGIC, ledger.Kind_KIND_PARAMETERS, ledger.Kind_KIND_THRESHOLDS, ledger.Kind_KIND_CHECKPOINT,
-		ledger.Kind_KIND_UNNAME, ledger.Kind_KIND_COST:
+		ledger.Kind_KIND_UNNAME, ledger.Kind_KIND_COST, ledger.Kind_KIND_MERGE:
 	default:
 		return Applied, fmt.Errorf("entry %d: %w %d", offset, ErrUnknownKind, e.GetKind())
 	}

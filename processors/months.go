@@ -26,7 +26,7 @@ func (f *former) keep(c *customer.State) {
 // updateLosses makes the losses of the customer who is scored agree with their history.
 func (s *step) updateLosses(m customer.Moment, c *customer.State) {
 	f := &s.scratch.former
-	churn.UpdateLosses(&s.p.terms, m, &s.scratch.scores.risk, c, f.days, s.termsChanged || f.closedAt != c.AccountClosedAt || f.endedAt != c.SubscriptionEndedAt)
+	churn.UpdateLosses(&s.p.terms, m, &s.scratch.scores.risk, c, f.days, s.termsChanged || s.historyChanged || f.closedAt != c.AccountClosedAt || f.endedAt != c.SubscriptionEndedAt)
 }
 
 // moveInCalendar counts a customer in the calendar as they are now.

@@ -42,6 +42,9 @@ func (s *partitionState) checkOrigin(e *ledger.Entry) Result {
 	return Applied
 }
 
+// advanceMark moves the mark of the source of the ledger's entry, whatever it passes on.
+func (s *step) advanceMark() { s.state.advanceMark(s.ledgerEntry) }
+
 // advanceMark moves the mark of the entry's source to the entry.
 func (s *partitionState) advanceMark(e *ledger.Entry) {
 	o := e.GetOrigin()

@@ -94,6 +94,9 @@ func (s *step) rescoreCustomer(id string) error {
 	if !c.known {
 		return ErrLostCustomer
 	}
+	if c.state.MergedInto() != "" {
+		return nil
+	}
 	s.beforeChange(&c)
 	if s.state.rescoring.GetClose() {
 		s.setCloseTier(c.state)

@@ -42,7 +42,7 @@ func Step(p *Partition, offset int64, e *ledger.Entry, store Store, out *output.
 	}
 	out.Begin(e.GetHeaders())
 	p.scratch.begin(output.ID{Partition: p.state.number, Offset: offset}, p.terms.Unit, out)
-	s := step{p: p, state: &p.state, scratch: &p.scratch, offset: offset, entry: e, store: store, out: out}
+	s := step{p: p, state: &p.state, scratch: &p.scratch, offset: offset, ledgerEntry: e, entry: e, store: store, out: out}
 	v, err := s.fold()
 	v.Alerts = p.scratch.alertCounts
 	p.scratch.writer.batch = nil
@@ -59,12 +59,16 @@ type step struct {
 	state   *partitionState // p's
 	scratch *scratch        // p's
 	offset  int64
-	entry   *ledger.Entry
 	store   Store
 	out     *output.Batch
 
-	tierAtClose  *customer.Tier // of the customer who is rescored at a close; nil: no close gives one
-	termsChanged bool           // the customer is rescored since the model or the settings have changed
+	ledgerEntry *ledger.Entry    // as it is in the ledger
+	entry       *ledger.Entry    // the same, or the entry that a forward passes on
+	path        []*ledger.Merged // of the forward; nil otherwise
+
+	tierAtClose    *customer.Tier // of the customer who is rescored at a close; nil: no close gives one
+	termsChanged   bool           // the customer is rescored since the model or the settings have changed
+	historyChanged bool           // the customer has taken over the history of another
 
 	category   trait.Number // of the purchase that the entry reports; 0: none that is told apart
 	occurredAt int64        // ms; when what the entry reports happened; 0: it reports nothing that happened
@@ -122,8 +126,12 @@ func (s *step) fold() (Verdict, error) {
 		return s.foldCredit()
 	case ledger.Kind_KIND_TICK:
 		return s.foldTick()
+	case ledger.Kind_KIND_MERGE:
+		return s.foldMerge()
+	case ledger.Kind_KIND_FORWARD:
+		return s.foldForward()
 	case ledger.Kind_KIND_CONTINUE:
-		s.state.advanceMark(s.entry)
+		s.advanceMark()
 		s.state.continuePending = false
 		return s.wake()
 	case ledger.Kind_KIND_CONTRIBUTION:
@@ -139,7 +147,7 @@ func (s *step) fold() (Verdict, error) {
 	case ledger.Kind_KIND_GENESIS, ledger.Kind_KIND_SETTINGS, ledger.Kind_KIND_LOGIC, ledger.Kind_KIND_PARAMETERS,
 		ledger.Kind_KIND_THRESHOLDS, ledger.Kind_KIND_CHECKPOINT:
 		return s.foldTerms()
-	default: // rates come with the settings; merge is reserved
+	default: // rates come with the settings, facts in forwards
 		return Verdict{}, fmt.Errorf("%w %d", ErrUnknownKind, s.entry.GetKind())
 	}
 }
@@ -157,13 +165,13 @@ func (s *step) foldEvent() (Verdict, error) {
 		return Verdict{}, fmt.Errorf("%w event: %w", ErrMalformed, err)
 	}
 	m := s.p.momentOf(s.entry.GetTime())
-	c, err := s.loadCustomer(s.entry.GetCustomer())
-	if err != nil {
-		return Verdict{}, err
+	verdict := Verdict{Late: len(s.path) == 0 && s.state.baseKnown && s.entry.GetTime() < s.state.base}
+	c, sent, err := s.loadOrForward(m)
+	if err != nil || sent {
+		verdict.Result = Forwarded
+		return verdict, err
 	}
-	s.state.advanceMark(s.entry)
 	s.beforeChange(&c)
-	verdict := Verdict{Late: s.state.baseKnown && s.entry.GetTime() < s.state.base}
 	verdict.Woken = s.fireTimers(m, &c)
 	s.occurredAt = e.GetOccurredAt()
 	change := s.applyEvent(m, &c, e)
@@ -284,19 +292,22 @@ func (s *step) foldCredit() (Verdict, error) {
 	if err != nil {
 		return Verdict{}, fmt.Errorf("%w credit: %w", ErrMalformed, err)
 	}
-	m := s.p.momentOf(s.entry.GetTime())
-	c, err := s.loadCustomer(s.entry.GetCustomer())
-	if err != nil {
-		return Verdict{}, err
+	if len(s.path) == 0 && s.state.isBeforeErasure(s.entry) {
+		s.advanceMark()
+		return Verdict{Result: Ignored}, nil
 	}
-	s.state.advanceMark(s.entry)
-	if s.state.isBeforeErasure(s.entry) || k.GetErased() && !c.known && s.entry.GetCopied() == nil {
+	m := s.p.momentOf(s.entry.GetTime())
+	c, sent, err := s.loadOrForward(m)
+	if err != nil || sent {
+		return Verdict{Result: Forwarded}, err
+	}
+	if k.GetErased() && !c.known && s.entry.GetCopied() == nil {
 		return Verdict{Result: Ignored}, nil
 	}
 	s.beforeChange(&c)
 	verdict := Verdict{Woken: s.fireTimers(m, &c)}
 	s.occurredAt = k.GetOccurredAt()
-	c.state.SetCredit(&k)
+	c.state.SetCredit(&k, s.entry.GetCustomer())
 	//mutant:credit-without-cause insert k.CauseEventId = ""
 	s.scoreAndPublish(m, &c, output.TriggerCredit, k.GetCauseEventId())
 	s.put(&c)

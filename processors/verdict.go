@@ -11,12 +11,13 @@ const (
 	Gap                    // the entry that its sender sent before it is missing: it is not folded, and the mark does not move
 	Rejected               // it was not applied, or not wholly: see Verdict.Reason
 	Ignored                // it is out of date: a tick of a former input set, settings of a former revision, a credit from before an erasure; or it erases a customer who is not known
+	Forwarded              // it concerns a customer who was merged into another, and was sent on to them
 	SettingsRefused        // settings with a value out of bounds: the settings before them stay in force
 )
 
 // String returns the result as a metric's label.
 func (r Result) String() string {
-	return [...]string{"applied", "duplicate_origin", "duplicate_event", "gap", "rejected", "ignored", "settings_refused"}[r]
+	return [...]string{"applied", "duplicate_origin", "duplicate_event", "gap", "rejected", "ignored", "forwarded", "settings_refused"}[r]
 }
 
 // Verdict is the effect of an entry. It feeds the metrics.

@@ -24,14 +24,15 @@ type outputWriter struct {
 	alert     output.Alert
 	milestone output.Milestone
 	erased    output.CustomerErased
+	merged    output.CustomerMerged
 
 	// Append of the outputs above: a method value that is made for each call would be allocated.
-	appendCLV, appendChurnRisk, appendPromoter, appendRejection, appendAlert, appendMilestone, appendErased func(dst []byte) []byte
+	appendCLV, appendChurnRisk, appendPromoter, appendRejection, appendAlert, appendMilestone, appendErased, appendMerged func(dst []byte) []byte
 }
 
 func (w *outputWriter) init() {
 	w.appendCLV, w.appendChurnRisk, w.appendPromoter = w.clv.Append, w.churnRisk.Append, w.promoter.Append
-	w.appendRejection, w.appendAlert, w.appendErased = w.rejection.Append, w.alert.Append, w.erased.Append
+	w.appendRejection, w.appendAlert, w.appendErased, w.appendMerged = w.rejection.Append, w.alert.Append, w.erased.Append, w.merged.Append
 	w.appendMilestone = w.milestone.Append
 }
 
@@ -62,12 +63,14 @@ func (w *outputWriter) write(topic output.Topic, kind string, a *output.About, e
 	w.nextID.Ordinal++
 }
 
-// writeTombstone writes a record without a value, for subscribers that keep the last record of each key.
-func (w *outputWriter) writeTombstone(topic output.Topic, customerID string, asOf int64) {
-	w.batch.AppendTombstone(output.Record{
-		Topic: topic, Key: customerID, Type: output.TypeErased, Offset: w.nextID.Offset, Ordinal: w.nextID.Ordinal, Time: asOf, Trigger: output.TriggerErasure,
-	})
-	w.nextID.Ordinal++
+// writeTombstones writes a record without a value into every topic of answers, for subscribers that keep the last record of each key.
+func (w *outputWriter) writeTombstones(kind string, trigger output.Trigger, customerID string, asOf int64) {
+	for _, topic := range output.AnswerTopics() {
+		w.batch.AppendTombstone(output.Record{
+			Topic: topic, Key: customerID, Type: kind, Offset: w.nextID.Offset, Ordinal: w.nextID.Ordinal, Time: asOf, Trigger: trigger,
+		})
+		w.nextID.Ordinal++
+	}
 }
 
 // reject publishes that an event was not applied, or not wholly.
@@ -116,6 +119,6 @@ func (s *step) send(partition int32, e *ledger.Entry, body payload) {
 		panic("marshal an entry: " + err.Error()) // numbers and ids that came from one
 	}
 	s.out.Sends = append(s.out.Sends, &output.Send{Partition: partition, Entry: ledger.Entry{
-		Version: EntryVersion, Kind: e.GetKind(), Customer: e.GetCustomer(), Time: e.GetTime(), Payload: blob, Headers: slices.Clone(s.entry.GetHeaders()),
+		Version: EntryVersion, Kind: e.GetKind(), Customer: e.GetCustomer(), Time: e.GetTime(), Payload: blob, Headers: slices.Clone(s.ledgerEntry.GetHeaders()),
 	}})
 }

@@ -134,7 +134,7 @@ func (f *Format) translate(all []Translated, kind event.Kind, in string, s scope
 // add adds an event, or one for each element of its list.
 func (f *Format) add(all []Translated, kind event.Kind, e *Event, in string, s scope) ([]Translated, error) {
 	//mutant:format-erases if false && $
-	if (e.kind == event.Erasure) != (kind == event.Erasure) { // who may report purchases may not have customers forgotten
+	if e.kind != kind && (e.kind.Descriptor().Apart || kind.Descriptor().Apart) {
 		return nil, f.refused("type", event.Mismatch, "the record is of the kind "+e.Kind+", and the topic holds "+kind.String()+" events")
 	}
 	nearest := []map[string]any{s.event}

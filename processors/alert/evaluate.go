@@ -41,6 +41,7 @@ const (
 	RuleRemoved   = "rule_removed"   // the settings no longer have the rule
 	AccountClosed = "account_closed" // the customer has closed their account
 	Erased        = "erased"         // the customer is erased
+	Merged        = "merged"         // the customer is merged into another
 )
 
 // State says how an episode opened or closed.
@@ -277,9 +278,9 @@ func (e *Evaluator) closeRetired() {
 	})
 }
 
-// Erase closes all of a customer's episodes and returns those that fired, those of removed rules included. Those that were published are
-// cleared. The result is valid until the next call.
-func (e *Evaluator) Erase(rules *Rules, t *customer.Terms, m customer.Moment, s *customer.State, scores Scores) []Change {
+// CloseAll closes all of a customer's episodes for a reason and returns those that fired, those of removed rules included. Those that were
+// published are cleared. The result is valid until the next call.
+func (e *Evaluator) CloseAll(rules *Rules, t *customer.Terms, m customer.Moment, s *customer.State, scores Scores, reason string) []Change {
 	e.view = view{Scores: scores, terms: t, m: m, customer: s}
 	e.rules, e.changes = rules, e.changes[:0]
 	for _, x := range s.Alerts.Episodes {
@@ -290,7 +291,7 @@ func (e *Evaluator) Erase(rules *Rules, t *customer.Terms, m customer.Moment, s 
 		if r == nil || x.Phase != customer.Firing {
 			continue
 		}
-		c := Change{Rule: r.Name, rule: r, value: r.metric.value(&e.view), State: ClosedUnpublished, Reason: Erased, Episode: x}
+		c := Change{Rule: r.Name, rule: r, value: r.metric.value(&e.view), State: ClosedUnpublished, Reason: reason, Episode: x}
 		//mutant:erased-alerts-stay-open if false
 		if x.Kind.WasPublished() {
 			c.State = Cleared

@@ -5,9 +5,12 @@ import "slices"
 // AsOf returns the customer without what is dated at or after a time (ms, whole seconds): orders, refunds, cancellations of orders,
 // referrals, survey responses and engagement. It returns s itself if there is nothing to leave out, otherwise a state that must only be scored,
 // and nil if nothing is left. What is dated before counts whenever it arrived. A survey response that was updated later counts with
-// its update, and an order with its newest amount: the state holds no former ones. Nor does it hold the single events of engagement: if any is left
+// its update, and an order with its newest amount: the state holds no former ones. Of a customer who was merged nothing is left. Nor does it hold the single events of engagement: if any is left
 // out, the figures of the rest are not known.
 func (s *State) AsOf(t *Terms, at int64) *State {
+	if s.MergedInto() != "" {
+		return nil
+	}
 	//mutant:close-counts-next-day if true || $
 	if !s.hasAnythingFrom(t, at) {
 		return s

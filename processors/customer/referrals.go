@@ -2,6 +2,7 @@ package customer
 
 import (
 	"cmp"
+	"math/bits"
 	"slices"
 	"strings"
 
@@ -26,7 +27,7 @@ const mostReferrals = 16
 // RecordReferral records a referral of this customer. Of several approved referrals the first by time is in force until it is
 // voided; then the next one is. One that is approved while another is in force is rejected, and waits for that.
 func (s *State) RecordReferral(own string, e *ledger.Event, r *ledger.Referral) Change {
-	if r.GetReferrer() == own {
+	if r.GetReferrer() == own || s.HasMerged(r.GetReferrer()) {
 		return rejected(output.SelfReferral)
 	}
 	next := referral{
@@ -125,17 +126,25 @@ func (s *State) CreditedNet(t *Terms) int64 {
 
 // credit is the credit for one customer whom this customer referred.
 type credit struct {
-	from uint64 // hash of the referred customer's id
-	net  int64  // their realised net revenue, at least 0, minor units
+	from uint64 // creditKey
+	net  int64  // the referred customer's realised net revenue, at least 0, minor units
 }
 
-// SetCredit sets the credit for one customer whom this customer referred, in place of the former one. The amount is absolute.
-func (s *State) SetCredit(c *ledger.Credit) (changed bool) {
+// creditKey identifies a credit by the referred customer, as the hash of their id, and by the id by which they name their referrer. That
+// may be the id of one who was merged into this customer: of two credits that a customer moves from one id of the same referrer to another,
+// the one that is withdrawn may come later, and must not withdraw the other.
+func creditKey(referred uint64, name string) uint64 {
+	return referred ^ bits.RotateLeft64(xxhash.Sum64String(name), 1)
+}
+
+// SetCredit sets the credit for one customer whom this customer referred, in place of the former one. The amount is absolute. Name is the id
+// by which they name this customer.
+func (s *State) SetCredit(c *ledger.Credit, name string) (changed bool) {
 	if c.GetErased() {
-		s.dropCreditName(c)
+		s.dropCreditName(c, name)
 		return false
 	}
-	from := xxhash.Sum64String(c.GetReferred())
+	from := creditKey(xxhash.Sum64String(c.GetReferred()), name)
 	i, found := slices.BinarySearchFunc(s.credits, from, func(c credit, from uint64) int { return cmp.Compare(c.from, from) })
 	switch {
 	case found && !c.GetApproved():
@@ -155,26 +164,30 @@ func (s *State) SetCredit(c *ledger.Credit) (changed bool) {
 	return true
 }
 
-// unnamed is what is kept because of erased customers.
-type unnamed struct {
+// rare is what is kept because of erased and merged customers, and what most customers have nothing of.
+type rare struct {
 	credits  int64  // number of credits for referred customers who were erased
 	credit   int64  // sum of them, minor units
-	compared uint64 // the partition's number of unname entries when the referrals were last compared with them
+	compared uint64 // the partition's number of unname entries when the referrals, or mergedInto, were last compared with them
+
+	mergedInto string   // the customer into whom this one was merged; empty: nobody
+	mergedAt   int64    // offset of the entry that did it
+	merged     []uint64 // hashes of the ids of the customers who were merged into this one, rising
 }
 
-func (s *State) hasUnnamedCredits() bool { return s.unnamed != nil && s.unnamed.credits > 0 }
+func (s *State) hasUnnamedCredits() bool { return s.rare != nil && s.rare.credits > 0 }
 
-func (s *State) ofErased() *unnamed {
-	if s.unnamed == nil {
-		s.unnamed = new(unnamed)
+func (s *State) ensureRare() *rare {
+	if s.rare == nil {
+		s.rare = new(rare)
 	}
-	return s.unnamed
+	return s.rare
 }
 
 // dropCreditName makes the credit for an erased customer one without a name.
-func (s *State) dropCreditName(c *ledger.Credit) {
+func (s *State) dropCreditName(c *ledger.Credit, name string) {
 	s.credits = slices.DeleteFunc(s.credits, func(k credit) bool {
-		if k.from != c.GetReferredHash() {
+		if k.from != creditKey(c.GetReferredHash(), name) {
 			return false
 		}
 		s.credit -= k.net
@@ -182,22 +195,33 @@ func (s *State) dropCreditName(c *ledger.Credit) {
 	})
 	net := c.GetNet()
 	//mutant:erased-credit-lost insert net = 0
-	u := s.ofErased()
+	u := s.ensureRare()
 	u.credits++
 	u.credit += net
 	s.credit += net
 }
 
+// namesOthers reports whether the state names customers who may be erased.
+func (s *State) namesOthers() bool { return len(s.referrals) > 0 || s.MergedInto() != "" }
+
 // NoteNames notes that the customer's referrals name nobody who was erased up to the partition's unname entry of this number.
 func (s *State) NoteNames(number uint64) {
-	if len(s.referrals) > 0 && number > 0 {
-		s.ofErased().compared = number
+	if s.namesOthers() && number > 0 {
+		s.ensureRare().compared = number
 	}
 }
 
-// MayNameErased reports whether the referrals are to be compared with unname entries after NoteNames; number is that of the latest.
+// MayNameErased reports whether the referrals, or whom the customer was merged into, are to be compared with unname entries after NoteNames; number is that of the latest.
 func (s *State) MayNameErased(number uint64) bool {
-	return len(s.referrals) > 0 && number > 0 && (s.unnamed == nil || s.unnamed.compared != number)
+	return s.namesOthers() && number > 0 && (s.rare == nil || s.rare.compared != number)
+}
+
+// Compared returns the number that NoteNames noted last.
+func (s *State) Compared() uint64 {
+	if s.rare == nil {
+		return 0
+	}
+	return s.rare.compared
 }
 
 // ForgetReferrers drops the referrals by customers who were erased since NoteNames: the unname entries after that one which erased
@@ -207,7 +231,7 @@ func (s *State) ForgetReferrers(number uint64, erased func(referrer, after uint6
 	if !s.MayNameErased(number) {
 		return false
 	}
-	after := s.ofErased().compared
+	after := s.Compared()
 	s.referrals = slices.DeleteFunc(s.referrals, func(r referral) bool { return erased(xxhash.Sum64String(r.referrer), after) })
 	if to := s.Credited.To; to != "" && erased(xxhash.Sum64String(to), after) {
 		s.Credited = Credited{}

@@ -70,8 +70,8 @@ type State struct {
 	responses []Response
 	// referrals are the approvals and voidings in which this customer is the one referred, by time, id, kind and referrer.
 	referrals []referral
-	// unnamed is what is kept because of erased customers, whom the customer referred or was referred by; nil for most.
-	unnamed *unnamed
+	// rare is what is kept because of erased and merged customers; nil for most.
+	rare *rare
 	// credits holds a credit for each customer whom this customer referred, by the hash of their id.
 	credits []credit
 	// credit is the sum of credits and unnamed credits, minor units.
@@ -225,8 +225,8 @@ func (s *State) Size() int {
 	for i := range s.referrals {
 		n += len(s.referrals[i].referrer)
 	}
-	if s.unnamed != nil {
-		n += 32
+	if r := s.rare; r != nil {
+		n += 80 + len(r.mergedInto) + 8*cap(r.merged)
 	}
 	return n + s.engagement.size() + len(s.Credited.To) + len(s.AccountCloseReason) + len(s.SubscriptionEndReason)
 }
@@ -245,10 +245,10 @@ func (s *State) ReferralValue() int64 { return s.credit }
 
 // Referred returns the number of customers whom this customer referred, those who were erased included.
 func (s *State) Referred() int {
-	if s.unnamed == nil {
+	if s.rare == nil {
 		return len(s.credits)
 	}
-	return len(s.credits) + int(s.unnamed.credits)
+	return len(s.credits) + int(s.rare.credits)
 }
 
 // Days returns the purchase days. They must not be changed.

@@ -117,9 +117,9 @@ func fullState(t *testing.T) *State {
 	for at, channel := range []string{"web", "store"} {
 		s.NoteTraits(&texts, &ledger.Event{OccurredAt: now + int64(at), Purchase: &ledger.Purchase{OrderId: "refunded", UpdatedAt: now}}, &ledger.Details{Channel: channel}, Change{})
 	}
-	s.SetCredit(&ledger.Credit{Referred: "them", Net: 30, Approved: true})
-	s.SetCredit(&ledger.Credit{Referred: "gone", Net: 5, Approved: true})
-	s.SetCredit(&ledger.Credit{Erased: true, ReferredHash: xxhash.Sum64String("gone"), Net: 5, Approved: true})
+	s.SetCredit(&ledger.Credit{Referred: "them", Net: 30, Approved: true}, "own")
+	s.SetCredit(&ledger.Credit{Referred: "gone", Net: 5, Approved: true}, "own")
+	s.SetCredit(&ledger.Credit{Erased: true, ReferredHash: xxhash.Sum64String("gone"), Net: 5, Approved: true}, "own")
 	require.EqualValues(t, 35, s.ReferralValue())
 	s.ForgetReferrers(4, func(uint64, uint64) bool { return false })
 	s.RememberEvent(m, EventFingerprint(e))

@@ -27,10 +27,13 @@ const mostResponses = 32
 
 // RecordResponse records a survey response; of several updates the newest holds.
 func (s *State) RecordResponse(v *ledger.Survey) Change {
-	next := Response{
+	return s.addResponse(Response{
 		ID: v.GetResponseId(), SurveyID: v.GetSurveyId(), Type: v.GetType(), Score: v.GetScore(),
 		CreatedAt: v.GetCreatedAt(), UpdatedAt: v.GetUpdatedAt(), Excluded: v.GetExcluded(), Comment: v.GetComment(), Dimension: v.GetDimension(),
-	}
+	})
+}
+
+func (s *State) addResponse(next Response) Change {
 	if i := slices.IndexFunc(s.responses, func(r Response) bool { return r.ID == next.ID && r.Type == next.Type }); i >= 0 {
 		known := s.responses[i]
 		switch {

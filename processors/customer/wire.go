@@ -80,11 +80,12 @@ func (s *State) write(w *state.Customer) {
 	for _, c := range s.credits {
 		w.CreditFrom, w.CreditNet = append(w.CreditFrom, c.from), append(w.CreditNet, c.net)
 	}
-	if u := s.unnamed; u != nil {
-		w.UnnamedCredits, w.UnnamedCredit = u.credits, u.credit
-		if len(s.referrals) > 0 {
-			w.Unnamings = u.compared
+	if r := s.rare; r != nil {
+		w.UnnamedCredits, w.UnnamedCredit = r.credits, r.credit
+		if s.namesOthers() {
+			w.Unnamings = r.compared
 		}
+		w.MergedInto, w.MergedAt, w.Merged = r.mergedInto, r.mergedAt, r.merged
 	}
 	if w.LastPublished == nil {
 		w.LastPublished = new(state.LastPublished)
@@ -291,9 +292,9 @@ func Decode(blob []byte) (*State, error) {
 		s.credit += w.CreditNet[i]
 	}
 	//mutant:unnamed-credit-lost-on-reclaim insert w.UnnamedCredits, w.UnnamedCredit = 0, 0
-	if u := (unnamed{w.GetUnnamedCredits(), w.GetUnnamedCredit(), w.GetUnnamings()}); u != (unnamed{}) {
-		s.unnamed = &u
-		s.credit += u.credit
+	if w.GetUnnamedCredits() != 0 || w.GetUnnamings() != 0 || w.GetMergedInto() != "" || len(w.Merged) > 0 {
+		s.rare = &rare{w.GetUnnamedCredits(), w.GetUnnamedCredit(), w.GetUnnamings(), w.GetMergedInto(), w.GetMergedAt(), w.Merged}
+		s.credit += s.rare.credit
 	}
 	s.readLastPublished(w.GetLastPublished())
 	if err := s.readPromise(w.Promise); err != nil {

@@ -56,13 +56,18 @@ func (t *Totals) Remove(last *customer.LastPublished) { t.count(last, -1) }
 // Erase removes a customer who is erased. What was sold to them remains; no score does, since nothing would ever change it again, and no
 // cancellation, since its reason is a text of theirs.
 func (t *Totals) Erase(last *customer.LastPublished, all customer.CancellationCounts) {
-	t.Known--
-	t.Remove(last)
-	t.RemoveCancellations(all)
+	t.Leave(last, all)
 	if last.CLV {
 		//mutant:erased-revenue-lost delete
 		t.ErasedCLV += last.Historic
 	}
+}
+
+// Leave removes a customer who is merged into another: what was sold to them is counted there.
+func (t *Totals) Leave(last *customer.LastPublished, all customer.CancellationCounts) {
+	t.Known--
+	t.Remove(last)
+	t.RemoveCancellations(all)
 }
 
 func (t *Totals) count(last *customer.LastPublished, n int64) {

@@ -7,7 +7,7 @@ var erasure = Descriptor{
 	Title: "A customer is to be forgotten.", Types: []string{"erasure"}, Customer: fCustomerID, Occurred: fOccurredAt,
 	Fields:   withCommon(fCustomerID),
 	Example:  "--customer me",
-	Optional: true,
+	Optional: true, Apart: true,
 	read:     (*Decoder).readErasure,
 	facts:    func(*canonical, *ledger.Event, *common) {},
 	is:       func(e *ledger.Event) bool { return e.Erasure != nil },

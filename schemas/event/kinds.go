@@ -19,6 +19,7 @@ const (
 	Survey
 	Erasure
 	Engagement
+	Identity
 	Kinds // how many there are
 )
 
@@ -35,13 +36,14 @@ type Descriptor struct {
 	Occurred *Field   // when it happened
 	Example  string   // flags of an example of `send`
 	Optional bool     // it has no topic unless the settings name one
+	Apart    bool     // its events come by topics and addresses of their own alone: who may report purchases may not erase or merge customers
 
 	read  func(*Decoder, *common)                  // reads the body, and sets the natural key
 	facts func(*canonical, *ledger.Event, *common) // appends the body's facts
 	is    func(*ledger.Event) bool                 // the event has a body of this kind
 }
 
-var kinds = [Kinds]*Descriptor{Purchase: &purchase, Cancellation: &cancellation, Referral: &referral, Survey: &survey, Erasure: &erasure, Engagement: &engagement}
+var kinds = [Kinds]*Descriptor{Purchase: &purchase, Cancellation: &cancellation, Referral: &referral, Survey: &survey, Erasure: &erasure, Engagement: &engagement, Identity: &identity}
 
 // bodies is room for a body of each kind, so that decoding allocates none.
 type bodies struct {
@@ -52,6 +54,7 @@ type bodies struct {
 	survey       ledger.Survey
 	erasure      ledger.Erasure
 	engagement   ledger.Engagement
+	merge        ledger.Merge
 }
 
 // Descriptor returns what is declared of the kind.
@@ -81,8 +84,11 @@ func KindNames() []string {
 
 // EntryKind returns the kind of ledger entry that an event is kept as.
 func EntryKind(e *ledger.Event) ledger.Kind {
-	if e.Erasure != nil {
+	switch {
+	case e.Erasure != nil:
 		return ledger.Kind_KIND_ERASE
+	case e.Merge != nil:
+		return ledger.Kind_KIND_MERGE
 	}
 	return ledger.Kind_KIND_EVENT
 }

@@ -38,6 +38,7 @@ var filesOfAnswers = []string{
 	"processors/alert/metric.go",
 	"processors/customer/asof.go",
 	"processors/customer/engagement.go",
+	"processors/customer/merge.go",
 	"processors/customer/state.go",
 	"processors/customer/wire.go",
 	"processors/explain.go",

@@ -99,6 +99,7 @@ type EventReader struct {
 	survey       Survey
 	erasure      Erasure
 	engagement   Engagement
+	merge        Merge
 	details      []byte // of the purchase, encoded; empty: none
 }
 
@@ -157,7 +158,13 @@ func (r *EventReader) Read(payload []byte) (*Event, error) {
 				e.Engagement = &r.engagement
 			}
 			f.check(e.Engagement.UnmarshalVTUnsafe(f.bytes))
-		case f.number <= 4 || f.number >= 10 && f.number <= 14 || f.number == 16:
+		case f.is(17, sized):
+			if e.Merge == nil {
+				r.merge = Merge{}
+				e.Merge = &r.merge
+			}
+			f.check(e.Merge.UnmarshalVTUnsafe(f.bytes))
+		case f.number <= 4 || f.number >= 10 && f.number <= 14 || f.number == 16 || f.number == 17:
 			f.check(errWireType)
 		}
 	}

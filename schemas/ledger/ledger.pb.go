@@ -43,10 +43,12 @@ const (
 	Kind_KIND_CONTINUE     Kind = 11
 	Kind_KIND_CHECKPOINT   Kind = 12
 	Kind_KIND_ERASE        Kind = 13 // a customer is erased; its payload is an Event whose body is erasure
-	Kind_KIND_MERGE        Kind = 14 // reserved
+	Kind_KIND_MERGE        Kind = 14 // a customer is merged into another; its payload is an Event whose body is merge
 	Kind_KIND_UNNAME       Kind = 15 // to every partition: customers drop their referrals by an erased customer
 	Kind_KIND_UNNAMED      Kind = 16 // the answer
 	Kind_KIND_COST         Kind = 19 // what the shop spent in a month, by an operator; partition 0 keeps it
+	Kind_KIND_FACTS        Kind = 17 // what is known of a customer who is merged, for the one who takes it over
+	Kind_KIND_FORWARD      Kind = 18 // an entry for a customer who was merged, for the one into whom they were
 )
 
 // Enum value maps for Kind.
@@ -70,6 +72,8 @@ var (
 		15: "KIND_UNNAME",
 		16: "KIND_UNNAMED",
 		19: "KIND_COST",
+		17: "KIND_FACTS",
+		18: "KIND_FORWARD",
 	}
 	Kind_value = map[string]int32{
 		"KIND_UNSPECIFIED":  0,
@@ -90,6 +94,8 @@ var (
 		"KIND_UNNAME":       15,
 		"KIND_UNNAMED":      16,
 		"KIND_COST":         19,
+		"KIND_FACTS":        17,
+		"KIND_FORWARD":      18,
 	}
 )
 
@@ -660,6 +666,7 @@ type Event struct {
 	Erasure         *Erasure               `protobuf:"bytes,14,opt,name=erasure,proto3" json:"erasure,omitempty"`                                        // of an entry of KIND_ERASE
 	PurchaseDetails *PurchaseDetails       `protobuf:"bytes,15,opt,name=purchase_details,json=purchaseDetails,proto3" json:"purchase_details,omitempty"` // beside the purchase, so that who needs only amounts does not decode it
 	Engagement      *Engagement            `protobuf:"bytes,16,opt,name=engagement,proto3" json:"engagement,omitempty"`
+	Merge           *Merge                 `protobuf:"bytes,17,opt,name=merge,proto3" json:"merge,omitempty"` // of an entry of KIND_MERGE
 	unknownFields   protoimpl.UnknownFields
 	sizeCache       protoimpl.SizeCache
 }
@@ -767,6 +774,13 @@ func (x *Event) GetPurchaseDetails() *PurchaseDetails {
 func (x *Event) GetEngagement() *Engagement {
 	if x != nil {
 		return x.Engagement
+	}
+	return nil
+}
+
+func (x *Event) GetMerge() *Merge {
+	if x != nil {
+		return x.Merge
 	}
 	return nil
 }
@@ -1532,7 +1546,10 @@ func (x *Survey) GetProductId() string {
 
 // Erasure asks that the customer be forgotten. The event's occurred_at is the time of the request.
 type Erasure struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What is the customer's from this offset of their partition on is of a new one: they were merged into a customer who was erased, and so they
+	// were erased at this offset. 0: they are erased by this entry.
+	Below         int64 `protobuf:"varint,1,opt,name=below,proto3" json:"below,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1567,6 +1584,58 @@ func (*Erasure) Descriptor() ([]byte, []int) {
 	return file_ledger_ledger_proto_rawDescGZIP(), []int{13}
 }
 
+func (x *Erasure) GetBelow() int64 {
+	if x != nil {
+		return x.Below
+	}
+	return 0
+}
+
+// Merge states that the entry's customer is the same person as another, into whom they are merged.
+type Merge struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Into          string                 `protobuf:"bytes,1,opt,name=into,proto3" json:"into,omitempty"` // id of the customer who remains
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Merge) Reset() {
+	*x = Merge{}
+	mi := &file_ledger_ledger_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Merge) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Merge) ProtoMessage() {}
+
+func (x *Merge) ProtoReflect() protoreflect.Message {
+	mi := &file_ledger_ledger_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Merge.ProtoReflect.Descriptor instead.
+func (*Merge) Descriptor() ([]byte, []int) {
+	return file_ledger_ledger_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *Merge) GetInto() string {
+	if x != nil {
+		return x.Into
+	}
+	return ""
+}
+
 // Engagement is what a customer does with the shop besides buying. Channel and campaign are as those of PurchaseDetails: none of them
 // distinguishes a duplicate from a conflict.
 type Engagement struct {
@@ -1580,7 +1649,7 @@ type Engagement struct {
 
 func (x *Engagement) Reset() {
 	*x = Engagement{}
-	mi := &file_ledger_ledger_proto_msgTypes[14]
+	mi := &file_ledger_ledger_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1592,7 +1661,7 @@ func (x *Engagement) String() string {
 func (*Engagement) ProtoMessage() {}
 
 func (x *Engagement) ProtoReflect() protoreflect.Message {
-	mi := &file_ledger_ledger_proto_msgTypes[14]
+	mi := &file_ledger_ledger_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1605,7 +1674,7 @@ func (x *Engagement) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Engagement.ProtoReflect.Descriptor instead.
 func (*Engagement) Descriptor() ([]byte, []int) {
-	return file_ledger_ledger_proto_rawDescGZIP(), []int{14}
+	return file_ledger_ledger_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Engagement) GetType() EngagementType {
@@ -1657,7 +1726,7 @@ const file_ledger_ledger_proto_rawDesc = "" +
 	"\aordinal\x18\x05 \x01(\rR\aordinal\"8\n" +
 	"\x04Mark\x12\x16\n" +
 	"\x06offset\x18\x01 \x01(\x03R\x06offset\x12\x18\n" +
-	"\aordinal\x18\x02 \x01(\rR\aordinal\"\x9b\x04\n" +
+	"\aordinal\x18\x02 \x01(\rR\aordinal\"\xcc\x04\n" +
 	"\x05Event\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x16\n" +
 	"\x06source\x18\x02 \x01(\tR\x06source\x12\x1f\n" +
@@ -1673,7 +1742,8 @@ const file_ledger_ledger_proto_rawDesc = "" +
 	"\x10purchase_details\x18\x0f \x01(\v2#.mainstay.ledger.v1.PurchaseDetailsR\x0fpurchaseDetails\x12>\n" +
 	"\n" +
 	"engagement\x18\x10 \x01(\v2\x1e.mainstay.ledger.v1.EngagementR\n" +
-	"engagement\"\xdd\x02\n" +
+	"engagement\x12/\n" +
+	"\x05merge\x18\x11 \x01(\v2\x19.mainstay.ledger.v1.MergeR\x05merge\"\xdd\x02\n" +
 	"\bPurchase\x12\x19\n" +
 	"\border_id\x18\x01 \x01(\tR\aorderId\x12\x14\n" +
 	"\x05total\x18\x02 \x01(\x12R\x05total\x12\x1a\n" +
@@ -1751,13 +1821,16 @@ const file_ledger_ledger_proto_rawDesc = "" +
 	"\border_id\x18\n" +
 	" \x01(\tR\aorderId\x12\x1d\n" +
 	"\n" +
-	"product_id\x18\v \x01(\tR\tproductId\"\t\n" +
-	"\aErasure\"z\n" +
+	"product_id\x18\v \x01(\tR\tproductId\"\x1f\n" +
+	"\aErasure\x12\x14\n" +
+	"\x05below\x18\x01 \x01(\x03R\x05below\"\x1b\n" +
+	"\x05Merge\x12\x12\n" +
+	"\x04into\x18\x01 \x01(\tR\x04into\"z\n" +
 	"\n" +
 	"Engagement\x126\n" +
 	"\x04type\x18\x01 \x01(\x0e2\".mainstay.ledger.v1.EngagementTypeR\x04type\x12\x18\n" +
 	"\achannel\x18\x02 \x01(\tR\achannel\x12\x1a\n" +
-	"\bcampaign\x18\x03 \x01(\tR\bcampaign*\xcc\x02\n" +
+	"\bcampaign\x18\x03 \x01(\tR\bcampaign*\xee\x02\n" +
 	"\x04Kind\x12\x14\n" +
 	"\x10KIND_UNSPECIFIED\x10\x00\x12\x10\n" +
 	"\fKIND_GENESIS\x10\x01\x12\x0e\n" +
@@ -1782,7 +1855,10 @@ const file_ledger_ledger_proto_rawDesc = "" +
 	"KIND_MERGE\x10\x0e\x12\x0f\n" +
 	"\vKIND_UNNAME\x10\x0f\x12\x10\n" +
 	"\fKIND_UNNAMED\x10\x10\x12\r\n" +
-	"\tKIND_COST\x10\x13*\xb3\x01\n" +
+	"\tKIND_COST\x10\x13\x12\x0e\n" +
+	"\n" +
+	"KIND_FACTS\x10\x11\x12\x10\n" +
+	"\fKIND_FORWARD\x10\x12*\xb3\x01\n" +
 	"\x10CancellationKind\x12!\n" +
 	"\x1dCANCELLATION_KIND_UNSPECIFIED\x10\x00\x12\x1b\n" +
 	"\x17CANCELLATION_KIND_ORDER\x10\x01\x12\x1c\n" +
@@ -1823,7 +1899,7 @@ func file_ledger_ledger_proto_rawDescGZIP() []byte {
 }
 
 var file_ledger_ledger_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
-var file_ledger_ledger_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
+var file_ledger_ledger_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
 var file_ledger_ledger_proto_goTypes = []any{
 	(Kind)(0),               // 0: mainstay.ledger.v1.Kind
 	(CancellationKind)(0),   // 1: mainstay.ledger.v1.CancellationKind
@@ -1844,7 +1920,8 @@ var file_ledger_ledger_proto_goTypes = []any{
 	(*Referral)(nil),        // 16: mainstay.ledger.v1.Referral
 	(*Survey)(nil),          // 17: mainstay.ledger.v1.Survey
 	(*Erasure)(nil),         // 18: mainstay.ledger.v1.Erasure
-	(*Engagement)(nil),      // 19: mainstay.ledger.v1.Engagement
+	(*Merge)(nil),           // 19: mainstay.ledger.v1.Merge
+	(*Engagement)(nil),      // 20: mainstay.ledger.v1.Engagement
 }
 var file_ledger_ledger_proto_depIdxs = []int32{
 	0,  // 0: mainstay.ledger.v1.Entry.kind:type_name -> mainstay.ledger.v1.Kind
@@ -1857,19 +1934,20 @@ var file_ledger_ledger_proto_depIdxs = []int32{
 	17, // 7: mainstay.ledger.v1.Event.survey:type_name -> mainstay.ledger.v1.Survey
 	18, // 8: mainstay.ledger.v1.Event.erasure:type_name -> mainstay.ledger.v1.Erasure
 	11, // 9: mainstay.ledger.v1.Event.purchase_details:type_name -> mainstay.ledger.v1.PurchaseDetails
-	19, // 10: mainstay.ledger.v1.Event.engagement:type_name -> mainstay.ledger.v1.Engagement
-	14, // 11: mainstay.ledger.v1.Purchase.refunds:type_name -> mainstay.ledger.v1.Refund
-	12, // 12: mainstay.ledger.v1.PurchaseDetails.acquisition:type_name -> mainstay.ledger.v1.Acquisition
-	13, // 13: mainstay.ledger.v1.PurchaseDetails.products:type_name -> mainstay.ledger.v1.Product
-	1,  // 14: mainstay.ledger.v1.Cancellation.kind:type_name -> mainstay.ledger.v1.CancellationKind
-	2,  // 15: mainstay.ledger.v1.Referral.status:type_name -> mainstay.ledger.v1.ReferralStatus
-	3,  // 16: mainstay.ledger.v1.Survey.type:type_name -> mainstay.ledger.v1.SurveyType
-	4,  // 17: mainstay.ledger.v1.Engagement.type:type_name -> mainstay.ledger.v1.EngagementType
-	18, // [18:18] is the sub-list for method output_type
-	18, // [18:18] is the sub-list for method input_type
-	18, // [18:18] is the sub-list for extension type_name
-	18, // [18:18] is the sub-list for extension extendee
-	0,  // [0:18] is the sub-list for field type_name
+	20, // 10: mainstay.ledger.v1.Event.engagement:type_name -> mainstay.ledger.v1.Engagement
+	19, // 11: mainstay.ledger.v1.Event.merge:type_name -> mainstay.ledger.v1.Merge
+	14, // 12: mainstay.ledger.v1.Purchase.refunds:type_name -> mainstay.ledger.v1.Refund
+	12, // 13: mainstay.ledger.v1.PurchaseDetails.acquisition:type_name -> mainstay.ledger.v1.Acquisition
+	13, // 14: mainstay.ledger.v1.PurchaseDetails.products:type_name -> mainstay.ledger.v1.Product
+	1,  // 15: mainstay.ledger.v1.Cancellation.kind:type_name -> mainstay.ledger.v1.CancellationKind
+	2,  // 16: mainstay.ledger.v1.Referral.status:type_name -> mainstay.ledger.v1.ReferralStatus
+	3,  // 17: mainstay.ledger.v1.Survey.type:type_name -> mainstay.ledger.v1.SurveyType
+	4,  // 18: mainstay.ledger.v1.Engagement.type:type_name -> mainstay.ledger.v1.EngagementType
+	19, // [19:19] is the sub-list for method output_type
+	19, // [19:19] is the sub-list for method input_type
+	19, // [19:19] is the sub-list for extension type_name
+	19, // [19:19] is the sub-list for extension extendee
+	0,  // [0:19] is the sub-list for field type_name
 }
 
 func init() { file_ledger_ledger_proto_init() }
@@ -1883,7 +1961,7 @@ func file_ledger_ledger_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_ledger_ledger_proto_rawDesc), len(file_ledger_ledger_proto_rawDesc)),
 			NumEnums:      5,
-			NumMessages:   15,
+			NumMessages:   16,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

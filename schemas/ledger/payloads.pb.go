@@ -2865,6 +2865,183 @@ func (x *Cost) GetWithdrawn() bool {
 	return false
 }
 
+// Facts are what is known of a customer who is merged, or a part of it: the parts come one after the other. The entry's customer takes them
+// over, as if what they are from had been events of this customer. In the ledger they are in a Forward, whose path begins with the customer
+// who was merged.
+type Facts struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Customer      []byte                 `protobuf:"bytes,1,opt,name=customer,proto3" json:"customer,omitempty"`                               // a state.Customer with nothing but facts
+	TraitText     []string               `protobuf:"bytes,2,rep,name=trait_text,json=traitText,proto3" json:"trait_text,omitempty"`            // of its traits, in their order: numbers of texts are the partition's
+	More          bool                   `protobuf:"varint,3,opt,name=more,proto3" json:"more,omitempty"`                                      // another part follows
+	CauseEventId  string                 `protobuf:"bytes,4,opt,name=cause_event_id,json=causeEventId,proto3" json:"cause_event_id,omitempty"` // of the merge
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Facts) Reset() {
+	*x = Facts{}
+	mi := &file_ledger_payloads_proto_msgTypes[29]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Facts) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Facts) ProtoMessage() {}
+
+func (x *Facts) ProtoReflect() protoreflect.Message {
+	mi := &file_ledger_payloads_proto_msgTypes[29]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Facts.ProtoReflect.Descriptor instead.
+func (*Facts) Descriptor() ([]byte, []int) {
+	return file_ledger_payloads_proto_rawDescGZIP(), []int{29}
+}
+
+func (x *Facts) GetCustomer() []byte {
+	if x != nil {
+		return x.Customer
+	}
+	return nil
+}
+
+func (x *Facts) GetTraitText() []string {
+	if x != nil {
+		return x.TraitText
+	}
+	return nil
+}
+
+func (x *Facts) GetMore() bool {
+	if x != nil {
+		return x.More
+	}
+	return false
+}
+
+func (x *Facts) GetCauseEventId() string {
+	if x != nil {
+		return x.CauseEventId
+	}
+	return ""
+}
+
+// Forward is an entry for a customer who was merged. The customer of the Forward is whom they were merged into.
+type Forward struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Path          []*Merged              `protobuf:"bytes,1,rep,name=path,proto3" json:"path,omitempty"`   // the customers by whom it has come, who were all merged
+	Entry         *Entry                 `protobuf:"bytes,2,opt,name=entry,proto3" json:"entry,omitempty"` // as it came to the first of them: its customer and its origin are the original's
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Forward) Reset() {
+	*x = Forward{}
+	mi := &file_ledger_payloads_proto_msgTypes[30]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Forward) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Forward) ProtoMessage() {}
+
+func (x *Forward) ProtoReflect() protoreflect.Message {
+	mi := &file_ledger_payloads_proto_msgTypes[30]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Forward.ProtoReflect.Descriptor instead.
+func (*Forward) Descriptor() ([]byte, []int) {
+	return file_ledger_payloads_proto_rawDescGZIP(), []int{30}
+}
+
+func (x *Forward) GetPath() []*Merged {
+	if x != nil {
+		return x.Path
+	}
+	return nil
+}
+
+func (x *Forward) GetEntry() *Entry {
+	if x != nil {
+		return x.Entry
+	}
+	return nil
+}
+
+// Merged identifies a customer from the time that they were merged.
+type Merged struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Customer      uint64                 `protobuf:"fixed64,1,opt,name=customer,proto3" json:"customer,omitempty"` // XXH64 of the id
+	Offset        int64                  `protobuf:"varint,2,opt,name=offset,proto3" json:"offset,omitempty"`      // of the entry that merged them, in their partition
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Merged) Reset() {
+	*x = Merged{}
+	mi := &file_ledger_payloads_proto_msgTypes[31]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Merged) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Merged) ProtoMessage() {}
+
+func (x *Merged) ProtoReflect() protoreflect.Message {
+	mi := &file_ledger_payloads_proto_msgTypes[31]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Merged.ProtoReflect.Descriptor instead.
+func (*Merged) Descriptor() ([]byte, []int) {
+	return file_ledger_payloads_proto_rawDescGZIP(), []int{31}
+}
+
+func (x *Merged) GetCustomer() uint64 {
+	if x != nil {
+		return x.Customer
+	}
+	return 0
+}
+
+func (x *Merged) GetOffset() int64 {
+	if x != nil {
+		return x.Offset
+	}
+	return 0
+}
+
 var File_ledger_payloads_proto protoreflect.FileDescriptor
 
 const file_ledger_payloads_proto_rawDesc = "" +
@@ -3120,7 +3297,19 @@ const file_ledger_payloads_proto_rawDesc = "" +
 	"\x04kind\x18\x02 \x01(\x0e2\x1c.mainstay.ledger.v1.CostKindR\x04kind\x12\x16\n" +
 	"\x06source\x18\x03 \x01(\tR\x06source\x12\x16\n" +
 	"\x06amount\x18\x04 \x01(\x12R\x06amount\x12\x1c\n" +
-	"\twithdrawn\x18\x05 \x01(\bR\twithdrawn*?\n" +
+	"\twithdrawn\x18\x05 \x01(\bR\twithdrawn\"|\n" +
+	"\x05Facts\x12\x1a\n" +
+	"\bcustomer\x18\x01 \x01(\fR\bcustomer\x12\x1d\n" +
+	"\n" +
+	"trait_text\x18\x02 \x03(\tR\ttraitText\x12\x12\n" +
+	"\x04more\x18\x03 \x01(\bR\x04more\x12$\n" +
+	"\x0ecause_event_id\x18\x04 \x01(\tR\fcauseEventId\"j\n" +
+	"\aForward\x12.\n" +
+	"\x04path\x18\x01 \x03(\v2\x1a.mainstay.ledger.v1.MergedR\x04path\x12/\n" +
+	"\x05entry\x18\x02 \x01(\v2\x19.mainstay.ledger.v1.EntryR\x05entry\"<\n" +
+	"\x06Merged\x12\x1a\n" +
+	"\bcustomer\x18\x01 \x01(\x06R\bcustomer\x12\x16\n" +
+	"\x06offset\x18\x02 \x01(\x03R\x06offset*?\n" +
 	"\x05Clock\x12\x15\n" +
 	"\x11CLOCK_UNSPECIFIED\x10\x00\x12\x0e\n" +
 	"\n" +
@@ -3155,7 +3344,7 @@ func file_ledger_payloads_proto_rawDescGZIP() []byte {
 }
 
 var file_ledger_payloads_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
-var file_ledger_payloads_proto_msgTypes = make([]protoimpl.MessageInfo, 29)
+var file_ledger_payloads_proto_msgTypes = make([]protoimpl.MessageInfo, 32)
 var file_ledger_payloads_proto_goTypes = []any{
 	(Clock)(0),                // 0: mainstay.ledger.v1.Clock
 	(PortfolioClose)(0),       // 1: mainstay.ledger.v1.PortfolioClose
@@ -3191,14 +3380,18 @@ var file_ledger_payloads_proto_goTypes = []any{
 	(*Unname)(nil),            // 31: mainstay.ledger.v1.Unname
 	(*Unnamed)(nil),           // 32: mainstay.ledger.v1.Unnamed
 	(*Cost)(nil),              // 33: mainstay.ledger.v1.Cost
-	(*Mark)(nil),              // 34: mainstay.ledger.v1.Mark
+	(*Facts)(nil),             // 34: mainstay.ledger.v1.Facts
+	(*Forward)(nil),           // 35: mainstay.ledger.v1.Forward
+	(*Merged)(nil),            // 36: mainstay.ledger.v1.Merged
+	(*Mark)(nil),              // 37: mainstay.ledger.v1.Mark
+	(*Entry)(nil),             // 38: mainstay.ledger.v1.Entry
 }
 var file_ledger_payloads_proto_depIdxs = []int32{
 	0,  // 0: mainstay.ledger.v1.Genesis.clock:type_name -> mainstay.ledger.v1.Clock
 	6,  // 1: mainstay.ledger.v1.Genesis.copied_from:type_name -> mainstay.ledger.v1.CopiedFrom
 	8,  // 2: mainstay.ledger.v1.Tick.inputs:type_name -> mainstay.ledger.v1.Input
 	9,  // 3: mainstay.ledger.v1.Tick.readings:type_name -> mainstay.ledger.v1.Reading
-	34, // 4: mainstay.ledger.v1.Reading.last:type_name -> mainstay.ledger.v1.Mark
+	37, // 4: mainstay.ledger.v1.Reading.last:type_name -> mainstay.ledger.v1.Mark
 	11, // 5: mainstay.ledger.v1.Settings.values:type_name -> mainstay.ledger.v1.SettingsValues
 	13, // 6: mainstay.ledger.v1.SettingsValues.rates:type_name -> mainstay.ledger.v1.Rate
 	12, // 7: mainstay.ledger.v1.SettingsValues.alert_rules:type_name -> mainstay.ledger.v1.AlertRule
@@ -3218,11 +3411,13 @@ var file_ledger_payloads_proto_depIdxs = []int32{
 	26, // 21: mainstay.ledger.v1.Contribution.cohort:type_name -> mainstay.ledger.v1.Cohort
 	27, // 22: mainstay.ledger.v1.Contribution.equity_scores:type_name -> mainstay.ledger.v1.EquityScores
 	4,  // 23: mainstay.ledger.v1.Cost.kind:type_name -> mainstay.ledger.v1.CostKind
-	24, // [24:24] is the sub-list for method output_type
-	24, // [24:24] is the sub-list for method input_type
-	24, // [24:24] is the sub-list for extension type_name
-	24, // [24:24] is the sub-list for extension extendee
-	0,  // [0:24] is the sub-list for field type_name
+	36, // 24: mainstay.ledger.v1.Forward.path:type_name -> mainstay.ledger.v1.Merged
+	38, // 25: mainstay.ledger.v1.Forward.entry:type_name -> mainstay.ledger.v1.Entry
+	26, // [26:26] is the sub-list for method output_type
+	26, // [26:26] is the sub-list for method input_type
+	26, // [26:26] is the sub-list for extension type_name
+	26, // [26:26] is the sub-list for extension extendee
+	0,  // [0:26] is the sub-list for field type_name
 }
 
 func init() { file_ledger_payloads_proto_init() }
@@ -3237,7 +3432,7 @@ func file_ledger_payloads_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_ledger_payloads_proto_rawDesc), len(file_ledger_payloads_proto_rawDesc)),
 			NumEnums:      5,
-			NumMessages:   29,
+			NumMessages:   32,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

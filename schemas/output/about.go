@@ -17,6 +17,7 @@ const (
 	TypePortfolio      = "mainstay.portfolio.updated.v1"
 	TypeRejection      = "mainstay.rejection.v1"
 	TypeErased         = "mainstay.customer.erased.v1"
+	TypeMerged         = "mainstay.customer.merged.v1"
 )
 
 // PortfolioKey is the record key of portfolio outputs. The key of all other outputs is the customer id.

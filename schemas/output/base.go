@@ -206,11 +206,12 @@ const (
 	SelfReferral        = "self_referral"         // referrer and referred customer are the same
 	ReferralTaken       = "referral_taken"        // a referral by another referrer is in force
 	CurrencyUnknownRate = "currency_unknown_rate" // no rate into the base currency
+	MergeCycle          = "merge_cycle"           // the customer into whom another is to be merged was merged into that one
 )
 
 // RejectionReasons returns all reasons of a rejection.
 func RejectionReasons() []string {
-	return []string{EventConflict, OrderConflict, OrderForgotten, OverRefund, TooManyRefunds, SelfReferral, ReferralTaken, CurrencyUnknownRate}
+	return []string{EventConflict, OrderConflict, OrderForgotten, OverRefund, TooManyRefunds, SelfReferral, ReferralTaken, CurrencyUnknownRate, MergeCycle}
 }
 
 // Rejection is mainstay.rejection.v1: an event that was decoded and not applied, or not wholly. It has no sequence. About.Cause is

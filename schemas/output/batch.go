@@ -123,11 +123,12 @@ const (
 	TriggerParameters                // new parameters of the models
 	TriggerSettings                  // new settings
 	TriggerErasure                   // the customer is erased
+	TriggerMerge                     // the customer is merged into another, or has taken over the facts of one
 	TriggerReplay                    // a query, which publishes nothing
 	Triggers                         // the number of triggers
 )
 
 // String returns the trigger as outputs state it.
 func (t Trigger) String() string {
-	return [Triggers]string{"event", "credit", "timer", "close", "thresholds", "parameters", "settings", "erasure", "replay"}[t]
+	return [Triggers]string{"event", "credit", "timer", "close", "thresholds", "parameters", "settings", "erasure", "merge", "replay"}[t]
 }

@@ -146,7 +146,7 @@ func TestPortfolioAndRejection(t *testing.T) {
 	require.Equal(t, lines(`{"event_id":"2-1001-1","event_type":"mainstay.rejection.v1","customer_id":"c1","as_of":"2026-03-01T12:00:00Z","trigger":"event","cause_event_id":"e1","currency":"EUR",`,
 		`"reason":"over_refund","kind":"cancellation","origin":{"topic":"cancellations","partition":3,"offset":12},"excess":1.00}`), string(r.Append(nil)))
 	valid(t, "rejection", r.Append(nil))
-	for _, reason := range []string{EventConflict, OrderConflict, OrderForgotten, OverRefund, TooManyRefunds, SelfReferral, ReferralTaken, CurrencyUnknownRate} {
+	for _, reason := range []string{EventConflict, OrderConflict, OrderForgotten, OverRefund, TooManyRefunds, SelfReferral, ReferralTaken, CurrencyUnknownRate, MergeCycle} {
 		r.Reason = reason
 		valid(t, "rejection", r.Append(nil))
 	}

@@ -43,7 +43,7 @@ func messageID(from origin, record kafka.Record) string {
 
 // newDelivery returns the delivery of a record; nil if the destination does not get it. The record is copied.
 func (r *recipient) newDelivery(at origin, record kafka.Record) (*delivery, error) {
-	if record.Value == nil { // the tombstone of an erased customer
+	if record.Value == nil { // the tombstone of a customer who was erased or merged
 		return nil, nil //nolint:nilnil // documented
 	}
 	from := at

@@ -249,8 +249,8 @@ func (in *Ingest) read(with *reader, at *address, item []byte, now int64) (recor
 			return nil, "", err //nolint:wrapcheck // Refused says where
 		}
 	}
-	if at.mixed && kind == event.Erasure {
-		return nil, "", &event.Refused{Field: "type", Reason: event.Mismatch, Detail: "an erasure is sent to /v1/events/erasure"}
+	if at.mixed && kind.Descriptor().Apart {
+		return nil, "", &event.Refused{Field: "type", Reason: event.Mismatch, Detail: "an event of the kind " + kind.String() + " is sent to /v1/events/" + kind.String()}
 	}
 	m := event.Message{Value: item, Timestamp: now}
 	err = f.Decode(with.decoder, kind, &m, now, &with.result, func(_ int, value []byte) {

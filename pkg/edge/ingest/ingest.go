@@ -134,7 +134,7 @@ func (in *Ingest) findTargets() error {
 			if _, known := in.formats[kind][name]; !known {
 				in.formats[kind][name] = to(t.Name, t.Format)
 			}
-			if all, known := in.mixed[name]; event.Kind(kind) != event.Erasure {
+			if all, known := in.mixed[name]; !event.Kind(kind).Descriptor().Apart {
 				if !known {
 					all = to(t.Name, t.Format)
 				}

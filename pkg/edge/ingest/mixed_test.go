@@ -67,7 +67,7 @@ func TestMixedEventsThatAreRefused(t *testing.T) {
 		purchase("ada", "1", "10"):             "item 0: type: missing: one of purchase, cancellation,",
 		`{"type":"order","customer_id":"ada"}`: "item 0: type: unknown_value: one of purchase, cancellation,",
 		`{"type":{}}`:                          "item 0: record: malformed:",
-		`{"type":"erasure","customer_id":"a"}`: "item 0: type: mismatch: an erasure is sent to /v1/events/erasure",
+		`{"type":"erasure","customer_id":"a"}`: "item 0: type: mismatch: an event of the kind erasure is sent to /v1/events/erasure",
 		survey:                                 "item 0: type: mismatch: it has a survey, and no topic of kafka.topics.surveys has the format mainstay",
 	} {
 		r := w.post(mixed, body)

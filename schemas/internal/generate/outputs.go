@@ -24,10 +24,10 @@ var kinds = map[string]object{
 	"state":       {{"type", "string"}, {"enum", list{"raised", "cleared"}}},
 	"severity":    {{"type", "string"}, {"enum", list{"info", "warning", "critical"}}},
 	"group":       {{"type", "string"}, {"enum", list{"treated", "control"}}},
-	"cleared":     {{"type", "string"}, {"enum", list{"condition", "terms_changed", "rule_removed", "account_closed", "erased"}}},
-	"trigger":     {{"type", "string"}, {"enum", list{"event", "credit", "timer", "close", "thresholds", "parameters", "settings", "erasure", "replay"}}},
+	"cleared":     {{"type", "string"}, {"enum", list{"condition", "terms_changed", "rule_removed", "account_closed", "erased", "merged"}}},
+	"trigger":     {{"type", "string"}, {"enum", list{"event", "credit", "timer", "close", "thresholds", "parameters", "settings", "erasure", "merge", "replay"}}},
 	"event":       {{"type", "string"}, {"enum", eventKinds()}},
-	"rejected":    {{"type", "string"}, {"enum", list{"event_conflict", "order_conflict", "order_forgotten", "over_refund", "too_many_refunds", "self_referral", "referral_taken", "currency_unknown_rate"}}},
+	"rejected":    {{"type", "string"}, {"enum", list{"event_conflict", "order_conflict", "order_forgotten", "over_refund", "too_many_refunds", "self_referral", "referral_taken", "currency_unknown_rate", "merge_cycle"}}},
 	"milestone":   {{"type", "string"}, {"enum", milestoneKinds()}},
 	"id":          {{"type", "string"}, {"pattern", "^[0-9]+-[0-9]+-[0-9]+$"}},
 	"modelled":    {{"type", "string"}, {"enum", list{"prior", "provisional", "fitted"}}},
@@ -150,6 +150,9 @@ func outputs() []file {
 		})),
 		output("erased", "A customer was forgotten: delete what you keep of them. It goes to the topics of clv, churn-risk, promoter-status, alerts and milestones, and a tombstone with the same key follows it in each.", []string{"mainstay.customer.erased.v1"}, concat(about, []outputField{
 			{"requested_at", "time", "", nil},
+		})),
+		output("merged", "A customer was merged into another, who is the same person: delete what you keep of them, or keep it with the other's. It goes to the topics of clv, churn-risk, promoter-status and alerts, and a tombstone with the same key follows it in each.", []string{"mainstay.customer.merged.v1"}, concat(about, []outputField{
+			{"merged_into", "text", "The customer who remains", nil},
 		})),
 		output("portfolio", "The customer base as a whole.", []string{"mainstay.portfolio.updated.v1"}, concat(id, asOf, cause, []outputField{
 			{"state", "closed", "provisional: customers as last published; final: every customer valued at the end of a civil day", nil},

@@ -42,13 +42,17 @@ func (m *Message) text(field string) string {
 	return text
 }
 
-func (m *Message) erasure() bool { return m.text("event_type") == output.TypeErased }
+// end reports whether the output says that the customer is no more: erased, or merged into another.
+func (m *Message) end() bool {
+	kind := m.text("event_type")
+	return kind == output.TypeErased || kind == output.TypeMerged
+}
 
-// Wants reports whether the destination gets an output. A filter applies to outputs that have the field it is about. An erasure passes all
-// filters, because a receiver that is not told goes on storing the customer; it has fields of its own, which templates do not know, so
+// Wants reports whether the destination gets an output. A filter applies to outputs that have the field it is about. The end of a customer passes
+// all filters, because a receiver that is not told goes on storing the customer; it has fields of its own, which templates do not know, so
 // that only the form json gets it.
 func (d *Destination) Wants(m *Message) bool {
-	if m.erasure() {
+	if m.end() {
 		return d.Form == JSON
 	}
 	if m.Topic == output.Alerts && len(d.Rules) > 0 && !slices.Contains(d.Rules, m.text("rule")) {
