@@ -226,9 +226,11 @@ func (s *step) isMergedIntoErased(c *customer.State) bool {
 }
 
 // eraseMerged erases somebody who was merged into a customer who was erased: they are the same person. The erase entry that the partition
-// sends itself has all partitions drop the name, and a copy of the ledger leave out what is theirs from before this entry.
+// sends itself has all partitions drop the name, and a copy of the ledger leave out what is theirs from before this entry. What comes for them
+// from other partitions is ignored from now on, as after any erasure.
 func (s *step) eraseMerged(m customer.Moment, id string) {
 	s.store.Delete(id)
+	s.state.awaitAnswers(s.offset, id)
 	s.send(s.state.number, &ledger.Entry{Kind: ledger.Kind_KIND_ERASE, Customer: id, Time: m.Now},
 		&ledger.Event{Id: "merged", Source: "erasure", OccurredAt: m.Now, Erasure: &ledger.Erasure{Below: s.offset}})
 }
