@@ -17,6 +17,7 @@ import (
 // CustomerScores are a customer's scores as of a moment, in the form in which they are published.
 type CustomerScores struct {
 	Customer string
+	Asked    string                // id that was asked for; another than Customer if it was merged into them
 	AsOf     int64                 // ms
 	Referrer string                // id of the customer credited with this customer's revenue; empty: none
 	Reasons  []output.CancelReason // of the customer's cancellations
@@ -57,7 +58,7 @@ func ExpectCustomerAsOf(p *Partition, s *customer.State, at int64, days int) (pu
 
 func scoreCustomer(p *Partition, m customer.Moment, id string, s *customer.State) CustomerScores {
 	t := &p.terms
-	a := CustomerScores{Customer: id, AsOf: m.Now, Referrer: s.Referrer(), Reasons: portfolio.CancelReasons(s.AppendCancellations(nil))}
+	a := CustomerScores{Customer: id, Asked: id, AsOf: m.Now, Referrer: s.Referrer(), Reasons: portfolio.CancelReasons(s.AppendCancellations(nil))}
 	about := output.About{
 		ID: output.ID{Partition: p.state.number, Offset: p.state.offset}, Customer: id, AsOf: m.Now, Sequence: s.Sequence,
 		Trigger: output.TriggerReplay, Currency: t.Unit,

@@ -28,8 +28,8 @@ func (p *program) customerCommand() *cobra.Command {
 	get.Flags().String("as-of", "", "RFC 3339, a day, now, or relative to now (-30d): what was known when the ledger's time reached it, from Kafka; default: the present, from Redis")
 	addOutputFlag(get)
 	addOutputFlag(explain)
-	return commandGroup("customer", "Show, explain or list customers' answers, from Redis, where Kafka need not answer but for --as-of; forget a customer",
-		get, explain, p.customerListCommand(), p.customerForgetCommand())
+	return commandGroup("customer", "Show, explain or list customers' answers, from Redis, where Kafka need not answer but for --as-of; merge or forget a customer",
+		get, explain, p.customerListCommand(), p.customerMergeCommand(), p.customerForgetCommand())
 }
 
 func (p *program) customerGet(ctx context.Context, cmd *cobra.Command, args []string) error {
@@ -54,6 +54,9 @@ func (p *program) customerGet(ctx context.Context, cmd *cobra.Command, args []st
 	lines, err := lookup.RenderCustomer(text)
 	if err != nil {
 		return err
+	}
+	if answers.Asked != answers.Customer {
+		lines = append([]string{fmt.Sprintf("%s was merged into %s, who follows", answers.Asked, answers.Customer)}, lines...)
 	}
 	for _, l := range lines {
 		if err := p.printf("%s\n", printable(l)); err != nil {

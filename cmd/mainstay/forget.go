@@ -19,7 +19,7 @@ func (p *program) customerForgetCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "forget ID", Short: "Erase a customer: state, answers, and their name in other customers' referrals", Args: cobra.ExactArgs(1),
 		Long: `Forget appends an erase entry to the ledger. The customer's state goes, their open alerts are cleared, and customer.erased and a
-tombstone go out on the topics of answers, so that subscribers delete what they keep. Referrers keep the amount of their credit, without
+tombstone go out on the topics of answers, so that subscribers delete what they keep. Whoever was merged into them is forgotten with them. Referrers keep the amount of their credit, without
 the name. Totals keep what was sold to the customer. An event of the same id that is read afterwards begins a new customer.
 
 The entries from before stay in the ledger, where nothing reads them as the customer's any more, until it is copied: mainstay ledger copy

@@ -36,6 +36,9 @@ func CustomerAsOf(ctx context.Context, k *kafka.Client, namespace string, g *led
 		return processors.CustomerScores{}, fmt.Errorf("read the customer: %w", err)
 	}
 	if s != nil {
+		if into := s.MergedInto(); into != "" {
+			return processors.CustomerScores{}, fmt.Errorf("%w: by this time they were merged into %q: ask for that one", ErrUnknownCustomer, into)
+		}
 		if scores, known := processors.ScoreCustomerAsOf(folded.State, id, s, at); known {
 			return scores, nil
 		}

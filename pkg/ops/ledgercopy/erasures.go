@@ -76,6 +76,9 @@ func readErasures(ctx context.Context, m *merge, below []int64) (*erasures, erro
 			case e.GetKind() == ledger.Kind_KIND_ERASE && x.honoured(s.number, offset):
 				//mutant:copy-keeps-erased delete
 				own[e.GetCustomer()] = offset
+				if below := belowOf(e); below != 0 {
+					own[e.GetCustomer()] = below
+				}
 			case e.GetKind() == ledger.Kind_KIND_UNNAME && x.honoured(o.GetPartition(), o.GetOffset()):
 				var u ledger.Unname
 				if err := u.UnmarshalVT(e.GetPayload()); err != nil {
@@ -92,6 +95,15 @@ func readErasures(ctx context.Context, m *merge, below []int64) (*erasures, erro
 		}
 	}
 	return x, nil
+}
+
+// belowOf returns the offset below which an erase entry erases, where it does not erase all before itself; 0 otherwise.
+func belowOf(e *ledger.Entry) int64 {
+	var x ledger.Event
+	if x.UnmarshalVT(e.GetPayload()) != nil {
+		return 0 // the fold halts at it
+	}
+	return x.GetErasure().GetBelow()
 }
 
 // follow calls each for the erase and unname entries of a partition that its fold does not drop, up to the end at the last look. It reads

@@ -1,6 +1,7 @@
 package ledgercopy
 
 import (
+	"cmp"
 	"fmt"
 
 	"github.com/mainstay/mainstay/pkg/kafka/murmur2"
@@ -25,13 +26,15 @@ func (c *copier) copyItem(it item) error {
 		Version: old.GetVersion(), Kind: old.GetKind(), Customer: old.GetCustomer(), Time: old.GetTime(), Payload: old.GetPayload(), Copied: copied, Headers: old.GetHeaders(),
 	}
 	switch e.GetKind() {
-	case ledger.Kind_KIND_EVENT:
+	case ledger.Kind_KIND_EVENT, ledger.Kind_KIND_MERGE:
 		e.Origin = old.GetOrigin()
 		if left, err := c.isLeftOut(e); left || err != nil {
 			return err
 		}
 	case ledger.Kind_KIND_ERASE:
-		e.Origin = old.GetOrigin()
+		if o := old.GetOrigin(); o.GetTopic() != "" { // otherwise a fold of the old ledger sent it, and the copy has no such partition
+			e.Origin = o
+		}
 		if c.erased.honoured(it.partition, it.offset) || c.without[e.GetCustomer()] {
 			return nil
 		}
@@ -100,7 +103,8 @@ func encode(e *ledger.Entry) ([]byte, error) {
 	return value, nil
 }
 
-// isLeftOut reports whether an event concerns a customer of whom nothing is copied: it is theirs, or it names them as the referrer.
+// isLeftOut reports whether an event concerns a customer of whom nothing is copied: it is theirs, or it names them as the referrer or as the
+// customer into whom another is merged.
 func (c *copier) isLeftOut(e *ledger.Entry) (bool, error) {
 	if c.without[e.GetCustomer()] || c.erased.covers(e) {
 		return true, nil
@@ -113,6 +117,6 @@ func (c *copier) isLeftOut(e *ledger.Entry) (bool, error) {
 		return false, fmt.Errorf("entry %d of %s/%d: %w", e.GetCopied().GetOffset(), c.merge.topic, e.GetCopied().GetPartition(), err)
 	}
 	//mutant:copy-names-referrer insert event.Referral = nil
-	referrer := event.GetReferral().GetReferrer()
-	return referrer != "" && (c.without[referrer] || c.erased.coversName(e, referrer)), nil
+	other := cmp.Or(event.GetReferral().GetReferrer(), event.GetMerge().GetInto())
+	return other != "" && (c.without[other] || c.erased.coversName(e, other)), nil
 }

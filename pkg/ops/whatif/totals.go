@@ -77,9 +77,12 @@ func (f *folds) portfolio() Portfolio {
 	moves := map[[2]string]int64{}
 	for _, t := range f.parts {
 		t.was.Customers.Each(func(id string, s *customer.State) {
+			if s.MergedInto() != "" {
+				return
+			}
 			a := processors.ScoreCustomer(t.was.State, id, s)
 			from, to := p.Before.add(&before, &a), noTier
-			if s, _ := t.would.Customers.Customer(id); s != nil { // it never fails
+			if s, _ := t.would.Customers.Customer(id); s != nil && s.MergedInto() == "" { // it never fails
 				b := processors.ScoreCustomer(t.would.State, id, s)
 				to = p.After.add(&after, &b)
 			}
@@ -88,7 +91,7 @@ func (f *folds) portfolio() Portfolio {
 			}
 		})
 		t.would.Customers.Each(func(id string, s *customer.State) {
-			if other, _ := t.was.Customers.Customer(id); other == nil { // a referrer of whom nothing else is known
+			if other, _ := t.was.Customers.Customer(id); other == nil && s.MergedInto() == "" { // a referrer of whom nothing else is known
 				b := processors.ScoreCustomer(t.would.State, id, s)
 				p.After.add(&after, &b)
 			}

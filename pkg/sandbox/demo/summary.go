@@ -187,6 +187,9 @@ func (d *demo) compare(ctx context.Context, s *Summary) error {
 				if err != nil {
 					return err
 				}
+				if state.MergedInto() != "" {
+					continue
+				}
 				known[b.ID] = processors.ScoreCustomer(partition, b.ID, state)
 				s.OpenAlerts.compare(processors.OpenAlerts(partition, b.ID, state))
 			}

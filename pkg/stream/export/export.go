@@ -149,8 +149,12 @@ func writePartition(ctx context.Context, from Source, q *Query, partition int32,
 	return nil
 }
 
-// Row returns a customer's figures, one for each column, empty where it is not known; nil if the conditions do not hold.
+// Row returns a customer's figures, one for each column, empty where it is not known; nil if the conditions do not hold, and for a customer
+// who was merged into another.
 func (q *Query) Row(p *processors.Partition, id string, c *customer.State) []string {
+	if c.MergedInto() != "" {
+		return nil
+	}
 	l := lookup.NewListed(p, id, c)
 	if !lookup.AllAccept(q.Where, &l) {
 		return nil

@@ -85,6 +85,8 @@ func RenderOutput(value []byte) string {
 		return fmt.Sprintf("%s  %s  orders %s  (%s)", head, o.text("milestone_id"), o.text("historic_number_of_orders"), by)
 	case strings.Contains(what, ".erased."):
 		return fmt.Sprintf("%s  erased, as requested %s  (%s)", head, day(o.text("requested_at")), by)
+	case strings.Contains(what, ".merged."):
+		return fmt.Sprintf("%s  merged into %s  (%s)", head, o.text("merged_into"), by)
 	case strings.Contains(what, ".portfolio."):
 		return fmt.Sprintf("%s  customers %s  active %s  equity %s %s  nps %s  (%s)", day(o.text("as_of")), o.text("customers"),
 			o.text("active_customers"), o.text("customer_equity"), o.text("currency"), o.text("nps"), o.text("state"))

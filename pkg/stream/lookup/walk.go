@@ -10,7 +10,7 @@ import (
 	"github.com/mainstay/mainstay/schemas/ledger"
 )
 
-// Walk calls each for all customers, partition by partition, and returns the least base time (ms) at which a partition was read; 0 if none
+// Walk calls each for all customers, without those who were merged into others, partition by partition, and returns the least base time (ms) at which a partition was read; 0 if none
 // has a base time. Beside a running fold it may call each twice for a customer, the newer state later. It calls scanned, unless it is nil,
 // with the number of customers read so far.
 type Walk func(ctx context.Context, scanned func(int64), each func(p *processors.Partition, id string, c *customer.State)) (asOf int64, err error)
@@ -41,7 +41,9 @@ func walk(ctx context.Context, r *redis.Client, namespace string, g *ledger.Gene
 				if err != nil {
 					return fmt.Errorf("decode a customer's state: %w; a newer release may have written it", err)
 				}
-				each(state, b.ID, c)
+				if c.MergedInto() == "" {
+					each(state, b.ID, c)
+				}
 			}
 			if read += int64(len(blobs)); scanned != nil {
 				scanned(read)
