@@ -307,7 +307,7 @@ func (s *step) foldCredit() (Verdict, error) {
 	s.beforeChange(&c)
 	verdict := Verdict{Woken: s.fireTimers(m, &c)}
 	s.occurredAt = k.GetOccurredAt()
-	c.state.SetCredit(&k, s.entry.GetCustomer())
+	c.state.SetCredit(&k, s.entry.GetCustomer(), s.entry.GetOrigin().GetOffset())
 	//mutant:credit-without-cause insert k.CauseEventId = ""
 	s.scoreAndPublish(m, &c, output.TriggerCredit, k.GetCauseEventId())
 	s.put(&c)

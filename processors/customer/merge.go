@@ -59,7 +59,7 @@ func (s *State) WhenMerged(into string, at int64) *State {
 }
 
 // Separate makes a customer who was merged one of their own again, without facts.
-func (s *State) Separate() { s.rare = nil }
+func (s *State) Separate() { s.rare.mergedInto = "" }
 
 // mostPerPart bounds the orders, refunds and credits of a part of the facts, so that a ledger entry holds it.
 const mostPerPart = 4000
@@ -87,7 +87,7 @@ func (s *State) Facts(own string) []*State {
 	}
 	for _, c := range s.credits {
 		p := next(1)
-		p.credits, p.credit = append(p.credits, c), p.credit+c.net
+		p.putCredit(len(p.credits), false, c)
 	}
 	first.days = lifetimes.Merge(first.days, s.days) // of orders that have left memory
 	first.net, first.orders = first.net+s.net, first.orders+s.orders
@@ -291,11 +291,9 @@ func (s *State) takeRecent(from []recent) {
 }
 
 func (s *State) takeCredits(from *State) {
-	for _, c := range from.credits {
-		i, found := slices.BinarySearchFunc(s.credits, c.from, func(c credit, from uint64) int { return cmp.Compare(c.from, from) })
-		if !found { // otherwise the credit has come since
-			s.credits = slices.Insert(s.credits, i, c)
-			s.credit += c.net
+	for _, c := range from.credits { // in two customers only if what one of them has is older, since it has been round a ring
+		if i, found := s.findCredit(c.from); !found || c.version > s.credits[i].version {
+			s.putCredit(i, found, c)
 		}
 	}
 	if r := from.rare; r != nil {

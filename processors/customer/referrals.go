@@ -126,9 +126,13 @@ func (s *State) CreditedNet(t *Terms) int64 {
 
 // credit is the credit for one customer whom this customer referred.
 type credit struct {
-	from uint64 // creditKey
-	net  int64  // the referred customer's realised net revenue, at least 0, minor units
+	from    uint64 // creditKey
+	net     int64  // the referred customer's realised net revenue, at least 0, minor units; withdrawn
+	version int64  // offset in the referred customer's partition as of which it is stated; 0 where credits come in order
 }
+
+// withdrawn marks a credit that is not in force any more, for as long as an older statement of it may still come.
+const withdrawn = -1
 
 // creditKey identifies a credit by the referred customer, as the hash of their id, and by the id by which they name their referrer. That
 // may be the id of one who was merged into this customer: of two credits that a customer moves from one id of the same referrer to another,
@@ -138,31 +142,65 @@ func creditKey(referred uint64, name string) uint64 {
 }
 
 // SetCredit sets the credit for one customer whom this customer referred, in place of the former one. The amount is absolute. Name is the id
-// by which they name this customer.
-func (s *State) SetCredit(c *ledger.Credit, name string) (changed bool) {
-	if c.GetErased() {
-		s.dropCreditName(c, name)
-		return false
-	}
-	from := creditKey(xxhash.Sum64String(c.GetReferred()), name)
-	i, found := slices.BinarySearchFunc(s.credits, from, func(c credit, from uint64) int { return cmp.Compare(c.from, from) })
+// by which they name this customer, and version the offset in their partition as of which they state it.
+func (s *State) SetCredit(k *ledger.Credit, name string, version int64) (changed bool) {
+	referred, net := xxhash.Sum64String(k.GetReferred()), k.GetNet()
 	switch {
-	case found && !c.GetApproved():
-		s.credit -= s.credits[i].net
-		s.credits = slices.Delete(s.credits, i, i+1)
-	case found && s.credits[i].net != c.GetNet():
-		//mutant:no-ledger-marks,credit-twice replace s.credit += c.GetNet()
-		s.credit += c.GetNet() - s.credits[i].net
-		//mutant:no-ledger-marks replace s.credits[i].net += c.GetNet()
-		s.credits[i].net = c.GetNet()
-	case !found && c.GetApproved():
-		s.credit += c.GetNet()
-		s.credits = slices.Insert(s.credits, i, credit{from, c.GetNet()})
-	default:
-		return false
+	case k.GetErased():
+		referred, net = k.GetReferredHash(), withdrawn
+		s.addUnnamedCredit(k.GetNet())
+	case !k.GetApproved():
+		net = withdrawn
 	}
-	return true
+	if !s.mayGetOldCredits() {
+		version = 0
+	}
+	c := credit{creditKey(referred, name), net, version}
+	i, found := s.findCredit(c.from)
+	switch {
+	//mutant:old-credit-holds case false:
+	case found && version < s.credits[i].version:
+		return false
+	case net != withdrawn || version != 0:
+		changed = !found || s.credits[i].net != net
+		//mutant:credit-twice insert if found { s.credit += s.credits[i].net }
+		//mutant:no-ledger-marks insert if found { c.net += s.credits[i].net }
+		s.putCredit(i, found, c)
+		return changed
+	case found:
+		s.countCredit(s.credits[i], -1)
+		s.credits = slices.Delete(s.credits, i, i+1)
+	}
+	return found
 }
+
+func (s *State) findCredit(from uint64) (i int, found bool) {
+	return slices.BinarySearchFunc(s.credits, from, func(c credit, from uint64) int { return cmp.Compare(c.from, from) })
+}
+
+// putCredit puts a credit in the place of the one with its key, which is at i if it is found.
+func (s *State) putCredit(i int, found bool, c credit) {
+	if found {
+		s.countCredit(s.credits[i], -1)
+		s.credits[i] = c
+	} else {
+		s.credits = slices.Insert(s.credits, i, c)
+	}
+	s.countCredit(c, 1)
+}
+
+// countCredit adds a credit to the sums, n times.
+func (s *State) countCredit(c credit, n int64) {
+	if c.net == withdrawn {
+		s.ensureRare().withdrawn += n
+		return
+	}
+	s.credit += n * c.net
+}
+
+// mayGetOldCredits reports whether a credit may come behind a newer one of the same key. What partitions send each other keeps its order, but
+// what has been round a ring of merges does not.
+func (s *State) mayGetOldCredits() bool { return s.rare != nil && (len(s.rare.merged) > 0 || s.rare.mergedAt > 0) }
 
 // rare is what is kept because of erased and merged customers, and what most customers have nothing of.
 type rare struct {
@@ -173,6 +211,7 @@ type rare struct {
 	mergedInto string   // the customer into whom this one was merged; empty: nobody
 	mergedAt   int64    // offset of the entry that did it
 	merged     []uint64 // hashes of the ids of the customers who were merged into this one, rising
+	withdrawn  int64    // number of credits that are marked so
 }
 
 func (s *State) hasUnnamedCredits() bool { return s.rare != nil && s.rare.credits > 0 }
@@ -184,16 +223,8 @@ func (s *State) ensureRare() *rare {
 	return s.rare
 }
 
-// dropCreditName makes the credit for an erased customer one without a name.
-func (s *State) dropCreditName(c *ledger.Credit, name string) {
-	s.credits = slices.DeleteFunc(s.credits, func(k credit) bool {
-		if k.from != creditKey(c.GetReferredHash(), name) {
-			return false
-		}
-		s.credit -= k.net
-		return true
-	})
-	net := c.GetNet()
+// addUnnamedCredit adds a credit for an erased customer, which has no name.
+func (s *State) addUnnamedCredit(net int64) {
 	//mutant:erased-credit-lost insert net = 0
 	u := s.ensureRare()
 	u.credits++

@@ -117,9 +117,11 @@ func fullState(t *testing.T) *State {
 	for at, channel := range []string{"web", "store"} {
 		s.NoteTraits(&texts, &ledger.Event{OccurredAt: now + int64(at), Purchase: &ledger.Purchase{OrderId: "refunded", UpdatedAt: now}}, &ledger.Details{Channel: channel}, Change{})
 	}
-	s.SetCredit(&ledger.Credit{Referred: "them", Net: 30, Approved: true}, "own")
-	s.SetCredit(&ledger.Credit{Referred: "gone", Net: 5, Approved: true}, "own")
-	s.SetCredit(&ledger.Credit{Erased: true, ReferredHash: xxhash.Sum64String("gone"), Net: 5, Approved: true}, "own")
+	r := s.ensureRare()
+	r.mergedInto, r.mergedAt, r.merged = "another", 3, []uint64{4, 5}
+	s.SetCredit(&ledger.Credit{Referred: "them", Net: 30, Approved: true}, "own", 1)
+	s.SetCredit(&ledger.Credit{Referred: "gone", Net: 5, Approved: true}, "own", 1)
+	s.SetCredit(&ledger.Credit{Erased: true, ReferredHash: xxhash.Sum64String("gone"), Net: 5, Approved: true}, "own", 1)
 	require.EqualValues(t, 35, s.ReferralValue())
 	s.ForgetReferrers(4, func(uint64, uint64) bool { return false })
 	s.RememberEvent(m, EventFingerprint(e))

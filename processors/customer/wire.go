@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"sync"
 
 	"github.com/mainstay/mainstay/pkg/lifetimes"
@@ -79,6 +80,11 @@ func (s *State) write(w *state.Customer) {
 	}
 	for _, c := range s.credits {
 		w.CreditFrom, w.CreditNet = append(w.CreditFrom, c.from), append(w.CreditNet, c.net)
+	}
+	if slices.ContainsFunc(s.credits, func(c credit) bool { return c.version != 0 }) {
+		for _, c := range s.credits {
+			w.CreditVersion = append(w.CreditVersion, c.version)
+		}
 	}
 	if r := s.rare; r != nil {
 		w.UnnamedCredits, w.UnnamedCredit = r.credits, r.credit
@@ -269,7 +275,7 @@ func Decode(blob []byte) (*State, error) {
 	if err := s.milestones.read(w.GetMilestones(), s.orders); err != nil {
 		return nil, err
 	}
-	if len(w.Recent) != len(w.RecentDay) || len(w.CreditFrom) != len(w.CreditNet) {
+	if len(w.Recent) != len(w.RecentDay) || len(w.CreditFrom) != len(w.CreditNet) || len(w.CreditVersion) != 0 && len(w.CreditVersion) != len(w.CreditFrom) {
 		return nil, fmt.Errorf("%w: columns of recent events or credits of different length", ErrMalformed)
 	}
 	day := int32(0)
@@ -286,15 +292,21 @@ func Decode(blob []byte) (*State, error) {
 	for _, r := range w.Referrals {
 		s.referrals = append(s.referrals, referral{id: r.GetId(), referrer: r.GetReferrer(), voided: r.GetVoided(), pending: r.GetPending(), at: r.GetAt()})
 	}
+	//mutant:unnamed-credit-lost-on-reclaim insert w.UnnamedCredits, w.UnnamedCredit = 0, 0
+	if w.GetUnnamedCredits() != 0 || w.GetUnnamings() != 0 || w.GetMergedAt() != 0 || len(w.Merged) > 0 {
+		s.rare = &rare{
+			credits: w.GetUnnamedCredits(), credit: w.GetUnnamedCredit(), compared: w.GetUnnamings(),
+			mergedInto: w.GetMergedInto(), mergedAt: w.GetMergedAt(), merged: w.Merged,
+		}
+		s.credit += s.rare.credit
+	}
 	for i, from := range w.CreditFrom {
 		//mutant:credits-lost-on-reclaim insert continue
-		s.credits = append(s.credits, credit{from: from, net: w.CreditNet[i]})
-		s.credit += w.CreditNet[i]
-	}
-	//mutant:unnamed-credit-lost-on-reclaim insert w.UnnamedCredits, w.UnnamedCredit = 0, 0
-	if w.GetUnnamedCredits() != 0 || w.GetUnnamings() != 0 || w.GetMergedInto() != "" || len(w.Merged) > 0 {
-		s.rare = &rare{w.GetUnnamedCredits(), w.GetUnnamedCredit(), w.GetUnnamings(), w.GetMergedInto(), w.GetMergedAt(), w.Merged}
-		s.credit += s.rare.credit
+		c := credit{from: from, net: w.CreditNet[i]}
+		if len(w.CreditVersion) > 0 {
+			c.version = w.CreditVersion[i]
+		}
+		s.putCredit(i, false, c)
 	}
 	s.readLastPublished(w.GetLastPublished())
 	if err := s.readPromise(w.Promise); err != nil {

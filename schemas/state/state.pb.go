@@ -58,10 +58,11 @@ type Customer struct {
 	Credited      int64          `protobuf:"zigzag64,22,opt,name=credited,proto3" json:"credited,omitempty"`                             // amount of that credit
 	// Hashes of the ids of the customers whom this customer referred, each mixed with that of the id by which they name this one; rising.
 	CreditFrom     []uint64 `protobuf:"fixed64,23,rep,packed,name=credit_from,json=creditFrom,proto3" json:"credit_from,omitempty"`
-	CreditNet      []int64  `protobuf:"zigzag64,24,rep,packed,name=credit_net,json=creditNet,proto3" json:"credit_net,omitempty"`       // the credit for each
-	UnnamedCredits int64    `protobuf:"varint,29,opt,name=unnamed_credits,json=unnamedCredits,proto3" json:"unnamed_credits,omitempty"` // number of credits for referred customers who were erased
-	UnnamedCredit  int64    `protobuf:"zigzag64,30,opt,name=unnamed_credit,json=unnamedCredit,proto3" json:"unnamed_credit,omitempty"`  // sum of them
-	Unnamings      uint64   `protobuf:"varint,31,opt,name=unnamings,proto3" json:"unnamings,omitempty"`                                 // Partition.unnamings when referrals, or merged_into, were last compared with it; 0 without either
+	CreditNet      []int64  `protobuf:"zigzag64,24,rep,packed,name=credit_net,json=creditNet,proto3" json:"credit_net,omitempty"`           // the credit for each; -1: withdrawn
+	CreditVersion  []int64  `protobuf:"varint,83,rep,packed,name=credit_version,json=creditVersion,proto3" json:"credit_version,omitempty"` // offset in the referred customer's partition as of which each is stated; 0: they come in order
+	UnnamedCredits int64    `protobuf:"varint,29,opt,name=unnamed_credits,json=unnamedCredits,proto3" json:"unnamed_credits,omitempty"`     // number of credits for referred customers who were erased
+	UnnamedCredit  int64    `protobuf:"zigzag64,30,opt,name=unnamed_credit,json=unnamedCredit,proto3" json:"unnamed_credit,omitempty"`      // sum of them
+	Unnamings      uint64   `protobuf:"varint,31,opt,name=unnamings,proto3" json:"unnamings,omitempty"`                                     // Partition.unnamings when referrals, or merged_into, were last compared with it; 0 without either
 	// The forecast whose outcome is not recorded yet: civil day on which it was made, days ahead, probability of an order within
 	// them in ten thousandths, expected orders in thousandths; absent: none.
 	Promise                []uint32                    `protobuf:"varint,40,rep,packed,name=promise,proto3" json:"promise,omitempty"`
@@ -83,7 +84,7 @@ type Customer struct {
 	Milestones    *Milestones `protobuf:"bytes,90,opt,name=milestones,proto3" json:"milestones,omitempty"`                                   // absent: there has been no standing order
 	Alerts        *Alerts     `protobuf:"bytes,60,opt,name=alerts,proto3" json:"alerts,omitempty"`
 	MergedInto    string      `protobuf:"bytes,80,opt,name=merged_into,json=mergedInto,proto3" json:"merged_into,omitempty"` // the customer into whom this one was merged; sequence and alerts.opened are all that is known besides; empty: nobody
-	MergedAt      int64       `protobuf:"varint,81,opt,name=merged_at,json=mergedAt,proto3" json:"merged_at,omitempty"`      // offset of the entry that did it
+	MergedAt      int64       `protobuf:"varint,81,opt,name=merged_at,json=mergedAt,proto3" json:"merged_at,omitempty"`      // offset of the entry that did it; also of one who is a customer of their own again
 	Merged        []uint64    `protobuf:"fixed64,82,rep,packed,name=merged,proto3" json:"merged,omitempty"`                  // hashes of the ids of the customers who were merged into this one, rising
 	ClosedDay     int32       `protobuf:"zigzag32,61,opt,name=closed_day,json=closedDay,proto3" json:"closed_day,omitempty"` // civil day of Partition.closing for which the customer needs no valuing, though the cursor has not come; 0: none
 	unknownFields protoimpl.UnknownFields
@@ -277,6 +278,13 @@ func (x *Customer) GetCreditFrom() []uint64 {
 func (x *Customer) GetCreditNet() []int64 {
 	if x != nil {
 		return x.CreditNet
+	}
+	return nil
+}
+
+func (x *Customer) GetCreditVersion() []int64 {
+	if x != nil {
+		return x.CreditVersion
 	}
 	return nil
 }
@@ -3178,7 +3186,7 @@ var File_state_state_proto protoreflect.FileDescriptor
 
 const file_state_state_proto_rawDesc = "" +
 	"\n" +
-	"\x11state/state.proto\x12\x11mainstay.state.v1\x1a\x15ledger/payloads.proto\"\xd6\r\n" +
+	"\x11state/state.proto\x12\x11mainstay.state.v1\x1a\x15ledger/payloads.proto\"\xfd\r\n" +
 	"\bCustomer\x12\x1a\n" +
 	"\bsequence\x18\x01 \x01(\x04R\bsequence\x12\x1a\n" +
 	"\bdeadline\x18\x02 \x01(\x12R\bdeadline\x12\x1f\n" +
@@ -3213,7 +3221,8 @@ const file_state_state_proto_rawDesc = "" +
 	"\vcredit_from\x18\x17 \x03(\x06R\n" +
 	"creditFrom\x12\x1d\n" +
 	"\n" +
-	"credit_net\x18\x18 \x03(\x12R\tcreditNet\x12'\n" +
+	"credit_net\x18\x18 \x03(\x12R\tcreditNet\x12%\n" +
+	"\x0ecredit_version\x18S \x03(\x03R\rcreditVersion\x12'\n" +
 	"\x0funnamed_credits\x18\x1d \x01(\x03R\x0eunnamedCredits\x12%\n" +
 	"\x0eunnamed_credit\x18\x1e \x01(\x12R\runnamedCredit\x12\x1c\n" +
 	"\tunnamings\x18\x1f \x01(\x04R\tunnamings\x12\x18\n" +

@@ -63,6 +63,29 @@ func (m *Customer) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 		i--
 		dAtA[i] = 0xd2
 	}
+	if len(m.CreditVersion) > 0 {
+		var pksize2 int
+		for _, num := range m.CreditVersion {
+			pksize2 += protohelpers.SizeOfVarint(uint64(num))
+		}
+		i -= pksize2
+		j1 := i
+		for _, num1 := range m.CreditVersion {
+			num := uint64(num1)
+			for num >= 1<<7 {
+				dAtA[j1] = uint8(uint64(num)&0x7f | 0x80)
+				num >>= 7
+				j1++
+			}
+			dAtA[j1] = uint8(num)
+			j1++
+		}
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(pksize2))
+		i--
+		dAtA[i] = 0x5
+		i--
+		dAtA[i] = 0x9a
+	}
 	if len(m.Merged) > 0 {
 		for iNdEx := len(m.Merged) - 1; iNdEx >= 0; iNdEx-- {
 			i -= 8
@@ -122,103 +145,81 @@ func (m *Customer) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 		dAtA[i] = 0x82
 	}
 	if len(m.TraitUpdated) > 0 {
-		var pksize2 int
+		var pksize4 int
 		for _, num := range m.TraitUpdated {
-			pksize2 += protohelpers.SizeOfZigzag(uint64(num))
+			pksize4 += protohelpers.SizeOfZigzag(uint64(num))
 		}
-		i -= pksize2
-		j1 := i
+		i -= pksize4
+		j3 := i
 		for _, num := range m.TraitUpdated {
-			x3 := (uint64(num) << 1) ^ uint64((num >> 63))
-			for x3 >= 1<<7 {
-				dAtA[j1] = uint8(uint64(x3)&0x7f | 0x80)
-				j1++
-				x3 >>= 7
+			x5 := (uint64(num) << 1) ^ uint64((num >> 63))
+			for x5 >= 1<<7 {
+				dAtA[j3] = uint8(uint64(x5)&0x7f | 0x80)
+				j3++
+				x5 >>= 7
 			}
-			dAtA[j1] = uint8(x3)
-			j1++
+			dAtA[j3] = uint8(x5)
+			j3++
 		}
-		i = protohelpers.EncodeVarint(dAtA, i, uint64(pksize2))
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(pksize4))
 		i--
 		dAtA[i] = 0x2
 		i--
 		dAtA[i] = 0xfa
 	}
 	if len(m.TraitOrder) > 0 {
-		var pksize5 int
-		for _, num := range m.TraitOrder {
-			pksize5 += protohelpers.SizeOfVarint(uint64(num))
-		}
-		i -= pksize5
-		j4 := i
-		for _, num := range m.TraitOrder {
-			for num >= 1<<7 {
-				dAtA[j4] = uint8(uint64(num)&0x7f | 0x80)
-				num >>= 7
-				j4++
-			}
-			dAtA[j4] = uint8(num)
-			j4++
-		}
-		i = protohelpers.EncodeVarint(dAtA, i, uint64(pksize5))
-		i--
-		dAtA[i] = 0x2
-		i--
-		dAtA[i] = 0xf2
-	}
-	if len(m.TraitAt) > 0 {
 		var pksize7 int
-		for _, num := range m.TraitAt {
-			pksize7 += protohelpers.SizeOfZigzag(uint64(num))
+		for _, num := range m.TraitOrder {
+			pksize7 += protohelpers.SizeOfVarint(uint64(num))
 		}
 		i -= pksize7
 		j6 := i
-		for _, num := range m.TraitAt {
-			x8 := (uint64(num) << 1) ^ uint64((num >> 63))
-			for x8 >= 1<<7 {
-				dAtA[j6] = uint8(uint64(x8)&0x7f | 0x80)
+		for _, num := range m.TraitOrder {
+			for num >= 1<<7 {
+				dAtA[j6] = uint8(uint64(num)&0x7f | 0x80)
+				num >>= 7
 				j6++
-				x8 >>= 7
 			}
-			dAtA[j6] = uint8(x8)
+			dAtA[j6] = uint8(num)
 			j6++
 		}
 		i = protohelpers.EncodeVarint(dAtA, i, uint64(pksize7))
 		i--
 		dAtA[i] = 0x2
 		i--
-		dAtA[i] = 0xea
+		dAtA[i] = 0xf2
 	}
-	if len(m.TraitText) > 0 {
-		var pksize10 int
-		for _, num := range m.TraitText {
-			pksize10 += protohelpers.SizeOfVarint(uint64(num))
+	if len(m.TraitAt) > 0 {
+		var pksize9 int
+		for _, num := range m.TraitAt {
+			pksize9 += protohelpers.SizeOfZigzag(uint64(num))
 		}
-		i -= pksize10
-		j9 := i
-		for _, num := range m.TraitText {
-			for num >= 1<<7 {
-				dAtA[j9] = uint8(uint64(num)&0x7f | 0x80)
-				num >>= 7
-				j9++
+		i -= pksize9
+		j8 := i
+		for _, num := range m.TraitAt {
+			x10 := (uint64(num) << 1) ^ uint64((num >> 63))
+			for x10 >= 1<<7 {
+				dAtA[j8] = uint8(uint64(x10)&0x7f | 0x80)
+				j8++
+				x10 >>= 7
 			}
-			dAtA[j9] = uint8(num)
-			j9++
+			dAtA[j8] = uint8(x10)
+			j8++
 		}
-		i = protohelpers.EncodeVarint(dAtA, i, uint64(pksize10))
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(pksize9))
 		i--
 		dAtA[i] = 0x2
 		i--
-		dAtA[i] = 0xe2
+		dAtA[i] = 0xea
 	}
-	if len(m.Trait) > 0 {
+	if len(m.TraitText) > 0 {
 		var pksize12 int
-		for _, num := range m.Trait {
+		for _, num := range m.TraitText {
 			pksize12 += protohelpers.SizeOfVarint(uint64(num))
 		}
 		i -= pksize12
 		j11 := i
-		for _, num := range m.Trait {
+		for _, num := range m.TraitText {
 			for num >= 1<<7 {
 				dAtA[j11] = uint8(uint64(num)&0x7f | 0x80)
 				num >>= 7
@@ -231,26 +232,48 @@ func (m *Customer) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 		i--
 		dAtA[i] = 0x2
 		i--
-		dAtA[i] = 0xda
+		dAtA[i] = 0xe2
 	}
-	if len(m.Losses) > 0 {
+	if len(m.Trait) > 0 {
 		var pksize14 int
-		for _, num := range m.Losses {
-			pksize14 += protohelpers.SizeOfZigzag(uint64(num))
+		for _, num := range m.Trait {
+			pksize14 += protohelpers.SizeOfVarint(uint64(num))
 		}
 		i -= pksize14
 		j13 := i
-		for _, num := range m.Losses {
-			x15 := (uint32(num) << 1) ^ uint32((num >> 31))
-			for x15 >= 1<<7 {
-				dAtA[j13] = uint8(uint64(x15)&0x7f | 0x80)
+		for _, num := range m.Trait {
+			for num >= 1<<7 {
+				dAtA[j13] = uint8(uint64(num)&0x7f | 0x80)
+				num >>= 7
 				j13++
-				x15 >>= 7
 			}
-			dAtA[j13] = uint8(x15)
+			dAtA[j13] = uint8(num)
 			j13++
 		}
 		i = protohelpers.EncodeVarint(dAtA, i, uint64(pksize14))
+		i--
+		dAtA[i] = 0x2
+		i--
+		dAtA[i] = 0xda
+	}
+	if len(m.Losses) > 0 {
+		var pksize16 int
+		for _, num := range m.Losses {
+			pksize16 += protohelpers.SizeOfZigzag(uint64(num))
+		}
+		i -= pksize16
+		j15 := i
+		for _, num := range m.Losses {
+			x17 := (uint32(num) << 1) ^ uint32((num >> 31))
+			for x17 >= 1<<7 {
+				dAtA[j15] = uint8(uint64(x17)&0x7f | 0x80)
+				j15++
+				x17 >>= 7
+			}
+			dAtA[j15] = uint8(x17)
+			j15++
+		}
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(pksize16))
 		i--
 		dAtA[i] = 0x2
 		i--
@@ -283,22 +306,22 @@ func (m *Customer) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 		}
 	}
 	if len(m.Promise) > 0 {
-		var pksize17 int
+		var pksize19 int
 		for _, num := range m.Promise {
-			pksize17 += protohelpers.SizeOfVarint(uint64(num))
+			pksize19 += protohelpers.SizeOfVarint(uint64(num))
 		}
-		i -= pksize17
-		j16 := i
+		i -= pksize19
+		j18 := i
 		for _, num := range m.Promise {
 			for num >= 1<<7 {
-				dAtA[j16] = uint8(uint64(num)&0x7f | 0x80)
+				dAtA[j18] = uint8(uint64(num)&0x7f | 0x80)
 				num >>= 7
-				j16++
+				j18++
 			}
-			dAtA[j16] = uint8(num)
-			j16++
+			dAtA[j18] = uint8(num)
+			j18++
 		}
-		i = protohelpers.EncodeVarint(dAtA, i, uint64(pksize17))
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(pksize19))
 		i--
 		dAtA[i] = 0x2
 		i--
@@ -358,23 +381,23 @@ func (m *Customer) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 		dAtA[i] = 0xc8
 	}
 	if len(m.CreditNet) > 0 {
-		var pksize19 int
+		var pksize21 int
 		for _, num := range m.CreditNet {
-			pksize19 += protohelpers.SizeOfZigzag(uint64(num))
+			pksize21 += protohelpers.SizeOfZigzag(uint64(num))
 		}
-		i -= pksize19
-		j18 := i
+		i -= pksize21
+		j20 := i
 		for _, num := range m.CreditNet {
-			x20 := (uint64(num) << 1) ^ uint64((num >> 63))
-			for x20 >= 1<<7 {
-				dAtA[j18] = uint8(uint64(x20)&0x7f | 0x80)
-				j18++
-				x20 >>= 7
+			x22 := (uint64(num) << 1) ^ uint64((num >> 63))
+			for x22 >= 1<<7 {
+				dAtA[j20] = uint8(uint64(x22)&0x7f | 0x80)
+				j20++
+				x22 >>= 7
 			}
-			dAtA[j18] = uint8(x20)
-			j18++
+			dAtA[j20] = uint8(x22)
+			j20++
 		}
-		i = protohelpers.EncodeVarint(dAtA, i, uint64(pksize19))
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(pksize21))
 		i--
 		dAtA[i] = 0x1
 		i--
@@ -436,46 +459,46 @@ func (m *Customer) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 		dAtA[i] = 0x90
 	}
 	if len(m.OrderSeen) > 0 {
-		var pksize22 int
+		var pksize24 int
 		for _, num := range m.OrderSeen {
-			pksize22 += protohelpers.SizeOfZigzag(uint64(num))
+			pksize24 += protohelpers.SizeOfZigzag(uint64(num))
 		}
-		i -= pksize22
-		j21 := i
+		i -= pksize24
+		j23 := i
 		for _, num := range m.OrderSeen {
-			x23 := (uint32(num) << 1) ^ uint32((num >> 31))
-			for x23 >= 1<<7 {
-				dAtA[j21] = uint8(uint64(x23)&0x7f | 0x80)
-				j21++
-				x23 >>= 7
+			x25 := (uint32(num) << 1) ^ uint32((num >> 31))
+			for x25 >= 1<<7 {
+				dAtA[j23] = uint8(uint64(x25)&0x7f | 0x80)
+				j23++
+				x25 >>= 7
 			}
-			dAtA[j21] = uint8(x23)
-			j21++
+			dAtA[j23] = uint8(x25)
+			j23++
 		}
-		i = protohelpers.EncodeVarint(dAtA, i, uint64(pksize22))
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(pksize24))
 		i--
 		dAtA[i] = 0x1
 		i--
 		dAtA[i] = 0x8a
 	}
 	if len(m.OrderShift) > 0 {
-		var pksize25 int
+		var pksize27 int
 		for _, num := range m.OrderShift {
-			pksize25 += protohelpers.SizeOfZigzag(uint64(num))
+			pksize27 += protohelpers.SizeOfZigzag(uint64(num))
 		}
-		i -= pksize25
-		j24 := i
+		i -= pksize27
+		j26 := i
 		for _, num := range m.OrderShift {
-			x26 := (uint32(num) << 1) ^ uint32((num >> 31))
-			for x26 >= 1<<7 {
-				dAtA[j24] = uint8(uint64(x26)&0x7f | 0x80)
-				j24++
-				x26 >>= 7
+			x28 := (uint32(num) << 1) ^ uint32((num >> 31))
+			for x28 >= 1<<7 {
+				dAtA[j26] = uint8(uint64(x28)&0x7f | 0x80)
+				j26++
+				x28 >>= 7
 			}
-			dAtA[j24] = uint8(x26)
-			j24++
+			dAtA[j26] = uint8(x28)
+			j26++
 		}
-		i = protohelpers.EncodeVarint(dAtA, i, uint64(pksize25))
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(pksize27))
 		i--
 		dAtA[i] = 0x1
 		i--
@@ -504,23 +527,23 @@ func (m *Customer) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 		dAtA[i] = 0x6a
 	}
 	if len(m.RecentDay) > 0 {
-		var pksize28 int
+		var pksize30 int
 		for _, num := range m.RecentDay {
-			pksize28 += protohelpers.SizeOfZigzag(uint64(num))
+			pksize30 += protohelpers.SizeOfZigzag(uint64(num))
 		}
-		i -= pksize28
-		j27 := i
+		i -= pksize30
+		j29 := i
 		for _, num := range m.RecentDay {
-			x29 := (uint32(num) << 1) ^ uint32((num >> 31))
-			for x29 >= 1<<7 {
-				dAtA[j27] = uint8(uint64(x29)&0x7f | 0x80)
-				j27++
-				x29 >>= 7
+			x31 := (uint32(num) << 1) ^ uint32((num >> 31))
+			for x31 >= 1<<7 {
+				dAtA[j29] = uint8(uint64(x31)&0x7f | 0x80)
+				j29++
+				x31 >>= 7
 			}
-			dAtA[j27] = uint8(x29)
-			j27++
+			dAtA[j29] = uint8(x31)
+			j29++
 		}
-		i = protohelpers.EncodeVarint(dAtA, i, uint64(pksize28))
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(pksize30))
 		i--
 		dAtA[i] = 0x62
 	}
@@ -534,65 +557,65 @@ func (m *Customer) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 		dAtA[i] = 0x5a
 	}
 	if len(m.DayNet) > 0 {
-		var pksize31 int
+		var pksize33 int
 		for _, num := range m.DayNet {
-			pksize31 += protohelpers.SizeOfZigzag(uint64(num))
+			pksize33 += protohelpers.SizeOfZigzag(uint64(num))
 		}
-		i -= pksize31
-		j30 := i
+		i -= pksize33
+		j32 := i
 		for _, num := range m.DayNet {
-			x32 := (uint64(num) << 1) ^ uint64((num >> 63))
-			for x32 >= 1<<7 {
-				dAtA[j30] = uint8(uint64(x32)&0x7f | 0x80)
-				j30++
-				x32 >>= 7
+			x34 := (uint64(num) << 1) ^ uint64((num >> 63))
+			for x34 >= 1<<7 {
+				dAtA[j32] = uint8(uint64(x34)&0x7f | 0x80)
+				j32++
+				x34 >>= 7
 			}
-			dAtA[j30] = uint8(x32)
-			j30++
+			dAtA[j32] = uint8(x34)
+			j32++
 		}
-		i = protohelpers.EncodeVarint(dAtA, i, uint64(pksize31))
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(pksize33))
 		i--
 		dAtA[i] = 0x52
 	}
 	if len(m.DayOrders) > 0 {
-		var pksize34 int
+		var pksize36 int
 		for _, num := range m.DayOrders {
-			pksize34 += protohelpers.SizeOfZigzag(uint64(num))
+			pksize36 += protohelpers.SizeOfZigzag(uint64(num))
 		}
-		i -= pksize34
-		j33 := i
+		i -= pksize36
+		j35 := i
 		for _, num := range m.DayOrders {
-			x35 := (uint64(num) << 1) ^ uint64((num >> 63))
-			for x35 >= 1<<7 {
-				dAtA[j33] = uint8(uint64(x35)&0x7f | 0x80)
-				j33++
-				x35 >>= 7
+			x37 := (uint64(num) << 1) ^ uint64((num >> 63))
+			for x37 >= 1<<7 {
+				dAtA[j35] = uint8(uint64(x37)&0x7f | 0x80)
+				j35++
+				x37 >>= 7
 			}
-			dAtA[j33] = uint8(x35)
-			j33++
+			dAtA[j35] = uint8(x37)
+			j35++
 		}
-		i = protohelpers.EncodeVarint(dAtA, i, uint64(pksize34))
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(pksize36))
 		i--
 		dAtA[i] = 0x4a
 	}
 	if len(m.Day) > 0 {
-		var pksize37 int
+		var pksize39 int
 		for _, num := range m.Day {
-			pksize37 += protohelpers.SizeOfZigzag(uint64(num))
+			pksize39 += protohelpers.SizeOfZigzag(uint64(num))
 		}
-		i -= pksize37
-		j36 := i
+		i -= pksize39
+		j38 := i
 		for _, num := range m.Day {
-			x38 := (uint32(num) << 1) ^ uint32((num >> 31))
-			for x38 >= 1<<7 {
-				dAtA[j36] = uint8(uint64(x38)&0x7f | 0x80)
-				j36++
-				x38 >>= 7
+			x40 := (uint32(num) << 1) ^ uint32((num >> 31))
+			for x40 >= 1<<7 {
+				dAtA[j38] = uint8(uint64(x40)&0x7f | 0x80)
+				j38++
+				x40 >>= 7
 			}
-			dAtA[j36] = uint8(x38)
-			j36++
+			dAtA[j38] = uint8(x40)
+			j38++
 		}
-		i = protohelpers.EncodeVarint(dAtA, i, uint64(pksize37))
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(pksize39))
 		i--
 		dAtA[i] = 0x42
 	}
@@ -609,44 +632,44 @@ func (m *Customer) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 		}
 	}
 	if len(m.OrderTotal) > 0 {
-		var pksize40 int
+		var pksize42 int
 		for _, num := range m.OrderTotal {
-			pksize40 += protohelpers.SizeOfZigzag(uint64(num))
+			pksize42 += protohelpers.SizeOfZigzag(uint64(num))
 		}
-		i -= pksize40
-		j39 := i
+		i -= pksize42
+		j41 := i
 		for _, num := range m.OrderTotal {
-			x41 := (uint64(num) << 1) ^ uint64((num >> 63))
-			for x41 >= 1<<7 {
-				dAtA[j39] = uint8(uint64(x41)&0x7f | 0x80)
-				j39++
-				x41 >>= 7
+			x43 := (uint64(num) << 1) ^ uint64((num >> 63))
+			for x43 >= 1<<7 {
+				dAtA[j41] = uint8(uint64(x43)&0x7f | 0x80)
+				j41++
+				x43 >>= 7
 			}
-			dAtA[j39] = uint8(x41)
-			j39++
+			dAtA[j41] = uint8(x43)
+			j41++
 		}
-		i = protohelpers.EncodeVarint(dAtA, i, uint64(pksize40))
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(pksize42))
 		i--
 		dAtA[i] = 0x32
 	}
 	if len(m.OrderAt) > 0 {
-		var pksize43 int
+		var pksize45 int
 		for _, num := range m.OrderAt {
-			pksize43 += protohelpers.SizeOfZigzag(uint64(num))
+			pksize45 += protohelpers.SizeOfZigzag(uint64(num))
 		}
-		i -= pksize43
-		j42 := i
+		i -= pksize45
+		j44 := i
 		for _, num := range m.OrderAt {
-			x44 := (uint64(num) << 1) ^ uint64((num >> 63))
-			for x44 >= 1<<7 {
-				dAtA[j42] = uint8(uint64(x44)&0x7f | 0x80)
-				j42++
-				x44 >>= 7
+			x46 := (uint64(num) << 1) ^ uint64((num >> 63))
+			for x46 >= 1<<7 {
+				dAtA[j44] = uint8(uint64(x46)&0x7f | 0x80)
+				j44++
+				x46 >>= 7
 			}
-			dAtA[j42] = uint8(x44)
-			j42++
+			dAtA[j44] = uint8(x46)
+			j44++
 		}
-		i = protohelpers.EncodeVarint(dAtA, i, uint64(pksize43))
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(pksize45))
 		i--
 		dAtA[i] = 0x2a
 	}
@@ -3824,6 +3847,13 @@ func (m *Customer) SizeVT() (n int) {
 	}
 	if len(m.Merged) > 0 {
 		n += 2 + protohelpers.SizeOfVarint(uint64(len(m.Merged)*8)) + len(m.Merged)*8
+	}
+	if len(m.CreditVersion) > 0 {
+		l = 0
+		for _, e := range m.CreditVersion {
+			l += protohelpers.SizeOfVarint(uint64(e))
+		}
+		n += 2 + protohelpers.SizeOfVarint(uint64(l)) + l
 	}
 	if m.Milestones != nil {
 		l = m.Milestones.SizeVT()
@@ -7128,6 +7158,82 @@ func (m *Customer) UnmarshalVT(dAtA []byte) error {
 				}
 			} else {
 				return fmt.Errorf("proto: wrong wireType = %d for field Merged", wireType)
+			}
+		case 83:
+			if wireType == 0 {
+				var v int64
+				for shift := uint(0); ; shift += 7 {
+					if shift >= 64 {
+						return protohelpers.ErrIntOverflow
+					}
+					if iNdEx >= l {
+						return io.ErrUnexpectedEOF
+					}
+					b := dAtA[iNdEx]
+					iNdEx++
+					v |= int64(b&0x7F) << shift
+					if b < 0x80 {
+						break
+					}
+				}
+				m.CreditVersion = append(m.CreditVersion, v)
+			} else if wireType == 2 {
+				var packedLen int
+				for shift := uint(0); ; shift += 7 {
+					if shift >= 64 {
+						return protohelpers.ErrIntOverflow
+					}
+					if iNdEx >= l {
+						return io.ErrUnexpectedEOF
+					}
+					b := dAtA[iNdEx]
+					iNdEx++
+					packedLen |= int(b&0x7F) << shift
+					if b < 0x80 {
+						break
+					}
+				}
+				if packedLen < 0 {
+					return protohelpers.ErrInvalidLength
+				}
+				postIndex := iNdEx + packedLen
+				if postIndex < 0 {
+					return protohelpers.ErrInvalidLength
+				}
+				if postIndex > l {
+					return io.ErrUnexpectedEOF
+				}
+				var elementCount int
+				var count int
+				for _, integer := range dAtA[iNdEx:postIndex] {
+					if integer < 128 {
+						count++
+					}
+				}
+				elementCount = count
+				if elementCount != 0 && len(m.CreditVersion) == 0 {
+					m.CreditVersion = make([]int64, 0, elementCount)
+				}
+				for iNdEx < postIndex {
+					var v int64
+					for shift := uint(0); ; shift += 7 {
+						if shift >= 64 {
+							return protohelpers.ErrIntOverflow
+						}
+						if iNdEx >= l {
+							return io.ErrUnexpectedEOF
+						}
+						b := dAtA[iNdEx]
+						iNdEx++
+						v |= int64(b&0x7F) << shift
+						if b < 0x80 {
+							break
+						}
+					}
+					m.CreditVersion = append(m.CreditVersion, v)
+				}
+			} else {
+				return fmt.Errorf("proto: wrong wireType = %d for field CreditVersion", wireType)
 			}
 		case 90:
 			if wireType != 2 {
