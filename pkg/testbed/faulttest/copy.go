@@ -42,12 +42,16 @@ func (w *world) verifyCopy() []string {
 		return problems
 	}
 	problems = append(problems, w.checkForgotten(forgotten, cfg.Namespace, result.Partitions)...)
-	folded := &foldedCopy{stores: make([]*memstore.MemStore, result.Partitions)}
+	folded := &foldedCopy{stores: make([]*memstore.MemStore, result.Partitions), states: make([]*processors.Partition, result.Partitions)}
 	for p := range result.Partitions {
 		if err := folded.fold(w, cfg.Namespace, p); err != nil {
 			report("partition %d: %v", p, err)
 			return problems
 		}
+	}
+	if err := folded.deliver(); err != nil {
+		report("%v", err)
+		return problems
 	}
 	for id, c := range recounted.customers {
 		s, _ := folded.stores[partitionOf(id, result.Partitions)].Customer(id) // it never fails
@@ -68,8 +72,38 @@ func (w *world) verifyCopy() []string {
 	return problems
 }
 
-// foldedCopy is the customers of a copy. Credits are not delivered, since no fold runs.
-type foldedCopy struct{ stores []*memstore.MemStore }
+// foldedCopy is the customers of a copy. Credits are not delivered, since no fold runs, and what merged customers pass on is delivered last.
+type foldedCopy struct {
+	stores []*memstore.MemStore
+	states []*processors.Partition
+	sent   []*output.Send
+}
+
+// keep keeps what a step has sent, with its origin.
+func (f *foldedCopy) keep(p int32, offset int64, out *output.Batch) {
+	for i, s := range out.Sends {
+		if s.Entry.GetKind() == ledger.Kind_KIND_FORWARD {
+			s.Entry.Origin = &ledger.Origin{Partition: p, Offset: offset, Ordinal: uint32(i)} //nolint:gosec // few
+			f.sent = append(f.sent, s)
+		}
+	}
+}
+
+// deliver folds what merged customers pass on.
+func (f *foldedCopy) deliver() error {
+	var out output.Batch
+	const behind = 1 << 40 // the copy
+	for offset := int64(behind); len(f.sent) > 0; offset++ {
+		s := f.sent[0]
+		f.sent = f.sent[1:]
+		out.Reset()
+		if _, err := processors.Step(f.states[s.Partition], offset, &s.Entry, f.stores[s.Partition], &out); err != nil {
+			return err
+		}
+		f.keep(s.Partition, offset, &out)
+	}
+	return nil
+}
 
 func (f *foldedCopy) fold(w *world, namespace string, p int32) error {
 	bounds, err := w.client.Kafka.ListOffsets(w.ctx, ledger.Topic(namespace), []int32{p})
@@ -77,7 +111,7 @@ func (f *foldedCopy) fold(w *world, namespace string, p int32) error {
 		return err
 	}
 	state, store := processors.NewPartition(p), memstore.New()
-	f.stores[p] = store
+	f.stores[p], f.states[p] = store, state
 	var out output.Batch
 	_, err = w.client.Kafka.ReadCommitted(w.ctx, ledger.Topic(namespace), p, 0, bounds[p].LastStable, func(r kafka.Record) error {
 		var e ledger.Entry
@@ -86,6 +120,7 @@ func (f *foldedCopy) fold(w *world, namespace string, p int32) error {
 		}
 		out.Reset()
 		v, err := processors.Step(state, r.Offset, &e, store, &out)
+		f.keep(p, r.Offset, &out)
 		if err == nil && (v.Result == processors.DuplicateOrigin || v.Result == processors.Gap) {
 			return fmt.Errorf("entry %d: %s", r.Offset, v.Result)
 		}

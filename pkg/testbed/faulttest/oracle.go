@@ -150,6 +150,7 @@ type inputEvent struct {
 	At       time.Time   `json:"occurred_at"`
 	Response string      `json:"response_id"`
 	Score    int64       `json:"score"`
+	Referral string      `json:"referral_id"`
 	Referrer string      `json:"referrer_customer_id"`
 	Referred string      `json:"referred_customer_id"`
 	Status   string      `json:"status"`
@@ -176,6 +177,10 @@ func (w *world) recount(counts func(inputPlace) bool) (*recount, error) {
 	}
 	responses := map[string]map[string]response{}
 	var referrals []inputEvent
+	as, err := w.readMerged()
+	if err != nil {
+		return nil, err
+	}
 	of := all.customer
 	order := func(e inputEvent) *recountedOrder {
 		c := of(e.Customer)
@@ -186,7 +191,7 @@ func (w *world) recount(counts func(inputPlace) bool) (*recount, error) {
 	}
 	for kind := range event.Kinds {
 		topic := kind.Descriptor().Topic
-		if kind == event.Erasure {
+		if kind == event.Erasure || kind == event.Identity {
 			continue
 		}
 		err := w.readPartitions(topic, func(partition int32, r kafka.Record) error {
@@ -198,6 +203,7 @@ func (w *world) recount(counts func(inputPlace) bool) (*recount, error) {
 				if e.Test || !counts(inputPlace{topic, partition, r.Offset, uint32(i)}) {
 					continue
 				}
+				e.Customer, e.Referrer, e.Referred = as(e.Customer), as(e.Referrer), as(e.Referred)
 				switch {
 				case e.Engagement != "":
 					of(e.Customer).engaged[e.EventID] = e
@@ -234,10 +240,12 @@ func (w *world) recount(counts func(inputPlace) bool) (*recount, error) {
 	}
 	// In the order in which they happened, not in which they are read.
 	slices.SortFunc(referrals, func(a, b inputEvent) int { return cmp.Or(a.At.Compare(b.At), strings.Compare(a.Status, b.Status)) })
+	voided := map[string]bool{}
 	for _, e := range referrals {
-		if e.Status == "voided" {
-			delete(all.referral, e.Referred)
-		} else {
+		voided[e.Referral] = voided[e.Referral] || e.Status == "voided"
+	}
+	for _, e := range referrals { // the first that is not voided is in force; nobody refers themselves
+		if _, known := all.referral[e.Referred]; !known && !voided[e.Referral] && e.Referrer != e.Referred {
 			all.referral[e.Referred] = e
 		}
 	}
@@ -347,7 +355,7 @@ func (w *world) committedState(p int32) *processors.Partition {
 	return state
 }
 
-// eachCustomer calls each for the committed state of every customer.
+// eachCustomer calls each for the committed state of every customer who is not merged into another.
 func (w *world) eachCustomer(each func(p *processors.Partition, id string, c *customer.State)) error {
 	for p := range w.genesis.GetPartitions() {
 		state := w.committedState(p)
@@ -360,7 +368,9 @@ func (w *world) eachCustomer(each func(p *processors.Partition, id string, c *cu
 				if err != nil {
 					return err
 				}
-				each(state, b.ID, c)
+				if c.MergedInto() == "" {
+					each(state, b.ID, c)
+				}
 			}
 			return nil
 		})

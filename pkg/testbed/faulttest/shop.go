@@ -40,7 +40,7 @@ func (w *world) produceInputs() {
 	days := 0 // that have passed under the event clock
 	var orders []*order
 	responses := map[string]int{}
-	batch, engagement := w.newBatcher(producer), w.newEngager(producer)
+	batch, engagement, merger := w.newBatcher(producer), w.newEngager(producer), w.newMerger(producer)
 	defer batch.flush()
 	var last []byte
 	var lastTopic string
@@ -76,6 +76,7 @@ func (w *world) produceInputs() {
 				w.produce(producer, "referrals", again) // re-sent: it names the erased customer once more
 			}
 		}
+		merger.merge(i, at)
 		engagement.engage(i, at)
 		if i%newcomerEvery == newcomerEvery-1 {
 			batch.flush()

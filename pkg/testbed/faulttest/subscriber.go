@@ -174,10 +174,13 @@ func (s *subscriber) apply(t output.Topic, r kafka.Record) error {
 	}
 	alive := life{p.Customer, s.erased[at]}
 	s.sequences[alive] = append(s.sequences[alive], p.Sequence)
-	if p.EventType == output.TypeErased {
+	if p.EventType == output.TypeErased || p.EventType == output.TypeMerged {
 		s.erased[at]++
 		s.tombstoneDue[at] = true
 		s.forget(t, p.Customer, c)
+		if t == output.CLV && p.EventType == output.TypeErased {
+			s.forgetCauses(p.Customer)
+		}
 		return nil
 	}
 	switch t {
@@ -207,15 +210,19 @@ func (s *subscriber) apply(t output.Topic, r kafka.Record) error {
 	return nil
 }
 
-// forget drops what a topic holds of a customer.
+// forgetCauses drops what the events of a customer have caused.
+func (s *subscriber) forgetCauses(id string) {
+	for _, cause := range s.causes[id] {
+		delete(s.outputsByCause, cause)
+	}
+	delete(s.causes, id)
+}
+
+// forget drops what a topic holds of a customer who was erased or merged.
 func (s *subscriber) forget(t output.Topic, id string, c *lastPublished) {
 	switch t {
 	case output.CLV:
 		c.historic, c.orders, c.referral, c.total, c.tier = 0, 0, 0, 0, ""
-		for _, cause := range s.causes[id] {
-			delete(s.outputsByCause, cause)
-		}
-		delete(s.causes, id)
 	case output.ChurnRisk:
 		c.class = ""
 	case output.PromoterStatus:
@@ -225,7 +232,7 @@ func (s *subscriber) forget(t output.Topic, id string, c *lastPublished) {
 	case output.Alerts:
 		for rule, alert := range s.firing {
 			if rule[0] == id {
-				s.problems = append(s.problems, fmt.Sprintf("alert %s is open, and its customer %s is erased", alert, id))
+				s.problems = append(s.problems, fmt.Sprintf("alert %s is open, and its customer %s is erased or merged", alert, id))
 			}
 		}
 	default:

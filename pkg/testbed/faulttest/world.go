@@ -99,6 +99,9 @@ func settings(seed uint64, env *embedded.Embedded) config.Config {
 	if forgets(seed) {
 		c.Kafka.Topics[event.Erasure] = []string{event.Erasure.Descriptor().Topic}
 	}
+	if merges(seed) {
+		c.Kafka.Topics[event.Identity] = []string{event.Identity.Descriptor().Topic}
+	}
 	if engages(seed) {
 		c.Kafka.Topics[event.Engagement] = []string{event.Engagement.Descriptor().Topic}
 	}
