@@ -117,6 +117,13 @@ func mutants() []mutant {
 		{rule: "lift", name: "lift-counts-later-alerts", broken: "a customer counts with their last alert", by: goTest("./cmd/mainstay", "TestLiftAndBeforeAfter")},
 		{rule: "lift", name: "lift-counts-open-windows", broken: "a customer counts before all days of the window have passed", by: goTest("./cmd/mainstay", "TestLiftAndBeforeAfter")},
 		{rule: "lift", name: "before-after-with-hindsight", broken: "what was expected knows what arrived later", by: goTest("./cmd/mainstay", "TestLiftAndBeforeAfter")},
+		{rule: "merge", name: "forward-lost", broken: "what is reported of a customer who was merged is lost", by: append(merges(), faultTest()...)},
+		{rule: "merge", name: "merged-twice", broken: "an order that two merged customers have counts twice", by: merges()},
+		{rule: "merge", name: "credit-of-merged-stays", broken: "a referrer keeps the credit for a customer who was merged beside that for the other", by: append(merges(), faultTest()...)},
+		{rule: "merge", name: "cycle-accepted", broken: "a merge that closes a ring is accepted", by: merges()},
+		{rule: "merge", name: "ring-goes-round", broken: "what comes to a ring of merges goes round for ever", by: unitTests("./processors", "^TestMergesIntoEachOther$")},
+		{rule: "merge", name: "old-credit-holds", broken: "a credit that has been round a ring replaces a newer one", by: unitTests("./processors/customer", "^TestCreditsByVersion$")},
+		{rule: "merge", name: "merged-outlives-erasure", broken: "who was merged into an erased customer is kept", by: unitTests("./processors", "^TestEraseMerged$")},
 		{rule: "whatif", name: "whatif-writes", broken: "a what-if appends its terms to the ledger", by: whatif()},
 		{rule: "whatif", name: "whatif-terms-from-the-beginning", broken: "the terms of a what-if hold from the beginning, whatever --since says", by: whatif()},
 		{rule: "whatif", name: "whatif-later-settings-win", broken: "a later settings entry of the ledger ends the terms of a what-if", by: whatif()},
@@ -212,6 +219,8 @@ func mutants() []mutant {
 		{rule: "access", name: "scope-is-not-checked", broken: "a token opens what its scopes do not name", by: unitTests("./pkg/node/server", "^TestTokensOpenWhatTheirScopesSay$")},
 	}
 }
+
+func merges() []proof { return unitTests("./processors", "^TestMerge") }
 
 func whatif() []proof { return unitTests("./cmd/mainstay", "^TestWhatif") }
 

@@ -158,7 +158,7 @@ func (s *State) SetCredit(k *ledger.Credit, name string, version int64) (changed
 	c := credit{creditKey(referred, name), net, version}
 	i, found := s.findCredit(c.from)
 	switch {
-	//mutant:old-credit-holds case false:
+	//mutant:old-credit-holds replace case false:
 	case found && version < s.credits[i].version:
 		return false
 	case net != withdrawn || version != 0:

@@ -15,7 +15,7 @@ var (
 
 var identity = Descriptor{
 	Name: "identity", Topic: "identities", Topics: "Topics of statements that two customer ids are one person, as a tool for identities sends them; none by default.",
-	Title: "Two customer ids are one person: one customer is merged into the other.", Types: []string{"identity", "identity.merged", "alias"},
+	Title: "Two customer ids are one person, so one customer is merged into the other.", Types: []string{"identity", "identity.merged", "alias"},
 	Customer: fPreviousID, Occurred: fOccurredAt,
 	Fields:   withCommon(fMergedInto, fPreviousID),
 	Example:  "--customer c-1002 --into me",

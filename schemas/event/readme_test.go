@@ -27,5 +27,5 @@ func TestExamplesOfTheReadme(t *testing.T) {
 			read++
 		}
 	}
-	require.Equal(t, 13, read)
+	require.Equal(t, 14, read)
 }

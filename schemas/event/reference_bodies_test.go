@@ -20,6 +20,7 @@ var typesOf = [Kinds]*regexp.Regexp{
 	regexp.MustCompile(`(?s)^(.*\.)?referral(\.v[0-9]+)?$`), regexp.MustCompile(`(?s)^(.*\.)?survey(\.v[0-9]+)?$`),
 	regexp.MustCompile(`(?s)^(.*\.)?erasure(\.v[0-9]+)?$`),
 	regexp.MustCompile(`(?s)^(.*\.)?(engagement|` + strings.ReplaceAll(strings.Join(slices.Sorted(maps.Keys(engagementNames)), "|"), "_", "[ _-]") + `)(\.v[0-9]+)?$`),
+	regexp.MustCompile(`(?s)^(.*\.)?(identity|identity\.merged|alias)(\.v[0-9]+)?$`),
 }
 
 func (r *reference) typed(kind Kind) {
@@ -82,7 +83,11 @@ func (r *reference) read(kind Kind, timestamp int64) {
 	if r.time = timestamp; r.opts.EventTime {
 		r.time = e.OccurredAt
 	}
-	if kind != Referral {
+	switch kind {
+	case Referral:
+	case Identity:
+		r.customer = r.who("previous_id", "previous_id previousId from_customer_id")
+	default:
 		r.customer = r.who("customer_id", "customer_id userId")
 	}
 	s := stated{occurred: when.value != nil}
@@ -100,6 +105,8 @@ func (r *reference) read(kind Kind, timestamp int64) {
 		natural, e.Erasure = "erasure"+again(e.OccurredAt, s.occurred), &ledger.Erasure{}
 	case Engagement:
 		natural = r.engagement(e)
+	case Identity:
+		natural = r.identity(e)
 	}
 	if e.Id == "" {
 		e.Id = natural
@@ -288,6 +295,15 @@ func (r *reference) referral(e *ledger.Event) (natural string) {
 	return "referral:" + x.ReferralId + ":" + status
 }
 
+func (r *reference) identity(e *ledger.Event) (natural string) {
+	into := r.who("customer_id", "customer_id userId")
+	if into != "" && into == r.customer {
+		r.refuse("previous_id", Mismatch, false)
+	}
+	e.Merge = &ledger.Merge{Into: into}
+	return fmt.Sprintf("identity:~%x", xxh64([]byte(into)))
+}
+
 func (r *reference) survey(e *ledger.Event, s *stated) (natural string) {
 	type scale struct{ low, high int64 }
 	scales := map[string]scale{"nps": {0, 10}, "csat": {1, 5}, "ces": {1, 7}, "equity": {0, 10}}
@@ -387,6 +403,8 @@ func (r *reference) canonical(kind Kind, e *ledger.Event, s stated) []byte {
 		x := e.Survey
 		put(x.ResponseId, x.SurveyId, int64(x.Type), int64(x.Score), when(x.CreatedAt, s.created), when(x.UpdatedAt, s.updated), x.Excluded, x.Dimension)
 	case Erasure: // its time alone
+	case Identity:
+		put(e.Merge.Into)
 	case Engagement:
 		put(int64(e.Engagement.Type))
 	}

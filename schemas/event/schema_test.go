@@ -137,6 +137,9 @@ var vocabulary = [Kinds]map[string][]string{
 		"customer_id userId": {`"c1"`}, "engagement_type event_name": {`"site_visit"`, `"Screen View"`, `"REVIEW"`, `"feature-use"`, `"purchase"`}, "channel": {`" web "`, `7`, `[]`},
 		"campaign": {`"spring"`, `{}`}, "type": {`"engagement"`, `"page"`, `"track"`, `"x.Page-View.v2"`, `"Active on Site"`}, "event": {`"Product Shared"`, `"Clicked"`},
 	},
+	Identity: {
+		"customer_id userId": {`"c1"`, `1`, `"Guest"`}, "previous_id previousId from_customer_id": {`"c2"`, `2`, `"c1"`}, "type": {`"identity"`, `"alias"`, `"x.identity.merged.v2"`, `"track"`}, "event": {`"identity.merged"`},
+	},
 }
 
 var (
