@@ -194,7 +194,7 @@ func (s *step) loadOrForward(m customer.Moment) (c subject, sent bool, err error
 		return c, false, nil
 	}
 	e := s.entry
-	//mutant:forward-lost delete
+	//mutant:forward-lost insert return c, true, nil
 	s.sendOn(into, here, &ledger.Entry{
 		Version: e.GetVersion(), Kind: e.GetKind(), Customer: e.GetCustomer(), Origin: e.GetOrigin(), Time: e.GetTime(), Payload: e.GetPayload(), Copied: e.GetCopied(),
 	})

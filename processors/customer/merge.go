@@ -128,7 +128,7 @@ func (s *State) Traits() int { return len(s.traits) }
 func (s *State) TakeOver(t *Terms, m Moment, own string, part *State, texts *trait.Texts, stated []string) {
 	for len(part.orderLog.rows) > 0 {
 		fingerprint, o := part.removeOrder(0)
-		//mutant:merged-twice if i := -1; i >= 0
+		//mutant:merged-twice if false && $
 		if i := s.findOrder(t, m, fingerprint); i >= 0 {
 			known, mine := s.removeOrder(i)
 			fingerprint, o = mergeOrders(t, known, mine, fingerprint, o)
