@@ -61,7 +61,10 @@ func (s *step) foldErase() (Verdict, error) {
 	case !c.known || e.Erasure.GetBelow() != 0:
 		return Verdict{Result: Ignored}, nil
 	case into != "":
-		s.eraseInto(m, c.id, into)
+		if !s.isMergedIntoErased(c.state) {
+			s.eraseInto(m, into)
+		}
+		s.store.Delete(c.id)
 		return Verdict{}, nil
 	}
 	//mutant:close-loses-erased delete
@@ -81,9 +84,9 @@ func (s *step) foldErase() (Verdict, error) {
 	return v, nil
 }
 
-// eraseInto erases somebody who was merged: the request is one to erase the person, so it goes on to the customer whom they are now.
-func (s *step) eraseInto(m customer.Moment, id, into string) {
-	s.store.Delete(id)
+// eraseInto passes on the erasure of somebody who was merged: the request is one to erase the person, so it goes to the customer whom they
+// are now.
+func (s *step) eraseInto(m customer.Moment, into string) {
 	to := murmur2.PartitionFor([]byte(into), s.state.genesis.GetPartitions())
 	s.send(to, &ledger.Entry{Kind: ledger.Kind_KIND_ERASE, Customer: into, Time: m.Now}, s.scratch.events.Last())
 }

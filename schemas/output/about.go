@@ -20,6 +20,9 @@ const (
 	TypeMerged         = "mainstay.customer.merged.v1"
 )
 
+// Ends reports whether outputs of a type say that the customer is no more: erased, or merged into another.
+func Ends(outputType string) bool { return outputType == TypeErased || outputType == TypeMerged }
+
 // PortfolioKey is the record key of portfolio outputs. The key of all other outputs is the customer id.
 const PortfolioKey = "portfolio"
 

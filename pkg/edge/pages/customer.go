@@ -43,6 +43,9 @@ func (p *pages) customer(r *http.Request) (content, error) {
 	if s.Promoter.Score.Known {
 		about = append(about, chip(words(s.Promoter.Category)))
 	}
+	if s.Asked != s.Customer {
+		about = append(about, h.Span(h.Class("soft"), name(s.Asked), g.Text(" was merged into them; ")))
+	}
 	about = append(about, h.Span(h.Class("soft"), g.Text("as of "), p.moment(s.AsOf)))
 	return content{title: shown(s.Customer), search: s.Customer, body: []g.Node{
 		heading(name(s.Customer), about...),

@@ -126,7 +126,7 @@ func (x *episodes) read(f *foldEvent) error {
 	}
 	for i := range batch.Records {
 		r := &batch.Records[i]
-		if r.Topic != output.Alerts || r.Type == output.TypeErased || x.isErased(f.twin.number, r.Key, f.twin.offset) {
+		if r.Topic != output.Alerts || output.Ends(r.Type) || x.isErased(f.twin.number, r.Key, f.twin.offset) {
 			continue
 		}
 		c := alertChange{side: f.side, partition: f.twin.number}

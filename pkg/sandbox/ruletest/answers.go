@@ -101,7 +101,7 @@ func orNull(text json.Number) string {
 func (s *Scenario) recordAnswers(out *output.Batch) error {
 	for i := range out.Records {
 		r := &out.Records[i]
-		if r.Type == output.TypeErased {
+		if output.Ends(r.Type) {
 			continue
 		}
 		if !s.reported[r.Topic] {

@@ -260,7 +260,7 @@ type publishedAlert struct {
 func (s *Scenario) recordAlerts(out *output.Batch) error {
 	published := map[string]bool{}
 	for i := range out.Records {
-		if out.Records[i].Topic != output.Alerts || out.Records[i].Type == output.TypeErased {
+		if out.Records[i].Topic != output.Alerts || output.Ends(out.Records[i].Type) {
 			continue
 		}
 		var a publishedAlert

@@ -19,13 +19,15 @@ type Profile struct {
 	state       *customer.State
 }
 
-// ReadProfile reads a customer. The errors are those of Customer.
+// ReadProfile reads a customer; for one who was merged into another, the other. The errors are those of Customer.
 func ReadProfile(ctx context.Context, r *redis.Client, namespace string, g *ledger.Genesis, id string) (*Profile, error) {
-	p, id, state, err := read(ctx, r, namespace, g, id)
+	p, remains, state, err := read(ctx, r, namespace, g, id)
 	if err != nil {
 		return nil, err
 	}
-	return NewProfile(p, id, state), nil
+	profile := NewProfile(p, remains, state)
+	profile.Scores.Asked = normalised(g, id)
+	return profile, nil
 }
 
 // NewProfile makes a profile of what was read already.

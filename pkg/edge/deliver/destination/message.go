@@ -43,10 +43,7 @@ func (m *Message) text(field string) string {
 }
 
 // end reports whether the output says that the customer is no more: erased, or merged into another.
-func (m *Message) end() bool {
-	kind := m.text("event_type")
-	return kind == output.TypeErased || kind == output.TypeMerged
-}
+func (m *Message) end() bool { return output.Ends(m.text("event_type")) }
 
 // Wants reports whether the destination gets an output. A filter applies to outputs that have the field it is about. The end of a customer passes
 // all filters, because a receiver that is not told goes on storing the customer; it has fields of its own, which templates do not know, so
