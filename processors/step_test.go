@@ -59,7 +59,7 @@ func TestStepRefuses(t *testing.T) {
 	before := p.Encode(nil)
 	for want, e := range map[error]*ledger.Entry{
 		processors.ErrSecondGenesis: start,
-		processors.ErrUnknownKind:   {Version: 1, Kind: ledger.Kind_KIND_MERGE},
+		processors.ErrUnknownKind:   {Version: 1, Kind: ledger.Kind_KIND_RATES},
 		processors.ErrMalformed:     {Version: 1, Kind: ledger.Kind_KIND_EVENT, Customer: "c", Payload: []byte{0xff}},
 		processors.ErrNewerLogic:    {Version: 1, Kind: ledger.Kind_KIND_LOGIC, Payload: []byte{8, 99}},
 		processors.ErrUnknownModel:  {Version: 1, Kind: ledger.Kind_KIND_PARAMETERS, Payload: []byte{8, 1}},
