@@ -54,7 +54,9 @@ func (s *step) foldErase() (Verdict, error) {
 		p.oldestErasure = at
 	}
 	if below := e.Erasure.GetBelow(); below != 0 { // it is this entry that the partitions answer
-		p.erased = slices.DeleteFunc(p.erased, func(x *state.Erased) bool { return x.GetOffset() == below && x.GetCustomer() == xxhash.Sum64String(c.id) })
+		p.erased = slices.DeleteFunc(p.erased, func(x *state.Erased) bool {
+			return x.GetOffset() == below && x.GetCustomer() == xxhash.Sum64String(c.id)
+		})
 	}
 	s.sendUnname(m, c.id) // also where they are not known: they may be named by others all the same
 	switch into := c.state.MergedInto(); {

@@ -125,11 +125,11 @@ func TestMergedCustomersAreOne(t *testing.T) {
 				}
 			}
 		}
-		settled := rapid.Bool().Draw(t, "settled") // before each merge, so that no ring closes unnoticed
+		drained := rapid.Bool().Draw(t, "drained") // before each merge, so that no ring closes unnoticed
 		mixed := rapid.Permutation(all).Draw(t, "mixed")
 		for i := range len(mixed) + 1 {
 			for _, m := range merges[i] {
-				if settled {
+				if drained {
 					w.drain()
 				}
 				w.merge(m.from, m.into, start)

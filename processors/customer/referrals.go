@@ -200,7 +200,9 @@ func (s *State) countCredit(c credit, n int64) {
 
 // mayGetOldCredits reports whether a credit may come behind a newer one of the same key. What partitions send each other keeps its order, but
 // what has been round a ring of merges does not.
-func (s *State) mayGetOldCredits() bool { return s.rare != nil && (len(s.rare.merged) > 0 || s.rare.mergedAt > 0) }
+func (s *State) mayGetOldCredits() bool {
+	return s.rare != nil && (len(s.rare.merged) > 0 || s.rare.mergedAt > 0)
+}
 
 // rare is what is kept because of erased and merged customers, and what most customers have nothing of.
 type rare struct {

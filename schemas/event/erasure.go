@@ -8,9 +8,9 @@ var erasure = Descriptor{
 	Fields:   withCommon(fCustomerID),
 	Example:  "--customer me",
 	Optional: true, Apart: true,
-	read:     (*Decoder).readErasure,
-	facts:    func(*canonical, *ledger.Event, *common) {},
-	is:       func(e *ledger.Event) bool { return e.Erasure != nil },
+	read:  (*Decoder).readErasure,
+	facts: func(*canonical, *ledger.Event, *common) {},
+	is:    func(e *ledger.Event) bool { return e.Erasure != nil },
 }
 
 func (d *Decoder) readErasure(c *common) {
