@@ -47,8 +47,10 @@ func fullState() partitionState {
 		sources:     map[sourceKey]*state.Source{{"t", 1, 2}: {Topic: "t", Incarnation: 1, Partition: 2, Reported: true}},
 		ledgerMarks: map[int32]mark{3: {4, 5}},
 		baseKnown:   true, base: 9, advanceTo: 10, latest: 11, continuePending: true, rescoring: &state.Rescoring{Classes: 4, Class: 1, After: "c", Terms: 2}, retiredRules: []*ledger.AlertRule{{Name: "r"}},
-		closing: &closing{at: 4, day: 5, classes: 6, class: 7, after: "c", totals: decodedTotals(&state.Totals{Known: 1, Histogram: []int64{2}}), values: []int64{8},
-			change: &ledger.EquityChange{Since: 1, Parts: []int64{2}}, cohort: &ledger.Cohort{Month: 3}, scores: []*ledger.EquityScores{{Sum: 4}}, erased: 5},
+		closing: &closing{
+			at: 4, day: 5, classes: 6, class: 7, after: "c", totals: decodedTotals(&state.Totals{Known: 1, Histogram: []int64{2}}), values: []int64{8},
+			change: &ledger.EquityChange{Since: 1, Parts: []int64{2}}, cohort: &ledger.Cohort{Month: 3}, scores: []*ledger.EquityScores{{Sum: 4}}, erased: 5,
+		},
 		closed: &closed{at: 3, erased: 4, settings: settings.Default(), parameters: PriorParameters()},
 		totals: decodedTotals(&state.Totals{
 			Known: 1, Customers: 1, Active: 2, ChurnClasses: []int64{3, 4, 5, 6, 7}, Promoters: 8, Passives: 9, Detractors: 10, HistoricClv: 11,

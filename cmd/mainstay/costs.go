@@ -9,7 +9,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/mainstay/mainstay/pkg/ops/costs"
-	"github.com/mainstay/mainstay/pkg/ops/enter"
 	"github.com/mainstay/mainstay/pkg/stream/lookup"
 	"github.com/mainstay/mainstay/pkg/stream/report"
 	"github.com/mainstay/mainstay/processors/cost"
@@ -80,7 +79,7 @@ func (p *program) costsSet(ctx context.Context, cmd *cobra.Command, _ []string) 
 	if err != nil {
 		return err
 	}
-	if err := enter.WaitFolded(ctx, a.Redis, a.Config.Namespace, g, place, timeout); err != nil {
+	if err := l.WaitFolded(ctx, a.Redis, place, timeout); err != nil {
 		return fmt.Errorf("the amount is entry %d of ledger partition %d, and is not folded yet: %w; see `%s status`", place.Offset, place.Partition, err, p.name)
 	}
 	if asJSON(cmd) {

@@ -50,7 +50,7 @@ func (p *program) customerForget(ctx context.Context, cmd *cobra.Command, args [
 	case err != nil:
 		return err
 	}
-	err = enter.WaitFolded(ctx, a.Redis, a.Config.Namespace, g, place, timeout)
+	err = r.WaitFolded(ctx, a.Redis, place, timeout)
 	switch {
 	case err != nil:
 		return fmt.Errorf("the erasure is entry %d of ledger partition %d, and is not folded yet: %w; see `%s status`", place.Offset, place.Partition, err, p.name)

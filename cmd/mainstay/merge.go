@@ -9,8 +9,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/mainstay/mainstay/pkg/node/app"
-	"github.com/mainstay/mainstay/pkg/ops/requests"
+	"github.com/mainstay/mainstay/pkg/ops/enter"
+	"github.com/mainstay/mainstay/pkg/ops/merge"
 	"github.com/mainstay/mainstay/pkg/stream/lookup"
 	"github.com/mainstay/mainstay/processors"
 )
@@ -35,10 +35,10 @@ merge does to each figure, and docs/connecting.md for merges that a tool for ide
 
 // mergeResult is what `customer merge` prints as JSON.
 type mergeResult struct {
-	Merged bool            `json:"merged"`          // false: --yes was not given
-	Place  *requests.Place `json:"place,omitempty"` // of the merge entry
-	From   string          `json:"from_customer_id"`
-	Into   string          `json:"into_customer_id"`
+	Merged bool         `json:"merged"`          // false: --yes was not given
+	Place  *enter.Place `json:"place,omitempty"` // of the merge entry
+	From   string       `json:"from_customer_id"`
+	Into   string       `json:"into_customer_id"`
 }
 
 func (p *program) customerMerge(ctx context.Context, cmd *cobra.Command, args []string) error {
@@ -50,8 +50,8 @@ func (p *program) customerMerge(ctx context.Context, cmd *cobra.Command, args []
 		return err
 	}
 	defer a.Close()
-	l := requests.Ledger{Namespace: a.Config.Namespace, Genesis: g, Now: p.now, Random: app.Random}
-	m, err := l.PlanMerge(ctx, a.Redis, args[0], args[1])
+	l := p.enterable(a, g)
+	m, err := merge.Plan(ctx, &l, a.Redis, args[0], args[1])
 	switch {
 	case errors.Is(err, lookup.ErrNoState):
 		return err
@@ -68,13 +68,13 @@ func (p *program) customerMerge(ctx context.Context, cmd *cobra.Command, args []
 		}
 		return p.printf("nothing was sent: with --yes %s is merged into %s, for good\n", printable(m.From.Customer), printable(m.Into.Customer))
 	}
-	place, err := l.Merge(ctx, a.Kafka, m)
+	place, err := m.Append(ctx, &l)
 	if err != nil {
 		return err
 	}
-	remains, err := l.WaitMerged(ctx, a.Redis, m, place, timeout)
+	remains, err := m.Wait(ctx, &l, a.Redis, place, timeout)
 	switch {
-	case errors.Is(err, requests.ErrRejected):
+	case errors.Is(err, merge.ErrRejected):
 		return fmt.Errorf("%w; see `%s tail rejections --customer %s --from start`", err, p.name, m.From.Customer)
 	case err != nil:
 		return fmt.Errorf("the merge is entry %d of ledger partition %d, and is not done yet: %w; see `%s status`", place.Offset, place.Partition, err, p.name)

@@ -123,7 +123,7 @@ func TestReturns(t *testing.T) {
 		require.NoError(t, err)
 		return f
 	}
-	near := func(want any, got any, row map[string]any, name string) {
+	near := func(want, got any, row map[string]any, name string) {
 		t.Helper()
 		if want == nil || got == nil {
 			require.Equal(t, want, got, "%s of %v", name, row)
@@ -273,8 +273,12 @@ func TestReturnsOfTheDocs(t *testing.T) {
 		})
 	}
 	for _, args := range [][]string{
-		{"2026-01", "acquisition", "--amount", "140", "--source", "ads"}, {"2026-02", "acquisition", "--amount", "30"}, {"2026-03", "acquisition", "--amount", "0"},
-		{"2026-04", "retention", "--amount", "10"}, {"2026-05", "programme", "--amount", "5"}, {"2026-06", "retention", "--amount", "0"},
+		{"2026-01", "acquisition", "--amount", "140", "--source", "ads"},
+		{"2026-02", "acquisition", "--amount", "30"},
+		{"2026-03", "acquisition", "--amount", "0"},
+		{"2026-04", "retention", "--amount", "10"},
+		{"2026-05", "programme", "--amount", "5"},
+		{"2026-06", "retention", "--amount", "0"},
 	} {
 		w.mustRun(append([]string{"costs", "set", "--month", args[0], "--kind", args[1]}, args[2:]...)...)
 	}

@@ -170,7 +170,7 @@ func latest(at *int64, reason *string, otherAt int64, other string) {
 func mergeOrders(t *Terms, fingerprint uint64, a order, otherFingerprint uint64, b order) (uint64, order) {
 	arrived := func(o *order) bool { return o.flags&pending == 0 }
 	if !arrived(&a) && arrived(&b) || arrived(&a) == arrived(&b) && compareAmounts(&a, &b) < 0 {
-		fingerprint, otherFingerprint, a, b = otherFingerprint, fingerprint, b, a
+		fingerprint, a, b = otherFingerprint, b, a
 	}
 	// The amount of the order is a's.
 	d, e := a.ensureDetails(), b.ensureDetails()

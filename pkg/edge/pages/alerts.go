@@ -180,7 +180,9 @@ func (p *pages) openTable(t *lookup.Tally, rule string) []g.Node {
 	for i := range t.Alerts {
 		a := &t.Alerts[i]
 		rows[i] = []g.Node{
-			linked(a.Alert.Customer), g.Group{h.Span(h.Class("chip severity-"+a.Alert.Severity), g.Text(words(a.Alert.Rule))), g.If(a.Alert.IsControl(), g.Text(" (control)"))}, p.moment(a.Alert.RaisedAt),
+			linked(a.Alert.Customer),
+			g.Group{h.Span(h.Class("chip severity-"+a.Alert.Severity), g.Text(words(a.Alert.Rule))), g.If(a.Alert.IsControl(), g.Text(" (control)"))},
+			p.moment(a.Alert.RaisedAt),
 			g.Text(amountIf(t.Unit, a.Customer.Scores.ValueAtStake())), g.Text(percentIf(a.Customer.Scores.Churn.Probability)), riskChip(a.Customer.Scores.Churn.Risk), g.Text(why(&a.Customer)),
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/mainstay/mainstay/pkg/kafka/murmur2"
 	"github.com/mainstay/mainstay/pkg/redis"
 	"github.com/mainstay/mainstay/pkg/stream/intake"
+	"github.com/mainstay/mainstay/schemas/event"
 	"github.com/mainstay/mainstay/schemas/ledger"
 )
 
@@ -73,20 +74,41 @@ func (l *Ledger) Append(ctx context.Context, kind ledger.Kind, customer string, 
 // ErrNotFolded means that the entry is in the ledger and not yet in the state that Redis holds.
 var ErrNotFolded = errors.New("no fold has committed it")
 
+// Customer returns an id as the ledger has it. The error may be ErrNoCustomer.
+func (l *Ledger) Customer(asGiven string) (string, error) {
+	id := event.Normalise(l.Genesis.GetCustomerNormalisation()).AppendCustomer(nil, []byte(asGiven))
+	if len(id) == 0 {
+		return "", ErrNoCustomer
+	}
+	return string(id), nil
+}
+
+// ErrNoCustomer means that an id is empty as the ledger has it.
+var ErrNoCustomer = errors.New("no customer: the id is empty")
+
 // WaitFolded waits until Redis holds the state as of the entry.
-func WaitFolded(ctx context.Context, c *redis.Client, namespace string, g *ledger.Genesis, at Place, timeout time.Duration) error {
+func (l *Ledger) WaitFolded(ctx context.Context, c *redis.Client, at Place, timeout time.Duration) error {
+	return Wait(ctx, timeout, func(ctx context.Context) (bool, error) {
+		meta, err := c.Partition(l.Namespace, at.Partition, l.Genesis.GetPartitions()).ReadMeta(ctx)
+		if err != nil {
+			return false, fmt.Errorf("read the partition: %w", err)
+		}
+		return meta.Exists && meta.Offset > at.Offset, nil
+	})
+}
+
+// Wait waits until what the fold of an entry does is done. The error may be ErrNotFolded.
+func Wait(ctx context.Context, timeout time.Duration, done func(context.Context) (bool, error)) error {
 	const pause = 100 * time.Millisecond
 	ctx, cancel := context.WithTimeoutCause(ctx, timeout, fmt.Errorf("%w after %s", ErrNotFolded, timeout))
 	defer cancel()
 	for {
-		meta, err := c.Partition(namespace, at.Partition, g.GetPartitions()).ReadMeta(ctx)
+		is, err := done(ctx)
 		switch {
 		case context.Cause(ctx) != nil:
 			return context.Cause(ctx)
-		case err != nil:
-			return fmt.Errorf("read the partition: %w", err)
-		case meta.Exists && meta.Offset > at.Offset:
-			return nil
+		case is || err != nil:
+			return err
 		}
 		select {
 		case <-ctx.Done():

@@ -25,25 +25,21 @@ type Request struct {
 	Unknown  bool   // also if there is no such customer
 }
 
-// The refusals. Nothing was changed.
-var (
-	ErrNoCustomer = errors.New("no customer: the id is empty")
-	errCopying    = errors.New("forget the customer in the ledger that is copied, which hands the erasure on")
-)
+var errCopying = errors.New("forget the customer in the ledger that is copied, which hands the erasure on")
 
-// Append appends the erase entry. Besides the refusals, its error is lookup.ErrUnknownCustomer: there is no such customer, and nothing
+// Append appends the erase entry. Its error may be enter.ErrNoCustomer, enter.ErrCopying, or lookup.ErrUnknownCustomer: there is no such customer, and nothing
 // was changed.
 func (r *Request) Append(ctx context.Context, c *redis.Client) (enter.Place, error) {
-	id := event.Normalise(r.Genesis.GetCustomerNormalisation()).AppendCustomer(nil, []byte(r.Customer))
-	if len(id) == 0 {
-		return enter.Place{}, ErrNoCustomer
+	id, err := r.Ledger.Customer(r.Customer)
+	if err != nil {
+		return enter.Place{}, err
 	}
-	_, err := lookup.Customer(ctx, c, r.Namespace, r.Genesis, string(id))
+	_, err = lookup.Customer(ctx, c, r.Namespace, r.Genesis, id)
 	if unknown := errors.Is(err, lookup.ErrUnknownCustomer); err != nil && (!unknown || !r.Unknown) {
 		return enter.Place{}, err
 	}
 	e := &ledger.Event{Id: "forget-" + strconv.FormatUint(r.Random(), 36), Source: event.Erasure.String(), OccurredAt: r.Now().UnixMilli(), Erasure: &ledger.Erasure{}}
-	place, err := r.Ledger.Append(ctx, ledger.Kind_KIND_ERASE, string(id), e)
+	place, err := r.Ledger.Append(ctx, ledger.Kind_KIND_ERASE, id, e)
 	if errors.Is(err, enter.ErrCopying) {
 		err = fmt.Errorf("%w: %w", err, errCopying)
 	}

@@ -42,7 +42,7 @@ func (c *claim) countVerdict(v processors.Verdict) {
 		c.metrics.SettingsRefused.Inc()
 		c.log.Warn("settings skipped: a value in them is out of bounds; the settings before them stay in force",
 			zap.Uint64("refused_revision", refused.Revision), zap.Int64("offset", refused.Offset), zap.Error(refused.Reason))
-	case processors.Applied, processors.Ignored:
+	case processors.Applied, processors.Ignored, processors.Forwarded:
 	}
 	for _, a := range v.Alerts {
 		c.metrics.Alerts.WithLabelValues(a.Rule, a.State).Inc()

@@ -83,7 +83,7 @@ type foldedCopy struct {
 func (f *foldedCopy) keep(p int32, offset int64, out *output.Batch) {
 	for i, s := range out.Sends {
 		if s.Entry.GetKind() == ledger.Kind_KIND_FORWARD {
-			s.Entry.Origin = &ledger.Origin{Partition: p, Offset: offset, Ordinal: uint32(i)} //nolint:gosec // few
+			s.Entry.Origin = &ledger.Origin{Partition: p, Offset: offset, Ordinal: uint32(i)}
 			f.sent = append(f.sent, s)
 		}
 	}

@@ -24,7 +24,7 @@ const costsEvery = 15 // events
 func (w *world) stateCosts(i int) {
 	l := enter.Ledger{Kafka: w.client.Kafka, Namespace: w.cfg.Namespace, Genesis: w.genesis, Now: time.Now, Random: rand.New(rand.NewPCG(w.seed, uint64(i))).Uint64} //nolint:gosec // the other events of a seed are the same with and without costs
 	for n := range 3 {
-		at := statedCost{600 + int32(i/costsEvery%2), ledger.CostKind(1 + n), []string{"", "ads"}[i%2]} //nolint:gosec // small
+		at := statedCost{600 + int32(i/costsEvery%2), ledger.CostKind(1 + n), []string{"", "ads"}[i%2]}
 		k := &ledger.Cost{Month: at.month, Kind: at.kind, Source: at.source, Amount: int64(i), Withdrawn: i/costsEvery%4 == 3 && n == 1}
 		w.costs[at] = k.GetAmount()
 		if k.GetWithdrawn() {

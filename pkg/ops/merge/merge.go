@@ -1,4 +1,9 @@
-package requests
+// Package merge owns the merge of a customer into another at an operator's request: it appends a merge entry to the ledger, as intake does for
+// what a tool for identities states.
+//
+// It refuses to touch state, outputs or the entries from before: the folds of the entry and of those that follow from it do what follows
+// (processors).
+package merge
 
 import (
 	"context"
@@ -7,7 +12,7 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/mainstay/mainstay/pkg/kafka"
+	"github.com/mainstay/mainstay/pkg/ops/enter"
 	"github.com/mainstay/mainstay/pkg/redis"
 	"github.com/mainstay/mainstay/pkg/stream/lookup"
 	"github.com/mainstay/mainstay/processors"
@@ -28,14 +33,14 @@ type Merge struct {
 	asGiven    string
 }
 
-// PlanMerge reads both customers, and refuses a merge that would change nothing or that the fold would reject. Besides the refusals, its
-// error is lookup.ErrUnknownCustomer.
-func (l *Ledger) PlanMerge(ctx context.Context, c *redis.Client, from, into string) (*Merge, error) {
+// Plan reads both customers, and refuses a merge that would change nothing or that the fold would reject. Besides the refusals, its
+// error may be enter.ErrNoCustomer or lookup.ErrUnknownCustomer.
+func Plan(ctx context.Context, l *enter.Ledger, c *redis.Client, from, into string) (*Merge, error) {
 	ids := [2]string{from, into}
 	var all [2]processors.CustomerScores
 	for i := range ids {
 		var err error
-		if ids[i], err = l.customer(ids[i]); err != nil {
+		if ids[i], err = l.Customer(ids[i]); err != nil {
 			return nil, err
 		}
 		if all[i], err = lookup.Customer(ctx, c, l.Namespace, l.Genesis, ids[i]); err != nil {
@@ -53,25 +58,27 @@ func (l *Ledger) PlanMerge(ctx context.Context, c *redis.Client, from, into stri
 	return &Merge{From: all[0], Into: all[1], asGiven: ids[1]}, nil
 }
 
-// Merge asks for a merge.
-func (l *Ledger) Merge(ctx context.Context, k *kafka.Client, m *Merge) (Place, error) {
-	if err := l.requireFinished(ctx, k); err != nil {
-		return Place{}, err
-	}
-	return l.append(ctx, k, m.From.Customer, &ledger.Event{
+// Append asks for the merge.
+func (m *Merge) Append(ctx context.Context, l *enter.Ledger) (enter.Place, error) {
+	place, err := l.Append(ctx, ledger.Kind_KIND_MERGE, m.From.Customer, &ledger.Event{
 		Id: "merge-" + strconv.FormatUint(l.Random(), 36), Source: event.Identity.String(), OccurredAt: l.Now().UnixMilli(), Merge: &ledger.Merge{Into: m.asGiven},
 	})
+	if errors.Is(err, enter.ErrCopying) {
+		err = fmt.Errorf("%w: merge the customers in the ledger that is copied, which hands the merge on", err)
+	}
+	return place, err
 }
 
 // ErrRejected means that the fold has rejected the merge: another one came before it.
 var ErrRejected = errors.New("the merge was rejected, since another came before it")
 
-// WaitMerged waits until the customer who remains has taken over what is known of the other, and returns their answers.
-func (l *Ledger) WaitMerged(ctx context.Context, c *redis.Client, m *Merge, at Place, timeout time.Duration) (remains processors.CustomerScores, err error) {
+// Wait waits until the customer who remains has taken over what is known of the other, and returns their answers. The error may be
+// ErrRejected or enter.ErrNotFolded.
+func (m *Merge) Wait(ctx context.Context, l *enter.Ledger, c *redis.Client, at enter.Place, timeout time.Duration) (remains processors.CustomerScores, err error) {
 	if err := l.WaitFolded(ctx, c, at, timeout); err != nil {
 		return remains, err
 	}
-	err = wait(ctx, timeout, func(ctx context.Context) (taken bool, err error) {
+	err = enter.Wait(ctx, timeout, func(ctx context.Context) (taken bool, err error) {
 		remains, taken, err = lookup.TakenOver(ctx, c, l.Namespace, l.Genesis, m.From.Customer)
 		if err == nil && remains.Customer == m.From.Customer {
 			err = ErrRejected
