@@ -96,6 +96,8 @@ func (s *State) Facts(own string) []*State {
 	first.SubscriptionEndedAt, first.SubscriptionEndReason = s.SubscriptionEndedAt, s.SubscriptionEndReason
 	first.traits, first.engagement, first.recent, first.responses, first.referrals = s.traits, s.engagement, s.recent, s.responses, s.referrals
 	first.Alerts.WasHighValue = s.Alerts.WasHighValue
+	first.milestones = s.milestones
+	first.milestones.categories = nil // they are numbered by partition
 	r := first.ensureRare()
 	if from := s.rare; from != nil {
 		r.credits, r.credit, r.merged = from.credits, from.credit, slices.Clone(from.merged)
@@ -152,6 +154,7 @@ func (s *State) TakeOver(t *Terms, m Moment, own string, part *State, texts *tra
 	s.takeCredits(part)
 	s.takeReferrals(own, part)
 	s.Alerts.WasHighValue = s.Alerts.WasHighValue || part.Alerts.WasHighValue
+	s.milestones.rise(&part.milestones, s.orders)
 	s.Promise = Promise{} // it was made for a part of the history
 }
 

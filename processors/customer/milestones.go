@@ -109,6 +109,14 @@ func (k *milestones) order(now int64, c *Course, dst []Milestone) []Milestone {
 	return dst
 }
 
+// rise moves the marks, silently, to those of a customer who was merged into this one, who has so many orders now. Categories are not among
+// them: one in which the other alone has bought may be told as new once.
+func (k *milestones) rise(from *milestones, orders int64) {
+	k.orders = max(k.orders, from.orders, orders)
+	k.largest, k.years = max(k.largest, from.largest), max(k.years, from.years)
+	k.dormantDay, k.backDay = max(k.dormantDay, from.dormantDay), max(k.backDay, from.backDay)
+}
+
 // NoteAway notes that new terms see the customer as away, or do not: nothing is told of it.
 func (s *State) NoteAway(away bool) { s.milestones.away = away && len(s.days) > 0 }
 
