@@ -1,6 +1,7 @@
 package faulttest
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
@@ -244,6 +245,23 @@ func (w *world) leaveOpen(topic string, aborted, value []byte) {
 	if _, err := w.client.Kafka.OpenTransactional(w.ctx, id, 30*time.Second); err != nil {
 		panic(err) // opening again aborts it
 	}
+}
+
+// clientWithoutEndTxn is a Kafka client whose transactions are left open.
+func (w *world) clientWithoutEndTxn() *kafka.Client {
+	k, err := kafka.New(kafka.Config{
+		Brokers: w.cfg.Kafka.Brokers, Dial: w.env.DialKafka, Timeout: time.Second,
+		Around: func(ctx context.Context, c kafka.Call, do func(context.Context) error) error {
+			if c.API == "EndTxn" {
+				return errCut
+			}
+			return do(ctx)
+		},
+	})
+	if err != nil {
+		panic(err)
+	}
+	return k
 }
 
 func isNewcomer(customer string) bool { return customer[0] == 'n' }

@@ -13,7 +13,6 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 	"go.uber.org/zap"
 
-	"github.com/mainstay/mainstay/pkg/kafka"
 	"github.com/mainstay/mainstay/pkg/node/app"
 	"github.com/mainstay/mainstay/pkg/node/config"
 	"github.com/mainstay/mainstay/pkg/sandbox/embedded"
@@ -482,21 +481,4 @@ func (w *world) unfinished() string {
 		}
 	}
 	return lag(w.cfg.Namespace+"-fold", ledger.Topic(w.cfg.Namespace))
-}
-
-// clientWithoutEndTxn is a Kafka client whose transactions are left open.
-func (w *world) clientWithoutEndTxn() *kafka.Client {
-	k, err := kafka.New(kafka.Config{
-		Brokers: w.cfg.Kafka.Brokers, Dial: w.env.DialKafka, Timeout: time.Second,
-		Around: func(ctx context.Context, c kafka.Call, do func(context.Context) error) error {
-			if c.API == "EndTxn" {
-				return errCut
-			}
-			return do(ctx)
-		},
-	})
-	if err != nil {
-		panic(err)
-	}
-	return k
 }
