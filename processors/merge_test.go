@@ -277,8 +277,8 @@ func TestMergesIntoEachOther(t *testing.T) {
 				require.Equal(t, one, w.remaining(id))
 			}
 			n := int64(len(people))
-			require.Equal(t, int64(1100*n), w.scores(one).CLV.Historic)
-			require.Equal(t, int64(11*n), w.scores(one).CLV.ReferralValue)
+			require.Equal(t, 1100*n, w.scores(one).CLV.Historic)
+			require.Equal(t, 11*n, w.scores(one).CLV.ReferralValue)
 			require.Empty(t, w.scores(one).Referrer)
 			requireTotals(t, w)
 		})
