@@ -31,7 +31,8 @@ type forgotten struct {
 	erasures []erasure               // of customers who were known or not
 	names    map[nameIn]int          // how many requests to drop a name a partition got, so far
 	ids      map[uint64]string       // by hash
-	creditor map[inputPlace]referred // of referrals
+	stated   map[inputPlace]referred // what each referral says itself
+	creditor map[inputPlace]referred // what counts of it: what the first of its repetitions says
 	first    map[eventOf]referred    // of each referral the one that came first: a repetition is no new referral
 }
 
@@ -69,8 +70,8 @@ type referred struct {
 // read again.
 func (w *world) readForgotten() (*forgotten, error) {
 	f := &forgotten{
-		lives: map[string]int{}, records: map[inputPlace]lifeOf{}, names: map[nameIn]int{}, ids: map[uint64]string{}, creditor: map[inputPlace]referred{},
-		first: map[eventOf]referred{},
+		lives: map[string]int{}, records: map[inputPlace]lifeOf{}, names: map[nameIn]int{}, ids: map[uint64]string{}, stated: map[inputPlace]referred{},
+		creditor: map[inputPlace]referred{}, first: map[eventOf]referred{},
 	}
 	type source struct {
 		ledger, partition int32
@@ -123,9 +124,10 @@ func (w *world) readForgotten() (*forgotten, error) {
 			at := placeOf(o)
 			f.records[at] = lifeOf{id, f.lives[id]}
 			if by := x.GetReferral().GetReferrer(); by != "" {
+				f.stated[at] = referred{by, f.names[nameIn{p, xxhash.Sum64String(by)}]}
 				named, again := f.first[eventOf{f.records[at], x.GetId()}]
 				if !again {
-					named = referred{by, f.names[nameIn{p, xxhash.Sum64String(by)}]}
+					named = f.stated[at]
 					f.first[eventOf{f.records[at], x.GetId()}] = named
 				}
 				f.creditor[at] = named
@@ -137,13 +139,16 @@ func (w *world) readForgotten() (*forgotten, error) {
 	return f, err
 }
 
-// remains says whether a record counts still: it concerns nobody who was erased after it.
-func (f *forgotten) remains(r inputPlace) bool {
+// remains says whether a record counts still: it concerns nobody who was erased after it, and repeats no referral by such a customer.
+func (f *forgotten) remains(r inputPlace) bool { return f.isAfterErasures(r, f.creditor) }
+
+// isAfterErasures says whether a record concerns nobody who was erased after it.
+func (f *forgotten) isAfterErasures(r inputPlace, creditor map[inputPlace]referred) bool {
 	of, ok := f.records[r]
 	if !ok {
 		return true // it is in no ledger entry, as tests and duplicates of an intake are
 	}
-	by, names := f.creditor[r]
+	by, names := creditor[r]
 	return of.number == f.lives[of.customer] && (!names || by.dropped == f.lives[by.referrer])
 }
 
@@ -180,7 +185,8 @@ func (w *world) checkForgotten(f *forgotten, namespace string, partitions int32)
 			if err := e.UnmarshalVT(r.Value); err != nil || e.GetKind() != ledger.Kind_KIND_EVENT {
 				return err
 			}
-			if !f.remains(placeOf(e.GetOrigin())) {
+			// A copy keeps the repetition of a referral after its referrer's erasure: nothing in it repeats another event any more.
+			if !f.isAfterErasures(placeOf(e.GetOrigin()), f.stated) {
 				problems = append(problems, fmt.Sprintf("copy of the ledger: entry %d of partition %d is from before an erasure", r.Offset, p))
 			}
 			return nil

@@ -246,12 +246,15 @@ func (w *world) recount(counts func(inputPlace) bool) (*recount, error) {
 	}
 	// In the order in which they happened, not in which they are read.
 	slices.SortFunc(referrals, func(a, b inputEvent) int { return cmp.Or(a.At.Compare(b.At), strings.Compare(a.Status, b.Status)) })
-	voided := map[string]bool{}
+	voidedAt := map[string]time.Time{} // the latest
 	for _, e := range referrals {
-		voided[e.Referral] = voided[e.Referral] || e.Status == "voided"
+		if e.Status == "voided" {
+			voidedAt[e.Referral] = e.At
+		}
 	}
-	for _, e := range referrals { // the first that is not voided is in force; nobody refers themselves
-		if _, known := all.referral[e.Referred]; !known && !voided[e.Referral] && e.Referrer != e.Referred {
+	for _, e := range referrals { // the first that is not voided after it is in force; nobody refers themselves
+		_, known := all.referral[e.Referred]
+		if !known && e.Status != "voided" && e.At.After(voidedAt[e.Referral]) && e.Referrer != e.Referred {
 			all.referral[e.Referred] = e
 		}
 	}

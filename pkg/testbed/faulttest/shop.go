@@ -74,6 +74,7 @@ func (w *world) produceInputs() {
 			of := fmt.Sprintf("c%d", forgotten.IntN(shopCustomers))
 			w.forget(producer, i, of, stamp)
 			if again := referralBy[of]; again != nil && forgotten.IntN(2) == 0 {
+				time.Sleep(time.Duration(forgotten.IntN(3)) * time.Second) // before or after the partitions have dropped the name
 				w.produce(producer, "referrals", again) // re-sent: it names the erased customer once more
 			}
 		}
@@ -121,6 +122,9 @@ func (w *world) produceInputs() {
 				referrers[friend] = voided
 			} else {
 				referrers[friend] = by
+			}
+			if status == "voided" && w.cfg.Clock == "event" && i%3 == 0 { // mostly dated before the approval: it voids nothing
+				stamp = at.AddDate(0, 0, -60).UTC().Format(time.RFC3339Nano)
 			}
 			topic, body = "referrals", map[string]any{"referral_id": "f" + friend, "referrer_customer_id": by, "referred_customer_id": friend, "status": status}
 		case n < 88:
