@@ -340,7 +340,7 @@ func civilDay(day int32) string {
 
 func moment(ms int64) string { return string(timestamp.Append(nil, ms)) }
 
-// momentIf returns nil for 0, which means that it has not happened.
+// textIf returns nil for no text.
 func textIf(text string) *string {
 	if text == "" {
 		return nil
@@ -348,6 +348,7 @@ func textIf(text string) *string {
 	return &text
 }
 
+// momentIf returns nil for 0, which means that it has not happened.
 func momentIf(ms int64) *string {
 	if ms == 0 {
 		return nil

@@ -75,7 +75,7 @@ func (w *world) produceInputs() {
 			w.forget(producer, i, of, stamp)
 			if again := referralBy[of]; again != nil && forgotten.IntN(2) == 0 {
 				time.Sleep(time.Duration(forgotten.IntN(3)) * time.Second) // before or after the partitions have dropped the name
-				w.produce(producer, "referrals", again) // re-sent: it names the erased customer once more
+				w.produce(producer, "referrals", again)                    // re-sent: it names the erased customer once more
 			}
 		}
 		merger.merge(i, at)
