@@ -16,7 +16,7 @@ func TestLinksResolve(t *testing.T) {
 	t.Parallel()
 	const root = "../.."
 	pages := map[string]string{} // text without code, by path
-	require.NoError(t, filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+	require.NoError(t, filepath.WalkDir(root, func(path string, _ fs.DirEntry, err error) error {
 		if err != nil || !strings.HasSuffix(path, ".md") {
 			return err
 		}
