@@ -1,5 +1,5 @@
-// Package schemas owns the JSON Schemas (draft 2020-12) of what comes in and what goes out, as other teams may use them,
-// embedded so that commands can print them.
+// Package schemas owns the JSON Schemas (draft 2020-12) of what comes in and what goes out, and the AsyncAPI document of the topics, as
+// other teams may use them, embedded so that commands can write them.
 //
 // It refuses to validate: reading is the decoder's business (schemas/event), and a test holds the two to the same answer.
 package schemas
@@ -7,14 +7,18 @@ package schemas
 import (
 	"embed"
 	"fmt"
+	"io/fs"
 
 	"github.com/mainstay/mainstay/schemas/event"
 )
 
 //go:generate go run ./internal/generate .
 
-//go:embed *.schema.json
+//go:embed *.schema.json asyncapi.yaml
 var files embed.FS
+
+// Files are the schemas and asyncapi.yaml, which refers to them by their names.
+func Files() fs.FS { return files }
 
 // Inputs are the names of the schemas of what comes in.
 func Inputs() []string { return event.KindNames() }

@@ -30,7 +30,7 @@ and promoter status, exactly once, in Kafka and Redis. To try it without any ser
 		{"run", []*cobra.Command{p.demoCommand(), p.runCommand(), p.topicsCommand(), p.configCommand()}},
 		{"data", []*cobra.Command{p.sendCommand(), p.importCommand(), p.simulateCommand(), p.tailCommand(), p.customerCommand(), p.todayCommand(), p.reportCommand(), p.costsCommand(), p.exportCommand(), p.alertsCommand(), p.whatifCommand(), p.advanceCommand()}},
 		{"models", []*cobra.Command{p.backtestCommand(), p.fitCommand(), p.refitCommand()}},
-		{"operations", []*cobra.Command{p.checkCommand(), p.formatsCommand(), p.statusCommand(), p.auditCommand(), p.ledgerCommand(), p.dlqCommand(), p.deliverCommand(), p.probeCommand(), p.tokenCommand()}},
+		{"operations", []*cobra.Command{p.checkCommand(), p.formatsCommand(), p.schemasCommand(), p.statusCommand(), p.auditCommand(), p.ledgerCommand(), p.dlqCommand(), p.deliverCommand(), p.probeCommand(), p.tokenCommand()}},
 		{"", []*cobra.Command{p.versionCommand(), settingsTopic()}},
 	} {
 		for _, c := range add.commands {
