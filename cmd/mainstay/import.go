@@ -19,9 +19,13 @@ import (
 
 func (p *program) importCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "import FILE", Short: "Import history from a CSV, NDJSON or JSON file", Args: cobra.ExactArgs(1),
-		Long: `Import sends the rows of a file as events to the input topic of their kind, keyed by customer. The file is CSV, NDJSON or a JSON
-array, in UTF-8 or UTF-16, plain or compressed (gzip, zstd, zip). Titles before the header of a CSV file are skipped.
+		Use: "import FILE", Short: "Import history from a CSV, NDJSON, JSON, Excel or Parquet file", Args: cobra.ExactArgs(1),
+		Long: `Import sends the rows of a file as events to the input topic of their kind, keyed by customer. The file is CSV, NDJSON, a JSON
+array, in UTF-8 or UTF-16, plain or compressed (gzip, zstd, zip), an Excel workbook (XLSX; --sheet if it has several), or Parquet. Titles before the
+header of a table are skipped.
+
+A workbook is read as it stores its cells, not as it shows them. It keeps 15 digits of a number, so longer ids must be text in it. Workbooks and Parquet
+are unpacked into a temporary file, which takes as much room as their CSV.
 
 --map assigns columns to fields; a field that is not mapped is read from the column of its own name. A column whose
 name has a comma stands in quotes: --map 'total="Total, incl. VAT"'. A column that begins with = is a constant: --map kind==refund.

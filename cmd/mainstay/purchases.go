@@ -29,6 +29,7 @@ func addFileFlags(cmd *cobra.Command) {
 	addChoiceFlag(cmd, "lines", "", "", "rows with one order id and different totals: sum adds them up, refuse keeps the first (default: an error)",
 		string(eventfile.LinesSum), string(eventfile.LinesRefuse))
 	f.Bool("no-header", false, "the CSV has no header line; its columns are named 1, 2, 3 ...")
+	f.String("sheet", "", "sheet of a workbook that has several")
 	f.Int("show-refused", 20, "number of refused rows to print; all are counted")
 }
 
@@ -107,6 +108,7 @@ func fileMapping(cmd *cobra.Command, currencies map[string]money.Alias) (eventfi
 	m.Currency, _ = f.GetString("currency")
 	m.DecimalComma, _ = f.GetBool("decimal-comma")
 	m.NoHeader, _ = f.GetBool("no-header")
+	m.Sheet, _ = f.GetString("sheet")
 	m.Lines = eventfile.Lines(choiceOf(cmd, "lines"))
 	columns, _ := f.GetString("map")
 	var err error

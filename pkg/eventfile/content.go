@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"crypto/sha256"
+	"encoding/csv"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -43,8 +44,11 @@ func (r *Reader) measure() (head []byte, err error) {
 	return head, nil
 }
 
-// content opens the file at its beginning, decompressed and as UTF-8.
+// content opens the file at its beginning, decompressed, as UTF-8, and a table as CSV.
 func (r *Reader) content() (io.Reader, error) {
+	if r.table != nil {
+		return r.reopened()
+	}
 	if err := r.Close(); err != nil {
 		return nil, err
 	}
@@ -83,22 +87,25 @@ func (r *Reader) decompressed(file *os.File, buffered *bufio.Reader) (io.Reader,
 		return unpacked, nil
 	case bytes.Equal(magic, []byte("PK\x03\x04")):
 		return r.unzipped(file)
+	case bytes.Equal(magic, []byte("PAR1")):
+		return r.rewritten(func(to *csv.Writer) error { return r.rewriteParquet(file, to) })
 	default:
 		return buffered, nil
 	}
 }
 
-// unzipped opens the one file of an archive.
+// unzipped opens the one file of an archive, or a workbook, which is an archive too.
 func (r *Reader) unzipped(file *os.File) (io.Reader, error) {
 	archive, err := zip.NewReader(file, r.onDisk)
 	if err != nil {
 		return nil, err //nolint:wrapcheck // content wraps it
 	}
+	if slices.ContainsFunc(archive.File, func(f *zip.File) bool { return f.Name == "[Content_Types].xml" }) {
+		return r.rewritten(r.rewriteWorkbook)
+	}
 	var found *zip.File
 	for _, f := range archive.File {
 		switch {
-		case f.Name == "[Content_Types].xml":
-			return nil, errors.New("is an Excel workbook: save the sheet as CSV in UTF-8")
 		case f.FileInfo().IsDir(), strings.HasPrefix(f.Name, "__MACOSX/"), strings.HasPrefix(path.Base(f.Name), "."):
 		case found != nil:
 			return nil, fmt.Errorf("the archive has several files, %q and %q among them: give one file at a time", found.Name, f.Name)
@@ -125,6 +132,9 @@ func (r *Reader) Close() error {
 		failed = errors.Join(failed, file.Close())
 	}
 	r.files = nil
+	if r.table != nil {
+		failed, r.table = errors.Join(failed, r.table.Close()), nil
+	}
 	if failed != nil {
 		return fmt.Errorf("event file: %w", failed)
 	}

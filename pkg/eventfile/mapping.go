@@ -30,7 +30,8 @@ type Mapping struct {
 	Delimiter    rune // of CSV; 0 finds out among , ; tab and |
 	DecimalComma bool // amounts are written 49,90
 	Lines        Lines
-	NoHeader     bool // CSV without a line of names: its columns are 1, 2, 3 ...
+	NoHeader     bool   // CSV without a line of names: its columns are 1, 2, 3 ...
+	Sheet        string // of a workbook; "": its only one
 }
 
 // ParseMap reads `customer_id=sampleid,occurred_at=date,total="Total, incl. VAT"` into fields and columns. A column in quotes may

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 	"unicode/utf8"
 
@@ -42,6 +43,7 @@ type Reader struct {
 	firstLine map[string]int    // of each currency
 
 	files   []io.Closer
+	table   *os.File  // of a workbook or a Parquet file, as CSV; nil: the file is none
 	raw     *counting // bytes of the file itself
 	records *records
 	feed    *bytes.Reader
@@ -99,7 +101,9 @@ func (r *Reader) prepare() error {
 	if err != nil {
 		return err
 	}
-	r.syntax = syntaxOf(r.path, head)
+	if r.table == nil {
+		r.syntax = syntaxOf(r.path, head)
+	}
 	r.crOnly = r.syntax == csvSyntax && bytes.IndexByte(head, '\n') < 0 && bytes.IndexByte(head, '\r') >= 0
 	if r.syntax == csvSyntax {
 		if err := r.findHeader(head); err != nil {
@@ -263,7 +267,7 @@ func (r *Reader) SHA256() string { return r.sum }
 
 // Progress returns how many bytes have been read, and how many there are.
 func (r *Reader) Progress() (done, total int64) {
-	if r.onDisk == r.length {
+	if r.onDisk == r.length || r.table != nil {
 		return r.records.offset, r.length
 	}
 	return min(r.raw.n, r.onDisk), r.onDisk

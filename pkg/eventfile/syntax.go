@@ -59,6 +59,8 @@ func (r *Reader) findHeader(head []byte) error {
 	for r.skipLines = 0; r.skipLines < titleLines && len(head) > 0; r.skipLines++ {
 		if r.skipLines > 0 || hint == 0 {
 			switch {
+			case r.table != nil:
+				r.comma = ','
 			case r.mapping.Delimiter != 0:
 				r.comma = r.mapping.Delimiter
 			case hint != 0:

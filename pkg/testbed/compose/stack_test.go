@@ -35,12 +35,6 @@ func startStack(t *testing.T) *stack {
 	t.Helper()
 	name := strings.ToLower(rand.Text()[:8])
 	s := &stack{project: "mainstay-test-" + name, version: "test-" + name, ports: map[string]int{}, client: http.Client{Timeout: 30 * time.Second}}
-	for _, variable := range []string{"KAFKA_PORT", "REDIS_PORT", "HTTP_PORT", "PROMETHEUS_PORT", "GRAFANA_PORT"} {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		require.NoError(t, err)
-		s.ports[variable] = l.Addr().(*net.TCPAddr).Port
-		require.NoError(t, l.Close())
-	}
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
 		defer cancel()
@@ -55,9 +49,29 @@ func startStack(t *testing.T) *stack {
 	})
 	ctx, cancel := context.WithTimeout(t.Context(), 12*time.Minute)
 	defer cancel()
-	out, err := s.command(ctx, "up", "--build", "--wait", "--wait-timeout", "300").CombinedOutput()
+	out, err := s.command(ctx, "build").CombinedOutput()
 	require.NoError(t, err, "%s", out)
-	return s
+	for attempt := 1; ; attempt++ { // another process may take a port before its container does
+		const most = 3
+		s.choosePorts(t)
+		out, err := s.command(ctx, "up", "--wait", "--wait-timeout", "300").CombinedOutput()
+		if attempt == most || !strings.Contains(string(out), "port is already allocated") && !strings.Contains(string(out), "address already in use") {
+			require.NoError(t, err, "%s", out)
+			return s
+		}
+		t.Log(s.output(ctx, "down", "--volumes", "--timeout", "20"))
+	}
+}
+
+// choosePorts chooses ports that are free now.
+func (s *stack) choosePorts(t *testing.T) {
+	t.Helper()
+	for _, variable := range []string{"KAFKA_PORT", "REDIS_PORT", "HTTP_PORT", "PROMETHEUS_PORT", "GRAFANA_PORT"} {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		require.NoError(t, err)
+		s.ports[variable] = l.Addr().(*net.TCPAddr).Port
+		require.NoError(t, l.Close())
+	}
 }
 
 // command returns docker compose on the file of the repository and that of the test.

@@ -1,0 +1,90 @@
+package eventfile
+
+import (
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/xuri/excelize/v2"
+)
+
+// rewriteWorkbook writes a sheet of a workbook as CSV: as the workbook stores the cells, not as it shows them, since a format can hide digits. So times are
+// Excel serials.
+func (r *Reader) rewriteWorkbook(to *csv.Writer) (failed error) {
+	const unpackedInMemory = 16 << 20 // bytes of a sheet; a larger one is unpacked to disk
+	workbook, err := excelize.OpenFile(r.path, excelize.Options{RawCellValue: true, UnzipXMLSizeLimit: unpackedInMemory, UnzipSizeLimit: mostUnpacked})
+	if err != nil {
+		return fmt.Errorf("read the workbook: %w", err)
+	}
+	defer func() { failed = errors.Join(failed, workbook.Close()) }()
+	if properties, err := workbook.GetWorkbookProps(); err == nil && properties.Date1904 != nil && *properties.Date1904 {
+		return errors.New("the workbook counts days from 1904: save the sheet as CSV in UTF-8")
+	}
+	sheet, err := r.sheetOf(workbook)
+	if err != nil {
+		return err
+	}
+	width := 0
+	if err := eachRow(workbook, sheet, func(cells []string) error {
+		width = max(width, len(cells))
+		return nil
+	}); err != nil {
+		return err
+	}
+	line := make([]string, width)
+	return eachRow(workbook, sheet, func(cells []string) error {
+		if len(cells) == 0 {
+			return to.Write(nil) //nolint:wrapcheck // rewritten reports it
+		}
+		clear(line)
+		for i, text := range cells {
+			line[i] = exact(text)
+		}
+		return to.Write(line) //nolint:wrapcheck // rewritten reports it
+	})
+}
+
+// mostUnpacked bounds what a workbook unpacks to, bytes.
+const mostUnpacked = 4 << 30
+
+// sheetOf returns the sheet that the mapping names, or the only one.
+func (r *Reader) sheetOf(workbook *excelize.File) (string, error) {
+	all := workbook.GetSheetList()
+	switch wanted := r.mapping.Sheet; {
+	case wanted == "" && len(all) == 1:
+		return all[0], nil
+	case wanted == "":
+		return "", fmt.Errorf("the workbook has the sheets %s: name one with --sheet", strings.Join(all, ", "))
+	default:
+		for _, name := range all {
+			if name == wanted {
+				return name, nil
+			}
+		}
+		return "", fmt.Errorf("the workbook has no sheet %q; it has %s", wanted, strings.Join(all, ", "))
+	}
+}
+
+func eachRow(workbook *excelize.File, sheet string, do func(cells []string) error) (failed error) {
+	rows, err := workbook.Rows(sheet)
+	if err != nil {
+		return fmt.Errorf("read sheet %q: %w", sheet, err)
+	}
+	defer func() { failed = errors.Join(failed, rows.Close()) }()
+	number := 0
+	for rows.Next() {
+		number++
+		cells, err := rows.Columns()
+		if err != nil {
+			return fmt.Errorf("read sheet %q, row %d: %w", sheet, number, err)
+		}
+		if err := do(cells); err != nil {
+			return err
+		}
+	}
+	if err := rows.Error(); err != nil {
+		return fmt.Errorf("read sheet %q, row %d: %w", sheet, number, err)
+	}
+	return nil
+}
