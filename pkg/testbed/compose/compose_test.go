@@ -202,6 +202,7 @@ var quiet = map[string]string{
 	"Orders, forecast and observed":          "the first are due when a horizon has passed",
 	"Calibration error, by decile":           "the first are due when a horizon has passed",
 	"Purchase days, predicted and observed":  "the first are due when a horizon has passed",
+	"New customers: cost and worth":          "no day ends while the test runs, and no cost is stated",
 	"Requests with events":                   "no process has the role ingest",
 	"Events in requests":                     "no process has the role ingest",
 	"Memory of requests":                     "no process has the role ingest",
