@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -78,8 +79,12 @@ func TestConfigurationAndStepAcceptTheSame(t *testing.T) {
 			}
 		} else {
 			refused++
-			// The name of the ledger and the text of a rate are not in the ledger.
-			if foldable == nil && !strings.Contains(err.Error(), "namespace: ") && !strings.Contains(err.Error(), "money.rates: ") {
+			// The name of the ledger and the text of a rate are not in the ledger. A rule that is named and is not there is most likely misspelt, so it is
+			// refused to an operator; Step gives no alert of it a group.
+			known := slices.ContainsFunc([]string{"namespace: ", "money.rates: ", "alerts.control_rules: no rule of alerts.rules is named"}, func(cause string) bool {
+				return strings.Contains(err.Error(), cause)
+			})
+			if foldable == nil && !known {
 				t.Fatalf("Step accepts what the configuration refuses: %v", err)
 			}
 		}
