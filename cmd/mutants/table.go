@@ -48,6 +48,8 @@ func mutants() []mutant {
 		{rule: "models", name: "expected-by-another-count", broken: "customers of many purchases are scored by the polynomials of those with one", by: unitTests("./pkg/lifetimes", "^TestExpectedByTable$")},
 		{rule: "models", name: "value-deadline-late", broken: "a fall of the total CLV in silence is published a tenth too late", by: goTest("./processors", "TestValueDeadline")},
 		{rule: "models", name: "season-clock-stands", broken: "a season leaves the clock as it is", by: goTest("./processors", "TestSeasonChangesTheClock")},
+		{rule: "files", name: "broken-sheet-ends", broken: "a sheet whose XML is broken counts as ended there", by: unitTests("./pkg/eventfile", "^TestTablesThatCannotBeRead$")},
+		{rule: "files", name: "cell-as-binary", broken: "amounts of a workbook keep the digits of binary fractions, and ids of which digits are lost pass", by: unitTests("./pkg/eventfile", "^TestNumbersInCells$")},
 		{rule: "headers", name: "headers-of-another-entry", broken: "outputs bear the trace of the event before theirs", by: unitTests("./schemas/output", "^TestHeadersArePassedOn$")},
 		{rule: "models", name: "one-time-buyers-never-stop", broken: "auto chooses a model by which one-time buyers are never lost", by: unitTests("./pkg/models/parameters", "^TestAutoCanLoseOneTimeBuyers$")},
 		{rule: "models", name: "season-by-chance", broken: "the backtest recommends a season that is better by chance", by: unitTests("./pkg/models/backtest", "^TestASeasonMustWin$")},

@@ -101,7 +101,7 @@ func (r *Reader) unzipped(file *os.File) (io.Reader, error) {
 		return nil, err //nolint:wrapcheck // content wraps it
 	}
 	if slices.ContainsFunc(archive.File, func(f *zip.File) bool { return f.Name == "[Content_Types].xml" }) {
-		return r.rewritten(r.rewriteWorkbook)
+		return r.rewritten(func(to *csv.Writer) error { return r.rewriteWorkbook(archive, to) })
 	}
 	var found *zip.File
 	for _, f := range archive.File {

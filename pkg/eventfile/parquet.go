@@ -6,20 +6,24 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"math/big"
 	"os"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/parquet-go/parquet-go"
-	"github.com/parquet-go/parquet-go/deprecated"
 	"github.com/parquet-go/parquet-go/format"
 )
 
 // rewriteParquet writes a Parquet file as CSV. The column b of a group a is a.b; what is null is empty.
-func (r *Reader) rewriteParquet(file *os.File, to *csv.Writer) error {
+func (r *Reader) rewriteParquet(file *os.File, to *csv.Writer) (failed error) {
+	defer func() {
+		if cause := recover(); cause != nil { // the library panics at some contradictions in a file
+			failed = fmt.Errorf("read the Parquet file: it is damaged: %v", cause)
+		}
+	}()
 	in, err := parquet.OpenFile(file, r.onDisk)
 	if err != nil {
 		return fmt.Errorf("read the Parquet file: %w", err)
@@ -61,7 +65,8 @@ func (r *Reader) rewriteParquet(file *os.File, to *csv.Writer) error {
 	}
 }
 
-// textOf returns how values of a column are written: as the format's specification (Apache Parquet, LogicalTypes) defines them, exactly.
+// textOf returns how values of a column are written: as the format's specification (Apache Parquet, LogicalTypes) defines them, exactly. The types
+// of writers from before there were logical types have become such types when the file was opened.
 func textOf(t parquet.Type) func(parquet.Value) string {
 	if l := t.LogicalType(); l != nil {
 		switch l := l.Value.(type) {
@@ -85,17 +90,6 @@ func textOf(t parquet.Type) func(parquet.Value) string {
 					return strconv.FormatUint(v.Uint64(), 10)
 				}
 			}
-		default:
-		}
-	}
-	if c := t.ConvertedType(); c != nil && t.LogicalType() == nil { // of writers from before there were logical types
-		switch *c {
-		case deprecated.Date:
-			return day
-		case deprecated.TimestampMillis:
-			return instants(time.Millisecond, true)
-		case deprecated.TimestampMicros:
-			return instants(time.Microsecond, true)
 		default:
 		}
 	}
@@ -169,8 +163,8 @@ func plainText(v parquet.Value) string {
 	case parquet.Float:
 		return strconv.FormatFloat(float64(v.Float()), 'f', -1, 32)
 	case parquet.Double:
-		if f := v.Double(); slices.ContainsFunc([]float64{f, -f}, func(x float64) bool { return x >= mostWhole }) {
-			return strconv.FormatFloat(f, 'e', -1, 64) // no row takes it for an id
+		if math.Abs(v.Double()) >= mostWhole {
+			return strconv.FormatFloat(v.Double(), 'e', -1, 64) // no row takes it for an id
 		}
 		return strconv.FormatFloat(v.Double(), 'f', -1, 64)
 	default:

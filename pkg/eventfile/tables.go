@@ -48,21 +48,23 @@ func (r *Reader) reopened() (io.Reader, error) {
 	return bufio.NewReaderSize(io.NewSectionReader(r.table, 0, stat.Size()), 1<<16), nil
 }
 
-// exact is a cell's text without what binary numbers do to it. A program that computes in binary writes 49.9 as 49.899999999999999: the shortest
-// text of that number is meant. A spreadsheet keeps 15 digits of a number and writes 0 for all others, so a long whole number that ends so has most likely lost
-// digits: it becomes one with an exponent, which no row takes for an id. Other texts stay as they are.
+// exact is a cell's text without what binary numbers do to it. A program that computes in binary writes 49.9 as 49.899999999999999: the decimal of 15
+// digits or fewer that is the same number is meant. A spreadsheet keeps 15 digits of a number and writes 0 for all others, so a long whole number that ends
+// so has most likely lost digits: it becomes one with an exponent, which no row takes for an id. Other texts, long ids among them, stay as they are.
 func exact(text string) string {
 	const mostExact = 15 // digits
-	fraction := strings.Contains(text, ".")
-	if len(text) <= mostExact || strings.ContainsAny(text, "eExX") || !fraction && strings.Trim(text[mostExact:], "0") != "" {
-		return text
-	}
+	//mutant:cell-as-binary insert return text
 	v, err := strconv.ParseFloat(text, 64)
 	switch {
-	case err != nil:
+	case len(text) <= mostExact || err != nil || strings.Trim(text, "-.0123456789") != "":
 		return text
-	case !fraction:
+	case strings.Contains(text, "."):
+		if decimal := strconv.FormatFloat(v, 'f', -1, 64); len(strings.Trim(decimal, "-0.")) <= mostExact+1 {
+			return decimal
+		}
+		return text
+	case strings.Trim(text[mostExact:], "0") == "":
 		return strconv.FormatFloat(v, 'e', -1, 64)
 	}
-	return strconv.FormatFloat(v, 'f', -1, 64)
+	return text
 }

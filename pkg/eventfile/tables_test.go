@@ -1,7 +1,9 @@
 package eventfile_test
 
 import (
+	"archive/zip"
 	"bytes"
+	"io"
 	"math/big"
 	"os"
 	"path/filepath"
@@ -141,6 +143,30 @@ func TestParquetTypes(t *testing.T) {
 		`"order_id":"12000000-0000-0000-0000-0000000000ff","total":49.9,"currency":"EUR","coupon":"true","updated_at":"2024-03-01T01:02:03Z"}`}, values(rows))
 }
 
+// A workbook stores numbers as a program that computes in binary writes them, and beside them texts that look like numbers.
+func TestNumbersInCells(t *testing.T) {
+	workbook := excelize.NewFile()
+	require.NoError(t, workbook.SetSheetRow("Sheet1", "A1", &[]any{"customer_id", "order_id", "occurred_at", "total"}))
+	for i, c := range []struct{ order, total string }{
+		{"1700000000.123456789", "49.899999999999999"}, {"1234567890123456789", "1234.5699999999999"}, {"0001", "0.1"}, {"123456789012345000", "1"},
+	} {
+		row := strconv.Itoa(i + 2)
+		require.NoError(t, workbook.SetSheetRow("Sheet1", "A"+row, &[]any{"a", c.order, "2024-01-01"}))
+		require.NoError(t, workbook.SetCellDefault("Sheet1", "D"+row, c.total))
+	}
+	path := filepath.Join(t.TempDir(), "numbers.xlsx")
+	require.NoError(t, workbook.SaveAs(path))
+	rows, refused := all(t, open(t, path, eventfile.Mapping{Type: "purchase"}))
+	var want []string
+	for _, o := range []order{
+		{"a", "1700000000.123456789", "2024-01-01", "49.9", ""}, {"a", "1234567890123456789", "2024-01-01", "1234.57", ""}, {"a", "0001", "2024-01-01", "0.1", ""},
+	} {
+		want = append(want, o.event(t))
+	}
+	require.Equal(t, want, values(rows))
+	require.Len(t, refused, 1, "a spreadsheet has written 0 for the last digits, most likely")
+}
+
 func TestTablesThatCannotBeRead(t *testing.T) {
 	workbook := excelize.NewFile()
 	_, err := workbook.NewSheet("Refunds")
@@ -169,6 +195,8 @@ func TestTablesThatCannotBeRead(t *testing.T) {
 	require.NoError(t, err)
 	_, err = eventfile.Open(write(t, "cut.xlsx", string(blob[:len(blob)/2])), eventfile.Mapping{Type: "purchase"})
 	require.ErrorContains(t, err, "unpack")
+	_, err = eventfile.Open(write(t, "broken.xlsx", withBrokenSheet(t, blob)), eventfile.Mapping{Type: "purchase", Sheet: "Sheet1"})
+	require.ErrorContains(t, err, "the workbook is damaged: xl/worksheets/sheet1.xml")
 
 	type nested struct {
 		Order string   `parquet:"order_id"`
@@ -180,4 +208,30 @@ func TestTablesThatCannotBeRead(t *testing.T) {
 	require.ErrorContains(t, err, "column lines holds lists")
 	_, err = eventfile.Open(write(t, "cut.parquet", out.String()[:out.Len()/2]), eventfile.Mapping{Type: "purchase"})
 	require.ErrorContains(t, err, "read the Parquet file")
+}
+
+// withBrokenSheet returns a workbook whose first sheet ends within its second row, in an archive that is whole.
+func withBrokenSheet(t *testing.T, workbook []byte) string {
+	t.Helper()
+	in, err := zip.NewReader(bytes.NewReader(workbook), int64(len(workbook)))
+	require.NoError(t, err)
+	var out bytes.Buffer
+	w := zip.NewWriter(&out)
+	for _, part := range in.File {
+		from, err := part.Open()
+		require.NoError(t, err)
+		content, err := io.ReadAll(from)
+		require.NoError(t, err)
+		if part.Name == "xl/worksheets/sheet1.xml" {
+			second := bytes.Index(content, []byte(`<row r="2"`))
+			require.Positive(t, second)
+			content = content[:second]
+		}
+		to, err := w.Create(part.Name)
+		require.NoError(t, err)
+		_, err = to.Write(content)
+		require.NoError(t, err)
+	}
+	require.NoError(t, w.Close())
+	return out.String()
 }

@@ -1,9 +1,13 @@
 package eventfile
 
 import (
+	"archive/zip"
 	"encoding/csv"
+	"encoding/xml"
 	"errors"
 	"fmt"
+	"io"
+	"slices"
 	"strings"
 
 	"github.com/xuri/excelize/v2"
@@ -11,8 +15,11 @@ import (
 
 // rewriteWorkbook writes a sheet of a workbook as CSV: as the workbook stores the cells, not as it shows them, since a format can hide digits. So times are
 // Excel serials.
-func (r *Reader) rewriteWorkbook(to *csv.Writer) (failed error) {
-	const unpackedInMemory = 16 << 20 // bytes of a sheet; a larger one is unpacked to disk
+func (r *Reader) rewriteWorkbook(archive *zip.Reader, to *csv.Writer) (failed error) {
+	if err := wellFormed(archive); err != nil {
+		return err
+	}
+	const unpackedInMemory = 16 << 20 // bytes of a sheet; a larger one is unpacked to disk, which a process that is killed leaves there
 	workbook, err := excelize.OpenFile(r.path, excelize.Options{RawCellValue: true, UnzipXMLSizeLimit: unpackedInMemory, UnzipSizeLimit: mostUnpacked})
 	if err != nil {
 		return fmt.Errorf("read the workbook: %w", err)
@@ -45,6 +52,30 @@ func (r *Reader) rewriteWorkbook(to *csv.Writer) (failed error) {
 	})
 }
 
+// wellFormed checks the XML of all sheets: the library takes the first error in a sheet for its end, and what follows would be lost unnoticed.
+func wellFormed(archive *zip.Reader) error {
+	for _, part := range archive.File {
+		if !strings.HasPrefix(part.Name, "xl/worksheets/") || !strings.HasSuffix(part.Name, ".xml") {
+			continue
+		}
+		content, err := part.Open()
+		if err != nil {
+			return fmt.Errorf("read the workbook: %w", err)
+		}
+		//mutant:broken-sheet-ends insert continue
+		for tokens := xml.NewDecoder(io.LimitReader(content, mostUnpacked)); err == nil; {
+			_, err = tokens.Token()
+		}
+		if errors.Is(err, io.EOF) {
+			err = nil
+		}
+		if err = errors.Join(err, content.Close()); err != nil {
+			return fmt.Errorf("the workbook is damaged: %s: %w", part.Name, err)
+		}
+	}
+	return nil
+}
+
 // mostUnpacked bounds what a workbook unpacks to, bytes.
 const mostUnpacked = 4 << 30
 
@@ -56,12 +87,9 @@ func (r *Reader) sheetOf(workbook *excelize.File) (string, error) {
 		return all[0], nil
 	case wanted == "":
 		return "", fmt.Errorf("the workbook has the sheets %s: name one with --sheet", strings.Join(all, ", "))
+	case slices.Contains(all, wanted):
+		return wanted, nil
 	default:
-		for _, name := range all {
-			if name == wanted {
-				return name, nil
-			}
-		}
 		return "", fmt.Errorf("the workbook has no sheet %q; it has %s", wanted, strings.Join(all, ", "))
 	}
 }

@@ -55,7 +55,7 @@ func startStack(t *testing.T) *stack {
 		const most = 3
 		s.choosePorts(t)
 		out, err := s.command(ctx, "up", "--wait", "--wait-timeout", "300").CombinedOutput()
-		if attempt == most || !strings.Contains(string(out), "port is already allocated") && !strings.Contains(string(out), "address already in use") {
+		if err == nil || attempt == most || !strings.Contains(string(out), "port is already allocated") && !strings.Contains(string(out), "address already in use") {
 			require.NoError(t, err, "%s", out)
 			return s
 		}
