@@ -149,7 +149,7 @@ func (s *step) foldFacts() (Verdict, error) {
 	if err == nil {
 		part, err = customer.Decode(f.GetCustomer())
 	}
-	if err == nil && part.Traits() != len(f.GetTraitText()) {
+	if err == nil && !part.HasTraitTexts(len(f.GetTraitText())) {
 		err = errBody
 	}
 	if err != nil {

@@ -251,6 +251,15 @@ func (p *Partition) MinorPerUnit() float64 { return 1 / p.terms.Unit.Major(1) }
 // Trait returns the text of a trait of a customer of the partition; empty if no purchase of theirs has stated it.
 func (p *Partition) Trait(c *customer.State, t trait.Trait) string { return c.Trait(&p.state.texts, t) }
 
+// Attribute returns the text of an attribute of a customer of the partition; empty if no event of theirs has stated it.
+func (p *Partition) Attribute(c *customer.State, name string) string {
+	t, known := p.state.texts.KnownAttribute(name)
+	if !known {
+		return ""
+	}
+	return c.Trait(&p.state.texts, t)
+}
+
 // Today returns base time as a civil day of the ledger's timezone, with its fraction; false while base time is undefined.
 func (p *Partition) Today() (day float64, ok bool) {
 	return float64(p.terms.Local(p.state.base)) / customer.DayMS, p.state.baseKnown

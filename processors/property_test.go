@@ -64,6 +64,7 @@ func history(t *rapid.T) []customerEvent {
 				if rapid.Bool().Draw(t, "detailed") {
 					e.PurchaseDetails = drawDetails(t)
 				}
+				e.Attributes = drawAttributes(t)
 				add(i, e)
 			}
 			for f := range rapid.IntRange(0, 2).Draw(t, "refunds") {
@@ -88,7 +89,9 @@ func history(t *rapid.T) []customerEvent {
 		}
 		for range rapid.IntRange(0, 4).Draw(t, "engagement") {
 			kind := ledger.EngagementType(rapid.IntRange(int(siteVisit), int(ledger.EngagementType_ENGAGEMENT_TYPE_FEATURE_USE)).Draw(t, "type"))
-			add(i, engagement(fmt.Sprint("engagement-", len(all)), kind, moment()))
+			e := engagement(fmt.Sprint("engagement-", len(all)), kind, moment())
+			e.Attributes = drawAttributes(t)
+			add(i, e)
 		}
 		for k := range rapid.IntRange(0, 2).Draw(t, "referrals") {
 			by := rapid.IntRange(0, people).Draw(t, "by")

@@ -50,7 +50,7 @@ type partitionState struct {
 	totals        portfolio.Totals
 	calendar      calendar.Table
 	calibration   calibration.Totals
-	texts         trait.Texts             // of the customers' traits
+	texts         trait.Texts             // of the customers' traits and attributes
 	contributions portfolio.Contributions // partition 0: what all partitions have contributed
 	costs         cost.Table              // partition 0
 
@@ -109,7 +109,7 @@ func (s *partitionState) encode() *state.Partition {
 		Erasures: s.erasures, OldestErasure: s.oldestErasure, Unnamings: s.unnamings, ErasedNames: s.erasedNames, Unnaming: s.unnaming, Erased: s.erased,
 	}
 	w.Calendar = s.calendar.Encode()
-	w.TraitTexts = s.texts.Encode()
+	w.TraitTexts, w.Attributes = s.texts.Encode(), s.texts.EncodeAttributes()
 	s.contributions.Encode(w)
 	w.Costs = s.costs.Encode()
 	w.SentThresholds = s.sentThresholds
@@ -175,6 +175,7 @@ func decodePartitionState(blob []byte) (partitionState, error) {
 	s.calendar.Decode(w.GetCalendar())
 	s.calibration.Decode(w.GetCalibration())
 	s.texts.Decode(w.TraitTexts)
+	s.texts.DecodeAttributes(w.Attributes)
 	s.contributions.Decode(w)
 	s.costs.Decode(w.Costs)
 	s.sentThresholds = w.GetSentThresholds()

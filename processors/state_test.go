@@ -71,6 +71,8 @@ func fullState() partitionState {
 	s.contributions.SetPublishedFinal(&ledger.Contribution{Close: 2})
 	s.costs.Set(&ledger.Cost{Month: 1, Kind: 2, Amount: 3})
 	s.texts.Number(trait.Channel, "web")
+	plan, _ := s.texts.Attribute("plan")
+	s.texts.Number(plan, "pro")
 	s.fuses.Decode([]*state.Fuse{{Rule: 1, Hour: 2, Raised: 3, Suppressed: 4}})
 	return s
 }

@@ -261,6 +261,7 @@ func (s *step) applyBody(m customer.Moment, c *subject, e *ledger.Event) custome
 				s.category = s.state.texts.Number(trait.Category, category)
 			}
 		}
+		c.state.NoteAttributes(&s.state.texts, e, change)
 		return change
 	case e.Referral != nil:
 		change := c.state.RecordReferral(c.id, e, e.Referral)
@@ -269,7 +270,9 @@ func (s *step) applyBody(m customer.Moment, c *subject, e *ledger.Event) custome
 	case e.Survey != nil:
 		return c.state.RecordResponse(e.Survey)
 	case e.Engagement != nil:
-		return c.state.RecordEngagement(t, e.GetOccurredAt(), e.Engagement)
+		change := c.state.RecordEngagement(t, e.GetOccurredAt(), e.Engagement)
+		c.state.NoteAttributes(&s.state.texts, e, change)
+		return change
 	}
 	switch k := e.GetCancellation(); k.GetKind() {
 	case ledger.CancellationKind_CANCELLATION_KIND_REFUND:

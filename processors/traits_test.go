@@ -99,10 +99,13 @@ func recountTrait(name string, events []*ledger.Event) string {
 	return statedTrait(name, stated[0].PurchaseDetails)
 }
 
-// requireTraits requires the traits of a recount.
+// requireTraits requires the traits and attributes of a recount.
 func requireTraits(t *rapid.T, w *world, id string, events []*ledger.Event) {
 	for k := range trait.Traits {
 		require.Equal(t, recountTrait(k.String(), events), w.trait(id, k), "%s of %s", k, id)
+	}
+	for _, name := range attributeNames {
+		require.Equal(t, recountAttribute(name, events), w.attribute(id, name), "attribute %s of %s", name, id)
 	}
 }
 

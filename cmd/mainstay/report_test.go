@@ -224,5 +224,5 @@ func TestSegmentsEqualANaiveSum(t *testing.T) {
 	require.Contains(t, w.mustRun("report", "segments", "--by", "cohort"), "Few: below 30 customers")
 	code, _, errs := w.run("report", "segments", "--by", "colour")
 	require.Equal(t, exitUsage, code)
-	require.Contains(t, errs, "must be value_tier or churn_risk or nps_category or cohort or referred")
+	require.Contains(t, errs, "there are value_tier, churn_risk, nps_category, cohort, referred")
 }

@@ -14,25 +14,33 @@ import (
 // segmentsCommand is the command of a report of segments.
 func (p *program) segmentsCommand(r *lookup.SegmentReport) *cobra.Command {
 	about, names := make([]string, 0), make([]string, 0)
-	for _, d := range lookup.Dimensions() {
+	for _, d := range lookup.Dimensions(nil) {
 		about, names = append(about, "  "+d.Name+": "+d.About), append(names, d.Name)
 	}
 	cmd := &cobra.Command{
 		Use: r.Name, Short: r.About, Args: cobra.NoArgs,
 		Long: strings.ToUpper(r.Name[:1]) + r.Name[1:] + " reads all customers who have a standing order, and sums them by a dimension. The last row is of all of them.\n" +
-			"docs/measures.md has the formula of each column. The dimensions are\n" + strings.Join(about, "\n"),
+			"docs/measures.md has the formula of each column. The dimensions are those of the setting attributes, and\n" + strings.Join(about, "\n"),
 		Example: "  " + p.name + " report " + r.Name + " --by churn_risk\n  " + p.name + " report " + r.Name + " --by cohort --csv",
 		RunE:    p.interruptible(func(ctx context.Context, cmd *cobra.Command, _ []string) error { return p.segmentsReport(ctx, cmd, r) }),
 	}
-	addChoiceFlag(cmd, "by", "", r.By, "dimension", names...)
+	cmd.Flags().String("by", r.By, "dimension")
+	_ = cmd.RegisterFlagCompletionFunc("by", func(cmd *cobra.Command, _ []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		c, _ := p.config(cmd)
+		return append(names, c.Attributes.Names()...), cobra.ShellCompDirectiveNoFileComp
+	}) // fails only for a flag that does not exist
 	addFormFlags(cmd)
 	return cmd
 }
 
 func (p *program) segmentsReport(ctx context.Context, cmd *cobra.Command, r *lookup.SegmentReport) error {
-	by, err := lookup.DimensionNamed(choiceOf(cmd, "by"))
+	c, err := p.config(cmd)
 	if err != nil {
-		return usageError{err}
+		return err
+	}
+	by, err := lookup.DimensionNamed(choiceOf(cmd, "by"), c.Attributes.Names())
+	if err != nil {
+		return usageError{fmt.Errorf("--by: %w", err)}
 	}
 	a, g, err := p.openRedis(ctx, cmd)
 	if err != nil {

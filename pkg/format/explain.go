@@ -74,7 +74,7 @@ func (t *Translated) readings(d *event.Decoder, m *event.Message, now int64) []e
 		return []event.FieldReading{{Field: "record", Value: "skipped: " + t.Skip}}
 	}
 	translated := *m
-	translated.Value = t.Value
+	translated.Value, translated.Lookup = t.Value, t.lookup
 	readings := d.Explain(t.Kind, &translated, now)
 	for i := range readings {
 		if path, ok := t.Paths[readings[i].Field]; ok {

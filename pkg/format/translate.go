@@ -22,6 +22,21 @@ type Translated struct {
 	Skip  string            // "", or why it is skipped
 	Paths map[string]string // of the record, by the field that is read from there
 	In    string            // the element of the record's list that it was read from, such as events[2]; "" if there is no list
+
+	from scope
+}
+
+// lookup finds what is at a path of plain names, in the vendor's event, and if nothing is there, in the whole record.
+func (t *Translated) lookup(path []string) any {
+	for _, at := range []map[string]any{t.from.event, t.from.record} {
+		for i, name := range path {
+			if i == len(path)-1 && at[name] != nil {
+				return at[name]
+			}
+			at, _ = at[name].(map[string]any)
+		}
+	}
+	return nil
 }
 
 // Translate translates a record of a topic of this kind into its events, at least one, in an order that depends on the record and the table
@@ -152,7 +167,7 @@ func (f *Format) add(all []Translated, kind event.Kind, e *Event, in string, s s
 		}
 		w := writer{scope: s, paths: map[string]string{}}
 		w.object("", e.Fields, at)
-		all = append(all, Translated{Kind: e.kind, Value: w.out, Paths: w.paths, In: in})
+		all = append(all, Translated{Kind: e.kind, Value: w.out, Paths: w.paths, In: in, from: s})
 	}
 	return all, nil
 }
@@ -237,7 +252,7 @@ func (f *Format) decodeTranslated(d *event.Decoder, m *event.Message, t *Transla
 		return nil
 	}
 	translated := *m
-	translated.Value = t.Value
+	translated.Value, translated.Lookup = t.Value, t.lookup
 	err := d.Decode(t.Kind, &translated, now, into)
 	if refused := (*event.Refused)(nil); errors.As(err, &refused) {
 		return f.Explain(refused, t)

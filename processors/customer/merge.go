@@ -113,19 +113,30 @@ func (r *rare) addMerged(id uint64) {
 	}
 }
 
-// TraitTexts returns the texts of the traits, in their order.
+// TraitTexts returns the texts of the traits and attributes, in their order, then the names of the attributes.
 func (s *State) TraitTexts(texts *trait.Texts) []string {
-	var all []string
+	var all, names []string
 	for i := range s.traits {
-		all = append(all, texts.Text(s.traits[i].trait, s.traits[i].text))
+		r := &s.traits[i]
+		all = append(all, texts.Text(r.trait, r.text))
+		if r.trait.IsAttribute() {
+			names = append(names, texts.Name(r.trait))
+		}
 	}
-	return all
+	return append(all, names...)
 }
 
-// Traits returns how many traits are known.
-func (s *State) Traits() int { return len(s.traits) }
+// HasTraitTexts reports whether so many texts can be those of TraitTexts.
+func (s *State) HasTraitTexts(n int) bool {
+	for i := range s.traits {
+		if s.traits[i].trait.IsAttribute() {
+			n--
+		}
+	}
+	return n == len(s.traits)
+}
 
-// TakeOver adds a part of the facts of a customer who is merged into this one, whose id is own. stated are the texts of the part's traits.
+// TakeOver adds a part of the facts of a customer who is merged into this one, whose id is own. stated are the part's TraitTexts.
 // The part must not be used afterwards.
 func (s *State) TakeOver(t *Terms, m Moment, own string, part *State, texts *trait.Texts, stated []string) {
 	for len(part.orderLog.rows) > 0 {
@@ -246,16 +257,16 @@ func (o *order) mergeRefunds(from *order) {
 }
 
 func (s *State) takeTraits(from *State, texts *trait.Texts, stated []string) {
+	names := stated[len(from.traits):]
 	for k, r := range from.traits {
-		i, known := slices.BinarySearchFunc(s.traits, r.trait, func(r register, t trait.Trait) int { return cmp.Compare(r.trait, t) })
-		if known && (!s.traits[i].yields(r.from) || s.traits[i].compare(r.from) == 0 && texts.Text(r.trait, s.traits[i].text) >= stated[k]) {
-			continue
+		t, known := r.trait, true
+		//mutant:attribute-mixed-up if false && $
+		if t.IsAttribute() { // it has the number of the other partition
+			t, known = texts.Attribute(names[0])
+			names = names[1:]
 		}
-		next := register{r.from, r.trait, texts.Number(r.trait, stated[k])}
 		if known {
-			s.traits[i] = next
-		} else {
-			s.traits = slices.Insert(s.traits, i, next)
+			s.take(texts, t, r.from, stated[k])
 		}
 	}
 }

@@ -54,7 +54,7 @@ type State struct {
 	// forgottenAt is the time (ms) of the latest standing order that left memory; 0: none did.
 	forgottenAt int64
 
-	// traits are what purchases state of the customer, by trait.
+	// traits are what purchases state of the customer, and attributes what these and engagement do, by trait.
 	traits []register
 	// engagement is what the customer does besides buying; nil: no event of it is known.
 	engagement *engagement
@@ -217,7 +217,7 @@ func (s *State) Deadline() (int64, bool) { return s.Next, s.Next != 0 }
 
 // Size estimates how many bytes of memory the state takes.
 func (s *State) Size() int {
-	n := 768 + 4*cap(s.milestones.categories) + 56*cap(s.Alerts.Episodes) + 16*cap(s.days) + 8*cap(s.Losses) + 24*cap(s.traits) + s.orderLog.size() + 16*cap(s.recent) + len(s.recentFilter) + 120*cap(s.responses) + 64*cap(s.referrals) + 24*cap(s.credits) + 48*(cap(s.cancellations)+cap(s.forgottenCancellations))
+	n := 768 + 4*cap(s.milestones.categories) + 56*cap(s.Alerts.Episodes) + 16*cap(s.days) + 8*cap(s.Losses) + 32*cap(s.traits) + s.orderLog.size() + 16*cap(s.recent) + len(s.recentFilter) + 120*cap(s.responses) + 64*cap(s.referrals) + 24*cap(s.credits) + 48*(cap(s.cancellations)+cap(s.forgottenCancellations))
 	for i := range s.responses {
 		r := &s.responses[i]
 		n += len(r.ID) + len(r.SurveyID) + len(r.Comment) + len(r.Dimension)

@@ -117,6 +117,7 @@ func fullState(t *testing.T) *State {
 	for at, channel := range []string{"web", "store"} {
 		s.NoteTraits(&texts, &ledger.Event{OccurredAt: now + int64(at), Purchase: &ledger.Purchase{OrderId: "refunded", UpdatedAt: now}}, &ledger.Details{Channel: channel}, Change{})
 	}
+	s.NoteAttributes(&texts, &ledger.Event{OccurredAt: now + 5, Id: "visit", Engagement: &ledger.Engagement{}, Attributes: []*ledger.Attribute{{Name: "plan", Text: "pro"}, {Name: "region", Text: "north"}}}, Change{})
 	r := s.ensureRare()
 	r.mergedInto, r.mergedAt, r.merged = "another", 3, []uint64{4, 5}
 	s.SetCredit(&ledger.Credit{Referred: "them", Net: 30, Approved: true}, "own", 1)

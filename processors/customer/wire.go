@@ -39,6 +39,7 @@ func (s *State) write(w *state.Customer) {
 		Recent: w.Recent[:0], RecentDay: w.RecentDay[:0], Responses: w.Responses[:0], Referrals: w.Referrals[:0],
 		CreditFrom: w.CreditFrom[:0], CreditNet: w.CreditNet[:0], LastPublished: w.LastPublished, Promise: w.Promise[:0], Losses: w.Losses[:0], Alerts: w.Alerts, Milestones: w.Milestones,
 		Trait: w.Trait[:0], TraitText: w.TraitText[:0], TraitAt: w.TraitAt[:0], TraitOrder: w.TraitOrder[:0], TraitUpdated: w.TraitUpdated[:0],
+		Attribute: w.Attribute[:0], AttributeText: w.AttributeText[:0],
 	}
 	if p := s.Promise; p.Days > 0 {
 		w.Promise = append(w.Promise, p.Day, p.Days, p.Probability, p.Orders)

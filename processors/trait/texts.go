@@ -1,6 +1,7 @@
 package trait
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/mainstay/mainstay/schemas/state"
@@ -17,16 +18,56 @@ type Number uint32
 
 // Texts numbers the texts of traits in the order in which it first meets them, so that customers hold numbers. Nothing is ever taken out:
 // a text is what the shop calls a channel or a category, not what it knows of a person. The zero value has no texts.
-type Texts struct{ lists [vocabularies]list }
+//
+// Attributes are numbered likewise, by their names, each with texts of its own. So none is mixed up with another, whatever else the setting
+// names and in which order, and one that is named again goes on with what was known of it.
+type Texts struct {
+	lists      [vocabularies]list
+	attributes []attribute
+}
+
+type attribute struct {
+	name string
+	list
+}
 
 type list struct {
 	texts   []string // text i has number i+1
 	numbers map[string]Number
 }
 
+// Attribute returns the attribute of a name. One that is new is added, if there is room; false: there is none.
+func (x *Texts) Attribute(name string) (t Trait, ok bool) {
+	if t, ok = x.KnownAttribute(name); ok || len(x.attributes) == MaxAttributes {
+		return t, ok
+	}
+	x.attributes = append(x.attributes, attribute{name: strings.Clone(name)})
+	return FirstAttribute + Trait(len(x.attributes)-1), true //nolint:gosec // at most MaxAttributes
+}
+
+// KnownAttribute returns the attribute of a name, if it was ever stated.
+func (x *Texts) KnownAttribute(name string) (t Trait, ok bool) {
+	i := slices.IndexFunc(x.attributes, func(a attribute) bool { return a.name == name })
+	return FirstAttribute + Trait(max(i, 0)), i >= 0 //nolint:gosec // at most MaxAttributes
+}
+
+// Name returns the name of an attribute.
+func (x *Texts) Name(t Trait) string { return x.attributes[t-FirstAttribute].name }
+
+// of returns the texts of a trait.
+func (x *Texts) of(t Trait) *list {
+	switch at := int(t) - int(FirstAttribute); {
+	case at < 0:
+		return &x.lists[table[t].vocabulary]
+	case at < len(x.attributes):
+		return &x.attributes[at].list
+	}
+	return new(list)
+}
+
 // Number returns the number of a text of a trait. A text that is new is added, if there is room.
 func (x *Texts) Number(t Trait, text string) Number {
-	l := &x.lists[table[t].vocabulary]
+	l := x.of(t)
 	if n, known := l.numbers[text]; known {
 		return n
 	}
@@ -49,7 +90,7 @@ func (l *list) add(text string) Number {
 
 // Text returns the text of a number.
 func (x *Texts) Text(t Trait, n Number) string {
-	if l := &x.lists[table[t].vocabulary]; n > 0 && int(n) <= len(l.texts) {
+	if l := x.of(t); n > 0 && int(n) <= len(l.texts) {
 		return l.texts[n-1]
 	}
 	return Other
@@ -67,6 +108,26 @@ func (x *Texts) Encode() []*state.TraitTexts {
 		}
 	}
 	return w
+}
+
+// EncodeAttributes returns the attributes as a partition's state holds them; nil if there are none.
+func (x *Texts) EncodeAttributes() []*state.AttributeTexts {
+	var w []*state.AttributeTexts
+	for i := range x.attributes {
+		w = append(w, &state.AttributeTexts{Name: x.attributes[i].name, Text: x.attributes[i].texts})
+	}
+	return w
+}
+
+// DecodeAttributes reads what EncodeAttributes returned into x, which must have none.
+func (x *Texts) DecodeAttributes(w []*state.AttributeTexts) {
+	//mutant:attributes-lost-on-reclaim delete
+	for _, a := range w[:min(len(w), MaxAttributes)] {
+		x.attributes = append(x.attributes, attribute{name: a.GetName()})
+		for _, text := range a.GetText() {
+			x.attributes[len(x.attributes)-1].add(text)
+		}
+	}
 }
 
 // Decode reads what Encode returned into x, which must be empty.

@@ -7,7 +7,8 @@ package trait
 
 import "github.com/mainstay/mainstay/schemas/ledger"
 
-// Trait is a trait of a customer. Its value is its number in the state.
+// Trait is a trait of a customer, or an attribute: a trait that the shop names by a setting. Its value is its number in the state; the number of
+// an attribute is the partition's.
 type Trait uint8
 
 // The traits. Numbers are never used again.
@@ -23,7 +24,13 @@ const (
 	Subscription
 	HowHeard
 	Traits // their number
+
+	// FirstAttribute is the number of a partition's first attribute. Those below it are kept for traits.
+	FirstAttribute Trait = 32
 )
+
+// MaxAttributes is the most attributes that a partition tells apart, those that the setting names no more included. A further one is not kept.
+const MaxAttributes = 256 - int(FirstAttribute)
 
 // Yes and No are the texts of traits that are one or the other.
 const (
@@ -105,8 +112,16 @@ func (t Trait) String() string { return table[t].name }
 // About says what the trait is of a customer's orders, after "customers".
 func (t Trait) About() string { return table[t].about }
 
+// IsAttribute reports whether the trait is an attribute.
+func (t Trait) IsAttribute() bool { return t >= FirstAttribute }
+
 // Which says which of the purchases that state the trait the customer has it from.
-func (t Trait) Which() Which { return table[t].which }
+func (t Trait) Which() Which {
+	if t.IsAttribute() {
+		return Latest
+	}
+	return table[t].which
+}
 
 // Of returns what a purchase states; empty: nothing. The text aliases the details.
 func (t Trait) Of(d *ledger.Details) string { return table[t].of(d) }

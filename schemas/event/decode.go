@@ -16,14 +16,15 @@ import (
 
 // Decoder decodes input records. It is not safe for concurrent use.
 type Decoder struct {
-	opts  Options
-	table *money.Table
-	unit  money.Unit // of Options.Currency; zero: none
-	last  money.Unit // of the last record that stated a currency: shops rarely change it
-	r     reading
-	c     common
-	now   int64
-	canon canonical // the bytes that Event.Facts is a hash of
+	opts   Options
+	table  *money.Table
+	unit   money.Unit // of Options.Currency; zero: none
+	last   money.Unit // of the last record that stated a currency: shops rarely change it
+	r      reading
+	c      common
+	now    int64
+	canon  canonical        // the bytes that Event.Facts is a hash of
+	stated *attributeReader // nil: no attributes are read
 }
 
 // NewDecoder checks the options; the error names the setting.
@@ -38,6 +39,11 @@ func NewDecoder(o Options) (*Decoder, error) {
 	}
 	d := &Decoder{opts: o, table: table}
 	d.r.times = timeform.NewReader(zone)
+	if len(o.Attributes) > 0 {
+		if d.stated, err = newAttributeReader(o.Attributes); err != nil {
+			return nil, err
+		}
+	}
 	if o.Currency != "" {
 		var ok bool
 		if d.unit, ok = table.Lookup([]byte(o.Currency)); !ok {
@@ -127,6 +133,9 @@ func (d *Decoder) read(kind Kind, m *Message, into *Result) {
 	c.typeName = d.readType(kind)
 	d.readCommon(kind, m, c)
 	kinds[kind].read(d, c)
+	if d.stated != nil && kinds[kind].States {
+		d.readAttributes(m, into)
+	}
 	if r.refused != nil || into.Skip != "" {
 		return
 	}
@@ -167,6 +176,7 @@ func (d *Decoder) open(m *Message) bool {
 		return false
 	}
 	body := &r.places[inBody]
+	r.start = r.space(0)
 	if !body.present.has(nSpecversion) {
 		if contentType, ok := r.contentType(); ok && isStructured(contentType) {
 			r.refuse(fSpecversion, Missing, "the content type says CloudEvents")
@@ -217,7 +227,7 @@ func (d *Decoder) openStructured() bool {
 		r.refuse(fData, WrongType, "an object is wanted")
 		return false
 	}
-	r.structured = true
+	r.structured, r.start = true, int(data.start)
 	whole := r.buf
 	r.buf = whole[:data.end]
 	r.document(int(data.start)) // has been scanned before: it cannot fail

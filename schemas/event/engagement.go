@@ -33,6 +33,7 @@ var engagement = Descriptor{
 	Fields:   withCommon(fCustomerID, fEngagementType, fChannel, fCampaign),
 	Example:  "--customer me --type review",
 	Optional: true,
+	States:   true,
 	read:     (*Decoder).readEngagement,
 	facts:    func(b *canonical, e *ledger.Event, _ *common) { b.number(int64(e.Engagement.Type)) },
 	is:       func(e *ledger.Event) bool { return e.Engagement != nil },

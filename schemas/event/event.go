@@ -14,6 +14,7 @@ type Message struct {
 	Null       bool                             // the value is null: a tombstone
 	Timestamp  int64                            // Kafka's, ms since 1970
 	Header     func(name string) ([]byte, bool) // nil: the record has none
+	Lookup     func(path []string) any          // finds what encoding/json has decoded in the record that Value was translated from; nil: it is Value itself
 }
 
 // AnonymousPolicy states what happens to events of anonymous customers: ids that stand for no particular customer.
@@ -74,6 +75,7 @@ type Options struct {
 	KeepComments    bool                   // survey comments go into the ledger
 	EventTime       bool                   // the ledger's clock is the events' own time
 	Zone            *time.Location         // of times that do not state theirs; nil: UTC
+	Attributes      []AttributePath        // of customers, which purchases and engagement state
 }
 
 // DefaultOptions are the options as shipped: no default currency, the toman as an alias, the usual ids of anonymous customers.

@@ -36,6 +36,7 @@ type Descriptor struct {
 	Occurred *Field   // when it happened
 	Example  string   // flags of an example of `send`
 	Optional bool     // it has no topic unless the settings name one
+	States   bool     // it may state attributes of its customer
 	Apart    bool     // its events come by topics and addresses of their own alone: who may report purchases may not erase or merge customers
 
 	read  func(*Decoder, *common)                  // reads the body, and sets the natural key
@@ -55,6 +56,7 @@ type bodies struct {
 	erasure      ledger.Erasure
 	engagement   ledger.Engagement
 	merge        ledger.Merge
+	attributes   []*ledger.Attribute // grows to the most that this result has needed
 }
 
 // Descriptor returns what is declared of the kind.

@@ -71,6 +71,7 @@ var purchase = Descriptor{
 		fUpdatedAt, fStatus, fCancelledAt,
 		fProducts, fRefunds),
 	Example: "--customer me --order 1 --total 49.90 --currency EUR",
+	States:  true,
 	read:    (*Decoder).readPurchase,
 	facts: func(b *canonical, e *ledger.Event, c *common) {
 		p := e.Purchase

@@ -31,6 +31,7 @@ type reading struct {
 	header     func(string) ([]byte, bool)
 	present    nameSet // names that are present at any place of the body
 	structured bool
+	start      int              // of the event in buf: its opening brace
 	attributes [attributes]slot // of a structured event
 	refused    *Refused
 	explain    bool

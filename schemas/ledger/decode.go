@@ -101,6 +101,7 @@ type EventReader struct {
 	engagement   Engagement
 	merge        Merge
 	details      []byte // of the purchase, encoded; empty: none
+	attributes   []*Attribute
 }
 
 // Read decodes an event. Its strings alias payload. The event is valid until the next Read, and only as long as payload is not
@@ -164,11 +165,24 @@ func (r *EventReader) Read(payload []byte) (*Event, error) {
 				e.Merge = &r.merge
 			}
 			f.check(e.Merge.UnmarshalVTUnsafe(f.bytes))
-		case f.number <= 4 || f.number >= 10 && f.number <= 14 || f.number == 16 || f.number == 17:
+		case f.is(20, sized):
+			f.check(r.nextAttribute().UnmarshalVTUnsafe(f.bytes))
+		case f.number <= 4 || f.number >= 10 && f.number <= 14 || f.number == 16 || f.number == 17 || f.number == 20:
 			f.check(errWireType)
 		}
 	}
 	return e, f.err
+}
+
+// nextAttribute adds an attribute to the event, in memory that former events had.
+func (r *EventReader) nextAttribute() *Attribute {
+	n := len(r.event.Attributes)
+	if n == len(r.attributes) {
+		r.attributes = append(r.attributes, new(Attribute))
+	}
+	*r.attributes[n] = Attribute{}
+	r.event.Attributes = r.attributes[: n+1 : n+1]
+	return r.attributes[n]
 }
 
 // Last returns the event that Read decoded last.

@@ -72,6 +72,9 @@ func TestEventReaderReadsWhatWasWritten(t *testing.T) {
 		case 5:
 			want.Engagement = &Engagement{Type: EngagementType(rapid.Int32Range(0, 9).Draw(t, "type")), Channel: rapid.String().Draw(t, "channel"), Campaign: rapid.String().Draw(t, "campaign")}
 		}
+		for range rapid.IntRange(0, 3).Draw(t, "attributes") {
+			want.Attributes = append(want.Attributes, &Attribute{Name: rapid.String().Draw(t, "name"), Text: rapid.String().Draw(t, "text")})
+		}
 		d := drawDetails(t)
 		want.PurchaseDetails = d
 		payload, err := want.MarshalVT()
@@ -138,6 +141,9 @@ func FuzzDecode(f *testing.F) {
 	require.NoError(f, err)
 	f.Add(value)
 	value, err = (&Event{Id: "1", Purchase: &Purchase{OrderId: "o"}, PurchaseDetails: &PurchaseDetails{Channel: "web"}}).MarshalVT()
+	require.NoError(f, err)
+	f.Add(value)
+	value, err = (&Event{Id: "1", Engagement: &Engagement{Type: 1}, Attributes: []*Attribute{{Name: "plan", Text: "pro"}, {Name: "region"}}}).MarshalVT()
 	require.NoError(f, err)
 	f.Add(value)
 	f.Fuzz(func(t *testing.T, value []byte) {

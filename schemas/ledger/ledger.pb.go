@@ -666,7 +666,8 @@ type Event struct {
 	Erasure         *Erasure               `protobuf:"bytes,14,opt,name=erasure,proto3" json:"erasure,omitempty"`                                        // of an entry of KIND_ERASE
 	PurchaseDetails *PurchaseDetails       `protobuf:"bytes,15,opt,name=purchase_details,json=purchaseDetails,proto3" json:"purchase_details,omitempty"` // beside the purchase, so that who needs only amounts does not decode it
 	Engagement      *Engagement            `protobuf:"bytes,16,opt,name=engagement,proto3" json:"engagement,omitempty"`
-	Merge           *Merge                 `protobuf:"bytes,17,opt,name=merge,proto3" json:"merge,omitempty"` // of an entry of KIND_MERGE
+	Merge           *Merge                 `protobuf:"bytes,17,opt,name=merge,proto3" json:"merge,omitempty"`           // of an entry of KIND_MERGE
+	Attributes      []*Attribute           `protobuf:"bytes,20,rep,name=attributes,proto3" json:"attributes,omitempty"` // beside a purchase or engagement: what it states of its customer by the setting attributes
 	unknownFields   protoimpl.UnknownFields
 	sizeCache       protoimpl.SizeCache
 }
@@ -785,6 +786,67 @@ func (x *Event) GetMerge() *Merge {
 	return nil
 }
 
+func (x *Event) GetAttributes() []*Attribute {
+	if x != nil {
+		return x.Attributes
+	}
+	return nil
+}
+
+// Attribute is what an event states of its customer by a path that the setting attributes names, as that stood when the event was read. Like details
+// it distinguishes no duplicate from a conflict.
+type Attribute struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Text          string                 `protobuf:"bytes,2,opt,name=text,proto3" json:"text,omitempty"` // without white space at its ends, and at most 100 bytes
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Attribute) Reset() {
+	*x = Attribute{}
+	mi := &file_ledger_ledger_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Attribute) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Attribute) ProtoMessage() {}
+
+func (x *Attribute) ProtoReflect() protoreflect.Message {
+	mi := &file_ledger_ledger_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Attribute.ProtoReflect.Descriptor instead.
+func (*Attribute) Descriptor() ([]byte, []int) {
+	return file_ledger_ledger_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *Attribute) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Attribute) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
 // Money is in minor units (ISO 4217 exponent) of an upper-case currency code; aliases such as IRT are already converted.
 type Purchase struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -804,7 +866,7 @@ type Purchase struct {
 
 func (x *Purchase) Reset() {
 	*x = Purchase{}
-	mi := &file_ledger_ledger_proto_msgTypes[5]
+	mi := &file_ledger_ledger_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -816,7 +878,7 @@ func (x *Purchase) String() string {
 func (*Purchase) ProtoMessage() {}
 
 func (x *Purchase) ProtoReflect() protoreflect.Message {
-	mi := &file_ledger_ledger_proto_msgTypes[5]
+	mi := &file_ledger_ledger_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -829,7 +891,7 @@ func (x *Purchase) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Purchase.ProtoReflect.Descriptor instead.
 func (*Purchase) Descriptor() ([]byte, []int) {
-	return file_ledger_ledger_proto_rawDescGZIP(), []int{5}
+	return file_ledger_ledger_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Purchase) GetOrderId() string {
@@ -927,7 +989,7 @@ type PurchaseDetails struct {
 
 func (x *PurchaseDetails) Reset() {
 	*x = PurchaseDetails{}
-	mi := &file_ledger_ledger_proto_msgTypes[6]
+	mi := &file_ledger_ledger_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -939,7 +1001,7 @@ func (x *PurchaseDetails) String() string {
 func (*PurchaseDetails) ProtoMessage() {}
 
 func (x *PurchaseDetails) ProtoReflect() protoreflect.Message {
-	mi := &file_ledger_ledger_proto_msgTypes[6]
+	mi := &file_ledger_ledger_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -952,7 +1014,7 @@ func (x *PurchaseDetails) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PurchaseDetails.ProtoReflect.Descriptor instead.
 func (*PurchaseDetails) Descriptor() ([]byte, []int) {
-	return file_ledger_ledger_proto_rawDescGZIP(), []int{6}
+	return file_ledger_ledger_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *PurchaseDetails) GetChannel() string {
@@ -1066,7 +1128,7 @@ type Acquisition struct {
 
 func (x *Acquisition) Reset() {
 	*x = Acquisition{}
-	mi := &file_ledger_ledger_proto_msgTypes[7]
+	mi := &file_ledger_ledger_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1078,7 +1140,7 @@ func (x *Acquisition) String() string {
 func (*Acquisition) ProtoMessage() {}
 
 func (x *Acquisition) ProtoReflect() protoreflect.Message {
-	mi := &file_ledger_ledger_proto_msgTypes[7]
+	mi := &file_ledger_ledger_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1091,7 +1153,7 @@ func (x *Acquisition) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Acquisition.ProtoReflect.Descriptor instead.
 func (*Acquisition) Descriptor() ([]byte, []int) {
-	return file_ledger_ledger_proto_rawDescGZIP(), []int{7}
+	return file_ledger_ledger_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Acquisition) GetSource() string {
@@ -1135,7 +1197,7 @@ type Product struct {
 
 func (x *Product) Reset() {
 	*x = Product{}
-	mi := &file_ledger_ledger_proto_msgTypes[8]
+	mi := &file_ledger_ledger_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1147,7 +1209,7 @@ func (x *Product) String() string {
 func (*Product) ProtoMessage() {}
 
 func (x *Product) ProtoReflect() protoreflect.Message {
-	mi := &file_ledger_ledger_proto_msgTypes[8]
+	mi := &file_ledger_ledger_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1160,7 +1222,7 @@ func (x *Product) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Product.ProtoReflect.Descriptor instead.
 func (*Product) Descriptor() ([]byte, []int) {
-	return file_ledger_ledger_proto_rawDescGZIP(), []int{8}
+	return file_ledger_ledger_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Product) GetProductId() string {
@@ -1209,7 +1271,7 @@ type Refund struct {
 
 func (x *Refund) Reset() {
 	*x = Refund{}
-	mi := &file_ledger_ledger_proto_msgTypes[9]
+	mi := &file_ledger_ledger_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1221,7 +1283,7 @@ func (x *Refund) String() string {
 func (*Refund) ProtoMessage() {}
 
 func (x *Refund) ProtoReflect() protoreflect.Message {
-	mi := &file_ledger_ledger_proto_msgTypes[9]
+	mi := &file_ledger_ledger_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1234,7 +1296,7 @@ func (x *Refund) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Refund.ProtoReflect.Descriptor instead.
 func (*Refund) Descriptor() ([]byte, []int) {
-	return file_ledger_ledger_proto_rawDescGZIP(), []int{9}
+	return file_ledger_ledger_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Refund) GetRefundId() string {
@@ -1274,7 +1336,7 @@ type Cancellation struct {
 
 func (x *Cancellation) Reset() {
 	*x = Cancellation{}
-	mi := &file_ledger_ledger_proto_msgTypes[10]
+	mi := &file_ledger_ledger_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1286,7 +1348,7 @@ func (x *Cancellation) String() string {
 func (*Cancellation) ProtoMessage() {}
 
 func (x *Cancellation) ProtoReflect() protoreflect.Message {
-	mi := &file_ledger_ledger_proto_msgTypes[10]
+	mi := &file_ledger_ledger_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1299,7 +1361,7 @@ func (x *Cancellation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Cancellation.ProtoReflect.Descriptor instead.
 func (*Cancellation) Descriptor() ([]byte, []int) {
-	return file_ledger_ledger_proto_rawDescGZIP(), []int{10}
+	return file_ledger_ledger_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Cancellation) GetKind() CancellationKind {
@@ -1370,7 +1432,7 @@ type Referral struct {
 
 func (x *Referral) Reset() {
 	*x = Referral{}
-	mi := &file_ledger_ledger_proto_msgTypes[11]
+	mi := &file_ledger_ledger_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1382,7 +1444,7 @@ func (x *Referral) String() string {
 func (*Referral) ProtoMessage() {}
 
 func (x *Referral) ProtoReflect() protoreflect.Message {
-	mi := &file_ledger_ledger_proto_msgTypes[11]
+	mi := &file_ledger_ledger_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1395,7 +1457,7 @@ func (x *Referral) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Referral.ProtoReflect.Descriptor instead.
 func (*Referral) Descriptor() ([]byte, []int) {
-	return file_ledger_ledger_proto_rawDescGZIP(), []int{11}
+	return file_ledger_ledger_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Referral) GetReferralId() string {
@@ -1439,7 +1501,7 @@ type Survey struct {
 
 func (x *Survey) Reset() {
 	*x = Survey{}
-	mi := &file_ledger_ledger_proto_msgTypes[12]
+	mi := &file_ledger_ledger_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1451,7 +1513,7 @@ func (x *Survey) String() string {
 func (*Survey) ProtoMessage() {}
 
 func (x *Survey) ProtoReflect() protoreflect.Message {
-	mi := &file_ledger_ledger_proto_msgTypes[12]
+	mi := &file_ledger_ledger_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1464,7 +1526,7 @@ func (x *Survey) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Survey.ProtoReflect.Descriptor instead.
 func (*Survey) Descriptor() ([]byte, []int) {
-	return file_ledger_ledger_proto_rawDescGZIP(), []int{12}
+	return file_ledger_ledger_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Survey) GetResponseId() string {
@@ -1556,7 +1618,7 @@ type Erasure struct {
 
 func (x *Erasure) Reset() {
 	*x = Erasure{}
-	mi := &file_ledger_ledger_proto_msgTypes[13]
+	mi := &file_ledger_ledger_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1568,7 +1630,7 @@ func (x *Erasure) String() string {
 func (*Erasure) ProtoMessage() {}
 
 func (x *Erasure) ProtoReflect() protoreflect.Message {
-	mi := &file_ledger_ledger_proto_msgTypes[13]
+	mi := &file_ledger_ledger_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1581,7 +1643,7 @@ func (x *Erasure) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Erasure.ProtoReflect.Descriptor instead.
 func (*Erasure) Descriptor() ([]byte, []int) {
-	return file_ledger_ledger_proto_rawDescGZIP(), []int{13}
+	return file_ledger_ledger_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Erasure) GetBelow() int64 {
@@ -1601,7 +1663,7 @@ type Merge struct {
 
 func (x *Merge) Reset() {
 	*x = Merge{}
-	mi := &file_ledger_ledger_proto_msgTypes[14]
+	mi := &file_ledger_ledger_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1613,7 +1675,7 @@ func (x *Merge) String() string {
 func (*Merge) ProtoMessage() {}
 
 func (x *Merge) ProtoReflect() protoreflect.Message {
-	mi := &file_ledger_ledger_proto_msgTypes[14]
+	mi := &file_ledger_ledger_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1626,7 +1688,7 @@ func (x *Merge) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Merge.ProtoReflect.Descriptor instead.
 func (*Merge) Descriptor() ([]byte, []int) {
-	return file_ledger_ledger_proto_rawDescGZIP(), []int{14}
+	return file_ledger_ledger_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Merge) GetInto() string {
@@ -1649,7 +1711,7 @@ type Engagement struct {
 
 func (x *Engagement) Reset() {
 	*x = Engagement{}
-	mi := &file_ledger_ledger_proto_msgTypes[15]
+	mi := &file_ledger_ledger_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1661,7 +1723,7 @@ func (x *Engagement) String() string {
 func (*Engagement) ProtoMessage() {}
 
 func (x *Engagement) ProtoReflect() protoreflect.Message {
-	mi := &file_ledger_ledger_proto_msgTypes[15]
+	mi := &file_ledger_ledger_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1674,7 +1736,7 @@ func (x *Engagement) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Engagement.ProtoReflect.Descriptor instead.
 func (*Engagement) Descriptor() ([]byte, []int) {
-	return file_ledger_ledger_proto_rawDescGZIP(), []int{15}
+	return file_ledger_ledger_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Engagement) GetType() EngagementType {
@@ -1726,7 +1788,7 @@ const file_ledger_ledger_proto_rawDesc = "" +
 	"\aordinal\x18\x05 \x01(\rR\aordinal\"8\n" +
 	"\x04Mark\x12\x16\n" +
 	"\x06offset\x18\x01 \x01(\x03R\x06offset\x12\x18\n" +
-	"\aordinal\x18\x02 \x01(\rR\aordinal\"\xcc\x04\n" +
+	"\aordinal\x18\x02 \x01(\rR\aordinal\"\x8b\x05\n" +
 	"\x05Event\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x16\n" +
 	"\x06source\x18\x02 \x01(\tR\x06source\x12\x1f\n" +
@@ -1743,7 +1805,13 @@ const file_ledger_ledger_proto_rawDesc = "" +
 	"\n" +
 	"engagement\x18\x10 \x01(\v2\x1e.mainstay.ledger.v1.EngagementR\n" +
 	"engagement\x12/\n" +
-	"\x05merge\x18\x11 \x01(\v2\x19.mainstay.ledger.v1.MergeR\x05merge\"\xdd\x02\n" +
+	"\x05merge\x18\x11 \x01(\v2\x19.mainstay.ledger.v1.MergeR\x05merge\x12=\n" +
+	"\n" +
+	"attributes\x18\x14 \x03(\v2\x1d.mainstay.ledger.v1.AttributeR\n" +
+	"attributes\"3\n" +
+	"\tAttribute\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
+	"\x04text\x18\x02 \x01(\tR\x04text\"\xdd\x02\n" +
 	"\bPurchase\x12\x19\n" +
 	"\border_id\x18\x01 \x01(\tR\aorderId\x12\x14\n" +
 	"\x05total\x18\x02 \x01(\x12R\x05total\x12\x1a\n" +
@@ -1899,7 +1967,7 @@ func file_ledger_ledger_proto_rawDescGZIP() []byte {
 }
 
 var file_ledger_ledger_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
-var file_ledger_ledger_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
+var file_ledger_ledger_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
 var file_ledger_ledger_proto_goTypes = []any{
 	(Kind)(0),               // 0: mainstay.ledger.v1.Kind
 	(CancellationKind)(0),   // 1: mainstay.ledger.v1.CancellationKind
@@ -1911,43 +1979,45 @@ var file_ledger_ledger_proto_goTypes = []any{
 	(*Origin)(nil),          // 7: mainstay.ledger.v1.Origin
 	(*Mark)(nil),            // 8: mainstay.ledger.v1.Mark
 	(*Event)(nil),           // 9: mainstay.ledger.v1.Event
-	(*Purchase)(nil),        // 10: mainstay.ledger.v1.Purchase
-	(*PurchaseDetails)(nil), // 11: mainstay.ledger.v1.PurchaseDetails
-	(*Acquisition)(nil),     // 12: mainstay.ledger.v1.Acquisition
-	(*Product)(nil),         // 13: mainstay.ledger.v1.Product
-	(*Refund)(nil),          // 14: mainstay.ledger.v1.Refund
-	(*Cancellation)(nil),    // 15: mainstay.ledger.v1.Cancellation
-	(*Referral)(nil),        // 16: mainstay.ledger.v1.Referral
-	(*Survey)(nil),          // 17: mainstay.ledger.v1.Survey
-	(*Erasure)(nil),         // 18: mainstay.ledger.v1.Erasure
-	(*Merge)(nil),           // 19: mainstay.ledger.v1.Merge
-	(*Engagement)(nil),      // 20: mainstay.ledger.v1.Engagement
+	(*Attribute)(nil),       // 10: mainstay.ledger.v1.Attribute
+	(*Purchase)(nil),        // 11: mainstay.ledger.v1.Purchase
+	(*PurchaseDetails)(nil), // 12: mainstay.ledger.v1.PurchaseDetails
+	(*Acquisition)(nil),     // 13: mainstay.ledger.v1.Acquisition
+	(*Product)(nil),         // 14: mainstay.ledger.v1.Product
+	(*Refund)(nil),          // 15: mainstay.ledger.v1.Refund
+	(*Cancellation)(nil),    // 16: mainstay.ledger.v1.Cancellation
+	(*Referral)(nil),        // 17: mainstay.ledger.v1.Referral
+	(*Survey)(nil),          // 18: mainstay.ledger.v1.Survey
+	(*Erasure)(nil),         // 19: mainstay.ledger.v1.Erasure
+	(*Merge)(nil),           // 20: mainstay.ledger.v1.Merge
+	(*Engagement)(nil),      // 21: mainstay.ledger.v1.Engagement
 }
 var file_ledger_ledger_proto_depIdxs = []int32{
 	0,  // 0: mainstay.ledger.v1.Entry.kind:type_name -> mainstay.ledger.v1.Kind
 	7,  // 1: mainstay.ledger.v1.Entry.origin:type_name -> mainstay.ledger.v1.Origin
 	8,  // 2: mainstay.ledger.v1.Entry.after:type_name -> mainstay.ledger.v1.Mark
 	6,  // 3: mainstay.ledger.v1.Entry.copied:type_name -> mainstay.ledger.v1.Copied
-	10, // 4: mainstay.ledger.v1.Event.purchase:type_name -> mainstay.ledger.v1.Purchase
-	15, // 5: mainstay.ledger.v1.Event.cancellation:type_name -> mainstay.ledger.v1.Cancellation
-	16, // 6: mainstay.ledger.v1.Event.referral:type_name -> mainstay.ledger.v1.Referral
-	17, // 7: mainstay.ledger.v1.Event.survey:type_name -> mainstay.ledger.v1.Survey
-	18, // 8: mainstay.ledger.v1.Event.erasure:type_name -> mainstay.ledger.v1.Erasure
-	11, // 9: mainstay.ledger.v1.Event.purchase_details:type_name -> mainstay.ledger.v1.PurchaseDetails
-	20, // 10: mainstay.ledger.v1.Event.engagement:type_name -> mainstay.ledger.v1.Engagement
-	19, // 11: mainstay.ledger.v1.Event.merge:type_name -> mainstay.ledger.v1.Merge
-	14, // 12: mainstay.ledger.v1.Purchase.refunds:type_name -> mainstay.ledger.v1.Refund
-	12, // 13: mainstay.ledger.v1.PurchaseDetails.acquisition:type_name -> mainstay.ledger.v1.Acquisition
-	13, // 14: mainstay.ledger.v1.PurchaseDetails.products:type_name -> mainstay.ledger.v1.Product
-	1,  // 15: mainstay.ledger.v1.Cancellation.kind:type_name -> mainstay.ledger.v1.CancellationKind
-	2,  // 16: mainstay.ledger.v1.Referral.status:type_name -> mainstay.ledger.v1.ReferralStatus
-	3,  // 17: mainstay.ledger.v1.Survey.type:type_name -> mainstay.ledger.v1.SurveyType
-	4,  // 18: mainstay.ledger.v1.Engagement.type:type_name -> mainstay.ledger.v1.EngagementType
-	19, // [19:19] is the sub-list for method output_type
-	19, // [19:19] is the sub-list for method input_type
-	19, // [19:19] is the sub-list for extension type_name
-	19, // [19:19] is the sub-list for extension extendee
-	0,  // [0:19] is the sub-list for field type_name
+	11, // 4: mainstay.ledger.v1.Event.purchase:type_name -> mainstay.ledger.v1.Purchase
+	16, // 5: mainstay.ledger.v1.Event.cancellation:type_name -> mainstay.ledger.v1.Cancellation
+	17, // 6: mainstay.ledger.v1.Event.referral:type_name -> mainstay.ledger.v1.Referral
+	18, // 7: mainstay.ledger.v1.Event.survey:type_name -> mainstay.ledger.v1.Survey
+	19, // 8: mainstay.ledger.v1.Event.erasure:type_name -> mainstay.ledger.v1.Erasure
+	12, // 9: mainstay.ledger.v1.Event.purchase_details:type_name -> mainstay.ledger.v1.PurchaseDetails
+	21, // 10: mainstay.ledger.v1.Event.engagement:type_name -> mainstay.ledger.v1.Engagement
+	20, // 11: mainstay.ledger.v1.Event.merge:type_name -> mainstay.ledger.v1.Merge
+	10, // 12: mainstay.ledger.v1.Event.attributes:type_name -> mainstay.ledger.v1.Attribute
+	15, // 13: mainstay.ledger.v1.Purchase.refunds:type_name -> mainstay.ledger.v1.Refund
+	13, // 14: mainstay.ledger.v1.PurchaseDetails.acquisition:type_name -> mainstay.ledger.v1.Acquisition
+	14, // 15: mainstay.ledger.v1.PurchaseDetails.products:type_name -> mainstay.ledger.v1.Product
+	1,  // 16: mainstay.ledger.v1.Cancellation.kind:type_name -> mainstay.ledger.v1.CancellationKind
+	2,  // 17: mainstay.ledger.v1.Referral.status:type_name -> mainstay.ledger.v1.ReferralStatus
+	3,  // 18: mainstay.ledger.v1.Survey.type:type_name -> mainstay.ledger.v1.SurveyType
+	4,  // 19: mainstay.ledger.v1.Engagement.type:type_name -> mainstay.ledger.v1.EngagementType
+	20, // [20:20] is the sub-list for method output_type
+	20, // [20:20] is the sub-list for method input_type
+	20, // [20:20] is the sub-list for extension type_name
+	20, // [20:20] is the sub-list for extension extendee
+	0,  // [0:20] is the sub-list for field type_name
 }
 
 func init() { file_ledger_ledger_proto_init() }
@@ -1961,7 +2031,7 @@ func file_ledger_ledger_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_ledger_ledger_proto_rawDesc), len(file_ledger_ledger_proto_rawDesc)),
 			NumEnums:      5,
-			NumMessages:   16,
+			NumMessages:   17,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

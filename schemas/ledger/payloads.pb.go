@@ -2869,11 +2869,12 @@ func (x *Cost) GetWithdrawn() bool {
 // over, as if what they are from had been events of this customer. In the ledger they are in a Forward, whose path begins with the customer
 // who was merged.
 type Facts struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Customer      []byte                 `protobuf:"bytes,1,opt,name=customer,proto3" json:"customer,omitempty"`                               // a state.Customer with nothing but facts
-	TraitText     []string               `protobuf:"bytes,2,rep,name=trait_text,json=traitText,proto3" json:"trait_text,omitempty"`            // of its traits, in their order: numbers of texts are the partition's
-	More          bool                   `protobuf:"varint,3,opt,name=more,proto3" json:"more,omitempty"`                                      // another part follows
-	CauseEventId  string                 `protobuf:"bytes,4,opt,name=cause_event_id,json=causeEventId,proto3" json:"cause_event_id,omitempty"` // of the merge
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Customer []byte                 `protobuf:"bytes,1,opt,name=customer,proto3" json:"customer,omitempty"` // a state.Customer with nothing but facts
+	// Of its traits, then of its attributes, in their order, and last the names of these: numbers of texts and of names are the partition's.
+	TraitText     []string `protobuf:"bytes,2,rep,name=trait_text,json=traitText,proto3" json:"trait_text,omitempty"`
+	More          bool     `protobuf:"varint,3,opt,name=more,proto3" json:"more,omitempty"`                                      // another part follows
+	CauseEventId  string   `protobuf:"bytes,4,opt,name=cause_event_id,json=causeEventId,proto3" json:"cause_event_id,omitempty"` // of the merge
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }

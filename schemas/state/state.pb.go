@@ -76,12 +76,16 @@ type Customer struct {
 	// Traits, by number: each 32 times the index of the statement that it is from, plus its number; then its text in Partition.trait_texts.
 	Trait     []uint32 `protobuf:"varint,43,rep,packed,name=trait,proto3" json:"trait,omitempty"`
 	TraitText []uint32 `protobuf:"varint,44,rep,packed,name=trait_text,json=traitText,proto3" json:"trait_text,omitempty"`
-	// The statements that traits are from, in the order in which traits first refer to them.
-	TraitAt       []int64     `protobuf:"zigzag64,45,rep,packed,name=trait_at,json=traitAt,proto3" json:"trait_at,omitempty"`                // time of the purchase
-	TraitOrder    []uint32    `protobuf:"varint,46,rep,packed,name=trait_order,json=traitOrder,proto3" json:"trait_order,omitempty"`         // the first 16 bits of the hash of its order's id
-	TraitUpdated  []int64     `protobuf:"zigzag64,47,rep,packed,name=trait_updated,json=traitUpdated,proto3" json:"trait_updated,omitempty"` // its updated_at; if it states one, plus 1 and less trait_at
-	Engagement    *Engagement `protobuf:"bytes,48,opt,name=engagement,proto3" json:"engagement,omitempty"`                                   // absent: no event of engagement is known
-	Milestones    *Milestones `protobuf:"bytes,90,opt,name=milestones,proto3" json:"milestones,omitempty"`                                   // absent: there has been no standing order
+	// The statements that traits are from, in the order in which traits, then attributes, first refer to them.
+	TraitAt      []int64  `protobuf:"zigzag64,45,rep,packed,name=trait_at,json=traitAt,proto3" json:"trait_at,omitempty"`                // time of the event
+	TraitOrder   []uint32 `protobuf:"varint,46,rep,packed,name=trait_order,json=traitOrder,proto3" json:"trait_order,omitempty"`         // the first 16 bits of the hash of its order's id, or of the id of an event of engagement
+	TraitUpdated []int64  `protobuf:"zigzag64,47,rep,packed,name=trait_updated,json=traitUpdated,proto3" json:"trait_updated,omitempty"` // its updated_at; if it states one, plus 1 and less trait_at
+	// Attributes, by number: each 256 times the index of the statement that it is from, among those of traits, plus its place in Partition.attributes;
+	// then its text there.
+	Attribute     []uint32    `protobuf:"varint,91,rep,packed,name=attribute,proto3" json:"attribute,omitempty"`
+	AttributeText []uint32    `protobuf:"varint,92,rep,packed,name=attribute_text,json=attributeText,proto3" json:"attribute_text,omitempty"`
+	Engagement    *Engagement `protobuf:"bytes,48,opt,name=engagement,proto3" json:"engagement,omitempty"` // absent: no event of engagement is known
+	Milestones    *Milestones `protobuf:"bytes,90,opt,name=milestones,proto3" json:"milestones,omitempty"` // absent: there has been no standing order
 	Alerts        *Alerts     `protobuf:"bytes,60,opt,name=alerts,proto3" json:"alerts,omitempty"`
 	MergedInto    string      `protobuf:"bytes,80,opt,name=merged_into,json=mergedInto,proto3" json:"merged_into,omitempty"` // the customer into whom this one was merged; sequence and alerts.opened are all that is known besides; empty: nobody
 	MergedAt      int64       `protobuf:"varint,81,opt,name=merged_at,json=mergedAt,proto3" json:"merged_at,omitempty"`      // offset of the entry that did it; also of one who is a customer of their own again
@@ -390,6 +394,20 @@ func (x *Customer) GetTraitOrder() []uint32 {
 func (x *Customer) GetTraitUpdated() []int64 {
 	if x != nil {
 		return x.TraitUpdated
+	}
+	return nil
+}
+
+func (x *Customer) GetAttribute() []uint32 {
+	if x != nil {
+		return x.Attribute
+	}
+	return nil
+}
+
+func (x *Customer) GetAttributeText() []uint32 {
+	if x != nil {
+		return x.AttributeText
 	}
 	return nil
 }
@@ -1656,6 +1674,7 @@ type Partition struct {
 	Erased           []*Erased              `protobuf:"bytes,74,rep,name=erased,proto3" json:"erased,omitempty"`                                             // customers of this partition of whom not all partitions have dropped the name, by offset
 	Calendar         *Calendar              `protobuf:"bytes,75,opt,name=calendar,proto3" json:"calendar,omitempty"`                                         // of all customers who have ever been in the partition
 	TraitTexts       []*TraitTexts          `protobuf:"bytes,76,rep,name=trait_texts,json=traitTexts,proto3" json:"trait_texts,omitempty"`                   // by vocabulary
+	Attributes       []*AttributeTexts      `protobuf:"bytes,93,rep,name=attributes,proto3" json:"attributes,omitempty"`                                     // in the order in which they were first stated; none is ever taken out
 	Costs            []*ledger.Cost         `protobuf:"bytes,86,rep,name=costs,proto3" json:"costs,omitempty"`                                               // partition 0: by month, kind and source
 	Closed           *Closed                `protobuf:"bytes,87,opt,name=closed,proto3" json:"closed,omitempty"`                                             // the last close; absent: there was none, or one was given up since
 	unknownFields    protoimpl.UnknownFields
@@ -1986,6 +2005,13 @@ func (x *Partition) GetTraitTexts() []*TraitTexts {
 	return nil
 }
 
+func (x *Partition) GetAttributes() []*AttributeTexts {
+	if x != nil {
+		return x.Attributes
+	}
+	return nil
+}
+
 func (x *Partition) GetCosts() []*ledger.Cost {
 	if x != nil {
 		return x.Costs
@@ -2115,6 +2141,59 @@ func (x *TraitTexts) GetText() []string {
 	return nil
 }
 
+// AttributeTexts are the texts of an attribute, numbered as those of TraitTexts.
+type AttributeTexts struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Text          []string               `protobuf:"bytes,2,rep,name=text,proto3" json:"text,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AttributeTexts) Reset() {
+	*x = AttributeTexts{}
+	mi := &file_state_state_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AttributeTexts) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AttributeTexts) ProtoMessage() {}
+
+func (x *AttributeTexts) ProtoReflect() protoreflect.Message {
+	mi := &file_state_state_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AttributeTexts.ProtoReflect.Descriptor instead.
+func (*AttributeTexts) Descriptor() ([]byte, []int) {
+	return file_state_state_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *AttributeTexts) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *AttributeTexts) GetText() []string {
+	if x != nil {
+		return x.Text
+	}
+	return nil
+}
+
 // Calendar counts what customers did month by month: a row for each month of first purchase and month, by month, then month of first
 // purchase. Rows of zeros alone are left out.
 type Calendar struct {
@@ -2128,7 +2207,7 @@ type Calendar struct {
 
 func (x *Calendar) Reset() {
 	*x = Calendar{}
-	mi := &file_state_state_proto_msgTypes[15]
+	mi := &file_state_state_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2140,7 +2219,7 @@ func (x *Calendar) String() string {
 func (*Calendar) ProtoMessage() {}
 
 func (x *Calendar) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[15]
+	mi := &file_state_state_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2153,7 +2232,7 @@ func (x *Calendar) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Calendar.ProtoReflect.Descriptor instead.
 func (*Calendar) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{15}
+	return file_state_state_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Calendar) GetMonth() []int32 {
@@ -2187,7 +2266,7 @@ type CalendarColumn struct {
 
 func (x *CalendarColumn) Reset() {
 	*x = CalendarColumn{}
-	mi := &file_state_state_proto_msgTypes[16]
+	mi := &file_state_state_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2199,7 +2278,7 @@ func (x *CalendarColumn) String() string {
 func (*CalendarColumn) ProtoMessage() {}
 
 func (x *CalendarColumn) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[16]
+	mi := &file_state_state_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2212,7 +2291,7 @@ func (x *CalendarColumn) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CalendarColumn.ProtoReflect.Descriptor instead.
 func (*CalendarColumn) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{16}
+	return file_state_state_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *CalendarColumn) GetValue() []int64 {
@@ -2233,7 +2312,7 @@ type ErasedName struct {
 
 func (x *ErasedName) Reset() {
 	*x = ErasedName{}
-	mi := &file_state_state_proto_msgTypes[17]
+	mi := &file_state_state_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2245,7 +2324,7 @@ func (x *ErasedName) String() string {
 func (*ErasedName) ProtoMessage() {}
 
 func (x *ErasedName) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[17]
+	mi := &file_state_state_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2258,7 +2337,7 @@ func (x *ErasedName) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ErasedName.ProtoReflect.Descriptor instead.
 func (*ErasedName) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{17}
+	return file_state_state_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *ErasedName) GetCustomer() uint64 {
@@ -2288,7 +2367,7 @@ type Unnaming struct {
 
 func (x *Unnaming) Reset() {
 	*x = Unnaming{}
-	mi := &file_state_state_proto_msgTypes[18]
+	mi := &file_state_state_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2300,7 +2379,7 @@ func (x *Unnaming) String() string {
 func (*Unnaming) ProtoMessage() {}
 
 func (x *Unnaming) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[18]
+	mi := &file_state_state_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2313,7 +2392,7 @@ func (x *Unnaming) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Unnaming.ProtoReflect.Descriptor instead.
 func (*Unnaming) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{18}
+	return file_state_state_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Unnaming) GetClasses() uint32 {
@@ -2356,7 +2435,7 @@ type Erased struct {
 
 func (x *Erased) Reset() {
 	*x = Erased{}
-	mi := &file_state_state_proto_msgTypes[19]
+	mi := &file_state_state_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2368,7 +2447,7 @@ func (x *Erased) String() string {
 func (*Erased) ProtoMessage() {}
 
 func (x *Erased) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[19]
+	mi := &file_state_state_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2381,7 +2460,7 @@ func (x *Erased) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Erased.ProtoReflect.Descriptor instead.
 func (*Erased) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{19}
+	return file_state_state_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Erased) GetCustomer() uint64 {
@@ -2416,7 +2495,7 @@ type RefusedSettings struct {
 
 func (x *RefusedSettings) Reset() {
 	*x = RefusedSettings{}
-	mi := &file_state_state_proto_msgTypes[20]
+	mi := &file_state_state_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2428,7 +2507,7 @@ func (x *RefusedSettings) String() string {
 func (*RefusedSettings) ProtoMessage() {}
 
 func (x *RefusedSettings) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[20]
+	mi := &file_state_state_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2441,7 +2520,7 @@ func (x *RefusedSettings) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RefusedSettings.ProtoReflect.Descriptor instead.
 func (*RefusedSettings) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{20}
+	return file_state_state_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *RefusedSettings) GetSettings() *ledger.Settings {
@@ -2471,7 +2550,7 @@ type Fuse struct {
 
 func (x *Fuse) Reset() {
 	*x = Fuse{}
-	mi := &file_state_state_proto_msgTypes[21]
+	mi := &file_state_state_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2483,7 +2562,7 @@ func (x *Fuse) String() string {
 func (*Fuse) ProtoMessage() {}
 
 func (x *Fuse) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[21]
+	mi := &file_state_state_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2496,7 +2575,7 @@ func (x *Fuse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Fuse.ProtoReflect.Descriptor instead.
 func (*Fuse) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{21}
+	return file_state_state_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Fuse) GetRule() uint32 {
@@ -2541,7 +2620,7 @@ type Rescoring struct {
 
 func (x *Rescoring) Reset() {
 	*x = Rescoring{}
-	mi := &file_state_state_proto_msgTypes[22]
+	mi := &file_state_state_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2553,7 +2632,7 @@ func (x *Rescoring) String() string {
 func (*Rescoring) ProtoMessage() {}
 
 func (x *Rescoring) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[22]
+	mi := &file_state_state_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2566,7 +2645,7 @@ func (x *Rescoring) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Rescoring.ProtoReflect.Descriptor instead.
 func (*Rescoring) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{22}
+	return file_state_state_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Rescoring) GetClasses() uint32 {
@@ -2626,7 +2705,7 @@ type Closing struct {
 
 func (x *Closing) Reset() {
 	*x = Closing{}
-	mi := &file_state_state_proto_msgTypes[23]
+	mi := &file_state_state_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2638,7 +2717,7 @@ func (x *Closing) String() string {
 func (*Closing) ProtoMessage() {}
 
 func (x *Closing) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[23]
+	mi := &file_state_state_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2651,7 +2730,7 @@ func (x *Closing) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Closing.ProtoReflect.Descriptor instead.
 func (*Closing) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{23}
+	return file_state_state_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Closing) GetAt() int64 {
@@ -2759,7 +2838,7 @@ type Calibration struct {
 
 func (x *Calibration) Reset() {
 	*x = Calibration{}
-	mi := &file_state_state_proto_msgTypes[24]
+	mi := &file_state_state_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2771,7 +2850,7 @@ func (x *Calibration) String() string {
 func (*Calibration) ProtoMessage() {}
 
 func (x *Calibration) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[24]
+	mi := &file_state_state_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2784,7 +2863,7 @@ func (x *Calibration) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Calibration.ProtoReflect.Descriptor instead.
 func (*Calibration) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{24}
+	return file_state_state_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Calibration) GetPromises() []int64 {
@@ -2841,7 +2920,7 @@ type Source struct {
 
 func (x *Source) Reset() {
 	*x = Source{}
-	mi := &file_state_state_proto_msgTypes[25]
+	mi := &file_state_state_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2853,7 +2932,7 @@ func (x *Source) String() string {
 func (*Source) ProtoMessage() {}
 
 func (x *Source) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[25]
+	mi := &file_state_state_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2866,7 +2945,7 @@ func (x *Source) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Source.ProtoReflect.Descriptor instead.
 func (*Source) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{25}
+	return file_state_state_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Source) GetTopic() string {
@@ -2951,7 +3030,7 @@ type LedgerMark struct {
 
 func (x *LedgerMark) Reset() {
 	*x = LedgerMark{}
-	mi := &file_state_state_proto_msgTypes[26]
+	mi := &file_state_state_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2963,7 +3042,7 @@ func (x *LedgerMark) String() string {
 func (*LedgerMark) ProtoMessage() {}
 
 func (x *LedgerMark) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[26]
+	mi := &file_state_state_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2976,7 +3055,7 @@ func (x *LedgerMark) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LedgerMark.ProtoReflect.Descriptor instead.
 func (*LedgerMark) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{26}
+	return file_state_state_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *LedgerMark) GetPartition() int32 {
@@ -3028,7 +3107,7 @@ type Totals struct {
 
 func (x *Totals) Reset() {
 	*x = Totals{}
-	mi := &file_state_state_proto_msgTypes[27]
+	mi := &file_state_state_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3040,7 +3119,7 @@ func (x *Totals) String() string {
 func (*Totals) ProtoMessage() {}
 
 func (x *Totals) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[27]
+	mi := &file_state_state_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3053,7 +3132,7 @@ func (x *Totals) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Totals.ProtoReflect.Descriptor instead.
 func (*Totals) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{27}
+	return file_state_state_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *Totals) GetKnown() int64 {
@@ -3186,7 +3265,7 @@ var File_state_state_proto protoreflect.FileDescriptor
 
 const file_state_state_proto_rawDesc = "" +
 	"\n" +
-	"\x11state/state.proto\x12\x11mainstay.state.v1\x1a\x15ledger/payloads.proto\"\xfd\r\n" +
+	"\x11state/state.proto\x12\x11mainstay.state.v1\x1a\x15ledger/payloads.proto\"\xc2\x0e\n" +
 	"\bCustomer\x12\x1a\n" +
 	"\bsequence\x18\x01 \x01(\x04R\bsequence\x12\x1a\n" +
 	"\bdeadline\x18\x02 \x01(\x12R\bdeadline\x12\x1f\n" +
@@ -3239,7 +3318,9 @@ const file_state_state_proto_rawDesc = "" +
 	"\btrait_at\x18- \x03(\x12R\atraitAt\x12\x1f\n" +
 	"\vtrait_order\x18. \x03(\rR\n" +
 	"traitOrder\x12#\n" +
-	"\rtrait_updated\x18/ \x03(\x12R\ftraitUpdated\x12=\n" +
+	"\rtrait_updated\x18/ \x03(\x12R\ftraitUpdated\x12\x1c\n" +
+	"\tattribute\x18[ \x03(\rR\tattribute\x12%\n" +
+	"\x0eattribute_text\x18\\ \x03(\rR\rattributeText\x12=\n" +
 	"\n" +
 	"engagement\x180 \x01(\v2\x1d.mainstay.state.v1.EngagementR\n" +
 	"engagement\x12=\n" +
@@ -3377,7 +3458,7 @@ const file_state_state_proto_rawDesc = "" +
 	"\breferrer\x18\x02 \x01(\tR\breferrer\x12\x16\n" +
 	"\x06voided\x18\x03 \x01(\bR\x06voided\x12\x0e\n" +
 	"\x02at\x18\x04 \x01(\x12R\x02at\x12\x18\n" +
-	"\apending\x18\x05 \x01(\bR\apending\"\xd6\x10\n" +
+	"\apending\x18\x05 \x01(\bR\apending\"\x99\x11\n" +
 	"\tPartition\x12\x16\n" +
 	"\x06format\x18\x01 \x01(\rR\x06format\x12\x16\n" +
 	"\x06offset\x18\x02 \x01(\x03R\x06offset\x125\n" +
@@ -3432,7 +3513,10 @@ const file_state_state_proto_rawDesc = "" +
 	"\x06erased\x18J \x03(\v2\x19.mainstay.state.v1.ErasedR\x06erased\x127\n" +
 	"\bcalendar\x18K \x01(\v2\x1b.mainstay.state.v1.CalendarR\bcalendar\x12>\n" +
 	"\vtrait_texts\x18L \x03(\v2\x1d.mainstay.state.v1.TraitTextsR\n" +
-	"traitTexts\x12.\n" +
+	"traitTexts\x12A\n" +
+	"\n" +
+	"attributes\x18] \x03(\v2!.mainstay.state.v1.AttributeTextsR\n" +
+	"attributes\x12.\n" +
 	"\x05costs\x18V \x03(\v2\x18.mainstay.ledger.v1.CostR\x05costs\x121\n" +
 	"\x06closed\x18W \x01(\v2\x19.mainstay.state.v1.ClosedR\x06closed\"\xb0\x01\n" +
 	"\x06Closed\x12\x0e\n" +
@@ -3444,7 +3528,10 @@ const file_state_state_proto_rawDesc = "" +
 	"\x06erased\x18\x04 \x01(\x12R\x06erased\" \n" +
 	"\n" +
 	"TraitTexts\x12\x12\n" +
-	"\x04text\x18\x01 \x03(\tR\x04text\"o\n" +
+	"\x04text\x18\x01 \x03(\tR\x04text\"8\n" +
+	"\x0eAttributeTexts\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
+	"\x04text\x18\x02 \x03(\tR\x04text\"o\n" +
 	"\bCalendar\x12\x14\n" +
 	"\x05month\x18\x01 \x03(\x11R\x05month\x12\x10\n" +
 	"\x03age\x18\x02 \x03(\rR\x03age\x12;\n" +
@@ -3555,7 +3642,7 @@ func file_state_state_proto_rawDescGZIP() []byte {
 	return file_state_state_proto_rawDescData
 }
 
-var file_state_state_proto_msgTypes = make([]protoimpl.MessageInfo, 28)
+var file_state_state_proto_msgTypes = make([]protoimpl.MessageInfo, 29)
 var file_state_state_proto_goTypes = []any{
 	(*Customer)(nil),                 // 0: mainstay.state.v1.Customer
 	(*Engagement)(nil),               // 1: mainstay.state.v1.Engagement
@@ -3572,39 +3659,40 @@ var file_state_state_proto_goTypes = []any{
 	(*Partition)(nil),                // 12: mainstay.state.v1.Partition
 	(*Closed)(nil),                   // 13: mainstay.state.v1.Closed
 	(*TraitTexts)(nil),               // 14: mainstay.state.v1.TraitTexts
-	(*Calendar)(nil),                 // 15: mainstay.state.v1.Calendar
-	(*CalendarColumn)(nil),           // 16: mainstay.state.v1.CalendarColumn
-	(*ErasedName)(nil),               // 17: mainstay.state.v1.ErasedName
-	(*Unnaming)(nil),                 // 18: mainstay.state.v1.Unnaming
-	(*Erased)(nil),                   // 19: mainstay.state.v1.Erased
-	(*RefusedSettings)(nil),          // 20: mainstay.state.v1.RefusedSettings
-	(*Fuse)(nil),                     // 21: mainstay.state.v1.Fuse
-	(*Rescoring)(nil),                // 22: mainstay.state.v1.Rescoring
-	(*Closing)(nil),                  // 23: mainstay.state.v1.Closing
-	(*Calibration)(nil),              // 24: mainstay.state.v1.Calibration
-	(*Source)(nil),                   // 25: mainstay.state.v1.Source
-	(*LedgerMark)(nil),               // 26: mainstay.state.v1.LedgerMark
-	(*Totals)(nil),                   // 27: mainstay.state.v1.Totals
-	(*ledger.CancellationCount)(nil), // 28: mainstay.ledger.v1.CancellationCount
-	(*ledger.Genesis)(nil),           // 29: mainstay.ledger.v1.Genesis
-	(*ledger.SettingsValues)(nil),    // 30: mainstay.ledger.v1.SettingsValues
-	(*ledger.Parameters)(nil),        // 31: mainstay.ledger.v1.Parameters
-	(*ledger.Thresholds)(nil),        // 32: mainstay.ledger.v1.Thresholds
-	(*ledger.Input)(nil),             // 33: mainstay.ledger.v1.Input
-	(*ledger.Contribution)(nil),      // 34: mainstay.ledger.v1.Contribution
-	(*ledger.AlertRule)(nil),         // 35: mainstay.ledger.v1.AlertRule
-	(*ledger.Cost)(nil),              // 36: mainstay.ledger.v1.Cost
-	(*ledger.Settings)(nil),          // 37: mainstay.ledger.v1.Settings
-	(*ledger.EquityChange)(nil),      // 38: mainstay.ledger.v1.EquityChange
-	(*ledger.Cohort)(nil),            // 39: mainstay.ledger.v1.Cohort
-	(*ledger.EquityScores)(nil),      // 40: mainstay.ledger.v1.EquityScores
+	(*AttributeTexts)(nil),           // 15: mainstay.state.v1.AttributeTexts
+	(*Calendar)(nil),                 // 16: mainstay.state.v1.Calendar
+	(*CalendarColumn)(nil),           // 17: mainstay.state.v1.CalendarColumn
+	(*ErasedName)(nil),               // 18: mainstay.state.v1.ErasedName
+	(*Unnaming)(nil),                 // 19: mainstay.state.v1.Unnaming
+	(*Erased)(nil),                   // 20: mainstay.state.v1.Erased
+	(*RefusedSettings)(nil),          // 21: mainstay.state.v1.RefusedSettings
+	(*Fuse)(nil),                     // 22: mainstay.state.v1.Fuse
+	(*Rescoring)(nil),                // 23: mainstay.state.v1.Rescoring
+	(*Closing)(nil),                  // 24: mainstay.state.v1.Closing
+	(*Calibration)(nil),              // 25: mainstay.state.v1.Calibration
+	(*Source)(nil),                   // 26: mainstay.state.v1.Source
+	(*LedgerMark)(nil),               // 27: mainstay.state.v1.LedgerMark
+	(*Totals)(nil),                   // 28: mainstay.state.v1.Totals
+	(*ledger.CancellationCount)(nil), // 29: mainstay.ledger.v1.CancellationCount
+	(*ledger.Genesis)(nil),           // 30: mainstay.ledger.v1.Genesis
+	(*ledger.SettingsValues)(nil),    // 31: mainstay.ledger.v1.SettingsValues
+	(*ledger.Parameters)(nil),        // 32: mainstay.ledger.v1.Parameters
+	(*ledger.Thresholds)(nil),        // 33: mainstay.ledger.v1.Thresholds
+	(*ledger.Input)(nil),             // 34: mainstay.ledger.v1.Input
+	(*ledger.Contribution)(nil),      // 35: mainstay.ledger.v1.Contribution
+	(*ledger.AlertRule)(nil),         // 36: mainstay.ledger.v1.AlertRule
+	(*ledger.Cost)(nil),              // 37: mainstay.ledger.v1.Cost
+	(*ledger.Settings)(nil),          // 38: mainstay.ledger.v1.Settings
+	(*ledger.EquityChange)(nil),      // 39: mainstay.ledger.v1.EquityChange
+	(*ledger.Cohort)(nil),            // 40: mainstay.ledger.v1.Cohort
+	(*ledger.EquityScores)(nil),      // 41: mainstay.ledger.v1.EquityScores
 }
 var file_state_state_proto_depIdxs = []int32{
 	5,  // 0: mainstay.state.v1.Customer.order_details:type_name -> mainstay.state.v1.OrderDetail
 	9,  // 1: mainstay.state.v1.Customer.last_published:type_name -> mainstay.state.v1.LastPublished
 	10, // 2: mainstay.state.v1.Customer.responses:type_name -> mainstay.state.v1.Response
 	11, // 3: mainstay.state.v1.Customer.referrals:type_name -> mainstay.state.v1.Referral
-	28, // 4: mainstay.state.v1.Customer.forgotten_cancellations:type_name -> mainstay.ledger.v1.CancellationCount
+	29, // 4: mainstay.state.v1.Customer.forgotten_cancellations:type_name -> mainstay.ledger.v1.CancellationCount
 	1,  // 5: mainstay.state.v1.Customer.engagement:type_name -> mainstay.state.v1.Engagement
 	2,  // 6: mainstay.state.v1.Customer.milestones:type_name -> mainstay.state.v1.Milestones
 	3,  // 7: mainstay.state.v1.Customer.alerts:type_name -> mainstay.state.v1.Alerts
@@ -3612,47 +3700,48 @@ var file_state_state_proto_depIdxs = []int32{
 	6,  // 9: mainstay.state.v1.OrderDetail.foreign:type_name -> mainstay.state.v1.ForeignTotal
 	7,  // 10: mainstay.state.v1.OrderDetail.foreign_refunds:type_name -> mainstay.state.v1.ForeignRefund
 	8,  // 11: mainstay.state.v1.OrderDetail.refund_reasons:type_name -> mainstay.state.v1.RefundReason
-	29, // 12: mainstay.state.v1.Partition.genesis:type_name -> mainstay.ledger.v1.Genesis
-	30, // 13: mainstay.state.v1.Partition.settings:type_name -> mainstay.ledger.v1.SettingsValues
-	31, // 14: mainstay.state.v1.Partition.parameters:type_name -> mainstay.ledger.v1.Parameters
-	32, // 15: mainstay.state.v1.Partition.thresholds:type_name -> mainstay.ledger.v1.Thresholds
-	33, // 16: mainstay.state.v1.Partition.inputs:type_name -> mainstay.ledger.v1.Input
-	25, // 17: mainstay.state.v1.Partition.sources:type_name -> mainstay.state.v1.Source
-	27, // 18: mainstay.state.v1.Partition.totals:type_name -> mainstay.state.v1.Totals
-	34, // 19: mainstay.state.v1.Partition.contributions:type_name -> mainstay.ledger.v1.Contribution
-	26, // 20: mainstay.state.v1.Partition.ledger_marks:type_name -> mainstay.state.v1.LedgerMark
-	34, // 21: mainstay.state.v1.Partition.published_sums:type_name -> mainstay.ledger.v1.Contribution
-	22, // 22: mainstay.state.v1.Partition.rescoring:type_name -> mainstay.state.v1.Rescoring
-	24, // 23: mainstay.state.v1.Partition.calibration:type_name -> mainstay.state.v1.Calibration
-	21, // 24: mainstay.state.v1.Partition.fuses:type_name -> mainstay.state.v1.Fuse
-	20, // 25: mainstay.state.v1.Partition.refused_settings:type_name -> mainstay.state.v1.RefusedSettings
-	35, // 26: mainstay.state.v1.Partition.retired_rules:type_name -> mainstay.ledger.v1.AlertRule
-	23, // 27: mainstay.state.v1.Partition.closing:type_name -> mainstay.state.v1.Closing
-	34, // 28: mainstay.state.v1.Partition.finals:type_name -> mainstay.ledger.v1.Contribution
-	34, // 29: mainstay.state.v1.Partition.published_final:type_name -> mainstay.ledger.v1.Contribution
-	17, // 30: mainstay.state.v1.Partition.erased_names:type_name -> mainstay.state.v1.ErasedName
-	18, // 31: mainstay.state.v1.Partition.unnaming:type_name -> mainstay.state.v1.Unnaming
-	19, // 32: mainstay.state.v1.Partition.erased:type_name -> mainstay.state.v1.Erased
-	15, // 33: mainstay.state.v1.Partition.calendar:type_name -> mainstay.state.v1.Calendar
+	30, // 12: mainstay.state.v1.Partition.genesis:type_name -> mainstay.ledger.v1.Genesis
+	31, // 13: mainstay.state.v1.Partition.settings:type_name -> mainstay.ledger.v1.SettingsValues
+	32, // 14: mainstay.state.v1.Partition.parameters:type_name -> mainstay.ledger.v1.Parameters
+	33, // 15: mainstay.state.v1.Partition.thresholds:type_name -> mainstay.ledger.v1.Thresholds
+	34, // 16: mainstay.state.v1.Partition.inputs:type_name -> mainstay.ledger.v1.Input
+	26, // 17: mainstay.state.v1.Partition.sources:type_name -> mainstay.state.v1.Source
+	28, // 18: mainstay.state.v1.Partition.totals:type_name -> mainstay.state.v1.Totals
+	35, // 19: mainstay.state.v1.Partition.contributions:type_name -> mainstay.ledger.v1.Contribution
+	27, // 20: mainstay.state.v1.Partition.ledger_marks:type_name -> mainstay.state.v1.LedgerMark
+	35, // 21: mainstay.state.v1.Partition.published_sums:type_name -> mainstay.ledger.v1.Contribution
+	23, // 22: mainstay.state.v1.Partition.rescoring:type_name -> mainstay.state.v1.Rescoring
+	25, // 23: mainstay.state.v1.Partition.calibration:type_name -> mainstay.state.v1.Calibration
+	22, // 24: mainstay.state.v1.Partition.fuses:type_name -> mainstay.state.v1.Fuse
+	21, // 25: mainstay.state.v1.Partition.refused_settings:type_name -> mainstay.state.v1.RefusedSettings
+	36, // 26: mainstay.state.v1.Partition.retired_rules:type_name -> mainstay.ledger.v1.AlertRule
+	24, // 27: mainstay.state.v1.Partition.closing:type_name -> mainstay.state.v1.Closing
+	35, // 28: mainstay.state.v1.Partition.finals:type_name -> mainstay.ledger.v1.Contribution
+	35, // 29: mainstay.state.v1.Partition.published_final:type_name -> mainstay.ledger.v1.Contribution
+	18, // 30: mainstay.state.v1.Partition.erased_names:type_name -> mainstay.state.v1.ErasedName
+	19, // 31: mainstay.state.v1.Partition.unnaming:type_name -> mainstay.state.v1.Unnaming
+	20, // 32: mainstay.state.v1.Partition.erased:type_name -> mainstay.state.v1.Erased
+	16, // 33: mainstay.state.v1.Partition.calendar:type_name -> mainstay.state.v1.Calendar
 	14, // 34: mainstay.state.v1.Partition.trait_texts:type_name -> mainstay.state.v1.TraitTexts
-	36, // 35: mainstay.state.v1.Partition.costs:type_name -> mainstay.ledger.v1.Cost
-	13, // 36: mainstay.state.v1.Partition.closed:type_name -> mainstay.state.v1.Closed
-	30, // 37: mainstay.state.v1.Closed.settings:type_name -> mainstay.ledger.v1.SettingsValues
-	31, // 38: mainstay.state.v1.Closed.parameters:type_name -> mainstay.ledger.v1.Parameters
-	16, // 39: mainstay.state.v1.Calendar.figures:type_name -> mainstay.state.v1.CalendarColumn
-	37, // 40: mainstay.state.v1.RefusedSettings.settings:type_name -> mainstay.ledger.v1.Settings
-	27, // 41: mainstay.state.v1.Closing.totals:type_name -> mainstay.state.v1.Totals
-	30, // 42: mainstay.state.v1.Closing.settings:type_name -> mainstay.ledger.v1.SettingsValues
-	31, // 43: mainstay.state.v1.Closing.parameters:type_name -> mainstay.ledger.v1.Parameters
-	38, // 44: mainstay.state.v1.Closing.change:type_name -> mainstay.ledger.v1.EquityChange
-	39, // 45: mainstay.state.v1.Closing.cohort:type_name -> mainstay.ledger.v1.Cohort
-	40, // 46: mainstay.state.v1.Closing.equity_scores:type_name -> mainstay.ledger.v1.EquityScores
-	28, // 47: mainstay.state.v1.Totals.cancellations:type_name -> mainstay.ledger.v1.CancellationCount
-	48, // [48:48] is the sub-list for method output_type
-	48, // [48:48] is the sub-list for method input_type
-	48, // [48:48] is the sub-list for extension type_name
-	48, // [48:48] is the sub-list for extension extendee
-	0,  // [0:48] is the sub-list for field type_name
+	15, // 35: mainstay.state.v1.Partition.attributes:type_name -> mainstay.state.v1.AttributeTexts
+	37, // 36: mainstay.state.v1.Partition.costs:type_name -> mainstay.ledger.v1.Cost
+	13, // 37: mainstay.state.v1.Partition.closed:type_name -> mainstay.state.v1.Closed
+	31, // 38: mainstay.state.v1.Closed.settings:type_name -> mainstay.ledger.v1.SettingsValues
+	32, // 39: mainstay.state.v1.Closed.parameters:type_name -> mainstay.ledger.v1.Parameters
+	17, // 40: mainstay.state.v1.Calendar.figures:type_name -> mainstay.state.v1.CalendarColumn
+	38, // 41: mainstay.state.v1.RefusedSettings.settings:type_name -> mainstay.ledger.v1.Settings
+	28, // 42: mainstay.state.v1.Closing.totals:type_name -> mainstay.state.v1.Totals
+	31, // 43: mainstay.state.v1.Closing.settings:type_name -> mainstay.ledger.v1.SettingsValues
+	32, // 44: mainstay.state.v1.Closing.parameters:type_name -> mainstay.ledger.v1.Parameters
+	39, // 45: mainstay.state.v1.Closing.change:type_name -> mainstay.ledger.v1.EquityChange
+	40, // 46: mainstay.state.v1.Closing.cohort:type_name -> mainstay.ledger.v1.Cohort
+	41, // 47: mainstay.state.v1.Closing.equity_scores:type_name -> mainstay.ledger.v1.EquityScores
+	29, // 48: mainstay.state.v1.Totals.cancellations:type_name -> mainstay.ledger.v1.CancellationCount
+	49, // [49:49] is the sub-list for method output_type
+	49, // [49:49] is the sub-list for method input_type
+	49, // [49:49] is the sub-list for extension type_name
+	49, // [49:49] is the sub-list for extension extendee
+	0,  // [0:49] is the sub-list for field type_name
 }
 
 func init() { file_state_state_proto_init() }
@@ -3666,7 +3755,7 @@ func file_state_state_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_state_state_proto_rawDesc), len(file_state_state_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   28,
+			NumMessages:   29,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -51,6 +51,50 @@ func (m *Customer) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 		i -= len(m.unknownFields)
 		copy(dAtA[i:], m.unknownFields)
 	}
+	if len(m.AttributeText) > 0 {
+		var pksize2 int
+		for _, num := range m.AttributeText {
+			pksize2 += protohelpers.SizeOfVarint(uint64(num))
+		}
+		i -= pksize2
+		j1 := i
+		for _, num := range m.AttributeText {
+			for num >= 1<<7 {
+				dAtA[j1] = uint8(uint64(num)&0x7f | 0x80)
+				num >>= 7
+				j1++
+			}
+			dAtA[j1] = uint8(num)
+			j1++
+		}
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(pksize2))
+		i--
+		dAtA[i] = 0x5
+		i--
+		dAtA[i] = 0xe2
+	}
+	if len(m.Attribute) > 0 {
+		var pksize4 int
+		for _, num := range m.Attribute {
+			pksize4 += protohelpers.SizeOfVarint(uint64(num))
+		}
+		i -= pksize4
+		j3 := i
+		for _, num := range m.Attribute {
+			for num >= 1<<7 {
+				dAtA[j3] = uint8(uint64(num)&0x7f | 0x80)
+				num >>= 7
+				j3++
+			}
+			dAtA[j3] = uint8(num)
+			j3++
+		}
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(pksize4))
+		i--
+		dAtA[i] = 0x5
+		i--
+		dAtA[i] = 0xda
+	}
 	if m.Milestones != nil {
 		size, err := m.Milestones.MarshalToSizedBufferVT(dAtA[:i])
 		if err != nil {
@@ -64,23 +108,23 @@ func (m *Customer) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 		dAtA[i] = 0xd2
 	}
 	if len(m.CreditVersion) > 0 {
-		var pksize2 int
+		var pksize6 int
 		for _, num := range m.CreditVersion {
-			pksize2 += protohelpers.SizeOfVarint(uint64(num))
+			pksize6 += protohelpers.SizeOfVarint(uint64(num))
 		}
-		i -= pksize2
-		j1 := i
+		i -= pksize6
+		j5 := i
 		for _, num1 := range m.CreditVersion {
 			num := uint64(num1)
 			for num >= 1<<7 {
-				dAtA[j1] = uint8(uint64(num)&0x7f | 0x80)
+				dAtA[j5] = uint8(uint64(num)&0x7f | 0x80)
 				num >>= 7
-				j1++
+				j5++
 			}
-			dAtA[j1] = uint8(num)
-			j1++
+			dAtA[j5] = uint8(num)
+			j5++
 		}
-		i = protohelpers.EncodeVarint(dAtA, i, uint64(pksize2))
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(pksize6))
 		i--
 		dAtA[i] = 0x5
 		i--
@@ -145,135 +189,135 @@ func (m *Customer) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 		dAtA[i] = 0x82
 	}
 	if len(m.TraitUpdated) > 0 {
-		var pksize4 int
+		var pksize8 int
 		for _, num := range m.TraitUpdated {
-			pksize4 += protohelpers.SizeOfZigzag(uint64(num))
+			pksize8 += protohelpers.SizeOfZigzag(uint64(num))
 		}
-		i -= pksize4
-		j3 := i
+		i -= pksize8
+		j7 := i
 		for _, num := range m.TraitUpdated {
-			x5 := (uint64(num) << 1) ^ uint64((num >> 63))
-			for x5 >= 1<<7 {
-				dAtA[j3] = uint8(uint64(x5)&0x7f | 0x80)
-				j3++
-				x5 >>= 7
+			x9 := (uint64(num) << 1) ^ uint64((num >> 63))
+			for x9 >= 1<<7 {
+				dAtA[j7] = uint8(uint64(x9)&0x7f | 0x80)
+				j7++
+				x9 >>= 7
 			}
-			dAtA[j3] = uint8(x5)
-			j3++
+			dAtA[j7] = uint8(x9)
+			j7++
 		}
-		i = protohelpers.EncodeVarint(dAtA, i, uint64(pksize4))
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(pksize8))
 		i--
 		dAtA[i] = 0x2
 		i--
 		dAtA[i] = 0xfa
 	}
 	if len(m.TraitOrder) > 0 {
-		var pksize7 int
+		var pksize11 int
 		for _, num := range m.TraitOrder {
-			pksize7 += protohelpers.SizeOfVarint(uint64(num))
+			pksize11 += protohelpers.SizeOfVarint(uint64(num))
 		}
-		i -= pksize7
-		j6 := i
+		i -= pksize11
+		j10 := i
 		for _, num := range m.TraitOrder {
 			for num >= 1<<7 {
-				dAtA[j6] = uint8(uint64(num)&0x7f | 0x80)
+				dAtA[j10] = uint8(uint64(num)&0x7f | 0x80)
 				num >>= 7
-				j6++
+				j10++
 			}
-			dAtA[j6] = uint8(num)
-			j6++
+			dAtA[j10] = uint8(num)
+			j10++
 		}
-		i = protohelpers.EncodeVarint(dAtA, i, uint64(pksize7))
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(pksize11))
 		i--
 		dAtA[i] = 0x2
 		i--
 		dAtA[i] = 0xf2
 	}
 	if len(m.TraitAt) > 0 {
-		var pksize9 int
+		var pksize13 int
 		for _, num := range m.TraitAt {
-			pksize9 += protohelpers.SizeOfZigzag(uint64(num))
+			pksize13 += protohelpers.SizeOfZigzag(uint64(num))
 		}
-		i -= pksize9
-		j8 := i
+		i -= pksize13
+		j12 := i
 		for _, num := range m.TraitAt {
-			x10 := (uint64(num) << 1) ^ uint64((num >> 63))
-			for x10 >= 1<<7 {
-				dAtA[j8] = uint8(uint64(x10)&0x7f | 0x80)
-				j8++
-				x10 >>= 7
+			x14 := (uint64(num) << 1) ^ uint64((num >> 63))
+			for x14 >= 1<<7 {
+				dAtA[j12] = uint8(uint64(x14)&0x7f | 0x80)
+				j12++
+				x14 >>= 7
 			}
-			dAtA[j8] = uint8(x10)
-			j8++
+			dAtA[j12] = uint8(x14)
+			j12++
 		}
-		i = protohelpers.EncodeVarint(dAtA, i, uint64(pksize9))
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(pksize13))
 		i--
 		dAtA[i] = 0x2
 		i--
 		dAtA[i] = 0xea
 	}
 	if len(m.TraitText) > 0 {
-		var pksize12 int
+		var pksize16 int
 		for _, num := range m.TraitText {
-			pksize12 += protohelpers.SizeOfVarint(uint64(num))
+			pksize16 += protohelpers.SizeOfVarint(uint64(num))
 		}
-		i -= pksize12
-		j11 := i
+		i -= pksize16
+		j15 := i
 		for _, num := range m.TraitText {
 			for num >= 1<<7 {
-				dAtA[j11] = uint8(uint64(num)&0x7f | 0x80)
+				dAtA[j15] = uint8(uint64(num)&0x7f | 0x80)
 				num >>= 7
-				j11++
+				j15++
 			}
-			dAtA[j11] = uint8(num)
-			j11++
+			dAtA[j15] = uint8(num)
+			j15++
 		}
-		i = protohelpers.EncodeVarint(dAtA, i, uint64(pksize12))
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(pksize16))
 		i--
 		dAtA[i] = 0x2
 		i--
 		dAtA[i] = 0xe2
 	}
 	if len(m.Trait) > 0 {
-		var pksize14 int
+		var pksize18 int
 		for _, num := range m.Trait {
-			pksize14 += protohelpers.SizeOfVarint(uint64(num))
+			pksize18 += protohelpers.SizeOfVarint(uint64(num))
 		}
-		i -= pksize14
-		j13 := i
+		i -= pksize18
+		j17 := i
 		for _, num := range m.Trait {
 			for num >= 1<<7 {
-				dAtA[j13] = uint8(uint64(num)&0x7f | 0x80)
+				dAtA[j17] = uint8(uint64(num)&0x7f | 0x80)
 				num >>= 7
-				j13++
+				j17++
 			}
-			dAtA[j13] = uint8(num)
-			j13++
+			dAtA[j17] = uint8(num)
+			j17++
 		}
-		i = protohelpers.EncodeVarint(dAtA, i, uint64(pksize14))
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(pksize18))
 		i--
 		dAtA[i] = 0x2
 		i--
 		dAtA[i] = 0xda
 	}
 	if len(m.Losses) > 0 {
-		var pksize16 int
+		var pksize20 int
 		for _, num := range m.Losses {
-			pksize16 += protohelpers.SizeOfZigzag(uint64(num))
+			pksize20 += protohelpers.SizeOfZigzag(uint64(num))
 		}
-		i -= pksize16
-		j15 := i
+		i -= pksize20
+		j19 := i
 		for _, num := range m.Losses {
-			x17 := (uint32(num) << 1) ^ uint32((num >> 31))
-			for x17 >= 1<<7 {
-				dAtA[j15] = uint8(uint64(x17)&0x7f | 0x80)
-				j15++
-				x17 >>= 7
+			x21 := (uint32(num) << 1) ^ uint32((num >> 31))
+			for x21 >= 1<<7 {
+				dAtA[j19] = uint8(uint64(x21)&0x7f | 0x80)
+				j19++
+				x21 >>= 7
 			}
-			dAtA[j15] = uint8(x17)
-			j15++
+			dAtA[j19] = uint8(x21)
+			j19++
 		}
-		i = protohelpers.EncodeVarint(dAtA, i, uint64(pksize16))
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(pksize20))
 		i--
 		dAtA[i] = 0x2
 		i--
@@ -306,22 +350,22 @@ func (m *Customer) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 		}
 	}
 	if len(m.Promise) > 0 {
-		var pksize19 int
+		var pksize23 int
 		for _, num := range m.Promise {
-			pksize19 += protohelpers.SizeOfVarint(uint64(num))
+			pksize23 += protohelpers.SizeOfVarint(uint64(num))
 		}
-		i -= pksize19
-		j18 := i
+		i -= pksize23
+		j22 := i
 		for _, num := range m.Promise {
 			for num >= 1<<7 {
-				dAtA[j18] = uint8(uint64(num)&0x7f | 0x80)
+				dAtA[j22] = uint8(uint64(num)&0x7f | 0x80)
 				num >>= 7
-				j18++
+				j22++
 			}
-			dAtA[j18] = uint8(num)
-			j18++
+			dAtA[j22] = uint8(num)
+			j22++
 		}
-		i = protohelpers.EncodeVarint(dAtA, i, uint64(pksize19))
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(pksize23))
 		i--
 		dAtA[i] = 0x2
 		i--
@@ -381,23 +425,23 @@ func (m *Customer) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 		dAtA[i] = 0xc8
 	}
 	if len(m.CreditNet) > 0 {
-		var pksize21 int
+		var pksize25 int
 		for _, num := range m.CreditNet {
-			pksize21 += protohelpers.SizeOfZigzag(uint64(num))
+			pksize25 += protohelpers.SizeOfZigzag(uint64(num))
 		}
-		i -= pksize21
-		j20 := i
+		i -= pksize25
+		j24 := i
 		for _, num := range m.CreditNet {
-			x22 := (uint64(num) << 1) ^ uint64((num >> 63))
-			for x22 >= 1<<7 {
-				dAtA[j20] = uint8(uint64(x22)&0x7f | 0x80)
-				j20++
-				x22 >>= 7
+			x26 := (uint64(num) << 1) ^ uint64((num >> 63))
+			for x26 >= 1<<7 {
+				dAtA[j24] = uint8(uint64(x26)&0x7f | 0x80)
+				j24++
+				x26 >>= 7
 			}
-			dAtA[j20] = uint8(x22)
-			j20++
+			dAtA[j24] = uint8(x26)
+			j24++
 		}
-		i = protohelpers.EncodeVarint(dAtA, i, uint64(pksize21))
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(pksize25))
 		i--
 		dAtA[i] = 0x1
 		i--
@@ -459,46 +503,46 @@ func (m *Customer) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 		dAtA[i] = 0x90
 	}
 	if len(m.OrderSeen) > 0 {
-		var pksize24 int
+		var pksize28 int
 		for _, num := range m.OrderSeen {
-			pksize24 += protohelpers.SizeOfZigzag(uint64(num))
+			pksize28 += protohelpers.SizeOfZigzag(uint64(num))
 		}
-		i -= pksize24
-		j23 := i
+		i -= pksize28
+		j27 := i
 		for _, num := range m.OrderSeen {
-			x25 := (uint32(num) << 1) ^ uint32((num >> 31))
-			for x25 >= 1<<7 {
-				dAtA[j23] = uint8(uint64(x25)&0x7f | 0x80)
-				j23++
-				x25 >>= 7
+			x29 := (uint32(num) << 1) ^ uint32((num >> 31))
+			for x29 >= 1<<7 {
+				dAtA[j27] = uint8(uint64(x29)&0x7f | 0x80)
+				j27++
+				x29 >>= 7
 			}
-			dAtA[j23] = uint8(x25)
-			j23++
+			dAtA[j27] = uint8(x29)
+			j27++
 		}
-		i = protohelpers.EncodeVarint(dAtA, i, uint64(pksize24))
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(pksize28))
 		i--
 		dAtA[i] = 0x1
 		i--
 		dAtA[i] = 0x8a
 	}
 	if len(m.OrderShift) > 0 {
-		var pksize27 int
+		var pksize31 int
 		for _, num := range m.OrderShift {
-			pksize27 += protohelpers.SizeOfZigzag(uint64(num))
+			pksize31 += protohelpers.SizeOfZigzag(uint64(num))
 		}
-		i -= pksize27
-		j26 := i
+		i -= pksize31
+		j30 := i
 		for _, num := range m.OrderShift {
-			x28 := (uint32(num) << 1) ^ uint32((num >> 31))
-			for x28 >= 1<<7 {
-				dAtA[j26] = uint8(uint64(x28)&0x7f | 0x80)
-				j26++
-				x28 >>= 7
+			x32 := (uint32(num) << 1) ^ uint32((num >> 31))
+			for x32 >= 1<<7 {
+				dAtA[j30] = uint8(uint64(x32)&0x7f | 0x80)
+				j30++
+				x32 >>= 7
 			}
-			dAtA[j26] = uint8(x28)
-			j26++
+			dAtA[j30] = uint8(x32)
+			j30++
 		}
-		i = protohelpers.EncodeVarint(dAtA, i, uint64(pksize27))
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(pksize31))
 		i--
 		dAtA[i] = 0x1
 		i--
@@ -527,23 +571,23 @@ func (m *Customer) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 		dAtA[i] = 0x6a
 	}
 	if len(m.RecentDay) > 0 {
-		var pksize30 int
+		var pksize34 int
 		for _, num := range m.RecentDay {
-			pksize30 += protohelpers.SizeOfZigzag(uint64(num))
+			pksize34 += protohelpers.SizeOfZigzag(uint64(num))
 		}
-		i -= pksize30
-		j29 := i
+		i -= pksize34
+		j33 := i
 		for _, num := range m.RecentDay {
-			x31 := (uint32(num) << 1) ^ uint32((num >> 31))
-			for x31 >= 1<<7 {
-				dAtA[j29] = uint8(uint64(x31)&0x7f | 0x80)
-				j29++
-				x31 >>= 7
+			x35 := (uint32(num) << 1) ^ uint32((num >> 31))
+			for x35 >= 1<<7 {
+				dAtA[j33] = uint8(uint64(x35)&0x7f | 0x80)
+				j33++
+				x35 >>= 7
 			}
-			dAtA[j29] = uint8(x31)
-			j29++
+			dAtA[j33] = uint8(x35)
+			j33++
 		}
-		i = protohelpers.EncodeVarint(dAtA, i, uint64(pksize30))
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(pksize34))
 		i--
 		dAtA[i] = 0x62
 	}
@@ -557,65 +601,65 @@ func (m *Customer) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 		dAtA[i] = 0x5a
 	}
 	if len(m.DayNet) > 0 {
-		var pksize33 int
+		var pksize37 int
 		for _, num := range m.DayNet {
-			pksize33 += protohelpers.SizeOfZigzag(uint64(num))
+			pksize37 += protohelpers.SizeOfZigzag(uint64(num))
 		}
-		i -= pksize33
-		j32 := i
+		i -= pksize37
+		j36 := i
 		for _, num := range m.DayNet {
-			x34 := (uint64(num) << 1) ^ uint64((num >> 63))
-			for x34 >= 1<<7 {
-				dAtA[j32] = uint8(uint64(x34)&0x7f | 0x80)
-				j32++
-				x34 >>= 7
+			x38 := (uint64(num) << 1) ^ uint64((num >> 63))
+			for x38 >= 1<<7 {
+				dAtA[j36] = uint8(uint64(x38)&0x7f | 0x80)
+				j36++
+				x38 >>= 7
 			}
-			dAtA[j32] = uint8(x34)
-			j32++
+			dAtA[j36] = uint8(x38)
+			j36++
 		}
-		i = protohelpers.EncodeVarint(dAtA, i, uint64(pksize33))
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(pksize37))
 		i--
 		dAtA[i] = 0x52
 	}
 	if len(m.DayOrders) > 0 {
-		var pksize36 int
+		var pksize40 int
 		for _, num := range m.DayOrders {
-			pksize36 += protohelpers.SizeOfZigzag(uint64(num))
+			pksize40 += protohelpers.SizeOfZigzag(uint64(num))
 		}
-		i -= pksize36
-		j35 := i
+		i -= pksize40
+		j39 := i
 		for _, num := range m.DayOrders {
-			x37 := (uint64(num) << 1) ^ uint64((num >> 63))
-			for x37 >= 1<<7 {
-				dAtA[j35] = uint8(uint64(x37)&0x7f | 0x80)
-				j35++
-				x37 >>= 7
+			x41 := (uint64(num) << 1) ^ uint64((num >> 63))
+			for x41 >= 1<<7 {
+				dAtA[j39] = uint8(uint64(x41)&0x7f | 0x80)
+				j39++
+				x41 >>= 7
 			}
-			dAtA[j35] = uint8(x37)
-			j35++
+			dAtA[j39] = uint8(x41)
+			j39++
 		}
-		i = protohelpers.EncodeVarint(dAtA, i, uint64(pksize36))
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(pksize40))
 		i--
 		dAtA[i] = 0x4a
 	}
 	if len(m.Day) > 0 {
-		var pksize39 int
+		var pksize43 int
 		for _, num := range m.Day {
-			pksize39 += protohelpers.SizeOfZigzag(uint64(num))
+			pksize43 += protohelpers.SizeOfZigzag(uint64(num))
 		}
-		i -= pksize39
-		j38 := i
+		i -= pksize43
+		j42 := i
 		for _, num := range m.Day {
-			x40 := (uint32(num) << 1) ^ uint32((num >> 31))
-			for x40 >= 1<<7 {
-				dAtA[j38] = uint8(uint64(x40)&0x7f | 0x80)
-				j38++
-				x40 >>= 7
+			x44 := (uint32(num) << 1) ^ uint32((num >> 31))
+			for x44 >= 1<<7 {
+				dAtA[j42] = uint8(uint64(x44)&0x7f | 0x80)
+				j42++
+				x44 >>= 7
 			}
-			dAtA[j38] = uint8(x40)
-			j38++
+			dAtA[j42] = uint8(x44)
+			j42++
 		}
-		i = protohelpers.EncodeVarint(dAtA, i, uint64(pksize39))
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(pksize43))
 		i--
 		dAtA[i] = 0x42
 	}
@@ -632,44 +676,44 @@ func (m *Customer) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 		}
 	}
 	if len(m.OrderTotal) > 0 {
-		var pksize42 int
+		var pksize46 int
 		for _, num := range m.OrderTotal {
-			pksize42 += protohelpers.SizeOfZigzag(uint64(num))
+			pksize46 += protohelpers.SizeOfZigzag(uint64(num))
 		}
-		i -= pksize42
-		j41 := i
+		i -= pksize46
+		j45 := i
 		for _, num := range m.OrderTotal {
-			x43 := (uint64(num) << 1) ^ uint64((num >> 63))
-			for x43 >= 1<<7 {
-				dAtA[j41] = uint8(uint64(x43)&0x7f | 0x80)
-				j41++
-				x43 >>= 7
+			x47 := (uint64(num) << 1) ^ uint64((num >> 63))
+			for x47 >= 1<<7 {
+				dAtA[j45] = uint8(uint64(x47)&0x7f | 0x80)
+				j45++
+				x47 >>= 7
 			}
-			dAtA[j41] = uint8(x43)
-			j41++
+			dAtA[j45] = uint8(x47)
+			j45++
 		}
-		i = protohelpers.EncodeVarint(dAtA, i, uint64(pksize42))
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(pksize46))
 		i--
 		dAtA[i] = 0x32
 	}
 	if len(m.OrderAt) > 0 {
-		var pksize45 int
+		var pksize49 int
 		for _, num := range m.OrderAt {
-			pksize45 += protohelpers.SizeOfZigzag(uint64(num))
+			pksize49 += protohelpers.SizeOfZigzag(uint64(num))
 		}
-		i -= pksize45
-		j44 := i
+		i -= pksize49
+		j48 := i
 		for _, num := range m.OrderAt {
-			x46 := (uint64(num) << 1) ^ uint64((num >> 63))
-			for x46 >= 1<<7 {
-				dAtA[j44] = uint8(uint64(x46)&0x7f | 0x80)
-				j44++
-				x46 >>= 7
+			x50 := (uint64(num) << 1) ^ uint64((num >> 63))
+			for x50 >= 1<<7 {
+				dAtA[j48] = uint8(uint64(x50)&0x7f | 0x80)
+				j48++
+				x50 >>= 7
 			}
-			dAtA[j44] = uint8(x46)
-			j44++
+			dAtA[j48] = uint8(x50)
+			j48++
 		}
-		i = protohelpers.EncodeVarint(dAtA, i, uint64(pksize45))
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(pksize49))
 		i--
 		dAtA[i] = 0x2a
 	}
@@ -1769,6 +1813,20 @@ func (m *Partition) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 		i -= len(m.unknownFields)
 		copy(dAtA[i:], m.unknownFields)
 	}
+	if len(m.Attributes) > 0 {
+		for iNdEx := len(m.Attributes) - 1; iNdEx >= 0; iNdEx-- {
+			size, err := m.Attributes[iNdEx].MarshalToSizedBufferVT(dAtA[:i])
+			if err != nil {
+				return 0, err
+			}
+			i -= size
+			i = protohelpers.EncodeVarint(dAtA, i, uint64(size))
+			i--
+			dAtA[i] = 0x5
+			i--
+			dAtA[i] = 0xea
+		}
+	}
 	if m.Closed != nil {
 		size, err := m.Closed.MarshalToSizedBufferVT(dAtA[:i])
 		if err != nil {
@@ -2465,6 +2523,55 @@ func (m *TraitTexts) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 			i--
 			dAtA[i] = 0xa
 		}
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *AttributeTexts) MarshalVT() (dAtA []byte, err error) {
+	if m == nil {
+		return nil, nil
+	}
+	size := m.SizeVT()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBufferVT(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *AttributeTexts) MarshalToVT(dAtA []byte) (int, error) {
+	size := m.SizeVT()
+	return m.MarshalToSizedBufferVT(dAtA[:size])
+}
+
+func (m *AttributeTexts) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
+	if m == nil {
+		return 0, nil
+	}
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if m.unknownFields != nil {
+		i -= len(m.unknownFields)
+		copy(dAtA[i:], m.unknownFields)
+	}
+	if len(m.Text) > 0 {
+		for iNdEx := len(m.Text) - 1; iNdEx >= 0; iNdEx-- {
+			i -= len(m.Text[iNdEx])
+			copy(dAtA[i:], m.Text[iNdEx])
+			i = protohelpers.EncodeVarint(dAtA, i, uint64(len(m.Text[iNdEx])))
+			i--
+			dAtA[i] = 0x12
+		}
+	}
+	if len(m.Name) > 0 {
+		i -= len(m.Name)
+		copy(dAtA[i:], m.Name)
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(len(m.Name)))
+		i--
+		dAtA[i] = 0xa
 	}
 	return len(dAtA) - i, nil
 }
@@ -3859,6 +3966,20 @@ func (m *Customer) SizeVT() (n int) {
 		l = m.Milestones.SizeVT()
 		n += 2 + l + protohelpers.SizeOfVarint(uint64(l))
 	}
+	if len(m.Attribute) > 0 {
+		l = 0
+		for _, e := range m.Attribute {
+			l += protohelpers.SizeOfVarint(uint64(e))
+		}
+		n += 2 + protohelpers.SizeOfVarint(uint64(l)) + l
+	}
+	if len(m.AttributeText) > 0 {
+		l = 0
+		for _, e := range m.AttributeText {
+			l += protohelpers.SizeOfVarint(uint64(e))
+		}
+		n += 2 + protohelpers.SizeOfVarint(uint64(l)) + l
+	}
 	n += len(m.unknownFields)
 	return n
 }
@@ -4547,6 +4668,12 @@ func (m *Partition) SizeVT() (n int) {
 		l = m.Closed.SizeVT()
 		n += 2 + l + protohelpers.SizeOfVarint(uint64(l))
 	}
+	if len(m.Attributes) > 0 {
+		for _, e := range m.Attributes {
+			l = e.SizeVT()
+			n += 2 + l + protohelpers.SizeOfVarint(uint64(l))
+		}
+	}
 	n += len(m.unknownFields)
 	return n
 }
@@ -4593,6 +4720,26 @@ func (m *TraitTexts) SizeVT() (n int) {
 	}
 	var l int
 	_ = l
+	if len(m.Text) > 0 {
+		for _, s := range m.Text {
+			l = len(s)
+			n += 1 + l + protohelpers.SizeOfVarint(uint64(l))
+		}
+	}
+	n += len(m.unknownFields)
+	return n
+}
+
+func (m *AttributeTexts) SizeVT() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	l = len(m.Name)
+	if l > 0 {
+		n += 1 + l + protohelpers.SizeOfVarint(uint64(l))
+	}
 	if len(m.Text) > 0 {
 		for _, s := range m.Text {
 			l = len(s)
@@ -7271,6 +7418,158 @@ func (m *Customer) UnmarshalVT(dAtA []byte) error {
 				return err
 			}
 			iNdEx = postIndex
+		case 91:
+			if wireType == 0 {
+				var v uint32
+				for shift := uint(0); ; shift += 7 {
+					if shift >= 64 {
+						return protohelpers.ErrIntOverflow
+					}
+					if iNdEx >= l {
+						return io.ErrUnexpectedEOF
+					}
+					b := dAtA[iNdEx]
+					iNdEx++
+					v |= uint32(b&0x7F) << shift
+					if b < 0x80 {
+						break
+					}
+				}
+				m.Attribute = append(m.Attribute, v)
+			} else if wireType == 2 {
+				var packedLen int
+				for shift := uint(0); ; shift += 7 {
+					if shift >= 64 {
+						return protohelpers.ErrIntOverflow
+					}
+					if iNdEx >= l {
+						return io.ErrUnexpectedEOF
+					}
+					b := dAtA[iNdEx]
+					iNdEx++
+					packedLen |= int(b&0x7F) << shift
+					if b < 0x80 {
+						break
+					}
+				}
+				if packedLen < 0 {
+					return protohelpers.ErrInvalidLength
+				}
+				postIndex := iNdEx + packedLen
+				if postIndex < 0 {
+					return protohelpers.ErrInvalidLength
+				}
+				if postIndex > l {
+					return io.ErrUnexpectedEOF
+				}
+				var elementCount int
+				var count int
+				for _, integer := range dAtA[iNdEx:postIndex] {
+					if integer < 128 {
+						count++
+					}
+				}
+				elementCount = count
+				if elementCount != 0 && len(m.Attribute) == 0 {
+					m.Attribute = make([]uint32, 0, elementCount)
+				}
+				for iNdEx < postIndex {
+					var v uint32
+					for shift := uint(0); ; shift += 7 {
+						if shift >= 64 {
+							return protohelpers.ErrIntOverflow
+						}
+						if iNdEx >= l {
+							return io.ErrUnexpectedEOF
+						}
+						b := dAtA[iNdEx]
+						iNdEx++
+						v |= uint32(b&0x7F) << shift
+						if b < 0x80 {
+							break
+						}
+					}
+					m.Attribute = append(m.Attribute, v)
+				}
+			} else {
+				return fmt.Errorf("proto: wrong wireType = %d for field Attribute", wireType)
+			}
+		case 92:
+			if wireType == 0 {
+				var v uint32
+				for shift := uint(0); ; shift += 7 {
+					if shift >= 64 {
+						return protohelpers.ErrIntOverflow
+					}
+					if iNdEx >= l {
+						return io.ErrUnexpectedEOF
+					}
+					b := dAtA[iNdEx]
+					iNdEx++
+					v |= uint32(b&0x7F) << shift
+					if b < 0x80 {
+						break
+					}
+				}
+				m.AttributeText = append(m.AttributeText, v)
+			} else if wireType == 2 {
+				var packedLen int
+				for shift := uint(0); ; shift += 7 {
+					if shift >= 64 {
+						return protohelpers.ErrIntOverflow
+					}
+					if iNdEx >= l {
+						return io.ErrUnexpectedEOF
+					}
+					b := dAtA[iNdEx]
+					iNdEx++
+					packedLen |= int(b&0x7F) << shift
+					if b < 0x80 {
+						break
+					}
+				}
+				if packedLen < 0 {
+					return protohelpers.ErrInvalidLength
+				}
+				postIndex := iNdEx + packedLen
+				if postIndex < 0 {
+					return protohelpers.ErrInvalidLength
+				}
+				if postIndex > l {
+					return io.ErrUnexpectedEOF
+				}
+				var elementCount int
+				var count int
+				for _, integer := range dAtA[iNdEx:postIndex] {
+					if integer < 128 {
+						count++
+					}
+				}
+				elementCount = count
+				if elementCount != 0 && len(m.AttributeText) == 0 {
+					m.AttributeText = make([]uint32, 0, elementCount)
+				}
+				for iNdEx < postIndex {
+					var v uint32
+					for shift := uint(0); ; shift += 7 {
+						if shift >= 64 {
+							return protohelpers.ErrIntOverflow
+						}
+						if iNdEx >= l {
+							return io.ErrUnexpectedEOF
+						}
+						b := dAtA[iNdEx]
+						iNdEx++
+						v |= uint32(b&0x7F) << shift
+						if b < 0x80 {
+							break
+						}
+					}
+					m.AttributeText = append(m.AttributeText, v)
+				}
+			} else {
+				return fmt.Errorf("proto: wrong wireType = %d for field AttributeText", wireType)
+			}
 		default:
 			iNdEx = preIndex
 			skippy, err := protohelpers.Skip(dAtA[iNdEx:])
@@ -11567,6 +11866,40 @@ func (m *Partition) UnmarshalVT(dAtA []byte) error {
 				return err
 			}
 			iNdEx = postIndex
+		case 93:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Attributes", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return protohelpers.ErrInvalidLength
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return protohelpers.ErrInvalidLength
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Attributes = append(m.Attributes, &AttributeTexts{})
+			if err := m.Attributes[len(m.Attributes)-1].UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
 		default:
 			iNdEx = preIndex
 			skippy, err := protohelpers.Skip(dAtA[iNdEx:])
@@ -11800,6 +12133,121 @@ func (m *TraitTexts) UnmarshalVT(dAtA []byte) error {
 		}
 		switch fieldNum {
 		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Text", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return protohelpers.ErrInvalidLength
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return protohelpers.ErrInvalidLength
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Text = append(m.Text, string(dAtA[iNdEx:postIndex]))
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := protohelpers.Skip(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return protohelpers.ErrInvalidLength
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.unknownFields = append(m.unknownFields, dAtA[iNdEx:iNdEx+skippy]...)
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *AttributeTexts) UnmarshalVT(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return protohelpers.ErrIntOverflow
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: AttributeTexts: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: AttributeTexts: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Name", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return protohelpers.ErrInvalidLength
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return protohelpers.ErrInvalidLength
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Name = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		case 2:
 			if wireType != 2 {
 				return fmt.Errorf("proto: wrong wireType = %d for field Text", wireType)
 			}

@@ -91,6 +91,8 @@ func (a *api) refuse(w http.ResponseWriter, r *http.Request, at route, err error
 		server.WriteProblem(w, problem(badParameter, parameter.Error()))
 	case errors.As(err, &query) && query.Parameter == "sort":
 		server.WriteProblem(w, problem(unknownColumn, query.Error()))
+	case errors.As(err, &query) && query.Parameter == "by":
+		server.WriteProblem(w, problem(badParameter, query.Error()))
 	case errors.As(err, &query):
 		server.WriteProblem(w, problem(badCondition, query.Error()))
 	case errors.Is(err, lookup.ErrUnknownCustomer):

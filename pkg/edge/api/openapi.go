@@ -67,6 +67,8 @@ func (p *parameter) schema() schema {
 		s["pattern"] = monthPattern
 	case p.boolean:
 		s = schema{"type": "boolean"}
+	case p.attribute:
+		s = schema{"anyOf": []schema{{"type": "string", "enum": p.oneOf}, {"type": "string", "pattern": "^[a-z][a-z0-9_]*$", "description": "An attribute of the setting attributes"}}}
 	case len(p.oneOf) > 0:
 		s["enum"] = p.oneOf
 	}

@@ -17,15 +17,17 @@ import (
 type reportAnswer struct {
 	columns []report.Column
 	keys    []string // of the first column, one of which a row has
+
+	attributes bool // or instead of a key the name of an attribute
 }
 
 func periodAnswer(measures []measure.Measure[calendar.Period]) reportAnswer {
-	return reportAnswer{report.PeriodColumns(measures, report.Month), []string{report.Month, report.Quarter}}
+	return reportAnswer{columns: report.PeriodColumns(measures, report.Month), keys: []string{report.Month, report.Quarter}}
 }
 
 func segmentAnswer(of *lookup.SegmentReport) reportAnswer {
 	keys := dimensions()
-	return reportAnswer{report.SegmentColumns(of, keys[0]), keys}
+	return reportAnswer{columns: report.SegmentColumns(of, keys[0]), keys: keys, attributes: true}
 }
 
 // segmentRoutes are the routes of the reports of segments.
@@ -36,7 +38,7 @@ func segmentRoutes() (all []route) {
 			summary: r.About,
 			about: "The customers with a standing order, summed by a dimension; the last row, `all`, is of all of them. The same figures as `mainstay report " + r.Name + "`. " +
 				"All customers are read for it, as for lists; one read serves all dimensions, and all reports of segments.",
-			parameters: []parameter{{name: "by", about: "The dimension.", standard: r.By, oneOf: dimensions()}},
+			parameters: []parameter{{name: "by", about: "The dimension.", standard: r.By, oneOf: dimensions(), attribute: true}},
 			answer:     func(a *api, ctx context.Context, args arguments) (any, error) { return a.segments(ctx, &r, args["by"]) },
 		})
 	}
@@ -44,7 +46,7 @@ func segmentRoutes() (all []route) {
 }
 
 func returnsAnswer() reportAnswer {
-	return reportAnswer{report.ReturnColumns(report.Month), periods()}
+	return reportAnswer{columns: report.ReturnColumns(report.Month), keys: periods()}
 }
 
 const monthPattern = `^[0-9]{4}-(0[1-9]|1[0-2])$`
@@ -70,6 +72,10 @@ func (d definitions) ofAnswer(response any) schema {
 		row["required"] = append(required, r.keys[0])
 	} else {
 		row["oneOf"] = one // by the parameter by
+	}
+	if r.attributes { // a row by an attribute has its name instead of a key
+		row["oneOf"] = append(one, schema{"not": schema{"anyOf": one}, "minProperties": len(r.columns)})
+		row["additionalProperties"], row["maxProperties"] = schema{"type": "string"}, len(r.columns)
 	}
 	return schema{
 		"type": "object", "required": []string{"as_of", "currency", "rows"}, "additionalProperties": false,

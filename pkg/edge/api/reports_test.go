@@ -89,7 +89,7 @@ func TestReportsReadAllCustomersOnce(t *testing.T) {
 	}
 	require.Zero(t, w.Walks.Load())
 	_, schemaOf := document(t, w)
-	for _, d := range lookup.Dimensions() {
+	for _, d := range lookup.Dimensions([]string{"region"}) {
 		for _, r := range lookup.SegmentReports() {
 			_, body, _ := w.get(t, "/v1/"+r.Name+"?by="+d.Name)
 			fits(t, schemaOf("/v1/"+r.Name, "200", "application/json"), body, d.Name)

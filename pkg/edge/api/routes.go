@@ -37,17 +37,18 @@ type route struct {
 
 // parameter is one parameter of a route.
 type parameter struct {
-	name     string
-	about    string
-	inPath   bool
-	whole    bool // a whole number, from least to most
-	month    bool // YYYY-MM
-	boolean  bool
-	least    int
-	most     int
-	standard string   // the value that stands for an absent one
-	oneOf    []string // the only values, if any
-	example  string
+	name      string
+	about     string
+	inPath    bool
+	whole     bool // a whole number, from least to most
+	month     bool // YYYY-MM
+	boolean   bool
+	least     int
+	most      int
+	standard  string   // the value that stands for an absent one
+	oneOf     []string // the only values, if any
+	attribute bool     // or the name of an attribute, which views know
+	example   string
 }
 
 // routes is the table of all routes.
@@ -154,7 +155,7 @@ func routes() []route {
 		},
 		{
 			path: "/v1/acquisition", name: "getAcquisition", scope: server.ScopeCustomers, problems: []kind{noStateYet},
-			response:   reportAnswer{report.ReturnColumns(report.Source), []string{report.Month}},
+			response:   reportAnswer{columns: report.ReturnColumns(report.Source), keys: []string{report.Month}},
 			summary:    "What new customers of each month and source cost and are worth",
 			about:      "The same figures as `mainstay report returns --by source`. " + returnsAbout,
 			parameters: months, answer: (*api).answerAcquisition,
@@ -190,7 +191,7 @@ const returnsAbout = "All customers are read for it, as for lists. " + monthsAbo
 func periods() []string { return report.ReturnsBy()[:3] }
 
 func dimensions() (names []string) {
-	for _, d := range lookup.Dimensions() {
+	for _, d := range lookup.Dimensions(nil) {
 		names = append(names, d.Name)
 	}
 	return names
@@ -267,7 +268,7 @@ func (p *parameter) check(value string) error {
 		if value != "true" && value != "false" {
 			return refused(badParameter, p.name+" must be true or false")
 		}
-	case len(p.oneOf) > 0 && !slices.Contains(p.oneOf, value):
+	case len(p.oneOf) > 0 && !p.attribute && !slices.Contains(p.oneOf, value):
 		k := badParameter
 		if p.name == "sort" {
 			k = unknownColumn

@@ -27,7 +27,7 @@ func (p *pages) segments(r *http.Request) (content, error) {
 	}
 	var by lookup.Dimension
 	var options []option
-	for _, d := range lookup.Dimensions() {
+	for _, d := range p.Views.Dimensions() {
 		if d.Name == asked.Get("by") || by.Name == "" && d.Name == of.By {
 			by = d
 		}

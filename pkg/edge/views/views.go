@@ -88,6 +88,8 @@ type Config struct {
 	Status    func() Status
 	Now       func() time.Time
 	Genesis   *ledger.Genesis
+
+	Attributes []string // names of those by which customers are summed, too
 }
 
 // Views answers what API and pages ask. It may be used concurrently.
@@ -233,14 +235,17 @@ func (v *Views) Tally(ctx context.Context, q lookup.AlertQuery) (*lookup.Tally, 
 	return &t, nil
 }
 
+// Dimensions are those by which customers are summed.
+func (v *Views) Dimensions() []lookup.Dimension { return lookup.Dimensions(v.Attributes) }
+
 // Segments sums customers by a dimension. One read of all customers serves all dimensions that are not ranked. An error of a dimension that there is not is a
 // *QueryError.
 func (v *Views) Segments(ctx context.Context, dimension string) (*lookup.Segments, error) {
-	by, err := lookup.DimensionNamed(dimension)
+	by, err := lookup.DimensionNamed(dimension, v.Attributes)
 	if err != nil {
 		return nil, &QueryError{"by", err}
 	}
-	together := slices.DeleteFunc(lookup.Dimensions(), func(d lookup.Dimension) bool { return d.Ranked != by.Ranked })
+	together := slices.DeleteFunc(v.Dimensions(), func(d lookup.Dimension) bool { return d.Ranked != by.Ranked })
 	all, err := v.segments.get(ctx, strconv.FormatBool(by.Ranked), func(ctx context.Context) ([]*lookup.Segments, error) {
 		return v.Source.Segments(ctx, together)
 	})

@@ -197,11 +197,15 @@ func EventOptions(c config.Config, g *ledger.Genesis) event.Options {
 	for code, alias := range c.Money.Currencies {
 		currencies[code] = money.Alias{As: alias.As, Times: alias.Times}
 	}
+	var attributes []event.AttributePath
+	for _, name := range c.Attributes.Names() {
+		attributes = append(attributes, event.AttributePath{Name: name, Path: c.Attributes[name]})
+	}
 	return event.Options{
 		Currency: c.Money.DefaultCurrency, Currencies: currencies, Total: event.Total(c.Money.Total),
 		Anonymous: c.Intake.Anonymous, AnonymousPolicy: event.AnonymousPolicy(c.Intake.AnonymousPolicy),
 		Normalise: event.Normalise(g.GetCustomerNormalisation()), KeepComments: c.Surveys.KeepComments,
-		EventTime: g.GetClock() == ledger.Clock_CLOCK_EVENT,
+		EventTime: g.GetClock() == ledger.Clock_CLOCK_EVENT, Attributes: attributes,
 	}
 }
 

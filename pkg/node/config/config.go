@@ -15,7 +15,9 @@ package config
 //go:generate go run ../../../cmd/configdoc -o ../../../docs/configuration.md
 
 import (
+	"maps"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 
@@ -26,36 +28,37 @@ import (
 
 // Config is the configuration of a process. Durations are written as Go durations, sizes with KiB, MiB, GiB.
 type Config struct {
-	Namespace        string    `yaml:"namespace"`
-	Roles            []string  `yaml:"roles" oneof:"intake|fold|http|ingest|deliver" range:"1.." doc:"What this process does. Processes with the same role share its work."`
-	Clock            string    `yaml:"clock"`
-	Timezone         string    `yaml:"timezone"`
-	SettingsRevision uint64    `yaml:"settings_revision" range:"1.." doc:"Revision number of the settings marked (revision). Those settings change answers, so their values take effect at an offset of the ledger: the first process that has a higher number appends them there. Raise the number whenever one of those settings changes, and only then. A process that has a lower number, or the same number and other values, refuses to fold, so that answers do not alternate during a rolling restart."`
-	Kafka            Kafka     `yaml:"kafka"`
-	Redis            Redis     `yaml:"redis"`
-	Ledger           Ledger    `yaml:"ledger"`
-	Outputs          Outputs   `yaml:"outputs"`
-	Intake           Intake    `yaml:"intake"`
-	Fold             Fold      `yaml:"fold"`
-	Money            Money     `yaml:"money"`
-	Model            Model     `yaml:"model"`
-	Refit            Refit     `yaml:"refit"`
-	Churn            Churn     `yaml:"churn"`
-	Referral         Referral  `yaml:"referral"`
-	CLV              CLV       `yaml:"clv"`
-	SimpleCLV        SimpleCLV `yaml:"simple_clv"`
-	Surveys          Surveys   `yaml:"surveys"`
-	Memory           Memory    `yaml:"memory"`
-	Dedup            Dedup     `yaml:"dedup"`
-	Tiers            Tiers     `yaml:"tiers"`
-	Portfolio        Portfolio `yaml:"portfolio"`
-	Alerts           Alerts    `yaml:"alerts"`
-	HTTP             HTTP      `yaml:"http"`
-	Ingest           Ingest    `yaml:"ingest"`
-	Deliver          Deliver   `yaml:"deliver"`
-	Admin            Admin     `yaml:"admin"`
-	Log              Log       `yaml:"log"`
-	Shutdown         Shutdown  `yaml:"shutdown"`
+	Namespace        string     `yaml:"namespace"`
+	Roles            []string   `yaml:"roles" oneof:"intake|fold|http|ingest|deliver" range:"1.." doc:"What this process does. Processes with the same role share its work."`
+	Clock            string     `yaml:"clock"`
+	Timezone         string     `yaml:"timezone"`
+	SettingsRevision uint64     `yaml:"settings_revision" range:"1.." doc:"Revision number of the settings marked (revision). Those settings change answers, so their values take effect at an offset of the ledger: the first process that has a higher number appends them there. Raise the number whenever one of those settings changes, and only then. A process that has a lower number, or the same number and other values, refuses to fold, so that answers do not alternate during a rolling restart."`
+	Kafka            Kafka      `yaml:"kafka"`
+	Redis            Redis      `yaml:"redis"`
+	Ledger           Ledger     `yaml:"ledger"`
+	Outputs          Outputs    `yaml:"outputs"`
+	Intake           Intake     `yaml:"intake"`
+	Attributes       Attributes `yaml:"attributes" doc:"Attributes of customers beside the built-in traits, each with the path at which events state it: region=customer.region, plan=properties.plan. The latest event that states an attribute decides it, and customers are grouped by it as by a trait; docs/measures.md says which events and values count. At most eight. Attributes are kept in the ledger, for ever: name none that tells who the customer is. Empty: none."`
+	Fold             Fold       `yaml:"fold"`
+	Money            Money      `yaml:"money"`
+	Model            Model      `yaml:"model"`
+	Refit            Refit      `yaml:"refit"`
+	Churn            Churn      `yaml:"churn"`
+	Referral         Referral   `yaml:"referral"`
+	CLV              CLV        `yaml:"clv"`
+	SimpleCLV        SimpleCLV  `yaml:"simple_clv"`
+	Surveys          Surveys    `yaml:"surveys"`
+	Memory           Memory     `yaml:"memory"`
+	Dedup            Dedup      `yaml:"dedup"`
+	Tiers            Tiers      `yaml:"tiers"`
+	Portfolio        Portfolio  `yaml:"portfolio"`
+	Alerts           Alerts     `yaml:"alerts"`
+	HTTP             HTTP       `yaml:"http"`
+	Ingest           Ingest     `yaml:"ingest"`
+	Deliver          Deliver    `yaml:"deliver"`
+	Admin            Admin      `yaml:"admin"`
+	Log              Log        `yaml:"log"`
+	Shutdown         Shutdown   `yaml:"shutdown"`
 }
 
 // Kafka configures the connection to the cluster and the input topics.
@@ -159,6 +162,12 @@ type Ledger struct {
 type Outputs struct {
 	Retention time.Duration `yaml:"retention" range:"24h..87600h" doc:"Retention of the output topics that mainstay topics apply creates, and the minimum that mainstay check accepts. A claim reads the last outputs of its partition, so they must still exist."`
 }
+
+// Attributes are the paths at which events state attributes of their customer, by the names of these.
+type Attributes map[string]string
+
+// Names are the names of the attributes, sorted.
+func (a Attributes) Names() []string { return slices.Sorted(maps.Keys(a)) }
 
 // Intake configures how input records become entries of the ledger.
 type Intake struct {
@@ -353,7 +362,8 @@ func Default() Config {
 			Timeout:   3 * time.Second,
 			PoolSize:  32,
 		},
-		Outputs: Outputs{Retention: 720 * time.Hour},
+		Outputs:    Outputs{Retention: 720 * time.Hour},
+		Attributes: Attributes{},
 		Intake: Intake{
 			TickInterval:    5 * time.Second,
 			CommitInterval:  time.Second,

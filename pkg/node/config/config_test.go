@@ -103,6 +103,18 @@ func TestFixedEnvironmentNames(t *testing.T) {
 	require.Len(t, config.Default().Money.Currencies, 1)
 }
 
+// Attributes are written in two ways, which mean the same.
+func TestAttributes(t *testing.T) {
+	byVariable := load(t, "", []string{"MAINSTAY_ATTRIBUTES=region=customer.region, plan=properties.plan"}, nil)
+	byFile := load(t, "attributes:\n  plan: properties.plan\n  region: customer.region", nil, nil)
+	require.Equal(t, config.Attributes{"region": "customer.region", "plan": "properties.plan"}, byFile.Attributes)
+	require.Equal(t, byVariable.Attributes, byFile.Attributes)
+	require.Equal(t, []string{"plan", "region"}, byFile.Attributes.Names())
+	require.Empty(t, config.Default().Attributes)
+	_, err := config.Load(config.Sources{Env: []string{"MAINSTAY_ATTRIBUTES=region=a,region=b"}})
+	require.ErrorContains(t, err, "attributes (MAINSTAY_ATTRIBUTES): must be like region=customer.region,plan=properties.plan; region is set twice")
+}
+
 // A topic's format is written in two ways, which mean the same; a name that is no format is refused.
 func TestFormatsOfTopics(t *testing.T) {
 	byVariable := load(t, "", []string{"MAINSTAY_KAFKA_TOPICS_PURCHASES=orders=shopify, pos.orders"}, nil)

@@ -302,6 +302,8 @@ func parse(v reflect.Value, from string) error {
 		*to = list(from)
 	case *map[string]string:
 		return parseMap(from, to, "EUR=1.08,GBP=1.27", func(one string) (string, error) { return one, nil })
+	case *Attributes:
+		return parseMap(from, (*map[string]string)(to), "region=customer.region,plan=properties.plan", func(one string) (string, error) { return one, nil })
 	case *map[string]money.Alias:
 		return parseMap(from, to, "IRT=IRR*10", parseAlias)
 	default:
@@ -326,16 +328,21 @@ func parseMap[T any](from string, to *map[string]T, example string, value func(s
 	if sum == nil {
 		sum = map[string]T{}
 	}
+	seen := map[string]bool{}
 	for _, one := range list(from) {
 		key, written, ok := strings.Cut(one, "=")
 		if !ok {
 			return fmt.Errorf("must be like %s; %q has no =", example, one)
 		}
+		if key = strings.TrimSpace(key); seen[key] {
+			return fmt.Errorf("must be like %s; %s is set twice", example, key)
+		}
+		seen[key] = true
 		v, err := value(strings.TrimSpace(written))
 		if err != nil {
 			return fmt.Errorf("must be like %s: %q: %w", example, one, err)
 		}
-		sum[strings.TrimSpace(key)] = v
+		sum[key] = v
 	}
 	*to = sum
 	return nil
@@ -356,6 +363,8 @@ func settingText(v reflect.Value) string {
 	case []string:
 		return strings.Join(value, ",")
 	case map[string]string:
+		return textMap(value, func(s string) string { return s })
+	case Attributes:
 		return textMap(value, func(s string) string { return s })
 	case map[string]money.Alias:
 		return textMap(value, func(a money.Alias) string { return fmt.Sprintf("%s*%d", a.As, a.Times) })

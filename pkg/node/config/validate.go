@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/mainstay/mainstay/pkg/format"
+	"github.com/mainstay/mainstay/pkg/stream/lookup"
 	"github.com/mainstay/mainstay/processors/alert"
 	"github.com/mainstay/mainstay/processors/season"
 	"github.com/mainstay/mainstay/processors/settings"
@@ -45,6 +46,7 @@ func (c Config) problems() []*Error {
 		v.wrong("model.campaigns", "%v", err)
 	}
 	v.passedHeaders()
+	v.attributes()
 	v.listeners()
 	return v.problems
 }
@@ -83,6 +85,29 @@ func (v *validator) passedHeaders() {
 		case strings.HasPrefix(lower, "ce_"), strings.HasPrefix(lower, "mainstay_"), lower == "content-type":
 			v.wrong("intake.pass_headers", "%s is a header that every output has of its own", name)
 		}
+	}
+}
+
+// attributes refuses what nobody could ask for by its name, or read at its path.
+func (v *validator) attributes() {
+	const path = "attributes"
+	if n := len(v.Attributes); n > event.MaxAttributes {
+		v.wrong(path, "must be at most %d; there are %d", event.MaxAttributes, n)
+	}
+	at := map[string]string{}
+	for _, name := range v.Attributes.Names() {
+		where := v.Attributes[name]
+		switch _, err := event.SplitPath(where); {
+		case !alert.IsName(name):
+			v.wrong(path, "a name must be small letters, digits and underscores, a letter first, at most 64 bytes; one is %q", name)
+		case lookup.IsTaken(name):
+			v.wrong(path, "%s is the name of a built-in dimension, or of a figure of segments; choose another", name)
+		case err != nil:
+			v.wrong(path, "%s: %v", name, err)
+		case at[where] != "":
+			v.wrong(path, "%s and %s have the same path; list it once", at[where], name)
+		}
+		at[where] = name
 	}
 }
 

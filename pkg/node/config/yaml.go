@@ -136,6 +136,10 @@ func (l *loader) mapping(at string, s *Setting, node *yaml.Node) {
 		l.fail(s, at, fmt.Errorf("must be a map, not %s", kindName(node)))
 		return
 	}
+	like := "{EUR: 1.08} or {IRT: {as: IRR, times: 10}}"
+	if s.field(&l.config).Type() == reflect.TypeFor[Attributes]() {
+		like = "{region: customer.region}"
+	}
 	var pairs []string
 	for i := 0; i+1 < len(node.Content); i += 2 {
 		key, value := node.Content[i].Value, node.Content[i+1]
@@ -147,7 +151,7 @@ func (l *loader) mapping(at string, s *Setting, node *yaml.Node) {
 			}
 		}
 		if !ok || strings.ContainsAny(key+written, ",=") || slices.ContainsFunc(pairs, func(p string) bool { return strings.HasPrefix(p, key+"=") }) {
-			l.fail(s, at, fmt.Errorf("%s is malformed or set twice; write it like {EUR: 1.08} or {IRT: {as: IRR, times: 10}}", key))
+			l.fail(s, at, fmt.Errorf("%s is malformed or set twice; write it like %s", key, like))
 			return
 		}
 		pairs = append(pairs, key+"="+written)

@@ -2,11 +2,13 @@ package lookup
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/mainstay/mainstay/processors"
 	"github.com/mainstay/mainstay/processors/calendar"
 	"github.com/mainstay/mainstay/processors/customer"
+	"github.com/mainstay/mainstay/processors/measure"
 	"github.com/mainstay/mainstay/processors/trait"
 )
 
@@ -31,8 +33,8 @@ type counted struct {
 // noSegment is the segment of customers of whom a dimension says nothing.
 const noSegment = "none"
 
-// Dimensions returns all dimensions: those of the answers, then the traits.
-func Dimensions() []Dimension {
+// Dimensions returns all dimensions: those of the answers, the traits, and the attributes of these names.
+func Dimensions(attributes []string) []Dimension {
 	all := []Dimension{
 		{
 			Name: "value_tier", About: "by value", order: []string{"top_10", "top_20", "rest"},
@@ -80,6 +82,9 @@ func Dimensions() []Dimension {
 	for t := range trait.Traits {
 		all = append(all, Dimension{Name: t.String(), About: t.About(), of: func(c *counted) string { return c.partition.Trait(c.state, t) }})
 	}
+	for _, name := range attributes {
+		all = append(all, Dimension{Name: name, About: "by " + name + ", as the latest event that states it has it", of: func(c *counted) string { return c.partition.Attribute(c.state, name) }})
+	}
 	return all
 }
 
@@ -100,10 +105,20 @@ func firstVisit(p *processors.Partition, a *processors.CustomerScores) (day int6
 	return int64(p.CivilDay(a.Engagement.FirstAt)), a.Engagement.Known
 }
 
-// DimensionNamed returns the dimension of a name, or an error that names all of them.
-func DimensionNamed(name string) (Dimension, error) {
+// IsTaken reports whether no attribute can have a name, since a dimension or a figure of segments has it.
+func IsTaken(name string) bool {
+	if slices.ContainsFunc(Dimensions(nil), func(d Dimension) bool { return d.Name == name }) {
+		return true
+	}
+	return slices.ContainsFunc(SegmentReports(), func(r SegmentReport) bool {
+		return slices.ContainsFunc(r.Measures, func(m measure.Measure[Segment]) bool { return m.Name == name })
+	})
+}
+
+// DimensionNamed returns the dimension of a name, among those with the attributes of some names, or an error that names all of them.
+func DimensionNamed(name string, attributes []string) (Dimension, error) {
 	var names []string
-	for _, d := range Dimensions() {
+	for _, d := range Dimensions(attributes) {
 		if d.Name == name {
 			return d, nil
 		}

@@ -91,7 +91,7 @@ func TestSegmentReportsEqualARecount(t *testing.T) {
 			groups[name].count(all, i, last)
 		}
 	}
-	by, err := lookup.DimensionNamed("cohort")
+	by, err := lookup.DimensionNamed("cohort", nil)
 	require.NoError(t, err)
 	sums, err := base.Segments(t.Context(), []lookup.Dimension{by})
 	require.NoError(t, err)

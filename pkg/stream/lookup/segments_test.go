@@ -73,7 +73,7 @@ func TestSegmentsOfGroupsAndEngagement(t *testing.T) {
 	base, err := population.New(scenario.String())
 	require.NoError(t, err)
 	for name, groups := range want {
-		by, err := lookup.DimensionNamed(name)
+		by, err := lookup.DimensionNamed(name, nil)
 		require.NoError(t, err)
 		all, err := base.Segments(t.Context(), []lookup.Dimension{by})
 		require.NoError(t, err)
