@@ -12,6 +12,7 @@ import (
 
 	"github.com/mainstay/mainstay/pkg/models/backtest"
 	"github.com/mainstay/mainstay/processors/season"
+	"github.com/mainstay/mainstay/schemas/money"
 )
 
 func (p *program) backtestCommand() *cobra.Command {
@@ -36,28 +37,24 @@ The columns are mapped as for import. Days are those of --timezone, or of the ti
 
 func (p *program) backtest(ctx context.Context, cmd *cobra.Command, args []string) error {
 	machine := asJSON(cmd)
-	var o backtest.Options
-	var err error
-	if o.Split, err = dayFlag(cmd, "split"); err != nil {
-		return err
-	}
-	if o.Until, err = dayFlag(cmd, "until"); err != nil {
-		return err
-	}
-	c, err := p.config(cmd)
+	split, err := dayFlag(cmd, "split")
 	if err != nil {
 		return err
 	}
-	o.Seasons = c.Model.Seasons()
-	if o.Campaigns, err = season.ParseCampaigns(c.Model.Campaigns); err != nil {
-		return fmt.Errorf("model.campaigns: %w", err)
+	until, err := dayFlag(cmd, "until")
+	if err != nil {
+		return err
 	}
 	bar := p.bar("reading "+filepath.Base(args[0]), false)
 	read, err := p.readPurchases(cmd, args[0], nil)
 	if err != nil {
 		return err
 	}
-	o.MinorPerUnit = read.minorPerUnit()
+	o, err := p.backtestOptions(cmd, read.unit)
+	if err != nil {
+		return err
+	}
+	o.Split, o.Until = split, until
 	o.Progress = func(step string, done, total int) {
 		bar.Describe(step)
 		setProgress(bar, int64(done), int64(total))
@@ -88,6 +85,19 @@ func (p *program) backtest(ctx context.Context, cmd *cobra.Command, args []strin
 		}
 	}
 	return p.printf("fit the recommended model with\n  %s\n", p.fitLine(cmd, args[0], result))
+}
+
+// backtestOptions are those that the settings state, for amounts in a unit.
+func (p *program) backtestOptions(cmd *cobra.Command, unit money.Unit) (o backtest.Options, err error) {
+	c, err := p.config(cmd)
+	if err != nil {
+		return o, err
+	}
+	o.Seasons, o.MinorPerUnit = c.Model.Seasons(), minorPerUnit(unit)
+	if o.Campaigns, err = season.ParseCampaigns(c.Model.Campaigns); err != nil {
+		return o, fmt.Errorf("model.campaigns: %w", err)
+	}
+	return o, nil
 }
 
 // fitLine returns the command line that fits a model to the file of a backtest, with the flags of the backtest that describe the

@@ -12,7 +12,7 @@ import (
 
 // in returns the same servers under another namespace and number of partitions.
 func (w *world) in(namespace string, partitions int) *world {
-	return &world{w.t, w.servers, append(append([]string{}, w.environ...), "MAINSTAY_NAMESPACE="+namespace, fmt.Sprint("MAINSTAY_LEDGER_PARTITIONS=", partitions))}
+	return &world{t: w.t, servers: w.servers, environ: append(append([]string{}, w.environ...), "MAINSTAY_NAMESPACE="+namespace, fmt.Sprint("MAINSTAY_LEDGER_PARTITIONS=", partitions))}
 }
 
 // answersOf takes from a customer what depends on the ledger and on when credits arrived.

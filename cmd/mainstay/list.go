@@ -137,11 +137,15 @@ func (p *program) list(ctx context.Context, cmd *cobra.Command, q lookup.ListQue
 }
 
 func (p *program) listJSON(columns []lookup.Column, rows []lookup.Listed) error {
+	return p.json(listedJSON(columns, rows))
+}
+
+func listedJSON(columns []lookup.Column, rows []lookup.Listed) []json.RawMessage {
 	all := make([]json.RawMessage, len(rows))
 	for i := range rows {
 		all[i] = lookup.AppendJSON(nil, columns, &rows[i])
 	}
-	return p.json(all)
+	return all
 }
 
 func (p *program) listCSV(columns []lookup.Column, rows []lookup.Listed) error {

@@ -15,6 +15,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/cli/browser"
 	"golang.org/x/term"
 )
 
@@ -41,7 +42,7 @@ func main() {
 	p := &program{
 		in: os.Stdin, out: os.Stdout, err: os.Stderr, environ: os.Environ(), name: name, directory: directory,
 		outTerminal: term.IsTerminal(int(os.Stdout.Fd())), errTerminal: term.IsTerminal(int(os.Stderr.Fd())),
-		stopping: stopping, now: time.Now,
+		stopping: stopping, now: time.Now, open: browser.OpenURL,
 	}
 	code := p.main(ctx, os.Args[1:])
 	stop()

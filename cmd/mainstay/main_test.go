@@ -25,6 +25,8 @@ type world struct {
 	t       *testing.T
 	servers *embedded.Embedded
 	environ []string
+
+	openBrowser func(address string) error // of commands that start
 }
 
 func newWorld(t *testing.T, environ ...string) *world {
@@ -32,7 +34,7 @@ func newWorld(t *testing.T, environ ...string) *world {
 	servers, err := embedded.Start(t.Context(), embedded.Options{Kafka: true, Redis: true})
 	require.NoError(t, err)
 	t.Cleanup(servers.Close)
-	return &world{t, servers, append([]string{
+	return &world{t: t, servers: servers, environ: append([]string{
 		"MAINSTAY_KAFKA_BROKERS=" + servers.KafkaAddress(), "MAINSTAY_REDIS_ADDRESSES=" + servers.RedisAddress(),
 		"MAINSTAY_LEDGER_PARTITIONS=2", "MAINSTAY_INTAKE_TICK_INTERVAL=20ms", "MAINSTAY_INTAKE_COMMIT_INTERVAL=20ms",
 		"MAINSTAY_FOLD_PUBLISH_INTERVAL=10ms", "MAINSTAY_FOLD_COMMIT_INTERVAL=20ms", "MAINSTAY_LOG_LEVEL=warn",
@@ -110,7 +112,9 @@ func (w *world) start(args ...string) *background {
 	b := &background{t: w.t, stopping: make(chan struct{}), cancel: cancel, ended: make(chan struct{})}
 	go func() {
 		defer close(b.ended)
-		b.exit = newProgram(&b.out, &b.errs, "", w.environ, b.stopping).main(ctx, args)
+		p := newProgram(&b.out, &b.errs, "", w.environ, b.stopping)
+		p.open = w.openBrowser
+		b.exit = p.main(ctx, args)
 	}()
 	w.t.Cleanup(func() { b.stop() })
 	return b

@@ -25,6 +25,7 @@ type program struct {
 	errTerminal bool     // err is a terminal: progress bars are drawn
 	stopping    <-chan struct{}
 	now         func() time.Time
+	open        func(address string) error // in a browser
 	hooks       app.Hooks
 
 	running bool // a command's function was entered: its errors are failures (exit code 1), not wrong usage (2)

@@ -47,35 +47,19 @@ type purchases struct {
 	refused int
 }
 
-func (s purchases) minorPerUnit() float64 { return math.Pow10(s.unit.Decimals) }
+func (s purchases) minorPerUnit() float64 { return minorPerUnit(s.unit) }
+
+func minorPerUnit(u money.Unit) float64 { return math.Pow10(u.Decimals) }
 
 // readPurchases reads a file in the format that the flags describe, and prints the refused rows. each is called for every row that counts,
 // unless it is nil.
 func (p *program) readPurchases(cmd *cobra.Command, path string, each func(customer string, e *ledger.Event) error) (purchases, error) {
-	var out purchases
-	c, err := p.config(cmd)
+	read, err := p.readOrders(cmd, path, each)
 	if err != nil {
-		return out, err
-	}
-	m, err := fileMapping(cmd, app.EventOptions(c, nil).Currencies)
-	if err != nil {
-		return out, err
-	}
-	zone := m.Timezone
-	if !cmd.Flags().Changed("timezone") {
-		if zone, err = time.LoadLocation(c.Timezone); err != nil {
-			return out, usage("timezone: %v", err)
-		}
-		m.Timezone = zone
-	}
-	o := orderfile.Options{Mapping: m, Event: app.EventOptions(c, nil), Zone: zone, Now: p.now(), Each: each}
-	o.Event.Normalise = event.Normalise(c.Ledger.CustomerNormalisation)
-	read, err := orderfile.Read(path, o)
-	if err != nil {
-		return out, err
+		return purchases{}, err
 	}
 	show, _ := cmd.Flags().GetInt("show-refused")
-	out = purchases{all: read.Histories, unit: read.Unit, refused: len(read.Refused)}
+	out := purchases{all: read.Histories, unit: read.Unit, refused: len(read.Refused)}
 	printed := read.Refused[:min(max(show, 0), len(read.Refused))]
 	for _, r := range printed {
 		p.printErr("refused: %v\n", r)
@@ -84,6 +68,28 @@ func (p *program) readPurchases(cmd *cobra.Command, path string, each func(custo
 		p.printErr("refused: %d more\n", more)
 	}
 	return out, nil
+}
+
+// readOrders is readPurchases without the printing.
+func (p *program) readOrders(cmd *cobra.Command, path string, each func(customer string, e *ledger.Event) error) (*orderfile.Orders, error) {
+	c, err := p.config(cmd)
+	if err != nil {
+		return nil, err
+	}
+	m, err := fileMapping(cmd, app.EventOptions(c, nil).Currencies)
+	if err != nil {
+		return nil, err
+	}
+	zone := m.Timezone
+	if !cmd.Flags().Changed("timezone") {
+		if zone, err = time.LoadLocation(c.Timezone); err != nil {
+			return nil, usage("timezone: %v", err)
+		}
+		m.Timezone = zone
+	}
+	o := orderfile.Options{Mapping: m, Event: app.EventOptions(c, nil), Zone: zone, Now: p.now(), Each: each}
+	o.Event.Normalise = event.Normalise(c.Ledger.CustomerNormalisation)
+	return orderfile.Read(path, o)
 }
 
 // dayFlag reads a flag that holds a day; the zero time if it is not set.

@@ -54,7 +54,7 @@ func (s *Screen) paint(code, text string) string {
 
 // printHeader prints the address of the pages first, then what is simulated, and commands to paste.
 func (s *Screen) printHeader(d *demo) {
-	s.print("  %s\n\n", s.bold("http://"+d.process.Address()+"/"))
+	s.print("  %s\n\n", s.bold(d.pages()))
 	s.print("Mainstay: a simulated shop and its customers. Open the address: the pages fill as you watch.\n\n")
 	s.print("  %d customers over %d days, from %s until now; seed %d\n", d.Customers, d.Days, d.end.AddDate(0, 0, -d.Days).Format(time.DateOnly), d.Seed)
 	s.print("  events > Kafka > lifetime value, churn risk, promoter status > Kafka, Redis\n\n")

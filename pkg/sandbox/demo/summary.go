@@ -12,7 +12,6 @@ import (
 	"github.com/mainstay/mainstay/pkg/redis"
 	"github.com/mainstay/mainstay/pkg/sandbox/groundtruth"
 	"github.com/mainstay/mainstay/pkg/stream/intake"
-	"github.com/mainstay/mainstay/pkg/stream/refit"
 	"github.com/mainstay/mainstay/processors"
 	"github.com/mainstay/mainstay/processors/customer"
 	"github.com/mainstay/mainstay/schemas/output"
@@ -101,13 +100,6 @@ func (a Audit) Clean() bool {
 	return a.Lost == 0 && a.Doubled == 0 && a.Differing == 0 && a.StateMissing == 0
 }
 
-// Model is the result of the fit at the end of the simulated time.
-type Model struct {
-	Outcome refit.Outcome    `json:"outcome"`
-	Reason  string           `json:"reason"` // of a refused fit
-	InForce refit.Parameters `json:"in_force"`
-}
-
 func (d *demo) summarise(ctx context.Context, events int64, model Model, wall time.Duration) (*Summary, error) {
 	s := &Summary{
 		Days: d.Days, Seed: d.Seed, From: d.end.Add(-time.Duration(d.Days) * day), To: d.end, Events: events,
@@ -163,7 +155,7 @@ func (d *demo) countDeadLetters(ctx context.Context, s *Summary) error {
 
 func (d *demo) audit(ctx context.Context, s *Summary) error {
 	const patience = 30 * time.Second
-	r, err := audit.Run(ctx, audit.Config{Namespace: d.app.Config.Namespace, Genesis: d.genesis, Patience: patience, Now: d.Now}, d.app.Kafka, d.app.Redis)
+	r, err := audit.Run(ctx, audit.Config{Namespace: d.app.Config.Namespace, Genesis: d.genesis, Patience: patience, Now: d.now}, d.app.Kafka, d.app.Redis)
 	if err != nil {
 		return err
 	}

@@ -7,6 +7,7 @@ package report
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"github.com/mainstay/mainstay/processors/measure"
 	"github.com/mainstay/mainstay/schemas/money"
@@ -43,6 +44,21 @@ func (c *Cell) Append(dst []byte, unit money.Unit) []byte {
 		return append(dst, c.Text...)
 	}
 	return c.Value.Append(dst, unit)
+}
+
+// Only returns the report with the columns of some names, in the order of the report.
+func (r *Report) Only(names ...string) *Report {
+	some := &Report{AsOf: r.AsOf, Unit: r.Unit, Rows: make([][]Cell, len(r.Rows))}
+	for i, c := range r.Columns {
+		if !slices.Contains(names, c.Name) {
+			continue
+		}
+		some.Columns = append(some.Columns, c)
+		for k := range r.Rows {
+			some.Rows[k] = append(some.Rows[k], r.Rows[k][i])
+		}
+	}
+	return some
 }
 
 // MarshalJSON writes the rows as objects, with the names of the columns.
