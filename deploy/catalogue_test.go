@@ -19,6 +19,7 @@ func newCatalogue(t *testing.T) catalogue {
 	c := catalogue{}
 	telemetry.NewProcess(c, telemetry.Build{}, telemetry.ConfigInfo{})
 	telemetry.NewKafka(c)
+	telemetry.NewSchemaRegistry(c)
 	telemetry.NewRedis(c, func() telemetry.PoolStats { return telemetry.PoolStats{} })
 	telemetry.NewIntake(c)
 	telemetry.NewFold(c)

@@ -19,10 +19,11 @@ import (
 func (p *program) checkCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "check", Short: "Validate configuration and connectivity, or show how a payload is read", Args: cobra.NoArgs,
-		Long: `Check validates the brokers, topics, retention, the ledger, permissions, and the eviction policy and persistence of Redis. The
+		Long: `Check validates the brokers, topics, retention, the ledger, permissions, the schema registry, and the eviction policy and
+persistence of Redis. The
 exit code is 3 if there is a fatal finding.
 
-With --sample FILE --topic TOPIC it decodes one payload, without Kafka or Redis, and shows how each field is read, or why the
+With --sample FILE --topic TOPIC it decodes one payload, without Kafka or Redis (but with the schema registry, if one is configured), and shows how each field is read, or why the
 payload is refused (exit code 3). Without --format, and if the topic has none, the payload is also tried with the shipped formats, and those
 that it is a record of are named.
 FILE may be - for standard input.`,
@@ -61,7 +62,7 @@ func (p *program) check(ctx context.Context, cmd *cobra.Command, _ []string) err
 	}
 	defer a.Close()
 	if file != "" {
-		return p.sample(cmd, a, file, topic, machine)
+		return p.sample(ctx, cmd, a, file, topic, machine)
 	}
 	report := inspect.Check(ctx, a, access.User(choiceOf(cmd, "permissions")), p.now())
 	if machine {
@@ -79,7 +80,7 @@ func (p *program) check(ctx context.Context, cmd *cobra.Command, _ []string) err
 	return err
 }
 
-func (p *program) sample(cmd *cobra.Command, a *app.App, file, topic string, machine bool) error {
+func (p *program) sample(ctx context.Context, cmd *cobra.Command, a *app.App, file, topic string, machine bool) error {
 	kind, ok := app.Inputs(a.Config)[topic]
 	if !ok {
 		return usage("--topic %s is not an input topic; the input topics are %s (kafka.topics)", topic, strings.Join(sortedInputs(a.Config), ", "))
@@ -96,7 +97,10 @@ func (p *program) sample(cmd *cobra.Command, a *app.App, file, topic string, mac
 	if err != nil {
 		return err
 	}
-	s := inspect.DecodeSample(decoder, f, kind, message, p.now().UnixMilli())
+	s, err := inspect.DecodeSample(ctx, a.Registry, decoder, f, kind, message, p.now().UnixMilli())
+	if err != nil {
+		return err
+	}
 	if machine {
 		err = p.json(s)
 	} else {

@@ -87,7 +87,7 @@ func (p *program) applyCommand(cmd *cobra.Command) string {
 	for _, s := range config.Settings() {
 		section, _, _ := strings.Cut(s.Path, ".")
 		switch section {
-		case "roles", "redis", "http", "admin", "log", "shutdown":
+		case "roles", "redis", "registry", "http", "admin", "log", "shutdown":
 			continue // topics do not depend on them
 		}
 		value, ok := flags[s.Flag]

@@ -96,7 +96,7 @@ func registryRefusal(v []byte) string {
 	if len(v) < 5 {
 		return "a zero byte: one JSON object is wanted"
 	}
-	return fmt.Sprintf("begins with a schema registry's header (schema %d), and no JSON follows it: Avro and Protobuf are not read, use the serializer for JSON Schema",
+	return fmt.Sprintf("begins with a schema registry's header (schema %d), and no JSON follows it: set registry.urls, so that Avro and Protobuf can be read by their schemas",
 		binary.BigEndian.Uint32(v[1:]))
 }
 

@@ -96,7 +96,7 @@ type PoolStats struct {
 	Total, Idle                   uint64 // open now
 }
 
-// Reachability is the metrics of a server that is probed once a second.
+// Reachability is the metrics of a server that is probed once a second, and of the schema registry, which is asked when a schema is needed.
 type Reachability struct {
 	Up     prometheus.Gauge       // 1: the last probe succeeded
 	Errors *prometheus.CounterVec // cause: failed probes
@@ -105,6 +105,19 @@ type Reachability struct {
 // NewKafka returns the metrics of the probes of Kafka, with a series for each cause.
 func NewKafka(reg prometheus.Registerer, causes ...string) *Reachability {
 	return newReachability(reg, "kafka", "a broker answers", causes)
+}
+
+// NewSchemaRegistry returns the metrics of requests to the schema registry, with a series for each cause.
+func NewSchemaRegistry(reg prometheus.Registerer, causes ...string) *Reachability {
+	r := &Reachability{
+		Up:     gauges(reg, "registry_up", "1 while the schema registry answers, 0 otherwise, as of the last request. One that failed is repeated until it is answered.").WithLabelValues(),
+		Errors: counters(reg, "registry_errors_total", "Requests that the schema registry has not answered, by cause.", "cause"),
+	}
+	for _, cause := range causes {
+		r.Errors.WithLabelValues(cause)
+	}
+	r.Up.Set(1)
+	return r
 }
 
 func newReachability(reg prometheus.Registerer, server, healthy string, causes []string) *Reachability {

@@ -64,6 +64,8 @@ mainstay_redis_pool_misses_total{}
 mainstay_redis_pool_stale_connections_total{}
 mainstay_redis_pool_timeouts_total{}
 mainstay_redis_up{}
+mainstay_registry_errors_total{cause}
+mainstay_registry_up{}
 mainstay_rejections_total{reason}
 mainstay_settings_refused_total{}
 mainstay_time_behind_seconds{input_partition,input_topic}
@@ -77,6 +79,7 @@ func everything() *prometheus.Registry {
 	p.SetAuditLastSuccess(time.UnixMilli(1500))
 	NewRedis(reg, func() PoolStats { return PoolStats{Hits: 1, Misses: 2, Timeouts: 3, Stale: 4, Total: 5, Idle: 6} }, "c").MemoryRatio.Set(.5)
 	NewKafka(reg, "c").Up.Set(1)
+	NewSchemaRegistry(reg, "c")
 	in, fold := NewIntake(reg), NewFold(reg)
 	for _, c := range []Consumer{in.Consumer, fold.Consumer} {
 		c.LagRecords.WithLabelValues("t", "0").Set(1)

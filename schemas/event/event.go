@@ -144,6 +144,7 @@ const (
 	TooEarly     Reason = "too_early"     // before 1990
 	TooLate      Reason = "too_late"      // more than 48 h ahead
 	Anonymous    Reason = "anonymous"     // an anonymous customer, if the policy is dead_letter
+	Schema       Reason = "schema"        // the registry does not know its schema, or it cannot be read by it
 )
 
 // The reasons for which the ledger refuses the entry of an event that was decoded (kafka.Code.ProduceOutcome).
@@ -157,7 +158,7 @@ const (
 func Reasons() []Reason {
 	return []Reason{
 		Malformed, Encoding, Missing, WrongType, BadFormat, UnknownValue, Mismatch, Negative, NotPositive, Overflow, OutOfRange, NotWhole, TooLong, TooMany,
-		TooEarly, TooLate, Anonymous, TooLarge, InvalidTimestamp, InvalidRecord,
+		TooEarly, TooLate, Anonymous, Schema, TooLarge, InvalidTimestamp, InvalidRecord,
 	}
 }
 

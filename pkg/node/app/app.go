@@ -21,6 +21,8 @@ import (
 	"github.com/mainstay/mainstay/pkg/kafka"
 	"github.com/mainstay/mainstay/pkg/node/config"
 	"github.com/mainstay/mainstay/pkg/redis"
+	"github.com/mainstay/mainstay/pkg/registry"
+	"github.com/mainstay/mainstay/pkg/stream/failure"
 	"github.com/mainstay/mainstay/pkg/stream/fold"
 	"github.com/mainstay/mainstay/pkg/stream/intake"
 	"github.com/mainstay/mainstay/pkg/stream/refit"
@@ -55,6 +57,7 @@ type App struct {
 	Parameters *ledger.Parameters
 	Kafka      *kafka.Client
 	Redis      *redis.Client
+	Registry   *registry.Registry // nil: none is configured
 	log        *zap.Logger
 	hooks      Hooks
 }
@@ -96,11 +99,17 @@ func New(c config.Config, log *zap.Logger, hooks Hooks) (*App, error) {
 		k.Close()
 		return nil, err
 	}
-	return &App{Config: c, Kafka: k, Redis: r, log: log, hooks: hooks}, nil
+	schemas, err := newRegistry(c.Registry)
+	if err != nil {
+		k.Close()
+		return nil, errors.Join(err, r.Close())
+	}
+	return &App{Config: c, Kafka: k, Redis: r, Registry: schemas, log: log, hooks: hooks}, nil
 }
 
 // Close closes the clients.
 func (a *App) Close() {
+	a.Registry.Close()
 	a.Kafka.Close()
 	if err := a.Redis.Close(); err != nil {
 		a.log.Warn("close the Redis client", zap.Error(err))
@@ -118,8 +127,11 @@ func (a *App) Intake(g *ledger.Genesis, reg prometheus.Registerer) (*intake.Inta
 	if err != nil {
 		return nil, err
 	}
+	if a.Registry != nil {
+		a.Registry.Observe(registryObserver(telemetry.NewSchemaRegistry(reg, failure.Names(failure.Registry())...)))
+	}
 	return intake.New(intake.Config{
-		Namespace: c.Namespace, Genesis: g, Topics: Inputs(c), Formats: formats, Revision: uint32(c.Kafka.InputsRevision), Decoder: decoder, PassHeaders: c.Intake.PassHeaders, //nolint:gosec // bounded by validation
+		Namespace: c.Namespace, Genesis: g, Topics: Inputs(c), Formats: formats, Registry: a.Registry, Revision: uint32(c.Kafka.InputsRevision), Decoder: decoder, PassHeaders: c.Intake.PassHeaders, //nolint:gosec // bounded by validation
 		Linger: a.hooks.Linger, TickInterval: c.Intake.TickInterval, CommitInterval: c.Intake.CommitInterval,
 		FetchMaxBytes: int32(min(c.Intake.FetchMaxBytes, 1<<30)), DeadLetterBytes: int(c.Intake.DLQMaxBytes), //nolint:gosec // bounded
 		SessionTimeout: c.Kafka.SessionTimeout, HeartbeatInterval: c.Kafka.HeartbeatInterval, RebalanceTimeout: c.Kafka.RebalanceTimeout,

@@ -35,6 +35,7 @@ type Config struct {
 	SettingsRevision uint64     `yaml:"settings_revision" range:"1.." doc:"Revision number of the settings marked (revision). Those settings change answers, so their values take effect at an offset of the ledger: the first process that has a higher number appends them there. Raise the number whenever one of those settings changes, and only then. A process that has a lower number, or the same number and other values, refuses to fold, so that answers do not alternate during a rolling restart."`
 	Kafka            Kafka      `yaml:"kafka"`
 	Redis            Redis      `yaml:"redis"`
+	Registry         Registry   `yaml:"registry"`
 	Ledger           Ledger     `yaml:"ledger"`
 	Outputs          Outputs    `yaml:"outputs"`
 	Intake           Intake     `yaml:"intake"`
@@ -149,6 +150,19 @@ type Redis struct {
 	TLS              TLS           `yaml:"tls"`
 	Timeout          time.Duration `yaml:"timeout" range:"50ms..5m" doc:"Timeout of connecting, and of one command or pipeline."`
 	PoolSize         int           `yaml:"pool_size" range:"1..10000" doc:"Maximum number of connections. Each partition that this process folds needs one."`
+}
+
+// Registry configures the schema registry of the input records.
+type Registry struct {
+	URLs     []string      `yaml:"urls" doc:"Addresses of the schema registry by which input records in Avro and Protobuf are read, as http:// or https:// URLs; of Apicurio with the path of its Confluent API, such as https://registry.example.com/apis/ccompat/v7. If one does not answer, the next one is asked. Empty: no registry; records with a JSON Schema can be read without."`
+	Username string        `yaml:"username" doc:"User name; with Confluent Cloud, the API key."`
+	Password Secret        `yaml:"password" doc:"Password of the user. A password from a file is read again at each request, so that it can be rotated."`
+	Token    Secret        `yaml:"token" doc:"Bearer token, instead of a user and a password. A token from a file is read again at each request."`
+	CAFile   string        `yaml:"ca_file" doc:"Certificates to trust instead of those of the system."`
+	CertFile string        `yaml:"cert_file" doc:"Client certificate, for servers that require one; needs key_file."`
+	KeyFile  string        `yaml:"key_file" doc:"Private key of cert_file."`
+	Timeout  time.Duration `yaml:"timeout" range:"100ms..1m" doc:"Timeout of one request. Nothing but the partitions whose records need the schema waits for it."`
+	LongIDs  bool          `yaml:"long_ids" doc:"The ids in the records have 8 bytes instead of 4: the default of Apicurio's serializers before version 3."`
 }
 
 // Ledger holds the settings that are fixed when a ledger is created. To change one, start another namespace and import the events
@@ -362,6 +376,7 @@ func Default() Config {
 			Timeout:   3 * time.Second,
 			PoolSize:  32,
 		},
+		Registry:   Registry{URLs: []string{}, Timeout: 2 * time.Second},
 		Outputs:    Outputs{Retention: 720 * time.Hour},
 		Attributes: Attributes{},
 		Intake: Intake{

@@ -75,6 +75,9 @@ func TestEverySettingCanBeGivenByEnvironmentAndFlag(t *testing.T) {
 		case "kafka.sasl.password", "kafka.sasl.oauth.client_secret":
 			require.EqualError(t, err, "kafka.sasl.mechanism: is needed with "+s.Path)
 			continue
+		case "registry.password", "registry.token":
+			require.ErrorContains(t, err, "registry.urls: is needed with "+s.Path)
+			continue
 		case "redis.sentinel_password":
 			require.ErrorContains(t, err, "applies only in mode sentinel; the mode is single")
 			continue

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"net"
+	"net/url"
 	"regexp"
 	"slices"
 	"strconv"
@@ -39,6 +40,7 @@ func (c Config) problems() []*Error {
 	v.identity()
 	v.kafka()
 	v.redis()
+	v.registry()
 	v.timing()
 	v.money()
 	v.answers()
@@ -182,6 +184,46 @@ func (v *validator) redis() {
 	}
 	if r.Username != "" && !r.Password.IsSet() {
 		v.wrong("redis.password", "is needed with redis.username")
+	}
+}
+
+func (v *validator) registry() {
+	r := v.Registry
+	secure := len(r.URLs) > 0
+	for _, text := range r.URLs {
+		at, err := url.Parse(text)
+		if err != nil || at.Host == "" || at.User != nil || at.Scheme != "https" && at.Scheme != "http" {
+			v.wrong("registry.urls", "must be URLs like https://registry.example.com:8081, without a user")
+			return
+		}
+		secure = secure && at.Scheme == "https"
+	}
+	for _, one := range []struct {
+		name  string
+		given bool
+	}{
+		{"username", r.Username != ""},
+		{"password", r.Password.IsSet()},
+		{"token", r.Token.IsSet()},
+		{"ca_file", r.CAFile != ""},
+		{"cert_file", r.CertFile != ""},
+		{"long_ids", r.LongIDs},
+	} {
+		if one.given && len(r.URLs) == 0 {
+			v.wrong("registry.urls", "is needed with registry.%s", one.name)
+		}
+	}
+	if (r.Username == "") == r.Password.IsSet() {
+		v.wrong("registry.username", "must be set together with registry.password")
+	}
+	if r.Username != "" && r.Token.IsSet() {
+		v.wrong("registry.token", "cannot be set together with registry.username")
+	}
+	if (r.CertFile == "") != (r.KeyFile == "") {
+		v.wrong("registry.cert_file", "must be set together with key_file")
+	}
+	if !secure && (r.CAFile != "" || r.CertFile != "") {
+		v.wrong("registry.urls", "must be https:// with certificates")
 	}
 }
 

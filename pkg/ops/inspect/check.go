@@ -14,6 +14,7 @@ import (
 	"github.com/mainstay/mainstay/pkg/node/process"
 	"github.com/mainstay/mainstay/pkg/ops/access"
 	"github.com/mainstay/mainstay/pkg/redis"
+	"github.com/mainstay/mainstay/pkg/registry"
 	"github.com/mainstay/mainstay/pkg/stream/intake"
 	"github.com/mainstay/mainstay/pkg/stream/topics"
 	"github.com/mainstay/mainstay/processors"
@@ -61,6 +62,9 @@ func Check(ctx context.Context, a *app.App, user access.User, now time.Time) *Re
 	if checkKafka(ctx, a, r) {
 		checkLedgerAndTopics(ctx, a, r)
 		checkPermissions(ctx, a, user, r)
+	}
+	if slices.Contains(a.Config.Roles, process.Intake) && a.Registry != nil {
+		checkRegistry(ctx, a, r)
 	}
 	if slices.Contains(a.Config.Roles, process.Fold) {
 		checkRedis(ctx, a, now, r)
@@ -110,6 +114,20 @@ func checkKafka(ctx context.Context, a *app.App, r *Report) bool {
 	}
 	r.add(OK, where, "answers")
 	return true
+}
+
+// checkRegistry warns only: a process runs with its guarantees without the registry, and reads what does not need it.
+func checkRegistry(ctx context.Context, a *app.App, r *Report) {
+	where := "registry.urls " + strings.Join(a.Config.Registry.URLs, ",")
+	err := withTimeout(ctx, a.Registry.Check)
+	switch {
+	case errors.Is(err, registry.ErrDenied):
+		r.add(Warn, where, "%v; check the credentials: records that name a schema wait", err)
+	case err != nil:
+		r.add(Warn, where, "%v; check that it is running and that the address and its path are right: records that name a schema wait", err)
+	default:
+		r.add(OK, where, "answers")
+	}
 }
 
 // checkTopics reports whether topics look as if they were just being created: some exist and some do not, or not on every broker.

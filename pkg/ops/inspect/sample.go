@@ -2,11 +2,13 @@ package inspect
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"strings"
 
 	"github.com/mainstay/mainstay/pkg/format"
+	"github.com/mainstay/mainstay/pkg/registry"
 	"github.com/mainstay/mainstay/schemas/event"
 )
 
@@ -31,7 +33,34 @@ type SampleEvent struct {
 }
 
 // DecodeSample decodes a message as intake does, and returns what was read from which field. f is nil for Mainstay's own format.
-func DecodeSample(d *event.Decoder, f *format.Format, kind event.Kind, m *event.Message, now int64) Sample {
+//
+// The schema of a framed message is asked of the registry, which may be nil; the error is of a registry that does not answer.
+func DecodeSample(ctx context.Context, schemas *registry.Registry, d *event.Decoder, f *format.Format, kind event.Kind, m *event.Message, now int64) (Sample, error) {
+	framing, err := schemas.Open(ctx, m)
+	if refused := (*event.Refused)(nil); errors.As(err, &refused) {
+		return refusedSample(kind, f, refused), nil
+	}
+	if err != nil {
+		return Sample{}, fmt.Errorf("%w (registry.urls)", err)
+	}
+	s := decodeSample(d, f, kind, m, now)
+	if text := framing.String(); text != "" {
+		s.Fields = append([]event.FieldReading{{Field: "record", Value: "taken off: " + text}}, s.Fields...)
+	}
+	return s, nil
+}
+
+func refusedSample(kind event.Kind, f *format.Format, refused *event.Refused) Sample {
+	s := Sample{Kind: kind.String(), Verdict: verdictRefused + refused.Error(), Format: format.Mainstay, Fields: []event.FieldReading{{Field: "record", Refused: refused.Error()}}}
+	if f != nil {
+		s.Format = f.Name
+	}
+	return s
+}
+
+const verdictRefused = "refused, to the dead letters: "
+
+func decodeSample(d *event.Decoder, f *format.Format, kind event.Kind, m *event.Message, now int64) Sample {
 	s := Sample{Kind: kind.String(), Accepted: true, Verdict: "accepted", Format: format.Mainstay, Fields: f.Readings(d, kind, m, now)}
 	if f != nil {
 		s.Format = f.Name
@@ -48,7 +77,7 @@ func DecodeSample(d *event.Decoder, f *format.Format, kind event.Kind, m *event.
 	})
 	switch refused := (*event.Refused)(nil); {
 	case errors.As(err, &refused):
-		s.Accepted, s.Verdict = false, "refused, to the dead letters: "+refused.Error()
+		s.Accepted, s.Verdict = false, verdictRefused+refused.Error()
 		s.Suggests = format.Guess(d, kind, m, now)
 	case len(s.Events) == 0:
 		s.Verdict = "skipped and counted: " + skip

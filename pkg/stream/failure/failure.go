@@ -1,4 +1,4 @@
-// Package failure owns the named causes for which work is repeated: of claims and runs that failed, and of probes of Kafka and Redis. A
+// Package failure owns the named causes for which work is repeated: of claims and runs that failed, and of probes of Kafka and Redis, and of requests to the schema registry. A
 // cause says which server is at fault and what an operator looks at first.
 //
 // It refuses what needs an operator's decision about the data, which is a halt (pkg/stream/halt).
@@ -6,9 +6,11 @@ package failure
 
 import (
 	"errors"
+	"slices"
 
 	"github.com/mainstay/mainstay/pkg/kafka"
 	"github.com/mainstay/mainstay/pkg/redis"
+	"github.com/mainstay/mainstay/pkg/registry"
 	"github.com/mainstay/mainstay/pkg/stream/halt"
 )
 
@@ -17,17 +19,19 @@ type Cause string
 
 // The causes.
 const (
-	KafkaUnreachable Cause = "kafka_unreachable"   // no answer, or no leader or coordinator
-	KafkaDenied      Cause = "kafka_denied"        // credentials or permissions
-	RedisUnreachable Cause = "redis_unreachable"   // no answer
-	RedisDenied      Cause = "redis_denied"        // credentials or permissions
-	RedisFull        Cause = "redis_full"          // maxmemory is reached
-	RedisRefuses     Cause = "redis_refuses_write" // a replica, or a server that cannot persist (MISCONF)
-	RedisLosesState  Cause = "redis_loses_state"   // an eviction policy, or another setting that check refuses
-	ClaimLost        Cause = "claim_lost"          // another process, or a Redis that went back in time
-	StateTorn        Cause = "state_torn"          // the state in Redis is incomplete and is folded again
-	Halted           Cause = "halted"              // mainstay_partition_halted has the reason
-	Other            Cause = "other"               // the log has the error
+	KafkaUnreachable    Cause = "kafka_unreachable"    // no answer, or no leader or coordinator
+	KafkaDenied         Cause = "kafka_denied"         // credentials or permissions
+	RedisUnreachable    Cause = "redis_unreachable"    // no answer
+	RedisDenied         Cause = "redis_denied"         // credentials or permissions
+	RedisFull           Cause = "redis_full"           // maxmemory is reached
+	RedisRefuses        Cause = "redis_refuses_write"  // a replica, or a server that cannot persist (MISCONF)
+	RegistryUnreachable Cause = "registry_unreachable" // no answer, or none of a schema registry
+	RegistryDenied      Cause = "registry_denied"      // credentials
+	RedisLosesState     Cause = "redis_loses_state"    // an eviction policy, or another setting that check refuses
+	ClaimLost           Cause = "claim_lost"           // another process, or a Redis that went back in time
+	StateTorn           Cause = "state_torn"           // the state in Redis is incomplete and is folded again
+	Halted              Cause = "halted"               // mainstay_partition_halted has the reason
+	Other               Cause = "other"                // the log has the error
 )
 
 // ErrLosesState is the error of a Redis whose settings would lose state.
@@ -41,9 +45,12 @@ func Redis() []Cause {
 	return []Cause{RedisUnreachable, RedisDenied, RedisFull, RedisRefuses, RedisLosesState}
 }
 
+// Registry lists the causes of failed requests to the schema registry.
+func Registry() []Cause { return []Cause{RegistryUnreachable, RegistryDenied} }
+
 // All lists the causes of failed claims and runs.
 func All() []Cause {
-	return append(append(Kafka(), Redis()...), ClaimLost, StateTorn, Halted, Other)
+	return slices.Concat(Kafka(), Redis(), Registry(), []Cause{ClaimLost, StateTorn, Halted, Other})
 }
 
 // Of returns the cause of an error.
@@ -62,6 +69,8 @@ func Of(err error) Cause {
 		{redis.ErrUnavailable, RedisUnreachable},
 		{redis.ErrTorn, StateTorn},
 		{redis.ErrClaimLost, ClaimLost},
+		{registry.ErrUnreachable, RegistryUnreachable},
+		{registry.ErrDenied, RegistryDenied},
 		{kafka.ErrAuthorization, KafkaDenied},
 		{kafka.ErrFenced, ClaimLost},
 	} {

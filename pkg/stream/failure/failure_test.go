@@ -11,6 +11,7 @@ import (
 
 	"github.com/mainstay/mainstay/pkg/kafka"
 	"github.com/mainstay/mainstay/pkg/redis"
+	"github.com/mainstay/mainstay/pkg/registry"
 	"github.com/mainstay/mainstay/pkg/stream/failure"
 	"github.com/mainstay/mainstay/pkg/stream/halt"
 )
@@ -30,6 +31,8 @@ func TestCauseOfAnError(t *testing.T) {
 		{redis.ErrDenied, failure.RedisDenied},
 		{redis.ErrClaimLost, failure.ClaimLost},
 		{redis.ErrTorn, failure.StateTorn},
+		{registry.ErrUnreachable, failure.RegistryUnreachable},
+		{registry.ErrDenied, failure.RegistryDenied},
 		{failure.ErrLosesState, failure.RedisLosesState},
 		{halt.New(halt.EntryRefused, "no"), failure.Halted},
 		{errors.New("x"), failure.Other},

@@ -1,6 +1,7 @@
 package intake
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -32,14 +33,18 @@ type encoder struct {
 	nonces   *rand.PCG // of the entries' keys
 }
 
-// encodeRecord encodes a record as entries, in the order of its events, or a dead letter, or counts it as skipped.
-func (r *run) encodeRecord(in *inputPartition, index int, rec *kafka.Record, now int64) error {
+// encodeRecord encodes a record as entries, in the order of its events, or a dead letter, or counts it as skipped. After an error nothing of it is encoded.
+func (r *run) encodeRecord(ctx context.Context, in *inputPartition, index int, rec *kafka.Record, now int64) error {
 	e := &r.encoder
 	e.record = rec
 	e.message = event.Message{Key: rec.Key, Value: rec.Value, Null: rec.Value == nil, Timestamp: rec.Timestamp, Header: e.header}
 	e.reading = recordReading{in: in, index: index, now: now}
 	r.encodePassed(rec)
-	if err := in.format.Decode(r.cfg.Decoder, in.kind, &e.message, now, &e.decoded, e.each); err != nil {
+	_, err := r.cfg.Registry.Open(ctx, &e.message)
+	if err == nil {
+		err = in.format.Decode(r.cfg.Decoder, in.kind, &e.message, now, &e.decoded, e.each)
+	}
+	if err != nil {
 		if refused := (*event.Refused)(nil); errors.As(err, &refused) {
 			r.deadLetter(in, rec, refused)
 			return nil

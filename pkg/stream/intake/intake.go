@@ -28,6 +28,7 @@ import (
 
 	"github.com/mainstay/mainstay/pkg/format"
 	"github.com/mainstay/mainstay/pkg/kafka"
+	"github.com/mainstay/mainstay/pkg/registry"
 	"github.com/mainstay/mainstay/pkg/stream/consumer"
 	"github.com/mainstay/mainstay/pkg/stream/failure"
 	"github.com/mainstay/mainstay/pkg/stream/halt"
@@ -42,6 +43,7 @@ type Config struct {
 	Genesis   *ledger.Genesis
 	Topics    map[string]event.Kind     // the kind of event that each input topic holds
 	Formats   map[string]*format.Format // of the topics whose records are not in Mainstay's own format
+	Registry  *registry.Registry        // by which records are read that name a schema; nil: none
 	Revision  uint32                    // of the set of input topics: raised when topics are removed from it
 	Decoder   *event.Decoder
 	// PassHeaders are the headers of an input record that the outputs that it causes bear, too.

@@ -68,7 +68,8 @@ type inputPartition struct {
 	halted      halt.Reason         // empty: the partition is read
 	cause       string              // of the halt, or of the last fetch if that failed
 	failing     failure.Cause       // of the last fetch; empty if it was answered
-	complaints  consumer.Complaints // of fetches
+	complaints  consumer.Complaints // of fetches, and of records whose schema is awaited
+	schemaAt    time.Time           // when it is read on: a record's schema is awaited; zero: it is read
 	blocking    *blockingLetters    // the refused dead letters because of which it is halted; nil: another reason
 	lookAgainAt time.Time           // a halted partition is checked again then
 	gauges      gauges
@@ -127,7 +128,7 @@ func (r *run) serve(ctx context.Context) (err error) {
 		if err := r.cfg.AtStep(ctx, StepFetched); err != nil {
 			return err
 		}
-		if err := r.encodeFetched(fetched, before); err != nil {
+		if err := r.encodeFetched(ctx, fetched, before); err != nil {
 			return err
 		}
 		//mutant:tick-by-another-producer replace if err := r.tickApart(ctx); err != nil { return err }
@@ -139,6 +140,7 @@ func (r *run) serve(ctx context.Context) (err error) {
 			return err
 		}
 		r.observe()
+		r.resumeAwaiting()
 		if err := r.checkHalted(ctx); err != nil {
 			return err
 		}
@@ -167,7 +169,7 @@ func (r *run) fetchWait() time.Duration {
 
 // encodeFetched encodes the fetched records into the pending batch, as entries or dead letters. Nothing of the records is
 // kept: their memory is used again by the next fetch. before is the ledger's time before the fetch.
-func (r *run) encodeFetched(fetched []kafka.Fetched, before int64) error {
+func (r *run) encodeFetched(ctx context.Context, fetched []kafka.Fetched, before int64) error {
 	now := r.clock.now(r.cfg.Now())
 	for i := range fetched {
 		f := &fetched[i]
@@ -188,18 +190,24 @@ func (r *run) encodeFetched(fetched []kafka.Fetched, before int64) error {
 			r.log.Log(level, "input partition is not answering", zap.String("topic", f.Topic), zap.Int32("input_partition", f.Partition), zap.Error(f.Err))
 			continue
 		}
-		for j := range f.Records {
-			if err := r.encodeRecord(in, index, &f.Records[j], now); err != nil {
-				return err
-			}
-		}
-		if n := len(f.Records); n > 0 {
+		n, err := r.encodeRecords(ctx, in, index, f.Records, now)
+		if n > 0 {
 			last := &f.Records[n-1]
 			in.read.lastOffset, in.read.fingerprint = last.Offset, ledger.Fingerprint(last.Offset, last.Key, last.Value)
 			r.readSinceTick = true
 		}
+		if err != nil {
+			if !awaitsSchema(err) {
+				return err
+			}
+			r.awaitSchema(in, f, n, err)
+			continue
+		}
 		r.readSinceTick = r.readSinceTick || in.atEnd != f.AtEnd() || !in.heard
-		in.failing, in.cause, in.complaints = "", "", consumer.Complaints{}
+		if lasted, failed := in.complaints.Over(r.cfg.Now()); failed > 0 {
+			r.log.Info("input partition is read again", zap.String("topic", in.topic), zap.Int32("input_partition", in.partition), zap.Duration("after", lasted))
+		}
+		in.failing, in.cause = "", ""
 		in.heard, in.atEnd, in.read.offset = true, f.AtEnd(), f.Next
 		//mutant:open-transaction-ignored insert in.atEnd = f.Next == f.LastStable
 		in.lag, in.unstable = f.LastStable-f.Next, f.HighWatermark-f.LastStable

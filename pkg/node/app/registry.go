@@ -1,0 +1,41 @@
+package app
+
+import (
+	"crypto/tls"
+
+	"github.com/mainstay/mainstay/pkg/node/config"
+	"github.com/mainstay/mainstay/pkg/registry"
+	"github.com/mainstay/mainstay/pkg/stream/failure"
+	"github.com/mainstay/mainstay/pkg/telemetry"
+)
+
+// newRegistry returns the schema registry, nil if none is configured. A file that cannot be read now is an error at once, as in tlsSource.
+func newRegistry(c config.Registry) (*registry.Registry, error) {
+	if len(c.URLs) == 0 {
+		return nil, nil //nolint:nilnil // a nil registry reads no record
+	}
+	r := registry.Config{URLs: c.URLs, Username: c.Username, Password: c.Password.Read, Timeout: c.Timeout, LongIDs: c.LongIDs}
+	if c.Token.IsSet() {
+		r.Token = c.Token.Read
+	}
+	if c.CAFile != "" || c.CertFile != "" {
+		files := config.TLS{CAFile: c.CAFile, CertFile: c.CertFile, KeyFile: c.KeyFile}
+		r.TLS = func() (*tls.Config, error) { return readTLS(files, "registry") }
+		if _, err := r.TLS(); err != nil {
+			return nil, err
+		}
+	}
+	return registry.New(r)
+}
+
+// registryObserver keeps the metrics of the registry's answers.
+func registryObserver(m *telemetry.Reachability) func(error) {
+	return func(err error) {
+		if err == nil {
+			m.Up.Set(1)
+			return
+		}
+		m.Up.Set(0)
+		m.Errors.WithLabelValues(string(failure.Of(err))).Inc()
+	}
+}

@@ -1,0 +1,123 @@
+// Package schemaregistry owns a schema registry for tests: the part of Confluent's REST API that readers of records use, by its
+// documentation (https://docs.confluent.io/platform/current/schema-registry/develop/api.html), in process. The contract:
+//
+//	GET /schemas/types                            ["AVRO", "JSON", "PROTOBUF"]
+//	GET /schemas/ids/{id}                         {"schema": TEXT, "schemaType": TYPE, "references": [...]}; schemaType is left out for Avro
+//	GET /schemas/guids/{guid}                     likewise
+//	GET /subjects/{subject}/versions/{version}    {"subject", "version", "id", "schema", "schemaType", "references"}
+//	what is not there                             404 {"error_code": 40403 or 40401, "message": TEXT}
+//
+// It refuses to check schemas, and their compatibility.
+package schemaregistry
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"strconv"
+	"strings"
+	"sync"
+)
+
+// Schema is a registered schema.
+type Schema struct {
+	Subject    string      `json:"subject,omitempty"`
+	Version    int         `json:"version,omitempty"`
+	ID         int         `json:"id,omitempty"`
+	GUID       string      `json:"-"`
+	Text       string      `json:"schema"`
+	Type       string      `json:"schemaType,omitempty"` // "": AVRO
+	References []Reference `json:"references,omitempty"`
+}
+
+// Reference is what a schema refers to.
+type Reference struct {
+	Name    string `json:"name"`
+	Subject string `json:"subject"`
+	Version int    `json:"version"`
+}
+
+// Server is a registry. Fail is called before each request is answered: if it answers itself, by reporting true, the registry does not.
+type Server struct {
+	*httptest.Server
+
+	mu       sync.Mutex
+	schemas  []Schema
+	requests map[string]int
+	fail     func(http.ResponseWriter, *http.Request) bool
+}
+
+// Start starts a registry with these schemas. Close it.
+func Start(schemas ...Schema) *Server {
+	s := &Server{schemas: schemas, requests: map[string]int{}}
+	s.Server = httptest.NewServer(s)
+	return s
+}
+
+// Add registers a schema.
+func (s *Server) Add(schema Schema) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.schemas = append(s.schemas, schema)
+}
+
+// Fail sets what answers instead of the registry; nil: nothing.
+func (s *Server) Fail(fail func(http.ResponseWriter, *http.Request) bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.fail = fail
+}
+
+// Answer makes the registry answer each request with a status.
+func (s *Server) Answer(status int) {
+	s.Fail(func(w http.ResponseWriter, _ *http.Request) bool {
+		w.WriteHeader(status)
+		return true
+	})
+}
+
+// Requests returns how often a path was requested.
+func (s *Server) Requests(path string) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.requests[path]
+}
+
+// ServeHTTP answers a request.
+func (s *Server) ServeHTTP(w http.ResponseWriter, req *http.Request) {
+	s.mu.Lock()
+	s.requests[req.URL.Path]++
+	fail, schemas := s.fail, s.schemas
+	s.mu.Unlock()
+	if fail != nil && fail(w, req) {
+		return
+	}
+	w.Header().Set("Content-Type", "application/vnd.schemaregistry.v1+json")
+	path := strings.Split(strings.Trim(req.URL.Path, "/"), "/")
+	if len(path) == 2 && path[0] == "schemas" && path[1] == "types" {
+		answer(w, http.StatusOK, []string{"AVRO", "JSON", "PROTOBUF"})
+		return
+	}
+	for _, schema := range schemas {
+		byKey := len(path) == 3 && path[0] == "schemas" && (path[1] == "ids" && path[2] == strconv.Itoa(schema.ID) || path[1] == "guids" && path[2] == schema.GUID)
+		byVersion := len(path) == 4 && path[0] == "subjects" && path[1] == schema.Subject && path[2] == "versions" && path[3] == strconv.Itoa(schema.Version)
+		switch {
+		case byKey:
+			answer(w, http.StatusOK, Schema{Text: schema.Text, Type: schema.Type, References: schema.References})
+			return
+		case byVersion:
+			answer(w, http.StatusOK, schema)
+			return
+		}
+	}
+	code, message := 40403, "Schema not found"
+	if path[0] == "subjects" {
+		code, message = 40401, "Subject not found."
+	}
+	answer(w, http.StatusNotFound, map[string]any{"error_code": code, "message": message})
+}
+
+func answer(w http.ResponseWriter, status int, body any) {
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(body) // the client sees what is missing
+}
