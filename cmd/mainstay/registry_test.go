@@ -66,7 +66,9 @@ func TestRecordsWaitForTheSchemaRegistry(t *testing.T) {
 		[]byte(`{"customer_id":"bob","order_id":"1","total":5,"currency":"USD"}`),
 		inAvro(7, "ada", "2"), inAvro(99, "zed", "3"), inAvro(7, "ada", "4"))
 	w.mustRun("send", "survey", "--customer", "zoe", "--score", "9")
-	w.customer("bob", orders("1"))
+	w.produce("cancellations", // one record of two events
+		[]byte(`[{"customer_id":"bob","kind":"refund","order_id":"1","refund_id":"r1","total":1,"currency":"USD"},{"customer_id":"bob","kind":"refund","order_id":"1","refund_id":"r2","total":1.5,"currency":"USD"}]`))
+	w.customer("bob", func(c map[string]any) bool { return numberAt(c, "clv", "historic_clv") == "2.50" })
 	w.customer("zoe", func(c map[string]any) bool { return c["promoter_status"] != nil })
 	w.eventually(func() bool {
 		_, why, waits := strings.Cut(w.get(at+"/readyz?verbose"), "1 of 8 input partitions have made no progress")

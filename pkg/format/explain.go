@@ -10,16 +10,18 @@ import (
 
 // Explain adds to a refusal of the decoder where the format reads the field.
 func (f *Format) Explain(refused *event.Refused, t *Translated) *event.Refused {
-	path := t.Paths[refused.Field]
-	detail := "format " + f.Name + ", "
-	if path != "" {
-		detail += "read from " + path
-	} else {
-		detail += "which reads it from " + f.sourcesOf(t.Kind, refused.Field)
+	path, detail := t.Paths[refused.Field], ""
+	switch {
+	case f == nil:
+	case path != "":
+		detail = "format " + f.Name + ", read from " + path + " "
+	default:
+		detail = "format " + f.Name + ", which reads it from " + f.sourcesOf(t.Kind, refused.Field) + " "
 	}
 	if t.In != "" {
-		detail += " of " + t.In
+		detail += "of " + t.In
 	}
+	detail = strings.TrimSuffix(detail, " ")
 	if refused.Detail != "" {
 		detail = refused.Detail + ": " + detail
 	}
@@ -52,10 +54,14 @@ func (f *Format) Readings(d *event.Decoder, kind event.Kind, m *event.Message, n
 }
 
 func (f *Format) readings(d *event.Decoder, kind event.Kind, m *event.Message, now int64) []event.FieldReading {
-	if f == nil || m.Null {
+	array := !m.Null && isArray(m.Value)
+	if m.Null || f == nil && !array {
 		return d.Explain(kind, m, now)
 	}
-	all, err := f.Translate(kind, m.Value)
+	if array {
+		m = withoutHeaders(m)
+	}
+	all, err := f.translateAll(kind, m.Value)
 	if err != nil {
 		return []event.FieldReading{{Field: "record", Refused: err.Error()}}
 	}

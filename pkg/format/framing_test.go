@@ -97,7 +97,7 @@ func TestRefusalsNameWhatTheySee(t *testing.T) {
 	for value, message := range map[string]string{
 		"\x00\x00\x00\x00\x0c\x02\x06abc": "record: malformed: begins with a schema registry's header (schema 12), and no JSON follows it: set registry.urls, so that Avro and Protobuf can be read by their schemas",
 		"\x00":                            "record: malformed: a zero byte: one JSON object is wanted",
-		`[{"total":1}]`:                   "record: malformed: one JSON object is wanted, not an array: send each event as a record of its own",
+		`[{"total":1}`:                    "record: malformed: one JSON object is wanted, or an array of objects",
 		`{"before":null,"after":{"order_id":"o-1"},"op":"c"}`: "customer_id: missing",
 	} {
 		var into event.Result

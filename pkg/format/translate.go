@@ -195,6 +195,60 @@ func decodeAlone(d *event.Decoder, kind event.Kind, m *event.Message, now int64,
 	return nil
 }
 
+// translateAll translates a value, or each element of an array of values: one record may be a batch of them.
+func (f *Format) translateAll(kind event.Kind, value []byte) ([]Translated, error) {
+	if !isArray(value) {
+		return f.translateOne(kind, value)
+	}
+	var elements []json.RawMessage
+	if json.Unmarshal(value, &elements) != nil {
+		return nil, &event.Refused{Reason: event.Malformed, Detail: "one JSON object is wanted, or an array of objects"}
+	}
+	var all []Translated
+	for i, element := range elements {
+		in := "[" + strconv.Itoa(i) + "]"
+		events, err := f.translateOne(kind, element)
+		if refused := (*event.Refused)(nil); errors.As(err, &refused) {
+			return nil, &event.Refused{Field: refused.Field, Reason: refused.Reason, Detail: refused.Detail + ": of " + in}
+		}
+		if err != nil {
+			return nil, err
+		}
+		if len(all)+len(events) > MaxEvents {
+			return nil, &event.Refused{Reason: event.TooMany, Detail: fmt.Sprintf("at most %d events", MaxEvents)}
+		}
+		for _, e := range events {
+			e.In = in + e.In
+			all = append(all, e)
+		}
+	}
+	if len(all) == 0 {
+		all = append(all, Translated{Skip: event.SkipOther})
+	}
+	return all, nil
+}
+
+// translateOne translates a value, which Mainstay's own format leaves as it is.
+func (f *Format) translateOne(kind event.Kind, value []byte) ([]Translated, error) {
+	if f == nil {
+		return []Translated{{Kind: kind, Value: value}}, nil
+	}
+	return f.Translate(kind, value)
+}
+
+func isArray(value []byte) bool {
+	i := skipSpace(value, 0)
+	return i < len(value) && value[i] == '['
+}
+
+// withoutHeaders is a record whose headers say nothing of its events: the id of a CloudEvent in binary mode is that of one event.
+func withoutHeaders(m *event.Message) *event.Message {
+	batch := *m
+	//mutant:array-shares-an-id delete
+	batch.Header = nil
+	return &batch
+}
+
 // decode also returns the record without what stands around it. m is not null.
 func (f *Format) decode(d *event.Decoder, kind event.Kind, m *event.Message, now int64, into *event.Result, each func(int, []byte)) (framed, error) {
 	const quick, thorough = false, true
@@ -222,10 +276,14 @@ func (f *Format) decodeBare(d *event.Decoder, kind event.Kind, m *event.Message,
 		inside.Value, inside.Null = bare.value, bare.null
 		m = &inside
 	}
-	if f == nil || m.Null {
+	array := !m.Null && isArray(m.Value)
+	if m.Null || f == nil && !array {
 		return decodeAlone(d, kind, m, now, into, each)
 	}
-	all, err := f.Translate(kind, m.Value)
+	if array {
+		m = withoutHeaders(m)
+	}
+	all, err := f.translateAll(kind, m.Value)
 	if err != nil {
 		return err
 	}

@@ -170,7 +170,7 @@ func (d *Decoder) open(m *Message) bool {
 		if r.bad == Encoding {
 			detail = "half of a surrogate pair"
 		} else if i := r.space(0); i < len(r.buf) && r.buf[i] == '[' {
-			detail += ", not an array: send each event as a record of its own"
+			detail += ", not an array"
 		}
 		r.refuse(fRecord, r.bad, detail)
 		return false
