@@ -24,6 +24,7 @@ import (
 	"github.com/mainstay/mainstay/pkg/kafka"
 	"github.com/mainstay/mainstay/pkg/sandbox/embedded"
 	"github.com/mainstay/mainstay/pkg/testbed/containers"
+	"github.com/mainstay/mainstay/pkg/testbed/schemaregistry"
 )
 
 const (
@@ -41,14 +42,15 @@ type expected struct {
 
 // fault is a fault with a process of its own, in a namespace of its own.
 type fault struct {
-	name   string
-	broken map[string]string              // settings that are wrong from the start: the process does not start
-	says   string                         // what its error says then
-	kafka  func(t *testing.T, s *subject) // starts its Kafka; nil: one in this process
-	redis  func(t *testing.T, s *subject) // starts its Redis; nil: the one that is shared
-	inject func(ctx context.Context, t *testing.T, s *subject)
-	expect []expected
-	also   []string // critical alerts that are consequences, and that the runbook names
+	name    string
+	broken  map[string]string              // settings that are wrong from the start: the process does not start
+	says    string                         // what its error says then
+	kafka   func(t *testing.T, s *subject) // starts its Kafka; nil: one in this process
+	redis   func(t *testing.T, s *subject) // starts its Redis; nil: the one that is shared
+	schemas bool                           // it has a schema registry
+	inject  func(ctx context.Context, t *testing.T, s *subject)
+	expect  []expected
+	also    []string // critical alerts that are consequences, and that the runbook names
 }
 
 // subject is what a fault hits.
@@ -58,6 +60,7 @@ type subject struct {
 	broker    string
 	small     *containers.SmallKafka
 	redis     *containers.Redis
+	schemas   *schemaregistry.Server // nil: none
 	program   containers.Program
 	process   *containers.Process // nil: it did not start
 	target    string
@@ -101,6 +104,14 @@ func faults() []fault {
 				ask(ctx, t, s, "ACL SETUSER default -@write")
 			},
 			expect: []expected{{"MainstayRedisErrors", map[string]string{"cause": "redis_denied"}, minute}},
+		},
+		{
+			name: "the schema registry is gone", schemas: true,
+			inject: func(ctx context.Context, t *testing.T, s *subject) {
+				s.schemas.Close()
+				s.send(ctx, t, 0, "\x00\x00\x00\x00\x07\x02a") // no process knows the schema
+			},
+			expect: []expected{{"MainstayRegistryDown", map[string]string{"cause": "registry_unreachable"}, minute}},
 		},
 		{
 			name: "one partition is claimed for ever",
@@ -280,6 +291,11 @@ func start(ctx context.Context, t *testing.T, f *fault, s *subject, path string)
 		"KAFKA_BROKERS": s.broker, "REDIS_ADDRESSES": s.redis.Address, "NAMESPACE": s.namespace, "CLOCK": "live", "LEDGER_PARTITIONS": "2",
 		"INTAKE_TICK_INTERVAL": "1s", "REFIT_INTERVAL": "0s",
 	}}
+	if f.schemas {
+		s.schemas = schemaregistry.Start()
+		t.Cleanup(s.schemas.Close)
+		s.program.Settings["REGISTRY_URLS"] = s.schemas.URL
+	}
 	out, _, err := s.program.Do(ctx, "topics", "apply")
 	require.NoError(t, err, "%s: %s", f.name, out)
 	if f.broken == nil {
