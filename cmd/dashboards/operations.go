@@ -186,6 +186,11 @@ func inputs() []panel {
 			queries:     []query{{"max by (topic, partition) (mainstay_unstable_records)", "{{topic}}/{{partition}}"}},
 		},
 		{
+			title: "Schema registry: failed requests", unit: units.Short, noValue: "no registry configured",
+			description: "Requests for a schema that the registry has not answered within 5 minutes, by cause. 0 is healthy; otherwise input partitions wait: follow MainstayRegistryDown.",
+			queries:     []query{{"sum by (cause) (increase(mainstay_registry_errors_total[5m]))" + orNone("cause"), "{{cause}}"}},
+		},
+		{
 			title: "Halted partitions, by reason", unit: units.Short, noValue: "nothing scraped", alarm: 1,
 			description: "1 for each halted partition; for an input the partition is topic/partition. No series but zero is healthy.",
 			queries:     []query{{"max by (group, partition, reason) (mainstay_partition_halted)" + orNone("group", "partition", "reason"), "{{group}} {{partition}} {{reason}}"}},

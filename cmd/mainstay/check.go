@@ -20,11 +20,10 @@ func (p *program) checkCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "check", Short: "Validate configuration and connectivity, or show how a payload is read", Args: cobra.NoArgs,
 		Long: `Check validates the brokers, topics, retention, the ledger, permissions, the schema registry, and the eviction policy and
-persistence of Redis. The
-exit code is 3 if there is a fatal finding.
+persistence of Redis. The exit code is 3 if there is a fatal finding.
 
-With --sample FILE --topic TOPIC it decodes one payload, without Kafka or Redis (but with the schema registry, if one is configured), and shows how each field is read, or why the
-payload is refused (exit code 3). Without --format, and if the topic has none, the payload is also tried with the shipped formats, and those
+With --sample FILE --topic TOPIC it decodes one payload, without Kafka or Redis, and shows how each field is read, or why the payload is
+refused (exit code 3). If the payload names a schema, the schema registry is asked for it. Without --format, and if the topic has none, the payload is also tried with the shipped formats, and those
 that it is a record of are named.
 FILE may be - for standard input.`,
 		Example: "  " + p.name + " check --sample order.json --topic purchases",

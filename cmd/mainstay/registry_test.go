@@ -2,8 +2,11 @@ package main
 
 import (
 	"encoding/binary"
+	"encoding/pem"
 	"io"
+	"log"
 	"net/http"
+	"os"
 	"strings"
 	"testing"
 
@@ -80,6 +83,8 @@ func TestRecordsWaitForTheSchemaRegistry(t *testing.T) {
 	require.Regexp(t, `(?m)^mainstay_registry_up\{.*\} 0$`, metrics)
 	require.Regexp(t, `(?m)^mainstay_registry_errors_total\{cause="registry_unreachable".*\} [1-9]`, metrics)
 	require.Contains(t, w.mustRun("dlq", "list"), "no dead letters")
+	_, out, _ := w.run("status", "--http", strings.TrimPrefix(at, "http://"), "--output", "json")
+	require.Contains(t, out, "schema 7: the schema registry does not answer")
 	code, out, _ := w.run("check")
 	require.Equal(t, exitOK, code, "a process runs without the registry")
 	require.Regexp(t, `warn +registry.urls `, out)
@@ -102,6 +107,43 @@ func TestRecordsWaitForTheSchemaRegistry(t *testing.T) {
 	w.produce("purchases", inAvro(7, "ada", "5"), inAvro(7, "ada", "6"))
 	require.Equal(t, "199.60", numberAt(w.customer("ada", orders("4")), "clv", "historic_clv"))
 	require.Equal(t, asked+1, schemas.Requests("/schemas/ids/7"), "a process asks once")
+}
+
+// The registry is asked with TLS and credentials from files, which are read at each request.
+func TestRegistryWithTLSAndAPasswordFile(t *testing.T) {
+	schemas := schemaregistry.StartTLS(schemaregistry.Schema{ID: 7, Text: avroOrder})
+	defer schemas.Close()
+	schemas.Config.ErrorLog = log.New(io.Discard, "", 0) // of handshakes that are to fail
+	schemas.Fail(func(w http.ResponseWriter, req *http.Request) bool {
+		user, password, _ := req.BasicAuth()
+		if user == "mainstay" && password == "from-a-file" {
+			return false
+		}
+		w.WriteHeader(http.StatusUnauthorized)
+		return true
+	})
+	password := write(t, "password", "from-a-file\n")
+	authority := write(t, "ca.pem", string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: schemas.Certificate().Raw})))
+	sample := write(t, "order.avro", string(inAvro(7, "ada", "2")))
+	check := func(environ ...string) (int, string, string) {
+		environ = append(environ, "MAINSTAY_REGISTRY_URLS="+schemas.URL, "MAINSTAY_REGISTRY_USERNAME=mainstay", "MAINSTAY_REGISTRY_PASSWORD_FILE="+password)
+		return run(t, environ, "check", "--sample", sample, "--topic", "purchases")
+	}
+	code, out, errs := check("MAINSTAY_REGISTRY_CA_FILE=" + authority)
+	require.Equal(t, exitOK, code, out+errs)
+	require.Contains(t, out, "49.90 USD")
+
+	code, _, errs = check()
+	require.Equal(t, exitFailed, code)
+	require.Contains(t, errs, "certificate")
+	require.NoError(t, os.WriteFile(password, []byte("another"), 0o600))
+	code, _, errs = check("MAINSTAY_REGISTRY_CA_FILE=" + authority)
+	require.Equal(t, exitFailed, code)
+	require.Contains(t, errs, "answers 401")
+	require.NotContains(t, errs, "another")
+	code, _, errs = check("MAINSTAY_REGISTRY_CA_FILE=" + password)
+	require.NotEqual(t, exitOK, code)
+	require.Contains(t, errs, "registry.ca_file")
 }
 
 func TestSampleWithASchema(t *testing.T) {
@@ -127,6 +169,6 @@ func TestSampleWithASchema(t *testing.T) {
 	schemas.Answer(http.StatusUnauthorized)
 	code, _, errs = sample(inAvro(7, "ada", "2"), configured)
 	require.Equal(t, exitFailed, code)
-	require.Contains(t, errs, "the schema registry denies access")
+	require.Contains(t, errs, "no access to the schema registry")
 	require.Contains(t, errs, "registry.password")
 }

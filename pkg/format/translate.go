@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/mainstay/mainstay/schemas/event"
@@ -209,7 +210,7 @@ func (f *Format) translateAll(kind event.Kind, value []byte) ([]Translated, erro
 		in := "[" + strconv.Itoa(i) + "]"
 		events, err := f.translateOne(kind, element)
 		if refused := (*event.Refused)(nil); errors.As(err, &refused) {
-			return nil, &event.Refused{Field: refused.Field, Reason: refused.Reason, Detail: refused.Detail + ": of " + in}
+			return nil, &event.Refused{Field: refused.Field, Reason: refused.Reason, Detail: strings.TrimPrefix(refused.Detail+": of "+in, ": ")}
 		}
 		if err != nil {
 			return nil, err

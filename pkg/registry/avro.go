@@ -5,40 +5,63 @@ import (
 	"fmt"
 	"math/big"
 	"slices"
-	"strings"
+	"sync"
 	"time"
 
 	"github.com/twmb/avro"
 )
 
-// avroBody reads Avro's binary encoding.
-type avroBody struct{ schema *avro.Schema }
+// avroBody reads Avro's binary encoding, one record at a time.
+type avroBody struct {
+	schema *avro.Schema
+	mu     sync.Mutex
+	values int // that the record may have yet
+}
 
-func (avroBody) encoding() string { return "AVRO" }
+func (*avroBody) encoding() string { return "AVRO" }
 
 func compileAvro(text string, references []reference) (body, error) {
+	b := &avroBody{}
+	opts := slices.Clone(logicalTypes)
+	for _, kind := range []string{"record", "array", "map"} {
+		opts = append(opts, avro.CustomType{AvroType: kind, Decode: b.count})
+	}
 	var types avro.SchemaCache
 	for _, ref := range references {
-		if _, err := types.Parse(ref.text, logicalTypes...); err != nil {
+		if _, err := types.Parse(ref.text, opts...); err != nil {
 			return nil, fmt.Errorf("its reference %s: %w", ref.name, err)
 		}
 	}
-	s, err := types.Parse(text, logicalTypes...)
-	if err != nil {
-		return nil, err //nolint:wrapcheck // says what is wrong with the schema
-	}
-	if hasEmptyItems(s.Root().ExpandReferences()) {
-		return nil, errEmptyItems
-	}
-	return avroBody{s}, nil
+	var err error
+	b.schema, err = types.Parse(text, opts...)
+	return b, err //nolint:wrapcheck // says what is wrong with the schema
 }
 
-var (
-	errEmptyItems = errors.New("an array has items that take no bytes, so that a short record has any number of them")
-	errTrailing   = errors.New("bytes follow the value: it was written with another schema")
-)
+// maxValues bounds the memory that a record takes while it is read: a byte, or none, is enough for a value that takes hundreds.
+const maxValues = 1 << 18
 
-func (b avroBody) json(framed []byte) ([]byte, error) {
+// count counts a record, array or map, which stays as it is, and what is in it.
+func (b *avroBody) count(v any, _ *avro.SchemaNode) (any, error) {
+	b.values--
+	switch v := v.(type) {
+	case []any:
+		b.values -= len(v)
+	case map[string]any:
+		b.values -= len(v)
+	}
+	//mutant:values-without-bound replace if false { return nil, errLarge }
+	if b.values < 0 {
+		return nil, errLarge
+	}
+	return nil, avro.ErrSkipCustomType
+}
+
+var errTrailing = errors.New("bytes follow the value: it was written with another schema")
+
+func (b *avroBody) json(framed []byte) ([]byte, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.values = maxValues
 	var v any
 	rest, err := b.schema.Decode(framed, &v)
 	if err != nil {
@@ -124,60 +147,4 @@ func decimal(unscaled []byte, scale int) (number, error) {
 	}
 	//mutant:decimal-by-float replace f, _ := new(big.Rat).SetFrac(n, power).Float64(); return number(big.NewFloat(f).Text('f', scale)), nil
 	return number(new(big.Rat).SetFrac(n, power).FloatString(scale)), nil
-}
-
-// hasEmptyItems reports whether an array within the schema has items that take no bytes.
-func hasEmptyItems(root *avro.SchemaNode) bool {
-	named := map[string][]*avro.SchemaNode{}
-	var items []*avro.SchemaNode
-	var walk func(s *avro.SchemaNode)
-	walk = func(s *avro.SchemaNode) {
-		if s.Name != "" {
-			named[s.Name] = append(named[s.Name], s)
-		}
-		if s.Type == "array" {
-			items = append(items, s.Items)
-		}
-		for _, one := range inner(s) {
-			walk(one)
-		}
-	}
-	walk(root)
-	return slices.ContainsFunc(items, func(s *avro.SchemaNode) bool { return isEmpty(s, named, nil) })
-}
-
-// isEmpty reports whether a value of the schema takes no bytes, as far as can be known: named are the definitions of named types, without their
-// namespaces, and within are the types that the schema is a part of.
-func isEmpty(s *avro.SchemaNode, named map[string][]*avro.SchemaNode, within []string) bool {
-	switch s.Type {
-	case "boolean", "int", "long", "float", "double", "bytes", "string", "enum", "array", "map", "union":
-		return false
-	case "null":
-		return true
-	case "fixed":
-		return s.Size == 0
-	case "record", "error":
-		return !slices.ContainsFunc(s.Fields, func(f avro.SchemaField) bool { return !isEmpty(&f.Type, named, within) })
-	}
-	name := s.Type[strings.LastIndexByte(s.Type, '.')+1:]
-	if len(named[name]) == 0 || slices.Contains(within, name) {
-		return true
-	}
-	return slices.ContainsFunc(named[name], func(of *avro.SchemaNode) bool { return isEmpty(of, named, append(within, name)) })
-}
-
-// inner are the schemas within a schema. A reference to a named type has none: the type was looked at where it is defined.
-func inner(s *avro.SchemaNode) (all []*avro.SchemaNode) {
-	for i := range s.Fields {
-		all = append(all, &s.Fields[i].Type)
-	}
-	for i := range s.Branches {
-		all = append(all, &s.Branches[i])
-	}
-	for _, one := range []*avro.SchemaNode{s.Items, s.Values} {
-		if one != nil {
-			all = append(all, one)
-		}
-	}
-	return all
 }

@@ -275,6 +275,10 @@ func TestBounds(t *testing.T) {
 		schemaregistry.Schema{ID: 3, Text: `syntax = "proto3"; message N { N n = 1; }`, Type: "PROTOBUF"},
 		schemaregistry.Schema{ID: 5, Text: `{"type":"record","name":"T","fields":[{"name":"t","type":{"type":"array","items":"T"}}]}`},
 		schemaregistry.Schema{ID: 4, Text: `{"type":"bytes","logicalType":"decimal","precision":2000,"scale":2}`},
+		schemaregistry.Schema{ID: 6, Text: `{"type":"array","items":"b.Flag"}`, References: []schemaregistry.Reference{{Name: "b.Flag", Subject: "flag", Version: 1}}},
+		schemaregistry.Schema{ID: 7, Subject: "flag", Version: 1, Text: `{"type":"record","name":"b.Flag","fields":[{"name":"a","type":"boolean"}]}`},
+		schemaregistry.Schema{ID: 8, Text: `{"type":"array","items":{"type":"array","items":"null"}}`},
+		schemaregistry.Schema{ID: 9, Text: `{"type":"array","items":{"type":"map","values":"boolean"}}`},
 	)
 	r := open(t, registry.Config{URLs: []string{s.URL}})
 	protoNested := func(depth int) []byte {
@@ -293,7 +297,13 @@ func TestBounds(t *testing.T) {
 		"nested too deep":    {framed(1, append(slicesOf(2, 200), 0)...), "deep"},
 		"nested Protobuf":    {framed(3, protoNested(50)...), ""},
 		"Protobuf, too deep": {framed(3, protoNested(200)...), "cannot be read by schema 3"},
-		"long names":         {framed(2, append(append(binary.AppendVarint(nil, 100_000), slicesOf(2, 100_000)...), 0)...), "16 MiB"},
+		"long names":         {framed(2, block(50_000, slicesOf(2, 50_000))...), "16 MiB"},
+		"records":            {framed(6, block(80_000, slicesOf(1, 80_000))...), ""},
+		"too many records":   {framed(6, block(90_000, slicesOf(1, 90_000))...), "262144 values"},
+		"nulls":              {framed(8, block(50, []byte(strings.Repeat(string(block(4096, nil)), 50)))...), ""},
+		"too many nulls":     {framed(8, block(70, []byte(strings.Repeat(string(block(4096, nil)), 70)))...), "262144 values"},
+		"nulls without end":  {framed(8, block(1, block(1<<40, nil))...), "limit"},
+		"too many maps":      {framed(9, block(140_000, slicesOf(0, 140_000))...), "262144 values"},
 		"a decimal":          {framed(4, append(binary.AppendVarint(nil, 500), slicesOf(1, 500)...)...), "decimal"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -305,6 +315,11 @@ func TestBounds(t *testing.T) {
 			require.ErrorContains(t, err, c.want)
 		})
 	}
+}
+
+// block is an array of one block.
+func block(n int64, items []byte) []byte {
+	return append(append(binary.AppendVarint(nil, n), items...), 0)
 }
 
 func slicesOf(b byte, n int) []byte { return []byte(strings.Repeat(string(rune(b)), n)) }

@@ -21,7 +21,7 @@ const (
 	maxDepth = 128      // as of the decoder of events
 )
 
-var errLarge = fmt.Errorf("it is larger than %d MiB as JSON, or nested more than %d deep", maxJSON>>20, maxDepth)
+var errLarge = fmt.Errorf("it is larger than %d MiB as JSON, has more than %d values, or is nested more than %d deep", maxJSON>>20, maxValues, maxDepth)
 
 // jsonWriter writes decoded values as JSON. Whole numbers and decimals keep all their digits.
 type jsonWriter struct {

@@ -38,7 +38,8 @@ type Config struct {
 // The errors of a registry that did not answer. The record may be read later.
 var (
 	ErrUnreachable = errors.New("the schema registry does not answer")
-	ErrDenied      = errors.New("the schema registry denies access")
+	ErrPending     = fmt.Errorf("%w yet", ErrUnreachable) // of the first request for a schema
+	ErrDenied      = errors.New("no access to the schema registry")
 )
 
 const (
@@ -127,13 +128,13 @@ func (r *Registry) authenticate(req *http.Request) error {
 	case r.cfg.Token != nil:
 		token, err := r.cfg.Token()
 		if err != nil {
-			return fmt.Errorf("registry.token: %w", err)
+			return fmt.Errorf("%w: registry.token: %w", ErrDenied, err)
 		}
 		req.Header.Set("Authorization", "Bearer "+token)
 	case r.cfg.Username != "":
 		password, err := r.cfg.Password()
 		if err != nil {
-			return fmt.Errorf("registry.password: %w", err)
+			return fmt.Errorf("%w: registry.password: %w", ErrDenied, err)
 		}
 		req.SetBasicAuth(r.cfg.Username, password)
 	}
@@ -206,6 +207,8 @@ func classify(err error, address string) error {
 	}
 	answer, answered := errors.AsType[*sr.ResponseError](err)
 	switch {
+	case errors.Is(err, ErrDenied): // the credentials cannot be read, so nothing was sent
+		return err
 	case !answered:
 		return fmt.Errorf("%w: %s: %w", ErrUnreachable, address, err)
 	case answer.StatusCode == http.StatusNotFound && isRegistryError(answer.ErrorCode):
@@ -216,17 +219,19 @@ func classify(err error, address string) error {
 	return fmt.Errorf("%w: %s answers %d", ErrUnreachable, address, answer.StatusCode)
 }
 
-// isRegistryError reports whether the code of a 404 is of a registry: those of what is not found have five digits, such as 40403. The 404 of a
-// proxy, or of a wrong path in registry.urls, says nothing of the id: to refuse records for it would empty a topic into the dead letters.
+// isRegistryError reports whether the code of a 404 is that of something that a registry does not have: these have five digits, such as 40403.
+// The 404 of a proxy has none, and that of a wrong path in registry.urls may have the code 404. Both say nothing of the id: to refuse records
+// for them would empty a topic into the dead letters.
 func isRegistryError(code int) bool {
 	//mutant:any-404-is-unknown replace return true
-	return code/100 == http.StatusNotFound || code == http.StatusNotFound
+	return code/100 == http.StatusNotFound
 }
 
 // lookUp returns the schema of an id, once it is known. Its requests go on until the registry has answered, whatever becomes of the caller:
-// the first call waits a moment for the answer, and the later ones return the last error at once, so that nobody waits for a registry that
-// is down while there is other work.
+// the first call waits a moment for the answer, and the later ones do not, so that nobody waits for a registry that is down while there is
+// other work.
 func (r *Registry) lookUp(ctx context.Context, f framed) (*schema, error) {
+	var wait <-chan time.Time // nil: another call has waited
 	r.mu.Lock()
 	s := r.schemas[f.id]
 	//mutant:schema-fetched-each-time if true
@@ -234,27 +239,25 @@ func (r *Registry) lookUp(ctx context.Context, f framed) (*schema, error) {
 		s = &schema{done: make(chan struct{})}
 		r.schemas[f.id] = s
 		r.fetches.Go(func() { r.fetch(f.id, s, f.path) }) //nolint:contextcheck // it outlives this call
+		wait = time.After(patience)
 	}
 	r.mu.Unlock()
-	wait, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	if s.failure() != nil {
-		cancel()
+	if wait != nil {
+		select {
+		case <-s.done:
+		case <-wait:
+		case <-ctx.Done():
+		}
 	}
 	select {
 	case <-s.done:
 		return s, nil
 	default:
 	}
-	select {
-	case <-s.done:
-		return s, nil
-	case <-wait.Done():
-	}
 	if err := s.failure(); err != nil {
 		return nil, fmt.Errorf("schema %s: %w", f.id, err)
 	}
-	return nil, fmt.Errorf("schema %s: %w within %s", f.id, ErrUnreachable, patience)
+	return nil, fmt.Errorf("schema %s: %w", f.id, ErrPending)
 }
 
 func (s *schema) failure() error {
@@ -379,5 +382,5 @@ func (jsonBody) encoding() string                   { return "JSON" }
 func oneLine(err error) string {
 	const longest = 300
 	text := strings.Join(strings.Fields(err.Error()), " ")
-	return text[:min(len(text), longest)]
+	return strings.ToValidUTF8(text[:min(len(text), longest)], "")
 }

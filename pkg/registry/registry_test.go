@@ -106,10 +106,6 @@ func TestWhatCannotBeReadIsRefused(t *testing.T) {
 		schemaregistry.Schema{ID: 2, Text: `syntax = "proto3"; message A { B b = 1; }`, Type: "PROTOBUF"},
 		schemaregistry.Schema{ID: 3, Text: `<xsd/>`, Type: "XSD"},
 		schemaregistry.Schema{ID: 4, Text: order, References: []schemaregistry.Reference{{Name: "Customer", Subject: "customer", Version: 3}}},
-		schemaregistry.Schema{ID: 5, Text: `{"type":"array","items":{"type":"array","items":"null"}}`},
-		schemaregistry.Schema{ID: 10, Text: `{"type":"record","name":"a.R","fields":[{"name":"x","type":{"type":"record","name":"E","fields":[{"name":"n","type":"null"}]}},{"name":"y","type":{"type":"array","items":"E"}}]}`},
-		schemaregistry.Schema{ID: 11, Text: `{"type":"array","items":"b.F"}`, References: []schemaregistry.Reference{{Name: "b.F", Subject: "f", Version: 1}}},
-		schemaregistry.Schema{ID: 12, Subject: "f", Version: 1, Text: `{"type":"fixed","name":"b.F","size":0}`},
 		schemaregistry.Schema{ID: 6, Text: `syntax = "proto3"; message A { string a = 1; }`, Type: "PROTOBUF"},
 	)
 	r := open(t, registry.Config{URLs: []string{s.URL}})
@@ -123,9 +119,6 @@ func TestWhatCannotBeReadIsRefused(t *testing.T) {
 		"Avro that does not compile":            {framed(1), event.Schema, []string{"schema 1 of the registry cannot be used", "recrd"}},
 		"Protobuf that does not compile":        {framed(2), event.Schema, []string{"schema 2 of the registry cannot be used", "B"}},
 		"an unknown type":                       {framed(3), event.Schema, []string{"schema 3"}},
-		"items without bytes":                   {framed(5, 2, 0), event.Schema, []string{"items that take no bytes"}},
-		"items without bytes, by a name":        {framed(10, 0, 2, 0), event.Schema, []string{"items that take no bytes"}},
-		"items without bytes, by a reference":   {framed(11, 2, 0), event.Schema, []string{"items that take no bytes"}},
 		"a body that ends too soon":             {framed(7, 4, 'o'), event.Schema, []string{"cannot be read by schema 7 (AVRO)"}},
 		"bytes after the body":                  {framed(7, append([]byte{4, 'o', '1', 4, 0x13, 0x7e}, 1)...), event.Schema, []string{"another schema"}},
 		"a text that is not UTF-8":              {framed(7, 2, 0xff, 4, 0x13, 0x7e), event.Schema, []string{"UTF-8"}},
@@ -189,6 +182,8 @@ func TestARegistryThatFailsIsAwaited(t *testing.T) {
 		"401":                     {answer(401, `{"error_code":40101}`), registry.ErrDenied},
 		"403":                     {answer(403, ``), registry.ErrDenied},
 		"the 404 of a proxy":      {answer(404, `<html>`), registry.ErrUnreachable},
+		"a wrong path, Confluent": {answer(404, `{"error_code":404,"message":"HTTP 404 Not Found"}`), registry.ErrUnreachable},
+		"a wrong path, Apicurio":  {answer(404, `{"message":"RESTEASY003210: Could not find resource"}`), registry.ErrUnreachable},
 		"a redirect":              {answer(302, ``), registry.ErrUnreachable},
 		"no JSON":                 {answer(200, `<html>`), registry.ErrUnreachable},
 		"an answer without bound": {huge, registry.ErrUnreachable},
@@ -196,7 +191,11 @@ func TestARegistryThatFailsIsAwaited(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := start(t, schemaregistry.Schema{ID: 7, Text: order})
 			s.Fail(c.fail)
-			r := open(t, registry.Config{URLs: []string{s.URL}, Timeout: 100 * time.Millisecond})
+			timeout := time.Minute
+			if name == "no answer" {
+				timeout = time.Second
+			}
+			r := open(t, registry.Config{URLs: []string{s.URL}, Timeout: timeout})
 			seen := make(chan error, 100)
 			r.Observe(func(err error) { seen <- err })
 			m := event.Message{Value: framed(7, orderBody...)}
@@ -274,6 +273,21 @@ func TestCredentials(t *testing.T) {
 	require.NotContains(t, err.Error(), "secret-token")
 	require.Equal(t, "Bearer secret-token", bearer)
 	require.Zero(t, other.Requests("/schemas/types"))
+}
+
+// Credentials that cannot be read are no outage of the registry, which is not asked without them.
+func TestCredentialsThatCannotBeRead(t *testing.T) {
+	s := start(t, schemaregistry.Schema{ID: 7, Text: order})
+	unreadable := func() (string, error) { return "", errors.New("the file is empty") }
+	for setting, c := range map[string]registry.Config{
+		"registry.password": {URLs: []string{s.URL}, Username: "reader", Password: unreadable},
+		"registry.token":    {URLs: []string{s.URL}, Token: unreadable},
+	} {
+		err := open(t, c).Check(t.Context())
+		require.ErrorIs(t, err, registry.ErrDenied)
+		require.ErrorContains(t, err, "no access to the schema registry: "+setting+": the file is empty")
+	}
+	require.Zero(t, s.Requests("/schemas/types"))
 }
 
 func TestClosingEndsTheRequests(t *testing.T) {

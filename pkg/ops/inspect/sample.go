@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/mainstay/mainstay/pkg/format"
 	"github.com/mainstay/mainstay/pkg/registry"
@@ -37,6 +38,10 @@ type SampleEvent struct {
 // The schema of a framed message is asked of the registry, which may be nil; the error is of a registry that does not answer.
 func DecodeSample(ctx context.Context, schemas *registry.Registry, d *event.Decoder, f *format.Format, kind event.Kind, m *event.Message, now int64) (Sample, error) {
 	framing, err := schemas.Open(ctx, m)
+	for errors.Is(err, registry.ErrPending) && ctx.Err() == nil { // at most for registry.timeout: then it has failed
+		framing, err = schemas.Open(ctx, m)
+		time.Sleep(10 * time.Millisecond)
+	}
 	if refused := (*event.Refused)(nil); errors.As(err, &refused) {
 		return refusedSample(kind, f, refused), nil
 	}

@@ -1,5 +1,5 @@
-// Package failure owns the named causes for which work is repeated: of claims and runs that failed, and of probes of Kafka and Redis, and of requests to the schema registry. A
-// cause says which server is at fault and what an operator looks at first.
+// Package failure owns the named causes for which work is repeated: of claims and runs that failed, of probes of Kafka and Redis, and of
+// requests to the schema registry. A cause says which server is at fault and what an operator looks at first.
 //
 // It refuses what needs an operator's decision about the data, which is a halt (pkg/stream/halt).
 package failure
@@ -25,9 +25,9 @@ const (
 	RedisDenied         Cause = "redis_denied"         // credentials or permissions
 	RedisFull           Cause = "redis_full"           // maxmemory is reached
 	RedisRefuses        Cause = "redis_refuses_write"  // a replica, or a server that cannot persist (MISCONF)
+	RedisLosesState     Cause = "redis_loses_state"    // an eviction policy, or another setting that check refuses
 	RegistryUnreachable Cause = "registry_unreachable" // no answer, or none of a schema registry
 	RegistryDenied      Cause = "registry_denied"      // credentials
-	RedisLosesState     Cause = "redis_loses_state"    // an eviction policy, or another setting that check refuses
 	ClaimLost           Cause = "claim_lost"           // another process, or a Redis that went back in time
 	StateTorn           Cause = "state_torn"           // the state in Redis is incomplete and is folded again
 	Halted              Cause = "halted"               // mainstay_partition_halted has the reason

@@ -54,6 +54,13 @@ func Start(schemas ...Schema) *Server {
 	return s
 }
 
+// StartTLS starts one that encrypts, by a certificate that Certificate returns and no system trusts. Close it.
+func StartTLS(schemas ...Schema) *Server {
+	s := &Server{schemas: schemas, requests: map[string]int{}}
+	s.Server = httptest.NewTLSServer(s)
+	return s
+}
+
 // Add registers a schema.
 func (s *Server) Add(schema Schema) {
 	s.mu.Lock()
