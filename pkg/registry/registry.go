@@ -33,6 +33,8 @@ type Config struct {
 	TLS      func() (*tls.Config, error) // read again for each connection; nil: the system's certificates
 	Timeout  time.Duration               // of one request
 	LongIDs  bool                        // the framing has ids of 8 bytes (Apicurio before 3), not of 4
+
+	Transport http.RoundTripper // answers the requests; nil: the network does
 }
 
 // The errors of a registry that did not answer. The record may be read later.
@@ -101,9 +103,12 @@ func New(cfg Config) (*Registry, error) {
 			return (&tls.Dialer{Config: c}).DialContext(ctx, network, address)
 		}
 	}
+	if cfg.Transport == nil {
+		cfg.Transport = r.http
+	}
 	for _, address := range cfg.URLs {
 		server, err := sr.NewClient(sr.URLs(address), sr.UserAgent("mainstay"), sr.PreReq(r.authenticate),
-			sr.HTTPClient(&http.Client{Transport: bounded{r.http}, Timeout: cfg.Timeout, CheckRedirect: noRedirect}))
+			sr.HTTPClient(&http.Client{Transport: bounded{cfg.Transport}, Timeout: cfg.Timeout, CheckRedirect: noRedirect}))
 		if err != nil {
 			return nil, fmt.Errorf("registry.urls: %w", err)
 		}

@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -43,6 +44,7 @@ type Hooks struct {
 	KafkaAround func(ctx context.Context, c kafka.Call, do func(context.Context) error) error
 	RedisDial   func(ctx context.Context, network, address string) (net.Conn, error)
 	RedisAround func(ctx context.Context, call string, do func(context.Context) error) error
+	Registry    http.RoundTripper                            // answers the requests to the schema registry; nil: the network does
 	AtStep      func(ctx context.Context, step string) error // called by intake and fold at every labelled step
 	Random      func() uint64
 	Now         func() time.Time
@@ -99,7 +101,7 @@ func New(c config.Config, log *zap.Logger, hooks Hooks) (*App, error) {
 		k.Close()
 		return nil, err
 	}
-	schemas, err := newRegistry(c.Registry)
+	schemas, err := newRegistry(c.Registry, hooks.Registry)
 	if err != nil {
 		k.Close()
 		return nil, errors.Join(err, r.Close())

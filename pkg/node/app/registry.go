@@ -2,6 +2,7 @@ package app
 
 import (
 	"crypto/tls"
+	"net/http"
 
 	"github.com/mainstay/mainstay/pkg/node/config"
 	"github.com/mainstay/mainstay/pkg/registry"
@@ -10,11 +11,11 @@ import (
 )
 
 // newRegistry returns the schema registry, nil if none is configured. A file that cannot be read now is an error at once, as in tlsSource.
-func newRegistry(c config.Registry) (*registry.Registry, error) {
+func newRegistry(c config.Registry, transport http.RoundTripper) (*registry.Registry, error) {
 	if len(c.URLs) == 0 {
 		return nil, nil //nolint:nilnil // a nil registry reads no record
 	}
-	r := registry.Config{URLs: c.URLs, Username: c.Username, Password: c.Password.Read, Timeout: c.Timeout, LongIDs: c.LongIDs}
+	r := registry.Config{URLs: c.URLs, Username: c.Username, Password: c.Password.Read, Timeout: c.Timeout, LongIDs: c.LongIDs, Transport: transport}
 	if c.Token.IsSet() {
 		r.Token = c.Token.Read
 	}

@@ -71,8 +71,9 @@ func neverCounts(all []json.RawMessage) (others []json.RawMessage) {
 	return others
 }
 
-// eventsOf are the events of an input record, in their order; none if it is malformed on purpose, or refused for one of them.
+// eventsOf are the events of an input record, in their order; none if it is malformed on purpose, or refused for one of them or for its schema.
 func eventsOf(record []byte) ([]inputEvent, error) {
+	record = withoutSchema(record)
 	if !json.Valid(record) {
 		return nil, nil
 	}

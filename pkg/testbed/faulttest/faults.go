@@ -118,6 +118,7 @@ func allFaults() []fault {
 		"fold.redis.claim.exec", "fold.redis.begin.exec", "fold.redis.load.exec", "fold.redis.due.exec", "fold.redis.classes.exec",
 		"fold.redis.commit.exec",
 		"intake.InitProducerId", "intake.OffsetFetch", "intake.ListOffsets", "intake.Fetch", "intake.Produce", "intake.OffsetCommit",
+		"intake.registry",
 	}
 	var all []fault
 	for _, s := range requests {
@@ -147,12 +148,12 @@ func allFaults() []fault {
 	return all
 }
 
-// rare says that a step is reached only once per claim or run, or only while customers are rescored. Its faults are planned for
+// rare says that a step is reached only once per claim or run, once per process and schema, or only while customers are rescored. Its faults are planned for
 // the first times, or they would never be injected.
 func (s step) rare() bool {
 	_, name, _ := strings.Cut(string(s), ".")
 	return slices.Contains([]string{
-		"InitProducerId", "OffsetFetch", "ListOffsets", "JoinGroup", "SyncGroup", "redis.claim.exec", "redis.begin.exec", "redis.classes.exec",
+		"InitProducerId", "OffsetFetch", "ListOffsets", "JoinGroup", "SyncGroup", "redis.claim.exec", "redis.begin.exec", "redis.classes.exec", "registry",
 	}, name) || s == labelled("fold", fold.StepFenced) || s == labelled("fold", fold.StepClaimed)
 }
 

@@ -60,7 +60,11 @@ func (w *world) readMerged() (func(id string) string, error) {
 				Into string `json:"userId"`
 				From string `json:"previousId"`
 			}
-			if err := json.Unmarshal(r.Value, &m); err != nil {
+			value := withoutSchema(r.Value)
+			if value == nil {
+				return nil
+			}
+			if err := json.Unmarshal(value, &m); err != nil {
 				return err
 			}
 			into[m.From] = m.Into

@@ -57,9 +57,10 @@ func (w *world) startProcess(role string) *process {
 		RedisAround: func(ctx context.Context, call string, do func(context.Context) error) error {
 			return p.request(ctx, step(role+".redis."+call), "", do)
 		},
-		AtStep: func(_ context.Context, name string) error { return p.atStep(labelled(role, name)) },
-		Now:    func() time.Time { return time.Now().Add(skew) },
-		Random: w.random, Embedded: true, Linger: 100 * time.Millisecond,
+		Registry: registryOf{p},
+		AtStep:   func(_ context.Context, name string) error { return p.atStep(labelled(role, name)) },
+		Now:      func() time.Time { return time.Now().Add(skew) },
+		Random:   w.random, Embedded: true, Linger: 100 * time.Millisecond,
 	})
 	if err != nil {
 		panic(err) // the configuration is ours

@@ -215,6 +215,13 @@ func money(minor int64) json.Number { return json.Number(fmt.Sprintf("%d.%02d", 
 
 // produce appends a record to a random partition of its topic.
 func (w *world) produce(producer *kafka.Producer, topic string, value []byte) {
+	if unknown := withUnknownSchema(value); unknown != nil {
+		w.append(producer, topic, unknown)
+	}
+	w.append(producer, topic, withSchema(value))
+}
+
+func (w *world) append(producer *kafka.Producer, topic string, value []byte) {
 	b := kafka.NewBatch(topic, int32(w.intn(w.cfg.Ledger.Partitions))) //nolint:gosec // small
 	b.Append(time.Now().UnixMilli(), nil, value, nil)
 	if _, err := producer.Produce(w.ctx, []*kafka.Batch{b}); err != nil {

@@ -17,6 +17,7 @@ import (
 	"github.com/mainstay/mainstay/pkg/node/config"
 	"github.com/mainstay/mainstay/pkg/sandbox/embedded"
 	"github.com/mainstay/mainstay/pkg/stream/fold"
+	"github.com/mainstay/mainstay/pkg/testbed/schemaregistry"
 	"github.com/mainstay/mainstay/processors/alert"
 	"github.com/mainstay/mainstay/schemas/event"
 	"github.com/mainstay/mainstay/schemas/ledger"
@@ -33,6 +34,7 @@ type world struct {
 	cancel   context.CancelFunc
 	costs    map[statedCost]int64 // that the shop's operator has stated
 	env      *embedded.Embedded
+	schemas  *schemaregistry.Server
 	client   *app.App // without faults: the shop, the subscriber and the checks use it
 	genesis  *ledger.Genesis
 	faults   *schedule
@@ -87,6 +89,7 @@ func (w *world) record(format string, args ...any) {
 func settings(seed uint64, env *embedded.Embedded) config.Config {
 	c := config.Default()
 	c.Kafka.Brokers, c.Redis.Addresses = []string{env.KafkaAddress()}, []string{env.RedisAddress()}
+	c.Registry.URLs = []string{"http://registry"} // processes reach it through registryOf
 	c.Kafka.Compression = [...]string{"none", "lz4", "zstd"}[seed%3]
 	c.Kafka.Timeout, c.Kafka.HeartbeatInterval, c.Redis.Timeout = 4*time.Second, 500*time.Millisecond, 2*time.Second
 	c.Ledger.Partitions = 1 + int(seed%3)
@@ -132,7 +135,7 @@ func newWorld(seed uint64, faults []fault, rng *rand.Rand, coverage *coverage, l
 		return nil, fmt.Errorf("start the servers: %w", err)
 	}
 	w := &world{
-		seed: seed, model: liveModelOf(seed), cfg: settings(seed, env), log: log, env: env, coverage: coverage, rng: rng,
+		seed: seed, model: liveModelOf(seed), cfg: settings(seed, env), log: log, env: env, schemas: newSchemaRegistry(), coverage: coverage, rng: rng,
 		faults: &schedule{planned: faults, reached: map[step]int{}}, subscriber: newSubscriber(),
 		running: map[string][]*process{}, delayedRequests: map[string][]func(){}, partlyWritten: map[string]bool{},
 		costs: map[statedCost]int64{},

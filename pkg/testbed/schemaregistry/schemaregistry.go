@@ -47,16 +47,19 @@ type Server struct {
 	fail     func(http.ResponseWriter, *http.Request) bool
 }
 
+// New returns a registry with these schemas that no network reaches: ServeHTTP answers.
+func New(schemas ...Schema) *Server { return &Server{schemas: schemas, requests: map[string]int{}} }
+
 // Start starts a registry with these schemas. Close it.
 func Start(schemas ...Schema) *Server {
-	s := &Server{schemas: schemas, requests: map[string]int{}}
+	s := New(schemas...)
 	s.Server = httptest.NewServer(s)
 	return s
 }
 
 // StartTLS starts one that encrypts, by a certificate that Certificate returns and no system trusts. Close it.
 func StartTLS(schemas ...Schema) *Server {
-	s := &Server{schemas: schemas, requests: map[string]int{}}
+	s := New(schemas...)
 	s.Server = httptest.NewTLSServer(s)
 	return s
 }

@@ -1,0 +1,76 @@
+package faulttest
+
+import (
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+
+	"github.com/mainstay/mainstay/pkg/testbed/schemaregistry"
+)
+
+// The serializer of the shop names a schema in many of its records, so that a process asks the registry for it, which fails as often as not. Now
+// and then a record names a schema that nobody has registered: it is refused, and nothing of it may count.
+const (
+	registeredSchemas = 4 // their ids are 1 and those that follow
+	unknownSchema     = 99
+)
+
+func newSchemaRegistry() *schemaregistry.Server {
+	var all []schemaregistry.Schema
+	for id := range registeredSchemas {
+		all = append(all, schemaregistry.Schema{ID: 1 + id, Type: "JSON", Text: `{"type":"object"}`})
+	}
+	return schemaregistry.New(all...)
+}
+
+// withSchema is a record as the serializer writes it: by its length, so that the events of a seed are the same with and without.
+func withSchema(value []byte) []byte {
+	if id := len(value) % (registeredSchemas + 2); id > 0 && id <= registeredSchemas {
+		return naming(id, value)
+	}
+	return value
+}
+
+func naming(schema int, value []byte) []byte {
+	return append(binary.BigEndian.AppendUint32([]byte{0}, uint32(schema)), value...) //nolint:gosec // small
+}
+
+// withUnknownSchema is a record of the same events under other ids that names a schema that nobody has registered; nil: there is none.
+func withUnknownSchema(value []byte) []byte {
+	if len(value)%16 > 0 {
+		return nil
+	}
+	return naming(unknownSchema, neverCounts([]json.RawMessage{value})[0])
+}
+
+// withoutSchema is a record as it was before the serializer; nil if its schema is unknown.
+func withoutSchema(record []byte) []byte {
+	switch {
+	case len(record) < 5 || record[0] != 0:
+		return record
+	case binary.BigEndian.Uint32(record[1:]) == unknownSchema:
+		return nil
+	}
+	return record[5:]
+}
+
+// registryOf answers the requests of a process to the schema registry.
+type registryOf struct{ *process }
+
+func (p registryOf) RoundTrip(req *http.Request) (*http.Response, error) {
+	answer := httptest.NewRecorder()
+	err := p.request(req.Context(), "intake.registry", "", func(context.Context) error {
+		if p.w.intn(2) == 0 {
+			answer.WriteHeader(http.StatusServiceUnavailable)
+		} else {
+			p.w.schemas.ServeHTTP(answer, req)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return answer.Result(), nil
+}
