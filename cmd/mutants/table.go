@@ -159,7 +159,7 @@ func mutants() []mutant {
 		{rule: "9", name: "letter-for-each-event", broken: "a record of which the ledger refuses several events is counted as several dead letters", by: unitTests("./pkg/testbed/faulttest", "^TestRefusedEventsOfARecord$")},
 		{rule: "9", name: "half-a-record", broken: "events of a record count although a later one of it is refused", by: unitTests("./pkg/format", "^TestARefusedRecordHasNoEvents$")},
 		{rule: "9", name: "registry-error-is-dead-letter", broken: "a record becomes a dead letter because the schema registry is down", by: unitTests("./pkg/registry", "^TestARegistryThatFailsIsAwaited$")},
-		{rule: "9", name: "awaited-record-lost", broken: "the records from the one on whose schema is awaited are not read", by: unitTests("./cmd/mainstay", "^TestRecordsWaitForTheSchemaRegistry$")},
+		{rule: "9", name: "awaited-record-lost", broken: "the records from the one on whose schema is awaited are not read", by: faultTest()},
 		{rule: "9", name: "schema-fetched-each-time", broken: "every record asks the schema registry", by: unitTests("./pkg/registry", "^TestASchemaIsFetchedOnce$")},
 		{rule: "9", name: "unknown-schema-for-ever", broken: "an id that the schema registry did not know once is refused for ever", by: unitTests("./pkg/registry", "^TestAnUnknownSchemaMayBeRegisteredLater$")},
 		{rule: "9", name: "any-404-is-unknown", broken: "the 404 of a proxy, or of a wrong path, makes every record a dead letter", by: unitTests("./pkg/registry", "^TestARegistryThatFailsIsAwaited$")},
