@@ -37,6 +37,11 @@ func TestAttributesOfVendorsRecords(t *testing.T) {
 		"segment":         {"segment", segment("1", `"context":{"campaign":{"name":"spring"}},`), []string{"plan=pro campaign=spring"}},
 		"segment's batch": {"segment", `{"sender":"app","vip":3,"batch":[` + segment("1", `"vip":4,`) + "," + segment("2", "") + `]}`, []string{"plan=pro vip=4 sender=app", "plan=pro vip=3 sender=app"}},
 		"no format":       {"", `{"customer_id":"ada","order_id":"1","total":10,"currency":"EUR","occurred_at":"2026-05-01T10:00:00Z","customer":{"region":"north"}}`, []string{"region=north"}},
+		"an array of no format": {
+			"", `[{"customer_id":"ada","order_id":"1","total":10,"currency":"EUR","occurred_at":"2026-05-01T10:00:00Z","vip":1},{"customer_id":"bob","order_id":"2","total":10,"currency":"EUR","occurred_at":"2026-05-01T10:00:00Z","vip":2}]`,
+			[]string{"vip=1", "vip=2"},
+		},
+		"an array of batches": {"segment", `[{"sender":"a","batch":[` + segment("1", "") + `]},{"sender":"b","batch":[` + segment("2", "") + `]}]`, []string{"plan=pro sender=a", "plan=pro sender=b"}},
 		"in Connect's envelope": {
 			"", `{"schema":{"vip":1},"payload":{"customer_id":"ada","order_id":"1","total":10,"currency":"EUR","occurred_at":"2026-05-01T10:00:00Z","vip":"yes"}}`, []string{"vip=yes"},
 		},

@@ -79,8 +79,7 @@ func (t *Translated) readings(d *event.Decoder, m *event.Message, now int64) []e
 	if t.Skip != "" {
 		return []event.FieldReading{{Field: "record", Value: "skipped: " + t.Skip}}
 	}
-	translated := *m
-	translated.Value, translated.Lookup = t.Value, t.lookup
+	translated := t.message(m)
 	readings := d.Explain(t.Kind, &translated, now)
 	for i := range readings {
 		if path, ok := t.Paths[readings[i].Field]; ok {

@@ -27,6 +27,16 @@ type Translated struct {
 	from scope
 }
 
+// message is the record as one that has this event alone.
+func (t *Translated) message(m *event.Message) event.Message {
+	one := *m
+	one.Value = t.Value
+	if t.from.record != nil { // otherwise the value is as the record has it
+		one.Lookup = t.lookup
+	}
+	return one
+}
+
 // lookup finds what is at a path of plain names, in the vendor's event, and if nothing is there, in the whole record.
 func (t *Translated) lookup(path []string) any {
 	for _, at := range []map[string]any{t.from.event, t.from.record} {
@@ -310,8 +320,7 @@ func (f *Format) decodeTranslated(d *event.Decoder, m *event.Message, t *Transla
 		into.Skip = t.Skip
 		return nil
 	}
-	translated := *m
-	translated.Value, translated.Lookup = t.Value, t.lookup
+	translated := t.message(m)
 	err := d.Decode(t.Kind, &translated, now, into)
 	if refused := (*event.Refused)(nil); errors.As(err, &refused) {
 		return f.Explain(refused, t)
