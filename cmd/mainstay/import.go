@@ -27,8 +27,20 @@ header of a table are skipped.
 A workbook is read as it stores its cells, not as it shows them. It keeps 15 digits of a number, so longer ids must be text in it. Workbooks and Parquet
 are unpacked into a temporary file, which takes as much room as their CSV.
 
---map assigns columns to fields; a field that is not mapped is read from the column of its own name. A column whose
-name has a comma stands in quotes: --map 'total="Total, incl. VAT"'. A column that begins with = is a constant: --map kind==refund.
+A file whose header is that of a known export (` + p.name + ` formats list) is read as such; --preset names one, --preset none turns it off. Of another
+file the columns are guessed by usual names: on a terminal you are asked, elsewhere the error has the guess.
+
+--map assigns columns to fields, and overrides those of a preset; a field that is not mapped is read from the column of its own name.
+
+  customer_id=Buyer No              a column; case, spaces and punctuation do not matter
+  total="Total, incl. VAT"          its name has a comma
+  kind==refund                      a constant
+  total=Quantity*Unit price         the product of columns
+  customer_id=Customer ID|Email     the first of these columns that the file has
+  customer_id=Email|=null           rows without an address are of nobody in particular, and skipped
+  coupon=Discount code|=            a column that the file may lack
+  refunded=Refunded amount          what was paid back of the order
+
 A row without an identity (such as an order id) gets one from the file's content and its
 line number, so importing the same file again changes nothing. Refused rows are printed with line and reason, and skipped.
 
@@ -104,7 +116,12 @@ func (p *program) runImport(ctx context.Context, cmd *cobra.Command, a *app.App,
 	}
 	bar := p.bar("importing", true)
 	im.Progress = func(done, total int64) { setProgress(bar, done, total) }
-	counts, err := im.Run(ctx, a.Kafka)
+	var counts importer.Counts
+	err := p.readFile(im.Path, im.Mapping, func(m eventfile.Mapping) (err error) {
+		im.Mapping = m
+		counts, err = im.Run(ctx, a.Kafka)
+		return err
+	})
 	_ = bar.Finish() // an error of drawing does not stop the command
 	return counts, refused, err
 }
@@ -151,7 +168,7 @@ func (p *program) importReport(machine, dry bool, g *ledger.Genesis, c importer.
 		}
 	}
 	if c.Summed > 0 {
-		if err := p.printf("%d of these rows are further lines of their orders; each order is sent once, with the sum of its lines\n", c.Summed); err != nil {
+		if err := p.printf("%d of these rows are further lines of their orders, each of which is sent once\n", c.Summed); err != nil {
 			return err
 		}
 	}

@@ -41,6 +41,7 @@ func main() {
 	directory, name := executable(os.Args[0])
 	p := &program{
 		in: os.Stdin, out: os.Stdout, err: os.Stderr, environ: os.Environ(), name: name, directory: directory,
+		inTerminal:  term.IsTerminal(int(os.Stdin.Fd())),
 		outTerminal: term.IsTerminal(int(os.Stdout.Fd())), errTerminal: term.IsTerminal(int(os.Stderr.Fd())),
 		stopping: stopping, now: time.Now, open: browser.OpenURL,
 	}

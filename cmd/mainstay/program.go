@@ -21,6 +21,7 @@ type program struct {
 	environ     []string // as from os.Environ
 	name        string   // of the executable, as the user typed it: errors and help print commands with it
 	directory   string   // in which name can be executed; empty: anywhere
+	inTerminal  bool     // in is a terminal: questions are asked
 	outTerminal bool     // out is a terminal: the demo redraws its picture, in colour
 	errTerminal bool     // err is a terminal: progress bars are drawn
 	stopping    <-chan struct{}

@@ -20,14 +20,15 @@ import (
 // addFileFlags adds the flags that describe the format of a file of events.
 func addFileFlags(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.String("map", "", "column of each field: field=column,field=column")
+	f.String("map", "", "column of each field: field=column,field=column; also products, alternatives and constants: see mainstay import --help")
+	addPresetFlags(cmd)
 	f.String("time-format", "auto", "format of times: a Go layout (2006-01-02), strftime (%Y-%m-%d), or one of "+strings.Join(timeform.Names(), ", "))
 	f.String("timezone", "", "IANA name of the time zone of times that state none (default UTC)")
 	f.String("currency", "", "currency of rows that state none")
 	f.String("delimiter", "", "CSV delimiter: , ; | or tab (default: detected)")
 	f.Bool("decimal-comma", false, "amounts have a decimal comma: 49,90")
-	addChoiceFlag(cmd, "lines", "", "", "rows with one order id and different totals: sum adds them up, refuse keeps the first (default: an error)",
-		string(eventfile.LinesSum), string(eventfile.LinesRefuse))
+	addChoiceFlag(cmd, "lines", "", "", "rows with one order id and different totals: sum adds them up, first takes the total of the first if the others have none, "+
+		"refuse keeps the first (default: an error)", string(eventfile.LinesSum), string(eventfile.LinesFirst), string(eventfile.LinesRefuse))
 	f.Bool("no-header", false, "the CSV has no header line; its columns are named 1, 2, 3 ...")
 	f.String("sheet", "", "sheet of a workbook that has several")
 	f.Int("show-refused", 20, "number of refused rows to print; all are counted")
@@ -87,9 +88,15 @@ func (p *program) readOrders(cmd *cobra.Command, path string, each func(customer
 		}
 		m.Timezone = zone
 	}
-	o := orderfile.Options{Mapping: m, Event: app.EventOptions(c, nil), Zone: zone, Now: p.now(), Each: each}
+	o := orderfile.Options{Event: app.EventOptions(c, nil), Zone: zone, Now: p.now(), Each: each}
 	o.Event.Normalise = event.Normalise(c.Ledger.CustomerNormalisation)
-	return orderfile.Read(path, o)
+	var read *orderfile.Orders
+	err = p.readFile(path, m, func(m eventfile.Mapping) (err error) {
+		o.Mapping = m
+		read, err = orderfile.Read(path, o)
+		return err
+	})
+	return read, err
 }
 
 // dayFlag reads a flag that holds a day; the zero time if it is not set.
@@ -136,5 +143,5 @@ func fileMapping(cmd *cobra.Command, currencies map[string]money.Alias) (eventfi
 		return m, usage("--delimiter must be , ; | or tab; it is %q", d)
 	}
 	m.Currencies = currencies
-	return m, nil
+	return m, presetFlags(cmd, &m)
 }

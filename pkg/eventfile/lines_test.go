@@ -37,7 +37,7 @@ func TestLinesOfOrders(t *testing.T) {
 		`line of its order, or --lines refuse to read only the first row of each order`)
 	m.Lines = "add"
 	_, err = eventfile.Open(path, m)
-	require.ErrorContains(t, err, "--lines must be sum or refuse")
+	require.ErrorContains(t, err, "--lines must be sum, first or refuse")
 
 	m.Lines = eventfile.LinesSum
 	rows, refused := all(t, open(t, path, m))

@@ -15,10 +15,11 @@ import (
 type Mapping struct {
 	Type string // the name of a kind of event
 
-	// Columns maps fields to columns. A column that begins with = is a constant (kind -> "=refund"). In NDJSON a
-	// column is a member, a.b a member of a member. Fields that are not mapped are found under their own names and
-	// aliases, where the file has them.
+	// Columns maps fields to columns, in the syntax of columns.go. In NDJSON a column is a member, a.b a member of a
+	// member. Fields that are not mapped are found under their own names and aliases, where the file has them.
 	Columns map[string]string
+
+	Preset string // a name of Presets, PresetAuto, or PresetNone, the default
 
 	TimeFormat string         // a Go layout, strftime, or one of timeform.Names; default auto
 	Timezone   *time.Location // of times that do not state theirs; default UTC
@@ -30,8 +31,20 @@ type Mapping struct {
 	Delimiter    rune // of CSV; 0 finds out among , ; tab and |
 	DecimalComma bool // amounts are written 49,90
 	Lines        Lines
-	NoHeader     bool   // CSV without a line of names: its columns are 1, 2, 3 ...
-	Sheet        string // of a workbook; "": its only one
+	Statuses     map[string]string // what words in the column of the status mean; the words are written like codes: on_hold
+	WholeIDs     bool              // ids are whole numbers, which some program has written with a fraction: 17850.0 is 17850
+	CreditNotes  string            // orders whose ids begin so are credit notes that name no order: they are skipped
+	NoHeader     bool              // CSV without a line of names: its columns are 1, 2, 3 ...
+	Sheet        string            // of a workbook; "": its only one
+
+	// Opened is called when the header has been read, before any row; nil: it is not.
+	Opened func(Reading)
+}
+
+// Reading is how a file is read.
+type Reading struct {
+	Preset  string            // "": none
+	Columns map[string]string // as Reader.Columns
 }
 
 // ParseMap reads `customer_id=sampleid,occurred_at=date,total="Total, incl. VAT"` into fields and columns. A column in quotes may
@@ -61,6 +74,33 @@ func ParseMap(text string) (map[string]string, error) {
 		columns[field] = column
 	}
 	return columns, nil
+}
+
+// ParseStatuses reads `unpaid=pending,in transit=shipped`: what words of a status mean.
+func ParseStatuses(text string) (map[string]string, error) {
+	statuses := map[string]string{}
+	for pair := range strings.SplitSeq(text, ",") {
+		word, code, ok := strings.Cut(pair, "=")
+		word, code = statusWord(word), statusWord(code)
+		switch {
+		case strings.TrimSpace(pair) == "":
+		case !ok || word == "" || !isStatus(code):
+			return nil, fmt.Errorf("statuses: %q is not word=status, with a status such as paid, cancelled or draft", pair)
+		default:
+			statuses[word] = code
+		}
+	}
+	return statuses, nil
+}
+
+// isStatus reports whether a code is a status of a purchase.
+func isStatus(code string) bool {
+	return slices.ContainsFunc(event.Purchase.Descriptor().Fields, func(f *event.Field) bool { return f.Name == "status" && slices.Contains(f.Codes, code) })
+}
+
+// statusWord is a word of a status as codes are written.
+func statusWord(text string) string {
+	return strings.NewReplacer(" ", "_", "-", "_").Replace(strings.ToLower(strings.TrimSpace(text)))
 }
 
 // pairEnd returns the length of the first pair of a map: up to a comma that no quotes enclose.
@@ -115,8 +155,16 @@ func fieldsOf(k event.Kind) []field {
 		}
 		all = append(all, f)
 	}
+	if k == event.Purchase {
+		all = append(all, field{Field: &event.Field{Name: refunded, Format: event.Amount}, form: amount})
+	}
 	return all
 }
+
+// refunded is a field of files alone: the sum of what was paid back of an order, which exports have instead of the list. It becomes
+// the one refund of its order, which is the snapshot that a vendor's record with such a sum becomes too. So a row stays one event,
+// and counts exactly once like any other. To send a second event for it was rejected: notes of imports are of lines.
+const refunded = "refunded"
 
 func formOf(f event.Format) form {
 	switch f {
@@ -179,9 +227,9 @@ func (m *Mapping) check() error {
 		m.Currencies = event.DefaultOptions().Currencies
 	}
 	switch m.Lines {
-	case LinesUnknown, LinesSum, LinesRefuse:
+	case LinesUnknown, LinesSum, LinesFirst, LinesRefuse:
 	default:
-		return fmt.Errorf("event file: --lines must be %s or %s; it is %q", LinesSum, LinesRefuse, m.Lines)
+		return fmt.Errorf("event file: --lines must be %s, %s or %s; it is %q", LinesSum, LinesFirst, LinesRefuse, m.Lines)
 	}
 	switch m.Delimiter {
 	case 0, ',', ';', '\t', '|':
@@ -189,83 +237,6 @@ func (m *Mapping) check() error {
 	default:
 		return errors.New("event file: the delimiter must be a comma, a semicolon, a tab or |")
 	}
-}
-
-// binding is where a field's value comes from.
-type binding struct {
-	constant string
-	column   string   // mapped
-	names    []string // not mapped: its own name and aliases, in order
-	index    int      // of the CSV column; -1: none
-}
-
-func (m *Mapping) bind(fields []field) []binding {
-	bound := make([]binding, len(fields))
-	for i, f := range fields {
-		bound[i].index = -1
-		column, mapped := m.Columns[f.Name]
-		switch {
-		case mapped && strings.HasPrefix(column, "="):
-			bound[i].constant = column[1:]
-		case mapped:
-			bound[i].column = column
-		default:
-			bound[i].names = append([]string{f.Name}, f.aliases...)
-		}
-	}
-	return bound
-}
-
-// resolve finds the columns of a CSV file by its header, or by number if it has none.
-func resolve(bound []binding, fields []field, header []string) error {
-	for i := range bound {
-		b := &bound[i]
-		for _, name := range append(b.names, b.column) {
-			if name == "" || b.constant != "" {
-				continue
-			}
-			if b.index = slices.Index(header, name); b.index >= 0 {
-				if slices.Contains(header[b.index+1:], name) {
-					return fmt.Errorf("event file: two columns are named %q: rename one", name)
-				}
-				break
-			}
-		}
-		if b.column != "" && b.index < 0 {
-			return fmt.Errorf("event file: field %q is mapped to column %q, which the file does not have; its columns are %s",
-				fields[i].Name, b.column, shortened(strings.Join(header, ", "), 400))
-		}
-		if fields[i].form == nested && b.index >= 0 {
-			if b.column != "" {
-				return fmt.Errorf("event file: field %q is a list, which only NDJSON can hold", fields[i].Name)
-			}
-			b.index = -1
-		}
-	}
-	var missing, flags []string
-	for i, f := range fields {
-		if f.required && bound[i].index < 0 && bound[i].constant == "" && !createdAtServes(fields, bound, f.Name) {
-			missing, flags = append(missing, f.Name), append(flags, f.Name+"=COLUMN")
-		}
-	}
-	if len(missing) > 0 {
-		return fmt.Errorf("event file: no column for the %s %s: give --map %s; the columns are %s",
-			plural("field", len(missing)), strings.Join(missing, ", "), strings.Join(flags, ","), shortened(strings.Join(header, ", "), 400))
-	}
-	return nil
-}
-
-func plural(noun string, n int) string {
-	if n == 1 {
-		return noun
-	}
-	return noun + "s"
-}
-
-// createdAtServes reports whether created_at is used as occurred_at.
-func createdAtServes(fields []field, bound []binding, name string) bool {
-	i := slices.IndexFunc(fields, func(f field) bool { return f.Name == "created_at" })
-	return name == "occurred_at" && i >= 0 && (bound[i].index >= 0 || bound[i].constant != "")
 }
 
 // shortened returns a value cut to a length that fits an error.

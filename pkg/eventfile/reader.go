@@ -18,7 +18,9 @@ import (
 // Reader reads one file. It is not safe for concurrent use.
 type Reader struct {
 	path    string
-	mapping Mapping
+	given   Mapping // as the caller stated it
+	mapping Mapping // with the preset
+	preset  string  // its name; "": none
 	fields  []field
 	slot    map[string]int // index of a field by its name
 	bound   []binding
@@ -60,12 +62,11 @@ func Open(path string, m Mapping) (*Reader, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Reader{path: path, mapping: m, kind: kind, fields: fieldsOf(kind), slot: map[string]int{}, firstLine: map[string]int{}, feed: bytes.NewReader(nil)}
+	r := &Reader{path: path, given: m, mapping: m, kind: kind, fields: fieldsOf(kind), slot: map[string]int{}, firstLine: map[string]int{}, feed: bytes.NewReader(nil)}
 	for i, f := range r.fields {
 		r.slot[f.Name] = i
 	}
-	r.bound = r.mapping.bind(r.fields)
-	if err := r.newDecoder(); err != nil {
+	if err := r.applyPreset(m.Preset); err != nil {
 		return nil, err
 	}
 	if err := r.prepare(); err != nil {
@@ -112,6 +113,9 @@ func (r *Reader) prepare() error {
 	} else if err := r.rewind(); err != nil {
 		return err
 	}
+	if r.given.Opened != nil {
+		r.given.Opened(Reading{Preset: r.preset, Columns: r.Columns()})
+	}
 	if err := r.findTimes(); err != nil {
 		return err
 	}
@@ -141,10 +145,9 @@ func (r *Reader) findTimes() error {
 			open[i] = &detection{column: r.columnOf(i), candidates: timeform.Families(r.mapping.Timezone)}
 		}
 	}
-	const rows = 10_000
 	undecided := len(open)
 	decided := make([]bool, len(r.fields))
-	for n := 0; n < rows && undecided > 0; n++ {
+	for undecided > 0 {
 		line, from, err := r.record()
 		if errors.Is(err, io.EOF) {
 			break
@@ -159,7 +162,7 @@ func (r *Reader) findTimes() error {
 			if open[i] == nil || decided[i] {
 				continue
 			}
-			v, ok := from.valueOf(&r.bound[i])
+			v, ok := r.valueOf(i, from)
 			if !ok || v.json != nil {
 				continue
 			}
@@ -186,7 +189,14 @@ func (r *Reader) columnOf(i int) string {
 	case b.constant != "":
 		return "=" + b.constant
 	case b.index >= 0 && b.index < len(r.header):
-		return r.header[b.index]
+		name := r.header[b.index]
+		for _, factor := range b.factors {
+			name += "*" + r.header[factor]
+		}
+		if b.instead != "" {
+			name += "|=" + b.instead
+		}
+		return name
 	case b.column != "":
 		return b.column
 	}
@@ -199,6 +209,9 @@ func (r *Reader) Next() (Row, error) {
 		line, from, err := r.record()
 		if err != nil {
 			return Row{}, err
+		}
+		if r.isCreditNote(from) {
+			return Row{Skip: SkipCreditNote, Line: line, Lines: 1, Offset: r.records.offset}, nil
 		}
 		if partOf, err := r.repeats(line, from); partOf || err != nil {
 			if err != nil {
@@ -262,6 +275,9 @@ func (r *Reader) split(raw []byte) ([]string, error) {
 	return names, nil
 }
 
+// Mapping returns how the file is read, with the preset.
+func (r *Reader) Mapping() Mapping { return r.mapping }
+
 // SHA256 is the checksum of the content (of a gzipped file, of what is in it), in hexadecimal.
 func (r *Reader) SHA256() string { return r.sum }
 
@@ -277,7 +293,7 @@ func (r *Reader) Progress() (done, total int64) {
 func (r *Reader) Columns() map[string]string {
 	found := map[string]string{}
 	for i, f := range r.fields {
-		if b := r.bound[i]; b.constant != "" || b.index >= 0 || b.column != "" {
+		if b := r.bound[i]; b.constant != "" || b.index >= 0 || b.column != "" && r.syntax != csvSyntax {
 			found[f.Name] = r.columnOf(i)
 		}
 	}

@@ -333,7 +333,7 @@ func TestOpenSaysWhatToDo(t *testing.T) {
 		{"a.csv", good, eventfile.Mapping{Type: "purchase", Delimiter: ':'}, "delimiter"},
 		{"a.csv", "who,occurred_at,total\n", eventfile.Mapping{Type: "purchase"}, "give --map customer_id=COLUMN; the columns are who"},
 		{"a.csv", "customer_id,occurred_at,total,total\n", eventfile.Mapping{Type: "purchase"}, `two columns are named "total"`},
-		{"a.csv", "who,when,sum\n", eventfile.Mapping{Type: "purchase"}, "no column for the fields occurred_at, customer_id, total: give --map occurred_at=COLUMN,customer_id=COLUMN,total=COLUMN; the columns are who, when, sum"},
+		{"a.csv", "who,when,sum\n", eventfile.Mapping{Type: "purchase"}, "no column for the fields occurred_at, customer_id, total: give --map 'total=sum,occurred_at=COLUMN,customer_id=COLUMN', of which the columns are guessed; the columns are who, when, sum"},
 		{"a.csv.gz", "\x1f\x8bnot", eventfile.Mapping{Type: "purchase"}, "unpack"},
 	} {
 		_, err := eventfile.Open(write(t, c.name, c.content), c.m)

@@ -48,7 +48,8 @@ func syntaxOf(path string, head []byte) syntax {
 const byteOrderMark = "\ufeff" // of UTF-8
 
 // findHeader finds the header of a CSV file and its delimiter: the first line that has a column for every field that a row needs.
-// Lines before it are titles, or Excel's hint of the delimiter (sep=;). The error is that of the first line.
+// Lines before it are titles, or Excel's hint of the delimiter (sep=;). The error is that of the first line, or of the first one whose columns
+// can be guessed.
 func (r *Reader) findHeader(head []byte) error {
 	head = bytes.TrimPrefix(head, []byte(byteOrderMark))
 	if r.crOnly {
@@ -68,21 +69,40 @@ func (r *Reader) findHeader(head []byte) error {
 			default:
 				r.comma = sniff(head)
 			}
-			r.bound = r.mapping.bind(r.fields)
 			err := r.rewind()
 			if err == nil && (len(r.header) > 0 || r.mapping.NoHeader) {
-				err = resolve(r.bound, r.fields, r.header)
+				err = r.bindHeader()
 			}
 			if err == nil || r.mapping.NoHeader {
 				return err
 			}
-			if first == nil {
+			if first == nil || guesses(err) && !guesses(first) {
 				first = err
 			}
 		}
 		_, head, _ = bytes.Cut(head, []byte{'\n'})
 	}
 	return first
+}
+
+// bindHeader finds the columns of a header: those that are mapped and those of the fields' own names, or else those of the preset whose header it
+// is.
+func (r *Reader) bindHeader() error {
+	if err := r.applyPreset(r.given.Preset); err != nil {
+		return err
+	}
+	err := r.mapping.resolve(r.bound, r.fields, r.header)
+	if missing := (*MissingColumnsError)(nil); r.given.Preset != PresetAuto || r.mapping.NoHeader || !errors.As(err, &missing) {
+		return err
+	}
+	recognised := presetOf(r.kind, r.header)
+	if recognised == "" {
+		return err
+	}
+	if err := r.applyPreset(recognised); err != nil {
+		return err
+	}
+	return r.mapping.resolve(r.bound, r.fields, r.header)
 }
 
 // delimiterHint returns the delimiter that the first line states in Excel's way; 0: none.

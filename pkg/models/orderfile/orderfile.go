@@ -42,6 +42,8 @@ type Orders struct {
 	Refused []*eventfile.RowError
 	// Anonymous is the number of orders of nobody in particular, which the stream skips.
 	Anonymous int
+	// Skipped is the number of rows that are no orders, such as lines of credit notes.
+	Skipped int
 }
 
 // ErrCurrencies is returned for a file with amounts in several currencies.
@@ -83,6 +85,9 @@ func Read(path string, o Options) (orders *Orders, err error) {
 			continue
 		case err != nil:
 			return nil, err //nolint:wrapcheck // it names the file and the row
+		case row.Skip != "":
+			r.out.Skipped++
+			continue
 		}
 		if err := r.add(&row); err != nil {
 			return nil, err

@@ -50,7 +50,7 @@ type Counts struct {
 	Sent    int64             `json:"sent"`       // of them, in the topic now
 	Known   int64             `json:"duplicates"` // of those, sent by an earlier import of this file and not again
 	Refused int64             `json:"refused"`
-	Summed  int64             `json:"summed"` // lines of orders, beyond one an order: see eventfile.LinesSum
+	Summed  int64             `json:"summed"` // lines of orders, beyond one an order: see eventfile.Lines
 	Skipped int64             `json:"skipped"`
 	Skips   map[string]int64  `json:"skipped_by_reason"`
 	From    int               `json:"resumed_after"` // last line that the interrupted import sent; 0: there was none
@@ -154,7 +154,11 @@ func (r *importing) importRows(ctx context.Context, k *kafka.Client) error {
 		default:
 			r.counts.Rows += int64(row.Lines)
 			r.counts.Summed += int64(row.Lines - 1)
-			r.packRow(row)
+			if row.Skip != "" {
+				r.skipRow(row.Line, row.Skip)
+			} else {
+				r.packRow(row)
+			}
 		}
 		if r.rows >= flushRows || r.bytes >= flushBytes {
 			if err := r.flush(ctx); err != nil {
@@ -178,6 +182,12 @@ func (r *importing) refuseRow(why *eventfile.RowError) {
 	}
 }
 
+func (r *importing) skipRow(line int, why string) {
+	r.counts.Skipped++
+	r.counts.Skips[why]++
+	r.sent.skipRow(line)
+}
+
 // packRow checks a row as intake will, and adds it to a batch.
 func (r *importing) packRow(row eventfile.Row) {
 	now := r.Now().UnixMilli()
@@ -192,9 +202,7 @@ func (r *importing) packRow(row eventfile.Row) {
 		return
 	}
 	if r.result.Skip != "" {
-		r.counts.Skipped++
-		r.counts.Skips[r.result.Skip]++
-		r.sent.skipRow(row.Line)
+		r.skipRow(row.Line, r.result.Skip)
 		return
 	}
 	at := row.At

@@ -61,7 +61,7 @@ type note struct {
 const importTimeout = 30 * time.Second
 
 func newSentRows(im *Import, reader *eventfile.Reader, k *kafka.Client) *sentRows {
-	m := im.Mapping
+	m := reader.Mapping()
 	zone := "UTC"
 	if m.Timezone != nil {
 		zone = m.Timezone.String()
