@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/mainstay/mainstay/pkg/locale"
 	"github.com/mainstay/mainstay/pkg/node/config"
 	"github.com/mainstay/mainstay/pkg/sandbox/ruletest"
 	"github.com/mainstay/mainstay/pkg/stream/lookup"
@@ -59,6 +60,10 @@ func (p *program) alertsList(ctx context.Context, cmd *cobra.Command, _ []string
 	if err != nil {
 		return err
 	}
+	in, zone, err := p.reader(cmd, g)
+	if err != nil {
+		return err
+	}
 	type listed struct {
 		AlertID  string  `json:"alert_id"`
 		Customer string  `json:"customer_id"`
@@ -75,12 +80,15 @@ func (p *program) alertsList(ctx context.Context, cmd *cobra.Command, _ []string
 		if e.Group != "" {
 			lines[i].Group = &all[i].Group
 		}
-		rows[i] = []string{formatTime(&at), e.Customer, e.Rule, e.Severity, e.State, orDash(e.Group), e.AlertID}
+		rows[i] = []string{formatTime(&at), e.Customer, in.C(e.Rule), in.C(e.Severity), in.C(e.State), in.C(orDash(e.Group)), e.AlertID}
+		if in.Tag != locale.English().Tag {
+			rows[i][0] = in.Day(at.In(zone))
+		}
 	}
 	if machine {
 		return p.json(lines)
 	}
-	return p.table([]string{"SINCE", "CUSTOMER", "RULE", "SEVERITY", "STATE", "GROUP", "ALERT"}, rows)
+	return p.tableIn(in, heads(in, []string{"since", "customer", "rule", "severity", "state", "group", "alert"}), rows)
 }
 
 func (p *program) alertsTest(_ context.Context, cmd *cobra.Command, args []string) error {

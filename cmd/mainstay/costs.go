@@ -102,5 +102,5 @@ func (p *program) costsList(ctx context.Context, cmd *cobra.Command, _ []string)
 	if err != nil {
 		return err
 	}
-	return p.print(cmd, &sheet{Report: report.Costs(state), empty: "No cost is stated: see `" + p.name + " costs set --help`."})
+	return p.print(cmd, &sheet{Report: report.Costs(state), empty: says("No cost is stated: see `%s costs set --help`.", p.name)})
 }

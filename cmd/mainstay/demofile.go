@@ -212,13 +212,17 @@ func (d *fileDemo) print(a demo.Answers, calls *lookup.Listing) error {
 	if err != nil {
 		return err
 	}
+	in, err := d.p.locale(d.cmd)
+	if err != nil {
+		return err
+	}
 	return errors.Join(
 		d.p.printf("\n%s\n\nWHOM TO CALL, the greatest value at stake first, as of %s\n\n", d.modelLine(), a.At.UTC().Format(time.DateOnly)),
-		d.p.listTable(columns, calls.Rows),
+		d.p.listTable(in, time.UTC, columns, calls.Rows),
 		d.p.printf("\nCUSTOMERS BY CHURN RISK\n\n"),
-		d.p.print(d.cmd, &sheet{Report: d.result.Segments.Only(segmentColumns...), empty: "No customer has a standing order."}),
+		d.p.print(d.cmd, &sheet{Report: d.result.Segments.Only(segmentColumns...), empty: says("No customer has a standing order.")}),
 		d.p.printf("\nSHARE OF CUSTOMERS WHO BOUGHT, by the month of their first purchase and months since then\n\n"),
-		d.p.print(d.cmd, &sheet{Report: d.result.Cohorts, empty: noMonth}),
+		d.p.print(d.cmd, &sheet{Report: d.result.Cohorts, empty: noMonth()}),
 		d.p.printf("\nHOW FAR TO TRUST IT\n\n%s\n", d.trustLine()),
 		d.printNextSteps(a),
 	)

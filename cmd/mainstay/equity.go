@@ -47,5 +47,5 @@ func (p *program) equityReport(ctx context.Context, cmd *cobra.Command, _ []stri
 	if err != nil {
 		return err
 	}
-	return p.print(cmd, &sheet{Report: r, empty: "No closed day is published yet."})
+	return p.print(cmd, &sheet{Report: r, empty: says("No closed day is published yet.")})
 }

@@ -8,9 +8,11 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/mainstay/mainstay/pkg/locale"
 	"github.com/mainstay/mainstay/pkg/stream/lookup"
 )
 
@@ -133,7 +135,11 @@ func (p *program) list(ctx context.Context, cmd *cobra.Command, q lookup.ListQue
 	case asCSV:
 		return p.listCSV(columns, listing.Rows)
 	}
-	return p.listTable(columns, listing.Rows)
+	in, zone, err := p.reader(cmd, g)
+	if err != nil {
+		return err
+	}
+	return p.listTable(in, zone, columns, listing.Rows)
 }
 
 func (p *program) listJSON(columns []lookup.Column, rows []lookup.Listed) error {
@@ -158,6 +164,7 @@ func (p *program) listCSV(columns []lookup.Column, rows []lookup.Listed) error {
 	_ = w.Write(line) // to memory
 	for r := range rows {
 		for i, c := range columns {
+			//mutant:digits-in-csv replace line[i] = locale.Named("fa").Digits(c.Text(&rows[r]))
 			line[i] = c.Text(&rows[r])
 		}
 		_ = w.Write(line) // likewise
@@ -166,22 +173,18 @@ func (p *program) listCSV(columns []lookup.Column, rows []lookup.Listed) error {
 	return p.printf("%s", text.Bytes())
 }
 
-func (p *program) listTable(columns []lookup.Column, rows []lookup.Listed) error {
+func (p *program) listTable(in *locale.Locale, zone *time.Location, columns []lookup.Column, rows []lookup.Listed) error {
 	if len(rows) == 0 {
-		return p.printf("No customer is listed: none matches, or too few orders are known to score anybody.\n")
+		return p.printf("%s\n", in.T("No customer is listed: none matches, or too few orders are known to score anybody."))
 	}
-	header, lines := make([]string, len(columns)), make([][]string, len(rows))
-	for i, c := range columns {
-		header[i] = strings.ToUpper(strings.ReplaceAll(c.Name, "_", " "))
+	names, lines := make([]string, len(columns)), make([][]string, len(rows))
+	for i := range columns {
+		names[i] = columns[i].Name
 	}
 	for r := range rows {
-		for _, c := range columns {
-			text := c.Text(&rows[r])
-			if text == "" {
-				text = "-"
-			}
-			lines[r] = append(lines[r], text)
+		for i := range columns {
+			lines[r] = append(lines[r], figure(in, zone, &columns[i], &rows[r]))
 		}
 	}
-	return p.table(header, lines)
+	return p.tableIn(in, heads(in, names), lines)
 }

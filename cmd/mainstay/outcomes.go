@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/mainstay/mainstay/pkg/lifetimes"
+	"github.com/mainstay/mainstay/pkg/locale"
 	"github.com/mainstay/mainstay/pkg/models/lift"
 	"github.com/mainstay/mainstay/pkg/node/app"
 	"github.com/mainstay/mainstay/pkg/ops/outcomes"
@@ -63,20 +64,22 @@ func (p *program) liftReport(ctx context.Context, cmd *cobra.Command, _ []string
 	case err != nil:
 		return err
 	}
-	return p.print(cmd, &sheet{l.Report, "No alert of " + q.Rule + " has a group: set alerts.control_share, and raise settings_revision.", liftNote(l)})
+	return p.print(cmd, &sheet{l.Report, says("No alert of %s has a group: set alerts.control_share, and raise settings_revision.", q.Rule), liftNote(l)})
 }
 
 // liftNote says what the figures rest on.
-func liftNote(l *outcomes.Lift) string {
-	notes := []string{
-		fmt.Sprintf("A share of %g is in control; below %d customers in both groups nothing is stated.", l.Share, l.Fewest),
-		"The bounds hold at every look; each measure has its own 95%.",
-		"waiting_customers have not had all days of the window.",
+func liftNote(l *outcomes.Lift) phrase {
+	return func(in *locale.Locale) string {
+		notes := []string{
+			in.F("A share of %g is in control; below %d customers in both groups nothing is stated.", l.Share, l.Fewest),
+			in.T("The bounds hold at every look; each measure has its own 95%."),
+			in.F("%s have not had all days of the window.", in.C("waiting_customers")),
+		}
+		if l.Others > 0 {
+			notes = append(notes, in.F("%d customers are left out: their groups were drawn with another share or salt.", l.Others))
+		}
+		return strings.Join(notes, " ")
 	}
-	if l.Others > 0 {
-		notes = append(notes, fmt.Sprintf("%d customers are left out: their groups were drawn with another share or salt.", l.Others))
-	}
-	return strings.Join(notes, " ")
 }
 
 func (p *program) beforeAfterCommand() *cobra.Command {
@@ -122,11 +125,13 @@ func (p *program) beforeAfterReport(ctx context.Context, cmd *cobra.Command, _ [
 	case err != nil:
 		return err
 	}
-	note := "There is no control group: season, prices, other actions and chance are in the differences too."
-	if c.Status == string(lifetimes.StatusPrior) {
-		note += " The model was not fitted to this shop on that day, so what it expected says little: see mainstay fit."
-	}
-	return p.print(cmd, &sheet{Report: c.Report, note: note})
+	return p.print(cmd, &sheet{Report: c.Report, note: func(in *locale.Locale) string {
+		note := in.T("There is no control group: season, prices, other actions and chance are in the differences too.")
+		if c.Status == string(lifetimes.StatusPrior) {
+			note += " " + in.T("The model was not fitted to this shop on that day, so what it expected says little: see mainstay fit.")
+		}
+		return note
+	}})
 }
 
 // foldOutcomes connects, folds and draws how far it has come.

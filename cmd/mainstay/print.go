@@ -5,14 +5,14 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"slices"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 	"time"
 
+	"github.com/rivo/uniseg"
 	"github.com/schollz/progressbar/v3"
 
+	"github.com/mainstay/mainstay/pkg/locale"
 	"github.com/mainstay/mainstay/pkg/telemetry"
 )
 
@@ -33,19 +33,43 @@ func printable(s string) string {
 	return strings.NewReplacer("\n", `\n`, "\r", `\r`, "\t", `\t`).Replace(telemetry.EscapeControls(s))
 }
 
-// table prints rows with their columns aligned; every row has as many cells as the header. Its cells may be ids.
+// table prints rows with their columns aligned; every row has at most as many cells as the header. Its cells may be ids.
 func (p *program) table(header []string, rows [][]string) error {
-	w := tabwriter.NewWriter(p.out, 0, 0, 2, ' ', 0)
-	for _, row := range append([][]string{header}, rows...) {
-		row = slices.Clone(row)
+	return p.tableIn(locale.English(), header, rows)
+}
+
+// tableIn is a table for the readers of a locale. Widths are those that a terminal shows: an accent or a joiner has none, a Chinese
+// character has two. On a terminal that is written from right to left each cell is isolated, so that the directions of its letters move
+// neither its neighbours nor the columns, which run from left to right; a file or another program gets no such marks.
+func (p *program) tableIn(in *locale.Locale, header []string, rows [][]string) error {
+	const between, isolate, endOfIsolate = 2, "\u2068", "\u2069"
+	all := append([][]string{header}, rows...)
+	widths := make([]int, len(header))
+	for r, row := range all {
+		all[r] = make([]string, len(row))
 		for i := range row {
-			row[i] = printable(row[i])
-		}
-		if _, err := fmt.Fprintln(w, strings.TrimRight(strings.Join(row, "\t"), "\t")); err != nil {
-			return fmt.Errorf("print: %w", err)
+			all[r][i] = printable(row[i])
+			widths[i] = max(widths[i], uniseg.StringWidth(all[r][i]))
 		}
 	}
-	if err := w.Flush(); err != nil {
+	var text strings.Builder
+	for _, row := range all {
+		for len(row) > 0 && row[len(row)-1] == "" {
+			row = row[:len(row)-1]
+		}
+		for i, cell := range row {
+			written := cell
+			if in.RightToLeft && p.outTerminal {
+				written = isolate + cell + endOfIsolate
+			}
+			text.WriteString(written)
+			if i < len(row)-1 {
+				text.WriteString(strings.Repeat(" ", widths[i]-uniseg.StringWidth(cell)+between))
+			}
+		}
+		text.WriteByte('\n')
+	}
+	if _, err := io.WriteString(p.out, text.String()); err != nil {
 		return fmt.Errorf("print: %w", err)
 	}
 	return nil

@@ -112,7 +112,7 @@ func (p *program) periodReport(measures []measure.Measure[calendar.Period]) func
 		if err != nil {
 			return asUsage(err)
 		}
-		return p.print(cmd, &sheet{Report: r, empty: noMonth})
+		return p.print(cmd, &sheet{Report: r, empty: noMonth()})
 	}
 }
 
@@ -130,7 +130,7 @@ func (p *program) cohortReport(ctx context.Context, cmd *cobra.Command, _ []stri
 	if err != nil {
 		return asUsage(err)
 	}
-	return p.print(cmd, &sheet{Report: r, empty: noMonth})
+	return p.print(cmd, &sheet{Report: r, empty: noMonth()})
 }
 
 // asUsage names the flag of a parameter that is wrong.
@@ -142,4 +142,6 @@ func asUsage(err error) error {
 	return usage("--%s: %v", wrong.Parameter, wrong.Err)
 }
 
-const noMonth = "No month is reported: none with a purchase is over. --current shows the present month."
+func noMonth() phrase {
+	return says("No month is reported: none with a purchase is over. --current shows the present month.")
+}

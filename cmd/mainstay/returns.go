@@ -42,5 +42,5 @@ func (p *program) returnsReport(ctx context.Context, cmd *cobra.Command, _ []str
 	if err != nil {
 		return asUsage(err)
 	}
-	return p.print(cmd, &sheet{Report: r, empty: noMonth})
+	return p.print(cmd, &sheet{Report: r, empty: noMonth()})
 }

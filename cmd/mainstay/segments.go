@@ -54,7 +54,7 @@ func (p *program) segmentsReport(ctx context.Context, cmd *cobra.Command, r *loo
 		return err
 	}
 	return p.print(cmd, &sheet{
-		report.Segments(r, segments[0]), "No customer has a standing order.",
-		fmt.Sprintf("Few: below %d customers averages are those of a few people.", lookup.FewCustomers),
+		report.Segments(r, segments[0]), says("No customer has a standing order."),
+		says("Few: below %d customers averages are those of a few people.", lookup.FewCustomers),
 	})
 }

@@ -36,7 +36,7 @@ func addSettingFlags(root *cobra.Command) {
 
 // commonSetting reports whether a setting's flag is listed in every command's help; `help settings` lists all.
 func commonSetting(flag string) bool {
-	return flag == "kafka-brokers" || flag == "redis-addresses" || flag == "namespace"
+	return flag == "kafka-brokers" || flag == "redis-addresses" || flag == "namespace" || flag == "locale"
 }
 
 // normaliseFlag accepts --kafka.brokers and --kafka_brokers for --kafka-brokers, the spelling that all output uses.
@@ -87,7 +87,7 @@ func (p *program) applyCommand(cmd *cobra.Command) string {
 	for _, s := range config.Settings() {
 		section, _, _ := strings.Cut(s.Path, ".")
 		switch section {
-		case "roles", "redis", "registry", "http", "admin", "log", "shutdown":
+		case "roles", "locale", "redis", "registry", "http", "admin", "log", "shutdown":
 			continue // topics do not depend on them
 		}
 		value, ok := flags[s.Flag]

@@ -3,11 +3,11 @@ package main
 import (
 	"bytes"
 	"encoding/csv"
-	"fmt"
-	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/mainstay/mainstay/pkg/locale"
 	"github.com/mainstay/mainstay/pkg/stream/report"
 	"github.com/mainstay/mainstay/schemas/timestamp"
 )
@@ -15,8 +15,15 @@ import (
 // sheet is what a command prints around a report.
 type sheet struct {
 	*report.Report
-	empty string // what the table says where there are no rows
-	note  string // below the table
+	empty phrase // what the table says where there are no rows
+	note  phrase // below the table
+}
+
+// phrase is what a table says in the reader's language.
+type phrase func(*locale.Locale) string
+
+func says(format string, args ...any) phrase {
+	return func(in *locale.Locale) string { return in.F(format, args...) }
 }
 
 func (p *program) print(cmd *cobra.Command, s *sheet) error {
@@ -26,33 +33,47 @@ func (p *program) print(cmd *cobra.Command, s *sheet) error {
 		return p.json(s.Report)
 	case asCSV:
 		return p.sheetCSV(s)
-	case len(s.Rows) == 0 && s.AsOf == 0:
-		return p.printf("%s The ledger's time is not known yet.\n", s.empty)
-	case len(s.Rows) == 0:
-		return p.printf("%s The ledger's time is %s.\n", s.empty, timestamp.Append(nil, s.AsOf))
 	}
-	header := make([]string, len(s.Columns))
-	for i, c := range s.Columns {
-		header[i] = strings.ToUpper(strings.ReplaceAll(c.Name, "_", " "))
-	}
-	if err := p.table(header, s.texts("-")); err != nil {
+	in, err := p.locale(cmd)
+	if err != nil {
 		return err
 	}
-	text := fmt.Sprintf("As of %s, amounts in %s.", timestamp.Append(nil, s.AsOf), s.Unit.Code)
-	if s.note != "" {
-		text += " " + s.note
+	asOf := string(timestamp.Append(nil, s.AsOf))
+	if in.Tag != locale.English().Tag {
+		asOf = in.Moment(time.UnixMilli(s.AsOf).UTC())
 	}
-	return p.printf("%s\n", text)
+	switch {
+	case len(s.Rows) == 0 && s.AsOf == 0:
+		return p.printf("%s %s\n", s.empty(in), in.T("The ledger's time is not known yet."))
+	case len(s.Rows) == 0:
+		return p.printf("%s %s\n", s.empty(in), in.F("The ledger's time is %s.", asOf))
+	}
+	names := make([]string, len(s.Columns))
+	for i, c := range s.Columns {
+		names[i] = c.Name
+	}
+	shown := sheet{Report: s.Written(in.Cell)}
+	if err := p.tableIn(in, heads(in, names), shown.texts("-", func(number string) string { return decimal(in, number) })); err != nil {
+		return err
+	}
+	below := in.F("As of %s, amounts in %s.", asOf, in.C(s.Unit.Code))
+	if s.note != nil {
+		below += " " + s.note(in)
+	}
+	return p.printf("%s\n", below)
 }
 
-// texts returns the rows as text.
-func (s *sheet) texts(unknown string) [][]string {
+// texts returns the rows as text, their values as write has them.
+func (s *sheet) texts(unknown string, write func(value string) string) [][]string {
 	rows := make([][]string, len(s.Rows))
 	for r := range s.Rows {
 		for i := range s.Rows[r] {
 			text := unknown
 			if c := &s.Rows[r][i]; c.Known() {
-				text = string(c.Append(nil, s.Unit))
+				text = c.Text
+				if text == "" {
+					text = write(string(c.Append(nil, s.Unit)))
+				}
 			}
 			rows[r] = append(rows[r], text)
 		}
@@ -68,6 +89,6 @@ func (p *program) sheetCSV(s *sheet) error {
 	var text bytes.Buffer
 	w := csv.NewWriter(&text)
 	_ = w.Write(header) // to memory
-	_ = w.WriteAll(s.texts(""))
+	_ = w.WriteAll(s.texts("", func(value string) string { return value }))
 	return p.printf("%s", text.Bytes())
 }

@@ -29,7 +29,8 @@ type picture struct {
 func pictures() []picture {
 	return []picture{
 		{"today", "/", browser.Desk()},
-		{"today-phone", "/?capacity=10", browser.Phone()},
+		{"today-fa", "/?locale=fa", browser.Desk()},
+		{"today-phone", "/?locale=en&capacity=10", browser.Phone()},
 		{"customer", "", browser.Desk()}, // the first of today
 		{"alerts", "/alerts", browser.Desk()},
 		{"overview", "/overview", browser.Desk()},

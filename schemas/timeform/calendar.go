@@ -74,6 +74,13 @@ func (c *calendar) toGregorian(text string) (string, bool) {
 // SolarHijri returns the Gregorian day of a date of the Solar Hijri calendar, at midnight UTC; false if there is no such date.
 func SolarHijri(year, month, day int) (time.Time, bool) { return jalali().gregorian(year, month, day) }
 
+// ToSolarHijri returns the date of a moment, in its zone, in the Solar Hijri calendar; false outside the years for which the calendar is
+// computed, up to 3177.
+func ToSolarHijri(at time.Time) (year, month, day int, ok bool) {
+	y, m, d, err := jalaali.ToJalaali(at.Year(), at.Month(), at.Day())
+	return y, int(m), d, err == nil
+}
+
 // Hijri returns the Gregorian day of a date of the Hijri calendar (Umm al-Qura, 1356 to 1500), at midnight UTC; false if there is no
 // such date.
 func Hijri(year, month, day int) (time.Time, bool) { return ummAlQura().gregorian(year, month, day) }

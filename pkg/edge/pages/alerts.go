@@ -47,11 +47,11 @@ func (p *pages) alerts(r *http.Request) (content, error) {
 	if err != nil { // Kafka is away, and Redis is not: what is open is shown all the same
 		p.Log.Warn("the alerts that were published lately could not be read", zap.Error(err))
 	}
-	return content{title: "Alerts", script: addressOf(alertsScriptPath, alertsScript), body: []g.Node{
-		heading(g.Text("Alerts"), g.Text("Customers who have crossed a threshold of a rule. As of "), p.moment(open.AsOf), g.Text(".")),
+	return content{title: p.T("Alerts"), script: addressOf(alertsScriptPath, alertsScript), body: []g.Node{
+		heading(p.text("Alerts"), p.text("Customers who have crossed a threshold of a rule. As of "), p.moment(open.AsOf), p.text(".")),
 		p.liveCard(recent),
-		card("Open alerts", p.openTable(open, rule)...),
-		card("Rules", p.rules(model.Rules, open)...),
+		p.card("Open alerts", p.openTable(open, rule)...),
+		p.card("Rules", p.rules(model.Rules, open)...),
 	}}, nil
 }
 
@@ -64,49 +64,50 @@ func (p *pages) liveCard(recent []views.Published) g.Node {
 	slices.Reverse(recent)
 	return h.Section(
 		h.Class("card"),
-		h.H2(g.Text("As they happen "), h.Span(h.ID("live-state"), h.Class("chip"), g.Text("shown as of loading"))),
-		g.If(len(recent) == 0, h.P(h.ID("live-none"), h.Class("soft empty"), g.Text("None has been published lately."))),
+		h.H2(p.text("As they happen "), h.Span(h.ID("live-state"), h.Class("chip"), h.Data("connected", p.T("connected")), h.Data("lost", p.T("not connected, trying again")), p.text("shown as of loading"))),
+		g.If(len(recent) == 0, h.P(h.ID("live-none"), h.Class("soft empty"), p.text("None has been published lately."))),
 		h.Ol(
-			h.ID("live"), h.Class("live"), g.Attr("aria-live", "polite"), g.Attr("aria-label", "Alerts as they happen"), g.Attr("tabindex", "0"), g.If(len(recent) == 0, g.Attr("hidden")),
+			h.ID("live"), h.Class("live"), g.Attr("aria-live", "polite"), g.Attr("aria-label", p.T("Alerts as they happen")), g.Attr("tabindex", "0"), g.If(len(recent) == 0, g.Attr("hidden")),
 			h.Data("from", fmt.Sprintf("%s?after=%d", livePath, from)), g.Map(recent, p.liveItem),
 		),
 	)
 }
 
 func (p *pages) liveItem(a views.Published) g.Node {
-	what := g.Group{h.Span(h.Class("chip severity-"+a.Severity), g.Text(words(a.Rule))), g.If(a.Group == "control", g.Text(" (control)")), g.Text(" raised for ")}
+	what := g.Group{h.Span(h.Class("chip severity-"+a.Severity), g.Text(p.N(a.Rule))), g.If(a.Group == "control", p.text(" (control)")), p.text(" raised for ")}
 	if a.State == "cleared" {
-		what = g.Group{h.Span(h.Class("chip"), g.Text(words(a.Rule))), g.Text(" cleared for ")}
+		what = g.Group{h.Span(h.Class("chip"), g.Text(p.N(a.Rule))), p.text(" cleared for ")}
 	}
-	detail := strings.Join(a.Reasons, "; ")
+	detail := g.Group{p.foreign(shown(strings.Join(a.Reasons, "; ")))}
 	switch {
 	case a.State == "cleared":
-		detail = whyCleared(a.ClearedReason)
+		detail = g.Group{g.Text(p.whyCleared(a.ClearedReason))}
 	case a.ValueAtStake != nil:
-		detail += "; " + grouped(a.ValueAtStake.String()) + " " + a.Currency + " at stake"
+		detail = append(detail, p.textf("; %s %s at stake", p.grouped(a.ValueAtStake.String()), p.N(shown(a.Currency))))
 	}
-	return h.Li(p.moment(a.AsOf.UnixMilli()), h.Div(what, linked(a.Customer), h.Span(h.Class("note"), g.Text(shown(detail)))))
+	return h.Li(p.moment(a.AsOf.UnixMilli()), h.Div(what, linked(a.Customer), h.Span(h.Class("note"), detail)))
 }
 
 // whyCleared says in words why an alert was cleared.
-func whyCleared(reason string) string {
+func (p *pages) whyCleared(reason string) string {
 	switch reason {
 	case alert.Condition:
-		return "it no longer holds"
+		return p.T("it no longer holds")
 	case alert.TermsChanged:
-		return "new parameters, value tiers or settings have ended it"
+		return p.T("new parameters, value tiers or settings have ended it")
 	}
-	return words(reason)
+	return p.N(reason)
 }
 
 // live sends alerts as server-sent events (the HTML standard, section 9.2): the id is the alert's number, the data a list item.
 func (p *pages) live(w http.ResponseWriter, r *http.Request) {
+	p = p.readBy(r)
 	select {
 	case p.streams <- struct{}{}:
 		defer func() { <-p.streams }()
 	default:
 		w.Header().Set("Retry-After", "30")
-		http.Error(w, fmt.Sprintf("alerts are sent to %d browsers already; load the page again to see new ones", mostStreams), http.StatusServiceUnavailable)
+		http.Error(w, p.F("alerts are sent to %d browsers already; load the page again to see new ones", mostStreams), http.StatusServiceUnavailable)
 		return
 	}
 	number := lastSeen(r)
@@ -168,36 +169,36 @@ func (p *pages) openTable(t *lookup.Tally, rule string) []g.Node {
 	for _, r := range t.Rules {
 		all += r.Open
 	}
-	nav := h.Nav(h.Class("choice"), g.Attr("aria-label", "Rule"),
-		h.A(h.Href("/alerts"), g.If(rule == "", g.Attr("aria-current", "true")), g.Textf("All %s", count(all))),
+	nav := h.Nav(h.Class("choice"), g.Attr("aria-label", p.T("Rule")),
+		h.A(h.Href("/alerts"), g.If(rule == "", g.Attr("aria-current", "true")), g.Text(p.T("All")+" "+p.count(all))),
 		g.Map(t.Rules, func(r lookup.RuleCount) g.Node {
-			return h.A(h.Href("/alerts?rule="+r.Rule), g.If(r.Rule == rule, g.Attr("aria-current", "true")), g.Textf("%s %s", words(r.Rule), count(r.Open)))
+			return h.A(h.Href("/alerts?rule="+r.Rule), g.If(r.Rule == rule, g.Attr("aria-current", "true")), g.Text(p.N(r.Rule)+" "+p.count(r.Open)))
 		}))
 	if len(t.Alerts) == 0 {
-		return []g.Node{h.Div(h.Class("tools"), nav), empty("No alert is open.")}
+		return []g.Node{h.Div(h.Class("tools"), nav), p.empty("No alert is open.")}
 	}
 	rows := make([][]g.Node, len(t.Alerts))
 	for i := range t.Alerts {
 		a := &t.Alerts[i]
 		rows[i] = []g.Node{
 			linked(a.Alert.Customer),
-			g.Group{h.Span(h.Class("chip severity-"+a.Alert.Severity), g.Text(words(a.Alert.Rule))), g.If(a.Alert.IsControl(), g.Text(" (control)"))},
+			g.Group{h.Span(h.Class("chip severity-"+a.Alert.Severity), g.Text(p.N(a.Alert.Rule))), g.If(a.Alert.IsControl(), p.text(" (control)"))},
 			p.moment(a.Alert.RaisedAt),
-			g.Text(amountIf(t.Unit, a.Customer.Scores.ValueAtStake())), g.Text(percentIf(a.Customer.Scores.Churn.Probability)), riskChip(a.Customer.Scores.Churn.Risk), g.Text(why(&a.Customer)),
+			g.Text(p.amountIf(t.Unit, a.Customer.Scores.ValueAtStake())), g.Text(p.percentIf(a.Customer.Scores.Churn.Probability)), p.riskChip(a.Customer.Scores.Churn.Risk), g.Text(p.why(&a.Customer)),
 		}
 	}
 	more := g.Node(nil)
 	if t.Matching > int64(len(t.Alerts)) {
-		more = h.P(h.Class("note"), g.Textf("The newest %d of %s. All of them: mainstay alerts list.", len(t.Alerts), count(t.Matching)))
+		more = h.P(h.Class("note"), p.textf("The newest %d of %s. All of them: mainstay alerts list.", len(t.Alerts), p.count(t.Matching)))
 	}
-	return []g.Node{h.Div(h.Class("tools"), nav), table("Open alerts", []cell{
-		{label: "Customer"}, {label: "Rule"}, {label: "Raised"}, {label: "At stake, " + t.Unit.Code, number: true}, {label: "Gone", number: true}, {label: "Risk"}, {label: "Now"},
+	return []g.Node{h.Div(h.Class("tools"), nav), p.table("Open alerts", []cell{
+		{label: "Customer"}, {label: "Rule"}, {label: "Raised"}, {label: p.F("At stake, %s", p.N(t.Unit.Code)), number: true}, {label: "Gone", number: true}, {label: "Risk"}, {label: "Now"},
 	}, rows), more}
 }
 
 func (p *pages) rules(all []alert.Rule, t *lookup.Tally) []g.Node {
 	if len(all) == 0 {
-		return []g.Node{empty("There are none: alerts.rules is empty.")}
+		return []g.Node{p.empty("There are none: alerts.rules is empty.")}
 	}
 	rows := make([][]g.Node, len(all))
 	for i, r := range all {
@@ -207,44 +208,63 @@ func (p *pages) rules(all []alert.Rule, t *lookup.Tally) []g.Node {
 				open = c.Open
 			}
 		}
-		rows[i] = []g.Node{g.Text(words(r.Name)), g.Text(opens(r, t.Unit)), h.Span(h.Class("chip severity-"+r.Severity), g.Text(r.Severity)), g.Text(count(open))}
+		rows[i] = []g.Node{g.Text(p.N(r.Name)), g.Text(p.opens(r, t.Unit)), h.Span(h.Class("chip severity-"+r.Severity), g.Text(p.C(r.Severity))), g.Text(p.count(open))}
 	}
 	return []g.Node{
-		table("Rules", []cell{{label: "Rule"}, {label: "Opens when"}, {label: "Severity"}, {label: "Open", number: true}}, rows),
-		h.P(h.Class("note"), g.Text("How many alerts other thresholds would raise, and which one raises so many a day: mainstay alerts forecast.")),
+		p.table("Rules", []cell{{label: "Rule"}, {label: "Opens when"}, {label: "Severity"}, {label: "Open", number: true}}, rows),
+		h.P(h.Class("note"), p.text("How many alerts other thresholds would raise, and which one raises so many a day: mainstay alerts forecast.")),
 	}
 }
 
 // opens says in words when a rule opens an episode.
-func opens(r alert.Rule, unit money.Unit) string {
-	text := words(r.Metric)
+func (p *pages) opens(r alert.Rule, unit money.Unit) string {
+	text := p.N(r.Metric)
 	if _, graded := alert.ScaleOf(r.Metric); graded {
-		text += map[bool]string{false: " is at or above ", true: " is at or below "}[r.Below] + strconv.FormatFloat(r.At, 'f', -1, 64)
+		at := p.grouped(strconv.FormatFloat(r.At, 'f', -1, 64))
+		if alert.InMoney(r.Metric) {
+			at += " " + p.N(unit.Code)
+		}
+		if r.Below {
+			text = p.F("%s is at or below %s", text, at)
+		} else {
+			text = p.F("%s is at or above %s", text, at)
+		}
 	} else if r.Metric == "value_tier" {
-		text += map[bool]string{false: " rises to ", true: " falls to "}[r.Below] + [...]string{"rest", "top_20", "top_10"}[min(2, int(r.At))]
-	}
-	if alert.InMoney(r.Metric) {
-		text += " " + unit.Code
+		tier := p.C([...]string{"rest", "top_20", "top_10"}[min(2, int(r.At))])
+		if r.Below {
+			text = p.F("%s falls to %s", text, tier)
+		} else {
+			text = p.F("%s rises to %s", text, tier)
+		}
 	}
 	if r.For > 0 {
-		text += " for " + duration(r.For)
+		text = p.F("%s for %s", text, p.duration(r.For))
 	}
 	if len(r.Tiers) > 0 {
-		text += ", in " + strings.Join(r.Tiers, " or ")
+		text = p.F("%s, in %s", text, p.either(r.Tiers))
 	}
 	if len(r.NPS) > 0 {
-		text += ", as a " + strings.Join(r.NPS, " or ")
+		text = p.F("%s, as a %s", text, p.either(r.NPS))
 	}
 	return text
 }
 
-func duration(d time.Duration) string {
+// either lists classes of which one is enough.
+func (p *pages) either(classes []string) string {
+	words := make([]string, len(classes))
+	for i, c := range classes {
+		words[i] = p.C(c)
+	}
+	return strings.Join(words, p.T(" or "))
+}
+
+func (p *pages) duration(d time.Duration) string {
 	const day = 24 * time.Hour
 	switch {
 	case d == day:
-		return "1 day"
+		return p.T("1 day")
 	case d%day == 0:
-		return fmt.Sprintf("%d days", d/day)
+		return p.F("%d days", int64(d/day))
 	}
-	return d.String()
+	return p.Digits(d.String())
 }

@@ -4,8 +4,8 @@ const list = document.getElementById("live");
 const state = document.getElementById("live-state");
 const most = 50;
 const source = new EventSource(list.dataset.from);
-source.onopen = () => { state.textContent = "connected"; state.className = "chip good"; };
-source.onerror = () => { state.textContent = "not connected, trying again"; state.className = "chip bad"; };
+source.onopen = () => { state.textContent = state.dataset.connected; state.className = "chip good"; };
+source.onerror = () => { state.textContent = state.dataset.lost; state.className = "chip bad"; };
 source.onmessage = (event) => {
   list.insertAdjacentHTML("afterbegin", event.data);
   list.hidden = false;

@@ -5,6 +5,7 @@ import (
 	"html"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	g "maragu.dev/gomponents"
 	h "maragu.dev/gomponents/html"
@@ -25,16 +26,22 @@ type chart struct {
 const chartWidth, narrowWidth, chartHeight = 720.0, 440.0, 240.0
 
 // newChart returns a chart of values from 0 on.
-func newChart(title string, from, to int64, high float64) *chart {
-	return chartOf("chart", chartWidth, title, from, to, 0, high)
+func (p *pages) newChart(title string, from, to int64, high float64) *chart {
+	return p.chartOf("chart", chartWidth, title, from, to, 0, high)
 }
 
-func newNarrowChart(title string, from, to int64, low, high float64) *chart {
-	return chartOf("chart narrow", narrowWidth, title, from, to, low, high)
+func (p *pages) newNarrowChart(title string, from, to int64, low, high float64) *chart {
+	return p.chartOf("chart narrow", narrowWidth, title, from, to, low, high)
 }
 
-func chartOf(class string, width float64, title string, from, to int64, low, high float64) *chart {
-	c := &chart{from: from, to: max(to, from+1), low: low, high: high, left: 52, base: chartHeight - 28, width: width}
+// axisRoom is the room for the labels of the levels: for a short number and the word for its unit, which is a letter in English.
+func (p *pages) axisRoom() float64 {
+	const short, letter = 52.0, 8.0
+	return short + letter*float64(utf8.RuneCountInString(p.T("%sm"))-len("%sm"))
+}
+
+func (p *pages) chartOf(class string, width float64, title string, from, to int64, low, high float64) *chart {
+	c := &chart{from: from, to: max(to, from+1), low: low, high: high, left: p.axisRoom(), base: chartHeight - 28, width: width}
 	if c.high <= c.low {
 		c.high = c.low + 1
 	}
@@ -54,7 +61,7 @@ func (c *chart) level(v float64, label string) {
 }
 
 // days labels the axis of time.
-func (c *chart) days(zone *time.Location) {
+func (c *chart) days(day func(ms int64) string) {
 	const labels = 5
 	for i := range int64(labels) {
 		at := c.from + (c.to-c.from)*i/(labels-1)
@@ -65,7 +72,7 @@ func (c *chart) days(zone *time.Location) {
 		case labels - 1:
 			anchor = "end"
 		}
-		fmt.Fprintf(&c.b, `<text x="%.1f" y="%.1f" text-anchor="%s">%s</text>`, c.x(at), chartHeight-8, anchor, time.UnixMilli(at).In(zone).Format(time.DateOnly))
+		fmt.Fprintf(&c.b, `<text x="%.1f" y="%.1f" text-anchor="%s">%s</text>`, c.x(at), chartHeight-8, anchor, html.EscapeString(day(at)))
 	}
 }
 
@@ -160,30 +167,30 @@ func (p *pages) lifeChart(profile *lookup.Profile) g.Node {
 		}
 	}
 	if len(past) < 2 {
-		return empty("There is nothing to draw: without a standing order, or with a closed account, no probability is known.")
+		return p.empty("There is nothing to draw: without a standing order, or with a closed account, no probability is known.")
 	}
 	last := past[len(past)-1].at
 	if len(future) > 0 {
 		last = future[len(future)-1].at
 	}
-	c := newChart(fmt.Sprintf("Probability of still being a customer, %.0f%% now", 100*past[len(past)-1].v), past[0].at, last, 1)
+	c := p.newChart(p.F("Probability of still being a customer, %s now", p.wholePercent(past[len(past)-1].v)), past[0].at, last, 1)
 	for _, v := range []float64{0, .5, 1} {
-		c.level(v, fmt.Sprintf("%.0f%%", 100*v))
+		c.level(v, p.wholePercent(v))
 	}
-	c.days(p.Zone)
+	c.days(p.day)
 	for _, d := range profile.Explanation.Days {
 		if at, err := time.ParseInLocation(time.DateOnly, d.Day, p.Zone); err == nil && at.UnixMilli() >= past[0].at {
-			c.tick(at.UnixMilli(), "Order on "+d.Day)
+			c.tick(at.UnixMilli(), p.F("Order on %s", p.dayOf(d.Day)))
 		}
 	}
 	c.line("line", past)
 	c.line("line silence", future)
 	for _, a := range profile.Alerts {
-		c.mark("alert severity-"+a.Severity, min(max(a.RaisedAt, past[0].at), last), words(a.Rule)+" raised "+p.day(a.RaisedAt))
+		c.mark("alert severity-"+a.Severity, min(max(a.RaisedAt, past[0].at), last), p.F("%s raised %s", p.N(a.Rule), p.day(a.RaisedAt)))
 	}
 	return g.Group{c.node(), h.P(
 		h.Class("keys soft"),
-		h.Span(h.Class("key line"), g.Text("so far")), h.Span(h.Class("key silence"), g.Text("if silent from now on")), h.Span(h.Class("key order"), g.Text("order")), h.Span(h.Class("key alert"), g.Text("open alert")),
-		h.Span(g.Text("By the model in force today, not as it was published then.")),
+		h.Span(h.Class("key line"), p.text("so far")), h.Span(h.Class("key silence"), p.text("if silent from now on")), h.Span(h.Class("key order"), p.text("order")), h.Span(h.Class("key alert"), p.text("open alert")),
+		h.Span(p.text("By the model in force today, not as it was published then.")),
 	)}
 }

@@ -45,17 +45,18 @@ func (p *pages) cohorts(r *http.Request) (content, error) {
 	if err != nil {
 		return content{}, err
 	}
-	page := content{title: "Cohorts"}
+	triangle = triangle.Written(p.Cell)
+	page := content{title: p.T("Cohorts")}
 	if len(triangle.Rows) == 0 {
-		page.refresh, page.body = soon, notice("No cohort yet", "The first one appears within seconds of the first purchase.")
+		page.refresh, page.body = soon, p.notice("No cohort yet", "The first one appears within seconds of the first purchase.")
 		return page, nil
 	}
 	page.body = []g.Node{
-		heading(g.Text("Cohorts"), g.Text("Customers by the month of their first purchase, and what they did in the months since. As of "), p.moment(c.AsOf), g.Text(".")),
-		h.Div(h.Class("tools"), choice("Show", chosen, names)),
-		h.Section(h.Class("card flush"), reportTable(words(chosen)+" of cohorts, by months since the first purchase", triangle, newestFirst(triangle), heat(triangle))),
-		h.P(h.Class("soft"), g.Text(cohortsAbout(chosen, triangle)+" +0 is the month of the first purchase. Italics: the month is not over.")),
-		g.If(!all && older(c), h.P(h.A(h.Href("/cohorts?cohorts=all&measure="+url.QueryEscape(chosen)), g.Textf("Show all cohorts, not only the latest %d", usualCohorts)))),
+		heading(p.text("Cohorts"), p.text("Customers by the month of their first purchase, and what they did in the months since. As of "), p.moment(c.AsOf), p.text(".")),
+		h.Div(h.Class("tools"), p.choice("Show", chosen, names)),
+		h.Section(h.Class("card flush"), p.reportTable(p.F("%s of cohorts, by months since the first purchase", p.N(chosen)), triangle, newestFirst(triangle), p.heat(triangle))),
+		h.P(h.Class("soft"), g.Text(p.cohortsAbout(chosen, triangle)+" "+p.T("+0 is the month of the first purchase. Italics: the month is not over."))),
+		g.If(!all && older(c), h.P(h.A(h.Href("/cohorts?cohorts=all&measure="+url.QueryEscape(chosen)), p.textf("Show all cohorts, not only the latest %d", usualCohorts)))),
 	}
 	return page, nil
 }
@@ -66,14 +67,14 @@ func older(c *lookup.Calendar) (found bool) {
 	return found
 }
 
-func cohortsAbout(chosen string, triangle *report.Report) string {
+func (p *pages) cohortsAbout(chosen string, triangle *report.Report) string {
 	switch triangle.Columns[len(triangle.Columns)-1].Kind {
 	case measure.Part:
-		return "The part of a cohort that bought in the month. The darker, the more; all bought in +0, so it is not coloured."
+		return p.T("The part of a cohort that bought in the month. The darker, the more; all bought in +0, so it is not coloured.")
 	case measure.Money:
-		return words(chosen) + " in " + triangle.Unit.Code + ". The darker, the more."
+		return p.F("%s in %s. The darker, the more.", p.N(chosen), p.N(triangle.Unit.Code))
 	default:
-		return words(chosen) + ". The darker, the more."
+		return p.F("%s. The darker, the more.", p.N(chosen))
 	}
 }
 
@@ -82,7 +83,7 @@ const heats = 8
 
 // heat colours the cells of a triangle by their part of the greatest one of a cohort that is not of a few people. In dark mode darker is
 // lighter.
-func heat(triangle *report.Report) func(row, column int, text string) (string, g.Node) {
+func (p *pages) heat(triangle *report.Report) func(row, column int, text string) (string, g.Node) {
 	const firstMonth = 2 // column
 	from := firstMonth
 	if triangle.Columns[len(triangle.Columns)-1].Kind == measure.Part {
@@ -108,7 +109,7 @@ func heat(triangle *report.Report) func(row, column int, text string) (string, g
 			class = "heat-" + strconv.Itoa(int(heats*min(max(v/most, 0), 1)+.5))
 		}
 		if column == len(triangle.Rows[row])-1 {
-			return strings.TrimSpace(class + " so-far"), g.Group{g.Text(text), h.Span(h.Class("hidden"), g.Text(", the month is not over"))}
+			return strings.TrimSpace(class + " so-far"), g.Group{g.Text(text), h.Span(h.Class("hidden"), p.text(", the month is not over"))}
 		}
 		return class, g.Text(text)
 	}

@@ -3,12 +3,12 @@ package pages
 import (
 	"cmp"
 	"errors"
-	"fmt"
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	g "maragu.dev/gomponents"
 	h "maragu.dev/gomponents/html"
@@ -27,46 +27,47 @@ func (p *pages) customer(r *http.Request) (content, error) {
 	}
 	profile, err := p.Views.Profile(r.Context(), id)
 	if errors.Is(err, lookup.ErrUnknownCustomer) {
-		return content{status: http.StatusNotFound, title: "No such customer", search: id, body: []g.Node{h.Section(
-			h.Class("card notice"), h.H1(g.Text("No such customer")), h.P(g.Text("Nothing is known of "), name(id), g.Text(".")),
-			h.P(h.Class("soft"), g.Text("An id is compared as a whole. Customers appear with their first event.")),
+		return content{status: http.StatusNotFound, title: p.T("No such customer"), search: id, body: []g.Node{h.Section(
+			h.Class("card notice"), h.H1(p.text("No such customer")), h.P(p.text("Nothing is known of "), name(id), p.text(".")),
+			h.P(h.Class("soft"), p.text("An id is compared as a whole. Customers appear with their first event.")),
 		)}}, nil
 	}
 	if err != nil {
 		return content{}, err
 	}
 	s := &profile.Scores
-	about := []g.Node{riskChip(s.Churn.Risk)}
+	about := []g.Node{p.riskChip(s.Churn.Risk)}
 	if s.CLV.ValueTier.Known {
-		about = append(about, chip(words(s.CLV.ValueTier.Value)))
+		about = append(about, p.chip(p.N(s.CLV.ValueTier.Value)))
 	}
 	if s.Promoter.Score.Known {
-		about = append(about, chip(words(s.Promoter.Category)))
+		about = append(about, p.chip(p.N(s.Promoter.Category)))
 	}
 	if s.Asked != s.Customer {
-		about = append(about, h.Span(h.Class("soft"), name(s.Asked), g.Text(" was merged into them; ")))
+		about = append(about, h.Span(h.Class("soft"), name(s.Asked), p.text(" was merged into them; ")))
 	}
-	about = append(about, h.Span(h.Class("soft"), g.Text("as of "), p.moment(s.AsOf)))
+	about = append(about, h.Span(h.Class("soft"), p.text("as of "), p.moment(s.AsOf)))
 	return content{title: shown(s.Customer), search: s.Customer, body: []g.Node{
 		heading(name(s.Customer), about...),
-		h.P(h.Class("lead"), g.Text(why(&profile.Listed))),
+		h.P(h.Class("lead"), g.Text(p.why(&profile.Listed))),
 		p.value(profile),
-		card("Probability that they are still a customer", p.lifeChart(profile)),
+		p.card("Probability that they are still a customer", p.lifeChart(profile)),
 		h.Div(h.Class("columns"),
-			card("Why", p.reasons(profile)),
-			card("Open alerts", p.openAlerts(profile)),
-			card("Referrals", p.referrals(profile)),
-			card("Engagement", p.engagement(profile)),
+			p.card("Why", p.reasons(profile)),
+			p.card("Open alerts", p.openAlerts(profile)),
+			p.card("Referrals", p.referrals(profile)),
+			p.card("Engagement", p.engagement(profile)),
 		),
-		card("What happened", p.timeline(profile)),
+		p.card("What happened", p.timeline(profile)),
 	}}, nil
 }
 
 func sentence(text string) string {
-	if text == "" {
+	first, size := utf8.DecodeRuneInString(text)
+	if size == 0 {
 		return text
 	}
-	return strings.ToUpper(text[:1]) + text[1:] + "."
+	return string(unicode.ToUpper(first)) + text[size:] + "."
 }
 
 func (p *pages) value(profile *lookup.Profile) g.Node {
@@ -74,69 +75,69 @@ func (p *pages) value(profile *lookup.Profile) g.Node {
 	c, unit := &s.CLV, s.CLV.Currency
 	overdue := ""
 	if c.DaysOverdue.Known && c.DaysOverdue.Value > 0 {
-		overdue = fmt.Sprintf("%.0f days overdue", c.DaysOverdue.Value)
+		overdue = p.F("%.0f days overdue", c.DaysOverdue.Value)
 	}
 	ago := ""
 	if d := s.Churn.DaysSinceLastOrder; d.Known {
-		ago = daysAgo(d.Value)
+		ago = p.daysAgo(d.Value)
 	}
 	score := unknown
 	if s.Promoter.Score.Known {
-		score = strconv.FormatInt(s.Promoter.Score.Value, 10)
+		score = p.count(s.Promoter.Score.Value)
 	}
-	return figures(
-		figure{"Lifetime value", amountIf(unit, c.Total), unit.Code, fmt.Sprintf("%s spent, %s expected", amount(unit, c.Historic), amountIf(unit, c.Predicted))},
+	return p.figures(
+		figure{"Lifetime value", p.amountIf(unit, c.Total), p.N(unit.Code), p.F("%s spent, %s expected", p.amount(unit, c.Historic), p.amountIf(unit, c.Predicted))},
 		figure{
-			"80% certain", amountIf(unit, c.PredictedInterval.Low) + "–" + amountIf(unit, c.PredictedInterval.High), unit.Code,
-			fmt.Sprintf("from %s to %s orders within %d days", wholeIf(c.PredictedOrdersInterval.Low), wholeIf(c.PredictedOrdersInterval.High), c.HorizonDays),
+			"80% certain", p.F("%s–%s", p.amountIf(unit, c.PredictedInterval.Low), p.amountIf(unit, c.PredictedInterval.High)), p.N(unit.Code),
+			p.F("from %s to %s orders within %d days", p.wholeIf(c.PredictedOrdersInterval.Low), p.wholeIf(c.PredictedOrdersInterval.High), c.HorizonDays),
 		},
-		figure{"At stake", amountIf(unit, s.ValueAtStake()), unit.Code, "expected value x probability gone"},
-		figure{"Orders", grouped(strconv.FormatInt(c.Orders, 10)), "", amountIf(unit, c.AverageOrderValue) + " " + unit.Code + " on average"},
+		figure{"At stake", p.amountIf(unit, s.ValueAtStake()), p.N(unit.Code), "expected value x probability gone"},
+		figure{"Orders", p.count(c.Orders), "", p.F("%s %s on average", p.amountIf(unit, c.AverageOrderValue), p.N(unit.Code))},
 		figure{"Last order", p.dayIf(s.Churn.LastOrderAt), "", ago},
-		figure{"Usual rhythm", numberIf(c.AverageDaysBetweenOrders, 0), "days", "between purchase days"},
+		figure{"Usual rhythm", p.numberIf(c.AverageDaysBetweenOrders, 0), "days", "between purchase days"},
 		figure{"Next order expected", p.dayIf(c.ExpectedDateOfNextOrder), "", overdue},
-		figure{"Would recommend", score, "of 10", fmt.Sprintf("%d survey responses", s.Promoter.Responses)},
+		figure{"Would recommend", score, "of 10", p.F("%d survey responses", s.Promoter.Responses)},
 	)
 }
 
 func (p *pages) reasons(profile *lookup.Profile) g.Node {
 	reasons := profile.Scores.Churn.Reasons.All()
 	if len(reasons) == 0 {
-		return empty("The model gives no reason: there is no standing order, or the risk is low.")
+		return p.empty("The model gives no reason: there is no standing order, or the risk is low.")
 	}
-	return h.Ul(g.Map(reasons, func(reason string) g.Node { return h.Li(g.Text(reason)) }))
+	return h.Ul(g.Map(reasons, func(reason string) g.Node { return h.Li(p.foreign(reason)) }))
 }
 
 func (p *pages) openAlerts(profile *lookup.Profile) g.Node {
 	if len(profile.Alerts) == 0 {
-		return empty("None.")
+		return p.empty("None.")
 	}
 	return h.Ul(g.Map(profile.Alerts, func(a processors.OpenAlert) g.Node {
-		return h.Li(h.Span(h.Class("chip severity-"+a.Severity), g.Text(words(a.Rule))), g.If(a.IsControl(), g.Text(" (control)")), g.Text(" since "), p.moment(a.RaisedAt))
+		return h.Li(h.Span(h.Class("chip severity-"+a.Severity), g.Text(p.N(a.Rule))), g.If(a.IsControl(), p.text(" (control)")), p.text(" since "), p.moment(a.RaisedAt))
 	}))
 }
 
 func (p *pages) referrals(profile *lookup.Profile) g.Node {
 	unit := profile.Scores.CLV.Currency
-	by := h.P(g.Text("Came without a referral."))
+	by := h.P(p.text("Came without a referral."))
 	if r := profile.Explanation.Referrer; r != nil {
-		by = h.P(g.Text("Referred by "), linked(*r), g.Text("."))
+		by = h.P(p.text("Referred by "), linked(*r), p.text("."))
 	}
 	if profile.Explanation.Referred == 0 {
-		return g.Group{by, h.P(g.Text("Has referred nobody."))}
+		return g.Group{by, h.P(p.text("Has referred nobody."))}
 	}
-	return g.Group{by, h.P(g.Textf("Has referred %d customers, who have spent ", profile.Explanation.Referred), h.Strong(g.Text(amount(unit, profile.Scores.CLV.ReferralValue)+" "+unit.Code)), g.Text("."))}
+	return g.Group{by, h.P(p.textf("Has referred %d customers, who have spent ", profile.Explanation.Referred), h.Strong(g.Text(p.amount(unit, profile.Scores.CLV.ReferralValue)+" "+p.N(unit.Code))), p.text("."))}
 }
 
 func (p *pages) engagement(profile *lookup.Profile) g.Node {
 	e := &profile.Scores.Engagement
 	if !e.Known {
-		return empty("No visit, review or support contact is known.")
+		return p.empty("No visit, review or support contact is known.")
 	}
 	return g.Group{
-		h.P(g.Text("Active on "), h.Strong(g.Textf("%d", e.ActiveDays30)), g.Text(" of the last 30 days and on "), h.Strong(g.Textf("%d", e.ActiveDays90)), g.Text(" of the last 90.")),
-		h.P(g.Text("Last seen "), p.moment(e.LastAt), g.Text(", first "), p.moment(e.FirstAt), g.Text(".")),
-		h.P(g.Textf("Support contacts: %d, of these %d within 90 days. Reviews: %d.", e.SupportContacts, e.SupportContacts90, e.Reviews)),
+		h.P(p.text("Active on "), h.Strong(p.textf("%d", e.ActiveDays30)), p.text(" of the last 30 days and on "), h.Strong(p.textf("%d", e.ActiveDays90)), p.text(" of the last 90.")),
+		h.P(p.text("Last seen "), p.moment(e.LastAt), p.text(", first "), p.moment(e.FirstAt), p.text(".")),
+		h.P(p.textf("Support contacts: %d, of these %d within 90 days. Reviews: %d.", e.SupportContacts, e.SupportContacts90, e.Reviews)),
 	}
 }
 
@@ -148,37 +149,37 @@ type timelineLine struct {
 }
 
 // timelineLines are what is known of a customer's past, the newest first.
-func timelineLines(profile *lookup.Profile) []timelineLine {
+func (p *pages) timelineLines(profile *lookup.Profile) []timelineLine {
 	e := &profile.Explanation
 	var all []timelineLine
 	for _, d := range e.Days {
-		text := "1 order"
+		text := p.T("1 order")
 		if d.Orders != 1 {
-			text = fmt.Sprintf("%d orders", d.Orders)
+			text = p.F("%d orders", d.Orders)
 		}
-		all = append(all, timelineLine{d.Day, "purchase", text + ", " + grouped(d.Net.String()) + " " + e.Currency + " net"})
+		all = append(all, timelineLine{d.Day, "purchase", p.F("%s, %s %s net", text, p.grouped(d.Net.String()), p.N(e.Currency))})
 	}
 	for _, r := range e.Responses {
-		text := fmt.Sprintf("answered a survey with %d of 10", r.Score)
+		text := p.F("answered a survey with %d of 10", r.Score)
 		if r.Excluded {
-			text += " (excluded from the figures)"
+			text += " " + p.T("(excluded from the figures)")
 		}
 		all = append(all, timelineLine{r.Created, "survey", text})
 	}
 	if x := e.Engaged; x != nil {
-		all = append(all, timelineLine{x.First, "engagement", "first engaged besides buying"}, timelineLine{x.Last, "engagement", "last engaged besides buying"})
+		all = append(all, timelineLine{x.First, "engagement", p.T("first engaged besides buying")}, timelineLine{x.Last, "engagement", p.T("last engaged besides buying")})
 		for _, day := range x.SupportDays {
-			all = append(all, timelineLine{day, "engagement", "contacted support"})
+			all = append(all, timelineLine{day, "engagement", p.T("contacted support")})
 		}
 	}
 	for _, a := range profile.Alerts {
-		all = append(all, timelineLine{string(timestamp.Append(nil, a.RaisedAt)), "alert", "alert: " + words(a.Rule)})
+		all = append(all, timelineLine{string(timestamp.Append(nil, a.RaisedAt)), "alert", p.F("alert: %s", p.N(a.Rule))})
 	}
 	if e.Ended != nil {
-		all = append(all, timelineLine{*e.Ended, "end", "subscription ended"})
+		all = append(all, timelineLine{*e.Ended, "end", p.T("subscription ended")})
 	}
 	if e.Closed != nil {
-		all = append(all, timelineLine{*e.Closed, "end", "account closed"})
+		all = append(all, timelineLine{*e.Closed, "end", p.T("account closed")})
 	}
 	slices.SortStableFunc(all, func(a, b timelineLine) int { return cmp.Compare(b.at[:len(time.DateOnly)], a.at[:len(time.DateOnly)]) })
 	return all
@@ -186,16 +187,16 @@ func timelineLines(profile *lookup.Profile) []timelineLine {
 
 func (p *pages) timeline(profile *lookup.Profile) g.Node {
 	const most = 60
-	all := timelineLines(profile)
+	all := p.timelineLines(profile)
 	if len(all) == 0 {
-		return empty("No standing order, no survey response and no engagement.")
+		return p.empty("No standing order, no survey response and no engagement.")
 	}
 	more := len(all) - most
 	return g.Group{
 		h.Ol(h.Class("timeline"), g.Map(all[:min(most, len(all))], func(s timelineLine) g.Node {
-			return h.Li(h.Class(s.kind), h.Time(h.DateTime(s.at), g.Text(s.at[:len(time.DateOnly)])), h.Span(g.Text(s.text)))
+			return h.Li(h.Class(s.kind), h.Time(h.DateTime(s.at), g.Text(p.dayOf(s.at))), h.Span(g.Text(s.text)))
 		})),
-		g.If(more > 0, h.P(h.Class("soft"), g.Textf("and %d before", more))),
+		g.If(more > 0, h.P(h.Class("soft"), p.textf("and %d before", more))),
 	}
 }
 
@@ -206,22 +207,22 @@ func (p *pages) customers(r *http.Request) (content, error) {
 	if err != nil {
 		return content{}, err
 	}
-	c := content{title: "Customers", body: []g.Node{heading(g.Text("Customers"), g.Text("Find one by the id that your shop gives them, or begin with the most valuable ones."))}}
+	c := content{title: p.T("Customers"), body: []g.Node{heading(p.text("Customers"), p.text("Find one by the id that your shop gives them, or begin with the most valuable ones."))}}
 	if len(l.Rows) == 0 {
 		c.refresh = soon
-		c.body = append(c.body, card("Nobody yet", empty("Customers appear with their first event.")))
+		c.body = append(c.body, p.card("Nobody yet", p.empty("Customers appear with their first event.")))
 		return c, nil
 	}
 	unit := l.Rows[0].Scores.CLV.Currency
-	head := []cell{{label: "Customer"}, {label: "Lifetime value, " + unit.Code, number: true}, {label: "Orders", number: true}, {label: "Last order", number: true}, {label: "Risk"}, {label: "Promoter"}}
+	head := []cell{{label: "Customer"}, {label: p.F("Lifetime value, %s", p.N(unit.Code)), number: true}, {label: "Orders", number: true}, {label: "Last order", number: true}, {label: "Risk"}, {label: "Promoter"}}
 	lines := make([][]g.Node, len(l.Rows))
 	for i := range l.Rows {
 		s := &l.Rows[i].Scores
 		lines[i] = []g.Node{
-			linked(s.Customer), g.Text(amountIf(unit, s.CLV.Total)), g.Text(grouped(strconv.FormatInt(s.CLV.Orders, 10))), g.Text(p.dayIf(s.Churn.LastOrderAt)),
-			riskChip(s.Churn.Risk), g.Text(words(s.Promoter.Category)),
+			linked(s.Customer), g.Text(p.amountIf(unit, s.CLV.Total)), g.Text(p.count(s.CLV.Orders)), g.Text(p.dayIf(s.Churn.LastOrderAt)),
+			p.riskChip(s.Churn.Risk), g.Text(p.N(s.Promoter.Category)),
 		}
 	}
-	c.body = append(c.body, h.Section(h.Class("card flush"), table("The most valuable customers", head, lines)))
+	c.body = append(c.body, h.Section(h.Class("card flush"), p.table("The most valuable customers", head, lines)))
 	return c, nil
 }

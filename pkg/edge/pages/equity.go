@@ -2,7 +2,6 @@ package pages
 
 import (
 	"encoding/json"
-	"fmt"
 	"strconv"
 
 	g "maragu.dev/gomponents"
@@ -14,23 +13,23 @@ import (
 
 // equityMoved draws what has moved customer equity from the close before the last to the last one: a block for each part, that begins where
 // the one before ends. Parts of nothing are left out.
-func equityMoved(closes []json.RawMessage) (g.Node, error) {
+func (p *pages) equityMoved(closes []json.RawMessage) (g.Node, error) {
 	if len(closes) == 0 {
-		return empty("It appears with the second closed day."), nil
+		return p.empty("It appears with the second closed day."), nil
 	}
 	d, unit, err := report.ReadEquityDay(closes[len(closes)-1])
 	if err != nil {
 		return nil, err
 	}
 	if d.Change == nil {
-		return empty("It appears when two days in a row are closed."), nil
+		return p.empty("It appears when two days in a row are closed."), nil
 	}
 	type block struct {
 		class, name, text string
 		from, to          float64
 	}
 	at := unit.Major(d.Equity - d.Moved())
-	blocks := []block{{"whole", "before", amount(unit, d.Equity-d.Moved()), 0, at}}
+	blocks := []block{{"whole", p.T("before"), p.amount(unit, d.Equity-d.Moved()), 0, at}}
 	low, high := at, at
 	for _, m := range report.EquityParts() {
 		v := m.Of(&d)
@@ -42,18 +41,18 @@ func equityMoved(closes []json.RawMessage) (g.Node, error) {
 		if moved < 0 {
 			class, sign = "fall", ""
 		}
-		blocks = append(blocks, block{class, words(m.Name), sign + grouped(string(v.Append(nil, unit))), at, at + moved})
+		blocks = append(blocks, block{class, p.N(m.Name), p.grouped(sign + string(v.Append(nil, unit))), at, at + moved})
 		at += moved
 		low, high = min(low, at), max(high, at)
 	}
-	blocks = append(blocks, block{"whole", "now", amount(unit, d.Equity), 0, at})
+	blocks = append(blocks, block{"whole", p.T("now"), p.amount(unit, d.Equity), 0, at})
 	if low -= (high - low) / 4; low < 0 || high == low {
 		low = 0 // the changes are as large as the whole, or there are none
 	}
 	n := int64(len(blocks))
-	c := chartOf("chart", chartWidth, fmt.Sprintf("Customer equity from %s to %s %s", blocks[0].text, blocks[n-1].text, unit.Code), 0, n, low, high)
+	c := p.chartOf("chart", chartWidth, p.F("Customer equity from %s to %s %s", blocks[0].text, blocks[n-1].text, p.N(unit.Code)), 0, n, low, high)
 	for _, v := range []float64{low, (low + high) / 2, high} {
-		c.level(v, axis(v, high-low))
+		c.level(v, p.axis(v, high-low))
 	}
 	names := make([]string, n)
 	for i, b := range blocks {
@@ -65,19 +64,19 @@ func equityMoved(closes []json.RawMessage) (g.Node, error) {
 	for i, b := range blocks {
 		rows[i] = []g.Node{g.Text(b.name), g.Text(b.text)}
 	}
-	return g.Group{c.node(), table("What has moved customer equity", []cell{{label: "Cause"}, {label: unit.Code, number: true}}, rows)}, nil
+	return g.Group{c.node(), p.table("What has moved customer equity", []cell{{label: "Cause"}, {label: p.N(unit.Code), number: true}}, rows)}, nil
 }
 
 // axis is a number for an axis of so wide a range: short where that tells its numbers apart.
-func axis(v, width float64) string {
+func (p *pages) axis(v, width float64) string {
 	if width > v/20 {
-		return short(v)
+		return p.short(v)
 	}
-	return grouped(strconv.FormatFloat(v, 'f', 0, 64))
+	return p.grouped(strconv.FormatFloat(v, 'f', 0, 64))
 }
 
 // equityDrivers shows what customers answer in equity surveys.
-func equityDrivers(now *portfolio) g.Node {
+func (p *pages) equityDrivers(now *portfolio) g.Node {
 	var rows [][]g.Node
 	for _, name := range output.EquityDrivers() {
 		d := now.Drivers[name]
@@ -86,18 +85,18 @@ func equityDrivers(now *portfolio) g.Node {
 		}
 		score := unknown
 		if d.Mean != nil {
-			score = d.Mean.String()
+			score = p.grouped(d.Mean.String())
 			if d.Error != nil {
-				score += " ± " + d.Error.String()
+				score += " ± " + p.grouped(d.Error.String())
 			}
 		}
-		rows = append(rows, []g.Node{g.Text(words(name)), g.Text(score), g.Text(count(d.Responses))})
+		rows = append(rows, []g.Node{g.Text(p.N(name)), g.Text(score), g.Text(p.count(d.Responses))})
 	}
 	if len(rows) == 0 {
-		return empty("No equity survey was answered by the last closed day.")
+		return p.empty("No equity survey was answered by the last closed day.")
 	}
 	return g.Group{
-		table("Drivers of customer equity", []cell{{label: "Dimension"}, {label: "Mean score, 0 to 10", number: true}, {label: "Customers", number: true}}, rows),
-		h.P(h.Class("soft"), g.Text("After ± the standard error.")),
+		p.table("Drivers of customer equity", []cell{{label: "Dimension"}, {label: "Mean score, 0 to 10", number: true}, {label: "Customers", number: true}}, rows),
+		h.P(h.Class("soft"), p.text("After ± the standard error.")),
 	}
 }

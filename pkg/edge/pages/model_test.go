@@ -5,6 +5,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/mainstay/mainstay/pkg/locale"
 	"github.com/mainstay/mainstay/pkg/stream/lookup"
 	"github.com/mainstay/mainstay/processors/calibration"
 )
@@ -28,8 +29,9 @@ func TestTrust(t *testing.T) {
 			m.Calibration.Promises[tenth], m.Calibration.Kept[tenth] = c.promises[i], c.kept[i]
 			m.Calibration.Probability[tenth] = c.promises[i] * []int64{1500, 8500}[i]
 		}
-		all := outcomesOf(&m.Calibration)
-		require.Contains(t, trust(m, all), c.says)
+		p := &pages{Locale: locale.English()}
+		all := p.outcomesOf(&m.Calibration)
+		require.Contains(t, p.trust(m, all), c.says)
 		off := ""
 		for i := range calibration.Tenths {
 			if all.tenths[i].off() {

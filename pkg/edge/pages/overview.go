@@ -51,9 +51,9 @@ func (p *pages) overview(r *http.Request) (content, error) {
 	if err != nil {
 		return content{}, err
 	}
-	c := content{title: "Overview"}
+	c := content{title: p.T("Overview")}
 	if f.Latest == nil {
-		c.refresh, c.body = soon, notice("No totals have been published yet", "They follow within portfolio.contribution_interval of the first events.")
+		c.refresh, c.body = soon, p.notice("No totals have been published yet", "They follow within portfolio.contribution_interval of the first events.")
 		return c, nil
 	}
 	var now portfolio
@@ -71,24 +71,24 @@ func (p *pages) overview(r *http.Request) (content, error) {
 	if err != nil {
 		return content{}, err
 	}
-	moved, err := equityMoved(f.Closes)
+	moved, err := p.equityMoved(f.Closes)
 	if err != nil {
 		return content{}, err
 	}
-	drivers := empty("They appear with the first closed day.")
+	drivers := p.empty("They appear with the first closed day.")
 	if n := len(closes); n > 0 {
-		drivers = equityDrivers(&closes[n-1])
+		drivers = p.equityDrivers(&closes[n-1])
 	}
 	state := "Customers as last published"
 	if now.State == "final" {
 		state = "The final figures of a closed day"
 	}
 	c.body = []g.Node{
-		heading(g.Text("Overview"), g.Text(state+". As of "), p.moment(now.AsOf.UnixMilli()), g.Text(".")),
+		heading(p.text("Overview"), g.Text(p.T(state)+p.T(". As of ")), p.moment(now.AsOf.UnixMilli()), p.text(".")),
 		p.equity(&now),
-		h.Div(h.Class("columns"), card("Churn risk", risks(&now)), card("Would recommend", promoters(&now)), card("Open alerts", openRules(t))),
-		h.Div(h.Class("columns"), card("Value tiers", tiers(t)), card("Customer equity, day by day", p.trend(closes))),
-		h.Div(h.Class("columns"), card("What has moved customer equity since the close before", moved), card("Equity surveys", drivers)),
+		h.Div(h.Class("columns"), p.card("Churn risk", p.risks(&now)), p.card("Would recommend", p.promoters(&now)), p.card("Open alerts", p.openRules(t))),
+		h.Div(h.Class("columns"), p.card("Value tiers", p.tiers(t)), p.card("Customer equity, day by day", p.trend(closes))),
+		h.Div(h.Class("columns"), p.card("What has moved customer equity since the close before", moved), p.card("Equity surveys", drivers)),
 	}
 	return c, nil
 }
@@ -96,34 +96,32 @@ func (p *pages) overview(r *http.Request) (content, error) {
 func (p *pages) equity(now *portfolio) g.Node {
 	nps := unknown
 	if now.NPS != nil {
-		nps = grouped(strconv.FormatFloat(*now.NPS, 'f', 0, 64))
+		nps = p.grouped(strconv.FormatFloat(*now.NPS, 'f', 0, 64))
 	}
 	orders := figure{"Predicted orders", unknown, "", "within the prediction horizon"}
 	if now.Orders != nil {
 		whole, _ := now.Orders.Float64()
-		orders.value, orders.note = grouped(strconv.FormatFloat(whole, 'f', 0, 64)), likely(orders.note, now.OrdersLow, now.OrdersHigh)
+		orders.value, orders.note = p.grouped(strconv.FormatFloat(whole, 'f', 0, 64)), p.likely(orders.note, now.OrdersLow, now.OrdersHigh)
 	}
-	return figures(
-		figure{"Customer equity", grouped(now.Equity.String()), now.Currency, "spent and expected, of all customers"},
-		figure{"Future value", grouped(now.Future.String()), now.Currency, likely("expected from them", now.FutureLow, now.FutureHigh)},
+	return p.figures(
+		figure{"Customer equity", p.grouped(now.Equity.String()), p.N(now.Currency), "spent and expected, of all customers"},
+		figure{"Future value", p.grouped(now.Future.String()), p.N(now.Currency), p.likely("expected from them", now.FutureLow, now.FutureHigh)},
 		orders,
-		figure{"Historic revenue", grouped(now.Revenue.String()), now.Currency, "net, prospects included"},
-		figure{"Average lifetime value", grouped(now.AverageCLV.String()), now.Currency, "per customer"},
-		figure{"Customers", count(now.Customers), "", count(now.Active) + " active"},
-		figure{"Prospects", count(now.Prospects), "", "known, without a standing order"},
+		figure{"Historic revenue", p.grouped(now.Revenue.String()), p.N(now.Currency), "net, prospects included"},
+		figure{"Average lifetime value", p.grouped(now.AverageCLV.String()), p.N(now.Currency), "per customer"},
+		figure{"Customers", p.count(now.Customers), "", p.F("%s active", p.count(now.Active))},
+		figure{"Prospects", p.count(now.Prospects), "", "known, without a standing order"},
 		figure{"Net promoter score", nps, "", "from −100 to 100"},
 	)
 }
 
 // likely adds an 80% interval to a note.
-func likely(note string, low, high *json.Number) string {
+func (p *pages) likely(note string, low, high *json.Number) string {
 	if low == nil || high == nil {
 		return note
 	}
-	return note + ", 80%: " + grouped(low.String()) + " to " + grouped(high.String())
+	return p.F("%s, 80%%: %s to %s", p.T(note), p.grouped(low.String()), p.grouped(high.String()))
 }
-
-func count(n int64) string { return grouped(strconv.FormatInt(n, 10)) }
 
 // bar is a row of a distribution.
 type bar struct {
@@ -133,7 +131,7 @@ type bar struct {
 	note  string
 }
 
-func distribution(bars []bar) g.Node {
+func (p *pages) distribution(bars []bar) g.Node {
 	whole := int64(0)
 	for _, b := range bars {
 		whole += b.n
@@ -141,54 +139,54 @@ func distribution(bars []bar) g.Node {
 	return h.Dl(h.Class("bars"), g.Map(bars, func(b bar) g.Node {
 		percent := ""
 		if whole > 0 {
-			percent = fmt.Sprintf("%.0f%%", 100*float64(b.n)/float64(whole))
+			percent = p.wholePercent(float64(b.n) / float64(whole))
 		}
-		return h.Div(h.Dt(b.name), h.Dd(h.Span(h.Class("value"), g.Text(count(b.n))), h.Span(h.Class("soft"), g.Text(percent)), share(b.class, float64(b.n), float64(whole)), g.If(b.note != "", h.Span(h.Class("note"), g.Text(b.note)))))
+		return h.Div(h.Dt(b.name), h.Dd(h.Span(h.Class("value"), g.Text(p.count(b.n))), h.Span(h.Class("soft"), g.Text(percent)), share(b.class, float64(b.n), float64(whole)), g.If(b.note != "", h.Span(h.Class("note"), g.Text(b.note)))))
 	}))
 }
 
-func risks(now *portfolio) g.Node {
+func (p *pages) risks(now *portfolio) g.Node {
 	var bars []bar
 	for _, name := range []string{"low", "medium", "high", "churned"} {
-		bars = append(bars, bar{riskChip(name), "risk-" + name, now.Risks[name], ""})
+		bars = append(bars, bar{p.riskChip(name), "risk-" + name, now.Risks[name], ""})
 	}
-	return distribution(bars)
+	return p.distribution(bars)
 }
 
-func promoters(now *portfolio) g.Node {
+func (p *pages) promoters(now *portfolio) g.Node {
 	if now.Promoters+now.Passives+now.Detractors == 0 {
-		return empty("No survey was answered yet.")
+		return p.empty("No survey was answered yet.")
 	}
-	return distribution([]bar{{g.Text("Promoters"), "promoter", now.Promoters, ""}, {g.Text("Passives"), "passive", now.Passives, ""}, {g.Text("Detractors"), "detractor", now.Detractors, ""}})
+	return p.distribution([]bar{{p.text("Promoters"), "promoter", now.Promoters, ""}, {p.text("Passives"), "passive", now.Passives, ""}, {p.text("Detractors"), "detractor", now.Detractors, ""}})
 }
 
-func openRules(t *lookup.Tally) g.Node {
+func (p *pages) openRules(t *lookup.Tally) g.Node {
 	if len(t.Rules) == 0 {
-		return empty("No alert is open.")
+		return p.empty("No alert is open.")
 	}
 	return h.Dl(h.Class("bars"), g.Map(t.Rules, func(r lookup.RuleCount) g.Node {
-		return h.Div(h.Dt(h.Span(h.Class("chip severity-"+r.Severity), g.Text(words(r.Rule)))), h.Dd(h.A(h.Class("value"), h.Href("/v1/alerts?rule="+url.QueryEscape(r.Rule)), g.Attr("aria-label", words(r.Rule)+": open alerts as JSON"), g.Text(count(r.Open))), h.Span(h.Class("soft"), g.Text(r.Severity))))
+		return h.Div(h.Dt(h.Span(h.Class("chip severity-"+r.Severity), g.Text(p.N(r.Rule)))), h.Dd(h.A(h.Class("value"), h.Href("/v1/alerts?rule="+url.QueryEscape(r.Rule)), g.Attr("aria-label", p.F("%s: open alerts as JSON", p.N(r.Rule))), g.Text(p.count(r.Open))), h.Span(h.Class("soft"), g.Text(p.C(r.Severity)))))
 	}))
 }
 
-func tiers(t *lookup.Tally) g.Node {
+func (p *pages) tiers(t *lookup.Tally) g.Node {
 	names := map[string]string{"top_10": "Top 10%", "top_20": "Next 10%", "rest": "The rest"}
 	known := int64(0)
-	head := []cell{{label: "Tier"}, {label: "Customers", number: true}, {label: "Lifetime value, " + t.Unit.Code, number: true}, {label: "At stake, " + t.Unit.Code, number: true}}
+	head := []cell{{label: "Tier"}, {label: "Customers", number: true}, {label: p.F("Lifetime value, %s", p.N(t.Unit.Code)), number: true}, {label: p.F("At stake, %s", p.N(t.Unit.Code)), number: true}}
 	var rows [][]g.Node
 	for _, tier := range t.Tiers {
 		known += tier.Customers
-		rows = append(rows, []g.Node{g.Text(names[tier.Name]), g.Text(count(tier.Customers)), g.Text(amount(t.Unit, tier.TotalCLV)), g.Text(amount(t.Unit, tier.ValueAtStake))})
+		rows = append(rows, []g.Node{p.text(names[tier.Name]), g.Text(p.count(tier.Customers)), g.Text(p.amount(t.Unit, tier.TotalCLV)), g.Text(p.amount(t.Unit, tier.ValueAtStake))})
 	}
 	if known == 0 {
-		return empty("Tiers are drawn once there are enough customers (tiers.min_customers).")
+		return p.empty("Tiers are drawn once there are enough customers (tiers.min_customers).")
 	}
-	return table("Value tiers", head, rows)
+	return p.table("Value tiers", head, rows)
 }
 
 func (p *pages) trend(closes []portfolio) g.Node {
 	if len(closes) < 2 {
-		return empty("A line appears with the second closed day that the output topic holds.")
+		return p.empty("A line appears with the second closed day that the output topic holds.")
 	}
 	var spots []spot
 	high := 0.0
@@ -201,24 +199,24 @@ func (p *pages) trend(closes []portfolio) g.Node {
 		high = max(high, v)
 	}
 	first, last := closes[0], closes[len(closes)-1]
-	c := newChart("Customer equity from "+p.day(first.AsOf.UnixMilli())+" to "+p.day(last.AsOf.UnixMilli()), first.AsOf.UnixMilli(), last.AsOf.UnixMilli(), high)
+	c := p.newChart(p.F("Customer equity from %s to %s", p.day(first.AsOf.UnixMilli()), p.day(last.AsOf.UnixMilli())), first.AsOf.UnixMilli(), last.AsOf.UnixMilli(), high)
 	for _, v := range []float64{0, high / 2, high} {
-		c.level(v, short(v))
+		c.level(v, p.short(v))
 	}
-	c.days(p.Zone)
+	c.days(p.day)
 	c.line("line", spots)
-	return g.Group{c.node(), h.P(h.Class("soft"), g.Textf("%d closed days, the last with %s %s.", len(closes), grouped(last.Equity.String()), last.Currency))}
+	return g.Group{c.node(), h.P(h.Class("soft"), p.textf("%d closed days, the last with %s %s.", len(closes), p.grouped(last.Equity.String()), p.N(last.Currency)))}
 }
 
 // short is a round number for an axis.
-func short(v float64) string {
+func (p *pages) short(v float64) string {
 	for _, unit := range []struct {
 		of   float64
 		name string
-	}{{1e9, "bn"}, {1e6, "m"}, {1e3, "k"}} {
+	}{{1e9, "%sbn"}, {1e6, "%sm"}, {1e3, "%sk"}} {
 		if math.Abs(v) >= unit.of {
-			return strconv.FormatFloat(math.Round(v/unit.of*10)/10, 'f', -1, 64) + unit.name
+			return p.F(unit.name, p.plain(strconv.FormatFloat(math.Round(v/unit.of*10)/10, 'f', -1, 64)))
 		}
 	}
-	return strconv.FormatFloat(math.Round(v), 'f', 0, 64)
+	return p.plain(strconv.FormatFloat(math.Round(v), 'f', 0, 64))
 }

@@ -13,12 +13,14 @@ import (
 	"encoding/hex"
 	"errors"
 	"net/http"
+	"net/url"
 	"time"
 
 	"go.uber.org/zap"
 	g "maragu.dev/gomponents"
 
 	"github.com/mainstay/mainstay/pkg/edge/views"
+	"github.com/mainstay/mainstay/pkg/locale"
 	"github.com/mainstay/mainstay/pkg/node/server"
 	"github.com/mainstay/mainstay/pkg/stream/lookup"
 )
@@ -43,6 +45,7 @@ type Config struct {
 	Views  *views.Views
 	Checks func(context.Context) []server.CheckResult // of /readyz
 	Zone   *time.Location                             // of the ledger
+	Reader string                                     // locale of readers who have chosen none: a tag, or locale.Auto
 	Now    func() time.Time
 	Log    *zap.Logger
 }
@@ -102,6 +105,7 @@ func Paths() (all []string) {
 
 type pages struct {
 	Config
+	*locale.Locale // of the reader: each request has pages of its own
 
 	streams chan struct{} // holds a token for each browser that is sent alerts
 }
@@ -114,24 +118,28 @@ type content struct {
 	refresh int    // seconds after which a browser asks again; 0: never
 	script  string // address of the page's script; empty: it has none
 	body    []g.Node
+	address *url.URL // of the page
 }
 
 func (p *pages) handler(at page) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		p := p.readBy(r)
 		c, err := at.show(p, r)
 		if err != nil {
 			c = p.failure(r, at, err)
 		}
+		c.address = r.URL
 		if c.status == 0 {
 			c.status = http.StatusOK
 		}
 		var body bytes.Buffer
-		if err := document(at, c).Render(&body); err != nil {
+		if err := p.document(at, c).Render(&body); err != nil {
 			p.Log.Error("render a page", zap.String("page", at.path), zap.Error(err))
 			http.Error(w, "the page could not be rendered; see the log", http.StatusInternalServerError)
 			return
 		}
 		h := w.Header()
+		p.state(w, r)
 		h.Set("Content-Type", "text/html; charset=utf-8")
 		h.Set("Content-Security-Policy", policy)
 		if c.script != "" {
@@ -148,14 +156,14 @@ func (p *pages) handler(at page) http.Handler {
 func (p *pages) failure(r *http.Request, at page, err error) content {
 	switch {
 	case errors.Is(err, lookup.ErrNoState):
-		return content{status: http.StatusServiceUnavailable, title: at.name, refresh: soon, body: notice("Nothing has been computed yet", "This page fills as soon as a fold has read the first events. `mainstay status` says whether one is running.")}
+		return content{status: http.StatusServiceUnavailable, title: p.T(at.name), refresh: soon, body: p.notice("Nothing has been computed yet", "This page fills as soon as a fold has read the first events. `mainstay status` says whether one is running.")}
 	case errors.Is(err, views.ErrReading):
-		return content{status: http.StatusServiceUnavailable, title: at.name, refresh: soon, body: notice("All customers are being read", "The page appears when the read is done.")}
+		return content{status: http.StatusServiceUnavailable, title: p.T(at.name), refresh: soon, body: p.notice("All customers are being read", "The page appears when the read is done.")}
 	}
 	if r.Context().Err() == nil {
 		p.Log.Warn("a page could not be made", zap.String("page", at.path), zap.Error(err))
 	}
-	return content{status: http.StatusServiceUnavailable, title: at.name, body: notice("This page cannot be shown now", "Redis or Kafka did not answer. The page System says which; reload when it is back.")}
+	return content{status: http.StatusServiceUnavailable, title: p.T(at.name), body: p.notice("This page cannot be shown now", "Redis or Kafka did not answer. The page System says which; reload when it is back.")}
 }
 
 const soon = 3 // seconds

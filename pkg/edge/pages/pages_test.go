@@ -88,6 +88,12 @@ type world struct {
 
 func newWorld(t *testing.T, scenario string, portfolio topic, published ...topic) *world {
 	t.Helper()
+	return newWorldOf(t, func(*pages.Config) {}, scenario, portfolio, published...)
+}
+
+// newWorldOf is a world whose pages are configured otherwise.
+func newWorldOf(t *testing.T, change func(*pages.Config), scenario string, portfolio topic, published ...topic) *world {
+	t.Helper()
 	alerts := slices.Concat(published...)
 	p, err := population.New(scenario)
 	require.NoError(t, err)
@@ -98,12 +104,14 @@ func newWorld(t *testing.T, scenario string, portfolio topic, published ...topic
 		},
 	})
 	mux := http.NewServeMux()
-	for _, r := range pages.Routes(pages.Config{
+	c := pages.Config{
 		Views: v, Zone: time.UTC, Now: time.Now, Log: zap.NewNop(),
 		Checks: func(context.Context) []server.CheckResult {
 			return []server.CheckResult{{Name: "redis", Problem: "a < b"}}
 		},
-	}) {
+	}
+	change(&c)
+	for _, r := range pages.Routes(c) {
 		mux.Handle(r.Pattern, r.Handler)
 	}
 	return &world{p, mux}

@@ -1,7 +1,6 @@
 package pages
 
 import (
-	"fmt"
 	"strings"
 
 	g "maragu.dev/gomponents"
@@ -13,37 +12,28 @@ import (
 )
 
 // cellText is a cell as people read it: numbers grouped, parts as percent.
-func cellText(c *report.Cell, unit money.Unit) string {
+func (p *pages) cellText(c *report.Cell, unit money.Unit) string {
 	switch {
 	case c.Text != "":
 		return c.Text
 	case !c.Value.Known():
 		return unknown
 	case c.Value.Kind() == measure.Part:
-		return percent(c.Value.Float(unit))
+		return p.percent(c.Value.Float(unit))
 	case c.Value.Kind() == measure.Choice:
-		return map[bool]string{true: "yes", false: "no"}[c.Value.True()]
+		return p.C(map[bool]string{true: "yes", false: "no"}[c.Value.True()])
 	default:
-		return grouped(string(c.Append(nil, unit)))
+		return p.grouped(string(c.Append(nil, unit)))
 	}
-}
-
-// percent has one decimal: 0.1234 is 12.3%.
-func percent(part float64) string {
-	text := fmt.Sprintf("%.1f", 100*part)
-	if text == "-0.0" {
-		text = "0.0"
-	}
-	return grouped(text) + "%"
 }
 
 // reportTable shows a report in a frame that scrolls sideways, since it may have more columns than there is room. around may add to the
 // text of a cell, and give it a class; what is true or false is left to it, and has no column.
-func reportTable(caption string, r *report.Report, rows []int, around func(row, column int, text string) (class string, node g.Node)) g.Node {
+func (p *pages) reportTable(caption string, r *report.Report, rows []int, around func(row, column int, text string) (class string, node g.Node)) g.Node {
 	var head g.Group
 	for _, c := range r.Columns {
 		if c.Kind != measure.Choice {
-			head = append(head, h.Th(h.Scope("col"), g.If(c.Kind != measure.Text, h.Class("number")), g.Text(columnHead(c, r.Unit))))
+			head = append(head, h.Th(h.Scope("col"), g.If(c.Kind != measure.Text, h.Class("number")), g.Text(p.columnHead(c, r.Unit))))
 		}
 	}
 	lines := make([]g.Node, len(rows))
@@ -53,7 +43,7 @@ func reportTable(caption string, r *report.Report, rows []int, around func(row, 
 			if r.Columns[k].Kind == measure.Choice {
 				continue
 			}
-			class, node := around(at, k, cellText(&r.Rows[at][k], r.Unit))
+			class, node := around(at, k, p.cellText(&r.Rows[at][k], r.Unit))
 			if r.Columns[k].Kind != measure.Text {
 				class = strings.TrimSpace("number " + class)
 			}
@@ -66,24 +56,27 @@ func reportTable(caption string, r *report.Report, rows []int, around func(row, 
 		lines[i] = h.Tr(cells)
 	}
 	return h.Div(h.Class("scroll"), h.Role("region"), h.TabIndex("0"), g.Attr("aria-label", caption),
-		h.Table(h.Class("dense"), h.Caption(h.Class("hidden"), g.Text(caption)), h.THead(h.Tr(head)), h.TBody(lines...)))
+		h.Table(h.Class("dense"), h.Caption(h.Class("hidden"), p.text(caption)), h.THead(h.Tr(head)), h.TBody(lines...)))
 }
 
 // columnHead is the head of a column.
-func columnHead(c report.Column, unit money.Unit) string {
+func (p *pages) columnHead(c report.Column, unit money.Unit) string {
 	if c.Kind == measure.Money && c.Name[0] != '+' {
-		return words(c.Name) + ", " + unit.Code
+		return p.F("%s, %s", p.N(c.Name), p.N(unit.Code))
 	}
-	return words(c.Name)
+	if c.Name[0] == '+' { // months since the first purchase
+		return p.Decimal(c.Name)
+	}
+	return p.N(c.Name)
 }
 
 // option is a link of a choice.
 type option struct{ name, href string }
 
 // choice is a row of links, of which one is chosen.
-func choice(about, chosen string, options []option) g.Node {
-	return h.Nav(h.Class("choice"), g.Attr("aria-label", about), h.Span(h.Class("soft"), g.Text(about)), g.Map(options, func(o option) g.Node {
-		return h.A(h.Href(o.href), g.If(o.name == chosen, g.Attr("aria-current", "true")), g.Text(words(o.name)))
+func (p *pages) choice(about, chosen string, options []option) g.Node {
+	return h.Nav(h.Class("choice"), g.Attr("aria-label", p.T(about)), h.Span(h.Class("soft"), p.text(about)), g.Map(options, func(o option) g.Node {
+		return h.A(h.Href(o.href), g.If(o.name == chosen, g.Attr("aria-current", "true")), g.Text(p.N(o.name)))
 	}))
 }
 

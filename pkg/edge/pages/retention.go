@@ -34,11 +34,12 @@ func (p *pages) retention(r *http.Request) (content, error) {
 	if err != nil {
 		return content{}, err
 	}
-	page := content{title: "Retention and revenue"}
-	tools := h.Div(h.Class("tools"), choice("By", by, []option{{report.Month, "/retention"}, {report.Quarter, "/retention?by=" + report.Quarter}}))
+	stay, sales = stay.Written(p.Cell), sales.Written(p.Cell)
+	page := content{title: p.T("Retention and revenue")}
+	tools := h.Div(h.Class("tools"), p.choice("By", by, []option{{report.Month, "/retention"}, {report.Quarter, "/retention?by=" + report.Quarter}}))
 	if len(stay.Rows) == 0 {
 		page.refresh = soon
-		page.body = []g.Node{heading(g.Text("Retention and revenue")), tools, card("Nothing to show yet", empty("A month appears within seconds of the first purchase, a quarter when it is over."))}
+		page.body = []g.Node{heading(p.text("Retention and revenue")), tools, p.card("Nothing to show yet", p.empty("A month appears within seconds of the first purchase, a quarter when it is over."))}
 		return page, nil
 	}
 	soFar := func(row, _ int, text string) (string, g.Node) {
@@ -48,12 +49,12 @@ func (p *pages) retention(r *http.Request) (content, error) {
 		return "", g.Text(text)
 	}
 	page.body = []g.Node{
-		heading(g.Text("Retention and revenue"), g.Text("Who came, stayed and was lost, and who bought for how much. As of "), p.moment(c.AsOf), g.If(current, g.Text("; the last month is not over.")), g.If(!current, g.Text("."))),
+		heading(p.text("Retention and revenue"), p.text("Who came, stayed and was lost, and who bought for how much. As of "), p.moment(c.AsOf), g.If(current, p.text("; the last month is not over.")), g.If(!current, p.text("."))),
 		tools,
-		h.Div(h.Class("columns"), card("Customers who are not lost", trend(stay, by, "customers_at_end", false)), card("Retention rate", trend(stay, by, "retention_rate", current))),
-		h.Section(h.Class("card"), h.H2(g.Text("Customers")), reportTable("Retention by "+by, stay, newestFirst(stay), soFar)),
-		card("Revenue, "+sales.Unit.Code, revenueBars(sales)),
-		h.Section(h.Class("card"), h.H2(g.Text("Revenue")), reportTable("Revenue by "+by, sales, newestFirst(sales), soFar)),
+		h.Div(h.Class("columns"), p.card("Customers who are not lost", p.periodTrend(stay, by, "customers_at_end", false)), p.card("Retention rate", p.periodTrend(stay, by, "retention_rate", current))),
+		h.Section(h.Class("card"), h.H2(p.text("Customers")), p.reportTable(p.F("Retention by %s", p.C(by)), stay, newestFirst(stay), soFar)),
+		p.card(p.F("Revenue, %s", p.N(sales.Unit.Code)), p.revenueBars(sales)),
+		h.Section(h.Class("card"), h.H2(p.text("Revenue")), p.reportTable(p.F("Revenue by %s", p.C(by)), sales, newestFirst(sales), soFar)),
 	}
 	return page, nil
 }
@@ -64,7 +65,7 @@ func column(r *report.Report, name string) int {
 }
 
 // trend draws one column as a line. The period that is not over is left out where its value would be compared with those of whole ones.
-func trend(r *report.Report, by, name string, withoutLast bool) g.Node {
+func (p *pages) periodTrend(r *report.Report, by, name string, withoutLast bool) g.Node {
 	at, rows := column(r, name), r.Rows
 	if withoutLast {
 		rows = rows[:len(rows)-1]
@@ -79,15 +80,15 @@ func trend(r *report.Report, by, name string, withoutLast bool) g.Node {
 		}
 	}
 	if len(spots) < 2 {
-		return empty("A line appears with the second " + by + " of which it is known.")
+		return p.empty(p.F("A line appears with the second %s of which it is known.", p.C(by)))
 	}
 	first, last := rows[spots[0].at], rows[spots[len(spots)-1].at]
-	c := newNarrowChart(fmt.Sprintf("%s from %s in %s to %s in %s", words(name), cellText(&first[at], r.Unit), first[0].Text, cellText(&last[at], r.Unit), last[0].Text),
+	c := p.newNarrowChart(p.F("%s from %s in %s to %s in %s", p.N(name), p.cellText(&first[at], r.Unit), first[0].Text, p.cellText(&last[at], r.Unit), last[0].Text),
 		spots[0].at, spots[len(spots)-1].at, low, high)
 	for _, v := range []float64{low, (low + high) / 2, high} {
-		label := short(v)
+		label := p.short(v)
 		if name == "retention_rate" {
-			label = fmt.Sprintf("%.0f%%", 100*v)
+			label = p.wholePercent(v)
 		}
 		c.level(v, label)
 	}
@@ -106,15 +107,15 @@ func revenueParts() []part {
 }
 
 // revenueBars draws revenue as stacked bars.
-func revenueBars(r *report.Report) g.Node {
+func (p *pages) revenueBars(r *report.Report) g.Node {
 	high, whole := 0.0, column(r, "revenue")
 	for _, row := range r.Rows {
 		high = max(high, row[whole].Value.Float(r.Unit))
 	}
 	n := len(r.Rows)
-	c := newChart(fmt.Sprintf("Revenue from %s to %s, the most %s %s", r.Rows[0][0].Text, r.Rows[n-1][0].Text, grouped(fmt.Sprintf("%.0f", high)), r.Unit.Code), 0, int64(n), high)
+	c := p.newChart(p.F("Revenue from %s to %s, the most %s %s", r.Rows[0][0].Text, r.Rows[n-1][0].Text, p.grouped(fmt.Sprintf("%.0f", high)), p.N(r.Unit.Code)), 0, int64(n), high)
 	for _, v := range []float64{0, high / 2, high} {
-		c.level(v, short(v))
+		c.level(v, p.short(v))
 	}
 	texts := make([]string, n)
 	for i, row := range r.Rows {
@@ -122,10 +123,10 @@ func revenueBars(r *report.Report) g.Node {
 		parts := revenueParts()
 		for k := range parts {
 			cell := &row[column(r, parts[k].about)]
-			parts[k].v, parts[k].about = cell.Value.Float(r.Unit), fmt.Sprintf("%s, %s: %s", row[0].Text, words(parts[k].about), cellText(cell, r.Unit))
+			parts[k].v, parts[k].about = cell.Value.Float(r.Unit), p.F("%s, %s: %s", row[0].Text, p.N(parts[k].about), p.cellText(cell, r.Unit))
 		}
 		c.bar(int64(i), int64(i+1), parts)
 	}
 	c.labels(texts, func(i int) float64 { return (c.x(int64(i)) + c.x(int64(i+1))) / 2 })
-	return g.Group{c.node(), h.P(h.Class("keys soft"), g.Map(revenueParts(), func(p part) g.Node { return h.Span(h.Class("key block "+p.class), g.Text(words(p.about))) }))}
+	return g.Group{c.node(), h.P(h.Class("keys soft"), g.Map(revenueParts(), func(one part) g.Node { return h.Span(h.Class("key block "+one.class), g.Text(p.N(one.about))) }))}
 }

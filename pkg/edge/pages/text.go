@@ -18,60 +18,85 @@ import (
 // unknown stands for a figure that is not known.
 const unknown = "–"
 
-// grouped groups the digits of a decimal number by thousands.
-func grouped(number string) string {
+// text and textf are texts in the reader's language.
+func (p *pages) text(text string) g.Node { return g.Text(p.T(text)) }
+
+func (p *pages) textf(format string, args ...any) g.Node { return g.Text(p.F(format, args...)) }
+
+// foreign is a text that exists in English alone, since an output or a configuration has it. Its direction is its own.
+func (p *pages) foreign(text string) g.Node {
+	if p.Tag == "en" {
+		return g.Text(text)
+	}
+	return h.Span(h.Lang("en"), h.Dir("ltr"), g.Text(text))
+}
+
+// grouped writes a decimal number as the reader does.
+func (p *pages) grouped(number string) string {
 	if number == "" {
 		return unknown
 	}
-	sign := ""
-	if strings.HasPrefix(number, "-") {
-		sign, number = "−", number[1:]
-	}
-	whole, fraction, _ := strings.Cut(number, ".")
-	var b strings.Builder
-	for i, digit := range whole {
-		if i > 0 && (len(whole)-i)%3 == 0 {
-			b.WriteByte(',')
-		}
-		b.WriteRune(digit)
-	}
-	if fraction != "" {
-		b.WriteString("." + fraction)
-	}
-	return sign + b.String()
+	return p.Decimal(number)
 }
 
-func amount(u money.Unit, minor int64) string { return grouped(string(u.Append(nil, minor))) }
+func (p *pages) amount(u money.Unit, minor int64) string {
+	return p.grouped(string(u.Append(nil, minor)))
+}
 
-func amountIf(u money.Unit, v output.Opt[int64]) string {
+func (p *pages) amountIf(u money.Unit, v output.Opt[int64]) string {
 	if !v.Known {
 		return unknown
 	}
-	return amount(u, v.Value)
+	return p.amount(u, v.Value)
 }
 
-func numberIf(v output.Opt[float64], decimals int) string {
+func (p *pages) numberIf(v output.Opt[float64], decimals int) string {
 	if !v.Known {
 		return unknown
 	}
-	return grouped(strconv.FormatFloat(v.Value, 'f', decimals, 64))
+	return p.grouped(strconv.FormatFloat(v.Value, 'f', decimals, 64))
 }
 
-func wholeIf(v output.Opt[int64]) string {
+func (p *pages) wholeIf(v output.Opt[int64]) string {
 	if !v.Known {
 		return unknown
 	}
-	return grouped(strconv.FormatInt(v.Value, 10))
+	return p.count(v.Value)
 }
 
-func percentIf(v output.Opt[float64]) string {
+// plain is a decimal number without groups of thousands, for an axis.
+func (p *pages) plain(number string) string { return p.Ungrouped(number) }
+
+func (p *pages) count(n int64) string { return p.Decimal(strconv.FormatInt(n, 10)) }
+
+func (p *pages) percentIf(v output.Opt[float64]) string {
 	if !v.Known {
 		return unknown
 	}
-	return fmt.Sprintf("%.0f%%", 100*v.Value)
+	return p.wholePercent(v.Value)
 }
 
-func (p *pages) day(ms int64) string { return time.UnixMilli(ms).In(p.Zone).Format(time.DateOnly) }
+// wholePercent has no decimal: 0.1234 is 12%.
+func (p *pages) wholePercent(part float64) string { return p.Percent(fmt.Sprintf("%.0f", 100*part)) }
+
+// percent has one decimal: 0.1234 is 12.3%.
+func (p *pages) percent(part float64) string {
+	text := fmt.Sprintf("%.1f", 100*part)
+	if text == "-0.0" {
+		text = "0.0"
+	}
+	return p.Percent(text)
+}
+
+func (p *pages) day(ms int64) string { return p.Day(time.UnixMilli(ms).In(p.Zone)) }
+
+// dayOf is the day of a text: a day, or a moment as RFC 3339 writes it.
+func (p *pages) dayOf(text string) string {
+	if at, err := time.Parse(time.RFC3339, text); err == nil {
+		return p.Day(at.In(p.Zone))
+	}
+	return p.Period(text)
+}
 
 func (p *pages) dayIf(v output.Opt[int64]) string {
 	if !v.Known {
@@ -83,7 +108,8 @@ func (p *pages) dayIf(v output.Opt[int64]) string {
 // moment is a time as people and programs read it.
 func (p *pages) moment(ms int64) g.Node {
 	t := time.UnixMilli(ms)
-	return h.Time(h.DateTime(t.UTC().Format(time.RFC3339)), g.Text(t.In(p.Zone).Format("2006-01-02 15:04 MST")))
+	//mutant:moments-in-utc replace return h.Time(h.DateTime(t.UTC().Format(time.RFC3339)), g.Text(p.Moment(t.UTC())))
+	return h.Time(h.DateTime(t.UTC().Format(time.RFC3339)), g.Text(p.Moment(t.In(p.Zone))))
 }
 
 // shown writes out the characters of a name that would act instead of being read.
@@ -105,19 +131,4 @@ func name(id string) g.Node { return h.Span(h.Class("id"), h.Dir("auto"), g.Text
 // linked is a customer's id as a link to their page.
 func linked(id string) g.Node {
 	return h.A(h.Class("id"), h.Dir("auto"), h.Href("/customer?id="+url.QueryEscape(id)), g.Text(shown(id)))
-}
-
-// words makes a field's name readable.
-func words(field string) string {
-	all := strings.Split(field, "_")
-	for i, word := range all {
-		if word == "clv" || word == "nps" || word == "cac" || word == "roi" {
-			all[i] = strings.ToUpper(word)
-		}
-	}
-	text := strings.Join(all, " ")
-	if text == "" {
-		return text
-	}
-	return strings.ToUpper(text[:1]) + text[1:]
 }

@@ -28,15 +28,15 @@ func (p *pages) today(r *http.Request) (content, error) {
 	if err != nil {
 		return content{}, err
 	}
-	c := content{title: "Today"}
+	c := content{title: p.T("Today")}
 	if l.AsOf == 0 {
-		c.refresh, c.body = soon, notice("Nothing has been computed yet", "This page fills as soon as the first events have been read.")
+		c.refresh, c.body = soon, p.notice("Nothing has been computed yet", "This page fills as soon as the first events have been read.")
 		return c, nil
 	}
-	about := []g.Node{g.Text("Customers who are slipping away, the greatest value at stake first. As of "), p.moment(l.AsOf), g.Text(".")}
-	c.body = []g.Node{heading(g.Text("Today"), about...)}
+	about := []g.Node{p.text("Customers who are slipping away, the greatest value at stake first. As of "), p.moment(l.AsOf), p.text(".")}
+	c.body = []g.Node{heading(p.text("Today"), about...)}
 	if len(l.Rows) == 0 {
-		c.body = append(c.body, card("Nobody to call", empty("No customer's churn risk is medium or high.")))
+		c.body = append(c.body, p.card("Nobody to call", p.empty("No customer's churn risk is medium or high.")))
 		c.refresh = 5 * soon
 		return c, nil
 	}
@@ -47,9 +47,9 @@ func (p *pages) today(r *http.Request) (content, error) {
 	}
 	c.body = append(c.body,
 		h.Div(h.Class("tools"),
-			h.P(h.Strong(g.Text(amount(currency, sum)+" "+currency.Code)), g.Textf(" at stake with %d customers", len(l.Rows))),
-			h.Nav(h.Class("choice"), g.Attr("aria-label", "Calls a day"), h.Span(h.Class("soft"), g.Text("Calls a day")), g.Map(capacities(), func(n int) g.Node {
-				return h.A(h.Href(fmt.Sprintf("/?capacity=%d", n)), g.If(n == capacity, g.Attr("aria-current", "true")), g.Text(strconv.Itoa(n)))
+			h.P(h.Strong(g.Text(p.amount(currency, sum)+" "+p.N(currency.Code))), p.textf(" at stake with %d customers", len(l.Rows))),
+			h.Nav(h.Class("choice"), g.Attr("aria-label", p.T("Calls a day")), h.Span(h.Class("soft"), p.text("Calls a day")), g.Map(capacities(), func(n int) g.Node {
+				return h.A(h.Href(fmt.Sprintf("/?capacity=%d", n)), g.If(n == capacity, g.Attr("aria-current", "true")), g.Text(p.count(int64(n))))
 			})),
 		),
 		h.Section(h.Class("card flush"), p.callTable(l.Rows)),
@@ -59,7 +59,7 @@ func (p *pages) today(r *http.Request) (content, error) {
 
 func (p *pages) callTable(rows []lookup.Listed) g.Node {
 	unit := rows[0].Scores.CLV.Currency
-	head := []cell{{label: "Customer"}, {label: "At stake, " + unit.Code, number: true}, {label: "Gone", number: true}, {label: "Risk"}, {label: "Last order", number: true}, {label: "Usual rhythm", number: true}, {label: "Why"}, {label: "Open alerts"}}
+	head := []cell{{label: "Customer"}, {label: p.F("At stake, %s", p.N(unit.Code)), number: true}, {label: "Gone", number: true}, {label: "Risk"}, {label: "Last order", number: true}, {label: "Usual rhythm", number: true}, {label: "Why"}, {label: "Open alerts"}}
 	most := float64(rows[0].Scores.ValueAtStake().Value)
 	lines := make([][]g.Node, len(rows))
 	for i := range rows {
@@ -67,34 +67,36 @@ func (p *pages) callTable(rows []lookup.Listed) g.Node {
 		s := &l.Scores
 		rhythm := unknown
 		if d := s.CLV.AverageDaysBetweenOrders; d.Known {
-			rhythm = fmt.Sprintf("%.0f days", d.Value)
+			rhythm = p.F("%.0f days", d.Value)
 		}
 		lines[i] = []g.Node{
 			linked(s.Customer),
-			g.Group{g.Text(amountIf(unit, s.ValueAtStake())), share("stake", float64(s.ValueAtStake().Value), most)},
-			g.Text(percentIf(s.Churn.Probability)),
-			riskChip(s.Churn.Risk),
-			g.Group{g.Text(p.dayIf(s.Churn.LastOrderAt)), h.Span(h.Class("note"), g.Text(daysAgo(s.Churn.DaysSinceLastOrder.Value)))},
+			g.Group{g.Text(p.amountIf(unit, s.ValueAtStake())), share("stake", float64(s.ValueAtStake().Value), most)},
+			g.Text(p.percentIf(s.Churn.Probability)),
+			p.riskChip(s.Churn.Risk),
+			g.Group{g.Text(p.dayIf(s.Churn.LastOrderAt)), h.Span(h.Class("note"), g.Text(p.daysAgo(s.Churn.DaysSinceLastOrder.Value)))},
 			g.Text(rhythm),
-			g.Text(why(l)),
+			g.Text(p.why(l)),
 			p.alertChips(l),
 		}
 	}
-	return table("Customers to call today", head, lines)
+	return p.table("Customers to call today", head, lines)
 }
 
 // why leaves the alerts to their own column.
-func why(l *lookup.Listed) string { return sentence(lookup.Why(&lookup.Listed{Scores: l.Scores})) }
+func (p *pages) why(l *lookup.Listed) string {
+	return sentence(lookup.WhyIn(&lookup.Listed{Scores: l.Scores}, p.Locale, p.Zone))
+}
 
-func daysAgo(days float64) string { return fmt.Sprintf("%.0f days ago", days) }
+func (p *pages) daysAgo(days float64) string { return p.F("%.0f days ago", days) }
 
 func (p *pages) alertChips(l *lookup.Listed) g.Node {
 	if len(l.Alerts) == 0 {
-		return h.Span(h.Class("soft"), g.Text("none"))
+		return h.Span(h.Class("soft"), p.text("none"))
 	}
 	var chips g.Group
 	for _, a := range l.Alerts {
-		chips = append(chips, h.Span(h.Class("chip severity-"+a.Severity), h.Title("raised "+p.day(a.RaisedAt)), g.Text(words(a.Rule))))
+		chips = append(chips, h.Span(h.Class("chip severity-"+a.Severity), h.Title(p.F("raised %s", p.day(a.RaisedAt))), g.Text(p.N(a.Rule))))
 	}
 	return h.Div(h.Class("chips"), chips)
 }

@@ -32,6 +32,7 @@ type Config struct {
 	Roles            []string   `yaml:"roles" oneof:"intake|fold|http|ingest|deliver" range:"1.." doc:"What this process does. Processes with the same role share its work."`
 	Clock            string     `yaml:"clock"`
 	Timezone         string     `yaml:"timezone"`
+	Locale           string     `yaml:"locale" oneof:"en|fa|auto" doc:"Language, calendar and digits of what people read: the pages, reports and lists in the terminal. fa: Persian, with Jalali dates, from right to left. auto: what the browser asks for, or LC_ALL, LC_MESSAGES and LANG of the terminal. A reader of the pages may choose another one. JSON, CSV, outputs, metrics and logs are the same in every locale."`
 	SettingsRevision uint64     `yaml:"settings_revision" range:"1.." doc:"Revision number of the settings marked (revision). Those settings change answers, so their values take effect at an offset of the ledger: the first process that has a higher number appends them there. Raise the number whenever one of those settings changes, and only then. A process that has a lower number, or the same number and other values, refuses to fold, so that answers do not alternate during a rolling restart."`
 	Kafka            Kafka      `yaml:"kafka"`
 	Redis            Redis      `yaml:"redis"`
@@ -356,6 +357,7 @@ type Shutdown struct {
 func Default() Config {
 	c := Config{
 		Roles:            []string{"intake", "fold", "http"},
+		Locale:           "en",
 		SettingsRevision: 1,
 		Kafka: Kafka{
 			Brokers:           []string{"127.0.0.1:9092"},

@@ -138,7 +138,7 @@ func (p *Process) listen(ctx context.Context, reg prometheus.Gatherer) error {
 	}
 	log := p.log.Named("http")
 	shown := pages.Routes(pages.Config{
-		Views: v, Zone: zone, Now: time.Now, Log: log,
+		Views: v, Zone: zone, Reader: c.Locale, Now: time.Now, Log: log,
 		Checks: func(ctx context.Context) []server.CheckResult { return p.server.Checks(ctx) }, // it serves only once it is made
 	})
 	p.server, err = server.Listen(ctx, server.Options{

@@ -2,12 +2,12 @@ package lookup
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/mainstay/mainstay/pkg/locale"
 	"github.com/mainstay/mainstay/processors"
 	"github.com/mainstay/mainstay/processors/customer"
 	"github.com/mainstay/mainstay/schemas/output"
@@ -179,27 +179,30 @@ func moment(name string, of func(*Listed) output.Opt[int64]) Column {
 }
 
 // Why says in a sentence why a customer may need attention.
-func Why(l *Listed) string {
+func Why(l *Listed) string { return WhyIn(l, locale.English(), time.UTC) }
+
+// WhyIn is the same in another language, with the days of a zone.
+func WhyIn(l *Listed, in *locale.Locale, zone *time.Location) string {
 	clv, churn, promoter := &l.Scores.CLV, &l.Scores.Churn, &l.Scores.Promoter
 	var parts []string
 	switch rhythm := clv.AverageDaysBetweenOrders; {
 	case churn.Risk == "churned":
-		parts = append(parts, "account or subscription ended")
+		parts = append(parts, in.T("account or subscription ended"))
 	case !churn.DaysSinceLastOrder.Known:
-		parts = append(parts, "no standing order")
+		parts = append(parts, in.T("no standing order"))
 	case rhythm.Known:
-		parts = append(parts, fmt.Sprintf("ordered every %.0f days, silent for %.0f", rhythm.Value, churn.DaysSinceLastOrder.Value))
+		parts = append(parts, in.F("ordered every %.0f days, silent for %.0f", rhythm.Value, churn.DaysSinceLastOrder.Value))
 	default:
-		parts = append(parts, fmt.Sprintf("one purchase day, silent for %.0f days", churn.DaysSinceLastOrder.Value))
+		parts = append(parts, in.F("one purchase day, silent for %.0f days", churn.DaysSinceLastOrder.Value))
 	}
 	if churn.Probability.Known {
-		parts = append(parts, fmt.Sprintf("%.0f%% likely to be gone", 100*churn.Probability.Value))
+		parts = append(parts, in.F("%.0f%% likely to be gone", 100*churn.Probability.Value))
 	}
 	if promoter.Category == "detractor" {
-		parts = append(parts, fmt.Sprintf("scored %d of 10", promoter.Score.Value))
+		parts = append(parts, in.F("scored %d of 10", promoter.Score.Value))
 	}
 	for _, a := range l.Alerts {
-		parts = append(parts, fmt.Sprintf("%s since %s", a.Rule, time.UnixMilli(a.RaisedAt).UTC().Format(time.DateOnly)))
+		parts = append(parts, in.F("%s since %s", in.C(a.Rule), in.Day(time.UnixMilli(a.RaisedAt).In(zone))))
 	}
-	return strings.Join(parts, "; ")
+	return strings.Join(parts, in.T("; "))
 }

@@ -98,6 +98,21 @@ func (r *Report) MarshalJSON() ([]byte, error) {
 	return json.Marshal(whole)
 }
 
+// Written returns the report with its texts as write has them, by the name of the column: for people, since programs know them as they are.
+func (r *Report) Written(write func(column, text string) string) *Report {
+	written := *r
+	written.Rows = make([][]Cell, len(r.Rows))
+	for i, cells := range r.Rows {
+		written.Rows[i] = slices.Clone(cells)
+		for k := range cells {
+			if cells[k].Text != "" {
+				written.Rows[i][k].Text = write(r.Columns[k].Name, cells[k].Text)
+			}
+		}
+	}
+	return &written
+}
+
 // columns returns columns of texts, and one for each measure.
 func columns[T any](measures []measure.Measure[T], texts ...string) (all []Column) {
 	for _, name := range texts {

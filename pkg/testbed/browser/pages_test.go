@@ -158,6 +158,18 @@ func paths() []string {
 	return append(pages.Paths(), "/customer?id=c1", "/customer?id="+url.QueryEscape(persian), "/customer?id=nobody")
 }
 
+// inPersian are the same pages in Persian.
+func inPersian() (all []string) {
+	for _, path := range paths() {
+		separator := "?"
+		if strings.Contains(path, "?") {
+			separator = "&"
+		}
+		all = append(all, path+separator+"locale=fa")
+	}
+	return all
+}
+
 // audit is what axe-core finds: rules broken whose impact is serious or critical, with the elements.
 const audit = `axe.run(document, {resultTypes: ["violations"]}).then(r => r.violations.filter(v => v.impact === "serious" || v.impact === "critical")
   .map(v => v.id + " (" + v.impact + "): " + v.nodes.slice(0, 3).map(n => n.html + " " + n.failureSummary).join(" | ")))`
@@ -176,7 +188,7 @@ func TestPagesAreAccessible(t *testing.T) {
 	require.NoError(t, err)
 	address, _ := serve(t)
 	b := start(t)
-	for _, path := range paths() {
+	for _, path := range append(paths(), inPersian()...) {
 		for name, look := range map[string]browser.Look{"desk": browser.Desk(), "dark": browser.Dark(), "phone": browser.Phone()} {
 			t.Run(name+path, func(t *testing.T) {
 				tab := open(t, b, look, address+path)
@@ -191,7 +203,7 @@ func TestPagesAreAccessible(t *testing.T) {
 func TestPagesFitTheWindow(t *testing.T) {
 	address, _ := serve(t)
 	b := start(t)
-	for _, path := range paths() {
+	for _, path := range append(paths(), inPersian()...) {
 		for _, look := range []browser.Look{browser.Desk(), browser.Phone()} {
 			for _, direction := range []string{"ltr", "rtl"} {
 				t.Run(fmt.Sprint(look.Width, direction, path), func(t *testing.T) {
@@ -203,6 +215,25 @@ func TestPagesFitTheWindow(t *testing.T) {
 			}
 		}
 	}
+}
+
+// In Persian the units of numbers in a column are below units, charts keep their direction, and the choice lasts.
+func TestPagesInPersian(t *testing.T) {
+	address, _ := serve(t)
+	tab := open(t, start(t), browser.Desk(), address+"/?locale=fa")
+	var found struct {
+		Direction, Chart string
+		Edges            int // different right edges of the numbers of the column of values at stake
+	}
+	const look = `({Direction: getComputedStyle(document.querySelector("h1")).direction, Chart: "",
+	  Edges: new Set([...document.querySelectorAll("td.number:nth-child(2) > div")].map(e => { const r = document.createRange(); r.selectNodeContents(e.firstChild); return Math.round(r.getBoundingClientRect().right); })).size})`
+	require.NoError(t, tab.Run(limit(t), chromedp.Evaluate(look, &found)))
+	require.Equal(t, "rtl", found.Direction)
+	require.Equal(t, 1, found.Edges)
+	require.NoError(t, tab.Run(limit(t), chromedp.Navigate(address+"/customer?id=c1"), chromedp.WaitVisible("svg.chart"),
+		chromedp.Evaluate(`({Direction: document.documentElement.dir, Chart: getComputedStyle(document.querySelector("svg.chart")).direction})`, &found)))
+	require.Equal(t, "rtl", found.Direction, "the choice of the page before")
+	require.Equal(t, "ltr", found.Chart)
 }
 
 func TestSearchFinds(t *testing.T) {
