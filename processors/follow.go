@@ -61,7 +61,7 @@ func (f *Follower) Follow(offset int64, e *ledger.Entry) (Result, error) {
 		}
 	case ledger.Kind_KIND_EVENT, ledger.Kind_KIND_CONTINUE, ledger.Kind_KIND_CONTRIBUTION, ledger.Kind_KIND_SETTINGS,
 		ledger.Kind_KIND_LOGIC, ledger.Kind_KIND_PARAMETERS, ledger.Kind_KIND_THRESHOLDS, ledger.Kind_KIND_CHECKPOINT,
-		ledger.Kind_KIND_UNNAME, ledger.Kind_KIND_COST, ledger.Kind_KIND_MERGE:
+		ledger.Kind_KIND_UNNAME, ledger.Kind_KIND_COST, ledger.Kind_KIND_MERGE, ledger.Kind_KIND_CALL_MARK:
 	default:
 		return Applied, fmt.Errorf("entry %d: %w %d", offset, ErrUnknownKind, e.GetKind())
 	}

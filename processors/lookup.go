@@ -26,6 +26,9 @@ type CustomerScores struct {
 	Promoter output.PromoterStatusUpdated
 
 	Engagement customer.Engagement
+
+	Mark             *customer.CallMark // nil: nobody has marked the customer
+	AlertedSinceMark bool               // an alert is open that was published after the mark
 }
 
 // ScoreCustomer scores a customer without folding anything, as of base time (of the latest event, while base time is undefined), or
@@ -73,6 +76,7 @@ func scoreCustomer(p *Partition, m customer.Moment, id string, s *customer.State
 	status := promoter.Score(t, m, s)
 	promoter.Describe(&status, &last, &a.Promoter)
 	a.Engagement = s.Engagement(m)
+	a.Mark, a.AlertedSinceMark = s.CallMark(), s.AlertedSinceCallMark()
 	return a
 }
 
@@ -105,6 +109,7 @@ func (a *CustomerScores) Append(dst []byte) []byte {
 	dst = a.Churn.Append(append(dst, `,"churn_risk":`...))
 	dst = a.Promoter.Append(append(dst, `,"promoter_status":`...))
 	dst = appendJSON(append(dst, `,"engagement":`...), AnswerEngagement(&a.Engagement))
+	dst = appendJSON(append(dst, `,"mark":`...), AnswerMark(a.Mark))
 	return append(dst, '}')
 }
 
@@ -129,6 +134,30 @@ func AnswerEngagement(e *customer.Engagement) *EngagementAnswer {
 		moment(e.FirstAt), moment(e.LastAt), json.Number(strconv.FormatFloat(e.DaysSinceLast, 'f', 1, 64)), e.ActiveDays30, e.ActiveDays90,
 		e.SupportContacts90, e.SupportContacts, e.Reviews,
 	}
+}
+
+// MarkAnswer is what somebody did about a customer, in the form in which it is shown.
+type MarkAnswer struct {
+	Mark  string  `json:"mark"` // done or snoozed
+	At    string  `json:"marked_at"`
+	Until *string `json:"snoozed_until"`
+	By    *string `json:"marked_by"`
+	Note  *string `json:"note"`
+}
+
+// AnswerMark returns nil if nobody has marked the customer.
+func AnswerMark(k *customer.CallMark) *MarkAnswer {
+	if k == nil {
+		return nil
+	}
+	a := &MarkAnswer{Mark: k.Word(), At: moment(k.At), Until: momentIf(k.Until)}
+	if k.By != "" {
+		a.By = new(k.By)
+	}
+	if k.Note != "" {
+		a.Note = new(k.Note)
+	}
+	return a
 }
 
 func appendString(dst []byte, s string) []byte { return appendJSON(dst, s) }

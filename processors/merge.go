@@ -136,6 +136,8 @@ func (s *step) foldForward() (Verdict, error) {
 		return s.foldMerge()
 	case ledger.Kind_KIND_FACTS:
 		return s.foldFacts()
+	case ledger.Kind_KIND_CALL_MARK:
+		return s.foldCallMark()
 	default:
 		return Verdict{}, fmt.Errorf("%w %d in a forward", ErrUnknownKind, f.Entry.GetKind())
 	}

@@ -144,6 +144,8 @@ func (s *step) fold() (Verdict, error) {
 		return s.foldUnnamed()
 	case ledger.Kind_KIND_COST:
 		return s.foldCost()
+	case ledger.Kind_KIND_CALL_MARK:
+		return s.foldCallMark()
 	case ledger.Kind_KIND_GENESIS, ledger.Kind_KIND_SETTINGS, ledger.Kind_KIND_LOGIC, ledger.Kind_KIND_PARAMETERS,
 		ledger.Kind_KIND_THRESHOLDS, ledger.Kind_KIND_CHECKPOINT:
 		return s.foldTerms()

@@ -28,8 +28,8 @@ func (p *program) customerCommand() *cobra.Command {
 	get.Flags().String("as-of", "", "RFC 3339, a day, now, or relative to now (-30d): what was known when the ledger's time reached it, from Kafka; default: the present, from Redis")
 	addOutputFlag(get)
 	addOutputFlag(explain)
-	return commandGroup("customer", "Show, explain or list customers' answers, from Redis, where Kafka need not answer but for --as-of; merge or forget a customer",
-		get, explain, p.customerListCommand(), p.customerMergeCommand(), p.customerForgetCommand())
+	return commandGroup("customer", "Show, explain or list customers' answers, from Redis, where Kafka need not answer but for --as-of; mark, merge or forget a customer",
+		get, explain, p.customerListCommand(), p.customerMarkCommand(), p.customerMergeCommand(), p.customerForgetCommand())
 }
 
 func (p *program) customerGet(ctx context.Context, cmd *cobra.Command, args []string) error {

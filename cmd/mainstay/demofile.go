@@ -128,7 +128,7 @@ func (d *fileDemo) imported(g *ledger.Genesis, counts importer.Counts) error {
 // answered reads the answers, tests on the same orders how far to trust them, and prints both.
 func (d *fileDemo) answered(ctx context.Context, a demo.Answers) error {
 	d.result.AsOf, d.result.Model = a.At.UTC(), a.Model
-	q, err := lookup.CallList(calls)
+	q, err := lookup.CallList(calls, nil)
 	if err != nil {
 		return err
 	}

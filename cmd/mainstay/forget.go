@@ -9,8 +9,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/mainstay/mainstay/pkg/node/app"
-	"github.com/mainstay/mainstay/pkg/ops/enter"
 	"github.com/mainstay/mainstay/pkg/ops/forget"
+	"github.com/mainstay/mainstay/pkg/stream/enter"
 	"github.com/mainstay/mainstay/pkg/stream/lookup"
 	"github.com/mainstay/mainstay/schemas/ledger"
 )

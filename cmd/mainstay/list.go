@@ -48,20 +48,28 @@ func (p *program) todayCommand() *cobra.Command {
 		Long: `Today lists the customers who are slipping away (churn risk medium or high), the greatest value at stake first: predicted lifetime
 value x churn probability. A customer who is almost certainly gone has little predicted value left and stands low in the list. alerted_at
 is when an alert of the customer that is still open was last published. Customers in the control group of an open alert are left out: nobody
-is to act on it, so that report lift can compare.`,
+is to act on it, so that report lift can compare.
+
+Customers whom somebody has marked with customer mark are left out: who is snoozed until the time is over, who is done for today.done_days, or until
+an alert is raised after the mark. With --all they are listed too, with the columns done_at, done_by and snoozed_until.`,
 		Example: "  " + p.name + " today --limit 50\n  " + p.name + " today --csv > calls.csv",
 		RunE: p.interruptible(func(ctx context.Context, cmd *cobra.Command, _ []string) error {
 			limit, err := listLimit(cmd)
 			if err != nil {
 				return err
 			}
-			q, err := lookup.CallList(limit)
+			hide := new(lookup.Hiding) // for how long the configuration says
+			if all, _ := cmd.Flags().GetBool("all"); all {
+				hide = nil
+			}
+			q, err := lookup.CallList(limit, hide)
 			if err != nil {
 				return err
 			}
 			return p.list(ctx, cmd, q)
 		}),
 	}
+	cmd.Flags().Bool("all", false, "also customers whom somebody has marked as done or snoozed")
 	addListFlags(cmd)
 	return cmd
 }
@@ -105,6 +113,7 @@ func (p *program) list(ctx context.Context, cmd *cobra.Command, q lookup.ListQue
 	machine := asJSON(cmd)
 	asCSV, _ := cmd.Flags().GetBool("csv")
 	names, _ := cmd.Flags().GetStringSlice("columns")
+	standard := len(names) == 0
 	switch {
 	case len(names) > 0:
 	case machine || asCSV:
@@ -123,6 +132,9 @@ func (p *program) list(ctx context.Context, cmd *cobra.Command, q lookup.ListQue
 		return err
 	}
 	defer a.Close()
+	if q.Hide != nil {
+		q.Hide.Done = a.Config.Today.DoneFor()
+	}
 	bar := p.bar("reading customers", false)
 	q.Progress = func(read int64) { _ = bar.Set64(read) } // an error of drawing does not stop the command
 	listing, err := lookup.List(ctx, a.Redis, a.Config.Namespace, g, q)
@@ -135,11 +147,19 @@ func (p *program) list(ctx context.Context, cmd *cobra.Command, q lookup.ListQue
 	case asCSV:
 		return p.listCSV(columns, listing.Rows)
 	}
+	if standard && slices.ContainsFunc(listing.Rows, func(l lookup.Listed) bool { return l.Scores.Mark != nil }) {
+		if columns, err = lookup.ColumnsNamed(append(slices.Clone(names), "done_at", "done_by", "snoozed_until")); err != nil {
+			return err
+		}
+	}
 	in, zone, err := p.reader(cmd, g)
 	if err != nil {
 		return err
 	}
-	return p.listTable(in, zone, columns, listing.Rows)
+	if err := p.listTable(in, zone, columns, listing.Rows); err != nil || len(listing.Hidden) == 0 {
+		return err
+	}
+	return p.printf("%s\n", in.F("%d more are marked as done or snoozed: --all lists them", len(listing.Hidden)))
 }
 
 func (p *program) listJSON(columns []lookup.Column, rows []lookup.Listed) error {

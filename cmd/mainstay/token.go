@@ -18,7 +18,7 @@ func (p *program) tokenCommand() *cobra.Command {
 		allowed = append(allowed, string(s))
 	}
 	cmd := &cobra.Command{
-		Use: "token NAME", Short: "Make a token for metrics, status, customers, events or profiles", Args: cobra.ExactArgs(1),
+		Use: "token NAME", Short: "Make a token for metrics, status, customers, marks, events or profiles", Args: cobra.ExactArgs(1),
 		Long: `Token prints a new token to standard error, once, and its entry for http.tokens_file to standard output. The entry holds a hash;
 the token cannot be recovered from it. Running processes read the file again when it changes.`,
 		Example: "  " + p.name + " token prometheus --scope metrics >> tokens.yaml",

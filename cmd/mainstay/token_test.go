@@ -35,6 +35,6 @@ func TestToken(t *testing.T) {
 		code, _, errs = run(t, nil, args...)
 		require.Equal(t, exitUsage, code)
 		require.Contains(t, errs, "--scope: ")
-		require.Contains(t, errs, "[metrics status customers events profile]")
+		require.Contains(t, errs, "[metrics status customers marks events profile]")
 	}
 }

@@ -239,9 +239,23 @@ func mutants() []mutant {
 		{rule: "locale", name: "choice-forgotten", broken: "a reader's choice of a locale holds for one page", by: goTest("./pkg/edge/pages", "TestWhoseLocale")},
 		{rule: "webhooks", name: "filters-ignored", broken: "a destination gets what its filters leave out", by: goTest("./pkg/edge/deliver", "TestFilteredOutputsAreDone")},
 		{rule: "access", name: "private-address-allowed", broken: "a webhook reaches loopback, private and link-local addresses", by: goTest("./pkg/edge/deliver", "TestNamesThatLeadInside")},
+		{rule: "marks", name: "mark-makes-customer", broken: "a mark of nobody who is known makes a customer", by: callMarks()},
+		{rule: "marks", name: "mark-lost-on-reclaim", broken: "on reclaim call marks are forgotten", by: callMarks()},
+		{rule: "marks", name: "mark-lost-in-merge", broken: "a merge forgets the mark of the customer who is merged", by: callMarks()},
+		{rule: "marks", name: "snooze-for-ever", broken: "a snooze does not end", by: unitTests("./pkg/stream/lookup", "^TestHowLongMarksHide$")},
+		{rule: "marks", name: "alert-after-mark-hidden", broken: "who is done is left out although an alert was raised after the mark", by: unitTests("./pkg/stream/lookup", "^TestHowLongMarksHide$")},
+		{rule: "marks", name: "stale-read-after-mark", broken: "a list that was read before a mark is shown after it", by: unitTests("./pkg/edge/views", "^TestMarksAreSeenByWhoeverAsksAfterwards$")},
+		{rule: "marks", name: "etag-without-mark", broken: "a mark does not change the ETag of a customer", by: unitTests("./pkg/edge/api", "^TestMarks$")},
+		{rule: "marks", name: "copy-keeps-erased-marks", broken: "a copy of a ledger keeps marks of customers from before their erasure", by: goTest("./pkg/ops/ledgercopy", "TestErasedCustomersAreLeftOut")},
+		{rule: "marks", name: "export-names-staff", broken: "exports name who of the staff has marked a customer", by: unitTests("./pkg/stream/export", "^TestStaffIsExportedOnlyIfAskedFor$")},
+		{rule: "access", name: "mark-by-reader", broken: "a token that reads customers marks them", by: unitTests("./pkg/edge/api", "^TestMarksHaveAScopeOfTheirOwn$")},
+		{rule: "access", name: "marks-for-foreign-pages", broken: "a web page of another host marks customers by a form", by: unitTests("./pkg/edge/pages", "^TestForeignPagesMarkNobody$")},
+		{rule: "access", name: "api-writes-for-foreign-pages", broken: "a web page of another host marks customers by the API", by: unitTests("./pkg/edge/api", "^TestMarksThatAreRefused$")},
 		{rule: "access", name: "scope-is-not-checked", broken: "a token opens what its scopes do not name", by: unitTests("./pkg/node/server", "^TestTokensOpenWhatTheirScopesSay$")},
 	}
 }
+
+func callMarks() []proof { return unitTests("./processors", "^Test.*CallMark") }
 
 func merges() []proof { return unitTests("./processors", "^TestMerge") }
 

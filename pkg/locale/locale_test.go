@@ -87,7 +87,7 @@ func TestNumbers(t *testing.T) {
 var (
 	verb    = regexp.MustCompile(`%(\[\d+\])?[.\d]*[a-z]`)
 	latin   = regexp.MustCompile(`[A-Za-z]{2,}`)
-	allowed = regexp.MustCompile(`mainstay [a-z ]+|Mainstay|--current|costs set --help|alerts\.(rules|control_share)|settings_revision|portfolio\.contribution_interval|tiers\.min_customers|Pareto|\b(CLV|CAC|NPS|RFM|JSON|Redis|Kafka)\b`)
+	allowed = regexp.MustCompile(`mainstay [a-z ]+|Mainstay|--current|--all|\bHost\b|costs set --help|alerts\.(rules|control_share)|settings_revision|portfolio\.contribution_interval|tiers\.min_customers|Pareto|\b(CLV|CAC|NPS|RFM|JSON|Redis|Kafka)\b`)
 )
 
 // Each translation has the arguments of its text, and nothing in digits or words of English besides names.

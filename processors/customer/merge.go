@@ -101,6 +101,7 @@ func (s *State) Facts(own string) []*State {
 	r := first.ensureRare()
 	if from := s.rare; from != nil {
 		r.credits, r.credit, r.merged = from.credits, from.credit, slices.Clone(from.merged)
+		r.callMark = from.callMark
 		first.credit += from.credit
 	}
 	r.addMerged(xxhash.Sum64String(own))
@@ -164,6 +165,7 @@ func (s *State) TakeOver(t *Terms, m Moment, own string, part *State, texts *tra
 	}
 	s.takeCredits(part)
 	s.takeReferrals(own, part)
+	s.takeCallMark(part.CallMark())
 	s.Alerts.WasHighValue = s.Alerts.WasHighValue || part.Alerts.WasHighValue
 	s.milestones.rise(&part.milestones, s.orders)
 	s.Promise = Promise{} // it was made for a part of the history

@@ -214,6 +214,8 @@ type rare struct {
 	mergedAt   int64    // offset of the entry that did it
 	merged     []uint64 // hashes of the ids of the customers who were merged into this one, rising
 	withdrawn  int64    // number of credits that are marked so
+
+	callMark *CallMark // nil: nobody has marked the customer
 }
 
 func (s *State) hasUnnamedCredits() bool { return s.rare != nil && s.rare.credits > 0 }

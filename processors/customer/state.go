@@ -226,7 +226,7 @@ func (s *State) Size() int {
 		n += len(s.referrals[i].referrer)
 	}
 	if r := s.rare; r != nil {
-		n += 80 + len(r.mergedInto) + 8*cap(r.merged)
+		n += 80 + len(r.mergedInto) + 8*cap(r.merged) + r.callMark.size()
 	}
 	return n + s.engagement.size() + len(s.Credited.To) + len(s.AccountCloseReason) + len(s.SubscriptionEndReason)
 }

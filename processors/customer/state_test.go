@@ -107,6 +107,8 @@ func fullState(t *testing.T) *State {
 	buy(m, now, &ledger.Purchase{OrderId: "refunded", Total: 300, UpdatedAt: now + 1, TimeStoodIn: true}) // states neither refunds nor the time
 	s.RecordRefund(terms, m, e, &ledger.Cancellation{OrderId: "waits", RefundId: "b", Currency: "EUR", Total: 20})
 	s.RecordCancellation(terms, m, e, &ledger.Cancellation{OrderId: "unknown", Reason: "fraud"}, &ledger.Origin{Topic: "t", Partition: 1, Offset: 2})
+	s.Alerts.Opened = 2
+	s.RecordCallMark(m, &ledger.CallMark{Kind: ledger.CallMarkKind_CALL_MARK_KIND_SNOOZED, Until: now + DayMS, By: "Ann", Note: "voicemail"})
 	s.RecordClosing(e, &ledger.Cancellation{Kind: ledger.CancellationKind_CANCELLATION_KIND_ACCOUNT, Reason: "price"})
 	s.RecordClosing(e, &ledger.Cancellation{Kind: ledger.CancellationKind_CANCELLATION_KIND_SUBSCRIPTION, Reason: "price"})
 	s.RecordResponse(&ledger.Survey{ResponseId: "r", SurveyId: "s", Type: ledger.SurveyType_SURVEY_TYPE_NPS, Score: 9, CreatedAt: now, UpdatedAt: now + 1, Excluded: true, Comment: "c", Dimension: "d"})

@@ -93,6 +93,7 @@ func (s *State) write(w *state.Customer) {
 			w.Unnamings = r.compared
 		}
 		w.MergedInto, w.MergedAt, w.Merged = r.mergedInto, r.mergedAt, r.merged
+		w.CallMark = r.callMark.write()
 	}
 	if w.LastPublished == nil {
 		w.LastPublished = new(state.LastPublished)
@@ -293,11 +294,13 @@ func Decode(blob []byte) (*State, error) {
 	for _, r := range w.Referrals {
 		s.referrals = append(s.referrals, referral{id: r.GetId(), referrer: r.GetReferrer(), voided: r.GetVoided(), pending: r.GetPending(), at: r.GetAt()})
 	}
+	//mutant:mark-lost-on-reclaim insert w.CallMark = nil
 	//mutant:unnamed-credit-lost-on-reclaim insert w.UnnamedCredits, w.UnnamedCredit = 0, 0
-	if w.GetUnnamedCredits() != 0 || w.GetUnnamings() != 0 || w.GetMergedAt() != 0 || len(w.Merged) > 0 {
+	if w.GetUnnamedCredits() != 0 || w.GetUnnamings() != 0 || w.GetMergedAt() != 0 || len(w.Merged) > 0 || w.GetCallMark() != nil {
 		s.rare = &rare{
 			credits: w.GetUnnamedCredits(), credit: w.GetUnnamedCredit(), compared: w.GetUnnamings(),
 			mergedInto: w.GetMergedInto(), mergedAt: w.GetMergedAt(), merged: w.Merged,
+			callMark: readCallMark(w.GetCallMark()),
 		}
 		s.credit += s.rare.credit
 	}

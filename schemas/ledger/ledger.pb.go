@@ -49,6 +49,7 @@ const (
 	Kind_KIND_COST         Kind = 19 // what the shop spent in a month, by an operator; partition 0 keeps it
 	Kind_KIND_FACTS        Kind = 17 // what is known of a customer who is merged, for the one who takes it over
 	Kind_KIND_FORWARD      Kind = 18 // an entry for a customer who was merged, for the one into whom they were
+	Kind_KIND_CALL_MARK    Kind = 20 // what somebody did about a customer who is to be called
 )
 
 // Enum value maps for Kind.
@@ -74,6 +75,7 @@ var (
 		19: "KIND_COST",
 		17: "KIND_FACTS",
 		18: "KIND_FORWARD",
+		20: "KIND_CALL_MARK",
 	}
 	Kind_value = map[string]int32{
 		"KIND_UNSPECIFIED":  0,
@@ -96,6 +98,7 @@ var (
 		"KIND_COST":         19,
 		"KIND_FACTS":        17,
 		"KIND_FORWARD":      18,
+		"KIND_CALL_MARK":    20,
 	}
 )
 
@@ -1898,7 +1901,7 @@ const file_ledger_ledger_proto_rawDesc = "" +
 	"Engagement\x126\n" +
 	"\x04type\x18\x01 \x01(\x0e2\".mainstay.ledger.v1.EngagementTypeR\x04type\x12\x18\n" +
 	"\achannel\x18\x02 \x01(\tR\achannel\x12\x1a\n" +
-	"\bcampaign\x18\x03 \x01(\tR\bcampaign*\xee\x02\n" +
+	"\bcampaign\x18\x03 \x01(\tR\bcampaign*\x82\x03\n" +
 	"\x04Kind\x12\x14\n" +
 	"\x10KIND_UNSPECIFIED\x10\x00\x12\x10\n" +
 	"\fKIND_GENESIS\x10\x01\x12\x0e\n" +
@@ -1926,7 +1929,8 @@ const file_ledger_ledger_proto_rawDesc = "" +
 	"\tKIND_COST\x10\x13\x12\x0e\n" +
 	"\n" +
 	"KIND_FACTS\x10\x11\x12\x10\n" +
-	"\fKIND_FORWARD\x10\x12*\xb3\x01\n" +
+	"\fKIND_FORWARD\x10\x12\x12\x12\n" +
+	"\x0eKIND_CALL_MARK\x10\x14*\xb3\x01\n" +
 	"\x10CancellationKind\x12!\n" +
 	"\x1dCANCELLATION_KIND_UNSPECIFIED\x10\x00\x12\x1b\n" +
 	"\x17CANCELLATION_KIND_ORDER\x10\x01\x12\x1c\n" +

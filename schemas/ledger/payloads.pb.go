@@ -270,6 +270,55 @@ func (CostKind) EnumDescriptor() ([]byte, []int) {
 	return file_ledger_payloads_proto_rawDescGZIP(), []int{4}
 }
 
+type CallMarkKind int32
+
+const (
+	CallMarkKind_CALL_MARK_KIND_CLEARED CallMarkKind = 0 // the mark from before is taken back
+	CallMarkKind_CALL_MARK_KIND_DONE    CallMarkKind = 1 // somebody has acted
+	CallMarkKind_CALL_MARK_KIND_SNOOZED CallMarkKind = 2 // nobody is to act before a time
+)
+
+// Enum value maps for CallMarkKind.
+var (
+	CallMarkKind_name = map[int32]string{
+		0: "CALL_MARK_KIND_CLEARED",
+		1: "CALL_MARK_KIND_DONE",
+		2: "CALL_MARK_KIND_SNOOZED",
+	}
+	CallMarkKind_value = map[string]int32{
+		"CALL_MARK_KIND_CLEARED": 0,
+		"CALL_MARK_KIND_DONE":    1,
+		"CALL_MARK_KIND_SNOOZED": 2,
+	}
+)
+
+func (x CallMarkKind) Enum() *CallMarkKind {
+	p := new(CallMarkKind)
+	*p = x
+	return p
+}
+
+func (x CallMarkKind) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (CallMarkKind) Descriptor() protoreflect.EnumDescriptor {
+	return file_ledger_payloads_proto_enumTypes[5].Descriptor()
+}
+
+func (CallMarkKind) Type() protoreflect.EnumType {
+	return &file_ledger_payloads_proto_enumTypes[5]
+}
+
+func (x CallMarkKind) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use CallMarkKind.Descriptor instead.
+func (CallMarkKind) EnumDescriptor() ([]byte, []int) {
+	return file_ledger_payloads_proto_rawDescGZIP(), []int{5}
+}
+
 // Genesis is entry 0 of every ledger partition: the settings that never change in the life of the ledger.
 type Genesis struct {
 	state                 protoimpl.MessageState `protogen:"open.v1"`
@@ -2865,6 +2914,75 @@ func (x *Cost) GetWithdrawn() bool {
 	return false
 }
 
+// CallMark states what somebody did about a customer on the list of calls. It replaces the one before, and changes no answer.
+type CallMark struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Kind          CallMarkKind           `protobuf:"varint,1,opt,name=kind,proto3,enum=mainstay.ledger.v1.CallMarkKind" json:"kind,omitempty"`
+	Until         int64                  `protobuf:"zigzag64,2,opt,name=until,proto3" json:"until,omitempty"` // snoozed: the time from which the customer is to be called again
+	By            string                 `protobuf:"bytes,3,opt,name=by,proto3" json:"by,omitempty"`          // who has marked the customer; empty: not stated
+	Note          string                 `protobuf:"bytes,4,opt,name=note,proto3" json:"note,omitempty"`      // empty: none
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CallMark) Reset() {
+	*x = CallMark{}
+	mi := &file_ledger_payloads_proto_msgTypes[29]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CallMark) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CallMark) ProtoMessage() {}
+
+func (x *CallMark) ProtoReflect() protoreflect.Message {
+	mi := &file_ledger_payloads_proto_msgTypes[29]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CallMark.ProtoReflect.Descriptor instead.
+func (*CallMark) Descriptor() ([]byte, []int) {
+	return file_ledger_payloads_proto_rawDescGZIP(), []int{29}
+}
+
+func (x *CallMark) GetKind() CallMarkKind {
+	if x != nil {
+		return x.Kind
+	}
+	return CallMarkKind_CALL_MARK_KIND_CLEARED
+}
+
+func (x *CallMark) GetUntil() int64 {
+	if x != nil {
+		return x.Until
+	}
+	return 0
+}
+
+func (x *CallMark) GetBy() string {
+	if x != nil {
+		return x.By
+	}
+	return ""
+}
+
+func (x *CallMark) GetNote() string {
+	if x != nil {
+		return x.Note
+	}
+	return ""
+}
+
 // Facts are what is known of a customer who is merged, or a part of it: the parts come one after the other. The entry's customer takes them
 // over, as if what they are from had been events of this customer. In the ledger they are in a Forward, whose path begins with the customer
 // who was merged.
@@ -2881,7 +2999,7 @@ type Facts struct {
 
 func (x *Facts) Reset() {
 	*x = Facts{}
-	mi := &file_ledger_payloads_proto_msgTypes[29]
+	mi := &file_ledger_payloads_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2893,7 +3011,7 @@ func (x *Facts) String() string {
 func (*Facts) ProtoMessage() {}
 
 func (x *Facts) ProtoReflect() protoreflect.Message {
-	mi := &file_ledger_payloads_proto_msgTypes[29]
+	mi := &file_ledger_payloads_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2906,7 +3024,7 @@ func (x *Facts) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Facts.ProtoReflect.Descriptor instead.
 func (*Facts) Descriptor() ([]byte, []int) {
-	return file_ledger_payloads_proto_rawDescGZIP(), []int{29}
+	return file_ledger_payloads_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *Facts) GetCustomer() []byte {
@@ -2948,7 +3066,7 @@ type Forward struct {
 
 func (x *Forward) Reset() {
 	*x = Forward{}
-	mi := &file_ledger_payloads_proto_msgTypes[30]
+	mi := &file_ledger_payloads_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2960,7 +3078,7 @@ func (x *Forward) String() string {
 func (*Forward) ProtoMessage() {}
 
 func (x *Forward) ProtoReflect() protoreflect.Message {
-	mi := &file_ledger_payloads_proto_msgTypes[30]
+	mi := &file_ledger_payloads_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2973,7 +3091,7 @@ func (x *Forward) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Forward.ProtoReflect.Descriptor instead.
 func (*Forward) Descriptor() ([]byte, []int) {
-	return file_ledger_payloads_proto_rawDescGZIP(), []int{30}
+	return file_ledger_payloads_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *Forward) GetPath() []*Merged {
@@ -3001,7 +3119,7 @@ type Merged struct {
 
 func (x *Merged) Reset() {
 	*x = Merged{}
-	mi := &file_ledger_payloads_proto_msgTypes[31]
+	mi := &file_ledger_payloads_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3013,7 +3131,7 @@ func (x *Merged) String() string {
 func (*Merged) ProtoMessage() {}
 
 func (x *Merged) ProtoReflect() protoreflect.Message {
-	mi := &file_ledger_payloads_proto_msgTypes[31]
+	mi := &file_ledger_payloads_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3026,7 +3144,7 @@ func (x *Merged) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Merged.ProtoReflect.Descriptor instead.
 func (*Merged) Descriptor() ([]byte, []int) {
-	return file_ledger_payloads_proto_rawDescGZIP(), []int{31}
+	return file_ledger_payloads_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *Merged) GetCustomer() uint64 {
@@ -3298,7 +3416,12 @@ const file_ledger_payloads_proto_rawDesc = "" +
 	"\x04kind\x18\x02 \x01(\x0e2\x1c.mainstay.ledger.v1.CostKindR\x04kind\x12\x16\n" +
 	"\x06source\x18\x03 \x01(\tR\x06source\x12\x16\n" +
 	"\x06amount\x18\x04 \x01(\x12R\x06amount\x12\x1c\n" +
-	"\twithdrawn\x18\x05 \x01(\bR\twithdrawn\"|\n" +
+	"\twithdrawn\x18\x05 \x01(\bR\twithdrawn\"z\n" +
+	"\bCallMark\x124\n" +
+	"\x04kind\x18\x01 \x01(\x0e2 .mainstay.ledger.v1.CallMarkKindR\x04kind\x12\x14\n" +
+	"\x05until\x18\x02 \x01(\x12R\x05until\x12\x0e\n" +
+	"\x02by\x18\x03 \x01(\tR\x02by\x12\x12\n" +
+	"\x04note\x18\x04 \x01(\tR\x04note\"|\n" +
 	"\x05Facts\x12\x1a\n" +
 	"\bcustomer\x18\x01 \x01(\fR\bcustomer\x12\x1d\n" +
 	"\n" +
@@ -3330,7 +3453,11 @@ const file_ledger_payloads_proto_rawDesc = "" +
 	"\x15COST_KIND_UNSPECIFIED\x10\x00\x12\x19\n" +
 	"\x15COST_KIND_ACQUISITION\x10\x01\x12\x17\n" +
 	"\x13COST_KIND_RETENTION\x10\x02\x12\x17\n" +
-	"\x13COST_KIND_PROGRAMME\x10\x03B-Z+github.com/mainstay/mainstay/schemas/ledgerb\x06proto3"
+	"\x13COST_KIND_PROGRAMME\x10\x03*_\n" +
+	"\fCallMarkKind\x12\x1a\n" +
+	"\x16CALL_MARK_KIND_CLEARED\x10\x00\x12\x17\n" +
+	"\x13CALL_MARK_KIND_DONE\x10\x01\x12\x1a\n" +
+	"\x16CALL_MARK_KIND_SNOOZED\x10\x02B-Z+github.com/mainstay/mainstay/schemas/ledgerb\x06proto3"
 
 var (
 	file_ledger_payloads_proto_rawDescOnce sync.Once
@@ -3344,81 +3471,84 @@ func file_ledger_payloads_proto_rawDescGZIP() []byte {
 	return file_ledger_payloads_proto_rawDescData
 }
 
-var file_ledger_payloads_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
-var file_ledger_payloads_proto_msgTypes = make([]protoimpl.MessageInfo, 32)
+var file_ledger_payloads_proto_enumTypes = make([]protoimpl.EnumInfo, 6)
+var file_ledger_payloads_proto_msgTypes = make([]protoimpl.MessageInfo, 33)
 var file_ledger_payloads_proto_goTypes = []any{
 	(Clock)(0),                // 0: mainstay.ledger.v1.Clock
 	(PortfolioClose)(0),       // 1: mainstay.ledger.v1.PortfolioClose
 	(SubscriptionEnd)(0),      // 2: mainstay.ledger.v1.SubscriptionEnd
 	(ReferralCredit)(0),       // 3: mainstay.ledger.v1.ReferralCredit
 	(CostKind)(0),             // 4: mainstay.ledger.v1.CostKind
-	(*Genesis)(nil),           // 5: mainstay.ledger.v1.Genesis
-	(*CopiedFrom)(nil),        // 6: mainstay.ledger.v1.CopiedFrom
-	(*Tick)(nil),              // 7: mainstay.ledger.v1.Tick
-	(*Input)(nil),             // 8: mainstay.ledger.v1.Input
-	(*Reading)(nil),           // 9: mainstay.ledger.v1.Reading
-	(*Settings)(nil),          // 10: mainstay.ledger.v1.Settings
-	(*SettingsValues)(nil),    // 11: mainstay.ledger.v1.SettingsValues
-	(*AlertRule)(nil),         // 12: mainstay.ledger.v1.AlertRule
-	(*Rate)(nil),              // 13: mainstay.ledger.v1.Rate
-	(*Logic)(nil),             // 14: mainstay.ledger.v1.Logic
-	(*Parameters)(nil),        // 15: mainstay.ledger.v1.Parameters
-	(*Season)(nil),            // 16: mainstay.ledger.v1.Season
-	(*SeasonEvent)(nil),       // 17: mainstay.ledger.v1.SeasonEvent
-	(*SeasonCampaign)(nil),    // 18: mainstay.ledger.v1.SeasonCampaign
-	(*ParetoParameters)(nil),  // 19: mainstay.ledger.v1.ParetoParameters
-	(*BlendParameters)(nil),   // 20: mainstay.ledger.v1.BlendParameters
-	(*Percentiles)(nil),       // 21: mainstay.ledger.v1.Percentiles
-	(*Thresholds)(nil),        // 22: mainstay.ledger.v1.Thresholds
-	(*Credit)(nil),            // 23: mainstay.ledger.v1.Credit
-	(*Contribution)(nil),      // 24: mainstay.ledger.v1.Contribution
-	(*EquityChange)(nil),      // 25: mainstay.ledger.v1.EquityChange
-	(*Cohort)(nil),            // 26: mainstay.ledger.v1.Cohort
-	(*EquityScores)(nil),      // 27: mainstay.ledger.v1.EquityScores
-	(*CancellationCount)(nil), // 28: mainstay.ledger.v1.CancellationCount
-	(*Continue)(nil),          // 29: mainstay.ledger.v1.Continue
-	(*Checkpoint)(nil),        // 30: mainstay.ledger.v1.Checkpoint
-	(*Unname)(nil),            // 31: mainstay.ledger.v1.Unname
-	(*Unnamed)(nil),           // 32: mainstay.ledger.v1.Unnamed
-	(*Cost)(nil),              // 33: mainstay.ledger.v1.Cost
-	(*Facts)(nil),             // 34: mainstay.ledger.v1.Facts
-	(*Forward)(nil),           // 35: mainstay.ledger.v1.Forward
-	(*Merged)(nil),            // 36: mainstay.ledger.v1.Merged
-	(*Mark)(nil),              // 37: mainstay.ledger.v1.Mark
-	(*Entry)(nil),             // 38: mainstay.ledger.v1.Entry
+	(CallMarkKind)(0),         // 5: mainstay.ledger.v1.CallMarkKind
+	(*Genesis)(nil),           // 6: mainstay.ledger.v1.Genesis
+	(*CopiedFrom)(nil),        // 7: mainstay.ledger.v1.CopiedFrom
+	(*Tick)(nil),              // 8: mainstay.ledger.v1.Tick
+	(*Input)(nil),             // 9: mainstay.ledger.v1.Input
+	(*Reading)(nil),           // 10: mainstay.ledger.v1.Reading
+	(*Settings)(nil),          // 11: mainstay.ledger.v1.Settings
+	(*SettingsValues)(nil),    // 12: mainstay.ledger.v1.SettingsValues
+	(*AlertRule)(nil),         // 13: mainstay.ledger.v1.AlertRule
+	(*Rate)(nil),              // 14: mainstay.ledger.v1.Rate
+	(*Logic)(nil),             // 15: mainstay.ledger.v1.Logic
+	(*Parameters)(nil),        // 16: mainstay.ledger.v1.Parameters
+	(*Season)(nil),            // 17: mainstay.ledger.v1.Season
+	(*SeasonEvent)(nil),       // 18: mainstay.ledger.v1.SeasonEvent
+	(*SeasonCampaign)(nil),    // 19: mainstay.ledger.v1.SeasonCampaign
+	(*ParetoParameters)(nil),  // 20: mainstay.ledger.v1.ParetoParameters
+	(*BlendParameters)(nil),   // 21: mainstay.ledger.v1.BlendParameters
+	(*Percentiles)(nil),       // 22: mainstay.ledger.v1.Percentiles
+	(*Thresholds)(nil),        // 23: mainstay.ledger.v1.Thresholds
+	(*Credit)(nil),            // 24: mainstay.ledger.v1.Credit
+	(*Contribution)(nil),      // 25: mainstay.ledger.v1.Contribution
+	(*EquityChange)(nil),      // 26: mainstay.ledger.v1.EquityChange
+	(*Cohort)(nil),            // 27: mainstay.ledger.v1.Cohort
+	(*EquityScores)(nil),      // 28: mainstay.ledger.v1.EquityScores
+	(*CancellationCount)(nil), // 29: mainstay.ledger.v1.CancellationCount
+	(*Continue)(nil),          // 30: mainstay.ledger.v1.Continue
+	(*Checkpoint)(nil),        // 31: mainstay.ledger.v1.Checkpoint
+	(*Unname)(nil),            // 32: mainstay.ledger.v1.Unname
+	(*Unnamed)(nil),           // 33: mainstay.ledger.v1.Unnamed
+	(*Cost)(nil),              // 34: mainstay.ledger.v1.Cost
+	(*CallMark)(nil),          // 35: mainstay.ledger.v1.CallMark
+	(*Facts)(nil),             // 36: mainstay.ledger.v1.Facts
+	(*Forward)(nil),           // 37: mainstay.ledger.v1.Forward
+	(*Merged)(nil),            // 38: mainstay.ledger.v1.Merged
+	(*Mark)(nil),              // 39: mainstay.ledger.v1.Mark
+	(*Entry)(nil),             // 40: mainstay.ledger.v1.Entry
 }
 var file_ledger_payloads_proto_depIdxs = []int32{
 	0,  // 0: mainstay.ledger.v1.Genesis.clock:type_name -> mainstay.ledger.v1.Clock
-	6,  // 1: mainstay.ledger.v1.Genesis.copied_from:type_name -> mainstay.ledger.v1.CopiedFrom
-	8,  // 2: mainstay.ledger.v1.Tick.inputs:type_name -> mainstay.ledger.v1.Input
-	9,  // 3: mainstay.ledger.v1.Tick.readings:type_name -> mainstay.ledger.v1.Reading
-	37, // 4: mainstay.ledger.v1.Reading.last:type_name -> mainstay.ledger.v1.Mark
-	11, // 5: mainstay.ledger.v1.Settings.values:type_name -> mainstay.ledger.v1.SettingsValues
-	13, // 6: mainstay.ledger.v1.SettingsValues.rates:type_name -> mainstay.ledger.v1.Rate
-	12, // 7: mainstay.ledger.v1.SettingsValues.alert_rules:type_name -> mainstay.ledger.v1.AlertRule
+	7,  // 1: mainstay.ledger.v1.Genesis.copied_from:type_name -> mainstay.ledger.v1.CopiedFrom
+	9,  // 2: mainstay.ledger.v1.Tick.inputs:type_name -> mainstay.ledger.v1.Input
+	10, // 3: mainstay.ledger.v1.Tick.readings:type_name -> mainstay.ledger.v1.Reading
+	39, // 4: mainstay.ledger.v1.Reading.last:type_name -> mainstay.ledger.v1.Mark
+	12, // 5: mainstay.ledger.v1.Settings.values:type_name -> mainstay.ledger.v1.SettingsValues
+	14, // 6: mainstay.ledger.v1.SettingsValues.rates:type_name -> mainstay.ledger.v1.Rate
+	13, // 7: mainstay.ledger.v1.SettingsValues.alert_rules:type_name -> mainstay.ledger.v1.AlertRule
 	2,  // 8: mainstay.ledger.v1.SettingsValues.churn_subscription_end:type_name -> mainstay.ledger.v1.SubscriptionEnd
 	3,  // 9: mainstay.ledger.v1.SettingsValues.referral_credit:type_name -> mainstay.ledger.v1.ReferralCredit
 	1,  // 10: mainstay.ledger.v1.SettingsValues.portfolio_close:type_name -> mainstay.ledger.v1.PortfolioClose
-	19, // 11: mainstay.ledger.v1.Parameters.pareto:type_name -> mainstay.ledger.v1.ParetoParameters
-	20, // 12: mainstay.ledger.v1.Parameters.blend:type_name -> mainstay.ledger.v1.BlendParameters
-	16, // 13: mainstay.ledger.v1.Parameters.season:type_name -> mainstay.ledger.v1.Season
-	17, // 14: mainstay.ledger.v1.Season.events:type_name -> mainstay.ledger.v1.SeasonEvent
-	18, // 15: mainstay.ledger.v1.Season.campaigns:type_name -> mainstay.ledger.v1.SeasonCampaign
-	21, // 16: mainstay.ledger.v1.BlendParameters.silence:type_name -> mainstay.ledger.v1.Percentiles
-	21, // 17: mainstay.ledger.v1.BlendParameters.repeats:type_name -> mainstay.ledger.v1.Percentiles
-	21, // 18: mainstay.ledger.v1.BlendParameters.value:type_name -> mainstay.ledger.v1.Percentiles
-	28, // 19: mainstay.ledger.v1.Contribution.cancellations:type_name -> mainstay.ledger.v1.CancellationCount
-	25, // 20: mainstay.ledger.v1.Contribution.equity_change:type_name -> mainstay.ledger.v1.EquityChange
-	26, // 21: mainstay.ledger.v1.Contribution.cohort:type_name -> mainstay.ledger.v1.Cohort
-	27, // 22: mainstay.ledger.v1.Contribution.equity_scores:type_name -> mainstay.ledger.v1.EquityScores
+	20, // 11: mainstay.ledger.v1.Parameters.pareto:type_name -> mainstay.ledger.v1.ParetoParameters
+	21, // 12: mainstay.ledger.v1.Parameters.blend:type_name -> mainstay.ledger.v1.BlendParameters
+	17, // 13: mainstay.ledger.v1.Parameters.season:type_name -> mainstay.ledger.v1.Season
+	18, // 14: mainstay.ledger.v1.Season.events:type_name -> mainstay.ledger.v1.SeasonEvent
+	19, // 15: mainstay.ledger.v1.Season.campaigns:type_name -> mainstay.ledger.v1.SeasonCampaign
+	22, // 16: mainstay.ledger.v1.BlendParameters.silence:type_name -> mainstay.ledger.v1.Percentiles
+	22, // 17: mainstay.ledger.v1.BlendParameters.repeats:type_name -> mainstay.ledger.v1.Percentiles
+	22, // 18: mainstay.ledger.v1.BlendParameters.value:type_name -> mainstay.ledger.v1.Percentiles
+	29, // 19: mainstay.ledger.v1.Contribution.cancellations:type_name -> mainstay.ledger.v1.CancellationCount
+	26, // 20: mainstay.ledger.v1.Contribution.equity_change:type_name -> mainstay.ledger.v1.EquityChange
+	27, // 21: mainstay.ledger.v1.Contribution.cohort:type_name -> mainstay.ledger.v1.Cohort
+	28, // 22: mainstay.ledger.v1.Contribution.equity_scores:type_name -> mainstay.ledger.v1.EquityScores
 	4,  // 23: mainstay.ledger.v1.Cost.kind:type_name -> mainstay.ledger.v1.CostKind
-	36, // 24: mainstay.ledger.v1.Forward.path:type_name -> mainstay.ledger.v1.Merged
-	38, // 25: mainstay.ledger.v1.Forward.entry:type_name -> mainstay.ledger.v1.Entry
-	26, // [26:26] is the sub-list for method output_type
-	26, // [26:26] is the sub-list for method input_type
-	26, // [26:26] is the sub-list for extension type_name
-	26, // [26:26] is the sub-list for extension extendee
-	0,  // [0:26] is the sub-list for field type_name
+	5,  // 24: mainstay.ledger.v1.CallMark.kind:type_name -> mainstay.ledger.v1.CallMarkKind
+	38, // 25: mainstay.ledger.v1.Forward.path:type_name -> mainstay.ledger.v1.Merged
+	40, // 26: mainstay.ledger.v1.Forward.entry:type_name -> mainstay.ledger.v1.Entry
+	27, // [27:27] is the sub-list for method output_type
+	27, // [27:27] is the sub-list for method input_type
+	27, // [27:27] is the sub-list for extension type_name
+	27, // [27:27] is the sub-list for extension extendee
+	0,  // [0:27] is the sub-list for field type_name
 }
 
 func init() { file_ledger_payloads_proto_init() }
@@ -3432,8 +3562,8 @@ func file_ledger_payloads_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_ledger_payloads_proto_rawDesc), len(file_ledger_payloads_proto_rawDesc)),
-			NumEnums:      5,
-			NumMessages:   32,
+			NumEnums:      6,
+			NumMessages:   33,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

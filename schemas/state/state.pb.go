@@ -90,6 +90,7 @@ type Customer struct {
 	MergedInto    string      `protobuf:"bytes,80,opt,name=merged_into,json=mergedInto,proto3" json:"merged_into,omitempty"` // the customer into whom this one was merged; sequence and alerts.opened are all that is known besides; empty: nobody
 	MergedAt      int64       `protobuf:"varint,81,opt,name=merged_at,json=mergedAt,proto3" json:"merged_at,omitempty"`      // offset of the entry that did it; also of one who is a customer of their own again
 	Merged        []uint64    `protobuf:"fixed64,82,rep,packed,name=merged,proto3" json:"merged,omitempty"`                  // hashes of the ids of the customers who were merged into this one, rising
+	CallMark      *CallMark   `protobuf:"bytes,95,opt,name=call_mark,json=callMark,proto3" json:"call_mark,omitempty"`       // absent: nobody has marked the customer
 	ClosedDay     int32       `protobuf:"zigzag32,61,opt,name=closed_day,json=closedDay,proto3" json:"closed_day,omitempty"` // civil day of Partition.closing for which the customer needs no valuing, though the cursor has not come; 0: none
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -454,9 +455,101 @@ func (x *Customer) GetMerged() []uint64 {
 	return nil
 }
 
+func (x *Customer) GetCallMark() *CallMark {
+	if x != nil {
+		return x.CallMark
+	}
+	return nil
+}
+
 func (x *Customer) GetClosedDay() int32 {
 	if x != nil {
 		return x.ClosedDay
+	}
+	return 0
+}
+
+// CallMark is what somebody did about the customer on the list of calls.
+type CallMark struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Kind          uint32                 `protobuf:"varint,1,opt,name=kind,proto3" json:"kind,omitempty"`     // ledger CallMarkKind
+	At            int64                  `protobuf:"zigzag64,2,opt,name=at,proto3" json:"at,omitempty"`       // time at which it was folded
+	Until         int64                  `protobuf:"zigzag64,3,opt,name=until,proto3" json:"until,omitempty"` // snoozed: end, less at
+	By            string                 `protobuf:"bytes,4,opt,name=by,proto3" json:"by,omitempty"`          // empty: not stated
+	Note          string                 `protobuf:"bytes,5,opt,name=note,proto3" json:"note,omitempty"`      // empty: none
+	Alerts        uint64                 `protobuf:"varint,6,opt,name=alerts,proto3" json:"alerts,omitempty"` // Alerts.opened when it was folded
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CallMark) Reset() {
+	*x = CallMark{}
+	mi := &file_state_state_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CallMark) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CallMark) ProtoMessage() {}
+
+func (x *CallMark) ProtoReflect() protoreflect.Message {
+	mi := &file_state_state_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CallMark.ProtoReflect.Descriptor instead.
+func (*CallMark) Descriptor() ([]byte, []int) {
+	return file_state_state_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *CallMark) GetKind() uint32 {
+	if x != nil {
+		return x.Kind
+	}
+	return 0
+}
+
+func (x *CallMark) GetAt() int64 {
+	if x != nil {
+		return x.At
+	}
+	return 0
+}
+
+func (x *CallMark) GetUntil() int64 {
+	if x != nil {
+		return x.Until
+	}
+	return 0
+}
+
+func (x *CallMark) GetBy() string {
+	if x != nil {
+		return x.By
+	}
+	return ""
+}
+
+func (x *CallMark) GetNote() string {
+	if x != nil {
+		return x.Note
+	}
+	return ""
+}
+
+func (x *CallMark) GetAlerts() uint64 {
+	if x != nil {
+		return x.Alerts
 	}
 	return 0
 }
@@ -478,7 +571,7 @@ type Engagement struct {
 
 func (x *Engagement) Reset() {
 	*x = Engagement{}
-	mi := &file_state_state_proto_msgTypes[1]
+	mi := &file_state_state_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -490,7 +583,7 @@ func (x *Engagement) String() string {
 func (*Engagement) ProtoMessage() {}
 
 func (x *Engagement) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[1]
+	mi := &file_state_state_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -503,7 +596,7 @@ func (x *Engagement) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Engagement.ProtoReflect.Descriptor instead.
 func (*Engagement) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{1}
+	return file_state_state_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *Engagement) GetFirstAt() int64 {
@@ -571,7 +664,7 @@ type Milestones struct {
 
 func (x *Milestones) Reset() {
 	*x = Milestones{}
-	mi := &file_state_state_proto_msgTypes[2]
+	mi := &file_state_state_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -583,7 +676,7 @@ func (x *Milestones) String() string {
 func (*Milestones) ProtoMessage() {}
 
 func (x *Milestones) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[2]
+	mi := &file_state_state_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -596,7 +689,7 @@ func (x *Milestones) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Milestones.ProtoReflect.Descriptor instead.
 func (*Milestones) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{2}
+	return file_state_state_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *Milestones) GetOrders() int64 {
@@ -662,7 +755,7 @@ type Alerts struct {
 
 func (x *Alerts) Reset() {
 	*x = Alerts{}
-	mi := &file_state_state_proto_msgTypes[3]
+	mi := &file_state_state_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -674,7 +767,7 @@ func (x *Alerts) String() string {
 func (*Alerts) ProtoMessage() {}
 
 func (x *Alerts) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[3]
+	mi := &file_state_state_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -687,7 +780,7 @@ func (x *Alerts) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Alerts.ProtoReflect.Descriptor instead.
 func (*Alerts) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{3}
+	return file_state_state_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Alerts) GetTerms() uint64 {
@@ -742,7 +835,7 @@ type Episode struct {
 
 func (x *Episode) Reset() {
 	*x = Episode{}
-	mi := &file_state_state_proto_msgTypes[4]
+	mi := &file_state_state_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -754,7 +847,7 @@ func (x *Episode) String() string {
 func (*Episode) ProtoMessage() {}
 
 func (x *Episode) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[4]
+	mi := &file_state_state_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -767,7 +860,7 @@ func (x *Episode) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Episode.ProtoReflect.Descriptor instead.
 func (*Episode) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{4}
+	return file_state_state_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Episode) GetRule() uint32 {
@@ -857,7 +950,7 @@ type OrderDetail struct {
 
 func (x *OrderDetail) Reset() {
 	*x = OrderDetail{}
-	mi := &file_state_state_proto_msgTypes[5]
+	mi := &file_state_state_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -869,7 +962,7 @@ func (x *OrderDetail) String() string {
 func (*OrderDetail) ProtoMessage() {}
 
 func (x *OrderDetail) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[5]
+	mi := &file_state_state_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -882,7 +975,7 @@ func (x *OrderDetail) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderDetail.ProtoReflect.Descriptor instead.
 func (*OrderDetail) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{5}
+	return file_state_state_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *OrderDetail) GetIndex() uint32 {
@@ -1024,7 +1117,7 @@ type ForeignTotal struct {
 
 func (x *ForeignTotal) Reset() {
 	*x = ForeignTotal{}
-	mi := &file_state_state_proto_msgTypes[6]
+	mi := &file_state_state_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1036,7 +1129,7 @@ func (x *ForeignTotal) String() string {
 func (*ForeignTotal) ProtoMessage() {}
 
 func (x *ForeignTotal) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[6]
+	mi := &file_state_state_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1049,7 +1142,7 @@ func (x *ForeignTotal) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ForeignTotal.ProtoReflect.Descriptor instead.
 func (*ForeignTotal) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{6}
+	return file_state_state_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *ForeignTotal) GetCurrency() string {
@@ -1092,7 +1185,7 @@ type ForeignRefund struct {
 
 func (x *ForeignRefund) Reset() {
 	*x = ForeignRefund{}
-	mi := &file_state_state_proto_msgTypes[7]
+	mi := &file_state_state_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1104,7 +1197,7 @@ func (x *ForeignRefund) String() string {
 func (*ForeignRefund) ProtoMessage() {}
 
 func (x *ForeignRefund) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[7]
+	mi := &file_state_state_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1117,7 +1210,7 @@ func (x *ForeignRefund) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ForeignRefund.ProtoReflect.Descriptor instead.
 func (*ForeignRefund) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{7}
+	return file_state_state_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *ForeignRefund) GetIndex() uint32 {
@@ -1152,7 +1245,7 @@ type RefundReason struct {
 
 func (x *RefundReason) Reset() {
 	*x = RefundReason{}
-	mi := &file_state_state_proto_msgTypes[8]
+	mi := &file_state_state_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1164,7 +1257,7 @@ func (x *RefundReason) String() string {
 func (*RefundReason) ProtoMessage() {}
 
 func (x *RefundReason) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[8]
+	mi := &file_state_state_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1177,7 +1270,7 @@ func (x *RefundReason) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RefundReason.ProtoReflect.Descriptor instead.
 func (*RefundReason) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{8}
+	return file_state_state_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *RefundReason) GetIndex() uint32 {
@@ -1233,7 +1326,7 @@ type LastPublished struct {
 
 func (x *LastPublished) Reset() {
 	*x = LastPublished{}
-	mi := &file_state_state_proto_msgTypes[9]
+	mi := &file_state_state_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1245,7 +1338,7 @@ func (x *LastPublished) String() string {
 func (*LastPublished) ProtoMessage() {}
 
 func (x *LastPublished) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[9]
+	mi := &file_state_state_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1258,7 +1351,7 @@ func (x *LastPublished) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LastPublished.ProtoReflect.Descriptor instead.
 func (*LastPublished) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{9}
+	return file_state_state_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *LastPublished) GetClv() bool {
@@ -1461,7 +1554,7 @@ type Response struct {
 
 func (x *Response) Reset() {
 	*x = Response{}
-	mi := &file_state_state_proto_msgTypes[10]
+	mi := &file_state_state_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1473,7 +1566,7 @@ func (x *Response) String() string {
 func (*Response) ProtoMessage() {}
 
 func (x *Response) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[10]
+	mi := &file_state_state_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1486,7 +1579,7 @@ func (x *Response) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Response.ProtoReflect.Descriptor instead.
 func (*Response) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{10}
+	return file_state_state_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Response) GetId() string {
@@ -1566,7 +1659,7 @@ type Referral struct {
 
 func (x *Referral) Reset() {
 	*x = Referral{}
-	mi := &file_state_state_proto_msgTypes[11]
+	mi := &file_state_state_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1578,7 +1671,7 @@ func (x *Referral) String() string {
 func (*Referral) ProtoMessage() {}
 
 func (x *Referral) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[11]
+	mi := &file_state_state_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1591,7 +1684,7 @@ func (x *Referral) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Referral.ProtoReflect.Descriptor instead.
 func (*Referral) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{11}
+	return file_state_state_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Referral) GetId() uint64 {
@@ -1683,7 +1776,7 @@ type Partition struct {
 
 func (x *Partition) Reset() {
 	*x = Partition{}
-	mi := &file_state_state_proto_msgTypes[12]
+	mi := &file_state_state_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1695,7 +1788,7 @@ func (x *Partition) String() string {
 func (*Partition) ProtoMessage() {}
 
 func (x *Partition) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[12]
+	mi := &file_state_state_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1708,7 +1801,7 @@ func (x *Partition) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Partition.ProtoReflect.Descriptor instead.
 func (*Partition) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{12}
+	return file_state_state_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Partition) GetFormat() uint32 {
@@ -2039,7 +2132,7 @@ type Closed struct {
 
 func (x *Closed) Reset() {
 	*x = Closed{}
-	mi := &file_state_state_proto_msgTypes[13]
+	mi := &file_state_state_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2051,7 +2144,7 @@ func (x *Closed) String() string {
 func (*Closed) ProtoMessage() {}
 
 func (x *Closed) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[13]
+	mi := &file_state_state_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2064,7 +2157,7 @@ func (x *Closed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Closed.ProtoReflect.Descriptor instead.
 func (*Closed) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{13}
+	return file_state_state_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Closed) GetAt() int64 {
@@ -2106,7 +2199,7 @@ type TraitTexts struct {
 
 func (x *TraitTexts) Reset() {
 	*x = TraitTexts{}
-	mi := &file_state_state_proto_msgTypes[14]
+	mi := &file_state_state_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2118,7 +2211,7 @@ func (x *TraitTexts) String() string {
 func (*TraitTexts) ProtoMessage() {}
 
 func (x *TraitTexts) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[14]
+	mi := &file_state_state_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2131,7 +2224,7 @@ func (x *TraitTexts) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TraitTexts.ProtoReflect.Descriptor instead.
 func (*TraitTexts) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{14}
+	return file_state_state_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *TraitTexts) GetText() []string {
@@ -2152,7 +2245,7 @@ type AttributeTexts struct {
 
 func (x *AttributeTexts) Reset() {
 	*x = AttributeTexts{}
-	mi := &file_state_state_proto_msgTypes[15]
+	mi := &file_state_state_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2164,7 +2257,7 @@ func (x *AttributeTexts) String() string {
 func (*AttributeTexts) ProtoMessage() {}
 
 func (x *AttributeTexts) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[15]
+	mi := &file_state_state_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2177,7 +2270,7 @@ func (x *AttributeTexts) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AttributeTexts.ProtoReflect.Descriptor instead.
 func (*AttributeTexts) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{15}
+	return file_state_state_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *AttributeTexts) GetName() string {
@@ -2207,7 +2300,7 @@ type Calendar struct {
 
 func (x *Calendar) Reset() {
 	*x = Calendar{}
-	mi := &file_state_state_proto_msgTypes[16]
+	mi := &file_state_state_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2219,7 +2312,7 @@ func (x *Calendar) String() string {
 func (*Calendar) ProtoMessage() {}
 
 func (x *Calendar) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[16]
+	mi := &file_state_state_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2232,7 +2325,7 @@ func (x *Calendar) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Calendar.ProtoReflect.Descriptor instead.
 func (*Calendar) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{16}
+	return file_state_state_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Calendar) GetMonth() []int32 {
@@ -2266,7 +2359,7 @@ type CalendarColumn struct {
 
 func (x *CalendarColumn) Reset() {
 	*x = CalendarColumn{}
-	mi := &file_state_state_proto_msgTypes[17]
+	mi := &file_state_state_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2278,7 +2371,7 @@ func (x *CalendarColumn) String() string {
 func (*CalendarColumn) ProtoMessage() {}
 
 func (x *CalendarColumn) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[17]
+	mi := &file_state_state_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2291,7 +2384,7 @@ func (x *CalendarColumn) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CalendarColumn.ProtoReflect.Descriptor instead.
 func (*CalendarColumn) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{17}
+	return file_state_state_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *CalendarColumn) GetValue() []int64 {
@@ -2312,7 +2405,7 @@ type ErasedName struct {
 
 func (x *ErasedName) Reset() {
 	*x = ErasedName{}
-	mi := &file_state_state_proto_msgTypes[18]
+	mi := &file_state_state_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2324,7 +2417,7 @@ func (x *ErasedName) String() string {
 func (*ErasedName) ProtoMessage() {}
 
 func (x *ErasedName) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[18]
+	mi := &file_state_state_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2337,7 +2430,7 @@ func (x *ErasedName) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ErasedName.ProtoReflect.Descriptor instead.
 func (*ErasedName) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{18}
+	return file_state_state_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *ErasedName) GetCustomer() uint64 {
@@ -2367,7 +2460,7 @@ type Unnaming struct {
 
 func (x *Unnaming) Reset() {
 	*x = Unnaming{}
-	mi := &file_state_state_proto_msgTypes[19]
+	mi := &file_state_state_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2379,7 +2472,7 @@ func (x *Unnaming) String() string {
 func (*Unnaming) ProtoMessage() {}
 
 func (x *Unnaming) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[19]
+	mi := &file_state_state_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2392,7 +2485,7 @@ func (x *Unnaming) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Unnaming.ProtoReflect.Descriptor instead.
 func (*Unnaming) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{19}
+	return file_state_state_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Unnaming) GetClasses() uint32 {
@@ -2435,7 +2528,7 @@ type Erased struct {
 
 func (x *Erased) Reset() {
 	*x = Erased{}
-	mi := &file_state_state_proto_msgTypes[20]
+	mi := &file_state_state_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2447,7 +2540,7 @@ func (x *Erased) String() string {
 func (*Erased) ProtoMessage() {}
 
 func (x *Erased) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[20]
+	mi := &file_state_state_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2460,7 +2553,7 @@ func (x *Erased) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Erased.ProtoReflect.Descriptor instead.
 func (*Erased) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{20}
+	return file_state_state_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Erased) GetCustomer() uint64 {
@@ -2495,7 +2588,7 @@ type RefusedSettings struct {
 
 func (x *RefusedSettings) Reset() {
 	*x = RefusedSettings{}
-	mi := &file_state_state_proto_msgTypes[21]
+	mi := &file_state_state_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2507,7 +2600,7 @@ func (x *RefusedSettings) String() string {
 func (*RefusedSettings) ProtoMessage() {}
 
 func (x *RefusedSettings) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[21]
+	mi := &file_state_state_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2520,7 +2613,7 @@ func (x *RefusedSettings) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RefusedSettings.ProtoReflect.Descriptor instead.
 func (*RefusedSettings) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{21}
+	return file_state_state_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *RefusedSettings) GetSettings() *ledger.Settings {
@@ -2550,7 +2643,7 @@ type Fuse struct {
 
 func (x *Fuse) Reset() {
 	*x = Fuse{}
-	mi := &file_state_state_proto_msgTypes[22]
+	mi := &file_state_state_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2562,7 +2655,7 @@ func (x *Fuse) String() string {
 func (*Fuse) ProtoMessage() {}
 
 func (x *Fuse) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[22]
+	mi := &file_state_state_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2575,7 +2668,7 @@ func (x *Fuse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Fuse.ProtoReflect.Descriptor instead.
 func (*Fuse) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{22}
+	return file_state_state_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Fuse) GetRule() uint32 {
@@ -2620,7 +2713,7 @@ type Rescoring struct {
 
 func (x *Rescoring) Reset() {
 	*x = Rescoring{}
-	mi := &file_state_state_proto_msgTypes[23]
+	mi := &file_state_state_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2632,7 +2725,7 @@ func (x *Rescoring) String() string {
 func (*Rescoring) ProtoMessage() {}
 
 func (x *Rescoring) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[23]
+	mi := &file_state_state_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2645,7 +2738,7 @@ func (x *Rescoring) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Rescoring.ProtoReflect.Descriptor instead.
 func (*Rescoring) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{23}
+	return file_state_state_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Rescoring) GetClasses() uint32 {
@@ -2705,7 +2798,7 @@ type Closing struct {
 
 func (x *Closing) Reset() {
 	*x = Closing{}
-	mi := &file_state_state_proto_msgTypes[24]
+	mi := &file_state_state_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2717,7 +2810,7 @@ func (x *Closing) String() string {
 func (*Closing) ProtoMessage() {}
 
 func (x *Closing) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[24]
+	mi := &file_state_state_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2730,7 +2823,7 @@ func (x *Closing) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Closing.ProtoReflect.Descriptor instead.
 func (*Closing) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{24}
+	return file_state_state_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Closing) GetAt() int64 {
@@ -2838,7 +2931,7 @@ type Calibration struct {
 
 func (x *Calibration) Reset() {
 	*x = Calibration{}
-	mi := &file_state_state_proto_msgTypes[25]
+	mi := &file_state_state_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2850,7 +2943,7 @@ func (x *Calibration) String() string {
 func (*Calibration) ProtoMessage() {}
 
 func (x *Calibration) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[25]
+	mi := &file_state_state_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2863,7 +2956,7 @@ func (x *Calibration) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Calibration.ProtoReflect.Descriptor instead.
 func (*Calibration) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{25}
+	return file_state_state_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Calibration) GetPromises() []int64 {
@@ -2920,7 +3013,7 @@ type Source struct {
 
 func (x *Source) Reset() {
 	*x = Source{}
-	mi := &file_state_state_proto_msgTypes[26]
+	mi := &file_state_state_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2932,7 +3025,7 @@ func (x *Source) String() string {
 func (*Source) ProtoMessage() {}
 
 func (x *Source) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[26]
+	mi := &file_state_state_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2945,7 +3038,7 @@ func (x *Source) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Source.ProtoReflect.Descriptor instead.
 func (*Source) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{26}
+	return file_state_state_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *Source) GetTopic() string {
@@ -3030,7 +3123,7 @@ type LedgerMark struct {
 
 func (x *LedgerMark) Reset() {
 	*x = LedgerMark{}
-	mi := &file_state_state_proto_msgTypes[27]
+	mi := &file_state_state_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3042,7 +3135,7 @@ func (x *LedgerMark) String() string {
 func (*LedgerMark) ProtoMessage() {}
 
 func (x *LedgerMark) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[27]
+	mi := &file_state_state_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3055,7 +3148,7 @@ func (x *LedgerMark) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LedgerMark.ProtoReflect.Descriptor instead.
 func (*LedgerMark) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{27}
+	return file_state_state_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *LedgerMark) GetPartition() int32 {
@@ -3107,7 +3200,7 @@ type Totals struct {
 
 func (x *Totals) Reset() {
 	*x = Totals{}
-	mi := &file_state_state_proto_msgTypes[28]
+	mi := &file_state_state_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3119,7 +3212,7 @@ func (x *Totals) String() string {
 func (*Totals) ProtoMessage() {}
 
 func (x *Totals) ProtoReflect() protoreflect.Message {
-	mi := &file_state_state_proto_msgTypes[28]
+	mi := &file_state_state_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3132,7 +3225,7 @@ func (x *Totals) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Totals.ProtoReflect.Descriptor instead.
 func (*Totals) Descriptor() ([]byte, []int) {
-	return file_state_state_proto_rawDescGZIP(), []int{28}
+	return file_state_state_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *Totals) GetKnown() int64 {
@@ -3265,7 +3358,7 @@ var File_state_state_proto protoreflect.FileDescriptor
 
 const file_state_state_proto_rawDesc = "" +
 	"\n" +
-	"\x11state/state.proto\x12\x11mainstay.state.v1\x1a\x15ledger/payloads.proto\"\xc2\x0e\n" +
+	"\x11state/state.proto\x12\x11mainstay.state.v1\x1a\x15ledger/payloads.proto\"\xfc\x0e\n" +
 	"\bCustomer\x12\x1a\n" +
 	"\bsequence\x18\x01 \x01(\x04R\bsequence\x12\x1a\n" +
 	"\bdeadline\x18\x02 \x01(\x12R\bdeadline\x12\x1f\n" +
@@ -3331,9 +3424,17 @@ const file_state_state_proto_rawDesc = "" +
 	"\vmerged_into\x18P \x01(\tR\n" +
 	"mergedInto\x12\x1b\n" +
 	"\tmerged_at\x18Q \x01(\x03R\bmergedAt\x12\x16\n" +
-	"\x06merged\x18R \x03(\x06R\x06merged\x12\x1d\n" +
+	"\x06merged\x18R \x03(\x06R\x06merged\x128\n" +
+	"\tcall_mark\x18_ \x01(\v2\x1b.mainstay.state.v1.CallMarkR\bcallMark\x12\x1d\n" +
 	"\n" +
-	"closed_day\x18= \x01(\x11R\tclosedDay\"\xc9\x01\n" +
+	"closed_day\x18= \x01(\x11R\tclosedDay\"\x80\x01\n" +
+	"\bCallMark\x12\x12\n" +
+	"\x04kind\x18\x01 \x01(\rR\x04kind\x12\x0e\n" +
+	"\x02at\x18\x02 \x01(\x12R\x02at\x12\x14\n" +
+	"\x05until\x18\x03 \x01(\x12R\x05until\x12\x0e\n" +
+	"\x02by\x18\x04 \x01(\tR\x02by\x12\x12\n" +
+	"\x04note\x18\x05 \x01(\tR\x04note\x12\x16\n" +
+	"\x06alerts\x18\x06 \x01(\x04R\x06alerts\"\xc9\x01\n" +
 	"\n" +
 	"Engagement\x12\x19\n" +
 	"\bfirst_at\x18\x01 \x01(\x12R\afirstAt\x12\x17\n" +
@@ -3642,106 +3743,108 @@ func file_state_state_proto_rawDescGZIP() []byte {
 	return file_state_state_proto_rawDescData
 }
 
-var file_state_state_proto_msgTypes = make([]protoimpl.MessageInfo, 29)
+var file_state_state_proto_msgTypes = make([]protoimpl.MessageInfo, 30)
 var file_state_state_proto_goTypes = []any{
 	(*Customer)(nil),                 // 0: mainstay.state.v1.Customer
-	(*Engagement)(nil),               // 1: mainstay.state.v1.Engagement
-	(*Milestones)(nil),               // 2: mainstay.state.v1.Milestones
-	(*Alerts)(nil),                   // 3: mainstay.state.v1.Alerts
-	(*Episode)(nil),                  // 4: mainstay.state.v1.Episode
-	(*OrderDetail)(nil),              // 5: mainstay.state.v1.OrderDetail
-	(*ForeignTotal)(nil),             // 6: mainstay.state.v1.ForeignTotal
-	(*ForeignRefund)(nil),            // 7: mainstay.state.v1.ForeignRefund
-	(*RefundReason)(nil),             // 8: mainstay.state.v1.RefundReason
-	(*LastPublished)(nil),            // 9: mainstay.state.v1.LastPublished
-	(*Response)(nil),                 // 10: mainstay.state.v1.Response
-	(*Referral)(nil),                 // 11: mainstay.state.v1.Referral
-	(*Partition)(nil),                // 12: mainstay.state.v1.Partition
-	(*Closed)(nil),                   // 13: mainstay.state.v1.Closed
-	(*TraitTexts)(nil),               // 14: mainstay.state.v1.TraitTexts
-	(*AttributeTexts)(nil),           // 15: mainstay.state.v1.AttributeTexts
-	(*Calendar)(nil),                 // 16: mainstay.state.v1.Calendar
-	(*CalendarColumn)(nil),           // 17: mainstay.state.v1.CalendarColumn
-	(*ErasedName)(nil),               // 18: mainstay.state.v1.ErasedName
-	(*Unnaming)(nil),                 // 19: mainstay.state.v1.Unnaming
-	(*Erased)(nil),                   // 20: mainstay.state.v1.Erased
-	(*RefusedSettings)(nil),          // 21: mainstay.state.v1.RefusedSettings
-	(*Fuse)(nil),                     // 22: mainstay.state.v1.Fuse
-	(*Rescoring)(nil),                // 23: mainstay.state.v1.Rescoring
-	(*Closing)(nil),                  // 24: mainstay.state.v1.Closing
-	(*Calibration)(nil),              // 25: mainstay.state.v1.Calibration
-	(*Source)(nil),                   // 26: mainstay.state.v1.Source
-	(*LedgerMark)(nil),               // 27: mainstay.state.v1.LedgerMark
-	(*Totals)(nil),                   // 28: mainstay.state.v1.Totals
-	(*ledger.CancellationCount)(nil), // 29: mainstay.ledger.v1.CancellationCount
-	(*ledger.Genesis)(nil),           // 30: mainstay.ledger.v1.Genesis
-	(*ledger.SettingsValues)(nil),    // 31: mainstay.ledger.v1.SettingsValues
-	(*ledger.Parameters)(nil),        // 32: mainstay.ledger.v1.Parameters
-	(*ledger.Thresholds)(nil),        // 33: mainstay.ledger.v1.Thresholds
-	(*ledger.Input)(nil),             // 34: mainstay.ledger.v1.Input
-	(*ledger.Contribution)(nil),      // 35: mainstay.ledger.v1.Contribution
-	(*ledger.AlertRule)(nil),         // 36: mainstay.ledger.v1.AlertRule
-	(*ledger.Cost)(nil),              // 37: mainstay.ledger.v1.Cost
-	(*ledger.Settings)(nil),          // 38: mainstay.ledger.v1.Settings
-	(*ledger.EquityChange)(nil),      // 39: mainstay.ledger.v1.EquityChange
-	(*ledger.Cohort)(nil),            // 40: mainstay.ledger.v1.Cohort
-	(*ledger.EquityScores)(nil),      // 41: mainstay.ledger.v1.EquityScores
+	(*CallMark)(nil),                 // 1: mainstay.state.v1.CallMark
+	(*Engagement)(nil),               // 2: mainstay.state.v1.Engagement
+	(*Milestones)(nil),               // 3: mainstay.state.v1.Milestones
+	(*Alerts)(nil),                   // 4: mainstay.state.v1.Alerts
+	(*Episode)(nil),                  // 5: mainstay.state.v1.Episode
+	(*OrderDetail)(nil),              // 6: mainstay.state.v1.OrderDetail
+	(*ForeignTotal)(nil),             // 7: mainstay.state.v1.ForeignTotal
+	(*ForeignRefund)(nil),            // 8: mainstay.state.v1.ForeignRefund
+	(*RefundReason)(nil),             // 9: mainstay.state.v1.RefundReason
+	(*LastPublished)(nil),            // 10: mainstay.state.v1.LastPublished
+	(*Response)(nil),                 // 11: mainstay.state.v1.Response
+	(*Referral)(nil),                 // 12: mainstay.state.v1.Referral
+	(*Partition)(nil),                // 13: mainstay.state.v1.Partition
+	(*Closed)(nil),                   // 14: mainstay.state.v1.Closed
+	(*TraitTexts)(nil),               // 15: mainstay.state.v1.TraitTexts
+	(*AttributeTexts)(nil),           // 16: mainstay.state.v1.AttributeTexts
+	(*Calendar)(nil),                 // 17: mainstay.state.v1.Calendar
+	(*CalendarColumn)(nil),           // 18: mainstay.state.v1.CalendarColumn
+	(*ErasedName)(nil),               // 19: mainstay.state.v1.ErasedName
+	(*Unnaming)(nil),                 // 20: mainstay.state.v1.Unnaming
+	(*Erased)(nil),                   // 21: mainstay.state.v1.Erased
+	(*RefusedSettings)(nil),          // 22: mainstay.state.v1.RefusedSettings
+	(*Fuse)(nil),                     // 23: mainstay.state.v1.Fuse
+	(*Rescoring)(nil),                // 24: mainstay.state.v1.Rescoring
+	(*Closing)(nil),                  // 25: mainstay.state.v1.Closing
+	(*Calibration)(nil),              // 26: mainstay.state.v1.Calibration
+	(*Source)(nil),                   // 27: mainstay.state.v1.Source
+	(*LedgerMark)(nil),               // 28: mainstay.state.v1.LedgerMark
+	(*Totals)(nil),                   // 29: mainstay.state.v1.Totals
+	(*ledger.CancellationCount)(nil), // 30: mainstay.ledger.v1.CancellationCount
+	(*ledger.Genesis)(nil),           // 31: mainstay.ledger.v1.Genesis
+	(*ledger.SettingsValues)(nil),    // 32: mainstay.ledger.v1.SettingsValues
+	(*ledger.Parameters)(nil),        // 33: mainstay.ledger.v1.Parameters
+	(*ledger.Thresholds)(nil),        // 34: mainstay.ledger.v1.Thresholds
+	(*ledger.Input)(nil),             // 35: mainstay.ledger.v1.Input
+	(*ledger.Contribution)(nil),      // 36: mainstay.ledger.v1.Contribution
+	(*ledger.AlertRule)(nil),         // 37: mainstay.ledger.v1.AlertRule
+	(*ledger.Cost)(nil),              // 38: mainstay.ledger.v1.Cost
+	(*ledger.Settings)(nil),          // 39: mainstay.ledger.v1.Settings
+	(*ledger.EquityChange)(nil),      // 40: mainstay.ledger.v1.EquityChange
+	(*ledger.Cohort)(nil),            // 41: mainstay.ledger.v1.Cohort
+	(*ledger.EquityScores)(nil),      // 42: mainstay.ledger.v1.EquityScores
 }
 var file_state_state_proto_depIdxs = []int32{
-	5,  // 0: mainstay.state.v1.Customer.order_details:type_name -> mainstay.state.v1.OrderDetail
-	9,  // 1: mainstay.state.v1.Customer.last_published:type_name -> mainstay.state.v1.LastPublished
-	10, // 2: mainstay.state.v1.Customer.responses:type_name -> mainstay.state.v1.Response
-	11, // 3: mainstay.state.v1.Customer.referrals:type_name -> mainstay.state.v1.Referral
-	29, // 4: mainstay.state.v1.Customer.forgotten_cancellations:type_name -> mainstay.ledger.v1.CancellationCount
-	1,  // 5: mainstay.state.v1.Customer.engagement:type_name -> mainstay.state.v1.Engagement
-	2,  // 6: mainstay.state.v1.Customer.milestones:type_name -> mainstay.state.v1.Milestones
-	3,  // 7: mainstay.state.v1.Customer.alerts:type_name -> mainstay.state.v1.Alerts
-	4,  // 8: mainstay.state.v1.Alerts.episodes:type_name -> mainstay.state.v1.Episode
-	6,  // 9: mainstay.state.v1.OrderDetail.foreign:type_name -> mainstay.state.v1.ForeignTotal
-	7,  // 10: mainstay.state.v1.OrderDetail.foreign_refunds:type_name -> mainstay.state.v1.ForeignRefund
-	8,  // 11: mainstay.state.v1.OrderDetail.refund_reasons:type_name -> mainstay.state.v1.RefundReason
-	30, // 12: mainstay.state.v1.Partition.genesis:type_name -> mainstay.ledger.v1.Genesis
-	31, // 13: mainstay.state.v1.Partition.settings:type_name -> mainstay.ledger.v1.SettingsValues
-	32, // 14: mainstay.state.v1.Partition.parameters:type_name -> mainstay.ledger.v1.Parameters
-	33, // 15: mainstay.state.v1.Partition.thresholds:type_name -> mainstay.ledger.v1.Thresholds
-	34, // 16: mainstay.state.v1.Partition.inputs:type_name -> mainstay.ledger.v1.Input
-	26, // 17: mainstay.state.v1.Partition.sources:type_name -> mainstay.state.v1.Source
-	28, // 18: mainstay.state.v1.Partition.totals:type_name -> mainstay.state.v1.Totals
-	35, // 19: mainstay.state.v1.Partition.contributions:type_name -> mainstay.ledger.v1.Contribution
-	27, // 20: mainstay.state.v1.Partition.ledger_marks:type_name -> mainstay.state.v1.LedgerMark
-	35, // 21: mainstay.state.v1.Partition.published_sums:type_name -> mainstay.ledger.v1.Contribution
-	23, // 22: mainstay.state.v1.Partition.rescoring:type_name -> mainstay.state.v1.Rescoring
-	25, // 23: mainstay.state.v1.Partition.calibration:type_name -> mainstay.state.v1.Calibration
-	22, // 24: mainstay.state.v1.Partition.fuses:type_name -> mainstay.state.v1.Fuse
-	21, // 25: mainstay.state.v1.Partition.refused_settings:type_name -> mainstay.state.v1.RefusedSettings
-	36, // 26: mainstay.state.v1.Partition.retired_rules:type_name -> mainstay.ledger.v1.AlertRule
-	24, // 27: mainstay.state.v1.Partition.closing:type_name -> mainstay.state.v1.Closing
-	35, // 28: mainstay.state.v1.Partition.finals:type_name -> mainstay.ledger.v1.Contribution
-	35, // 29: mainstay.state.v1.Partition.published_final:type_name -> mainstay.ledger.v1.Contribution
-	18, // 30: mainstay.state.v1.Partition.erased_names:type_name -> mainstay.state.v1.ErasedName
-	19, // 31: mainstay.state.v1.Partition.unnaming:type_name -> mainstay.state.v1.Unnaming
-	20, // 32: mainstay.state.v1.Partition.erased:type_name -> mainstay.state.v1.Erased
-	16, // 33: mainstay.state.v1.Partition.calendar:type_name -> mainstay.state.v1.Calendar
-	14, // 34: mainstay.state.v1.Partition.trait_texts:type_name -> mainstay.state.v1.TraitTexts
-	15, // 35: mainstay.state.v1.Partition.attributes:type_name -> mainstay.state.v1.AttributeTexts
-	37, // 36: mainstay.state.v1.Partition.costs:type_name -> mainstay.ledger.v1.Cost
-	13, // 37: mainstay.state.v1.Partition.closed:type_name -> mainstay.state.v1.Closed
-	31, // 38: mainstay.state.v1.Closed.settings:type_name -> mainstay.ledger.v1.SettingsValues
-	32, // 39: mainstay.state.v1.Closed.parameters:type_name -> mainstay.ledger.v1.Parameters
-	17, // 40: mainstay.state.v1.Calendar.figures:type_name -> mainstay.state.v1.CalendarColumn
-	38, // 41: mainstay.state.v1.RefusedSettings.settings:type_name -> mainstay.ledger.v1.Settings
-	28, // 42: mainstay.state.v1.Closing.totals:type_name -> mainstay.state.v1.Totals
-	31, // 43: mainstay.state.v1.Closing.settings:type_name -> mainstay.ledger.v1.SettingsValues
-	32, // 44: mainstay.state.v1.Closing.parameters:type_name -> mainstay.ledger.v1.Parameters
-	39, // 45: mainstay.state.v1.Closing.change:type_name -> mainstay.ledger.v1.EquityChange
-	40, // 46: mainstay.state.v1.Closing.cohort:type_name -> mainstay.ledger.v1.Cohort
-	41, // 47: mainstay.state.v1.Closing.equity_scores:type_name -> mainstay.ledger.v1.EquityScores
-	29, // 48: mainstay.state.v1.Totals.cancellations:type_name -> mainstay.ledger.v1.CancellationCount
-	49, // [49:49] is the sub-list for method output_type
-	49, // [49:49] is the sub-list for method input_type
-	49, // [49:49] is the sub-list for extension type_name
-	49, // [49:49] is the sub-list for extension extendee
-	0,  // [0:49] is the sub-list for field type_name
+	6,  // 0: mainstay.state.v1.Customer.order_details:type_name -> mainstay.state.v1.OrderDetail
+	10, // 1: mainstay.state.v1.Customer.last_published:type_name -> mainstay.state.v1.LastPublished
+	11, // 2: mainstay.state.v1.Customer.responses:type_name -> mainstay.state.v1.Response
+	12, // 3: mainstay.state.v1.Customer.referrals:type_name -> mainstay.state.v1.Referral
+	30, // 4: mainstay.state.v1.Customer.forgotten_cancellations:type_name -> mainstay.ledger.v1.CancellationCount
+	2,  // 5: mainstay.state.v1.Customer.engagement:type_name -> mainstay.state.v1.Engagement
+	3,  // 6: mainstay.state.v1.Customer.milestones:type_name -> mainstay.state.v1.Milestones
+	4,  // 7: mainstay.state.v1.Customer.alerts:type_name -> mainstay.state.v1.Alerts
+	1,  // 8: mainstay.state.v1.Customer.call_mark:type_name -> mainstay.state.v1.CallMark
+	5,  // 9: mainstay.state.v1.Alerts.episodes:type_name -> mainstay.state.v1.Episode
+	7,  // 10: mainstay.state.v1.OrderDetail.foreign:type_name -> mainstay.state.v1.ForeignTotal
+	8,  // 11: mainstay.state.v1.OrderDetail.foreign_refunds:type_name -> mainstay.state.v1.ForeignRefund
+	9,  // 12: mainstay.state.v1.OrderDetail.refund_reasons:type_name -> mainstay.state.v1.RefundReason
+	31, // 13: mainstay.state.v1.Partition.genesis:type_name -> mainstay.ledger.v1.Genesis
+	32, // 14: mainstay.state.v1.Partition.settings:type_name -> mainstay.ledger.v1.SettingsValues
+	33, // 15: mainstay.state.v1.Partition.parameters:type_name -> mainstay.ledger.v1.Parameters
+	34, // 16: mainstay.state.v1.Partition.thresholds:type_name -> mainstay.ledger.v1.Thresholds
+	35, // 17: mainstay.state.v1.Partition.inputs:type_name -> mainstay.ledger.v1.Input
+	27, // 18: mainstay.state.v1.Partition.sources:type_name -> mainstay.state.v1.Source
+	29, // 19: mainstay.state.v1.Partition.totals:type_name -> mainstay.state.v1.Totals
+	36, // 20: mainstay.state.v1.Partition.contributions:type_name -> mainstay.ledger.v1.Contribution
+	28, // 21: mainstay.state.v1.Partition.ledger_marks:type_name -> mainstay.state.v1.LedgerMark
+	36, // 22: mainstay.state.v1.Partition.published_sums:type_name -> mainstay.ledger.v1.Contribution
+	24, // 23: mainstay.state.v1.Partition.rescoring:type_name -> mainstay.state.v1.Rescoring
+	26, // 24: mainstay.state.v1.Partition.calibration:type_name -> mainstay.state.v1.Calibration
+	23, // 25: mainstay.state.v1.Partition.fuses:type_name -> mainstay.state.v1.Fuse
+	22, // 26: mainstay.state.v1.Partition.refused_settings:type_name -> mainstay.state.v1.RefusedSettings
+	37, // 27: mainstay.state.v1.Partition.retired_rules:type_name -> mainstay.ledger.v1.AlertRule
+	25, // 28: mainstay.state.v1.Partition.closing:type_name -> mainstay.state.v1.Closing
+	36, // 29: mainstay.state.v1.Partition.finals:type_name -> mainstay.ledger.v1.Contribution
+	36, // 30: mainstay.state.v1.Partition.published_final:type_name -> mainstay.ledger.v1.Contribution
+	19, // 31: mainstay.state.v1.Partition.erased_names:type_name -> mainstay.state.v1.ErasedName
+	20, // 32: mainstay.state.v1.Partition.unnaming:type_name -> mainstay.state.v1.Unnaming
+	21, // 33: mainstay.state.v1.Partition.erased:type_name -> mainstay.state.v1.Erased
+	17, // 34: mainstay.state.v1.Partition.calendar:type_name -> mainstay.state.v1.Calendar
+	15, // 35: mainstay.state.v1.Partition.trait_texts:type_name -> mainstay.state.v1.TraitTexts
+	16, // 36: mainstay.state.v1.Partition.attributes:type_name -> mainstay.state.v1.AttributeTexts
+	38, // 37: mainstay.state.v1.Partition.costs:type_name -> mainstay.ledger.v1.Cost
+	14, // 38: mainstay.state.v1.Partition.closed:type_name -> mainstay.state.v1.Closed
+	32, // 39: mainstay.state.v1.Closed.settings:type_name -> mainstay.ledger.v1.SettingsValues
+	33, // 40: mainstay.state.v1.Closed.parameters:type_name -> mainstay.ledger.v1.Parameters
+	18, // 41: mainstay.state.v1.Calendar.figures:type_name -> mainstay.state.v1.CalendarColumn
+	39, // 42: mainstay.state.v1.RefusedSettings.settings:type_name -> mainstay.ledger.v1.Settings
+	29, // 43: mainstay.state.v1.Closing.totals:type_name -> mainstay.state.v1.Totals
+	32, // 44: mainstay.state.v1.Closing.settings:type_name -> mainstay.ledger.v1.SettingsValues
+	33, // 45: mainstay.state.v1.Closing.parameters:type_name -> mainstay.ledger.v1.Parameters
+	40, // 46: mainstay.state.v1.Closing.change:type_name -> mainstay.ledger.v1.EquityChange
+	41, // 47: mainstay.state.v1.Closing.cohort:type_name -> mainstay.ledger.v1.Cohort
+	42, // 48: mainstay.state.v1.Closing.equity_scores:type_name -> mainstay.ledger.v1.EquityScores
+	30, // 49: mainstay.state.v1.Totals.cancellations:type_name -> mainstay.ledger.v1.CancellationCount
+	50, // [50:50] is the sub-list for method output_type
+	50, // [50:50] is the sub-list for method input_type
+	50, // [50:50] is the sub-list for extension type_name
+	50, // [50:50] is the sub-list for extension extendee
+	0,  // [0:50] is the sub-list for field type_name
 }
 
 func init() { file_state_state_proto_init() }
@@ -3755,7 +3858,7 @@ func file_state_state_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_state_state_proto_rawDesc), len(file_state_state_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   29,
+			NumMessages:   30,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -4,12 +4,14 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"hash/crc32"
 	"slices"
 	"strings"
 
 	"github.com/mainstay/mainstay/pkg/edge/views"
 	"github.com/mainstay/mainstay/pkg/stream/lookup"
 	"github.com/mainstay/mainstay/processors"
+	"github.com/mainstay/mainstay/processors/customer"
 	"github.com/mainstay/mainstay/schemas/output"
 	"github.com/mainstay/mainstay/schemas/timestamp"
 )
@@ -28,6 +30,7 @@ type customerAnswer struct {
 	Alerts   []openAlert      `json:"open_alerts" about:"Published and not cleared"`
 
 	Engagement *processors.EngagementAnswer `json:"engagement" about:"What they do besides buying; null: nothing is known"`
+	Mark       *processors.MarkAnswer       `json:"mark" about:"What somebody did about the customer on the list of calls; null: nobody has marked them"`
 
 	tag string
 }
@@ -61,17 +64,35 @@ func (a *api) answerCustomer(ctx context.Context, args arguments) (any, error) {
 	answer := customerAnswer{
 		Customer: s.Customer, AsOf: moment(s.AsOf), Ledger: p.Explanation.Ledger, Referrer: p.Explanation.Referrer, AtStake: amount(p, s.ValueAtStake()),
 		CLV: s.CLV.Append(nil), Churn: s.Churn.Append(nil), Promoter: s.Promoter.Append(nil), Alerts: []openAlert{},
-		Engagement: processors.AnswerEngagement(&s.Engagement),
-		tag:        fmt.Sprintf(`W/"%.12s-%d"`, a.views.Genesis.GetLedgerId(), s.CLV.Sequence),
-	}
-	if n := s.Engagement.Events; n > 0 { // these cause no output
-		//mutant:etag-without-engagement delete
-		answer.tag = fmt.Sprintf(`W/"%.12s-%d-%d"`, a.views.Genesis.GetLedgerId(), s.CLV.Sequence, n)
+		Engagement: processors.AnswerEngagement(&s.Engagement), Mark: processors.AnswerMark(s.Mark),
+		tag: tagOf(a.views.Genesis.GetLedgerId(), s),
 	}
 	for i := range p.Alerts {
 		answer.Alerts = append(answer.Alerts, openAlertOf(&p.Alerts[i]))
 	}
 	return answer, nil
+}
+
+// tagOf is the weak ETag of a customer's scores.
+func tagOf(ledgerID string, s *processors.CustomerScores) string {
+	tag := fmt.Sprintf("%.12s-%d", ledgerID, s.CLV.Sequence)
+	if n := s.Engagement.Events; n > 0 { // these cause no output
+		//mutant:etag-without-engagement delete
+		tag += fmt.Sprintf("-%d", n)
+	}
+	if s.Mark != nil { // likewise
+		//mutant:etag-without-mark delete
+		tag += "-" + hashOf(s.Mark)
+	}
+	return `W/"` + tag + `"`
+}
+
+func hashOf(mark *customer.CallMark) string {
+	text, err := json.Marshal(processors.AnswerMark(mark))
+	if err != nil { // texts can be encoded
+		panic(err)
+	}
+	return fmt.Sprintf("m%08x", crc32.ChecksumIEEE(text))
 }
 
 // explanation is processors.Explanation under a name of the API's own.
@@ -165,16 +186,17 @@ func (a *api) answerList(ctx context.Context, args arguments) (any, error) {
 type todayAnswer struct {
 	AsOf      *string `json:"as_of" about:"The least time of the ledger at which a customer was read; null while nothing is known"`
 	Capacity  int     `json:"capacity"`
+	Hidden    int     `json:"hidden" about:"Customers who are left out since somebody has marked them as done or snoozed them"`
 	Customers []row   `json:"customers"`
 }
 
 func (a *api) answerToday(ctx context.Context, args arguments) (any, error) {
 	capacity := args.whole("capacity")
-	l, err := a.views.List(ctx, views.CallList(capacity))
+	l, err := a.views.CallList(ctx, capacity, args["all"] == "true")
 	if err != nil {
 		return nil, err
 	}
-	return todayAnswer{momentIf(l.AsOf), capacity, rows(l.Rows)}, nil
+	return todayAnswer{momentIf(l.AsOf), capacity, len(l.Hidden), rows(l.Rows)}, nil
 }
 
 type alertsAnswer struct {

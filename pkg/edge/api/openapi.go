@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 
 	"go.uber.org/zap"
 
@@ -18,13 +19,13 @@ func Document() ([]byte, error) {
 	d := definitions{"problem": problemSchema()}
 	paths := schema{}
 	for _, r := range routes() {
-		paths[r.path] = schema{"get": d.operation(r)}
+		paths[r.path] = schema{strings.ToLower(r.method()): d.operation(r)}
 	}
 	document := schema{
 		"openapi": "3.1.0",
 		"info": schema{
 			"title": "Mainstay", "version": "1", "license": schema{"name": "Apache-2.0", "identifier": "Apache-2.0"},
-			"description": "Reads customers, lists of them, open alerts, reports of all customers and the portfolio. Fields are only added within a version. Generated: see pkg/edge/api.",
+			"description": "Reads customers, lists of them, open alerts, reports of all customers and the portfolio, and marks customers on the list of calls. Fields are only added within a version. Generated: see pkg/edge/api.",
 		},
 		"paths": paths,
 		"components": schema{
@@ -49,8 +50,21 @@ func (d definitions) operation(r route) schema {
 		"responses": d.responses(r),
 	}
 	parameters := []schema{}
+	fields, required := schema{}, []string{}
 	for _, p := range r.parameters {
+		if p.inBody {
+			fields[p.name] = p.field()
+			if p.required {
+				required = append(required, p.name)
+			}
+			continue
+		}
 		parameters = append(parameters, p.schema())
+	}
+	if r.writes {
+		operation["requestBody"] = schema{"required": true, "content": schema{"application/json": schema{"schema": schema{
+			"type": "object", "properties": fields, "required": required, "additionalProperties": false,
+		}}}}
 	}
 	if len(parameters) > 0 {
 		operation["parameters"] = parameters
@@ -59,6 +73,29 @@ func (d definitions) operation(r route) schema {
 }
 
 func (p *parameter) schema() schema {
+	all := schema{"name": p.name, "in": "query", "description": p.about, "schema": p.values()}
+	if p.inPath {
+		all["in"], all["required"] = "path", true
+	}
+	if p.example != "" {
+		all["example"] = p.example
+	}
+	return all
+}
+
+func (p *parameter) field() schema {
+	s := p.values()
+	s["description"] = p.about
+	if p.example != "" {
+		s["examples"] = []string{p.example}
+	}
+	if p.most > 0 {
+		s["maxLength"] = p.most // in characters, of which none is shorter than a byte
+	}
+	return s
+}
+
+func (p *parameter) values() schema {
 	s := schema{"type": "string"}
 	switch {
 	case p.whole:
@@ -78,14 +115,7 @@ func (p *parameter) schema() schema {
 			s["default"] = json.RawMessage(p.standard)
 		}
 	}
-	all := schema{"name": p.name, "in": "query", "description": p.about, "schema": s}
-	if p.inPath {
-		all["in"], all["required"] = "path", true
-	}
-	if p.example != "" {
-		all["example"] = p.example
-	}
-	return all
+	return s
 }
 
 func (d definitions) responses(r route) schema {
@@ -114,6 +144,16 @@ func (d definitions) responses(r route) schema {
 	if len(r.parameters) > 0 {
 		add(repeatedParameter)
 		add(badParameter)
+	}
+	if r.writes {
+		all["202"] = answer
+		for _, k := range []kind{foreignOrigin, badBody, bodyTooLarge, unsupportedType} {
+			add(k)
+		}
+	}
+	if r.scope == server.ScopeMarks {
+		add(unavailable)
+		add(kind{name: "too_many_requests", status: http.StatusTooManyRequests})
 	}
 	if r.scope == server.ScopeCustomers {
 		add(stillReading)

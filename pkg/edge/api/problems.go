@@ -24,7 +24,12 @@ var (
 	cursorOfAnother   = kind{"cursor_of_another_query", http.StatusBadRequest, "The cursor is of another query"}
 	unknownCustomer   = kind{"unknown_customer", http.StatusNotFound, "There is no such customer"}
 	unknownPath       = kind{"unknown_path", http.StatusNotFound, "There is no such path"}
-	notAllowed        = kind{"method_not_allowed", http.StatusMethodNotAllowed, "The API only reads"}
+	notAllowed        = kind{"method_not_allowed", http.StatusMethodNotAllowed, "The path is only read"}
+	foreignOrigin     = kind{"foreign_origin", http.StatusForbidden, "A web page of another host may not mark customers"}
+	copying           = kind{"ledger_is_copied", http.StatusConflict, "The ledger is a copy that is not finished"}
+	badBody           = kind{"bad_body", http.StatusBadRequest, "The body cannot be read"}
+	bodyTooLarge      = kind{"body_too_large", http.StatusRequestEntityTooLarge, "The body is too large"}
+	unsupportedType   = kind{"unsupported_media_type", http.StatusUnsupportedMediaType, "The body is not of this type"}
 	outputsDeleted    = kind{"outputs_deleted", http.StatusGone, "Who has changed is no longer known"}
 	noStateYet        = kind{"no_state_yet", http.StatusServiceUnavailable, "Nothing has been computed yet"}
 	stillReading      = kind{"still_reading", http.StatusServiceUnavailable, "All customers are still being read"}

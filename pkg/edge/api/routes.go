@@ -29,6 +29,7 @@ type route struct {
 	summary    string
 	about      string
 	scope      server.Scope
+	writes     bool // requested by POST, and never for a web page of another host; otherwise by GET
 	parameters []parameter
 	response   any    // a value of the type of the answer
 	problems   []kind // besides those of parameters and of servers that do not answer
@@ -40,15 +41,24 @@ type parameter struct {
 	name      string
 	about     string
 	inPath    bool
+	inBody    bool // a field of the JSON object that is sent; all are texts
+	required  bool
 	whole     bool // a whole number, from least to most
 	month     bool // YYYY-MM
 	boolean   bool
 	least     int
-	most      int
+	most      int      // of a whole number; bytes of a field of the body
 	standard  string   // the value that stands for an absent one
 	oneOf     []string // the only values, if any
 	attribute bool     // or the name of an attribute, which views know
 	example   string
+}
+
+func (r *route) method() string {
+	if r.writes {
+		return http.MethodPost
+	}
+	return http.MethodGet
 }
 
 // routes is the table of all routes.
@@ -82,6 +92,7 @@ func routes() []route {
 				"not what was published then: models and thresholds have changed since, and events have arrived late.",
 			parameters: []parameter{id}, answer: (*api).answerPath,
 		},
+		markRoute(id),
 		{
 			path: "/v1/customers", name: "listCustomers", scope: server.ScopeCustomers, response: listAnswer{}, problems: []kind{unknownColumn, badCondition, badCursor, cursorOfAnother},
 			summary: "Customers by any figure",
@@ -111,10 +122,13 @@ func routes() []route {
 		},
 		{
 			path: "/v1/today", name: "getToday", scope: server.ScopeCustomers, response: todayAnswer{},
-			summary:    "The customers to call today, and why",
-			about:      "Customers whose churn risk is medium or high, the greatest value at stake first, as `mainstay today` lists them. Who is in control of an open alert is left out.",
-			parameters: []parameter{{name: "capacity", about: "The calls that a day has room for.", whole: true, least: 1, most: views.MostRows, standard: "20"}},
-			answer:     (*api).answerToday,
+			summary: "The customers to call today, and why",
+			about:   "Customers whose churn risk is medium or high, the greatest value at stake first, as `mainstay today` lists them. Who is in control of an open alert is left out, and who is marked as done or snoozed (docs/pages.md).",
+			parameters: []parameter{
+				{name: "capacity", about: "The calls that a day has room for.", whole: true, least: 1, most: views.MostRows, standard: "20"},
+				{name: "all", about: "Also customers whom somebody has marked.", boolean: true, standard: "false"},
+			},
+			answer: (*api).answerToday,
 		},
 		{
 			path: "/v1/alerts", name: "listOpenAlerts", scope: server.ScopeCustomers, response: alertsAnswer{},
@@ -224,6 +238,8 @@ func (r *route) arguments(request *http.Request) (arguments, error) {
 	for _, p := range r.parameters {
 		if p.inPath {
 			all[p.name] = request.PathValue(p.name)
+		}
+		if p.inPath || p.inBody {
 			continue
 		}
 		names = append(names, p.name)

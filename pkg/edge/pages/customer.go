@@ -27,10 +27,7 @@ func (p *pages) customer(r *http.Request) (content, error) {
 	}
 	profile, err := p.Views.Profile(r.Context(), id)
 	if errors.Is(err, lookup.ErrUnknownCustomer) {
-		return content{status: http.StatusNotFound, title: p.T("No such customer"), search: id, body: []g.Node{h.Section(
-			h.Class("card notice"), h.H1(p.text("No such customer")), h.P(p.text("Nothing is known of "), name(id), p.text(".")),
-			h.P(h.Class("soft"), p.text("An id is compared as a whole. Customers appear with their first event.")),
-		)}}, nil
+		return p.noSuchCustomer(id), nil
 	}
 	if err != nil {
 		return content{}, err
@@ -47,8 +44,14 @@ func (p *pages) customer(r *http.Request) (content, error) {
 		about = append(about, h.Span(h.Class("soft"), name(s.Asked), p.text(" was merged into them; ")))
 	}
 	about = append(about, h.Span(h.Class("soft"), p.text("as of "), p.moment(s.AsOf)))
-	return content{title: shown(s.Customer), search: s.Customer, body: []g.Node{
+	c := content{title: shown(s.Customer), search: s.Customer}
+	marked, pending := p.marked(r, backTo{"page": "customer"})
+	if pending {
+		c.refresh = soon
+	}
+	c.body = []g.Node{
 		heading(name(s.Customer), about...),
+		g.If(pending, marked), // the card says the rest
 		h.P(h.Class("lead"), g.Text(p.why(&profile.Listed))),
 		p.value(profile),
 		p.card("Probability that they are still a customer", p.lifeChart(profile)),
@@ -57,9 +60,18 @@ func (p *pages) customer(r *http.Request) (content, error) {
 			p.card("Open alerts", p.openAlerts(profile)),
 			p.card("Referrals", p.referrals(profile)),
 			p.card("Engagement", p.engagement(profile)),
+			p.markCard(r, &profile.Listed),
 		),
 		p.card("What happened", p.timeline(profile)),
-	}}, nil
+	}
+	return c, nil
+}
+
+func (p *pages) noSuchCustomer(id string) content {
+	return content{status: http.StatusNotFound, title: p.T("No such customer"), search: id, body: []g.Node{h.Section(
+		h.Class("card notice"), h.H1(p.text("No such customer")), h.P(p.text("Nothing is known of "), name(id), p.text(".")),
+		h.P(h.Class("soft"), p.text("An id is compared as a whole. Customers appear with their first event.")),
+	)}}
 }
 
 func sentence(text string) string {

@@ -1,7 +1,7 @@
 // Package pages owns the pages for people, which menu lists. They are made on the server, need no other host, and work from 360 pixels of
 // width on, in light and dark, by keyboard. Only what moves has a script, and shows the same without it when it is loaded again.
 //
-// It refuses to read anything but what package views offers, and to change anything. Every text of a customer is escaped; characters that
+// It refuses to read anything but what package views offers, and to change anything but the marks of customers on the list of calls. Every text of a customer is escaped; characters that
 // would act instead of being read (control characters, changes of direction) are written out.
 package pages
 
@@ -22,6 +22,7 @@ import (
 	"github.com/mainstay/mainstay/pkg/edge/views"
 	"github.com/mainstay/mainstay/pkg/locale"
 	"github.com/mainstay/mainstay/pkg/node/server"
+	"github.com/mainstay/mainstay/pkg/stream/callmark"
 	"github.com/mainstay/mainstay/pkg/stream/lookup"
 )
 
@@ -43,6 +44,7 @@ const (
 // Config parameterises Routes.
 type Config struct {
 	Views  *views.Views
+	Mark   callmark.Mark
 	Checks func(context.Context) []server.CheckResult // of /readyz
 	Zone   *time.Location                             // of the ledger
 	Reader string                                     // locale of readers who have chosen none: a tag, or locale.Auto
@@ -52,12 +54,13 @@ type Config struct {
 
 // Routes returns the pages and what they load.
 func Routes(c Config) []server.Route {
-	p := &pages{Config: c, streams: make(chan struct{}, mostStreams)}
+	p := &pages{Config: c, streams: make(chan struct{}, mostStreams), origins: http.NewCrossOriginProtection()}
 	all := []server.Route{
 		{Pattern: "GET " + stylePath, Handler: asset("text/css; charset=utf-8", style)},
 		{Pattern: "GET " + markPath, Handler: asset("image/svg+xml", mark)},
 		{Pattern: "GET " + alertsScriptPath, Handler: asset("text/javascript; charset=utf-8", alertsScript)},
 		{Pattern: "GET " + livePath, Scope: server.ScopeCustomers, Browser: true, Endless: true, Handler: http.HandlerFunc(p.live)},
+		{Pattern: "POST " + callMarkPath, Scope: server.ScopeMarks, Browser: true, Handler: http.HandlerFunc(p.callMark)},
 	}
 	for _, page := range menu() {
 		all = append(all, server.Route{Pattern: "GET " + page.pattern, Scope: page.scope, Browser: true, Handler: p.handler(page)})
@@ -108,6 +111,7 @@ type pages struct {
 	*locale.Locale // of the reader: each request has pages of its own
 
 	streams chan struct{} // holds a token for each browser that is sent alerts
+	origins *http.CrossOriginProtection
 }
 
 // content is what a page shows below the menu.
@@ -128,28 +132,36 @@ func (p *pages) handler(at page) http.Handler {
 		if err != nil {
 			c = p.failure(r, at, err)
 		}
-		c.address = r.URL
-		if c.status == 0 {
-			c.status = http.StatusOK
-		}
-		var body bytes.Buffer
-		if err := p.document(at, c).Render(&body); err != nil {
-			p.Log.Error("render a page", zap.String("page", at.path), zap.Error(err))
-			http.Error(w, "the page could not be rendered; see the log", http.StatusInternalServerError)
-			return
-		}
-		h := w.Header()
-		p.state(w, r)
-		h.Set("Content-Type", "text/html; charset=utf-8")
-		h.Set("Content-Security-Policy", policy)
-		if c.script != "" {
-			h.Set("Content-Security-Policy", scriptPolicy)
-		}
-		h.Set("Cross-Origin-Resource-Policy", "same-origin")
-		h.Set("Referrer-Policy", "no-referrer") // addresses have ids of customers
-		h.Set("Cache-Control", "no-store")
-		server.WriteBody(w, r, c.status, body.Bytes())
+		p.write(w, r, at, c)
 	})
+}
+
+func (p *pages) write(w http.ResponseWriter, r *http.Request, at page, c content) {
+	if c.address = r.URL; r.Method == http.MethodPost { // which no link leads to
+		c.address = &url.URL{Path: "/"}
+	}
+	if c.status == 0 {
+		c.status = http.StatusOK
+	}
+	var body bytes.Buffer
+	if err := p.document(at, c).Render(&body); err != nil {
+		p.Log.Error("render a page", zap.String("page", at.path), zap.Error(err))
+		http.Error(w, "the page could not be rendered; see the log", http.StatusInternalServerError)
+		return
+	}
+	h := w.Header()
+	p.state(w, r)
+	h.Set("Content-Type", "text/html; charset=utf-8")
+	h.Set("Content-Security-Policy", policy)
+	if c.script != "" {
+		h.Set("Content-Security-Policy", scriptPolicy)
+	}
+	h.Set("Cross-Origin-Resource-Policy", "same-origin")
+	// Addresses have ids of customers, so no other host gets them. With no-referrer a browser would send forms with the origin null, which cannot
+	// be told from that of a foreign page.
+	h.Set("Referrer-Policy", "same-origin")
+	h.Set("Cache-Control", "no-store")
+	server.WriteBody(w, r, c.status, body.Bytes())
 }
 
 // failure is the page of an error.

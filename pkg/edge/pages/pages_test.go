@@ -99,13 +99,13 @@ func newWorldOf(t *testing.T, change func(*pages.Config), scenario string, portf
 	require.NoError(t, err)
 	v := views.New(views.Config{
 		Source: p, Now: time.Now, Portfolio: views.NewPortfolio(portfolio, "mainstay", time.Now), Alerts: views.NewFeed(alerts, "mainstay", 1, time.Now),
-		Status: func() views.Status {
+		DoneFor: 14 * 24 * time.Hour, Status: func() views.Status {
 			return views.Status{Namespace: "<b>space</b>", Partitions: []views.Partition{{Halted: "ledger_gap", Cause: "a < b"}}}
 		},
 	})
 	mux := http.NewServeMux()
 	c := pages.Config{
-		Views: v, Zone: time.UTC, Now: time.Now, Log: zap.NewNop(),
+		Views: v, Mark: v.Marking(p.Mark), Zone: time.UTC, Now: time.Now, Log: zap.NewNop(),
 		Checks: func(context.Context) []server.CheckResult {
 			return []server.CheckResult{{Name: "redis", Problem: "a < b"}}
 		},
@@ -139,7 +139,7 @@ func sound(t *testing.T, path, body string, header http.Header) {
 	require.Contains(t, policy, "default-src 'none'")
 	require.NotContains(t, policy, "unsafe")
 	require.Equal(t, "no-store", header.Get("Cache-Control"))
-	require.Equal(t, "no-referrer", header.Get("Referrer-Policy"))
+	require.Equal(t, "same-origin", header.Get("Referrer-Policy"))
 	for _, m := range loads.FindAllStringSubmatch(body, -1) {
 		require.Regexp(t, `^(/([^/]|$)|#)`, m[1], path)
 	}

@@ -9,7 +9,6 @@ import (
 	g "maragu.dev/gomponents"
 	h "maragu.dev/gomponents/html"
 
-	"github.com/mainstay/mainstay/pkg/edge/views"
 	"github.com/mainstay/mainstay/pkg/stream/lookup"
 )
 
@@ -24,20 +23,31 @@ func (p *pages) today(r *http.Request) (content, error) {
 	if err != nil || !slices.Contains(capacities(), capacity) {
 		capacity = usualCapacity
 	}
-	l, err := p.Views.List(r.Context(), views.CallList(capacity))
+	all := r.URL.Query().Get("all") == "true"
+	back := backTo{"capacity": strconv.Itoa(capacity)}
+	if all {
+		back["all"] = "true"
+	}
+	marked, pending := p.marked(r, back) // first, so that the list shows the mark
+	l, err := p.Views.CallList(r.Context(), capacity, all)
 	if err != nil {
 		return content{}, err
 	}
 	c := content{title: p.T("Today")}
+	if pending {
+		c.refresh = soon
+	}
 	if l.AsOf == 0 {
 		c.refresh, c.body = soon, p.notice("Nothing has been computed yet", "This page fills as soon as the first events have been read.")
 		return c, nil
 	}
 	about := []g.Node{p.text("Customers who are slipping away, the greatest value at stake first. As of "), p.moment(l.AsOf), p.text(".")}
-	c.body = []g.Node{heading(p.text("Today"), about...)}
+	c.body = []g.Node{heading(p.text("Today"), about...), marked}
 	if len(l.Rows) == 0 {
-		c.body = append(c.body, p.card("Nobody to call", p.empty("No customer's churn risk is medium or high.")))
-		c.refresh = 5 * soon
+		c.body = append(c.body, p.card("Nobody to call", p.empty("No customer's churn risk is medium or high, or all of them are marked as done or snoozed.")), p.hiddenNote(len(l.Hidden), capacity))
+		if c.refresh == 0 {
+			c.refresh = 5 * soon
+		}
 		return c, nil
 	}
 	currency := l.Rows[0].Scores.CLV.Currency
@@ -49,17 +59,31 @@ func (p *pages) today(r *http.Request) (content, error) {
 		h.Div(h.Class("tools"),
 			h.P(h.Strong(g.Text(p.amount(currency, sum)+" "+p.N(currency.Code))), p.textf(" at stake with %d customers", len(l.Rows))),
 			h.Nav(h.Class("choice"), g.Attr("aria-label", p.T("Calls a day")), h.Span(h.Class("soft"), p.text("Calls a day")), g.Map(capacities(), func(n int) g.Node {
-				return h.A(h.Href(fmt.Sprintf("/?capacity=%d", n)), g.If(n == capacity, g.Attr("aria-current", "true")), g.Text(p.count(int64(n))))
+				return h.A(h.Href(todayAddress(n, all)), g.If(n == capacity, g.Attr("aria-current", "true")), g.Text(p.count(int64(n))))
 			})),
 		),
-		h.Section(h.Class("card flush"), p.callTable(l.Rows)),
+		h.Section(h.Class("card flush"), p.callTable(r, l.Rows, back)),
+		p.hiddenNote(len(l.Hidden), capacity),
+		g.If(all, h.P(h.A(h.Href(todayAddress(capacity, false)), p.text("Leave out who is marked as done or snoozed")))),
 	)
 	return c, nil
 }
 
-func (p *pages) callTable(rows []lookup.Listed) g.Node {
+func todayAddress(capacity int, all bool) string {
+	address := fmt.Sprintf("/?capacity=%d", capacity)
+	if all {
+		address += "&all=true"
+	}
+	return address
+}
+
+func (p *pages) hiddenNote(hidden, capacity int) g.Node {
+	return g.If(hidden > 0, h.P(p.textf("%d more are marked as done or snoozed. ", hidden), h.A(h.Href(todayAddress(capacity, true)), p.text("List them, too"))))
+}
+
+func (p *pages) callTable(r *http.Request, rows []lookup.Listed, back backTo) g.Node {
 	unit := rows[0].Scores.CLV.Currency
-	head := []cell{{label: "Customer"}, {label: p.F("At stake, %s", p.N(unit.Code)), number: true}, {label: "Gone", number: true}, {label: "Risk"}, {label: "Last order", number: true}, {label: "Usual rhythm", number: true}, {label: "Why"}, {label: "Open alerts"}}
+	head := []cell{{label: "Customer"}, {label: p.F("At stake, %s", p.N(unit.Code)), number: true}, {label: "Gone", number: true}, {label: "Risk"}, {label: "Last order", number: true}, {label: "Usual rhythm", number: true}, {label: "Why"}, {label: "Open alerts"}, {label: "Called"}}
 	most := float64(rows[0].Scores.ValueAtStake().Value)
 	lines := make([][]g.Node, len(rows))
 	for i := range rows {
@@ -78,6 +102,7 @@ func (p *pages) callTable(rows []lookup.Listed) g.Node {
 			g.Text(rhythm),
 			g.Text(p.why(l)),
 			p.alertChips(l),
+			g.Group{g.If(s.Mark != nil, h.Span(h.Class("note"), p.markText(l))), p.markButtons(r, l, back)},
 		}
 	}
 	return p.table("Customers to call today", head, lines)

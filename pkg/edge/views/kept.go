@@ -120,6 +120,24 @@ func (k *kept[T]) begin(ctx context.Context, key string, read func(context.Conte
 	return a
 }
 
+// change replaces every answer that is kept. One that is being made is made anew for who asks from now on: it may have been read before what has
+// changed.
+func (k *kept[T]) change(call func(T) T) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for key, a := range k.answers {
+		select {
+		case <-a.done:
+			if a.err == nil { // it is read without the lock, so it is not written to
+				k.answers[key] = &answer[T]{done: a.done, value: call(a.value), until: a.until}
+			}
+		default:
+			//mutant:stale-read-after-mark delete
+			delete(k.answers, key)
+		}
+	}
+}
+
 // makeRoom forgets the answer that was to be forgotten first. One that is being made is left: whoever asked waits for it.
 func (k *kept[T]) makeRoom() {
 	for len(k.answers) >= keptAnswers {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/mainstay/mainstay/pkg/kafka"
 	"github.com/mainstay/mainstay/pkg/redis"
+	"github.com/mainstay/mainstay/pkg/stream/callmark"
 	"github.com/mainstay/mainstay/pkg/stream/export"
 	"github.com/mainstay/mainstay/pkg/stream/lookup"
 	"github.com/mainstay/mainstay/schemas/ledger"
@@ -88,6 +89,7 @@ type Config struct {
 	Status    func() Status
 	Now       func() time.Time
 	Genesis   *ledger.Genesis
+	DoneFor   time.Duration // today.done_days
 
 	Attributes []string // names of those by which customers are summed, too
 }
@@ -95,7 +97,7 @@ type Config struct {
 // Views answers what API and pages ask. It may be used concurrently.
 type Views struct {
 	Config
-	lists     kept[*lookup.Listing]
+	lists     kept[list]
 	tallies   kept[*lookup.Tally]
 	segments  kept[[]*lookup.Segments]
 	returns   kept[*lookup.Returns]
@@ -109,7 +111,7 @@ type Views struct {
 func New(c Config) *Views {
 	scanning := make(chan struct{}, 1)
 	return &Views{
-		Config: c, scanning: scanning, exporting: make(chan struct{}, 1), lists: newKept[*lookup.Listing](c.Now, scanning), tallies: newKept[*lookup.Tally](c.Now, scanning),
+		Config: c, scanning: scanning, exporting: make(chan struct{}, 1), lists: newKept[list](c.Now, scanning), tallies: newKept[*lookup.Tally](c.Now, scanning),
 		segments: newKept[[]*lookup.Segments](c.Now, scanning), returns: newKept[*lookup.Returns](c.Now, scanning),
 		// These read no customer, so they wait for no read of all of them.
 		calendars: newKept[*lookup.Calendar](c.Now, make(chan struct{}, 1)), models: newKept[*lookup.Model](c.Now, make(chan struct{}, 1)),
@@ -130,7 +132,14 @@ type Query struct {
 	Ascending bool
 	Where     string // conditions as lookup.ParseConditions reads them
 	After     *lookup.Position
-	Limit     int // 1 to MostRows
+	Limit     int            // 1 to MostRows
+	Hide      *lookup.Hiding // as of lookup.ListQuery
+}
+
+// list is a listing with the query that it answers.
+type list struct {
+	query lookup.ListQuery
+	*lookup.Listing
 }
 
 // List lists customers. The errors of a query that cannot be parsed are *QueryError.
@@ -140,38 +149,44 @@ func (v *Views) List(ctx context.Context, q Query) (*lookup.Listing, error) {
 		return nil, err
 	}
 	key := q.Key() + "\x00"
+	if q.Hide != nil {
+		key += q.Hide.Done.String() + "\x00"
+	}
 	if q.After != nil {
 		if l := v.follows(key, parsed, q.Limit); l != nil {
 			return l, nil
 		}
 		key += fmt.Sprintf("%x %s", q.After.Rank, q.After.Customer)
 	}
-	all, err := v.lists.get(ctx, key, func(ctx context.Context) (*lookup.Listing, error) { return v.Source.List(ctx, parsed) })
+	all, err := v.lists.get(ctx, key, func(ctx context.Context) (list, error) {
+		l, err := v.Source.List(ctx, parsed)
+		return list{parsed, l}, err
+	})
 	if err != nil {
 		return nil, err
 	}
-	return first(all, 0, q.Limit), nil
+	return first(all.Listing, 0, q.Limit), nil
 }
 
 // first returns a part of a listing.
 func first(l *lookup.Listing, from, limit int) *lookup.Listing {
 	rows := l.Rows[from:]
 	if len(rows) <= limit {
-		return &lookup.Listing{AsOf: l.AsOf, Rows: rows, More: l.More}
+		return &lookup.Listing{AsOf: l.AsOf, Rows: rows, More: l.More, Hidden: l.Hidden}
 	}
-	return &lookup.Listing{AsOf: l.AsOf, Rows: rows[:limit], More: true}
+	return &lookup.Listing{AsOf: l.AsOf, Rows: rows[:limit], More: true, Hidden: l.Hidden}
 }
 
 // follows returns the next page out of a listing that is kept, so that the pages of one query take one read of all customers for every
 // MostRows of them; nil if no listing has the row before the page, and a whole page after it.
 func (v *Views) follows(prefix string, q lookup.ListQuery, limit int) (page *lookup.Listing) {
-	v.lists.each(func(key string, l *lookup.Listing) {
+	v.lists.each(func(key string, l list) {
 		if page != nil || !strings.HasPrefix(key, prefix) {
 			return
 		}
 		at := slices.IndexFunc(l.Rows, func(row lookup.Listed) bool { return q.Position(&row) == *q.After })
 		if at >= 0 && (len(l.Rows)-at-1 >= limit || !l.More) {
-			page = first(l, at+1, limit)
+			page = first(l.Listing, at+1, limit)
 		}
 	})
 	return page
@@ -194,7 +209,7 @@ func (e *QueryError) Unwrap() error { return e.Err }
 
 // parse returns the query for a Source. It always asks for MostRows, so that one read serves all limits.
 func (q *Query) parse() (l lookup.ListQuery, err error) {
-	l.Ascending, l.After, l.Limit = q.Ascending, q.After, MostRows
+	l.Ascending, l.After, l.Limit, l.Hide = q.Ascending, q.After, MostRows, q.Hide
 	if l.Sort, err = lookup.ColumnNamed(q.Sort); err != nil {
 		return l, &QueryError{"sort", err}
 	}
@@ -216,9 +231,36 @@ func (q *Query) PositionOf(row *lookup.Listed) (lookup.Position, error) {
 	return l.Position(row), nil
 }
 
-// CallList is the query of the customers to call today, of whom a day has room for so many.
-func CallList(capacity int) Query {
-	return Query{Sort: lookup.CallSort, Where: lookup.CallWhere, Limit: capacity}
+// CallList lists the customers to call today, of whom a day has room for so many: without those whom somebody has marked, or with marked also
+// these.
+func (v *Views) CallList(ctx context.Context, capacity int, marked bool) (*lookup.Listing, error) {
+	q := Query{Sort: lookup.CallSort, Where: lookup.CallWhere, Limit: capacity}
+	if !marked {
+		q.Hide = &lookup.Hiding{Done: v.DoneFor}
+	}
+	return v.List(ctx, q)
+}
+
+// Refresh reads a customer whose state has just changed at the request of a person, so that the lists that are kept show the change at once. To
+// read all customers again for it was rejected: who works off a list would wait for that with each customer.
+func (v *Views) Refresh(ctx context.Context, id string) error {
+	p, err := v.Source.Profile(ctx, id)
+	if err != nil {
+		return err
+	}
+	v.lists.change(func(l list) list { return list{l.query, l.query.Replace(l.Listing, p.Listed)} })
+	return nil
+}
+
+// Marking returns mark, after which the lists that are kept show what it has marked.
+func (v *Views) Marking(mark callmark.Mark) callmark.Mark {
+	return func(ctx context.Context, id string, s callmark.Statement) (callmark.Entered, error) {
+		e, err := mark(ctx, id, s)
+		if err == nil && e.Folded {
+			e.Folded = v.Refresh(ctx, e.Customer) == nil
+		}
+		return e, err
+	}
 }
 
 // Tally counts customers and open alerts.

@@ -55,6 +55,7 @@ type Config struct {
 	Tiers            Tiers      `yaml:"tiers"`
 	Portfolio        Portfolio  `yaml:"portfolio"`
 	Alerts           Alerts     `yaml:"alerts"`
+	Today            Today      `yaml:"today"`
 	HTTP             HTTP       `yaml:"http"`
 	Ingest           Ingest     `yaml:"ingest"`
 	Deliver          Deliver    `yaml:"deliver"`
@@ -302,6 +303,14 @@ type Alerts struct {
 	ControlSalt     string  `yaml:"control_salt"`
 }
 
+// Today configures the list of customers to call. It shows what the ledger has, and changes none of it.
+type Today struct {
+	DoneDays int `yaml:"done_days" range:"0..3660" doc:"For how many days of the ledger's time a customer is left out of the list of customers to call after somebody has marked them as done. They are listed again before if an alert is raised after the mark. 0: who is done is not left out. Of the commands and the processes that show the list: no entry of the ledger depends on it."`
+}
+
+// DoneFor is DoneDays as a duration.
+func (t *Today) DoneFor() time.Duration { return time.Duration(t.DoneDays) * 24 * time.Hour }
+
 // HTTP configures the listener of health, metrics and the status page.
 type HTTP struct {
 	Listen            string `yaml:"listen" doc:"host:port of health, metrics and the status page; port 0 takes a free port. Empty: not served. On an address other than loopback, only /livez and /readyz are served unless tokens_file or allow_anonymous is set."`
@@ -404,6 +413,7 @@ func Default() Config {
 			Currencies: money.Shipped(),
 			Rates:      map[string]string{},
 		},
+		Today:    Today{DoneDays: 14},
 		HTTP:     HTTP{Listen: "127.0.0.1:8080", RequestsPerSecond: 1000},
 		Ingest:   Ingest{Listen: "127.0.0.1:8081", BodyMaxBytes: MiB, InFlightBytes: 64 * MiB},
 		Log:      Log{Level: "info", Format: "json"},

@@ -22,6 +22,8 @@ import (
 	"github.com/mainstay/mainstay/pkg/node/app"
 	"github.com/mainstay/mainstay/pkg/node/server"
 	"github.com/mainstay/mainstay/pkg/redis"
+	"github.com/mainstay/mainstay/pkg/stream/callmark"
+	"github.com/mainstay/mainstay/pkg/stream/enter"
 	"github.com/mainstay/mainstay/pkg/stream/failure"
 	"github.com/mainstay/mainstay/pkg/stream/fold"
 	"github.com/mainstay/mainstay/pkg/stream/intake"
@@ -130,24 +132,38 @@ func (p *Process) listen(ctx context.Context, reg prometheus.Gatherer) error {
 	v := views.New(views.Config{
 		Source: views.NewState(p.app.Kafka, p.app.Redis, c.Namespace, p.genesis, time.Now), Portfolio: views.NewPortfolio(p.app.Kafka, c.Namespace, time.Now),
 		Alerts: views.NewFeed(p.app.Kafka, c.Namespace, p.genesis.GetPartitions(), time.Now),
-		Status: func() views.Status { return p.Status(time.Now()) }, Now: time.Now, Genesis: p.genesis, Attributes: c.Attributes.Names(),
+		Status: func() views.Status { return p.Status(time.Now()) }, Now: time.Now, Genesis: p.genesis, DoneFor: c.Today.DoneFor(), Attributes: c.Attributes.Names(),
 	})
 	zone, err := time.LoadLocation(p.genesis.GetTimezone())
 	if err != nil {
 		return fmt.Errorf("the ledger's time zone: %w", err)
 	}
 	log := p.log.Named("http")
+	mark := v.Marking(p.mark)
 	shown := pages.Routes(pages.Config{
-		Views: v, Zone: zone, Reader: c.Locale, Now: time.Now, Log: log,
+		Views: v, Mark: mark, Zone: zone, Reader: c.Locale, Now: time.Now, Log: log,
 		Checks: func(ctx context.Context) []server.CheckResult { return p.server.Checks(ctx) }, // it serves only once it is made
 	})
 	p.server, err = server.Listen(ctx, server.Options{
 		Listen: c.HTTP.Listen, AdminListen: c.Admin.Listen, AllowRemoteAdmin: c.Admin.AllowRemote,
 		TokensFile: c.HTTP.TokensFile, AllowAnonymous: c.HTTP.AllowAnonymous, RequestsPerSecond: float64(c.HTTP.RequestsPerSecond),
 		Checks: checks, Metrics: reg, StatusJSON: func() any { return p.Status(time.Now()) },
-		Routes: append(api.Routes(v, log), shown...), Log: p.log, Deadline: c.Shutdown.Deadline,
+		Routes: append(api.Routes(v, mark, log), shown...), Log: p.log, Deadline: c.Shutdown.Deadline,
 	})
 	return err
+}
+
+// mark marks a customer. A request waits no longer than somebody who has pressed a button likes to; the mark is in
+// the ledger by then, and is seen when it is folded.
+func (p *Process) mark(ctx context.Context, id string, s callmark.Statement) (callmark.Entered, error) {
+	const patience, toFold = 10 * time.Second, 5 * time.Second
+	m := callmark.Marker{
+		Ledger: enter.Ledger{Kafka: p.app.Kafka, Namespace: p.app.Config.Namespace, Genesis: p.genesis, Now: time.Now, Random: app.Random},
+		Redis:  p.app.Redis, Timeout: toFold,
+	}
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	return m.Mark(ctx, id, s)
 }
 
 // check is a check of /readyz. It is what the watches know, not a probe of its own: an answer within milliseconds, and the same as in metrics

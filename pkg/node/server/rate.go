@@ -46,7 +46,7 @@ func (l *rates) allow(token string) (retryAfter int, ok bool) {
 
 // limited answers requests that come too often with 429 (RFC 6585).
 func (a *access) limited(w http.ResponseWriter, r *http.Request, who client, token string, scope Scope, next http.Handler) {
-	if scope == ScopeCustomers {
+	if scope == ScopeCustomers || scope == ScopeMarks {
 		if after, ok := a.rates.allow(token); !ok {
 			w.Header().Set("Retry-After", strconv.Itoa(after))
 			refuse(w, who, http.StatusTooManyRequests, "too_many_requests", "", "more requests than http.requests_per_second; wait as Retry-After says")

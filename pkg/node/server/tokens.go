@@ -2,6 +2,7 @@ package server
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/hex"
@@ -28,13 +29,14 @@ const (
 	ScopeMetrics   Scope = "metrics"   // /metrics
 	ScopeStatus    Scope = "status"    // /status, /v1/status and the page /system
 	ScopeCustomers Scope = "customers" // everything else under /v1/, and all other pages: personal data
+	ScopeMarks     Scope = "marks"     // marking customers as done or snoozed: it changes the list of calls, and shows nothing
 	ScopeEvents    Scope = "events"    // sending events to ingest.listen: it changes answers, and shows none
 	ScopeProfile   Scope = "profile"   // pprof, on the admin listener
 )
 
 // Scopes returns all scopes.
 func Scopes() []Scope {
-	return []Scope{ScopeMetrics, ScopeStatus, ScopeCustomers, ScopeEvents, ScopeProfile}
+	return []Scope{ScopeMetrics, ScopeStatus, ScopeCustomers, ScopeMarks, ScopeEvents, ScopeProfile}
 }
 
 // Token is an entry of the file of tokens, which is a YAML list. The file holds hashes, so reading it opens nothing. A hash without salt
@@ -158,7 +160,7 @@ func (a *access) requireAs(who client, scope Scope, next http.Handler) http.Hand
 			switch {
 			case a.closed:
 				refuse(http.StatusUnauthorized, "no_tokens", "", "this address serves only /livez and /readyz, because it is not a loopback address and http.tokens_file is not set")
-			case (scope == ScopeCustomers || scope == ScopeEvents) && a.local && !localName(r.Host):
+			case (scope == ScopeCustomers || scope == ScopeMarks || scope == ScopeEvents) && a.local && !localName(r.Host):
 				refuse(http.StatusForbidden, "foreign_host", "", "without tokens this is served under localhost or an IP address only, so that no web page reaches it through a name of its own; set http.tokens_file, or http.allow_anonymous")
 			default:
 				a.limited(w, r, who, "", scope, next)
@@ -183,10 +185,27 @@ func (a *access) requireAs(who client, scope Scope, next http.Handler) http.Hand
 		case !slices.Contains(token.Scopes, scope):
 			refuse(http.StatusForbidden, "insufficient_scope", `, error="insufficient_scope", scope="`+string(scope)+`"`, "the token lacks the scope "+string(scope))
 		default:
-			a.limited(w, r, who, token.SHA256, scope, next)
+			a.limited(w, r.WithContext(context.WithValue(r.Context(), callerKey{}, Caller{token.Name, token.Scopes})), who, token.SHA256, scope, next)
 		}
 	})
 }
+
+// Caller is whose token a request bears.
+type Caller struct {
+	Name   string
+	scopes []Scope // nil: the request needed no token
+}
+
+type callerKey struct{}
+
+// CallerOf returns who has sent a request. Without tokens nobody is named, and everybody may do everything.
+func CallerOf(r *http.Request) Caller {
+	c, _ := r.Context().Value(callerKey{}).(Caller)
+	return c
+}
+
+// May reports whether a request of the caller for a route of a scope would be served, so that nothing is offered that would be refused.
+func (c Caller) May(scope Scope) bool { return c.scopes == nil || slices.Contains(c.scopes, scope) }
 
 func presentedToken(who client, r *http.Request) (string, bool) {
 	scheme, presented, _ := strings.Cut(r.Header.Get("Authorization"), " ")

@@ -3,6 +3,7 @@ package server_test
 import (
 	"bytes"
 	"encoding/base64"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -135,8 +136,8 @@ func TestTokenFilesThatAreRefused(t *testing.T) {
 	for content, want := range map[string]string{
 		"name: x": "must be a YAML list of entries",
 		"- {name: x, sha256: abc, scopes: [metrics]}":                      "entry 1 (x): sha256 must be 64 hexadecimal digits",
-		"- {name: x, sha256: " + sum + "}":                                 "entry 1 (x): scopes must name at least one of [metrics status customers events profile]",
-		"- {name: x, sha256: " + sum + ", scopes: [admin]}":                `entry 1 (x): scope "admin" is not one of [metrics status customers events profile]`,
+		"- {name: x, sha256: " + sum + "}":                                 "entry 1 (x): scopes must name at least one of [metrics status customers marks events profile]",
+		"- {name: x, sha256: " + sum + ", scopes: [admin]}":                `entry 1 (x): scope "admin" is not one of [metrics status customers marks events profile]`,
 		"- {name: x, token: plain, sha256: " + sum + ", scopes: [status]}": "field token not found",
 	} {
 		_, err := server.ParseTokens([]byte(content))
@@ -210,6 +211,7 @@ func TestCustomersAreNotShownUnderForeignNames(t *testing.T) {
 		{Pattern: "GET /customer", Scope: server.ScopeCustomers, Browser: true, Handler: shown},
 		{Pattern: "GET /v1/status", Scope: server.ScopeStatus, Handler: shown},
 		{Pattern: "GET /v1/events", Scope: server.ScopeEvents, Handler: shown},
+		{Pattern: "GET /v1/marks", Scope: server.ScopeMarks, Handler: shown},
 	}
 	ask := func(s *server.Server, path, host string) int {
 		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+s.Address()+path, nil)
@@ -229,6 +231,7 @@ func TestCustomersAreNotShownUnderForeignNames(t *testing.T) {
 		require.Equal(t, want, ask(s, "/v1/customers", host), host)
 		require.Equal(t, want, ask(s, "/customer", host), host)
 		require.Equal(t, want, ask(s, "/v1/events", host), host)
+		require.Equal(t, want, ask(s, "/v1/marks", host), host)
 		require.Equal(t, 200, ask(s, "/v1/status", host), host)
 	}
 	opts.AllowAnonymous = true
@@ -261,6 +264,34 @@ func TestTokensOfBrowsersAndPrograms(t *testing.T) {
 		status, _, _ = bearing(t, url+"/customer", authorization)
 		require.Equal(t, want[1], status, authorization)
 	}
+}
+
+// A token that reads marks nobody, one that marks reads nobody, and a handler knows what would be served. Without tokens everything would.
+func TestWhoMayMark(t *testing.T) {
+	opts := options()
+	opts.TokensFile = filepath.Join(t.TempDir(), "tokens.yaml")
+	writeTokens(t, opts.TokensFile, server.NewToken("reader", "reads", []server.Scope{server.ScopeCustomers}),
+		server.NewToken("crm", "marks", []server.Scope{server.ScopeMarks}), server.NewToken("Ann", "both", []server.Scope{server.ScopeMarks, server.ScopeCustomers}))
+	caller := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c := server.CallerOf(r)
+		_, _ = fmt.Fprint(w, c.Name, " ", c.May(server.ScopeCustomers), " ", c.May(server.ScopeMarks))
+	})
+	opts.Routes = []server.Route{{Pattern: "GET /shown", Scope: server.ScopeCustomers, Handler: caller}, {Pattern: "GET /marked", Scope: server.ScopeMarks, Handler: caller}}
+	url := "http://" + serve(t, opts).Address()
+	for token, want := range map[string][2]string{"reads": {"reader true false", ""}, "marks": {"", "crm false true"}, "both": {"Ann true true", "Ann true true"}} {
+		for i, path := range []string{"/shown", "/marked"} {
+			status, body, _ := bearing(t, url+path, "Bearer "+token)
+			if want[i] == "" {
+				require.Equal(t, http.StatusForbidden, status, "%s %s", token, path)
+				continue
+			}
+			require.Equal(t, http.StatusOK, status, "%s %s", token, path)
+			require.Equal(t, want[i], body)
+		}
+	}
+	opts.TokensFile = ""
+	_, body, _ := bearing(t, "http://"+serve(t, opts).Address()+"/marked", "")
+	require.Equal(t, " true true", body)
 }
 
 // A request whose handler checks a signature needs no token, wherever the address is; all others of the route do.

@@ -11,7 +11,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"github.com/mainstay/mainstay/pkg/ops/enter"
+	"github.com/mainstay/mainstay/pkg/stream/enter"
 	"github.com/mainstay/mainstay/processors"
 	"github.com/mainstay/mainstay/processors/calendar"
 	"github.com/mainstay/mainstay/processors/cost"

@@ -11,8 +11,8 @@ import (
 	"fmt"
 	"strconv"
 
-	"github.com/mainstay/mainstay/pkg/ops/enter"
 	"github.com/mainstay/mainstay/pkg/redis"
+	"github.com/mainstay/mainstay/pkg/stream/enter"
 	"github.com/mainstay/mainstay/pkg/stream/lookup"
 	"github.com/mainstay/mainstay/schemas/event"
 	"github.com/mainstay/mainstay/schemas/ledger"

@@ -86,6 +86,14 @@ func (s *shop) forgets(id string) {
 	s.tell(id, &ledger.Event{Id: "forget", Erasure: &ledger.Erasure{}})
 }
 
+// marks marks a customer on the list of calls.
+func (s *shop) marks(id, by string) {
+	payload, err := (&ledger.CallMark{Kind: ledger.CallMarkKind_CALL_MARK_KIND_DONE, By: by}).MarshalVT()
+	require.NoError(s.t, err)
+	s.append(s.of(id), &ledger.Entry{Kind: ledger.Kind_KIND_CALL_MARK, Customer: id, Payload: payload})
+	s.waitForCopy()
+}
+
 // waitForCopy folds until no fact is under way between partitions.
 func (s *shop) waitForCopy() {
 	for again := true; again; {
@@ -127,10 +135,14 @@ func TestErasedCustomersAreLeftOut(t *testing.T) {
 	old.buys("bob", "o2", 700)
 	old.refers("bob", "eve", "r2")
 	old.buys("eve", "o3", 900)
+	old.marks("ada", "Ann")
+	old.marks("bob", "Ann, before the erasure")
 	old.buys("late", "o4", 50)
+	old.marks("late", "Bea")
 	old.refers("late", "eve", "r3")
 	old.forgets("bob") // ada keeps 700, and eve's referrer is late
 	old.buys("bob", "o5", 30)
+	old.marks("bob", "Ann, after it")
 	old.forgets("nobody")
 
 	cfg := copyOf(3, false)
@@ -150,11 +162,18 @@ func TestErasedCustomersAreLeftOut(t *testing.T) {
 			require.Equal(t, [4]int64{want.Historic(), want.Orders(), want.ReferralValue(), int64(want.Referred())},
 				[4]int64{got.Historic(), got.Orders(), got.ReferralValue(), int64(got.Referred())}, id)
 			require.Equal(t, want.Referrer(), got.Referrer(), id)
+			if want.CallMark() == nil {
+				require.Nil(t, got.CallMark(), id)
+				continue
+			}
+			a, b := want.CallMark(), got.CallMark()
+			require.Equal(t, [...]any{a.Kind, a.At, a.By}, [...]any{b.Kind, b.At, b.By}, id)
 		}
 	}
 	same()
 	require.EqualValues(t, 700, fresh.state("ada").ReferralValue())
 	require.Equal(t, "late", fresh.state("eve").Referrer())
+	require.Equal(t, "Ann, after it", fresh.state("bob").CallMark().By)
 	for p := range int32(3) {
 		n, _ := fresh.states[p].Erasures()
 		require.Zero(t, n, "the copy has no erase entry")
@@ -167,6 +186,11 @@ func TestErasedCustomersAreLeftOut(t *testing.T) {
 				var c ledger.Credit
 				require.NoError(t, c.UnmarshalVT(e.GetPayload()))
 				require.NotEqual(t, xxhash.Sum64String("bob"), c.GetReferredHash())
+			}
+			if e.GetKind() == ledger.Kind_KIND_CALL_MARK {
+				var m ledger.CallMark
+				require.NoError(t, m.UnmarshalVT(e.GetPayload()))
+				require.NotEqual(t, "Ann, before the erasure", m.GetBy(), "a mark of an erased customer")
 			}
 			var x ledger.Event
 			if e.GetKind() != ledger.Kind_KIND_EVENT {

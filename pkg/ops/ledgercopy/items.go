@@ -46,6 +46,11 @@ func (c *copier) copyItem(it item) error {
 		if e.Payload, err = withoutName(old); err != nil {
 			return err
 		}
+	case ledger.Kind_KIND_CALL_MARK:
+		//mutant:copy-keeps-erased-marks if false && $
+		if c.without[e.GetCustomer()] || c.erased.covers(e) {
+			return nil
+		}
 	default: // holds for all customers
 		return c.copyToAll(e)
 	}

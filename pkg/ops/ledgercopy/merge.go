@@ -204,7 +204,7 @@ func (s *side) follow(r *kafka.Record) error {
 // the partitions of the copy hold customers of several partitions.
 func (s *side) isCopied(e *ledger.Entry) bool {
 	switch e.GetKind() {
-	case ledger.Kind_KIND_EVENT, ledger.Kind_KIND_ERASE, ledger.Kind_KIND_MERGE:
+	case ledger.Kind_KIND_EVENT, ledger.Kind_KIND_ERASE, ledger.Kind_KIND_MERGE, ledger.Kind_KIND_CALL_MARK:
 		return true
 	case ledger.Kind_KIND_CREDIT: // those for erased customers cannot be derived from what is copied
 		var k ledger.Credit

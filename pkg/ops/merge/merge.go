@@ -12,8 +12,8 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/mainstay/mainstay/pkg/ops/enter"
 	"github.com/mainstay/mainstay/pkg/redis"
+	"github.com/mainstay/mainstay/pkg/stream/enter"
 	"github.com/mainstay/mainstay/pkg/stream/lookup"
 	"github.com/mainstay/mainstay/processors"
 	"github.com/mainstay/mainstay/schemas/event"

@@ -38,10 +38,11 @@ type Query struct {
 	Progress func(rows int64)
 }
 
-// ParseColumns returns columns by their names, customer_id first; of no names, all columns.
+// ParseColumns returns columns by their names, customer_id first; of no names, all columns but those that name staff.
 func ParseColumns(names []string) ([]lookup.Column, error) {
 	if len(names) == 0 {
-		return lookup.Columns(), nil
+		//mutant:export-names-staff replace return lookup.Columns(), nil
+		return slices.DeleteFunc(lookup.Columns(), func(c lookup.Column) bool { return c.Staff }), nil
 	}
 	columns, err := lookup.ColumnsNamed(names)
 	if err != nil {

@@ -107,6 +107,16 @@ func TestNoFormula(t *testing.T) {
 	}
 }
 
+func TestStaffIsExportedOnlyIfAskedFor(t *testing.T) {
+	all, err := ParseColumns(nil)
+	require.NoError(t, err)
+	require.Len(t, all, len(lookup.Columns())-1)
+	require.NotContains(t, names(all), "done_by")
+	asked, err := ParseColumns([]string{"done_by"})
+	require.NoError(t, err)
+	require.Equal(t, []string{"customer_id", "done_by"}, names(asked))
+}
+
 func TestAmountsThatParquetHasNoRoomFor(t *testing.T) {
 	columns, err := ParseColumns([]string{"total_clv"})
 	require.NoError(t, err)

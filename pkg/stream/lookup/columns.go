@@ -23,6 +23,7 @@ type Listed struct {
 type Column struct {
 	Name  string
 	About string               // what it is, unless it is a field of an output, where the schema says so
+	Staff bool                 // it names a person of the shop: exports have it only if it is asked for
 	Text  func(*Listed) string // empty where the figure is not known
 	// rank is the order of figures that have one; false where it is not known. Amounts are in units of the currency, times in ms.
 	rank     func(*Listed) (float64, bool)

@@ -61,6 +61,18 @@ func Columns() []Column {
 			last := slices.MaxFunc(l.Alerts, func(a, b processors.OpenAlert) int { return cmp.Compare(a.RaisedAt, b.RaisedAt) })
 			return output.Some(last.RaisedAt)
 		})),
+		described("When somebody marked the customer as done; null if nobody did, or the mark is another", moment("done_at", markOf(func(m *customer.CallMark) output.Opt[int64] {
+			return output.Opt[int64]{Value: m.At, Known: !m.IsSnoozed()}
+		}))),
+		ofStaff(described("Who marked the customer as done, as they wrote", label("done_by", func(l *Listed) string {
+			if m := l.Scores.Mark; m != nil && !m.IsSnoozed() {
+				return m.By
+			}
+			return ""
+		}))),
+		described("Until when the customer is left out of the list of calls", moment("snoozed_until", markOf(func(m *customer.CallMark) output.Opt[int64] {
+			return output.Opt[int64]{Value: m.Until, Known: m.IsSnoozed()}
+		}))),
 		described("In a sentence why the customer may need attention", label("why", Why)),
 
 		moment("as_of", func(l *Listed) output.Opt[int64] { return output.Some(l.Scores.AsOf) }),
@@ -98,6 +110,15 @@ func Columns() []Column {
 	}
 }
 
+func markOf(of func(*customer.CallMark) output.Opt[int64]) func(*Listed) output.Opt[int64] {
+	return func(l *Listed) output.Opt[int64] {
+		if l.Scores.Mark == nil {
+			return output.Opt[int64]{}
+		}
+		return of(l.Scores.Mark)
+	}
+}
+
 // engagement returns a figure of the customer's engagement, not known where none is.
 func engagement[T int64 | float64](of func(*customer.Engagement) T) func(*Listed) output.Opt[T] {
 	return func(l *Listed) output.Opt[T] {
@@ -108,6 +129,11 @@ func engagement[T int64 | float64](of func(*customer.Engagement) T) func(*Listed
 
 func described(about string, c Column) Column {
 	c.About = about
+	return c
+}
+
+func ofStaff(c Column) Column {
+	c.Staff = true
 	return c
 }
 

@@ -4,8 +4,10 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/mainstay/mainstay/pkg/redis"
 	"github.com/mainstay/mainstay/processors"
@@ -20,6 +22,7 @@ type ListQuery struct {
 	Ascending bool        // the smallest figure first; otherwise the greatest
 	After     *Position   // list only what follows; nil: from the first
 	Limit     int         // 0: all
+	Hide      *Hiding     // leave out customers whom somebody has marked; nil: nobody is left out
 	Progress  func(read int64)
 }
 
@@ -34,6 +37,8 @@ type Listing struct {
 	AsOf int64 // the least time of the ledger at which a customer was read, ms; 0: nothing is known yet
 	Rows []Listed
 	More bool // others follow the last row
+
+	Hidden map[string]struct{} // customers whom the query names, and who are left out since somebody has marked them
 }
 
 // The order and the conditions of CallList.
@@ -42,12 +47,33 @@ const (
 	CallWhere = "churn_risk=medium|high,in_control=false"
 )
 
+// Hiding says how long marks leave customers out of the list of calls.
+type Hiding struct {
+	Done time.Duration // after somebody has acted
+}
+
+// Hides reports whether a customer is left out. A snooze ends with its time: until then nobody wants to see the customer, whatever happens. Who is
+// done comes back after a while, or at once with an alert that was raised after the mark, since whoever acted did not know of it.
+func (h *Hiding) Hides(l *Listed) bool {
+	mark := l.Scores.Mark
+	switch {
+	case mark == nil:
+		return false
+	case mark.IsSnoozed():
+		//mutant:snooze-for-ever replace return true
+		return l.Scores.AsOf < mark.Until
+	default:
+		//mutant:alert-after-mark-hidden replace return l.Scores.AsOf < mark.At+h.Done.Milliseconds()
+		return !l.Scores.AlertedSinceMark && l.Scores.AsOf < mark.At+h.Done.Milliseconds()
+	}
+}
+
 // CallList is the query of the customers to call today: those whose risk is medium or high, the greatest value at stake first.
 // value_at_stake is small for whom an action can no longer reach, since predicted CLV falls with the probability that the customer is
 // still active. Who is in control of an open alert is left out: a call would make them a treated customer, and the comparison of the two
-// groups wrong.
-func CallList(limit int) (q ListQuery, err error) {
-	q.Limit = limit
+// groups wrong. hide is nil to list also whom somebody has marked.
+func CallList(limit int, hide *Hiding) (q ListQuery, err error) {
+	q.Limit, q.Hide = limit, hide
 	if q.Sort, err = ColumnNamed(CallSort); err != nil {
 		return q, err
 	}
@@ -67,34 +93,49 @@ func (q *ListQuery) List(ctx context.Context, through Walk) (*Listing, error) {
 	if q.Sort.rank == nil {
 		return nil, fmt.Errorf("%s has no order to sort by", q.Sort.Name)
 	}
-	kept := &listing{query: *q, rows: map[string]Listed{}}
+	kept := &listing{query: *q, rows: map[string]Listed{}, hidden: map[string]struct{}{}}
 	asOf, err := through(ctx, q.Progress, func(p *processors.Partition, id string, c *customer.State) {
 		kept.consider(NewListed(p, id, c))
 	})
 	if err != nil {
 		return nil, err
 	}
-	l := &Listing{AsOf: asOf, Rows: kept.sorted(), More: kept.more}
-	if q.Limit > 0 && len(l.Rows) > q.Limit {
-		l.Rows, l.More = l.Rows[:q.Limit:q.Limit], true
+	return kept.listing(asOf), nil
+}
+
+// Replace returns a listing of the query with a customer as they are now, and all others as they were.
+func (q *ListQuery) Replace(of *Listing, now Listed) *Listing {
+	kept := &listing{query: *q, rows: map[string]Listed{}, hidden: maps.Clone(of.Hidden), more: of.More}
+	for _, l := range of.Rows {
+		kept.rows[l.Scores.Customer] = l
 	}
-	return l, nil
+	if of.More && len(of.Rows) > 0 {
+		kept.last = new(q.Position(&of.Rows[len(of.Rows)-1]))
+	}
+	kept.consider(now)
+	return kept.listing(of.AsOf)
 }
 
 // listing holds the best rows so far, by customer: a walk may come to a customer twice, the newer state later.
 type listing struct {
-	query ListQuery
-	rows  map[string]Listed
-	more  bool      // rows were left out
-	last  *Position // the worst row that was kept when rows were left out last; what follows it is not listed
+	query  ListQuery
+	rows   map[string]Listed
+	hidden map[string]struct{} // customers
+	more   bool                // rows were left out
+	last   *Position           // the worst row that was kept when rows were left out last; what follows it is not listed
 }
 
 func (k *listing) consider(l Listed) {
 	delete(k.rows, l.Scores.Customer)
+	delete(k.hidden, l.Scores.Customer)
 	if _, known := k.query.Sort.rank(&l); !known {
 		return
 	}
 	if !AllAccept(k.query.Where, &l) {
+		return
+	}
+	if h := k.query.Hide; h != nil && h.Hides(&l) {
+		k.hidden[l.Scores.Customer] = struct{}{}
 		return
 	}
 	at := k.query.Position(&l)
@@ -114,6 +155,14 @@ func (k *listing) consider(l Listed) {
 			delete(k.rows, worse.Scores.Customer)
 		}
 	}
+}
+
+func (k *listing) listing(asOf int64) *Listing {
+	l := &Listing{AsOf: asOf, Rows: k.sorted(), More: k.more, Hidden: k.hidden}
+	if most := k.query.Limit; most > 0 && len(l.Rows) > most {
+		l.Rows, l.More = l.Rows[:most:most], true
+	}
+	return l
 }
 
 // Position returns the place of a customer in the order of the query.

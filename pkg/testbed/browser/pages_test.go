@@ -112,13 +112,14 @@ func serve(t *testing.T) (address string, alerts *topic) {
 	alerts.add(raised("c50", time.Date(2026, 5, 19, 0, 0, 0, 0, time.UTC)))
 	v := views.New(views.Config{
 		Source: p, Now: time.Now, Portfolio: views.NewPortfolio(portfolio, "mainstay", time.Now), Alerts: views.NewFeed(alerts, "mainstay", 1, time.Now),
+		DoneFor: 14 * 24 * time.Hour,
 		Status: func() views.Status {
 			return views.Status{Namespace: "mainstay", Partitions: []views.Partition{{Partition: 0, Folded: 1200}}}
 		},
 	})
 	mux := http.NewServeMux()
 	for _, r := range pages.Routes(pages.Config{
-		Views: v, Zone: time.UTC, Now: time.Now, Log: zap.NewNop(),
+		Views: v, Mark: v.Marking(p.Mark), Zone: time.UTC, Now: time.Now, Log: zap.NewNop(),
 		Checks: func(context.Context) []server.CheckResult { return []server.CheckResult{{Name: "redis"}} },
 	}) {
 		mux.Handle(r.Pattern, r.Handler)

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/mainstay/mainstay/pkg/ops/costs"
-	"github.com/mainstay/mainstay/pkg/ops/enter"
+	"github.com/mainstay/mainstay/pkg/stream/enter"
 	"github.com/mainstay/mainstay/schemas/ledger"
 )
 

@@ -92,6 +92,7 @@ func (w *world) verify() []string {
 	problems = append(problems, w.checkCancellations(recounted)...)
 	problems = append(problems, w.checkEngagement(recounted)...)
 	problems = append(problems, w.checkCosts()...)
+	problems = append(problems, w.checkCallMarks()...)
 	for event, order := range recounted.purchases {
 		// A purchase that arrives after the cancellation of its order changes nothing, so it causes no output.
 		if n := w.subscriber.outputsByCause[event]; n > 1 || n == 0 && !order.cancelled {

@@ -61,6 +61,9 @@ func (w *world) produceInputs() {
 		if i%costsEvery == costsEvery-1 {
 			w.stateCosts(i)
 		}
+		if i%callMarksEvery == callMarksEvery-1 {
+			w.markCustomer(i)
+		}
 		at := time.Now()
 		if w.cfg.Clock == "event" {
 			at = begin.AddDate(0, 0, days-400).Add(time.Duration(w.intn(86400)) * time.Second)

@@ -26,19 +26,20 @@ import (
 // world is the run of one seed: in-memory servers, processes that are started again whenever they end, a shop that produces
 // inputs, a subscriber to the outputs, and the faults.
 type world struct {
-	seed     uint64
-	model    liveModel // put in force half-way
-	cfg      config.Config
-	log      *zap.Logger
-	ctx      context.Context //nolint:containedctx // the life of the world
-	cancel   context.CancelFunc
-	costs    map[statedCost]int64 // that the shop's operator has stated
-	env      *embedded.Embedded
-	schemas  *schemaregistry.Server
-	client   *app.App // without faults: the shop, the subscriber and the checks use it
-	genesis  *ledger.Genesis
-	faults   *schedule
-	coverage *coverage
+	seed      uint64
+	model     liveModel // put in force half-way
+	cfg       config.Config
+	log       *zap.Logger
+	ctx       context.Context //nolint:containedctx // the life of the world
+	cancel    context.CancelFunc
+	costs     map[statedCost]int64          // that the shop's operator has stated
+	callMarks map[string][]*ledger.CallMark // that were stated, by customer
+	env       *embedded.Embedded
+	schemas   *schemaregistry.Server
+	client    *app.App // without faults: the shop, the subscriber and the checks use it
+	genesis   *ledger.Genesis
+	faults    *schedule
+	coverage  *coverage
 
 	clocksAhead time.Duration // of the machines that processes run on, before the servers' clocks
 
@@ -138,7 +139,7 @@ func newWorld(seed uint64, faults []fault, rng *rand.Rand, coverage *coverage, l
 		seed: seed, model: liveModelOf(seed), cfg: settings(seed, env), log: log, env: env, schemas: newSchemaRegistry(), coverage: coverage, rng: rng,
 		faults: &schedule{planned: faults, reached: map[step]int{}}, subscriber: newSubscriber(),
 		running: map[string][]*process{}, delayedRequests: map[string][]func(){}, partlyWritten: map[string]bool{},
-		costs: map[statedCost]int64{},
+		costs: map[statedCost]int64{}, callMarks: map[string][]*ledger.CallMark{},
 	}
 	w.ctx, w.cancel = context.WithCancel(context.Background())
 	w.client, err = app.New(w.cfg, log, app.Hooks{KafkaDial: env.DialKafka, RedisDial: env.DialRedis, Random: w.random, Embedded: true})

@@ -11,9 +11,12 @@ import (
 	"slices"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"github.com/mainstay/mainstay/pkg/edge/views"
 	"github.com/mainstay/mainstay/pkg/sandbox/ruletest"
+	"github.com/mainstay/mainstay/pkg/stream/callmark"
+	"github.com/mainstay/mainstay/pkg/stream/enter"
 	"github.com/mainstay/mainstay/pkg/stream/lookup"
 	"github.com/mainstay/mainstay/processors"
 	"github.com/mainstay/mainstay/processors/alert"
@@ -46,6 +49,24 @@ func New(scenario string) (*Population, error) {
 // Again returns the same customers with counters of their own.
 func (p *Population) Again() *Population {
 	return &Population{partition: p.partition, customers: p.customers}
+}
+
+// Mark marks a customer, of the populations that Again has returned, too.
+func (p *Population) Mark(ctx context.Context, id string, s callmark.Statement) (callmark.Entered, error) {
+	profile, err := p.Profile(ctx, id)
+	if err != nil {
+		return callmark.Entered{}, err
+	}
+	payload, err := s.Payload(time.UnixMilli(profile.Scores.AsOf), time.UTC)
+	if err != nil {
+		return callmark.Entered{}, err
+	}
+	state, err := p.customers.Customer(id)
+	if err != nil {
+		return callmark.Entered{}, err
+	}
+	state.RecordCallMark(customer.Moment{Now: profile.Scores.AsOf}, payload)
+	return callmark.Entered{Customer: id, Mark: payload, Place: enter.Place(profile.Explanation.Ledger), Folded: true}, nil
 }
 
 // IDs are the ids of all customers, in order.

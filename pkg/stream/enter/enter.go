@@ -1,4 +1,4 @@
-// Package enter owns how a command appends an entry to the ledger at an operator's request, and waits until it is folded.
+// Package enter owns how an entry is appended to the ledger at the request of a person, by a command or over HTTP, and how one waits until it is folded.
 //
 // It refuses to know what the entry says.
 package enter
