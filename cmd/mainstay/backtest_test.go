@@ -131,7 +131,7 @@ func TestBacktestErrors(t *testing.T) {
 	}{
 		"no file":        {[]string{"backtest", "none.csv"}, exitFailed, "none.csv"},
 		"no argument":    {[]string{"backtest"}, exitUsage, "arg"},
-		"no mapping":     {[]string{"backtest", "../../pkg/lifetimes/testdata/cdnow_sample.csv"}, exitFailed, "--map occurred_at=COLUMN"},
+		"no mapping":     {[]string{"backtest", "../../pkg/lifetimes/testdata/cdnow_sample.csv"}, exitFailed, "--map 'occurred_at=date,total=sales,customer_id=COLUMN', of which the columns are guessed"},
 		"no such day":    {cdnow("backtest", "--split", "1997-09-31"), exitUsage, "--split must be a day"},
 		"split outside":  {cdnow("backtest", "--split", "2003-01-01"), exitFailed, "purchases go from 1997-01-01 to 1998-06-30"},
 		"split too soon": {cdnow("backtest", "--split", "1997-01-01", "--until", "1996-01-01"), exitFailed, "is not after the split"},

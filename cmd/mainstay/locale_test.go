@@ -84,8 +84,14 @@ func TestTablesAreInTheLocaleAndFilesAreNot(t *testing.T) {
 		printed.WriteString("$ mainstay " + strings.Join(command, " ") + "\n" + out + "\n")
 	}
 	for _, command := range [][]string{
-		{"customer", "get", "12"}, {"customer", "explain", "12"}, {"status"}, {"status", "--output", "json"}, {"config", "show"},
-		{"tail", "clv", "--from", "start", "--max", "2"}, {"tail", "churn-risk", "--from", "start", "--max", "2"}, {"tail", "portfolio", "--from", "start", "--max", "2"},
+		{"customer", "get", "12"},
+		{"customer", "explain", "12"},
+		{"status"},
+		{"status", "--output", "json"},
+		{"config", "show"},
+		{"tail", "clv", "--from", "start", "--max", "2"},
+		{"tail", "churn-risk", "--from", "start", "--max", "2"},
+		{"tail", "portfolio", "--from", "start", "--max", "2"},
 	} {
 		_, out, _ := w.run(command...) // status: nothing runs
 		requireForMachines(t, out, command)
@@ -114,7 +120,7 @@ func requireAPIForMachines(t *testing.T, w *world, b *background) {
 		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+b.address(w)+path, http.NoBody)
 		require.NoError(t, err)
 		request.Header.Set("Accept-Language", "fa")
-		request.AddCookie(&http.Cookie{Name: "locale", Value: "fa"}) //nolint:gosec // of a request
+		request.AddCookie(&http.Cookie{Name: "locale", Value: "fa"})
 		answer, err := http.DefaultClient.Do(request)
 		require.NoError(t, err)
 		body, err := io.ReadAll(answer.Body)

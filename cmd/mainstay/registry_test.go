@@ -126,7 +126,7 @@ func TestRegistryWithTLSAndAPasswordFile(t *testing.T) {
 	authority := write(t, "ca.pem", string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: schemas.Certificate().Raw})))
 	sample := write(t, "order.avro", string(inAvro(7, "ada", "2")))
 	check := func(environ ...string) (int, string, string) {
-		environ = append(environ, "MAINSTAY_REGISTRY_URLS="+schemas.URL, "MAINSTAY_REGISTRY_USERNAME=mainstay", "MAINSTAY_REGISTRY_PASSWORD_FILE="+password)
+		environ = append(environ, "MAINSTAY_REGISTRY_TIMEOUT=1m", "MAINSTAY_REGISTRY_URLS="+schemas.URL, "MAINSTAY_REGISTRY_USERNAME=mainstay", "MAINSTAY_REGISTRY_PASSWORD_FILE="+password)
 		return run(t, environ, "check", "--sample", sample, "--topic", "purchases")
 	}
 	code, out, errs := check("MAINSTAY_REGISTRY_CA_FILE=" + authority)

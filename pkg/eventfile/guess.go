@@ -39,17 +39,18 @@ func (e *MissingColumnsError) Error() string {
 	if len(e.Fields) > 1 {
 		noun = "fields"
 	}
-	text := fmt.Sprintf("event file: no column for the %s %s: give --map %s", noun, strings.Join(e.Fields, ", "), e.flag(columns))
+	var text strings.Builder
+	fmt.Fprintf(&text, "event file: no column for the %s %s: give --map %s", noun, strings.Join(e.Fields, ", "), e.flag(columns))
 	if e.Lines != LinesUnknown {
-		text += " --lines " + string(e.Lines)
+		text.WriteString(" --lines " + string(e.Lines))
 	}
 	if len(columns) > 0 {
-		text += ", of which the columns are guessed"
+		text.WriteString(", of which the columns are guessed")
 	}
 	for _, name := range slices.Sorted(maps.Keys(e.Competing)) {
-		text += fmt.Sprintf("; for %s the columns %s compete", name, strings.Join(quotedNames(e.Competing[name]), " and "))
+		fmt.Fprintf(&text, "; for %s the columns %s compete", name, strings.Join(quotedNames(e.Competing[name]), " and "))
 	}
-	return text + "; the columns are " + shortened(strings.Join(e.Header, ", "), 400)
+	return text.String() + "; the columns are " + shortened(strings.Join(e.Header, ", "), 400)
 }
 
 // flag is the value of --map: the guess, and COLUMN for what is still to be filled in.
@@ -82,7 +83,7 @@ func guesses(err error) bool {
 
 // usualNames are the names under which files have the fields of a purchase, as plainName writes them, in tiers: one column of the first tier that
 // has any is the field's, and two columns of one tier compete.
-var usualNames = []struct {
+var usualNames = []struct { //nolint:gochecknoglobals // a table
 	field string
 	tiers []string
 }{

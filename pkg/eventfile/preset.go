@@ -28,7 +28,7 @@ const (
 
 // Presets are the exports that are known. Statuses, times and ids are those of the vendor's format in the stream (pkg/format), as far as the file has
 // them, so that what was imported and what the stream tells agree.
-var Presets = []Preset{
+var Presets = []Preset{ //nolint:gochecknoglobals // a table
 	{
 		Name: "shopify-orders",
 		Doc:  "Orders of Shopify: Orders, Export, CSV.",

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/json"
-	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -165,7 +164,7 @@ func TestColumnsAreGuessed(t *testing.T) {
 			require.ErrorContains(t, err, c.competing)
 		}
 		missing := (*eventfile.MissingColumnsError)(nil)
-		require.True(t, errors.As(err, &missing), "%v", err)
+		require.ErrorAs(t, err, &missing)
 		require.Equal(t, c.competing == "", missing.Complete(), c.header)
 		m := eventfile.Mapping{Columns: missing.Guess, Lines: missing.Lines}
 		require.Equal(t, c.guess, strings.ReplaceAll(strings.TrimPrefix(strings.Join(m.Flags(), " "), "--map "), "'", ""))
@@ -180,7 +179,7 @@ func TestPresetsAreDocumented(t *testing.T) {
 	text := string(readFile(t, filepath.Join("..", "..", "docs", "connecting.md")))
 	for _, p := range eventfile.Presets {
 		row := "| `" + p.Name + "` | " + p.Doc + " | " + strings.ReplaceAll(p.Note, "|", `\|`) + " |\n"
-		require.True(t, strings.Contains(text, row), "docs/connecting.md lacks the row\n%s", row)
+		require.Contains(t, text, row)
 	}
 }
 

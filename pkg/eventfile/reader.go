@@ -189,10 +189,11 @@ func (r *Reader) columnOf(i int) string {
 	case b.constant != "":
 		return "=" + b.constant
 	case b.index >= 0 && b.index < len(r.header):
-		name := r.header[b.index]
+		factors := []string{r.header[b.index]}
 		for _, factor := range b.factors {
-			name += "*" + r.header[factor]
+			factors = append(factors, r.header[factor])
 		}
+		name := strings.Join(factors, "*")
 		if b.instead != "" {
 			name += "|=" + b.instead
 		}

@@ -29,6 +29,7 @@ var filesOfAnswers = []string{
 	"cmd/mutants/table.go",
 	"pkg/edge/api/answers.go",
 	"pkg/edge/pages/customer.go",
+	"pkg/locale/text.go",
 	"pkg/sandbox/ruletest/parse.go",
 	"pkg/stream/lookup/dimensions.go",
 	"pkg/stream/lookup/explanation.go",

@@ -29,13 +29,13 @@ func TestExportsCountAsTheirEvents(t *testing.T) {
 		}
 		content, err := os.ReadFile(twin)
 		require.NoError(t, err)
-		named := filepath.Join(t.TempDir(), "told.ndjson") // in files null is no value; the text stands for nobody in particular, too
+		named := filepath.Join(t.TempDir(), "plain.ndjson") // in files null is no value; the text stands for nobody in particular, too
 		require.NoError(t, os.WriteFile(named, []byte(strings.ReplaceAll(string(content), `"customer_id": null`, `"customer_id": "null"`)), 0o600))
-		export, told := read(strings.TrimSuffix(twin, "ndjson")+"csv"), read(named)
+		export, plain := read(strings.TrimSuffix(twin, "ndjson")+"csv"), read(named)
 		require.NotEmpty(t, export.Histories)
-		require.Equal(t, told.Histories, export.Histories, twin)
-		require.Equal(t, told.Unit, export.Unit)
-		require.Equal(t, told.Anonymous, export.Anonymous)
+		require.Equal(t, plain.Histories, export.Histories, twin)
+		require.Equal(t, plain.Unit, export.Unit)
+		require.Equal(t, plain.Anonymous, export.Anonymous)
 	}
 }
 
@@ -43,7 +43,7 @@ func TestExportsCountAsTheirEvents(t *testing.T) {
 func TestAnyShopifyExportCountsAsItsEvents(t *testing.T) {
 	dir := t.TempDir()
 	rapid.Check(t, func(t *rapid.T) {
-		var export, told strings.Builder
+		var export, plain strings.Builder
 		w := csv.NewWriter(&export)
 		write := func(cells ...string) { require.NoError(t, w.Write(cells)) }
 		write("Name", "Email", "Financial Status", "Currency", "Total", "Created at", "Lineitem name", "Cancelled at", "Refunded Amount")
@@ -66,14 +66,14 @@ func TestAnyShopifyExportCountsAsItsEvents(t *testing.T) {
 			if customer == "" {
 				continue
 			}
-			fmt.Fprintf(&told, `{"customer_id":%q,"order_id":%q,"status":%q,"currency":"EUR","total":%s,"occurred_at":"2026-02-%02dT22:30:00Z"`, customer, name, status, amount(cents), day)
+			fmt.Fprintf(&plain, `{"customer_id":%q,"order_id":%q,"status":%q,"currency":"EUR","total":%s,"occurred_at":"2026-02-%02dT22:30:00Z"`, customer, name, status, amount(cents), day)
 			if cancelled != "" {
-				fmt.Fprintf(&told, `,"cancelled_at":"2026-02-%02dT22:30:00Z"`, day)
+				fmt.Fprintf(&plain, `,"cancelled_at":"2026-02-%02dT22:30:00Z"`, day)
 			}
 			if back > 0 {
-				fmt.Fprintf(&told, `,"refunds":[{"refund_id":"r","total":%s}]`, amount(back))
+				fmt.Fprintf(&plain, `,"refunds":[{"refund_id":"r","total":%s}]`, amount(back))
 			}
-			told.WriteString("}\n")
+			plain.WriteString("}\n")
 		}
 		w.Flush()
 		read := func(name, content string) *Orders {
@@ -84,7 +84,7 @@ func TestAnyShopifyExportCountsAsItsEvents(t *testing.T) {
 			require.Empty(t, o.Refused)
 			return o
 		}
-		require.Equal(t, read("told.ndjson", told.String()).Histories, read("export.csv", export.String()).Histories)
+		require.Equal(t, read("plain.ndjson", plain.String()).Histories, read("export.csv", export.String()).Histories)
 	})
 }
 

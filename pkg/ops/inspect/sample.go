@@ -39,8 +39,11 @@ type SampleEvent struct {
 func DecodeSample(ctx context.Context, schemas *registry.Registry, d *event.Decoder, f *format.Format, kind event.Kind, m *event.Message, now int64) (Sample, error) {
 	framing, err := schemas.Open(ctx, m)
 	for errors.Is(err, registry.ErrPending) && ctx.Err() == nil { // at most for registry.timeout: then it has failed
+		select {
+		case <-ctx.Done():
+		case <-time.After(10 * time.Millisecond):
+		}
 		framing, err = schemas.Open(ctx, m)
-		time.Sleep(10 * time.Millisecond)
 	}
 	if refused := (*event.Refused)(nil); errors.As(err, &refused) {
 		return refusedSample(kind, f, refused), nil
