@@ -31,6 +31,7 @@ type fileDemo struct {
 	p       *program
 	cmd     *cobra.Command
 	path    string
+	mapping eventfile.Mapping // by which the file is read
 	machine bool
 	bar     *progressbar.ProgressBar // of the step that runs
 	refused []*eventfile.RowError    // to print
@@ -83,7 +84,7 @@ func (p *program) demoOfFile(ctx context.Context, cmd *cobra.Command, path strin
 	d := &fileDemo{p: p, cmd: cmd, path: path, machine: asJSON(cmd), bar: p.bar("reading "+filepath.Base(path), false)}
 	show, _ := cmd.Flags().GetInt("show-refused")
 	c := demo.FileConfig{
-		Path: path, Mapping: mapping, Settings: settings, Listen: "127.0.0.1:0", Log: log, Now: p.now, Random: app.Random,
+		Path: path, Settings: settings, Listen: "127.0.0.1:0", Log: log, Now: p.now, Random: app.Random,
 		Started: d.started, Progress: d.progress, Imported: d.imported, Answered: d.answered,
 		Refused: func(r *eventfile.RowError) {
 			if len(d.refused) < show {
@@ -92,7 +93,11 @@ func (p *program) demoOfFile(ctx context.Context, cmd *cobra.Command, path strin
 		},
 	}
 	c.Exit, _ = cmd.Flags().GetBool("exit")
-	err = demo.RunFile(ctx, c, p.stopping)
+	err = p.readFile(path, mapping, func(m eventfile.Mapping) error {
+		c.Mapping, d.mapping = m, m
+		d.mapping.Opened = nil // it is said once how the file is read
+		return demo.RunFile(ctx, c, p.stopping)
+	})
 	_ = d.bar.Finish() // an error of drawing does not stop the command
 	if errors.Is(err, demo.ErrStopped) && !c.Exit {
 		return nil // the regular end without --exit
@@ -184,7 +189,15 @@ func lastCohorts(c *lookup.Calendar) (*report.Report, error) {
 // backtest measures on the file how well its second half could have been predicted from its first. A history that is too short for that
 // is no failure.
 func (d *fileDemo) backtest(ctx context.Context) error {
-	orders, err := d.p.readOrders(d.cmd, d.path, nil)
+	c, err := d.p.config(d.cmd)
+	if err != nil {
+		return err
+	}
+	read, err := d.p.orderOptions(d.cmd, c, d.mapping)
+	if err != nil {
+		return err
+	}
+	orders, err := orderfile.Read(d.path, read)
 	if errors.Is(err, orderfile.ErrCurrencies) { // which the stream converts by its rates
 		d.result.Untested = err.Error()
 		return nil
@@ -245,7 +258,7 @@ func (d *fileDemo) trustLine() string {
 		return "The orders do not suffice for a test of the predictions: " + d.result.Untested
 	}
 	text := fmt.Sprintf("Fitted to the orders up to %s alone, the models had to predict those until %s. Best: %s.\n%s\n%s", r.Split, r.Until, r.Recommended, r.Trust, r.Why)
-	if in := d.result.Model.InForce.Model; r.Choice != string(in) {
+	if in := d.result.Model.InForce.Model; r.Choice != in {
 		text += fmt.Sprintf("\nCustomers are scored with %s above; --model-choice=%s scores them with the best one.", in, r.Choice)
 	}
 	return text

@@ -11,6 +11,7 @@ import (
 	"github.com/mainstay/mainstay/pkg/lifetimes"
 	"github.com/mainstay/mainstay/pkg/models/orderfile"
 	"github.com/mainstay/mainstay/pkg/node/app"
+	"github.com/mainstay/mainstay/pkg/node/config"
 	"github.com/mainstay/mainstay/schemas/event"
 	"github.com/mainstay/mainstay/schemas/ledger"
 	"github.com/mainstay/mainstay/schemas/money"
@@ -71,7 +72,7 @@ func (p *program) readPurchases(cmd *cobra.Command, path string, each func(custo
 	return out, nil
 }
 
-// readOrders is readPurchases without the printing.
+// readOrders is readPurchases without the refused rows.
 func (p *program) readOrders(cmd *cobra.Command, path string, each func(customer string, e *ledger.Event) error) (*orderfile.Orders, error) {
 	c, err := p.config(cmd)
 	if err != nil {
@@ -81,22 +82,32 @@ func (p *program) readOrders(cmd *cobra.Command, path string, each func(customer
 	if err != nil {
 		return nil, err
 	}
-	zone := m.Timezone
-	if !cmd.Flags().Changed("timezone") {
-		if zone, err = time.LoadLocation(c.Timezone); err != nil {
-			return nil, usage("timezone: %v", err)
-		}
-		m.Timezone = zone
+	o, err := p.orderOptions(cmd, c, m)
+	if err != nil {
+		return nil, err
 	}
-	o := orderfile.Options{Event: app.EventOptions(c, nil), Zone: zone, Now: p.now(), Each: each}
-	o.Event.Normalise = event.Normalise(c.Ledger.CustomerNormalisation)
+	o.Each = each
 	var read *orderfile.Orders
-	err = p.readFile(path, m, func(m eventfile.Mapping) (err error) {
+	err = p.readFile(path, o.Mapping, func(m eventfile.Mapping) (err error) {
 		o.Mapping = m
 		read, err = orderfile.Read(path, o)
 		return err
 	})
 	return read, err
+}
+
+// orderOptions are those of a file that is read as the mapping says.
+func (p *program) orderOptions(cmd *cobra.Command, c config.Config, m eventfile.Mapping) (o orderfile.Options, err error) {
+	zone := m.Timezone
+	if !cmd.Flags().Changed("timezone") {
+		if zone, err = time.LoadLocation(c.Timezone); err != nil {
+			return o, usage("timezone: %v", err)
+		}
+		m.Timezone = zone
+	}
+	o = orderfile.Options{Mapping: m, Event: app.EventOptions(c, nil), Zone: zone, Now: p.now()}
+	o.Event.Normalise = event.Normalise(c.Ledger.CustomerNormalisation)
+	return o, nil
 }
 
 // dayFlag reads a flag that holds a day; the zero time if it is not set.

@@ -113,7 +113,9 @@ func (i *instance) showFile(ctx context.Context, c *FileConfig, im *importer.Imp
 // adoptCurrency makes the currency of the file that of the ledger, unless the settings name one. Amounts without a currency are in that of
 // the ledger.
 func (c *FileConfig) adoptCurrency() error {
-	f, err := eventfile.Open(c.Path, c.Mapping)
+	quiet := c.Mapping
+	quiet.Opened = nil // the import says how the file is read
+	f, err := eventfile.Open(c.Path, quiet)
 	if err != nil {
 		return err //nolint:wrapcheck // it names the file and the row
 	}
