@@ -62,7 +62,6 @@ func TestTablesAreInTheLocaleAndFilesAreNot(t *testing.T) {
 		{"report", "nps"},
 		{"report", "returns"},
 		{"report", "returns", "--by", "source"},
-		{"report", "equity", "--days", "2"},
 		{"report", "lift", "--rule", "churn_risk_high"},
 		{"report", "before-after", "--date", "2026-02-01", "--days", "10"},
 		{"costs", "list"},
