@@ -28,6 +28,7 @@ func inWorld(t *testing.T, test func(t *testing.T, w *world)) {
 		w, err := newWorld(4, nil, rng, newCoverage(), zap.NewNop())
 		require.NoError(t, err)
 		defer w.close()
+		w.registryAnswers = true
 		test(t, w)
 	})
 }

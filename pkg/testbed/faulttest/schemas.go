@@ -62,7 +62,7 @@ type registryOf struct{ *process }
 func (p registryOf) RoundTrip(req *http.Request) (*http.Response, error) {
 	answer := httptest.NewRecorder()
 	err := p.request(req.Context(), "intake.registry", "", func(context.Context) error {
-		if p.w.intn(2) == 0 {
+		if !p.w.registryAnswers && p.w.intn(2) == 0 {
 			answer.WriteHeader(http.StatusServiceUnavailable)
 		} else {
 			p.w.schemas.ServeHTTP(answer, req)

@@ -41,6 +41,8 @@ type world struct {
 	faults    *schedule
 	coverage  *coverage
 
+	registryAnswers bool // each request, as tests need that wait for a fixed time
+
 	clocksAhead time.Duration // of the machines that processes run on, before the servers' clocks
 
 	mu              sync.Mutex // guards what follows

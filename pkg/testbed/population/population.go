@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -28,6 +29,7 @@ import (
 type Population struct {
 	partition *processors.Partition
 	customers *memstore.MemStore
+	reading   *sync.Mutex // of partition and customers, which no two may read at once
 	Walks     atomic.Int64
 	Err       error // of every read; nil: none
 }
@@ -41,14 +43,14 @@ func New(scenario string) (*Population, error) {
 	if err := s.Run(strings.NewReader(scenario), func(string, []string) error { return nil }); err != nil {
 		return nil, fmt.Errorf("fold the scenario: %w", err)
 	}
-	p := &Population{}
+	p := &Population{reading: new(sync.Mutex)}
 	p.partition, p.customers = s.State()
 	return p, nil
 }
 
 // Again returns the same customers with counters of their own.
 func (p *Population) Again() *Population {
-	return &Population{partition: p.partition, customers: p.customers}
+	return &Population{partition: p.partition, customers: p.customers, reading: p.reading}
 }
 
 // Mark marks a customer, of the populations that Again has returned, too.
@@ -61,6 +63,8 @@ func (p *Population) Mark(ctx context.Context, id string, s callmark.Statement) 
 	if err != nil {
 		return callmark.Entered{}, err
 	}
+	p.reading.Lock()
+	defer p.reading.Unlock()
 	state, err := p.customers.Customer(id)
 	if err != nil {
 		return callmark.Entered{}, err
@@ -78,6 +82,8 @@ func (p *Population) IDs() (all []string) {
 
 // Profile reads a customer.
 func (p *Population) Profile(_ context.Context, id string) (*lookup.Profile, error) {
+	p.reading.Lock()
+	defer p.reading.Unlock()
 	s, err := p.customers.Customer(id)
 	switch {
 	case p.Err != nil:
@@ -149,6 +155,8 @@ func (p *Population) Changed(context.Context, int32, int64, int64) (map[string]s
 
 func (p *Population) walk(_ context.Context, _ func(int64), each func(*processors.Partition, string, *customer.State)) (int64, error) {
 	p.Walks.Add(1)
+	p.reading.Lock()
+	defer p.reading.Unlock()
 	p.customers.Each(func(id string, s *customer.State) { each(p.partition, id, s) })
 	base, _ := p.partition.BaseTime()
 	return base, p.Err
