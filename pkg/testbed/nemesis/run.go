@@ -170,7 +170,7 @@ func (r *run) prepare(ctx context.Context, name string) (err error) {
 		return fmt.Errorf("right after topics apply: %w\n%s", err, findings)
 	}
 	r.cleanUp() // of the namespace before
-	if r.kafka, err = kafka.New(kafka.Config{Brokers: r.servers.Brokers, ClientID: "nemesis"}); err != nil {
+	if r.kafka, err = kafka.New(kafka.Config{Brokers: r.servers.Brokers, ClientID: "nemesis", Compression: settings["KAFKA_COMPRESSION"]}); err != nil {
 		return fmt.Errorf("connect to Kafka: %w", err)
 	}
 	if r.genesis, err = topics.Genesis(ctx, r.kafka, r.namespace); err != nil {
