@@ -149,6 +149,7 @@ func mutants() []mutant {
 		{rule: "20", name: "threshold-moves-on-replay", broken: "a replay does not apply thresholds where the ledger has them"},
 		{rule: "signals", name: "busy-for-ever", broken: "a claim waits for ever for a coordinator that stays busy, and says nothing", by: goTest("./pkg/testbed/faulttest", "TestACoordinatorThatStaysBusyIsACause")},
 		{rule: "10", name: "former-leader-believed", broken: "a former leader, who lacks the newest entries, makes a partition halt", by: goTest("./pkg/kafka", "TestAFormerLeaderAnswers")},
+		{rule: "10", name: "former-bounds-believed", broken: "a position is beyond the log for a former leader, who lacks the newest entries", by: goTest("./pkg/kafka", "TestAFormerLeaderAnswers")},
 		{rule: "9", name: "two-in-flight-acked", broken: "two produce requests are in flight, and the first acknowledgement counts for both"},
 		{rule: "9", name: "two-in-flight-unordered", broken: "two produce requests are in flight, and a gap is accepted"},
 		{rule: "9", name: "commit-before-acknowledged", broken: "input offsets are committed before the ledger has acknowledged the entries"},

@@ -338,6 +338,26 @@ func TestAFormerLeaderAnswers(t *testing.T) {
 		require.Len(t, got[0].Records, 1)
 		require.Equal(t, "c", string(got[0].Records[0].Value))
 	})
+	bubble(t, "the end of the log is that of the new leader", func(t *testing.T, e *env) {
+		c, topic := begin(t, e)
+		e.fake.ControlKey(int16(kmsg.ListOffsets), func(req kmsg.Request) (kmsg.Response, error, bool) {
+			e.fake.KeepControl()
+			if e.fake.CurrentNode() != former {
+				return nil, nil, false
+			}
+			res := req.ResponseKind().(*kmsg.ListOffsetsResponse)
+			res.Topics = []kmsg.ListOffsetsResponseTopic{{Topic: topic, Partitions: []kmsg.ListOffsetsResponseTopicPartition{{Offset: 0}}}}
+			return res, nil, true
+		})
+		c.invalidateLeader(topic)
+		bounds, err := c.OffsetsReaching(e.ctx(t), topic, 0, 0)
+		require.NoError(t, err)
+		require.Zero(t, bounds.HighWatermark, "nothing says that the one who answers is not the leader")
+		c.invalidateLeader(topic)
+		bounds, err = c.OffsetsReaching(e.ctx(t), topic, 0, 3)
+		require.NoError(t, err)
+		require.Equal(t, int64(3), bounds.HighWatermark)
+	})
 	bubble(t, "the new leader does not answer", func(t *testing.T, e *env) {
 		c, topic := begin(t, e)
 		e.fake.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Metadata}, Nodes: []int32{leader}, Err: kerr.BrokerNotAvailable, Count: -1})

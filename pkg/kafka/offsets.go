@@ -180,6 +180,22 @@ func (c *Client) listOffsetsOf(ctx context.Context, broker, epoch int32, topic s
 	return nil
 }
 
+// OffsetsReaching returns the bounds of a partition whose log has reached a position before. If it seems to end below, they are those of the
+// leader of the newest epoch that any broker knows: a broker that is cut off from the others answers as the leader that it was, and
+// lacks what was written since.
+func (c *Client) OffsetsReaching(ctx context.Context, topic string, partition int32, position int64) (Offsets, error) {
+	bounds, err := c.ListOffsets(ctx, topic, []int32{partition})
+	//mutant:former-bounds-believed if $ || true
+	if err != nil || position <= bounds[partition].HighWatermark {
+		return bounds[partition], err
+	}
+	confirmed, err := c.offsetsOfNewestLeader(ctx, topic, partition)
+	if err != nil {
+		return Offsets{}, fmt.Errorf("confirm that %s/%d ends below %d: %w", topic, partition, position, err)
+	}
+	return confirmed, nil
+}
+
 // offsetsOfNewestLeader returns the bounds of a partition as the leader of the newest epoch has them that any broker knows. ListOffsets
 // believes whatever broker leads by the metadata of one. Nothing is repeated.
 func (c *Client) offsetsOfNewestLeader(ctx context.Context, topic string, partition int32) (Offsets, error) {

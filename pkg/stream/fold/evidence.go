@@ -108,13 +108,13 @@ func (e evidence) fingerprint() (uint64, bool) {
 // says that their outputs are published, or if somebody has set the group's offset too high, then other entries are appended below K,
 // and nobody would ever publish their outputs.
 func (c *claim) checkPublished(ctx context.Context, e evidence) error {
-	bounds, err := c.kafka.ListOffsets(ctx, c.topic, []int32{c.partition})
+	bounds, err := c.kafka.OffsetsReaching(ctx, c.topic, c.partition, c.published)
 	if err != nil {
 		return fmt.Errorf("read the bounds of the ledger: %w", err)
 	}
 	recorded, known := e.fingerprint()
 	//mutant:k-beyond-ledger if false && $
-	if end := bounds[c.partition].HighWatermark; c.published > end {
+	if end := bounds.HighWatermark; c.published > end {
 		return c.publishedBeyondLedger(ctx, e, end, known)
 	}
 	c.beyondLedger = 0

@@ -144,11 +144,10 @@ func (r *run) startPosition(ctx context.Context, topic string, partition int32) 
 	if err != nil {
 		return position{}, fmt.Errorf("read the committed offset of %s/%d: %w", topic, partition, err)
 	}
-	bounds, err := r.kafka.ListOffsets(ctx, topic, []int32{partition})
+	b, err := r.kafka.OffsetsReaching(ctx, topic, partition, offset)
 	if err != nil {
 		return position{}, fmt.Errorf("read the bounds of %s/%d: %w", topic, partition, err)
 	}
-	b := bounds[partition]
 	committed, incarnation, err := parsePosition(offset, metadata)
 	if err != nil {
 		return committed, err
@@ -166,6 +165,9 @@ func (r *run) startPosition(ctx context.Context, topic string, partition int32) 
 	ticked, ok, err := r.tickedPosition(ctx, topic, partition)
 	if err != nil || !ok {
 		return start, err
+	}
+	if b, err = r.kafka.OffsetsReaching(ctx, topic, partition, ticked.offset); err != nil {
+		return start, fmt.Errorf("read the bounds of %s/%d: %w", topic, partition, err)
 	}
 	//mutant:truncation-unnoticed if ticked.offset > b.HighWatermark
 	if ticked.offset < b.Start || ticked.offset > b.HighWatermark {
