@@ -220,7 +220,12 @@ func (r *recount) purchases(list []*ledger.Event, now int64) {
 			case ledger.CancellationKind_CANCELLATION_KIND_ORDER:
 				order(c.OrderId).cancelled = append(order(c.OrderId).cancelled, e)
 			case ledger.CancellationKind_CANCELLATION_KIND_ACCOUNT:
-				closedAt, closeReason = max(closedAt, e.OccurredAt), c.Reason
+				switch { // of two at the same time the greater reason holds
+				case e.OccurredAt > closedAt:
+					closedAt, closeReason = e.OccurredAt, c.Reason
+				case e.OccurredAt == closedAt:
+					closeReason = max(closeReason, c.Reason)
+				}
 			default:
 			}
 		}
