@@ -43,6 +43,9 @@ type Set struct {
 	RecoverEvery  int
 	RecoverWithin time.Duration // how long that may take; 0: recoverTimeout
 	Processes     int           // of mainstay; 0: 2
+	// Busier is how many times as often customers of the shop order, in as many times fewer days; 0: 1. At the end of each day all customers
+	// are valued, and the audit sums all of them once more: with millions of events that would be most of the work.
+	Busier int
 }
 
 // Servers are a running set.
@@ -221,11 +224,13 @@ func (r *run) underLoad(ctx context.Context, stop <-chan struct{}) error {
 func (r *run) startLoad(ctx context.Context, expected int64) (enough chan struct{}, sent chan error) {
 	// All simulated days must be over: an event of the future would be a dead letter.
 	start := time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC)
+	people, busier := shop.DefaultPopulation(), max(1, r.Set.Busier)
+	people.Alpha /= float64(busier)
 	r.load = &containers.Load{
 		Kafka: r.kafka, Namespace: r.namespace, Partitions: partitions,
 		Shop: shop.Config{
-			Seed: r.Seed, Customers: max(1000, int(expected/eventsPerHead)), Start: start, Days: simulatedDays, Currency: "USD",
-			Mix: containers.PlainMix(),
+			Seed: r.Seed, Customers: max(1000, int(expected/eventsPerHead)), Start: start, Days: simulatedDays / busier, Currency: "USD",
+			Population: &people, Mix: containers.PlainMix(),
 		},
 	}
 	r.load.SetRate(r.Rate)

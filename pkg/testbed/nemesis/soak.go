@@ -55,7 +55,7 @@ func Soak(kills int) Set {
 		return all
 	}
 	// At the end a lost snapshot means that ten million entries are folded again.
-	return Set{Name: "soak", Start: start, Plan: plan, RecoverEvery: 50, RecoverWithin: 20 * time.Minute, Processes: 3}
+	return Set{Name: "soak", Start: start, Plan: plan, RecoverEvery: 50, RecoverWithin: 20 * time.Minute, Processes: 3, Busier: 20}
 }
 
 // withPause makes a fault begin at a random moment.
