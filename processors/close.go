@@ -7,6 +7,7 @@ import (
 	"github.com/mainstay/mainstay/processors/model"
 	"github.com/mainstay/mainstay/processors/portfolio"
 	"github.com/mainstay/mainstay/processors/promoter"
+	"github.com/mainstay/mainstay/processors/segment"
 	"github.com/mainstay/mainstay/schemas/ledger"
 	"github.com/mainstay/mainstay/schemas/output"
 	"github.com/mainstay/mainstay/schemas/state"
@@ -40,10 +41,13 @@ type closing struct {
 	scores []*ledger.EquityScores // of those valued so far; nil: there is none
 	erased int64                  // customer equity at the end of the day of those who were erased since the tick
 
-	// The settings and parameters at the tick, where they have changed since; nil otherwise.
+	segments segment.Set // of the customers valued since the last contribution of segments
+
+	thresholds *ledger.Thresholds // at the tick
+	// The settings and parameters at the tick, where they or the thresholds have changed since; nil otherwise.
 	settings   *ledger.SettingsValues
 	parameters *ledger.Parameters
-	terms      *customer.Terms // derived of them
+	terms      *customer.Terms // derived of all three
 }
 
 func (c *closing) encode() *state.Closing {
@@ -52,7 +56,8 @@ func (c *closing) encode() *state.Closing {
 	}
 	return &state.Closing{
 		At: c.at, Day: c.day, Classes: c.classes, Class: c.class, After: c.after, Totals: c.totals.Encode(), Values: c.values, Settings: c.settings, Parameters: c.parameters,
-		Change: c.change, Cohort: c.cohort, EquityScores: c.scores, Erased: c.erased,
+		Change: c.change, Cohort: c.cohort, EquityScores: c.scores, Erased: c.erased, Segments: c.segments.Encode(),
+		Thresholds: c.thresholds,
 	}
 }
 
@@ -65,7 +70,10 @@ func decodeClosing(w *state.Closing) *closing {
 	}
 	c.totals.Decode(w.GetTotals())
 	c.values = w.GetValues()
+	c.thresholds = w.Thresholds
 	c.change, c.cohort, c.scores, c.erased = w.Change, w.Cohort, w.EquityScores, w.GetErased()
+	//mutant:segments-lost-on-reclaim delete
+	c.segments.Plus(w.Segments)
 	return c
 }
 
@@ -79,7 +87,7 @@ func (s *step) startClose(before int64, wasKnown bool) {
 	if p.closing != nil {
 		p.closed = nil // who was erased since its tick is in no sum that the next close could be compared with
 	}
-	p.closing = &closing{at: t.Until(int64(today) * customer.DayMS), day: today, classes: p.hashClasses(), totals: portfolio.Totals{ErasedCLV: p.totals.ErasedCLV}}
+	p.closing = &closing{at: t.Until(int64(today) * customer.DayMS), day: today, classes: p.hashClasses(), thresholds: p.thresholds, totals: portfolio.Totals{ErasedCLV: p.totals.ErasedCLV}}
 	if c := p.closed; c != nil {
 		p.closing.change = &ledger.EquityChange{Since: c.at, Parts: make([]int64, portfolio.Parts)}
 		p.closing.change.Parts[portfolio.Erased] = -c.erased
@@ -88,12 +96,17 @@ func (s *step) startClose(before int64, wasKnown bool) {
 
 // keepClosingTerms keeps the terms of a close under way and of the last one, which new settings or parameters are about to replace.
 func (s *partitionState) keepClosingTerms() {
-	//mutant:close-under-new-terms if false && $
-	if c := s.closing; c != nil && c.settings == nil {
-		c.settings, c.parameters = s.settings, s.parameters
-	}
+	//mutant:close-under-new-terms delete
+	s.keepTermsOfClosing()
 	//mutant:closed-under-new-terms if false && $
 	if c := s.closed; c != nil && c.settings == nil {
+		c.settings, c.parameters = s.settings, s.parameters
+	}
+}
+
+// keepTermsOfClosing keeps the terms of a close under way alone: new thresholds move no value, only the tiers that its segments count.
+func (s *partitionState) keepTermsOfClosing() {
+	if c := s.closing; c != nil && c.settings == nil {
 		c.settings, c.parameters = s.settings, s.parameters
 	}
 }
@@ -102,6 +115,7 @@ func (s *partitionState) keepClosingTerms() {
 func (p *Partition) deriveClosingTerms() {
 	if c := p.state.closing; c != nil && c.settings != nil {
 		c.terms = p.termsOf(c.settings, c.parameters)
+		c.terms.Thresholds = c.thresholds
 	}
 	if c := p.state.closed; c != nil && c.settings != nil {
 		c.terms = p.termsOf(c.settings, c.parameters)
@@ -153,6 +167,9 @@ func (s *step) value(c *customer.State) {
 		s.compare(c, now, &last)
 		k.addToCohort(now, &last)
 		k.scores = portfolio.AddScores(k.scores, t, now, k.at)
+		if last.Orders > 0 {
+			k.segments.Add(&segment.Customer{State: now, Scores: &last, Terms: t, Moment: t.At(k.at, k.at, true), Day: int64(k.day) - 1, Texts: &s.state.texts})
+		}
 		if portfolio.Ranked(&last) {
 			k.values = append(k.values, last.Historic+last.Predicted)
 		}
@@ -171,7 +188,7 @@ func (s *step) closingTerms() *customer.Terms {
 func valueAt(t *customer.Terms, s *customer.State, at int64) customer.LastPublished {
 	m := t.At(at, at, true)
 	var scores customer.LastPublished
-	value, risk, status := clv.Score(t, m, s, &scores), churn.Score(t, m, s), promoter.Score(t, m, s)
+	value, risk, status := clv.Score(t, m, s, &s.LastPublished), churn.Score(t, m, s), promoter.Score(t, m, s)
 	value.Spread(t, m, s)
 	clv.SetPublished(&value, 0, &scores)
 	churn.SetPublished(&risk, &scores)
@@ -179,8 +196,17 @@ func valueAt(t *customer.Terms, s *customer.State, at int64) customer.LastPublis
 	return scores
 }
 
-// walkClose values the next customers of the cursor, at most limit. At the end of the last class it contributes the sums.
+// walkClose values the next customers of the cursor, at most limit. What has no bound it contributes on the way, the sums at the end of the
+// last class.
 func (s *step) walkClose(limit int) (done int, err error) {
+	done, err = s.walkClasses(limit)
+	if k := s.state.closing; err == nil && k != nil && (len(k.values) >= valuesPerContribution || k.segments.Len() >= segmentsPerContribution) {
+		s.contributeClose(&ledger.Contribution{Partition: s.state.number, Offset: s.offset, Time: s.state.base, More: true})
+	}
+	return done, err
+}
+
+func (s *step) walkClasses(limit int) (done int, err error) {
 	k := s.state.closing
 	for k != nil && done < limit {
 		ids, err := s.store.Class(k.class, k.classes)
@@ -217,20 +243,21 @@ func (s *step) walkClose(limit int) (done int, err error) {
 			return done, nil
 		}
 	}
-	if k != nil && len(k.values) >= valuesPerContribution {
-		s.contributeClose(&ledger.Contribution{Partition: s.state.number, Offset: s.offset, Time: s.state.base, More: true})
-	}
 	return done, nil
 }
 
-// valuesPerContribution bounds an entry, and what a partition keeps of a close under way: a value takes a byte or two.
-const valuesPerContribution = 10_000
+// These bound an entry, and what a partition keeps of a close under way: a value takes a byte or two, a segment some 60 bytes.
+const (
+	valuesPerContribution   = 10_000
+	segmentsPerContribution = 2_000
+)
 
-// contributeClose sends a contribution to the close under way, with the values that were not sent before.
+// contributeClose sends a contribution to the close under way, with the values and segments that were not sent before.
 func (s *step) contributeClose(c *ledger.Contribution) {
 	k := s.state.closing
-	c.Close, c.Values = k.at, portfolio.SortedDifferences(k.values)
-	k.values = nil
+	c.Close, c.Values, c.Segments = k.at, portfolio.SortedDifferences(k.values), k.segments.Encode()
+	//mutant:segments-sent-twice replace k.values = nil
+	k.values, k.segments = nil, segment.Set{}
 	s.send(0, &ledger.Entry{Kind: ledger.Kind_KIND_CONTRIBUTION, Time: s.state.base}, c)
 }
 
@@ -248,5 +275,23 @@ func (s *step) publishFinal(sum *ledger.Contribution) {
 	}
 	portfolio.Describe(sum, p.contributions.SetPublishedFinal(sum), bounds, least, e)
 	portfolio.DescribeClose(sum, p.settings.GetMargin(), e)
-	s.scratch.writer.write(output.Portfolio, output.TypePortfolio, &e.About, e.Append)
+	s.scratch.writer.writeWithKey(output.Portfolio, output.TypePortfolio, output.PortfolioKey, &e.About, e.Append)
+	s.publishSegments(sum)
+}
+
+// publishSegments publishes the segments of a close, and keeps those of the dimensions that metrics show.
+func (s *step) publishSegments(sum *ledger.Contribution) {
+	var segments segment.Set
+	segments.Plus(sum.Segments)
+	sum.Segments = segments.EncodeBounded()
+	for _, row := range segments.Rows() {
+		e := &output.SegmentUpdated{
+			About:     s.scratch.writer.about(s.p.terms.At(sum.GetClose(), s.state.base, s.state.baseKnown), output.TriggerClose, ""),
+			Dimension: row.Dimension, Segment: row.Segment,
+		}
+		for _, m := range segment.Measures() {
+			e.Figures = append(e.Figures, output.Figure{Name: m.Name, JSON: m.Of(&row.Sums).Append(nil, e.Currency)})
+		}
+		s.scratch.writer.writeWithKey(output.Segments, output.TypeSegment, e.Key(), &e.About, e.Append)
+	}
 }

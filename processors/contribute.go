@@ -69,7 +69,7 @@ func (s *step) publishPortfolio() {
 		State: output.PortfolioProvisional,
 	}
 	portfolio.Describe(sum, p.contributions.SetPublished(sum), bounds, least, e)
-	s.scratch.writer.write(output.Portfolio, output.TypePortfolio, &e.About, e.Append)
+	s.scratch.writer.writeWithKey(output.Portfolio, output.TypePortfolio, output.PortfolioKey, &e.About, e.Append)
 }
 
 // sendThresholds sends thresholds to all partitions, those of a close with the end of its day (ms), and returns them.

@@ -10,6 +10,7 @@ import (
 	"github.com/mainstay/mainstay/processors/customer"
 	"github.com/mainstay/mainstay/processors/portfolio"
 	"github.com/mainstay/mainstay/processors/promoter"
+	"github.com/mainstay/mainstay/processors/segment"
 	"github.com/mainstay/mainstay/schemas/output"
 	"github.com/mainstay/mainstay/schemas/timestamp"
 )
@@ -27,6 +28,8 @@ type CustomerScores struct {
 
 	Engagement customer.Engagement
 
+	scores           customer.LastPublished // the same, as they would be kept
+	moment           customer.Moment
 	Mark             *customer.CallMark // nil: nobody has marked the customer
 	AlertedSinceMark bool               // an alert is open that was published after the mark
 }
@@ -75,9 +78,18 @@ func scoreCustomer(p *Partition, m customer.Moment, id string, s *customer.State
 	churn.Describe(t, m, &risk, s, &last, &a.Churn)
 	status := promoter.Score(t, m, s)
 	promoter.Describe(&status, &last, &a.Promoter)
+	clv.SetPublished(&value, 0, &a.scores)
+	churn.SetPublished(&risk, &a.scores)
+	promoter.SetPublished(&status, 0, &a.scores)
+	a.moment = m
 	a.Engagement = s.Engagement(m)
 	a.Mark, a.AlertedSinceMark = s.CallMark(), s.AlertedSinceCallMark()
 	return a
+}
+
+// SegmentCustomer returns a customer who has been scored, as segments count them.
+func (p *Partition) SegmentCustomer(a *CustomerScores, s *customer.State) segment.Customer {
+	return segment.Customer{State: s, Scores: &a.scores, Terms: &p.terms, Moment: a.moment, Day: int64(p.terms.Day(p.state.base)), Texts: &p.state.texts}
 }
 
 // ValueAtStake is predicted CLV x churn probability; unknown where one of them is.

@@ -280,7 +280,7 @@ func requireLedgerRules(t *rapid.T, w *world) {
 		place := output.ID{Partition: s.partition, Offset: s.Offset}
 		require.Equal(t, places[place], s.Ordinal)
 		places[place]++
-		if s.Topic == output.Rejections || s.Topic == output.Portfolio || s.Null {
+		if s.Topic == output.Rejections || s.Topic.OfBase() || s.Null {
 			continue
 		}
 		sequence[s.Key]++

@@ -95,7 +95,7 @@ func newPartitionState(number int32) partitionState {
 
 // stateFormat is the format of encoded partitions and customers. Decode refuses any other, and the fold then rebuilds both from
 // the ledger.
-const stateFormat = 8
+const stateFormat = 9
 
 func (s *partitionState) encode() *state.Partition {
 	w := &state.Partition{

@@ -143,6 +143,8 @@ func (s *partitionState) applyThresholds(payload []byte) (Result, error) {
 	if v.GetVersion() <= s.thresholds.GetVersion() {
 		return Ignored, nil
 	}
+	//mutant:segments-under-new-bounds delete
+	s.keepTermsOfClosing()
 	s.thresholds = v
 	return Applied, nil
 }

@@ -53,10 +53,10 @@ func (w *outputWriter) about(m customer.Moment, trigger output.Trigger, cause st
 }
 
 func (w *outputWriter) write(topic output.Topic, kind string, a *output.About, encode func(dst []byte) []byte) {
-	key := a.Customer
-	if topic == output.Portfolio {
-		key = output.PortfolioKey
-	}
+	w.writeWithKey(topic, kind, a.Customer, a, encode)
+}
+
+func (w *outputWriter) writeWithKey(topic output.Topic, kind, key string, a *output.About, encode func(dst []byte) []byte) {
 	w.batch.Append(output.Record{
 		Topic: topic, Key: key, Type: kind, Offset: a.ID.Offset, Ordinal: a.ID.Ordinal, Time: a.AsOf, Trigger: a.Trigger,
 	}, encode)

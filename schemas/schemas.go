@@ -25,7 +25,7 @@ func Inputs() []string { return event.KindNames() }
 
 // Outputs are the names of the schemas of what goes out.
 func Outputs() []string {
-	return []string{"clv", "churn-risk", "promoter-status", "alert", "milestone", "erased", "merged", "portfolio", "rejection"}
+	return []string{"clv", "churn-risk", "promoter-status", "alert", "milestone", "erased", "merged", "portfolio", "segment", "rejection"}
 }
 
 // JSON returns the schema of this name.

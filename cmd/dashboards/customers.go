@@ -117,6 +117,16 @@ func baseGraphs() []panel {
 			},
 		},
 		{
+			title: "Customer equity by segment", unit: units.Short, noValue: "no day is closed yet",
+			description: "Of the last closed day, in units of the base currency, by churn class, promoter category and latest active day, and by whether customers were referred, are members, use coupons or subscribe. Each dimension sums to the same.",
+			queries:     []query{{"max by (dimension, segment) (mainstay_segment_customer_equity{dimension!=\"all\"})" + orNone("dimension", "segment"), "{{dimension}} {{segment}}"}},
+		},
+		{
+			title: "Customers by segment", unit: units.Short, noValue: "no day is closed yet",
+			description: "Customers with a standing order at the end of the last closed day, by the same segments.",
+			queries:     []query{{"max by (dimension, segment) (mainstay_segment_customers{dimension!=\"all\"})" + orNone("dimension", "segment"), "{{dimension}} {{segment}}"}},
+		},
+		{
 			title: "Customers over time", unit: units.Short, noValue: noPortfolio,
 			description: "Customers, the active ones among them, and prospects.",
 			queries:     []query{{"max(mainstay_customers)", "customers"}, {"max(mainstay_customers_active)", "active"}, {"max(mainstay_prospects)", "prospects"}},

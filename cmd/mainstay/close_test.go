@@ -50,6 +50,7 @@ func TestFinalPortfolioIsTheSumOfCustomers(t *testing.T) {
 	require.Equal(t, equity.FloatString(2), numberAt(p, "customer_equity"))
 	require.Equal(t, future.FloatString(2), numberAt(p, "future_value"))
 	require.Equal(t, revenue.FloatString(2), numberAt(p, "historic_revenue"))
+	requireTrend(t, w, numberAt(p, "customer_equity"))
 	code, _, errs := w.run("customer", "get", "ada", "--as-of", "2025-12-31")
 	require.Equal(t, exitFailed, code)
 	require.Contains(t, errs, "no such customer in partition")
@@ -66,4 +67,36 @@ func TestFinalPortfolioIsTheSumOfCustomers(t *testing.T) {
 	require.Equal(t, exitFailed, code)
 	require.Contains(t, errs, "no such customer in partition", "although the ledger still holds them as of then")
 	require.Contains(t, w.mustRun("audit"), "the last as of 2026-02-06T00:00:00Z")
+}
+
+// requireTrend requires the segments of the day that is closed.
+func requireTrend(t *testing.T, w *world, equity string) {
+	rows := func(by string) (all []map[string]any) {
+		for _, row := range object(t, w.mustRun("report", "trend", "--by", by, "--output", "json"))["rows"].([]any) {
+			all = append(all, row.(map[string]any))
+		}
+		return all
+	}
+	all := rows("all")
+	last := all[len(all)-1]
+	require.Equal(t, "2026-02-04", last["day"])
+	require.Equal(t, "all", last["all"])
+	require.Equal(t, "4", numberAt(last, "customers"))
+	require.Equal(t, equity, numberAt(last, "customer_equity"))
+	customers := 0
+	for _, row := range rows("cohort") {
+		if row["day"] == "2026-02-04" {
+			require.Equal(t, "2026-01", row["cohort"])
+			customers++
+		}
+	}
+	require.Equal(t, 1, customers)
+	require.Regexp(t, `(?s)DAY +2026-01\n.*2026-02-04 +`+equity, w.mustRun("report", "trend", "--by", "cohort", "--days", "2"))
+	require.Regexp(t, `(?m)^day,cohort,customers,.*\n2026-02-04,2026-01,4,`, w.mustRun("report", "trend", "--by", "cohort", "--days", "1", "--csv"))
+	code, _, errs := w.run("report", "trend", "--by", "rfm")
+	require.Equal(t, exitUsage, code)
+	require.Contains(t, errs, `no dimension "rfm"; there are all, value_tier,`)
+	code, _, errs = w.run("report", "trend", "--days", "0")
+	require.Equal(t, exitUsage, code)
+	require.Contains(t, errs, "--days")
 }

@@ -17,8 +17,8 @@ func (p *program) reportCommand() *cobra.Command {
 	for _, r := range lookup.SegmentReports() {
 		all = append(all, p.segmentsCommand(&r))
 	}
-	return commandGroup("report", "Retention, revenue, cohorts and returns by month, and segments, from Redis; customer equity by day, from Kafka; what alerts and actions have achieved, from the ledger",
-		append(all, p.equityCommand(), p.liftCommand(), p.beforeAfterCommand())...)
+	return commandGroup("report", "Retention, revenue, cohorts and returns by month, and segments, from Redis; customer equity and segments by day, from Kafka; what alerts and actions have achieved, from the ledger",
+		append(all, p.trendCommand(), p.equityCommand(), p.liftCommand(), p.beforeAfterCommand())...)
 }
 
 func (p *program) retentionCommand() *cobra.Command {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/mainstay/mainstay/pkg/stream/lookup"
 	"github.com/mainstay/mainstay/pkg/stream/report"
+	"github.com/mainstay/mainstay/processors/segment"
 )
 
 // segmentsCommand is the command of a report of segments.
@@ -55,6 +56,6 @@ func (p *program) segmentsReport(ctx context.Context, cmd *cobra.Command, r *loo
 	}
 	return p.print(cmd, &sheet{
 		report.Segments(r, segments[0]), says("No customer has a standing order."),
-		says("Few: below %d customers averages are those of a few people.", lookup.FewCustomers),
+		says("Few: below %d customers averages are those of a few people.", segment.FewCustomers),
 	})
 }

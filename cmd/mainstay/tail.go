@@ -20,7 +20,7 @@ func (p *program) tailCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "tail TOPIC", Short: "Print records of a topic as they arrive: clv, churn-risk, promoter-status, alerts and others", Args: cobra.ExactArgs(1),
 		Long: `Tail prints committed records as they arrive, until Ctrl-C or --max records. TOPIC is clv, churn-risk, promoter-status, alerts,
-milestones, portfolio, rejections, dlq (all dead letters), purchases.dlq and so on, an input topic, or a full topic name.
+milestones, portfolio, segments, rejections, dlq (all dead letters), purchases.dlq and so on, an input topic, or a full topic name.
 
 With --output json each answer is printed as it was published, one per line. Records of other topics are printed as topic,
 partition, offset and reason; key and value only with --payload.`,

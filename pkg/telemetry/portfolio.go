@@ -17,6 +17,9 @@ type Portfolio struct {
 
 	HistoricRevenue, FutureValue, CustomerEquity *prometheus.GaugeVec // currency
 
+	// By segment, as of the last close, of the dimensions whose segments are few; dimension, segment, and currency of an amount.
+	BySegment, SegmentEquity *prometheus.GaugeVec
+
 	// Of the customers whose first purchase is in the last month that is over, as of the last close; currency.
 	EquityPerNewCustomer *prometheus.GaugeVec // no series before the first close, and where there are none
 	CAC                  *prometheus.GaugeVec // likewise, and where no cost of acquisition is stated of the month
@@ -38,6 +41,8 @@ func NewPortfolio(reg prometheus.Registerer) *Portfolio {
 		FutureValue: gauges(reg, "future_value",
 			"Sum of the customers' predicted CLV within the prediction horizon, in units of the base currency.", "currency"),
 		CustomerEquity: gauges(reg, "customer_equity", "Sum of the customers' total CLV, in units of the base currency: average total CLV x customers.", "currency"),
+		BySegment:      gauges(reg, "segment_customers", "Customers with a standing order by segment, at the end of the last civil day that is closed.", "dimension", "segment"),
+		SegmentEquity:  gauges(reg, "segment_customer_equity", "Sum of their total CLV, in units of the base currency.", "dimension", "segment", "currency"),
 		EquityPerNewCustomer: gauges(reg, "equity_per_new_customer",
 			"Margin on historic CLV, and predicted CLV, of the customers whose first purchase is in the last month that is over, for each, in units of the base currency.", "currency"),
 		CAC: gauges(reg, "cac", "Cost of acquisition of the last month that is over for each new customer of that month, in units of the base currency.", "currency"),
@@ -48,7 +53,7 @@ func NewPortfolio(reg prometheus.Registerer) *Portfolio {
 func (p *Portfolio) Reset() {
 	for _, g := range []*prometheus.GaugeVec{
 		p.Customers, p.Prospects, p.Active, p.ByChurnRisk, p.ByValueTier, p.ByNPSCategory, p.NPS, p.NPSError, p.Cancellations,
-		p.HistoricRevenue, p.FutureValue, p.CustomerEquity, p.EquityPerNewCustomer, p.CAC,
+		p.HistoricRevenue, p.FutureValue, p.CustomerEquity, p.BySegment, p.SegmentEquity, p.EquityPerNewCustomer, p.CAC,
 	} {
 		g.Reset()
 	}

@@ -67,6 +67,8 @@ mainstay_redis_up{}
 mainstay_registry_errors_total{cause}
 mainstay_registry_up{}
 mainstay_rejections_total{reason}
+mainstay_segment_customer_equity{currency,dimension,segment}
+mainstay_segment_customers{dimension,segment}
 mainstay_settings_refused_total{}
 mainstay_time_behind_seconds{input_partition,input_topic}
 mainstay_unstable_records{group,partition,topic}
@@ -121,6 +123,8 @@ func setAll(p *Portfolio) {
 		g.WithLabelValues("l").Set(1)
 	}
 	p.Cancellations.WithLabelValues("order", "price").Set(1)
+	p.BySegment.WithLabelValues("referred", "yes").Set(1)
+	p.SegmentEquity.WithLabelValues("referred", "yes", "EUR").Set(1)
 }
 
 func TestResetDeletesAllPortfolioSeries(t *testing.T) {
@@ -129,7 +133,7 @@ func TestResetDeletesAllPortfolioSeries(t *testing.T) {
 	setAll(p)
 	n, err := testutil.GatherAndCount(reg)
 	require.NoError(t, err)
-	require.Equal(t, 12, n)
+	require.Equal(t, 14, n)
 	p.Reset()
 	n, err = testutil.GatherAndCount(reg)
 	require.NoError(t, err)

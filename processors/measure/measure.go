@@ -5,7 +5,9 @@
 package measure
 
 import (
+	"fmt"
 	"strconv"
+	"strings"
 
 	"github.com/mainstay/mainstay/schemas/money"
 )
@@ -107,7 +109,11 @@ func (v Value) Append(dst []byte, currency money.Unit) []byte {
 	case v.kind == Choice:
 		return strconv.AppendBool(dst, v.n != 0)
 	default:
-		return strconv.AppendFloat(dst, float64(v.n)/float64(v.of), 'f', int(v.decimals), 64)
+		text := strconv.FormatFloat(float64(v.n)/float64(v.of), 'f', int(v.decimals), 64)
+		if strings.Trim(text, "-0.") == "" {
+			text = strings.TrimPrefix(text, "-") // there is no -0
+		}
+		return append(dst, text...)
 	}
 }
 
@@ -117,4 +123,39 @@ func PerEach(n, of int64) int64 {
 		return -PerEach(-n, of)
 	}
 	return n/of + (n%of*2)/of
+}
+
+// Read returns the value that Append wrote as a JSON number, true, false or null: of the same kind, with the same decimals.
+func (v Value) Read(text string, currency money.Unit) (Value, error) {
+	read := Value{kind: v.kind, decimals: v.decimals}
+	if text == "null" {
+		return read, nil
+	}
+	decimals := int(v.decimals)
+	switch v.kind {
+	case Choice:
+		is, err := strconv.ParseBool(text)
+		return Bool(is), err
+	case Money:
+		decimals = currency.Decimals
+	case Text, Count, Plain, Part:
+	}
+	whole, part, _ := strings.Cut(text, ".")
+	if len(part) > decimals {
+		return read, fmt.Errorf("%q has more than %d decimals", text, decimals)
+	}
+	if strings.Trim(whole, "-") == "" {
+		return read, fmt.Errorf("%q is not a number", text)
+	}
+	n, err := strconv.ParseInt(whole+part+strings.Repeat("0", decimals-len(part)), 10, 64)
+	if err != nil {
+		return read, fmt.Errorf("%q is not a number", text)
+	}
+	read.n, read.of = n, 1
+	if v.kind != Money {
+		for range decimals {
+			read.of *= 10
+		}
+	}
+	return read, nil
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/mainstay/mainstay/pkg/lifetimes"
 	"github.com/mainstay/mainstay/processors/customer"
+	"github.com/mainstay/mainstay/processors/segment"
 	"github.com/mainstay/mainstay/schemas/ledger"
 	"github.com/mainstay/mainstay/schemas/money"
 	"github.com/mainstay/mainstay/schemas/output"
@@ -94,6 +95,11 @@ func (b *Contributions) RemoveFinal(partitions int32) *ledger.Contribution {
 			sum := sum(all)
 			sum.Close = b.finals[from].GetClose()
 			sum.EquityChange, sum.Cohort, sum.EquityScores = sumChanges(all, b.publishedFinal), sumCohorts(all), sumScores(all)
+			var segments segment.Set
+			for _, c := range all {
+				segments.Plus(c.Segments)
+			}
+			sum.Segments = segments.Encode()
 			b.finals = slices.Delete(b.finals, 0, end)
 			return sum
 		}

@@ -51,6 +51,18 @@ func (x *Texts) KnownAttribute(name string) (t Trait, ok bool) {
 	return FirstAttribute + Trait(max(i, 0)), i >= 0 //nolint:gosec // at most MaxAttributes
 }
 
+// Attributes returns the number of attributes.
+func (x *Texts) Attributes() int { return len(x.attributes) }
+
+// AttributeNames returns the names of all attributes, in the order of their numbers.
+func (x *Texts) AttributeNames() []string {
+	names := make([]string, len(x.attributes))
+	for i := range x.attributes {
+		names[i] = x.attributes[i].name
+	}
+	return names
+}
+
 // Name returns the name of an attribute.
 func (x *Texts) Name(t Trait) string { return x.attributes[t-FirstAttribute].name }
 

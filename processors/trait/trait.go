@@ -115,6 +115,9 @@ func (t Trait) About() string { return table[t].about }
 // IsAttribute reports whether the trait is an attribute.
 func (t Trait) IsAttribute() bool { return t >= FirstAttribute }
 
+// IsTruth reports whether the trait is yes or no.
+func (t Trait) IsTruth() bool { return !t.IsAttribute() && table[t].vocabulary == truths }
+
 // Which says which of the purchases that state the trait the customer has it from.
 func (t Trait) Which() Which {
 	if t.IsAttribute() {

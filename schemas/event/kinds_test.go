@@ -44,6 +44,7 @@ var filesOfAnswers = []string{
 	"processors/customer/wire.go",
 	"processors/explain.go",
 	"processors/lookup.go",
+	"processors/segment/dimensions.go",
 	"schemas/state/state.proto",
 }
 

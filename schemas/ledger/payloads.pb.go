@@ -2168,9 +2168,11 @@ type Contribution struct {
 	OrdersError float64 `protobuf:"fixed64,23,opt,name=orders_error,json=ordersError,proto3" json:"orders_error,omitempty"`
 	SpendError  float64 `protobuf:"fixed64,24,opt,name=spend_error,json=spendError,proto3" json:"spend_error,omitempty"`
 	// Of a close, in the contribution that has its sums.
-	EquityChange  *EquityChange   `protobuf:"bytes,25,opt,name=equity_change,json=equityChange,proto3" json:"equity_change,omitempty"` // absent: the partition has not closed a day before, or gave up a close since
-	Cohort        *Cohort         `protobuf:"bytes,26,opt,name=cohort,proto3" json:"cohort,omitempty"`                                 // the customers of the last month that is over; absent: none of them is known
-	EquityScores  []*EquityScores `protobuf:"bytes,27,rep,name=equity_scores,json=equityScores,proto3" json:"equity_scores,omitempty"` // in the order of output.EquityDrivers; absent: no response counts
+	EquityChange *EquityChange   `protobuf:"bytes,25,opt,name=equity_change,json=equityChange,proto3" json:"equity_change,omitempty"` // absent: the partition has not closed a day before, or gave up a close since
+	Cohort       *Cohort         `protobuf:"bytes,26,opt,name=cohort,proto3" json:"cohort,omitempty"`                                 // the customers of the last month that is over; absent: none of them is known
+	EquityScores []*EquityScores `protobuf:"bytes,27,rep,name=equity_scores,json=equityScores,proto3" json:"equity_scores,omitempty"` // in the order of output.EquityDrivers; absent: no response counts
+	// Of a close, in any contribution to it: customers by the segments of dimensions; what a dimension says nothing of is in none of its segments.
+	Segments      []*SegmentSums `protobuf:"bytes,28,rep,name=segments,proto3" json:"segments,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2394,6 +2396,74 @@ func (x *Contribution) GetEquityScores() []*EquityScores {
 	return nil
 }
 
+func (x *Contribution) GetSegments() []*SegmentSums {
+	if x != nil {
+		return x.Segments
+	}
+	return nil
+}
+
+// SegmentSums sums customers with a standing order who are in a segment of a dimension.
+type SegmentSums struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Dimension     string                 `protobuf:"bytes,1,opt,name=dimension,proto3" json:"dimension,omitempty"`
+	Segment       string                 `protobuf:"bytes,2,opt,name=segment,proto3" json:"segment,omitempty"`
+	Sums          []int64                `protobuf:"zigzag64,3,rep,packed,name=sums,proto3" json:"sums,omitempty"` // in the order of segment.Sums; amounts are minor units
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SegmentSums) Reset() {
+	*x = SegmentSums{}
+	mi := &file_ledger_payloads_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SegmentSums) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SegmentSums) ProtoMessage() {}
+
+func (x *SegmentSums) ProtoReflect() protoreflect.Message {
+	mi := &file_ledger_payloads_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SegmentSums.ProtoReflect.Descriptor instead.
+func (*SegmentSums) Descriptor() ([]byte, []int) {
+	return file_ledger_payloads_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *SegmentSums) GetDimension() string {
+	if x != nil {
+		return x.Dimension
+	}
+	return ""
+}
+
+func (x *SegmentSums) GetSegment() string {
+	if x != nil {
+		return x.Segment
+	}
+	return ""
+}
+
+func (x *SegmentSums) GetSums() []int64 {
+	if x != nil {
+		return x.Sums
+	}
+	return nil
+}
+
 // EquityChange divides the difference between a partition's customer equity at a close and at its close before by what has caused it.
 // Amounts are minor units.
 type EquityChange struct {
@@ -2407,7 +2477,7 @@ type EquityChange struct {
 
 func (x *EquityChange) Reset() {
 	*x = EquityChange{}
-	mi := &file_ledger_payloads_proto_msgTypes[20]
+	mi := &file_ledger_payloads_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2419,7 +2489,7 @@ func (x *EquityChange) String() string {
 func (*EquityChange) ProtoMessage() {}
 
 func (x *EquityChange) ProtoReflect() protoreflect.Message {
-	mi := &file_ledger_payloads_proto_msgTypes[20]
+	mi := &file_ledger_payloads_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2432,7 +2502,7 @@ func (x *EquityChange) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EquityChange.ProtoReflect.Descriptor instead.
 func (*EquityChange) Descriptor() ([]byte, []int) {
-	return file_ledger_payloads_proto_rawDescGZIP(), []int{20}
+	return file_ledger_payloads_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *EquityChange) GetSince() int64 {
@@ -2469,7 +2539,7 @@ type Cohort struct {
 
 func (x *Cohort) Reset() {
 	*x = Cohort{}
-	mi := &file_ledger_payloads_proto_msgTypes[21]
+	mi := &file_ledger_payloads_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2481,7 +2551,7 @@ func (x *Cohort) String() string {
 func (*Cohort) ProtoMessage() {}
 
 func (x *Cohort) ProtoReflect() protoreflect.Message {
-	mi := &file_ledger_payloads_proto_msgTypes[21]
+	mi := &file_ledger_payloads_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2494,7 +2564,7 @@ func (x *Cohort) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Cohort.ProtoReflect.Descriptor instead.
 func (*Cohort) Descriptor() ([]byte, []int) {
-	return file_ledger_payloads_proto_rawDescGZIP(), []int{21}
+	return file_ledger_payloads_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Cohort) GetMonth() int32 {
@@ -2537,7 +2607,7 @@ type EquityScores struct {
 
 func (x *EquityScores) Reset() {
 	*x = EquityScores{}
-	mi := &file_ledger_payloads_proto_msgTypes[22]
+	mi := &file_ledger_payloads_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2549,7 +2619,7 @@ func (x *EquityScores) String() string {
 func (*EquityScores) ProtoMessage() {}
 
 func (x *EquityScores) ProtoReflect() protoreflect.Message {
-	mi := &file_ledger_payloads_proto_msgTypes[22]
+	mi := &file_ledger_payloads_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2562,7 +2632,7 @@ func (x *EquityScores) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EquityScores.ProtoReflect.Descriptor instead.
 func (*EquityScores) Descriptor() ([]byte, []int) {
-	return file_ledger_payloads_proto_rawDescGZIP(), []int{22}
+	return file_ledger_payloads_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *EquityScores) GetResponses() int64 {
@@ -2600,7 +2670,7 @@ type CancellationCount struct {
 
 func (x *CancellationCount) Reset() {
 	*x = CancellationCount{}
-	mi := &file_ledger_payloads_proto_msgTypes[23]
+	mi := &file_ledger_payloads_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2612,7 +2682,7 @@ func (x *CancellationCount) String() string {
 func (*CancellationCount) ProtoMessage() {}
 
 func (x *CancellationCount) ProtoReflect() protoreflect.Message {
-	mi := &file_ledger_payloads_proto_msgTypes[23]
+	mi := &file_ledger_payloads_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2625,7 +2695,7 @@ func (x *CancellationCount) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancellationCount.ProtoReflect.Descriptor instead.
 func (*CancellationCount) Descriptor() ([]byte, []int) {
-	return file_ledger_payloads_proto_rawDescGZIP(), []int{23}
+	return file_ledger_payloads_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *CancellationCount) GetReason() string {
@@ -2672,7 +2742,7 @@ type Continue struct {
 
 func (x *Continue) Reset() {
 	*x = Continue{}
-	mi := &file_ledger_payloads_proto_msgTypes[24]
+	mi := &file_ledger_payloads_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2684,7 +2754,7 @@ func (x *Continue) String() string {
 func (*Continue) ProtoMessage() {}
 
 func (x *Continue) ProtoReflect() protoreflect.Message {
-	mi := &file_ledger_payloads_proto_msgTypes[24]
+	mi := &file_ledger_payloads_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2697,7 +2767,7 @@ func (x *Continue) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Continue.ProtoReflect.Descriptor instead.
 func (*Continue) Descriptor() ([]byte, []int) {
-	return file_ledger_payloads_proto_rawDescGZIP(), []int{24}
+	return file_ledger_payloads_proto_rawDescGZIP(), []int{25}
 }
 
 // Checkpoint states that the outputs below a ledger offset are published.
@@ -2710,7 +2780,7 @@ type Checkpoint struct {
 
 func (x *Checkpoint) Reset() {
 	*x = Checkpoint{}
-	mi := &file_ledger_payloads_proto_msgTypes[25]
+	mi := &file_ledger_payloads_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2722,7 +2792,7 @@ func (x *Checkpoint) String() string {
 func (*Checkpoint) ProtoMessage() {}
 
 func (x *Checkpoint) ProtoReflect() protoreflect.Message {
-	mi := &file_ledger_payloads_proto_msgTypes[25]
+	mi := &file_ledger_payloads_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2735,7 +2805,7 @@ func (x *Checkpoint) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Checkpoint.ProtoReflect.Descriptor instead.
 func (*Checkpoint) Descriptor() ([]byte, []int) {
-	return file_ledger_payloads_proto_rawDescGZIP(), []int{25}
+	return file_ledger_payloads_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Checkpoint) GetPublished() int64 {
@@ -2756,7 +2826,7 @@ type Unname struct {
 
 func (x *Unname) Reset() {
 	*x = Unname{}
-	mi := &file_ledger_payloads_proto_msgTypes[26]
+	mi := &file_ledger_payloads_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2768,7 +2838,7 @@ func (x *Unname) String() string {
 func (*Unname) ProtoMessage() {}
 
 func (x *Unname) ProtoReflect() protoreflect.Message {
-	mi := &file_ledger_payloads_proto_msgTypes[26]
+	mi := &file_ledger_payloads_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2781,7 +2851,7 @@ func (x *Unname) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Unname.ProtoReflect.Descriptor instead.
 func (*Unname) Descriptor() ([]byte, []int) {
-	return file_ledger_payloads_proto_rawDescGZIP(), []int{26}
+	return file_ledger_payloads_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *Unname) GetCustomer() uint64 {
@@ -2801,7 +2871,7 @@ type Unnamed struct {
 
 func (x *Unnamed) Reset() {
 	*x = Unnamed{}
-	mi := &file_ledger_payloads_proto_msgTypes[27]
+	mi := &file_ledger_payloads_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2813,7 +2883,7 @@ func (x *Unnamed) String() string {
 func (*Unnamed) ProtoMessage() {}
 
 func (x *Unnamed) ProtoReflect() protoreflect.Message {
-	mi := &file_ledger_payloads_proto_msgTypes[27]
+	mi := &file_ledger_payloads_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2826,7 +2896,7 @@ func (x *Unnamed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Unnamed.ProtoReflect.Descriptor instead.
 func (*Unnamed) Descriptor() ([]byte, []int) {
-	return file_ledger_payloads_proto_rawDescGZIP(), []int{27}
+	return file_ledger_payloads_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *Unnamed) GetErasedAt() int64 {
@@ -2851,7 +2921,7 @@ type Cost struct {
 
 func (x *Cost) Reset() {
 	*x = Cost{}
-	mi := &file_ledger_payloads_proto_msgTypes[28]
+	mi := &file_ledger_payloads_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2863,7 +2933,7 @@ func (x *Cost) String() string {
 func (*Cost) ProtoMessage() {}
 
 func (x *Cost) ProtoReflect() protoreflect.Message {
-	mi := &file_ledger_payloads_proto_msgTypes[28]
+	mi := &file_ledger_payloads_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2876,7 +2946,7 @@ func (x *Cost) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Cost.ProtoReflect.Descriptor instead.
 func (*Cost) Descriptor() ([]byte, []int) {
-	return file_ledger_payloads_proto_rawDescGZIP(), []int{28}
+	return file_ledger_payloads_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *Cost) GetMonth() int32 {
@@ -2927,7 +2997,7 @@ type CallMark struct {
 
 func (x *CallMark) Reset() {
 	*x = CallMark{}
-	mi := &file_ledger_payloads_proto_msgTypes[29]
+	mi := &file_ledger_payloads_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2939,7 +3009,7 @@ func (x *CallMark) String() string {
 func (*CallMark) ProtoMessage() {}
 
 func (x *CallMark) ProtoReflect() protoreflect.Message {
-	mi := &file_ledger_payloads_proto_msgTypes[29]
+	mi := &file_ledger_payloads_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2952,7 +3022,7 @@ func (x *CallMark) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CallMark.ProtoReflect.Descriptor instead.
 func (*CallMark) Descriptor() ([]byte, []int) {
-	return file_ledger_payloads_proto_rawDescGZIP(), []int{29}
+	return file_ledger_payloads_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *CallMark) GetKind() CallMarkKind {
@@ -2999,7 +3069,7 @@ type Facts struct {
 
 func (x *Facts) Reset() {
 	*x = Facts{}
-	mi := &file_ledger_payloads_proto_msgTypes[30]
+	mi := &file_ledger_payloads_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3011,7 +3081,7 @@ func (x *Facts) String() string {
 func (*Facts) ProtoMessage() {}
 
 func (x *Facts) ProtoReflect() protoreflect.Message {
-	mi := &file_ledger_payloads_proto_msgTypes[30]
+	mi := &file_ledger_payloads_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3024,7 +3094,7 @@ func (x *Facts) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Facts.ProtoReflect.Descriptor instead.
 func (*Facts) Descriptor() ([]byte, []int) {
-	return file_ledger_payloads_proto_rawDescGZIP(), []int{30}
+	return file_ledger_payloads_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *Facts) GetCustomer() []byte {
@@ -3066,7 +3136,7 @@ type Forward struct {
 
 func (x *Forward) Reset() {
 	*x = Forward{}
-	mi := &file_ledger_payloads_proto_msgTypes[31]
+	mi := &file_ledger_payloads_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3078,7 +3148,7 @@ func (x *Forward) String() string {
 func (*Forward) ProtoMessage() {}
 
 func (x *Forward) ProtoReflect() protoreflect.Message {
-	mi := &file_ledger_payloads_proto_msgTypes[31]
+	mi := &file_ledger_payloads_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3091,7 +3161,7 @@ func (x *Forward) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Forward.ProtoReflect.Descriptor instead.
 func (*Forward) Descriptor() ([]byte, []int) {
-	return file_ledger_payloads_proto_rawDescGZIP(), []int{31}
+	return file_ledger_payloads_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *Forward) GetPath() []*Merged {
@@ -3119,7 +3189,7 @@ type Merged struct {
 
 func (x *Merged) Reset() {
 	*x = Merged{}
-	mi := &file_ledger_payloads_proto_msgTypes[32]
+	mi := &file_ledger_payloads_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3131,7 +3201,7 @@ func (x *Merged) String() string {
 func (*Merged) ProtoMessage() {}
 
 func (x *Merged) ProtoReflect() protoreflect.Message {
-	mi := &file_ledger_payloads_proto_msgTypes[32]
+	mi := &file_ledger_payloads_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3144,7 +3214,7 @@ func (x *Merged) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Merged.ProtoReflect.Descriptor instead.
 func (*Merged) Descriptor() ([]byte, []int) {
-	return file_ledger_payloads_proto_rawDescGZIP(), []int{32}
+	return file_ledger_payloads_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *Merged) GetCustomer() uint64 {
@@ -3350,7 +3420,7 @@ const file_ledger_payloads_proto_rawDesc = "" +
 	"\voccurred_at\x18\x05 \x01(\x12R\n" +
 	"occurredAt\x12\x16\n" +
 	"\x06erased\x18\x06 \x01(\bR\x06erased\x12#\n" +
-	"\rreferred_hash\x18\a \x01(\x06R\freferredHash\"\xf7\a\n" +
+	"\rreferred_hash\x18\a \x01(\x06R\freferredHash\"\xb4\b\n" +
 	"\fContribution\x12\x1c\n" +
 	"\tpartition\x18\x01 \x01(\x05R\tpartition\x12\x16\n" +
 	"\x06offset\x18\x02 \x01(\x03R\x06offset\x12\x1c\n" +
@@ -3382,7 +3452,12 @@ const file_ledger_payloads_proto_rawDesc = "" +
 	"spendError\x12E\n" +
 	"\requity_change\x18\x19 \x01(\v2 .mainstay.ledger.v1.EquityChangeR\fequityChange\x122\n" +
 	"\x06cohort\x18\x1a \x01(\v2\x1a.mainstay.ledger.v1.CohortR\x06cohort\x12E\n" +
-	"\requity_scores\x18\x1b \x03(\v2 .mainstay.ledger.v1.EquityScoresR\fequityScores\"P\n" +
+	"\requity_scores\x18\x1b \x03(\v2 .mainstay.ledger.v1.EquityScoresR\fequityScores\x12;\n" +
+	"\bsegments\x18\x1c \x03(\v2\x1f.mainstay.ledger.v1.SegmentSumsR\bsegments\"Y\n" +
+	"\vSegmentSums\x12\x1c\n" +
+	"\tdimension\x18\x01 \x01(\tR\tdimension\x12\x18\n" +
+	"\asegment\x18\x02 \x01(\tR\asegment\x12\x12\n" +
+	"\x04sums\x18\x03 \x03(\x12R\x04sums\"P\n" +
 	"\fEquityChange\x12\x14\n" +
 	"\x05since\x18\x01 \x01(\x12R\x05since\x12\x14\n" +
 	"\x05known\x18\x02 \x01(\x12R\x05known\x12\x14\n" +
@@ -3472,7 +3547,7 @@ func file_ledger_payloads_proto_rawDescGZIP() []byte {
 }
 
 var file_ledger_payloads_proto_enumTypes = make([]protoimpl.EnumInfo, 6)
-var file_ledger_payloads_proto_msgTypes = make([]protoimpl.MessageInfo, 33)
+var file_ledger_payloads_proto_msgTypes = make([]protoimpl.MessageInfo, 34)
 var file_ledger_payloads_proto_goTypes = []any{
 	(Clock)(0),                // 0: mainstay.ledger.v1.Clock
 	(PortfolioClose)(0),       // 1: mainstay.ledger.v1.PortfolioClose
@@ -3500,28 +3575,29 @@ var file_ledger_payloads_proto_goTypes = []any{
 	(*Thresholds)(nil),        // 23: mainstay.ledger.v1.Thresholds
 	(*Credit)(nil),            // 24: mainstay.ledger.v1.Credit
 	(*Contribution)(nil),      // 25: mainstay.ledger.v1.Contribution
-	(*EquityChange)(nil),      // 26: mainstay.ledger.v1.EquityChange
-	(*Cohort)(nil),            // 27: mainstay.ledger.v1.Cohort
-	(*EquityScores)(nil),      // 28: mainstay.ledger.v1.EquityScores
-	(*CancellationCount)(nil), // 29: mainstay.ledger.v1.CancellationCount
-	(*Continue)(nil),          // 30: mainstay.ledger.v1.Continue
-	(*Checkpoint)(nil),        // 31: mainstay.ledger.v1.Checkpoint
-	(*Unname)(nil),            // 32: mainstay.ledger.v1.Unname
-	(*Unnamed)(nil),           // 33: mainstay.ledger.v1.Unnamed
-	(*Cost)(nil),              // 34: mainstay.ledger.v1.Cost
-	(*CallMark)(nil),          // 35: mainstay.ledger.v1.CallMark
-	(*Facts)(nil),             // 36: mainstay.ledger.v1.Facts
-	(*Forward)(nil),           // 37: mainstay.ledger.v1.Forward
-	(*Merged)(nil),            // 38: mainstay.ledger.v1.Merged
-	(*Mark)(nil),              // 39: mainstay.ledger.v1.Mark
-	(*Entry)(nil),             // 40: mainstay.ledger.v1.Entry
+	(*SegmentSums)(nil),       // 26: mainstay.ledger.v1.SegmentSums
+	(*EquityChange)(nil),      // 27: mainstay.ledger.v1.EquityChange
+	(*Cohort)(nil),            // 28: mainstay.ledger.v1.Cohort
+	(*EquityScores)(nil),      // 29: mainstay.ledger.v1.EquityScores
+	(*CancellationCount)(nil), // 30: mainstay.ledger.v1.CancellationCount
+	(*Continue)(nil),          // 31: mainstay.ledger.v1.Continue
+	(*Checkpoint)(nil),        // 32: mainstay.ledger.v1.Checkpoint
+	(*Unname)(nil),            // 33: mainstay.ledger.v1.Unname
+	(*Unnamed)(nil),           // 34: mainstay.ledger.v1.Unnamed
+	(*Cost)(nil),              // 35: mainstay.ledger.v1.Cost
+	(*CallMark)(nil),          // 36: mainstay.ledger.v1.CallMark
+	(*Facts)(nil),             // 37: mainstay.ledger.v1.Facts
+	(*Forward)(nil),           // 38: mainstay.ledger.v1.Forward
+	(*Merged)(nil),            // 39: mainstay.ledger.v1.Merged
+	(*Mark)(nil),              // 40: mainstay.ledger.v1.Mark
+	(*Entry)(nil),             // 41: mainstay.ledger.v1.Entry
 }
 var file_ledger_payloads_proto_depIdxs = []int32{
 	0,  // 0: mainstay.ledger.v1.Genesis.clock:type_name -> mainstay.ledger.v1.Clock
 	7,  // 1: mainstay.ledger.v1.Genesis.copied_from:type_name -> mainstay.ledger.v1.CopiedFrom
 	9,  // 2: mainstay.ledger.v1.Tick.inputs:type_name -> mainstay.ledger.v1.Input
 	10, // 3: mainstay.ledger.v1.Tick.readings:type_name -> mainstay.ledger.v1.Reading
-	39, // 4: mainstay.ledger.v1.Reading.last:type_name -> mainstay.ledger.v1.Mark
+	40, // 4: mainstay.ledger.v1.Reading.last:type_name -> mainstay.ledger.v1.Mark
 	12, // 5: mainstay.ledger.v1.Settings.values:type_name -> mainstay.ledger.v1.SettingsValues
 	14, // 6: mainstay.ledger.v1.SettingsValues.rates:type_name -> mainstay.ledger.v1.Rate
 	13, // 7: mainstay.ledger.v1.SettingsValues.alert_rules:type_name -> mainstay.ledger.v1.AlertRule
@@ -3536,19 +3612,20 @@ var file_ledger_payloads_proto_depIdxs = []int32{
 	22, // 16: mainstay.ledger.v1.BlendParameters.silence:type_name -> mainstay.ledger.v1.Percentiles
 	22, // 17: mainstay.ledger.v1.BlendParameters.repeats:type_name -> mainstay.ledger.v1.Percentiles
 	22, // 18: mainstay.ledger.v1.BlendParameters.value:type_name -> mainstay.ledger.v1.Percentiles
-	29, // 19: mainstay.ledger.v1.Contribution.cancellations:type_name -> mainstay.ledger.v1.CancellationCount
-	26, // 20: mainstay.ledger.v1.Contribution.equity_change:type_name -> mainstay.ledger.v1.EquityChange
-	27, // 21: mainstay.ledger.v1.Contribution.cohort:type_name -> mainstay.ledger.v1.Cohort
-	28, // 22: mainstay.ledger.v1.Contribution.equity_scores:type_name -> mainstay.ledger.v1.EquityScores
-	4,  // 23: mainstay.ledger.v1.Cost.kind:type_name -> mainstay.ledger.v1.CostKind
-	5,  // 24: mainstay.ledger.v1.CallMark.kind:type_name -> mainstay.ledger.v1.CallMarkKind
-	38, // 25: mainstay.ledger.v1.Forward.path:type_name -> mainstay.ledger.v1.Merged
-	40, // 26: mainstay.ledger.v1.Forward.entry:type_name -> mainstay.ledger.v1.Entry
-	27, // [27:27] is the sub-list for method output_type
-	27, // [27:27] is the sub-list for method input_type
-	27, // [27:27] is the sub-list for extension type_name
-	27, // [27:27] is the sub-list for extension extendee
-	0,  // [0:27] is the sub-list for field type_name
+	30, // 19: mainstay.ledger.v1.Contribution.cancellations:type_name -> mainstay.ledger.v1.CancellationCount
+	27, // 20: mainstay.ledger.v1.Contribution.equity_change:type_name -> mainstay.ledger.v1.EquityChange
+	28, // 21: mainstay.ledger.v1.Contribution.cohort:type_name -> mainstay.ledger.v1.Cohort
+	29, // 22: mainstay.ledger.v1.Contribution.equity_scores:type_name -> mainstay.ledger.v1.EquityScores
+	26, // 23: mainstay.ledger.v1.Contribution.segments:type_name -> mainstay.ledger.v1.SegmentSums
+	4,  // 24: mainstay.ledger.v1.Cost.kind:type_name -> mainstay.ledger.v1.CostKind
+	5,  // 25: mainstay.ledger.v1.CallMark.kind:type_name -> mainstay.ledger.v1.CallMarkKind
+	39, // 26: mainstay.ledger.v1.Forward.path:type_name -> mainstay.ledger.v1.Merged
+	41, // 27: mainstay.ledger.v1.Forward.entry:type_name -> mainstay.ledger.v1.Entry
+	28, // [28:28] is the sub-list for method output_type
+	28, // [28:28] is the sub-list for method input_type
+	28, // [28:28] is the sub-list for extension type_name
+	28, // [28:28] is the sub-list for extension extendee
+	0,  // [0:28] is the sub-list for field type_name
 }
 
 func init() { file_ledger_payloads_proto_init() }
@@ -3563,7 +3640,7 @@ func file_ledger_payloads_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_ledger_payloads_proto_rawDesc), len(file_ledger_payloads_proto_rawDesc)),
 			NumEnums:      6,
-			NumMessages:   33,
+			NumMessages:   34,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -15,6 +15,7 @@ const (
 	TypeAlertCleared   = "mainstay.alert.cleared.v1"
 	TypeMilestone      = "mainstay.customer.milestone.reached.v1"
 	TypePortfolio      = "mainstay.portfolio.updated.v1"
+	TypeSegment        = "mainstay.segment.updated.v1"
 	TypeRejection      = "mainstay.rejection.v1"
 	TypeErased         = "mainstay.customer.erased.v1"
 	TypeMerged         = "mainstay.customer.merged.v1"
@@ -23,7 +24,7 @@ const (
 // Ends reports whether outputs of a type say that the customer is no more: erased, or merged into another.
 func Ends(outputType string) bool { return outputType == TypeErased || outputType == TypeMerged }
 
-// PortfolioKey is the record key of portfolio outputs. The key of all other outputs is the customer id.
+// PortfolioKey is the record key of portfolio outputs. The key of a segment is SegmentUpdated.Key, that of all other outputs the customer id.
 const PortfolioKey = "portfolio"
 
 // ID identifies an output: the ledger entry that caused it and its place among that entry's outputs. A replay gives the same ID.

@@ -17,17 +17,21 @@ const (
 	Alerts
 	Milestones
 	Portfolio
+	Segments
 	Rejections
 	Topics // the number of output topics
 )
 
 // String returns the part of the topic's name between the namespace and the version.
 func (t Topic) String() string {
-	return [Topics]string{"clv", "churn-risk", "promoter-status", "alerts", "milestones", "portfolio", "rejections"}[t]
+	return [Topics]string{"clv", "churn-risk", "promoter-status", "alerts", "milestones", "portfolio", "segments", "rejections"}[t]
 }
 
 // AnswerTopics returns the topics that hold what is published about single customers, but for rejections. Customer.Erased and a tombstone go to each of them.
 func AnswerTopics() []Topic { return []Topic{CLV, ChurnRisk, PromoterStatus, Alerts, Milestones} }
+
+// OfBase reports whether the topic's outputs are about customers together: they have no customer and no sequence.
+func (t Topic) OfBase() bool { return t == Portfolio || t == Segments }
 
 // Name returns the Kafka topic under a namespace.
 func (t Topic) Name(namespace string) string { return namespace + "." + t.String() + ".v1" }
@@ -35,7 +39,7 @@ func (t Topic) Name(namespace string) string { return namespace + "." + t.String
 // Record is one encoded output. Batch.Value returns its JSON.
 type Record struct {
 	Topic   Topic
-	Key     string // the customer id, or PortfolioKey
+	Key     string // the customer id, PortfolioKey, or that of a segment
 	Type    string // CloudEvents type, e.g. mainstay.customer.clv.updated.v1
 	Offset  int64  // of the ledger entry that caused it
 	Ordinal uint32 // among the outputs of that entry, over all topics

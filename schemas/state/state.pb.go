@@ -2792,6 +2792,8 @@ type Closing struct {
 	Cohort        *ledger.Cohort         `protobuf:"bytes,21,opt,name=cohort,proto3" json:"cohort,omitempty"`                                 // likewise
 	EquityScores  []*ledger.EquityScores `protobuf:"bytes,22,rep,name=equity_scores,json=equityScores,proto3" json:"equity_scores,omitempty"` // likewise
 	Erased        int64                  `protobuf:"zigzag64,23,opt,name=erased,proto3" json:"erased,omitempty"`                              // customer equity at the end of the day of the customers who were erased since the tick
+	Segments      []*ledger.SegmentSums  `protobuf:"bytes,24,rep,name=segments,proto3" json:"segments,omitempty"`                             // of the customers valued since the last contribution of segments
+	Thresholds    *ledger.Thresholds     `protobuf:"bytes,25,opt,name=thresholds,proto3" json:"thresholds,omitempty"`                         // of the value tiers, at the beginning
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2915,6 +2917,20 @@ func (x *Closing) GetErased() int64 {
 		return x.Erased
 	}
 	return 0
+}
+
+func (x *Closing) GetSegments() []*ledger.SegmentSums {
+	if x != nil {
+		return x.Segments
+	}
+	return nil
+}
+
+func (x *Closing) GetThresholds() *ledger.Thresholds {
+	if x != nil {
+		return x.Thresholds
+	}
+	return nil
 }
 
 // Calibration sums up the forecasts whose outcome is recorded. Lists are by tenth of the forecast probability; absent: all zeros.
@@ -3667,7 +3683,7 @@ const file_state_state_proto_rawDesc = "" +
 	"\x05class\x18\x02 \x01(\rR\x05class\x12\x14\n" +
 	"\x05after\x18\x03 \x01(\tR\x05after\x12\x14\n" +
 	"\x05terms\x18\x04 \x01(\rR\x05terms\x12\x14\n" +
-	"\x05close\x18\x05 \x01(\bR\x05close\"\x89\x04\n" +
+	"\x05close\x18\x05 \x01(\bR\x05close\"\x86\x05\n" +
 	"\aClosing\x12\x0e\n" +
 	"\x02at\x18\x01 \x01(\x12R\x02at\x12\x18\n" +
 	"\aclasses\x18\x02 \x01(\rR\aclasses\x12\x14\n" +
@@ -3683,7 +3699,11 @@ const file_state_state_proto_rawDesc = "" +
 	"\x06change\x18\x14 \x01(\v2 .mainstay.ledger.v1.EquityChangeR\x06change\x122\n" +
 	"\x06cohort\x18\x15 \x01(\v2\x1a.mainstay.ledger.v1.CohortR\x06cohort\x12E\n" +
 	"\requity_scores\x18\x16 \x03(\v2 .mainstay.ledger.v1.EquityScoresR\fequityScores\x12\x16\n" +
-	"\x06erased\x18\x17 \x01(\x12R\x06erased\"\xb3\x01\n" +
+	"\x06erased\x18\x17 \x01(\x12R\x06erased\x12;\n" +
+	"\bsegments\x18\x18 \x03(\v2\x1f.mainstay.ledger.v1.SegmentSumsR\bsegments\x12>\n" +
+	"\n" +
+	"thresholds\x18\x19 \x01(\v2\x1e.mainstay.ledger.v1.ThresholdsR\n" +
+	"thresholds\"\xb3\x01\n" +
 	"\vCalibration\x12\x1a\n" +
 	"\bpromises\x18\x01 \x03(\x03R\bpromises\x12 \n" +
 	"\vprobability\x18\x02 \x03(\x03R\vprobability\x12\x12\n" +
@@ -3788,6 +3808,7 @@ var file_state_state_proto_goTypes = []any{
 	(*ledger.EquityChange)(nil),      // 40: mainstay.ledger.v1.EquityChange
 	(*ledger.Cohort)(nil),            // 41: mainstay.ledger.v1.Cohort
 	(*ledger.EquityScores)(nil),      // 42: mainstay.ledger.v1.EquityScores
+	(*ledger.SegmentSums)(nil),       // 43: mainstay.ledger.v1.SegmentSums
 }
 var file_state_state_proto_depIdxs = []int32{
 	6,  // 0: mainstay.state.v1.Customer.order_details:type_name -> mainstay.state.v1.OrderDetail
@@ -3839,12 +3860,14 @@ var file_state_state_proto_depIdxs = []int32{
 	40, // 46: mainstay.state.v1.Closing.change:type_name -> mainstay.ledger.v1.EquityChange
 	41, // 47: mainstay.state.v1.Closing.cohort:type_name -> mainstay.ledger.v1.Cohort
 	42, // 48: mainstay.state.v1.Closing.equity_scores:type_name -> mainstay.ledger.v1.EquityScores
-	30, // 49: mainstay.state.v1.Totals.cancellations:type_name -> mainstay.ledger.v1.CancellationCount
-	50, // [50:50] is the sub-list for method output_type
-	50, // [50:50] is the sub-list for method input_type
-	50, // [50:50] is the sub-list for extension type_name
-	50, // [50:50] is the sub-list for extension extendee
-	0,  // [0:50] is the sub-list for field type_name
+	43, // 49: mainstay.state.v1.Closing.segments:type_name -> mainstay.ledger.v1.SegmentSums
+	34, // 50: mainstay.state.v1.Closing.thresholds:type_name -> mainstay.ledger.v1.Thresholds
+	30, // 51: mainstay.state.v1.Totals.cancellations:type_name -> mainstay.ledger.v1.CancellationCount
+	52, // [52:52] is the sub-list for method output_type
+	52, // [52:52] is the sub-list for method input_type
+	52, // [52:52] is the sub-list for extension type_name
+	52, // [52:52] is the sub-list for extension extendee
+	0,  // [0:52] is the sub-list for field type_name
 }
 
 func init() { file_state_state_proto_init() }

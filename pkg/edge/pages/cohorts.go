@@ -13,6 +13,7 @@ import (
 	"github.com/mainstay/mainstay/pkg/stream/report"
 	"github.com/mainstay/mainstay/processors/calendar"
 	"github.com/mainstay/mainstay/processors/measure"
+	"github.com/mainstay/mainstay/processors/segment"
 )
 
 // usualCohorts are the latest cohorts that the page shows unless all are asked for.
@@ -93,7 +94,7 @@ func (p *pages) heat(triangle *report.Report) func(row, column int, text string)
 	for _, cells := range triangle.Rows {
 		for i := from; i < len(cells); i++ {
 			v := cells[i].Value.Float(triangle.Unit)
-			if ofFew = max(ofFew, v); cells[1].Value.Float(triangle.Unit) >= lookup.FewCustomers {
+			if ofFew = max(ofFew, v); cells[1].Value.Float(triangle.Unit) >= segment.FewCustomers {
 				most = max(most, v)
 			}
 		}

@@ -11,6 +11,7 @@ import (
 	"github.com/mainstay/mainstay/pkg/stream/lookup"
 	"github.com/mainstay/mainstay/pkg/stream/report"
 	"github.com/mainstay/mainstay/processors/measure"
+	"github.com/mainstay/mainstay/processors/segment"
 )
 
 // segments shows groups of customers against all of them.
@@ -53,7 +54,7 @@ func (p *pages) segments(r *http.Request) (content, error) {
 		h.Section(h.Class("card flush"), p.reportTable(p.F("Customers %s", p.grouping(&by)), sheet, all, p.comparison(s.Of(of), sheet))),
 		h.P(h.Class("soft"),
 			h.Span(h.Class("better"), p.text("Green")), p.text(" is better than the average of all customers, "), h.Span(h.Class("worse"), p.text("red")),
-			p.textf(" is worse; ▲ is above it, ▼ below. Below %d customers figures are those of a few people: they are marked, and not coloured.", lookup.FewCustomers)),
+			p.textf(" is worse; ▲ is above it, ▼ below. Below %d customers figures are those of a few people: they are marked, and not coloured.", segment.FewCustomers)),
 	}
 	return c, nil
 }

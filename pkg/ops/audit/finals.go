@@ -1,12 +1,15 @@
 package audit
 
 import (
+	"cmp"
+	"fmt"
 	"slices"
 	"time"
 
 	"github.com/mainstay/mainstay/processors"
 	"github.com/mainstay/mainstay/processors/customer"
 	"github.com/mainstay/mainstay/processors/portfolio"
+	"github.com/mainstay/mainstay/processors/segment"
 	"github.com/mainstay/mainstay/schemas/ledger"
 	"github.com/mainstay/mainstay/schemas/output"
 )
@@ -34,7 +37,11 @@ type finalSum struct {
 	low, medium, high, churned, churnUnknown int64
 	values                                   []int64 // total CLV of the customers who have a tier
 	cancelled                                map[string]*output.CancelReason
+	segments                                 map[[2]string]segmentSum // by dimension and segment
 }
+
+// segmentSum are figures of a segment.
+type segmentSum struct{ customers, equity int64 }
 
 func newFinals() *finals {
 	return &finals{sums: map[int64]*finalSum{}, published: map[int64]*ledger.Contribution{}, bounds: map[int64]*ledger.Thresholds{}}
@@ -61,7 +68,7 @@ func (a *auditor) trackFinals(e *ledger.Entry) {
 	a.closing = at
 	sum := a.finals.sums[at]
 	if sum == nil {
-		sum = &finalSum{cancelled: map[string]*output.CancelReason{}}
+		sum = &finalSum{cancelled: map[string]*output.CancelReason{}, segments: map[[2]string]segmentSum{}}
 		a.finals.sums[at] = sum
 	}
 	sum.partitions++
@@ -111,6 +118,10 @@ func (f *finalSum) add(a *processors.CustomerScores) {
 		f.customers++
 		f.futureValue += a.CLV.Predicted.Value
 		f.equity += a.CLV.Total.Value
+		// Not by value tier, which depends on the tier published last: the tick that begins the close may have published another one since.
+		f.count("churn_risk", a.Churn.Risk, a)
+		f.count("nps_category", a.Promoter.Category, a)
+		f.count("referred", map[bool]string{true: "yes", false: "no"}[a.Referrer != ""], a)
 		if a.Churn.Risk != customer.Churned.String() {
 			f.values = append(f.values, a.CLV.Total.Value)
 		}
@@ -129,6 +140,12 @@ func (f *finalSum) add(a *processors.CustomerScores) {
 	default:
 		f.churnUnknown++
 	}
+}
+
+// count adds a customer to a segment.
+func (f *finalSum) count(dimension, name string, a *processors.CustomerScores) {
+	at := [2]string{dimension, cmp.Or(name, segment.None)}
+	f.segments[at] = segmentSum{f.segments[at].customers + 1, f.segments[at].equity + a.CLV.Total.Value}
 }
 
 // judge compares the finals of which the close of every partition was folded.
@@ -150,6 +167,9 @@ func (f *finals) judge(res *Result) {
 			p.GetPredictedClv() != s.futureValue || p.GetCustomerEquity() != s.equity || !slices.Equal(p.ChurnClasses, classes) || !s.countsAs(p.Cancellations) {
 			res.add(Finding{Kind: Differing, Offset: -1, Place: "portfolio", Detail: "the portfolio as of " +
 				res.Final.AsOf.Format(time.RFC3339) + " is not the sum over all customers"}, 1)
+		}
+		if differs := s.groupsOtherwise(p.Segments); differs != "" {
+			res.add(Finding{Kind: Differing, Offset: -1, Place: "segments", Detail: "as of " + res.Final.AsOf.Format(time.RFC3339) + " " + differs}, 1)
 		}
 		if p.EquityChange != nil && !f.explains(p) {
 			res.add(Finding{Kind: Differing, Offset: -1, Place: "portfolio", Detail: "the parts of the change of customer equity as of " +
@@ -173,6 +193,27 @@ func (f *finals) explains(p *ledger.Contribution) bool {
 		sum += part
 	}
 	return sum == p.GetCustomerEquity()
+}
+
+// groupsOtherwise names the first segment that is not the sum over its customers; empty: all of them are.
+func (f *finalSum) groupsOtherwise(published []*ledger.SegmentSums) string {
+	var segments segment.Set
+	segments.Plus(published)
+	found := 0
+	for _, row := range segments.BoundedRows() {
+		want, judged := f.segments[[2]string{row.Dimension, row.Segment}]
+		if !judged {
+			continue
+		}
+		if found++; want != (segmentSum{row.Customers, row.Historic + row.Predicted}) {
+			return fmt.Sprintf("%s/%s has %d customers, published are %d; customer equity differs by %d minor units",
+				row.Dimension, row.Segment, want.customers, row.Customers, want.equity-row.Historic-row.Predicted)
+		}
+	}
+	if found < len(f.segments) {
+		return fmt.Sprintf("%d segments were not published", len(f.segments)-found)
+	}
+	return ""
 }
 
 // countsAs reports whether cancellations by reason are those of all customers. Reasons that are not told apart count as other.

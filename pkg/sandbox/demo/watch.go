@@ -104,7 +104,7 @@ func (w *watch) record(topic output.Topic, value []byte) error {
 		State       string   `json:"state"`
 		Severity    string   `json:"severity"`
 	}
-	if topic == output.Portfolio { // its churn_risk is an object
+	if topic.OfBase() { // the churn_risk of a portfolio is an object
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		w.answers[topic]++

@@ -23,6 +23,7 @@ type observed struct {
 	inputsAt   time.Time            // when the inputs were observed last
 	portfolio  *ledger.Contribution // the customer base's totals
 	thresholds *ledger.Thresholds   // the bounds of the value tiers
+	final      *ledger.Contribution // the totals of the last close
 }
 
 // clearHalted deletes the partition's series of halts.
@@ -98,6 +99,7 @@ func (c *claim) observe() {
 	c.gauges.lagSeconds.Set(behind)
 	c.observePortfolio()
 	c.observeNewCustomers()
+	c.observeSegments()
 	c.observeInputs()
 	if n, oldest := c.state.Erasures(); n > 0 {
 		c.metrics.OldestErasure.Set(telemetry.ByFold, c.topic, c.label, time.Duration(c.cfg.Now().UnixMilli()-oldest)*time.Millisecond)

@@ -8,6 +8,7 @@ import (
 	"github.com/mainstay/mainstay/pkg/telemetry"
 	"github.com/mainstay/mainstay/processors/calendar"
 	"github.com/mainstay/mainstay/processors/portfolio"
+	"github.com/mainstay/mainstay/processors/segment"
 	"github.com/mainstay/mainstay/schemas/ledger"
 )
 
@@ -82,6 +83,24 @@ func (c *claim) observeNewCustomers() {
 		return
 	}
 	m.CAC.WithLabelValues(unit.Code).Set(unit.Major(cost) / n)
+}
+
+// observeSegments sets the figures of segments as of the last close that partition 0 has published.
+func (c *claim) observeSegments() {
+	final := c.state.FinalPortfolio()
+	if final == nil || final == c.observed.final {
+		return
+	}
+	c.observed.final = final
+	m, unit := c.metrics.Portfolio, c.state.Unit()
+	m.BySegment.Reset()
+	m.SegmentEquity.Reset()
+	var segments segment.Set
+	segments.Plus(final.Segments)
+	for _, row := range segments.BoundedRows() {
+		m.BySegment.WithLabelValues(row.Dimension, row.Segment).Set(float64(row.Customers))
+		m.SegmentEquity.WithLabelValues(row.Dimension, row.Segment, unit.Code).Set(unit.Major(row.Historic + row.Predicted))
+	}
 }
 
 // deleteSeries deletes the series of a partition that another process may own now.

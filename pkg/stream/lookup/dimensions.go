@@ -6,98 +6,39 @@ import (
 	"strings"
 
 	"github.com/mainstay/mainstay/processors"
-	"github.com/mainstay/mainstay/processors/calendar"
-	"github.com/mainstay/mainstay/processors/customer"
 	"github.com/mainstay/mainstay/processors/measure"
-	"github.com/mainstay/mainstay/processors/trait"
+	"github.com/mainstay/mainstay/processors/segment"
 )
 
 // Dimension groups customers: each belongs to one segment of it.
 type Dimension struct {
-	Name  string
-	About string
-	of    func(c *counted) string
-	order []string // of the segments that are not in the order of their names
+	segment.Dimension
+	of func(c *counted) string
 	// Ranked: segments depend on the ranks of customers among all, which take a walk of their own.
 	Ranked bool
 }
 
 // counted is a customer who is counted in a segment of each dimension.
 type counted struct {
-	partition *processors.Partition
-	scores    *processors.CustomerScores
-	state     *customer.State
-	base      *rfm // nil unless a dimension is ranked
+	segment.Customer
+	base *rfm // nil unless a dimension is ranked
 }
 
-// noSegment is the segment of customers of whom a dimension says nothing.
-const noSegment = "none"
-
-// Dimensions returns all dimensions: those of the answers, the traits, and the attributes of these names.
+// Dimensions returns all dimensions: those of every close, with the attributes of these names, and those that are ranked.
 func Dimensions(attributes []string) []Dimension {
-	all := []Dimension{
-		{
-			Name: "value_tier", About: "by value", order: []string{"top_10", "top_20", "rest"},
-			of: func(c *counted) string { return c.scores.CLV.ValueTier.Value },
-		},
-		{
-			Name: "churn_risk", About: "by class", order: []string{"low", "medium", "high", "churned"},
-			of: func(c *counted) string { return c.scores.Churn.Risk },
-		},
-		{
-			Name: "nps_category", About: "by the latest answer", order: []string{"promoter", "passive", "detractor", "unknown"},
-			of: func(c *counted) string { return c.scores.Promoter.Category },
-		},
-		{Name: "cohort", About: "by the month of the first purchase", of: func(c *counted) string {
-			first, bought := c.state.Days().First()
-			if !bought {
-				return noSegment
+	var all []Dimension
+	for _, d := range segment.Dimensions(attributes) {
+		all = append(all, Dimension{Dimension: d, of: func(c *counted) string { return d.Of(&c.Customer) }})
+	}
+	return append(all, Dimension{
+		Dimension: segment.Dimension{Name: "rfm", About: "by recency, frequency and monetary value, each compared with all customers", Order: rfmOrder()}, Ranked: true,
+		of: func(c *counted) string {
+			if c.State.Orders() == 0 {
+				return segment.None
 			}
-			return calendar.MonthOf(first).String()
-		}},
-		{Name: "referred", About: "by whether a referral by another customer is in force", of: func(c *counted) string {
-			return map[bool]string{true: "yes", false: "no"}[c.scores.Referrer != ""]
-		}},
-		{
-			Name: "engagement", About: "by the latest active day: among the last 30 days, the last 90, or earlier", order: []string{"active_30", "active_90", "earlier"},
-			of: engagementSegment,
+			return c.base.groupOf(c.State)
 		},
-		{Name: "answer_month", About: "by the month of the latest answer to a survey of promoters that counts", of: func(c *counted) string {
-			at := c.scores.Promoter.LastRespondedAt
-			if !at.Known {
-				return noSegment
-			}
-			return calendar.MonthOf(c.partition.CivilDay(at.Value)).String()
-		}},
-		{
-			Name: "rfm", About: "by recency, frequency and monetary value, each compared with all customers", order: rfmOrder(), Ranked: true,
-			of: func(c *counted) string {
-				if c.state.Orders() == 0 {
-					return noSegment
-				}
-				return c.base.groupOf(c.state)
-			},
-		},
-	}
-	for t := range trait.Traits {
-		all = append(all, Dimension{Name: t.String(), About: t.About(), of: func(c *counted) string { return c.partition.Trait(c.state, t) }})
-	}
-	for _, name := range attributes {
-		all = append(all, Dimension{Name: name, About: "by " + name + ", as the latest event that states it has it", of: func(c *counted) string { return c.partition.Attribute(c.state, name) }})
-	}
-	return all
-}
-
-func engagementSegment(c *counted) string {
-	switch e := &c.scores.Engagement; {
-	case e.ActiveDays30 > 0:
-		return "active_30"
-	case e.ActiveDays90 > 0:
-		return "active_90"
-	case e.Known:
-		return "earlier"
-	}
-	return noSegment
+	})
 }
 
 // firstVisit returns the civil day of the first event of engagement; false if none is known.

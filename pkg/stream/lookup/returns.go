@@ -13,6 +13,7 @@ import (
 	"github.com/mainstay/mainstay/processors/customer"
 	"github.com/mainstay/mainstay/processors/measure"
 	"github.com/mainstay/mainstay/processors/portfolio"
+	"github.com/mainstay/mainstay/processors/segment"
 	"github.com/mainstay/mainstay/processors/trait"
 	"github.com/mainstay/mainstay/schemas/ledger"
 )
@@ -89,7 +90,7 @@ func (r *Returns) add(p *processors.Partition, id string, s *customer.State) {
 	}
 	r.lives = append(r.lives, one)
 	first := one.months[0].month
-	for _, key := range []cohort{{month: first}, {first, cmp.Or(p.Trait(s, trait.Source), noSegment)}} {
+	for _, key := range []cohort{{month: first}, {first, cmp.Or(p.Trait(s, trait.Source), segment.None)}} {
 		sums := r.cohorts[key]
 		if sums == nil {
 			sums = &cohortSums{}

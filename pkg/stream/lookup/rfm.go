@@ -10,6 +10,7 @@ import (
 
 	"github.com/mainstay/mainstay/processors"
 	"github.com/mainstay/mainstay/processors/customer"
+	"github.com/mainstay/mainstay/processors/segment"
 )
 
 // RFM compares each customer with all others: a score from 1 to 5 for recency, frequency and monetary value, and by the three a group. The
@@ -88,7 +89,7 @@ func few(s *customer.State) int32 { return int32(min(s.Orders(), math.MaxInt32))
 // groupOf returns the group of a customer with a standing order; none if there was nobody when the ranks were read.
 func (b *rfm) groupOf(s *customer.State) string {
 	if b == nil {
-		return noSegment
+		return segment.None
 	}
 	recency, frequency, monetary := b.recency.score(lastDay(s)), b.frequency.score(few(s)), b.monetary.score(s.Historic())
 	return rfmGroups[5-recency][(frequency+monetary+1)/2-1]

@@ -47,18 +47,10 @@ func fewMeasure() measure.Measure[Segment] {
 	return measure.Measure[Segment]{Name: "few", Of: func(s *Segment) measure.Value { return measure.Bool(s.Few()) }}
 }
 
-// answered is the number of customers with an answer that counts.
-func (s *Segment) answered() int64 { return s.Promoters + s.Passives + s.Detractors }
-
-// nps is the net promoter score, -100 to 100.
-func (s *Segment) nps() measure.Value {
-	return measure.Ratio(100*(s.Promoters-s.Detractors), s.answered(), 1)
-}
-
 // npsError is the standard error of the score: what it would vary by if as many other customers had answered. An answer counts 1, 0 or -1.
 func (s *Segment) npsError() measure.Value {
 	const decimals = 1000
-	n := float64(s.answered())
+	n := float64(s.Answered())
 	if n == 0 {
 		return measure.Ratio(0, 0, 1)
 	}
@@ -70,11 +62,11 @@ func (s *Segment) npsError() measure.Value {
 func npsMeasures() []measure.Measure[Segment] {
 	return []measure.Measure[Segment]{
 		{Name: "customers", Of: func(s *Segment) measure.Value { return measure.Number(s.Customers) }},
-		{Name: "answered", Of: func(s *Segment) measure.Value { return measure.Number(s.answered()) }},
+		{Name: "answered", Of: func(s *Segment) measure.Value { return measure.Number(s.Answered()) }},
 		{Name: "promoters", Of: func(s *Segment) measure.Value { return measure.Number(s.Promoters) }},
 		{Name: "passives", Of: func(s *Segment) measure.Value { return measure.Number(s.Passives) }},
 		{Name: "detractors", Of: func(s *Segment) measure.Value { return measure.Number(s.Detractors) }},
-		{Name: "nps", Better: measure.More, Of: func(s *Segment) measure.Value { return s.nps() }},
+		{Name: "nps", Better: measure.More, Of: func(s *Segment) measure.Value { return s.NPS() }},
 		{Name: "nps_standard_error", Of: func(s *Segment) measure.Value { return s.npsError() }},
 		{Name: "referring_share", Better: measure.More, Of: func(s *Segment) measure.Value { return measure.Share(s.referrers, s.Customers) }},
 		{Name: "repeat_share", Better: measure.More, Of: func(s *Segment) measure.Value { return measure.Share(s.Repeat, s.Customers) }},

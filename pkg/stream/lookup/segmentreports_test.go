@@ -14,6 +14,7 @@ import (
 
 	"github.com/mainstay/mainstay/pkg/stream/lookup"
 	"github.com/mainstay/mainstay/pkg/testbed/population"
+	"github.com/mainstay/mainstay/processors/segment"
 	"github.com/mainstay/mainstay/schemas/money"
 )
 
@@ -212,7 +213,7 @@ func TestStandardErrorOfThePage(t *testing.T) {
 	var got []string
 	for _, m := range report.Measures {
 		if name := m.Name; name == "nps" || name == "nps_standard_error" {
-			got = append(got, string(m.Of(&lookup.Segment{Promoters: 50, Passives: 30, Detractors: 20}).Append(nil, money.Unit{})))
+			got = append(got, string(m.Of(&lookup.Segment{Sums: segment.Sums{Promoters: 50, Passives: 30, Detractors: 20}}).Append(nil, money.Unit{})))
 		}
 	}
 	require.Len(t, got, 2)

@@ -54,7 +54,7 @@ func Sample(t output.Topic) *Message {
 			About: about, MilestoneID: "order_number-5", Kind: output.OrderNumber, OccurredAt: at, Number: output.Some[int64](5), Amount: output.Some[int64](4000),
 			DaysSinceFirstOrder: 200, DaysSinceLastOrder: output.Some[int64](30), Orders: 5, Historic: 12000, ValueTier: output.Some("top_10"), ChurnRisk: "low",
 		}).Append(nil)
-	case output.Portfolio, output.Rejections, output.Topics:
+	case output.Portfolio, output.Segments, output.Rejections, output.Topics:
 		panic("destination: no sample of " + t.String())
 	}
 	m, err := Read(t, value)
