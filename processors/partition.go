@@ -251,6 +251,9 @@ func (p *Partition) MinorPerUnit() float64 { return 1 / p.terms.Unit.Major(1) }
 // Trait returns the text of a trait of a customer of the partition; empty if no purchase of theirs has stated it.
 func (p *Partition) Trait(c *customer.State, t trait.Trait) string { return c.Trait(&p.state.texts, t) }
 
+// Category returns the name of a category of customers of the partition.
+func (p *Partition) Category(n trait.Number) string { return p.state.texts.Text(trait.Category, n) }
+
 // Attribute returns the text of an attribute of a customer of the partition; empty if no event of theirs has stated it.
 func (p *Partition) Attribute(c *customer.State, name string) string {
 	t, known := p.state.texts.KnownAttribute(name)
@@ -258,6 +261,11 @@ func (p *Partition) Attribute(c *customer.State, name string) string {
 		return ""
 	}
 	return c.Trait(&p.state.texts, t)
+}
+
+// Attributes returns the texts of all attributes of a customer of the partition, by name; nil: no event of theirs has stated any.
+func (p *Partition) Attributes(c *customer.State) map[string]string {
+	return c.Attributes(&p.state.texts)
 }
 
 // Today returns base time as a civil day of the ledger's timezone, with its fraction; false while base time is undefined.

@@ -5,6 +5,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -78,6 +81,24 @@ func TestSegmentsByAttributes(t *testing.T) {
 		}
 	}
 	requireSegments()
+	listed := map[string]bool{}
+	for line := range strings.Lines(w.mustRun("customer", "list", "--where", "region=north", "--columns", "customer_id,region,plan", "--limit", "0", "--csv")) {
+		f := strings.Split(strings.TrimSpace(line), ",")
+		if f[0] == "customer_id" {
+			continue
+		}
+		require.Equal(t, []string{"north", plan[f[0]].text}, f[1:], f[0])
+		listed[f[0]] = true
+	}
+	file := filepath.Join(t.TempDir(), "north.csv")
+	w.mustRun("export", "customers", "--where", "region=north", "--columns", "region", "--output", file)
+	exported, err := os.ReadFile(file)
+	require.NoError(t, err)
+	for id := range spent {
+		require.Equal(t, region[id].text == "north", listed[id], id)
+		require.Equal(t, region[id].text == "north", strings.Contains(string(exported), "\n"+id+",north\r\n"), id)
+	}
+	require.Contains(t, w.mustRun("export", "verify", file), "the file is what the ledger gives")
 	from, into := "c1", "c2"
 	w.mustRun("customer", "merge", from, into, "--yes")
 	for _, of := range []map[string]latest{region, plan} {

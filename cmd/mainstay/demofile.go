@@ -162,7 +162,7 @@ func (d *fileDemo) answered(ctx context.Context, a demo.Answers) error {
 	}
 	_ = d.bar.Clear() // an error of drawing does not stop the command
 	if d.machine {
-		columns, err := lookup.ColumnsNamed(lookup.ColumnNames())
+		columns, err := lookup.ColumnsNamed(lookup.ColumnNames(nil), nil)
 		if err != nil {
 			return err
 		}
@@ -221,7 +221,7 @@ func (d *fileDemo) backtest(ctx context.Context) error {
 
 // print prints the answers for people.
 func (d *fileDemo) print(a demo.Answers, calls *lookup.Listing) error {
-	columns, err := lookup.ColumnsNamed(callColumns)
+	columns, err := lookup.ColumnsNamed(callColumns, nil)
 	if err != nil {
 		return err
 	}

@@ -23,7 +23,7 @@ func (p *program) exportCommand() *cobra.Command {
 			"--output, to the error output. `export verify` proves the file from these.\n\n" +
 			"With --since, only customers for whom an answer or an alert was published since the offsets of a former export are written; that\n" +
 			"reads the output topics as well.\n\n" +
-			"Conditions are those of `customer list`. The columns are " + strings.Join(lookup.ColumnNames(), ", ") + ".",
+			"Conditions are those of `customer list`. The columns are " + strings.Join(lookup.ColumnNames(nil), ", ") + ", and those of the setting attributes.",
 		Example: "  " + p.name + " export customers --output customers.csv\n" +
 			"  " + p.name + " export customers --format parquet --columns total_clv,churn_risk --where 'value_tier=top_10' --output top.parquet\n" +
 			"  " + p.name + " export customers --since customers.csv --output changed.csv",
@@ -49,7 +49,11 @@ log.customer_key the one that logs have), or with --show-ids by their ids.`,
 }
 
 func (p *program) exportCustomers(ctx context.Context, cmd *cobra.Command, _ []string) error {
-	q, former, err := exportQuery(cmd)
+	c, err := p.config(cmd)
+	if err != nil {
+		return err
+	}
+	q, former, err := exportQuery(cmd, c.Attributes.Names())
 	if err != nil {
 		return usageError{err}
 	}
@@ -87,17 +91,17 @@ func (p *program) exportCustomers(ctx context.Context, cmd *cobra.Command, _ []s
 }
 
 // exportQuery reads the flags. former is the manifest of the export that --since names, nil if it names offsets.
-func exportQuery(cmd *cobra.Command) (q *export.Query, former *export.Manifest, err error) {
+func exportQuery(cmd *cobra.Command, attributes []string) (q *export.Query, former *export.Manifest, err error) {
 	q = &export.Query{}
 	if q.Format, err = export.FormatNamed(choiceOf(cmd, "format")); err != nil {
 		return nil, nil, err
 	}
 	names, _ := cmd.Flags().GetStringSlice("columns")
-	if q.Columns, err = export.ParseColumns(names); err != nil {
+	if q.Columns, err = export.ParseColumns(names, attributes); err != nil {
 		return nil, nil, fmt.Errorf("--columns: %w", err)
 	}
 	q.Condition, _ = cmd.Flags().GetString("where")
-	if q.Where, err = lookup.ParseConditions(q.Condition); err != nil {
+	if q.Where, err = lookup.ParseConditions(q.Condition, attributes); err != nil {
 		return nil, nil, fmt.Errorf("--where: %w", err)
 	}
 	since, _ := cmd.Flags().GetString("since")
@@ -131,7 +135,7 @@ func (p *program) exportVerify(ctx context.Context, cmd *cobra.Command, args []s
 	}
 	bar := p.bar("folding the ledger", false)
 	result, err := exportfile.Verify(ctx, exportfile.Config{
-		Namespace: a.Config.Namespace, Genesis: g, Name: name,
+		Namespace: a.Config.Namespace, Genesis: g, Name: name, Attributes: a.Config.Attributes.Names(),
 		Progress: func(partition int, folded, end int64) {
 			bar.Describe(fmt.Sprintf("folding partition %d of %d", partition+1, g.GetPartitions()))
 			setProgress(bar, folded, end)

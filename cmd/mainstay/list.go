@@ -24,11 +24,15 @@ func (p *program) customerListCommand() *cobra.Command {
 		Use: "list", Short: "List customers by a figure, from Redis", Args: cobra.NoArgs,
 		Long: "List reads all customers and prints those for which all conditions hold, sorted by a figure. A condition is COLUMN=TEXT (several\n" +
 			"texts with |) or, for numbers, amounts and times, COLUMN>=VALUE or COLUMN<=VALUE; conditions are separated by commas.\n\n" +
-			"The columns are " + strings.Join(lookup.ColumnNames(), ", ") + ".",
+			"The columns are " + strings.Join(lookup.ColumnNames(nil), ", ") + ", and those of the setting attributes.",
 		Example: "  " + p.name + " customer list --sort total_clv --where 'value_tier=top_10,nps_category=detractor'\n" +
 			"  " + p.name + " customer list --sort last_order_at --ascending --where 'last_order_at>=2026-01-01' --limit 0 --csv",
 		RunE: p.interruptible(func(ctx context.Context, cmd *cobra.Command, _ []string) error {
-			q, err := listQuery(cmd)
+			c, err := p.config(cmd)
+			if err != nil {
+				return err
+			}
+			q, err := listQuery(cmd, c.Attributes.Names())
 			if err != nil {
 				return usageError{err}
 			}
@@ -90,26 +94,31 @@ func listLimit(cmd *cobra.Command) (int, error) {
 	return limit, err
 }
 
-func listQuery(cmd *cobra.Command) (q lookup.ListQuery, err error) {
+func listQuery(cmd *cobra.Command, attributes []string) (q lookup.ListQuery, err error) {
 	if q.Limit, err = listLimit(cmd); err != nil {
 		return q, err
 	}
 	q.Ascending, _ = cmd.Flags().GetBool("ascending")
 	name, _ := cmd.Flags().GetString("sort")
-	if q.Sort, err = lookup.ColumnNamed(name); err != nil {
+	if q.Sort, err = lookup.ColumnNamed(name, attributes); err != nil {
 		return q, fmt.Errorf("--sort: %w", err)
 	}
 	if !q.Sort.Sortable() {
 		return q, fmt.Errorf("--sort: %s has no order", name)
 	}
 	where, _ := cmd.Flags().GetString("where")
-	if q.Where, err = lookup.ParseConditions(where); err != nil {
+	if q.Where, err = lookup.ParseConditions(where, attributes); err != nil {
 		return q, fmt.Errorf("--where: %w", err)
 	}
 	return q, nil
 }
 
 func (p *program) list(ctx context.Context, cmd *cobra.Command, q lookup.ListQuery) error {
+	c, err := p.config(cmd)
+	if err != nil {
+		return err
+	}
+	attributes := c.Attributes.Names()
 	machine := asJSON(cmd)
 	asCSV, _ := cmd.Flags().GetBool("csv")
 	names, _ := cmd.Flags().GetStringSlice("columns")
@@ -117,13 +126,13 @@ func (p *program) list(ctx context.Context, cmd *cobra.Command, q lookup.ListQue
 	switch {
 	case len(names) > 0:
 	case machine || asCSV:
-		names = lookup.ColumnNames()
+		names = lookup.ColumnNames(attributes)
 	case slices.Contains(tableColumns, q.Sort.Name):
 		names = tableColumns
 	default:
 		names = slices.Insert(slices.Clone(tableColumns), 1, q.Sort.Name)
 	}
-	columns, err := lookup.ColumnsNamed(names)
+	columns, err := lookup.ColumnsNamed(names, attributes)
 	if err != nil {
 		return usageError{fmt.Errorf("--columns: %w", err)}
 	}
@@ -148,7 +157,7 @@ func (p *program) list(ctx context.Context, cmd *cobra.Command, q lookup.ListQue
 		return p.listCSV(columns, listing.Rows)
 	}
 	if standard && slices.ContainsFunc(listing.Rows, func(l lookup.Listed) bool { return l.Scores.Mark != nil }) {
-		if columns, err = lookup.ColumnsNamed(append(slices.Clone(names), "done_at", "done_by", "snoozed_until")); err != nil {
+		if columns, err = lookup.ColumnsNamed(append(slices.Clone(names), "done_at", "done_by", "snoozed_until"), attributes); err != nil {
 			return err
 		}
 	}

@@ -28,7 +28,7 @@ func TestExamplesOfMeasures(t *testing.T) {
 			rest = after
 		}
 	}
-	w, _ := newRunningWorld(t, "MAINSTAY_KAFKA_TOPICS_ENGAGEMENT=engagement", "MAINSTAY_MONEY_CURRENCY=EUR", "MAINSTAY_MONEY_DEFAULT_CURRENCY=EUR",
+	w, _ := newRunningWorld(t, "MAINSTAY_KAFKA_TOPICS_ENGAGEMENT=engagement", "MAINSTAY_SURVEYS_NPS_BENCHMARK=40.5", "MAINSTAY_MONEY_CURRENCY=EUR", "MAINSTAY_MONEY_DEFAULT_CURRENCY=EUR",
 		"MAINSTAY_ALERTS_RULES=[{name: slipping, metric: churn_probability, above: 0.5, clear: 0.4, for: 10d, severity: warning}]")
 	w.mustRun("send", "purchase", "--customer", "ada", "--order", "1", "--total", "40", "--at", "2026-01-01")
 	w.mustRun("send", "purchase", "--customer", "ada", "--order", "2", "--total", "40", "--at", "2026-01-15")
@@ -85,6 +85,7 @@ func TestExamplesOfMeasures(t *testing.T) {
 	require.Equal(t, example("last_engaged_at")+"T00:00:00Z", valueAt(ada, "engagement", "last_engaged_at"))
 	require.Equal(t, "2026-01-25T00:00:00Z", valueAt(ada, "engagement", "first_engaged_at"))
 	require.Contains(t, w.mustRun("report", "segments", "--by", "engagement", "--csv"), "\nactive_30,1,")
+	require.Contains(t, w.mustRun("report", "nps", "--csv"), "\nall,1,1,1,0,0,100.0,0.0,59.5,")
 
 	w.mustRun("send", "referral", "--referrer", "ada", "--customer", "bob", "--at", "2026-07-01")
 	w.mustRun("send", "purchase", "--customer", "bob", "--order", "3", "--total", "80", "--at", "2026-07-01")

@@ -54,6 +54,7 @@ func (p *program) segmentsReport(ctx context.Context, cmd *cobra.Command, r *loo
 	if err != nil {
 		return err
 	}
+	segments[0].NPSBenchmark = c.Surveys.Benchmark()
 	return p.print(cmd, &sheet{
 		report.Segments(r, segments[0]), says("No customer has a standing order."),
 		says("Few: below %d customers averages are those of a few people.", segment.FewCustomers),

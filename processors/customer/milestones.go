@@ -117,6 +117,9 @@ func (k *milestones) rise(from *milestones, orders int64) {
 	k.dormantDay, k.backDay = max(k.dormantDay, from.dormantDay), max(k.backDay, from.backDay)
 }
 
+// Categories returns those in which the customer has bought, as far as they are remembered. They must not be changed.
+func (s *State) Categories() []trait.Number { return s.milestones.categories }
+
 // NoteAway notes that new terms see the customer as away, or do not: nothing is told of it.
 func (s *State) NoteAway(away bool) { s.milestones.away = away && len(s.days) > 0 }
 

@@ -145,6 +145,21 @@ func (s *State) Trait(texts *trait.Texts, t trait.Trait) string {
 	return ""
 }
 
+// Attributes returns the texts of all attributes, by name; nil if no event has stated any.
+func (s *State) Attributes(texts *trait.Texts) (all map[string]string) {
+	for i := range s.traits {
+		r := &s.traits[i]
+		if !r.trait.IsAttribute() {
+			continue
+		}
+		if all == nil {
+			all = map[string]string{}
+		}
+		all[texts.Name(r.trait)] = texts.Text(r.trait, r.text)
+	}
+	return all
+}
+
 // traitUnit is what the index of a statement counts in Customer.trait, attributeUnit in Customer.attribute; the number of the trait is less.
 const (
 	traitUnit     = uint32(trait.FirstAttribute)

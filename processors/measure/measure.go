@@ -79,6 +79,12 @@ func (v Value) Known() bool { return v.of != 0 }
 // Kind returns what the value is, also if it is not known.
 func (v Value) Kind() Kind { return v.kind }
 
+// Unknown returns a value of the same kind that is not known.
+func (v Value) Unknown() Value {
+	v.of = 0
+	return v
+}
+
 // True returns whether the value is true.
 func (v Value) True() bool { return v.kind == Choice && v.n != 0 }
 

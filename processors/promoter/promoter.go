@@ -41,12 +41,13 @@ func Score(t *customer.Terms, m customer.Moment, s *customer.State) Status {
 		a.Latest = r
 	}
 	if a.Latest != nil {
-		a.Category = category(a.Latest.Score)
+		a.Category = CategoryOf(a.Latest.Score)
 	}
 	return a
 }
 
-func category(score int32) customer.Category {
+// CategoryOf returns the category of a score.
+func CategoryOf(score int32) customer.Category {
 	switch {
 	case score >= 9:
 		return customer.Promoter

@@ -58,6 +58,13 @@ func Dimensions(attributes []string) []Dimension {
 			}
 			return calendar.MonthOf(c.Terms.Day(status.Latest.CreatedAt)).String()
 		}},
+		{Name: "channel_path", About: "by the channels of the first and of the latest order", Of: func(c *Customer) string {
+			first := c.State.Trait(c.Texts, trait.FirstChannel)
+			if first == "" {
+				return ""
+			}
+			return first + " > " + c.State.Trait(c.Texts, trait.Channel)
+		}},
 	}
 	for t := range trait.Traits {
 		all = append(all, Dimension{Name: t.String(), About: t.About(), Bounded: t.IsTruth(), Of: func(c *Customer) string { return c.State.Trait(c.Texts, t) }})

@@ -11,7 +11,6 @@ import (
 	"github.com/mainstay/mainstay/pkg/edge/views"
 	"github.com/mainstay/mainstay/pkg/stream/lookup"
 	"github.com/mainstay/mainstay/processors"
-	"github.com/mainstay/mainstay/processors/customer"
 	"github.com/mainstay/mainstay/schemas/output"
 	"github.com/mainstay/mainstay/schemas/timestamp"
 )
@@ -30,6 +29,7 @@ type customerAnswer struct {
 	Alerts   []openAlert      `json:"open_alerts" about:"Published and not cleared"`
 
 	Engagement *processors.EngagementAnswer `json:"engagement" about:"What they do besides buying; null: nothing is known"`
+	Attributes map[string]string            `json:"attributes" about:"Those of the setting attributes that events have stated, by name"`
 	Mark       *processors.MarkAnswer       `json:"mark" about:"What somebody did about the customer on the list of calls; null: nobody has marked them"`
 
 	tag string
@@ -65,8 +65,9 @@ func (a *api) answerCustomer(ctx context.Context, args arguments) (any, error) {
 		Customer: s.Customer, AsOf: moment(s.AsOf), Ledger: p.Explanation.Ledger, Referrer: p.Explanation.Referrer, AtStake: amount(p, s.ValueAtStake()),
 		CLV: s.CLV.Append(nil), Churn: s.Churn.Append(nil), Promoter: s.Promoter.Append(nil), Alerts: []openAlert{},
 		Engagement: processors.AnswerEngagement(&s.Engagement), Mark: processors.AnswerMark(s.Mark),
-		tag: tagOf(a.views.Genesis.GetLedgerId(), s),
+		Attributes: p.Named(a.views.Attributes),
 	}
+	answer.tag = tagOf(a.views.Genesis.GetLedgerId(), s, answer.Attributes)
 	for i := range p.Alerts {
 		answer.Alerts = append(answer.Alerts, openAlertOf(&p.Alerts[i]))
 	}
@@ -74,7 +75,7 @@ func (a *api) answerCustomer(ctx context.Context, args arguments) (any, error) {
 }
 
 // tagOf is the weak ETag of a customer's scores.
-func tagOf(ledgerID string, s *processors.CustomerScores) string {
+func tagOf(ledgerID string, s *processors.CustomerScores, attributes map[string]string) string {
 	tag := fmt.Sprintf("%.12s-%d", ledgerID, s.CLV.Sequence)
 	if n := s.Engagement.Events; n > 0 { // these cause no output
 		//mutant:etag-without-engagement delete
@@ -82,17 +83,21 @@ func tagOf(ledgerID string, s *processors.CustomerScores) string {
 	}
 	if s.Mark != nil { // likewise
 		//mutant:etag-without-mark delete
-		tag += "-" + hashOf(s.Mark)
+		tag += "-m" + hashOf(processors.AnswerMark(s.Mark))
+	}
+	if len(attributes) > 0 { // these depend on the setting
+		//mutant:etag-without-attributes delete
+		tag += "-a" + hashOf(attributes)
 	}
 	return `W/"` + tag + `"`
 }
 
-func hashOf(mark *customer.CallMark) string {
-	text, err := json.Marshal(processors.AnswerMark(mark))
-	if err != nil { // texts can be encoded
+func hashOf(answer any) string {
+	text, err := json.Marshal(answer) // maps in the order of their keys
+	if err != nil {                   // texts can be encoded
 		panic(err)
 	}
-	return fmt.Sprintf("m%08x", crc32.ChecksumIEEE(text))
+	return fmt.Sprintf("%08x", crc32.ChecksumIEEE(text))
 }
 
 // explanation is processors.Explanation under a name of the API's own.
@@ -145,17 +150,20 @@ type listAnswer struct {
 }
 
 // row is a customer in a list: an object with a field for each column.
-type row struct{ lookup.Listed }
+type row struct {
+	lookup.Listed
+	columns []lookup.Column
+}
 
 // MarshalJSON writes all columns.
 func (r row) MarshalJSON() ([]byte, error) {
-	return lookup.AppendJSON(nil, lookup.Columns(), &r.Listed), nil
+	return lookup.AppendJSON(nil, r.columns, &r.Listed), nil
 }
 
-func rows(all []lookup.Listed) []row {
-	out := make([]row, len(all))
+func (a *api) rows(all []lookup.Listed) []row {
+	out, columns := make([]row, len(all)), a.views.Columns()
 	for i := range all {
-		out[i] = row{all[i]}
+		out[i] = row{all[i], columns}
 	}
 	return out
 }
@@ -172,9 +180,9 @@ func (a *api) answerList(ctx context.Context, args arguments) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	answer := listAnswer{AsOf: momentIf(l.AsOf), Customers: rows(l.Rows)}
+	answer := listAnswer{AsOf: momentIf(l.AsOf), Customers: a.rows(l.Rows)}
 	if l.More && len(l.Rows) > 0 {
-		at, err := q.PositionOf(&l.Rows[len(l.Rows)-1])
+		at, err := a.views.PositionOf(&q, &l.Rows[len(l.Rows)-1])
 		if err != nil {
 			return nil, err
 		}
@@ -196,7 +204,7 @@ func (a *api) answerToday(ctx context.Context, args arguments) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return todayAnswer{momentIf(l.AsOf), capacity, len(l.Hidden), rows(l.Rows)}, nil
+	return todayAnswer{momentIf(l.AsOf), capacity, len(l.Hidden), a.rows(l.Rows)}, nil
 }
 
 type alertsAnswer struct {
@@ -226,8 +234,9 @@ func (a *api) answerAlerts(ctx context.Context, args arguments) (any, error) {
 	for _, r := range t.Rules {
 		answer.Rules = append(answer.Rules, ruleCount{r.Rule, r.Severity, r.Open})
 	}
+	columns := a.views.Columns()
 	for i := range t.Alerts {
-		answer.Alerts = append(answer.Alerts, listedAlert{openAlertOf(&t.Alerts[i].Alert), row{t.Alerts[i].Customer}})
+		answer.Alerts = append(answer.Alerts, listedAlert{openAlertOf(&t.Alerts[i].Alert), row{t.Alerts[i].Customer, columns}})
 	}
 	return answer, nil
 }

@@ -29,10 +29,10 @@ func (a *api) answerExport(_ context.Context, args arguments) (any, error) {
 	if q.Format, err = export.FormatNamed(args["format"]); err != nil {
 		return nil, refused(badParameter, err.Error())
 	}
-	if q.Where, err = lookup.ParseConditions(q.Condition); err != nil {
+	if q.Where, err = lookup.ParseConditions(q.Condition, a.views.Attributes); err != nil {
 		return nil, refused(badCondition, err.Error())
 	}
-	if q.Columns, err = export.ParseColumns(fieldsOf(args["columns"])); err != nil {
+	if q.Columns, err = export.ParseColumns(fieldsOf(args["columns"]), a.views.Attributes); err != nil {
 		return nil, refused(unknownColumn, err.Error())
 	}
 	for _, part := range fieldsOf(args["since"]) {

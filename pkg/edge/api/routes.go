@@ -212,7 +212,7 @@ func dimensions() (names []string) {
 }
 
 func sortable() (names []string) {
-	for _, c := range lookup.Columns() {
+	for _, c := range lookup.Columns(nil) {
 		if c.Sortable() {
 			names = append(names, c.Name)
 		}

@@ -42,6 +42,8 @@ func (d definitions) of(t reflect.Type) schema {
 		return nullable(d.of(t.Elem()))
 	case reflect.Slice:
 		return schema{"type": "array", "items": d.of(t.Elem())}
+	case reflect.Map:
+		return schema{"type": "object", "additionalProperties": d.of(t.Elem())}
 	case reflect.Struct:
 		return d.ofStruct(t)
 	default:
@@ -129,7 +131,7 @@ func (d definitions) ofColumns() schema {
 		}
 	}
 	properties, required := schema{}, []string{}
-	for _, c := range lookup.Columns() {
+	for _, c := range lookup.Columns(nil) {
 		var s schema
 		switch c.Kind() {
 		case lookup.Number, lookup.Amount:
@@ -152,5 +154,5 @@ func (d definitions) ofColumns() schema {
 		properties[c.Name] = s
 		required = append(required, c.Name)
 	}
-	return schema{"type": "object", "properties": properties, "required": required, "additionalProperties": false}
+	return schema{"type": "object", "properties": properties, "required": required, "additionalProperties": nullable(schema{"type": "string", "description": "An attribute of the setting attributes"})}
 }

@@ -3,6 +3,7 @@ package pages
 import (
 	"cmp"
 	"errors"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -60,6 +61,7 @@ func (p *pages) customer(r *http.Request) (content, error) {
 			p.card("Open alerts", p.openAlerts(profile)),
 			p.card("Referrals", p.referrals(profile)),
 			p.card("Engagement", p.engagement(profile)),
+			p.attributes(profile),
 			p.markCard(r, &profile.Listed),
 		),
 		p.card("What happened", p.timeline(profile)),
@@ -151,6 +153,20 @@ func (p *pages) engagement(profile *lookup.Profile) g.Node {
 		h.P(p.text("Last seen "), p.moment(e.LastAt), p.text(", first "), p.moment(e.FirstAt), p.text(".")),
 		h.P(p.textf("Support contacts: %d, of these %d within 90 days. Reviews: %d.", e.SupportContacts, e.SupportContacts90, e.Reviews)),
 	}
+}
+
+// attributes is a card of what the shop states of the customer; nothing if it names no attributes.
+func (p *pages) attributes(profile *lookup.Profile) g.Node {
+	if len(p.Views.Attributes) == 0 {
+		return nil
+	}
+	named := profile.Named(p.Views.Attributes)
+	if len(named) == 0 {
+		return p.card("Attributes", p.empty("No event has stated any."))
+	}
+	return p.card("Attributes", h.Ul(g.Map(slices.Sorted(maps.Keys(named)), func(name string) g.Node {
+		return h.Li(p.foreign(name), g.Text(": "), h.Span(h.Dir("auto"), g.Text(shown(named[name]))))
+	})))
 }
 
 // timelineLine is one line of the timeline.

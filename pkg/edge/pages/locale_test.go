@@ -249,7 +249,7 @@ func TestEveryNameIsInTheCatalogue(t *testing.T) {
 	for _, m := range report.EquityMeasures() {
 		all = append(all, m.Name)
 	}
-	for _, c := range lookup.Columns() {
+	for _, c := range lookup.Columns(nil) {
 		all = append(all, c.Name)
 	}
 	columns(outcomes.LiftColumns())

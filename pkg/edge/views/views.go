@@ -19,6 +19,7 @@ import (
 	"github.com/mainstay/mainstay/pkg/stream/export"
 	"github.com/mainstay/mainstay/pkg/stream/lookup"
 	"github.com/mainstay/mainstay/schemas/ledger"
+	"github.com/mainstay/mainstay/schemas/output"
 )
 
 // Source reads customers. The one that there is reads the state in Redis, lists by a scan; an index can take its place.
@@ -91,7 +92,8 @@ type Config struct {
 	Genesis   *ledger.Genesis
 	DoneFor   time.Duration // today.done_days
 
-	Attributes []string // names of those by which customers are summed, too
+	Attributes   []string            // names of those by which customers are summed, and that lists have, too
+	NPSBenchmark output.Opt[float64] // surveys.nps_benchmark
 }
 
 // Views answers what API and pages ask. It may be used concurrently.
@@ -144,7 +146,7 @@ type list struct {
 
 // List lists customers. The errors of a query that cannot be parsed are *QueryError.
 func (v *Views) List(ctx context.Context, q Query) (*lookup.Listing, error) {
-	parsed, err := q.parse()
+	parsed, err := q.parse(v.Attributes)
 	if err != nil {
 		return nil, err
 	}
@@ -208,23 +210,23 @@ func (e *QueryError) Error() string { return e.Parameter + ": " + e.Err.Error() 
 func (e *QueryError) Unwrap() error { return e.Err }
 
 // parse returns the query for a Source. It always asks for MostRows, so that one read serves all limits.
-func (q *Query) parse() (l lookup.ListQuery, err error) {
+func (q *Query) parse(attributes []string) (l lookup.ListQuery, err error) {
 	l.Ascending, l.After, l.Limit, l.Hide = q.Ascending, q.After, MostRows, q.Hide
-	if l.Sort, err = lookup.ColumnNamed(q.Sort); err != nil {
+	if l.Sort, err = lookup.ColumnNamed(q.Sort, attributes); err != nil {
 		return l, &QueryError{"sort", err}
 	}
 	if !l.Sort.Sortable() {
 		return l, &QueryError{"sort", fmt.Errorf("%s has no order", q.Sort)}
 	}
-	if l.Where, err = lookup.ParseConditions(q.Where); err != nil {
+	if l.Where, err = lookup.ParseConditions(q.Where, attributes); err != nil {
 		return l, &QueryError{"where", err}
 	}
 	return l, nil
 }
 
 // PositionOf returns the place of a row in the order of a query, from which another page continues.
-func (q *Query) PositionOf(row *lookup.Listed) (lookup.Position, error) {
-	l, err := q.parse()
+func (v *Views) PositionOf(q *Query, row *lookup.Listed) (lookup.Position, error) {
+	l, err := q.parse(v.Attributes)
 	if err != nil {
 		return lookup.Position{}, err
 	}
@@ -277,6 +279,9 @@ func (v *Views) Tally(ctx context.Context, q lookup.AlertQuery) (*lookup.Tally, 
 	return &t, nil
 }
 
+// Columns are those that lists have.
+func (v *Views) Columns() []lookup.Column { return lookup.Columns(v.Attributes) }
+
 // Dimensions are those by which customers are summed.
 func (v *Views) Dimensions() []lookup.Dimension { return lookup.Dimensions(v.Attributes) }
 
@@ -296,7 +301,9 @@ func (v *Views) Segments(ctx context.Context, dimension string) (*lookup.Segment
 	}
 	for _, s := range all {
 		if s.By.Name == by.Name {
-			return s, nil
+			shown := *s
+			shown.NPSBenchmark = v.NPSBenchmark
+			return &shown, nil
 		}
 	}
 	return nil, fmt.Errorf("the segments by %s were not read", by.Name)

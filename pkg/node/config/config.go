@@ -18,12 +18,14 @@ import (
 	"maps"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/mainstay/mainstay/pkg/edge/deliver/destination"
 	"github.com/mainstay/mainstay/schemas/event"
 	"github.com/mainstay/mainstay/schemas/money"
+	"github.com/mainstay/mainstay/schemas/output"
 )
 
 // Config is the configuration of a process. Durations are written as Go durations, sizes with KiB, MiB, GiB.
@@ -262,8 +264,15 @@ type SimpleCLV struct {
 
 // Surveys configures how survey responses count.
 type Surveys struct {
-	WindowDays   int  `yaml:"window_days"`
-	KeepComments bool `yaml:"keep_comments"`
+	WindowDays   int    `yaml:"window_days"`
+	KeepComments bool   `yaml:"keep_comments"`
+	NPSBenchmark string `yaml:"nps_benchmark" doc:"Net promoter score with which the report nps compares those of the shop, from -100 to 100: that of its market, or a goal. Of the commands and the processes that show the report: no entry of the ledger depends on it. Empty: none."`
+}
+
+// Benchmark is the net promoter score that scores are compared with, if one is set.
+func (s Surveys) Benchmark() output.Opt[float64] {
+	points, err := strconv.ParseFloat(s.NPSBenchmark, 64)
+	return output.Opt[float64]{Value: points, Known: err == nil}
 }
 
 // Memory bounds the state of a customer. It does not bound the days of purchase, which are kept forever.

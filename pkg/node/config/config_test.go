@@ -23,6 +23,7 @@ import (
 	"github.com/mainstay/mainstay/processors/settings"
 	"github.com/mainstay/mainstay/schemas/event"
 	"github.com/mainstay/mainstay/schemas/ledger"
+	"github.com/mainstay/mainstay/schemas/output"
 )
 
 var update = flag.Bool("update", false, "write the golden files")
@@ -116,6 +117,17 @@ func TestAttributes(t *testing.T) {
 	require.Empty(t, config.Default().Attributes)
 	_, err := config.Load(config.Sources{Env: []string{"MAINSTAY_ATTRIBUTES=region=a,region=b"}})
 	require.ErrorContains(t, err, "attributes (MAINSTAY_ATTRIBUTES): must be like region=customer.region,plan=properties.plan; region is set twice")
+}
+
+// A benchmark of the net promoter score is a score, or not set.
+func TestNPSBenchmark(t *testing.T) {
+	none, set := load(t, "", nil, nil), load(t, "surveys: {nps_benchmark: -12.5}", nil, nil)
+	require.False(t, none.Surveys.Benchmark().Known)
+	require.Equal(t, output.Some(-12.5), set.Surveys.Benchmark())
+	for _, text := range []string{"good", "100.5", "NaN", "-Inf"} {
+		_, err := config.Load(config.Sources{Env: []string{"MAINSTAY_SURVEYS_NPS_BENCHMARK=" + text}})
+		require.ErrorContains(t, err, "surveys.nps_benchmark (MAINSTAY_SURVEYS_NPS_BENCHMARK): must be a number from -100 to 100, or empty", text)
+	}
 }
 
 // A topic's format is written in two ways, which mean the same; a name that is no format is refused.

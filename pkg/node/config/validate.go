@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"net"
 	"net/url"
 	"regexp"
@@ -103,7 +104,7 @@ func (v *validator) attributes() {
 		case !alert.IsName(name):
 			v.wrong(path, "a name must be small letters, digits and underscores, a letter first, at most 64 bytes; one is %q", name)
 		case lookup.IsTaken(name):
-			v.wrong(path, "%s is the name of a built-in dimension, or of a figure of segments; choose another", name)
+			v.wrong(path, "%s is the name of a built-in dimension, of a figure of segments, or of a column of lists; choose another", name)
 		case err != nil:
 			v.wrong(path, "%s: %v", name, err)
 		case at[where] != "":
@@ -114,6 +115,9 @@ func (v *validator) attributes() {
 }
 
 func (v *validator) identity() {
+	if b := v.Surveys.Benchmark(); v.Surveys.NPSBenchmark != "" && (!b.Known || math.IsNaN(b.Value) || math.Abs(b.Value) > 100) {
+		v.wrong("surveys.nps_benchmark", "must be a number from -100 to 100, or empty; it is %q", v.Surveys.NPSBenchmark)
+	}
 	if !namespaceForm.MatchString(v.Namespace) {
 		v.wrong("namespace", "must be 1 to 100 letters, digits, dots, dashes or underscores; it is %q", v.Namespace)
 	}

@@ -132,7 +132,7 @@ func (p *Process) listen(ctx context.Context, reg prometheus.Gatherer) error {
 	v := views.New(views.Config{
 		Source: views.NewState(p.app.Kafka, p.app.Redis, c.Namespace, p.genesis, time.Now), Portfolio: views.NewPortfolio(p.app.Kafka, c.Namespace, time.Now),
 		Alerts: views.NewFeed(p.app.Kafka, c.Namespace, p.genesis.GetPartitions(), time.Now),
-		Status: func() views.Status { return p.Status(time.Now()) }, Now: time.Now, Genesis: p.genesis, DoneFor: c.Today.DoneFor(), Attributes: c.Attributes.Names(),
+		Status: func() views.Status { return p.Status(time.Now()) }, Now: time.Now, Genesis: p.genesis, DoneFor: c.Today.DoneFor(), Attributes: c.Attributes.Names(), NPSBenchmark: c.Surveys.Benchmark(),
 	})
 	zone, err := time.LoadLocation(p.genesis.GetTimezone())
 	if err != nil {

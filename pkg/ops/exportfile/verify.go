@@ -76,10 +76,11 @@ func (r *Result) add(f Finding) {
 
 // Config parameterises Verify.
 type Config struct {
-	Namespace string
-	Genesis   *ledger.Genesis
-	Name      func(id string) string // what findings call a customer
-	Progress  func(partition int, folded, end int64)
+	Namespace  string
+	Attributes []string // names of the setting, which an export may have
+	Genesis    *ledger.Genesis
+	Name       func(id string) string // what findings call a customer
+	Progress   func(partition int, folded, end int64)
 }
 
 // Verify compares a file with what the ledger gives at the offsets of its manifest: the hash first, then every figure of every row. An
@@ -89,7 +90,7 @@ func Verify(ctx context.Context, cfg Config, k *kafka.Client, path string) (*Res
 	if err != nil {
 		return nil, err
 	}
-	q, err := m.Query()
+	q, err := m.Query(cfg.Attributes)
 	if err != nil {
 		return nil, err
 	}

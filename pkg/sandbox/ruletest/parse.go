@@ -147,6 +147,10 @@ func event(what string, at int64, a *arguments) (*ledger.Event, error) {
 	case "purchase":
 		e.Purchase = &ledger.Purchase{OrderId: a.textArgument("order"), Total: a.amount("total"), Currency: a.unit.Currency}
 		e.Id, e.Source = "order:"+e.Purchase.GetOrderId(), "purchase"
+		e.PurchaseDetails = detailsOf(a)
+		if name, text, stated := strings.Cut(a.textArgument("attribute"), ":"); stated {
+			e.Attributes = []*ledger.Attribute{{Name: name, Text: text}}
+		}
 	case "refund":
 		e.Cancellation = &ledger.Cancellation{
 			Kind: ledger.CancellationKind_CANCELLATION_KIND_REFUND, OrderId: a.textArgument("order"), RefundId: a.textArgument("id"), Total: a.amount("total"), Currency: a.unit.Currency,
@@ -199,6 +203,21 @@ func event(what string, at int64, a *arguments) (*ledger.Event, error) {
 	}
 	e.Facts = xxhash.Sum64(blob)
 	return e, nil
+}
+
+// detailsOf reads what a purchase states besides its amount; nil: nothing.
+func detailsOf(a *arguments) *ledger.PurchaseDetails {
+	d := &ledger.PurchaseDetails{Channel: a.textArgument("channel")}
+	if member := a.textArgument("member"); member != "" {
+		d.LoyaltyMember, d.LoyaltyMemberStated = member == "yes", true
+	}
+	if category := a.textArgument("category"); category != "" {
+		d.Products = []*ledger.Product{{Category: category}}
+	}
+	if d.SizeVT() == 0 {
+		return nil
+	}
+	return d
 }
 
 // arguments are the name=value pairs of a line. Reading one removes it; err is the first that could not be read.

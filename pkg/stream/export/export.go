@@ -38,13 +38,13 @@ type Query struct {
 	Progress func(rows int64)
 }
 
-// ParseColumns returns columns by their names, customer_id first; of no names, all columns but those that name staff.
-func ParseColumns(names []string) ([]lookup.Column, error) {
+// ParseColumns returns columns by their names, customer_id first; of no names, all columns but those that name staff. attributes are the names of those that there are.
+func ParseColumns(names, attributes []string) ([]lookup.Column, error) {
 	if len(names) == 0 {
-		//mutant:export-names-staff replace return lookup.Columns(), nil
-		return slices.DeleteFunc(lookup.Columns(), func(c lookup.Column) bool { return c.Staff }), nil
+		//mutant:export-names-staff replace return lookup.Columns(attributes), nil
+		return slices.DeleteFunc(lookup.Columns(attributes), func(c lookup.Column) bool { return c.Staff }), nil
 	}
-	columns, err := lookup.ColumnsNamed(names)
+	columns, err := lookup.ColumnsNamed(names, attributes)
 	if err != nil {
 		return nil, err
 	}
@@ -54,7 +54,7 @@ func ParseColumns(names []string) ([]lookup.Column, error) {
 			return nil, fmt.Errorf("%s is named twice", columns[i].Name)
 		}
 	}
-	id, err := lookup.ColumnNamed(idColumn)
+	id, err := lookup.ColumnNamed(idColumn, nil)
 	return slices.Insert(columns, 0, id), err
 }
 

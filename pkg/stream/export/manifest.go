@@ -81,16 +81,16 @@ func ParseManifest(text []byte) (*Manifest, error) {
 	return m, nil
 }
 
-// Query returns what was exported.
-func (m *Manifest) Query() (q *Query, err error) {
+// Query returns what was exported. attributes are the names of those that there are.
+func (m *Manifest) Query(attributes []string) (q *Query, err error) {
 	q = &Query{Condition: m.Where, Since: m.Since}
 	if q.Format, err = FormatNamed(m.Format); err != nil {
 		return nil, fmt.Errorf("the manifest: %w", err)
 	}
-	if q.Columns, err = ParseColumns(m.Columns); err != nil {
+	if q.Columns, err = ParseColumns(m.Columns, attributes); err != nil {
 		return nil, fmt.Errorf("the manifest: columns: %w", err)
 	}
-	if q.Where, err = lookup.ParseConditions(m.Where); err != nil {
+	if q.Where, err = lookup.ParseConditions(m.Where, attributes); err != nil {
 		return nil, fmt.Errorf("the manifest: where: %w", err)
 	}
 	return q, nil

@@ -15,8 +15,20 @@ import (
 
 // Listed is a customer in a list.
 type Listed struct {
-	Scores processors.CustomerScores
-	Alerts []processors.OpenAlert // published and not cleared, in the order of the rules
+	Scores     processors.CustomerScores
+	Alerts     []processors.OpenAlert // published and not cleared, in the order of the rules
+	Attributes map[string]string      // those that events have stated, by name; also of names that the setting has no more
+}
+
+// Named returns the attributes of these names that events have stated.
+func (l *Listed) Named(attributes []string) map[string]string {
+	named := map[string]string{}
+	for _, name := range attributes {
+		if text, stated := l.Attributes[name]; stated {
+			named[name] = text
+		}
+	}
+	return named
 }
 
 // Column is a figure by which customers are listed, sorted and filtered. Its name is that of the field in the outputs.
@@ -55,7 +67,7 @@ func (c *Column) Sortable() bool { return c.rank != nil }
 
 // NewListed scores a customer.
 func NewListed(p *processors.Partition, id string, c *customer.State) Listed {
-	return Listed{Scores: processors.ScoreCustomer(p, id, c), Alerts: published(processors.OpenAlerts(p, id, c))}
+	return Listed{Scores: processors.ScoreCustomer(p, id, c), Alerts: published(processors.OpenAlerts(p, id, c)), Attributes: p.Attributes(c)}
 }
 
 // AppendJSON appends the customer's figures as an object with a field for each column, null where a figure is not known.
@@ -105,32 +117,32 @@ func appendValue(dst []byte, v any) []byte {
 	return append(dst, text...)
 }
 
-// ColumnNamed returns a column. The error names all of them.
-func ColumnNamed(name string) (Column, error) {
-	for _, c := range Columns() {
+// ColumnNamed returns a column, among those with the attributes of some names. The error names all of them.
+func ColumnNamed(name string, attributes []string) (Column, error) {
+	for _, c := range Columns(attributes) {
 		if c.Name == name {
 			return c, nil
 		}
 	}
-	return Column{}, fmt.Errorf("no column is named %q: the columns are %s", name, strings.Join(ColumnNames(), ", "))
+	return Column{}, fmt.Errorf("no column is named %q: the columns are %s", name, strings.Join(ColumnNames(attributes), ", "))
 }
 
 // ColumnsNamed returns columns in the order of their names. The error names all that there are.
-func ColumnsNamed(names []string) ([]Column, error) {
+func ColumnsNamed(names, attributes []string) ([]Column, error) {
 	columns := make([]Column, len(names))
 	for i, name := range names {
 		var err error
-		if columns[i], err = ColumnNamed(name); err != nil {
+		if columns[i], err = ColumnNamed(name, attributes); err != nil {
 			return nil, err
 		}
 	}
 	return columns, nil
 }
 
-// ColumnNames are the names of all columns.
-func ColumnNames() []string {
+// ColumnNames are the names of all columns, with the attributes of some names.
+func ColumnNames(attributes []string) []string {
 	var names []string
-	for _, c := range Columns() {
+	for _, c := range Columns(attributes) {
 		names = append(names, c.Name)
 	}
 	return names
@@ -150,13 +162,13 @@ func AllAccept(conditions []Condition, l *Listed) bool {
 // ParseConditions parses conditions that must all hold, separated by commas: COLUMN=TEXT, or for numbers, amounts and times (RFC 3339 or a
 // date) also COLUMN>=VALUE and COLUMN<=VALUE. TEXT may be several values, separated by |. A customer whose figure is not known is not
 // listed.
-func ParseConditions(text string) ([]Condition, error) {
+func ParseConditions(text string, attributes []string) ([]Condition, error) {
 	var all []Condition
 	for part := range strings.SplitSeq(text, ",") {
 		if part = strings.TrimSpace(part); part == "" {
 			continue
 		}
-		c, err := parseCondition(part)
+		c, err := parseCondition(part, attributes)
 		if err != nil {
 			return nil, fmt.Errorf("condition %q: %w", part, err)
 		}
@@ -165,12 +177,12 @@ func ParseConditions(text string) ([]Condition, error) {
 	return all, nil
 }
 
-func parseCondition(text string) (c Condition, err error) {
+func parseCondition(text string, attributes []string) (c Condition, err error) {
 	at := strings.IndexAny(text, "<>=")
 	if at < 0 {
 		return c, fmt.Errorf("must be COLUMN=VALUE, COLUMN>=VALUE or COLUMN<=VALUE")
 	}
-	if c.column, err = ColumnNamed(text[:at]); err != nil {
+	if c.column, err = ColumnNamed(text[:at], attributes); err != nil {
 		return c, err
 	}
 	operator, value := text[at:at+1], text[at+1:]

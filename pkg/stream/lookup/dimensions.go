@@ -21,7 +21,7 @@ type Dimension struct {
 // counted is a customer who is counted in a segment of each dimension.
 type counted struct {
 	segment.Customer
-	base *rfm // nil unless a dimension is ranked
+	base *ranks // nil unless a dimension is ranked
 }
 
 // Dimensions returns all dimensions: those of every close, with the attributes of these names, and those that are ranked.
@@ -38,6 +38,9 @@ func Dimensions(attributes []string) []Dimension {
 			}
 			return c.base.groupOf(c.State)
 		},
+	}, Dimension{
+		Dimension: segment.Dimension{Name: "referrer", About: "by who referred them: the 100 of the greatest referral value, and other"}, Ranked: true,
+		of: func(c *counted) string { return c.base.referrers.of(c.State.Referrer()) },
 	})
 }
 
@@ -46,9 +49,12 @@ func firstVisit(p *processors.Partition, a *processors.CustomerScores) (day int6
 	return int64(p.CivilDay(a.Engagement.FirstAt)), a.Engagement.Known
 }
 
-// IsTaken reports whether no attribute can have a name, since a dimension or a figure of segments has it.
+// IsTaken reports whether no attribute can have a name, since a dimension, a figure of segments or a column of lists has it.
 func IsTaken(name string) bool {
 	if slices.ContainsFunc(Dimensions(nil), func(d Dimension) bool { return d.Name == name }) {
+		return true
+	}
+	if slices.Contains(ColumnNames(nil), name) {
 		return true
 	}
 	return slices.ContainsFunc(SegmentReports(), func(r SegmentReport) bool {

@@ -15,9 +15,9 @@ import (
 )
 
 // Columns are all columns, in the order in which they are printed: every field of the outputs clv, churn-risk and promoter-status but what was
-// published before, and what a list for people needs besides.
-func Columns() []Column {
-	return []Column{
+// published before, what a list for people needs besides, and the attributes of these names.
+func Columns(attributes []string) []Column {
+	all := []Column{
 		label("customer_id", func(l *Listed) string { return l.Scores.Customer }),
 		amount("value_at_stake", func(l *Listed) output.Opt[int64] { return l.Scores.ValueAtStake() }),
 		amount("total_clv", func(l *Listed) output.Opt[int64] { return l.Scores.CLV.Total }),
@@ -108,6 +108,10 @@ func Columns() []Column {
 		whole("referred_customers", func(l *Listed) output.Opt[int64] { return output.Some(l.Scores.Promoter.Referred) }),
 		sentences("promoter_status_reasons", func(l *Listed) *output.Reasons { return &l.Scores.Promoter.Reasons }),
 	}
+	for _, name := range attributes {
+		all = append(all, described("An attribute of the setting attributes, as the latest event that states it has it", label(name, func(l *Listed) string { return l.Attributes[name] })))
+	}
+	return all
 }
 
 func markOf(of func(*customer.CallMark) output.Opt[int64]) func(*Listed) output.Opt[int64] {

@@ -74,10 +74,10 @@ func (h *Hiding) Hides(l *Listed) bool {
 // groups wrong. hide is nil to list also whom somebody has marked.
 func CallList(limit int, hide *Hiding) (q ListQuery, err error) {
 	q.Limit, q.Hide = limit, hide
-	if q.Sort, err = ColumnNamed(CallSort); err != nil {
+	if q.Sort, err = ColumnNamed(CallSort, nil); err != nil {
 		return q, err
 	}
-	q.Where, err = ParseConditions(CallWhere)
+	q.Where, err = ParseConditions(CallWhere, nil)
 	return q, err
 }
 

@@ -33,7 +33,7 @@ func ReadProfile(ctx context.Context, r *redis.Client, namespace string, g *ledg
 // NewProfile makes a profile of what was read already.
 func NewProfile(p *processors.Partition, id string, state *customer.State) *Profile {
 	return &Profile{
-		Listed:      Listed{Scores: processors.ScoreCustomer(p, id, state), Alerts: published(processors.OpenAlerts(p, id, state))},
+		Listed:      NewListed(p, id, state),
 		Explanation: processors.Explain(p, id, state), partition: p, state: state,
 	}
 }

@@ -62,21 +62,34 @@ type rfm struct {
 	monetary  bounds[int64] // the historic CLV, minor units
 }
 
-// readRFM walks through all customers with a standing order. It returns nil if there are none.
-func readRFM(ctx context.Context, through Walk) (*rfm, error) {
+// ranks are what ranked dimensions compare a customer with.
+type ranks struct {
+	*rfm      // nil if nobody has a standing order
+	referrers topReferrers
+}
+
+// readRanks walks through all customers.
+func readRanks(ctx context.Context, through Walk) (*ranks, error) {
 	var days, orders []int32
 	var values []int64
+	r := new(ranks)
 	walked := onlyOnce{}
 	_, err := through(ctx, nil, func(p *processors.Partition, id string, s *customer.State) {
-		if s.Orders() == 0 || walked.again(p, id) {
+		if walked.again(p, id) {
 			return
 		}
-		days, orders, values = append(days, lastDay(s)), append(orders, few(s)), append(values, s.Historic())
+		r.referrers.add(id, s)
+		if s.Orders() > 0 {
+			days, orders, values = append(days, lastDay(s)), append(orders, few(s)), append(values, s.Historic())
+		}
 	})
-	if err != nil || len(days) == 0 {
+	if err != nil {
 		return nil, err
 	}
-	return &rfm{boundsOf(days), boundsOf(orders), boundsOf(values)}, nil
+	if len(days) > 0 {
+		r.rfm = &rfm{boundsOf(days), boundsOf(orders), boundsOf(values)}
+	}
+	return r, nil
 }
 
 func lastDay(s *customer.State) int32 {

@@ -27,6 +27,9 @@ func SegmentReports() []SegmentReport {
 		{"onboarding", "cohort", "How customers begin: the time to the first and the second order", onboardingMeasures(), false},
 		{"referrals", "cohort", "Referrals: leads, conversion, what referred customers are worth, word of mouth", referralMeasures(), true},
 		{"nps", "nps_category", "Net promoter score with its standard error, and what customers do by what they say", npsMeasures(), false},
+		{"matched", "membership", "Groups against others, and against others of the same tenure and tier", matchedMeasures(), false},
+		{"spectrum", "value_tier", "Loyalty as a spectrum: churn probability, categories, referrals and scores side by side, as quartiles", spectrumMeasures(), false},
+		{"falls", "value_tier", "How early a fall in score foretells a loss: customers lost after a lower answer, and after any other", fallMeasures(), false},
 	}
 }
 
@@ -40,6 +43,10 @@ func ReportNamed(name string) SegmentReport {
 func (s *Segments) Of(r *SegmentReport) *Segments {
 	shown := *s
 	shown.All = slices.DeleteFunc(slices.Clone(s.All), func(one Segment) bool { return one.Customers == 0 && (!r.leads || one.leads == 0) })
+	for i := range shown.All {
+		shown.All[i].benchmark = s.NPSBenchmark
+	}
+	shown.Base.benchmark = s.NPSBenchmark
 	return &shown
 }
 
@@ -59,6 +66,16 @@ func (s *Segment) npsError() measure.Value {
 	return measure.Ratio(int64(math.Round(float64(100*decimals*math.Sqrt(max(0, variance)/n)))), decimals, 1)
 }
 
+// npsAboveBenchmark is by how many points the score is above the benchmark that the shop has set.
+func (s *Segment) npsAboveBenchmark() measure.Value {
+	const decimals = 1000
+	if !s.benchmark.Known {
+		return measure.Ratio(0, 0, 1)
+	}
+	n := s.Answered()
+	return measure.Ratio(100*decimals*(s.Promoters-s.Detractors)-n*int64(math.Round(s.benchmark.Value*decimals)), decimals*n, 1)
+}
+
 func npsMeasures() []measure.Measure[Segment] {
 	return []measure.Measure[Segment]{
 		{Name: "customers", Of: func(s *Segment) measure.Value { return measure.Number(s.Customers) }},
@@ -68,6 +85,7 @@ func npsMeasures() []measure.Measure[Segment] {
 		{Name: "detractors", Of: func(s *Segment) measure.Value { return measure.Number(s.Detractors) }},
 		{Name: "nps", Better: measure.More, Of: func(s *Segment) measure.Value { return s.NPS() }},
 		{Name: "nps_standard_error", Of: func(s *Segment) measure.Value { return s.npsError() }},
+		{Name: "nps_above_benchmark", Better: measure.More, Of: func(s *Segment) measure.Value { return s.npsAboveBenchmark() }},
 		{Name: "referring_share", Better: measure.More, Of: func(s *Segment) measure.Value { return measure.Share(s.referrers, s.Customers) }},
 		{Name: "repeat_share", Better: measure.More, Of: func(s *Segment) measure.Value { return measure.Share(s.Repeat, s.Customers) }},
 		{Name: "average_churn_probability", Better: measure.Less, Of: func(s *Segment) measure.Value { return measure.Share(s.Probability, s.Known*10_000) }},

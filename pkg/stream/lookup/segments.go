@@ -12,6 +12,7 @@ import (
 	"github.com/mainstay/mainstay/processors/segment"
 	"github.com/mainstay/mainstay/schemas/ledger"
 	"github.com/mainstay/mainstay/schemas/money"
+	"github.com/mainstay/mainstay/schemas/output"
 )
 
 // Segment sums customers with a standing order, and of others those whose referral is known as leads.
@@ -20,6 +21,12 @@ type Segment struct {
 	segment.Sums
 	onboarding
 	referrals
+	matching
+	spectrum
+	falls
+
+	base      *Segment // of all customers, with whom some measures compare; of a segment that was read
+	benchmark output.Opt[float64]
 }
 
 // SegmentMeasures are the measures of a segment.
@@ -38,6 +45,8 @@ type Segments struct {
 	Unit money.Unit
 	All  []Segment
 	Base Segment // of all customers
+
+	NPSBenchmark output.Opt[float64] // surveys.nps_benchmark
 }
 
 // ReadSegments reads all customers of a namespace and sums them by each of some dimensions. It is a scan, as List is; another dimension
@@ -53,10 +62,10 @@ func SumSegments(ctx context.Context, through Walk, by []Dimension, scanned func
 	for i := range segments {
 		segments[i] = map[string]*Segment{}
 	}
-	var ranks *rfm
+	var among *ranks
 	if slices.ContainsFunc(by, func(d Dimension) bool { return d.Ranked }) {
 		var err error
-		if ranks, err = readRFM(ctx, through); err != nil {
+		if among, err = readRanks(ctx, through); err != nil {
 			return nil, err
 		}
 	}
@@ -68,8 +77,9 @@ func SumSegments(ctx context.Context, through Walk, by []Dimension, scanned func
 		}
 		a := processors.ScoreCustomer(p, id, c)
 		unit = a.CLV.Currency
-		one := counted{p.SegmentCustomer(&a, c), ranks}
+		one := counted{p.SegmentCustomer(&a, c), among}
 		base.add(p, &a, &one.Customer)
+		base.addCategories(p, c)
 		for i := range by {
 			name := cmp.Or(by[i].of(&one), segment.None)
 			if segments[i][name] == nil {
@@ -84,6 +94,9 @@ func SumSegments(ctx context.Context, through Walk, by []Dimension, scanned func
 	sums := make([]*Segments, len(by))
 	for i := range by {
 		sums[i] = &Segments{By: by[i], AsOf: asOf, Unit: unit, All: by[i].sorted(segments[i]), Base: base}
+		for k := range sums[i].All {
+			sums[i].All[k].base = &base
+		}
 	}
 	return sums, nil
 }
@@ -97,6 +110,11 @@ func (d *Dimension) sorted(segments map[string]*Segment) (all []Segment) {
 	return all
 }
 
+// isLost reports whether a customer's risk is high, or they are churned.
+func isLost(a *processors.CustomerScores) bool {
+	return a.Churn.Risk == customer.High.String() || a.Churn.Risk == customer.Churned.String()
+}
+
 // add adds a customer, or a lead who has not bought.
 func (s *Segment) add(p *processors.Partition, a *processors.CustomerScores, c *segment.Customer) {
 	if c.State.Orders() == 0 {
@@ -106,4 +124,7 @@ func (s *Segment) add(p *processors.Partition, a *processors.CustomerScores, c *
 	s.Sums.Add(c)
 	s.onboarding.add(p, a, c.State)
 	s.referrals.add(p, a, c.State)
+	s.matching.add(p, a, c.State)
+	s.spectrum.add(a, c.State)
+	s.falls.add(p, c.State)
 }
