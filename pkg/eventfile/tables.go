@@ -50,21 +50,26 @@ func (r *Reader) reopened() (io.Reader, error) {
 
 // exact is a cell's text without what binary numbers do to it. A program that computes in binary writes 49.9 as 49.899999999999999: the decimal of 15
 // digits or fewer that is the same number is meant. A spreadsheet keeps 15 digits of a number and writes 0 for all others, so a long whole number that ends
-// so has most likely lost digits: it becomes one with an exponent, which no row takes for an id. Other texts, long ids among them, stay as they are.
-func exact(text string) string {
+// so has most likely lost digits, unless isText reports that its cell is a text: it becomes one with an exponent, which no row takes for an id. Other texts,
+// long ids among them, stay as they are.
+func exact(text string, isText func() (bool, error)) (string, error) {
 	const mostExact = 15 // digits
-	//mutant:cell-as-binary insert return text
+	//mutant:cell-as-binary insert return text, nil
 	v, err := strconv.ParseFloat(text, 64)
 	switch {
 	case len(text) <= mostExact || err != nil || strings.Trim(text, "-.0123456789") != "":
-		return text
+		return text, nil
 	case strings.Contains(text, "."):
 		if decimal := strconv.FormatFloat(v, 'f', -1, 64); len(strings.Trim(decimal, "-0.")) <= mostExact+1 {
-			return decimal
+			return decimal, nil
 		}
-		return text
+		return text, nil
 	case strings.Trim(text[mostExact:], "0") == "":
-		return strconv.FormatFloat(v, 'e', -1, 64)
+		stands, err := isText()
+		if stands || err != nil {
+			return text, err
+		}
+		return strconv.FormatFloat(v, 'e', -1, 64), nil
 	}
-	return text
+	return text, nil
 }

@@ -33,23 +33,39 @@ func (r *Reader) rewriteWorkbook(archive *zip.Reader, to *csv.Writer) (failed er
 		return err
 	}
 	width := 0
-	if err := eachRow(workbook, sheet, func(cells []string) error {
+	if err := eachRow(workbook, sheet, func(_ int, cells []string) error {
 		width = max(width, len(cells))
 		return nil
 	}); err != nil {
 		return err
 	}
 	line := make([]string, width)
-	return eachRow(workbook, sheet, func(cells []string) error {
+	return eachRow(workbook, sheet, func(number int, cells []string) (err error) {
 		if len(cells) == 0 {
 			return to.Write(nil) //nolint:wrapcheck // rewritten reports it
 		}
 		clear(line)
 		for i, text := range cells {
-			line[i] = exact(text)
+			// The library reads the whole sheet into memory to answer, so it is asked of few cells.
+			if line[i], err = exact(text, func() (bool, error) { return isText(workbook, sheet, i+1, number) }); err != nil {
+				return err
+			}
 		}
 		return to.Write(line) //nolint:wrapcheck // rewritten reports it
 	})
+}
+
+// isText reports whether a cell is stored as a text, and not as a number.
+func isText(workbook *excelize.File, sheet string, column, row int) (bool, error) {
+	name, err := excelize.CoordinatesToCellName(column, row)
+	if err != nil {
+		return false, fmt.Errorf("name a cell: %w", err)
+	}
+	stored, err := workbook.GetCellType(sheet, name)
+	if err != nil {
+		return false, fmt.Errorf("read cell %s of sheet %q: %w", name, sheet, err)
+	}
+	return stored == excelize.CellTypeSharedString || stored == excelize.CellTypeInlineString, nil
 }
 
 // wellFormed checks the XML of all sheets: the library takes the first error in a sheet for its end, and what follows would be lost unnoticed.
@@ -94,7 +110,7 @@ func (r *Reader) sheetOf(workbook *excelize.File) (string, error) {
 	}
 }
 
-func eachRow(workbook *excelize.File, sheet string, do func(cells []string) error) (failed error) {
+func eachRow(workbook *excelize.File, sheet string, do func(number int, cells []string) error) (failed error) {
 	rows, err := workbook.Rows(sheet)
 	if err != nil {
 		return fmt.Errorf("read sheet %q: %w", sheet, err)
@@ -107,7 +123,7 @@ func eachRow(workbook *excelize.File, sheet string, do func(cells []string) erro
 		if err != nil {
 			return fmt.Errorf("read sheet %q, row %d: %w", sheet, number, err)
 		}
-		if err := do(cells); err != nil {
+		if err := do(number, cells); err != nil {
 			return err
 		}
 	}
