@@ -84,9 +84,9 @@ const byteOrderMark = "\xef\xbb\xbf"
 func registryHeader(v []byte) (header int, id uint64) {
 	const short, long = 1 + 4, 1 + 8
 	switch {
-	case len(v) > short && startsObject(v[short:]):
+	case len(v) > short && startsEvents(v[short:]):
 		return short, uint64(binary.BigEndian.Uint32(v[1:]))
-	case len(v) > long && startsObject(v[long:]):
+	case len(v) > long && startsEvents(v[long:]):
 		return long, binary.BigEndian.Uint64(v[1:])
 	}
 	return 0, 0
@@ -100,9 +100,10 @@ func registryRefusal(v []byte) string {
 		binary.BigEndian.Uint32(v[1:]))
 }
 
-func startsObject(v []byte) bool {
+// startsEvents reports whether an object begins, or an array of objects.
+func startsEvents(v []byte) bool {
 	v = bytes.TrimLeft(v, " \t\r\n")
-	return len(v) > 0 && v[0] == '{'
+	return len(v) > 0 && (v[0] == '{' || v[0] == '[')
 }
 
 // opensEnvelope reports whether the first member of an object is one with which Connect or Debezium begin.

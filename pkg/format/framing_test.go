@@ -43,6 +43,7 @@ func TestFramesAroundAnEvent(t *testing.T) {
 	}{
 		{nil, event.Purchase, `{"customer_id":"c-1","order_id":"o-1","total":10,"currency":"EUR","occurred_at":"2026-03-01T12:00:00Z"}`},
 		{nil, event.Purchase, `{"specversion":"1.0","id":"e","source":"/shop","type":"purchase","data":{"customer_id":"c-1","order_id":"o-1","total":10,"currency":"EUR"}}`},
+		{nil, event.Purchase, `[{"customer_id":"c-1","order_id":"o-1","total":10,"currency":"EUR"}]`},
 		{nil, event.Survey, `{"customer_id":"c-1","response_id":"r-1","score":9}`},
 		{nil, event.Referral, `{"referrer_customer_id":"c-1","referred_customer_id":"c-2","referral_id":"r","status":"approved"}`},
 		{shopify, event.Purchase, `{"id":5001,"line_items":[{"price":"10.00","quantity":1}],"current_total_price":"10.00","total_price":"10.00","currency":"EUR","customer":{"id":7},"created_at":"2026-03-01T12:00:00Z","updated_at":"2026-03-01T12:00:00Z","financial_status":"paid"}`},
