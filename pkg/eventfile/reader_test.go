@@ -265,12 +265,12 @@ func TestOtherEvents(t *testing.T) {
 		},
 		{
 			"referral", "occurred_at=day", "advocate,friend,status,day\na,b,approved,2024-01-01\na,,approved,2024-01-01\n", "b",
-			`{"type":"referral","occurred_at":"2024-01-01T00:00:00Z","referral_id":"SUM-2","referrer_customer_id":"a","referred_customer_id":"b","status":"approved"}`,
+			`{"type":"referral","occurred_at":"2024-01-01T00:00:00Z","referrer_customer_id":"a","referred_customer_id":"b","status":"approved"}`,
 			"line 3: referred_customer_id: missing",
 		},
 		{
 			"referral", "", "advocate,friend,status,timestamp\na,b,voided,2024-01-01\na,b,perhaps,2024-01-01\n", "b",
-			`{"type":"referral","occurred_at":"2024-01-01T00:00:00Z","referral_id":"SUM-2","referrer_customer_id":"a","referred_customer_id":"b","status":"voided"}`,
+			`{"type":"referral","occurred_at":"2024-01-01T00:00:00Z","referrer_customer_id":"a","referred_customer_id":"b","status":"voided"}`,
 			"line 3: status: unknown_value.*",
 		},
 		{

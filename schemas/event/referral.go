@@ -3,7 +3,7 @@ package event
 import "github.com/mainstay/mainstay/schemas/ledger"
 
 var (
-	fReferralID = declare(Field{Name: "referral_id", Format: Identifier, Identity: true, Example: "f-5001", Flag: "referral", Doc: "The referral."})
+	fReferralID = declare(Field{Name: "referral_id", Format: Identifier, Example: "f-5001", Flag: "referral", Doc: "The referral."})
 	fReferrer   = declare(Field{
 		Name: "referrer_customer_id", Aliases: []string{"advocate"}, Format: CustomerID, Required: true, Example: "c-1001", Flag: "referrer",
 		Doc: "The customer that referred the other.",
