@@ -45,6 +45,17 @@ func TestStatusesCountAsInTheStream(t *testing.T) {
 	require.Equal(t, "EUR", orders.Unit.Code)
 }
 
+// An order of which more is paid back than the setting counts of it, such as its shipping, is an order that does not stand, and no error.
+func TestMoreIsPaidBackThanCounts(t *testing.T) {
+	orders, err := read(t, "customer_id,order_id,occurred_at,total,shipping,refunded,currency\na,1,2026-01-01,50,5,50,EUR\na,2,2026-01-02,50,5,,EUR\n", func(o *Options) {
+		o.Event.Total, o.Mapping.Columns = event.TotalWithoutShipping, map[string]string{"refunded": "refunded"}
+	})
+	require.NoError(t, err)
+	require.Empty(t, orders.Refused)
+	require.Len(t, orders.Histories, 1)
+	require.Equal(t, int64(4500), orders.Histories[0].Net())
+}
+
 func TestCDNOW(t *testing.T) {
 	columns, err := eventfile.ParseMap("customer_id=sampleid,occurred_at=date,total=sales")
 	require.NoError(t, err)
