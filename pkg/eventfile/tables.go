@@ -55,9 +55,9 @@ func (r *Reader) reopened() (io.Reader, error) {
 func exact(text string, isText func() (bool, error)) (string, error) {
 	const mostExact = 15 // digits
 	//mutant:cell-as-binary insert return text, nil
-	v, err := strconv.ParseFloat(text, 64)
+	v, notNumber := strconv.ParseFloat(text, 64)
 	switch {
-	case len(text) <= mostExact || err != nil || strings.Trim(text, "-.0123456789") != "":
+	case len(text) <= mostExact || notNumber != nil || strings.Trim(text, "-.0123456789") != "":
 		return text, nil
 	case strings.Contains(text, "."):
 		if decimal := strconv.FormatFloat(v, 'f', -1, 64); len(strings.Trim(decimal, "-0.")) <= mostExact+1 {
