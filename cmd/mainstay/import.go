@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -83,6 +84,12 @@ func (p *program) importFile(ctx context.Context, cmd *cobra.Command, args []str
 		return err
 	}
 	defer a.Close()
+	//mutant:import-reads-utc if false && $
+	if !cmd.Flags().Changed("timezone") { // times without a zone are of the ledger's, as in the stream
+		if im.Mapping.Timezone, err = time.LoadLocation(genesis.GetTimezone()); err != nil {
+			return fmt.Errorf("timezone of the ledger: %w", err)
+		}
+	}
 	im.Ledger, im.Convertible = ledger.FirstID(genesis), a.Config.Money.Convertible
 	if im.Decoder, err = a.Decoder(genesis); err != nil {
 		return err

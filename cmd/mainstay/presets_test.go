@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -68,4 +69,15 @@ func TestAGuessIsAskedFor(t *testing.T) {
 	require.Equal(t, exitFailed, code)
 	require.NotContains(t, errs, "Read the file so?")
 	require.Contains(t, errs, guess+", of which the columns are guessed")
+}
+
+// Times of a file that state no zone are of the ledger's, as in the stream, unless --timezone says otherwise.
+func TestImportReadsTimesInTheZoneOfTheLedger(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "orders.csv")
+	require.NoError(t, os.WriteFile(path, []byte("customer_id,order_id,occurred_at,total\na,1,2026-01-01 02:00:00,5\n"), 0o600))
+	for flag, first := range map[string]string{"": "2025-12-31T22:30:00Z", "UTC": "2026-01-01T02:00:00Z"} {
+		_, out, errs := run(t, []string{"MAINSTAY_TIMEZONE=Asia/Tehran", "MAINSTAY_MONEY_CURRENCY=EUR"}, slices.Concat(
+			[]string{"import", path, "--type", "purchase", "--currency", "EUR", "--dry-run", "--output", "json"}, map[bool][]string{true: {"--timezone", flag}}[flag != ""])...)
+		require.Equal(t, first, object(t, out)["first_event"], errs)
+	}
 }

@@ -24,7 +24,7 @@ func addFileFlags(cmd *cobra.Command) {
 	f.String("map", "", "column of each field: field=column,field=column; also products, alternatives and constants: see mainstay import --help")
 	addPresetFlags(cmd)
 	f.String("time-format", "auto", "format of times: a Go layout (2006-01-02), strftime (%Y-%m-%d), or one of "+strings.Join(timeform.Names(), ", "))
-	f.String("timezone", "", "IANA name of the time zone of times that state none (default UTC)")
+	f.String("timezone", "", "IANA name of the time zone of times that state none (default: that of the ledger)")
 	f.String("currency", "", "currency of rows that state none")
 	f.String("delimiter", "", "CSV delimiter: , ; | or tab (default: detected)")
 	f.Bool("decimal-comma", false, "amounts have a decimal comma: 49,90")

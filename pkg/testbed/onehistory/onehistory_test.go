@@ -34,7 +34,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-var now = time.Date(2026, 2, 1, 0, 0, 0, 0, time.UTC)
+var now = time.Date(2026, 12, 15, 0, 0, 0, 0, time.UTC)
 
 // record is a record of an input topic.
 type record struct {
@@ -187,7 +187,7 @@ func framed(t *rapid.T, value any) []byte {
 }
 
 // imported imports a file and returns the records that it has become.
-func (s *shop) imported(t *rapid.T, kind event.Kind, path string, m eventfile.Mapping) (all []record) {
+func (s *shop) imported(t rapid.TB, kind event.Kind, path string, m eventfile.Mapping) (all []record) {
 	ctx := context.Background()
 	before, err := s.kafka.ListOffsets(ctx, topic, []int32{0})
 	require.NoError(t, err)
@@ -257,7 +257,9 @@ func (s *shop) stream(t require.TestingT) *stream {
 		require.NoError(t, err)
 	}
 	values := settings.Default()
-	values.Rates = []*ledger.Rate{{Currency: "JPY", Numerator: 1, Denominator: 1}, {Currency: "KWD", Numerator: 1, Denominator: 1}}
+	for _, code := range []string{"GBP", "INR", "JPY", "KWD", "USD"} {
+		values.Rates = append(values.Rates, &ledger.Rate{Currency: code, Numerator: 1, Denominator: 1})
+	}
 	values.KeepComments = s.options.KeepComments
 	out.append(ledger.Kind_KIND_GENESIS, 0, &ledger.Genesis{
 		LedgerId: "test", Partitions: 1, CustomerHash: "murmur2", CustomerNormalisation: string(s.options.Normalise), Clock: ledger.Clock_CLOCK_EVENT, Currency: "EUR",
