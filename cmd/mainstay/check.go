@@ -6,9 +6,11 @@ import (
 	"io"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/mainstay/mainstay/pkg/eventfile"
 	"github.com/mainstay/mainstay/pkg/format"
 	"github.com/mainstay/mainstay/pkg/node/app"
 	"github.com/mainstay/mainstay/pkg/ops/access"
@@ -23,13 +25,14 @@ func (p *program) checkCommand() *cobra.Command {
 persistence of Redis. The exit code is 3 if there is a fatal finding.
 
 With --sample FILE --topic TOPIC it decodes one payload, without Kafka or Redis, and shows how each field is read, or why the payload is
-refused (exit code 3). If the payload names a schema, the schema registry is asked for it. Without --format, and if the topic has none, the payload is also tried with the shipped formats, and those
+refused (exit code 3). Of a file of events, such as a CSV, a workbook or an export of a shop system, it shows from which column each field of the first
+row is read, and with which flags import reads it so; columns of unknown names are guessed. If the payload names a schema, the schema registry is asked for it. Without --format, and if the topic has none, the payload is also tried with the shipped formats, and those
 that it is a record of are named.
 FILE may be - for standard input.`,
 		Example: "  " + p.name + " check --sample order.json --topic purchases",
 		RunE:    p.interruptible(p.check),
 	}
-	cmd.Flags().String("sample", "", "file with one payload; - for standard input")
+	cmd.Flags().String("sample", "", "file with one payload, or a file of events; - for a payload from standard input")
 	p.addTopicFlag(cmd, "input topic of the sample")
 	cmd.Flags().String("format", "", "format of the sample: one of mainstay formats list, or a file (default: that of the topic)")
 	cmd.Flags().StringArray("header", nil, "header of the sample's record, name=value, for CloudEvents in binary mode")
@@ -92,23 +95,41 @@ func (p *program) sample(ctx context.Context, cmd *cobra.Command, a *app.App, fi
 	if err != nil {
 		return err
 	}
-	f, err := sampleFormat(cmd, a, topic)
-	if err != nil {
-		return err
+	var s inspect.Sample
+	if file != "-" && !cmd.Flags().Changed("header") && !cmd.Flags().Changed("format") && inspect.IsFile(message.Value) {
+		s, err = p.sampleFile(a, decoder, kind, file)
+	} else {
+		s, err = p.samplePayload(ctx, cmd, a, decoder, topic, kind, message)
 	}
-	s, err := inspect.DecodeSample(ctx, a.Registry, decoder, f, kind, message, p.now().UnixMilli())
 	if err != nil {
 		return err
 	}
 	if machine {
 		err = p.json(s)
 	} else {
-		err = p.sampleTable(s)
+		err = p.sampleTable(s, file)
 	}
 	if err == nil && !s.Accepted {
 		return errFindings
 	}
 	return err
+}
+
+func (p *program) sampleFile(a *app.App, decoder *event.Decoder, kind event.Kind, path string) (inspect.Sample, error) {
+	zone, err := time.LoadLocation(a.Config.Timezone)
+	if err != nil {
+		return inspect.Sample{}, usage("timezone: %v", err)
+	}
+	m := eventfile.Mapping{Timezone: zone, Currencies: app.EventOptions(a.Config, nil).Currencies}
+	return inspect.DecodeFile(decoder, kind, path, m, p.now().UnixMilli())
+}
+
+func (p *program) samplePayload(ctx context.Context, cmd *cobra.Command, a *app.App, decoder *event.Decoder, topic string, kind event.Kind, message *event.Message) (inspect.Sample, error) {
+	f, err := sampleFormat(cmd, a, topic)
+	if err != nil {
+		return inspect.Sample{}, err
+	}
+	return inspect.DecodeSample(ctx, a.Registry, decoder, f, kind, message, p.now().UnixMilli())
 }
 
 // sampleFormat is the format that --format names, or that of the topic.
@@ -153,7 +174,7 @@ func (p *program) sampleMessage(cmd *cobra.Command, file string) (*event.Message
 	}, nil
 }
 
-func (p *program) sampleTable(s inspect.Sample) error {
+func (p *program) sampleTable(s inspect.Sample, file string) error {
 	rows := make([][]string, len(s.Fields))
 	for i, f := range s.Fields {
 		became := f.Value
@@ -165,8 +186,14 @@ func (p *program) sampleTable(s inspect.Sample) error {
 	if err := p.table([]string{"FIELD", "FOUND AT", "AS", "BECOMES"}, rows); err != nil {
 		return err
 	}
-	if err := p.printf("%s, format %s: %s\n", s.Kind, s.Format, s.Verdict); err != nil || len(s.Suggests) == 0 {
+	if err := p.printf("%s, format %s: %s\n", s.Kind, s.Format, s.Verdict); err != nil {
 		return err
+	}
+	if len(s.Import) > 0 {
+		return p.printf("To check all rows, and send nothing: %s import %s %s --dry-run\n", p.name, shellQuote(file), strings.Join(s.Import, " "))
+	}
+	if len(s.Suggests) == 0 {
+		return nil
 	}
 	verb := "is accepted"
 	if s.Accepted {

@@ -12,14 +12,17 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files")
 
-// The report of check --sample on payloads. A file is named NAME.TOPIC.json.
+// The report of check --sample on payloads and files. A sample is named NAME.TOPIC.json, or .csv or .ndjson.
 func TestSamples(t *testing.T) {
-	samples, err := filepath.Glob("testdata/samples/*.json")
+	samples, err := filepath.Glob("testdata/samples/*")
 	require.NoError(t, err)
 	require.NotEmpty(t, samples)
 	for _, sample := range samples {
-		name := strings.TrimSuffix(filepath.Base(sample), ".json")
-		t.Run(name, func(t *testing.T) {
+		if filepath.Ext(sample) == ".golden" {
+			continue
+		}
+		name := strings.TrimSuffix(filepath.Base(sample), filepath.Ext(sample))
+		t.Run(filepath.Base(sample), func(t *testing.T) {
 			_, topic, _ := strings.Cut(name, ".")
 			code, out, errs := run(t, nil, "check", "--sample", sample, "--topic", topic)
 			require.Empty(t, errs)

@@ -22,6 +22,7 @@ type Sample struct {
 	EventID  string               `json:"event_id,omitempty"`
 	Format   string               `json:"format"`
 	Suggests []string             `json:"suggested_formats,omitempty"` // under which it would be accepted, if it has no format and is refused or looks like a vendor's
+	Import   []string             `json:"import_flags,omitempty"`      // of a file: the flags by which mainstay import reads it so
 	Events   []SampleEvent        `json:"events,omitempty"`            // that are not skipped
 	Fields   []event.FieldReading `json:"fields"`
 }
