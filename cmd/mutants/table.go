@@ -57,6 +57,7 @@ func mutants() []mutant {
 		{rule: "files", name: "preset-total-of-each-line", broken: "an export that repeats the total of an order in each line counts it as often", by: unitTests("./pkg/eventfile", "^TestTheFirstRowStatesTheOrder$")},
 		{rule: "files", name: "over-refunds-are-refused", broken: "an order of a file of which more is paid back than counts is refused as a conflict", by: unitTests("./pkg/models/orderfile", "^TestMoreIsPaidBackThanCounts$")},
 		{rule: "files", name: "import-reads-utc", broken: "an import reads times without a zone as of UTC, and not as the stream does", by: goTest("./cmd/mainstay", "TestImportReadsTimesInTheZoneOfTheLedger")},
+		{rule: "files", name: "last-refund-alone", broken: "of an order's refunds in an export of WooCommerce only the last counts", by: unitTests("./pkg/eventfile", "^TestExportsAreReadAsTheirEvents$")},
 		{rule: "files", name: "preset-refund-lost", broken: "what an export states as paid back of an order is not taken off", by: unitTests("./pkg/models/orderfile", "^TestAnyShopifyExportCountsAsItsEvents$")},
 		{rule: "files", name: "credit-note-counts", broken: "a credit note without its order is read as an order", by: unitTests("./pkg/eventfile", "^TestExportsAreReadAsTheirEvents$")},
 		{rule: "files", name: "guess-when-two-compete", broken: "of two columns that could be meant, the first is guessed", by: unitTests("./pkg/eventfile", "^TestColumnsAreGuessed$")},

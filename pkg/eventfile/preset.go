@@ -52,13 +52,13 @@ var Presets = []Preset{ //nolint:gochecknoglobals // a table
 		Name: "woocommerce-orders",
 		Doc:  "Orders of WooCommerce, as WebToffee's plugin Order Export & Order Import writes them.",
 		Note: "Guests, whose customer_id is 0, are skipped as in the stream; --map customer_id=billing_email names all customers by their addresses. " +
-			"Orders refunded in full do not count; the file does not state other refunds.",
+			"Refunds are those of refund_items.",
 		Header: []string{"order_id", "order_date", "status", "order_total", "order_currency"},
 		Mapping: Mapping{
 			Type: "purchase",
 			Columns: map[string]string{
 				"customer_id": "customer_id|billing_email|=null", "order_id": "order_id", "occurred_at": "order_date", "total": "order_total",
-				"currency": "order_currency", "status": "status", "subtotal": "order_subtotal|=",
+				"currency": "order_currency", "status": "status", refunded: "refund_items|=", "subtotal": "order_subtotal|=",
 				"tax": "tax_total|=", "shipping": "shipping_total|=", "discount": "discount_total|=", "country": "shipping_country|billing_country|=",
 			},
 		},
