@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/mainstay/mainstay/pkg/lifetimes"
+	"github.com/mainstay/mainstay/pkg/models/parameters"
 )
 
 // base returns n customers who buy for 1,000 minor units on each of the given days, each customer a day after the previous one.
@@ -108,7 +109,7 @@ func TestLittle(t *testing.T) {
 			require.Contains(t, r.Trust, c.trust)
 			require.NotNil(t, r.model(r.Recommended))
 			t.Log(r.Recommended, r.Trust, r.Notes)
-			if r.HoldoutBuyers < leastBuyers {
+			if r.HoldoutBuyers < parameters.LeastBuyers {
 				require.Equal(t, Live, r.Recommended)
 			}
 			_, err = json.Marshal(r)

@@ -18,14 +18,11 @@ const (
 	trustedBias = 0.10
 )
 
-// leastBuyers is the minimum number of buyers in the second part for reliable figures.
-const leastBuyers = 30
-
 // recommend selects a model and sets the reason and the statement on how far to trust it.
 func (r *Result) recommend() {
 	r.Recommended = Live
 	r.Why = "It is the default; there are too few purchases to distinguish the models."
-	if best := r.best(); best != nil && r.HoldoutBuyers >= leastBuyers && r.RepeatBuyers > 0 {
+	if best := r.best(); best != nil && r.HoldoutBuyers >= parameters.LeastBuyers && r.RepeatBuyers > 0 {
 		r.Recommended = best.Name
 		r.Why = "Of the models whose RMSE is within 2% of the lowest and whose bias is within 10 points of the lowest, it has the best log score."
 	}
@@ -36,7 +33,7 @@ func (r *Result) recommend() {
 	}
 	chosen := r.model(r.Recommended)
 	r.Trust = r.trust(chosen)
-	if r.HoldoutBuyers < leastBuyers || r.RepeatBuyers == 0 {
+	if r.HoldoutBuyers < parameters.LeastBuyers || r.RepeatBuyers == 0 {
 		return
 	}
 	if chosen.Status == string(lifetimes.StatusProvisional) {
@@ -102,7 +99,7 @@ func (r *Result) trust(m *Model) string {
 	switch {
 	case r.HoldoutBuyers == 0:
 		return "Its predictions cannot be assessed: none of the customers bought in the second part."
-	case r.HoldoutBuyers < leastBuyers:
+	case r.HoldoutBuyers < parameters.LeastBuyers:
 		return fmt.Sprintf("Do not rely on these figures: only %s bought in the second part, which is too few.", counted(r.HoldoutBuyers, "customer"))
 	case r.RepeatBuyers == 0:
 		return "Do not rely on it: no customer had bought twice by the split, so its parameters are those of the prior."

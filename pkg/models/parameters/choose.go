@@ -21,7 +21,7 @@ const mostForChoice = 20_000
 // The least data for which models are compared. With less, differences are chance.
 const (
 	leastKnown  = 50 // customers known at the split
-	leastBuyers = 30 // of them, after it
+	LeastBuyers = 30 // of them, after it; with fewer the figures of a backtest are not reliable either
 )
 
 // The rule of a choice: the lowest log loss, among the models whose error of counts and of the total is near the lowest. The backtest
@@ -82,7 +82,7 @@ func Choose(d Data, name string, in Incumbent, horizonDays float64) (*Choice, er
 	choice := &Choice{Model: in.Model, Season: in.Season && d.Seasons, Incumbent: in.Model, Days: horizonDays, incumbentSeason: in.Season}
 	d = d.thinned(mostForChoice)
 	h := Split(d, horizonDays)
-	if len(h.Known) < leastKnown || h.Buyers() < leastBuyers {
+	if len(h.Known) < leastKnown || h.Buyers() < LeastBuyers {
 		return choice, nil
 	}
 	for _, inSeason := range []bool{false, true} {
