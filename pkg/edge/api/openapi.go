@@ -30,7 +30,7 @@ func Document() ([]byte, error) {
 		"paths": paths,
 		"components": schema{
 			"schemas":         d,
-			"securitySchemes": schema{"token": schema{"type": "http", "scheme": "bearer", "description": "Made with `mainstay token`; on loopback none is needed unless http.tokens_file is set."}},
+			"securitySchemes": schema{"token": server.TokenScheme()},
 		},
 	}
 	var b bytes.Buffer

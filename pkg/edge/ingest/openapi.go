@@ -47,7 +47,7 @@ func Document() ([]byte, error) {
 		responses[strconv.Itoa(status)] = one
 	}
 	security := []schema{{"token": []string{string(server.ScopeEvents)}}, {}}
-	schemes := schema{"token": schema{"type": "http", "scheme": "bearer", "description": "Made with `mainstay token`; on loopback none is needed unless http.tokens_file is set."}}
+	schemes := schema{"token": server.TokenScheme()}
 	for _, s := range Schemes() {
 		schemes[s.Format] = schema{"type": "apiKey", "in": "header", "name": s.Header, "description": "Signature of the body with the secret ingest.secrets." + s.Format + ", for the format " + s.Format}
 		security = append(security, schema{s.Format: []string{}})

@@ -47,6 +47,11 @@ type Token struct {
 	Scopes []Scope `yaml:"scopes,flow"`
 }
 
+// TokenScheme describes tokens in documents of OpenAPI.
+func TokenScheme() map[string]any {
+	return map[string]any{"type": "http", "scheme": "bearer", "description": "Made with `mainstay token`; on loopback none is needed unless http.tokens_file is set."}
+}
+
 // NewToken returns the entry of a token.
 func NewToken(name, token string, scopes []Scope) Token {
 	sum := sha256.Sum256([]byte(token))
