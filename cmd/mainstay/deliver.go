@@ -48,8 +48,7 @@ customer: compare sequence.`,
 		c.Flags().String("reason", "", "only dead letters with this reason, such as http_400")
 		c.Flags().String("since", "", "only records of this time or later: RFC 3339, a day, or relative to now (-24h)")
 	}
-	replay.Flags().Int("max", 100, "maximum number of records to send")
-	replay.Flags().Bool("apply", false, "send the records")
+	addReplayFlags(replay)
 	for _, c := range []*cobra.Command{status, test, list, replay} {
 		addOutputFlag(c)
 	}
@@ -212,10 +211,8 @@ func (p *program) deliverDLQReplay(ctx context.Context, cmd *cobra.Command, args
 	if r.Reason, r.Since, err = p.deliverFilter(cmd); err != nil {
 		return err
 	}
-	r.Max, _ = cmd.Flags().GetInt("max")
-	r.Apply, _ = cmd.Flags().GetBool("apply")
-	if r.Max < 1 {
-		return usage("--max must be at least 1; it is %d", r.Max)
+	if r.Max, r.Apply, err = replayFlags(cmd); err != nil {
+		return err
 	}
 	a, err := p.connect(ctx, cmd)
 	if err != nil {

@@ -36,8 +36,7 @@ or referral. Replayed records stay in the dead-letter topic; a record that is re
 		c.Flags().String("reason", "", "only dead letters with this reason, such as bad_format")
 		c.Flags().String("since", "", "only records of this time or later: RFC 3339, a day, or relative to now (-24h)")
 	}
-	replay.Flags().Int("max", 100, "maximum number of records to send")
-	replay.Flags().Bool("apply", false, "send the records")
+	addReplayFlags(replay)
 	show.Flags().Bool("payload", false, "show the key, the header values and the value, which may hold personal data")
 	for _, c := range []*cobra.Command{list, show, replay} {
 		addOutputFlag(c)
@@ -154,6 +153,22 @@ func recordTime(ms int64) string {
 	return strconv.FormatInt(ms, 10) + " ms, which is no time"
 }
 
+// addReplayFlags adds the flags of commands that send dead letters again.
+func addReplayFlags(cmd *cobra.Command) {
+	cmd.Flags().Int("max", 100, "maximum number of records to send")
+	cmd.Flags().Bool("apply", false, "send the records")
+}
+
+// replayFlags reads the flags that addReplayFlags has added.
+func replayFlags(cmd *cobra.Command) (most int, apply bool, err error) {
+	most, _ = cmd.Flags().GetInt("max")
+	apply, _ = cmd.Flags().GetBool("apply")
+	if most < 1 {
+		return most, apply, usage("--max must be at least 1; it is %d", most)
+	}
+	return most, apply, nil
+}
+
 func (p *program) dlqReplay(ctx context.Context, cmd *cobra.Command, _ []string) error {
 	machine := asJSON(cmd)
 	r := deadletters.Replay{}
@@ -161,10 +176,8 @@ func (p *program) dlqReplay(ctx context.Context, cmd *cobra.Command, _ []string)
 	if r.Filter, err = p.deadLetterFilter(cmd); err != nil {
 		return err
 	}
-	r.Max, _ = cmd.Flags().GetInt("max")
-	r.Apply, _ = cmd.Flags().GetBool("apply")
-	if r.Max < 1 {
-		return usage("--max must be at least 1; it is %d", r.Max)
+	if r.Max, r.Apply, err = replayFlags(cmd); err != nil {
+		return err
 	}
 	a, err := p.connect(ctx, cmd)
 	if err != nil {

@@ -58,6 +58,8 @@ func mutants() []mutant {
 		{rule: "files", name: "over-refunds-are-refused", broken: "an order of a file of which more is paid back than counts is refused as a conflict", by: unitTests("./pkg/models/orderfile", "^TestMoreIsPaidBackThanCounts$")},
 		{rule: "files", name: "import-reads-utc", broken: "an import reads times without a zone as of UTC, and not as the stream does", by: goTest("./cmd/mainstay", "TestImportReadsTimesInTheZoneOfTheLedger")},
 		{rule: "files", name: "last-refund-alone", broken: "of an order's refunds in an export of WooCommerce only the last counts", by: unitTests("./pkg/eventfile", "^TestExportsAreReadAsTheirEvents$")},
+		{rule: "files", name: "referral-of-its-line", broken: "a referral of a file is another one than the same of the stream, and than the row that voids it", by: goTest("./pkg/testbed/onehistory", "TestOneHistoryIsOneState")},
+		{rule: "files", name: "no-array-behind-a-header", broken: "an array of events behind a schema registry's header is refused", by: unitTests("./pkg/format", "^TestFramesAroundAnEvent$")},
 		{rule: "files", name: "preset-refund-lost", broken: "what an export states as paid back of an order is not taken off", by: unitTests("./pkg/models/orderfile", "^TestAnyShopifyExportCountsAsItsEvents$")},
 		{rule: "files", name: "credit-note-counts", broken: "a credit note without its order is read as an order", by: unitTests("./pkg/eventfile", "^TestExportsAreReadAsTheirEvents$")},
 		{rule: "files", name: "guess-when-two-compete", broken: "of two columns that could be meant, the first is guessed", by: unitTests("./pkg/eventfile", "^TestColumnsAreGuessed$")},

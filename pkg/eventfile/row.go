@@ -262,6 +262,7 @@ func (r *Reader) fillDefaults(line int, literals, texts []string) {
 	}
 	identity := r.sum[:12] + "-" + strconv.Itoa(line)
 	for _, f := range r.fields {
+		//mutant:referral-of-its-line if $ || f.Name == "referral_id"
 		if f.Identity && r.conditionHolds(f, texts) {
 			fill(f.Name, identity)
 		}

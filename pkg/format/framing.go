@@ -103,6 +103,7 @@ func registryRefusal(v []byte) string {
 // startsEvents reports whether an object begins, or an array of objects.
 func startsEvents(v []byte) bool {
 	v = bytes.TrimLeft(v, " \t\r\n")
+	//mutant:no-array-behind-a-header replace return len(v) > 0 && v[0] == '{'
 	return len(v) > 0 && (v[0] == '{' || v[0] == '[')
 }
 
