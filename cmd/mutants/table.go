@@ -185,6 +185,8 @@ func mutants() []mutant {
 		{rule: "9", name: "any-404-is-unknown", broken: "the 404 of a proxy, or of a wrong path, makes every record a dead letter", by: unitTests("./pkg/registry", "^TestARegistryThatFailsIsAwaited$")},
 		{rule: "9", name: "decimal-by-float", broken: "an amount in Avro or Protobuf loses its last digits", by: unitTests("./pkg/registry", "^(TestJSONOfEachType|TestEncodingsAgree)$")},
 		{rule: "9", name: "values-without-bound", broken: "a short record in Avro takes any amount of memory", by: unitTests("./pkg/registry", "^TestBounds$")},
+		{rule: "9", name: "protobuf-without-bound", broken: "a short record in Protobuf takes any amount of memory", by: unitTests("./pkg/registry", "^TestBounds$")},
+		{rule: "access", name: "registry-header-left-out", broken: "requests to the schema registry lack the further headers", by: unitTests("./pkg/registry", "^TestCredentials$")},
 		{rule: "3", name: "array-shares-an-id", broken: "the events of an array have the id of the record's header, so that only the first counts", by: unitTests("./pkg/format", "^TestHeadersSayNothingOfAnArray$")},
 		{rule: "access", name: "format-erases", broken: "who may report purchases may have customers forgotten", by: unitTests("./pkg/format", "^TestPayloads$")},
 		{rule: "9", name: "refused-output-again", broken: "a transaction that an output topic refuses is appended to all other topics again and again", by: unitTests("./pkg/testbed/faulttest", "^TestRefusedForEver$")},

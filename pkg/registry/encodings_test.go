@@ -1,6 +1,7 @@
 package registry_test
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"math/big"
@@ -280,7 +281,13 @@ func TestBounds(t *testing.T) {
 		schemaregistry.Schema{ID: 8, Text: `{"type":"array","items":{"type":"array","items":"null"}}`},
 		schemaregistry.Schema{ID: 9, Text: `{"type":"array","items":{"type":"map","values":"boolean"}}`},
 	)
+	s.Add(schemaregistry.Schema{ID: 10, Type: "PROTOBUF", Text: `syntax = "proto2"; message M {
+		repeated M m = 1; repeated bool b = 2 [packed = true]; repeated double d = 3 [packed = true]; repeated float f = 4 [packed = true]; repeated string s = 5;
+		map<int32, M> e = 6; repeated group G = 7 { repeated M m = 1; } }`})
 	r := open(t, registry.Config{URLs: []string{s.URL}})
+	times := func(n int, b ...byte) []byte { return bytes.Repeat(b, n) }
+	first := func(b []byte) []byte { return framed(10, append([]byte{0}, b...)...) } // the first message of the file
+	const most = 1 << 18
 	protoNested := func(depth int) []byte {
 		var b []byte
 		for range depth {
@@ -292,19 +299,31 @@ func TestBounds(t *testing.T) {
 		value []byte
 		want  string // of the error; "": none
 	}{
-		"a tree":             {framed(5, 4, 0, 0, 0), ""},
-		"nested":             {framed(1, append(slicesOf(2, 100), 0)...), ""},
-		"nested too deep":    {framed(1, append(slicesOf(2, 200), 0)...), "deep"},
-		"nested Protobuf":    {framed(3, protoNested(50)...), ""},
-		"Protobuf, too deep": {framed(3, protoNested(200)...), "cannot be read by schema 3"},
-		"long names":         {framed(2, block(50_000, slicesOf(2, 50_000))...), "16 MiB"},
-		"records":            {framed(6, block(80_000, slicesOf(1, 80_000))...), ""},
-		"too many records":   {framed(6, block(90_000, slicesOf(1, 90_000))...), "262144 values"},
-		"nulls":              {framed(8, block(50, []byte(strings.Repeat(string(block(4096, nil)), 50)))...), ""},
-		"too many nulls":     {framed(8, block(70, []byte(strings.Repeat(string(block(4096, nil)), 70)))...), "262144 values"},
-		"nulls without end":  {framed(8, block(1, block(1<<40, nil))...), "limit"},
-		"too many maps":      {framed(9, block(140_000, slicesOf(0, 140_000))...), "262144 values"},
-		"a decimal":          {framed(4, append(binary.AppendVarint(nil, 500), slicesOf(1, 500)...)...), "decimal"},
+		"a tree":                 {framed(5, 4, 0, 0, 0), ""},
+		"nested":                 {framed(1, append(slicesOf(2, 100), 0)...), ""},
+		"nested too deep":        {framed(1, append(slicesOf(2, 200), 0)...), "deep"},
+		"nested Protobuf":        {framed(3, protoNested(50)...), ""},
+		"Protobuf, too deep":     {framed(3, protoNested(200)...), "cannot be read by schema 3"},
+		"messages":               {first(times(most, 0x0a, 0)), ""},
+		"too many messages":      {first(times(most+1, 0x0a, 0)), "262144 values"},
+		"too many in a message":  {first(protoBytes(nil, 1, times(most, 0x0a, 0))), "262144 values"},
+		"too many in a group":    {first(append(append([]byte{0x3b}, times(most, 0x0a, 0)...), 0x3c)), "262144 values"},
+		"too many in a map":      {first(times(most/3+1, 0x32, 4, 8, 0, 0x12, 0)), "262144 values"},
+		"too many texts":         {first(times(most+1, 0x2a, 0)), "262144 values"},
+		"packed":                 {first(protoBytes(nil, 2, times(most-1, 1))), ""},
+		"too many packed":        {first(protoBytes(nil, 2, times(most, 1))), "262144 values"},
+		"packed of 8 bytes":      {first(protoBytes(nil, 3, times(8*(most-1), 0))), ""},
+		"too many of 8 bytes":    {first(protoBytes(nil, 3, times(8*most, 0))), "262144 values"},
+		"too many of 4 bytes":    {first(protoBytes(nil, 4, times(4*most, 0))), "262144 values"},
+		"malformed in a message": {first(protoBytes(nil, 1, []byte{0x0a, 9})), "cannot be read by schema 10"},
+		"long names":             {framed(2, block(50_000, slicesOf(2, 50_000))...), "16 MiB"},
+		"records":                {framed(6, block(80_000, slicesOf(1, 80_000))...), ""},
+		"too many records":       {framed(6, block(90_000, slicesOf(1, 90_000))...), "262144 values"},
+		"nulls":                  {framed(8, block(50, []byte(strings.Repeat(string(block(4096, nil)), 50)))...), ""},
+		"too many nulls":         {framed(8, block(70, []byte(strings.Repeat(string(block(4096, nil)), 70)))...), "262144 values"},
+		"nulls without end":      {framed(8, block(1, block(1<<40, nil))...), "limit"},
+		"too many maps":          {framed(9, block(140_000, slicesOf(0, 140_000))...), "262144 values"},
+		"a decimal":              {framed(4, append(binary.AppendVarint(nil, 500), slicesOf(1, 500)...)...), "decimal"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, _, err := read(t, r, event.Message{Value: c.value})

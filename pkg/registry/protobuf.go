@@ -12,6 +12,7 @@ import (
 
 	"github.com/bufbuild/protocompile"
 	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/dynamicpb"
@@ -71,6 +72,11 @@ func (b protobufBody) json(framed []byte) ([]byte, error) {
 		message = in.Get(i)
 		in = message.Messages()
 	}
+	values := maxValues
+	//mutant:protobuf-without-bound if false
+	if countValues(message, encoded, &values, maxDepth); values < 0 {
+		return nil, errLarge
+	}
 	m := dynamicpb.NewMessage(message)
 	if err := (proto.UnmarshalOptions{RecursionLimit: maxDepth}).Unmarshal(encoded, m); err != nil {
 		return nil, err //nolint:wrapcheck // Open says by which schema
@@ -78,6 +84,54 @@ func (b protobufBody) json(framed []byte) ([]byte, error) {
 	w := protobufWriter{}
 	w.message(m)
 	return w.out, w.err
+}
+
+// countValues subtracts from left the values that a message has, before any of them takes memory: two bytes are enough for a message that takes
+// hundreds. What is malformed is left to the reader.
+func countValues(message protoreflect.MessageDescriptor, encoded []byte, left *int, depth int) {
+	for len(encoded) > 0 && *left >= 0 && depth > 0 {
+		number, wire, used := protowire.ConsumeTag(encoded)
+		if used < 0 {
+			return
+		}
+		size := protowire.ConsumeFieldValue(number, wire, encoded[used:])
+		if size < 0 {
+			return
+		}
+		value := encoded[used : used+size]
+		encoded = encoded[used+size:]
+		*left--
+		field := message.Fields().ByNumber(number)
+		switch {
+		case field == nil:
+		case wire == protowire.BytesType && field.Message() != nil:
+			within, _ := protowire.ConsumeBytes(value)
+			countValues(field.Message(), within, left, depth-1)
+		case wire == protowire.StartGroupType && field.Message() != nil:
+			within, _ := protowire.ConsumeGroup(number, value)
+			countValues(field.Message(), within, left, depth-1)
+		case wire == protowire.BytesType && field.IsList() && field.Kind() != protoreflect.StringKind && field.Kind() != protoreflect.BytesKind:
+			packed, _ := protowire.ConsumeBytes(value)
+			*left -= packedValues(field.Kind(), packed)
+		}
+	}
+}
+
+// packedValues is the number of numbers in a packed list.
+func packedValues(kind protoreflect.Kind, packed []byte) (n int) {
+	switch kind {
+	case protoreflect.Fixed32Kind, protoreflect.Sfixed32Kind, protoreflect.FloatKind:
+		return len(packed) / 4
+	case protoreflect.Fixed64Kind, protoreflect.Sfixed64Kind, protoreflect.DoubleKind:
+		return len(packed) / 8
+	default: // varints, whose last byte has no high bit
+		for _, b := range packed {
+			if b < 1<<7 {
+				n++
+			}
+		}
+		return n
+	}
 }
 
 // messageIndexes reads which message it is: the index among the file's messages, then among those within that one, and so on. Before
