@@ -28,11 +28,12 @@ import (
 type Config struct {
 	URLs     []string // of servers of one registry, tried in this order
 	Username string
-	Password func() (string, error)      // read again for each request; nil: none
-	Token    func() (string, error)      // instead of user and password, likewise
-	TLS      func() (*tls.Config, error) // read again for each connection; nil: the system's certificates
-	Timeout  time.Duration               // of one request
-	LongIDs  bool                        // the framing has ids of 8 bytes (Apicurio before 3), not of 4
+	Password func() (string, error)            // read again for each request; nil: none
+	Token    func() (string, error)            // instead of user and password, likewise
+	Headers  map[string]func() (string, error) // further ones, likewise
+	TLS      func() (*tls.Config, error)       // read again for each connection; nil: the system's certificates
+	Timeout  time.Duration                     // of one request
+	LongIDs  bool                              // the framing has ids of 8 bytes (Apicurio before 3), not of 4
 
 	Transport http.RoundTripper // answers the requests; nil: the network does
 }
@@ -129,6 +130,14 @@ func (r *Registry) Close() {
 }
 
 func (r *Registry) authenticate(req *http.Request) error {
+	for name, read := range r.cfg.Headers {
+		value, err := read()
+		//mutant:registry-header-left-out insert continue
+		if err != nil {
+			return fmt.Errorf("%w: registry.headers: %w", ErrDenied, err)
+		}
+		req.Header.Set(name, value)
+	}
 	switch {
 	case r.cfg.Token != nil:
 		token, err := r.cfg.Token()

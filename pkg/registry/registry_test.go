@@ -261,6 +261,17 @@ func TestCredentials(t *testing.T) {
 	require.NoError(t, r.Check(t.Context()))
 	require.Equal(t, [][2]string{{"reader", "old"}, {"reader", "new"}}, basic)
 
+	tenant, sent := "a", ""
+	s.Fail(func(_ http.ResponseWriter, req *http.Request) bool {
+		sent += req.Header.Get("X-Tenant")
+		return false
+	})
+	r = open(t, registry.Config{URLs: []string{s.URL}, Headers: map[string]func() (string, error){"X-Tenant": func() (string, error) { return tenant, nil }}})
+	require.NoError(t, r.Check(t.Context()))
+	tenant = "b"
+	require.NoError(t, r.Check(t.Context()))
+	require.Equal(t, "ab", sent)
+
 	bearer := ""
 	s.Fail(func(w http.ResponseWriter, req *http.Request) bool {
 		bearer = req.Header.Get("Authorization")
@@ -282,6 +293,7 @@ func TestCredentialsThatCannotBeRead(t *testing.T) {
 	for setting, c := range map[string]registry.Config{
 		"registry.password": {URLs: []string{s.URL}, Username: "reader", Password: unreadable},
 		"registry.token":    {URLs: []string{s.URL}, Token: unreadable},
+		"registry.headers":  {URLs: []string{s.URL}, Headers: map[string]func() (string, error){"X-Tenant": unreadable}},
 	} {
 		err := open(t, c).Check(t.Context())
 		require.ErrorIs(t, err, registry.ErrDenied)

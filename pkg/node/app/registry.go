@@ -2,6 +2,7 @@ package app
 
 import (
 	"crypto/tls"
+	"fmt"
 	"net/http"
 
 	"github.com/mainstay/mainstay/pkg/node/config"
@@ -16,6 +17,15 @@ func newRegistry(c config.Registry, transport http.RoundTripper) (*registry.Regi
 		return nil, nil //nolint:nilnil // a nil registry reads no record
 	}
 	r := registry.Config{URLs: c.URLs, Username: c.Username, Password: c.Password.Read, Timeout: c.Timeout, LongIDs: c.LongIDs, Transport: transport}
+	for name := range c.Headers {
+		if r.Headers == nil {
+			r.Headers = map[string]func() (string, error){}
+		}
+		if _, err := c.Headers.Read(name); err != nil {
+			return nil, fmt.Errorf("registry.headers: %w", err)
+		}
+		r.Headers[name] = func() (string, error) { return c.Headers.Read(name) }
+	}
 	if c.Token.IsSet() {
 		r.Token = c.Token.Read
 	}

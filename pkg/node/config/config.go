@@ -162,6 +162,7 @@ type Registry struct {
 	Username string        `yaml:"username" doc:"User name; with Confluent Cloud, the API key."`
 	Password Secret        `yaml:"password" doc:"Password of the user. A password from a file is read again at each request, so that it can be rotated."`
 	Token    Secret        `yaml:"token" doc:"Bearer token, instead of a user and a password. A token from a file is read again at each request."`
+	Headers  Headers       `yaml:"headers" doc:"Further headers of each request, each with the file that has its value: X-Tenant=/run/secrets/tenant. The files are read again at each request. Empty: none."`
 	CAFile   string        `yaml:"ca_file" doc:"Certificates to trust instead of those of the system."`
 	CertFile string        `yaml:"cert_file" doc:"Client certificate, for servers that require one; needs key_file."`
 	KeyFile  string        `yaml:"key_file" doc:"Private key of cert_file."`
@@ -396,7 +397,7 @@ func Default() Config {
 			Timeout:   3 * time.Second,
 			PoolSize:  32,
 		},
-		Registry:   Registry{URLs: []string{}, Timeout: 2 * time.Second},
+		Registry:   Registry{URLs: []string{}, Headers: Headers{}, Timeout: 2 * time.Second},
 		Outputs:    Outputs{Retention: 720 * time.Hour},
 		Attributes: Attributes{},
 		Intake: Intake{

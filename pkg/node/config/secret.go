@@ -36,6 +36,18 @@ func secretFile(path string) (Secret, error) {
 	return Secret{text: text, file: path}, nil
 }
 
+// Headers are headers of requests, each with the file that has its value.
+type Headers map[string]string
+
+// Read returns the current value of a header. The error does not name the file: it may be the value itself, written here by mistake.
+func (h Headers) Read(name string) (string, error) {
+	value, err := secretFile(h[name])
+	if err != nil {
+		return "", fmt.Errorf("%s: the file with its value cannot be read, is empty or has more than one line", name)
+	}
+	return value.text, nil
+}
+
 // Reveal returns the text that the configuration was loaded with.
 func (s Secret) Reveal() string { return s.text }
 

@@ -304,6 +304,8 @@ func parse(v reflect.Value, from string) error {
 		return parseMap(from, to, "EUR=1.08,GBP=1.27", func(one string) (string, error) { return one, nil })
 	case *Attributes:
 		return parseMap(from, (*map[string]string)(to), "region=customer.region,plan=properties.plan", func(one string) (string, error) { return one, nil })
+	case *Headers:
+		return parseMap(from, (*map[string]string)(to), "X-Tenant=/run/secrets/tenant", func(one string) (string, error) { return one, nil })
 	case *map[string]money.Alias:
 		return parseMap(from, to, "IRT=IRR*10", parseAlias)
 	default:
@@ -365,6 +367,8 @@ func settingText(v reflect.Value) string {
 	case map[string]string:
 		return textMap(value, func(s string) string { return s })
 	case Attributes:
+		return textMap(value, func(s string) string { return s })
+	case Headers:
 		return textMap(value, func(s string) string { return s })
 	case map[string]money.Alias:
 		return textMap(value, func(a money.Alias) string { return fmt.Sprintf("%s*%d", a.As, a.Times) })

@@ -191,6 +191,8 @@ func (v *validator) redis() {
 	}
 }
 
+var headerName = regexp.MustCompile("^[A-Za-z0-9!#$%&'*+.^_`|~-]+$")
+
 func (v *validator) registry() {
 	r := v.Registry
 	secure := len(r.URLs) > 0
@@ -209,12 +211,18 @@ func (v *validator) registry() {
 		{"username", r.Username != ""},
 		{"password", r.Password.IsSet()},
 		{"token", r.Token.IsSet()},
+		{"headers", len(r.Headers) > 0},
 		{"ca_file", r.CAFile != ""},
 		{"cert_file", r.CertFile != ""},
 		{"long_ids", r.LongIDs},
 	} {
 		if one.given && len(r.URLs) == 0 {
 			v.wrong("registry.urls", "is needed with registry.%s", one.name)
+		}
+	}
+	for name := range r.Headers {
+		if !headerName.MatchString(name) || slices.Contains([]string{"accept", "authorization", "content-length", "content-type", "host"}, strings.ToLower(name)) {
+			v.wrong("registry.headers", "%q cannot be set here", name)
 		}
 	}
 	if (r.Username == "") == r.Password.IsSet() {

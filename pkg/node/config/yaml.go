@@ -137,8 +137,11 @@ func (l *loader) mapping(at string, s *Setting, node *yaml.Node) {
 		return
 	}
 	like := "{EUR: 1.08} or {IRT: {as: IRR, times: 10}}"
-	if s.field(&l.config).Type() == reflect.TypeFor[Attributes]() {
+	switch s.field(&l.config).Type() {
+	case reflect.TypeFor[Attributes]():
 		like = "{region: customer.region}"
+	case reflect.TypeFor[Headers]():
+		like = "{X-Tenant: /run/secrets/tenant}"
 	}
 	var pairs []string
 	for i := 0; i+1 < len(node.Content); i += 2 {
