@@ -2,8 +2,9 @@
 // Confluent's REST API (Confluent, Apicurio, Karapace, Redpanda), and writes what Avro or Protobuf encode as JSON, so that one decoder reads
 // the events of all encodings. Start reading at Registry.Open.
 //
-// It refuses to say what the JSON means, which is for pkg/format and schemas/event, to validate by a JSON Schema, and to register schemas. A
-// registry that does not answer is no reason to refuse a record: the error says so, and the caller waits.
+// For outputs it finds the ids of schemas, and registers them (Registry.ID).
+//
+// It refuses to say what the JSON means, which is for pkg/format and schemas/event, and to validate by a JSON Schema. A registry that does not answer is no reason to refuse a record: the error says so, and the caller waits.
 package registry
 
 import (
@@ -186,7 +187,7 @@ func (r *Registry) ask(ctx context.Context, ask func(context.Context, *sr.Client
 	var failed error
 	for i, server := range r.servers {
 		err := classify(ask(ctx, server), r.cfg.URLs[i])
-		if err == nil || errors.Is(err, errUnknown) {
+		if err == nil || errors.Is(err, errUnknown) || errors.Is(err, ErrRefused) {
 			r.observe(nil)
 			return err
 		}
@@ -221,7 +222,7 @@ func classify(err error, address string) error {
 	}
 	answer, answered := errors.AsType[*sr.ResponseError](err)
 	switch {
-	case errors.Is(err, ErrDenied): // the credentials cannot be read, so nothing was sent
+	case errors.Is(err, ErrRefused), errors.Is(err, ErrDenied): // the registry has answered, or the credentials cannot be read, so nothing was sent
 		return err
 	case !answered:
 		return fmt.Errorf("%w: %s: %w", ErrUnreachable, address, err)
