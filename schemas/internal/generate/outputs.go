@@ -12,7 +12,7 @@ var kinds = map[string]object{
 	"text":        {{"type", "string"}},
 	"texts":       {{"type", "array"}, {"items", object{{"type", "string"}}}},
 	"whole":       {{"type", "integer"}},
-	"money":       {{"type", "number"}},
+	"money":       {{"type", "number"}, {"format", "decimal"}}, // of the OpenAPI Format Registry: its text is exact
 	"number":      {{"type", "number"}},
 	"probability": {{"type", "number"}, {"minimum", 0}, {"maximum", 1}},
 	"truth":       {{"type", "boolean"}},
