@@ -8,10 +8,8 @@ import (
 	"embed"
 	"fmt"
 	"io/fs"
-	"slices"
 
 	"github.com/mainstay/mainstay/schemas/event"
-	"github.com/mainstay/mainstay/schemas/output"
 )
 
 //go:generate go run ./internal/generate .
@@ -28,15 +26,6 @@ func Inputs() []string { return event.KindNames() }
 // Outputs are the names of the schemas of what goes out.
 func Outputs() []string {
 	return []string{"clv", "churn-risk", "promoter-status", "alert", "milestone", "erased", "merged", "portfolio", "segment", "rejection"}
-}
-
-// OfTopic are the names of the schemas of what an output topic has. The outputs by which customers end come last.
-func OfTopic(t output.Topic) []string {
-	names := []string{[output.Topics]string{"clv", "churn-risk", "promoter-status", "alert", "milestone", "portfolio", "rejection"}[t]}
-	if slices.Contains(output.AnswerTopics(), t) {
-		names = append(names, "erased", "merged")
-	}
-	return names
 }
 
 // JSON returns the schema of this name.

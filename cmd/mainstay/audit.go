@@ -47,8 +47,12 @@ func (p *program) audit(ctx context.Context, cmd *cobra.Command, _ []string) err
 	if !withRedis {
 		store = nil
 	}
+	outputs, err := a.Outputs(g)
+	if err != nil {
+		return err
+	}
 	result, err := audit.Run(ctx, audit.Config{
-		Namespace: a.Config.Namespace, Genesis: g, Patience: patience, Now: p.now,
+		Namespace: a.Config.Namespace, Genesis: g, Outputs: outputs, Patience: patience, Now: p.now,
 		Progress: func(partition int32, folded, end int64) {
 			bar.Describe(fmt.Sprintf("folding partition %d of %d", partition+1, g.GetPartitions()))
 			setProgress(bar, folded, end)

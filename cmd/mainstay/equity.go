@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/mainstay/mainstay/pkg/edge/views"
+	"github.com/mainstay/mainstay/pkg/stream/encoded"
 	"github.com/mainstay/mainstay/pkg/stream/report"
 )
 
@@ -39,7 +40,11 @@ func (p *program) equityReport(ctx context.Context, cmd *cobra.Command, _ []stri
 	if err != nil {
 		return fmt.Errorf("timezone of the ledger: %w", err)
 	}
-	f, err := views.NewPortfolio(a.Kafka, a.Config.Namespace, p.now).Read(ctx)
+	outputs, err := a.Outputs(g)
+	if err != nil {
+		return err
+	}
+	f, err := views.NewPortfolio(encoded.Reader{Client: a.Kafka, Outputs: outputs}, a.Config.Namespace, p.now).Read(ctx)
 	if err != nil {
 		return err
 	}

@@ -63,7 +63,18 @@ func (p *program) tail(ctx context.Context, cmd *cobra.Command, args []string) e
 	if t.Topics, err = inspect.TopicsNamed(a.Config.Namespace, sortedInputs(a.Config), app.Kinds(a.Config), args[0]); err != nil {
 		return usageError{err}
 	}
-	err = t.Run(ctx, a.Kafka, func(s inspect.TailRecord) error { return p.printRecord(s, machine, payload) })
+	outputs, err := a.Outputs(a.Config.Genesis())
+	if err != nil {
+		return err
+	}
+	err = t.Run(ctx, a.Kafka, func(s inspect.TailRecord) (err error) {
+		if _, own := s.Header(output.HeaderLedgerID); own {
+			if s.Value, err = outputs.Open(ctx, s.Value); err != nil {
+				return fmt.Errorf("read %s/%d at offset %d: %w", s.Topic, s.Partition, s.Offset, err)
+			}
+		}
+		return p.printRecord(s, machine, payload)
+	})
 	if errors.Is(err, errInterrupted) {
 		return nil // the regular end of a tail that follows
 	}

@@ -9,7 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/mainstay/mainstay/pkg/kafka"
-	"github.com/mainstay/mainstay/pkg/node/app"
+	"github.com/mainstay/mainstay/pkg/stream/encoded"
 	"github.com/mainstay/mainstay/pkg/stream/report"
 	"github.com/mainstay/mainstay/processors/segment"
 	"github.com/mainstay/mainstay/schemas/output"
@@ -53,7 +53,11 @@ func (p *program) trendReport(ctx context.Context, cmd *cobra.Command, _ []strin
 	if err != nil {
 		return fmt.Errorf("timezone of the ledger: %w", err)
 	}
-	all, err := readSegmentDays(ctx, a, by.Name)
+	outputs, err := a.Outputs(g)
+	if err != nil {
+		return err
+	}
+	all, err := readSegmentDays(ctx, encoded.Reader{Client: a.Kafka, Outputs: outputs}, output.Segments.Name(a.Config.Namespace), by.Name)
 	if err != nil {
 		return err
 	}
@@ -65,14 +69,13 @@ func (p *program) trendReport(ctx context.Context, cmd *cobra.Command, _ []strin
 }
 
 // readSegmentDays reads the segments of a dimension that the output topic holds, in the order of publication.
-func readSegmentDays(ctx context.Context, a *app.App, dimension string) (all []report.SegmentDay, err error) {
+func readSegmentDays(ctx context.Context, published encoded.Reader, topic, dimension string) (all []report.SegmentDay, err error) {
 	const publishing = 0 // the ledger partition that publishes them
-	topic := output.Segments.Name(a.Config.Namespace)
-	bounds, err := a.Kafka.ListOffsets(ctx, topic, []int32{publishing})
+	bounds, err := published.ListOffsets(ctx, topic, []int32{publishing})
 	if err != nil {
 		return nil, fmt.Errorf("read the segments: %w", err)
 	}
-	_, err = a.Kafka.ReadCommitted(ctx, topic, publishing, bounds[publishing].Start, bounds[publishing].LastStable, func(r kafka.Record) error {
+	_, err = published.ReadCommitted(ctx, topic, publishing, bounds[publishing].Start, bounds[publishing].LastStable, func(r kafka.Record) error {
 		if !strings.HasPrefix(string(r.Key), dimension+"/") {
 			return nil
 		}

@@ -71,7 +71,7 @@ func (r *Registry) request(ctx context.Context, s Schema, ask func(context.Conte
 	}
 	err = r.ask(ctx, func(ctx context.Context, server *sr.Client) error {
 		found, err := ask(ctx, server)
-		id = uint64(max(found, 0)) //nolint:gosec // no registry has such ids
+		id = uint64(max(found, 0)) // no registry has ids below 0
 		//mutant:refused-schema-is-outage if false && $
 		if answer, ok := errors.AsType[*sr.ResponseError](err); ok && (answer.StatusCode == http.StatusConflict || answer.StatusCode == http.StatusUnprocessableEntity) {
 			return fmt.Errorf("%w: subject %s: %s", ErrRefused, s.Subject, oneLine(answer))

@@ -2,8 +2,10 @@ package encoding
 
 import (
 	"encoding/binary"
+	"fmt"
 	"math"
 	"strconv"
+	"strings"
 )
 
 // amountDigits is the precision of amounts: minor units have 64 bits.
@@ -15,21 +17,18 @@ const amountDigits = 19
 // It has no descriptions: with each correction of one the schema would be another, with another id.
 func (t *table) avroSchema() string {
 	types := map[kind]string{
-		text: `"string"`, nested: `"string"`, whole: `"long"`, double: `"double"`, truth: `"boolean"`, moment: `{"type":"long","logicalType":"timestamp-millis"}`,
+		text: `"string"`, nested: `"string"`, whole: `"long"`, double: `"double"`, boolean: `"boolean"`, moment: `{"type":"long","logicalType":"timestamp-millis"}`,
 		amount: `{"type":"bytes","logicalType":"decimal","precision":` + strconv.Itoa(amountDigits) + `,"scale":` + strconv.Itoa(t.base.Decimals) + `}`,
 	}
-	schema := `{"type":"record","name":"` + t.name + `","namespace":"` + recordNamespace + `","fields":[`
+	columns := make([]string, len(t.columns))
 	for i, c := range t.columns {
-		if i > 0 {
-			schema += ","
+		form := `{"name":"%s","type":["null",%s],"default":null}`
+		if c.required {
+			form = `{"name":"%s","type":%s}`
 		}
-		if schema += `{"name":"` + c.name + `","type":`; c.required {
-			schema += types[c.kind] + `}`
-			continue
-		}
-		schema += `["null",` + types[c.kind] + `],"default":null}`
+		columns[i] = fmt.Sprintf(form, c.name, types[c.kind])
 	}
-	return schema + `]}`
+	return `{"type":"record","name":"` + t.name + `","namespace":"` + recordNamespace + `","fields":[` + strings.Join(columns, ",") + `]}`
 }
 
 // appendAvro appends a row in Avro's binary encoding.
@@ -61,7 +60,7 @@ func (t *table) appendAvroValue(dst []byte, k kind, value []byte) ([]byte, error
 	case amount:
 		minor, err := minorOf(value, t.base)
 		return appendDecimal(dst, minor), err
-	case truth:
+	case boolean:
 		return append(dst, map[bool]byte{true: 1}[value[0] == 't']), nil
 	case moment:
 		ms, err := millisecondsOf(value)
@@ -78,7 +77,7 @@ func appendDecimal(dst []byte, n int64) []byte {
 	}
 	dst = binary.AppendVarint(dst, int64(size))
 	for i := size - 1; i >= 0; i-- {
-		dst = append(dst, byte(n>>(8*i)))
+		dst = append(dst, byte(n>>(8*i))) //nolint:gosec // the lowest byte of what is left
 	}
 	return dst
 }

@@ -29,7 +29,7 @@ const (
 	whole
 	double
 	amount // an exact decimal number, with the decimals of the currency
-	truth
+	boolean
 	moment // ms
 )
 
@@ -52,11 +52,11 @@ type table struct {
 
 // recordName is the name of a topic's rows in schemas: churn-risk is ChurnRisk.
 func recordName(t output.Topic) string {
-	name := ""
-	for part := range strings.SplitSeq(t.String(), "-") {
-		name += strings.ToUpper(part[:1]) + part[1:]
+	parts := strings.Split(t.String(), "-")
+	for i, part := range parts {
+		parts[i] = strings.ToUpper(part[:1]) + part[1:]
 	}
-	return name
+	return strings.Join(parts, "")
 }
 
 const recordNamespace = "mainstay.v1"
@@ -69,11 +69,20 @@ func (t *table) indexed() *table {
 	return t
 }
 
+// SchemasOf are the names of the schemas of what an output topic has. The outputs by which customers end come last.
+func SchemasOf(t output.Topic) []string {
+	names := []string{[output.Topics]string{"clv", "churn-risk", "promoter-status", "alert", "milestone", "portfolio", "segment", "rejection"}[t]}
+	if slices.Contains(output.AnswerTopics(), t) {
+		names = append(names, "erased", "merged")
+	}
+	return names
+}
+
 var errColumns = errors.New("the JSON Schemas of a topic give no columns")
 
 // columnsOf are the columns of all outputs of a topic: their fields, in the order of the JSON Schemas.
 func columnsOf(t output.Topic) (columns []column, err error) {
-	for _, name := range schemas.OfTopic(t) {
+	for _, name := range SchemasOf(t) {
 		fields, err := fieldsOf(name)
 		if err != nil {
 			return nil, err
@@ -153,7 +162,7 @@ func kindOf(p property) kind {
 	case p.Type == "number":
 		return double
 	case p.Type == "boolean":
-		return truth
+		return boolean
 	case p.Format == "date-time":
 		return moment
 	}

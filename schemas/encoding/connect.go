@@ -3,6 +3,7 @@ package encoding
 import (
 	"fmt"
 	"strconv"
+	"strings"
 )
 
 // connectStart begins each record of Kafka Connect's JSON, and no other output.
@@ -11,18 +12,15 @@ const connectStart = `{"schema":{"type":"struct",`
 // connectSchema is the schema of Kafka Connect, as its JsonConverter with schemas.enable writes it into each record.
 func (t *table) connectSchema() string {
 	types := map[kind]string{
-		text: `"string"`, nested: `"string"`, whole: `"int64"`, double: `"double"`, truth: `"boolean"`,
+		text: `"string"`, nested: `"string"`, whole: `"int64"`, double: `"double"`, boolean: `"boolean"`,
 		moment: `"int64","name":"org.apache.kafka.connect.data.Timestamp","version":1`,
 		amount: `"bytes","name":"org.apache.kafka.connect.data.Decimal","version":1,"parameters":{"scale":"` + strconv.Itoa(t.base.Decimals) + `","connect.decimal.precision":"` + strconv.Itoa(amountDigits) + `"}`,
 	}
-	schema := connectStart + `"optional":false,"name":"` + recordNamespace + "." + t.name + `","fields":[`
+	columns := make([]string, len(t.columns))
 	for i, c := range t.columns {
-		if i > 0 {
-			schema += ","
-		}
-		schema += fmt.Sprintf(`{"field":"%s","optional":%t,"type":%s}`, c.name, !c.required, types[c.kind])
+		columns[i] = fmt.Sprintf(`{"field":"%s","optional":%t,"type":%s}`, c.name, !c.required, types[c.kind])
 	}
-	return schema + `]},"payload":`
+	return connectStart + `"optional":false,"name":"` + recordNamespace + "." + t.name + `","fields":[` + strings.Join(columns, ",") + `]},"payload":`
 }
 
 // appendConnect appends the schema and a row. An amount is a number, as with decimal.format=numeric: converters from Kafka 2.4 on read that and
@@ -54,7 +52,7 @@ func (x *Encoder) appendConnect(dst []byte, r *row) ([]byte, error) {
 				return err
 			}
 			dst = append(dst, value...)
-		case text, whole, double, truth:
+		case text, whole, double, boolean:
 			dst = append(dst, value...)
 		}
 		return nil

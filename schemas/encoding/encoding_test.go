@@ -135,7 +135,7 @@ type anOutput struct {
 }
 
 func drawOutput(t *rapid.T, topic output.Topic) anOutput {
-	schema, names := schemaOf(t, rapid.SampledFrom(schemas.OfTopic(topic)).Draw(t, "type"))
+	schema, names := schemaOf(t, rapid.SampledFrom(encoding.SchemasOf(topic)).Draw(t, "type"))
 	o := anOutput{row: map[string]any{}}
 	var members []string
 	for _, name := range names {
@@ -296,14 +296,16 @@ func TestConnectJSON(t *testing.T) {
 				require.Equal(rt, encoding.ConnectJSON, encoding.Of(encoded))
 				var record struct {
 					Schema struct {
-						Type   string
+						Type   string `json:"type"`
 						Fields []struct {
-							Field, Type, Name string
-							Optional          bool
-							Parameters        map[string]string
-						}
-					}
-					Payload map[string]json.RawMessage
+							Field      string            `json:"field"`
+							Type       string            `json:"type"`
+							Name       string            `json:"name"`
+							Optional   bool              `json:"optional"`
+							Parameters map[string]string `json:"parameters"`
+						} `json:"fields"`
+					} `json:"schema"`
+					Payload map[string]json.RawMessage `json:"payload"`
 				}
 				require.NoError(rt, json.Unmarshal(encoded, &record))
 				require.Equal(rt, "struct", record.Schema.Type)
@@ -345,7 +347,7 @@ func TestRefused(t *testing.T) {
 		begin:                                  "no output",
 		begin + `,"historic_clv":`:             "no output",
 		begin + `} `:                           "no output",
-		begin + `,"histroic_clv":1}`:           `has a field without a column: "\"histroic_clv\""`,
+		begin + `,"clv":1}`:                    `has a field without a column: "\"clv\""`,
 		begin + `,"historic_clv":1.505}`:       "column historic_clv: it is no amount",
 		begin + `,"historic_clv":NaN}`:         "column historic_clv: it is no amount",
 		begin + `,"requested_at":"yesterday"}`: "column requested_at: it is no time",

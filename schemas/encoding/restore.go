@@ -58,14 +58,15 @@ func Restore(flat []byte) ([]byte, error) {
 	for _, f := range types[eventType] {
 		value := values[f.name]
 		delete(values, f.name)
-		switch {
-		case !isNull(value):
+		if !isNull(value) {
 			if value, err = f.restore(value); err != nil {
 				return nil, fmt.Errorf("column %s: %w", f.name, err)
 			}
 			member(f.name, value)
+			continue
+		}
 		//mutant:absent-field-is-null if true
-		case !f.optional:
+		if !f.optional {
 			member(f.name, []byte("null"))
 		}
 	}

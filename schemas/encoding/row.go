@@ -116,7 +116,7 @@ func millisecondsOf(quoted []byte) (int64, error) {
 func minorOf(number []byte, base money.Unit) (int64, error) {
 	digits, negative := bytes.CutPrefix(number, []byte("-"))
 	minor, rounded, err := base.Parse(digits, money.Literal)
-	//mutant:amount-rounded if err != nil
+	//mutant:amount-rounded if err != nil || false && rounded
 	if err != nil || rounded {
 		return 0, errAmount
 	}

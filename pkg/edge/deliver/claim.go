@@ -12,6 +12,7 @@ import (
 
 	"github.com/mainstay/mainstay/pkg/edge/deliver/destination"
 	"github.com/mainstay/mainstay/pkg/kafka"
+	"github.com/mainstay/mainstay/pkg/stream/encoded"
 )
 
 const (
@@ -149,11 +150,14 @@ func (c *claim) read(ctx context.Context) {
 			c.readFailed(p, f.Err)
 			continue
 		}
+		p.next, p.end = f.Next, f.LastStable
 		for _, record := range f.Records {
-			c.take(p, record)
+			if err := c.take(ctx, p, record); err != nil {
+				c.awaitSchema(ctx, p, record.Offset, err)
+				break
+			}
 			p.lastRead = time.UnixMilli(record.Timestamp)
 		}
-		p.next, p.end = f.Next, f.LastStable
 	}
 	c.observe(true)
 }
@@ -173,18 +177,32 @@ func (c *claim) readFailed(p *progress, err error) {
 	c.fetcher.Assign(p.topic, p.partition, out.LogStart)
 }
 
-func (c *claim) take(p *progress, record kafka.Record) {
+// awaitSchema reads on from a record that cannot be read before the schema registry answers. What was read of the partition behind it is
+// read again, so that the order is kept.
+func (c *claim) awaitSchema(ctx context.Context, p *progress, offset int64, err error) {
+	c.failed("registry", err, zap.String("topic", p.topic), zap.Int32("partition", p.partition))
+	p.next = offset
+	c.fetcher.Assign(p.topic, p.partition, offset)
+	c.consumer.Pause(ctx, time.Second)
+}
+
+// take queues what the destination wants of a record. An error is that of a schema registry that does not answer.
+func (c *claim) take(ctx context.Context, p *progress, record kafka.Record) error {
 	at := origin{p.topic, p.partition, record.Offset}
-	d, err := c.newDelivery(at, record)
+	d, err := c.newDelivery(ctx, at, record)
+	if encoded.Waits(err) {
+		return err
+	}
 	if d == nil {
 		if err != nil {
 			c.log.Error("a replay is left out: it does not name its output", zap.Int64("offset", record.Offset), zap.Error(err))
 		}
 		c.of.metrics.Outputs.WithLabelValues(c.Name, filtered).Inc()
-		return
+		return nil
 	}
 	p.open = append(p.open, d)
 	c.queueOf(record.Key).push(d)
+	return nil
 }
 
 // queueOf is the queue of a customer.

@@ -32,6 +32,7 @@ import (
 	"github.com/mainstay/mainstay/pkg/edge/deliver/destination"
 	"github.com/mainstay/mainstay/pkg/kafka"
 	"github.com/mainstay/mainstay/pkg/stream/consumer"
+	"github.com/mainstay/mainstay/pkg/stream/encoded"
 	"github.com/mainstay/mainstay/pkg/telemetry"
 	"github.com/mainstay/mainstay/schemas/output"
 )
@@ -53,6 +54,7 @@ func ControlTopic(namespace string) string { return namespace + ".deliver.contro
 // Config configures a Deliver.
 type Config struct {
 	Namespace    string
+	Outputs      *encoded.Outputs // nil: those that name no schema are read
 	Destinations []destination.Destination
 	// SessionTimeout, HeartbeatInterval and RebalanceTimeout are those of kafka.GroupConfig.
 	SessionTimeout, HeartbeatInterval, RebalanceTimeout time.Duration

@@ -1,6 +1,7 @@
 package deliver
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/mainstay/mainstay/pkg/edge/deliver/destination"
 	"github.com/mainstay/mainstay/pkg/kafka"
+	"github.com/mainstay/mainstay/pkg/stream/encoded"
 	"github.com/mainstay/mainstay/schemas/output"
 )
 
@@ -41,8 +43,9 @@ func messageID(from origin, record kafka.Record) string {
 	return "msg_" + hex.EncodeToString(sum[:16])
 }
 
-// newDelivery returns the delivery of a record; nil if the destination does not get it. The record is copied.
-func (r *recipient) newDelivery(at origin, record kafka.Record) (*delivery, error) {
+// newDelivery returns the delivery of a record; nil if the destination does not get it. The record is copied. If it names a schema and the
+// registry does not answer, it cannot be decided: encoded.Waits is true of the error.
+func (r *recipient) newDelivery(ctx context.Context, at origin, record kafka.Record) (*delivery, error) {
 	if record.Value == nil { // the tombstone of a customer who was erased or merged
 		return nil, nil //nolint:nilnil // documented
 	}
@@ -62,8 +65,15 @@ func (r *recipient) newDelivery(at origin, record kafka.Record) (*delivery, erro
 	}
 	record = record.Clone()
 	d := &delivery{id: messageID(from, record), from: from, at: at, record: record}
-	var err error
-	if d.message, err = destination.Read(topic, record.Value); err != nil {
+	value, err := r.of.cfg.Outputs.Open(ctx, record.Value)
+	//mutant:webhook-lost-without-registry if false && $
+	if encoded.Waits(err) {
+		return nil, err
+	}
+	if err != nil {
+		return d, err
+	}
+	if d.message, err = destination.Read(topic, value); err != nil {
 		return d, err
 	}
 	//mutant:filters-ignored if false && $

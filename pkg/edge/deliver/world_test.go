@@ -29,6 +29,7 @@ import (
 	"github.com/mainstay/mainstay/pkg/kafka"
 	"github.com/mainstay/mainstay/pkg/kafka/murmur2"
 	"github.com/mainstay/mainstay/pkg/sandbox/embedded"
+	"github.com/mainstay/mainstay/pkg/stream/encoded"
 	"github.com/mainstay/mainstay/pkg/telemetry"
 	"github.com/mainstay/mainstay/schemas/output"
 )
@@ -41,6 +42,7 @@ const (
 
 // world is an embedded Kafka with the output topics, and what is needed to deliver from it.
 type world struct {
+	outputs  *encoded.Outputs // nil: they are in JSON
 	t        *testing.T
 	servers  *embedded.Embedded
 	kafka    *kafka.Client
@@ -93,7 +95,7 @@ func (w *world) deliver(yaml string) *deliver.Deliver {
 	all, err := destination.Parse("destinations.yml", []byte("destinations:\n"+yaml))
 	require.NoError(w.t, err)
 	d, err := deliver.New(deliver.Config{
-		Namespace: namespace, Destinations: all, SessionTimeout: 6 * time.Second, HeartbeatInterval: 50 * time.Millisecond, RebalanceTimeout: 2 * time.Second,
+		Namespace: namespace, Outputs: w.outputs, Destinations: all, SessionTimeout: 6 * time.Second, HeartbeatInterval: 50 * time.Millisecond, RebalanceTimeout: 2 * time.Second,
 		CommitInterval: 5 * time.Millisecond, Customers: telemetry.NewCustomerHasher("0123456789abcdef"), Now: time.Now, Random: rand.Uint64,
 	}, w.kafka, w.metrics, w.log)
 	require.NoError(w.t, err)

@@ -23,7 +23,8 @@ import (
 	"github.com/mainstay/mainstay/pkg/node/config"
 	"github.com/mainstay/mainstay/pkg/redis"
 	"github.com/mainstay/mainstay/pkg/registry"
-	"github.com/mainstay/mainstay/pkg/stream/failure"
+	"github.com/mainstay/mainstay/pkg/stream/encoded"
+	"github.com/mainstay/mainstay/pkg/stream/export"
 	"github.com/mainstay/mainstay/pkg/stream/fold"
 	"github.com/mainstay/mainstay/pkg/stream/intake"
 	"github.com/mainstay/mainstay/pkg/stream/refit"
@@ -32,6 +33,7 @@ import (
 	"github.com/mainstay/mainstay/processors"
 	"github.com/mainstay/mainstay/processors/season"
 	"github.com/mainstay/mainstay/processors/settings"
+	"github.com/mainstay/mainstay/schemas/encoding"
 	"github.com/mainstay/mainstay/schemas/event"
 	"github.com/mainstay/mainstay/schemas/ledger"
 	"github.com/mainstay/mainstay/schemas/money"
@@ -129,9 +131,7 @@ func (a *App) Intake(g *ledger.Genesis, reg prometheus.Registerer) (*intake.Inta
 	if err != nil {
 		return nil, err
 	}
-	if a.Registry != nil {
-		a.Registry.Observe(registryObserver(telemetry.NewSchemaRegistry(reg, failure.Names(failure.Registry())...)))
-	}
+	a.observeRegistry(reg)
 	return intake.New(intake.Config{
 		Namespace: c.Namespace, Genesis: g, Topics: Inputs(c), Formats: formats, Registry: a.Registry, Revision: uint32(c.Kafka.InputsRevision), Decoder: decoder, PassHeaders: c.Intake.PassHeaders, //nolint:gosec // bounded by validation
 		Linger: a.hooks.Linger, TickInterval: c.Intake.TickInterval, CommitInterval: c.Intake.CommitInterval,
@@ -146,11 +146,26 @@ const (
 	haltRetry = 30 * time.Second
 )
 
+// Outputs encode the outputs of a ledger, and read them.
+func (a *App) Outputs(g *ledger.Genesis) (*encoded.Outputs, error) {
+	base, err := export.UnitOf(g)
+	if err != nil {
+		return nil, err
+	}
+	return encoded.New(encoded.Config{
+		Namespace: a.Config.Namespace, Encoding: encoding.Encoding(a.Config.Outputs.Encoding), Base: base,
+		Registry: a.Registry, Register: a.Config.Outputs.RegisterSchemas, LongIDs: a.Config.Registry.LongIDs,
+	})
+}
+
 // Fold assembles a fold for a ledger.
-func (a *App) Fold(g *ledger.Genesis, reg prometheus.Registerer) *fold.Fold {
+func (a *App) Fold(g *ledger.Genesis, outputs *encoded.Outputs, reg prometheus.Registerer) *fold.Fold {
 	c := a.Config
+	if outputs.Encodes() {
+		a.observeRegistry(reg)
+	}
 	return fold.New(fold.Config{
-		Namespace: c.Namespace, Genesis: g, Settings: Settings(c), Parameters: a.Parameters,
+		Namespace: c.Namespace, Genesis: g, Settings: Settings(c), Parameters: a.Parameters, Outputs: outputs,
 		PublishInterval: c.Fold.PublishInterval, MaxTransactionsPerSecond: c.Fold.MaxTransactionsPerSecond,
 		CommitInterval: c.Fold.CommitInterval, CheckpointInterval: c.Fold.CheckpointInterval, TransactionTimeout: c.Fold.TransactionTimeout,
 		SessionTimeout: c.Kafka.SessionTimeout, HeartbeatInterval: c.Kafka.HeartbeatInterval, RebalanceTimeout: c.Kafka.RebalanceTimeout,
@@ -161,14 +176,14 @@ func (a *App) Fold(g *ledger.Genesis, reg prometheus.Registerer) *fold.Fold {
 }
 
 // Deliver assembles the webhooks.
-func (a *App) Deliver(reg prometheus.Registerer) (*deliver.Deliver, error) {
+func (a *App) Deliver(outputs *encoded.Outputs, reg prometheus.Registerer) (*deliver.Deliver, error) {
 	c := a.Config
 	var names []string
 	for _, d := range c.Deliver.Destinations {
 		names = append(names, d.Name)
 	}
 	return deliver.New(deliver.Config{
-		Namespace: c.Namespace, Destinations: c.Deliver.Destinations, CommitInterval: deliverCommits,
+		Namespace: c.Namespace, Outputs: outputs, Destinations: c.Deliver.Destinations, CommitInterval: deliverCommits,
 		SessionTimeout: c.Kafka.SessionTimeout, HeartbeatInterval: c.Kafka.HeartbeatInterval, RebalanceTimeout: c.Kafka.RebalanceTimeout,
 		Customers: telemetry.NewCustomerHasher(c.Log.CustomerKey.Reveal()), Now: a.hooks.Now, Random: a.hooks.Random,
 	}, a.Kafka, telemetry.NewDeliver(reg, names, deliver.Outcomes(), deliver.Results()), a.log.Named("deliver"))

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net/http"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/mainstay/mainstay/pkg/node/config"
 	"github.com/mainstay/mainstay/pkg/registry"
 	"github.com/mainstay/mainstay/pkg/stream/failure"
@@ -39,14 +41,18 @@ func newRegistry(c config.Registry, transport http.RoundTripper) (*registry.Regi
 	return registry.New(r)
 }
 
-// registryObserver keeps the metrics of the registry's answers.
-func registryObserver(m *telemetry.Reachability) func(error) {
-	return func(err error) {
+// observeRegistry keeps the metrics of the registry's answers.
+func (a *App) observeRegistry(reg prometheus.Registerer) {
+	if a.Registry == nil {
+		return
+	}
+	m := telemetry.NewSchemaRegistry(reg, failure.Names(failure.Registry())...)
+	a.Registry.Observe(func(err error) {
 		if err == nil {
 			m.Up.Set(1)
 			return
 		}
 		m.Up.Set(0)
 		m.Errors.WithLabelValues(string(failure.Of(err))).Inc()
-	}
+	})
 }

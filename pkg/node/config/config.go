@@ -23,6 +23,7 @@ import (
 	"time"
 
 	"github.com/mainstay/mainstay/pkg/edge/deliver/destination"
+	"github.com/mainstay/mainstay/schemas/encoding"
 	"github.com/mainstay/mainstay/schemas/event"
 	"github.com/mainstay/mainstay/schemas/money"
 	"github.com/mainstay/mainstay/schemas/output"
@@ -156,7 +157,7 @@ type Redis struct {
 	PoolSize         int           `yaml:"pool_size" range:"1..10000" doc:"Maximum number of connections. Each partition that this process folds needs one."`
 }
 
-// Registry configures the schema registry of the input records.
+// Registry configures the schema registry of the input records, and of the outputs.
 type Registry struct {
 	URLs     []string      `yaml:"urls" doc:"Addresses of the schema registry by which input records in Avro and Protobuf are read, as http:// or https:// URLs; of Apicurio with the path of its Confluent API, such as https://registry.example.com/apis/ccompat/v7. If one does not answer, the next one is asked. Empty: no registry; records with a JSON Schema can be read without."`
 	Username string        `yaml:"username" doc:"User name; with Confluent Cloud, the API key."`
@@ -179,7 +180,9 @@ type Ledger struct {
 
 // Outputs are the topics that are written.
 type Outputs struct {
-	Retention time.Duration `yaml:"retention" range:"24h..87600h" doc:"Retention of the output topics that mainstay topics apply creates, and the minimum that mainstay check accepts. A claim reads the last outputs of its partition, so they must still exist."`
+	Retention       time.Duration `yaml:"retention" range:"24h..87600h" doc:"Retention of the output topics that mainstay topics apply creates, and the minimum that mainstay check accepts. A claim reads the last outputs of its partition, so they must still exist."`
+	Encoding        string        `yaml:"encoding" oneof:"json|connect-json|avro" doc:"Form of the outputs: json; connect-json, Kafka Connect's JSON with the schema in each record; or avro, with the id of a schema in the registry of registry.urls. In the last two an output is one flat row, see docs/outputs.md. Outputs that are published already stay as they are. All processes should have the same value: what one publishes, it publishes in its own."`
+	RegisterSchemas bool          `yaml:"register_schemas" doc:"Register the schemas of the outputs that the registry does not have, with outputs.encoding avro. Without, somebody else registers what mainstay schemas export writes, and a process that folds does not start before."`
 }
 
 // Attributes are the paths at which events state attributes of their customer, by the names of these.
@@ -398,7 +401,7 @@ func Default() Config {
 			PoolSize:  32,
 		},
 		Registry:   Registry{URLs: []string{}, Headers: Headers{}, Timeout: 2 * time.Second},
-		Outputs:    Outputs{Retention: 720 * time.Hour},
+		Outputs:    Outputs{Retention: 720 * time.Hour, Encoding: string(encoding.JSON), RegisterSchemas: true},
 		Attributes: Attributes{},
 		Intake: Intake{
 			TickInterval:    5 * time.Second,

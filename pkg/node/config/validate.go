@@ -17,6 +17,7 @@ import (
 	"github.com/mainstay/mainstay/processors/alert"
 	"github.com/mainstay/mainstay/processors/season"
 	"github.com/mainstay/mainstay/processors/settings"
+	"github.com/mainstay/mainstay/schemas/encoding"
 	"github.com/mainstay/mainstay/schemas/event"
 	"github.com/mainstay/mainstay/schemas/money"
 )
@@ -224,6 +225,9 @@ func (v *validator) registry() {
 		if !headerName.MatchString(name) || slices.Contains([]string{"accept", "authorization", "content-length", "content-type", "host"}, strings.ToLower(name)) {
 			v.wrong("registry.headers", "%q cannot be set here", name)
 		}
+	}
+	if e := v.Outputs.Encoding; encoding.Encoding(e).NeedsRegistry() && len(r.URLs) == 0 {
+		v.wrong("registry.urls", "is needed with outputs.encoding %s", e)
 	}
 	if (r.Username == "") == r.Password.IsSet() {
 		v.wrong("registry.username", "must be set together with registry.password")

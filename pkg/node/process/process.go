@@ -23,6 +23,7 @@ import (
 	"github.com/mainstay/mainstay/pkg/node/server"
 	"github.com/mainstay/mainstay/pkg/redis"
 	"github.com/mainstay/mainstay/pkg/stream/callmark"
+	"github.com/mainstay/mainstay/pkg/stream/encoded"
 	"github.com/mainstay/mainstay/pkg/stream/enter"
 	"github.com/mainstay/mainstay/pkg/stream/failure"
 	"github.com/mainstay/mainstay/pkg/stream/fold"
@@ -45,6 +46,7 @@ const (
 type Process struct {
 	app     *app.App
 	genesis *ledger.Genesis
+	outputs *encoded.Outputs
 	log     *zap.Logger
 	started time.Time
 	build   telemetry.Build
@@ -77,6 +79,10 @@ func New(ctx context.Context, a *app.App, g *ledger.Genesis, log *zap.Logger, no
 		Clock: c.Clock, Roles: join(c.Roles), SettingsRevision: c.SettingsRevision,
 	})
 	p.kafkaWatch = newWatch("kafka", "kafka.brokers", a.Kafka.Ping, failure.OfKafka, telemetry.NewKafka(reg, failure.Names(failure.Kafka())...), log)
+	var err error
+	if p.outputs, err = a.Outputs(g); err != nil {
+		return nil, err
+	}
 	if slices.Contains(c.Roles, Fold) {
 		if err := p.checkRedis(ctx); err != nil {
 			return nil, err
@@ -87,7 +93,7 @@ func New(ctx context.Context, a *app.App, g *ledger.Genesis, log *zap.Logger, no
 		p.redis = telemetry.NewRedis(reg, p.pool, failure.Names(failure.Redis())...)
 		p.redisWatch = newWatch("redis", "redis.addresses", p.probeRedis, failure.OfRedis, &p.redis.Reachability, log)
 		p.ledger = telemetry.NewFold(reg).LedgerBytes
-		p.fold = a.Fold(g, reg)
+		p.fold = a.Fold(g, p.outputs, reg)
 		outcomes := make([]string, 0, len(refit.Outcomes()))
 		for _, o := range refit.Outcomes() {
 			outcomes = append(outcomes, string(o))
@@ -95,14 +101,12 @@ func New(ctx context.Context, a *app.App, g *ledger.Genesis, log *zap.Logger, no
 		p.refits = telemetry.NewRefit(reg, outcomes...)
 	}
 	if slices.Contains(c.Roles, Intake) {
-		var err error
 		if p.intake, err = a.Intake(g, reg); err != nil {
 			return nil, err
 		}
 	}
 	if slices.Contains(c.Roles, Deliver) {
-		var err error
-		if p.deliver, err = a.Deliver(reg); err != nil {
+		if p.deliver, err = a.Deliver(p.outputs, reg); err != nil {
 			return nil, err
 		}
 	}
@@ -129,9 +133,10 @@ func (p *Process) listen(ctx context.Context, reg prometheus.Gatherer) error {
 		checks = append(checks, check("redis", p.redisWatch.failing))
 	}
 	checks = append(checks, check("partitions", p.partitionProblems))
+	published := encoded.Reader{Client: p.app.Kafka, Outputs: p.outputs}
 	v := views.New(views.Config{
-		Source: views.NewState(p.app.Kafka, p.app.Redis, c.Namespace, p.genesis, time.Now), Portfolio: views.NewPortfolio(p.app.Kafka, c.Namespace, time.Now),
-		Alerts: views.NewFeed(p.app.Kafka, c.Namespace, p.genesis.GetPartitions(), time.Now),
+		Source: views.NewState(p.app.Kafka, p.app.Redis, c.Namespace, p.genesis, time.Now), Portfolio: views.NewPortfolio(published, c.Namespace, time.Now),
+		Alerts: views.NewFeed(published, c.Namespace, p.genesis.GetPartitions(), time.Now),
 		Status: func() views.Status { return p.Status(time.Now()) }, Now: time.Now, Genesis: p.genesis, DoneFor: c.Today.DoneFor(), Attributes: c.Attributes.Names(), NPSBenchmark: c.Surveys.Benchmark(),
 	})
 	zone, err := time.LoadLocation(p.genesis.GetTimezone())

@@ -16,6 +16,7 @@ import (
 	"github.com/mainstay/mainstay/pkg/kafka"
 	"github.com/mainstay/mainstay/pkg/ops/refold"
 	"github.com/mainstay/mainstay/pkg/redis"
+	"github.com/mainstay/mainstay/pkg/stream/encoded"
 	"github.com/mainstay/mainstay/pkg/stream/fold"
 	"github.com/mainstay/mainstay/processors"
 	"github.com/mainstay/mainstay/schemas/ledger"
@@ -103,7 +104,8 @@ func (r *Result) reset(to counts) {
 type Config struct {
 	Namespace string
 	Genesis   *ledger.Genesis
-	Patience  time.Duration // how long to wait for outputs to become visible
+	Outputs   *encoded.Outputs // nil: they are published as JSON
+	Patience  time.Duration    // how long to wait for outputs to become visible
 	Progress  func(partition int32, folded, end int64)
 	Now       func() time.Time
 }
@@ -148,6 +150,7 @@ type auditor struct {
 	// first entry of which some outputs may have been deleted by retention.
 	envelope  *output.Envelope
 	headers   []byte
+	value     []byte
 	published [output.Topics]*outputReader
 	from, to  int64
 

@@ -15,6 +15,7 @@ import (
 	"github.com/mainstay/mainstay/pkg/ops/access"
 	"github.com/mainstay/mainstay/pkg/redis"
 	"github.com/mainstay/mainstay/pkg/registry"
+	"github.com/mainstay/mainstay/pkg/stream/encoded"
 	"github.com/mainstay/mainstay/pkg/stream/intake"
 	"github.com/mainstay/mainstay/pkg/stream/topics"
 	"github.com/mainstay/mainstay/processors"
@@ -67,6 +68,7 @@ func Check(ctx context.Context, a *app.App, user access.User, now time.Time) *Re
 		checkRegistry(ctx, a, r)
 	}
 	if slices.Contains(a.Config.Roles, process.Fold) {
+		checkSchemas(ctx, a, r)
 		checkRedis(ctx, a, now, r)
 	}
 	return r
@@ -127,6 +129,33 @@ func checkRegistry(ctx context.Context, a *app.App, r *Report) {
 		r.add(Warn, where, "%v; check that it is running and that the address and its path are right: records that name a schema wait", err)
 	default:
 		r.add(OK, where, "answers")
+	}
+}
+
+// checkSchemas says before a process starts whether the registry takes the schemas of the outputs. It registers none.
+func checkSchemas(ctx context.Context, a *app.App, r *Report) {
+	outputs, err := a.Outputs(a.Config.Genesis())
+	if err != nil {
+		r.add(Fatal, "outputs.encoding", "%v", err)
+		return
+	}
+	for _, s := range outputs.Schemas() {
+		registered, where := false, "subject "+s.Subject
+		err := withTimeout(ctx, func(ctx context.Context) (err error) {
+			registered, err = outputs.Check(ctx, s)
+			return err
+		})
+		switch {
+		case encoded.Refused(err):
+			r.add(Fatal, where, "%v", err)
+		case err != nil:
+			r.add(Warn, where, "%v: a process starts, and publishes once the registry answers", err)
+			return
+		case !registered:
+			r.add(Note, where, "has not this release's schema yet: the first process that folds registers it")
+		default:
+			r.add(OK, where, "has the schema")
+		}
 	}
 }
 

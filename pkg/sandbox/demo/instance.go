@@ -37,7 +37,7 @@ func start(ctx context.Context, c config.Config, listen string, log *zap.Logger,
 		return nil, err
 	}
 	own := config.Default()
-	c.Namespace, c.Roles, c.Kafka, c.Redis, c.HTTP, c.Ingest, c.Deliver, c.Admin = own.Namespace, own.Roles, own.Kafka, own.Redis, own.HTTP, own.Ingest, own.Deliver, own.Admin
+	c.Namespace, c.Roles, c.Kafka, c.Redis, c.HTTP, c.Ingest, c.Deliver, c.Admin, c.Outputs = own.Namespace, own.Roles, own.Kafka, own.Redis, own.HTTP, own.Ingest, own.Deliver, own.Admin, own.Outputs
 	c.Kafka.Brokers, c.Redis.Addresses = []string{servers.KafkaAddress()}, []string{servers.RedisAddress()}
 	c.Clock, c.Ledger.Partitions = "event", 4
 	c.Intake.TickInterval, c.Intake.CommitInterval = 50*time.Millisecond, 100*time.Millisecond

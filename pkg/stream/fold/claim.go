@@ -11,6 +11,7 @@ import (
 
 	"github.com/mainstay/mainstay/pkg/kafka"
 	"github.com/mainstay/mainstay/pkg/redis"
+	"github.com/mainstay/mainstay/pkg/stream/encoded"
 	"github.com/mainstay/mainstay/pkg/stream/halt"
 	"github.com/mainstay/mainstay/processors"
 	"github.com/mainstay/mainstay/schemas/ledger"
@@ -71,7 +72,15 @@ type claim struct {
 //  4. Redis stores a new token, which fences the last owner's commits, and returns R. R is read after K: an owner commits
 //     only what it has published, so R above K is a loss in Kafka and not a race.
 //  5. The last checkpoint above R is read, as the evidence that outlasts the retention of the outputs.
+//
+// Before that it has what outputs are encoded with: without it the rightful owner would be fenced by one that cannot publish.
 func (o *owner) claim(ctx context.Context) (*claim, error) {
+	//mutant:published-without-schema insert if o.cfg.Outputs.Prepare(ctx) != nil { o.cfg.Outputs = nil }
+	if err := o.cfg.Outputs.Prepare(ctx); encoded.Refused(err) {
+		return nil, halt.New(halt.OutputRefused, "outputs cannot be encoded: %w", err)
+	} else if err != nil {
+		return nil, fmt.Errorf("find the schemas of the outputs: %w", err)
+	}
 	if err := o.gen.Heartbeat(ctx); err != nil {
 		return nil, fmt.Errorf("heartbeat before the claim: %w", err)
 	}

@@ -28,6 +28,7 @@ import (
 	"github.com/mainstay/mainstay/pkg/kafka"
 	"github.com/mainstay/mainstay/pkg/redis"
 	"github.com/mainstay/mainstay/pkg/stream/consumer"
+	"github.com/mainstay/mainstay/pkg/stream/encoded"
 	"github.com/mainstay/mainstay/pkg/stream/failure"
 	"github.com/mainstay/mainstay/pkg/stream/halt"
 	"github.com/mainstay/mainstay/pkg/telemetry"
@@ -39,6 +40,7 @@ import (
 type Config struct {
 	Namespace string
 	Genesis   *ledger.Genesis
+	Outputs   *encoded.Outputs // encode what is published; nil: it is JSON
 	Settings  *ledger.Settings // what Step reads of the configuration; appended to the ledger if its revision is higher
 	// Parameters of the models to start with; appended if their version is higher. nil: none.
 	Parameters *ledger.Parameters

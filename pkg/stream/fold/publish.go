@@ -25,7 +25,7 @@ type pending struct {
 	oldestEvent int64 // ms; the least time of the events among the entries; 0: there is none
 	counts      [output.Topics][output.Triggers]int
 
-	key, headers []byte // memory that is used again for every record
+	key, headers, value []byte // memory that is used again for every record
 }
 
 func (p *pending) empty() bool { return len(p.batches.All()) == 0 }
@@ -39,7 +39,7 @@ func (p *pending) addEventTime(time int64) {
 // reset keeps the memory.
 func (p *pending) reset() {
 	p.batches.Reset()
-	*p = pending{outputs: p.outputs, batches: p.batches, key: p.key, headers: p.headers}
+	*p = pending{outputs: p.outputs, batches: p.batches, key: p.key, headers: p.headers, value: p.value}
 }
 
 // publish sends the outputs of all entries since K, and the new K, in one transaction. All of it is computed before the
@@ -55,7 +55,7 @@ func (c *claim) publish(ctx context.Context) error {
 		c.appendOwn(ledger.Kind_KIND_CHECKPOINT, &ledger.Checkpoint{Published: c.folded})
 		c.checkpointedAt, outputsSince = now, false
 	}
-	if err := c.encodePending(); err != nil {
+	if err := c.encodePending(ctx); err != nil {
 		return err
 	}
 	batches := c.pending.batches.All()
@@ -130,12 +130,19 @@ func (c *claim) appendOwn(kind ledger.Kind, payload interface{ MarshalVT() ([]by
 //
 // A record bears the time at which its entry was appended to the ledger, never the time of this machine: a broker refuses records that are
 // stamped more than an hour ahead of its own clock. Output topics should have LogAppendTime anyway, see topics.Config.
-func (c *claim) encodePending() error {
+func (c *claim) encodePending(ctx context.Context) error {
 	p, stamp := &c.pending, c.appendTime
 	//mutant:machine-time-outputs insert stamp = c.cfg.Now().UnixMilli()
 	for i := range p.outputs.Records {
 		r := &p.outputs.Records[i]
 		value := p.outputs.Value(r) // nil, which is written as null, for a tombstone
+		if value != nil && c.cfg.Outputs.Encodes() {
+			var err error
+			if p.value, err = c.cfg.Outputs.Append(ctx, p.value[:0], r.Topic, value); err != nil {
+				return err
+			}
+			value = p.value
+		}
 		p.headers = c.envelope.AppendHeaders(p.headers[:0], r, p.outputs.Passed(r))
 		p.key = append(p.key[:0], r.Key...)
 		p.batches.BatchFor(c.outputTopics[r.Topic], c.partition, len(p.key)+len(value)+len(p.headers)).Append(stamp, p.key, value, p.headers)

@@ -158,7 +158,7 @@ func (c *claim) foldChunk(ctx context.Context, chunk []kafka.Record) error {
 		if err := c.foldRecord(&chunk[i]); err != nil {
 			return err
 		}
-		if err := c.encodePending(); err != nil {
+		if err := c.encodePending(ctx); err != nil {
 			return err
 		}
 	}

@@ -60,7 +60,7 @@ func (l *inputLife) sleepMonth(t *testing.T) {
 	w.client.Close() // its polls would take long
 	time.Sleep(31 * 24 * time.Hour)
 	var err error
-	w.client, err = app.New(w.cfg, w.log, app.Hooks{KafkaDial: w.env.DialKafka, RedisDial: w.env.DialRedis, Random: w.random, Embedded: true})
+	w.client, err = app.New(w.cfg, w.log, app.Hooks{KafkaDial: w.env.DialKafka, RedisDial: w.env.DialRedis, Random: w.random, Registry: registryThatAnswers{w}, Embedded: true})
 	require.NoError(t, err)
 	committed, err := w.client.Kafka.CommittedOffsets(w.ctx, intake.Group(w.cfg.Namespace), inputUnderTest, []int32{0, 1})
 	require.NoError(t, err)

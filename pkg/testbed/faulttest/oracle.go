@@ -100,7 +100,12 @@ func (w *world) verify() []string {
 		}
 	}
 
-	result, err := audit.Run(w.ctx, audit.Config{Namespace: w.cfg.Namespace, Genesis: w.genesis, Patience: 30 * time.Second, Now: time.Now}, w.client.Kafka, w.client.Redis)
+	outputs, err := w.client.Outputs(w.genesis)
+	if err != nil {
+		report("audit: %v", err)
+		return problems
+	}
+	result, err := audit.Run(w.ctx, audit.Config{Namespace: w.cfg.Namespace, Genesis: w.genesis, Outputs: outputs, Patience: 30 * time.Second, Now: time.Now}, w.client.Kafka, w.client.Redis)
 	if err != nil {
 		report("audit: %v", err)
 		return problems

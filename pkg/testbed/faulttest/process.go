@@ -73,7 +73,11 @@ func (w *world) startProcess(role string) *process {
 		}
 		run, p.drain, p.intake = in.Run, in.Drain, in
 	} else {
-		f := a.Fold(w.genesis, p.reg)
+		outputs, err := a.Outputs(w.genesis)
+		if err != nil {
+			panic(err)
+		}
+		f := a.Fold(w.genesis, outputs, p.reg)
 		run, p.drain, p.fold = f.Run, f.Drain, f
 	}
 	go func() {

@@ -1,11 +1,16 @@
 package faulttest
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"encoding/json"
+	"fmt"
+	"math/big"
 	"net/http"
 	"net/http/httptest"
+
+	"github.com/twmb/avro"
 
 	"github.com/mainstay/mainstay/pkg/testbed/schemaregistry"
 )
@@ -56,13 +61,22 @@ func withoutSchema(record []byte) []byte {
 	return record[5:]
 }
 
+// registryThatAnswers answers the requests of those who are no process.
+type registryThatAnswers struct{ *world }
+
+func (w registryThatAnswers) RoundTrip(req *http.Request) (*http.Response, error) {
+	answer := httptest.NewRecorder()
+	w.schemas.ServeHTTP(answer, req)
+	return answer.Result(), nil
+}
+
 // registryOf answers the requests of a process to the schema registry.
 type registryOf struct{ *process }
 
 func (p registryOf) RoundTrip(req *http.Request) (*http.Response, error) {
 	answer := httptest.NewRecorder()
-	err := p.request(req.Context(), "intake.registry", "", func(context.Context) error {
-		if !p.w.registryAnswers && p.w.intn(2) == 0 {
+	err := p.request(req.Context(), step(p.role+".registry"), "", func(context.Context) error {
+		if !p.w.registryAnswers && p.w.intn(map[string]int{"intake": 2, "fold": 6}[p.role]) == 0 { // a fold asks once for each topic
 			answer.WriteHeader(http.StatusServiceUnavailable)
 		} else {
 			p.w.schemas.ServeHTTP(answer, req)
@@ -73,4 +87,44 @@ func (p registryOf) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	return answer.Result(), nil
+}
+
+// openOutput returns an output as JSON, by a decoder of its own: of a record in Avro by the schema that the registry has under the record's id, of one of Kafka Connect its payload. Columns that are null are left out.
+func (w *world) openOutput(value []byte) ([]byte, error) {
+	if value == nil || value[0] == '{' && w.cfg.Outputs.Encoding == "json" {
+		return value, nil
+	}
+	row := map[string]any{}
+	if w.cfg.Outputs.Encoding == "connect-json" {
+		var record struct{ Payload map[string]any }
+		decoder := json.NewDecoder(bytes.NewReader(value))
+		decoder.UseNumber()
+		if err := decoder.Decode(&record); err != nil {
+			return nil, err
+		}
+		row = record.Payload
+	} else {
+		answer := httptest.NewRecorder()
+		w.schemas.ServeHTTP(answer, httptest.NewRequest(http.MethodGet, fmt.Sprint("/schemas/ids/", binary.BigEndian.Uint32(value[1:])), nil))
+		var registered schemaregistry.Schema
+		if err := json.Unmarshal(answer.Body.Bytes(), &registered); err != nil {
+			return nil, err
+		}
+		schema, err := avro.Parse(registered.Text)
+		if err != nil {
+			return nil, err
+		}
+		if rest, err := schema.Decode(value[5:], &row); err != nil || len(rest) > 0 {
+			return nil, fmt.Errorf("decode an output: %w, %d bytes are left", err, len(rest))
+		}
+	}
+	for name, column := range row {
+		switch v := column.(type) {
+		case nil:
+			delete(row, name)
+		case *big.Rat: // an amount
+			row[name] = json.Number(v.FloatString(2))
+		}
+	}
+	return json.Marshal(row)
 }

@@ -119,6 +119,10 @@ func (w *world) readOutputs() error {
 				w.mu.Lock()
 				defer w.mu.Unlock()
 				w.subscriber.read[p] = append(w.subscriber.read[p], outputRecord{r.Offset, r.Timestamp})
+				var err error
+				if r.Value, err = w.openOutput(r.Value); err != nil {
+					return err
+				}
 				return w.subscriber.apply(t, r)
 			})
 			if err != nil {

@@ -93,6 +93,7 @@ func settings(seed uint64, env *embedded.Embedded) config.Config {
 	c := config.Default()
 	c.Kafka.Brokers, c.Redis.Addresses = []string{env.KafkaAddress()}, []string{env.RedisAddress()}
 	c.Registry.URLs = []string{"http://registry"} // processes reach it through registryOf
+	c.Outputs.Encoding = [...]string{"json", "avro", "json", "connect-json"}[seed%4]
 	c.Kafka.Compression = [...]string{"none", "lz4", "zstd"}[seed%3]
 	c.Kafka.Timeout, c.Kafka.HeartbeatInterval, c.Redis.Timeout = 4*time.Second, 500*time.Millisecond, 2*time.Second
 	c.Ledger.Partitions = 1 + int(seed%3)
@@ -144,7 +145,7 @@ func newWorld(seed uint64, faults []fault, rng *rand.Rand, coverage *coverage, l
 		costs: map[statedCost]int64{}, callMarks: map[string][]*ledger.CallMark{},
 	}
 	w.ctx, w.cancel = context.WithCancel(context.Background())
-	w.client, err = app.New(w.cfg, log, app.Hooks{KafkaDial: env.DialKafka, RedisDial: env.DialRedis, Random: w.random, Embedded: true})
+	w.client, err = app.New(w.cfg, log, app.Hooks{KafkaDial: env.DialKafka, RedisDial: env.DialRedis, Random: w.random, Registry: registryThatAnswers{w}, Embedded: true})
 	if err == nil {
 		_, w.genesis, err = w.client.Apply(w.ctx)
 	}
