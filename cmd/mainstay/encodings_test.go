@@ -27,7 +27,7 @@ func (w *world) values(topic output.Topic) (all []string) {
 	name := topic.Name("mainstay")
 	found, err := k.Topics(w.t.Context(), []string{name})
 	require.NoError(w.t, err)
-	for p := range int32(len(found[0].Leaders)) { //nolint:gosec // few
+	for p := range int32(len(found[0].Leaders)) {
 		bounds, err := k.ListOffsets(w.t.Context(), name, []int32{p})
 		require.NoError(w.t, err)
 		_, err = k.ReadCommitted(w.t.Context(), name, p, bounds[p].Start, bounds[p].LastStable, func(r kafka.Record) error {

@@ -55,18 +55,20 @@ func (r *Reader) reopened() (io.Reader, error) {
 func exact(text string, isText func() (bool, error)) (string, error) {
 	const mostExact = 15 // digits
 	//mutant:cell-as-binary insert return text, nil
-	v, notNumber := strconv.ParseFloat(text, 64)
-	switch {
-	case len(text) <= mostExact || notNumber != nil || strings.Trim(text, "-.0123456789") != "":
+	if len(text) <= mostExact || strings.Trim(text, "-.0123456789") != "" {
 		return text, nil
+	}
+	v, err := strconv.ParseFloat(text, 64)
+	switch {
+	case err != nil: // several points or signs
+		return text, nil //nolint:nilerr // it is no number
 	case strings.Contains(text, "."):
 		if decimal := strconv.FormatFloat(v, 'f', -1, 64); len(strings.Trim(decimal, "-0.")) <= mostExact+1 {
 			return decimal, nil
 		}
 		return text, nil
 	case strings.Trim(text[mostExact:], "0") == "":
-		stands, err := isText()
-		if stands || err != nil {
+		if stands, err := isText(); stands || err != nil {
 			return text, err
 		}
 		return strconv.FormatFloat(v, 'e', -1, 64), nil

@@ -54,7 +54,9 @@ func TestOutputsInAvroWaitForTheRegistry(t *testing.T) {
 	var mu sync.Mutex
 	var got []string
 	receiver := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, request *http.Request) {
-		var body struct{ Data json.RawMessage }
+		var body struct {
+			Data json.RawMessage `json:"data"`
+		}
 		text, err := io.ReadAll(request.Body)
 		mu.Lock()
 		defer mu.Unlock()

@@ -29,7 +29,7 @@ func TestFilesAreToldFromPayloads(t *testing.T) {
 	for sample, file := range map[string]bool{
 		"customer_id,total\na,1\n": true, "\ufeffsep=;\na;b\n": true, "PK\x03\x04": true, "PAR1": true, "\x1f\x8b": true, "\xff\xfea": true,
 		"{\"a\":1}\n{\"a\":2}\n": true, "\ufeff{\"a\":1}\n{\"a\":": true,
-		"{\"a\":1}": false, " [{\"a\":1},\n{}]": false, "{\"a\":\n1,}": false, "{\"a\"": false, "\x00\x00\x00\x00\x07{}": false, "": false, "null": false,
+		"{\"a\":1}": false, "[{\"a\":1},\n{}]": false, "{\"a\":\n1,}": false, "{\"a\"": false, "\x00\x00\x00\x00\x07{}": false, "": false, "null": false,
 	} {
 		require.Equal(t, file, IsFile([]byte(sample)), "%q", sample)
 	}

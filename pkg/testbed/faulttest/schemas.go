@@ -89,14 +89,17 @@ func (p registryOf) RoundTrip(req *http.Request) (*http.Response, error) {
 	return answer.Result(), nil
 }
 
-// openOutput returns an output as JSON, by a decoder of its own: of a record in Avro by the schema that the registry has under the record's id, of one of Kafka Connect its payload. Columns that are null are left out.
+// openOutput returns an output as JSON, by a decoder of its own: of a record in Avro by the schema that the registry has under the record's
+// id, of one of Kafka Connect its payload. Columns that are null are left out.
 func (w *world) openOutput(value []byte) ([]byte, error) {
 	if value == nil || value[0] == '{' && w.cfg.Outputs.Encoding == "json" {
 		return value, nil
 	}
 	row := map[string]any{}
 	if w.cfg.Outputs.Encoding == "connect-json" {
-		var record struct{ Payload map[string]any }
+		var record struct {
+			Payload map[string]any `json:"payload"`
+		}
 		decoder := json.NewDecoder(bytes.NewReader(value))
 		decoder.UseNumber()
 		if err := decoder.Decode(&record); err != nil {
@@ -105,7 +108,7 @@ func (w *world) openOutput(value []byte) ([]byte, error) {
 		row = record.Payload
 	} else {
 		answer := httptest.NewRecorder()
-		w.schemas.ServeHTTP(answer, httptest.NewRequest(http.MethodGet, fmt.Sprint("/schemas/ids/", binary.BigEndian.Uint32(value[1:])), nil))
+		w.schemas.ServeHTTP(answer, httptest.NewRequestWithContext(w.ctx, http.MethodGet, fmt.Sprint("/schemas/ids/", binary.BigEndian.Uint32(value[1:])), nil))
 		var registered schemaregistry.Schema
 		if err := json.Unmarshal(answer.Body.Bytes(), &registered); err != nil {
 			return nil, err
