@@ -72,7 +72,7 @@ func TestTopics(t *testing.T) {
 	require.Contains(t, errs, "mainstay topics apply")
 
 	out = w.mustRun("topics", "apply")
-	require.Contains(t, out, "17 topics created")
+	require.Contains(t, out, "18 topics created")
 	require.Contains(t, w.mustRun("topics", "plan"), "all topics exist")
 	again := w.mustRun("topics", "apply")
 	require.Contains(t, again, "0 topics created")
