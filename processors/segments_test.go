@@ -46,6 +46,11 @@ func recountSegments(w *world, at int64) map[string]segmentSums {
 			for t := range trait.Traits {
 				of[t.String()] = p.state.Trait(w.state(id), t)
 			}
+			if first := of["first_channel"]; first != "" {
+				of["channel_path"] = first + " > " + of["channel"]
+			} else {
+				of["channel_path"] = ""
+			}
 			for _, name := range attributeNames {
 				of[name] = p.state.Attribute(w.state(id), name)
 			}

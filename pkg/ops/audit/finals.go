@@ -118,10 +118,10 @@ func (f *finalSum) add(a *processors.CustomerScores) {
 		f.customers++
 		f.futureValue += a.CLV.Predicted.Value
 		f.equity += a.CLV.Total.Value
-		// Not by value tier, which depends on the tier published last: the tick that begins the close may have published another one since.
+		// Not by what the tick that begins the close may itself have changed: the tier, which depends on the one published last, and whether they
+		// were referred, since the name of a referrer who is erased is dropped by and by.
 		f.count("churn_risk", a.Churn.Risk, a)
 		f.count("nps_category", a.Promoter.Category, a)
-		f.count("referred", map[bool]string{true: "yes", false: "no"}[a.Referrer != ""], a)
 		if a.Churn.Risk != customer.Churned.String() {
 			f.values = append(f.values, a.CLV.Total.Value)
 		}
