@@ -75,7 +75,7 @@ test: ## run all tests that do not need Docker
 
 .PHONY: race
 race: ## run the tests of concurrent packages under the race detector
-	go test -race -timeout 15m $$(go list ./pkg/... | grep -vE '/pkg/(testbed/faulttest|lifetimes|sandbox/(groundtruth|shop))$$')
+	go test -race -timeout 15m $$(go list ./pkg/... | grep -vE '/pkg/(testbed/(faulttest|onehistory)|lifetimes|models/lift|sandbox/(groundtruth|shop))$$$$')
 
 .PHONY: test-real
 test-real: ## run the tests on real Kafka and Redis (Docker)

@@ -212,6 +212,8 @@ var quiet = map[string]string{
 	"Outputs, by destination and outcome":    "no process has the role deliver",
 	"Requests to destinations, by result":    "no process has the role deliver",
 	"Duration of a request to a destination": "no process has the role deliver",
+	"Customer equity by segment":             "no day is closed yet",
+	"Customers by segment":                   "no day is closed yet",
 	"Outputs to deliver":                     "no process has the role deliver",
 }
 
